@@ -1,0 +1,148 @@
+"""Backends: one file per API, translating between our vocabulary and its wire words.
+
+A backend module has `open_backend(endpoint, journal) -> AsyncContextManager[Backend]` and `LIMITS`.
+Files and vector stores are the same service on every OpenAI API: `_files.py`. The client, and the translation
+of its errors into ours, are in `_sdk.py`. Not here: deciding what to create (`sync/`), or what to ask (`execution/`).
+
+Every create goes out once, is journaled before and after, and carries its tags in the create call itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from runner.domain.assistant import Assistant
+from runner.domain.conversation import AssistantId, FileId, Run, StoreId, ThreadId
+from runner.domain.files import FileUse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """An address to talk to. `base_url` None is api.openai.com; `is_embedded` keeps proxies out of it."""
+
+    base_url: str | None
+    key: str = field(repr=False)
+    is_embedded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteAssistant:
+    """A stored assistant as the API has it now.
+
+    `fields` holds what the API says, in our words (name, model, instructions, tools, temperature, top_p,
+    reasoning_effort), values comparable with those of `managed_fields`; `metadata` is all of it, tags included.
+    """
+
+    id: AssistantId
+    created_at: int
+    name: str
+    fields: Mapping[str, object]
+    metadata: Mapping[str, str]
+    store_ids: tuple[StoreId, ...] = ()
+    code_file_ids: tuple[FileId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteStore:
+    """A vector store; `created_at` is in Unix seconds."""
+
+    id: StoreId
+    created_at: int
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file in a vector store. `sha256` is from its attributes, "" if another program put it there."""
+
+    file_id: FileId
+    sha256: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """An assistant together with the remote objects that stand for it and its files."""
+
+    assistant: Assistant
+    assistant_id: AssistantId | None
+    store_ids: tuple[StoreId, ...] = ()
+    code_file_ids: tuple[FileId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One turn, ready to be asked.
+
+    `attachments` are uploaded files with their use; those for file search are in `store_id` already, and
+    indexed. `thread_id` is None for the first turn. `deadline_s` (seconds from now) covers the whole run.
+    """
+
+    deployment: Deployment
+    text: str
+    thread_id: ThreadId | None
+    attachments: tuple[tuple[FileId, FileUse], ...] = ()
+    store_id: StoreId | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    deadline_s: float = 300.0
+
+
+class Files(Protocol):
+    """The Files API and vector stores. Raises RemoteError; messages name what was being done."""
+
+    async def upload_file(self, path: Path, name: str, use: FileUse) -> FileId: ...
+    async def delete_file(self, file_id: FileId) -> None: ...
+    async def list_stores(self) -> tuple[RemoteStore, ...]: ...
+    async def create_store(
+        self, name: str, tags: Mapping[str, str], *, expires_after_days: int | None = None
+    ) -> RemoteStore: ...
+    async def tag_store(self, store_id: StoreId, metadata: Mapping[str, str]) -> None: ...
+    async def delete_store(self, store_id: StoreId) -> None: ...
+    async def list_store_files(self, store_id: StoreId) -> tuple[StoredFile, ...]: ...
+
+    async def attach_files(self, store_id: StoreId, files: Mapping[FileId, str], *, deadline_s: float) -> None:
+        """Attach uploaded files (id -> sha256 of the content) and wait until every one can be searched.
+
+        Raises RemoteError naming each file that failed and its reason, DeadlineExceeded with the last state.
+        """
+
+    async def detach_file(self, store_id: StoreId, file_id: FileId) -> None: ...
+
+
+class Backend(Protocol):
+    """One API at one endpoint. Raises RemoteError and its kin, never the SDK's own types."""
+
+    files: Files
+
+    async def list_assistants(self) -> tuple[RemoteAssistant, ...]: ...
+    async def create_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant: ...
+    async def update_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant: ...
+    async def delete_assistant(self, assistant_id: AssistantId) -> None: ...
+
+    async def ask(self, question: Question) -> Run:
+        """Ask, wait for the run's end, and read all of it. A run that ended badly is returned, not raised."""
+
+    async def cancel_runs(self, thread_id: ThreadId) -> None:
+        """Cancel what still runs in a thread, and wait (briefly) until it has stopped."""
+
+    async def delete_thread(self, thread_id: ThreadId) -> None: ...
+
+
+def managed_fields(assistant: Assistant) -> dict[str, object]:
+    """The fields that the file decides, normalised so that equal meanings compare equal.
+
+    Fields that the file does not mention but whose documented default it implies are there with that default.
+    """
+    return {
+        "name": assistant.name,
+        "model": assistant.model,
+        "instructions": assistant.instructions,
+        "tools": {tool.name.value: {"max_num_results": tool.max_num_results} for tool in assistant.tools},
+        "temperature": 1.0 if assistant.temperature is None else float(assistant.temperature),
+        "top_p": 1.0 if assistant.top_p is None else float(assistant.top_p),
+        "reasoning_effort": assistant.reasoning_effort,
+        "metadata": dict(assistant.metadata),
+    }

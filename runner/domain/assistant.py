@@ -1,0 +1,86 @@
+"""What `assistants.yaml` declares: assistants, and the targets that they can run on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from typing import NewType
+
+from runner.domain.files import LocalFile
+from runner.domain.location import Location
+
+Address = NewType("Address", str)
+"""The stable handle of an assistant in its file."""
+Namespace = NewType("Namespace", str)
+"""Tags everything that one `assistants.yaml` owns remotely."""
+
+
+class ToolName(Enum):
+    """A hosted tool; the value is the word users write."""
+
+    CODE_INTERPRETER = "code_interpreter"
+    FILE_SEARCH = "file_search"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A hosted tool with its options. `max_num_results` (1..50) is file search's alone."""
+
+    name: ToolName
+    max_num_results: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assistant:
+    """A declared assistant. None means "not said in the file": the API's default holds."""
+
+    address: Address
+    location: Location
+    name: str
+    model: str
+    instructions: str = ""
+    tools: tuple[Tool, ...] = ()
+    files: tuple[LocalFile, ...] = ()
+    temperature: Decimal | None = None
+    top_p: Decimal | None = None
+    reasoning_effort: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def tool_names(self) -> frozenset[str]:
+        return frozenset(tool.name.value for tool in self.tools)
+
+
+class Server(Enum):
+    """Who answers at a target."""
+
+    EMBEDDED = "embedded"
+    OPENAI = "openai"
+    BASE_URL = "base_url"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where to run. `base_url` is set for BASE_URL only; `key_variable` names the environment variable."""
+
+    name: str
+    api: str
+    server: Server
+    location: Location
+    base_url: str | None = None
+    key_variable: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """One `assistants.yaml`, read completely; assistants are in the file's order."""
+
+    namespace: Namespace
+    assistants: tuple[Assistant, ...]
+    targets: Mapping[str, Target]
+    default_target: str
+
+    def find_assistant(self, address: str) -> Assistant | None:
+        return next((one for one in self.assistants if one.address == address), None)

@@ -1,0 +1,116 @@
+"""What happens in a thread: questions, runs, steps, citations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NewType
+
+AssistantId = NewType("AssistantId", str)
+ThreadId = NewType("ThreadId", str)
+RunId = NewType("RunId", str)
+FileId = NewType("FileId", str)
+StoreId = NewType("StoreId", str)
+
+
+class RunStatus(Enum):
+    """How a run ended. A run that has not ended never leaves a backend."""
+
+    COMPLETED = "completed"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class Ending(Enum):
+    """What a run came to, as verdicts see it. Only ANSWERED lets an ordinary check pass."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    DECLINED = "declined"
+    EMPTY = "empty"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """A place in an answer that names its source.
+
+    `position` is a character offset into `Run.text`, where the mark stood before it was stripped;
+    `mark` is the stripped text, "" where the API puts none; `filename` is None where it is not known.
+    """
+
+    position: int
+    file_id: FileId
+    filename: str | None = None
+    quote: str | None = None
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """A passage that file search found; `score` is in 0..1."""
+
+    file_id: FileId
+    filename: str
+    score: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One tool call inside a run.
+
+    `tool` is the word users write (`file_search`, `code_interpreter`); `input` is code or JSON arguments,
+    `output` what came back as text (logs for code); `results` are file search's.
+    """
+
+    tool: str
+    completed: bool
+    input: str = ""
+    output: str = ""
+    results: tuple[SearchResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens as the API counts them; None is unknown, which is not zero."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What happened on one turn, complete.
+
+    `text` is the answer without citation marks, `raw_text` as it came. `declined` and `refusal` hold the
+    words of an offline decline and of a model's refusal. `error` is a sentence, `error_code` the API's word.
+    """
+
+    id: RunId
+    thread_id: ThreadId
+    status: RunStatus
+    text: str = ""
+    raw_text: str = ""
+    citations: tuple[Citation, ...] = ()
+    steps: tuple[Step, ...] = ()
+    usage: Usage | None = None
+    model: str | None = None
+    declined: str | None = None
+    refusal: str | None = None
+    error: str | None = None
+    error_code: str | None = None
+    duration_s: float = 0.0
+
+    @property
+    def ending(self) -> Ending:
+        if self.status is not RunStatus.COMPLETED:
+            return Ending.BROKEN
+        if self.declined is not None:
+            return Ending.DECLINED
+        if self.refusal is not None:
+            return Ending.REFUSED
+        return Ending.ANSWERED if self.text.strip() else Ending.EMPTY

@@ -1,0 +1,42 @@
+"""What a scenario file lists: questions in order, and what to expect of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runner.domain.assistant import Address
+from runner.domain.files import LocalFile
+from runner.domain.location import Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """A check as written: its name (the file's name under `runner/checks`) and its validated parameters."""
+
+    check: str
+    parameters: Mapping[str, object]
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One scripted question."""
+
+    ask: str
+    attachments: tuple[LocalFile, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Turns in order, played in one thread. `smoke` allows turns without expectations."""
+
+    name: str
+    assistant: Address
+    turns: tuple[Turn, ...]
+    tags: tuple[str, ...] = ()
+    smoke: bool = False
+    timeout_s: float | None = None
+    location: Location
