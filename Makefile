@@ -1,4 +1,4 @@
-.PHONY: play test check format bench clean-venv
+.PHONY: play test check format bench
 
 PYTHON ?= python3
 VENV := .venv
@@ -20,6 +20,10 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/start_up.py
+	$(BIN)/python benchmarks/play_many.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

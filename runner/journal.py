@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from runner.domain.plan import Kind
 from runner.errors import WriteFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A create that was about to be sent; `tags` are those that it carries."""
+
+    kind: Kind
+    label: str
+    tags: Mapping[str, str]
 
 
 class Journal:
@@ -26,7 +36,7 @@ class Journal:
         self.path = path
         self._next_intent = 1
         self._live: dict[tuple[Kind, str], str] = {}
-        self._pending: dict[int, tuple[Kind, str]] = {}
+        self._pending: dict[int, Intent] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a", encoding="utf-8", newline="\n")
@@ -54,14 +64,14 @@ class Journal:
         """Say, before a create is sent, what is about to exist. The number goes to `created` or `refused`."""
         number = self._next_intent
         self._next_intent += 1
-        self._pending[number] = (kind, label)
+        self._pending[number] = Intent(kind=kind, label=label, tags=dict(tags or {}))
         self.add("intent", number=number, kind=kind.value, label=label, tags=dict(tags or {}))
         return number
 
     def created(self, number: int, remote_id: str) -> None:
-        kind, label = self._pending.pop(number)
-        self._live[(kind, remote_id)] = label
-        self.add("created", number=number, kind=kind.value, id=remote_id)
+        intent = self._pending.pop(number)
+        self._live[(intent.kind, remote_id)] = intent.label
+        self.add("created", number=number, kind=intent.kind.value, id=remote_id)
 
     def refused(self, number: int, reason: str) -> None:
         """The remote side said no: nothing exists."""
@@ -80,4 +90,9 @@ class Journal:
     @property
     def unclear(self) -> tuple[tuple[Kind, str], ...]:
         """Creates whose answer was lost: (kind, label)."""
+        return tuple((intent.kind, intent.label) for intent in self._pending.values())
+
+    @property
+    def unclear_intents(self) -> tuple[Intent, ...]:
+        """The same creates with the tags to look them up by."""
         return tuple(self._pending.values())

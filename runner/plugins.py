@@ -24,7 +24,6 @@ def load_plugin(package: str, name: str) -> ModuleType:
     if name not in plugin_names(package):
         raise KeyError(name)
     modules = {
-        module.name.removesuffix("_"): module.name
-        for module in pkgutil.iter_modules(import_module(package).__path__)
+        module.name.removesuffix("_"): module.name for module in pkgutil.iter_modules(import_module(package).__path__)
     }
     return import_module(f"{package}.{modules[name]}")

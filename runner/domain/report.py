@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from runner.domain.conversation import Run
 from runner.domain.scenario import Scenario, Turn
 from runner.domain.verdict import Outcome, Verdict
+from runner.errors import RemoteError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnResult:
-    """A turn that was played. `run` is None when no run came about; `reason` says what stopped it."""
+    """A turn that was played. `run` is None when no run came about; then `reason` and `cause` say what stopped it."""
 
     turn: Turn
     outcome: Outcome
     run: Run | None = None
     verdicts: tuple[Verdict, ...] = ()
     reason: str = ""
+    cause: RemoteError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

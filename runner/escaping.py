@@ -1,0 +1,44 @@
+"""Hostile text made visible and harmless: one function per kind of output.
+
+Model answers, file names, arguments and error messages of servers all count as hostile.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# C0 and C1 controls but for tab and newline, direction overrides, line separators, tags, lone surrogates, BOM.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+    "\ud800-\udfff]"
+)
+# GitHub trims a line, then looks for `::command`; Azure looks anywhere for `##[` and `##vso[`.
+_CI_LINE_COMMAND = re.compile(r"^(\s*)(::)", re.MULTILINE)
+_CI_INLINE_COMMAND = re.compile(r"##(?=\[|vso\[)")
+
+
+def terminal(text: str) -> str:
+    """Text for a terminal or a CI log; newlines stay, controls become `\\x1b`, CI commands are broken."""
+    visible = _INVISIBLE.sub(_as_escape, text)
+    return _CI_INLINE_COMMAND.sub(r"#\#", _CI_LINE_COMMAND.sub(r"\1\\\2", visible))
+
+
+def terminal_line(text: str) -> str:
+    """The same for a place where one line is expected: newlines and tabs become spaces."""
+    return " ".join(terminal(text).split())
+
+
+def file_name(text: str) -> str:
+    """A name that is safe as one part of a path on any system; "_" for what would be empty or reserved."""
+    plain = unicodedata.normalize("NFKC", text)
+    kept = re.sub(r"[^\w.-]+", "-", plain).strip("-. ")[:80]
+    reserved = re.fullmatch(r"(?i:con|prn|aux|nul|com\d|lpt\d)(\..*)?", kept)
+    return f"_{kept}" if reserved or not kept else kept
+
+
+def _as_escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

@@ -1,0 +1,32 @@
+"""Rules that hold for every file of the program."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted((ROOT / "runner").rglob("*.py"))
+MAX_LINES = 500
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_stays_within_the_size_limit_and_says_what_it_is(module: Path) -> None:
+    source = module.read_text("utf-8")
+    assert source.count("\n") <= MAX_LINES, f"{module.name} has over {MAX_LINES} lines: split it"
+    assert ast.get_docstring(ast.parse(source)), f"{module.name} does not begin with a sentence on what it is"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["validate"], ["play", "--help"], ["schema", "scenario"]])
+def test_openai_is_not_imported_before_it_is_needed(arguments: list[str]) -> None:
+    script = (
+        "import sys\nfrom runner.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "sys.stderr.write('IMPORTED' if 'openai' in sys.modules else 'clean')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr.endswith("clean"), done.stderr
