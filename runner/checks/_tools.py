@@ -1,0 +1,30 @@
+"""The tool calls of a run, by the words that users write."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from runner.domain.conversation import Run, Step
+
+_OLD_NAMES = {"retrieval": "file_search"}
+
+
+def tool_name(written: str) -> str:
+    """The tool's name today; `retrieval` was file search's name in 2023. Raises ValueError for an empty name."""
+    name = written.strip()
+    if not name:
+        raise ValueError("the name of a tool is missing")
+    return _OLD_NAMES.get(name, name)
+
+
+def calls_of(run: Run, name: str) -> tuple[Step, ...]:
+    """Every call of the tool in the run, those that did not complete included."""
+    return tuple(step for step in run.steps if tool_name(step.tool or "?") == name)
+
+
+def describe_calls(steps: Iterable[Step]) -> str:
+    """For people: `file_search, code_interpreter (3 times)`, in the order of first use."""
+    counts = Counter(step.tool if step.completed else f"{step.tool} (not completed)" for step in steps)
+    shown = [tool if times == 1 else f"{tool} ({times} times)" for tool, times in counts.items()]
+    return ", ".join(shown) or "no tool call"

@@ -1,0 +1,66 @@
+"""The answer contains a text, or each of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.checks._text import as_tuple, find_in, normalise, normalise_wanted, quote, shorten
+from runner.domain.conversation import Run
+from runner.domain.verdict import Finding
+
+MAIN_FIELD = "value"
+SCHEMA = {
+    "type": "object",
+    "description": "The answer contains the text, or each text of a list. "
+    "Kinds of space, dash and quotation mark make no difference.",
+    "properties": {
+        "value": {
+            "type": ["string", "array"],
+            "minLength": 1,
+            "minItems": 1,
+            "items": {"type": "string", "minLength": 1},
+            "description": "The text that must be there; of a list, every one must.",
+        },
+        "words": {
+            "type": "boolean",
+            "default": True,
+            "description": "Whole words only, the default: 'car' is not found in 'card', nor '39' in '39.25'. "
+            "With false, any place counts.",
+        },
+        "case": {
+            "type": "boolean",
+            "default": False,
+            "description": "With true, upper and lower case make a difference; by default they don't.",
+        },
+    },
+    "required": ["value"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    value: str | Sequence[str]
+    words: bool = True
+    case: bool = False
+
+    def __post_init__(self) -> None:
+        for text in as_tuple(self.value):
+            normalise_wanted(text, case=self.case)
+
+    def judge(self, run: Run) -> Finding:
+        answer = normalise(run.text, case=self.case)
+        texts = as_tuple(self.value)
+        missing = [text for text in texts if not self._is_in(answer, text)]
+        expected = " and ".join(quote(text) for text in texts)
+        found = shorten(run.text)
+        if not missing:
+            return Finding(holds=True, expected=expected, found=found)
+        reason = f"the answer doesn't contain {' or '.join(quote(text) for text in missing)}"
+        if self.words and any(normalise_wanted(text, case=self.case) in answer for text in missing):
+            reason += " as a whole word (`words: false` would find it inside others)"
+        return Finding(holds=False, expected=expected, found=found, reason=reason)
+
+    def _is_in(self, answer: str, text: str) -> bool:
+        return find_in(answer, normalise_wanted(text, case=self.case), words=self.words) >= 0

@@ -1,0 +1,79 @@
+"""The answer matches a regular expression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import regex
+
+from runner.checks._repetition import expanded_size
+from runner.checks._text import quote, shorten
+from runner.domain.conversation import Run
+from runner.domain.verdict import Finding
+from runner.errors import CheckBroken
+
+MAIN_FIELD = "pattern"
+SCHEMA = {
+    "type": "object",
+    "description": "The answer matches a regular expression of Python's kind (with the `regex` library's additions).",
+    "properties": {
+        "pattern": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 2000,
+            "description": "The regular expression, found anywhere in the answer. Begin it with (?i) to ignore case, "
+            "(?m) to let ^ and $ match at every line, (?s) to let . match a line's end.",
+        },
+        "whole": {
+            "type": "boolean",
+            "default": False,
+            "description": "With true, the expression must match the whole answer (outer space apart).",
+        },
+    },
+    "required": ["pattern"],
+    "additionalProperties": False,
+}
+
+_TIMEOUT_S = 2.0
+# The library writes a counted repetition out: a{1000}{1000}{1000} takes seconds and gigabytes before it is refused.
+_MAX_EXPANDED_SIZE = 200_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    pattern: str
+    whole: bool = False
+
+    def __post_init__(self) -> None:
+        _compile(self.pattern)
+
+    def judge(self, run: Run) -> Finding:
+        text = run.text.strip()
+        compiled = _compile(self.pattern)
+        find = compiled.fullmatch if self.whole else compiled.search
+        try:
+            match = find(text, timeout=_TIMEOUT_S)
+        except TimeoutError as error:
+            raise CheckBroken(
+                f"the pattern {quote(self.pattern)} took more than {_TIMEOUT_S:g} s on this answer; "
+                "nested repetitions such as (a+)+ are the usual cause"
+            ) from error
+        expected = f"{'all of it' if self.whole else 'a text'} matching {quote(self.pattern)}"
+        if match is None or not text:
+            reason = "the answer as a whole doesn't match" if self.whole else "nothing in the answer matches"
+            return Finding(holds=False, expected=expected, found=shorten(text), reason=reason)
+        return Finding(holds=True, expected=expected, found=shorten(text, around=match.start()))
+
+
+@lru_cache(maxsize=256)
+def _compile(pattern: str) -> regex.Pattern[str]:
+    if expanded_size(pattern) > _MAX_EXPANDED_SIZE:
+        raise ValueError(f"the pattern {quote(pattern)} repeats too much: its counts multiply each other")
+    try:
+        compiled: regex.Pattern[str] = regex.compile(pattern)
+    except regex.error as error:
+        raise ValueError(f"{quote(pattern)} is no regular expression: {error}") from error
+    except (RecursionError, OverflowError, MemoryError) as error:
+        raise ValueError(f"the pattern {quote(pattern)} is too large or nested too deeply") from error
+    return compiled

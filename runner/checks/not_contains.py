@@ -1,0 +1,63 @@
+"""The answer contains neither a text nor any of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.checks._text import as_tuple, find_in, normalise, normalise_wanted, quote, shorten
+from runner.domain.conversation import Run
+from runner.domain.verdict import Finding
+
+MAIN_FIELD = "value"
+SCHEMA = {
+    "type": "object",
+    "description": "The answer doesn't contain the text, nor any text of a list. "
+    "Kinds of space, dash and quotation mark make no difference.",
+    "properties": {
+        "value": {
+            "type": ["string", "array"],
+            "minLength": 1,
+            "minItems": 1,
+            "items": {"type": "string", "minLength": 1},
+            "description": "The text that must not be there; of a list, none may.",
+        },
+        "words": {
+            "type": "boolean",
+            "default": True,
+            "description": "Whole words only, the default: 'refund' is not found in 'refunds'. "
+            "With false, any place counts.",
+        },
+        "case": {
+            "type": "boolean",
+            "default": False,
+            "description": "With true, upper and lower case make a difference; by default they don't.",
+        },
+    },
+    "required": ["value"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    value: str | Sequence[str]
+    words: bool = True
+    case: bool = False
+
+    def __post_init__(self) -> None:
+        for text in as_tuple(self.value):
+            normalise_wanted(text, case=self.case)
+
+    def judge(self, run: Run) -> Finding:
+        shown = normalise(run.text)
+        answer = normalise(run.text, case=self.case)
+        expected = f"no {' and no '.join(quote(text) for text in as_tuple(self.value))}"
+        for text in as_tuple(self.value):
+            place = find_in(answer, normalise_wanted(text, case=self.case), words=self.words)
+            if place >= 0:
+                # Folding case can change lengths; then the place means nothing in the text that is shown.
+                around = place if len(shown) == len(answer) else 0
+                reason = f"the answer contains {quote(text)}"
+                return Finding(holds=False, expected=expected, found=shorten(shown, around=around), reason=reason)
+        return Finding(holds=True, expected=expected, found=shorten(run.text))

@@ -1,0 +1,190 @@
+"""The answer gives a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+
+from runner.checks._numbers import PRECISION, FoundNumber, find_numbers
+from runner.checks._text import shorten
+from runner.checks._units import unit_name
+from runner.domain.conversation import Run
+from runner.domain.verdict import Finding
+
+MAIN_FIELD = "value"
+SCHEMA = {
+    "type": "object",
+    "description": "The answer gives this number, however it is written: $39.25, 39.25 USD, 1,234.50, 1.234,50, "
+    "890 million, 12%, (5.00). Digits in dates, times, codes, citation marks and list numbers don't count.",
+    "properties": {
+        "value": {
+            "type": "number",
+            "description": "The number. The one in the answer is rounded (half up) to as many decimals as are written "
+            "here: 331.31 accepts 331.3141, 331.3100 doesn't.",
+        },
+        "take": {
+            "type": "string",
+            "enum": ["final", "only", "any", "all", "first"],
+            "default": "final",
+            "description": "Which number of the answer counts: the final one (the default), the only one (another "
+            "makes it fail), the first, all of them, or any. A pass with `any` proves little and is shown as weak.",
+        },
+        "places": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 20,
+            "description": "Round both numbers to so many decimals instead.",
+        },
+        "tolerance": {
+            "type": "number",
+            "minimum": 0,
+            "description": "Accept numbers that differ by at most this, without rounding.",
+        },
+        "unit": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 40,
+            "description": "Only numbers with this unit beside them count: USD (or $, dollars), EUR, %, km, people. "
+            "In '$331.31 each for 17 people', `unit: USD` leaves 331.31.",
+        },
+        "decimal": {
+            "type": "string",
+            "enum": [".", ","],
+            "description": "The decimal mark in the answer. Without it, 1.234,50 and 1,234.50 are both understood, and "
+            "39,25 fails as ambiguous.",
+        },
+    },
+    "required": ["value"],
+    "additionalProperties": False,
+}
+
+_MAX_EXPONENT = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    value: Decimal
+    take: str = "final"
+    places: int | None = None
+    tolerance: Decimal | None = None
+    unit: str | None = None
+    decimal: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.places is not None and self.tolerance is not None:
+            raise ValueError("`places` and `tolerance` exclude each other")
+        for name, amount in (("value", self.value), ("tolerance", self.tolerance)):
+            if amount is None:
+                continue
+            if not Decimal(amount).is_finite():
+                raise ValueError(f"`{name}: {amount}` is no finite number")
+            sign_and_digits = Decimal(amount).as_tuple()
+            if len(sign_and_digits.digits) > _MAX_EXPONENT or abs(Decimal(amount).adjusted()) > _MAX_EXPONENT:
+                raise ValueError(f"`{name}` is too large or too long a number")
+        if self.unit is not None and not unit_name(self.unit):
+            raise ValueError(f"`unit: {self.unit!r}` names no unit")
+
+    def judge(self, run: Run) -> Finding:
+        numbers = find_numbers(run.text, decimal=self.decimal)
+        if self.unit is not None:
+            numbers = tuple(number for number in numbers if unit_name(self.unit) in number.units)
+        if not numbers:
+            return self._finding(False, shorten(run.text), f"the answer gives no number{self._with_unit()}")
+        if self.take == "any":
+            return self._judge_any(numbers)
+        if self.take == "only" and len(numbers) > 1:
+            reason = f"the answer gives {len(numbers)} numbers{self._with_unit()}, not one"
+            return self._finding(False, _list_texts(numbers), reason)
+        if self.take == "all":
+            return self._judge_all(numbers)
+        return self._judge_one(numbers[0 if self.take == "first" else -1])
+
+    def _judge_one(self, number: FoundNumber) -> Finding:
+        which = "only" if self.take == "only" else self.take
+        if number.problem:
+            reason = f"the {which} number in the answer is no plain number: {number.problem}"
+            return self._finding(False, shorten(number.text), reason)
+        if self._accepts(number):
+            return self._finding(True, shorten(number.text))
+        return self._finding(
+            False, shorten(number.text), f"the {which} number{self._with_unit()} in the answer is {_read(number)}"
+        )
+
+    def _judge_any(self, numbers: Sequence[FoundNumber]) -> Finding:
+        accepted = next((number for number in numbers if not number.problem and self._accepts(number)), None)
+        if accepted is not None:
+            return self._finding(True, shorten(accepted.text))
+        doubtful = next((number.problem for number in numbers if number.problem), "")
+        reason = (
+            f"none of the {len(numbers)} numbers in the answer is that" if len(numbers) > 1 else "the number is another"
+        )
+        return self._finding(False, _list_texts(numbers), f"{reason}; {doubtful}" if doubtful else reason)
+
+    def _judge_all(self, numbers: Sequence[FoundNumber]) -> Finding:
+        for number in numbers:
+            if number.problem:
+                return self._finding(
+                    False, _list_texts(numbers), f"not all numbers in the answer are plain: {number.problem}"
+                )
+            if not self._accepts(number):
+                return self._finding(
+                    False, _list_texts(numbers), f"not all numbers in the answer are that: {_read(number)}"
+                )
+        return self._finding(True, _list_texts(numbers))
+
+    def _accepts(self, number: FoundNumber) -> bool:
+        with localcontext(prec=PRECISION):
+            return self._equals(number.value) or (
+                number.is_percent and self.unit is None and self._equals_share(number.value)
+            )
+
+    def _equals(self, found: Decimal) -> bool:
+        if self.tolerance is not None:
+            return abs(found - self.value) <= self.tolerance
+        return self._rounded(found) == self._rounded(self.value)
+
+    def _equals_share(self, percentage: Decimal) -> bool:
+        """Whether 12% is the 0.12 that is wanted.
+
+        With fewer than two places only exactly: otherwise 60%, rounded, would be 1.
+        """
+        share = percentage.scaleb(-2)
+        if self.tolerance is not None:
+            return self.tolerance < abs(self.value) and self._equals(share)
+        return share == self.value or (self._places >= 2 and self._equals(share))
+
+    def _rounded(self, amount: Decimal) -> Decimal:
+        return amount.quantize(Decimal(1).scaleb(-self._places), rounding=ROUND_HALF_UP)
+
+    @property
+    def _places(self) -> int:
+        if self.places is not None:
+            return self.places
+        exponent = self.value.as_tuple().exponent
+        return max(0, -exponent) if isinstance(exponent, int) else 0
+
+    def _with_unit(self) -> str:
+        return "" if self.unit is None else f" with the unit {self.unit}"
+
+    def _finding(self, holds: bool, found: str, reason: str = "") -> Finding:
+        limits = "" if self.tolerance is None else f" within {self.tolerance:f}"
+        if self.places is not None:
+            limits = f" to {self.places} decimals"
+        unit = "" if self.unit is None else f" {self.unit}"
+        weak = holds and self.take == "any"
+        return Finding(holds=holds, expected=f"{self.value:f}{unit}{limits}", found=found, reason=reason, weak=weak)
+
+
+def _read(number: FoundNumber) -> str:
+    """The number as written, and as read where that isn't plain to see."""
+    value = f"{number.value.normalize():f}"
+    written = shorten(number.text)
+    plain = "".join(char for char in written if char.isascii() and (char.isdigit() or char in ".-"))
+    if number.is_percent or len(value) > 60 or plain.rstrip(".") in (f"{number.value:f}", value):
+        return written
+    return f"{written}, read as {value}"
+
+
+def _list_texts(numbers: Sequence[FoundNumber]) -> str:
+    return shorten(", ".join(number.text for number in numbers[:50]))

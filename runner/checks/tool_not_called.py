@@ -1,0 +1,48 @@
+"""The assistant did not call a tool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.checks._text import shorten
+from runner.checks._tools import calls_of, describe_calls, tool_name
+from runner.domain.conversation import Run
+from runner.domain.verdict import Finding
+
+MAIN_FIELD = "tool"
+SCHEMA = {
+    "type": "object",
+    "description": "The assistant did not call this tool while it worked on the question; a call that broke counts "
+    "as a call.",
+    "properties": {
+        "tool": {
+            "type": "string",
+            "minLength": 1,
+            "description": "The tool: file_search, code_interpreter, or the name of a function.",
+        },
+    },
+    "required": ["tool"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    tool: str
+
+    def __post_init__(self) -> None:
+        tool_name(self.tool)
+
+    def judge(self, run: Run) -> Finding:
+        name = tool_name(self.tool)
+        calls = calls_of(run, name)
+        broken = sum(not call.completed for call in calls)
+        reason = f"{name} was called" if calls else ""
+        if calls and broken == len(calls):
+            reason += ", though without completing"
+        return Finding(
+            holds=not calls,
+            expected=f"no call of {name}",
+            found=shorten(describe_calls(run.steps)),
+            reason=reason,
+        )

@@ -1,0 +1,479 @@
+"""The number check on every form that answers give numbers in, and on those that only look like it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from runner.checks.number import Check
+from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
+from runner.domain.verdict import Finding
+
+NBSP, NARROW = "\u00a0", "\u202f"
+
+
+def judge(text: str, value: str, **parameters: Any) -> Finding:
+    run = Run(id=RunId("run"), thread_id=ThreadId("thread"), status=RunStatus.COMPLETED, text=text)
+    return Check(value=Decimal(value), **parameters).judge(run)
+
+
+FORMS = [
+    ("$39.25", "39.25"),
+    (r"\$39.25", "39.25"),
+    ("$39.25$", "39.25"),
+    (r"\text{ANSWER: }\$460", "460"),
+    (r"\boxed{39.25}", "39.25"),
+    (r"\(\boxed{\$39.25}\)", "39.25"),
+    ("**39.25**", "39.25"),
+    ("__39.25__", "39.25"),
+    ("39.25 USD", "39.25"),
+    ("39.25USD", "39.25"),
+    ("USD 890,000,000", "890000000"),
+    ("$890M", "890000000"),
+    ("890 million", "890000000"),
+    (r"890\text{ million}", "890000000"),
+    ("€1.5bn", "1500000000"),
+    ("5k", "5000"),
+    ("12 Mio. EUR", "12000000"),
+    ("EUR 890.500.000", "890500000"),
+    ("RM 9.00", "9.00"),
+    ("RM9.00", "9.00"),
+    ("1.234,50", "1234.50"),
+    ("1,234.50", "1234.50"),
+    (f"1{NBSP}234,50", "1234.50"),
+    (f"1{NARROW}234,50", "1234.50"),
+    (f"1{NARROW}234{NARROW}567", "1234567"),
+    ("1'234.50", "1234.50"),
+    ("1’234.50", "1234.50"),
+    ("1,23,456.00", "123456.00"),
+    ("12,34,567", "1234567"),
+    (r"5{,}632.34", "5632.34"),
+    ("−5", "-5"),
+    ("-5", "-5"),
+    ("−$5", "-5"),
+    ("$-5", "-5"),
+    ("x = - 5", "-5"),
+    ("(5.00)", "-5"),
+    ("($5.00)", "-5"),
+    ("5-", "-5"),
+    ("5.00- EUR", "-5"),
+    ("12%", "0.12"),
+    ("12%", "12"),
+    ("12.5 percent", "0.125"),
+    (r"12\%", "0.12"),
+    ("1.5e3", "1500"),
+    ("1.5E-3", "0.0015"),
+    (r"$5.6 \times 10^{3}$", "5600"),
+    ("5.6 × 10³", "5600"),
+    ("½", "0.5"),
+    ("2½", "2.5"),
+    ("2 1/2", "2.5"),
+    ("3/4", "0.75"),
+    (r"\frac{78.5}{2}", "39.25"),
+    ("３９．２５", "39.25"),
+    ("٣٩٫٢٥", "39.25"),
+    ("١٬٢٣٤٫٥٠", "1234.50"),
+    ("39.25.", "39.25"),
+    ("≈39", "39"),
+    ("~$39.25", "39.25"),
+    ("5,600", "5600"),
+    ("A: 81,500", "81500"),
+    ("A: -4075", "-4075"),
+    ("#### 460", "460"),
+    ("$<<6*7=42>>42", "42"),
+    ("共39.25元", "39.25"),
+    ("39 dollars and 25 cents", "39.25"),
+    ("<b>39.25</b>", "39.25"),
+    ("> 39.25", "39.25"),
+    ("- 39.25", "39.25"),
+    ("| Total | 39.25 |", "39.25"),
+    ('{"total": 39.25}', "39.25"),
+    ("39.25/person", "39.25"),
+    (".5", "0.5"),
+    ("seventeen (17)", "17"),
+    ("CHF 39.-", "39"),
+    ("39.\u200b25", "39.25"),
+]
+
+
+@pytest.mark.parametrize(("answer", "value"), FORMS)
+@pytest.mark.parametrize("frame", ["{}", "The burger is $23.75, the soda 15.50.\nSo you pay: {}", "Answer: {} "])
+def test_a_number_is_read_in_the_form_that_it_has(answer: str, value: str, frame: str) -> None:
+    finding = judge(frame.format(answer), value)
+
+    assert finding.holds, finding.reason
+
+
+@pytest.mark.parametrize(("answer", "value"), FORMS)
+def test_a_form_is_not_read_as_a_neighbouring_number(answer: str, value: str) -> None:
+    wrong = Decimal(value) + Decimal("0.01").scaleb(min(0, Decimal(value).as_tuple().exponent + 2))
+
+    assert not judge(answer, f"{wrong:f}", tolerance=Decimal(0)).holds
+
+
+NOT_THE_ANSWER = [
+    ("39,25", "39.25", "ambiguous"),
+    ("39,25", "3925", "ambiguous"),
+    ("0,123", "123", "ambiguous"),
+    ("1,2,3", "3", "one number or several"),
+    ("1 234", "234", "one number or two"),
+    ("39–40", "40", "39–40 is a range"),
+    ("39-40", "39", "39-40 is a range"),
+    ("$39–$40", "40", "range"),
+    ("39€-40€", "40", "range"),
+    ("39 – 40", "40", "range"),
+    ("between 39 and 40", "40", "range"),
+    ("39 to 40 dollars", "40", "range"),
+    ("39 or 40", "40", "choice"),
+    ("39.25 ± 0.5", "0.5", "range"),
+    ("not 39.25", "39.25", "denied"),
+    ("It is not **$39.25**", "39.25", "denied"),
+    ("It isn't exactly 39.25", "39.25", "denied"),
+    ("The sum can't be 39.25.", "39.25", "denied"),
+    ("You do not need to pay 39.25", "39.25", "denied"),
+    ("39.25 is wrong", "39.25", "denied"),
+    ("39.25 is not the answer", "39.25", "denied"),
+    ("≠ 39.25", "39.25", "denied"),
+    ("more than 39.25", "39.25", "bound"),
+    ("at least $39.25", "39.25", "bound"),
+    ("x > 39.25", "39.25", "bound"),
+    ("2^10", "10", "power"),
+    ("2**10", "10", "power"),
+    ("10²", "10", "power"),
+    (r"\frac{x}{2}", "2", "formula"),
+    (r"\sqrt{2}", "2", "root"),
+    ("√2", "2", "root"),
+    ("331.31 (5.00)", "5", "aside"),
+]
+
+
+@pytest.mark.parametrize(("answer", "value", "why"), NOT_THE_ANSWER)
+def test_what_is_no_plain_number_fails_and_says_why(answer: str, value: str, why: str) -> None:
+    finding = judge(answer, value)
+
+    assert not finding.holds
+    assert why in finding.reason
+
+
+@pytest.mark.parametrize(("answer", "value", "_why"), NOT_THE_ANSWER)
+@pytest.mark.parametrize("take", ["final", "only", "any", "all", "first"])
+def test_no_way_to_take_numbers_lets_a_doubtful_one_pass(answer: str, value: str, _why: str, take: str) -> None:
+    assert not judge(answer, value, take=take).holds
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ("See【4:0†source】", "4"),
+        ("See【4:0†source】", "0"),
+        ("See【12:3†bill 39.pdf】", "39"),
+        ("See [4:0†source]", "0"),
+        ("See note[^39]", "39"),
+        ("On 2026-11-23", "23"),
+        ("On 2026-11-23T10:39:25Z", "25"),
+        ("On 23/11/2026", "2026"),
+        ("On 23.11.2026", "2026"),
+        ("On 11-23-26", "26"),
+        ("On November 23, 2026", "2026"),
+        ("On 23 November 2026", "23"),
+        ("On the 23rd of November", "23"),
+        ("On Nov 3–5", "5"),
+        ("In the 1990s", "1990"),
+        ("At 10:39", "39"),
+        ("At 10 pm", "10"),
+        ("At 9a.m.", "9"),
+        ("asked gpt-4", "4"),
+        ("asked gpt-4.1", "4.1"),
+        ("asked gpt-6-luna", "6"),
+        ("COVID-19", "19"),
+        ("flight A320", "320"),
+        ("version v1.2.3", "3"),
+        ("version 1.2.3", "3"),
+        ("at 10.0.0.1", "1"),
+        ("INV-2023-001", "1"),
+        ("id 550e8400-e29b-41d4-a716-446655440000", "446655440000"),
+        ("file-4f3a9b12", "12"),
+        ("hash 4f3a9", "9"),
+        ("order #39", "39"),
+        ("code 00739", "739"),
+        ("call +1 555 123 4567", "4567"),
+        ("call 555-123-4567", "4567"),
+        ("the 3rd", "3"),
+        ("the 21st", "21"),
+        ("x_2", "2"),
+        ("x^2", "2"),
+        ("x_{2}", "2"),
+        ("https://example.com/39.25", "39.25"),
+        ("[bill](sandbox:/mnt/data/39.csv)", "39"),
+        ("in /mnt/data/2024/39", "39"),
+        ("1. Burger\n2. Soda", "2"),
+        ("**1.** Burger\n**2.** Soda", "2"),
+        ("1) Burger\n2) Soda\n3) Tea", "3"),
+        ("5'11", "11"),
+        ("9" * 41, "9" * 41),
+    ],
+)
+@pytest.mark.parametrize("take", ["final", "first", "any"])
+def test_digits_that_are_no_number_are_not_read(answer: str, value: str, take: str) -> None:
+    value = value if len(value) < 40 else "9"
+
+    assert not judge(answer, value, take=take).holds
+
+
+def test_without_a_number_the_reason_says_so() -> None:
+    finding = judge("I asked gpt-4 on 2026-11-23.", "39.25")
+
+    assert finding.reason == "the answer gives no number"
+    assert finding.found == "I asked gpt-4 on 2026-11-23."
+
+
+def test_a_failed_check_shows_what_was_expected_and_found() -> None:
+    finding = judge("Burger 23.75 and soda 15.50: you pay 39.25.", "39.26")
+
+    assert (finding.expected, finding.found) == ("39.26", "39.25")
+    assert finding.reason == "the final number in the answer is 39.25"
+
+
+def test_a_number_in_an_unusual_form_is_shown_with_its_value() -> None:
+    assert judge("(5.00)", "5").reason == "the final number in the answer is (5.00), read as -5"
+
+
+@pytest.mark.parametrize("answer", ["39. That's for burger and soda.", "39) it is"])
+def test_a_lone_number_at_the_start_of_a_line_is_no_list(answer: str) -> None:
+    assert judge(answer, "39").holds
+
+
+def test_numbers_in_a_list_are_read_beside_its_numbering() -> None:
+    answer = "1. Burger 23.75\n2. Soda 15.50\n3. Total 39.25"
+
+    assert judge(answer, "23.75", take="first").holds
+    assert judge(answer, "39.25").holds
+    assert not judge(answer, "3", take="any").holds
+
+
+@pytest.mark.parametrize(
+    "answer", ["The total is 40, not 39.25.", "You pay $40 instead of $39.25", "40 rather than 39.25"]
+)
+def test_a_number_denied_beside_the_one_given_leaves_that_one(answer: str) -> None:
+    assert judge(answer, "40").holds
+    assert not judge(answer, "39.25", take="any").holds
+
+
+def test_a_denial_in_another_sentence_does_not_vouch_for_a_number() -> None:
+    assert not judge("The tip was 40. The total is not 39.25.", "40").holds
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [("Burger x 2 – 47.50", "47.50"), ("Table 2 - 39.25", "39.25"), ("100-60.75 = 39.25", "39.25")],
+)
+def test_a_dash_that_separates_makes_no_range(answer: str, expected: str) -> None:
+    assert judge(answer, expected).holds
+
+
+class TestRounding:
+    @pytest.mark.parametrize(
+        ("answer", "value", "holds"),
+        [
+            ("331.3141", "331.31", True),
+            ("331.3141", "331.3100", False),
+            ("331.31", "331.3100", True),
+            ("331.315", "331.32", True),
+            ("331.315", "331.31", False),
+            ("-331.315", "-331.32", True),
+            ("2.675", "2.68", True),
+            ("39.4", "39", True),
+            ("39.5", "39", False),
+            ("39", "39.00", True),
+            ("39.250000000000000000000000001", "39.25", True),
+            ("1e99", "1", False),
+        ],
+    )
+    def test_the_decimals_as_written_decide(self, answer: str, value: str, holds: bool) -> None:
+        assert judge(answer, value).holds is holds
+
+    def test_places_say_otherwise(self) -> None:
+        assert judge("331.3141", "331.3100", places=2).holds
+        assert not judge("331.3141", "331.31", places=3).holds
+        assert judge("39.4", "39.4", places=0).holds
+
+    def test_a_tolerance_compares_without_rounding(self) -> None:
+        assert judge("39.24", "39.25", tolerance=Decimal("0.01")).holds
+        assert not judge("39.239", "39.25", tolerance=Decimal("0.01")).holds
+        assert not judge("39.254", "39.25", tolerance=Decimal(0)).holds
+
+    def test_the_limits_are_shown(self) -> None:
+        assert judge("1", "39.25", tolerance=Decimal("0.01")).expected == "39.25 within 0.01"
+        assert judge("1", "39.25", places=1).expected == "39.25 to 1 decimals"
+
+
+class TestPercent:
+    @pytest.mark.parametrize(
+        ("answer", "value"),
+        [("60%", "1"), ("40%", "0"), ("54%", "0.5"), ("12%", "0.13"), ("12%", "1.2"), ("112%", "0.12")],
+    )
+    def test_a_rounded_share_never_passes_for_a_whole(self, answer: str, value: str) -> None:
+        assert not judge(answer, value).holds
+
+    def test_a_share_is_exact_or_rounded_to_two_places_at_least(self) -> None:
+        assert judge("50%", "0.5").holds
+        assert judge("100%", "1").holds
+        assert judge("12.4%", "0.12").holds
+
+    def test_with_the_unit_only_the_figure_counts(self) -> None:
+        assert judge("12%", "12", unit="%").holds
+        assert not judge("12%", "0.12", unit="%").holds
+
+
+class TestTake:
+    answer = "The bill is $5632.34. $331.31 each for 17 people."
+
+    def test_final_is_the_default(self) -> None:
+        assert judge(self.answer, "17").holds
+        assert not judge(self.answer, "331.31").holds
+
+    def test_any_passes_weakly(self) -> None:
+        finding = judge(self.answer, "331.31", take="any")
+
+        assert finding.holds
+        assert finding.weak
+
+    def test_any_that_fails_lists_the_numbers(self) -> None:
+        finding = judge(self.answer, "331.32", take="any")
+
+        assert finding.found == "$5632.34, $331.31, 17"
+        assert not finding.weak
+
+    def test_first(self) -> None:
+        assert judge(self.answer, "5632.34", take="first").holds
+
+    def test_only_fails_when_there_are_others(self) -> None:
+        finding = judge(self.answer, "331.31", take="only")
+
+        assert not finding.holds
+        assert "3 numbers" in finding.reason
+        assert judge("It is $331.31.", "331.31", take="only").holds
+
+    def test_all_fails_when_one_differs(self) -> None:
+        assert not judge("39.25, then 39.26", "39.25", take="all").holds
+        assert judge("$23.75 + ... no: 39.25 = 39.25", "39.25", take="all").holds is False
+        assert judge("39.25 = $39.25", "39.25", take="all").holds
+
+    def test_a_strong_pass_is_not_weak(self) -> None:
+        assert not judge("39.25", "39.25").weak
+
+
+class TestUnit:
+    @pytest.mark.parametrize("unit", ["USD", "$", "dollars", "dollar", "usd"])
+    def test_a_unit_leaves_only_its_numbers(self, unit: str) -> None:
+        assert judge("$331.31 each for 17 people", "331.31", unit=unit).holds
+
+    @pytest.mark.parametrize(
+        ("answer", "value", "unit"),
+        [
+            ("€39.25 (about $45)", "39.25", "EUR"),
+            ("39.25 euros, that is 45 dollars", "39.25", "€"),
+            ("17 people pay $331.31", "17", "people"),
+            ("12.5 km in 30 minutes", "12.5", "km"),
+            ("30 minutes for 12.5km", "12.5", "km"),
+            ("1.5 billion dollars over 3 years", "1500000000", "USD"),
+            ("a 20-year-old with 3 cars", "20", "years"),
+            ("21°C at 3 sites", "21", "°C"),
+        ],
+    )
+    def test_units_stand_before_or_after(self, answer: str, value: str, unit: str) -> None:
+        finding = judge(answer, value, unit=unit)
+
+        assert finding.holds, finding.reason
+
+    def test_dollars_of_another_country_are_another_unit(self) -> None:
+        assert not judge("A$39.25", "39.25", unit="USD").holds
+
+    def test_a_formula_between_dollar_signs_has_no_currency(self) -> None:
+        assert not judge("$17$ people", "17", unit="USD").holds
+
+    def test_no_number_with_the_unit_fails(self) -> None:
+        assert judge("17 people", "17", unit="USD").reason == "the answer gives no number with the unit USD"
+
+
+class TestDecimalMark:
+    @pytest.mark.parametrize(
+        ("answer", "value"), [("39,25", "39.25"), ("1.234", "1234"), ("1.234,50", "1234.50"), ("1,234", "1.234")]
+    )
+    def test_a_comma(self, answer: str, value: str) -> None:
+        assert judge(answer, value, decimal=",").holds
+
+    def test_a_point_where_a_comma_was_said_is_unclear(self) -> None:
+        finding = judge("39.25", "39.25", decimal=",")
+
+        assert not finding.holds
+        assert "doesn't fit" in finding.reason
+
+    def test_a_comma_where_a_point_was_said_is_unclear(self) -> None:
+        assert not judge("1.234,50", "1234.50", decimal=".").holds
+        assert judge("1.234", "1.234", decimal=".").holds
+
+
+class TestParameters:
+    @pytest.mark.parametrize(
+        "value", ["NaN", "Infinity", "-Infinity", "sNaN", "1e61", "1e-61", "1e999999999", "1" * 61]
+    )
+    def test_a_value_that_no_answer_can_have_is_refused(self, value: str) -> None:
+        with pytest.raises(ValueError, match="value"):
+            Check(value=Decimal(value))
+
+    def test_places_and_tolerance_exclude_each_other(self) -> None:
+        with pytest.raises(ValueError, match="exclude each other"):
+            Check(value=Decimal(1), places=1, tolerance=Decimal(1))
+
+    def test_an_invisible_unit_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="unit"):
+            Check(value=Decimal(1), unit=" ")
+
+
+SPLIT = "Three rooms cost 3*48=$<<3*48=144>>144.\nEach of 12 guests pays 144/12=$<<144/12=12.0>>12.0\nA: 12"
+SAVED = "They took 2,400,000-650,000=<<2400000-650000=1750000>>1,750,000\nA: 1,750,000"
+GRADED = [
+    (SPLIT, "12", True),
+    (SPLIT, "144", False),
+    (SPLIT, "48", False),
+    (SAVED, "1750000", True),
+    (SAVED, "2400000", False),
+    ("Half of it is 7 * 1/2 = <<7*1/2=3.5>>3.5, and then he pays 7 * 1", "3.5", False),
+]
+
+
+@pytest.mark.parametrize(("answer", "value", "holds"), GRADED)
+def test_worked_solutions_are_judged_by_their_last_number(answer: str, value: str, holds: bool) -> None:
+    assert judge(answer, value).holds is holds
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ("You asked what 39.25 dollars buy; I can't tell, I only see 3 items.", "39.25"),
+        ("The receipt is number 39.25-A7; your total is 40.", "39.25"),
+        ("139.25", "39.25"),
+        ("39.255", "39.25"),
+        ("39.25 million", "39.25"),
+        ("39.25k", "39.25"),
+        ("-39.25", "39.25"),
+        ("(39.25)", "39.25"),
+        ("39.25e1", "39.25"),
+        ("39.25 × 10^2", "39.25"),
+        ("39.25²", "39.25"),
+        ("17/20", "17"),
+        ("17/20", "20"),
+        ("1.239.25", "39.25"),
+        ("1 039.25", "39.25"),
+        ("39.25 cents is what one costs, so 40", "39.25"),
+        ("39 dollars and 25 cents", "25"),
+        (r"\frac{1}{39}", "39"),
+        ("39.25–45", "39.25"),
+        ("sub-39.25", "39.25"),
+    ],
+)
+def test_containing_the_digits_is_not_giving_the_number(answer: str, value: str) -> None:
+    assert not judge(answer, value).holds

@@ -1,0 +1,224 @@
+"""The checks on the answer's text: contains, not_contains, equals, one_of, matches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.checks import contains, equals, matches, not_contains, one_of
+from runner.checks._repetition import expanded_size
+from runner.checks._text import find_in, normalise, shorten
+from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
+from runner.errors import CheckBroken
+
+
+def run(text: str) -> Run:
+    return Run(id=RunId("run"), thread_id=ThreadId("thread"), status=RunStatus.COMPLETED, text=text)
+
+
+def is_contained(text: str, value: str | Sequence[str], **parameters: Any) -> bool:
+    return contains.Check(value=value, **parameters).judge(run(text)).holds
+
+
+class TestContains:
+    @pytest.mark.parametrize(
+        ("answer", "value"),
+        [
+            ("The gate is B12.", "B12"),
+            ("the GATE is b12", "The gate"),
+            ("It costs $39.", "$39"),
+            ("Don’t worry", "don't worry"),
+            ("a “quoted” word", '"quoted"'),
+            ("Berlin–Paris", "Berlin-Paris"),
+            ("39\u00a0USD", "39 USD"),
+            ("two\n\n lines", "two lines"),
+            ("so\u00adft hyphen", "soft"),
+            ("ﬁnal", "final"),
+            ("Ｐａｒｉｓ", "Paris"),
+            ("cafe\u0301", "café"),
+            ("STRASSE", "Straße"),
+            ("東京都へ行く", "東京"),
+            ("서울은 크다", "서울"),
+            ("end: 39", "39"),
+            ("car, card", "card"),
+            ("cards card", "card"),
+        ],
+    )
+    def test_a_text_is_found_however_it_is_set(self, answer: str, value: str) -> None:
+        assert is_contained(answer, value)
+
+    @pytest.mark.parametrize(
+        ("answer", "value"),
+        [
+            ("determine", "MI"),
+            ("cards", "card"),
+            ("39.25", "39"),
+            ("39.25", "25"),
+            ("1,390", "390"),
+            ("139", "39"),
+            ("snake_case", "case"),
+            ("$39.25", "$39"),
+            ("cafés", "café"),
+            ("हिन्दी", "हिन"),
+        ],
+    )
+    def test_a_part_of_a_word_or_number_is_not_it(self, answer: str, value: str) -> None:
+        assert not is_contained(answer, value)
+        assert is_contained(answer, value, words=False)
+
+    def test_a_list_must_be_there_as_a_whole(self) -> None:
+        check = contains.Check(value=["gate", "terminal"])
+
+        assert check.judge(run("Gate 5, terminal 2")).holds
+        finding = check.judge(run("Gate 5"))
+        assert finding.reason == "the answer doesn't contain 'terminal'"
+        assert finding.expected == "'gate' and 'terminal'"
+
+    def test_case_makes_a_difference_when_asked(self) -> None:
+        assert not is_contained("us", "US", case=True)
+        assert is_contained("the US", "US", case=True)
+
+    def test_the_reason_names_the_way_out_when_it_is_inside_a_word(self) -> None:
+        assert "words: false" in contains.Check(value="card").judge(run("cards")).reason
+
+    @pytest.mark.parametrize("value", [" ", "\u200b", ["ok", "\u00ad"]])
+    def test_an_invisible_text_is_refused(self, value: str | list[str]) -> None:
+        with pytest.raises(ValueError, match="visible"):
+            contains.Check(value=value)
+
+
+class TestNotContains:
+    def test_it_fails_where_the_text_stands_and_shows_it(self) -> None:
+        finding = not_contains.Check(value=["sorry", "as an AI"]).judge(run("Well. " * 60 + "As an AI I can't."))
+
+        assert not finding.holds
+        assert finding.reason == "the answer contains 'as an AI'"
+        assert "As an AI" in finding.found
+
+    def test_it_holds_where_the_text_stands_inside_another_word_only(self) -> None:
+        assert not_contains.Check(value="refund").judge(run("refunds")).holds
+        assert not not_contains.Check(value="refund", words=False).judge(run("refunds")).holds
+
+    @settings(deadline=None)
+    @given(text=st.text(max_size=80), value=st.text(min_size=1, max_size=5), words=st.booleans(), case=st.booleans())
+    def test_it_is_the_opposite_of_contains(self, text: str, value: str, words: bool, case: bool) -> None:
+        if not normalise(value, case=case):
+            return
+        one = contains.Check(value=value, words=words, case=case).judge(run(text))
+        other = not_contains.Check(value=value, words=words, case=case).judge(run(text))
+        assert one.holds is not other.holds
+
+
+class TestEquals:
+    def test_the_whole_answer_counts_and_outer_space_does_not(self) -> None:
+        assert equals.Check(value="Gate B12").judge(run("\n gate\u00a0b12 \n")).holds
+        assert not equals.Check(value="Gate B12").judge(run("Gate B12.")).holds
+        assert not equals.Check(value="Gate", case=True).judge(run("gate")).holds
+
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            ("Paris and Rome", "the answer goes on after it"),
+            ("Par", "the answer stops before its end"),
+            ("Parma", "they differ from 'ma' on"),
+        ],
+    )
+    def test_the_reason_says_where_they_part(self, answer: str, reason: str) -> None:
+        assert equals.Check(value="Paris").judge(run(answer)).reason == reason
+
+    def test_the_reason_says_when_only_case_differs(self) -> None:
+        assert "case" in equals.Check(value="Paris", case=True).judge(run("paris")).reason
+
+
+class TestOneOf:
+    @pytest.mark.parametrize("answer", ["yes", "Yes.", "**Yes**", '"yes"', " YES! "])
+    def test_the_answer_is_one_of_them_however_it_is_wrapped(self, answer: str) -> None:
+        assert one_of.Check(values=["yes", "no"]).judge(run(answer)).holds
+
+    @pytest.mark.parametrize("answer", ["maybe", "yes and no", "yesterday", "I say yes"])
+    def test_anything_else_fails(self, answer: str) -> None:
+        assert not one_of.Check(values=["yes", "no"]).judge(run(answer)).holds
+
+    def test_inside_a_longer_answer_exactly_one_must_stand(self) -> None:
+        check = one_of.Check(values=["red", "white", "red wine"], inside=True)
+
+        assert check.judge(run("I would take the red one.")).holds
+        assert check.judge(run("Red wine goes with it.")).holds
+        assert not check.judge(run("Neither.")).holds
+        finding = check.judge(run("Red or white?"))
+        assert finding.reason == "the answer contains 'red' and 'white', so it doesn't choose"
+
+    def test_values_that_are_the_same_to_the_check_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="told apart"):
+            one_of.Check(values=["Yes", "yes."])
+
+
+class TestMatches:
+    def test_the_pattern_may_stand_anywhere(self) -> None:
+        assert matches.Check(pattern=r"gate [A-Z]\d+").judge(run("Your gate B12 is open")).holds
+        finding = matches.Check(pattern="^gate").judge(run("Your gate"))
+        assert finding.reason == "nothing in the answer matches"
+
+    def test_whole_means_all_of_it(self) -> None:
+        check = matches.Check(pattern=r"\d+", whole=True)
+
+        assert check.judge(run(" 39 \n")).holds
+        assert not check.judge(run("39 dollars")).holds
+
+    def test_an_empty_match_in_an_empty_answer_is_no_match(self) -> None:
+        assert not matches.Check(pattern=".*").judge(run(" ")).holds
+
+    @pytest.mark.parametrize("pattern", ["(", "[a", "*a", r"(?P<x>a)(?P=y)", "a{2,1}"])
+    def test_a_bad_pattern_is_refused_when_it_is_read(self, pattern: str) -> None:
+        with pytest.raises(ValueError, match="no regular expression"):
+            matches.Check(pattern=pattern)
+
+    @pytest.mark.parametrize("pattern", ["(?:(?:a{1000}){1000}){1000}", "(" * 900 + "a" + ")" * 900, "a{999999999999}"])
+    def test_a_pattern_that_eats_memory_is_refused_at_once(self, pattern: str) -> None:
+        started = time.monotonic()
+        with pytest.raises(ValueError, match=r"too much|too large"):
+            matches.Check(pattern=pattern)
+        assert time.monotonic() - started < 5
+
+    def test_a_pattern_without_end_breaks_the_check(self) -> None:
+        check = matches.Check(pattern="(a+)+$")
+
+        with pytest.raises(CheckBroken, match="took more than"):
+            check.judge(run("a" * 100_000 + "!"))
+
+    @pytest.mark.parametrize(
+        ("pattern", "size"),
+        [("abc", 3), ("(ab){3}", 9), ("a{2,5}b", 6), (r"\d{4}-\d{2}", 7), ("[a{9}]{2}", 2), (r"\(a\){3}", 5), ("{", 1)],
+    )
+    def test_counted_repetitions_multiply(self, pattern: str, size: int) -> None:
+        assert expanded_size(pattern) == size
+
+
+class TestShorten:
+    @settings(deadline=None)
+    @given(text=st.text(max_size=2000), around=st.integers(0, 2000))
+    def test_a_shown_text_is_one_short_line(self, text: str, around: int) -> None:
+        shown = shorten(text, around=around)
+
+        assert len(shown) <= 170
+        assert "\n" not in shown
+
+    def test_what_was_left_out_leaves_an_ellipsis(self) -> None:
+        assert shorten("short  text\n") == "short text"
+        assert shorten("word " * 100).endswith("…")
+        assert shorten("a" * 500 + "needle" + "b" * 500, around=500).count("needle") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("a" * 1_000_000, "aa"), ("ab" * 500_000, "ba"), ("a " * 500_000, "a a b")]
+)
+def test_a_hostile_answer_is_searched_in_seconds(text: str, wanted: str) -> None:
+    started = time.process_time()
+
+    assert find_in(text, wanted, words=True) == -1
+    assert time.process_time() - started < 10

@@ -1,0 +1,127 @@
+"""The checks on what a run did and cited: tool_called, tool_not_called, cites."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.checks import cites, tool_called, tool_not_called
+from runner.domain.conversation import Citation, FileId, Run, RunId, RunStatus, SearchResult, Step, ThreadId
+from runner.errors import CheckBroken
+
+SEARCH = Step(tool="file_search", completed=True)
+CODE = Step(tool="code_interpreter", completed=True)
+BROKEN_CODE = Step(tool="code_interpreter", completed=False)
+
+
+def run(*steps: Step, citations: tuple[Citation, ...] = ()) -> Run:
+    return Run(
+        id=RunId("run"),
+        thread_id=ThreadId("thread"),
+        status=RunStatus.COMPLETED,
+        text="An answer.",
+        steps=steps,
+        citations=citations,
+    )
+
+
+def cite(file_id: str, filename: str | None = None) -> Citation:
+    return Citation(position=0, file_id=FileId(file_id), filename=filename)
+
+
+class TestToolCalled:
+    def test_one_completed_call_is_enough(self) -> None:
+        assert tool_called.Check(tool="code_interpreter").judge(run(BROKEN_CODE, CODE, SEARCH)).holds
+
+    def test_another_tool_is_not_it(self) -> None:
+        finding = tool_called.Check(tool="code_interpreter").judge(run(SEARCH))
+
+        assert not finding.holds
+        assert finding.reason == "code_interpreter was not called"
+        assert finding.found == "file_search"
+
+    def test_a_call_that_did_not_complete_does_not_count(self) -> None:
+        finding = tool_called.Check(tool="code_interpreter").judge(run(BROKEN_CODE))
+
+        assert not finding.holds
+        assert finding.reason == "code_interpreter was called once without completing"
+        assert finding.found == "code_interpreter (not completed)"
+
+    def test_times_are_exact(self) -> None:
+        check = tool_called.Check(tool="code_interpreter", times=2)
+
+        assert check.judge(run(CODE, SEARCH, CODE)).holds
+        assert check.judge(run(CODE, BROKEN_CODE, CODE)).holds
+        finding = check.judge(run(CODE, CODE, CODE))
+        assert not finding.holds
+        assert finding.expected == "a call of code_interpreter, 2 times"
+        assert finding.reason == "code_interpreter was called 3 times"
+        mixed = check.judge(run(CODE, BROKEN_CODE)).reason
+        assert mixed == "code_interpreter was called once and called once without completing"
+
+    def test_the_name_of_2023_is_understood_on_both_sides(self) -> None:
+        assert tool_called.Check(tool="retrieval").judge(run(SEARCH)).holds
+        assert tool_called.Check(tool="file_search").judge(run(Step(tool="retrieval", completed=True))).holds
+
+    def test_a_blank_name_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="missing"):
+            tool_called.Check(tool=" ")
+
+
+class TestToolNotCalled:
+    def test_it_holds_when_only_other_tools_were_called(self) -> None:
+        assert tool_not_called.Check(tool="code_interpreter").judge(run(SEARCH)).holds
+
+    @pytest.mark.parametrize("step", [CODE, BROKEN_CODE])
+    def test_any_call_counts_even_a_broken_one(self, step: Step) -> None:
+        finding = tool_not_called.Check(tool="code_interpreter").judge(run(SEARCH, step))
+
+        assert not finding.holds
+        assert finding.reason.startswith("code_interpreter was called")
+
+    def test_the_name_of_2023_is_understood(self) -> None:
+        assert not tool_not_called.Check(tool="retrieval").judge(run(SEARCH)).holds
+
+
+class TestCites:
+    @pytest.mark.parametrize(
+        "file", ["receipt.pdf", "files/receipt.pdf", "*.pdf", "rec?ipt.*", r"C:\files\receipt.pdf"]
+    )
+    def test_a_citation_is_known_by_its_file_name(self, file: str) -> None:
+        assert cites.Check(file=file).judge(run(citations=(cite("f1", "menu.md"), cite("f2", "receipt.pdf")))).holds
+
+    def test_a_name_with_brackets_is_no_pattern(self) -> None:
+        assert cites.Check(file="bill[1].pdf").judge(run(citations=(cite("f1", "bill[1].pdf"),))).holds
+
+    def test_accents_may_be_stored_either_way(self) -> None:
+        assert cites.Check(file="re\u0301sume\u0301.pdf").judge(run(citations=(cite("f1", "résumé.pdf"),))).holds
+
+    def test_another_file_is_not_it(self) -> None:
+        finding = cites.Check(file="receipt.pdf").judge(run(citations=(cite("f1", "menu.md"),)))
+
+        assert not finding.holds
+        assert finding.reason == "the answer cites menu.md"
+
+    def test_an_answer_without_citations_fails(self) -> None:
+        finding = cites.Check(file="receipt.pdf").judge(run())
+
+        assert not finding.holds
+        assert finding.reason == "the answer cites nothing"
+
+    def test_a_file_that_was_found_and_not_cited_is_not_cited(self) -> None:
+        assert not cites.Check(file="receipt.pdf").judge(run(_found("f1", "receipt.pdf"))).holds
+
+    def test_a_missing_name_is_looked_up_among_the_search_results(self) -> None:
+        assert cites.Check(file="receipt.pdf").judge(run(_found("f1", "receipt.pdf"), citations=(cite("f1"),))).holds
+
+    def test_a_name_that_nobody_knows_breaks_the_check(self) -> None:
+        with pytest.raises(CheckBroken, match="not known"):
+            cites.Check(file="receipt.pdf").judge(run(_found("f1", "receipt.pdf"), citations=(cite("f2"),)))
+
+    def test_a_folder_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="folder"):
+            cites.Check(file="files/")
+
+
+def _found(file_id: str, filename: str) -> Step:
+    result = SearchResult(file_id=FileId(file_id), filename=filename, score=0.5, text="Burger 23.75")
+    return Step(tool="file_search", completed=True, results=(result,))
