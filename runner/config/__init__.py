@@ -1,0 +1,12 @@
+"""Configuration: text to domain objects, or all the mistakes at once.
+
+Here: schemas, typing of values, validation, paths, and the words for what is wrong. Not here: reading YAML
+(`yaml_text`), the environment and printing (`cli/`), anything remote. Nothing in here imports what a user names.
+"""
+
+from __future__ import annotations
+
+from runner.config.loading import Configuration, load_configuration
+from runner.config.schema import assistants_schema, scenario_schema
+
+__all__ = ["Configuration", "assistants_schema", "load_configuration", "scenario_schema"]

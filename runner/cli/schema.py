@@ -1,0 +1,18 @@
+"""`runner schema`: the JSON Schemas of our files, for editors and other tools."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(name="schema")
+@click.argument("kind", type=click.Choice(["assistants", "scenario"]))
+def command(kind: str) -> None:
+    """Print the JSON Schema (2020-12) of assistants.yaml or of a scenario file.
+
+    For an editor that speaks the YAML language server, save it and begin the YAML file with
+    `# yaml-language-server: $schema=PATH`.
+    """
+    from runner.config.schema import schema_text
+
+    click.echo(schema_text(kind), nl=False)

@@ -1,0 +1,31 @@
+"""`runner validate`: every mistake in the project's files, without sending anything."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+
+@click.command(name="validate")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")
+def command(paths: tuple[str, ...], file: Path | None) -> int:
+    """Check the project's file and its scenarios; nothing is sent.
+
+    PATH is a scenario file, a folder or a glob; without one, the folder scenarios/ is checked.
+
+    Exits 0 if all is well, 2 with every mistake as file:line:column, 5 if a glob or folder holds no scenario.
+    """
+    from runner.config import load_configuration
+
+    found = load_configuration(file=file, scenario_paths=paths, cwd=Path.cwd(), environment=os.environ)
+    turns = sum(len(scenario.turns) for scenario in found.scenarios)
+    click.echo(f"{found.file.name}: {_count(len(found.project.assistants), 'assistant')}")
+    click.echo(f"{_count(len(found.scenarios), 'scenario')}, {_count(turns, 'turn')}: valid")
+    return 0
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

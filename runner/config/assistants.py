@@ -1,0 +1,176 @@
+"""`assistants.yaml` to assistants."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from runner.config.attachments import Recipient, Unusable, expand_glob, find_file, read_file_item
+from runner.config.document import Document, Mistake, Where
+from runner.config.schema import MAX_TEXT_LENGTH, RETRIEVAL
+from runner.config.suggest import quote
+from runner.domain.assistant import Address, Assistant, Tool, ToolName
+from runner.domain.files import FileUse, LocalFile
+from runner.errors import Problem
+from runner.yaml_text import read_text
+
+MAX_CODE_FILES = 20
+"""Per assistant, for the code interpreter (the API's limit)."""
+
+_Body = Mapping[str, Any]
+
+
+def read_assistants(document: Document, settings: _Body, root: Path) -> Iterator[Assistant]:
+    """The assistants of a file, those with mistakes left out after reporting them."""
+    declared = settings.get("assistants")
+    if not isinstance(declared, dict):
+        return
+    _report_equal_addresses(document, declared)
+    for address, body in declared.items():
+        if isinstance(body, dict):
+            assistant = _read_assistant(document, Address(address), body, root)
+            if document.is_sound(("assistants", address)) and assistant is not None:
+                yield assistant
+
+
+def _report_equal_addresses(document: Document, declared: _Body) -> None:
+    first: dict[str, str] = {}
+    for address in declared:
+        earlier = first.setdefault(address.casefold(), address)
+        if earlier != address:
+            line = document.location(("assistants", earlier), at_key=True).line
+            message = f"{quote(address)} differs from {quote(earlier)} on line {line} only in case"
+            document.report(
+                Mistake(where=("assistants", address), at_key=True, message=message, hint="addresses must be unique")
+            )
+
+
+def _read_assistant(document: Document, address: Address, body: _Body, root: Path) -> Assistant | None:
+    where: Where = ("assistants", address)
+    tools = _read_tools(document, body, where)
+    files = _read_files(document, body, where, root, tools)
+    instructions = _read_instructions(document, body, where, root)
+    if not document.is_sound(where):
+        return None
+    return Assistant(
+        address=address,
+        location=document.location(where, at_key=True),
+        name=body.get("name", address),
+        model=body["model"],
+        instructions=instructions,
+        tools=tools,
+        files=files,
+        temperature=_decimal(body.get("temperature")),
+        top_p=_decimal(body.get("top_p")),
+        reasoning_effort=body.get("reasoning", {}).get("effort"),
+        metadata=dict(body.get("metadata", {})),
+    )
+
+
+def _decimal(value: object) -> Decimal | None:
+    return value if isinstance(value, Decimal) else None
+
+
+def _read_tools(document: Document, body: _Body, where: Where) -> tuple[Tool, ...]:
+    where = (*where, "tools")
+    if "tools" not in body or not document.is_sound(where):
+        return ()
+    tools: dict[ToolName, Tool] = {}
+    for index, item in enumerate(body["tools"]):
+        written, options = next(iter(item.items())) if isinstance(item, dict) else (item, {})
+        name = ToolName.FILE_SEARCH if written == RETRIEVAL else ToolName(written)
+        if name in tools:
+            document.report(
+                Mistake(
+                    where=(*where, index), message=f"the tool {name.value} is listed twice", hint="keep one of them"
+                )
+            )
+        tools[name] = Tool(name=name, max_num_results=options.get("max_num_results"))
+    return tuple(tools.values())
+
+
+def _read_instructions(document: Document, body: _Body, where: Where, root: Path) -> str:
+    key: Where = (*where, "instructions_file")
+    if "instructions_file" not in body:
+        return str(body.get("instructions", ""))
+    if "instructions" in body:
+        message = "`instructions` and `instructions_file` exclude each other"
+        document.report(Mistake(where=key, at_key=True, message=message, hint="remove one of them"))
+    if not document.is_sound(key):
+        return ""
+    try:
+        return _read_text_file(str(body["instructions_file"]), document.folder, root)
+    except Unusable as error:
+        document.report(error.at(key))
+        return ""
+
+
+def _read_text_file(named: str, folder: Path, root: Path) -> str:
+    text = read_text(find_file(named, folder=folder, root=root), file=named)
+    if isinstance(text, Problem):
+        raise Unusable(f"{quote(named)}, line {text.line}: {text.message}", text.hint)
+    if not text.strip():
+        raise Unusable(f"{quote(named)} is empty")
+    if len(text) > MAX_TEXT_LENGTH:
+        raise Unusable(f"{quote(named)} has {len(text):,} characters; at most {MAX_TEXT_LENGTH:,} are accepted")
+    return text.strip()
+
+
+def _read_files(
+    document: Document, body: _Body, where: Where, root: Path, tools: tuple[Tool, ...]
+) -> tuple[LocalFile, ...]:
+    where = (*where, "files")
+    if "files" not in body or not document.is_sound(where) or not document.is_sound((*where[:-1], "tools")):
+        return ()
+    recipient = Recipient(tools=frozenset(tool.name.value for tool in tools), takes_input=False)
+    named: dict[Path, LocalFile] = {}
+    matched: dict[Path, LocalFile] = {}
+    for index, item in enumerate(body["files"]):
+        place = (*where, index)
+        is_glob = isinstance(item, str) and glob.has_magic(item) and not (document.folder / item).exists()
+        for path in _expand(item, place, document, root) if is_glob else (item,):
+            file = read_file_item(path, place, document, root=root, recipient=recipient)
+            if file is None:
+                continue
+            if not is_glob and file.path in named:
+                document.report(_explain_repetition(file, named[file.path], place))
+            (matched if is_glob else named)[file.path] = file
+    # What is named by itself has the say over what a glob also matches.
+    files = tuple((matched | named).values())
+    _report_equal_names(document, files, where)
+    _report_too_many(document, files, where)
+    return files
+
+
+def _expand(pattern: str, where: Where, document: Document, root: Path) -> tuple[str, ...]:
+    try:
+        return expand_glob(pattern, folder=document.folder, root=root)
+    except Unusable as error:
+        document.report(error.at(where))
+        return ()
+
+
+def _explain_repetition(file: LocalFile, earlier: LocalFile, where: Where) -> Mistake:
+    message = f"{quote(file.name)} is also listed on line {earlier.location.line}"
+    return Mistake(where=where, message=message, hint="keep one of the two")
+
+
+def _report_equal_names(document: Document, files: tuple[LocalFile, ...], where: Where) -> None:
+    """Names are all that a citation shows, so two files of one assistant must not share theirs."""
+    first: dict[str, LocalFile] = {}
+    for file in files:
+        earlier = first.setdefault(file.name.casefold(), file)
+        if earlier is not file:
+            both = " and ".join(str(one.path.relative_to(document.folder.resolve())) for one in (earlier, file))
+            message = f"two files would have the same name: {both}"
+            document.report(Mistake(where=where, at_key=True, message=message, hint="rename one of them"))
+
+
+def _report_too_many(document: Document, files: tuple[LocalFile, ...], where: Where) -> None:
+    count = sum(file.use is FileUse.CODE_INTERPRETER for file in files)
+    if count > MAX_CODE_FILES:
+        message = f"{count} files for code_interpreter; the API takes {MAX_CODE_FILES}"
+        document.report(Mistake(where=where, at_key=True, message=message))

@@ -1,0 +1,126 @@
+"""Read a project and its scenarios, and say everything that is wrong with them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.config.assistants import read_assistants
+from runner.config.coerce import Schema, coerce
+from runner.config.document import Document
+from runner.config.expand import expand_placeholders
+from runner.config.paths import find_project_file, find_scenario_files, show_file
+from runner.config.scenarios import Declared, ScenarioNames, read_scenarios
+from runner.config.schema import assistants_schema, scenario_schema
+from runner.config.targets import read_default_target, read_targets
+from runner.domain.assistant import Assistant, Namespace, Project
+from runner.domain.scenario import Scenario
+from runner.errors import ConfigError, Problem
+from runner.redaction import Redactor
+from runner.yaml_text import read_yaml
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """A project without mistakes. `root` is the real folder that files are confined to, `file` its assistants.yaml.
+
+    `secrets` are the values that `${secret:NAME}` gave: to be kept out of every output.
+    """
+
+    project: Project
+    scenarios: tuple[Scenario, ...]
+    root: Path
+    file: Path
+    secrets: frozenset[str]
+
+
+def load_configuration(
+    *, file: Path | None, scenario_paths: Sequence[str] | None, cwd: Path, environment: Mapping[str, str]
+) -> Configuration:
+    """The project of `file`, or of the nearest assistants.yaml from `cwd` upwards, with the scenarios asked for.
+
+    `scenario_paths`: None reads no scenarios, () those of `scenarios/`; files, folders and globs otherwise.
+    Raises ConfigError with all mistakes, UsageError if a file is missing, NothingFound if a glob or folder is empty.
+    """
+    loader = _Loader(cwd, environment)
+    project_file = find_project_file(file, cwd)
+    root = project_file.parent.resolve()
+    paths: tuple[Path, ...] = ()
+    if scenario_paths is not None:
+        paths = find_scenario_files(scenario_paths, cwd=cwd, root=project_file.parent)
+    project, declared = loader.read_project(project_file, root)
+    scenarios = tuple(scenario for path in paths for scenario in loader.read_scenario_file(path, declared))
+    if loader.problems or project is None:
+        raise ConfigError(tuple(loader.problems))
+    return Configuration(
+        project=project,
+        scenarios=scenarios,
+        root=root,
+        file=project_file,
+        secrets=frozenset(loader.secrets),
+    )
+
+
+class _Loader:
+    """Reads files one after the other and keeps what they have in common: problems, secrets, scenario names."""
+
+    def __init__(self, cwd: Path, environment: Mapping[str, str]) -> None:
+        self.problems: list[Problem] = []
+        self.secrets: set[str] = set()
+        self._cwd = cwd
+        self._environment = environment
+        self._names = ScenarioNames()
+
+    def read_project(self, path: Path, root: Path) -> tuple[Project | None, Declared]:
+        """The project, or None if its file has mistakes; and what its scenarios may refer to all the same."""
+        document = self._read(path, assistants_schema())
+        settings = document.value if isinstance(document.value, dict) else {}
+        targets = read_targets(document, settings)
+        default = read_default_target(document, settings)
+        assistants = tuple(read_assistants(document, settings, root))
+        self._keep_problems(document)
+        declared = _declare(root, settings, assistants)
+        if document.problems or not settings:
+            return None, declared
+        namespace = Namespace(settings["namespace"])
+        project = Project(namespace=namespace, assistants=assistants, targets=targets, default_target=default)
+        return project, declared
+
+    def read_scenario_file(self, path: Path, declared: Declared) -> list[Scenario]:
+        """The sound scenarios of one file."""
+        document = self._read(path, scenario_schema())
+        scenarios = list(read_scenarios(document, declared, self._names))
+        self._keep_problems(document)
+        return scenarios
+
+    def _read(self, path: Path, schema: Schema) -> Document:
+        # The schema library costs a tenth of a second: `--help` must not pay for it.
+        from runner.config.validate import validate
+
+        file = show_file(path, self._cwd)
+        parsed = read_yaml(path, file=file)
+        document = Document(file=file, folder=path.parent.resolve(), root=parsed.root)
+        document.problems += parsed.problems
+        if parsed.root is not None:
+            document.value = coerce(parsed.root, schema, schema)
+            self.secrets |= expand_placeholders(document, self._environment)
+            validate(document, parsed.root, schema)
+        return document
+
+    def _keep_problems(self, document: Document) -> None:
+        # A message may quote a value that a secret was filled into.
+        clean = Redactor(self.secrets).clean
+        shown = (
+            replace(problem, message=clean(problem.message), hint=clean(problem.hint)) for problem in document.problems
+        )
+        self.problems += sorted(dict.fromkeys(shown), key=lambda problem: (problem.line, problem.column))
+
+
+def _declare(root: Path, settings: Mapping[str, object], assistants: tuple[Assistant, ...]) -> Declared:
+    written = settings.get("assistants")
+    return Declared(
+        root=root,
+        addresses=tuple(written) if isinstance(written, dict) else None,
+        assistants={assistant.address: assistant for assistant in assistants},
+    )

@@ -1,0 +1,198 @@
+"""Parser events to a tree, without recursion: depth and size are checked before anything is built."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import yaml
+
+from runner.errors import Problem
+from runner.yaml_text.nodes import ListNode, MapNode, Node, Parsed, TextNode
+from runner.yaml_text.syntax import explain_syntax
+
+MAX_DEPTH = 50
+MAX_NODES = 500_000
+"""Of a whole file, each alias counted with all that it stands for."""
+
+_COMMENT = re.compile(r"[ \t]*(#[^\r\n]*)")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def parse_yaml(text: str, *, file: str) -> Parsed:
+    """The tree of one YAML document. `text` holds no hidden characters (`read_text` sees to that)."""
+    builder = _Builder(file, text)
+    try:
+        root = builder.build()
+    except _GiveUp as stop:
+        return Parsed(root=None, problems=(*builder.problems, stop.problem))
+    except yaml.MarkedYAMLError as error:
+        return Parsed(root=None, problems=(*builder.problems, explain_syntax(error, file=file, text=text)))
+    except (ValueError, OverflowError) as error:
+        # PyYAML lets these through: "\U00110000", a %YAML directive of 5,000 digits.
+        line, column = builder.line, builder.column
+        message = f"not valid YAML: {error}"
+        broken = Problem(file=file, line=line, column=column, message=message, hint="look at what follows this")
+        return Parsed(root=None, problems=(*builder.problems, broken))
+    return Parsed(root=root, problems=tuple(builder.problems))
+
+
+class _GiveUp(Exception):
+    """The rest of the file can't be read safely."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+
+
+def _place(event: yaml.Event) -> tuple[int, int]:
+    """Line and column of an event, from 1; PyYAML counts from 0."""
+    mark = event.start_mark
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+
+
+class _Open:
+    """A list or mapping whose end has not been seen; a mapping's children alternate between key and value."""
+
+    def __init__(self, event: yaml.CollectionStartEvent) -> None:
+        self.line, self.column = _place(event)
+        self.anchor: str | None = event.anchor
+        self.is_mapping = isinstance(event, yaml.MappingStartEvent)
+        self.children: list[Node] = []
+        self.nodes = 1
+        self.height = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """A node that an alias can stand for, with what it would add to the file."""
+
+    node: Node
+    nodes: int
+    height: int
+
+
+class _Builder:
+    """Turns parser events into a tree, without recursion: depth is checked before anything is built."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.problems: list[Problem] = []
+        self.line = self.column = 1
+        self._file = file
+        self._text = text
+        self._open: list[_Open] = []
+        self._anchors: dict[str, _Anchored | None] = {}
+        self._root: Node | None = None
+
+    def build(self) -> Node:
+        documents = 0
+        for event in yaml.parse(self._text, Loader=yaml.SafeLoader):
+            self.line, self.column = _place(event)
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise self._stop("a second document begins here", "keep one document in a file: remove '---'")
+            else:
+                self._take(event)
+        root = self._root
+        if root is None or (isinstance(root, TextNode) and root.plain and not root.text):
+            raise self._stop("the file is empty", at=(1, 1))
+        return root
+
+    def _take(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.ScalarEvent):
+            self._add(self._text_node(event), anchor=event.anchor, nodes=1, height=1)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._refuse_tag(event.tag)
+            if len(self._open) >= MAX_DEPTH:
+                raise self._stop(f"nested deeper than {MAX_DEPTH} levels")
+            if event.anchor is not None:
+                self._anchors[event.anchor] = None
+            self._open.append(_Open(event))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._close(self._open.pop())
+        elif isinstance(event, yaml.AliasEvent):
+            self._expand(event.anchor or "")
+
+    def _text_node(self, event: yaml.ScalarEvent) -> TextNode:
+        if event.tag is not None:
+            self._refuse_tag(event.tag)
+            return TextNode(line=self.line, column=self.column, text=f"!{event.value}", plain=False)
+        plain = event.style is None
+        comment = _COMMENT.match(self._text, event.end_mark.index) if plain and event.end_mark else None
+        return TextNode(
+            line=self.line,
+            column=self.column,
+            text=self._readable(event.value),
+            plain=plain,
+            comment=comment[1] if comment else "",
+        )
+
+    def _readable(self, text: str) -> str:
+        """Pairs of `\\ud83d\\ude00`, as JSON writes them, become one character; half a pair is refused."""
+        if text.isascii():
+            return text
+        joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        if half := _SURROGATE.search(joined):
+            self._report(f"\\u{ord(half.group()):04x} is half of a character", "write both halves, or the character")
+        return _SURROGATE.sub("\ufffd", joined)
+
+    def _refuse_tag(self, tag: str | None) -> None:
+        if tag is not None:
+            self._report("a tag ('!...') is not accepted", "put quotes around a text that begins with '!'")
+
+    def _close(self, done: _Open) -> None:
+        node: Node
+        if done.is_mapping:
+            node = MapNode(line=done.line, column=done.column, entries=self._unique_entries(done.children))
+        else:
+            node = ListNode(line=done.line, column=done.column, items=tuple(done.children))
+        self._add(node, anchor=done.anchor, nodes=done.nodes, height=done.height)
+
+    def _unique_entries(self, children: list[Node]) -> tuple[tuple[TextNode, Node], ...]:
+        entries: dict[str, tuple[TextNode, Node]] = {}
+        for key, value in zip(children[::2], children[1::2], strict=True):
+            where = (key.line, key.column)
+            if not isinstance(key, TextNode):
+                self._report("a key must be text", "put quotes around a text that begins with '{' or '['", where)
+            elif key.plain and key.text == "<<":
+                self._report("merge keys ('<<') are not accepted", "write the keys out", where)
+            elif key.text in entries:
+                first = entries[key.text][0].line
+                self._report(f"{key.text!r} is also written on line {first}", "keep one of the two", where)
+            else:
+                entries[key.text] = (key, value)
+        return tuple(entries.values())
+
+    def _expand(self, name: str) -> None:
+        if name not in self._anchors:
+            hint = "put quotes around a text that begins with '*'"
+            raise self._stop(f"the alias '*{name}' stands for nothing: there is no '&{name}' before it", hint)
+        anchored = self._anchors[name]
+        if anchored is None:
+            raise self._stop(f"the alias '*{name}' stands inside what it stands for", "remove it")
+        if len(self._open) + anchored.height > MAX_DEPTH:
+            raise self._stop(f"the alias '*{name}' nests deeper than {MAX_DEPTH} levels")
+        self._add(anchored.node, anchor=None, nodes=anchored.nodes, height=anchored.height)
+
+    def _add(self, node: Node, *, anchor: str | None, nodes: int, height: int) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = _Anchored(node, nodes, height)
+        if not self._open:
+            self._root = node
+            return
+        parent = self._open[-1]
+        parent.children.append(node)
+        parent.nodes += nodes
+        parent.height = max(parent.height, height + 1)
+        if parent.nodes > MAX_NODES:
+            raise self._stop(f"more than {MAX_NODES:,} values, counting what aliases stand for", "split the file")
+
+    def _report(self, message: str, hint: str = "", at: tuple[int, int] | None = None) -> None:
+        self.problems.append(self._problem(message, hint, at))
+
+    def _stop(self, message: str, hint: str = "", at: tuple[int, int] | None = None) -> _GiveUp:
+        return _GiveUp(self._problem(message, hint, at))
+
+    def _problem(self, message: str, hint: str, at: tuple[int, int] | None) -> Problem:
+        line, column = at or (self.line, self.column)
+        return Problem(file=self._file, line=line, column=column, message=message, hint=hint)

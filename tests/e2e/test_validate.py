@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+ENVIRONMENT = {**os.environ, "STAGE": "test", "MODEL": "m", "TOKEN": "a-token-of-some-length"}
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "runner", *arguments]
+    return subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def project(tmp_path):
+    shutil.copytree(CONFIGS / "ok" / "travel", tmp_path / "project")
+    return tmp_path / "project"
+
+
+def test_a_valid_project_is_counted(project):
+    result = run("validate", cwd=project)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "assistants.yaml: 3 assistants\n3 scenarios, 4 turns: valid\n"
+
+
+def test_one_file_is_counted_alone(project):
+    result = run("validate", "scenarios/bill.yaml", cwd=project)
+    assert result.stdout == "assistants.yaml: 3 assistants\n1 scenario, 2 turns: valid\n"
+
+
+def test_every_mistake_is_a_line_with_its_place_and_the_code_is_2(project):
+    shutil.copy(CONFIGS / "broken" / "scenarios" / "many_mistakes.yaml", project / "scenarios")
+    shutil.copy(CONFIGS / "broken" / "scenarios" / "misspelt_expect.yaml", project / "scenarios")
+    result = run("validate", cwd=project)
+    assert (result.returncode, result.stdout) == (2, "")
+    lines = result.stderr.splitlines()
+    assert "scenarios/misspelt_expect.yaml:4:5: turns[0]: unknown key 'expct'; did you mean 'expect'?" in lines
+    assert len([line for line in lines if line.startswith("scenarios/many_mistakes.yaml:")]) == 6
+    assert "7 mistakes" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["scenarios/*.yml"], 5, "no scenario file matches 'scenarios/*.yml'"),
+        (["scenarios/bil.yaml"], 2, "there is no file or folder 'scenarios/bil.yaml'; did you mean 'bill.yaml'?"),
+        (["-f", "elsewhere.yaml"], 2, "there is no file 'elsewhere.yaml'"),
+    ],
+)
+def test_a_selection_that_finds_nothing_is_told_from_wrong_usage(project, arguments, code, message):
+    result = run("validate", *arguments, cwd=project)
+    assert result.returncode == code
+    assert message in result.stderr
+
+
+def test_a_hostile_key_reaches_the_terminal_as_visible_text(project):
+    (project / "scenarios" / "hostile.yaml").write_text('"\\e]52;c;aGk=\\a": 1\nturns: []\n')
+    result = run("validate", cwd=project)
+    assert result.returncode == 2
+    assert "\x1b" not in result.stderr
+    assert "unknown key '\\x1b]52;c;aGk=\\x07'" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["assistants", "scenario"])
+def test_the_schema_is_printed_as_json(project, kind):
+    result = run("schema", kind, cwd=project)
+    assert json.loads(result.stdout)["$id"] == f"urn:assistant-runner:{kind}"
+
+
+def test_validating_never_imports_openai(project):
+    code = (
+        "import sys\nfrom runner.cli import main\n"
+        "try:\n    main(['validate'])\nexcept SystemExit as stop:\n    assert stop.code == 0, stop.code\n"
+        "print([name for name in ('openai', 'httpx2', 'starlette', 'rich') if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_hundred_scenarios_are_validated_within_a_second(project):
+    text = (project / "scenarios" / "bill.yaml").read_text()
+    for number in range(99):
+        (project / "scenarios" / f"bill{number}.yaml").write_text(text)
+    fastest = min(_time(lambda: run("validate", cwd=project)) for _ in range(3))
+    assert fastest < 1.0
+
+
+def _time(action) -> float:
+    started = time.monotonic()
+    result = action()
+    assert result.returncode == 0, result.stderr
+    return time.monotonic() - started
