@@ -1,6 +1,7 @@
 """Backends: one file per API, translating between our vocabulary and its wire words.
 
-A backend module has `open_backend(endpoint, journal) -> AsyncContextManager[Backend]` and `LIMITS`.
+A backend module has `open_backend(endpoint, journal) -> AsyncContextManager[Backend]`, `LIMITS` and
+`CAPABILITIES`; importing it must not import openai (config reads them), so the client's modules come in late.
 Files and vector stores are the same service on every OpenAI API: `_files.py`. The client, and the translation
 of its errors into ours, are in `_sdk.py`. Not here: deciding what to create (`sync/`), or what to ask (`execution/`).
 
@@ -9,13 +10,21 @@ Every create goes out once, is journaled before and after, and carries its tags 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from runner.domain.assistant import Assistant
-from runner.domain.conversation import AssistantId, FileId, Run, StoreId, ThreadId
+from runner.domain.conversation import (
+    AssistantId,
+    FileId,
+    FunctionAnswer,
+    FunctionCall,
+    Run,
+    StoreId,
+    ThreadId,
+)
 from runner.domain.files import FileUse
 
 
@@ -29,11 +38,24 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an API takes at most; None where it has no such limit. Metadata is limited alike on all of them."""
+
+    name_characters: int | None = None
+    instructions_characters: int | None = None
+    code_files: int | None = None
+    metadata_pairs: int = 16
+    metadata_key_characters: int = 64
+    metadata_value_characters: int = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteAssistant:
     """A stored assistant as the API has it now.
 
     `fields` holds what the API says, in our words (name, model, instructions, tools, temperature, top_p,
-    reasoning_effort), values comparable with those of `managed_fields`; `metadata` is all of it, tags included.
+    reasoning_effort, metadata without tags), values comparable with those of `managed_fields`; `metadata` is all of
+    it, tags included.
     """
 
     id: AssistantId
@@ -56,7 +78,7 @@ class RemoteStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """A file in a vector store. `sha256` is from its attributes, "" if another program put it there."""
+    """A file in a vector store. `sha256` and `filename` are from its attributes, "" where it has none."""
 
     file_id: FileId
     sha256: str
@@ -78,7 +100,8 @@ class Question:
     """One turn, ready to be asked.
 
     `attachments` are uploaded files with their use; those for file search are in `store_id` already, and
-    indexed. `thread_id` is None for the first turn. `deadline_s` (seconds from now) covers the whole run.
+    indexed. `thread_id` is None for the first turn; `is_last` says that no other turn follows. `answer` answers the
+    calls of the assistant's functions; it never raises. `deadline_s` (seconds from now) covers the whole run.
     """
 
     deployment: Deployment
@@ -87,21 +110,30 @@ class Question:
     attachments: tuple[tuple[FileId, FileUse], ...] = ()
     store_id: StoreId | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    is_last: bool = False
+    answer: Callable[[FunctionCall], Awaitable[FunctionAnswer]] | None = None
     deadline_s: float = 300.0
 
 
 class Files(Protocol):
     """The Files API and vector stores. Raises RemoteError; messages name what was being done."""
 
-    async def upload_file(self, path: Path, name: str, use: FileUse) -> FileId: ...
-    async def delete_file(self, file_id: FileId) -> None: ...
+    async def upload_file(
+        self, path: Path, name: str, use: FileUse, *, expires_after_days: int | None = None
+    ) -> FileId: ...
+
+    async def delete_file(self, file_id: FileId) -> None:
+        """That it is gone already is fine; so with everything that is deleted or detached here."""
+
     async def list_stores(self) -> tuple[RemoteStore, ...]: ...
     async def create_store(
         self, name: str, tags: Mapping[str, str], *, expires_after_days: int | None = None
     ) -> RemoteStore: ...
     async def tag_store(self, store_id: StoreId, metadata: Mapping[str, str]) -> None: ...
     async def delete_store(self, store_id: StoreId) -> None: ...
-    async def list_store_files(self, store_id: StoreId) -> tuple[StoredFile, ...]: ...
+
+    async def list_store_files(self, store_id: StoreId) -> tuple[StoredFile, ...]:
+        """The files that can be searched; those that failed or are not indexed yet are left out."""
 
     async def attach_files(self, store_id: StoreId, files: Mapping[FileId, str], *, deadline_s: float) -> None:
         """Attach uploaded files (id -> sha256 of the content) and wait until every one can be searched.

@@ -1,0 +1,226 @@
+"""The Files API and vector stores, the same service on every OpenAI API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from runner.backends import RemoteStore, StoredFile
+from runner.backends._reading import Json, identifier, integer, optional_text, part, text, text_map
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
+from runner.backends._waiting import Deadline, Rhythm
+from runner.domain.conversation import FileId, StoreId
+from runner.domain.files import FileUse
+from runner.domain.plan import Kind
+from runner.errors import DeadlineExceeded, RemoteError, UsageError
+
+SHA256_ATTRIBUTE = "runner.sha256"
+NAME_ATTRIBUTE = "runner.name"
+LONGEST_ATTRIBUTE = 512
+FILES_PER_BATCH = 2000
+SLOWEST_UPLOAD_BYTES_PER_S = 50_000
+PURPOSES = {FileUse.FILE_SEARCH: "assistants", FileUse.CODE_INTERPRETER: "assistants", FileUse.INPUT: "vision"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """Files that were attached together; the counts are of files."""
+
+    id: str
+    status: str
+    in_progress: int
+    completed: int
+    failed: int
+    cancelled: int
+    total: int
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in ("completed", "failed", "cancelled")
+
+    def holds_all(self, wanted: int) -> bool:
+        return self.status == "completed" and self.completed == self.total == wanted
+
+    def __str__(self) -> str:
+        return f"{self.status}, {self.completed} of {self.total} files done, {self.failed} failed"
+
+
+class RemoteFiles:
+    """Implements `Files`. Remembers the names of what it uploaded: the API attaches files by id alone."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._names: dict[FileId, str] = {}
+        self._rhythm = Rhythm(api.pace.fastest_look_s)
+
+    async def upload_file(
+        self, path: Path, name: str, use: FileUse, *, expires_after_days: int | None = None
+    ) -> FileId:
+        try:
+            file, size = await asyncio.to_thread(_open_file, path)
+        except OSError as error:
+            raise UsageError(f"'{name}' can't be read: {error.strerror}") from error
+        with file:
+            request = _upload_request(name, file, size, PURPOSES[use], expires_after_days)
+            reply = await self._api.create(request, Creation(kind=Kind.FILE, label=name), identifier)
+        file_id = FileId(reply.value)
+        self._names[file_id] = name
+        return file_id
+
+    async def delete_file(self, file_id: FileId) -> None:
+        await self._api.delete(f"deleting the file {file_id}", join_path("files", file_id), Kind.FILE, file_id)
+
+    async def list_stores(self) -> tuple[RemoteStore, ...]:
+        request = Request(doing="listing the vector stores", path="/vector_stores", query={"order": "asc"})
+        return await self._api.list_all(request, _read_store)
+
+    async def create_store(
+        self, name: str, tags: Mapping[str, str], *, expires_after_days: int | None = None
+    ) -> RemoteStore:
+        body: dict[str, object] = {"name": name, "metadata": dict(tags)}
+        if expires_after_days is not None:
+            body["expires_after"] = {"anchor": "last_active_at", "days": expires_after_days}
+        request = Request(doing=f"creating the vector store '{name}'", path="/vector_stores", body=body)
+        return (await self._api.create(request, Creation(kind=Kind.STORE, label=name, tags=tags), _read_store)).value
+
+    async def tag_store(self, store_id: StoreId, metadata: Mapping[str, str]) -> None:
+        path = join_path("vector_stores", store_id)
+        body = {"metadata": dict(metadata)}
+        await self._api.post(Request(doing=f"tagging the vector store {store_id}", path=path, body=body), _read_store)
+
+    async def delete_store(self, store_id: StoreId) -> None:
+        path = join_path("vector_stores", store_id)
+        await self._api.delete(f"deleting the vector store {store_id}", path, Kind.STORE, store_id)
+
+    async def list_store_files(self, store_id: StoreId) -> tuple[StoredFile, ...]:
+        path = join_path("vector_stores", store_id, "files")
+        request = Request(doing=f"listing the files of the vector store {store_id}", path=path)
+        listed = await self._api.list_all(request, _read_store_file)
+        return tuple(file for file in listed if file is not None)
+
+    async def attach_files(self, store_id: StoreId, files: Mapping[FileId, str], *, deadline_s: float) -> None:
+        deadline = Deadline.after(deadline_s, self._api.pace.clock)
+        for chunk in _chunked(tuple(files.items()), FILES_PER_BATCH):
+            doing = f"attaching {self._describe(chunk)} to the vector store {store_id}"
+            await self._attach_batch(doing, join_path("vector_stores", store_id, "file_batches"), chunk, deadline)
+
+    async def detach_file(self, store_id: StoreId, file_id: FileId) -> None:
+        path = join_path("vector_stores", store_id, "files", file_id)
+        await self._api.delete(f"detaching the file {file_id} from the vector store {store_id}", path)
+
+    async def _attach_batch(
+        self, doing: str, path: str, files: Sequence[tuple[FileId, str]], deadline: Deadline
+    ) -> None:
+        rows = [{"file_id": file_id, "attributes": self._attributes(file_id, sha256)} for file_id, sha256 in files]
+        reply = await self._api.post(Request(doing=doing, path=path, body={"files": rows}), _read_batch)
+        batch = await self._wait_for(reply, doing, path, deadline)
+        if batch.holds_all(len(files)):
+            return
+        reasons = await self._read_failures(doing, f"{path}{join_path(batch.id, 'files')}")
+        if not reasons:
+            reasons = f"the server reports {batch}, of {len(files)} that were attached"
+        raise RemoteError(self._api.line(doing, reasons))
+
+    async def _wait_for(self, reply: Reply[_Batch], doing: str, path: str, deadline: Deadline) -> _Batch:
+        pace = self._api.pace
+        started = pace.clock()
+        while not reply.value.is_over:
+            pause_s = self._rhythm.pause_s(reply.poll_after_s, pace.clock() - started)
+            left_s = deadline.left_s()
+            if left_s <= 0:
+                waited_s = pace.clock() - started
+                message = f"not searchable after {waited_s:.0f} s; the last state is: {reply.value}"
+                raise DeadlineExceeded(self._api.line(doing, message))
+            await pace.sleep(min(pause_s, left_s))
+            reply = await self._api.get(Request(doing=doing, path=f"{path}{join_path(reply.value.id)}"), _read_batch)
+        return reply.value
+
+    async def _read_failures(self, doing: str, path: str) -> str:
+        """Each file that failed with its reason, in one line; "" if the server names none."""
+        rows = await self._api.list_all(Request(doing=doing, path=path), _read_failure)
+        return "; ".join(f"{self._describe_one(row[0])}: {row[1]}" for row in rows if row)
+
+    def _attributes(self, file_id: FileId, sha256: str) -> dict[str, str]:
+        attributes = {SHA256_ATTRIBUTE: sha256}
+        if file_id in self._names:
+            attributes[NAME_ATTRIBUTE] = self._names[file_id][:LONGEST_ATTRIBUTE]
+        return attributes
+
+    def _describe(self, files: Sequence[tuple[FileId, str]]) -> str:
+        return self._describe_one(files[0][0]) if len(files) == 1 else f"{len(files)} files"
+
+    def _describe_one(self, file_id: FileId) -> str:
+        return f"'{self._names[file_id]}'" if file_id in self._names else f"the file {file_id}"
+
+
+def _open_file(path: Path) -> tuple[BinaryIO, int]:
+    """The file and its size in bytes."""
+    file = path.open("rb")
+    try:
+        size = file.seek(0, 2)
+        file.seek(0)
+    except OSError:
+        file.close()
+        raise
+    return file, size
+
+
+def _upload_request(name: str, file: BinaryIO, size: int, purpose: str, expires_after_days: int | None) -> Request:
+    body: dict[str, object] = {"purpose": purpose}
+    if expires_after_days is not None:
+        body["expires_after"] = {"anchor": "created_at", "seconds": expires_after_days * 24 * 3600}
+    return Request(
+        doing=f"uploading '{name}' ({size:,} bytes)",
+        path="/files",
+        body=body,
+        file=(name, file),
+        budget_s=REQUEST_BUDGET_S + size / SLOWEST_UPLOAD_BYTES_PER_S,
+    )
+
+
+def _chunked(items: Sequence[tuple[FileId, str]], size: int) -> Iterator[tuple[tuple[FileId, str], ...]]:
+    rest = iter(items)
+    while chunk := tuple(islice(rest, size)):
+        yield chunk
+
+
+def _read_store(body: Json) -> RemoteStore:
+    return RemoteStore(
+        id=StoreId(identifier(body)), created_at=integer(body, "created_at"), metadata=text_map(body, "metadata")
+    )
+
+
+def _read_store_file(body: Json) -> StoredFile | None:
+    """None for a file that can't be searched: it is listed, but it isn't there."""
+    attributes = text_map(body, "attributes")
+    if text(body, "status") != "completed":
+        return None
+    return StoredFile(
+        file_id=FileId(identifier(body)),
+        sha256=attributes.get(SHA256_ATTRIBUTE, ""),
+        filename=attributes.get(NAME_ATTRIBUTE, ""),
+    )
+
+
+def _read_failure(body: Json) -> tuple[FileId, str] | None:
+    status = text(body, "status")
+    if status in ("completed", "in_progress"):
+        return None
+    return FileId(identifier(body)), optional_text(part(body, "last_error"), "message") or status
+
+
+def _read_batch(body: Json) -> _Batch:
+    counts = part(body, "file_counts")
+    return _Batch(
+        id=identifier(body),
+        status=text(body, "status"),
+        in_progress=integer(counts, "in_progress"),
+        completed=integer(counts, "completed"),
+        failed=integer(counts, "failed"),
+        cancelled=integer(counts, "cancelled"),
+        total=integer(counts, "total"),
+    )

@@ -1,0 +1,237 @@
+"""Requests to the remote side: reads until they succeed or their time is over, creates exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
+from typing import BinaryIO, Generic, TypeVar
+from urllib.parse import quote
+
+import h11
+import httpx2
+import openai
+
+from runner.backends._reading import Json, Malformed, Page, identifier, read_object, read_page
+from runner.backends._translation import Failure, Remedy, Translator
+from runner.backends._waiting import Deadline, Pace, backoff_s, poll_after_s
+from runner.domain.plan import Kind
+from runner.errors import RemoteError, RemoteMissing, UnclearOutcome
+from runner.journal import Journal
+
+Value = TypeVar("Value")
+
+REQUEST_BUDGET_S = 60.0
+LIST_BUDGET_S = 300.0
+READ_ATTEMPTS = 3
+CANCELLED_CREATE_GRACE_S = 5.0
+PAGE_ITEMS = 100
+
+
+class Unusable(Exception):
+    """An answer that is not read to its end; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """`doing` completes "while ..." in messages; `budget_s` covers all attempts and pauses.
+
+    `file` is a name and an open file, sent as a form together with the fields of `body`.
+    """
+
+    doing: str
+    path: str
+    query: Mapping[str, object] = field(default_factory=dict)
+    body: Mapping[str, object] = field(default_factory=dict)
+    file: tuple[str, BinaryIO] | None = None
+    budget_s: float = REQUEST_BUDGET_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Creation:
+    """What a create is about to bring into being; `id_field` is where its id stands in the answer."""
+
+    kind: Kind
+    label: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    id_field: str = "id"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[Value]):
+    """A checked answer; `poll_after_s` is when the server wants the next look, if it says so."""
+
+    value: Value
+    poll_after_s: float | None
+
+
+Verb = Callable[[Request], Awaitable[httpx2.Response]]
+
+
+def join_path(*segments: str) -> str:
+    """A path of fixed words and ids; no id can climb out of it."""
+    return "".join(f"/{quote(segment, safe=':')}" for segment in segments)
+
+
+class Api:
+    """One API at one address. Every method raises RemoteError and its kin, never the SDK's own types.
+
+    `read` turns an answer's JSON into a value, or raises Malformed.
+    """
+
+    def __init__(self, client: openai.AsyncOpenAI, translator: Translator, journal: Journal, pace: Pace) -> None:
+        self.pace = pace
+        self._client = client
+        self._translator = translator
+        self._journal = journal
+
+    async def get(self, request: Request, read: Callable[[Json], Value]) -> Reply[Value]:
+        return _unwrap(await self._send(request, self._get, read, attempts=READ_ATTEMPTS))
+
+    async def post(self, request: Request, read: Callable[[Json], Value]) -> Reply[Value]:
+        """Send a change once; if its answer is lost, UnclearOutcome.
+
+        A refusal for being one of too many is no answer lost: it is sent again after the pause asked for.
+        """
+        outcome = await self._send(request, self._post, read, attempts=1)
+        if isinstance(outcome, Failure) and outcome.is_unclear:
+            raise _unclear(outcome, "whether it was done is unknown")
+        return _unwrap(outcome)
+
+    async def create(self, request: Request, creation: Creation, read: Callable[[Json], Value]) -> Reply[Value]:
+        """Like `post`, for what makes an object: journaled before and after.
+
+        A cancellation waits a moment for the answer, so that the journal knows what is to be cleaned up.
+        """
+        task = asyncio.ensure_future(self._create(request, creation, read))
+        try:
+            return await asyncio.shield(task)
+        finally:
+            if not task.done():
+                try:
+                    await asyncio.wait({task}, timeout=CANCELLED_CREATE_GRACE_S)
+                finally:
+                    task.cancel()
+
+    async def delete(self, doing: str, path: str, kind: Kind | None = None, remote_id: str = "") -> None:
+        """Delete an object; that it is gone already is fine. `kind` and `remote_id` go to the journal."""
+        outcome = await self._send(Request(doing=doing, path=path), self._delete, dict, attempts=READ_ATTEMPTS)
+        if isinstance(outcome, Failure) and not isinstance(outcome.error, RemoteMissing):
+            raise outcome.error
+        if kind is not None:
+            self._journal.deleted(kind, remote_id)
+
+    async def list_all(self, request: Request, read_item: Callable[[Json], Value]) -> tuple[Value, ...]:
+        """Every item of a list, page by page."""
+        deadline = Deadline.after(LIST_BUDGET_S, self.pace.clock)
+        read = partial(read_page, read_item=read_item)
+        items: list[Value] = []
+        cursors: set[str] = set()
+        query: dict[str, object] = {"limit": PAGE_ITEMS, **request.query}
+        while True:
+            budget_s = min(request.budget_s, deadline.left_s())
+            page: Page[Value] = (await self.get(replace(request, query=query, budget_s=budget_s), read)).value
+            items += page.items
+            if not page.has_more:
+                return tuple(items)
+            if not page.items or page.last_id is None or page.last_id in cursors:
+                message = "the server says that its list goes on, and doesn't go on with it"
+                raise RemoteError(self._translator.line(request.doing, message))
+            cursors.add(page.last_id)
+            query["after"] = page.last_id
+
+    def line(self, doing: str, message: str) -> str:
+        """A message for users: one line, without secrets."""
+        return self._translator.line(doing, message)
+
+    async def _create(self, request: Request, creation: Creation, read: Callable[[Json], Value]) -> Reply[Value]:
+        number = self._journal.intend(creation.kind, creation.label, creation.tags)
+
+        def read_created(body: Json) -> Value:
+            self._journal.created(number, identifier(body, creation.id_field))
+            return read(body)
+
+        outcome = await self._send(request, self._post, read_created, attempts=1)
+        if isinstance(outcome, Failure) and outcome.is_unclear:
+            raise _unclear(outcome, "whether it exists now is unknown")
+        if isinstance(outcome, Failure):
+            self._journal.refused(number, str(outcome.error))
+        return _unwrap(outcome)
+
+    async def _send(
+        self, request: Request, verb: Verb, read: Callable[[Json], Value], *, attempts: int
+    ) -> Reply[Value] | Failure:
+        deadline = Deadline.after(request.budget_s, self.pace.clock)
+        for attempt in count(1):
+            outcome = await self._send_once(request, verb, read, deadline)
+            if isinstance(outcome, Reply):
+                return outcome
+            pause_s = _pause_s(outcome, attempt, attempts)
+            if pause_s is None or pause_s >= deadline.left_s():
+                return outcome
+            await self.pace.sleep(pause_s)
+        raise AssertionError("count() doesn't end")
+
+    async def _send_once(
+        self, request: Request, verb: Verb, read: Callable[[Json], Value], deadline: Deadline
+    ) -> Reply[Value] | Failure:
+        try:
+            # httpx2's own timeouts are for each read: an answer that drips in would never end.
+            async with asyncio.timeout(deadline.left_s()):
+                response = await verb(request)
+            return Reply(read(read_object(response.content)), poll_after_s(response.headers))
+        except TimeoutError:
+            return self._translator.explain_silence(request.doing, request.budget_s)
+        except OSError as error:
+            return self._translator.explain_unsent(request.doing, f"a file can't be read: {error.strerror}")
+        except h11.LocalProtocolError:
+            # httpcore2 2.x lets it through: the body isn't as long as was announced.
+            return self._translator.explain_unsent(request.doing, "a file changed while it was sent")
+        except openai.OpenAIError as error:
+            return self._translator.explain(error, request.doing, request.path)
+        except Unusable as error:
+            return self._translator.explain_nonsense(request.doing, str(error))
+        except Malformed as error:
+            words = "it is a web page" if response.content[:64].lstrip().startswith(b"<") else str(error)
+            return self._translator.explain_nonsense(request.doing, words)
+
+    async def _get(self, request: Request) -> httpx2.Response:
+        return await self._client.get(request.path, cast_to=httpx2.Response, options={"params": request.query})
+
+    async def _delete(self, request: Request) -> httpx2.Response:
+        return await self._client.delete(request.path, cast_to=httpx2.Response)
+
+    async def _post(self, request: Request) -> httpx2.Response:
+        if request.file is None:
+            return await self._client.post(
+                request.path, cast_to=httpx2.Response, body=request.body, options={"params": request.query}
+            )
+        return await self._client.post(
+            request.path,
+            cast_to=httpx2.Response,
+            body=dict(request.body),
+            files=[("file", request.file)],
+            options={"headers": {"Content-Type": "multipart/form-data"}},
+        )
+
+
+def _pause_s(failure: Failure, attempt: int, attempts: int) -> float | None:
+    """Seconds until the next attempt, None if there is to be none."""
+    if failure.remedy is Remedy.PAUSE:
+        return backoff_s(attempt) if failure.pause_s is None else failure.pause_s
+    if failure.remedy is Remedy.ASK_AGAIN and attempt < attempts:
+        return backoff_s(attempt)
+    return None
+
+
+def _unwrap(outcome: Reply[Value] | Failure) -> Reply[Value]:
+    if isinstance(outcome, Failure):
+        raise outcome.error
+    return outcome
+
+
+def _unclear(failure: Failure, words: str) -> UnclearOutcome:
+    error = failure.error
+    return UnclearOutcome(f"{error}; {words}", status=error.status, code=error.code)

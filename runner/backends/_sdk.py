@@ -1,0 +1,161 @@
+"""The official SDK's client, built so that nothing leaves for a place it shouldn't, and no answer is without a limit.
+
+Requests go through the client's `get`, `post` and `delete` with the raw response (see `_requests.py`), not through
+its typed methods. The SDK still authenticates, encodes, pools and classifies errors; what the typed methods add costs a
+third more for each request and doubles the time to import, warns of deprecation, and believes whatever came back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+
+import httpx2
+import openai
+
+from runner.backends import Endpoint
+from runner.backends._requests import Api, Unusable
+from runner.backends._translation import Translator
+from runner.backends._waiting import Clock, Pace, Sleep
+from runner.errors import UsageError
+from runner.journal import Journal
+from runner.redaction import Redactor
+
+OPENAI_URL = "https://api.openai.com/v1"
+NO_KEY = "none"
+"""Stands in where the server needs no key; "" means the same."""
+
+FASTEST_LOOK_S = 0.1
+FASTEST_LOOK_HERE_S = 0.02
+"""The same where the server is on this machine."""
+CONNECT_S = 10.0
+CONNECTIONS = 200
+# The pool looks at every idle socket before each request: more than these cost more than they save.
+IDLE_CONNECTIONS = 8
+# Below the 5 s after which uvicorn hangs up: a create must not go out on a connection that is being closed.
+KEEP_ALIVE_S = 4.0
+LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
+_TOO_LARGE = f"it is larger than {LARGEST_ANSWER_BYTES // 1024**2} MB"
+
+
+@asynccontextmanager
+async def open_api(
+    endpoint: Endpoint,
+    journal: Journal,
+    *,
+    headers: Mapping[str, str],
+    clock: Clock = time.monotonic,
+    sleep: Sleep = asyncio.sleep,
+) -> AsyncIterator[Api]:
+    """A connection to an endpoint; `headers` go with every request. Raises UsageError before anything is sent."""
+    _check_key(endpoint.key)
+    redactor = Redactor({endpoint.key})
+    base_url = endpoint.base_url or OPENAI_URL
+    address = _check_url(base_url, has_key=endpoint.key not in ("", NO_KEY))
+    stays_here = endpoint.is_embedded or _is_loopback(address)
+    async with _open_http(address, stays_here=stays_here) as http:
+        client = openai.AsyncOpenAI(
+            api_key=endpoint.key or NO_KEY,
+            base_url=base_url,
+            max_retries=0,
+            timeout=http.timeout,
+            default_headers=headers,
+            http_client=http,
+        )
+        if address.hostname != urlsplit(OPENAI_URL).hostname:
+            _forget_ambient_settings(client, headers)
+        translator = Translator(base_url, redactor.clean, time.time)
+        fastest_look_s = FASTEST_LOOK_HERE_S if stays_here else FASTEST_LOOK_S
+        pace = Pace(clock=clock, sleep=sleep, fastest_look_s=fastest_look_s)
+        yield Api(client, translator, journal, pace)
+
+
+def _open_http(address: SplitResult, *, stays_here: bool) -> httpx2.AsyncClient:
+    """The pool. Deadlines are set around each request, so only connecting has a timeout of its own."""
+    return httpx2.AsyncClient(
+        # A context that trusts nobody: plain http never asks it, and loading the system's certificates takes long.
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if stays_here and address.scheme == "http" else True,
+        # A proxy from the environment must not stand between us and this machine.
+        trust_env=not stays_here,
+        follow_redirects=False,
+        timeout=httpx2.Timeout(None, connect=CONNECT_S),
+        limits=httpx2.Limits(
+            max_connections=CONNECTIONS,
+            max_keepalive_connections=IDLE_CONNECTIONS,
+            keepalive_expiry=KEEP_ALIVE_S,
+        ),
+        # Compressed bytes can't be counted before they are memory.
+        headers={"Accept-Encoding": "identity"},
+        event_hooks={"response": [_limit_answer]},
+    )
+
+
+def _forget_ambient_settings(client: openai.AsyncOpenAI, headers: Mapping[str, str]) -> None:
+    """What the SDK takes from OPENAI_ORG_ID, OPENAI_PROJECT_ID and OPENAI_CUSTOM_HEADERS is for OpenAI alone."""
+    client.organization = client.project = None
+    # The SDK has no public way to leave out the headers that it found in the environment.
+    client._custom_headers = dict(headers)
+
+
+def _check_key(key: str) -> None:
+    """Raises UsageError, which never shows the key. httpx2 would repeat it in an error, or hang on it."""
+    if any(character.isspace() for character in key):
+        raise UsageError("the key has a space or a line break in it; copy it again, without quotes or line ends")
+    if not key.isascii() or not key.isprintable():
+        raise UsageError("the key has a character in it that no key has (not printable ASCII); copy it again")
+
+
+def _check_url(base_url: str, *, has_key: bool) -> SplitResult:
+    try:
+        address = urlsplit(base_url)
+        is_usable = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise UsageError(f"base_url '{base_url}' is no address; write it like https://host/v1")
+    if address.username or address.password:
+        raise UsageError("base_url has a user name or password in it; name an environment variable with key_env")
+    if address.scheme == "http" and has_key and not _is_loopback(address):
+        raise UsageError(f"base_url '{base_url}' would send the key unencrypted; use https")
+    return address
+
+
+def _is_loopback(address: SplitResult) -> bool:
+    host = (address.hostname or "").rstrip(".")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+async def _limit_answer(response: httpx2.Response) -> None:
+    """Refuse what could fill the memory. A declared length is held by httpx2 itself."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise Unusable("it is compressed although that was ruled out")
+    declared = response.headers.get("content-length", "")
+    if not declared.isdecimal():
+        response.stream = _LimitedStream(response.stream)
+    elif int(declared) > LARGEST_ANSWER_BYTES:
+        raise Unusable(_TOO_LARGE)
+
+
+class _LimitedStream(httpx2.AsyncByteStream):
+    def __init__(self, stream: object) -> None:
+        assert isinstance(stream, httpx2.AsyncByteStream)
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._stream:
+            size += len(chunk)
+            if size > LARGEST_ANSWER_BYTES:
+                raise Unusable(_TOO_LARGE)
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

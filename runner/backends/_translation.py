@@ -1,0 +1,207 @@
+"""What went wrong with a request, in our words: the SDK's exceptions become ours, on one line, without the key.
+
+They are not kept as causes: their own text may repeat the key.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from socket import gaierror
+from urllib.parse import urlsplit
+
+import httpx2
+import openai
+
+from runner.backends._waiting import retry_after_s
+from runner.errors import KeyRejected, RateLimited, RemoteError, RemoteMissing, RemoteUnreachable
+
+LONGEST_QUOTE = 300
+SHUT_DOWN = (
+    "OpenAI shut the Assistants API down on 2026-08-26; use its successor, `api: responses`, "
+    "or play this on the embedded server (`--target embedded`)"
+)
+_REFUSALS = {
+    400: "the server refuses the request",
+    409: "it is in conflict with another change",
+    413: "it is too large for the server",
+    422: "the server can't process the request",
+}
+# The request never left: nothing can have come of it.
+_UNSENT = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.PoolTimeout,
+    httpx2.LocalProtocolError,
+    httpx2.ProxyError,
+    ssl.SSLCertVerificationError,
+)
+
+
+class Remedy(Enum):
+    """What may help. PAUSE is for refusals for being too many: then even a create may be sent again."""
+
+    NONE = "none"
+    ASK_AGAIN = "ask again"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One request that failed. `is_unclear`: it may have been carried out all the same."""
+
+    error: RemoteError
+    is_unclear: bool = False
+    remedy: Remedy = Remedy.NONE
+    pause_s: float | None = None
+
+
+class Translator:
+    """Knows the address that is talked to, and how to clean secrets out of text (`clean`)."""
+
+    def __init__(self, base_url: str, clean: Callable[[str], str], now: Callable[[], float]) -> None:
+        self._base_url = base_url
+        self._host = urlsplit(base_url).hostname or ""
+        self._clean = clean
+        self._now = now
+
+    def explain(self, error: openai.OpenAIError, doing: str, path: str) -> Failure:
+        """A failed call of the SDK; `path` is what was asked for, without the base URL."""
+        if isinstance(error, openai.APIStatusError):
+            return self._explain_status(error, doing, path)
+        return self._explain_connection(error, doing)
+
+    def explain_silence(self, doing: str, budget_s: float) -> Failure:
+        """The time that one request may take is over."""
+        message = f"no complete answer from {self._base_url} within {budget_s:.0f} s"
+        return Failure(error=RemoteUnreachable(self.line(doing, message)), is_unclear=True)
+
+    def explain_nonsense(self, doing: str, what: str) -> Failure:
+        """Something came back with a good status, and it isn't the API's."""
+        message = f"what {self._base_url} sent back is not the API's answer: {what}; is this the right base URL?"
+        return Failure(error=RemoteUnreachable(self.line(doing, message)), is_unclear=True)
+
+    def explain_unsent(self, doing: str, what: str) -> Failure:
+        """The request broke off on our side: the server never had all of it."""
+        return Failure(error=RemoteError(self.line(doing, what)))
+
+    def line(self, doing: str, message: str) -> str:
+        return " ".join(self._clean(f"while {doing}: {message}").split())
+
+    def _explain_status(self, error: openai.APIStatusError, doing: str, path: str) -> Failure:
+        status = error.status_code
+        if _is_web_page(error.response) and status != 429:
+            message = f"{self._base_url} answered {status} with a web page: is a proxy in between, or the URL wrong?"
+            return self._explain_server(RemoteUnreachable, error, self.line(doing, message))
+        say = partial(self._say, error, doing)
+        if status == 401:
+            return Failure(error=say(KeyRejected, "the key was rejected"))
+        if status == 403:
+            return Failure(error=say(KeyRejected, "the key has no permission for this"))
+        if status == 404 or error.code == "model_not_found":
+            return Failure(error=self._explain_missing(error, doing, path))
+        if status == 429:
+            return self._explain_too_many(error, doing)
+        if status >= 500 or status == 408:
+            return self._explain_server(RemoteError, error, str(say(RemoteError, "the server failed")))
+        if 300 <= status < 400:
+            return Failure(error=say(RemoteError, self._describe_redirect(error.response)))
+        return Failure(error=say(RemoteError, _REFUSALS.get(status, "the server refuses the request")))
+
+    def _explain_server(self, kind: type[RemoteError], error: openai.APIStatusError, line: str) -> Failure:
+        is_server = error.status_code >= 500 or error.status_code == 408
+        return Failure(
+            error=kind(line, status=error.status_code, code=error.code),
+            is_unclear=is_server,
+            remedy=Remedy.ASK_AGAIN if is_server else Remedy.NONE,
+        )
+
+    def _explain_missing(self, error: openai.APIStatusError, doing: str, path: str) -> RemoteError:
+        if error.code == "model_not_found":
+            return self._say(error, doing, RemoteMissing, "the model is not there")
+        if self._is_shut_down(path):
+            line = self.line(doing, f"{SHUT_DOWN} (404)")
+            return RemoteMissing(line, status=error.status_code, code=error.code)
+        if _quote(error) and not _quote(error).startswith(("Invalid URL", "Unknown request URL")):
+            return self._say(error, doing, RemoteMissing, "it is not there")
+        return self._say(error, doing, RemoteMissing, f"{self._base_url} has no {path}; is this the right API?")
+
+    def _is_shut_down(self, path: str) -> bool:
+        is_retired_host = self._host == "api.openai.com" or self._host.endswith(".openai.azure.com")
+        return is_retired_host and path.startswith(("/assistants", "/threads"))
+
+    def _explain_too_many(self, error: openai.APIStatusError, doing: str) -> Failure:
+        if "insufficient_quota" in (error.code, error.type):
+            return Failure(error=self._say(error, doing, RateLimited, "the quota is used up, waiting will not help"))
+        if "request too large" in _quote(error).lower():
+            return Failure(error=self._say(error, doing, RateLimited, "the request exceeds the rate limit by itself"))
+        pause_s = retry_after_s(error.response.headers, self._now())
+        told = "" if pause_s is None else f", and the server asks to wait {pause_s:.0f} s"
+        error_line = self._say(error, doing, RateLimited, f"too many requests{told}")
+        return Failure(error=error_line, remedy=Remedy.PAUSE, pause_s=pause_s)
+
+    def _describe_redirect(self, response: httpx2.Response) -> str:
+        target = urlsplit(response.headers.get("location", ""))
+        place = f"{target.scheme}://{target.netloc}" if target.netloc else "another path"
+        return f"{self._base_url} redirects to {place}, which is not followed; name the final base URL"
+
+    def _say(self, error: openai.APIStatusError, doing: str, kind: type[RemoteError], words: str) -> RemoteError:
+        quote = _quote(error)
+        line = self.line(doing, f"{words} ({error.status_code})" + (f": {quote}" if quote else ""))
+        return kind(line, status=error.status_code, code=error.code)
+
+    def _explain_connection(self, error: openai.OpenAIError, doing: str) -> Failure:
+        # Waiting for more bytes is no failure of TLS; it stands in the chain of a timeout.
+        is_waiting = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+        causes = tuple(cause for cause in _causes(error) if not isinstance(cause, is_waiting))
+        message = self._describe_connection(causes)
+        is_tls = any(isinstance(cause, ssl.SSLError) for cause in causes)
+        return Failure(
+            error=RemoteUnreachable(self.line(doing, message)),
+            is_unclear=not any(isinstance(cause, _UNSENT) for cause in causes),
+            remedy=Remedy.NONE if is_tls else Remedy.ASK_AGAIN,
+        )
+
+    def _describe_connection(self, causes: tuple[BaseException, ...]) -> str:
+        for cause in causes:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return f"the certificate of {self._host} can't be trusted: {cause.verify_message}"
+            if isinstance(cause, ssl.SSLError):
+                return f"no secure connection to {self._host}: {cause.reason or 'the TLS handshake failed'}"
+            if isinstance(cause, gaierror):
+                return f"the host name '{self._host}' can't be found"
+            if isinstance(cause, httpx2.ProxyError):
+                return f"the proxy between here and {self._host} refuses the connection"
+            if isinstance(cause, httpx2.LocalProtocolError):
+                return "the request could not be sent as it is"
+        if any(isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout) for cause in causes):
+            return f"nothing answers at {self._base_url}: is the server up?"
+        return f"the connection to {self._base_url} broke before the answer was complete"
+
+
+def _quote(error: openai.APIStatusError) -> str:
+    """The server's own words, "" if it has none; they count as hostile text."""
+    body = error.body
+    words = body.get("message") if isinstance(body, dict) else None
+    return " ".join(words.split())[:LONGEST_QUOTE] if isinstance(words, str) else ""
+
+
+def _is_web_page(response: httpx2.Response) -> bool:
+    return "html" in response.headers.get("content-type", "") or response.content[:64].lstrip().startswith(b"<")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and all that led to it, groups included."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        waiting += [*members, one.__context__, one.__cause__]

@@ -1,0 +1,105 @@
+"""How long a wait may last, and how long to pause before the next look."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
+
+Clock = Callable[[], float]
+Sleep = Callable[[float], Awaitable[object]]
+
+SLOWEST_LOOK_S = 1.0
+LONGEST_TOLD_PAUSE_S = 10.0
+LONGEST_BACKOFF_S = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on a monotonic clock."""
+
+    at: float
+    clock: Clock
+
+    @classmethod
+    def after(cls, seconds: float, clock: Clock) -> Deadline:
+        return cls(clock() + seconds, clock)
+
+    def left_s(self) -> float:
+        """Seconds until then; never negative."""
+        return max(0.0, self.at - self.clock())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How time passes and how impatient to be: `fastest_look_s` is the shortest pause between two looks."""
+
+    clock: Clock
+    sleep: Sleep
+    fastest_look_s: float
+
+
+class Rhythm:
+    """When to look at work that goes on elsewhere, learned from how long such work took before.
+
+    Looks cost more than anything else that a client does, so the first one should come just when the work is done.
+    """
+
+    def __init__(self, fastest_s: float) -> None:
+        self._fastest_s = fastest_s
+        self._first_s = fastest_s
+
+    def pause_s(self, told_s: float | None, waited_s: float) -> float:
+        """Seconds until the next look at work that has been waited for `waited_s`.
+
+        What the server says (`told_s`) wins, within reason. After the first look it is a quarter of the time waited
+        so far, up to 1 s: the last pause then adds at most a quarter to what the work took.
+        """
+        if told_s is not None:
+            return min(told_s, LONGEST_TOLD_PAUSE_S)
+        if waited_s < self._fastest_s:
+            return self._first_s
+        return min(SLOWEST_LOOK_S, max(self._fastest_s, waited_s / 4))
+
+    def learn(self, looks: int, paused_s: float) -> None:
+        """Work was seen to be done at the look number `looks`, after pauses of `paused_s` in all."""
+        # Done at the first look may mean long before it: try a little earlier next time.
+        took_s = paused_s * 0.9 if looks == 1 else paused_s
+        first_s = self._first_s + 0.2 * (took_s - self._first_s)
+        self._first_s = min(SLOWEST_LOOK_S, max(self._fastest_s, first_s))
+
+
+def backoff_s(attempt: int) -> float:
+    """Seconds to pause after the failed attempt number `attempt` (from 1): 0.25 s, doubled up to 8 s."""
+    return min(LONGEST_BACKOFF_S, 0.25 * 2.0 ** min(attempt - 1, 10))
+
+
+def poll_after_s(headers: Mapping[str, str]) -> float | None:
+    """What the server says about the next look, None if it says nothing usable."""
+    return _seconds(headers.get("openai-poll-after-ms"), 1000)
+
+
+def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
+    """How long the server asks us to stay away; None if it says nothing usable, infinity for absurd numbers.
+
+    `now_s` is Unix time, needed where the header is a date. Source: RFC 9110 section 10.2.3; the
+    header in milliseconds is OpenAI's own.
+    """
+    for name, units_per_second in (("retry-after-ms", 1000), ("retry-after", 1)):
+        seconds = _seconds(headers.get(name), units_per_second)
+        if seconds is not None:
+            return seconds
+    try:
+        date = parsedate_tz(headers.get("retry-after", ""))
+        return max(0.0, mktime_tz(date) - now_s) if date else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _seconds(value: str | None, units_per_second: int) -> float | None:
+    try:
+        seconds = float(value or "") / units_per_second
+    except ValueError:
+        return None
+    return None if math.isnan(seconds) or seconds < 0 else seconds

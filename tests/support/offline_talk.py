@@ -1,0 +1,65 @@
+"""Conversations with the offline rules over real files: real extraction, index and tools, without a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from runner.server.engine.index import Index
+from runner.server.extraction import extract_text, split_into_chunks
+from runner.server.inference import Answer, Role, Scene, SceneMessage, ToolOutcome, UseTools
+from runner.server.inference.offline import create
+from runner.server.tools import HostedTool, ToolContext, code_interpreter, file_search
+
+MAX_MOVES = 5
+
+
+class Talk:
+    """One thread. `ask` returns the answer and remembers both sides; `used` names the tools of the last answer."""
+
+    def __init__(self, folder: Path, files: Sequence[Path] = (), *, tools: Sequence[str] = ()) -> None:
+        self._index = Index(folder / "index.sqlite")
+        self._has_documents = bool(files)
+        for number, file in enumerate(files):
+            chunks = split_into_chunks(extract_text(file, file.name))
+            self._index.put("store", f"file-{number}", file.name, chunks)
+        self._tools: Mapping[str, HostedTool] = {
+            "file_search": file_search.create(),
+            "code_interpreter": code_interpreter.create(),
+        }
+        self._offered = frozenset(tools or self._tools)
+        self._inference = create({})
+        self._messages: list[SceneMessage] = []
+        self.used: list[str] = []
+
+    async def ask(self, text: str) -> Answer:
+        self._messages.append(SceneMessage(role=Role.USER, text=text))
+        answer = await self._play()
+        self._messages.append(SceneMessage(role=Role.ASSISTANT, text=answer.text, declined=answer.declined))
+        return answer
+
+    async def _play(self) -> Answer:
+        outcomes: list[ToolOutcome] = []
+        self.used = []
+        for _ in range(MAX_MOVES):
+            scene = Scene(
+                model="any",
+                instructions="",
+                tools=self._offered,
+                messages=tuple(self._messages),
+                outcomes=tuple(outcomes),
+                has_documents=self._has_documents,
+            )
+            move = (await self._inference.decide(scene)).move
+            if not isinstance(move, UseTools):
+                return move
+            for request in move.requests:
+                context = ToolContext(index=self._index, thread_id="thread", store_ids=("store",))
+                outcomes.append(await self._tools[request.tool].run(request, context))
+                self.used.append(request.tool)
+        raise AssertionError(f"no answer after {MAX_MOVES} moves: {move}")
+
+    async def close(self) -> None:
+        for tool in self._tools.values():
+            await tool.close()
+        self._index.close()
