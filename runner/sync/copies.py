@@ -1,0 +1,88 @@
+"""For play: the stored assistant where it is exactly the declared one, otherwise a temporary copy.
+
+A copy shares nothing with what is synced: deleting a file removes it from every store that has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+from runner.backends import Backend, Deployment
+from runner.domain.assistant import Assistant, Namespace
+from runner.domain.conversation import StoreId
+from runner.domain.plan import Action
+from runner.errors import DeadlineExceeded
+from runner.sync.binder import bind
+from runner.sync.desired import Desired, describe
+from runner.sync.planner import plan_unit
+from runner.sync.remote import RemoteState
+from runner.sync.uploads import Uploads
+
+EXPIRES_AFTER_DAYS = 1
+"""For the case that a kill leaves files and store behind; the shortest that stores have."""
+
+
+def deployment_if_identical(assistant: Assistant, namespace: Namespace, remote: RemoteState) -> Deployment | None:
+    """The stored assistant, if a sync of this one address would write nothing; None otherwise.
+
+    Reads the assistant's files. Raises UsageError if one can't be read.
+    """
+    stored = bind(remote.assistants, namespace, assistant.address).chosen
+    if stored is None:
+        return None
+    store = bind(remote.stores, namespace, assistant.address).chosen
+    unit = plan_unit(describe(assistant), stored, store)
+    if any(change.action is not Action.IN_SYNC for change in unit.changes):
+        return None
+    return Deployment(
+        assistant=assistant,
+        assistant_id=stored.id,
+        store_ids=stored.store_ids,
+        code_file_ids=stored.code_file_ids,
+    )
+
+
+async def deploy_copy(
+    assistant: Assistant, backend: Backend, tags: Mapping[str, str], *, deadline_s: float
+) -> Deployment:
+    """A temporary copy, its files indexed, with `tags` on everything that takes tags.
+
+    What was made when this fails is in the backend's journal. Raises RemoteError, DeadlineExceeded after
+    `deadline_s`, UsageError if a file can't be read.
+    """
+    desired = await asyncio.to_thread(describe, assistant)
+    try:
+        async with asyncio.timeout(deadline_s):
+            return await _deploy(desired, backend, tags, deadline_s)
+    except TimeoutError as error:
+        message = f"a copy of '{assistant.address}' was not ready after {deadline_s:g} s"
+        raise DeadlineExceeded(message) from error
+
+
+async def _deploy(desired: Desired, backend: Backend, tags: Mapping[str, str], deadline_s: float) -> Deployment:
+    uploads = Uploads(backend.files, expires_after_days=EXPIRES_AFTER_DAYS)
+    try:
+        store_ids = await _make_store(desired, backend, uploads, tags, deadline_s)
+        code_file_ids = await uploads.upload_all(desired.code_files)
+    finally:
+        await uploads.close()
+    deployment = Deployment(
+        assistant=desired.assistant, assistant_id=None, store_ids=store_ids, code_file_ids=code_file_ids
+    )
+    created = await backend.create_assistant(deployment, {**desired.assistant.metadata, **tags})
+    return replace(deployment, assistant_id=created.id)
+
+
+async def _make_store(
+    desired: Desired, backend: Backend, uploads: Uploads, tags: Mapping[str, str], deadline_s: float
+) -> tuple[StoreId, ...]:
+    if not desired.search_files:
+        return ()
+    name = f"{desired.assistant.name} (copy)"[:256]
+    store = await backend.files.create_store(name, tags, expires_after_days=EXPIRES_AFTER_DAYS)
+    file_ids = await uploads.upload_all(desired.search_files)
+    hashes = {file_id: file.sha256 for file_id, file in zip(file_ids, desired.search_files, strict=True)}
+    await backend.files.attach_files(store.id, hashes, deadline_s=deadline_s)
+    return (store.id,)

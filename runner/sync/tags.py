@@ -1,0 +1,42 @@
+"""The tags that say whose a remote object is and what was applied to it.
+
+All of them are metadata keys (64 characters at most, 16 keys an object); they are the only identity there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runner.domain.assistant import Address, Namespace
+
+NAMESPACE = "runner.namespace"
+ADDRESS = "runner.address"
+SPEC = "runner.spec"
+"""Hash of the definition and files that were applied, on an assistant."""
+FILES = "runner.files"
+"""Hash of the file list that was applied: the commit mark of a store, written last. On an assistant, of its
+code interpreter's files and their ids."""
+PLAY = "runner.play"
+"""On a play's temporary objects, in place of an address: sync never binds to them."""
+
+
+def owner_tags(namespace: Namespace, address: Address) -> dict[str, str]:
+    return {NAMESPACE: namespace, ADDRESS: address}
+
+
+def belongs_to(metadata: Mapping[str, str], namespace: Namespace) -> bool:
+    """Whether sync may touch an object: it is this namespace's, and no play's temporary one."""
+    return metadata.get(NAMESPACE) == namespace and ADDRESS in metadata and PLAY not in metadata
+
+
+def is_untagged(metadata: Mapping[str, str]) -> bool:
+    return NAMESPACE not in metadata
+
+
+def merge_metadata(theirs: Mapping[str, str], users: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
+    """All metadata to send: an update replaces every key, so what others put there goes along.
+
+    The file's keys win over theirs, our tags over both. A mark that no longer applies is dropped.
+    """
+    kept = {key: value for key, value in theirs.items() if key not in (SPEC, FILES)}
+    return {**kept, **users, **ours}
