@@ -6,6 +6,61 @@ on one line stays on one line, in reading order, so that prices stay beside thei
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Protocol, cast
+
+from runner.domain.files import FILE_SEARCH_TYPES, file_type
+from runner.plugins import load_plugin, plugin_names
+from runner.server.extraction._chunking import split_into_chunks
+
+__all__ = ["MAX_CHARACTERS", "Unreadable", "extract_text", "split_into_chunks"]
+
+MAX_CHARACTERS = 20_000_000
+"""OpenAI's file search takes at most 5,000,000 tokens a file; a token is about four characters."""
+
+_TIDY: dict[int, str | None] = {
+    **dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)]),  # control characters go,
+    **dict.fromkeys(map(ord, "\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"), "\n"),  # but for the ends of lines
+    ord("\t"): "\t",
+    **dict.fromkeys(range(0xD800, 0xE000), "\ufffd"),  # halves of surrogate pairs can't be stored
+}
+
 
 class Unreadable(Exception):
     """No text can be had; the message is the reason, for users (encrypted, a scan without text, malformed)."""
+
+
+class Kind(Protocol):
+    """A kind of document. `extract` raises Unreadable, or OSError if the file can't be opened."""
+
+    EXTENSIONS: frozenset[str]
+
+    def extract(self, path: Path) -> str: ...
+
+
+def extract_text(path: Path, filename: str) -> str:
+    """The text of the file at `path`, whose kind follows from `filename`; lines end in "\\n". Raises Unreadable.
+
+    Takes at most half a minute, whatever the file holds. Blocks: call it off the event loop.
+    """
+    kind = _find_kind(file_type(filename))
+    try:
+        text = kind.extract(path)
+    except OSError as error:
+        raise Unreadable(f"it can't be opened: {error.strerror or error}") from error
+    if len(text) > MAX_CHARACTERS:
+        raise Unreadable(f"it holds more than {MAX_CHARACTERS:,} characters")
+    tidy = text.replace("\r\n", "\n").replace("\r", "\n").translate(_TIDY)
+    if not tidy.strip():
+        raise Unreadable("it holds no text")
+    return tidy
+
+
+def _find_kind(extension: str) -> Kind:
+    for name in plugin_names(__name__):
+        kind = cast(Kind, load_plugin(__name__, name))
+        if extension in kind.EXTENSIONS:
+            return kind
+    if extension in FILE_SEARCH_TYPES:
+        raise Unreadable(f"the embedded server doesn't read .{extension} files yet")
+    raise Unreadable(f"file search doesn't take .{extension} files" if extension else "its name has no extension")

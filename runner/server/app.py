@@ -1,0 +1,96 @@
+"""The ASGI application: the faces' routes behind the gate, errors as OpenAI's, headers on every answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from uuid import uuid4
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
+
+from runner import plugins
+from runner.server.engine.engine import Engine
+from runner.server.engine.refusals import Refusal
+from runner.server.engine.settling import settle
+from runner.server.faces._errors import BadRequest, answer_bad_request, answer_refusal, error_reply
+from runner.server.gate import LOOPBACK_HOSTS, Gate
+
+_FACES = "runner.server.faces"
+API_VERSION = "2020-10-01"
+
+
+def create_app(engine: Engine, token: str, *, hosts: frozenset[str] = LOOPBACK_HOSTS) -> Starlette:
+    """The application on an open engine. Who has `token` may do everything."""
+    routes: list[BaseRoute] = []
+    for name in plugins.plugin_names(_FACES):
+        routes += plugins.load_plugin(_FACES, name).routes(engine)
+    handlers: Mapping[object, ExceptionHandler] = {
+        BadRequest: answer_bad_request,
+        Refusal: answer_refusal,
+        HTTPException: _answer_http_error,
+        Exception: _answer_bug,
+    }
+    return Starlette(
+        routes=[Mount("/v1", routes=routes)],
+        middleware=[
+            Middleware(Letterhead, inference=engine.inference.name),
+            Middleware(Gate, token=token, hosts=hosts),
+            Middleware(Settled, engine=engine),
+        ],
+        exception_handlers=handlers,
+    )
+
+
+class Letterhead:
+    """Puts the headers that every answer has."""
+
+    def __init__(self, app: ASGIApp, *, inference: str) -> None:
+        self._app = app
+        self._inference = inference
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = time.perf_counter()
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = f"req_{uuid4().hex}"
+                headers["openai-version"] = API_VERSION
+                headers["openai-processing-ms"] = str(int((time.perf_counter() - begun) * 1000))
+                headers["x-runner-inference"] = self._inference
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class Settled:
+    """Every request meets a state in which nothing pretends to be alive."""
+
+    def __init__(self, app: ASGIApp, *, engine: Engine) -> None:
+        self._app = app
+        self._engine = engine
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            settle(self._engine)
+        await self._app(scope, receive, send)
+
+
+async def _answer_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return error_reply(404, f"Invalid URL ({request.method} {request.url.path})")
+    if error.status_code == 405:
+        return error_reply(405, f"Not allowed to {request.method} on {request.url.path}.")
+    return error_reply(error.status_code, error.detail)
+
+
+async def _answer_bug(_: Request, __: Exception) -> Response:
+    return error_reply(500, "The server had an error while processing your request.", kind="server_error")

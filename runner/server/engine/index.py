@@ -1,0 +1,199 @@
+"""Keyword search over the chunks of files in vector stores.
+
+SQLite's FTS5 cuts text into stemmed terms and keeps where they occur; ranks are BM25 with the counts of the stores
+that are searched, so that what other stores hold changes no answer. Nothing of a query is ever read as FTS5 syntax.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from heapq import nsmallest
+from pathlib import Path
+
+from runner.server.engine.database import open_database
+from runner.server.inference import Passage
+
+_TOKENIZER = "porter unicode61 remove_diacritics 2"
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS chunks (
+        number INTEGER PRIMARY KEY,
+        store_id TEXT NOT NULL,
+        file_id TEXT NOT NULL,
+        filename TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        words INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        UNIQUE (store_id, file_id, position)
+    )""",
+    "CREATE INDEX IF NOT EXISTS chunks_in_store ON chunks(store_id, words)",
+    f"""CREATE VIRTUAL TABLE IF NOT EXISTS chunk_terms
+        USING fts5(text, content='chunks', content_rowid='number', tokenize='{_TOKENIZER}')""",
+    "CREATE VIRTUAL TABLE temp.term_counts USING fts5vocab('main', 'chunk_terms', 'row')",
+    "CREATE VIRTUAL TABLE temp.term_places USING fts5vocab('main', 'chunk_terms', 'instance')",
+    f"CREATE VIRTUAL TABLE temp.query USING fts5(text, tokenize='{_TOKENIZER}')",
+    "CREATE VIRTUAL TABLE temp.query_terms USING fts5vocab('temp', 'query', 'instance')",
+)
+
+# Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009).
+_SATURATION = 1.2
+_LENGTH_WEIGHT = 0.75
+
+# Terms that most chunks have say little and cost the most: left out, where an index is large enough to be slow.
+_LARGE_INDEX_CHUNKS = 2_000
+_COMMON_SHARE = 0.1
+_MAX_QUERY_TERMS = 64
+
+# What a question is held together with, in any document: not searched for, unless there is nothing else.
+_FILLERS = frozenset(
+    "a an and any are as at be been but by can could did do does for from had has have how i if in is it its many me"
+    " much my of on or our shall should so than that the their them then there these they this those to us was we were"
+    " what when where which who whose why will with would you your".split()
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Corpus:
+    """The chunks that are searched: how many, and how long on average."""
+
+    store_ids: tuple[str, ...]
+    chunks: int
+    mean_words: float
+
+
+class Index:
+    """Chunks in a database file, which may be the server's. Every method blocks; any thread may call."""
+
+    def __init__(self, database: Path) -> None:
+        self._lock = threading.Lock()
+        self._connection = open_database(database, any_thread=True)
+        self._connection.execute("PRAGMA temp_store=MEMORY")
+        with self._writing():
+            for statement in _SCHEMA:
+                self._connection.execute(statement)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def put(self, store_id: str, file_id: str, filename: str, chunks: Sequence[str]) -> None:
+        """Make `chunks` the file's content in the store, in place of what it had."""
+        with self._lock, self._writing():
+            self._remove("store_id = ? AND file_id = ?", (store_id, file_id))
+            for position, text in enumerate(chunks):
+                row = (store_id, file_id, filename, position, len(text.split()), text)
+                cursor = self._connection.execute(
+                    "INSERT INTO chunks (store_id, file_id, filename, position, words, text) VALUES (?, ?, ?, ?, ?, ?)",
+                    row,
+                )
+                self._connection.execute(
+                    "INSERT INTO chunk_terms (rowid, text) VALUES (?, ?)", (cursor.lastrowid, text)
+                )
+
+    def remove(self, store_id: str, file_id: str) -> None:
+        with self._lock, self._writing():
+            self._remove("store_id = ? AND file_id = ?", (store_id, file_id))
+
+    def remove_store(self, store_id: str) -> None:
+        with self._lock, self._writing():
+            self._remove("store_id = ?", (store_id,))
+
+    def search(self, store_ids: Sequence[str], query: str, limit: int) -> tuple[Passage, ...]:
+        """The passages that have terms of the query, the best first, in an order that is always the same.
+
+        A score is the share reached of what a chunk that repeats every term would get. A file that is in several
+        of the stores is found once.
+        """
+        with self._lock, self._reading():
+            corpus = self._measure(tuple(dict.fromkeys(store_ids)))
+            terms = self._choose_terms(query) if corpus.chunks else ()
+            scores = self._score(corpus, terms)
+            # A chunk may be found once in every store.
+            rows = self._fetch(scores, limit * max(1, len(corpus.store_ids)))
+        passages = {(row[0], row[2]): row for row in reversed(rows)}
+        ordered = sorted(passages.values(), key=lambda row: (-row[4], row[1], row[3], row[0]))
+        return tuple(
+            Passage(file_id=file_id, filename=filename, score=score, text=text)
+            for file_id, filename, text, _, score in ordered[:limit]
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        yield from self._transaction("BEGIN IMMEDIATE")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        yield from self._transaction("BEGIN")
+
+    def _transaction(self, begin: str) -> Iterator[None]:
+        self._connection.execute(begin)
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def _remove(self, condition: str, values: tuple[str, ...]) -> None:
+        # FTS5 keeps no text of its own here, so it is told what to forget.
+        self._connection.execute(
+            "INSERT INTO chunk_terms (chunk_terms, rowid, text)"
+            f" SELECT 'delete', number, text FROM chunks WHERE {condition}",
+            values,
+        )
+        self._connection.execute(f"DELETE FROM chunks WHERE {condition}", values)
+
+    def _measure(self, store_ids: tuple[str, ...]) -> _Corpus:
+        chunks, words = self._connection.execute(
+            f"SELECT count(*), total(words) FROM chunks WHERE store_id IN ({_marks(store_ids)})", store_ids
+        ).fetchone()
+        return _Corpus(store_ids=store_ids, chunks=chunks, mean_words=max(1.0, words / max(1, chunks)))
+
+    def _choose_terms(self, query: str) -> tuple[str, ...]:
+        """The query's terms, stemmed as the index has them; without very common ones where the index is large."""
+        execute = self._connection.execute
+        telling_words = [word for word in re.findall(r"\w+", query) if word.lower() not in _FILLERS]
+        execute("DELETE FROM temp.query")
+        execute("INSERT INTO temp.query (text) VALUES (?)", (" ".join(telling_words) or query,))
+        found = execute("SELECT term FROM temp.query_terms ORDER BY offset")
+        terms = tuple(dict.fromkeys(term for (term,) in found))[:_MAX_QUERY_TERMS]
+        (indexed,) = execute("SELECT count(*) FROM chunks").fetchone()
+        if indexed < _LARGE_INDEX_CHUNKS:
+            return terms
+        counts = dict(execute(f"SELECT term, doc FROM temp.term_counts WHERE term IN ({_marks(terms)})", terms))
+        rare = tuple(term for term in terms if counts.get(term, 0) <= indexed * _COMMON_SHARE)
+        if counts.keys() & set(rare):
+            return rare
+        return tuple(sorted(terms, key=lambda term: counts.get(term, math.inf))[:1])
+
+    def _score(self, corpus: _Corpus, terms: tuple[str, ...]) -> dict[int, float]:
+        scores: dict[int, float] = {}
+        best = 0.0
+        for term in terms:
+            rows = self._connection.execute(
+                "SELECT chunks.number, chunks.words, count(*) FROM temp.term_places AS places"
+                " CROSS JOIN chunks ON chunks.number = places.doc"
+                f" WHERE places.term = ? AND chunks.store_id IN ({_marks(corpus.store_ids)}) GROUP BY chunks.number",
+                (term, *corpus.store_ids),
+            ).fetchall()
+            rarity = math.log(1 + (corpus.chunks - len(rows) + 0.5) / (len(rows) + 0.5))
+            best += rarity * (_SATURATION + 1)
+            for number, words, count in rows:
+                length = 1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * words / corpus.mean_words
+                gain = rarity * count * (_SATURATION + 1) / (count + _SATURATION * length)
+                scores[number] = scores.get(number, 0.0) + gain
+        return {number: score / best for number, score in scores.items()}
+
+    def _fetch(self, scores: dict[int, float], limit: int) -> list[tuple[str, str, str, int, float]]:
+        """(file id, file name, text, position, score) of the best chunks."""
+        best = nsmallest(limit, scores.items(), key=lambda item: (-item[1], item[0]))
+        select = "SELECT file_id, filename, text, position FROM chunks WHERE number = ?"
+        return [(*self._connection.execute(select, (number,)).fetchone(), score) for number, score in best]
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))

@@ -1,0 +1,94 @@
+"""Starting, changing and cancelling runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from runner.server.engine.engine import Engine
+from runner.server.engine.ids import IdKind
+from runner.server.engine.lookup import need
+from runner.server.engine.loop import work_on_run
+from runner.server.engine.records import AssistantRecord, Brief, Resources, RunRecord, RunState, ThreadRecord
+from runner.server.engine.refusals import Conflict
+from runner.server.engine.resources import ResourceOrder, settle_resources
+from runner.server.engine.threads import NewMessage, NewThread, active_run, append_message, create_thread
+from runner.server.engine.transitions import break_off, move_run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOrder:
+    """What a run is started with. `overrides` are fields of the assistant's Brief that hold for this run only."""
+
+    assistant_id: str
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    additional_instructions: str | None = None
+    additional_messages: tuple[NewMessage, ...] = ()
+    resources: ResourceOrder = field(default_factory=ResourceOrder)
+    last_messages: int | None = None
+    tools_allowed: bool = True
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def start_run(engine: Engine, thread_id: str, order: RunOrder) -> RunRecord:
+    """A queued run, which this process works on from now. Raises Conflict if the thread has an active one."""
+    with engine.store.transaction():
+        need(engine, ThreadRecord, thread_id)
+        assistant = need(engine, AssistantRecord, order.assistant_id)
+        if (active := active_run(engine, thread_id)) is not None:
+            raise Conflict(f"Thread {thread_id} already has an active run {active.id}.")
+        for message in order.additional_messages:
+            append_message(engine, thread_id, message)
+        now = engine.now()
+        run = RunRecord(
+            id=engine.new_id(IdKind.RUN),
+            created_at=now,
+            thread_id=thread_id,
+            assistant_id=assistant.id,
+            brief=_brief(engine, assistant.brief, order),
+            own_resources=settle_resources(engine, order.resources, Resources()),
+            state=RunState.QUEUED,
+            expires_at=now + engine.lifetimes.run_s,
+            last_messages=order.last_messages,
+            tools_allowed=order.tools_allowed,
+            metadata=order.metadata,
+        )
+        engine.store.insert(run)
+        engine.hold(run.id)
+    stopped = partial(break_off, engine, run.id, "The server stopped, or failed, while it worked on the run.")
+    engine.workers.start(run.id, work_on_run(engine, run.id), on_break=stopped)
+    return run
+
+
+def start_run_in_new_thread(engine: Engine, thread: NewThread, order: RunOrder) -> RunRecord:
+    need(engine, AssistantRecord, order.assistant_id)
+    with engine.store.transaction():
+        return start_run(engine, create_thread(engine, thread).id, order)
+
+
+def _brief(engine: Engine, base: Brief, order: RunOrder) -> Brief:
+    brief = replace(base, **order.overrides)  # type: ignore[arg-type]  # the face has checked names and types
+    if order.additional_instructions:
+        given = (brief.instructions, order.additional_instructions)
+        brief = replace(brief, instructions="\n".join(text for text in given if text))
+    return replace(brief, resources=settle_resources(engine, order.resources, brief.resources))
+
+
+def update_run(engine: Engine, thread_id: str, run_id: str, metadata: Mapping[str, str] | None) -> RunRecord:
+    with engine.store.transaction():
+        run = need(engine, RunRecord, run_id, thread_id)
+        if metadata is not None:
+            run = replace(run, metadata=metadata)
+            engine.store.replace(run)
+    return run
+
+
+def cancel_run(engine: Engine, thread_id: str, run_id: str) -> RunRecord:
+    """Ask a run to stop; it does so soon after. If another process works on it, that one will notice."""
+    run = need(engine, RunRecord, run_id, thread_id)
+    cancelling = move_run(engine, run_id, RunState.CANCELLING)
+    if cancelling is None:
+        raise Conflict(f"Cannot cancel run with status '{need(engine, RunRecord, run.id).state.value}'.")
+    engine.workers.cancel(run_id)
+    return cancelling

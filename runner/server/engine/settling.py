@@ -1,0 +1,23 @@
+"""Puts right what time, or the death of a process, has made untrue; run before every read."""
+
+from __future__ import annotations
+
+from runner.server.engine.engine import Engine
+from runner.server.engine.files import delete_file
+from runner.server.engine.ingest import abandon_indexing
+from runner.server.engine.records import FileRecord, RunRecord, StoredFileRecord, StoreRecord
+from runner.server.engine.transitions import break_off
+from runner.server.engine.vector_stores import expire_store
+
+
+def settle(engine: Engine) -> None:
+    """Fail the work of processes that died; let expire what is due."""
+    now = engine.now()
+    for run in engine.store.abandoned(RunRecord, engine.owner, now):
+        break_off(engine, run.id, "The process that worked on the run is gone.")
+    for stored in engine.store.abandoned(StoredFileRecord, engine.owner, now):
+        abandon_indexing(engine, stored.id)
+    for file in engine.store.due(FileRecord, now):
+        delete_file(engine, file.id)
+    for store in engine.store.due(StoreRecord, now):
+        expire_store(engine, store)

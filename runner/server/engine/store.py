@@ -1,0 +1,151 @@
+"""The only place that changes what the server knows: records and leases in one SQLite database.
+
+Every method is one short statement or transaction on the process's one writing connection. Several processes
+may share the database: what is read and then written belongs into `transaction()`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+from runner.server.engine.encoding import decode, encode
+from runner.server.engine.paging import Page, PageRequest
+from runner.server.engine.records import Record
+from runner.server.engine.refusals import Refusal
+
+R = TypeVar("R", bound=Record)
+
+
+class Store:
+    """Records by kind, parent and id, in the order of their making."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, and alone among all processes. Inside another one it is part of that."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def insert(self, record: Record) -> None:
+        self._connection.execute(
+            "INSERT INTO objects(id, kind, parent_id, being_worked_on, due_at, body) VALUES (?,?,?,?,?,?)",
+            (record.id, record.KIND, record.parent_id, *_filing(record)),
+        )
+
+    def replace(self, record: Record) -> bool:
+        """False if it is gone: then nothing was written."""
+        cursor = self._connection.execute(
+            "UPDATE objects SET being_worked_on=?, due_at=?, body=? WHERE id=?", (*_filing(record), record.id)
+        )
+        return cursor.rowcount == 1
+
+    def delete(self, object_id: str) -> None:
+        """Delete an object with everything that it is the parent of, and their leases."""
+        with self.transaction():
+            doomed = self._connection.execute(
+                "WITH RECURSIVE tree(id) AS (VALUES (?) UNION ALL"
+                " SELECT objects.id FROM objects JOIN tree ON objects.parent_id = tree.id) SELECT id FROM tree",
+                (object_id,),
+            ).fetchall()
+            self._connection.executemany("DELETE FROM objects WHERE id=?", doomed)
+            self._connection.executemany("DELETE FROM leases WHERE object_id=?", doomed)
+
+    def find(self, cls: type[R], object_id: str) -> R | None:
+        row = self._connection.execute(
+            "SELECT body FROM objects WHERE id=? AND kind=?", (object_id, cls.KIND)
+        ).fetchone()
+        return None if row is None else decode(cls, row[0])
+
+    def children(
+        self, cls: type[R], parent_id: str | None = None, matching: Mapping[str, str] | None = None
+    ) -> tuple[R, ...]:
+        """All of one kind, oldest first; of one parent unless that is None."""
+        condition, values = _condition(cls, parent_id, matching or {})
+        rows = self._connection.execute(f"SELECT body FROM objects WHERE {condition} ORDER BY number", values)
+        return tuple(decode(cls, body) for (body,) in rows)
+
+    def page(
+        self, cls: type[R], parent_id: str, request: PageRequest, matching: Mapping[str, str] | None = None
+    ) -> Page[R]:
+        """One page. Raises Refusal for a cursor that is not in the list."""
+        condition, values = _condition(cls, parent_id, matching or {})
+        for cursor, is_newer in ((request.after, not request.newest_first), (request.before, request.newest_first)):
+            if cursor is not None:
+                condition += f" AND number {'>' if is_newer else '<'} ?"
+                values.append(self._number_of(cls, parent_id, cursor))
+        backwards = request.before is not None and request.after is None
+        order = "DESC" if request.newest_first is not backwards else "ASC"
+        rows = self._connection.execute(
+            f"SELECT body FROM objects WHERE {condition} ORDER BY number {order} LIMIT ?",
+            [*values, request.limit + 1],
+        ).fetchall()
+        found = [decode(cls, body) for (body,) in rows[: request.limit]]
+        return Page(items=tuple(reversed(found) if backwards else found), has_more=len(rows) > request.limit)
+
+    def _number_of(self, cls: type[R], parent_id: str, cursor: str) -> int:
+        # A file in a store is known outside by the file's id alone.
+        row = self._connection.execute(
+            "SELECT number FROM objects WHERE id IN (?, ?) AND kind=? AND parent_id=?",
+            (cursor, f"{parent_id}/{cursor}", cls.KIND, parent_id),
+        ).fetchone()
+        if row is None:
+            raise Refusal(f"Invalid cursor: there is no object with id '{cursor}' in this list.", param="after")
+        number: int = row[0]
+        return number
+
+    def due(self, cls: type[R], now: float) -> tuple[R, ...]:
+        """Objects of one kind whose time has come."""
+        rows = self._connection.execute(
+            "SELECT body FROM objects WHERE due_at <= ? AND due_at IS NOT NULL AND kind=?", (now, cls.KIND)
+        )
+        return tuple(decode(cls, body) for (body,) in rows)
+
+    def hold(self, object_id: str, owner: str, ends_at: float) -> None:
+        """Give a lease, or lengthen it."""
+        self._connection.execute("INSERT OR REPLACE INTO leases VALUES (?,?,?)", (object_id, owner, ends_at))
+
+    def renew_leases(self, owner: str, ends_at: float) -> None:
+        self._connection.execute("UPDATE leases SET ends_at=? WHERE owner=?", (ends_at, owner))
+
+    def release(self, object_id: str) -> None:
+        self._connection.execute("DELETE FROM leases WHERE object_id=?", (object_id,))
+
+    def abandoned(self, cls: type[R], owner: str, now: float) -> tuple[R, ...]:
+        """Objects in work that no living process holds; `owner`, who asks, is alive."""
+        rows = self._connection.execute(
+            "SELECT body FROM objects LEFT JOIN leases ON object_id = id WHERE being_worked_on AND kind=?"
+            " AND (owner IS NULL OR (ends_at < ? AND owner <> ?))",
+            (cls.KIND, now, owner),
+        )
+        return tuple(decode(cls, body) for (body,) in rows)
+
+
+def _filing(record: Record) -> tuple[bool, float | None, str]:
+    return record.is_being_worked_on, record.due_at, encode(record)
+
+
+def _condition(cls: type[Record], parent_id: str | None, matching: Mapping[str, str]) -> tuple[str, list[str | int]]:
+    condition, values = "kind=?", [cls.KIND]
+    if parent_id is not None:
+        condition += " AND parent_id=?"
+        values.append(parent_id)
+    for name, value in matching.items():
+        condition += " AND json_extract(body, ?) = ?"
+        values += [f"$.{name}", value]
+    return condition, list(values)

@@ -1,0 +1,31 @@
+"""The hosted tools, each loaded when it is first called."""
+
+from __future__ import annotations
+
+import asyncio
+
+from runner import plugins
+from runner.server.tools import HostedTool
+
+_PACKAGE = "runner.server.tools"
+
+
+class Toolbox:
+    """Hosted tools by name."""
+
+    def __init__(self) -> None:
+        self._tools: dict[str, HostedTool] = {}
+        self._loading = asyncio.Lock()
+
+    async def open(self, name: str) -> HostedTool:
+        """The tool called `name`. Raises KeyError if there is none."""
+        async with self._loading:
+            if name not in self._tools:
+                module = await asyncio.to_thread(plugins.load_plugin, _PACKAGE, name)
+                self._tools[name] = module.create()
+            return self._tools[name]
+
+    async def close(self) -> None:
+        for tool in self._tools.values():
+            await tool.close()
+        self._tools.clear()

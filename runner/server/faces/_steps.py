@@ -1,0 +1,81 @@
+"""Run steps: which details are wanted, and showing them."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from runner.server.engine.records import RunRecord, StepRecord, StepState, ToolCall, ToolSetting
+from runner.server.faces._bodies import read_query
+from runner.server.faces._errors import BadRequest
+from runner.server.faces._replies import Json, unix_seconds
+from runner.server.faces._runs import render_tokens
+from runner.server.faces._tools import ranking
+from runner.server.inference import Passage
+
+SEARCH_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
+
+
+def read_include(request: Request, *other_parameters: str) -> bool:
+    """Whether the texts that file search found are wanted. Raises BadRequest for anything else to include."""
+    query = read_query(request, "include[]", *other_parameters)
+    wanted = query.texts("include[]", most=16) or ()
+    for one in wanted:
+        if one != SEARCH_CONTENT:
+            message = f"Invalid value: '{one}'. Supported values are: '{SEARCH_CONTENT}'."
+            raise BadRequest(message, param="include", code="invalid_value")
+    return bool(wanted)
+
+
+def render_step(step: StepRecord, run: RunRecord, *, with_content: bool) -> Json:
+    def when(state: StepState) -> int | None:
+        return unix_seconds(step.ended_at) if step.state is state else None
+
+    failure = step.failure
+    is_open = step.state is StepState.IN_PROGRESS
+    return {
+        "id": step.id,
+        "object": "thread.run.step",
+        "created_at": unix_seconds(step.created_at),
+        "run_id": step.run_id,
+        "assistant_id": step.assistant_id,
+        "thread_id": step.thread_id,
+        "type": "tool_calls" if step.message_id is None else "message_creation",
+        "status": step.state.value,
+        "cancelled_at": when(StepState.CANCELLED),
+        "completed_at": when(StepState.COMPLETED),
+        "expires_at": unix_seconds(run.expires_at) if is_open else None,
+        "failed_at": when(StepState.FAILED),
+        "last_error": None if failure is None else {"code": failure.code, "message": failure.message},
+        "step_details": _render_details(step, run, with_content=with_content),
+        "usage": None if is_open else render_tokens(step.tokens),
+    }
+
+
+def _render_details(step: StepRecord, run: RunRecord, *, with_content: bool) -> Json:
+    if step.message_id is not None:
+        return {"type": "message_creation", "message_creation": {"message_id": step.message_id}}
+    settings = {tool.name: tool for tool in run.brief.tools}
+    calls = [_render_call(call, settings.get(call.tool), with_content=with_content) for call in step.calls]
+    return {"type": "tool_calls", "tool_calls": calls}
+
+
+def _render_call(call: ToolCall, setting: ToolSetting | None, *, with_content: bool) -> Json:
+    if call.tool == "file_search":
+        results = [_render_passage(passage, with_content=with_content) for passage in call.passages]
+        details: Json = {"ranking_options": ranking(setting), "results": results}
+    else:
+        outputs = [{"type": "logs", "logs": call.output}] if call.output else []
+        details = {"input": str(call.arguments.get("code", "")), "outputs": outputs}
+    return {"id": call.id, "type": call.tool, call.tool: details}
+
+
+def _render_passage(passage: Passage, *, with_content: bool) -> Json:
+    result: Json = {
+        "file_id": passage.file_id,
+        "file_name": passage.filename,
+        "score": passage.score,
+        "attributes": {},
+    }
+    if with_content:
+        result["content"] = [{"type": "text", "text": passage.text}]
+    return result

@@ -1,0 +1,96 @@
+"""Reads an upload: a multipart form with a file, streamed to disk in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+from starlette.types import Message, Receive
+
+from runner.domain.files import MAX_FILE_BYTES
+from runner.server.engine.blobs import CHUNK_BYTES, Arrival, Blobs
+from runner.server.faces._bodies import Fields
+from runner.server.faces._errors import BadRequest
+
+PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
+MAX_FORM_BYTES = MAX_FILE_BYTES + (1 << 16)
+_EXPIRY = ("expires_after[anchor]", "expires_after[seconds]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file that has arrived; `lifetime_s` is None for ever."""
+
+    arrival: Arrival
+    filename: str
+    purpose: str
+    lifetime_s: int | None
+
+
+async def read_upload(request: Request, blobs: Blobs) -> Upload:
+    """Raises BadRequest; then, and when the client goes away, nothing is left on disk."""
+    if int(request.headers.get("content-length", "0")) > MAX_FORM_BYTES:
+        raise _too_large()
+    limited = Request(request.scope, _limit(request.receive))
+    try:
+        async with limited.form(max_files=1, max_fields=8) as form:
+            files = {name: value for name, value in form.multi_items() if isinstance(value, UploadFile)}
+            fields = Fields({name: value for name, value in form.multi_items() if isinstance(value, str)})
+            fields.only("purpose", *_EXPIRY)
+            purpose, lifetime_s = _read_purpose(fields), _read_lifetime(fields)
+            if set(files) != {"file"}:
+                raise BadRequest("Missing required parameter: 'file'.", param="file", code="missing_required_parameter")
+            return Upload(
+                arrival=await blobs.receive(_chunks(files["file"])),
+                filename=files["file"].filename or "upload",
+                purpose=purpose,
+                lifetime_s=lifetime_s,
+            )
+    except MultiPartException as error:
+        raise BadRequest(f"We could not parse the multipart form of your request: {error.message}") from error
+
+
+def _too_large() -> BadRequest:
+    return BadRequest(f"The file is larger than {MAX_FILE_BYTES} bytes.", param="file", status=413)
+
+
+def _limit(receive: Receive) -> Receive:
+    taken = 0
+
+    async def limited() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MAX_FORM_BYTES:
+            raise _too_large()
+        return message
+
+    return limited
+
+
+async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:
+    while chunk := await file.read(CHUNK_BYTES):
+        yield chunk
+
+
+def _read_purpose(fields: Fields) -> str:
+    purpose = fields.needed_text("purpose")
+    if purpose not in PURPOSES:
+        raise BadRequest(f"'{purpose}' is not one of {list(PURPOSES)} - 'purpose'", param="purpose")
+    return purpose
+
+
+def _read_lifetime(fields: Fields) -> int | None:
+    values: Mapping[str, object] = fields.values
+    if not any(name in values for name in _EXPIRY):
+        return None
+    for name in _EXPIRY:
+        fields.need(name)
+    fields.choice(_EXPIRY[0], ("created_at",))
+    seconds = str(values[_EXPIRY[1]])
+    if not seconds.isdecimal():
+        raise fields.invalid(_EXPIRY[1], f"expected an integer, but got '{seconds}' instead.", "invalid_type")
+    return Fields({_EXPIRY[1]: int(seconds)}).integer(_EXPIRY[1], least=3600, most=2_592_000)

@@ -1,0 +1,56 @@
+"""File search: the passages of the attached documents that have the words of the queries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from runner.server.inference import Passage, ToolOutcome, ToolRequest
+from runner.server.tools import HostedTool, ToolContext
+
+DEFAULT_RESULTS = 20  # OpenAI's, for its models since gpt-4
+MAX_RESULTS = 50
+MAX_QUERIES = 32
+MAX_QUERY_CHARACTERS = 4_096
+
+
+def create() -> HostedTool:
+    return FileSearch()
+
+
+class FileSearch:
+    async def run(self, request: ToolRequest, context: ToolContext) -> ToolOutcome:
+        queries = _read_queries(request.arguments)
+        if not queries:
+            return ToolOutcome(request=request, completed=False, output="file_search needs `queries`, a list of texts")
+        limit = _read_limit(context.options)
+        best: dict[tuple[str, str], Passage] = {}
+        for query in queries:
+            for passage in await asyncio.to_thread(context.index.search, context.store_ids, query, limit):
+                known = best.get((passage.file_id, passage.text))
+                if known is None or known.score < passage.score:
+                    best[passage.file_id, passage.text] = passage
+        # Sorting is stable: among equals the first query's passages stay first.
+        passages = tuple(sorted(best.values(), key=lambda passage: -passage.score)[:limit])
+        return ToolOutcome(request=request, completed=True, output=_describe(passages), passages=passages)
+
+    async def close(self) -> None:
+        pass
+
+
+def _read_queries(arguments: Mapping[str, object]) -> tuple[str, ...]:
+    queries = arguments.get("queries")
+    if not isinstance(queries, list | tuple):
+        return ()
+    texts = [query[:MAX_QUERY_CHARACTERS] for query in queries if isinstance(query, str) and query.strip()]
+    return tuple(dict.fromkeys(texts))[:MAX_QUERIES]
+
+
+def _read_limit(options: Mapping[str, object]) -> int:
+    limit = options.get("max_num_results")
+    return min(max(1, limit), MAX_RESULTS) if isinstance(limit, int) else DEFAULT_RESULTS
+
+
+def _describe(passages: tuple[Passage, ...]) -> str:
+    files = len({passage.file_id for passage in passages})
+    return f"{len(passages)} passages from {files} files" if passages else "nothing found"

@@ -1,0 +1,83 @@
+"""Several processes on one state folder, and what a kill leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import embedded_brains
+import pytest
+from openai import AsyncOpenAI
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The Assistants API is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning"),
+]
+
+
+@asynccontextmanager
+async def server_process(state: Path, brain: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, AsyncOpenAI]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, embedded_brains.__file__, str(state), brain, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        address = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+        async with AsyncOpenAI(base_url=address["base_url"], api_key=address["token"], max_retries=0) as client:
+            yield process, client
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def start_sleeping_run(client: AsyncOpenAI) -> tuple[str, str]:
+    assistant = await client.beta.assistants.create(model="m")
+    run = await client.beta.threads.create_and_run(
+        assistant_id=assistant.id, thread={"messages": [{"role": "user", "content": "Hi"}]}
+    )
+    return run.id, run.thread_id
+
+
+async def test_two_processes_started_at_once_share_one_state(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    async with server_process(state, "echo") as (_, one), server_process(state, "echo") as (_, other):
+        made = await asyncio.gather(
+            *(client.beta.assistants.create(model="m") for client in (one, other) for _ in range(20))
+        )
+        seen = [assistant.id async for assistant in other.beta.assistants.list(limit=100)]
+
+    assert set(seen) == {assistant.id for assistant in made}
+    assert len(seen) == 40
+
+
+async def test_a_living_process_keeps_its_run_and_stops_it_when_another_one_says_so(tmp_path: Path) -> None:
+    async with server_process(tmp_path, "sleeper") as (_, worker), server_process(tmp_path, "echo") as (_, other):
+        run_id, thread_id = await start_sleeping_run(worker)
+        await asyncio.sleep(1.5)  # longer than the lease: it has been renewed
+        alive = await other.beta.threads.runs.retrieve(run_id, thread_id=thread_id)
+        await other.beta.threads.runs.cancel(run_id, thread_id=thread_id)
+        cancelled = await other.beta.threads.runs.poll(run_id, thread_id=thread_id)
+
+    assert alive.status == "in_progress"
+    assert cancelled.status == "cancelled"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")
+async def test_a_run_whose_process_was_killed_is_failed_on_a_later_read(tmp_path: Path) -> None:
+    async with server_process(tmp_path, "sleeper") as (process, worker):
+        run_id, thread_id = await start_sleeping_run(worker)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+    async with server_process(tmp_path, "echo") as (_, other):
+        run = await other.beta.threads.runs.poll(run_id, thread_id=thread_id)
+        await other.beta.threads.messages.create(thread_id, role="user", content="Again")
+
+    assert run.status == "failed"
+    assert run.last_error is not None
+    assert run.last_error.code == "server_error"
