@@ -49,10 +49,28 @@ class ToolRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionRequest:
+    """A call of one of the client's functions. `arguments` is the JSON text as the inference wrote it."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedFunction:
+    """A function that the client answers; `parameters` is a JSON Schema."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolOutcome:
     """What a call came to. `output` is text (logs and last value for code); `passages` are file search's."""
 
-    request: ToolRequest
+    request: ToolRequest | FunctionRequest
     completed: bool
     output: str = ""
     passages: tuple[Passage, ...] = ()
@@ -62,7 +80,10 @@ class ToolOutcome:
 class Scene:
     """All that the inference may know. `messages` end with the question; `outcomes` are this run's, in order.
 
-    `tools` are the names of the tools on offer; `has_documents` tells whether file search has anything to search.
+    `tools` are the names of the hosted tools on offer; `has_documents` tells whether file search has anything to
+    search. `tool_choice` is auto, none, required or the name of the one tool to call; `response_format` is None for
+    text, else the API's mapping (json_object, json_schema). None among the limits and settings means "not said".
+    `thread_files` are the ids of the searched files that came with this thread, not with the assistant.
     """
 
     model: str
@@ -71,13 +92,23 @@ class Scene:
     messages: tuple[SceneMessage, ...]
     outcomes: tuple[ToolOutcome, ...] = ()
     has_documents: bool = False
+    thread_files: frozenset[str] = frozenset()
+    functions: tuple[OfferedFunction, ...] = ()
+    tool_choice: str = "auto"
+    parallel_tool_calls: bool = True
+    response_format: Mapping[str, object] | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    reasoning_effort: str | None = None
+    max_output_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseTools:
-    """Call these tools, then ask again."""
+    """Call these tools and functions, then ask again. `text` is what was said before the calls, if anything."""
 
-    requests: tuple[ToolRequest, ...]
+    requests: tuple[ToolRequest | FunctionRequest, ...]
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +130,37 @@ class Answer:
     declined: bool = False
 
 
-Move = UseTools | Answer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """The run completes with a refusal instead of an answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fail:
+    """The run fails: `code` is server_error, rate_limit_exceeded or invalid_prompt."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakOff:
+    """The run ends as incomplete, with what was said so far: `reason` is max_completion_tokens or
+    max_prompt_tokens (content_filter on other faces).
+    """
+
+    reason: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expire:
+    """The run expires now, as if its time had run out."""
+
+
+Move = UseTools | Answer | Refuse | Fail | BreakOff | Expire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +180,11 @@ class Turnout:
 
 
 class Inference(Protocol):
-    """Says what to do next. `name` is shown to users beside the model's name."""
+    """Says what to do next. `name` is shown to users beside the model's name.
+
+    An adapter that gets its text bit by bit may also have `async def decide_aloud(scene, hear) -> Turnout`, with
+    `hear: Callable[[str], Awaitable[None]]` for each piece of the answer's text; the Answer then has all of it.
+    """
 
     name: str
 
