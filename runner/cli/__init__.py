@@ -1,0 +1,117 @@
+"""The command line: one file per verb, and the one place that reads the environment, prints, and exits.
+
+A verb's module has `command`, a `click.Command`; its name is the file's. Heavy libraries are imported inside the
+command's function: `runner --help` imports every verb and must stay quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from runner import __version__
+from runner.errors import ConfigError, RunnerError
+from runner.plugins import load_plugin, plugin_names
+
+EXIT_WRONG_USAGE = 2
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+
+class _Verbs(click.Group):
+    """A group that finds its commands as plug-ins of this package."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(plugin_names(__name__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        if cmd_name not in plugin_names(__name__):
+            return None
+        command: click.Command = load_plugin(__name__, cmd_name).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean '{close[0]}'?" if close else ""))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="runner")
+def root() -> None:
+    """Assistants as code: declare assistants in YAML, sync them, play scenarios, judge the answers.
+
+    Start with `runner play` in a folder that has an assistants.yaml.
+    """
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """The program: runs one verb and exits with the code of docs/exit_codes.md."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        result: Any = root.main(args=arguments, prog_name="runner", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except RunnerError as error:
+        return _explain(error)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return EXIT_WRONG_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("runner: interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`| head`). Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the boundary: a bug must not end in a bare traceback
+        return _report_bug(error)
+
+
+def _explain(error: RunnerError) -> int:
+    from runner.escaping import terminal
+
+    if isinstance(error, ConfigError):
+        count = len(error.problems)
+        click.echo("\n".join(terminal(str(problem)) for problem in error.problems), err=True)
+        click.echo(f"runner: {count} mistake{'s' if count > 1 else ''} found; nothing was sent", err=True)
+    else:
+        click.echo(f"runner: {terminal(_redacted(str(error)))}", err=True)
+    return error.exit_code
+
+
+def _report_bug(error: Exception) -> int:
+    """Put the traceback into a file, without secrets, and say where it is."""
+    import tempfile
+    import traceback
+
+    text = _redacted("".join(traceback.format_exception(error)))
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="runner-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as file:
+        file.write(f"runner {__version__}\n{text}")
+    click.echo(f"runner: this is a bug in runner ({type(error).__name__}); the traceback is in {file.name}", err=True)
+    return EXIT_BUG
+
+
+def _redacted(text: str) -> str:
+    """Without any value of an environment variable that looks like a secret, whichever target used it."""
+    from runner.redaction import Redactor
+
+    secretive = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+    return Redactor(
+        value for name, value in os.environ.items() if any(word in name.upper() for word in secretive)
+    ).clean(text)

@@ -1,0 +1,44 @@
+"""Ctrl-C and its kin: once asks to stop, twice stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runner.execution.interruption import Interruption
+
+# A closed terminal (SIGHUP) is treated as a request to end.
+_SIGNALS = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM, signal.SIGHUP: signal.SIGTERM}
+
+
+@contextmanager
+def tie_signals(interruption: Interruption) -> Iterator[None]:
+    """Inside a running loop: signals request the interruption; a second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        if interruption.signal is not None:
+            # The journal is written line by line, so it is whole.
+            os._exit(128 + number)
+        _say("\nrunner: stopping; runs are cancelled and cleaned up (press again to stop at once)\n")
+        interruption.request(number)
+
+    for received, meaning in _SIGNALS.items():
+        loop.add_signal_handler(received, on_signal, meaning)
+    try:
+        yield
+    finally:
+        for received in _SIGNALS:
+            loop.remove_signal_handler(received)
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        pass  # the terminal is gone; there is nobody to tell

@@ -1,0 +1,91 @@
+"""Open the target that a verb works on: find its key, start the embedded server if it is one, build its backend."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from runner.backends import Backend, Endpoint
+from runner.config import Configuration
+from runner.domain.assistant import Server, Target
+from runner.errors import UsageError
+from runner.journal import Journal
+from runner.plugins import load_plugin
+
+OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedTarget:
+    """A target with its backend. `inference` names what answers on an embedded server, None elsewhere."""
+
+    target: Target
+    backend: Backend
+    inference: str | None
+
+
+def find_target(configuration: Configuration, name: str | None) -> Target:
+    """The target called `name`, or the file's default. Raises UsageError if there is none."""
+    targets = configuration.project.targets
+    wanted = name or configuration.project.default_target
+    if wanted in targets:
+        return targets[wanted]
+    close = get_close_matches(wanted, targets, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(map(repr, targets))}"
+    raise UsageError(f"unknown target '{wanted}'; {hint}")
+
+
+def find_key(target: Target, environment: Mapping[str, str]) -> str:
+    """The key for a target that is not embedded; "" for a base URL that needs none."""
+    variable = target.key_variable or ("OPENAI_API_KEY" if target.server is Server.OPENAI else None)
+    if variable is None:
+        return ""
+    key = environment.get(variable, "")
+    if not key:
+        raise UsageError(
+            f"target '{target.name}' needs a key in the environment variable {variable}, which is "
+            f"{'empty' if variable in environment else 'not set'}; "
+            "set it, or use `--target embedded`, which needs none"
+        )
+    return key
+
+
+def secrets_of(configuration: Configuration, target: Target, environment: Mapping[str, str]) -> frozenset[str]:
+    """Every value that must not be shown when this target is used."""
+    variable = target.key_variable or "OPENAI_API_KEY"
+    return configuration.secrets | {value for value in (environment.get(variable, ""),) if value}
+
+
+@asynccontextmanager
+async def open_target(
+    configuration: Configuration, target: Target, journal: Journal, environment: Mapping[str, str]
+) -> AsyncIterator[OpenedTarget]:
+    """The target, ready to be talked to until the block ends."""
+    if target.server is Server.EMBEDDED:
+        async with _open_embedded(configuration.root, target, journal) as opened:
+            yield opened
+        return
+    endpoint = Endpoint(base_url=target.base_url, key=find_key(target, environment) or "none")
+    async with _open_backend(target, endpoint, journal) as backend:
+        yield OpenedTarget(target=target, backend=backend, inference=None)
+
+
+@asynccontextmanager
+async def _open_embedded(root: Path, target: Target, journal: Journal) -> AsyncIterator[OpenedTarget]:
+    from runner.server.embedded import start_embedded
+
+    inference = load_plugin("runner.server.inference", OFFLINE).create({})
+    async with start_embedded(root / ".runner" / "embedded", inference) as address:
+        endpoint = Endpoint(base_url=address.base_url, key=address.token, is_embedded=True)
+        async with _open_backend(target, endpoint, journal) as backend:
+            yield OpenedTarget(target=target, backend=backend, inference=inference.name)
+
+
+@asynccontextmanager
+async def _open_backend(target: Target, endpoint: Endpoint, journal: Journal) -> AsyncIterator[Backend]:
+    module = load_plugin("runner.backends", target.api)
+    async with module.open_backend(endpoint, journal) as backend:
+        yield backend

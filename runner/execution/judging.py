@@ -1,0 +1,69 @@
+"""Decide what a turn came to: the ending of its run first, then its checks (DESIGN.md, rule 1)."""
+
+from __future__ import annotations
+
+from runner.checks import ORDINARY_ENDINGS, Check
+from runner.domain.conversation import Ending, Run
+from runner.domain.report import TurnResult
+from runner.domain.scenario import Expectation, Turn
+from runner.domain.verdict import Outcome, Verdict, worst
+from runner.errors import CheckBroken
+from runner.plugins import load_plugin
+
+_UNWANTED = {
+    Ending.REFUSED: (Outcome.FAILED, "the model refused to answer"),
+    Ending.DECLINED: (Outcome.FAILED, "declined: offline rules could not answer this"),
+    Ending.EMPTY: (Outcome.ERRORED, "the answer is empty"),
+}
+
+
+def judge_turn(turn: Turn, run: Run) -> TurnResult:
+    """The result of a turn whose run has ended, however it ended."""
+    judged = tuple((expectation, _build(expectation)) for expectation in turn.expectations)
+    if run.ending not in ORDINARY_ENDINGS and not _was_expected(judged, run):
+        outcome, reason = _UNWANTED.get(run.ending, (Outcome.ERRORED, _describe_breakage(run)))
+        return TurnResult(turn=turn, outcome=outcome, run=run, reason=reason)
+    verdicts = tuple(_judge(expectation, check, run) for expectation, check in judged)
+    outcome = worst(tuple(verdict.outcome for verdict in verdicts)) if verdicts else Outcome.PASSED
+    return TurnResult(turn=turn, outcome=outcome, run=run, verdicts=verdicts)
+
+
+def _build(expectation: Expectation) -> Check:
+    check: Check = load_plugin("runner.checks", expectation.check).Check(**expectation.parameters)
+    return check
+
+
+def _was_expected(judged: tuple[tuple[Expectation, Check], ...], run: Run) -> bool:
+    """Whether a check states this very ending, and holds."""
+    return any(
+        run.ending in getattr(check, "endings", ORDINARY_ENDINGS)
+        and _judge(expectation, check, run).outcome is Outcome.PASSED
+        for expectation, check in judged
+    )
+
+
+def _judge(expectation: Expectation, check: Check, run: Run) -> Verdict:
+    try:
+        finding = check.judge(run)
+    except CheckBroken as error:
+        return _broken(expectation, str(error))
+    except Exception as error:  # noqa: BLE001 - one broken check must not end the others
+        return _broken(expectation, f"the check broke: {type(error).__name__}: {error}")
+    return Verdict(
+        outcome=Outcome.PASSED if finding.holds else Outcome.FAILED,
+        check=expectation.check,
+        location=expectation.location,
+        expected=finding.expected,
+        found=finding.found,
+        reason=finding.reason,
+        weak=finding.weak,
+    )
+
+
+def _broken(expectation: Expectation, reason: str) -> Verdict:
+    return Verdict(outcome=Outcome.ERRORED, check=expectation.check, location=expectation.location, reason=reason)
+
+
+def _describe_breakage(run: Run) -> str:
+    code = f" ({run.error_code})" if run.error_code else ""
+    return f"the run ended as {run.status.value}{code}" + (f": {run.error}" if run.error else "")

@@ -1,0 +1,107 @@
+"""What the scenarios of one play share: deployed assistants and uploaded attachments, each made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.backends import Backend, Deployment
+from runner.domain.assistant import Address, Assistant, Namespace
+from runner.domain.conversation import FileId, StoreId
+from runner.domain.files import FileUse, LocalFile
+from runner.errors import ChangesPending
+from runner.execution.once import Once
+from runner.sync import RemoteState, deploy_copy, deployment_if_identical, hash_content
+
+INDEXING_DEADLINE_S = 120.0
+STORE_EXPIRES_AFTER_DAYS = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """An attachment that the remote side has; `sha256` is of its content."""
+
+    file_id: FileId
+    sha256: str
+    use: FileUse
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    path: Path
+    name: str
+    use: FileUse
+    sha256: str
+
+
+class Stage:
+    """Everything here is made when the first scenario needs it; the journal knows what to remove afterwards.
+
+    `demands_synced`: an assistant that is not stored exactly as declared is ChangesPending, not a copy.
+    """
+
+    def __init__(
+        self, backend: Backend, namespace: Namespace, play_id: str, remote: RemoteState, *, demands_synced: bool
+    ) -> None:
+        self._backend = backend
+        self._namespace = namespace
+        self._play_id = play_id
+        self._remote = remote
+        self._demands_synced = demands_synced
+        self._assistants: dict[Address, Assistant] = {}
+        self._deployments: Once[Address, Deployment] = Once(self._deploy)
+        self._uploads: Once[_Content, FileId] = Once(self._upload)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What every remote object of this play carries; sync never binds to it."""
+        return {"runner.namespace": self._namespace, "runner.play": self._play_id}
+
+    async def deployment_of(self, assistant: Assistant) -> Deployment:
+        """The stored assistant where it is identical to the file, else a temporary copy."""
+        self._assistants[assistant.address] = assistant
+        return await self._deployments.get(assistant.address)
+
+    async def attach(self, files: tuple[LocalFile, ...]) -> tuple[Attached, ...]:
+        """Upload what is not there yet, once per content, name and use."""
+        attached = []
+        for file in files:
+            content = _Content(file.path, file.name, file.use, hash_content(file.path))
+            file_id = await self._uploads.get(content)
+            attached.append(Attached(file_id=file_id, sha256=content.sha256, use=file.use, name=file.name))
+        return tuple(attached)
+
+    async def make_searchable(
+        self, attached: tuple[Attached, ...], store_id: StoreId | None, scenario: str
+    ) -> StoreId | None:
+        """A store of the thread's own that holds the attachments for file search, indexed.
+
+        The thread's store from earlier turns is added to; None if there is nothing to search.
+        """
+        wanted = {one.file_id: one.sha256 for one in attached if one.use is FileUse.FILE_SEARCH}
+        if not wanted:
+            return store_id
+        if store_id is None:
+            store = await self._backend.files.create_store(
+                f"runner play: {scenario}"[:256], self.tags, expires_after_days=STORE_EXPIRES_AFTER_DAYS
+            )
+            store_id = store.id
+        await self._backend.files.attach_files(store_id, wanted, deadline_s=INDEXING_DEADLINE_S)
+        return store_id
+
+    async def close(self) -> None:
+        await self._deployments.close()
+        await self._uploads.close()
+
+    async def _deploy(self, address: Address) -> Deployment:
+        assistant = self._assistants[address]
+        identical = deployment_if_identical(assistant, self._namespace, self._remote)
+        if identical is not None:
+            return identical
+        if self._demands_synced:
+            raise ChangesPending(f"'{address}' is not synced as the file declares it; run `runner sync` first")
+        return await deploy_copy(assistant, self._backend, self.tags, deadline_s=INDEXING_DEADLINE_S)
+
+    async def _upload(self, content: _Content) -> FileId:
+        return await self._backend.files.upload_file(content.path, content.name, content.use)

@@ -1,0 +1,127 @@
+"""The JSON report: everything about one play, for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from runner.domain.conversation import Run, Step
+from runner.domain.events import PlayEvent, PlayFinished
+from runner.domain.report import Report, ScenarioResult, TurnResult
+from runner.domain.verdict import Outcome, Verdict
+from runner.redaction import Redactor
+from runner.whole_file import write_whole
+
+VERSION = 1
+"""Goes up when a key changes its meaning or goes away; new keys may come at any time."""
+
+
+def open_report(path: Path, redactor: Redactor) -> JsonReport:
+    return JsonReport(path, redactor)
+
+
+class JsonReport:
+    """Written when the play has finished, interrupted plays included."""
+
+    def __init__(self, path: Path, redactor: Redactor) -> None:
+        self._path = path
+        self._redactor = redactor
+
+    def on_event(self, event: PlayEvent) -> None:
+        if isinstance(event, PlayFinished):
+            # ASCII only: lone surrogates and controls are escaped, so that any reader takes the file.
+            text = json.dumps(report_as_json(event.report), indent=2, ensure_ascii=True, allow_nan=False)
+            write_whole(self._path, self._redactor.clean(text) + "\n", what="the report")
+
+
+def report_as_json(report: Report) -> dict[str, object]:
+    return {
+        "version": VERSION,
+        "target": report.target,
+        "api": report.api,
+        "inference": report.inference,
+        "exit_code": report.exit_code,
+        "signal": report.signal,
+        "duration_s": round(report.duration_s, 3),
+        "planned": report.planned,
+        "counts": {outcome.value: report.count(outcome) for outcome in Outcome},
+        "leftovers": list(report.leftovers),
+        "scenarios": [_scenario(result) for result in report.results],
+    }
+
+
+def _scenario(result: ScenarioResult) -> dict[str, object]:
+    scenario = result.scenario
+    return {
+        "name": scenario.name,
+        "location": str(scenario.location),
+        "assistant": scenario.assistant,
+        "tags": list(scenario.tags),
+        "outcome": result.outcome.value,
+        "reason": result.reason,
+        "duration_s": round(result.duration_s, 3),
+        "turns": [_turn(turn) for turn in result.turns],
+    }
+
+
+def _turn(result: TurnResult) -> dict[str, object]:
+    return {
+        "ask": result.turn.ask,
+        "location": str(result.turn.location),
+        "attachments": [file.name for file in result.turn.attachments],
+        "outcome": result.outcome.value,
+        "reason": result.reason,
+        "verdicts": [_verdict(verdict) for verdict in result.verdicts],
+        "run": _run(result.run) if result.run else None,
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, object]:
+    return {
+        "check": verdict.check,
+        "location": str(verdict.location),
+        "outcome": verdict.outcome.value,
+        "expected": verdict.expected,
+        "found": verdict.found,
+        "reason": verdict.reason,
+        "weak": verdict.weak,
+    }
+
+
+def _run(run: Run) -> dict[str, object]:
+    return {
+        "id": run.id,
+        "thread_id": run.thread_id,
+        "status": run.status.value,
+        "ending": run.ending.value,
+        "model": run.model,
+        "answer": run.text,
+        "raw_answer": run.raw_text,
+        "citations": [
+            {"position": one.position, "file_id": one.file_id, "filename": one.filename} for one in run.citations
+        ],
+        "steps": [_step(step) for step in run.steps],
+        "usage": {
+            "input_tokens": run.usage.input_tokens,
+            "output_tokens": run.usage.output_tokens,
+            "total_tokens": run.usage.total_tokens,
+        }
+        if run.usage
+        else None,
+        "error": run.error,
+        "error_code": run.error_code,
+        "duration_s": round(run.duration_s, 3),
+    }
+
+
+def _step(step: Step) -> dict[str, object]:
+    return {
+        "tool": step.tool,
+        "completed": step.completed,
+        "input": step.input,
+        "output": step.output,
+        "results": [
+            {"file_id": one.file_id, "filename": one.filename, "score": one.score, "text": one.text}
+            for one in step.results
+        ],
+    }

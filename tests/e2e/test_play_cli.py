@@ -1,0 +1,241 @@
+"""`runner play` as users run it: what it prints, how it exits, what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from embedded_brains import Echo
+from play_project import Project, make_project, project_elsewhere
+
+from runner.server.inference import Answer, Scene, Turnout
+
+SPLIT = """
+assistant: guide
+turns:
+  - ask: We are 4 people and the bill is $50.00. How much should each of us pay?
+    expect:
+      - number: {expected}
+      - tool_called: code_interpreter
+"""
+ECHO = """
+assistant: guide
+turns:
+  - ask: What is the ticket's price?
+    attach: [note.txt]
+    expect: [contains: ticket]
+  - ask: And for two?
+    expect: [contains: {second}]
+"""
+
+
+class Broken:
+    """An inference with a bug: the run fails."""
+
+    name = "broken"
+
+    async def decide(self, scene: Scene) -> Turnout:
+        raise RuntimeError("boom")
+
+
+class Slow:
+    """Answers after a time in which tests interrupt."""
+
+    name = "slow"
+
+    async def decide(self, scene: Scene) -> Turnout:
+        await asyncio.sleep(30)
+        return Turnout(move=Answer(text="late"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_project(tmp_path)
+
+
+def test_a_right_answer_passes_and_is_shown(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    done = project.run("play")
+    assert done.code == 0, done.err
+    assert "offline rules, not a language model" in done.out
+    assert "PASSED   one" in done.out
+    assert "12.50" in done.out
+    assert "1 passed in " in done.out
+
+
+def test_a_wrong_expectation_fails_with_place_question_answer_expected_and_found(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.51"))
+    done = project.run("play", "scenarios/one.yaml")
+    assert done.code == 1
+    for part in ("scenarios/one.yaml:6:", "How much should each of us pay?", "expected  12.51", "found     $12.50"):
+        assert part in done.out
+
+
+def test_a_decline_fails_and_says_that_no_model_is_connected(project: Project) -> None:
+    project.write_scenario("assistant: guide\nturns: [{ask: Write me a poem about Lisbon., expect: [contains: sea]}]")
+    done = project.run("play")
+    assert done.code == 1
+    assert "declined" in done.out
+    assert "no language model" in done.out.casefold()
+
+
+def test_a_typo_is_found_with_its_place_and_a_hint_and_nothing_is_started(project: Project) -> None:
+    project.write_scenario("assistant: guide\nturns:\n  - ask: hello\n    expct: [contains: x]\n")
+    done = project.run("play")
+    assert done.code == 2
+    assert "scenarios/one.yaml:4:5:" in done.err
+    assert "did you mean 'expect'" in done.err
+    assert not (project.folder / ".runner").exists()
+
+
+def test_a_missing_attachment_is_found_before_anything_is_sent(project: Project) -> None:
+    project.write_scenario("assistant: guide\nturns: [{ask: x, attach: [nope.pdf], expect: [contains: x]}]")
+    done = project.run("play")
+    assert done.code == 2
+    assert "nope.pdf" in done.err
+    assert not (project.folder / ".runner").exists()
+
+
+def test_a_target_that_needs_a_key_never_becomes_the_embedded_one(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    done = project.run("play", "--target", "elsewhere")
+    assert done.code == 2
+    assert "ELSEWHERE_KEY, which is not set" in done.err
+
+
+def test_a_server_that_is_down_is_one_clear_line_and_exit_3(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    reachable = Project(project.folder, project.state, {**project.environment, "ELSEWHERE_KEY": "sk-canary-12345"})
+    done = reachable.run("play", "--target", "elsewhere")
+    assert done.code == 3
+    assert "nothing answers at http://127.0.0.1:9" in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert "Traceback" not in done.err
+
+
+def test_a_selection_that_matches_nothing_exits_5(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    assert project.run("play", "-k", "nowhere").code == 5
+    assert project.run("play", "scenarios/none*.yaml").code == 5
+    assert project.run("play", "scenarios/none.yaml").code == 2
+
+
+def test_synced_demands_the_identical_assistant(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    refused = project.run("play", "--synced")
+    assert refused.code == 6
+    assert "runner sync" in refused.err
+    assert project.run("sync").code == 0
+    assert project.run("play", "--synced").code == 0
+
+
+def test_play_uses_what_is_synced_where_it_is_identical_and_never_changes_it(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    assert project.run("sync").code == 0
+    before = project.count_objects()
+    file = project.folder / "assistants.yaml"
+    file.write_text(file.read_text().replace("You are a guide.", "You are another guide."))
+    assert project.run("play").code == 0
+    assert project.count_objects() == before
+    file.write_text(file.read_text().replace("another guide", "guide").replace("a guide", "a guide"))
+
+
+async def test_a_changed_file_is_played_through_a_temporary_copy(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    class Watching(Echo):
+        async def decide(self, scene: Scene) -> Turnout:
+            seen.append(scene.instructions)
+            return await super().decide(scene)
+
+    async with project_elsewhere(tmp_path, Watching()) as project:
+        project.write_scenario("assistant: guide\nturns: [{ask: hello, expect: [contains: hello]}]")
+        assert (await asyncio.to_thread(project.run, "sync")).code == 0
+        file = project.folder / "assistants.yaml"
+        file.write_text(file.read_text().replace("You are a guide.", "You are another."))
+        done = await asyncio.to_thread(project.run, "play")
+        assert done.code == 0, done.err
+        assert seen == ["You are another."]
+        assert project.count_objects()["assistant"] == 1
+
+
+@pytest.mark.parametrize(
+    ("inference", "second", "code"), [(Echo(), "two", 0), (Echo(), "three", 1), (Broken(), "two", 3)]
+)
+async def test_nothing_is_left_after_a_play_that_passed_failed_or_errored(
+    tmp_path: Path, inference: Echo | Broken, second: str, code: int
+) -> None:
+    async with project_elsewhere(tmp_path, inference) as project:
+        (project.folder / "scenarios").mkdir()
+        (project.folder / "scenarios" / "note.txt").write_text("the ticket")
+        project.write_scenario(ECHO.format(second=second))
+        done = await asyncio.to_thread(project.run, "play")
+        assert done.code == code, done.out + done.err
+        assert project.count_objects() == {}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_an_interrupted_play_cleans_up_writes_its_report_and_says_so(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    async with project_elsewhere(tmp_path, Slow()) as project:
+        project.write_scenario("assistant: guide\nturns: [{ask: hello, expect: [contains: hello]}]")
+        process = project.start("play", "--report", "json=report.json")
+        await wait_for_a_run(project)
+        process.send_signal(number)
+        out, err = await asyncio.to_thread(process.communicate, timeout=30)
+        assert process.returncode == code, out + err
+        assert "1 cut off" in out
+        assert "(interrupted)" in out
+        assert json.loads((project.folder / "report.json").read_text())["exit_code"] == code
+        assert project.count_objects() == {}
+
+
+async def test_keep_leaves_everything_where_it_is(tmp_path: Path) -> None:
+    async with project_elsewhere(tmp_path, Echo()) as project:
+        project.write_scenario("assistant: guide\nturns: [{ask: hello, expect: [contains: hello]}]")
+        assert (await asyncio.to_thread(project.run, "play", "--keep")).code == 0
+        assert project.count_objects()["thread"] == 1
+
+
+async def test_two_plays_at_once_on_one_state_do_not_disturb_each_other(project: Project) -> None:
+    for number in range(4):
+        project.write_scenario(SPLIT.format(expected="12.50"), name=f"s{number}")
+    done = await asyncio.gather(*(asyncio.to_thread(project.run, "play") for _ in range(3)))
+    assert [one.code for one in done] == [0, 0, 0], done
+    assert project.count_objects() == {}
+
+
+def test_a_closed_pipe_is_no_traceback(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    process = project.start("play")
+    assert process.stdout is not None
+    process.stdout.close()
+    _, err = process.communicate(timeout=60)
+    assert "Traceback" not in err
+    assert "bug" not in err
+
+
+def test_a_report_that_cannot_be_written_is_exit_3_and_the_results_are_still_shown(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    (project.folder / "taken").write_text("")
+    done = project.run("play", "--report", "json=taken/report.json")
+    assert done.code == 3
+    assert "1 passed in " in done.out
+    assert "cannot write the report" in done.err
+
+
+def test_an_unknown_report_kind_is_refused_before_anything_is_played(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    done = project.run("play", "--report", "jsn=report.json")
+    assert done.code == 2
+    assert "json" in done.err
+
+
+async def wait_for_a_run(project: Project) -> None:
+    async with asyncio.timeout(30):
+        while "run" not in project.count_objects():
+            await asyncio.sleep(0.05)

@@ -1,0 +1,41 @@
+"""The built wheel, installed where no source tree is near, plays the examples."""
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.timeout(600)
+def test_the_wheel_installed_elsewhere_plays_the_examples(tmp_path: Path) -> None:
+    run([sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path / "dist"), str(ROOT)], tmp_path)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)], tmp_path)
+    project = tmp_path / "project"
+    project.mkdir()
+    shutil.copy(ROOT / "assistants.yaml", project)
+    for folder in ("scenarios", "knowledge"):
+        shutil.copytree(ROOT / folder, project / folder)
+
+    done = run([str(python.parent / "runner"), "play"], project)
+    schema = run([str(python.parent / "runner"), "schema", "assistants"], project)
+
+    assert "FAILED" not in done
+    assert "passed in" in done
+    assert '"$schema"' in schema
+
+
+def run(command: list[str], cwd: Path) -> str:
+    """Standard output; the environment is this one's without what would lead back to the source tree."""
+    environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=500, env=environment, check=False)
+    assert done.returncode == 0, f"{command[-3:]} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout

@@ -1,0 +1,65 @@
+"""What a turn comes to: its run's ending first, then its checks."""
+
+from dataclasses import replace
+
+import pytest
+
+from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
+from runner.domain.location import Location
+from runner.domain.scenario import Expectation, Turn
+from runner.domain.verdict import Outcome
+from runner.execution.judging import judge_turn
+
+PLACE = Location("scenarios/x.yaml", 3, 5)
+ANSWERED = Run(id=RunId("run_1"), thread_id=ThreadId("thread_1"), status=RunStatus.COMPLETED, text="It is 39.25.")
+
+
+def turn_expecting(*checks: tuple[str, dict[str, object]]) -> Turn:
+    expectations = tuple(Expectation(check=name, parameters=given, location=PLACE) for name, given in checks)
+    return Turn(ask="How much?", expectations=expectations, location=PLACE)
+
+
+def test_a_complete_answer_passes_when_every_check_holds() -> None:
+    result = judge_turn(turn_expecting(("contains", {"value": "39.25"})), ANSWERED)
+    assert result.outcome is Outcome.PASSED
+
+
+def test_a_complete_answer_fails_when_a_check_says_no() -> None:
+    result = judge_turn(turn_expecting(("contains", {"value": "39.26"}), ("contains", {"value": "39.25"})), ANSWERED)
+    assert result.outcome is Outcome.FAILED
+    assert [verdict.outcome for verdict in result.verdicts] == [Outcome.FAILED, Outcome.PASSED]
+
+
+@pytest.mark.parametrize(
+    ("ending", "outcome"),
+    [
+        ({"declined": "No language model is connected."}, Outcome.FAILED),
+        ({"refusal": "I can't help with that."}, Outcome.FAILED),
+        ({"text": "  "}, Outcome.ERRORED),
+        ({"status": RunStatus.FAILED}, Outcome.ERRORED),
+        ({"status": RunStatus.INCOMPLETE}, Outcome.ERRORED),
+        ({"status": RunStatus.CANCELLED}, Outcome.ERRORED),
+        ({"status": RunStatus.EXPIRED}, Outcome.ERRORED),
+    ],
+)
+def test_nothing_passes_on_an_unexpected_ending_not_even_a_negative_check(
+    ending: dict[str, object], outcome: Outcome
+) -> None:
+    run = replace(ANSWERED, **ending)
+    result = judge_turn(turn_expecting(("not_contains", {"value": "sorry"})), run)
+    assert result.outcome is outcome
+    assert result.reason
+    assert result.verdicts == ()
+
+
+def test_a_run_that_failed_says_why_with_the_code_of_the_api() -> None:
+    run = replace(ANSWERED, status=RunStatus.FAILED, error="try later", error_code="server_error")
+    assert judge_turn(turn_expecting(), run).reason == "the run ended as failed (server_error): try later"
+
+
+def test_a_broken_check_is_an_error_not_a_failure() -> None:
+    hopeless = {"pattern": "(a+)+$"}
+    run = replace(ANSWERED, text="a" * 5_000 + "b")
+    result = judge_turn(turn_expecting(("matches", hopeless), ("contains", {"value": "b", "words": False})), run)
+    assert result.outcome in {Outcome.ERRORED, Outcome.FAILED}
+    assert len(result.verdicts) == 2
