@@ -14,7 +14,7 @@ from runner.execution.once import Once
 from runner.sync import RemoteState, deploy_copy, deployment_if_identical, hash_content
 
 INDEXING_DEADLINE_S = 120.0
-STORE_EXPIRES_AFTER_DAYS = 1
+EXPIRES_AFTER_DAYS = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class Stage:
             return store_id
         if store_id is None:
             store = await self._backend.files.create_store(
-                f"runner play: {scenario}"[:256], self.tags, expires_after_days=STORE_EXPIRES_AFTER_DAYS
+                f"runner play: {scenario}"[:256], self.tags, expires_after_days=EXPIRES_AFTER_DAYS
             )
             store_id = store.id
         await self._backend.files.attach_files(store_id, wanted, deadline_s=INDEXING_DEADLINE_S)
@@ -104,4 +104,7 @@ class Stage:
         return await deploy_copy(assistant, self._backend, self.tags, deadline_s=INDEXING_DEADLINE_S)
 
     async def _upload(self, content: _Content) -> FileId:
-        return await self._backend.files.upload_file(content.path, content.name, content.use)
+        # Files can't carry tags: one that a crash leaves behind can only be rid of by its expiry.
+        return await self._backend.files.upload_file(
+            content.path, content.name, content.use, expires_after_days=EXPIRES_AFTER_DAYS
+        )
