@@ -55,7 +55,7 @@ async def _sync(
     from runner.cli._sync_lines import count_failed, describe_applied, describe_outcome, describe_target
     from runner.cli._targets import open_target
     from runner.errors import RemoteError
-    from runner.sync import ContentCache, apply_plan, plan_sync, read_desired, read_remote
+    from runner.sync import ContentCache, apply_plan, decide, read_desired
 
     cache = ContentCache.load(configuration.root / ".runner" / "cache" / "sync.json")
     desired = await read_desired(configuration.project.assistants, cache, now_ns=time.time_ns())
@@ -68,8 +68,7 @@ async def _sync(
 
     async with open_target(configuration, target, journal, os.environ) as opened:
         show([describe_target(target)])
-        remote = await read_remote(opened.backend, with_stores=any(one.search_files for one in desired))
-        plan = plan_sync(desired, configuration.project.namespace, remote)
+        plan, remote = await decide(desired, configuration.project.namespace, opened.backend, now_s=time.time)
         leftovers = await apply_plan(plan, opened.backend, journal, tell=tell)
     show(f"note: {note}" for note in (*plan.notes, *leftovers))
     show([describe_outcome(done, remote)])

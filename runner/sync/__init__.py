@@ -3,7 +3,7 @@
 Read, decide, act:
 
 - `read_desired`, `read_remote`: what the file declares, contents of files included, and what is stored (two lists);
-- `plan_sync`: pure; binds each address to its remote objects and says what differs;
+- `plan_sync`: pure; binds each address to its remote objects and says what differs; `decide` reads and plans;
 - `apply_plan`: files, stores, assistants, in this order; creates are sent once, one object remains.
 
 For play, which never changes what is synced: `deployment_if_identical` (the stored assistant, if it is exactly
@@ -16,6 +16,7 @@ from runner.sync.applier import Applied, apply_plan
 from runner.sync.content import ContentCache, hash_content
 from runner.sync.copies import deploy_copy, deployment_if_identical
 from runner.sync.creating import Patience
+from runner.sync.deciding import decide
 from runner.sync.desired import Desired, read_desired
 from runner.sync.planner import SyncPlan, plan_sync
 from runner.sync.remote import RemoteState, read_remote
@@ -31,6 +32,7 @@ __all__ = [
     "RemoteState",
     "SyncPlan",
     "apply_plan",
+    "decide",
     "deploy_copy",
     "deployment_if_identical",
     "hash_content",

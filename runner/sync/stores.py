@@ -56,7 +56,7 @@ class StoreFiller:
         everything else is done, and the mark is not written.
         """
         present = await self._files.list_store_files(store.id)
-        missing = [one for one in desired.search_files if not any(_holds(stored, one) for stored in present)]
+        missing = [one for one in desired.search_files if not _is_held(present, one)]
         arrivals = await self._bring_in(store.id, missing)
         if arrivals.landed:
             # Another sync may be filling it too. Whoever attaches last sees every copy; all keep the same one.
@@ -94,12 +94,14 @@ class StoreFiller:
         try:
             await self._files.attach_files(store_id, hashes, deadline_s=self._indexing_s)
         except RemoteError as error:
-            # The store knows which files made it.
-            usable = {stored.file_id for stored in await self._files.list_store_files(store_id)}
-            arrivals.stranded = [file_id for file_id in arrivals.landed if file_id not in usable]
-            for file_id in arrivals.stranded:
+            # The store knows which files made it; another sync may have put a copy in place of ours.
+            usable = await self._files.list_store_files(store_id)
+            usable_ids = {stored.file_id for stored in usable}
+            stranded = {file_id: file for file_id, file in arrivals.landed.items() if file_id not in usable_ids}
+            for file_id in stranded:
                 del arrivals.landed[file_id]
-            if arrivals.stranded:
+            arrivals.stranded = list(stranded)
+            if any(not _is_held(usable, file) for file in stranded.values()):
                 arrivals.reasons.append(str(error))
 
     async def _take_out(self, store_id: StoreId, file_ids: Iterable[FileId]) -> list[RemoteError]:
@@ -121,6 +123,10 @@ class StoreFiller:
 def _holds(stored: StoredFile, wanted: HashedFile) -> bool:
     """Whether a stored file is the wanted one; a name that the API does not tell is taken on trust."""
     return stored.sha256 == wanted.sha256 and stored.filename in ("", wanted.name)
+
+
+def _is_held(stored: Iterable[StoredFile], wanted: HashedFile) -> bool:
+    return any(_holds(one, wanted) for one in stored)
 
 
 def _find_stale(present: Sequence[StoredFile], wanted: Sequence[HashedFile], arrivals: _Arrivals) -> list[FileId]:

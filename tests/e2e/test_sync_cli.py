@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,9 @@ from runner.journal import Journal
 from runner.server.embedded import ServerAddress, start_embedded
 from runner.sync import (
     apply_plan,
+    decide,
     deploy_copy,
     deployment_if_identical,
-    plan_sync,
     read_desired,
     read_remote,
     remove_live,
@@ -295,14 +296,15 @@ async def test_of_eight_syncs_at_once_one_assistant_and_one_store_remain(
     project = folder.load().project
     endpoint = Endpoint(base_url=server.base_url, key=server.token, is_embedded=True)
 
-    async def sync_once(number: int) -> int:
+    async def sync_once(number: int) -> None:
+        await asyncio.sleep(number // 2 * 0.4)
         with Journal(tmp_path / f"{number}.jsonl") as journal:
             async with open_backend(endpoint, journal) as mine:
-                plan = plan_sync(await read_desired(project.assistants), project.namespace, await read_remote(mine))
+                desired = await read_desired(project.assistants)
+                plan, _ = await decide(desired, project.namespace, mine, now_s=time.time)
                 told: list[str] = []
                 await apply_plan(plan, mine, journal, tell=lambda applied: told.append(applied.error))
                 assert told == ["", ""]
-                return number
 
     await asyncio.gather(*(sync_once(number) for number in range(8)))
 

@@ -22,7 +22,7 @@ from runner.domain.location import Location
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UnclearOutcome
 from runner.journal import Journal
-from runner.sync import Applied, Patience, RemoteState, apply_plan, plan_sync, read_desired, read_remote
+from runner.sync import Applied, Patience, RemoteState, apply_plan, decide, read_desired
 
 T = TypeVar("T")
 NAMESPACE = Namespace("demo-1")
@@ -285,16 +285,18 @@ class Synced:
         return [one.error for one in self.told if one.error]
 
 
-async def sync(backend: MemoryBackend, *assistants: Assistant, patience: Patience | None = None) -> Synced:
-    """Read, plan, apply; without waiting, unless told how to."""
-    server = backend.server
+async def sync(
+    backend: MemoryBackend,
+    *assistants: Assistant,
+    patience: Patience | None = None,
+    now_s: Callable[[], float] = lambda: 1_000_000.0,
+) -> Synced:
+    """Read, plan, apply; without waiting, unless told how to, and long after everything was created."""
+    server, patience = backend.server, patience or Patience(sleep=_no_sleep)
     reads, writes, told = len(server.reads), len(server.writes), list[Applied]()
     desired = await read_desired(assistants)
-    remote = await read_remote(backend, with_stores=any(one.search_files for one in desired))
-    plan = plan_sync(desired, NAMESPACE, remote)
-    leftovers = await apply_plan(
-        plan, backend, backend.journal, tell=told.append, patience=patience or Patience(sleep=_no_sleep)
-    )
+    plan, remote = await decide(desired, NAMESPACE, backend, now_s=now_s, patience=patience)
+    leftovers = await apply_plan(plan, backend, backend.journal, tell=told.append, patience=patience)
     return Synced(told, plan.notes, leftovers, remote, server.reads[reads:], server.writes[writes:])
 
 

@@ -319,7 +319,7 @@ async def test_of_eight_syncs_at_once_one_assistant_and_one_store_remain(tmp_pat
         with Journal(tmp_path / f"{number}.jsonl") as journal:
             await asyncio.sleep(dice.uniform(0, 3) / speed)
             backend = MemoryBackend(server, journal, before=dawdle, after=dawdle)
-            return (await sync(backend, guide, patience=patience)).errors
+            return (await sync(backend, guide, patience=patience, now_s=server.now_s)).errors
 
     errors = await asyncio.gather(*(one_of_eight(number) for number in range(8)))
 

@@ -22,7 +22,7 @@ _SENTENCES = {
     Sense.LEFT: "That leaves {}.",
     Sense.DIFFERENCE: "The difference is {}.",
     Sense.AVERAGE: "The average is {}.",
-    Sense.UNIT: "Apiece, that is {}.",
+    Sense.UNIT: "Per {unit}, that is {}.",
     Sense.PERCENT_OF: "That is {}.",
     Sense.WHAT_PERCENT: "That is {}%.",
 }
@@ -51,7 +51,7 @@ def _by_document(findings: Sequence[Finding]) -> tuple[tuple[Document, tuple[Fin
 
 def _tell_value(calculation: Calculation, result: Result, currency: Currency, findings: Sequence[Finding]) -> str:
     value = abs(result.value) if calculation.sense is Sense.DIFFERENCE else result.value
-    sentence = _SENTENCES[calculation.sense].format(_format(value, currency))
+    sentence = _SENTENCES[calculation.sense].format(_format(value, currency), unit=calculation.unit)
     if calculation.sense is Sense.TOTAL and _has_tax_on_top(findings):
         sentence = "Without tax or tip on top, that" + sentence.removeprefix("That")
     if result.left_over:

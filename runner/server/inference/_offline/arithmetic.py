@@ -33,7 +33,7 @@ def read_calculation(prepared: str, known: Known) -> Calculation | None:
     draft = Draft(read_shape(prepared))
     mark_stated(draft, known.stated)
     mark_labels(draft)
-    mark_earlier(draft, known.earlier)
     mark_pair(draft)
     mark_items(draft)
+    mark_earlier(draft, known.earlier)
     return read_template(draft) or read_problem(draft, prepared, known.people)

@@ -16,7 +16,9 @@ VALUE = r"#[mn]\d+"
 PERCENT = r"#p\d+"
 COUNT = r"#n\d+"
 NOUN_PLACE = "~"
-"""Stands where something that was understood has been taken out; it reads as a noun."""
+"""Stands where an amount or a count has been taken out; it reads as a noun."""
+CUE_PLACE = "^"
+"""Stands where words have been taken out that say what to do with the amounts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +72,13 @@ class Draft:
         found = re.sub(pattern, lambda match: self._changed(match, change), self.text)
         self.text = " ".join(found.split())
 
-    def take(self, pattern: re.Pattern[str] | str) -> tuple[re.Match[str], ...]:
-        """Take every match out of the text."""
+    def take(self, pattern: re.Pattern[str] | str, place: str = NOUN_PLACE) -> tuple[re.Match[str], ...]:
+        """Take every match out of the text; `place` is left where it stood."""
         taken: list[re.Match[str]] = []
 
         def keep(match: re.Match[str]) -> str:
             taken.append(match)
-            return NOUN_PLACE
+            return place
 
         self.replace(pattern, keep)
         return tuple(taken)

@@ -108,7 +108,7 @@ def write_code(expression: Expression) -> str:
     """The tree as a Python expression over `Decimal`."""
     match expression:
         case Number(value):
-            return f"{value:f}" if value == value.to_integral_value() else f'Decimal("{value:f}")'
+            return f'Decimal("{value:f}")' if "." in f"{value:f}" else f"{value:f}"
         case Sum(parts):
             return "(" + " + ".join(write_code(part) for part in parts) + ")"
         case Product(left, right):

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from decimal import Decimal
 
 from runner.server.inference._offline import operations
+from runner.server.inference._offline.cues import (
+    asks_amount,
+    refuse_lookalikes,
+    refuse_other_things,
+    take_sense,
+    take_unit_asked,
+)
 from runner.server.inference._offline.draft import Draft, Operand
 from runner.server.inference._offline.expressions import find_leaves
 from runner.server.inference._offline.question import Calculation, Sense
 from runner.server.inference._offline.slots import Slots, fill_slots, leftover_problem
-from runner.server.inference._offline.words import stem
-
-# Cues that name the sense of a problem; the first that is found counts, and two of different senses are too much.
-_CUES = (
-    (Sense.LEFT, r"\b(?:(?:is |be |do (?:i|we) )?(?:still )?(?:have )?(?:left(?: over)?|remaining|remains|remain)(?: from| of)?"
-                 r"|(?:how much|what) (?:change|is (?:my|our|the) change)(?: (?:do|will|should|would))?)\b"),
-    (Sense.AVERAGE, r"\b(?:on average|(?:what is |what was )?(?:the |our |my )?average(?: (?:cost|price|spend|spending))?)\b"),
-    (Sense.SPLIT, r"\b(?:each (?:of us|person|friend|player|member|guest|one of us)|each|apiece|per (?:person|head)|every (?:person|one of us)"
-                  r"|everyone(?: of us)?|everybody|split(?:ting)?|divided?|share(?:d| in)?|my share)\b"),
-    (Sense.UNIT, r"\b(?:(?:price|cost|rate|pay|spend)?(?: (?:is it|was it|is that))? ?per (?P<per>[a-z]+)"
-                 r"|(?P<word>unit) price)\b"),
-)  # fmt: skip
-_TIP = re.compile(r"\bhow much (?:is|would|should) (?:the |a |i |we )?(?:tip|leave)\b|\bwhat is the tip\b")
-_ASKS_AMOUNT = re.compile(r"\b(?:how much|what|total|altogether|sum|split|divide|calculate|share)\b")
 
 
 def read_problem(draft: Draft, original: str, people: Decimal | None) -> Calculation | None:
@@ -32,62 +24,18 @@ def read_problem(draft: Draft, original: str, people: Decimal | None) -> Calcula
 
     `people` is how many the thread already spoke of. Raises ValueError, with the reason, if it is not understood.
     """
-    if not _ASKS_AMOUNT.search(draft.text) or not re.search(r"#[mp]\d", draft.text):
+    if not asks_amount(draft.text):
         return None
-    sentence_count = len(re.findall(r"\?", draft.text))
-    if sentence_count > 1:
-        raise ValueError("it asks several things at once")
-    slots = _understood_slots(draft, original)
-    sense = slots.sense
-    build = _BUILDERS[sense]
-    return build(slots.filled, people, slots.unit)
-
-
-class _Problem:
-    """Slots with the sense that the cues name, and the unit that a unit price is for."""
-
-    def __init__(self, filled: Slots, sense: Sense, unit: str) -> None:
-        self.filled = filled
-        self.sense = sense
-        self.unit = unit
-
-
-def _understood_slots(draft: Draft, original: str) -> _Problem:
-    if _TIP.search(draft.text):
-        raise ValueError("it asks for a tip in words that the rules do not know")
-    senses: list[Sense] = []
-    unit = _take_unit_asked(draft)
-    if unit:
-        senses.append(Sense.UNIT)
-    filled = fill_slots(draft)
-    for sense, cue in _CUES:
-        for found in draft.take(cue):
-            senses.append(sense)
-            unit = next((value for value in found.groupdict().values() if value), unit)
-    sense = _choose_sense(senses)
+    refuse_lookalikes(draft.text)
+    unit = take_unit_asked(draft)
+    slots = fill_slots(draft)
+    amounts = len(slots.amounts) + len(slots.rates)
+    sense, unit = take_sense(draft, unit)
+    refuse_other_things(draft, amounts=amounts)
     problem = leftover_problem(draft, original)
     if problem is not None:
         raise ValueError(problem)
-    return _Problem(filled, sense, stem(unit) if unit else "")
-
-
-def _take_unit_asked(draft: Draft) -> str:
-    """The unit of "how much is one bottle?", taken out of the text; "" if that is not asked."""
-    pattern = r"\bhow much (?:is|does|was|for|would|did) (?:(#n\d+)|a single|a|each) ([a-z]+)(?= (?:cost|\?|$))"
-    found = re.search(pattern, draft.text)
-    if found is None or (found[1] and draft.number(found[1]) != 1):
-        return ""
-    draft.take(pattern)
-    return found[2]
-
-
-def _choose_sense(senses: list[Sense]) -> Sense:
-    found = set(senses)
-    if found == {Sense.AVERAGE, Sense.UNIT}:
-        return Sense.UNIT
-    if len(found) > 1:
-        raise ValueError("it asks for several steps")
-    return senses[0] if senses else Sense.TOTAL
+    return _BUILDERS[sense](slots, people, unit)
 
 
 def _only(condition: bool, reason: str = "not every number in it has a part that the rules know") -> None:
@@ -180,7 +128,7 @@ def _unit_price(slots: Slots, _people: Decimal | None, unit: str) -> Calculation
     count, counted = slots.counts[0]
     _only(unit in {counted, "unit", "one", "piece"}, f"it asks for a price per {unit} but counts {counted}")
     price = operations.divide(slots.amounts[0], operations.plain(count))
-    return Calculation(expression=price.expression, sense=Sense.UNIT, currency=price.currency)
+    return Calculation(expression=price.expression, sense=Sense.UNIT, currency=price.currency, unit=counted)
 
 
 _BUILDERS: dict[Sense, Callable[[Slots, Decimal | None, str], Calculation]] = {

@@ -39,7 +39,7 @@ class Calculation:
     """Arithmetic to do. A split keeps its `whole` and `people`, for what the thread may ask next.
 
     `currency` is None until documents tell it. `is_positive` says that a result of 0 or less makes no sense.
-    `lookup` is what to look up instead when the one thing asked for has no priced line.
+    `unit` is what a unit price is for; `lookup` is what to look up instead when the one thing asked for has no priced line.
     """
 
     expression: Expression
@@ -48,6 +48,7 @@ class Calculation:
     whole: Expression | None = None
     people: Decimal | None = None
     is_positive: bool = False
+    unit: str = ""
     lookup: Lookup | None = None
 
     @property

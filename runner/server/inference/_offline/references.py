@@ -13,6 +13,7 @@ PAPERS = (
     "receipt|bill|invoice|document|file|pdf|menu|ticket|statement|folio|confirmation|quote|check|order|slip|attachment"
 )
 _OTHER_NAMES = {
+    "total due": "amount due", "amount payable": "total", "city tax": "tax", "tourist tax": "tax",
     "bill": "total", "total bill": "total", "check": "total", "tab": "total", "gratuity": "tip", "vat": "tax",
     "sales tax": "tax", "sub-total": "subtotal", "sub total": "subtotal", "taxes": "tax", "total amount": "total",
 }  # fmt: skip

@@ -23,10 +23,14 @@ _FREE = rf"(?!(?:{'|'.join(sorted(CHANGING))})\b)[a-z][a-z-]*"
 
 @dataclass(slots=True, kw_only=True)
 class Slots:
-    """What was found in a problem; a price in `rates` is for one of its unit ("" is "each")."""
+    """What was found in a problem.
+
+    A price in `rates` is for one of its unit ("" is "each"); one in `singles` too, but may be all there is to pay.
+    """
 
     amounts: list[Operand] = field(default_factory=list)
     rates: list[tuple[Operand, str]] = field(default_factory=list)
+    singles: list[tuple[Operand, str]] = field(default_factory=list)
     funds: list[Operand] = field(default_factory=list)
     raises: list[Decimal] = field(default_factory=list)
     cuts: list[Decimal] = field(default_factory=list)
@@ -45,6 +49,10 @@ def fill_slots(draft: Draft) -> Slots:
     take_people(draft, slots)
     _take_counts(draft, slots)
     slots.amounts += [draft.operand(found[0]) for found in draft.take(r"#m\d+")]
+    if slots.counts or slots.people:
+        slots.rates += slots.singles
+    else:
+        slots.amounts += [price for price, _ in slots.singles]
     return slots
 
 
@@ -58,11 +66,17 @@ def leftover_problem(draft: Draft, original: str) -> str | None:
     names = {word.lower() for word in re.findall(r"(?<=[a-z,0-9] )[A-Z][a-z]+\b", original)}
     tokens = draft.text.split()
     for index, token in enumerate(tokens):
+        if token == "if" and index == 0:
+            continue
+        if token == "plus" and index and tokens[index - 1 : index + 2 : 2] == [NOUN_PLACE, NOUN_PLACE]:
+            continue
         if token in CHANGING:
             return f"the word '{token}' changes what is asked"
         if token in NEUTRAL or token in NOUNS or token in names:
             continue
         before = tokens[index - 1] if index else "."
+        if before == NOUN_PLACE and tokens[max(0, index - 2)] in {"a", "an", "the", "our", "my"}:
+            before = tokens[index - 2]  # "a $5 pen"
         after = tokens[index + 1] if index + 1 < len(tokens) else "."
         if not _is_noun_place(before, token, after):
             return f"the word '{token}' is not one that the rules know"
@@ -79,7 +93,9 @@ def _is_noun_place(before: str, word: str, after: str) -> bool:
     )
     if before in opening:
         return True
-    if before == NOUN_PLACE or before in NOUNS:
+    if before == NOUN_PLACE:
+        return after in NOUNS
+    if before in NOUNS:
         return after in NOUNS or (closes and not word.endswith(("ed", "ing", "s")))
     return after in NOUNS and not word.endswith(("ed", "ing"))
 
@@ -101,11 +117,14 @@ def _take_rates(draft: Draft, slots: Slots) -> None:
         slots.rates.append((draft.operand(found[1]), stem(found[2] or found[3] or found[4] or "")))
     for found in draft.take(r"(?:\b(?:a|an|each|one|1|every)|#n\d+) ([a-z]+) (?:costs|cost|is|was|sells for) (#m\d+)"):
         mark = re.match(r"#n\d+", found[0])
-        if mark is not None and draft.number(mark[0]) != 1:
-            slots.counts.append((draft.number(mark[0]), stem(found[1])))
-            slots.amounts.append(draft.operand(found[2]))
+        if mark is None or draft.number(mark[0]) == 1:
+            slots.singles.append((draft.operand(found[2]), stem(found[1])))
+            continue
+        slots.amounts.append(draft.operand(found[2]))
+        if re.fullmatch(PEOPLE, found[1]):
+            slots.people.append(draft.number(mark[0]))
         else:
-            slots.rates.append((draft.operand(found[2]), stem(found[1])))
+            slots.counts.append((draft.number(mark[0]), stem(found[1])))
 
 
 def _take_percents(draft: Draft, slots: Slots) -> None:
@@ -140,14 +159,19 @@ def _take_funds(draft: Draft, slots: Slots) -> None:
 
 
 def take_people(draft: Draft, slots: Slots) -> None:
+    for found in draft.take(rf"\bwith (?:my )?(#n\d+) (?:of my |other )?(?:{PEOPLE})\b"):
+        if not re.search(r"\bi\b", draft.text) or re.search(r"\b(?:we|us|our)\b", draft.text):
+            raise ValueError("it does not say who shares with the others")
+        slots.people.append(draft.number(found[1]) + 1)
     patterns = (
         r"(?:between|among|amongst|across|by|into|in|for) (?:the |all )?(#n\d+) of us",
+        r"\bfor (#n\d+)(?= (?:was|is|cost|costs|came|were)\b)",
         r"(?:the |all )?(#n\d+) of us",
         rf"(?:the |all |us )?(#n\d+) (?:of my |of our |my )?(?!nights|days)(?:{_FREE} )?(?:{PEOPLE})\b",
         r"\b(?:between|among|amongst) (?:the |all |us )?(#n\d+)(?= (?:~|\?|\.|,|how|equally|evenly|and)|$)",
         r"\b(?:in|into|by) (#n\d+)(?: (?:ways|equal parts|parts|equal shares|shares|portions))?(?= (?:\?|\.|,|how|equally|evenly|and)|$)",
         r"(?:in |into )?(#n\d+) (?:ways|way)\b",
-        r"\b(?:we are|we were|there are|there were|us) (#n\d+)(?= (?:\.|,|and|so|\?|;)|$)",
+        r"\b(?:if )?(?:we are|we were|there are|there were|us) (#n\d+)(?= (?:\.|,|and|so|\?|;)|$)",
         r"\b(?:table|party|group|team|family) (?:of|for) (#n\d+)",
     )
     for pattern in patterns:
@@ -159,5 +183,5 @@ def _take_counts(draft: Draft, slots: Slots) -> None:
     link = "of|and|or|for|at|is|cost|costs"
     noun = rf"(?!(?:{link})\b){_FREE}"
     ends = rf"(?= (?:{link}|are|was|were|in|on|[?.,~]|that|which|how|#m|do|would|will)|$)"
-    for found in draft.take(rf"(#n\d+) (?:{noun} )?({noun}){ends}"):
+    for found in draft.take(rf"(?:\b(?:over|during|for|in) (?:the )?)?(#n\d+) (?:{noun} )?({noun}){ends}"):
         slots.counts.append((draft.number(found[1]), stem(found[2])))

@@ -16,7 +16,7 @@ CHANGING = frozenset(
     refund refunded refunds discount discounted coupon voucher deposit rebate cashback credit debt loan interest
     prepaid advance change includes included include including inclusive covers covered cover added subtract subtracted
     removed remove cancelled canceled cancel skipped skip shared sharing treated treats treat free complimentary
-    increased decreased increase decrease reduced reduction rose fell grew raised dropped up down off cut
+    increased decreased increase decrease reduced reduction rose fell grew raised dropped up down off cut back away out
     tip tips gratuity tax taxes vat surcharge fee fees percent percentage average mean budget save saved saving savings
     owed owes lend exchange convert converted rate profit loss margin ratio probability area perimeter speed
     hundred thousand million billion k per each every apiece always usually maybe perhaps about around approximately
@@ -27,15 +27,15 @@ CHANGING = frozenset(
 # Words that carry structure, or say nothing about amounts.
 NEUTRAL = frozenset(
     """
-    a an the our my your this these of in on at to from for with by and as we i us me you it they he she is are was were
+    a an the our my your this these of in on at to from for with by and as we i us me it is are was were
     be been being am have has had having do does did done should must will would can could shall may might need needs please so
-    how much what total totals totalling totaling altogether together sum exactly precisely correctly amount amounts price prices priced
+    final how much what total totals totalling totaling altogether together sum exactly precisely correctly amount amounts price prices priced
     cost costs costing value pay pays paid paying owe spend spends spent come came comes make makes work out get
     got split divide divided share everyone everybody equally evenly fairly among amongst between there here hi hello hey thanks
     thank ok okay tell know find calculate compute figure also both all people person persons now today tonight yesterday
     buy buys bought book booked rent rented hire hired order ordered eat ate drink drank go went goes going took take took
     stay stayed stays travel travelled traveled visit visited use used charge charged charges want let like say
-    new one each ~ , ; : . ? !
+    new one they each ~ ^ , ; : . ? !
     """.split()
 )
 
