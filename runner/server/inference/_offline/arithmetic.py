@@ -10,7 +10,7 @@ from runner.server.inference._offline.draft import Draft, Operand
 from runner.server.inference._offline.named_things import mark_items, mark_pair
 from runner.server.inference._offline.numbers import read_shape
 from runner.server.inference._offline.planning import read_problem
-from runner.server.inference._offline.question import Calculation
+from runner.server.inference._offline.question import Calculation, Sense
 from runner.server.inference._offline.references import mark_earlier, mark_labels, mark_stated
 from runner.server.inference._offline.templates import read_template
 
@@ -35,5 +35,12 @@ def read_calculation(prepared: str, known: Known) -> Calculation | None:
     mark_labels(draft)
     mark_pair(draft)
     mark_items(draft)
-    mark_earlier(draft, known.earlier)
-    return read_template(draft) or read_problem(draft, prepared, known.people)
+    speaks_of_earlier = mark_earlier(draft, known.earlier)
+    calculation = read_template(draft) or read_problem(draft, prepared, known.people)
+    if calculation is not None and speaks_of_earlier and _splits_again(calculation, known):
+        raise ValueError("it may mean the whole amount or one share of it")
+    return calculation
+
+
+def _splits_again(calculation: Calculation, known: Known) -> bool:
+    return known.last is not None and known.last.sense is calculation.sense is Sense.SPLIT

@@ -18,23 +18,28 @@ _LEAD = (
     r"(?:(?:and|but|so|ok|okay|now|then|,|what|how about|what about|how much|is it|would it be|each) )*(?:if )?(?:we )?"
 )
 _TAIL = (
-    r"(?: ,)?(?: (?:how much|what))?(?: (?:do|does|should|would|will|is|that|it|must|each|everyone|the rest|the others|of us|then|pay|owe|instead|be|have to)|~)*"
+    r"(?: ,)?(?: (?:how much|what))?(?: (?:do|does|should|would|will|is|that|it|must|each|everyone|the rest"
+    r"|the others|of us|then|pay|owe|instead|be|have to)|~)*"
     r"[ ?.!]*"
 )
 _US = r"(?:of us|people|persons|friends|of them|of my friends|players|guests)"
 _WITHDRAW = (
-    r"(?:do not|does not|can not|will not|are not|is not|did not)(?: (?:pay|come|join|chip in|contribute|show up|participate|going|coming|paying|joining|able to (?:pay|come)|want to pay))"
+    r"(?:do not|does not|can not|will not|are not|is not|did not)(?: (?:pay|come|join|chip in|contribute|show up"
+    r"|participate|going|coming|paying|joining|able to (?:pay|come)|want to pay))"
     r"|drops? out|backs? out|cancel|leave"
 )
 _FEWER = re.compile(rf"{_LEAD}(?P<n>#n\d+) {_US} (?:{_WITHDRAW}){_TAIL}")
 _MORE = re.compile(
-    rf"{_LEAD}(?P<n>#n\d+) more (?:people|friends|of us|players|guests)? ?(?:join|joins|come|comes|pay|chip in)(?: us| along| in)?{_TAIL}"
+    rf"{_LEAD}(?P<n>#n\d+) more (?:people|friends|of us|players|guests)? ?(?:join|joins|come|comes|pay"
+    rf"|chip in)(?: us| along| in)?{_TAIL}"
 )
 _BECOME = re.compile(
-    rf"{_LEAD}(?:we are|we were|there are|there were|are|it is|it was|for|between|among|split|with) (?:only |now |just |us |it |that )*(?P<n>#n\d+)(?: {_US})?(?: ways)?{_TAIL}"
+    rf"{_LEAD}(?:we are|we were|there are|there were|are|it is|it was|for|between|among|split|with) (?:only |now "
+    rf"|just |us |it |that )*(?P<n>#n\d+)(?: {_US})?(?: ways)?{_TAIL}"
 )
 _PERCENT = re.compile(
-    rf"{_LEAD}(?:with|add|plus|leave|want to leave|including|there is)? ?(?:a )?(?P<p>#p\d+) (?P<kind>tip|tax|vat|service charge|gratuity|off|discount)(?: (?:added|on top|to that|to it))?{_TAIL}"
+    rf"{_LEAD}(?:with|add|plus|leave|want to leave|including|there is)? ?(?:a )?(?P<p>#p\d+) (?P<kind>tip|tax|vat"
+    rf"|service charge|gratuity|off|discount)(?: (?:added|on top|to that|to it))?{_TAIL}"
 )
 
 

@@ -17,7 +17,8 @@ from runner.server.inference._offline.vocabulary import NEGATIONS, PRICE_NOUNS
 from runner.server.inference._offline.words import content_roots, read_roots, read_words, root
 
 _POLITE = (
-    r"^(?:(?:hi|hello|hey|ok|okay|so|and|but|please|thanks|now|then|,|(?:can|could) you (?:please )?(?:tell me|find|look up|check)"
+    r"^(?:(?:hi|hello|hey|ok|okay|so|and|but|please|thanks|now|then|,|(?:can|could) you (?:please )?(?:tell me"
+    r"|find|look up|check)"
     r"|(?:please )?tell me|do you know|i (?:want|need|would like) to know|according to [^,]+ ,)[ ,]+)*"
 )
 _KINDS = (
@@ -25,15 +26,25 @@ _KINDS = (
     (Wanted.WHEN, r"(?:until |by |from |since )?when\b|(?:on )?(?:what|which) (?:date|day)\b|what is the date\b"),
     (Wanted.DURATION, r"how long\b"),
     (Wanted.COUNT, r"how many (?P<counted>[a-z-]+)"),
-    (Wanted.MONEY, r"how much (?:is|are|was|were|do|does|did|will|would|for|should)\b|what (?:is|are|was|were) the (?:[\w-]+ ){0,4}?(?:price|cost|fee|fare|charge|rate)\b"
-                   r"|what (?:does|do|did|will|would) [\w -]+ cost\b"),
-    (Wanted.ANYTHING, r"(?:who|whom|whose|where|what|which|on which|on what|in which|in what|at which|from which|under what|under which)\b"),
+    (
+        Wanted.MONEY,
+        r"how much (?:is|are|was|were|do|does|did|will|would|for|should)\b|what (?:is|are|was"
+        r"|were) the (?:[\w-]+ ){0,4}?(?:price|cost|fee|fare|charge|rate)\b"
+        r"|what (?:does|do|did|will|would) [\w -]+ cost\b",
+    ),
+    (
+        Wanted.ANYTHING,
+        r"(?:who|whom|whose|where|what|which|on which|on what|in which|in what|at which|from which"
+        r"|under what|under which)\b",
+    ),
     (Wanted.ANYTHING, r"(?:is|are|was|were|does|do|did|may|can|will|am)\b(?! you\b)"),
-)  # fmt: skip
+)
 _BEYOND = re.compile(
-    r"\b(?:you think|your (?:opinion|favou?rite|advice)|recommend|suggest|better|best|worth|should (?:i|we)|would you|translate|translation"
+    r"\b(?:you think|your (?:opinion|favou?rite|advice)|recommend|suggest|better|best|worth|should (?:i|we)"
+    r"|would you|translate|translation"
     r"|write|compose|draft|summari[sz]e|summary|explain|describe|compare|poem|story|joke|imagine|pretend|rewrite|rephrase"
-    r"|list|all|why|how (?:do|does|can|could|should|to|would)|what (?:if|should|would|happens)|how about|mean(?:ing|s)?)\b"
+    r"|list|all|why|how (?:do|does|can|could|should|to|would)|what (?:if|should|would|happens)|how about"
+    r"|mean(?:ing|s)?)\b"
 )
 _HARMLESS = re.compile(
     r"^\W*(?:hi|hello|hey|thanks|thank you|please|good (?:morning|evening|afternoon))?(?: there)?\W*$"
@@ -139,7 +150,8 @@ def _defines(sentence: Sentence, lookup: Lookup) -> bool:
     """Whether the sentence is "<what was asked for>: <value>", or "... is <value>"."""
     words = r"[^:|]{1,60}?"
     found = re.match(
-        rf"^(?:your |our |the |my )?(?P<label>{words})(?:\s*[:|]\s*|\s{{2,}}|\s+[-–—]\s+| (?:is|are|was|will be|is served|from|at|on) |\s+(?=\d|[A-Z]\d))\S",
+        rf"^(?:your |our |the |my )?(?P<label>{words})(?:\s*[:|]\s*|\s{{2,}}|\s+[-–—]\s+| (?:is|are|was|will be"
+        r"|is served|from|at|on) |\s+(?=\d|[A-Z]\d))\S",
         sentence.text,
         re.IGNORECASE,
     )

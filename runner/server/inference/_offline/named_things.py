@@ -20,7 +20,8 @@ _PLACES = tuple(
     for pattern in (
         rf"(?P<head>\b(?:i|we) {_HAD} )(?P<items>[^.?!;]+?){_BEFORE_QUESTION}",
         rf"(?P<head>\bhow much (?:is|are|was|were|for) )(?P<items>[^.?!;]+?)(?P<tail>(?: cost)?){_END}",
-        rf"(?P<head>\bhow much (?:do|does|did|would|will|should) )(?P<items>[^.?!;]+?)(?P<tail> (?:cost|come to|be|add up to)){_END}",
+        r"(?P<head>\bhow much (?:do|does|did|would|will|should) )(?P<items>[^.?!;]+?)"
+        rf"(?P<tail> (?:cost|come to|be|add up to)){_END}",
         rf"(?P<head>\b(?:price|cost|sum|total)s? (?:of|for) ){_LIST}{_END}",
         rf"(?P<head>#p\d+ (?:tip )?(?:on|of|off) ){_LIST}{_END}",
     )
@@ -28,7 +29,8 @@ _PLACES = tuple(
 _PAIRS = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"(?P<head>\bdifference (?:in (?:price|cost) )?between )(?P<one>[^.?!;#]+?)(?P<link> and )(?P<two>[^.?!;#]+?){_END}",
+        r"(?P<head>\bdifference (?:in (?:price|cost) )?between )"
+        rf"(?P<one>[^.?!;#]+?)(?P<link> and )(?P<two>[^.?!;#]+?){_END}",
         r"(?P<head>\bhow much (?:more|less|more expensive|cheaper) (?:is|was|are|does) )(?P<one>[^.?!;#]+?)"
         rf"(?P<link>(?: cost)? than )(?P<two>[^.?!;#]+?){_END}",
     )
@@ -37,11 +39,19 @@ _ADDED = re.compile(
     r"^(?:please |now |and |also |then |can you |could you |, )*(?:add|plus) (?P<items>[^.?!;]+?)"
     r"(?: to (?:that|it|this|the total))?(?= \?| \.|$)"
 )
-_NO_NAME = (CHANGING | SUMMING) - {"up", "free", "cover", "rate", "half"} | frozenset(
+# What a name can have though it changes a calculation: the document must have it too.
+_NAMING = frozenset(
     """
-    i we me us you it they he she him her them that this these those who what when where how why is are was were be do does did
-    pay paid pays cost costs should would could can will must have had has an the total bill price prices one each
-    everything anything something nothing stuff things thing lot lots or my our your their his half
+    first second third fourth fifth sixth eighth tenth extra additional double triple quarter up free cover down cut
+    child children kid kids adult adults baby infant senior seniors student students surcharge fee fees rate
+    advance change
+    """.split()
+)
+_NO_NAME = ((CHANGING | SUMMING) - _NAMING) | frozenset(
+    """
+    i we me us you it they he she him her them that this these those who what when where how why is are was were be
+    do does did pay paid pays cost costs should would could can will must have had has an the total bill price prices
+    one each everything anything something nothing stuff things thing lot lots or my our your their his half
     """.split()
 )
 

@@ -39,7 +39,8 @@ class Calculation:
     """Arithmetic to do. A split keeps its `whole` and `people`, for what the thread may ask next.
 
     `currency` is None until documents tell it. `is_positive` says that a result of 0 or less makes no sense.
-    `unit` is what a unit price is for; `lookup` is what to look up instead when the one thing asked for has no priced line.
+    `unit` is what a unit price is for; `lookup` is what to look up instead where the one thing asked for has no
+    priced line.
     """
 
     expression: Expression

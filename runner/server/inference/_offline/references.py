@@ -20,12 +20,14 @@ _OTHER_NAMES = {
 _LABEL = "|".join(sorted((*LABELS, *_OTHER_NAMES), key=len, reverse=True))
 _ON_PAPER = rf"(?: (?:on|of|from|in|for) (?:the|this|my|our|that) (?:attached )?(?:(?P<of>[a-z-]+) )?(?:{PAPERS})\b)"
 _LABELLED = re.compile(
-    rf"\b(?:the|our|my|this|its) (?:whole |entire |full |final |overall )?(?P<label>{_LABEL})(?: (?:amount|price|cost))?"
+    rf"\b(?:the|our|my|this|its) (?:whole |entire |full |final |overall )?(?P<label>{_LABEL})(?: (?:amount|price"
+    r"|cost))?"
     rf"(?:{_ON_PAPER}| (?=between|among|amongst|by|into|in #|equally|evenly|with|plus|each|per|if|,|\?|\.|and add)|$)"
 )
 _THAT = re.compile(
     r"\b(?P<verb>of|on|to|from|by|split|divide|share|is|add|times|was|plus|does) (?:that|it|this)"
-    r"(?= (?:between|among|by|into|in #|(?:for )?each|for every|per (?:person|head)|#n|plus|minus|times|equally|evenly|with #|come|\?|,|\.)|$)"
+    r"(?= (?:between|among|by|into|in #|(?:for )?each|for every|per (?:person|head)|#n|plus|minus|times|equally"
+    r"|evenly|with #|come|\?|,|\.)|$)"
 )
 
 
@@ -53,15 +55,23 @@ def mark_stated(draft: Draft, stated: Mapping[str, Operand]) -> None:
         draft.replace(rf"\b(?:my|our|the) (?P<name>{names})\b(?! (?:is|was|are|of) ?#m)", change)
 
 
-def mark_earlier(draft: Draft, earlier: Operand | None) -> None:
-    """Replace "that" and "it" by the last result; where the question has one amount of its own, they mean that one."""
+def mark_earlier(draft: Draft, earlier: Operand | None) -> bool:
+    """Replace "that" and "it" by the last result; where the question has one amount of its own, they mean that one.
+
+    False if the last result is not spoken of.
+    """
+    operands = len(draft.operands)
     own = re.findall(r"#m\d+", draft.text)
 
     def change(found: re.Match[str]) -> str | None:
-        if len(own) == 1 and own[0] in found.string[: found.start()]:
+        adds = found["verb"] in {"to", "from"}
+        if len(own) == 1 and own[0] in found.string[: found.start()] and not adds:
             return found["verb"]
-        if own and found["verb"] not in {"to", "from"}:
+        if earlier is None or (own and not adds):
             return None
-        return f"{found['verb']} {draft.add(earlier)}" if earlier is not None else None
+        # The comma keeps "that per person" from reading as a price per person.
+        is_shared = re.match(r" (?:for )?(?:each|every|per)\b", found.string[found.end() :])
+        return f"{found['verb']} {draft.add(earlier)}{' ,' if is_shared else ''}"
 
     draft.replace(_THAT, change)
+    return len(draft.operands) > operands

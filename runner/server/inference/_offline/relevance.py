@@ -11,7 +11,8 @@ from runner.server.inference._offline.words import read_words, root
 _VERBS = frozenset("is are was were can must may will costs cost has have should do does includes".split())
 _FROM = re.compile(r"\b(?:from|leav(?:e|es|ing)|depart(?:s|ing)?|departure) (?:the )?(?P<place>[a-z][\w'-]+)")
 _TO = re.compile(
-    r"\b(?:to|towards|into|reach(?:es)?|arriv(?:e|es|ing|al) (?:in|at)|leav(?:e|es|ing) for) (?:the )?(?P<place>[a-z][\w'-]+)"
+    r"\b(?:to|towards|into|reach(?:es)?|arriv(?:e|es|ing|al) (?:in|at)|leav(?:e|es"
+    r"|ing) for) (?:the )?(?P<place>[a-z][\w'-]+)"
 )
 
 

@@ -1,6 +1,7 @@
 """The parts that amounts, counts and percentages play in a word problem.
 
-Every number gets a part or the problem is not understood; every word that is left over must be one that can't change the result.
+Every number gets a part or the problem is not understood; every word that is left over must
+be one that can't change the result.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from runner.server.inference._offline.vocabulary import CHANGING, NEUTRAL, NOUNS
 from runner.server.inference._offline.words import stem
 
 _EXTRA = r"(?:tip|gratuity|tax|sales tax|vat|service charge|service fee|service)"
-_UNITS = r"night|day|person|head|piece|ticket|bottle|hour|week|kg|kilo|litre|liter|km|mile|month|room|glass|item|pack|box|car"
+_UNITS = (
+    r"night|day|person|head|piece|ticket|bottle|hour|week|kg|kilo|litre|liter|km|mile|month|room|glass|item"
+    r"|pack|box|car"
+)
 _HAVE = r"(?:budget|allowance|cash)"
 # A word that a pattern may pass over.
 _FREE = rf"(?!(?:{'|'.join(sorted(CHANGING))})\b)[a-z][a-z-]*"
@@ -128,7 +132,10 @@ def _take_rates(draft: Draft, slots: Slots) -> None:
 
 
 def _take_percents(draft: Draft, slots: Slots) -> None:
-    more = rf"(?:plus |with |and |add |adding |leave |including a |)(?:a |an |the )?(#p\d+) {_EXTRA}(?: added| on top| on top of that)?"
+    more = (
+        rf"(?:plus |with |and |add |adding |leave |)(?:a |an |the )?(#p\d+) {_EXTRA}(?: added| on top"
+        r"| on top of that)?"
+    )
     for found in draft.take(
         rf"\b(?:{_EXTRA} (?:of|is|was|rate is|rate of) (#p\d+)|(?:{_EXTRA} )(#p\d+)|add (#p\d+)|plus (#p\d+)(?! off))"
     ):
@@ -151,7 +158,7 @@ def _take_funds(draft: Draft, slots: Slots) -> None:
         rf"(#m\d+) {_HAVE}\b",
         r"\b(?:i|we) (?:only )?(?:have|had|brought|start with|started with|set aside|pay with|paid with) (#m\d+)",
         r"\bpa(?:y|id) with (?:a )?(#m\d+)(?: bill| note)?",
-        r"\bof (#m\d+)(?= (?:is|do|will|would|have))",
+        r"\bof (#m\d+)(?= (?:is|do|will|would|have|if|after|\?))",
     )
     for pattern in patterns:
         for found in draft.take(pattern):
@@ -169,9 +176,10 @@ def take_people(draft: Draft, slots: Slots) -> None:
         r"(?:the |all )?(#n\d+) of us",
         rf"(?:the |all |us )?(#n\d+) (?:of my |of our |my )?(?!nights|days)(?:{_FREE} )?(?:{PEOPLE})\b",
         r"\b(?:between|among|amongst) (?:the |all |us )?(#n\d+)(?= (?:~|\?|\.|,|how|equally|evenly|and)|$)",
-        r"\b(?:in|into|by) (#n\d+)(?: (?:ways|equal parts|parts|equal shares|shares|portions))?(?= (?:\?|\.|,|how|equally|evenly|and)|$)",
+        r"\b(?:in|into|by) (#n\d+)(?: (?:ways|equal parts|parts|equal shares|shares|portions))?(?= (?:\?|\.|,|how"
+        r"|equally|evenly|and)|$)",
         r"(?:in |into )?(#n\d+) (?:ways|way)\b",
-        r"\b(?:if )?(?:we are|we were|there are|there were|us) (#n\d+)(?= (?:\.|,|and|so|\?|;)|$)",
+        r"\b(?:if )?(?:we are|we were|there are|there were|us) (#n\d+)(?= (?:\.|,|and|so|\?|;|how)|$)",
         r"\b(?:table|party|group|team|family) (?:of|for) (#n\d+)",
     )
     for pattern in patterns:

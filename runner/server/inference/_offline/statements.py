@@ -14,20 +14,26 @@ from runner.server.inference._offline.vocabulary import CHANGING
 from runner.server.inference._offline.words import prepare
 
 _TELLS = re.compile(
-    r"^(?:(?:hi|hello|hey|ok|okay|so|and|also|well|actually|correction|sorry|no|by the way|just so you know|for your information|,|[:!-])[ ,]*)*"
+    r"^(?P<lead>(?:(?:hi|hello|hey|ok|okay|so|and|also|well|actually|correction|sorry|no|by the way"
+    r"|just so you know|for your information|(?:please )?(?:remember|note|keep in mind)(?: that)?|,|[:!-])[ ,]*)*)"
     r"(?:(?:my|our) [\w' -]+ (?:is|are|was|were|will be|starts?|begins?|ends?|leaves?|arrives?|has|have|costs?|cost)\b"
     r"|(?:i am|we are|i was|we were|there are|there is|it is) "
-    r"|(?:i|we) (?:have|paid|spent|booked|live|stay|arrive|leave|eat|do not eat|like|love|hate|prefer|bought|fly|travel|changed|will (?:arrive|leave|stay|fly|travel|be))\b"
+    r"|(?:i|we) (?:have|paid|spent|booked|live|stay|arrive|leave|eat|do not eat|like|love|hate|prefer|bought|fly"
+    r"|travel|changed|will (?:arrive|leave|stay|fly|travel|be))\b"
     r"|(?:the|this) [\w' -]+ (?:is|are|was|were|costs?|cost)\b)",
     re.IGNORECASE,
 )
 _REQUESTS = re.compile(
-    r"\b(?:please|want|need|would like|wish|wonder|wondering|hope|looking for|interested|curious|help|tell|show|give|find|calculate|compute"
+    r"\b(?:please|want|need|would like|wish|wonder|wondering|hope|looking for|interested|curious|help|tell|show"
+    r"|give|find|calculate|compute"
     r"|translate|write|split|divide|how|why|which|book me|trying|not sure|confused|know)\b",
     re.IGNORECASE,
 )
 _CORRECTS = re.compile(r"\b(?:actually|correction|instead|changed|now|sorry|new|no longer|i meant)\b", re.IGNORECASE)
-_NAMED = re.compile(r"\b(?:my|our) (?P<name>[a-z]+(?: [a-z]+)?)(?: for (?:the |our |my |this )?[a-z ]+?)? (?:is|was|are|of) (?P<mark>#m\d+)(?= (?:\.|,|!|;|and|in total|altogether)|$)")  # fmt: skip
+_NAMED = re.compile(
+    r"\b(?:my|our) (?P<name>[a-z]+(?: [a-z]+)?)(?: for (?:the |our |my |this )?[a-z ]+?)? (?:is|was|are|of) "
+    r"(?P<mark>#m\d+)(?= (?:\.|,|!|;|and|in total|altogether)|$)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +84,13 @@ def read_statements(text: str) -> tuple[Statement, ...]:
 def is_note(text: str) -> bool:
     """Whether a message only tells things: every sentence says how something is, none asks or orders."""
     sentences = [part.strip() for part in re.split(r"(?<=[.!?])\s+|\n+", text) if part.strip()]
-    return bool(sentences) and all(
-        not sentence.endswith("?") and _TELLS.match(prepare(sentence)) and not _REQUESTS.search(prepare(sentence))
-        for sentence in sentences
-    )
+    return bool(sentences) and all(_is_told(sentence) for sentence in sentences)
+
+
+def _is_told(sentence: str) -> bool:
+    prepared = prepare(sentence)
+    told = _TELLS.match(prepared)
+    return told is not None and not sentence.endswith("?") and not _REQUESTS.search(prepared[told.end("lead") :])
 
 
 def latest_statements(statements: Sequence[Statement], indexes: Sequence[int]) -> tuple[int, ...]:

@@ -119,15 +119,23 @@ _BUILDERS: tuple[tuple[str, Callable[[Draft, re.Match[str]], Calculation]], ...]
     (rf"quotient of {_A} and {_B}", _divide),
     (rf"(?:an? )?{_P} of {_A}", _percent_of),
     (rf"(?:an? )?{_P}{_EXTRA} (?:on|of|for) (?:a bill of )?{_A}(?: bill)?", _percent_of),
-    (rf"{_A} (?:plus|with|and|increased by|increases by) (?:an? )?{_P}{_EXTRA}?(?: (?:added|on top|more))?", _percent_more),
+    (
+        rf"{_A} (?:plus|with|and|increased by|increases by) (?:an? )?{_P}{_EXTRA}?(?: (?:added|on top"
+        r"|more))?",
+        _percent_more,
+    ),
     (rf"increase {_A} by {_P}", _percent_more),
     (rf"{_P} (?:off|off of) {_A}", _percent_less),
-    (rf"{_A} (?:with|after|minus|less|at|reduced by|decreased by|discounted by) (?:an? )?{_P}(?: (?:off|discount|reduction))?", _percent_less),
+    (
+        rf"{_A} (?:with|after|minus|less|at|reduced by|decreased by|discounted by) (?:an? )?{_P}(?: (?:off|discount"
+        r"|reduction))?",
+        _percent_less,
+    ),
     (rf"(?:decrease|reduce|lower) {_A} by {_P}", _percent_less),
     (rf"what (?:percent|percentage) of {_A} is {_B}", _what_percent),
     (rf"what (?:percent|percentage) is {_B} of {_A}", _what_percent),
     (rf"{_B} is what (?:percent|percentage) of {_A}", _what_percent),
-)  # fmt: skip
+)
 
 
 def _read_formula(draft: Draft) -> Calculation | None:

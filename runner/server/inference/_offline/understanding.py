@@ -27,7 +27,8 @@ from runner.server.inference._offline.words import prepare
 MAX_QUESTION_CHARS = 2000
 _IMAGE = re.compile(r"\.(?:png|jpe?g|gif|webp)$", re.IGNORECASE)
 _ASKS_BACK = re.compile(
-    r"\b(?:did|have) (?:i|we) (?:say|said|tell you|told you|mention|mentioned|give you|write)\b|\b(?:i|we) (?:said|told you|mentioned)\b"
+    r"\b(?:did|have) (?:i|we) (?:say|said|tell you|told you|mention|mentioned|give you|write)\b|\b(?:i|we) (?:said"
+    r"|told you|mentioned)\b"
     r"|\bdo you remember\b|\bremind me\b",
     re.IGNORECASE,
 )

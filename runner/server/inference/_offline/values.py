@@ -13,14 +13,22 @@ from runner.server.inference._offline.words import content_roots, read_roots, ro
 
 _CLOCK = r"(?:\b\d{1,2}[:.]\d\d(?:\s?[ap]\.?m\b\.?)?|\b\d{1,2}\s?[ap]m\b|\bnoon\b|\bmidnight\b)"
 _TIME = rf"{_CLOCK}(?:\s?(?:-|–|—|to|until|till|and)\s?{_CLOCK})?"
-_MONTH = r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sep(?:t(?:ember)?)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)"
+_MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sep(?:t(?:ember)?)?"
+    r"|Oct(?:ober)?|Nov(?:ember)?"
+    r"|Dec(?:ember)?)"
+)
 _WEEKDAY = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b"
 _DATE = (
-    rf"(?:(?:{_WEEKDAY}),?\s)?(?:\d{{1,2}}(?:st|nd|rd|th)?\s{_MONTH}\b\.?(?:,?\s\d{{4}})?|\b{_MONTH}\s\d{{1,2}}\b(?:,?\s\d{{4}})?"
+    rf"\b\d{{1,2}}\s?(?:-|–|to|until)\s?\d{{1,2}}\s{_MONTH}\b(?:\s\d{{4}})?"
+    rf"|(?:(?:{_WEEKDAY}),?\s)?(?:\d{{1,2}}(?:st|nd|rd|th)?\s{_MONTH}\b(?:,?\s\d{{4}})?|\b{_MONTH}\s\d{{1,2}}\b(?:,?\s\d{{4}})?"
     r"|\b\d{4}-\d\d-\d\d\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b)"
 )
 _MONEY = rf"{CURRENCY}\s?{NUMBER}|{NUMBER}\s?{CURRENCY}(?!\w)"
-_DURATION = r"\b\d+(?:[.,]\d+)?\s?(?:h|hours?|hrs?|min|minutes?|days?|nights?|weeks?|months?)\b(?:\s?\d+\s?(?:min|minutes?|m)\b)?"
+_DURATION = (
+    r"\b\d+(?:[.,]\d+)?\s?(?:h|hours?|hrs?|min|minutes?|days?|nights?|weeks?|months?)\b(?:\s?\d+\s?(?:min"
+    r"|minutes?|m)\b)?"
+)
 _PATTERNS = {
     Wanted.TIME: rf"{_TIME}",
     Wanted.WHEN: rf"{_TIME}\son\s{_DATE}|{_DATE}(?:,?\s(?:at\s)?{_TIME})?|{_TIME}|{_WEEKDAY}",

@@ -6,15 +6,26 @@ import re
 import unicodedata
 
 from runner.server.inference._offline.numbers import words_to_digits
-from runner.server.inference._offline.vocabulary import ONE_PERSON, SYNONYMS, UNSEARCHED
+from runner.server.inference._offline.vocabulary import ONE_PERSON, SYNONYMS, UNSEARCHED, WEAK
 
 _CONTRACTIONS = (
-    (r"\bwon't\b", "will not"), (r"\bcan't\b", "can not"), (r"\bcannot\b", "can not"), (r"\bshan't\b", "shall not"),
-    (r"n't\b", " not"), (r"\b(what|how|who|where|when|that|there|here|it|he|she)'s\b", r"\1 is"),
-    (r"\blet's\b", "let us"), (r"'re\b", " are"), (r"'ve\b", " have"), (r"'ll\b", " will"), (r"'d\b", " would"),
-    (r"\bi'm\b", "i am"), (r"\bw/o\b", "without"), (r"\bw/", "with "), (r"&", " and "),
+    (r"\bwon't\b", "will not"),
+    (r"\bcan't\b", "can not"),
+    (r"\bcannot\b", "can not"),
+    (r"\bshan't\b", "shall not"),
+    (r"n't\b", " not"),
+    (r"\b(what|how|who|where|when|that|there|here|it|he|she)'s\b", r"\1 is"),
+    (r"\blet's\b", "let us"),
+    (r"'re\b", " are"),
+    (r"'ve\b", " have"),
+    (r"'ll\b", " will"),
+    (r"'d\b", " would"),
+    (r"\bi'm\b", "i am"),
+    (r"\bw/o\b", "without"),
+    (r"\bw/", "with "),
+    (r"&", " and "),
     (r"\bhow many (dollars|euros|pounds|yen)\b", "how much"),
-)  # fmt: skip
+)
 _SAME = {word: group.split()[0] for group in SYNONYMS for word in group.split()}
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 
@@ -97,8 +108,9 @@ def _with_parts(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def content_roots(text: str) -> tuple[str, ...]:
     """The roots that a passage must have to be about this text, in order, each once."""
-    stems = (root(word) for word in read_words(text) if word not in UNSEARCHED)
-    return tuple(dict.fromkeys(stems))
+    words = read_words(text)
+    telling = [word for word in words if word not in UNSEARCHED] or [word for word in words if word in WEAK]
+    return tuple(dict.fromkeys(root(word) for word in telling))
 
 
 def search_words(text: str) -> tuple[str, ...]:
