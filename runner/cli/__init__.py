@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _run(arguments: list[str] | None) -> int:
     try:
         result: Any = root.main(args=arguments, prog_name="runner", standalone_mode=False)
-        sys.stdout.flush()
+        _flush()
         return result if isinstance(result, int) else 0
     except RunnerError as error:
         return _explain(error)
@@ -74,11 +74,18 @@ def _run(arguments: list[str] | None) -> int:
         click.echo("runner: interrupted", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone (`| head`). Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _flush()
         return 0
     except Exception as error:  # noqa: BLE001 - the boundary: a bug must not end in a bare traceback
         return _report_bug(error)
+
+
+def _flush() -> None:
+    """Hand the last lines over; a reader that has gone (`| head`) is no reason to complain, now or at exit."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain(error: RunnerError) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TextIO
 
 from rich.console import Console as RichConsole
@@ -33,11 +34,19 @@ ANSWER_CHARACTERS = 2_000
 _LABEL_WIDTH = 10
 
 
+class _Screen(RichConsole):
+    """A stream whose reader may go away (`| head`): then it falls silent, and the play goes on to its exit code."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        self.file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open until the process ends
+
+
 class Console:
     """Prints to `stream`. `is_quiet` leaves out the scenarios that passed."""
 
     def __init__(self, stream: TextIO, redactor: Redactor, *, is_quiet: bool = False) -> None:
-        self._console = RichConsole(file=stream, highlight=False, markup=False, emoji=False)
+        self._console = _Screen(file=stream, highlight=False, markup=False, emoji=False)
         self._redactor = redactor
         self._is_quiet = is_quiet
         self._live: Status | None = None
