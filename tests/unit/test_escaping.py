@@ -29,7 +29,9 @@ def test_ordinary_text_in_any_language_stays_as_it_is() -> None:
     assert escaping.terminal(text) == text
 
 
-@pytest.mark.parametrize("command", ["::error file=x::boom", "  ::stop-commands::x", "##vso[task.setvariable]", "##[error]x"])
+@pytest.mark.parametrize(
+    "command", ["::error file=x::boom", "  ::stop-commands::x", "##vso[task.setvariable]", "##[error]x"]
+)
 def test_ci_commands_are_broken_wherever_a_ci_would_read_them(command: str) -> None:
     shown = escaping.terminal(f"first\n{command}")
     line = shown.splitlines()[1]
