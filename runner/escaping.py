@@ -42,3 +42,16 @@ def _as_escape(match: re.Match[str]) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def markdown(text: str) -> str:
+    """One line of plain words in Markdown: no markup, table cell, HTML, link, mention or reference comes of it."""
+    return re.sub(r"[!-/:-@\[-`{-~]", _as_plain_markdown, terminal_line(text))
+
+
+def _as_plain_markdown(match: re.Match[str]) -> str:
+    character = match.group()
+    if character in "&<>":
+        return f"&#{ord(character)};"
+    # Mentions and references are found after the escapes are gone; an invisible space keeps them from becoming one.
+    return f"\\{character}\u200b" if character in "@#" else f"\\{character}"

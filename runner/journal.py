@@ -7,11 +7,12 @@ at once (they survive kill -9), not forced to the disk (a power cut may lose the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Any, Self
 
 from runner.domain.plan import Kind
 from runner.errors import WriteFailed
@@ -40,8 +41,19 @@ class Journal:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a", encoding="utf-8", newline="\n")
+            # Says that somebody is at work here, until the process ends however it ends.
+            _lock(self._file)
         except OSError as error:
             raise WriteFailed(f"cannot write the journal {path}: {error.strerror}") from error
+
+    @classmethod
+    def reopen(cls, path: Path) -> Self:
+        """A journal that a dead process left, with what it knew: what is live, and which answers never came."""
+        entries = read_journal(path) if path.is_file() else ()
+        journal = cls(path)
+        for entry in entries:
+            journal._recall(entry)
+        return journal
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +94,12 @@ class Journal:
         self._live.pop((kind, remote_id), None)
         self.add("deleted", kind=kind.value, id=remote_id)
 
+    def forget_unclear(self) -> None:
+        """Say that people were told of the creates whose answer was lost: nothing more can be done about them."""
+        for number in list(self._pending):
+            del self._pending[number]
+            self.add("named", number=number)
+
     @property
     def live(self) -> tuple[tuple[Kind, str], ...]:
         """Objects that we made and have not deleted, the newest first."""
@@ -96,3 +114,63 @@ class Journal:
     def unclear_intents(self) -> tuple[Intent, ...]:
         """The same creates with the tags to look them up by."""
         return tuple(self._pending.values())
+
+    def _recall(self, entry: Entry) -> None:
+        fields, number = entry.fields, entry.fields.get("number", 0)
+        match entry.entry:
+            case "intent":
+                self._next_intent = number + 1
+                kind, label = Kind(fields["kind"]), str(fields["label"])
+                self._pending[number] = Intent(kind=kind, label=label, tags=fields.get("tags", {}))
+            case "created":
+                intent = self._pending.pop(number, None)
+                self._live[(Kind(fields["kind"]), fields["id"])] = intent.label if intent else ""
+            case "refused" | "named":
+                self._pending.pop(number, None)
+            case "deleted":
+                self._live.pop((Kind(fields["kind"]), fields["id"]), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a journal that was read back; `journal` is the file's name."""
+
+    journal: str
+    entry: str
+    fields: Mapping[str, Any]
+
+
+def read_journal(path: Path) -> tuple[Entry, ...]:
+    """The entries of a journal; what a crash cut off, or another program wrote, is left out. Raises WriteFailed."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise WriteFailed(f"cannot read the journal {path}: {error.strerror}") from error
+    entries = []
+    for line in lines:
+        with suppress(ValueError, RecursionError):
+            fields = json.loads(line)
+            if isinstance(fields, dict) and isinstance(fields.get("entry"), str):
+                entries.append(Entry(journal=path.name, entry=fields.pop("entry"), fields=fields))
+    return tuple(entries)
+
+
+def find_journals(folder: Path, pattern: str) -> Iterator[Path]:
+    """Journals that nobody is writing any more, in the order of their names."""
+    for path in sorted(folder.glob(pattern)):
+        with suppress(OSError), path.open("rb") as file:
+            if _lock(file):
+                yield path
+
+
+def _lock(file: IO[Any]) -> bool:
+    """Lock an open file for this process; False if another has it. Systems without such locks always give it."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from runner.domain.assistant import Assistant
+from runner.domain.assistant import Assistant, History
+from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     AssistantId,
     FileId,
@@ -30,11 +31,16 @@ from runner.domain.files import FileUse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """An address to talk to. `base_url` None is api.openai.com; `is_embedded` keeps proxies out of it."""
+    """An address to talk to. `base_url` None is api.openai.com; `is_embedded` keeps proxies out of it.
+
+    `history` and `background` are as in a Target, for the backends that have a choice.
+    """
 
     base_url: str | None
     key: str = field(repr=False)
     is_embedded: bool = False
+    history: History = History.CONVERSATION
+    background: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,7 @@ class Limits:
     name_characters: int | None = None
     instructions_characters: int | None = None
     code_files: int | None = None
+    tools: int | None = None
     metadata_pairs: int = 16
     metadata_key_characters: int = 64
     metadata_value_characters: int = 512
@@ -148,10 +155,14 @@ class Backend(Protocol):
     """One API at one endpoint. Raises RemoteError and its kin, never the SDK's own types."""
 
     files: Files
+    capabilities: Capabilities
 
     async def list_assistants(self) -> tuple[RemoteAssistant, ...]: ...
     async def create_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant: ...
     async def update_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant: ...
+    async def tag_assistant(self, assistant_id: AssistantId, metadata: Mapping[str, str]) -> RemoteAssistant:
+        """Replace all metadata of a stored assistant, and change nothing else."""
+
     async def delete_assistant(self, assistant_id: AssistantId) -> None: ...
 
     async def ask(self, question: Question) -> Run:
@@ -160,7 +171,8 @@ class Backend(Protocol):
     async def cancel_runs(self, thread_id: ThreadId) -> None:
         """Cancel what still runs in a thread, and wait (briefly) until it has stopped."""
 
-    async def delete_thread(self, thread_id: ThreadId) -> None: ...
+    async def delete_thread(self, thread_id: ThreadId) -> None:
+        """Delete a thread and all that belongs to it; or a part of one, by the id that the journal has for it."""
 
 
 def managed_fields(assistant: Assistant) -> dict[str, object]:

@@ -14,7 +14,7 @@ from runner.backends._reading import Json, identifier, integer, optional_text, p
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
 from runner.backends._waiting import Deadline, Rhythm
 from runner.domain.conversation import FileId, StoreId
-from runner.domain.files import FileUse
+from runner.domain.files import IMAGE_TYPES, FileUse, file_type
 from runner.domain.plan import Kind
 from runner.errors import DeadlineExceeded, RemoteError, UsageError
 
@@ -23,7 +23,6 @@ NAME_ATTRIBUTE = "runner.name"
 LONGEST_ATTRIBUTE = 512
 FILES_PER_BATCH = 2000
 SLOWEST_UPLOAD_BYTES_PER_S = 50_000
-PURPOSES = {FileUse.FILE_SEARCH: "assistants", FileUse.CODE_INTERPRETER: "assistants", FileUse.INPUT: "vision"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +64,15 @@ class RemoteFiles:
         except OSError as error:
             raise UsageError(f"'{name}' can't be read: {error.strerror}") from error
         with file:
-            request = _upload_request(name, file, size, PURPOSES[use], expires_after_days)
+            request = _upload_request(name, file, size, _purpose(name, use), expires_after_days)
             reply = await self._api.create(request, Creation(kind=Kind.FILE, label=name), identifier)
         file_id = FileId(reply.value)
         self._names[file_id] = name
         return file_id
+
+    def name_of(self, file_id: FileId) -> str:
+        """The name under which a file was uploaded here; "" for any other file."""
+        return self._names.get(file_id, "")
 
     async def delete_file(self, file_id: FileId) -> None:
         await self._api.delete(f"deleting the file {file_id}", join_path("files", file_id), Kind.FILE, file_id)
@@ -155,6 +158,12 @@ class RemoteFiles:
 
     def _describe_one(self, file_id: FileId) -> str:
         return f"'{self._names[file_id]}'" if file_id in self._names else f"the file {file_id}"
+
+
+def _purpose(name: str, use: FileUse) -> str:
+    if use is not FileUse.INPUT:
+        return "assistants"
+    return "vision" if file_type(name) in IMAGE_TYPES else "user_data"
 
 
 def _open_file(path: Path) -> tuple[BinaryIO, int]:

@@ -35,6 +35,8 @@ def read_object(content: bytes) -> Json:
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
+        if content[:64].lstrip().startswith(b"<"):
+            raise Malformed("it is a web page") from None
         raise Malformed("it is not JSON" if content else "it is empty") from None
     if not isinstance(value, dict):
         raise Malformed(f"it is {_kind(value)}, not an object")

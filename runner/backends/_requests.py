@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import FIRST_COMPLETED
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
-from typing import BinaryIO, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 from urllib.parse import quote
 
 import h11
@@ -15,6 +16,7 @@ import httpx2
 import openai
 
 from runner.backends._reading import Json, Malformed, Page, identifier, read_object, read_page
+from runner.backends._streaming import Listener, listen
 from runner.backends._translation import Failure, Remedy, Translator
 from runner.backends._waiting import Deadline, Pace, backoff_s, poll_after_s
 from runner.domain.plan import Kind
@@ -22,6 +24,7 @@ from runner.errors import RemoteError, RemoteMissing, UnclearOutcome
 from runner.journal import Journal
 
 Value = TypeVar("Value")
+Result = TypeVar("Result")
 
 REQUEST_BUDGET_S = 60.0
 LIST_BUDGET_S = 300.0
@@ -30,7 +33,7 @@ CANCELLED_CREATE_GRACE_S = 5.0
 PAGE_ITEMS = 100
 
 
-class Unusable(Exception):
+class Unusable(Malformed):
     """An answer that is not read to its end; the message says why."""
 
 
@@ -67,7 +70,8 @@ class Reply(Generic[Value]):
     poll_after_s: float | None
 
 
-Verb = Callable[[Request], Awaitable[httpx2.Response]]
+Exchange = Callable[[], Awaitable[Reply[Value]]]
+"""One attempt: a request and its answer, read."""
 
 
 def join_path(*segments: str) -> str:
@@ -88,14 +92,22 @@ class Api:
         self._journal = journal
 
     async def get(self, request: Request, read: Callable[[Json], Value]) -> Reply[Value]:
-        return _unwrap(await self._send(request, self._get, read, attempts=READ_ATTEMPTS))
+        return _unwrap(await self._send(request, self._reading(self._get, request, read), attempts=READ_ATTEMPTS))
+
+    async def fetch(self, request: Request) -> bytes:
+        """The content of a file."""
+
+        async def exchange() -> Reply[bytes]:
+            return Reply((await self._get(request)).content, None)
+
+        return _unwrap(await self._send(request, exchange, attempts=READ_ATTEMPTS)).value
 
     async def post(self, request: Request, read: Callable[[Json], Value]) -> Reply[Value]:
         """Send a change once; if its answer is lost, UnclearOutcome.
 
         A refusal for being one of too many is no answer lost: it is sent again after the pause asked for.
         """
-        outcome = await self._send(request, self._post, read, attempts=1)
+        outcome = await self._send(request, self._reading(self._post, request, read), attempts=1)
         if isinstance(outcome, Failure) and outcome.is_unclear:
             raise _unclear(outcome, "whether it was done is unknown")
         return _unwrap(outcome)
@@ -106,18 +118,24 @@ class Api:
         A cancellation waits a moment for the answer, so that the journal knows what is to be cleaned up.
         """
         task = asyncio.ensure_future(self._create(request, creation, read))
-        try:
-            return await asyncio.shield(task)
-        finally:
-            if not task.done():
-                try:
-                    await asyncio.wait({task}, timeout=CANCELLED_CREATE_GRACE_S)
-                finally:
-                    task.cancel()
+        return await _see_through(task, task)
+
+    async def create_streamed(
+        self, request: Request, creation: Creation | None, listener: Listener
+    ) -> RemoteError | None:
+        """Like `create`, for an answer that comes in pieces; without a `creation`, nothing is journaled.
+
+        Returns when the listener has heard enough, or the stream is over: then with the reason if it broke off.
+        Raises where nothing came that tells the new object's id.
+        """
+        identified: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        task = asyncio.ensure_future(self._create_streamed(request, creation, listener, identified))
+        return await _see_through(task, identified)
 
     async def delete(self, doing: str, path: str, kind: Kind | None = None, remote_id: str = "") -> None:
         """Delete an object; that it is gone already is fine. `kind` and `remote_id` go to the journal."""
-        outcome = await self._send(Request(doing=doing, path=path), self._delete, dict, attempts=READ_ATTEMPTS)
+        request = Request(doing=doing, path=path)
+        outcome = await self._send(request, self._reading(self._delete, request, dict), attempts=READ_ATTEMPTS)
         if isinstance(outcome, Failure) and not isinstance(outcome.error, RemoteMissing):
             raise outcome.error
         if kind is not None:
@@ -153,19 +171,45 @@ class Api:
             self._journal.created(number, identifier(body, creation.id_field))
             return read(body)
 
-        outcome = await self._send(request, self._post, read_created, attempts=1)
+        outcome = await self._send(request, self._reading(self._post, request, read_created), attempts=1)
         if isinstance(outcome, Failure) and outcome.is_unclear:
             raise _unclear(outcome, "whether it exists now is unknown")
         if isinstance(outcome, Failure):
             self._journal.refused(number, str(outcome.error))
         return _unwrap(outcome)
 
-    async def _send(
-        self, request: Request, verb: Verb, read: Callable[[Json], Value], *, attempts: int
-    ) -> Reply[Value] | Failure:
+    async def _create_streamed(
+        self, request: Request, creation: Creation | None, listener: Listener, identified: asyncio.Future[str]
+    ) -> RemoteError | None:
+        number = self._journal.intend(creation.kind, creation.label, creation.tags) if creation else None
+
+        def note_id() -> None:
+            if listener.remote_id is not None and not identified.done():
+                if number is not None:
+                    self._journal.created(number, listener.remote_id)
+                identified.set_result(listener.remote_id)
+
+        async def exchange() -> Reply[None]:
+            await listen(await self._post_streamed(request), listener, note_id)
+            return Reply(None, None)
+
+        outcome = await self._send(request, exchange, attempts=1)
+        if listener.remote_id is not None:
+            return outcome.error if isinstance(outcome, Failure) else None
+        if listener.refusal is not None:
+            outcome = self._translator.explain_refusal(request.doing, listener.refusal)
+        elif not isinstance(outcome, Failure):
+            outcome = self._translator.explain_nonsense(request.doing, "it ends before it says what was created")
+        if outcome.is_unclear:
+            raise _unclear(outcome, "whether it exists now is unknown")
+        if number is not None:
+            self._journal.refused(number, str(outcome.error))
+        raise outcome.error
+
+    async def _send(self, request: Request, exchange: Exchange[Value], *, attempts: int) -> Reply[Value] | Failure:
         deadline = Deadline.after(request.budget_s, self.pace.clock)
         for attempt in count(1):
-            outcome = await self._send_once(request, verb, read, deadline)
+            outcome = await self._send_once(request, exchange, deadline)
             if isinstance(outcome, Reply):
                 return outcome
             pause_s = _pause_s(outcome, attempt, attempts)
@@ -175,13 +219,12 @@ class Api:
         raise AssertionError("count() doesn't end")
 
     async def _send_once(
-        self, request: Request, verb: Verb, read: Callable[[Json], Value], deadline: Deadline
+        self, request: Request, exchange: Exchange[Value], deadline: Deadline
     ) -> Reply[Value] | Failure:
         try:
             # httpx2's own timeouts are for each read: an answer that drips in would never end.
             async with asyncio.timeout(deadline.left_s()):
-                response = await verb(request)
-            return Reply(read(read_object(response.content)), poll_after_s(response.headers))
+                return await exchange()
         except TimeoutError:
             return self._translator.explain_silence(request.doing, request.budget_s)
         except OSError as error:
@@ -191,17 +234,34 @@ class Api:
             return self._translator.explain_unsent(request.doing, "a file changed while it was sent")
         except openai.OpenAIError as error:
             return self._translator.explain(error, request.doing, request.path)
-        except Unusable as error:
-            return self._translator.explain_nonsense(request.doing, str(error))
         except Malformed as error:
-            words = "it is a web page" if response.content[:64].lstrip().startswith(b"<") else str(error)
-            return self._translator.explain_nonsense(request.doing, words)
+            return self._translator.explain_nonsense(request.doing, str(error))
+
+    def _reading(
+        self, verb: Callable[[Request], Awaitable[httpx2.Response]], request: Request, read: Callable[[Json], Value]
+    ) -> Exchange[Value]:
+        """An attempt whose answer is a JSON object."""
+
+        async def exchange() -> Reply[Value]:
+            response = await verb(request)
+            return Reply(read(read_object(response.content)), poll_after_s(response.headers))
+
+        return exchange
 
     async def _get(self, request: Request) -> httpx2.Response:
         return await self._client.get(request.path, cast_to=httpx2.Response, options={"params": request.query})
 
     async def _delete(self, request: Request) -> httpx2.Response:
         return await self._client.delete(request.path, cast_to=httpx2.Response)
+
+    async def _post_streamed(self, request: Request) -> httpx2.Response:
+        """The head of an answer; its body is yet to be read: that is what the header tells the SDK."""
+        return await self._client.post(
+            request.path,
+            cast_to=httpx2.Response,
+            body=request.body,
+            options={"params": request.query, "headers": {"X-Stainless-Raw-Response": "stream"}},
+        )
 
     async def _post(self, request: Request) -> httpx2.Response:
         if request.file is None:
@@ -215,6 +275,18 @@ class Api:
             files=[("file", request.file)],
             options={"headers": {"Content-Type": "multipart/form-data"}},
         )
+
+
+async def _see_through(task: asyncio.Future[Result], crucial: asyncio.Future[Any]) -> Result:
+    """The task's result. If the wait for it is cancelled, the task is too, but after a moment for what is `crucial`."""
+    try:
+        return await asyncio.shield(task)
+    finally:
+        if not task.done():
+            try:
+                await asyncio.wait({task, crucial}, timeout=CANCELLED_CREATE_GRACE_S, return_when=FIRST_COMPLETED)
+            finally:
+                task.cancel()
 
 
 def _pause_s(failure: Failure, attempt: int, attempts: int) -> float | None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
+from runner.backends._streaming import Refusal
 from runner.backends._waiting import retry_after_s
 from runner.errors import KeyRejected, RateLimited, RemoteError, RemoteMissing, RemoteUnreachable
 
@@ -87,6 +88,13 @@ class Translator:
     def explain_unsent(self, doing: str, what: str) -> Failure:
         """The request broke off on our side: the server never had all of it."""
         return Failure(error=RemoteError(self.line(doing, what)))
+
+    def explain_refusal(self, doing: str, refusal: Refusal) -> Failure:
+        """The server took the request, and then said in the stream that it can't."""
+        kind = RateLimited if refusal.code in ("insufficient_quota", "rate_limit_exceeded") else RemoteError
+        code = f" ({refusal.code})" if refusal.code else ""
+        message = f"the server gives up{code}: {refusal.message[:LONGEST_QUOTE]}"
+        return Failure(error=kind(self.line(doing, message), code=refusal.code))
 
     def line(self, doing: str, message: str) -> str:
         return " ".join(self._clean(f"while {doing}: {message}").split())

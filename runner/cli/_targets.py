@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.backends import Backend, Endpoint
 from runner.config import Configuration
-from runner.domain.assistant import Server, Target
+from runner.domain.assistant import ChatEndpoint, InferenceChoice, Scripted, Server, Target
 from runner.errors import UsageError
 from runner.journal import Journal
 from runner.plugins import load_plugin
 
-OFFLINE = "offline"
+if TYPE_CHECKING:
+    from runner.server.inference import Inference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,8 @@ def find_target(configuration: Configuration, name: str | None) -> Target:
 
 
 def find_key(target: Target, environment: Mapping[str, str]) -> str:
-    """The key for a target that is not embedded; "" for a base URL that needs none."""
-    variable = target.key_variable or ("OPENAI_API_KEY" if target.server is Server.OPENAI else None)
+    """The key for a target, or for the inference of an embedded one; "" where none is needed."""
+    variable = _key_variable(target)
     if variable is None:
         return ""
     key = environment.get(variable, "")
@@ -53,10 +55,36 @@ def find_key(target: Target, environment: Mapping[str, str]) -> str:
     return key
 
 
+def _key_variable(target: Target) -> str | None:
+    if target.server is Server.EMBEDDED:
+        return target.inference.key_variable if isinstance(target.inference, ChatEndpoint) else None
+    return target.key_variable or ("OPENAI_API_KEY" if target.server is Server.OPENAI else None)
+
+
 def secrets_of(configuration: Configuration, target: Target, environment: Mapping[str, str]) -> frozenset[str]:
     """Every value that must not be shown when this target is used."""
-    variable = target.key_variable or "OPENAI_API_KEY"
+    variable = _key_variable(target) or "OPENAI_API_KEY"
     return configuration.secrets | {value for value in (environment.get(variable, ""),) if value}
+
+
+def open_inference(choice: InferenceChoice, key: str) -> Inference:
+    """What answers on an embedded server. Raises UsageError, with every mistake of a script."""
+    match choice:
+        case Scripted(script=script):
+            shown = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
+            name, settings = "scripted", {"script": str(shown)}
+        case ChatEndpoint():
+            name = "openai_compatible"
+            settings = {
+                "base_url": choice.base_url,
+                "model": choice.model or "",
+                "key": key,
+                "embedding_model": choice.embedding_model or "",
+            }
+        case _:
+            name, settings = "offline", {}
+    inference: Inference = load_plugin("runner.server.inference", name).create(settings)
+    return inference
 
 
 @asynccontextmanager
@@ -65,7 +93,8 @@ async def open_target(
 ) -> AsyncIterator[OpenedTarget]:
     """The target, ready to be talked to until the block ends."""
     if target.server is Server.EMBEDDED:
-        async with _open_embedded(configuration.root, target, journal) as opened:
+        inference = open_inference(target.inference, find_key(target, environment))
+        async with _open_embedded(configuration.root, target, inference, journal) as opened:
             yield opened
         return
     endpoint = Endpoint(base_url=target.base_url, key=find_key(target, environment) or "none")
@@ -74,11 +103,12 @@ async def open_target(
 
 
 @asynccontextmanager
-async def _open_embedded(root: Path, target: Target, journal: Journal) -> AsyncIterator[OpenedTarget]:
+async def _open_embedded(
+    root: Path, target: Target, inference: Inference, journal: Journal
+) -> AsyncIterator[OpenedTarget]:
     from runner.server.embedded import start_embedded
 
-    inference = load_plugin("runner.server.inference", OFFLINE).create({})
-    async with start_embedded(root / ".runner" / "embedded", inference) as address:
+    async with start_embedded(root / ".runner" / "embedded", inference, sandbox=target.sandbox.value) as address:
         endpoint = Endpoint(base_url=address.base_url, key=address.token, is_embedded=True)
         async with _open_backend(target, endpoint, journal) as backend:
             yield OpenedTarget(target=target, backend=backend, inference=inference.name)
@@ -87,5 +117,6 @@ async def _open_embedded(root: Path, target: Target, journal: Journal) -> AsyncI
 @asynccontextmanager
 async def _open_backend(target: Target, endpoint: Endpoint, journal: Journal) -> AsyncIterator[Backend]:
     module = load_plugin("runner.backends", target.api)
+    endpoint = replace(endpoint, history=target.history, background=target.background)
     async with module.open_backend(endpoint, journal) as backend:
         yield backend

@@ -154,6 +154,8 @@ def _play(
             tie_signals(interruption),
             Journal(configuration.root / ".runner" / "plays" / play_id / "journal.jsonl") as journal,
         ):
+            # For `runner clean`: ids mean nothing on another target.
+            journal.add("play", target=target.name)
             async with open_target(configuration, target, journal, os.environ) as opened:
                 options = PlayOptions(
                     play_id=play_id,

@@ -2,92 +2,108 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli._sync_session import policy_options, target_options
+
 if TYPE_CHECKING:
-    from runner.config import Configuration
-    from runner.domain.assistant import Target
+    from runner.backends import Backend
+    from runner.cli._sync_session import Session
     from runner.journal import Journal
-    from runner.redaction import Redactor
-    from runner.sync import Applied
+    from runner.sync import Applied, Policy, RemoteState, SyncPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Conditions:
+    """What has to hold before anything is written. `checksum` is that of the plan which somebody has seen."""
+
+    policy: Policy
+    allow_deletes: int | None
+    checksum: str | None
+    only_checks: bool
 
 
 @click.command(name="sync")
-@click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")
-@click.option("-t", "--target", "target_name", metavar="NAME", help="Where to sync, instead of the file's `target`.")
-def command(file: Path | None, target_name: str | None) -> None:
+@target_options
+@policy_options
+@click.option("--check", is_flag=True, help="Write nothing: exit 0 if in sync, 6 if not, 4 if blocked.")
+@click.option("--plan-checksum", metavar="SUM", help="Do what that plan said, or nothing.")
+def command(  # noqa: PLR0913 - one parameter for each option
+    *,
+    file: Path | None,
+    target: str | None,
+    prune: bool,
+    only: str | None,
+    on_drift: str,
+    allow_deletes: int | None,
+    check: bool,
+    plan_checksum: str | None,
+) -> None:
     """Create or update the assistants that the file declares, with their files.
 
     What is there is found by the tags that runner puts on it; a second sync changes nothing. Nothing without the
-    namespace's tags is touched, and nothing is deleted.
+    namespace's tags is touched, and nothing is deleted but with --prune.
 
-    Exits 0 if all is as declared, 3 if something could not be synced (run it again: it resumes), 2 if a file is wrong.
+    Exits 0 if all is as declared, 3 if something could not be synced (run it again: it resumes), 4 if something
+    blocks it, 2 if a file is wrong.
     """
     import asyncio
 
-    from runner.cli._targets import find_key, find_target, secrets_of
-    from runner.config import load_configuration
-    from runner.journal import Journal
-    from runner.redaction import Redactor
+    from runner.cli._sync_session import check_offline, open_session, read_policy
 
-    configuration = load_configuration(file=file, scenario_paths=None, cwd=Path.cwd(), environment=os.environ)
-    target = find_target(configuration, target_name)
-    find_key(target, os.environ)
-    redactor = Redactor(secrets_of(configuration, target, os.environ))
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    path = configuration.root / ".runner" / "journal" / f"sync-{stamp}-{os.getpid()}.jsonl"
-    try:
-        with Journal(path) as journal:
-            asyncio.run(_sync(configuration, target, journal, _open_screen(redactor)))
-    finally:
-        _drop_if_empty(path)
+    session = open_session(file, target)
+    policy = read_policy(session, on_drift=on_drift, prune=prune, only=only)
+    conditions = _Conditions(policy=policy, allow_deletes=allow_deletes, checksum=plan_checksum, only_checks=check)
+    check_offline(session)
+    asyncio.run(_sync(session, conditions))
 
 
-async def _sync(
-    configuration: Configuration, target: Target, journal: Journal, show: Callable[[Iterable[str]], None]
-) -> None:
-    from runner.cli._sync_lines import count_failed, describe_applied, describe_outcome, describe_target
-    from runner.cli._targets import open_target
+async def _sync(session: Session, conditions: _Conditions) -> None:
+    from runner.cli._sync_lines import describe_target
+    from runner.cli._sync_session import make_plan, open_remote, print_gated, raise_if_stopped, raise_if_unsettled
+    from runner.errors import GateClosed
+    from runner.sync.printing.text import render
+
+    async with open_remote(session, "sync") as (backend, journal):
+        session.show([describe_target(session.target)])
+        plan, remote = await make_plan(session, backend, conditions.policy)
+        printed = print_gated(session, plan, conditions.allow_deletes)
+        if conditions.checksum not in (None, printed.checksum):
+            raise GateClosed(
+                f"the plan's checksum is {printed.checksum}, not {conditions.checksum} (--plan-checksum): the files or "
+                "the remote side have changed since; look at `runner plan` again"
+            )
+        if conditions.only_checks:
+            click.echo(session.redactor.clean(render(printed)))
+            raise_if_unsettled(printed)
+            return
+        if printed.gate:
+            raise GateClosed(printed.gate)
+        await _apply(session, plan, remote, (backend, journal))
+    raise_if_stopped(printed)
+
+
+async def _apply(session: Session, plan: SyncPlan, remote: RemoteState, at: tuple[Backend, Journal]) -> None:
+    from runner.cli._sync_lines import count_failed, describe_applied, describe_outcome
+    from runner.domain.plan import Action
     from runner.errors import RemoteError
-    from runner.sync import ContentCache, apply_plan, decide, read_desired
+    from runner.sync import apply_plan, read_earlier_files
 
-    cache = ContentCache.load(configuration.root / ".runner" / "cache" / "sync.json")
-    desired = await read_desired(configuration.project.assistants, cache, now_ns=time.time_ns())
-    cache.save()
     done: list[Applied] = []
 
     def tell(applied: Applied) -> None:
         done.append(applied)
-        show(describe_applied(applied))
+        session.show(describe_applied(applied))
 
-    async with open_target(configuration, target, journal, os.environ) as opened:
-        show([describe_target(target)])
-        plan, remote = await decide(desired, configuration.project.namespace, opened.backend, now_s=time.time)
-        leftovers = await apply_plan(plan, opened.backend, journal, tell=tell)
-    show(f"note: {note}" for note in (*plan.notes, *leftovers))
-    show([describe_outcome(done, remote)])
-    if failed := count_failed(done):
+    backend, journal = at
+    earlier = read_earlier_files(session.journals)
+    leftovers = await apply_plan(plan, backend, journal, tell=tell, earlier=earlier)
+    session.show(f"note: {note}" for note in (*plan.notes, *leftovers))
+    session.show([describe_outcome(done, remote)])
+    blocked_by_plan = plan.plan.count(Action.BLOCKED)
+    if (failed := count_failed(done)) > blocked_by_plan:
         raise RemoteError(f"{failed} of {len(done)} objects could not be synced; `runner sync` again resumes")
-
-
-def _open_screen(redactor: Redactor) -> Callable[[Iterable[str]], None]:
-    """Prints lines as they come, without secrets and with nothing in them that a terminal would act on."""
-    from runner.escaping import terminal
-
-    def show(lines: Iterable[str]) -> None:
-        for line in lines:
-            click.echo(terminal(redactor.clean(line.replace("\n", " "))))
-
-    return show
-
-
-def _drop_if_empty(path: Path) -> None:
-    """A sync that wrote nothing leaves no journal."""
-    if path.is_file() and path.stat().st_size == 0:
-        path.unlink()

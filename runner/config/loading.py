@@ -76,7 +76,7 @@ class _Loader:
         """The project, or None if its file has mistakes; and what its scenarios may refer to all the same."""
         document = self._read(path, assistants_schema())
         settings = document.value if isinstance(document.value, dict) else {}
-        targets = read_targets(document, settings)
+        targets = read_targets(document, settings, root)
         default = read_default_target(document, settings)
         assistants = tuple(read_assistants(document, settings, root))
         self._keep_problems(document)

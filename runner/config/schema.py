@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import Any
 
-from runner.domain.assistant import ToolName
+from runner.domain.assistant import History, SandboxName, ToolName
 from runner.domain.files import FileUse
 from runner.plugins import load_plugin, plugin_names
 
@@ -130,15 +130,54 @@ def _target() -> _Json:
                     "description": "Who answers: the embedded server, or api.openai.com.",
                 },
                 "base_url": _text("Another server that speaks the API: its address, up to /v1.", longest=2000),
-                "key_env": {
-                    "type": "string",
-                    "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$",
-                    "description": "The name of the environment variable that holds the key.",
+                "key_env": _key_variable(),
+                "inference": _inference(),
+                "sandbox": {
+                    "enum": [one.value for one in SandboxName],
+                    "title": "sandbox",
+                    "description": "What runs the code interpreter's code on the embedded server; "
+                    "wasi needs the extra of that name.",
+                },
+                "history": {
+                    "enum": [one.value for one in History],
+                    "title": "history",
+                    "description": "Who remembers what was said: the server, or runner, for servers that keep nothing.",
+                },
+                "background": {
+                    "type": "boolean",
+                    "description": "Start each run and look at it from time to time, instead of streaming it.",
                 },
             },
             required=["api"],
         ),
         "description": "An API at an address, with a key.",
+    }
+
+
+def _inference() -> _Json:
+    endpoint = {
+        "scripted": _text("A YAML file with the model's moves, relative to this file.", longest=4096),
+        "base_url": _text("A chat-completions endpoint: its address, up to /v1.", longest=2000),
+        "model": _text("The model to ask for, instead of each assistant's own.", longest=MAX_NAME_LENGTH),
+        "key_env": _key_variable(),
+        "embedding_model": _text(
+            "A model of the endpoint's /embeddings: file search then goes by meaning, too.", longest=MAX_NAME_LENGTH
+        ),
+    }
+    return {
+        "anyOf": [
+            {"enum": ["offline"], "title": "inference"},
+            {**_mapping(endpoint), "minProperties": 1},
+        ],
+        "description": "What says what to do next on the embedded server: rules, a script, or a language model.",
+    }
+
+
+def _key_variable() -> _Json:
+    return {
+        "type": "string",
+        "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$",
+        "description": "The name of the environment variable that holds the key.",
     }
 
 

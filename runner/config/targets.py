@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from runner.config.document import Document, Mistake, Where
+from runner.config.inferences import read_inference
 from runner.config.suggest import quote, suggest
-from runner.domain.assistant import Server, Target
+from runner.config.urls import check_url
+from runner.domain.assistant import History, InferenceChoice, SandboxName, Server, Target
 from runner.domain.location import Location
 
 EMBEDDED = "embedded"
 _ASSISTANTS_API = "assistants"
+_RESPONSES_API = "responses"
 
 
-def read_targets(document: Document, settings: Mapping[str, Any]) -> dict[str, Target]:
+def read_targets(document: Document, settings: Mapping[str, Any], root: Path) -> dict[str, Target]:
     """The declared targets and the built-in one, by name."""
     targets = {EMBEDDED: _built_in_target(document.file)}
     declared = settings.get("targets")
@@ -25,7 +28,9 @@ def read_targets(document: Document, settings: Mapping[str, Any]) -> dict[str, T
             hint = "give this one another name"
             document.report(Mistake(where=where, at_key=True, message="the target 'embedded' is built in", hint=hint))
         elif document.is_sound(where) and _is_consistent(document, body, where):
-            targets[name] = _make_target(name, body, document.location(where, at_key=True))
+            inference = read_inference(document, body, where, root)
+            if inference is not None:
+                targets[name] = _make_target(name, body, document.location(where, at_key=True), inference)
     return targets
 
 
@@ -45,7 +50,7 @@ def _built_in_target(file: str) -> Target:
     return Target(name=EMBEDDED, api=_ASSISTANTS_API, server=Server.EMBEDDED, location=location)
 
 
-def _make_target(name: str, body: Mapping[str, Any], location: Location) -> Target:
+def _make_target(name: str, body: Mapping[str, Any], location: Location, inference: InferenceChoice) -> Target:
     base_url = body.get("base_url")
     return Target(
         name=name,
@@ -54,6 +59,10 @@ def _make_target(name: str, body: Mapping[str, Any], location: Location) -> Targ
         location=location,
         base_url=base_url,
         key_variable=body.get("key_env"),
+        inference=inference,
+        sandbox=SandboxName(body.get("sandbox", SandboxName.MONTY.value)),
+        history=History(body.get("history", History.CONVERSATION.value)),
+        background=body.get("background", False),
     )
 
 
@@ -65,32 +74,34 @@ def _is_consistent(document: Document, body: Mapping[str, Any], where: Where) ->
         if server is not None:
             message = f"`base_url` and `server: {server}` exclude each other"
             document.report(Mistake(where=(*where, "server"), at_key=True, message=message, hint="remove one of them"))
-        _check_url(document, str(body["base_url"]), (*where, "base_url"))
+        check_url(document, str(body["base_url"]), (*where, "base_url"))
     elif server == EMBEDDED and "key_env" in body:
         message = "the embedded server needs no key"
-        document.report(Mistake(where=(*where, "key_env"), at_key=True, message=message, hint="remove key_env"))
+        hint = "remove key_env; the key of a language model behind it goes under `inference`"
+        document.report(Mistake(where=(*where, "key_env"), at_key=True, message=message, hint=hint))
     elif server != EMBEDDED and body["api"] == _ASSISTANTS_API:
         message = "OpenAI shut the Assistants API down on 2026-08-26"
         hint = "use `server: embedded`, or `base_url` for a server that still speaks it"
         document.report(Mistake(where=(*where, "api"), message=message, hint=hint))
+    if "base_url" in body or server != EMBEDDED:
+        _refuse_embedded_keys(document, body, where)
+    _check_history(document, body, where)
     return len(document.problems) == before
 
 
-def _check_url(document: Document, url: str, where: Where) -> None:
-    mistake = None
-    try:
-        parts = urlsplit(url)
-        has_host = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError as error:
-        mistake = Mistake(where=where, message=f"this is no address: {error}")
-    else:
-        if parts.scheme not in ("http", "https") or not has_host or not url.isprintable() or " " in url:
-            hint = "write it as in http://127.0.0.1:8000/v1"
-            mistake = Mistake(where=where, message="this is no address of a server", hint=hint)
-        elif parts.username or parts.password:
-            hint = "put the key into an environment variable, and its name into key_env"
-            mistake = Mistake(where=where, message="an address must not hold a name or password", hint=hint)
-        elif parts.query or parts.fragment:
-            mistake = Mistake(where=where, message="an address must end before '?' and '#'")
-    if mistake:
-        document.report(mistake)
+def _refuse_embedded_keys(document: Document, body: Mapping[str, Any], where: Where) -> None:
+    for key, words in (("inference", "an inference"), ("sandbox", "a sandbox")):
+        if key in body:
+            message = f"only the embedded server has {words}"
+            hint = f"use `server: embedded`, or remove {key}"
+            document.report(Mistake(where=(*where, key), at_key=True, message=message, hint=hint))
+
+
+def _check_history(document: Document, body: Mapping[str, Any], where: Where) -> None:
+    for key in ("history", "background"):
+        if key in body and body["api"] != _RESPONSES_API:
+            message = f"`{key}` is for `api: {_RESPONSES_API}`"
+            document.report(Mistake(where=(*where, key), at_key=True, message=message, hint=f"remove {key}"))
+    if body.get("background") and body.get("history") == History.REPLAY.value:
+        message = "a server that keeps nothing can't work in the background"
+        document.report(Mistake(where=(*where, "background"), message=message, hint="remove background"))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
+from pathlib import Path
 from typing import NewType
 
 from runner.domain.files import LocalFile
@@ -61,9 +62,57 @@ class Server(Enum):
     BASE_URL = "base_url"
 
 
+class History(Enum):
+    """Who remembers what was said before: the server, or the client, which then sends all of it again."""
+
+    CONVERSATION = "conversation"
+    REPLAY = "replay"
+
+
+class SandboxName(Enum):
+    """An engine of the embedded server's code interpreter."""
+
+    MONTY = "monty"
+    WASI = "wasi"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offline:
+    """Rules, not a language model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scripted:
+    """The model's moves from a file."""
+
+    script: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatEndpoint:
+    """A chat-completions endpoint. `model` None means each assistant's own; `key_variable` None that no key is sent.
+
+    `embedding_model` is the one for file search; None: keywords alone.
+    """
+
+    base_url: str
+    model: str | None = None
+    key_variable: str | None = None
+    embedding_model: str | None = None
+
+
+InferenceChoice = Offline | Scripted | ChatEndpoint
+"""What says what to do next on an embedded server."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where to run. `base_url` is set for BASE_URL only; `key_variable` names the environment variable."""
+    """Where to run. `base_url` is set for BASE_URL only; `key_variable` names the environment variable.
+
+    `inference` is what answers on the EMBEDDED server, `sandbox` the engine of its code interpreter.
+
+    `history` and `background` (runs are started and looked at, instead of streamed) are for `api: responses`.
+    """
 
     name: str
     api: str
@@ -71,6 +120,10 @@ class Target:
     location: Location
     base_url: str | None = None
     key_variable: str | None = None
+    inference: InferenceChoice = Offline()
+    sandbox: SandboxName = SandboxName.MONTY
+    history: History = History.CONVERSATION
+    background: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

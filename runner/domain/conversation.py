@@ -38,7 +38,8 @@ class Citation:
     """A place in an answer that names its source.
 
     `position` is a character offset into `Run.text`, where the mark stood before it was stripped;
-    `mark` is the stripped text, "" where the API puts none; `filename` is None where it is not known.
+    `mark` is the stripped text, "" where the API puts none; `filename` is None where it is not known. A web page
+    has its address in both `file_id` and `filename`, and its title as the quote.
     """
 
     position: int
@@ -92,11 +93,30 @@ class FunctionAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens as the API counts them; None is unknown, which is not zero."""
+    """Tokens as the API counts them; None is unknown, which is not zero.
+
+    `cached_tokens` are among the input's, `reasoning_tokens` among the output's.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     total_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProducedFile:
+    """A file that the code interpreter made in the run; its name is the model's choice, not a path to write to.
+
+    `problem` says why its content could not be read before the interpreter's container goes; size and hash are
+    unknown then.
+    """
+
+    name: str
+    size_bytes: int | None = None
+    sha256: str | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +134,7 @@ class Run:
     raw_text: str = ""
     citations: tuple[Citation, ...] = ()
     steps: tuple[Step, ...] = ()
+    files: tuple[ProducedFile, ...] = ()
     usage: Usage | None = None
     model: str | None = None
     declined: str | None = None

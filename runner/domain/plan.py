@@ -11,7 +11,9 @@ from runner.domain.assistant import Address
 class Action(Enum):
     CREATE = "create"
     UPDATE = "update"
+    DELETE = "delete"
     IN_SYNC = "in sync"
+    LEAVE = "left alone"
     BLOCKED = "blocked"
 
 
@@ -22,6 +24,16 @@ class Kind(Enum):
     STORE = "vector store"
     FILE = "file"
     THREAD = "thread"
+    CONVERSATION = "conversation"
+    RESPONSE = "response"
+
+
+class Origin(Enum):
+    """Which side moved since the last sync."""
+
+    LOCAL = "local"
+    DRIFT = "drift"
+    CONFLICT = "conflict"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +43,16 @@ class FieldChange:
     field: str
     before: str
     after: str
+    origin: Origin = Origin.LOCAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One line of a plan: what happens to one remote object of one address."""
+    """One line of a plan: what happens to one remote object of one address.
+
+    `fields` of an object that is to be created are what it will have. `reason` says why something is deleted, left
+    alone or blocked.
+    """
 
     action: Action
     kind: Kind
@@ -44,6 +61,16 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
     reason: str = ""
 
+    @property
+    def origin(self) -> Origin:
+        """The gravest of its fields' origins."""
+        origins = {field.origin for field in self.fields}
+        return next((one for one in (Origin.CONFLICT, Origin.DRIFT) if one in origins), Origin.LOCAL)
+
+    @property
+    def is_pending(self) -> bool:
+        return self.action in (Action.CREATE, Action.UPDATE, Action.DELETE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -51,4 +78,8 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        return all(change.action is Action.IN_SYNC for change in self.changes)
+        """Whether applying it would change nothing."""
+        return not any(change.is_pending for change in self.changes)
+
+    def count(self, action: Action) -> int:
+        return sum(change.action is action for change in self.changes)

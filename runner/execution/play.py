@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from runner.backends import Backend
 from runner.domain.assistant import Project
 from runner.domain.events import PlayEvent, PlayFinished, PlayStarted, ScenarioFinished
+from runner.domain.files import FileUse
 from runner.domain.report import Report, ScenarioResult
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError
@@ -60,7 +61,7 @@ async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayO
         around.backend,
         project.namespace,
         options.play_id,
-        await read_remote(around.backend),
+        await read_remote(around.backend, with_stores=_searches(project, scenarios)),
         demands_synced=options.demands_synced,
     )
     cleaner = Cleaner(around.backend, around.journal, keeps=options.keeps)
@@ -95,6 +96,13 @@ async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayO
     )
     emit(PlayFinished(report=report))
     return report
+
+
+def _searches(project: Project, scenarios: tuple[Scenario, ...]) -> bool:
+    """Whether a scenario's assistant has standing files to search: then it may have a synced store."""
+    addresses = {scenario.assistant for scenario in scenarios}
+    assistants = (one for one in project.assistants if one.address in addresses)
+    return any(file.use is FileUse.FILE_SEARCH for one in assistants for file in one.files)
 
 
 async def _clean(cleaner: Cleaner, interruption: Interruption) -> tuple[str, ...]:

@@ -93,6 +93,7 @@ class _Conversation:
                 attachments=tuple((one.file_id, one.use) for one in attached),
                 store_id=self.store_id,
                 tags=self._stage.tags,
+                is_last=turn is self._scenario.turns[-1],
                 deadline_s=self._scenario.timeout_s or TURN_DEADLINE_S,
             )
         )

@@ -11,7 +11,7 @@ from runner.domain.conversation import FileId, StoreId
 from runner.domain.files import FileUse, LocalFile
 from runner.errors import ChangesPending
 from runner.execution.once import Once
-from runner.sync import RemoteState, deploy_copy, deployment_if_identical, hash_content
+from runner.sync import RemoteState, bring_code_files, deploy_copy, deployment_if_identical, hash_content
 
 INDEXING_DEADLINE_S = 120.0
 EXPIRES_AFTER_DAYS = 1
@@ -98,7 +98,7 @@ class Stage:
         assistant = self._assistants[address]
         identical = deployment_if_identical(assistant, self._namespace, self._remote)
         if identical is not None:
-            return identical
+            return await bring_code_files(identical, self._backend, deadline_s=INDEXING_DEADLINE_S)
         if self._demands_synced:
             raise ChangesPending(f"'{address}' is not synced as the file declares it; run `runner sync` first")
         return await deploy_copy(assistant, self._backend, self.tags, deadline_s=INDEXING_DEADLINE_S)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from uuid import uuid4
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
@@ -21,12 +21,13 @@ from runner.server.engine.refusals import Refusal
 from runner.server.engine.settling import settle
 from runner.server.faces._errors import BadRequest, answer_bad_request, answer_refusal, error_reply
 from runner.server.gate import LOOPBACK_HOSTS, Gate
+from runner.server.inference import Inference
 
 _FACES = "runner.server.faces"
 API_VERSION = "2020-10-01"
 
 
-def create_app(engine: Engine, token: str, *, hosts: frozenset[str] = LOOPBACK_HOSTS) -> Starlette:
+def create_app(engine: Engine, token: str, *, hosts: Container[str] = LOOPBACK_HOSTS) -> Starlette:
     """The application on an open engine. Who has `token` may do everything."""
     routes: list[BaseRoute] = []
     for name in plugins.plugin_names(_FACES):
@@ -35,12 +36,13 @@ def create_app(engine: Engine, token: str, *, hosts: frozenset[str] = LOOPBACK_H
         BadRequest: answer_bad_request,
         Refusal: answer_refusal,
         HTTPException: _answer_http_error,
+        ClientDisconnect: _answer_nobody,
         Exception: _answer_bug,
     }
     return Starlette(
         routes=[Mount("/v1", routes=routes)],
         middleware=[
-            Middleware(Letterhead, inference=engine.inference.name),
+            Middleware(Letterhead, inference=engine.inference, sandbox=engine.toolbox.settings.sandbox),
             Middleware(Gate, token=token, hosts=hosts),
             Middleware(Settled, engine=engine),
         ],
@@ -49,11 +51,12 @@ def create_app(engine: Engine, token: str, *, hosts: frozenset[str] = LOOPBACK_H
 
 
 class Letterhead:
-    """Puts the headers that every answer has."""
+    """Puts the headers that every answer has. An inference's name may change while it answers."""
 
-    def __init__(self, app: ASGIApp, *, inference: str) -> None:
+    def __init__(self, app: ASGIApp, *, inference: Inference, sandbox: str) -> None:
         self._app = app
         self._inference = inference
+        self._sandbox = sandbox
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = time.perf_counter()
@@ -64,7 +67,8 @@ class Letterhead:
                 headers["x-request-id"] = f"req_{uuid4().hex}"
                 headers["openai-version"] = API_VERSION
                 headers["openai-processing-ms"] = str(int((time.perf_counter() - begun) * 1000))
-                headers["x-runner-inference"] = self._inference
+                headers["x-runner-inference"] = self._inference.name
+                headers["x-runner-sandbox"] = self._sandbox
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
@@ -90,6 +94,11 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         return error_reply(405, f"Not allowed to {request.method} on {request.url.path}.")
     return error_reply(error.status_code, error.detail)
+
+
+async def _answer_nobody(_: Request, __: Exception) -> Response:
+    """The client went away in the middle of its request: that is no bug of ours."""
+    return Response(status_code=499)
 
 
 async def _answer_bug(_: Request, __: Exception) -> Response:

@@ -18,13 +18,11 @@ from typing import TYPE_CHECKING
 
 from runner.server.engine.expiry import Lifetimes
 from runner.server.inference import Inference
+from runner.server.listening import base_url, open_listener
+from runner.server.sandboxes import DEFAULT as DEFAULT_SANDBOX
 
 if TYPE_CHECKING:
-    from uvicorn import Server
-
-_HOST = "127.0.0.1"
-_BACKLOG = 2048
-_LAST_REQUESTS_S = 2
+    from runner.server.serving import Server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,18 +33,22 @@ class ServerAddress:
     token: str = field(repr=False)
 
 
+def make_token() -> str:
+    return secrets.token_urlsafe(32)
+
+
 @asynccontextmanager
 async def start_embedded(
-    state: Path, inference: Inference, *, lifetimes: Lifetimes | None = None
+    state: Path, inference: Inference, *, lifetimes: Lifetimes | None = None, sandbox: str = DEFAULT_SANDBOX
 ) -> AsyncIterator[ServerAddress]:
     """A server on the state folder for as long as the context lasts; its end settles what was at work.
 
-    Raises WriteFailed if the folder can't be used.
+    Raises WriteFailed if the folder can't be used, UsageError if the code interpreter's sandbox is not there.
     """
-    listener = _listen()
-    address = ServerAddress(base_url=f"http://{_HOST}:{listener.getsockname()[1]}/v1", token=secrets.token_urlsafe(32))
+    listener = open_listener()
+    address = ServerAddress(base_url=base_url(listener), token=make_token())
     started: Future[Server] = Future()
-    serving = _serve(state, inference, lifetimes or Lifetimes(), _Door(listener, address.token, started))
+    serving = _serve(state, inference, lifetimes or Lifetimes(), _Door(listener, address.token, started), sandbox)
     thread = threading.Thread(target=asyncio.run, args=(serving,), name="embedded-server", daemon=True)
     thread.start()
     try:
@@ -67,38 +69,15 @@ class _Door:
     started: Future[Server]
 
 
-def _listen() -> socket.socket:
-    # Without the protocol named, asyncio leaves Nagle's algorithm on, and each request takes 40 ms more.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind((_HOST, 0))
-    listener.listen(_BACKLOG)
-    return listener
-
-
-async def _serve(state: Path, inference: Inference, lifetimes: Lifetimes, door: _Door) -> None:
+async def _serve(state: Path, inference: Inference, lifetimes: Lifetimes, door: _Door, sandbox: str) -> None:
     """The thread's work. What goes wrong before the server is up is raised where it was started."""
     try:
-        import uvicorn
+        from runner.server.serving import Service, serve
+        from runner.server.tools import ToolSettings
 
-        from runner.server.app import create_app
-        from runner.server.engine.engine import open_engine
-
-        async with open_engine(state, inference, lifetimes=lifetimes) as engine:
-            config = uvicorn.Config(
-                create_app(engine, door.token),
-                loop="asyncio",
-                http="h11",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=_LAST_REQUESTS_S,
-            )
-            server = uvicorn.Server(config)
-            # The socket listens already: what comes before the server accepts waits in the queue.
-            door.started.set_result(server)
-            await server.serve(sockets=[door.listener])
+        tools = ToolSettings(sandbox=sandbox)
+        service = Service(state=state, inference=inference, token=door.token, lifetimes=lifetimes, tools=tools)
+        await serve(service, door.listener, door.started.set_result)
     except BaseException as error:
         if door.started.done():
             raise

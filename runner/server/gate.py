@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import socket
+from collections.abc import Container
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -14,13 +18,54 @@ from runner.server.faces._errors import error_reply
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
+@dataclass(frozen=True, slots=True)
+class AnyAddressOfOurs:
+    """The names of a server that listens on all of a machine's addresses.
+
+    Any address in digits is one: a page that reaches us by DNS rebinding comes with its own domain's name.
+    """
+
+    machine: str
+
+    def __contains__(self, name: object) -> bool:
+        if name in LOOPBACK_HOSTS or name == self.machine.lower():
+            return True
+        try:
+            ip_address(str(name))
+        except ValueError:
+            return False
+        return True
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether a listener on `host` takes what comes to any of the machine's addresses."""
+    return _address(host).is_unspecified
+
+
+def is_loopback(host: str) -> bool:
+    return host.lower() in LOOPBACK_HOSTS or _address(host).is_loopback
+
+
+def names_of(host: str) -> Container[str]:
+    """The names that a server goes by which listens on `host`."""
+    return AnyAddressOfOurs(socket.gethostname()) if is_wildcard(host) else LOOPBACK_HOSTS | {host.lower()}
+
+
+def _address(host: str) -> IPv4Address | IPv6Address:
+    """A name that is no address counts as some public one."""
+    try:
+        return ip_address(host or "0.0.0.0")
+    except ValueError:
+        return ip_address("192.0.2.1")
+
+
 class Gate:
     """Lets a request through to `app`, or answers it. `hosts` are the names that the server goes by.
 
     Host and Origin are checked against pages in a browser that reach a loopback server by DNS rebinding.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str, hosts: frozenset[str] = LOOPBACK_HOSTS) -> None:
+    def __init__(self, app: ASGIApp, *, token: str, hosts: Container[str] = LOOPBACK_HOSTS) -> None:
         self._app = app
         self._token = token.encode()
         self._hosts = hosts
@@ -43,8 +88,8 @@ class Gate:
         return None
 
 
-def _host_name(url: str) -> str | None:
+def _host_name(url: str) -> str:
     try:
-        return urlsplit(url).hostname
+        return urlsplit(url).hostname or ""
     except ValueError:
-        return None
+        return ""

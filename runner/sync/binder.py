@@ -44,12 +44,3 @@ def bind(objects: Iterable[T], namespace: Namespace, address: Address) -> Bindin
 def age(one: Tagged) -> tuple[int, str]:
     """Sorts the oldest first."""
     return one.created_at, one.id
-
-
-def find_orphans(objects: Iterable[T], namespace: Namespace, addresses: frozenset[Address]) -> tuple[T, ...]:
-    """Objects of this namespace that stand for none of the addresses."""
-    return tuple(
-        one
-        for one in objects
-        if tags.belongs_to(one.metadata, namespace) and one.metadata[tags.ADDRESS] not in addresses
-    )

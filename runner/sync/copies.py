@@ -27,21 +27,43 @@ EXPIRES_AFTER_DAYS = 1
 def deployment_if_identical(assistant: Assistant, namespace: Namespace, remote: RemoteState) -> Deployment | None:
     """The stored assistant, if a sync of this one address would write nothing; None otherwise.
 
+    Where the API stores no assistants, only the commit mark of the vector store counts, if one is needed.
     Reads the assistant's files. Raises UsageError if one can't be read.
     """
     stored = bind(remote.assistants, namespace, assistant.address).chosen
-    if stored is None:
+    if stored is None and remote.stores_assistants:
         return None
     store = bind(remote.stores, namespace, assistant.address).chosen
-    unit = plan_unit(describe(assistant), stored, store)
+    unit = plan_unit(describe(assistant), stored, store, stored=remote.stores_assistants)
     if any(change.action is not Action.IN_SYNC for change in unit.changes):
         return None
+    if stored is None:
+        return Deployment(assistant=assistant, assistant_id=None, store_ids=unit.search_store_ids)
     return Deployment(
         assistant=assistant,
         assistant_id=stored.id,
         store_ids=stored.store_ids,
         code_file_ids=stored.code_file_ids,
     )
+
+
+async def bring_code_files(deployment: Deployment, backend: Backend, *, deadline_s: float) -> Deployment:
+    """The deployment with the code interpreter's standing files, where the API has no place to keep them.
+
+    They are uploaded for this play alone, as those of a copy are. Raises as `deploy_copy` does.
+    """
+    if deployment.assistant_id is not None:
+        return deployment
+    desired = await asyncio.to_thread(describe, deployment.assistant)
+    uploads = Uploads(backend.files, expires_after_days=EXPIRES_AFTER_DAYS)
+    try:
+        async with asyncio.timeout(deadline_s):
+            return replace(deployment, code_file_ids=await uploads.upload_all(desired.code_files))
+    except TimeoutError as error:
+        message = f"the files of '{deployment.assistant.address}' were not uploaded after {deadline_s:g} s"
+        raise DeadlineExceeded(message) from error
+    finally:
+        await uploads.close()
 
 
 async def deploy_copy(
@@ -71,6 +93,8 @@ async def _deploy(desired: Desired, backend: Backend, tags: Mapping[str, str], d
     deployment = Deployment(
         assistant=desired.assistant, assistant_id=None, store_ids=store_ids, code_file_ids=code_file_ids
     )
+    if not backend.capabilities.stores_assistants:
+        return deployment
     created = await backend.create_assistant(deployment, {**desired.assistant.metadata, **tags})
     return replace(deployment, assistant_id=created.id)
 

@@ -3,32 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
 from runner.backends import RemoteAssistant, RemoteStore, managed_fields
 from runner.domain.assistant import Address, Namespace
-from runner.domain.plan import Action, Change, FieldChange, Kind, Plan
+from runner.domain.conversation import StoreId
+from runner.domain.plan import Action, Change, FieldChange, Kind, Origin, Plan
 from runner.sync import tags
-from runner.sync.binder import Binding, T, Tagged, bind, find_orphans
-from runner.sync.desired import Desired, differences
+from runner.sync.binder import Binding, bind
+from runner.sync.comparing import Marks, compare, normalise, show_value
+from runner.sync.desired import CODE_IDS_LABEL, CODE_LABEL, STORE_LABEL, Desired
+from runner.sync.imprint import hash_value, write_imprint
 from runner.sync.remote import RemoteState
+from runner.sync.unused import find_unused_objects, owned_objects
 
 _SHORT = 12
 """Characters of a hash that are shown."""
+
+
+class OnDrift(Enum):
+    """What to do about an assistant that was changed remotely since the last sync; the values are users' words."""
+
+    BLOCK = "block"
+    OVERWRITE = "overwrite"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How far a sync may go. `only` restricts it to one address."""
+
+    on_drift: OnDrift = OnDrift.BLOCK
+    prunes: bool = False
+    only: Address | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """One address: what is wanted, what stands for it, and what is to change.
 
-    `store_change` is None where there is nothing to search; both changes stand for themselves in a Plan.
+    `store_change` is None where there is nothing to search, `assistant_change` where the API stores no assistants;
+    both stand for themselves in a Plan. `stale_tags` says that nothing differs, but the tags on it are not the latest.
     """
 
     desired: Desired
     assistant: RemoteAssistant | None
     store: RemoteStore | None
-    assistant_change: Change
+    assistant_change: Change | None
     store_change: Change | None
+    stale_tags: bool = False
 
     @property
     def address(self) -> Address:
@@ -36,61 +60,107 @@ class Unit:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        return (*((self.store_change,) if self.store_change else ()), self.assistant_change)
+        return tuple(change for change in (self.store_change, self.assistant_change) if change)
+
+    @property
+    def search_store_ids(self) -> tuple[StoreId, ...]:
+        """The stores that the assistant is to search, as far as they exist."""
+        return (self.store.id,) if self.store and self.desired.search_files else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncPlan:
-    """Everything that `apply_plan` needs. `notes` are lines for people about what is left alone."""
+    """Everything that `apply_plan` needs.
+
+    `unused` are remote objects of ours that the file has no use for: each is to be deleted, or left alone.
+    `owned` counts all remote objects of the namespace, `declared` the file's assistants. `notes` are lines for
+    people about what concerns nobody's change.
+    """
 
     namespace: Namespace
     units: tuple[Unit, ...]
+    unused: tuple[Change, ...] = ()
+    policy: Policy = field(default_factory=Policy)
+    owned: int = 0
+    declared: int = 0
     notes: tuple[str, ...] = ()
 
     @property
     def plan(self) -> Plan:
-        return Plan(changes=tuple(change for unit in self.units for change in unit.changes))
+        return Plan(changes=(*(change for unit in self.units for change in unit.changes), *self.unused))
 
 
-def plan_sync(desired: Sequence[Desired], namespace: Namespace, remote: RemoteState) -> SyncPlan:
-    """One unit for each declared assistant, in the file's order."""
+def plan_sync(
+    desired: Sequence[Desired], namespace: Namespace, remote: RemoteState, policy: Policy | None = None
+) -> SyncPlan:
+    """One unit for each declared assistant, in the file's order, and what the file has no use for."""
+    policy = policy or Policy()
+    wanted = [one for one in desired if policy.only in (None, one.assistant.address)]
     units: list[Unit] = []
     notes: list[str] = []
-    for one in desired:
-        address = one.assistant.address
-        assistant = bind(remote.assistants, namespace, address)
-        store = bind(remote.stores, namespace, address)
-        units.append(plan_unit(one, assistant.chosen, store.chosen))
-        notes += _note_duplicates(Kind.ASSISTANT, address, assistant)
-        notes += _note_duplicates(Kind.STORE, address, store)
-        notes += _note_namesakes(one, assistant, remote.assistants)
-    declared = frozenset(unit.address for unit in units)
-    searching = frozenset(unit.address for unit in units if unit.store_change)
-    notes += _note_orphans(Kind.ASSISTANT, find_orphans(remote.assistants, namespace, declared))
-    notes += _note_orphans(Kind.STORE, find_orphans(remote.stores, namespace, searching))
-    return SyncPlan(namespace=namespace, units=tuple(units), notes=tuple(notes))
-
-
-def plan_unit(desired: Desired, assistant: RemoteAssistant | None, store: RemoteStore | None) -> Unit:
-    """What one address needs, given the objects that stand for it."""
-    return Unit(
-        desired=desired,
-        assistant=assistant,
-        store=store,
-        assistant_change=_plan_assistant(desired, assistant, store),
-        store_change=_plan_store(desired, store) if desired.search_files else None,
+    for one in wanted:
+        assistant = bind(remote.assistants, namespace, one.assistant.address)
+        store = bind(remote.stores, namespace, one.assistant.address)
+        units.append(plan_unit(one, assistant.chosen, store.chosen, policy, stored=remote.stores_assistants))
+        if remote.stores_assistants:
+            notes += _note_namesakes(one, assistant, remote.assistants)
+    if not remote.stores_assistants:
+        notes += _note_what_is_not_stored(wanted)
+    unused = find_unused_objects(desired, namespace, remote, prunes=policy.prunes)
+    return SyncPlan(
+        namespace=namespace,
+        units=tuple(units),
+        unused=tuple(change for change in unused if policy.only in (None, change.address)),
+        policy=policy,
+        owned=len(owned_objects(namespace, remote)),
+        declared=len(desired),
+        notes=tuple(notes),
     )
 
 
+def plan_unit(
+    desired: Desired,
+    assistant: RemoteAssistant | None,
+    store: RemoteStore | None,
+    policy: Policy | None = None,
+    *,
+    stored: bool = True,
+) -> Unit:
+    """What one address needs, given the objects that stand for it; `stored` says that the API stores assistants."""
+    unit = Unit(
+        desired=desired,
+        assistant=assistant,
+        store=store,
+        assistant_change=None,
+        store_change=_plan_store(desired, store) if desired.search_files else None,
+    )
+    if not stored:
+        return unit
+    if assistant is None:
+        return replace(unit, assistant_change=_plan_creation(desired))
+    change = _plan_assistant(unit, assistant)
+    change = _respect_drift(change, (policy or Policy()).on_drift)
+    stale = change.action is Action.IN_SYNC and assistant.metadata.get(tags.SPEC) != write_imprint(
+        desired.imprint(unit.search_store_ids, assistant.code_file_ids)
+    )
+    return replace(unit, assistant_change=change, stale_tags=stale)
+
+
 def code_files_are_live(desired: Desired, assistant: RemoteAssistant) -> bool:
-    """Whether the stored assistant's code interpreter has exactly the declared files."""
-    return assistant.metadata.get(tags.FILES, "") == desired.code_mark(assistant.code_file_ids)
+    """Whether the stored assistant's code interpreter has exactly the declared files, as far as its tags tell."""
+    if not desired.code_files and not assistant.code_file_ids:
+        return True
+    spec = Marks.read(assistant.metadata).spec or {}
+    ids_hash = hash_value(sorted(assistant.code_file_ids))
+    return spec.get(CODE_LABEL, "") == desired.code_hash and spec.get(CODE_IDS_LABEL, "") == ids_hash
 
 
 def _plan_store(desired: Desired, store: RemoteStore | None) -> Change:
     address = desired.assistant.address
     if store is None:
-        return Change(action=Action.CREATE, kind=Kind.STORE, address=address)
+        files = FieldChange(field="files", before="", after=", ".join(file.name for file in desired.search_files))
+        content = FieldChange(field="content", before="", after=_short(desired.search_mark))
+        return Change(action=Action.CREATE, kind=Kind.STORE, address=address, fields=(files, content))
     mark = store.metadata.get(tags.FILES)
     if mark == desired.search_mark:
         return Change(action=Action.IN_SYNC, kind=Kind.STORE, address=address, remote_id=store.id)
@@ -98,66 +168,96 @@ def _plan_store(desired: Desired, store: RemoteStore | None) -> Change:
     return Change(action=Action.UPDATE, kind=Kind.STORE, address=address, remote_id=store.id, fields=(change,))
 
 
-def _plan_assistant(desired: Desired, assistant: RemoteAssistant | None, store: RemoteStore | None) -> Change:
-    address = desired.assistant.address
-    if assistant is None:
-        return Change(action=Action.CREATE, kind=Kind.ASSISTANT, address=address)
-    fields = (
-        *differences(managed_fields(desired.assistant), assistant.fields, assistant.metadata),
-        *_file_differences(desired, assistant, store),
+def _plan_creation(desired: Desired) -> Change:
+    assistant = desired.assistant
+    fields = [
+        FieldChange(field=name, before="", after=show_value(value))
+        for name, value in normalise(managed_fields(assistant)).items()
+        if value is not None and value != {}
+    ]
+    if desired.code_files:
+        names = ", ".join(f"{file.name} ({_short(file.sha256)})" for file in desired.code_files)
+        fields.append(FieldChange(field="code interpreter files", before="", after=names))
+    return Change(action=Action.CREATE, kind=Kind.ASSISTANT, address=assistant.address, fields=tuple(fields))
+
+
+def _plan_assistant(unit: Unit, assistant: RemoteAssistant) -> Change:
+    desired = unit.desired
+    comparison = compare(managed_fields(desired.assistant), assistant.fields, assistant.metadata)
+    fields = (*comparison.changes, *_file_changes(unit, assistant))
+    kept = ", ".join(comparison.kept_by_server)
+    return Change(
+        action=Action.UPDATE if fields else Action.IN_SYNC,
+        kind=Kind.ASSISTANT,
+        address=unit.address,
+        remote_id=assistant.id,
+        fields=fields,
+        reason=f"the server keeps its own value of {kept}" if kept else "",
     )
-    spec = assistant.metadata.get(tags.SPEC)
-    if not fields and spec != desired.spec:
-        # What the file leaves to the server, or the store's content, has moved; the tag is to tell the truth.
-        fields = (FieldChange(field=tags.SPEC, before=_short(spec), after=_short(desired.spec)),)
-    action = Action.UPDATE if fields else Action.IN_SYNC
-    return Change(action=action, kind=Kind.ASSISTANT, address=address, remote_id=assistant.id, fields=fields)
 
 
-def _file_differences(
-    desired: Desired, assistant: RemoteAssistant, store: RemoteStore | None
-) -> tuple[FieldChange, ...]:
+def _respect_drift(change: Change, on_drift: OnDrift) -> Change:
+    moved = [one for one in change.fields if one.origin is not Origin.LOCAL]
+    if not moved or on_drift is OnDrift.OVERWRITE:
+        return change
+    names = ", ".join(f"{one.field} ({one.origin.value})" for one in moved)
+    if on_drift is OnDrift.IGNORE:
+        return replace(change, action=Action.LEAVE, reason=f"changed remotely since the last sync: {names}")
+    reason = (
+        f"changed remotely since the last sync: {names}; `runner pull {change.address}` takes that into the file, "
+        "--on-drift overwrite puts the file's values back, --on-drift ignore leaves it alone"
+    )
+    return replace(change, action=Action.BLOCKED, reason=reason)
+
+
+def _file_changes(unit: Unit, assistant: RemoteAssistant) -> tuple[FieldChange, ...]:
     changes = []
-    expected = (store.id,) if store and desired.search_files else ()
-    if assistant.store_ids != expected or (desired.search_files and store is None):
+    spec = Marks.read(assistant.metadata).spec
+    expected, desired = unit.search_store_ids, unit.desired
+    if assistant.store_ids != expected or (desired.search_files and unit.store is None):
         after = ", ".join(expected) or ("a new one" if desired.search_files else "none")
         before = ", ".join(assistant.store_ids) or "none"
-        changes.append(FieldChange(field="vector store", before=before, after=after))
+        was_applied = spec is not None and spec.get(STORE_LABEL, "") == hash_value(list(expected))
+        # A store that has gone is made again; that somebody took ours away from the assistant is for people to see.
+        origin = Origin.DRIFT if was_applied and (unit.store or not desired.search_files) else Origin.LOCAL
+        changes.append(FieldChange(field="vector store", before=before, after=after, origin=origin))
     if not code_files_are_live(desired, assistant):
+        was_applied = spec is not None and spec.get(CODE_LABEL, "") == desired.code_hash
+        names = ", ".join(f"{file.name} ({_short(file.sha256)})" for file in desired.code_files)
         changes.append(
             FieldChange(
                 field="code interpreter files",
                 before=str(len(assistant.code_file_ids)),
-                after=", ".join(file.name for file in desired.code_files) or "none",
+                after=names or "none",
+                origin=Origin.DRIFT if was_applied else Origin.LOCAL,
             )
         )
     return tuple(changes)
 
 
-def _note_duplicates(kind: Kind, address: Address, binding: Binding[T]) -> tuple[str, ...]:
-    if binding.chosen is None or not binding.duplicates:
-        return ()
-    ids = ", ".join(one.id for one in binding.duplicates)
-    return (f"{kind.value} {address}: {ids} carries the same tags; {binding.chosen.id} is older and is used",)
+def _note_what_is_not_stored(desired: Iterable[Desired]) -> tuple[str, ...]:
+    return (
+        "this API stores no assistants: a definition travels with each request; files and vector stores are synced",
+        *(
+            f"assistant {one.assistant.address}: its code interpreter files have no place on this API; "
+            "each play uploads them"
+            for one in desired
+            if one.code_files
+        ),
+    )
 
 
 def _note_namesakes(
     desired: Desired, binding: Binding[RemoteAssistant], assistants: Iterable[RemoteAssistant]
 ) -> tuple[str, ...]:
     """Assistants of the same display name that nobody has tagged; shown when one of our own is about to be made."""
-    name = desired.assistant.name
+    name, address = desired.assistant.name, desired.assistant.address
     ids = [one.id for one in assistants if one.name == name and tags.is_untagged(one.metadata)]
     if binding.chosen is not None or not ids:
         return ()
     return (
-        f"assistant {desired.assistant.address}: {', '.join(ids)} is also called '{name}', but not ours: left alone",
-    )
-
-
-def _note_orphans(kind: Kind, orphans: Iterable[Tagged]) -> tuple[str, ...]:
-    return tuple(
-        f"{kind.value} {one.metadata[tags.ADDRESS]}: the file has no use for {one.id} any more; it was left alone"
-        for one in orphans
+        f"assistant {address}: {', '.join(ids)} is also called '{name}', but not ours: left alone; "
+        f"`runner adopt {address} {ids[0]}` takes it over",
     )
 
 

@@ -15,7 +15,7 @@ from runner.sync import tags
 from runner.sync.bounded import run_bounded
 
 REMOVALS_AT_ONCE = 8
-_ORDER = (Kind.THREAD, Kind.ASSISTANT, Kind.STORE, Kind.FILE)
+_ORDER = (Kind.THREAD, Kind.RESPONSE, Kind.CONVERSATION, Kind.ASSISTANT, Kind.STORE, Kind.FILE)
 _LOOKS_S = (0.0, 0.5, 1.0)
 """Pauses before each look for an object whose creation was not confirmed: it may turn up late."""
 
@@ -25,7 +25,8 @@ async def remove_live(
 ) -> tuple[str, ...]:
     """Delete everything that the journal says is live; one line for each object that may be left.
 
-    Creates whose answer was lost are looked up by a play's tags and removed too; threads and files can't be.
+    Creates whose answer was lost are looked up by a play's tags and removed too; threads, conversations, responses and
+    files can't be.
     """
     found, lines = await _find_unclear(backend, journal.unclear_intents, sleep)
     live = [*journal.live, *found]
@@ -87,7 +88,7 @@ async def _remove(backend: Backend, journal: Journal, kind: Kind, remote_id: str
 
 async def _delete(backend: Backend, kind: Kind, remote_id: str) -> None:
     match kind:
-        case Kind.THREAD:
+        case Kind.THREAD | Kind.RESPONSE | Kind.CONVERSATION:
             await backend.delete_thread(ThreadId(remote_id))
         case Kind.ASSISTANT:
             await backend.delete_assistant(AssistantId(remote_id))

@@ -62,6 +62,7 @@ class StoreFiller:
             # Another sync may be filling it too. Whoever attaches last sees every copy; all keep the same one.
             present = await self._files.list_store_files(store.id)
         stale = _find_stale(present, desired.search_files, arrivals)
+        self._uploads.release([*stale, *arrivals.stranded])
         await self._take_out(store.id, arrivals.stranded)
         arrivals.reasons += [str(error) for error in await self._take_out(store.id, stale)]
         self._uploads.keep(store.id, set(arrivals.landed) - set(stale))

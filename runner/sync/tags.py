@@ -5,17 +5,18 @@ All of them are metadata keys (64 characters at most, 16 keys an object); they a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from runner.domain.assistant import Address, Namespace
 
 NAMESPACE = "runner.namespace"
 ADDRESS = "runner.address"
 SPEC = "runner.spec"
-"""Hash of the definition and files that were applied, on an assistant."""
+"""What was applied to an assistant: an imprint (`imprint.py`), one hash for each field."""
+ECHO = "runner.echo"
+"""What the server made of it, where that was something else: an imprint of those fields alone."""
 FILES = "runner.files"
-"""Hash of the file list that was applied: the commit mark of a store, written last. On an assistant, of its
-code interpreter's files and their ids."""
+"""Hash of the file list that was applied: the commit mark of a store, written last."""
 PLAY = "runner.play"
 """On a play's temporary objects, in place of an address: sync never binds to them."""
 
@@ -33,10 +34,13 @@ def is_untagged(metadata: Mapping[str, str]) -> bool:
     return NAMESPACE not in metadata
 
 
-def merge_metadata(theirs: Mapping[str, str], users: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
+def merge_metadata(
+    theirs: Mapping[str, str], users: Mapping[str, str], ours: Mapping[str, str], *, dropped: Container[str] = ()
+) -> dict[str, str]:
     """All metadata to send: an update replaces every key, so what others put there goes along.
 
-    The file's keys win over theirs, our tags over both. A mark that no longer applies is dropped.
+    The file's keys win over theirs, our tags over both. A mark that no longer applies is dropped, and so are the
+    keys in `dropped`.
     """
-    kept = {key: value for key, value in theirs.items() if key not in (SPEC, FILES)}
+    kept = {key: value for key, value in theirs.items() if key not in (SPEC, ECHO, FILES) and key not in dropped}
     return {**kept, **users, **ours}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from runner.backends import Files
@@ -21,9 +21,17 @@ _Key = tuple[FileUse, str, str]
 class Uploads:
     """The uploads of one sync or one copy. Failures are remembered too: nothing is sent a second time."""
 
-    def __init__(self, files: Files, *, expires_after_days: int | None = None) -> None:
+    def __init__(
+        self,
+        files: Files,
+        *,
+        expires_after_days: int | None = None,
+        on_release: Callable[[Sequence[FileId]], None] = lambda _: None,
+    ) -> None:
+        self.released: set[FileId] = set()
         self._files = files
         self._expires_after_days = expires_after_days
+        self._on_release = on_release
         self._places = asyncio.Semaphore(UPLOADS_AT_ONCE)
         self._tasks: dict[_Key, asyncio.Task[FileId]] = {}
         self._sent: list[FileId] = []
@@ -44,6 +52,18 @@ class Uploads:
     def keep(self, owner: str, file_ids: Iterable[FileId]) -> None:
         """Say that an owner (an id or address) refers to exactly these files now: `delete_unused` leaves them alone."""
         self._kept[owner] = frozenset(file_ids)
+
+    def release(self, file_ids: Sequence[FileId]) -> None:
+        """Say, before it happens, that an owner lets go of these files, whoever uploaded them."""
+        if file_ids:
+            self._on_release(file_ids)
+            self.released |= set(file_ids)
+
+    @property
+    def in_use(self) -> tuple[FileId, ...]:
+        """What was uploaded here and has an owner now."""
+        used = frozenset[FileId]().union(*self._kept.values())
+        return tuple(file_id for file_id in self._sent if file_id in used)
 
     async def delete_unused(self) -> tuple[str, ...]:
         """Delete what was uploaded here and came to nothing; one line for each file that may be left."""

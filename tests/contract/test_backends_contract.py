@@ -20,6 +20,7 @@ from wire_server import Seen, WireServer, reply, wire_server
 from runner.backends import Backend, Deployment, Endpoint, Files, Limits, _assistants_wire, _files
 from runner.backends.assistants import open_backend
 from runner.domain.assistant import Tool, ToolName
+from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import Ending, RunStatus, ThreadId
 from runner.domain.files import FileUse
 from runner.errors import RemoteError
@@ -38,6 +39,7 @@ needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no record
 async def test_a_backend_opens_with_everything_that_is_promised(name, tmp_path):
     module = load_plugin("runner.backends", name)
     assert isinstance(module.LIMITS, Limits)
+    assert isinstance(module.CAPABILITIES, Capabilities)
     with Journal(tmp_path / "journal.jsonl") as journal:
         opened = module.open_backend(Endpoint(base_url="http://127.0.0.1:9/v1", key=KEY), journal)
         assert isinstance(opened, AbstractAsyncContextManager)
@@ -46,8 +48,9 @@ async def test_a_backend_opens_with_everything_that_is_promised(name, tmp_path):
             assert _missing(Files, backend.files) == set()
 
 
-def test_openai_is_imported_only_with_a_backend():
-    code = "import sys, runner.backends; sys.exit('openai' in sys.modules or 'httpx2' in sys.modules)"
+@pytest.mark.parametrize("name", BACKENDS)
+def test_openai_is_imported_only_when_a_backend_is_opened(name):
+    code = f"import sys, runner.backends.{name}; sys.exit(bool({{'openai', 'httpx2', 'h11'}} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 

@@ -93,7 +93,7 @@ async def test_a_run_that_does_not_end_is_cancelled_at_the_deadline(talk, status
 
 
 async def test_a_run_that_can_t_be_cancelled_either_is_said_to_be_so(talk, monkeypatch):
-    monkeypatch.setattr("runner.backends.assistants.CANCELLING_S", 0.1)
+    monkeypatch.setattr("runner.backends._assistants_backend.CANCELLING_S", 0.1)
     stuck = playing(wire.run("in_progress"), cancelled=wire.run("cancelling"))
     async with talk(stuck, hurried=False) as (backend, _, _):
         run = await backend.ask(wire.question(deadline_s=0.05))
@@ -252,7 +252,7 @@ async def test_a_file_is_sent_under_the_name_given_whatever_it_is_called_here(ta
         body = server.seen[0].body
         assert "Menü “1”.txt".encode() in body
         assert b"Burger 23.75" in body
-        assert b"vision" in body
+        assert b"user_data" in body
         assert b'"expires_after[seconds]"\r\n\r\n86400' in body
         assert journal.live == ((Kind.FILE, "file-1"),)
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from runner.server.inference import Passage, ToolOutcome, ToolRequest
+from runner.server.sandboxes import OUTPUT_LIMIT_BYTES, open_sandbox
 from runner.server.tools import ToolContext
-from runner.server.tools.code_interpreter import OUTPUT_LIMIT_BYTES, CodeInterpreter
+from runner.server.tools.code_interpreter import CodeInterpreter
 
 CANARY = "canary-7f3a91"
 TIME_LIMIT_S = 1.5
@@ -49,8 +50,17 @@ ATTACKS = (
     Attack(name="open the ssh folder", code="import os\nos.listdir('/root/.ssh')", says="PermissionError"),
     Attack(name="list the root", code="import os\nos.listdir('/')", says="PermissionError"),
     Attack(name="write outside", code="open('HOST/marker', 'w').write('x')", says="PermissionError"),
-    Attack(name="write into the given folder", code="open('/mnt/data/marker', 'w').write('x')", says="Error"),
-    Attack(name="delete a given file", code="import os\nos.remove('/mnt/data/given.txt')", says="Error"),
+    Attack(name="write above its folder", code="open('/mnt/data/../marker', 'w').write('x')", says="PermissionError"),
+    Attack(name="delete a given file", code="import os\nos.remove('/mnt/data/given.txt')"),
+    Attack(
+        name="fill the disk", code="while True: open('/mnt/data/x', 'a').write('x' * 10**6)", says="disk write limit"
+    ),
+    Attack(
+        name="fill the disk with names",
+        code="n = 0\nwhile True:\n  open(f'/mnt/data/{n}', 'w').write('')\n  n += 1",
+        says="[stopped",
+        stopped=True,
+    ),
     Attack(name="climb out with dots", code="open('/mnt/data/../../HOST/secret.txt').read()", says="PermissionError"),
     Attack(name="climb out relatively", code="open('../' * 9 + 'HOST/secret.txt'.lstrip('/')).read()", says="Error"),
     Attack(name="follow a link outwards", code="open('/mnt/data/link.txt').read()", says="Error"),
@@ -187,7 +197,7 @@ ATTACKS = (
 
 @pytest.fixture
 async def tool() -> AsyncIterator[CodeInterpreter]:
-    opened = CodeInterpreter(time_limit_s=TIME_LIMIT_S)
+    opened = CodeInterpreter(open_sandbox("monty", TIME_LIMIT_S))
     yield opened
     await opened.close()
 
@@ -277,7 +287,7 @@ async def test_one_thread_does_not_see_what_another_defined(tool: CodeInterprete
 
 async def test_no_worker_is_left_when_the_tool_is_closed() -> None:
     before = children()
-    tool = CodeInterpreter(time_limit_s=TIME_LIMIT_S)
+    tool = CodeInterpreter(open_sandbox("monty", TIME_LIMIT_S))
     await run(tool, "while True: pass")
     await run(tool, "x = 'a' * 10**10")
     await tool.close()

@@ -68,6 +68,20 @@ async def test_a_living_process_keeps_its_run_and_stops_it_when_another_one_says
     assert cancelled.status == "cancelled"
 
 
+async def test_a_stream_tells_of_a_cancellation_from_another_process(tmp_path: Path) -> None:
+    async with server_process(tmp_path, "sleeper") as (_, worker), server_process(tmp_path, "echo") as (_, other):
+        assistant = await worker.beta.assistants.create(model="m")
+        thread = {"messages": [{"role": "user", "content": "Hi"}]}
+        names = []
+        async with worker.beta.threads.create_and_run_stream(assistant_id=assistant.id, thread=thread) as stream:
+            async for event in stream:
+                names.append(event.event)
+                if event.event == "thread.run.in_progress":
+                    await other.beta.threads.runs.cancel(event.data.id, thread_id=event.data.thread_id)
+
+    assert names[-3:] == ["thread.run.in_progress", "thread.run.cancelling", "thread.run.cancelled"]
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")
 async def test_a_run_whose_process_was_killed_is_failed_on_a_later_read(tmp_path: Path) -> None:
     async with server_process(tmp_path, "sleeper") as (process, worker):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
 import pytest
 from embedded_brains import Searcher
 from openai import AsyncOpenAI
+from openai_schemas import SHARED, Validate, openapi_validator
 
 from runner.server.embedded import start_embedded
 
@@ -20,54 +19,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning"),
 ]
 
-SHARED = Path(os.environ.get("RUNNER_SHARED", Path(__file__).parents[3] / "shared"))
-OPENAPI = SHARED / "openapi" / "openai-2026-08-21.json"
-
-# Where recorded traffic differs from the file, the recordings are right: fields that come as null, or not at all.
-NULL_IN_RECORDINGS = {
-    "RunObject": ("instructions",),
-    "OpenAIFile": ("expires_at", "status_details"),
-    "VectorStoreObject": ("name", "expires_after"),
-}
-ABSENT_IN_RECORDINGS = {
-    "MessageObject": ("status", "incomplete_details", "completed_at", "incomplete_at"),
-    "RunStepObject": ("expired_at", "metadata"),
-}
-RENAMED_IN_RECORDINGS = {"VectorStoreFileBatchObject": ("object", "vector_store.file_batch")}
-
-Validate = Callable[[str, object], None]
-
 
 @pytest.fixture(scope="module")
 def validate() -> Validate:
-    if not OPENAPI.exists():
-        pytest.skip(f"no OpenAPI file at {OPENAPI}; set RUNNER_SHARED to check against it")
-    document = _allow_nulls(json.loads(OPENAPI.read_text(encoding="utf-8")))
-    schemas = document["components"]["schemas"]
-    for name, fields in NULL_IN_RECORDINGS.items():
-        for field in fields:
-            properties = schemas[name]["properties"]
-            properties[field] = {"anyOf": [properties[field], {"type": "null"}]}
-    for name, fields in ABSENT_IN_RECORDINGS.items():
-        schemas[name]["required"] = [one for one in schemas[name]["required"] if one not in fields]
-    for name, (field, value) in RENAMED_IN_RECORDINGS.items():
-        schemas[name]["properties"][field] = {"const": value}
-
-    def check(name: str, body: object) -> None:
-        schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
-        jsonschema_rs.validator_for(schema).validate(body)
-
-    return check
-
-
-def _allow_nulls(node: Any) -> Any:
-    """The file still says `nullable` in places, which JSON Schema does not know."""
-    if isinstance(node, list):
-        return [_allow_nulls(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    plain = {key: _allow_nulls(value) for key, value in node.items()}
-    return {"anyOf": [plain, {"type": "null"}]} if plain.pop("nullable", False) is True else plain
+    return openapi_validator()
 
 
 @pytest.fixture

@@ -318,8 +318,8 @@ async def test_a_thread_takes_images_and_inline_stores(client: AsyncOpenAI) -> N
         ({"model": "m", "metadata": {str(n): "" for n in range(17)}}, "metadata", "at most 16 properties"),
         ({"model": "m", "metadata": {"k": "v" * 513}}, "metadata.k", "maximum length 512"),
         ({"model": "m", "tools": [{"type": "retrieval"}]}, "tools[0].type", "Invalid value: 'retrieval'."),
-        ({"model": "m", "tools": [{"type": "function"}]}, "tools[0].type", "not supported"),
-        ({"model": "m", "response_format": {"type": "json_object"}}, "response_format", "not supported"),
+        ({"model": "m", "tools": [{"type": "function"}]}, "tools[0].function", "Missing required parameter"),
+        ({"model": "m", "response_format": {"type": "yaml"}}, "response_format.type", "Invalid value: 'yaml'."),
         (
             {"model": "m", "tools": [{"type": "file_search", "file_search": {"max_num_results": 51}}]},
             "tools[0].file_search.max_num_results",
@@ -338,13 +338,32 @@ async def test_a_wrong_body_is_refused_and_the_parameter_named(
     assert refused.value.type == "invalid_request_error"
 
 
-@pytest.mark.parametrize("extra", [{"stream": True}, {"max_completion_tokens": 300}, {"tool_choice": "required"}])
-async def test_what_is_not_supported_yet_is_refused_by_name(client: AsyncOpenAI, extra: dict[str, object]) -> None:
-    assistant = await client.beta.assistants.create(model="m")
-    with pytest.raises(openai.BadRequestError) as refused:
-        await client.post("/threads/runs", cast_to=object, body={"assistant_id": assistant.id, **extra})
+HYBRID = {"score_threshold": 0.5, "hybrid_search": {"text_weight": 1, "embedding_weight": 1}}
 
-    assert refused.value.param == next(iter(extra))
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        (
+            "/assistants",
+            {"model": "m", "tools": [{"type": "file_search", "file_search": {"ranking_options": HYBRID}}]},
+            "tools[0].file_search.ranking_options.hybrid_search",
+        ),
+        (
+            "/threads/runs",
+            {"assistant_id": "a", "truncation_strategy": {"type": "auto", "last_messages": 3}},
+            "truncation_strategy.last_messages",
+        ),
+        ("/vector_stores/vs/search", {"query": "q", "rewrite_query": True}, "rewrite_query"),
+    ],
+)
+async def test_what_is_not_supported_is_refused_by_name(
+    client: AsyncOpenAI, path: str, body: dict[str, object], param: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        await client.post(path, cast_to=object, body=body)
+
+    assert refused.value.param == param
     assert refused.value.code == "unsupported_parameter"
 
 

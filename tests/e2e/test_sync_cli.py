@@ -304,7 +304,7 @@ async def test_of_eight_syncs_at_once_one_assistant_and_one_store_remain(
                 plan, _ = await decide(desired, project.namespace, mine, now_s=time.time)
                 told: list[str] = []
                 await apply_plan(plan, mine, journal, tell=lambda applied: told.append(applied.error))
-                assert told == ["", ""]
+                assert not any(told)
 
     await asyncio.gather(*(sync_once(number) for number in range(8)))
 

@@ -1,4 +1,4 @@
-"""Papers that questions are asked about: three kinds of receipt, a hotel's bill, a guide; none is an example of ours."""
+"""Papers that questions are asked about: receipts of four kinds and a hotel's bill; none is an example of ours."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def market(path: Path) -> Path:
 
 
 def hotel(path: Path) -> Path:
-    """A hotel's bill with dates before the items and a credit note's look-alikes nowhere."""
+    """A hotel's bill with what a guest may want to know under it."""
     lines = (
         "Hotel Miramar, Calle del Mar 12, Malaga",
         "Guest: Peter Lindqvist",

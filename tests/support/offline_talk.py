@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from runner.server.engine.index import Index
+from runner.server.engine.toolbox import Toolbox
 from runner.server.extraction import extract_text, split_into_chunks
-from runner.server.inference import Answer, Role, Scene, SceneMessage, ToolOutcome, UseTools
+from runner.server.inference import Answer, Role, Scene, SceneMessage, ToolOutcome, ToolRequest, UseTools
 from runner.server.inference.offline import create
-from runner.server.tools import HostedTool, ToolContext, code_interpreter, file_search
+from runner.server.tools import ToolContext, ToolSettings
 
 MAX_MOVES = 5
 
@@ -17,17 +18,13 @@ MAX_MOVES = 5
 class Talk:
     """One thread. `ask` returns the answer and remembers both sides; `used` names the tools of the last answer."""
 
-    def __init__(self, folder: Path, files: Sequence[Path] = (), *, tools: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, files: Sequence[Path] = ()) -> None:
         self._index = Index(folder / "index.sqlite")
         self._has_documents = bool(files)
         for number, file in enumerate(files):
             chunks = split_into_chunks(extract_text(file, file.name))
             self._index.put("store", f"file-{number}", file.name, chunks)
-        self._tools: Mapping[str, HostedTool] = {
-            "file_search": file_search.create(),
-            "code_interpreter": code_interpreter.create(),
-        }
-        self._offered = frozenset(tools or self._tools)
+        self._toolbox = Toolbox(ToolSettings())
         self._inference = create({})
         self._messages: list[SceneMessage] = []
         self.used: list[str] = []
@@ -45,7 +42,7 @@ class Talk:
             scene = Scene(
                 model="any",
                 instructions="",
-                tools=self._offered,
+                tools=frozenset({"file_search", "code_interpreter"}),
                 messages=tuple(self._messages),
                 outcomes=tuple(outcomes),
                 has_documents=self._has_documents,
@@ -54,12 +51,17 @@ class Talk:
             if not isinstance(move, UseTools):
                 return move
             for request in move.requests:
+                assert isinstance(request, ToolRequest)
+                tool = await self._toolbox.open(request.tool)
                 context = ToolContext(index=self._index, thread_id="thread", store_ids=("store",))
-                outcomes.append(await self._tools[request.tool].run(request, context))
+                outcomes.append(await tool.run(request, context))
                 self.used.append(request.tool)
         raise AssertionError(f"no answer after {MAX_MOVES} moves: {move}")
 
+    def forget(self) -> None:
+        """Begin a new thread over the same files."""
+        self._messages = []
+
     async def close(self) -> None:
-        for tool in self._tools.values():
-            await tool.close()
+        await self._toolbox.close()
         self._index.close()

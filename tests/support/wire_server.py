@@ -46,12 +46,14 @@ class WireServer:
     seen: list[Seen] = field(default_factory=list)
     url: str = ""
     asked: asyncio.Event = field(default_factory=asyncio.Event)
+    connections: int = 0
 
     @property
     def calls(self) -> list[str]:
         return [str(one) for one in self.seen]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             while request := await _read_request(reader):
                 self.seen.append(request)

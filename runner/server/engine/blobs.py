@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -51,6 +52,14 @@ class Blobs:
             os.unlink(name)
             raise
         return Arrival(path=Path(name), sha256=digest.hexdigest(), size_bytes=size_bytes)
+
+    def discard_stale(self, before: float) -> None:
+        """Remove what was arriving when a process was killed: contents last written before that Unix time."""
+        for path in self._arrivals.iterdir():
+            # Another process may be doing the same, or keeping an arrival.
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
 
     def keep(self, arrival: Arrival) -> None:
         arrival.path.replace(self.path(arrival.sha256))

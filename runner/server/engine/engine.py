@@ -15,7 +15,7 @@ from runner.errors import WriteFailed
 from runner.server.engine.blobs import Blobs
 from runner.server.engine.database import open_database
 from runner.server.engine.expiry import Lifetimes
-from runner.server.engine.feed import Feed
+from runner.server.engine.feed import Feed, RunChanged
 from runner.server.engine.ids import NewId, random_id
 from runner.server.engine.index import Index
 from runner.server.engine.records import RunRecord, RunState
@@ -23,8 +23,11 @@ from runner.server.engine.store import Store
 from runner.server.engine.toolbox import Toolbox
 from runner.server.engine.workers import Workers
 from runner.server.inference import Inference
+from runner.server.sandboxes import need_sandbox
+from runner.server.tools import ToolSettings
 
 INDEXED_AT_ONCE = 2
+STALE_ARRIVAL_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ class Engine:
     now: Callable[[], float]
     new_id: NewId
     owner: str
-    toolbox: Toolbox = field(default_factory=Toolbox)
+    toolbox: Toolbox = field(default_factory=lambda: Toolbox(ToolSettings()))
     workers: Workers = field(default_factory=Workers)
     feed: Feed = field(default_factory=Feed)
     indexing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(INDEXED_AT_ONCE))
@@ -57,23 +60,30 @@ async def open_engine(
     lifetimes: Lifetimes | None = None,
     now: Callable[[], float] = time.time,
     new_id: NewId = random_id,
+    tools: ToolSettings | None = None,
 ) -> AsyncIterator[Engine]:
     """An engine on a state folder (made if missing), for as long as the context lasts.
 
-    At its end all work is cancelled and settled. Raises WriteFailed if the folder can't be used.
+    At its end all work is cancelled and settled. Raises WriteFailed if the folder can't be used, UsageError if the
+    sandbox is not there.
     """
+    tools = tools or ToolSettings()
+    need_sandbox(tools.sandbox)
     database = _prepare(state)
     store = Store(open_database(database))
     index = Index(database)
+    blobs = Blobs(state / "blobs")
+    blobs.discard_stale(now() - STALE_ARRIVAL_S)
     engine = Engine(
         store=store,
-        blobs=Blobs(state / "blobs"),
+        blobs=blobs,
         index=index,
         inference=inference,
         lifetimes=lifetimes or Lifetimes(),
         now=now,
         new_id=new_id,
         owner=uuid4().hex,
+        toolbox=Toolbox(tools),
     )
     keeper = asyncio.create_task(_keep_leases(engine))
     try:
@@ -83,6 +93,7 @@ async def open_engine(
         await asyncio.gather(keeper, return_exceptions=True)
         await engine.workers.stop()
         await engine.toolbox.close()
+        await _close_inference(inference)
         index.close()
         store.close()
 
@@ -95,6 +106,12 @@ def _prepare(state: Path) -> Path:
     return state / "server.db"
 
 
+async def _close_inference(inference: Inference) -> None:
+    close = getattr(inference, "close", None)
+    if close is not None:
+        await close()
+
+
 async def _keep_leases(engine: Engine) -> None:
     """Show that this process is alive, and stop what another process asked to cancel."""
     while True:
@@ -105,4 +122,5 @@ async def _keep_leases(engine: Engine) -> None:
             for object_id in engine.workers.object_ids:
                 run = engine.store.find(RunRecord, object_id)
                 if run is not None and run.state is RunState.CANCELLING:
+                    engine.feed.tell(run.id, RunChanged(run=run))
                     engine.workers.cancel(object_id)

@@ -1,6 +1,6 @@
 """Tells subscribers what just became true of a run, after it was written.
 
-Streaming listens here: an event holds the record as it is now.
+Streaming listens here: an event holds the record as it is now, or a piece of what is being said.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from runner.server.engine.records import MessageRecord, RunRecord, StepRecord
+from runner.server.engine.records import MessageRecord, RunRecord, StepRecord, ToolCall
+from runner.server.inference import SourceMark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +24,32 @@ class StepChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallFinished:
+    """The call at `number` of a step has its outcome; the step may go on."""
+
+    step_id: str
+    number: int
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageWritten:
+    """A message has begun, or ended: its state says which."""
+
     message: MessageRecord
 
 
-Event = RunChanged | StepChanged | MessageWritten
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageGrew:
+    """A message that has begun goes on with this text, or with a source that is cited here."""
+
+    message_id: str
+    text: str = ""
+    source: SourceMark | None = None
+    is_refusal: bool = False
+
+
+Event = RunChanged | StepChanged | CallFinished | MessageWritten | MessageGrew
 Listener = Callable[[Event], None]
 
 
@@ -37,15 +59,29 @@ class Feed:
     def __init__(self) -> None:
         self._listeners: dict[str, list[Listener]] = {}
 
-    @contextmanager
-    def listening(self, run_id: str, listener: Listener) -> Iterator[None]:
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """The runs that somebody listens to."""
+        return tuple(self._listeners)
+
+    def subscribe(self, run_id: str, listener: Listener) -> Callable[[], None]:
+        """Tell `listener` of everything from now on. Returns what ends that; call it once."""
         self._listeners.setdefault(run_id, []).append(listener)
-        try:
-            yield
-        finally:
+
+        def unsubscribe() -> None:
             self._listeners[run_id].remove(listener)
             if not self._listeners[run_id]:
                 del self._listeners[run_id]
+
+        return unsubscribe
+
+    @contextmanager
+    def listening(self, run_id: str, listener: Listener) -> Iterator[None]:
+        unsubscribe = self.subscribe(run_id, listener)
+        try:
+            yield
+        finally:
+            unsubscribe()
 
     def tell(self, run_id: str, *events: Event) -> None:
         for event in events:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from runner.server.engine.blobs import Arrival
 from runner.server.engine.engine import Engine
+from runner.server.engine.file_records import FileRecord, StoredFileRecord
 from runner.server.engine.ids import IdKind
 from runner.server.engine.lookup import need
-from runner.server.engine.records import FileRecord, StoredFileRecord
 from runner.server.engine.vector_stores import detach
 
 

@@ -6,17 +6,20 @@ that are searched, so that what other stores hold changes no answer. Nothing of 
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from heapq import nsmallest
+from heapq import nlargest, nsmallest
 from pathlib import Path
 
 from runner.server.engine.database import open_database
-from runner.server.inference import Passage
+from runner.server.engine.meanings import MAX_PRODUCTS, fuse_ranks, put_vector, rank_by_meaning
+from runner.server.engine.meanings import SCHEMA as MEANINGS_SCHEMA
+from runner.server.inference import Passage, Vector
 
 _TOKENIZER = "porter unicode61 remove_diacritics 2"
 _SCHEMA = (
@@ -73,18 +76,25 @@ class Index:
         self._connection = open_database(database, any_thread=True)
         self._connection.execute("PRAGMA temp_store=MEMORY")
         with self._writing():
-            for statement in _SCHEMA:
+            for statement in (*_SCHEMA, *MEANINGS_SCHEMA):
                 self._connection.execute(statement)
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
 
-    def put(self, store_id: str, file_id: str, filename: str, chunks: Sequence[str]) -> None:
-        """Make `chunks` the file's content in the store, in place of what it had."""
+    def put(
+        self,
+        store_id: str,
+        file_id: str,
+        filename: str,
+        chunks: Sequence[str],
+        vectors: Sequence[Vector] | None = None,
+    ) -> None:
+        """Make `chunks` the file's content in the store, in place of what it had; with a vector for each, or none."""
         with self._lock, self._writing():
             self._remove("store_id = ? AND file_id = ?", (store_id, file_id))
-            for position, text in enumerate(chunks):
+            for position, (text, vector) in enumerate(zip(chunks, vectors or (None,) * len(chunks), strict=True)):
                 row = (store_id, file_id, filename, position, len(text.split()), text)
                 cursor = self._connection.execute(
                     "INSERT INTO chunks (store_id, file_id, filename, position, words, text) VALUES (?, ?, ?, ?, ?, ?)",
@@ -93,6 +103,8 @@ class Index:
                 self._connection.execute(
                     "INSERT INTO chunk_terms (rowid, text) VALUES (?, ?)", (cursor.lastrowid, text)
                 )
+                if vector is not None and cursor.lastrowid is not None:
+                    put_vector(self._connection, cursor.lastrowid, vector)
 
     def remove(self, store_id: str, file_id: str) -> None:
         with self._lock, self._writing():
@@ -102,18 +114,32 @@ class Index:
         with self._lock, self._writing():
             self._remove("store_id = ?", (store_id,))
 
-    def search(self, store_ids: Sequence[str], query: str, limit: int) -> tuple[Passage, ...]:
+    def search(
+        self,
+        store_ids: Sequence[str],
+        query: str,
+        limit: int,
+        file_ids: Collection[str] | None = None,
+        *,
+        meaning: Vector | None = None,
+    ) -> tuple[Passage, ...]:
         """The passages that have terms of the query, the best first, in an order that is always the same.
 
         A score is the share reached of what a chunk that repeats every term would get. A file that is in several
-        of the stores is found once.
+        of the stores is found once. `file_ids` leaves out all other files, and changes no score. With the query's
+        `meaning`, chunks that are near to it are found as well, and a score tells the places in both rankings.
         """
         with self._lock, self._reading():
             corpus = self._measure(tuple(dict.fromkeys(store_ids)))
             terms = self._choose_terms(query) if corpus.chunks else ()
             scores = self._score(corpus, terms)
+            if file_ids is not None:
+                scores = self._only(scores, corpus, file_ids)
             # A chunk may be found once in every store.
-            rows = self._fetch(scores, limit * max(1, len(corpus.store_ids)))
+            wanted = limit * max(1, len(corpus.store_ids))
+            if meaning is not None:
+                scores = fuse_ranks(scores, self._rank_by_meaning(scores, corpus, file_ids, meaning, wanted))
+            rows = self._fetch(scores, wanted)
         passages = {(row[0], row[2]): row for row in reversed(rows)}
         ordered = sorted(passages.values(), key=lambda row: (-row[4], row[1], row[3], row[0]))
         return tuple(
@@ -187,6 +213,32 @@ class Index:
                 gain = rarity * count * (_SATURATION + 1) / (count + _SATURATION * length)
                 scores[number] = scores.get(number, 0.0) + gain
         return {number: score / best for number, score in scores.items()}
+
+    def _rank_by_meaning(
+        self,
+        scores: dict[int, float],
+        corpus: _Corpus,
+        file_ids: Collection[str] | None,
+        meaning: Vector,
+        limit: int,
+    ) -> tuple[int, ...]:
+        most = MAX_PRODUCTS // max(1, len(meaning.values))
+        if corpus.chunks > most:
+            numbers: Collection[int] = nlargest(most, scores, key=lambda number: scores[number])
+        else:
+            numbers = self._numbers(corpus, file_ids)
+        return rank_by_meaning(self._connection, numbers, meaning, limit)
+
+    def _numbers(self, corpus: _Corpus, file_ids: Collection[str] | None) -> tuple[int, ...]:
+        rows = self._connection.execute(
+            f"SELECT number FROM chunks WHERE store_id IN ({_marks(corpus.store_ids)})"
+            " AND (? IS NULL OR file_id IN (SELECT value FROM json_each(?)))",
+            (*corpus.store_ids, *2 * (None if file_ids is None else json.dumps(list(file_ids)),)),
+        )
+        return tuple(number for (number,) in rows)
+
+    def _only(self, scores: dict[int, float], corpus: _Corpus, file_ids: Collection[str]) -> dict[int, float]:
+        return {number: scores[number] for number in self._numbers(corpus, file_ids) if number in scores}
 
     def _fetch(self, scores: dict[int, float], limit: int) -> list[tuple[str, str, str, int, float]]:
         """(file id, file name, text, position, score) of the best chunks."""

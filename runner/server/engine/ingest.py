@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from runner.domain.files import FILE_SEARCH_TYPES, file_type
+from runner.server.engine.embedding import embed_texts
 from runner.server.engine.engine import Engine
-from runner.server.engine.records import Chunking, Failure, FileRecord, IndexState, StoredFileRecord
+from runner.server.engine.file_records import Chunking, FileRecord, IndexState, StoredFileRecord
+from runner.server.engine.records import Failure
+from runner.server.engine.refusals import Refusal
 from runner.server.extraction import Unreadable, extract_text, split_into_chunks
+from runner.server.inference import Vector
 
+_TAKEN_TYPES = "https://platform.openai.com/docs/assistants/tools/file-search/supported-files"
 _STOPPED = Failure(code="server_error", message="The server stopped before the file was indexed.")
 
 
@@ -32,6 +38,18 @@ def _fail(engine: Engine, stored_id: str, failure: Failure) -> None:
         engine.index.remove(stored.store_id, stored.file_id)
 
 
+def refuse_types(files: Iterable[FileRecord]) -> None:
+    """Raises Refusal, in OpenAI's words, if file search takes not all of them."""
+    types = dict.fromkeys(file_type(file.filename) for file in files)
+    refused = [f".{one}" if one else "none" for one in types if one not in FILE_SEARCH_TYPES]
+    if refused:
+        raise Refusal(
+            f"Files with extensions [{', '.join(refused)}] are not supported for retrieval. See {_TAKEN_TYPES}",
+            param="file_ids",
+            code="unsupported_file",
+        )
+
+
 async def _index(engine: Engine, stored_id: str) -> None:
     async with engine.indexing:
         stored = engine.store.find(StoredFileRecord, stored_id)
@@ -39,8 +57,7 @@ async def _index(engine: Engine, stored_id: str) -> None:
         if stored is None or file is None:
             return
         if file_type(file.filename) not in FILE_SEARCH_TYPES:
-            message = f"The type of {file.filename!r} is not supported."
-            _fail(engine, stored_id, Failure(code="unsupported_file", message=message))
+            _fail(engine, stored_id, Failure(code="unsupported_file", message="The file type is not supported."))
             return
         path = engine.blobs.path(file.sha256)
         try:
@@ -48,18 +65,30 @@ async def _index(engine: Engine, stored_id: str) -> None:
         except Unreadable as reason:
             _fail(engine, stored_id, Failure(code="invalid_file", message=str(reason)))
             return
-        await _put(engine, stored, file.filename, chunks)
+        except OSError as error:
+            message = f"The server can't read the file's content: {error.strerror or error}."
+            _fail(engine, stored_id, Failure(code="server_error", message=message))
+            return
+        vectors = await embed_texts(engine.inference, chunks)
+        await _put(engine, stored, file.filename, chunks, vectors)
 
 
 def _read_chunks(path: Path, filename: str, chunking: Chunking) -> tuple[str, ...]:
-    text = extract_text(path, filename)
+    with path.open("rb"):  # that it is there is the server's affair, that it can be read the file's
+        text = extract_text(path, filename)
     return split_into_chunks(text, max_tokens=chunking.max_tokens, overlap_tokens=chunking.overlap_tokens)
 
 
-async def _put(engine: Engine, stored: StoredFileRecord, filename: str, chunks: tuple[str, ...]) -> None:
+async def _put(
+    engine: Engine,
+    stored: StoredFileRecord,
+    filename: str,
+    chunks: tuple[str, ...],
+    vectors: tuple[Vector, ...] | None,
+) -> None:
     """Write the chunks. A cancellation waits for the thread that writes, to leave nothing behind."""
     writing = asyncio.ensure_future(
-        asyncio.to_thread(engine.index.put, stored.store_id, stored.file_id, filename, chunks)
+        asyncio.to_thread(engine.index.put, stored.store_id, stored.file_id, filename, chunks, vectors)
     )
     try:
         await asyncio.shield(writing)

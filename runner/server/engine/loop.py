@@ -3,66 +3,65 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
+from typing import cast
 
+from runner.server.engine.budget import COMPLETION, cut_to_fit, find_exceeded, sum_tokens
+from runner.server.engine.calls import make_calls, new_call
 from runner.server.engine.engine import Engine
-from runner.server.engine.feed import MessageWritten, StepChanged
-from runner.server.engine.ids import IdKind
-from runner.server.engine.records import (
-    Failure,
-    IndexState,
-    MessageRecord,
-    RunRecord,
-    RunState,
-    StepRecord,
-    StepState,
-    StoredFileRecord,
-    TextPart,
-    Tokens,
-    ToolCall,
+from runner.server.engine.file_records import IndexState, StoredFileRecord
+from runner.server.engine.records import Failure, RefusalPart, RunRecord, RunState, StepRecord, TextPart, Tokens
+from runner.server.engine.scene import build_scene, offered_functions, offered_tools, searched_stores
+from runner.server.engine.speech import Speech, new_step
+from runner.server.engine.transitions import break_off, move_run
+from runner.server.inference import (
+    Answer,
+    BreakOff,
+    Expire,
+    Fail,
+    Refuse,
+    Scene,
+    ToolRequest,
+    Turnout,
+    UseTools,
 )
-from runner.server.engine.scene import build_scene, offered_tools, searched_stores, tool_context
-from runner.server.engine.transitions import move_run
-from runner.server.engine.vector_stores import touch_stores
-from runner.server.inference import Answer, Role, ToolRequest, UseTools
 
 MAX_MOVES = 32
 _LOOK_AGAIN_S = 0.02
 
+_DecideAloud = Callable[[Scene, Callable[[str], Awaitable[None]]], Awaitable[Turnout]]
 
-async def work_on_run(engine: Engine, run_id: str) -> None:
-    """Take a queued run to its end. Its expiry is kept here, by the time that `expires_at` leaves."""
-    run = move_run(engine, run_id, RunState.IN_PROGRESS)
-    if run is None:
-        return
+
+def take_up(engine: Engine, run: RunRecord) -> None:
+    """Work on a queued run in the background, in this process's care."""
+    engine.hold(run.id)
+    stopped = partial(break_off, engine, run.id, "The server stopped, or failed, while it worked on the run.")
+    engine.workers.start(run.id, _work_on_run(engine, run), on_break=stopped)
+
+
+async def _work_on_run(engine: Engine, run: RunRecord) -> None:
+    """Take a queued run to its end, or to where it waits for the client. `expires_at` is kept here meanwhile."""
     try:
         async with asyncio.timeout(run.expires_at - engine.now()) as deadline:
-            await _wait_for_documents(engine, run)
-            await _make_moves(engine, run)
+            await _wait_for_admission(engine, run)
+            begun = move_run(engine, run.id, RunState.IN_PROGRESS)
+            if begun is not None:
+                await _wait_for_documents(engine, begun)
+                await _make_moves(engine, begun)
     except TimeoutError:
         if not deadline.expired():
             raise
-        move_run(engine, run_id, RunState.EXPIRED)
+        move_run(engine, run.id, RunState.EXPIRED)
     # Another process may have asked for the end meanwhile; from any other state this does nothing.
-    move_run(engine, run_id, RunState.CANCELLED)
+    move_run(engine, run.id, RunState.CANCELLED)
 
 
-async def _make_moves(engine: Engine, run: RunRecord) -> None:
-    for _ in range(MAX_MOVES):
-        turnout = await engine.inference.decide(build_scene(engine, run))
-        tokens = Tokens(input=turnout.spent.input_tokens, output=turnout.spent.output_tokens)
-        if isinstance(turnout.move, Answer):
-            _write_answer(engine, run, turnout.move, tokens)
-            return
-        if unknown := {request.tool for request in turnout.move.requests} - offered_tools(run):
-            _fail(engine, run, f"The inference asked for tools that are not on offer: {', '.join(sorted(unknown))}.")
-            return
-        await _use_tools(engine, run, turnout.move, tokens)
-    _fail(engine, run, f"The inference made {MAX_MOVES} moves without coming to an answer.")
-
-
-def _fail(engine: Engine, run: RunRecord, reason: str) -> None:
-    move_run(engine, run.id, RunState.FAILED, Failure(code="server_error", message=reason))
+async def _wait_for_admission(engine: Engine, run: RunRecord) -> None:
+    admit = getattr(engine.inference, "admit", None)
+    if admit is not None:
+        await admit(build_scene(engine, run))
 
 
 async def _wait_for_documents(engine: Engine, run: RunRecord) -> None:
@@ -79,73 +78,90 @@ async def _wait_for_documents(engine: Engine, run: RunRecord) -> None:
         await asyncio.sleep(_LOOK_AGAIN_S)
 
 
-async def _use_tools(engine: Engine, run: RunRecord, move: UseTools, tokens: Tokens) -> None:
-    calls = tuple(
-        ToolCall(id=engine.new_id(IdKind.CALL), tool=request.tool, arguments=request.arguments)
-        for request in move.requests
-    )
-    step = replace(_new_step(engine, run), calls=calls, tokens=tokens)
-    engine.store.insert(step)
-    engine.feed.tell(run.id, StepChanged(step=step))
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_call_tool(engine, run, call)) for call in calls]
-    done = tuple(task.result() for task in tasks)
-    failed = next((call for call in done if not call.completed), None)
-    step = replace(
-        step,
-        calls=done,
-        state=StepState.COMPLETED if failed is None else StepState.FAILED,
-        failure=None if failed is None else Failure(code="server_error", message=failed.output),
-        ended_at=engine.now(),
-    )
-    engine.store.replace(step)
-    engine.feed.tell(run.id, StepChanged(step=step))
-
-
-async def _call_tool(engine: Engine, run: RunRecord, call: ToolCall) -> ToolCall:
-    tool = await engine.toolbox.open(call.tool)
-    context = tool_context(engine, run, call.tool)
-    outcome = await tool.run(ToolRequest(tool=call.tool, arguments=call.arguments), context)
-    if outcome.passages:
-        touch_stores(engine, context.store_ids)
-    return replace(call, completed=outcome.completed, output=outcome.output, passages=outcome.passages)
-
-
-def _write_answer(engine: Engine, run: RunRecord, answer: Answer, tokens: Tokens) -> None:
-    """The message, the step and the run's end, all or none: a run that was cancelled meanwhile gets no message."""
-    message = MessageRecord(
-        id=engine.new_id(IdKind.MESSAGE),
-        created_at=engine.now(),
-        thread_id=run.thread_id,
-        role=Role.ASSISTANT,
-        parts=(TextPart(text=answer.text, sources=answer.sources),),
-        assistant_id=run.assistant_id,
-        run_id=run.id,
-        declined=answer.declined,
-    )
-    step = replace(
-        _new_step(engine, run),
-        message_id=message.id,
-        state=StepState.COMPLETED,
-        ended_at=engine.now(),
-        tokens=tokens,
-    )
-    with engine.store.transaction():
-        current = engine.store.find(RunRecord, run.id)
-        if current is None or current.state is not RunState.IN_PROGRESS:
+async def _make_moves(engine: Engine, run: RunRecord) -> None:
+    for _ in range(MAX_MOVES):
+        steps = engine.store.children(StepRecord, run.id)
+        if sum(bool(step.calls) for step in steps) >= MAX_MOVES:
+            break
+        scene = build_scene(engine, run)
+        exceeded = find_exceeded(scene, run, sum_tokens(steps))
+        if exceeded is not None:
+            _leave_incomplete(engine, run, exceeded)
             return
-        engine.store.insert(message)
-        engine.store.insert(step)
-        engine.feed.tell(run.id, MessageWritten(message=message), StepChanged(step=step))
-        move_run(engine, run.id, RunState.COMPLETED)
+        speech = Speech(engine, run)
+        turnout = await _ask(engine, scene, speech)
+        if not await _follow(engine, run, _cut(turnout, scene), speech):
+            return
+    _fail(engine, run, f"The inference made {MAX_MOVES} moves without coming to an answer.")
 
 
-def _new_step(engine: Engine, run: RunRecord) -> StepRecord:
-    return StepRecord(
-        id=engine.new_id(IdKind.STEP),
-        created_at=engine.now(),
-        run_id=run.id,
-        thread_id=run.thread_id,
-        assistant_id=run.assistant_id,
-        state=StepState.IN_PROGRESS,
-    )
+async def _ask(engine: Engine, scene: Scene, speech: Speech) -> Turnout:
+    decide_aloud = getattr(engine.inference, "decide_aloud", None)
+    if decide_aloud is None:
+        return await engine.inference.decide(scene)
+    try:
+        return await cast(_DecideAloud, decide_aloud)(scene, speech.hear)
+    finally:
+        speech.keep_what_was_heard()
+
+
+def _cut(turnout: Turnout, scene: Scene) -> Turnout:
+    """The move, kept to the run's limit on what it may say."""
+    if not isinstance(turnout.move, Answer) or scene.max_output_tokens is None:
+        return turnout
+    text = cut_to_fit(turnout.move.text, turnout.spent, scene.max_output_tokens)
+    if text is None:
+        return turnout
+    spent = replace(turnout.spent, output_tokens=scene.max_output_tokens)
+    return Turnout(move=BreakOff(reason=COMPLETION, text=text), spent=spent)
+
+
+async def _follow(engine: Engine, run: RunRecord, turnout: Turnout, speech: Speech) -> bool:
+    """Do as the inference says; whether it is to be asked again."""
+    tokens = Tokens(input=turnout.spent.input_tokens, output=turnout.spent.output_tokens)
+    match turnout.move:
+        case UseTools() as move:
+            return await _use_tools(engine, run, move, speech, tokens)
+        case Answer(text=text, sources=sources, declined=declined):
+            with engine.store.transaction():
+                if speech.end(TextPart(text=text, sources=sources), tokens=tokens, declined=declined):
+                    move_run(engine, run.id, RunState.COMPLETED)
+        case Refuse(text=text):
+            with engine.store.transaction():
+                if speech.end(RefusalPart(text=text), tokens=tokens):
+                    move_run(engine, run.id, RunState.COMPLETED)
+        case BreakOff(reason=reason, text=text):
+            cause = "content_filter" if reason == "content_filter" else "max_tokens"
+            with engine.store.transaction():
+                speech.end(TextPart(text=text), tokens=tokens, broken_off_by=cause)
+                _leave_incomplete(engine, run, reason)
+        case Fail(code=code, message=message):
+            move_run(engine, run.id, RunState.FAILED, Failure(code=code, message=message))
+        case Expire():
+            move_run(engine, run.id, RunState.EXPIRED)
+    return False
+
+
+async def _use_tools(engine: Engine, run: RunRecord, move: UseTools, speech: Speech, tokens: Tokens) -> bool:
+    requests = move.requests if run.parallel_tool_calls else move.requests[:1]
+    if not requests:
+        _fail(engine, run, "The inference asked for tools, and named none.")
+        return False
+    names = {request.tool if isinstance(request, ToolRequest) else request.name for request in requests}
+    offered = offered_tools(run) | {function.name for function in offered_functions(run)}
+    unknown = names - offered
+    if unknown:
+        _fail(engine, run, f"The inference asked for tools that are not on offer: {', '.join(sorted(unknown))}.")
+        return False
+    if (move.text or speech.has_begun) and not speech.end(TextPart(text=move.text), tokens=Tokens()):
+        return False
+    step = replace(new_step(engine, run), calls=tuple(new_call(engine, request) for request in requests), tokens=tokens)
+    return await make_calls(engine, run, step)
+
+
+def _leave_incomplete(engine: Engine, run: RunRecord, limit: str) -> None:
+    move_run(engine, run.id, RunState.INCOMPLETE, Failure(code=limit, message=""))
+
+
+def _fail(engine: Engine, run: RunRecord, reason: str) -> None:
+    move_run(engine, run.id, RunState.FAILED, Failure(code="server_error", message=reason))

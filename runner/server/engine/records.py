@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar
 
-from runner.server.inference import Passage, Role, SourceMark
+from runner.server.inference import OfferedFunction, Passage, Role, SourceMark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSetting:
-    """A tool on offer. Options of file_search: `max_num_results`, `ranker`, `score_threshold`."""
+    """A hosted tool on offer. Options of file_search: `max_num_results`, `ranker`, `score_threshold`."""
 
     name: str
     options: Mapping[str, object] = field(default_factory=dict)
@@ -53,15 +53,27 @@ class Resources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
-    """How to answer: what an assistant is set to, and a run is started with."""
+    """How to answer: what an assistant is set to, and a run is started with. None is "not said".
+
+    `response_format` is the API's mapping; None leaves it to the model.
+    """
 
     model: str
     instructions: str | None = None
-    tools: tuple[ToolSetting, ...] = ()
+    tools: tuple[ToolSetting | OfferedFunction, ...] = ()
     resources: Resources = field(default_factory=Resources)
-    temperature: float | None = 1.0
-    top_p: float | None = 1.0
+    temperature: float | None = None
+    top_p: float | None = None
     reasoning_effort: str | None = None
+    response_format: Mapping[str, object] | None = None
+
+    @property
+    def hosted_tools(self) -> tuple[ToolSetting, ...]:
+        return tuple(tool for tool in self.tools if isinstance(tool, ToolSetting))
+
+    @property
+    def functions(self) -> tuple[OfferedFunction, ...]:
+        return tuple(tool for tool in self.tools if isinstance(tool, OfferedFunction))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +95,28 @@ class ThreadRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PathMark:
+    """Where in a text (a character offset) a file is named that code wrote; `text` is what stands there."""
+
+    position: int
+    text: str
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextPart:
-    """Text without citation marks; `sources` say where they belong, in order of position."""
+    """Text without citation marks; `sources` say where they belong, in order of position, as `paths` are."""
 
     text: str
     sources: tuple[SourceMark, ...] = ()
+    paths: tuple[PathMark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalPart:
+    """What was said instead of an answer."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +136,27 @@ class Attachment:
     tools: tuple[str, ...]
 
 
+class MessageState(Enum):
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    INCOMPLETE = "incomplete"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRecord(Record):
+    """`broken_off_by` says why an incomplete one stops where it does (`max_tokens`, `run_cancelled`, ...).
+
+    `ended_at` is when a message of the assistant's was complete, or broke off.
+    """
+
     KIND: ClassVar[str] = "message"
 
     thread_id: str
     role: Role
-    parts: tuple[TextPart | ImagePart, ...]
+    parts: tuple[TextPart | ImagePart | RefusalPart, ...]
+    state: MessageState = MessageState.COMPLETED
+    broken_off_by: str | None = None
+    ended_at: float | None = None
     attachments: tuple[Attachment, ...] = ()
     assistant_id: str | None = None
     run_id: str | None = None
@@ -126,10 +169,11 @@ class MessageRecord(Record):
 
 
 class RunState(Enum):
-    """The life of a run: the upper three are its beginning and work, the rest its ends."""
+    """The life of a run: the upper four are its beginning, work and wait for the client, the rest its ends."""
 
     QUEUED = "queued"
     IN_PROGRESS = "in_progress"
+    REQUIRES_ACTION = "requires_action"
     CANCELLING = "cancelling"
     CANCELLED = "cancelled"
     COMPLETED = "completed"
@@ -139,7 +183,7 @@ class RunState(Enum):
 
     @property
     def is_active(self) -> bool:
-        return self in {RunState.QUEUED, RunState.IN_PROGRESS, RunState.CANCELLING}
+        return self in {RunState.QUEUED, RunState.IN_PROGRESS, RunState.REQUIRES_ACTION, RunState.CANCELLING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,10 +206,42 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFile:
+    """A file that code wrote, by its path inside the code's folder."""
+
+    name: str
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One call of a hosted tool, with its outcome once there is one (`completed` None: not yet)."""
+
+    id: str
+    tool: str
+    arguments: Mapping[str, object]
+    completed: bool | None = None
+    output: str = ""
+    passages: tuple[Passage, ...] = ()
+    files: tuple[KeptFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionCall:
+    """One call of the client's function, with what the client answered (`output` None: not yet)."""
+
+    id: str
+    name: str
+    arguments: str
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord(Record):
     """`own_resources` are those that the request named, `brief.resources` those in force.
 
-    `last_messages` limits what the inference sees of the thread; `tools_allowed` False offers it no tool.
+    `last_messages` limits what the inference sees of the thread; `tool_choice` is as a Scene has it. `awaited` are
+    the calls that the client is to answer. The `failure` of an incomplete run has the limit's name as its code.
     """
 
     KIND: ClassVar[str] = "run"
@@ -177,7 +253,11 @@ class RunRecord(Record):
     expires_at: float
     own_resources: Resources = field(default_factory=Resources)
     last_messages: int | None = None
-    tools_allowed: bool = True
+    tool_choice: str = "auto"
+    parallel_tool_calls: bool = True
+    max_prompt_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    awaited: tuple[FunctionCall, ...] = ()
     started_at: float | None = None
     ended_at: float | None = None
     failure: Failure | None = None
@@ -190,7 +270,12 @@ class RunRecord(Record):
 
     @property
     def is_being_worked_on(self) -> bool:
-        return self.state.is_active
+        return self.state.is_active and self.state is not RunState.REQUIRES_ACTION
+
+    @property
+    def due_at(self) -> float | None:
+        # While it is worked on, who works on it keeps the time.
+        return self.expires_at if self.state is RunState.REQUIRES_ACTION else None
 
 
 class StepState(Enum):
@@ -199,18 +284,6 @@ class StepState(Enum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
-    """One call, with its outcome once there is one (`completed` None: not yet)."""
-
-    id: str
-    tool: str
-    arguments: Mapping[str, object]
-    completed: bool | None = None
-    output: str = ""
-    passages: tuple[Passage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +296,7 @@ class StepRecord(Record):
     thread_id: str
     assistant_id: str
     state: StepState
-    calls: tuple[ToolCall, ...] = ()
+    calls: tuple[ToolCall | FunctionCall, ...] = ()
     message_id: str | None = None
     ended_at: float | None = None
     failure: Failure | None = None
@@ -232,101 +305,3 @@ class StepRecord(Record):
     @property
     def parent_id(self) -> str:
         return self.run_id
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRecord(Record):
-    """An uploaded file; its bytes are the blob called `sha256`."""
-
-    KIND: ClassVar[str] = "file"
-
-    filename: str
-    size_bytes: int
-    purpose: str
-    sha256: str
-    expires_at: float | None = None
-
-    @property
-    def due_at(self) -> float | None:
-        return self.expires_at
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreRecord(Record):
-    """A vector store. It expires after so many days without use; None is never."""
-
-    KIND: ClassVar[str] = "vector_store"
-
-    last_active_at: float
-    name: str | None = None
-    description: str | None = None
-    expires_after_days: int | None = None
-    is_expired: bool = False
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def expires_at(self) -> float | None:
-        if self.expires_after_days is None:
-            return None
-        return self.last_active_at + self.expires_after_days * 86_400
-
-    @property
-    def due_at(self) -> float | None:
-        return None if self.is_expired else self.expires_at
-
-
-class IndexState(Enum):
-    IN_PROGRESS = "in_progress"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunking:
-    """How a file is cut up for search. The defaults are OpenAI's."""
-
-    max_tokens: int = 800
-    overlap_tokens: int = 400
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFileRecord(Record):
-    """A file in a vector store; its id is made of both ids."""
-
-    KIND: ClassVar[str] = "stored_file"
-
-    store_id: str
-    file_id: str
-    state: IndexState = IndexState.IN_PROGRESS
-    usage_bytes: int = 0
-    failure: Failure | None = None
-    chunking: Chunking = field(default_factory=Chunking)
-    attributes: Mapping[str, object] = field(default_factory=dict)
-    batch_id: str | None = None
-
-    @property
-    def parent_id(self) -> str:
-        return self.store_id
-
-    @property
-    def is_being_worked_on(self) -> bool:
-        return self.state is IndexState.IN_PROGRESS
-
-
-def stored_file_id(store_id: str, file_id: str) -> str:
-    return f"{store_id}/{file_id}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchRecord(Record):
-    """Files that were put into a store together."""
-
-    KIND: ClassVar[str] = "batch"
-
-    store_id: str
-    is_cancelled: bool = False
-
-    @property
-    def parent_id(self) -> str:
-        return self.store_id

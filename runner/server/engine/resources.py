@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from runner.server.engine.engine import Engine
+from runner.server.engine.file_records import FileRecord, StoreRecord
 from runner.server.engine.lookup import need
-from runner.server.engine.records import FileRecord, Resources, StoreRecord
+from runner.server.engine.records import Resources
 from runner.server.engine.refusals import Refusal
 from runner.server.engine.vector_stores import NewStore, create_store
 

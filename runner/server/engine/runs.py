@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from runner.server.engine.engine import Engine
 from runner.server.engine.ids import IdKind
 from runner.server.engine.lookup import need
-from runner.server.engine.loop import work_on_run
+from runner.server.engine.loop import take_up
 from runner.server.engine.records import AssistantRecord, Brief, Resources, RunRecord, RunState, ThreadRecord
-from runner.server.engine.refusals import Conflict
+from runner.server.engine.refusals import Conflict, Refusal
 from runner.server.engine.resources import ResourceOrder, settle_resources
 from runner.server.engine.threads import NewMessage, NewThread, active_run, append_message, create_thread
-from runner.server.engine.transitions import break_off, move_run
+from runner.server.engine.transitions import move_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOrder:
-    """What a run is started with. `overrides` are fields of the assistant's Brief that hold for this run only."""
+    """What a run is started with. `overrides` are fields of the assistant's Brief that hold for this run only.
+
+    `tool_choice` is auto, none, required or the name of a tool or function.
+    """
 
     assistant_id: str
     overrides: Mapping[str, object] = field(default_factory=dict)
@@ -27,7 +29,10 @@ class RunOrder:
     additional_messages: tuple[NewMessage, ...] = ()
     resources: ResourceOrder = field(default_factory=ResourceOrder)
     last_messages: int | None = None
-    tools_allowed: bool = True
+    tool_choice: str = "auto"
+    parallel_tool_calls: bool = True
+    max_prompt_tokens: int | None = None
+    max_completion_tokens: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -40,24 +45,27 @@ def start_run(engine: Engine, thread_id: str, order: RunOrder) -> RunRecord:
             raise Conflict(f"Thread {thread_id} already has an active run {active.id}.")
         for message in order.additional_messages:
             append_message(engine, thread_id, message)
+        brief = _brief(engine, assistant.brief, order)
+        _check_choice(order.tool_choice, brief)
         now = engine.now()
         run = RunRecord(
             id=engine.new_id(IdKind.RUN),
             created_at=now,
             thread_id=thread_id,
             assistant_id=assistant.id,
-            brief=_brief(engine, assistant.brief, order),
+            brief=brief,
             own_resources=settle_resources(engine, order.resources, Resources()),
             state=RunState.QUEUED,
             expires_at=now + engine.lifetimes.run_s,
             last_messages=order.last_messages,
-            tools_allowed=order.tools_allowed,
+            tool_choice=order.tool_choice,
+            parallel_tool_calls=order.parallel_tool_calls,
+            max_prompt_tokens=order.max_prompt_tokens,
+            max_completion_tokens=order.max_completion_tokens,
             metadata=order.metadata,
         )
         engine.store.insert(run)
-        engine.hold(run.id)
-    stopped = partial(break_off, engine, run.id, "The server stopped, or failed, while it worked on the run.")
-    engine.workers.start(run.id, work_on_run(engine, run.id), on_break=stopped)
+        take_up(engine, run)
     return run
 
 
@@ -75,6 +83,16 @@ def _brief(engine: Engine, base: Brief, order: RunOrder) -> Brief:
     return replace(brief, resources=settle_resources(engine, order.resources, brief.resources))
 
 
+def _check_choice(choice: str, brief: Brief) -> None:
+    if choice in {"auto", "none"}:
+        return
+    names = {tool.name for tool in brief.tools}
+    if not names:
+        raise Refusal("'tool_choice' is only allowed when there are tools.", param="tool_choice")
+    if choice != "required" and choice not in names:
+        raise Refusal(f"'tool_choice' names '{choice}', which is not among the tools.", param="tool_choice")
+
+
 def update_run(engine: Engine, thread_id: str, run_id: str, metadata: Mapping[str, str] | None) -> RunRecord:
     with engine.store.transaction():
         run = need(engine, RunRecord, run_id, thread_id)
@@ -85,10 +103,16 @@ def update_run(engine: Engine, thread_id: str, run_id: str, metadata: Mapping[st
 
 
 def cancel_run(engine: Engine, thread_id: str, run_id: str) -> RunRecord:
-    """Ask a run to stop; it does so soon after. If another process works on it, that one will notice."""
+    """Ask a run to stop; it does so soon after. If another process works on it, that one will notice.
+
+    What only waits for the client has stopped already.
+    """
     run = need(engine, RunRecord, run_id, thread_id)
     cancelling = move_run(engine, run_id, RunState.CANCELLING)
     if cancelling is None:
         raise Conflict(f"Cannot cancel run with status '{need(engine, RunRecord, run.id).state.value}'.")
-    engine.workers.cancel(run_id)
+    if run.state is RunState.REQUIRES_ACTION:
+        move_run(engine, run_id, RunState.CANCELLED)
+    else:
+        engine.workers.cancel(run_id)
     return cancelling

@@ -2,48 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
+from runner.server.engine.budget import fit_scene, left_to_say, sum_tokens
+from runner.server.engine.embedding import embed_texts
 from runner.server.engine.engine import Engine
+from runner.server.engine.file_records import FileRecord, IndexState, StoredFileRecord, StoreRecord
 from runner.server.engine.records import (
-    FileRecord,
+    FunctionCall,
     ImagePart,
-    IndexState,
     MessageRecord,
     RunRecord,
     StepRecord,
-    StoredFileRecord,
-    StoreRecord,
-    TextPart,
     ThreadRecord,
     ToolCall,
 )
-from runner.server.inference import Passage, Scene, SceneMessage, ToolOutcome, ToolRequest
-from runner.server.tools import Index, ToolContext
+from runner.server.engine.searching import AboveScore
+from runner.server.inference import FunctionRequest, OfferedFunction, Scene, SceneMessage, ToolOutcome, ToolRequest
+from runner.server.tools import ToolContext
+
+_PLAIN_TEXT = {"type": "text"}
 
 
 def build_scene(engine: Engine, run: RunRecord) -> Scene:
     """All that the inference may know now. It is read from the store each time: a run can be taken up again."""
+    brief = run.brief
     steps = engine.store.children(StepRecord, run.id)
-    return Scene(
-        model=run.brief.model,
-        instructions=run.brief.instructions or "",
+    used = sum_tokens(steps)
+    outcomes = tuple(outcome for step in steps for call in step.calls if (outcome := _outcome(call)) is not None)
+    scene = Scene(
+        model=brief.model,
+        instructions=brief.instructions or "",
         tools=offered_tools(run),
         messages=_messages(engine, run),
-        outcomes=tuple(_outcome(call) for step in steps for call in step.calls if call.completed is not None),
+        outcomes=outcomes,
         has_documents=any(
             file.state is IndexState.COMPLETED
             for store_id in searched_stores(engine, run)
             for file in engine.store.children(StoredFileRecord, store_id)
         ),
         thread_files=_thread_files(engine, run),
+        functions=offered_functions(run),
+        # A choice is for the run's first move: were it kept, the run would never come to an answer.
+        tool_choice="auto" if outcomes and run.tool_choice != "none" else run.tool_choice,
+        parallel_tool_calls=run.parallel_tool_calls,
+        response_format=None if brief.response_format == _PLAIN_TEXT else brief.response_format,
+        temperature=brief.temperature,
+        top_p=brief.top_p,
+        reasoning_effort=brief.reasoning_effort,
+        max_output_tokens=left_to_say(run, used),
     )
+    return fit_scene(scene, run, used)
 
 
 def offered_tools(run: RunRecord) -> frozenset[str]:
-    return frozenset(tool.name for tool in run.brief.tools) if run.tools_allowed else frozenset()
+    return frozenset(tool.name for tool in run.brief.hosted_tools) if run.tool_choice != "none" else frozenset()
+
+
+def offered_functions(run: RunRecord) -> tuple[OfferedFunction, ...]:
+    return run.brief.functions if run.tool_choice != "none" else ()
 
 
 def searched_stores(engine: Engine, run: RunRecord) -> tuple[str, ...]:
@@ -65,7 +84,7 @@ def _thread_files(engine: Engine, run: RunRecord) -> frozenset[str]:
 
 
 def tool_context(engine: Engine, run: RunRecord, tool: str) -> ToolContext:
-    options = next((setting.options for setting in run.brief.tools if setting.name == tool), {})
+    options = next((setting.options for setting in run.brief.hosted_tools if setting.name == tool), {})
     threshold = options.get("score_threshold")
     return ToolContext(
         index=AboveScore(index=engine.index, threshold=threshold if isinstance(threshold, float) else 0.0),
@@ -73,29 +92,20 @@ def tool_context(engine: Engine, run: RunRecord, tool: str) -> ToolContext:
         store_ids=searched_stores(engine, run),
         files=_code_files(engine, run),
         options=options,
+        embed=partial(embed_texts, engine.inference),
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AboveScore:
-    """An index that leaves out what scores below a threshold."""
-
-    index: Index
-    threshold: float
-
-    def search(self, store_ids: Sequence[str], query: str, limit: int) -> tuple[Passage, ...]:
-        found = self.index.search(store_ids, query, limit)
-        return tuple(passage for passage in found if passage.score >= self.threshold)
-
-
 def _messages(engine: Engine, run: RunRecord) -> tuple[SceneMessage, ...]:
-    messages = engine.store.children(MessageRecord, run.thread_id)
+    """The thread up to the question: what the run itself has said is no part of it, and empty messages tell nothing."""
+    all_messages = engine.store.children(MessageRecord, run.thread_id)
+    messages = tuple(message for message in all_messages if message.run_id != run.id and message.parts)
     if run.last_messages is not None:
         messages = messages[-run.last_messages :]
     return tuple(
         SceneMessage(
             role=message.role,
-            text="\n".join(part.text for part in message.parts if isinstance(part, TextPart)),
+            text="\n".join(part.text for part in message.parts if not isinstance(part, ImagePart)),
             filenames=_filenames(engine, message),
             declined=message.declined,
         )
@@ -110,10 +120,16 @@ def _filenames(engine: Engine, message: MessageRecord) -> tuple[str, ...]:
     return tuple(file.filename for file in files if file is not None)
 
 
-def _outcome(call: ToolCall) -> ToolOutcome:
+def _outcome(call: ToolCall | FunctionCall) -> ToolOutcome | None:
+    """What a call came to; None if it is open."""
+    if isinstance(call, FunctionCall):
+        request = FunctionRequest(name=call.name, arguments=call.arguments)
+        return None if call.output is None else ToolOutcome(request=request, completed=True, output=call.output)
+    if call.completed is None:
+        return None
     return ToolOutcome(
         request=ToolRequest(tool=call.tool, arguments=call.arguments),
-        completed=bool(call.completed),
+        completed=call.completed,
         output=call.output,
         passages=call.passages,
     )

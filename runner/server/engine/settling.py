@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from runner.server.engine.engine import Engine
+from runner.server.engine.file_records import FileRecord, StoredFileRecord, StoreRecord
 from runner.server.engine.files import delete_file
 from runner.server.engine.ingest import abandon_indexing
-from runner.server.engine.records import FileRecord, RunRecord, StoredFileRecord, StoreRecord
-from runner.server.engine.transitions import break_off
+from runner.server.engine.records import RunRecord, RunState
+from runner.server.engine.transitions import break_off, move_run
 from runner.server.engine.vector_stores import expire_store
 
 
@@ -17,6 +18,8 @@ def settle(engine: Engine) -> None:
         break_off(engine, run.id, "The process that worked on the run is gone.")
     for stored in engine.store.abandoned(StoredFileRecord, engine.owner, now):
         abandon_indexing(engine, stored.id)
+    for waiting in engine.store.due(RunRecord, now):
+        move_run(engine, waiting.id, RunState.EXPIRED)
     for file in engine.store.due(FileRecord, now):
         delete_file(engine, file.id)
     for store in engine.store.due(StoreRecord, now):

@@ -85,10 +85,11 @@ class Store:
     ) -> Page[R]:
         """One page. Raises Refusal for a cursor that is not in the list."""
         condition, values = _condition(cls, parent_id, matching or {})
-        for cursor, is_newer in ((request.after, not request.newest_first), (request.before, request.newest_first)):
+        for name, cursor in (("after", request.after), ("before", request.before)):
             if cursor is not None:
+                is_newer = request.newest_first is (name == "before")
                 condition += f" AND number {'>' if is_newer else '<'} ?"
-                values.append(self._number_of(cls, parent_id, cursor))
+                values.append(self._number_of(cls, parent_id, name, cursor))
         backwards = request.before is not None and request.after is None
         order = "DESC" if request.newest_first is not backwards else "ASC"
         rows = self._connection.execute(
@@ -98,14 +99,14 @@ class Store:
         found = [decode(cls, body) for (body,) in rows[: request.limit]]
         return Page(items=tuple(reversed(found) if backwards else found), has_more=len(rows) > request.limit)
 
-    def _number_of(self, cls: type[R], parent_id: str, cursor: str) -> int:
+    def _number_of(self, cls: type[R], parent_id: str, name: str, cursor: str) -> int:
         # A file in a store is known outside by the file's id alone.
         row = self._connection.execute(
             "SELECT number FROM objects WHERE id IN (?, ?) AND kind=? AND parent_id=?",
             (cursor, f"{parent_id}/{cursor}", cls.KIND, parent_id),
         ).fetchone()
         if row is None:
-            raise Refusal(f"Invalid cursor: there is no object with id '{cursor}' in this list.", param="after")
+            raise Refusal(f"Invalid cursor: there is no object with id '{cursor}' in this list.", param=name)
         number: int = row[0]
         return number
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from runner.domain.files import FILE_SEARCH_TYPES, file_type
 from runner.server.engine.engine import Engine
+from runner.server.engine.file_records import FileRecord
 from runner.server.engine.ids import IdKind
 from runner.server.engine.lookup import need
 from runner.server.engine.records import (
     Attachment,
-    FileRecord,
     ImagePart,
     MessageRecord,
     Resources,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from runner import plugins
-from runner.server.tools import HostedTool
+from runner.server.tools import HostedTool, ToolSettings
 
 _PACKAGE = "runner.server.tools"
 
@@ -13,7 +13,8 @@ _PACKAGE = "runner.server.tools"
 class Toolbox:
     """Hosted tools by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: ToolSettings) -> None:
+        self.settings = settings
         self._tools: dict[str, HostedTool] = {}
         self._loading = asyncio.Lock()
 
@@ -22,7 +23,7 @@ class Toolbox:
         async with self._loading:
             if name not in self._tools:
                 module = await asyncio.to_thread(plugins.load_plugin, _PACKAGE, name)
-                self._tools[name] = module.create()
+                self._tools[name] = module.create(self.settings)
             return self._tools[name]
 
     async def close(self) -> None:

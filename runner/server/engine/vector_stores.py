@@ -6,10 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from runner.server.engine.engine import Engine
-from runner.server.engine.ids import IdKind
-from runner.server.engine.ingest import start_indexing
-from runner.server.engine.lookup import need
-from runner.server.engine.records import (
+from runner.server.engine.file_records import (
     BatchRecord,
     Chunking,
     FileRecord,
@@ -18,6 +15,9 @@ from runner.server.engine.records import (
     StoreRecord,
     stored_file_id,
 )
+from runner.server.engine.ids import IdKind
+from runner.server.engine.ingest import refuse_types, start_indexing
+from runner.server.engine.lookup import need
 from runner.server.engine.refusals import Conflict
 
 
@@ -73,15 +73,16 @@ def attach(
 ) -> tuple[StoredFileRecord, ...]:
     """Put files into a store, and start indexing them; a file that is there already is indexed anew.
 
-    Raises Missing for an unknown store or file, before any is put in.
+    Raises Missing for an unknown store or file, Refusal for a type that file search doesn't take, before any is put in.
     """
     wanted = tuple({file.file_id: file for file in files}.values())
     with engine.store.transaction():
         store = need(engine, StoreRecord, store_id)
         if store.is_expired:
             raise Conflict(f"Vector store {store_id} is expired.")
-        for file in wanted:
-            need(engine, FileRecord, file.file_id)
+        records = [need(engine, FileRecord, file.file_id) for file in wanted]
+        if batch_id is None:  # of a batch, only the file itself fails
+            refuse_types(records)
         stored = tuple(_put_in(engine, store_id, file, batch_id) for file in wanted)
         touch_stores(engine, (store_id,))
     for one in stored:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol, cast
 
-from runner.domain.files import FILE_SEARCH_TYPES, file_type
+from runner.domain.files import file_type
 from runner.plugins import load_plugin, plugin_names
 from runner.server.extraction._chunking import split_into_chunks
 
@@ -61,6 +61,4 @@ def _find_kind(extension: str) -> Kind:
         kind = cast(Kind, load_plugin(__name__, name))
         if extension in kind.EXTENSIONS:
             return kind
-    if extension in FILE_SEARCH_TYPES:
-        raise Unreadable(f"the embedded server doesn't read .{extension} files yet")
     raise Unreadable(f"file search doesn't take .{extension} files" if extension else "its name has no extension")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runner.server.extraction._decoding import read_text
 from runner.server.extraction._markup import Tag, read_markup
+from runner.server.extraction._rows import Sheet
 
 EXTENSIONS = frozenset({"html"})
 
@@ -16,7 +17,6 @@ _BLOCKS = _SPACED | frozenset(
     "address article aside br caption dd details div dt fieldset figcaption figure footer form header hr li main nav"
     " option summary tbody td tfoot th thead tr".split()
 )
-_MAX_TABLE_DEPTH = 20  # deeper ones are read as if they stood side by side
 _HUGE_REFERENCE = re.compile(r"&#(?:[0-9]{8,}+|[xX][0-9a-fA-F]{8,}+);?")
 
 
@@ -31,27 +31,11 @@ def extract(path: Path) -> str:
     return page.finish()
 
 
-class _Row:
-    """A row of a table while it is read: the lines of each cell."""
-
-    def __init__(self) -> None:
-        self.cells: list[list[str]] = []
-        self.holds_table = False
-
-    def lines(self) -> list[str]:
-        """One line where the cells stand side by side; cell after cell where the table only serves the layout."""
-        filled = [lines for cell in self.cells if (lines := [line for line in cell if line])]
-        if self.holds_table or len(filled) < 2:
-            return [line for cell in filled for line in cell]
-        return [" ".join(line for cell in filled for line in cell)]
-
-
 class _Page:
-    """Collects lines. Tables may nest: `_rows` holds the open row of each, the innermost last."""
+    """Words between tags into the lines of a sheet."""
 
     def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._rows: list[_Row] = []
+        self._sheet = Sheet()
         self._words: list[str] = []
         self._preformatted = 0
 
@@ -70,51 +54,25 @@ class _Page:
             return
         self._end_line()
         if tag.name == "tr":
-            self._start_row()
-        elif tag.name in {"td", "th"} and not tag.closes and self._rows:
-            self._rows[-1].cells.append([])
+            self._sheet.start_row()
+        elif tag.name in {"td", "th"} and not tag.closes:
+            self._sheet.start_cell()
+        elif tag.name == "table" and tag.closes:
+            self._sheet.close_table()
         elif tag.name == "table":
-            self._change_table(tag)
+            self._sheet.open_table()
         elif tag.name == "pre":
             self._preformatted = max(0, self._preformatted + (-1 if tag.closes else 1))
         if tag.name in _SPACED:
-            self._place("")
+            self._sheet.place("")
 
     def finish(self) -> str:
         self._end_line()
-        while self._rows:
-            self._close_row()
-        return re.sub(r"\n{3,}", "\n\n", "\n".join(self._lines)).strip("\n")
-
-    def _change_table(self, tag: Tag) -> None:
-        if tag.closes and self._rows:
-            self._close_row()
-        elif not tag.closes and len(self._rows) < _MAX_TABLE_DEPTH:
-            if self._rows:
-                self._rows[-1].holds_table = True
-            self._rows.append(_Row())
-
-    def _start_row(self) -> None:
-        if self._rows:
-            self._close_row()
-            self._rows.append(_Row())
-
-    def _close_row(self) -> None:
-        row = self._rows.pop()
-        self._place(*row.lines())
+        return self._sheet.finish()
 
     def _end_line(self) -> None:
         text = "".join(self._words)
         self._words.clear()
         line = text.rstrip() if self._preformatted else " ".join(text.split())
         if line:
-            self._place(line)
-
-    def _place(self, *lines: str) -> None:
-        if self._rows:
-            cells = self._rows[-1].cells
-            if not cells:
-                cells.append([])
-            cells[-1].extend(lines)
-        else:
-            self._lines.extend(lines)
+            self._sheet.place(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runner.server.engine.records import Brief
 from runner.server.faces._bodies import Fields
+from runner.server.faces._formats import read_format
 from runner.server.faces._replies import Json
 from runner.server.faces._tools import read_tools, render_tool
 
@@ -12,25 +13,20 @@ BRIEF_PARAMETERS = (
 )  # fmt: skip
 MAX_INSTRUCTIONS = 256_000
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-_PLAIN_FORMATS = (None, "auto", {"type": "text"})
 
 
 def read_brief_changes(body: Fields, *, most_tools: int) -> dict[str, object]:
-    """The fields of a Brief that the body sets. Null puts temperature and top_p back to 1."""
-    body.refuse("response_format", harmless=_PLAIN_FORMATS)
+    """The fields of a Brief that the body sets. Null puts a field back to what it is when nothing is said."""
     read: dict[str, object] = {
         "model": body.text("model", longest=256),
         "instructions": body.text("instructions", longest=MAX_INSTRUCTIONS),
         "tools": read_tools(body, most=most_tools) or (),
-        "temperature": _or_one(body.number("temperature", least=0.0, most=2.0)),
-        "top_p": _or_one(body.number("top_p", least=0.0, most=1.0)),
+        "temperature": body.number("temperature", least=0.0, most=2.0),
+        "top_p": body.number("top_p", least=0.0, most=1.0),
         "reasoning_effort": body.choice("reasoning_effort", _EFFORTS),
+        "response_format": read_format(body),
     }
     return {name: value for name, value in read.items() if name in body.values}
-
-
-def _or_one(number: float | None) -> float:
-    return 1.0 if number is None else number
 
 
 def render_brief(brief: Brief) -> Json:
@@ -38,8 +34,8 @@ def render_brief(brief: Brief) -> Json:
         "model": brief.model,
         "instructions": brief.instructions,
         "tools": [render_tool(tool) for tool in brief.tools],
-        "temperature": brief.temperature,
-        "top_p": brief.top_p,
+        "temperature": 1.0 if brief.temperature is None else brief.temperature,
+        "top_p": 1.0 if brief.top_p is None else brief.top_p,
         "reasoning_effort": brief.reasoning_effort,
-        "response_format": "auto",
+        "response_format": "auto" if brief.response_format is None else dict(brief.response_format),
     }

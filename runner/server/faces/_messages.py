@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from runner.server.engine.records import Attachment, ImagePart, MessageRecord, TextPart
+from runner.server.engine.records import Attachment, ImagePart, MessageRecord, MessageState, RefusalPart, TextPart
 from runner.server.engine.resources import ResourceOrder
 from runner.server.engine.threads import NewMessage, NewThread
 from runner.server.faces._bodies import Fields
 from runner.server.faces._errors import BadRequest
+from runner.server.faces._marks import insert_marks
 from runner.server.faces._metadata import read_metadata
 from runner.server.faces._replies import Json, unix_seconds
 from runner.server.faces._resources import read_resources
@@ -99,7 +100,8 @@ def read_thread_changes(body: Fields) -> tuple[dict[str, str] | None, ResourceOr
     return read_metadata(body), read_resources(body, may_make_stores=False)
 
 
-def render_message(message: MessageRecord) -> Json:
+def render_message(message: MessageRecord, *, streamed: bool = False) -> Json:
+    """The status is shown in streams, and of messages that are not complete: so it was recorded."""
     marker = {DECLINED: "true"} if message.declined else {}
     return {
         "id": message.id,
@@ -108,6 +110,7 @@ def render_message(message: MessageRecord) -> Json:
         "assistant_id": message.assistant_id,
         "thread_id": message.thread_id,
         "run_id": message.run_id,
+        **(_render_status(message) if streamed or message.state is not MessageState.COMPLETED else {}),
         "role": message.role.value,
         "content": [_render_part(part) for part in message.parts],
         "attachments": [
@@ -117,31 +120,24 @@ def render_message(message: MessageRecord) -> Json:
     }
 
 
-def _render_part(part: TextPart | ImagePart) -> Json:
+def _render_status(message: MessageRecord) -> Json:
+    def when(state: MessageState) -> int | None:
+        return unix_seconds(message.ended_at) if message.state is state else None
+
+    return {
+        "status": message.state.value,
+        "incomplete_details": None if message.broken_off_by is None else {"reason": message.broken_off_by},
+        "incomplete_at": when(MessageState.INCOMPLETE),
+        "completed_at": when(MessageState.COMPLETED),
+    }
+
+
+def _render_part(part: TextPart | ImagePart | RefusalPart) -> Json:
+    if isinstance(part, RefusalPart):
+        return {"type": "refusal", "refusal": part.text}
     if isinstance(part, TextPart):
         text, annotations = insert_marks(part)
         return {"type": "text", "text": {"value": text, "annotations": annotations}}
     if part.file_id is not None:
         return {"type": "image_file", "image_file": {"file_id": part.file_id, "detail": part.detail}}
     return {"type": "image_url", "image_url": {"url": part.url, "detail": part.detail}}
-
-
-def insert_marks(part: TextPart) -> tuple[str, list[Json]]:
-    """The text with `【4:0†name】` at each source, and the annotations; offsets count characters of that text."""
-    numbers = {file_id: number for number, file_id in enumerate(dict.fromkeys(one.file_id for one in part.sources))}
-    text, annotations, taken = "", [], 0
-    for source in sorted(part.sources, key=lambda one: one.position):
-        text += part.text[taken : source.position]
-        taken = max(taken, source.position)
-        mark = f"【4:{numbers[source.file_id]}†{source.filename}】"
-        annotations.append(
-            {
-                "type": "file_citation",
-                "text": mark,
-                "start_index": len(text),
-                "end_index": len(text) + len(mark),
-                "file_citation": {"file_id": source.file_id},
-            }
-        )
-        text += mark
-    return text + part.text[taken:], annotations

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from runner.server.engine.records import Chunking, Resources, ToolSetting
+from runner.server.engine.file_records import Chunking
+from runner.server.engine.records import Resources, ToolSetting
 from runner.server.engine.resources import MAX_CODE_FILES, ResourceOrder
 from runner.server.engine.vector_stores import NewStore, NewStoredFile
 from runner.server.faces._bodies import Fields
@@ -61,11 +62,14 @@ def read_chunking(body: Fields) -> Chunking:
     return Chunking(max_tokens=size, overlap_tokens=overlap)
 
 
-def render_resources(resources: Resources, tools: tuple[ToolSetting, ...] = ()) -> Json:
-    """A tool that an assistant has is shown with an empty list even if nothing was given to it."""
+def render_resources(resources: Resources, tools: tuple[ToolSetting, ...] = (), *, streamed: bool = False) -> Json:
+    """A tool that an assistant has is shown with an empty list even if nothing was given to it.
+
+    So is the code interpreter in every stream, whatever there is.
+    """
     names = {tool.name for tool in tools}
     shown: Json = {}
-    if resources.code_file_ids is not None or "code_interpreter" in names:
+    if streamed or resources.code_file_ids is not None or "code_interpreter" in names:
         shown["code_interpreter"] = {"file_ids": list(resources.code_file_ids or ())}
     if resources.store_ids is not None or "file_search" in names:
         shown["file_search"] = {"vector_store_ids": list(resources.store_ids or ())}

@@ -5,26 +5,35 @@ from __future__ import annotations
 from runner.server.engine.records import ToolSetting
 from runner.server.faces._bodies import Fields
 from runner.server.faces._errors import BadRequest
+from runner.server.faces._functions import read_function, render_function
 from runner.server.faces._replies import Json
+from runner.server.inference import OfferedFunction
 
 DEFAULT_RANKER = "default_2024_08_21"
 _RANKERS = ("auto", DEFAULT_RANKER)
 
 
-def read_tools(body: Fields, *, most: int) -> tuple[ToolSetting, ...] | None:
+HOSTED = ("code_interpreter", "file_search")
+
+
+def read_tools(body: Fields, *, most: int) -> tuple[ToolSetting | OfferedFunction, ...] | None:
     tools = body.objects("tools", most=most)
-    return None if tools is None else tuple(_read_tool(tool) for tool in tools)
+    if tools is None:
+        return None
+    found = tuple(_read_tool(tool) for tool in tools)
+    names = [tool.name if isinstance(tool, OfferedFunction) else None for tool in found]
+    for number, name in enumerate(names):
+        if name is not None and name in names[:number]:
+            message = f"Function names must be unique, but '{name}' is declared twice."
+            raise BadRequest(message, param=body.where(f"tools[{number}].function.name"), code="invalid_value")
+    return found
 
 
-def _read_tool(tool: Fields) -> ToolSetting:
+def _read_tool(tool: Fields) -> ToolSetting | OfferedFunction:
     tool.need("type")
-    name = tool.choice("type", ("code_interpreter", "file_search", "function"))
+    name = tool.choice("type", (*HOSTED, "function"))
     if name == "function":
-        raise BadRequest(
-            "Function tools are not supported by this server.",
-            param=tool.where("type"),
-            code="unsupported_parameter",
-        )
+        return read_function(tool)
     if name == "code_interpreter":
         tool.only("type")
         return ToolSetting(name="code_interpreter")
@@ -48,7 +57,9 @@ def _read_search_options(options: Fields) -> dict[str, object]:
     return found
 
 
-def render_tool(tool: ToolSetting) -> Json:
+def render_tool(tool: ToolSetting | OfferedFunction) -> Json:
+    if isinstance(tool, OfferedFunction):
+        return render_function(tool)
     if tool.name != "file_search":
         return {"type": tool.name}
     settings: Json = {}

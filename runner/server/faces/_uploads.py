@@ -16,7 +16,7 @@ from runner.server.faces._bodies import Fields
 from runner.server.faces._errors import BadRequest
 
 PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
-MAX_FORM_BYTES = MAX_FILE_BYTES + (1 << 16)
+MAX_FRAME_BYTES = 1 << 16  # of the form around the file
 _EXPIRY = ("expires_after[anchor]", "expires_after[seconds]")
 
 
@@ -30,11 +30,12 @@ class Upload:
     lifetime_s: int | None
 
 
-async def read_upload(request: Request, blobs: Blobs) -> Upload:
+async def read_upload(request: Request, blobs: Blobs, *, most_bytes: int = MAX_FILE_BYTES) -> Upload:
     """Raises BadRequest; then, and when the client goes away, nothing is left on disk."""
-    if int(request.headers.get("content-length", "0")) > MAX_FORM_BYTES:
-        raise _too_large()
-    limited = Request(request.scope, _limit(request.receive))
+    most_in_form = most_bytes + MAX_FRAME_BYTES
+    if int(request.headers.get("content-length", "0")) > most_in_form:
+        raise _too_large(most_bytes)
+    limited = Request(request.scope, _limit(request.receive, most_in_form, _too_large(most_bytes)))
     try:
         async with limited.form(max_files=1, max_fields=8) as form:
             files = {name: value for name, value in form.multi_items() if isinstance(value, UploadFile)}
@@ -43,6 +44,8 @@ async def read_upload(request: Request, blobs: Blobs) -> Upload:
             purpose, lifetime_s = _read_purpose(fields), _read_lifetime(fields)
             if set(files) != {"file"}:
                 raise BadRequest("Missing required parameter: 'file'.", param="file", code="missing_required_parameter")
+            if (files["file"].size or 0) > most_bytes:
+                raise _too_large(most_bytes)
             return Upload(
                 arrival=await blobs.receive(_chunks(files["file"])),
                 filename=files["file"].filename or "upload",
@@ -53,19 +56,19 @@ async def read_upload(request: Request, blobs: Blobs) -> Upload:
         raise BadRequest(f"We could not parse the multipart form of your request: {error.message}") from error
 
 
-def _too_large() -> BadRequest:
-    return BadRequest(f"The file is larger than {MAX_FILE_BYTES} bytes.", param="file", status=413)
+def _too_large(most_bytes: int) -> BadRequest:
+    return BadRequest(f"The file is larger than {most_bytes} bytes.", param="file", status=413)
 
 
-def _limit(receive: Receive) -> Receive:
+def _limit(receive: Receive, most_bytes: int, refusal: BadRequest) -> Receive:
     taken = 0
 
     async def limited() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > MAX_FORM_BYTES:
-            raise _too_large()
+        if taken > most_bytes:
+            raise refusal
         return message
 
     return limited

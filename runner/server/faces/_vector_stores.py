@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from runner.server.engine.records import BatchRecord, IndexState, StoredFileRecord, StoreRecord
+from starlette.requests import Request
+
+from runner.server.engine.engine import Engine
+from runner.server.engine.file_records import BatchRecord, IndexState, StoredFileRecord, StoreRecord, stored_file_id
+from runner.server.engine.lookup import need
+from runner.server.engine.refusals import Missing
 from runner.server.engine.vector_stores import NewStore, NewStoredFile
 from runner.server.faces._bodies import Fields
 from runner.server.faces._errors import BadRequest
@@ -78,6 +83,15 @@ def read_batch(body: Fields) -> tuple[NewStoredFile, ...]:
         return tuple(read_stored_file(file) for file in files)
     chunking, attributes = read_chunking(body), read_attributes(body) or {}
     return tuple(NewStoredFile(file_id=file_id, chunking=chunking, attributes=attributes) for file_id in file_ids or ())
+
+
+def find_stored_file(engine: Engine, request: Request) -> StoredFileRecord:
+    store = need(engine, StoreRecord, request.path_params["store_id"])
+    file_id = request.path_params["file_id"]
+    stored = engine.store.find(StoredFileRecord, stored_file_id(store.id, file_id))
+    if stored is None:
+        raise Missing(StoredFileRecord.KIND, file_id, store.id)
+    return stored
 
 
 def count_states(files: Iterable[StoredFileRecord]) -> dict[str, int]:

@@ -96,6 +96,6 @@ def render_assistant(assistant: AssistantRecord) -> Json:
         "name": assistant.name,
         "description": assistant.description,
         **render_brief(assistant.brief),
-        "tool_resources": render_resources(assistant.brief.resources, assistant.brief.tools),
+        "tool_resources": render_resources(assistant.brief.resources, assistant.brief.hosted_tools),
         "metadata": dict(assistant.metadata),
     }

@@ -7,9 +7,9 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from runner.server.engine.engine import Engine
+from runner.server.engine.file_records import FileRecord
 from runner.server.engine.files import delete_file, keep_file
 from runner.server.engine.lookup import need
-from runner.server.engine.records import FileRecord
 from runner.server.faces._bodies import read_query
 from runner.server.faces._errors import BadRequest
 from runner.server.faces._paging import read_page

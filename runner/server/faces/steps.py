@@ -8,28 +8,25 @@ from starlette.routing import Route
 
 from runner.server.engine.engine import Engine
 from runner.server.engine.lookup import need
-from runner.server.engine.records import RunRecord, StepRecord, ThreadRecord
+from runner.server.engine.records import StepRecord
 from runner.server.faces._bodies import read_query
 from runner.server.faces._paging import PAGE_PARAMETERS, read_page
 from runner.server.faces._replies import json_reply, page_reply
+from runner.server.faces._run_replies import find_run
 from runner.server.faces._steps import read_include, render_step
 
 
 def routes(engine: Engine) -> list[Route]:
-    def find_run(request: Request) -> RunRecord:
-        need(engine, ThreadRecord, request.path_params["thread_id"])
-        return need(engine, RunRecord, request.path_params["run_id"], request.path_params["thread_id"])
-
     async def browse(request: Request) -> Response:
         with_content = read_include(request, *PAGE_PARAMETERS)
-        run = find_run(request)
+        run = find_run(engine, request)
         request_page = read_page(read_query(request, "include[]", *PAGE_PARAMETERS))
         page = engine.store.page(StepRecord, run.id, request_page)
         return page_reply(page, lambda step: render_step(step, run, with_content=with_content))
 
     async def retrieve(request: Request) -> Response:
         with_content = read_include(request)
-        run = find_run(request)
+        run = find_run(engine, request)
         step = need(engine, StepRecord, request.path_params["step_id"], run.id)
         return json_reply(render_step(step, run, with_content=with_content))
 

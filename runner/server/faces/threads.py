@@ -12,8 +12,8 @@ from runner.server.engine.records import ThreadRecord
 from runner.server.engine.threads import create_thread, delete_thread, update_thread
 from runner.server.faces._bodies import read_body
 from runner.server.faces._messages import read_new_thread, read_thread_changes
-from runner.server.faces._replies import Json, deleted_reply, json_reply, unix_seconds
-from runner.server.faces._resources import render_resources
+from runner.server.faces._replies import deleted_reply, json_reply
+from runner.server.faces._threads import render_thread
 
 
 def routes(engine: Engine) -> list[Route]:
@@ -40,13 +40,3 @@ def routes(engine: Engine) -> list[Route]:
         Route(one, update, methods=["POST"]),
         Route(one, delete, methods=["DELETE"]),
     ]
-
-
-def render_thread(thread: ThreadRecord) -> Json:
-    return {
-        "id": thread.id,
-        "object": "thread",
-        "created_at": unix_seconds(thread.created_at),
-        "metadata": dict(thread.metadata),
-        "tool_resources": render_resources(thread.resources),
-    }

@@ -7,28 +7,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.engine import Engine
+from runner.server.engine.file_records import IndexState, StoredFileRecord, StoreRecord
 from runner.server.engine.lookup import need
-from runner.server.engine.records import IndexState, StoredFileRecord, StoreRecord, stored_file_id
-from runner.server.engine.refusals import Missing
 from runner.server.engine.vector_stores import attach, detach, set_attributes
 from runner.server.faces._bodies import read_body, read_query
 from runner.server.faces._metadata import read_attributes
 from runner.server.faces._paging import PAGE_PARAMETERS, read_page
 from runner.server.faces._replies import deleted_reply, json_reply, page_reply, poll_pace_ms
-from runner.server.faces._vector_stores import read_stored_file, render_stored_file
+from runner.server.faces._vector_stores import find_stored_file, read_stored_file, render_stored_file
 
 STATES = tuple(state.value for state in IndexState)
 
 
 def routes(engine: Engine) -> list[Route]:
-    def find(request: Request) -> StoredFileRecord:
-        store = need(engine, StoreRecord, request.path_params["store_id"])
-        file_id = request.path_params["file_id"]
-        stored = engine.store.find(StoredFileRecord, stored_file_id(store.id, file_id))
-        if stored is None:
-            raise Missing(StoredFileRecord.KIND, file_id, store.id)
-        return stored
-
     def reply(stored: StoredFileRecord) -> Response:
         is_open = stored.state is IndexState.IN_PROGRESS
         pace = poll_pace_ms(engine.now() - stored.created_at) if is_open else None
@@ -47,17 +38,17 @@ def routes(engine: Engine) -> list[Route]:
         return page_reply(page, render_stored_file)
 
     async def retrieve(request: Request) -> Response:
-        return reply(find(request))
+        return reply(find_stored_file(engine, request))
 
     async def update(request: Request) -> Response:
         body = await read_body(request)
         body.only("attributes")
         if "attributes" not in body.values:
             body.need("attributes")
-        return reply(set_attributes(engine, find(request), read_attributes(body) or {}))
+        return reply(set_attributes(engine, find_stored_file(engine, request), read_attributes(body) or {}))
 
     async def delete(request: Request) -> Response:
-        stored = find(request)
+        stored = find_stored_file(engine, request)
         detach(engine, stored)
         return deleted_reply(stored.file_id, "vector_store.file")
 

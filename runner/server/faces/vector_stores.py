@@ -7,8 +7,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.engine import Engine
+from runner.server.engine.file_records import IndexState, StoredFileRecord, StoreRecord
 from runner.server.engine.lookup import need
-from runner.server.engine.records import IndexState, StoredFileRecord, StoreRecord
 from runner.server.engine.vector_stores import create_store, delete_store, update_store
 from runner.server.faces._bodies import read_body, read_query
 from runner.server.faces._paging import PAGE_PARAMETERS, read_page

@@ -6,9 +6,10 @@ the wire or the file system: only tools look things up, only tools compute.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Protocol
 
 
@@ -38,6 +39,7 @@ class Passage:
     filename: str
     score: float
     text: str
+    attributes: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +69,29 @@ class OfferedFunction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProducedFile:
+    """A file that code wrote. `name` is its path inside the code's folder, `filename` what it may safely be called.
+
+    `path` is good until the next call.
+    """
+
+    name: str
+    filename: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolOutcome:
-    """What a call came to. `output` is text (logs and last value for code); `passages` are file search's."""
+    """What a call came to. `output` is text (logs and last value for code); `passages` are file search's.
+
+    `files` are the code interpreter's, and there only while the call is being handled.
+    """
 
     request: ToolRequest | FunctionRequest
     completed: bool
     output: str = ""
     passages: tuple[Passage, ...] = ()
+    files: tuple[ProducedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,11 +197,32 @@ class Turnout:
     spent: Spent = field(default_factory=Spent)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vector:
+    """The meaning of a text, as the embedding model called `model` puts it; only vectors of one model compare."""
+
+    model: str
+    values: tuple[float, ...]
+
+
+class EmbeddingFailed(Exception):
+    """There are no vectors; the message is the reason."""
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors, in their order. Raises EmbeddingFailed."""
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[Vector]: ...
+
+
 class Inference(Protocol):
     """Says what to do next. `name` is shown to users beside the model's name.
 
     An adapter that gets its text bit by bit may also have `async def decide_aloud(scene, hear) -> Turnout`, with
     `hear: Callable[[str], Awaitable[None]]` for each piece of the answer's text; the Answer then has all of it.
+    One that keeps runs waiting may have `async def admit(scene) -> None`: a run stays queued until it returns.
+    One that can turn texts into vectors may have `embedder: Embedder | None`: search then goes by meaning, too.
+    One that holds connections may have `async def close() -> None`, called in the event loop that used it.
     """
 
     name: str

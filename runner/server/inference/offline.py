@@ -49,10 +49,24 @@ class OfflineInference:
     name = "offline"
 
     async def decide(self, scene: Scene) -> Turnout:
-        move = choose_move(scene)
+        move = _keep_to_order(scene, choose_move(scene))
         said = move.text if not isinstance(move, UseTools) else str(move.requests[0].arguments)
         read = " ".join(message.text for message in scene.messages)
         return Turnout(move=move, spent=Spent(input_tokens=_count_tokens(read), output_tokens=_count_tokens(said)))
+
+
+def _keep_to_order(scene: Scene, move: UseTools | Answer) -> UseTools | Answer:
+    """The move, or a decline where the run asks for what rules can't do: answers in JSON, a call of a certain tool."""
+    if scene.response_format is not None:
+        return decline("the answer is to be in JSON")
+    called = (
+        {one.tool for one in move.requests if isinstance(one, ToolRequest)} if isinstance(move, UseTools) else set()
+    )
+    if scene.tool_choice == "required" and not called:
+        return decline("a tool is to be called, and none is needed")
+    if scene.tool_choice not in {"auto", "none", "required"} and called != {scene.tool_choice}:
+        return decline(f"the tool {scene.tool_choice} is to be called, and it is of no use here")
+    return move
 
 
 def choose_move(scene: Scene) -> UseTools | Answer:

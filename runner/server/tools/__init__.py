@@ -1,22 +1,36 @@
 """Hosted tools, executed for real: one file per tool, the file's name is the tool's.
 
-A tool module has `create() -> HostedTool`. What it needs from the store reaches it as an `Index`.
+A tool module has `create(settings: ToolSettings) -> HostedTool`. What it needs from the store reaches it as an `Index`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from runner.server.inference import Passage, ToolOutcome, ToolRequest
+from runner.server.inference import Passage, ToolOutcome, ToolRequest, Vector
+from runner.server.sandboxes import DEFAULT as DEFAULT_SANDBOX
 
 
 class Index(Protocol):
-    """Keyword search over indexed chunks; `engine/store.py` and its kin implement it."""
+    """Search over indexed chunks, by keywords, and by `meaning` where the query has a vector; the engine has one."""
 
-    def search(self, store_ids: Sequence[str], query: str, limit: int) -> tuple[Passage, ...]: ...
+    def search(
+        self, store_ids: Sequence[str], query: str, limit: int, *, meaning: Vector | None = None
+    ) -> tuple[Passage, ...]: ...
+
+
+Embed = Callable[[Sequence[str]], Awaitable[Sequence[Vector] | None]]
+"""Vectors of texts; None where there are none to be had."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSettings:
+    """How the server's tools are set up. `sandbox` names the code interpreter's engine."""
+
+    sandbox: str = DEFAULT_SANDBOX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +38,8 @@ class ToolContext:
     """What a tool may touch in one run.
 
     `store_ids` are searched; `files` maps the names of the files given to the code interpreter to paths on
-    disk (read-only); `options` are the tool's settings from the assistant (`max_num_results`).
+    disk (they are copied, never written); `options` are the tool's settings from the assistant (`max_num_results`).
+    `embed` makes vectors of queries, where the server can.
     """
 
     index: Index
@@ -32,6 +47,7 @@ class ToolContext:
     store_ids: tuple[str, ...] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
+    embed: Embed | None = None
 
 
 class HostedTool(Protocol):

@@ -1,12 +1,13 @@
-"""File search: the passages of the attached documents that have the words of the queries."""
+"""File search: the passages of the attached documents that have the words of the queries, or mean the same."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from runner.server.inference import Passage, ToolOutcome, ToolRequest
-from runner.server.tools import HostedTool, ToolContext
+from runner.server.tools import HostedTool, ToolContext, ToolSettings
 
 DEFAULT_RESULTS = 20  # OpenAI's, for its models since gpt-4
 MAX_RESULTS = 50
@@ -14,7 +15,7 @@ MAX_QUERIES = 32
 MAX_QUERY_CHARACTERS = 4_096
 
 
-def create() -> HostedTool:
+def create(_: ToolSettings) -> HostedTool:
     return FileSearch()
 
 
@@ -25,8 +26,10 @@ class FileSearch:
             return ToolOutcome(request=request, completed=False, output="file_search needs `queries`, a list of texts")
         limit = _read_limit(context.options)
         best: dict[tuple[str, str], Passage] = {}
-        for query in queries:
-            for passage in await asyncio.to_thread(context.index.search, context.store_ids, query, limit):
+        vectors = None if context.embed is None else await context.embed(queries)
+        for query, meaning in zip(queries, vectors or (None,) * len(queries), strict=True):
+            search = partial(context.index.search, context.store_ids, query, limit, meaning=meaning)
+            for passage in await asyncio.to_thread(search):
                 known = best.get((passage.file_id, passage.text))
                 if known is None or known.score < passage.score:
                     best[passage.file_id, passage.text] = passage

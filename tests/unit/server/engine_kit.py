@@ -10,9 +10,10 @@ from pathlib import Path
 from runner.server.engine.assistants import create_assistant
 from runner.server.engine.engine import Engine, open_engine
 from runner.server.engine.expiry import Lifetimes
+from runner.server.engine.file_records import FileRecord
 from runner.server.engine.files import keep_file
 from runner.server.engine.lookup import need
-from runner.server.engine.records import AssistantRecord, Brief, FileRecord, RunRecord, TextPart, ToolSetting
+from runner.server.engine.records import AssistantRecord, Brief, RunRecord, TextPart, ToolSetting
 from runner.server.engine.resources import ResourceOrder
 from runner.server.engine.runs import RunOrder, start_run_in_new_thread
 from runner.server.engine.threads import NewMessage, NewThread

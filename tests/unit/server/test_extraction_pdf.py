@@ -89,10 +89,7 @@ def test_a_pdf_whose_end_was_cut_off_gives_its_pages(tmp_path: Path) -> None:
 
 def test_the_second_reader_takes_over_where_the_first_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = printed_pdfs.receipt(tmp_path / "receipt.pdf", ITEMS)
-    script = tmp_path / "_pdf_words.py"
-    source = Path(pdf_kind.__file__).with_name("_pdf_words.py").read_text("utf-8")
-    script.write_text(source.replace("from pdf_oxide import", "from no_such_library import"), "utf-8")
-    monkeypatch.setattr(pdf_kind, "_SCRIPT", script)
+    monkeypatch.setattr(pdf_kind, "_READER", "_no_such_reader")
     assert lines_of(path)[1:] == PRINTED
 
 

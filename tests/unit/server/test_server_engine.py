@@ -12,23 +12,12 @@ from engine_kit import Brain, Clock, ask, ended, engine_at, keep, make_assistant
 
 from runner.server.engine.engine import Engine
 from runner.server.engine.expiry import Lifetimes
-from runner.server.engine.feed import Event, MessageWritten, RunChanged, StepChanged
+from runner.server.engine.feed import Event, MessageGrew, MessageWritten, RunChanged, StepChanged
+from runner.server.engine.file_records import FileRecord, IndexState, StoredFileRecord, StoreRecord, stored_file_id
 from runner.server.engine.files import delete_file
 from runner.server.engine.lookup import need
 from runner.server.engine.loop import MAX_MOVES
-from runner.server.engine.records import (
-    FileRecord,
-    IndexState,
-    MessageRecord,
-    RunRecord,
-    RunState,
-    StepRecord,
-    StepState,
-    StoredFileRecord,
-    StoreRecord,
-    ToolSetting,
-    stored_file_id,
-)
+from runner.server.engine.records import MessageRecord, RunRecord, RunState, StepRecord, StepState, ToolSetting
 from runner.server.engine.refusals import Conflict, Missing
 from runner.server.engine.resources import ResourceOrder
 from runner.server.engine.runs import RunOrder, cancel_run, start_run, start_run_in_new_thread
@@ -63,7 +52,15 @@ async def test_a_run_tells_its_listeners_every_change_in_order(tmp_path: Path) -
         with engine.feed.listening(run.id, events.append):
             await ended(engine, run.id)
 
-    assert [type(event) for event in events] == [RunChanged, MessageWritten, StepChanged, RunChanged]
+    assert [type(event) for event in events] == [
+        RunChanged,
+        StepChanged,
+        MessageWritten,
+        MessageGrew,
+        MessageWritten,
+        StepChanged,
+        RunChanged,
+    ]
     assert isinstance(events[-1], RunChanged)
     assert events[-1].run.state is RunState.COMPLETED
 
@@ -90,7 +87,7 @@ async def test_a_tool_that_is_not_on_offer_fails_the_run(tmp_path: Path) -> None
 async def test_a_run_that_allows_no_tools_offers_none(tmp_path: Path) -> None:
     brain = Brain()
     async with engine_at(tmp_path, brain) as engine:
-        await ask(engine, RunOrder(assistant_id=make_assistant(engine, "file_search").id, tools_allowed=False), "Hi")
+        await ask(engine, RunOrder(assistant_id=make_assistant(engine, "file_search").id, tool_choice="none"), "Hi")
 
     assert brain.scenes[0].tools == frozenset()
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from runner.server.engine.records import TextPart
 from runner.server.faces._bodies import Fields
 from runner.server.faces._errors import BadRequest
-from runner.server.faces._messages import insert_marks, read_message
+from runner.server.faces._marks import insert_marks
+from runner.server.faces._messages import read_message
 from runner.server.faces._replies import poll_pace_ms
 from runner.server.faces._resources import read_chunking
 from runner.server.inference import SourceMark
@@ -23,7 +24,7 @@ def test_marks_stand_where_the_sources_are_and_count_files() -> None:
     part = TextPart(text="A b.", sources=(mark(3), mark(1, "file-2", "map.md"), mark(4)))
     text, annotations = insert_marks(part)
 
-    assert text == "A【4:1†map.md】 b【4:0†menu.pdf】.【4:0†menu.pdf】"
+    assert text == "A【4:0†map.md】 b【4:1†menu.pdf】.【4:1†menu.pdf】"
     assert [one["file_citation"] for one in annotations] == [
         {"file_id": "file-2"},
         {"file_id": "file-1"},

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from runner.server.inference import Passage, ToolOutcome, ToolRequest
-from runner.server.tools import ToolContext
-from runner.server.tools._display import display_value
-from runner.server.tools._thread_states import MAX_STATE_BYTES, MAX_TOTAL_BYTES, ThreadStates
-from runner.server.tools.code_interpreter import MAX_WORKERS, CodeInterpreter, create
+from runner.server.sandboxes import open_sandbox
+from runner.server.sandboxes.monty import MAX_WORKERS
+from runner.server.tools import ToolContext, ToolSettings, _containers
+from runner.server.tools.code_interpreter import CodeInterpreter, create
 
 
 class NoIndex:
@@ -25,7 +25,7 @@ class NoIndex:
 
 @pytest.fixture
 async def tool() -> AsyncIterator[CodeInterpreter]:
-    opened = CodeInterpreter(time_limit_s=2.0)
+    opened = CodeInterpreter(open_sandbox("monty", 2.0))
     yield opened
     await opened.close()
 
@@ -128,15 +128,80 @@ async def test_a_given_file_that_is_gone_fails_the_call_with_the_reason(tool: Co
     )  # fmt: skip
 
 
-async def test_nothing_of_the_given_files_stays_behind(
+async def test_nothing_of_the_files_stays_behind_a_closed_tool(
     tool: CodeInterpreter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "temporary"
     place.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(place))
     (tmp_path / "blob").write_text("content")
-    await run(tool, "open('x').read()", files={"x": tmp_path / "blob"})
+    await run(tool, "open('y', 'w').write(open('x').read())", files={"x": tmp_path / "blob"})
+    await tool.close()
     assert list(place.iterdir()) == []
+
+
+async def test_a_file_that_code_writes_comes_with_the_outcome(tool: CodeInterpreter, tmp_path: Path) -> None:
+    (tmp_path / "blob").write_text("given")
+    code = "import csv\nwith open('out.csv', 'w') as f:\n    csv.writer(f).writerow(['Burger', 23.75])"
+    outcome = await run(tool, code, files={"menu.csv": tmp_path / "blob"})
+    assert [(file.name, file.path.read_text()) for file in outcome.files] == [("out.csv", "Burger,23.75\n")]
+
+
+async def test_only_files_that_are_new_or_changed_come_with_the_outcome(tool: CodeInterpreter) -> None:
+    write = "from pathlib import Path\nPath('sub').mkdir(exist_ok=True)\nPath('{}').write_text('{}')"
+    assert [file.name for file in (await run(tool, write.format("sub/a.txt", 1))).files] == ["sub/a.txt"]
+    assert [file.name for file in (await run(tool, write.format("b.txt", 1))).files] == ["b.txt"]
+    assert [file.name for file in (await run(tool, write.format("b.txt", 22))).files] == ["b.txt"]
+    assert (await run(tool, "open('b.txt').read()")).files == ()
+
+
+async def test_a_file_that_code_wrote_is_there_in_its_threads_next_run_alone(tool: CodeInterpreter) -> None:
+    await run(tool, "open('notes.txt', 'w').write('kept')")
+    assert (await run(tool, "open('notes.txt').read()")).output == "'kept'"
+    assert "FileNotFoundError" in (await run(tool, "open('notes.txt').read()", thread_id="thread_2")).output
+
+
+async def test_code_changes_its_own_copy_of_a_given_file(tool: CodeInterpreter, tmp_path: Path) -> None:
+    (tmp_path / "blob").write_text("given")
+    files = {"x.txt": tmp_path / "blob"}
+    assert (await run(tool, "open('x.txt', 'w').write('mine')", files=files)).completed
+    assert (await run(tool, "open('x.txt').read()", files=files)).output == "'mine'"
+    assert (tmp_path / "blob").read_text() == "given"
+
+
+async def test_another_content_under_the_name_of_a_given_file_replaces_it(
+    tool: CodeInterpreter, tmp_path: Path
+) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).write_text(name)
+        outcome = await run(tool, "open('x.txt').read()", files={"x.txt": tmp_path / name})
+        assert (outcome.output, outcome.files) == (f"'{name}'", ())
+
+
+async def test_there_is_a_limit_to_what_code_writes_in_a_thread(
+    tool: CodeInterpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_containers, "MAX_WRITTEN_BYTES", 1_000)
+    await run(tool, "open('a', 'w').write('x' * 800)")
+    outcome = await run(tool, "open('b', 'w').write('x' * 800)")
+    assert "disk write limit" in outcome.output
+    await run(tool, "from pathlib import Path\nPath('a').unlink()")
+    assert (await run(tool, "open('b', 'w').write('x' * 800)")).output == "800"
+
+
+async def test_no_more_than_twenty_files_come_with_an_outcome(tool: CodeInterpreter) -> None:
+    outcome = await run(tool, "for n in range(50):\n    with open(f'{n:02}', 'w') as f:\n        f.write('x')")
+    assert [file.name for file in outcome.files] == [f"{number:02}" for number in range(20)]
+
+
+async def test_threads_beyond_a_number_lose_the_oldest_ones_folder_and_state(
+    tool: CodeInterpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_containers, "MAX_CONTAINERS", 2)
+    for thread_id in ("a", "b", "c"):
+        await run(tool, "x = 1\nopen('f', 'w').write('x')", thread_id=thread_id)
+    assert (await run(tool, "x, open('f').read()", thread_id="c")).output == "(1, 'x')"
+    assert "NameError" in (await run(tool, "x", thread_id="a")).output
 
 
 async def test_the_event_loop_stays_free_while_code_runs(tool: CodeInterpreter) -> None:
@@ -191,35 +256,5 @@ async def test_a_call_without_code_fails_with_the_reason(tool: CodeInterpreter, 
 
 async def test_an_unused_tool_starts_nothing() -> None:
     before = workers()
-    await create().close()
+    await create(ToolSettings()).close()
     assert workers() == before
-
-
-@pytest.mark.parametrize(
-    "value",
-    [1, -2.5, "it's", b"\0", None, True, [], [1, [2]], (), (1,), (1, 2), {1}, set(), frozenset(), frozenset({1}),
-     {"a": [1], 2: None}, ValueError("no", 1), 1j, ...],
-)  # fmt: skip
-def test_a_value_is_displayed_like_its_repr(value: object) -> None:
-    assert display_value(value, 1000) == repr(value)
-
-
-def test_a_long_value_is_cut() -> None:
-    assert display_value(list(range(10**6)), 10) == "[0, 1, 2, ..."
-    assert display_value("x" * 10**6, 10) == "'xxxxxxxxx..."
-
-
-def test_the_least_recently_used_threads_are_forgotten_first() -> None:
-    states = ThreadStates()
-    for number in range(MAX_TOTAL_BYTES // MAX_STATE_BYTES):
-        states.keep(str(number), b"x" * MAX_STATE_BYTES)
-    states.find("0")
-    states.keep("new", b"x")
-    assert [states.find(thread) is not None for thread in ("0", "1", "2", "new")] == [True, False, True, True]
-
-
-def test_a_state_that_is_too_large_is_not_kept_nor_is_an_older_one() -> None:
-    states = ThreadStates()
-    states.keep("t", b"old")
-    states.keep("t", b"x" * (MAX_STATE_BYTES + 1))
-    assert states.find("t") is None

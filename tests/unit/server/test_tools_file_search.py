@@ -9,7 +9,7 @@ import pytest
 
 from runner.server.engine.index import Index
 from runner.server.inference import ToolOutcome, ToolRequest
-from runner.server.tools import ToolContext
+from runner.server.tools import ToolContext, ToolSettings
 from runner.server.tools.file_search import create
 
 
@@ -23,7 +23,7 @@ def index(tmp_path: Path) -> Iterator[Index]:
 
 
 async def search(index: Index, queries: object, options: Mapping[str, object] | None = None) -> ToolOutcome:
-    tool = create()
+    tool = create(ToolSettings())
     request = ToolRequest(tool="file_search", arguments={"queries": queries})
     return await tool.run(request, ToolContext(index=index, thread_id="t1", store_ids=("s1",), options=options or {}))
 

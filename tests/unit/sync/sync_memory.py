@@ -16,17 +16,26 @@ from typing import TypeVar
 
 from runner.backends import Deployment, Question, RemoteAssistant, RemoteStore, StoredFile, managed_fields
 from runner.domain.assistant import Address, Assistant, Namespace, Tool, ToolName
+from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import AssistantId, FileId, Run, StoreId, ThreadId
 from runner.domain.files import FileUse, LocalFile
 from runner.domain.location import Location
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UnclearOutcome
 from runner.journal import Journal
-from runner.sync import Applied, Patience, RemoteState, apply_plan, decide, read_desired
+from runner.sync import Applied, Patience, Policy, RemoteState, apply_plan, check_gates, decide, read_desired
+from runner.sync.leftovers import read_earlier_files
 
 T = TypeVar("T")
 NAMESPACE = Namespace("demo-1")
 HERE = Location("assistants.yaml", 1, 1)
+CAPABILITIES = Capabilities(
+    stores_assistants=True,
+    tools=frozenset({"file_search", "code_interpreter"}),
+    functions=False,
+    input_types=frozenset(),
+    settings=frozenset({"temperature", "top_p", "reasoning_effort"}),
+)
 
 
 @dataclass
@@ -56,6 +65,7 @@ class MemoryBackend:
     journal: Journal
     before: Callable[[str], Awaitable[None]] | None = None
     after: Callable[[str], Awaitable[None]] | None = None
+    capabilities: Capabilities = CAPABILITIES
 
     @property
     def files(self) -> MemoryBackend:
@@ -100,7 +110,7 @@ class MemoryBackend:
             self.server.files[file_id] = (name, path.read_bytes())
             return file_id
 
-        return await self._create("upload_file", Kind.FILE, {}, make)
+        return await self._create("upload_file", Kind.FILE, {}, make, label=name)
 
     async def delete_file(self, file_id: FileId) -> None:
         def delete() -> None:
@@ -184,8 +194,10 @@ class MemoryBackend:
         await _call(self.after, name)
         return value
 
-    async def _create(self, name: str, kind: Kind, tags: Mapping[str, str], make: Callable[[], T]) -> T:
-        number = self.journal.intend(kind, name, tags)
+    async def _create(
+        self, name: str, kind: Kind, tags: Mapping[str, str], make: Callable[[], T], label: str = ""
+    ) -> T:
+        number = self.journal.intend(kind, label or name, tags)
         try:
             await _call(self.before, name)
         except RemoteError as error:
@@ -290,13 +302,17 @@ async def sync(
     *assistants: Assistant,
     patience: Patience | None = None,
     now_s: Callable[[], float] = lambda: 1_000_000.0,
+    policy: Policy | None = None,
+    allowed_deletes: int | None = None,
 ) -> Synced:
     """Read, plan, apply; without waiting, unless told how to, and long after everything was created."""
     server, patience = backend.server, patience or Patience(sleep=_no_sleep)
     reads, writes, told = len(server.reads), len(server.writes), list[Applied]()
     desired = await read_desired(assistants)
-    plan, remote = await decide(desired, NAMESPACE, backend, now_s=now_s, patience=patience)
-    leftovers = await apply_plan(plan, backend, backend.journal, tell=told.append, patience=patience)
+    plan, remote = await decide(desired, NAMESPACE, backend, now_s=now_s, patience=patience, policy=policy)
+    check_gates(plan, allowed_deletes=allowed_deletes)
+    earlier = read_earlier_files(backend.journal.path.parent)
+    leftovers = await apply_plan(plan, backend, backend.journal, tell=told.append, patience=patience, earlier=earlier)
     return Synced(told, plan.notes, leftovers, remote, server.reads[reads:], server.writes[writes:])
 
 
@@ -324,3 +340,19 @@ def refusing(name: str) -> Callable[[str], Awaitable[None]]:
 
 async def _no_sleep(_seconds: float) -> None:
     await asyncio.sleep(0)
+
+
+class Crash(BaseException):
+    """The process has died here."""
+
+
+def dying_at(number: int) -> Callable[[str], Awaitable[None]]:
+    """A hook under which the process dies at the call of this number, and sends nothing afterwards."""
+    calls: list[str] = []
+
+    async def die(called: str) -> None:
+        calls.append(called)
+        if len(calls) >= number:
+            raise Crash(called)
+
+    return die

@@ -23,7 +23,7 @@ from runner.domain.files import FileUse
 from runner.domain.plan import Action, Kind
 from runner.errors import RemoteError
 from runner.journal import Journal
-from runner.sync import Patience
+from runner.sync import OnDrift, Patience, Policy
 from runner.sync.tags import ADDRESS, FILES, SPEC
 from runner.sync.tags import NAMESPACE as NAMESPACE_TAG
 
@@ -48,10 +48,12 @@ async def test_a_second_sync_sends_no_write_and_reads_two_lists(backend: MemoryB
     assert {one.change.action for one in second.told} == {Action.IN_SYNC}
 
 
-async def test_without_files_to_search_only_assistants_are_listed(backend: MemoryBackend) -> None:
-    await sync(backend, make_assistant())
+async def test_a_store_that_nothing_needs_any_more_is_shown(backend: MemoryBackend, tmp_path: Path) -> None:
+    await sync(backend, make_assistant(files=(make_file(tmp_path / "city.md"),)))
+    (store_id,) = backend.server.stores
     second = await sync(backend, make_assistant())
-    assert (second.reads, second.writes) == (["list_assistants"], [])
+    assert [(one.change.action, one.change.remote_id) for one in second.told][1:] == [(Action.LEAVE, store_id)]
+    assert store_id in backend.server.stores
 
 
 async def test_the_first_sync_creates_a_store_with_its_mark_and_an_assistant_that_searches_it(
@@ -102,8 +104,8 @@ async def test_a_changed_file_replaces_the_old_one_without_a_gap(backend: Memory
     )
 
     assert contents(backend.server, store.id) == {"city.md": "new", "food.md": "this is food.md"}
-    order = [name for name in second.writes if name != "update_assistant"]
-    assert order == ["upload_file", "attach_files", "detach_file", "tag_store"]
+    assert second.writes == ["upload_file", "attach_files", "detach_file", "tag_store", "delete_file"]
+    assert sorted(name for name, _ in backend.server.files.values()) == ["city.md", "food.md"]
     assert (await sync(backend, make_assistant(files=(make_file(tmp_path / "city.md", "new"),)))).errors == []
 
 
@@ -129,7 +131,7 @@ async def test_code_interpreter_files_are_uploaded_again_only_if_they_changed(
 
     assert other_field.writes == ["update_assistant"]
     assert between.code_file_ids == before.code_file_ids
-    assert changed.writes == ["upload_file", "update_assistant"]
+    assert changed.writes == ["upload_file", "update_assistant", "delete_file"]
     assert (await sync(backend, make_assistant(files=(table,), instructions="O"))).writes == []
 
 
@@ -139,9 +141,12 @@ async def test_code_files_that_somebody_swapped_are_put_back(backend: MemoryBack
     (assistant,) = backend.server.assistants.values()
     backend.server.assistants[assistant.id] = replace(assistant, code_file_ids=(FileId("file_other"),))
 
-    second = await sync(backend, guide)
+    blocked = await sync(backend, guide)
+    second = await sync(backend, guide, policy=Policy(on_drift=OnDrift.OVERWRITE))
 
-    assert second.writes == ["upload_file", "update_assistant"]
+    assert blocked.writes == []
+    assert "code interpreter files (drift)" in blocked.told[0].change.reason
+    assert second.writes[:2] == ["upload_file", "update_assistant"]
 
 
 async def test_a_store_that_was_deleted_is_made_again_and_bound(backend: MemoryBackend, tmp_path: Path) -> None:
@@ -295,10 +300,12 @@ async def test_duplicates_orphans_and_namesakes_are_shown_and_left_alone(backend
 
     second = await sync(backend, make_assistant("guide"), make_assistant("fresh"))
 
-    assert len(second.notes) == 3
-    assert "asst_9 carries the same tags" in second.notes[0]
-    assert "asst_7 is also called 'Fresh'" in second.notes[1]
-    assert f"no use for {old.id}" in second.notes[2]
+    (note,) = second.notes
+    assert "asst_7 is also called 'Fresh'" in note
+    left = {one.change.remote_id: one.change.reason for one in second.told if one.change.action is Action.LEAVE}
+    assert left.keys() == {"asst_9", old.id}
+    assert left["asst_9"].startswith(f"carries the same tags as {guide.id}")
+    assert left[old.id].startswith("the file has no use for it any more")
     assert second.writes == ["create_assistant"]
     assert backend.server.assistants.keys() >= {"asst_7", "asst_8", "asst_9", old.id}
 
@@ -328,8 +335,12 @@ async def test_of_eight_syncs_at_once_one_assistant_and_one_store_remain(tmp_pat
     (stored,) = server.stored.values()
     assert sorted(one.filename for one in stored.values()) == ["city.md", "food.md"]
     assert referenced_files(server) <= set(server.files)
+    # A copy of a file that one sync attached and another took out again is deleted by the next.
+    with Journal(tmp_path / "next.jsonl") as journal:
+        assert set((await sync(MemoryBackend(server, journal), guide)).writes) <= {"delete_file"}
     with Journal(tmp_path / "last.jsonl") as journal:
         assert (await sync(MemoryBackend(server, journal), guide)).writes == []
+    assert referenced_files(server) == set(server.files)
 
 
 async def test_any_call_may_fail_and_the_next_sync_ends_in_the_same_state(tmp_path: Path) -> None:
@@ -337,7 +348,7 @@ async def test_any_call_may_fail_and_the_next_sync_ends_in_the_same_state(tmp_pa
     for when in ("before", "after"):
         for call in range(1, 14):
             server = MemoryServer()
-            with Journal(tmp_path / f"{when}-{call}.jsonl") as journal:
+            with Journal(tmp_path / f"{when}-{call}" / "journal.jsonl") as journal:
                 backend = MemoryBackend(server, journal, **{when: _failing_at(call)})
                 with suppress(RemoteError):  # the lists could not be read
                     await sync(backend, make_assistant(files=files))

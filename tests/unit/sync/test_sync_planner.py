@@ -17,9 +17,10 @@ from runner.domain.conversation import AssistantId
 from runner.domain.files import FileUse
 from runner.domain.plan import Action
 from runner.journal import Journal
-from runner.sync import Desired, RemoteState, plan_sync
+from runner.sync import RemoteState, plan_sync
 from runner.sync.binder import bind
-from runner.sync.desired import describe, differences
+from runner.sync.comparing import compare
+from runner.sync.desired import Desired, describe
 from runner.sync.tags import ADDRESS, PLAY, merge_metadata, owner_tags
 from runner.sync.tags import NAMESPACE as NAMESPACE_TAG
 
@@ -75,7 +76,7 @@ def test_metadata_keeps_theirs_and_lets_ours_win() -> None:
     ],
 )
 def test_what_means_the_same_is_no_difference(wanted: dict[str, object], live: dict[str, object]) -> None:
-    assert differences(wanted, live, {"theirs": "x"}) == ()
+    assert compare(wanted, live, {"theirs": "x"}).changes == ()
 
 
 @pytest.mark.parametrize(
@@ -92,20 +93,20 @@ def test_what_means_the_same_is_no_difference(wanted: dict[str, object], live: d
 def test_what_means_something_else_is_a_difference(
     wanted: dict[str, object], live: dict[str, object], field: str
 ) -> None:
-    assert [change.field for change in differences(wanted, live, {"theirs": "x"})] == [field]
+    assert [change.field for change in compare(wanted, live, {"theirs": "x"}).changes] == [field]
 
 
 def test_declarations_that_mean_the_same_have_the_same_spec(tmp_path: Path) -> None:
     one, two = make_file(tmp_path / "a.md"), make_file(tmp_path / "b.md")
     first = make_assistant(files=(one, two), temperature="1.0", instructions="Hello.\n")
     second = make_assistant(files=(two, one, one), instructions="Hello.")
-    assert describe(first).spec == describe(second).spec
+    assert describe(first).imprint((), ()) == describe(second).imprint((), ())
+    assert describe(first).search_mark == describe(second).search_mark
 
 
-def test_the_same_bytes_under_another_name_are_another_spec_and_mark(tmp_path: Path) -> None:
+def test_the_same_bytes_under_another_name_are_another_mark(tmp_path: Path) -> None:
     one, two = make_file(tmp_path / "a.md", "same"), make_file(tmp_path / "b.md", "same")
     first, second = describe(make_assistant(files=(one,))), describe(make_assistant(files=(two,)))
-    assert first.spec != second.spec
     assert first.search_mark != second.search_mark
 
 
@@ -198,7 +199,7 @@ def _check_holds(server: MemoryServer, declared: list[Assistant]) -> None:
     for assistant, binding in zip(declared, owned, strict=True):
         assert binding.chosen is not None
         assert binding.duplicates == ()
-        assert differences(managed_fields(assistant), binding.chosen.fields, binding.chosen.metadata) == ()
+        assert compare(managed_fields(assistant), binding.chosen.fields, binding.chosen.metadata).changes == ()
         searched = [file_id for store_id in binding.chosen.store_ids for file_id in server.stored[store_id]]
         for use, file_ids in (
             (FileUse.FILE_SEARCH, searched),

@@ -52,7 +52,7 @@ def _by_document(findings: Sequence[Finding]) -> tuple[tuple[Document, tuple[Fin
 def _tell_value(calculation: Calculation, result: Result, currency: Currency, findings: Sequence[Finding]) -> str:
     value = abs(result.value) if calculation.sense is Sense.DIFFERENCE else result.value
     sentence = _SENTENCES[calculation.sense].format(_format(value, currency), unit=calculation.unit)
-    if calculation.sense is Sense.TOTAL and _has_tax_on_top(findings):
+    if _is_plain_sum(result, findings) and _has_tax_on_top(findings):
         sentence = "Without tax or tip on top, that" + sentence.removeprefix("That")
     if result.left_over:
         sentence = "Rounded to the cent, " + sentence[0].lower() + sentence[1:]
@@ -70,6 +70,12 @@ def _tell_split(calculation: Calculation, result: Result, currency: Currency) ->
     if abs(result.left_over) < 1 and _format(abs(result.left_over), currency) == _format(Decimal(0), currency):
         return f"{whole} shared by {people} is {each} each."
     return f"{whole} does not divide evenly by {people}: {people} × {each} {remark}. To the cent, each pays {each}."
+
+
+def _is_plain_sum(result: Result, findings: Sequence[Finding]) -> bool:
+    """Whether the result is what several things cost together, and nothing on top of it."""
+    prices = [evaluate(finding.expression) for finding in findings if isinstance(finding.leaf, Item)]
+    return len(prices) > 1 and sum(prices, Decimal(0)) == result.value
 
 
 def _has_tax_on_top(findings: Sequence[Finding]) -> bool:

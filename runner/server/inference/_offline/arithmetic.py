@@ -11,7 +11,7 @@ from runner.server.inference._offline.named_things import mark_items, mark_pair
 from runner.server.inference._offline.numbers import read_shape
 from runner.server.inference._offline.planning import read_problem
 from runner.server.inference._offline.question import Calculation, Sense
-from runner.server.inference._offline.references import mark_earlier, mark_labels, mark_stated
+from runner.server.inference._offline.references import mark_earlier, mark_labels, mark_stated, names_other_amount
 from runner.server.inference._offline.templates import read_template
 
 
@@ -32,9 +32,11 @@ def read_calculation(prepared: str, known: Known) -> Calculation | None:
     """
     draft = Draft(read_shape(prepared))
     mark_stated(draft, known.stated)
-    mark_labels(draft)
     mark_pair(draft)
-    mark_items(draft)
+    listed = mark_items(draft)
+    if listed and names_other_amount(draft, listed=listed):
+        raise ValueError("it speaks of things and of another amount of the document")
+    mark_labels(draft)
     speaks_of_earlier = mark_earlier(draft, known.earlier)
     calculation = read_template(draft) or read_problem(draft, prepared, known.people)
     if calculation is not None and speaks_of_earlier and _splits_again(calculation, known):

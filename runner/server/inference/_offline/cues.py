@@ -55,13 +55,13 @@ _WHOLE = frozenset(
 )
 
 
-def refuse_lookalikes(text: str) -> None:
+def refuse_lookalikes(text: str, original: str) -> None:
     """Raises ValueError, with the reason, for questions about amounts that no rule answers."""
     if text.count("?") > 1:
         raise ValueError("it asks several things at once")
     if _ASKS_PART.search(text):
         raise ValueError("it asks for a part of an amount in words that the rules do not know")
-    payers = {found["who"] for found in _PAYERS.finditer(text)} - _NO_PAYERS
+    payers = {found["who"] for found in _PAYERS.finditer(original.lower())} - _NO_PAYERS
     if len(payers & {"i", "we", "me"}) > 1 or len(payers) > len(payers & {"i", "we"}) > 0:
         raise ValueError("it speaks of the money of several people")
 
@@ -106,9 +106,9 @@ def take_sense(draft: Draft, unit: str) -> tuple[Sense, str]:
 
 
 def _question_start(draft: Draft) -> int:
-    """Where the question proper begins; 0 for an order ("split ...")."""
+    """Where the question proper begins; 0 for a single sentence without a question's word ("split ...")."""
     asked = _ASKING.search(draft.text)
-    return asked.start() if asked else 0
+    return asked.start() if asked else draft.text.rstrip(" ?.!").rfind(" . ") + 1
 
 
 def refuse_other_things(draft: Draft, *, amounts: int) -> None:

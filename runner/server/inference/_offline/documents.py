@@ -84,7 +84,7 @@ def _tier(passage: Passage, messages: Sequence[SceneMessage], thread_files: froz
 
 
 def _clean_lines(text: str) -> tuple[str, ...]:
-    lines = (re.sub(r"[\t\u00a0\u2007\u202f]", " ", line).rstrip() for line in text.splitlines())
+    lines = (re.sub(r"[\x00\t\u00a0\u2007\u202f]", " ", line).rstrip() for line in text.splitlines())
     return tuple(line for line in lines if line.strip() and not _INSTRUCTION.search(line))
 
 

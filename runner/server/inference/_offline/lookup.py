@@ -10,16 +10,16 @@ from runner.server.inference._offline.documents import Document, by_tier
 from runner.server.inference._offline.matching import NotSure
 from runner.server.inference._offline.question import Lookup, Wanted
 from runner.server.inference._offline.references import PAPERS
-from runner.server.inference._offline.relevance import is_about
+from runner.server.inference._offline.relevance import asked_predicates, is_about
 from runner.server.inference._offline.sentences import Sentence, read_sentences
 from runner.server.inference._offline.values import find_value
 from runner.server.inference._offline.vocabulary import NEGATIONS, PRICE_NOUNS
 from runner.server.inference._offline.words import content_roots, read_roots, read_words, root
 
 _POLITE = (
-    r"^(?:(?:hi|hello|hey|ok|okay|so|and|but|please|thanks|now|then|,|(?:can|could) you (?:please )?(?:tell me"
+    r"^(?:(?:hi|hello|hey|ok|okay|so|and|but|please|thanks|now|then|(?:can|could) you (?:please )?(?:tell me"
     r"|find|look up|check)"
-    r"|(?:please )?tell me|do you know|i (?:want|need|would like) to know|according to [^,]+ ,)[ ,]+)*"
+    r"|(?:please )?tell me|do you know|i (?:want|need|would like) to know|according to [^,]+,)[ ,]+)*"
 )
 _KINDS = (
     (Wanted.TIME, r"(?:at )?what time\b|(?:at )?which time\b|what is the (?:\w+ )?time\b"),
@@ -51,7 +51,15 @@ _HARMLESS = re.compile(
     r"|^(?:here is|this is|i (?:have )?(?:attached|uploaded|sent you)|attached is|see) (?:my|our|the|a|an)?[\w ]*$"
 )
 _ON_PAPER = re.compile(rf" (?:on|in|from|according to) (?:the|my|our|this) (?:attached )?(?:{PAPERS})$")
-_PLACE = re.compile(r"\b(?:at|in|on|near|opposite|from|to|address|platform|gate|terminal|hall|floor|street|next)\b")
+_PREPOSITION = r"(?:at|in|on|near|opposite|behind|beside|under|next to|between)"
+_PLACE = re.compile(
+    rf"\b(?:{_PREPOSITION[3:-1]}|from|to|address|platform|gate|terminal|hall|floor|street)\b", re.IGNORECASE
+)
+_IS_PLACE = re.compile(
+    rf"\b(?:is|are|lies?|located|situated|stay(?:s|ing)?) {_PREPOSITION}\b(?! \d)|^\d\S* .*\b(?:at|in|on)\b|^[\w ]+:\s",
+    re.IGNORECASE,
+)
+_IS_THING = re.compile(r":\s|\b(?:is|are|was|were) (?:an? |the |called |named |number )?[A-Z0-9“\"]|\b(?:is|are) an? ")
 _NAME = re.compile(r"(?<=[\w:,] )[A-Z][\w'’.-]+|:\s*[A-Z]")
 MAX_QUOTE = 300
 
@@ -137,12 +145,17 @@ def _value(lookup: Lookup, sentence: Sentence) -> str | None:
 
 
 def _fits_word(lookup: Lookup, sentence: Sentence, *, is_defined: bool) -> bool:
+    """Whether a sentence can answer the question's word: where asks for a place, who for a name."""
     if not sentence.is_statement and not is_defined:
         return False
     if lookup.text.startswith("where"):
-        return bool(_PLACE.search(sentence.text.lower()))
+        only_is = re.match(r"where (?:is|are|was|were) ", lookup.text) and not re.search(r"\w{3}ed\b", lookup.text)
+        is_place = _IS_PLACE if only_is and not asked_predicates(lookup) else _PLACE
+        return bool(is_place.search(sentence.text))
     if lookup.text.startswith("who"):
         return bool(_NAME.search(sentence.text))
+    if lookup.text.startswith("what") and len(lookup.roots) == 1:
+        return _IS_THING.search(sentence.text) is not None
     return True
 
 

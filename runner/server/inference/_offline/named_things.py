@@ -12,7 +12,7 @@ MAX_NAME_WORDS = 6
 _HAD = r"(?:have |just )?(?:had|ordered|ate|drank|bought|took|chose|picked|got)"
 _TOGETHER = r"(?: (?:in total|together|altogether|all together|combined))?"
 _END = rf"{_TOGETHER}(?= \?| \.|$)"
-_BEFORE_QUESTION = r"(?= ?(?:,|;)?(?: so| and)? (?:how much|what)\b| ?[.?!;]|$)"
+_BEFORE_QUESTION = r"(?= ?(?:,|;)?(?: so| and)? (?:how much|what)\b| (?:with|plus|and) (?:an? )?#p| ?[.?!;]|$)"
 _LIST = r"(?P<items>[^.?!;#~][^.?!;]*?)"
 # Each has the words around the list as `head` and, if any, `tail`.
 _PLACES = tuple(
@@ -22,6 +22,9 @@ _PLACES = tuple(
         rf"(?P<head>\bhow much (?:is|are|was|were|for) )(?P<items>[^.?!;]+?)(?P<tail>(?: cost)?){_END}",
         r"(?P<head>\bhow much (?:do|does|did|would|will|should) )(?P<items>[^.?!;]+?)"
         rf"(?P<tail> (?:cost|come to|be|add up to)){_END}",
+        r"(?P<head>\bwhat (?:do|does|did|would|will) )(?P<items>[^.?!;]+?)"
+        rf"(?P<tail> (?:cost|come to|add up to)){_END}",
+        rf"(?P<head>\b(?:owe|pay|paid) for )(?P<items>[^.?!;]+?){_END}",
         rf"(?P<head>\b(?:price|cost|sum|total)s? (?:of|for) ){_LIST}{_END}",
         rf"(?P<head>#p\d+ (?:tip )?(?:on|of|off) ){_LIST}{_END}",
     )
@@ -56,13 +59,13 @@ _NO_NAME = ((CHANGING | SUMMING) - _NAMING) | frozenset(
 )
 
 
-def mark_items(draft: Draft) -> bool:
-    """Replace the list of things whose prices are asked for by one operand; False if there is none.
+def mark_items(draft: Draft) -> int:
+    """Replace the list of things whose prices are asked for by one operand; how many there are.
 
     A question that brings amounts of its own isn't about the prices in a document.
     """
     if draft.has_money:
-        return False
+        return 0
     for pattern in _PLACES:
         found = pattern.search(draft.text)
         items = read_items(found["items"], draft) if found else None
@@ -71,8 +74,8 @@ def mark_items(draft: Draft) -> bool:
         mark = draft.add(Operand(expression=sum_items(items), currency=None))
         start = found.start() if pattern is _PLACES[0] else found.start("items")
         draft.splice((start, found.end("items")), mark)
-        return True
-    return False
+        return len(items)
+    return 0
 
 
 def mark_pair(draft: Draft) -> None:

@@ -26,7 +26,7 @@ def read_problem(draft: Draft, original: str, people: Decimal | None) -> Calcula
     """
     if not asks_amount(draft.text):
         return None
-    refuse_lookalikes(draft.text)
+    refuse_lookalikes(draft.text, original)
     unit = take_unit_asked(draft)
     slots = fill_slots(draft)
     amounts = len(slots.amounts) + len(slots.rates)

@@ -11,9 +11,13 @@ from runner.server.inference._offline.numbers import CODES, CURRENCY, NUMBER, pa
 from runner.server.inference._offline.vocabulary import LOWERING, SUMMING
 from runner.server.inference._offline.words import read_words
 
+MAX_LINE_CHARS = 160
+"""Longer lines are prose; and no pattern takes long on shorter ones."""
+
 _AMOUNT = rf"(?P<before>{CURRENCY})?\s?(?P<minus>[-−])?(?P<amount>{NUMBER})(?P<after>\s?{CURRENCY})?"
 _LINE = re.compile(
-    rf"^(?P<lead>.*?)(?P<gap>(?:[\s.·…:|_=]|[-–—](?=\s))+|^)(?P<sign>[-−–(]\s?)?{_AMOUNT}(?P<close>\s?[-)])?(?:\s[A-Z*]{{1,2}})?\s*\|?$",
+    rf"^(?P<lead>.*?)(?P<gap>(?:[\s.·…:|_=]|[-–—](?=\s))++|^)(?P<sign>[-−–(]\s?)?{_AMOUNT}"
+    r"(?P<close>\s?[-)])?(?:\s[A-Z*]{1,2})?\s*\|?$",
     re.IGNORECASE,
 )
 _PRICE = rf"(?:{CURRENCY}\s?)?{NUMBER}(?:\s?{CURRENCY})?"
@@ -70,6 +74,7 @@ class PricedLine:
 
 def read_priced_lines(lines: Sequence[str]) -> tuple[PricedLine, ...]:
     """All lines with a price, in order; unit prices are settled by the document's own sum where it tells."""
+    lines = [line for line in lines if len(line) <= MAX_LINE_CHARS]
     has_quantities = _has_quantity_column(lines)
     found: list[PricedLine] = []
     for index, line in enumerate(lines):
@@ -177,4 +182,4 @@ def _settled(line: PricedLine, *, as_totals: bool) -> PricedLine:
 
 
 def _tidy(name: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"^[\s|*•·-]+|[\s|.,:·…–—_=*-]+$", "", name))
+    return re.sub(r"\s+", " ", re.sub(r"^[\s|*•·-]+|[\s|.,:·…–—_=*@-]+$", "", name))

@@ -44,6 +44,12 @@ def mark_labels(draft: Draft) -> None:
     draft.replace(_LABELLED, change)
 
 
+def names_other_amount(draft: Draft, *, listed: int) -> bool:
+    """Whether a document's amount is spoken of beside listed things: "the total" of several things is theirs."""
+    named = {found[0].strip() for found in _LABELLED.finditer(draft.text)}
+    return bool(named - {"the total"}) or (bool(named) and listed == 1 and "#p" not in draft.text)
+
+
 def mark_stated(draft: Draft, stated: Mapping[str, Operand]) -> None:
     """Replace "my budget" by the amount that the user gave it earlier, where the question gives it none."""
 

@@ -15,7 +15,7 @@ from runner.server.inference._offline.words import prepare
 
 _TELLS = re.compile(
     r"^(?P<lead>(?:(?:hi|hello|hey|ok|okay|so|and|also|well|actually|correction|sorry|no|by the way"
-    r"|just so you know|for your information|(?:please )?(?:remember|note|keep in mind)(?: that)?|,|[:!-])[ ,]*)*)"
+    r"|just so you know|for your information|(?:please )?(?:remember|note|keep in mind)(?: that)?)\b[ ,:!-]*)*)"
     r"(?:(?:my|our) [\w' -]+ (?:is|are|was|were|will be|starts?|begins?|ends?|leaves?|arrives?|has|have|costs?|cost)\b"
     r"|(?:i am|we are|i was|we were|there are|there is|it is) "
     r"|(?:i|we) (?:have|paid|spent|booked|live|stay|arrive|leave|eat|do not eat|like|love|hate|prefer|bought|fly"

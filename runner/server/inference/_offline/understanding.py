@@ -24,7 +24,7 @@ from runner.server.inference._offline.question import (
 from runner.server.inference._offline.statements import Statement, Told, is_note, read_told
 from runner.server.inference._offline.words import prepare
 
-MAX_QUESTION_CHARS = 2000
+MAX_MESSAGE_CHARS = 2000
 _IMAGE = re.compile(r"\.(?:png|jpe?g|gif|webp)$", re.IGNORECASE)
 _ASKS_BACK = re.compile(
     r"\b(?:did|have) (?:i|we) (?:say|said|tell you|told you|mention|mentioned|give you|write)\b|\b(?:i|we) (?:said"
@@ -48,7 +48,7 @@ def understand(messages: Sequence[SceneMessage]) -> Understanding:
     """What the last message asks for, with the messages before it as its context."""
     known, statements = Known(), tuple[Statement, ...]()
     for index, message in enumerate(messages[:-1]):
-        if message.role is Role.USER:
+        if message.role is Role.USER and len(message.text) <= MAX_MESSAGE_CHARS:
             told = read_told(message.text)
             intent = _read_intent(message, known)
             known = _remember(known, told, intent, was_answered=_was_answered(messages[index + 1 :]))
@@ -77,7 +77,7 @@ def _remember(known: Known, told: Told, intent: Intent, *, was_answered: bool) -
 def _read_intent(message: SceneMessage, known: Known) -> Intent:
     if any(_IMAGE.search(name) for name in message.filenames):
         return Unclear(reason="it comes with an image")
-    if len(message.text) > MAX_QUESTION_CHARS:
+    if len(message.text) > MAX_MESSAGE_CHARS:
         return Unclear(reason="the question is very long")
     prepared = prepare(message.text)
     lookup = read_lookup(prepared)

@@ -18,7 +18,7 @@ _MONTH = (
     r"|Oct(?:ober)?|Nov(?:ember)?"
     r"|Dec(?:ember)?)"
 )
-_WEEKDAY = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b"
+_WEEKDAY = r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b"
 _DATE = (
     rf"\b\d{{1,2}}\s?(?:-|–|to|until)\s?\d{{1,2}}\s{_MONTH}\b(?:\s\d{{4}})?"
     rf"|(?:(?:{_WEEKDAY}),?\s)?(?:\d{{1,2}}(?:st|nd|rd|th)?\s{_MONTH}\b(?:,?\s\d{{4}})?|\b{_MONTH}\s\d{{1,2}}\b(?:,?\s\d{{4}})?"
@@ -60,12 +60,13 @@ def _find_clause(lookup: Lookup, sentence: str, pattern: re.Pattern[str]) -> str
     marked = pattern.sub(lambda _: f"\x00{next(numbers)}\x00", sentence)
     clauses = [clause for clause in _CLAUSE.split(marked) if clause.strip()]
     predicates = asked_predicates(lookup)
-    ranks = [(len(predicates & read_roots(one)), len(set(lookup.roots) & read_roots(one))) for one in clauses]
+    subject = {root(word) for word in words_before_event(sentence)}
+    telling = set(lookup.roots) - subject
+    ranks = [(len(predicates & read_roots(one)), len(telling & read_roots(one))) for one in clauses]
     best = max(ranks, default=(0, 0))
     if best == (0, 0) or ranks.count(best) > 1:
         return ""
     clause = clauses[ranks.index(best)]
-    subject = {root(word) for word in words_before_event(sentence)}
     stated = set(lookup.roots) & read_roots(sentence)
     return clause if stated - read_roots(clause) <= subject else ""
 

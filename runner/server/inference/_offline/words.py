@@ -33,6 +33,7 @@ _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 def prepare(text: str) -> str:
     """The text with plain quotes, written-out contractions and digits for number words; letters keep their case."""
     text = unicodedata.normalize("NFC", text)
+    text = re.sub(r"[#~^\x00]", " ", text)  # they mark places in shapes and drafts
     text = re.sub(r"[’‘ʼ]", "'", text).replace("×", " x ").replace("“", '"').replace("”", '"')
     for pattern, plain in _CONTRACTIONS:
         text = re.sub(pattern, plain, text, flags=re.IGNORECASE)

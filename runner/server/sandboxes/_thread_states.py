@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
-from weakref import WeakValueDictionary
 
 MAX_STATE_BYTES = 4 << 20
 MAX_TOTAL_BYTES = 64 << 20
 
 
 class ThreadStates:
-    """Sessions' states as bytes, the least recently used dropped first; and a lock per thread."""
+    """Sessions' states as bytes, the least recently used dropped first."""
 
     def __init__(self) -> None:
         self._states: OrderedDict[str, bytes] = OrderedDict()
         self._total_bytes = 0
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-
-    def lock(self, thread_id: str) -> asyncio.Lock:
-        """Held while code of the thread runs: like the cells of a notebook, it runs one after the other."""
-        return self._locks.setdefault(thread_id, asyncio.Lock())
 
     def find(self, thread_id: str) -> bytes | None:
         if thread_id in self._states:

@@ -1,0 +1,44 @@
+"""Responses and Conversations, OpenAI's API of today: no assistant is stored, its definition goes with each request."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runner.backends import Endpoint, Limits
+from runner.backends._waiting import Clock, Sleep
+from runner.domain.assistant import History, ToolName
+from runner.domain.capabilities import Capabilities
+from runner.domain.files import IMAGE_TYPES
+from runner.journal import Journal
+
+if TYPE_CHECKING:
+    from runner.backends._responses_backend import ResponsesBackend
+
+LIMITS = Limits()
+CAPABILITIES = Capabilities(
+    stores_assistants=False,
+    tools=frozenset({ToolName.CODE_INTERPRETER.value, ToolName.FILE_SEARCH.value}),
+    functions=True,
+    input_types=IMAGE_TYPES | frozenset("csv docx html json md pdf pptx txt xlsx".split()),
+    settings=frozenset({"temperature", "top_p", "reasoning", "metadata"}),
+)
+REPLAY_CAPABILITIES = replace(CAPABILITIES, tools=frozenset(), input_types=frozenset())
+"""Of servers that keep no state: they have no files, and no tools of their own."""
+
+
+@asynccontextmanager
+async def open_backend(
+    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
+) -> AsyncIterator[ResponsesBackend]:
+    """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
+    from runner.backends._responses_backend import ResponsesBackend
+    from runner.backends._sdk import open_api
+
+    capabilities = REPLAY_CAPABILITIES if endpoint.history is History.REPLAY else CAPABILITIES
+    async with open_api(endpoint, journal, headers={}, clock=clock, sleep=sleep) as api:
+        yield ResponsesBackend(api, endpoint, capabilities)

@@ -1,0 +1,59 @@
+"""`runner clean`: remove what plays left behind."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from runner.cli._sync_session import Session, target_options
+
+
+@click.command(name="clean")
+@target_options
+@click.option(
+    "--older-than",
+    type=click.FloatRange(0),
+    default=24.0,
+    show_default=True,
+    metavar="HOURS",
+    help="Of what only its tags tell: nothing younger, since a play elsewhere may need it.",
+)
+def command(*, file: Path | None, target: str | None, older_than: float) -> None:
+    """Remove what plays left on the remote side: after --keep, a kill, or a server that was away.
+
+    What a journal under .runner/plays names is removed at once, unless that play is still going on; temporary
+    assistants and stores that only their tags tell of, when they are old enough. Nothing of sync's is touched.
+    """
+    import asyncio
+
+    from runner.cli._sync_session import open_session
+
+    session = open_session(file, target)
+    asyncio.run(_clean(session, older_than))
+
+
+async def _clean(session: Session, older_than_h: float) -> None:
+    import asyncio
+
+    from runner.cli._sync_lines import describe_target
+    from runner.cli._sync_session import open_remote
+    from runner.sync import read_remote
+    from runner.sync.cleaning import clean_journals, clean_tagged
+
+    configuration, target = session.configuration, session.target
+    async with open_remote(session, "clean") as (backend, _):
+        session.show([describe_target(target)])
+        plays = configuration.root / ".runner" / "plays"
+        known = await clean_journals(backend, plays, target=target.name, sleep=asyncio.sleep)
+        tagged = await clean_tagged(
+            backend,
+            configuration.project.namespace,
+            await read_remote(backend),
+            created_before_s=time.time() - older_than_h * 3600,
+        )
+    session.show((*known.removed, *tagged.removed))
+    session.show(f"note: {line}" for line in (*known.leftovers, *tagged.leftovers))
+    removed = len(known.removed) + len(tagged.removed)
+    session.show(["done" if removed else "nothing to clean"])

@@ -1,0 +1,63 @@
+"""`runner destroy`: delete everything that the namespace owns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runner.cli._sync_session import Session, target_options
+
+
+@click.command(name="destroy")
+@target_options
+@click.option("--confirm", metavar="NAMESPACE", help="The file's namespace, to say that it is meant.")
+def command(*, file: Path | None, target: str | None, confirm: str | None) -> None:
+    """Delete every assistant and vector store with the namespace's tags, and the files that sync uploaded for them.
+
+    Exits 4 and says what would go unless --confirm names the namespace.
+    """
+    import asyncio
+
+    from runner.cli._sync_session import open_session
+    from runner.errors import UsageError
+
+    session = open_session(file, target)
+    namespace = session.configuration.project.namespace
+    if confirm not in (None, namespace):
+        raise UsageError(f"--confirm says '{confirm}', and the file's namespace is '{namespace}'; nothing was deleted")
+    asyncio.run(_destroy(session, is_confirmed=confirm is not None))
+
+
+async def _destroy(session: Session, *, is_confirmed: bool) -> None:
+    from runner.cli._sync_lines import count, count_failed, describe_applied, describe_target
+    from runner.cli._sync_session import open_remote
+    from runner.domain.plan import Kind
+    from runner.errors import GateClosed, RemoteError
+    from runner.sync import Applied, SyncPlan, apply_plan, plan_destruction, read_earlier_files, read_remote
+
+    namespace = session.configuration.project.namespace
+    done: list[Applied] = []
+
+    def tell(applied: Applied) -> None:
+        done.append(applied)
+        session.show(describe_applied(applied))
+
+    async with open_remote(session, "destroy") as (backend, journal):
+        session.show([describe_target(session.target)])
+        changes = plan_destruction(namespace, await read_remote(backend))
+        assistants = sum(change.kind is Kind.ASSISTANT for change in changes)
+        counted = f"{count(assistants, 'assistant')} and {count(len(changes) - assistants, 'vector store')}"
+        if changes and not is_confirmed:
+            session.show(f"- {one.kind.value} {one.address}: {one.remote_id}" for one in changes)
+            raise GateClosed(
+                f"{counted} of the namespace '{namespace}' would be deleted; "
+                f"if that is meant: runner destroy --confirm {namespace}"
+            )
+        plan = SyncPlan(namespace=namespace, units=(), unused=changes)
+        earlier = read_earlier_files(session.journals)
+        leftovers = await apply_plan(plan, backend, journal, tell=tell, earlier=earlier)
+    session.show(f"note: {line}" for line in leftovers)
+    if failed := count_failed(done):
+        raise RemoteError(f"{failed} of {len(done)} objects could not be deleted; run it again")
+    session.show([f"done: {counted} deleted" if changes else f"nothing carries the tags of '{namespace}'"])

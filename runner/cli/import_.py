@@ -1,0 +1,139 @@
+"""`runner import`: an exported assistant's JSON as YAML."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from runner.config.importing import Imported
+
+MAX_BYTES = 16 * 1024 * 1024
+
+
+@click.command(name="import")
+@click.argument("export", metavar="FILE")
+@click.option("--address", metavar="NAME", help="The assistant's address, instead of one made from its name.")
+@click.option("--write", is_flag=True, help="Create assistants.yaml, or put the assistants into the one that is there.")
+@click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")
+def command(export: str, address: str | None, write: bool, file: Path | None) -> None:
+    """Turn an exported assistant (JSON as the Assistants API has it, one or a list) into YAML.
+
+    FILE may be `-` for standard input. The YAML is printed, or with --write put into assistants.yaml. What has no
+    counterpart becomes a comment; keys and tokens are left out.
+    """
+    from runner.config.importing import import_assistants, read_export, write_project
+    from runner.errors import UsageError
+    from runner.redaction import Redactor
+
+    bodies = read_export(_read(export), file="standard input" if export == "-" else export)
+    if address is not None and len(bodies) > 1:
+        raise UsageError(f"--address names one assistant; {export} has {len(bodies)}")
+    project_file = _find_project_file(file)
+    taken = _read_addresses(project_file) if project_file.exists() else ()
+    if address in taken:
+        raise UsageError(f"{project_file.name} has an assistant '{address}' already; choose another --address")
+    imported = import_assistants(bodies, address=address, taken=taken, clean=Redactor(_secrets()).clean)
+    if write:
+        _write(project_file, imported)
+        return
+    text = write_project(_make_namespace(imported), imported)
+    _check(text)
+    if project_file.exists():
+        text = text.split("\nassistants:\n", 1)[1]
+    click.echo(text, nl=False)
+
+
+def _read(export: str) -> bytes:
+    from runner.errors import UsageError
+
+    if export == "-":
+        raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+    else:
+        path = Path(export)
+        if not path.is_file():
+            raise UsageError(f"there is no file '{export}'")
+        try:
+            with path.open("rb") as opened:
+                raw = opened.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise UsageError(f"'{export}' can't be read: {error.strerror}") from error
+    if len(raw) > MAX_BYTES:
+        raise UsageError(f"'{export}' is larger than {MAX_BYTES // 1024 // 1024} MB, which is the limit")
+    return raw
+
+
+def _find_project_file(file: Path | None) -> Path:
+    """The file to extend, or the one to create where there is none."""
+    from runner.config.paths import PROJECT_FILE, find_project_file
+    from runner.errors import UsageError
+
+    try:
+        return find_project_file(file, Path.cwd())
+    except UsageError:
+        return Path.cwd() / (file or PROJECT_FILE)
+
+
+def _read_addresses(project_file: Path) -> tuple[str, ...]:
+    """Raises ConfigError: a file with mistakes is not extended."""
+    from runner.config import load_configuration
+
+    configuration = load_configuration(file=project_file, scenario_paths=None, cwd=Path.cwd(), environment=os.environ)
+    return tuple(one.address for one in configuration.project.assistants)
+
+
+def _make_namespace(imported: tuple[Imported, ...]) -> str:
+    """Random, so that no two projects own the same objects."""
+    import secrets
+
+    return f"{imported[0].address[:40].rstrip('-._')}-{secrets.token_hex(3)}"
+
+
+def _check(text: str) -> None:
+    """Raises UsageError if the YAML would not load: an assistant that our vocabulary can't express at all."""
+    import tempfile
+
+    from runner.config import load_configuration
+    from runner.errors import ConfigError, UsageError
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "assistants.yaml"
+        path.write_bytes(text.encode("utf-8"))
+        try:
+            load_configuration(file=path, scenario_paths=None, cwd=Path(folder), environment={})
+        except ConfigError as error:
+            first = error.problems[0]
+            raise UsageError(
+                f"it can't be imported: {first.path}: {first.message}; {first.hint}".rstrip("; ")
+            ) from error
+
+
+def _write(project_file: Path, imported: tuple[Imported, ...]) -> None:
+    from runner.cli._rewriting import read_source, rewrite
+    from runner.config.importing import write_project
+    from runner.config.writing import Unwritable, add_assistants
+    from runner.errors import WriteFailed
+    from runner.escaping import terminal_line
+
+    _check(write_project("check", imported))
+    if project_file.exists():
+        try:
+            text = add_assistants(read_source(project_file), [one.entry for one in imported])
+        except Unwritable as error:
+            raise WriteFailed(f"{project_file.name} can't be extended: {error}; put in what is printed") from error
+    else:
+        text = write_project(_make_namespace(imported), imported)
+    rewrite({project_file: text}, lambda: _read_addresses(project_file))
+    for one in imported:
+        click.echo(f"assistant {one.address}: written to {project_file.name}")
+        for note in one.notes:
+            click.echo(f"  note: {terminal_line(note)}")
+
+
+def _secrets() -> list[str]:
+    words = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+    return [value for name, value in os.environ.items() if any(word in name.upper() for word in words)]

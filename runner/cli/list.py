@@ -1,0 +1,48 @@
+"""`runner list`: what the namespace owns on the remote side."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from runner.cli._sync_session import Session, target_options
+
+
+@click.command(name="list")
+@target_options
+def command(*, file: Path | None, target: str | None) -> None:
+    """List what carries the namespace's tags: what sync made, and what plays have there at the moment."""
+    import asyncio
+
+    from runner.cli._sync_session import open_session
+
+    session = open_session(file, target)
+    session.show(asyncio.run(_list(session)))
+
+
+async def _list(session: Session) -> list[str]:
+    from runner.cli._sync_lines import describe_target
+    from runner.cli._sync_session import open_remote
+    from runner.sync import read_remote
+    from runner.sync.tags import ADDRESS
+    from runner.sync.unused import owned_objects, play_objects
+
+    namespace = session.configuration.project.namespace
+    declared = {one.address for one in session.configuration.project.assistants}
+    async with open_remote(session, "list") as (backend, _):
+        remote = await read_remote(backend)
+    lines = [f"{describe_target(session.target)}, namespace {namespace}"]
+    owned, temporary = owned_objects(namespace, remote), play_objects(namespace, remote)
+    for kind, one in owned:
+        address = one.metadata[ADDRESS]
+        more = "" if address in declared else ", not declared any more"
+        lines.append(f"{kind.value} {address}: {one.id}, created {_show_time(one.created_at)}{more}")
+    for kind, one, play in temporary:
+        lines.append(f"{kind.value} of the play {play}: {one.id}, created {_show_time(one.created_at)}")
+    return [*lines, f"{len(owned)} objects of sync, {len(temporary)} of plays"]
+
+
+def _show_time(created_at: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(created_at))

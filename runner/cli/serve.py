@@ -1,0 +1,184 @@
+"""`runner serve`: the embedded server for any client that speaks OpenAI's API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    from runner.domain.assistant import InferenceChoice
+    from runner.server.inference import Inference
+
+DEFAULT_PORT = 8787
+TOKEN_VARIABLE = "RUNNER_TOKEN"
+MIN_TOKEN_CHARACTERS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """The command line of `serve`, as given."""
+
+    port: int
+    host: str
+    state: Path | None
+    token: str | None = field(repr=False)
+    inference: str
+    model: str | None
+    embedding_model: str | None
+    key_env: str | None
+    sandbox: str
+    quiet: bool
+
+
+@click.command(name="serve")
+@click.option("-p", "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: any.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--state", type=click.Path(path_type=Path), help="Its folder, instead of the project's .runner/embedded.")
+@click.option("--token", help=f"The key that clients need, instead of a random one; better set {TOKEN_VARIABLE}.")
+@click.option("--inference", default="offline", show_default=True, help="offline, scripted=FILE, or a URL up to /v1.")
+@click.option("--model", metavar="NAME", help="With a URL: the model to ask for, instead of each assistant's own.")
+@click.option("--embedding-model", metavar="NAME", help="With a URL: the model for embeddings, for file search.")
+@click.option("--key-env", metavar="NAME", help="With a URL: the environment variable that holds its key.")
+@click.option("--sandbox", default="monty", show_default=True, help="What runs the code interpreter's code.")
+@click.option("-q", "--quiet", is_flag=True, help="No line for each request.")
+def command(**arguments: Any) -> int:
+    """Serve the Assistants API on this machine until Ctrl-C, and print the lines that point a client at it.
+
+    Whoever has the token may do everything. The state folder may be shared with other servers, `play` and `sync`.
+
+    Exits 0 when it is stopped (Ctrl-C or SIGTERM), 2 if it can't start as asked, 3 if the state can't be used.
+    """
+    import asyncio
+
+    from runner.cli._targets import open_inference
+    from runner.server.listening import open_listener
+
+    wanted = Arguments(**arguments)
+    choice = read_inference(wanted)
+    token = _read_token(wanted, os.environ)
+    inference = open_inference(choice, _read_key(wanted, os.environ))
+    state = wanted.state or _find_state(Path.cwd())
+    with open_listener(wanted.host, wanted.port) as listener:
+        asyncio.run(_serve(wanted, listener, token, state, inference))
+    return 0
+
+
+def read_inference(wanted: Arguments) -> InferenceChoice:
+    """Raises UsageError for what is no inference."""
+    from runner.domain.assistant import ChatEndpoint, Offline, Scripted
+    from runner.errors import UsageError
+
+    is_url = wanted.inference.startswith(("http://", "https://"))
+    if is_url:
+        return ChatEndpoint(
+            base_url=wanted.inference,
+            model=wanted.model,
+            embedding_model=wanted.embedding_model,
+            key_variable=wanted.key_env,
+        )
+    if wanted.model or wanted.embedding_model or wanted.key_env:
+        raise UsageError("--model, --embedding-model and --key-env go with an --inference that is a URL")
+    if wanted.inference == "offline":
+        return Offline()
+    name, separator, path = wanted.inference.partition("=")
+    if name != "scripted" or not separator or not path:
+        raise UsageError(
+            f"--inference {wanted.inference!r}: write offline, scripted=FILE, or a URL such as http://127.0.0.1:11434/v1"
+        )
+    return Scripted(script=Path(path))
+
+
+def _read_key(wanted: Arguments, environment: Mapping[str, str]) -> str:
+    from runner.errors import UsageError
+
+    if wanted.key_env is None:
+        return ""
+    key = environment.get(wanted.key_env, "")
+    if not key:
+        raise UsageError(f"the environment variable {wanted.key_env} (--key-env) is not set, or empty")
+    return key
+
+
+def _read_token(wanted: Arguments, environment: Mapping[str, str]) -> str:
+    """Given, from the environment, or a new one. Raises UsageError, which never shows it."""
+    from runner.errors import UsageError
+    from runner.server.embedded import make_token
+
+    given = wanted.token if wanted.token is not None else environment.get(TOKEN_VARIABLE)
+    if given is None:
+        return make_token()
+    if len(given) < MIN_TOKEN_CHARACTERS:
+        raise UsageError(f"the token has fewer than {MIN_TOKEN_CHARACTERS} characters; leave it out for a random one")
+    if not given.isascii() or not given.isprintable() or " " in given:
+        raise UsageError("the token has a character in it that a header can't hold; use letters and digits")
+    return given
+
+
+def _find_state(cwd: Path) -> Path:
+    """That of the nearest project, whose `play` and `sync` then see the same objects; else in `cwd`."""
+    from runner.config.paths import find_project_file
+    from runner.errors import UsageError
+
+    try:
+        root = find_project_file(None, cwd).parent
+    except UsageError:
+        root = cwd
+    return root / ".runner" / "embedded"
+
+
+async def _serve(wanted: Arguments, listener: socket, token: str, state: Path, inference: Inference) -> None:
+    from runner.cli._serve_signals import tie_stop
+    from runner.server.gate import names_of
+    from runner.server.serving import Server, Service, serve
+    from runner.server.tools import ToolSettings
+
+    service = Service(
+        state=state,
+        inference=inference,
+        token=token,
+        hosts=names_of(wanted.host),
+        tools=ToolSettings(sandbox=wanted.sandbox),
+        tell=None if wanted.quiet else _write_access_line,
+    )
+
+    def started(server: Server) -> None:
+        tie_stop(server)
+        _say_hello(wanted, listener, token, state, inference)
+
+    await serve(service, listener, started)
+    click.echo("runner: stopped", err=True)
+
+
+def _write_access_line(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _say_hello(wanted: Arguments, listener: socket, token: str, state: Path, inference: Inference) -> None:
+    """On stdout: comments, and the lines to paste into a shell."""
+    from shlex import quote
+
+    from runner.escaping import terminal_line
+    from runner.server.gate import is_loopback, is_wildcard
+    from runner.server.listening import LOOPBACK, base_url
+
+    url = base_url(listener, LOOPBACK if is_wildcard(wanted.host) else wanted.host)
+    answered_by = "offline rules, not a language model" if inference.name == "offline" else inference.name
+    is_from_environment = wanted.token is None and TOKEN_VARIABLE in os.environ
+    shown_token = f'"${TOKEN_VARIABLE}"' if is_from_environment else quote(token)
+    click.echo(f"# serving {url} · answered by {terminal_line(answered_by)}")
+    click.echo(f"# state in {terminal_line(str(state))} · Ctrl-C stops")
+    click.echo(f"export OPENAI_BASE_URL={quote(url)}")
+    click.echo(f"export OPENAI_API_KEY={shown_token}")
+    if not is_loopback(wanted.host):
+        click.echo(
+            f"runner: warning: {wanted.host} can be reached from other machines, unencrypted; "
+            "whoever has the token, or listens on the way, may do everything",
+            err=True,
+        )

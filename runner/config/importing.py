@@ -1,0 +1,249 @@
+"""An exported assistant (Assistants v2, or v1 of 2023) as YAML for `assistants.yaml`: text in, text out.
+
+What has no counterpart in our vocabulary becomes a comment, so that nothing is lost without a word. The values come
+from a stranger: texts are written so that they are read back as they are, comments stay on one line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from runner.config.schema import MAX_METADATA_KEYS, RETRIEVAL
+from runner.config.writing import STEP, protect, show_tools
+from runner.domain.assistant import Tool, ToolName
+from runner.errors import UsageError
+from runner.redaction import REPLACEMENT
+from runner.yaml_text.scalars import show_comment, show_text
+from runner.yaml_text.spans import Style
+
+Json = Mapping[str, object]
+
+LONGEST_NOTE = 2000
+"""Characters of a comment; what is cut is said to be."""
+_LONGEST_ADDRESS = 40
+_LONGEST_VALUE = 512
+_SILENT = frozenset({"object", "created_at", "id"})
+_DEFAULTS: Mapping[str, object] = {"temperature": 1, "top_p": 1, "response_format": "auto"}
+_HANDLED = frozenset(
+    "name model instructions tools tool_resources file_ids temperature top_p reasoning_effort metadata".split()
+)
+_OUR_TAGS = "runner."
+_SECRET_NAME = re.compile(r"(?i)authorization|api.?key|token|secret|password|credential|cookie")
+_SECRET_VALUE = re.compile(r"\b(?:sk|pk|rk|ghp|gho|xox[abp])[-_][A-Za-z0-9_-]{16,}|(?i:\bbearer\s+)[\w.~+/=-]{12,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """One assistant: its entry begins with its address, at the left margin, and ends with a newline."""
+
+    address: str
+    entry: str
+    notes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """An entry while it is written. `clean` takes known secrets out of a text."""
+
+    clean: Callable[[str], str]
+    lines: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def hide(self, text: str) -> str:
+        return _SECRET_VALUE.sub(REPLACEMENT, self.clean(text))
+
+    def text(self, key: str, value: str, *, depth: int = 1) -> None:
+        shown = self.hide(value)
+        if shown != value:
+            self.notes.append(f"{key}: what looks like a secret was taken out")
+        name = show_text(key, Style.PLAIN, indent=0, in_flow=True)
+        margin = STEP * depth
+        shown = show_text(protect(shown), Style.PLAIN, indent=margin + STEP)
+        self.lines.append(f"{' ' * margin}{name}: {shown}")
+
+    def note(self, what: str, value: object) -> None:
+        said = json.dumps(_hide_named(value), ensure_ascii=False, default=str)
+        cut = f"{said[:LONGEST_NOTE]}... ({len(said):,} characters in all)" if len(said) > LONGEST_NOTE else said
+        self.notes.append(f"{what}: {self.hide(cut)}")
+
+
+def read_export(raw: bytes, *, file: str) -> tuple[Json, ...]:
+    """The assistants in an export: one object, a list response, or a bare list. Raises UsageError, in one line."""
+    try:
+        value = json.loads(raw, parse_float=Decimal, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{file}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{file}: this is not JSON that can be read: {_explain_unreadable(error)}") from error
+    items = value["data"] if isinstance(value, dict) and isinstance(value.get("data"), list) else value
+    items = items if isinstance(items, list) else [items]
+    if not items:
+        raise UsageError(f"{file}: there is no assistant in it")
+    for number, item in enumerate(items, 1):
+        where = f"{file}: " if len(items) == 1 else f"{file}: number {number} of {len(items)}: "
+        if not isinstance(item, dict):
+            raise UsageError(f"{where}an assistant's object was expected")
+        kind = item.get("object", "assistant")
+        if kind != "assistant":
+            raise UsageError(f"{where}this is an object of type {str(kind)[:40]!r}, not an assistant")
+        if not isinstance(item.get("model"), str):
+            raise UsageError(f"{where}it has no 'model', so it is no assistant")
+    return tuple(items)
+
+
+def import_assistants(
+    bodies: Iterable[Json], *, address: str | None, taken: Iterable[str], clean: Callable[[str], str]
+) -> tuple[Imported, ...]:
+    """The entries of exported assistants. `address` is for a single one; otherwise their names make theirs.
+
+    `taken` are addresses that are in use already; `clean` takes secrets that are known by value out of a text.
+    """
+    used = {one.casefold() for one in taken}
+    found = []
+    for body in bodies:
+        own = address or _make_address(clean(str(body.get("name") or "")), used)
+        used.add(own.casefold())
+        found.append(_import_one(body, own, _Draft(clean)))
+    return tuple(found)
+
+
+def write_project(namespace: str, imported: Iterable[Imported]) -> str:
+    """A whole `assistants.yaml`."""
+    margin = " " * STEP
+    entries = [margin + line if line else "" for one in imported for line in one.entry.split("\n")]
+    return "\n".join(["version: 1", f"namespace: {namespace}", "", "assistants:", *entries[:-1]]) + "\n"
+
+
+def _import_one(body: Json, address: str, draft: _Draft) -> Imported:
+    if isinstance(body.get("id"), str):
+        draft.notes.append(f"from {body['id']}; `runner adopt {address} {body['id']}` takes that one over")
+    for key in ("name", "model", "instructions"):
+        value = body.get(key)
+        if isinstance(value, str) and value.strip():
+            draft.text(key, value.strip())
+        elif value not in (None, ""):
+            draft.note(key, value)
+    _add_tools(body.get("tools"), draft)
+    _add_numbers(body, draft)
+    effort = body.get("reasoning_effort")
+    if isinstance(effort, str):
+        draft.lines.append(f"  reasoning: {{effort: {show_text(effort, Style.PLAIN, indent=0, in_flow=True)}}}")
+    _add_metadata(body.get("metadata"), draft)
+    _note_files(body, draft)
+    for key, value in body.items():
+        if key not in _HANDLED | _SILENT and value not in (None, "", [], {}) and value != _DEFAULTS.get(key):
+            draft.note(f"{key} has no counterpart here", value)
+    comments = [f"  {show_comment(note)}" for note in draft.notes]
+    return Imported(
+        address=address,
+        entry="\n".join([f"{address}:", *comments, *draft.lines]) + "\n",
+        notes=tuple(draft.notes),
+    )
+
+
+def _add_tools(written: object, draft: _Draft) -> None:
+    tools: dict[ToolName, Tool] = {}
+    known = {tool.value: tool for tool in ToolName} | {RETRIEVAL: ToolName.FILE_SEARCH}
+    for one in written if isinstance(written, list) else []:
+        kind = one.get("type") if isinstance(one, dict) else None
+        name = known.get(kind) if isinstance(kind, str) else None
+        if name is None:
+            what = "a function, to be declared with its answer" if kind == "function" else "a tool without counterpart"
+            draft.note(what, one)
+            continue
+        options = one.get(str(kind)) if isinstance(one.get(str(kind)), dict) else {}
+        most = options.get("max_num_results")
+        takes_it = name is ToolName.FILE_SEARCH and isinstance(most, int) and 1 <= most <= 50
+        tools.setdefault(name, Tool(name=name, max_num_results=most if takes_it else None))
+        rest = {key: value for key, value in options.items() if value is not None}
+        if takes_it:
+            rest.pop("max_num_results")
+        if rest:
+            draft.note(f"options of {name.value} that have no counterpart here", rest)
+    if tools:
+        draft.lines.append(f"  tools: {show_tools(tuple(tools.values()))}")
+
+
+def _add_numbers(body: Json, draft: _Draft) -> None:
+    for key, most in (("temperature", 2), ("top_p", 1)):
+        value = body.get(key)
+        if value is None or value == _DEFAULTS[key]:
+            continue
+        if isinstance(value, int | Decimal) and not isinstance(value, bool) and 0 <= value <= most:
+            draft.lines.append(f"  {key}: {round(float(value), 6):g}")
+        else:
+            draft.note(key, value)
+
+
+def _add_metadata(written: object, draft: _Draft) -> None:
+    taken: dict[str, str] = {}
+    for key, value in written.items() if isinstance(written, Mapping) else ():
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
+        if key.startswith(_OUR_TAGS):
+            draft.note("a tag of runner's, left out", {key: text})
+        elif len(taken) == MAX_METADATA_KEYS or len(text) > _LONGEST_VALUE or not re.fullmatch(r".{1,64}", key):
+            draft.note("metadata beyond what fits", {key: text})
+        elif _SECRET_NAME.search(key):
+            draft.note("metadata left out for its name", {key: text})
+        else:
+            taken[key] = text
+    if taken:
+        draft.lines.append("  metadata:")
+        for key, text in taken.items():
+            draft.text(key, text, depth=2)
+
+
+def _note_files(body: Json, draft: _Draft) -> None:
+    resources = body.get("tool_resources")
+    said = {"file_ids": body.get("file_ids")} | (dict(resources) if isinstance(resources, Mapping) else {})
+    said = {key: value for key, value in said.items() if _holds_anything(value)}
+    if said:
+        draft.note("its files (list your own under `files`; runner makes the vector store)", said)
+
+
+def _holds_anything(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(_holds_anything(one) for one in value.values())
+    return bool(value)
+
+
+def _make_address(name: str, used: set[str]) -> str:
+    shown = _SECRET_VALUE.sub("", name.replace(REPLACEMENT, ""))
+    base = re.sub(r"[^a-z0-9]+", "-", shown.lower()).strip("-")[:_LONGEST_ADDRESS].strip("-") or "assistant"
+    return next(one for one in _numbered(base) if one not in used)
+
+
+def _numbered(base: str) -> Iterator[str]:
+    yield base
+    number = 2
+    while True:
+        yield f"{base}-{number}"
+        number += 1
+
+
+def _hide_named(value: object) -> object:
+    """The same, without what stands under a name that secrets have."""
+    if isinstance(value, Mapping):
+        return {
+            str(key): REPLACEMENT
+            if _SECRET_NAME.search(str(key)) and isinstance(one, str | dict | list)
+            else _hide_named(one)
+            for key, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_hide_named(one) for one in value]
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _explain_unreadable(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    return "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else "a number in it is none, or too long"
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is no number")

@@ -1,0 +1,258 @@
+"""Change single values in the text of `assistants.yaml` and leave every other character as it is.
+
+Text in, text out. What can't be changed without guessing (an alias, a value that others refer to, a placeholder)
+is refused with a reason; whoever writes the result to the disk loads it again before it counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from runner.config.schema import RETRIEVAL
+from runner.domain.assistant import Tool, ToolName
+from runner.yaml_text.scalars import show_text
+from runner.yaml_text.spans import Piece, Style, find_spans
+
+STEP = 2
+"""Spaces by which what is written here is indented below its key."""
+_PLACEHOLDER = re.compile(r"(?<!\$)\$\{")
+
+Value = str | Decimal | tuple[Tool, ...]
+
+
+class Unwritable(Exception):
+    """A value that has to be changed by hand; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldEdit:
+    """A new value for one key of an assistant, or None to take the key out. `path` has one or two keys."""
+
+    path: tuple[str, ...]
+    value: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Patch:
+    """Characters to replace: offsets, end exclusive."""
+
+    start: int
+    end: int
+    text: str
+
+
+def edit_assistant(text: str, address: str, edit: FieldEdit) -> str:
+    """The text with one value changed. `text` is one that loads. Raises Unwritable."""
+    body = _find_body(text, address)
+    *groups, key = edit.path
+    mapping, owner = body, None
+    if groups:
+        owner = body.find(groups[0])
+        if owner is None and edit.value is None:
+            return text
+        if owner is None:
+            return _add_group(text, body, groups[0], key, edit.value)
+        mapping = owner[1]
+        _refuse_shared(text, mapping)
+    found = mapping.find(key)
+    if edit.value is None:
+        if found is None:
+            return text
+        is_alone = owner is not None and len(mapping.entries) == 1
+        patches = [_take_out(text, body, owner) if is_alone and owner else _take_out(text, mapping, found)]
+    elif found is None:
+        patches = [_add(text, mapping, key, edit.value)]
+    elif isinstance(edit.value, tuple):
+        patches = _change_tools(text, body, found, edit.value)
+    else:
+        patches = [_change(text, mapping, found, edit.value)]
+    return _apply(text, patches)
+
+
+def find_instructions_file(text: str, address: str) -> str | None:
+    """The path that stands under an assistant's `instructions_file`. Raises Unwritable if a placeholder is in it."""
+    found = _find_body(text, address).find("instructions_file")
+    if found is None:
+        return None
+    if found[1].is_alias or "${" in found[1].text:
+        raise Unwritable("the path of its instructions_file is an alias or has a placeholder in it")
+    return found[1].text
+
+
+def add_assistants(text: str, entries: Sequence[str]) -> str:
+    """The text with further assistants at the end of its `assistants`. Raises Unwritable.
+
+    Each entry is lines of YAML as at the left margin, beginning with its address, ending with a newline.
+    """
+    found = find_spans(text).find("assistants")
+    if found is None or found[1].is_alias or found[1].style is not Style.BLOCK or not found[1].entries:
+        raise Unwritable("its `assistants` is not written as a block, one below the other")
+    assistants = found[1]
+    if assistants.entries[-1][1].is_alias:
+        raise Unwritable("its last assistant is an alias")
+    margin = " " * assistants.column
+    place = _line_end(text, assistants.end)
+    blocks = [
+        "\n" + "\n".join(margin + line if line else "" for line in one.rstrip("\n").split("\n")) for one in entries
+    ]
+    return _apply(text, [_Patch(place, place, "\n" + "\n".join(blocks))])
+
+
+def protect(text: str) -> str:
+    """Text in which `${` means nothing, as a value in a file."""
+    return text.replace("${", "$${")
+
+
+def show_tool(tool: Tool) -> str:
+    if tool.max_num_results is None:
+        return tool.name.value
+    return f"{tool.name.value}: {{max_num_results: {tool.max_num_results}}}"
+
+
+def show_tools(tools: Sequence[Tool]) -> str:
+    """A list of tools on one line."""
+    items = [show_tool(one) if one.max_num_results is None else f"{{{show_tool(one)}}}" for one in tools]
+    return f"[{', '.join(items)}]"
+
+
+def _find_body(text: str, address: str) -> Piece:
+    assistants = find_spans(text).find("assistants")
+    found = assistants[1].find(address) if assistants else None
+    if found is None or not found[1].entries:
+        raise Unwritable("it is an alias of another assistant")
+    _refuse_shared(text, found[1])
+    return found[1]
+
+
+def _refuse_shared(text: str, piece: Piece) -> None:
+    if piece.is_alias:
+        raise Unwritable("it is an alias, and what it stands for is used elsewhere too")
+    if text.startswith("&", piece.start):
+        raise Unwritable("it has an anchor, by which it is used elsewhere too")
+
+
+def _change(text: str, mapping: Piece, entry: tuple[Piece, Piece], value: Value) -> _Patch:
+    key, old = entry
+    _refuse_shared(text, old)
+    if _PLACEHOLDER.search(old.text):
+        raise Unwritable("a placeholder is in it, which would be lost")
+    if isinstance(value, str) and old.style in (Style.LITERAL, Style.FOLDED) and old.text.endswith("\n"):
+        value = value.removesuffix("\n") + "\n"
+    return _Patch(old.start, old.end, _show(value, old.style, _find_indent(text, old, key), mapping.style))
+
+
+def _add(text: str, mapping: Piece, key: str, value: Value) -> _Patch:
+    last = mapping.entries[-1][1]
+    column = mapping.entries[-1][0].column
+    name = show_text(key, Style.PLAIN, indent=0, in_flow=True)
+    shown = f"{name}: {_show(value, Style.PLAIN, column + STEP, mapping.style)}"
+    return _insert(text, mapping, last, column, shown)
+
+
+def _add_group(text: str, body: Piece, group: str, key: str, value: Value | None) -> str:
+    """A mapping that isn't there yet, with its first key."""
+    assert value is not None, "there is something to add"
+    last_key, last = body.entries[-1]
+    column = last_key.column
+    name = show_text(key, Style.PLAIN, indent=0, in_flow=True)
+    if body.style is Style.FLOW:
+        shown = f"{group}: {{{name}: {_show(value, Style.PLAIN, 0, Style.FLOW)}}}"
+    else:
+        inner = column + STEP
+        shown = f"{group}:\n{' ' * inner}{name}: {_show(value, Style.PLAIN, inner + STEP, Style.BLOCK)}"
+    return _apply(text, [_insert(text, body, last, column, shown)])
+
+
+def _insert(text: str, collection: Piece, last: Piece, column: int, shown: str) -> _Patch:
+    """Something new behind the last entry or item: before the comments that follow it, for they may be the next's."""
+    if last.is_alias:
+        raise Unwritable("the value before it is an alias")
+    if collection.style is Style.FLOW:
+        return _Patch(last.end, last.end, f", {shown}")
+    place = _line_end(text, last.end)
+    return _Patch(place, place, f"\n{' ' * column}{shown}")
+
+
+def _take_out(text: str, mapping: Piece, entry: tuple[Piece, Piece]) -> _Patch:
+    key, value = entry
+    _refuse_shared(text, value)
+    if mapping.style is Style.BLOCK:
+        return _take_out_lines(text, key.start, value.end)
+    index = mapping.entries.index(entry)
+    if index + 1 < len(mapping.entries):
+        return _Patch(key.start, mapping.entries[index + 1][0].start, "")
+    return _Patch(mapping.entries[index - 1][1].end if index else key.start, value.end, "")
+
+
+def _take_out_lines(text: str, start: int, end: int) -> _Patch:
+    first = text.rfind("\n", 0, start) + 1
+    if text[first:start].strip(" -"):
+        raise Unwritable("something else stands on its line")
+    after = text.find("\n", end) + 1
+    return _Patch(first, after or len(text), "")
+
+
+def _change_tools(text: str, body: Piece, entry: tuple[Piece, Piece], wanted: tuple[Tool, ...]) -> list[_Patch]:
+    """Patches for a list of tools: items that stay are not touched."""
+    written = entry[1]
+    _refuse_shared(text, written)
+    if not wanted:
+        return [_take_out(text, body, entry)]
+    if written.style is Style.FLOW:
+        if "#" in text[written.start : written.end]:
+            raise Unwritable("there are comments inside of its list")
+        return [_Patch(written.start, written.end, show_tools(wanted))]
+    missing = {tool.name: tool for tool in wanted}
+    patches = []
+    for item in written.items:
+        _refuse_shared(text, item)
+        name, options = _read_tool(item)
+        tool = missing.pop(name, None)
+        if tool is None:
+            patches.append(_take_out_lines(text, item.start, item.end))
+        elif options != tool.max_num_results:
+            patches.append(_Patch(item.start, item.end, show_tool(tool)))
+    if missing:
+        last = written.items[-1]
+        shown = f"\n{' ' * written.column}".join(f"- {show_tool(one)}" for one in missing.values())
+        patches.append(_insert(text, written, last, written.column, shown))
+    return patches
+
+
+def _read_tool(item: Piece) -> tuple[ToolName, int | None]:
+    name, options = (item.entries[0][0].text, item.entries[0][1]) if item.entries else (item.text, None)
+    said = options.find("max_num_results") if options else None
+    tool = ToolName.FILE_SEARCH if name == RETRIEVAL else ToolName(name)
+    return tool, int(said[1].text) if said else None
+
+
+def _find_indent(text: str, old: Piece, key: Piece) -> int:
+    """Of a block's lines: that of the old ones, where there are any."""
+    found = re.search(r"\n( *)\S", text[old.start : old.end]) if old.style in (Style.LITERAL, Style.FOLDED) else None
+    return len(found[1]) if found and len(found[1]) > key.column else key.column + STEP
+
+
+def _show(value: Value, style: Style, indent: int, around: Style) -> str:
+    """A value inside of a collection written as `around`; the lines of a block get `indent` spaces."""
+    if isinstance(value, tuple):
+        return show_tools(value)
+    if isinstance(value, Decimal):
+        return str(value)
+    return show_text(protect(value), style, indent=indent, in_flow=around is Style.FLOW)
+
+
+def _line_end(text: str, at: int) -> int:
+    """Where the line ends that `at` is on: at its line break, or at the text's end."""
+    end = text.find("\n", at)
+    end = len(text) if end < 0 else end
+    return end - 1 if text[end - 1 : end] == "\r" else end
+
+
+def _apply(text: str, patches: Sequence[_Patch]) -> str:
+    line_break = "\r\n" if "\r\n" in text else "\n"
+    for patch in sorted(patches, key=lambda one: (one.start, one.end), reverse=True):
+        text = text[: patch.start] + patch.text.replace("\n", line_break) + text[patch.end :]
+    return text

@@ -1,0 +1,108 @@
+"""What the engine keeps of files and vector stores. Times are Unix seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import ClassVar
+
+from runner.server.engine.records import Failure, Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRecord(Record):
+    """An uploaded file; its bytes are the blob called `sha256`."""
+
+    KIND: ClassVar[str] = "file"
+
+    filename: str
+    size_bytes: int
+    purpose: str
+    sha256: str
+    expires_at: float | None = None
+
+    @property
+    def due_at(self) -> float | None:
+        return self.expires_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreRecord(Record):
+    """A vector store. It expires after so many days without use; None is never."""
+
+    KIND: ClassVar[str] = "vector_store"
+
+    last_active_at: float
+    name: str | None = None
+    description: str | None = None
+    expires_after_days: int | None = None
+    is_expired: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def expires_at(self) -> float | None:
+        if self.expires_after_days is None:
+            return None
+        return self.last_active_at + self.expires_after_days * 86_400
+
+    @property
+    def due_at(self) -> float | None:
+        return None if self.is_expired else self.expires_at
+
+
+class IndexState(Enum):
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunking:
+    """How a file is cut up for search. The defaults are OpenAI's."""
+
+    max_tokens: int = 800
+    overlap_tokens: int = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFileRecord(Record):
+    """A file in a vector store; its id is made of both ids."""
+
+    KIND: ClassVar[str] = "stored_file"
+
+    store_id: str
+    file_id: str
+    state: IndexState = IndexState.IN_PROGRESS
+    usage_bytes: int = 0
+    failure: Failure | None = None
+    chunking: Chunking = field(default_factory=Chunking)
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    batch_id: str | None = None
+
+    @property
+    def parent_id(self) -> str:
+        return self.store_id
+
+    @property
+    def is_being_worked_on(self) -> bool:
+        return self.state is IndexState.IN_PROGRESS
+
+
+def stored_file_id(store_id: str, file_id: str) -> str:
+    return f"{store_id}/{file_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRecord(Record):
+    """Files that were put into a store together."""
+
+    KIND: ClassVar[str] = "batch"
+
+    store_id: str
+    is_cancelled: bool = False
+
+    @property
+    def parent_id(self) -> str:
+        return self.store_id

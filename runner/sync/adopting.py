@@ -1,0 +1,75 @@
+"""Take over an assistant that exists already: put this file's tags on it, and nothing else."""
+
+from __future__ import annotations
+
+from runner.backends import Backend, Limits, RemoteAssistant
+from runner.domain.assistant import Address, Namespace
+from runner.domain.conversation import AssistantId
+from runner.errors import GateClosed, RemoteMissing
+from runner.sync import tags
+from runner.sync.binder import bind
+from runner.sync.limits import TAGS_OF_OURS
+from runner.sync.remote import RemoteState
+
+
+def find_adoptable(
+    remote: RemoteState, namespace: Namespace, address: Address, assistant_id: str, declared: frozenset[Address]
+) -> RemoteAssistant:
+    """The assistant with that id, if it may stand for the address.
+
+    Raises RemoteMissing if there is none, GateClosed if it, or the address, belongs to somebody else already.
+    `declared` are all addresses of the file: one of ours that stands for none of them may get a new address.
+    """
+    found = next((one for one in remote.assistants if one.id == assistant_id), None)
+    if found is None:
+        count = len(remote.assistants)
+        raise RemoteMissing(f"there is no assistant '{assistant_id}' on this target (it has {count})")
+    _refuse_foreign(found, namespace, address, declared)
+    bound = bind(remote.assistants, namespace, address).chosen
+    if bound is not None and bound.id != found.id:
+        raise GateClosed(
+            f"'{address}' is bound to {bound.id} already; delete that one, or take its tags away, before {found.id} "
+            "can stand for it"
+        )
+    _refuse_full(found, namespace, address)
+    return found
+
+
+async def adopt(
+    backend: Backend, assistant: RemoteAssistant, namespace: Namespace, address: Address
+) -> RemoteAssistant:
+    """Put the owner's tags beside the metadata that an assistant has. Raises RemoteError."""
+    metadata = {**assistant.metadata, **tags.owner_tags(namespace, address)}
+    return await backend.tag_assistant(AssistantId(assistant.id), metadata)
+
+
+def is_adopted(assistant: RemoteAssistant, namespace: Namespace, address: Address) -> bool:
+    """Whether it stands for the address already."""
+    return tags.belongs_to(assistant.metadata, namespace) and assistant.metadata[tags.ADDRESS] == address
+
+
+def _refuse_foreign(
+    found: RemoteAssistant, namespace: Namespace, address: Address, declared: frozenset[Address]
+) -> None:
+    owner = found.metadata.get(tags.NAMESPACE)
+    bound_to = found.metadata.get(tags.ADDRESS)
+    if tags.PLAY in found.metadata:
+        raise GateClosed(f"{found.id} is the temporary copy of a play, which removes it")
+    if owner not in (None, namespace):
+        where = f", as '{bound_to}'" if bound_to else ""
+        raise GateClosed(
+            f"{found.id} belongs to the namespace '{owner}'{where}; this file's is '{namespace}'. "
+            "Take it over only if nobody syncs that one any more: remove its tags first"
+        )
+    if owner is not None and bound_to in declared - {address}:
+        raise GateClosed(f"{found.id} stands for '{bound_to}', which this file declares too")
+
+
+def _refuse_full(found: RemoteAssistant, namespace: Namespace, address: Address) -> None:
+    ours = (*tags.owner_tags(namespace, address), tags.SPEC, tags.ECHO)
+    theirs = [key for key in found.metadata if key not in ours]
+    most = Limits().metadata_pairs
+    if len(theirs) + TAGS_OF_OURS > most:
+        raise GateClosed(
+            f"{found.id} has {len(theirs)} metadata keys; the API takes {most}, of which runner needs {TAGS_OF_OURS}"
+        )

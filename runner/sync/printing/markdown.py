@@ -1,0 +1,64 @@
+"""A plan for a comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from runner.domain.plan import Action, Change
+from runner.escaping import markdown, terminal
+from runner.sync.printing import PrintedPlan, summarise
+from runner.sync.printing._fields import SIGNS, TO_DO, describe_field, describe_value, diff_lines
+
+LONGEST_DIFF = 60
+LONGEST_COMMENT = 60_000
+"""Characters; a comment on GitHub has 65,536 at most."""
+
+
+def render(plan: PrintedPlan) -> str:
+    lines: list[str] = []
+    length = 0
+    for line in _lines(plan):
+        length += len(line) + 1
+        if length > LONGEST_COMMENT:
+            return "\n".join([*lines, "", "The plan goes on; this is as much as a comment takes."])
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _lines(plan: PrintedPlan) -> Iterator[str]:
+    yield f"### Plan: {markdown(summarise(plan.plan, said=TO_DO))}"
+    yield ""
+    yield f"Target {markdown(plan.target)}, namespace {markdown(plan.namespace)}, checksum `{plan.checksum}`"
+    shown = [change for change in plan.plan.changes if change.action is not Action.IN_SYNC or change.reason]
+    if plan.gate:
+        yield from ("", f"**Refused:** {markdown(plan.gate)}")
+    if shown:
+        yield from ("", "| | object | id | origin | what |", "|---|---|---|---|---|")
+        yield from map(_row, shown)
+    for change in shown:
+        yield from _diffs(change)
+    for note in plan.notes:
+        yield from ("", f"Note: {markdown(note)}")
+
+
+def _row(change: Change) -> str:
+    describe = describe_value if change.action is Action.CREATE else describe_field
+    details = [change.reason] * bool(change.reason) + [describe(field) for field in change.fields]
+    said = "<br>".join(markdown(one) for one in (change.action.value, *details))
+    origin = "" if change.action is Action.IN_SYNC else change.origin.value
+    name = markdown(f"{change.kind.value} {change.address}")
+    return f"| `{SIGNS[change.action]}` | {name} | {markdown(change.remote_id or '')} | {origin} | {said} |"
+
+
+def _diffs(change: Change) -> Iterator[str]:
+    if change.action is Action.CREATE:
+        return
+    for field in change.fields:
+        lines = [terminal(line) for line in diff_lines(field, context=2, longest=LONGEST_DIFF)]
+        if not lines:
+            continue
+        title = f"{change.kind.value} {change.address}: {field.field} ({field.origin.value})"
+        runs = re.findall("`{3,}", "\n".join(lines))
+        fence = "`" * (max(map(len, runs), default=2) + 1)
+        yield from ("", markdown(title), "", f"{fence}diff", *lines, fence)

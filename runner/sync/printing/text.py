@@ -1,0 +1,46 @@
+"""A plan for a terminal: a line for each object that is not in sync, its fields below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.domain.plan import Action, Change
+from runner.escaping import terminal_line
+from runner.sync.printing import PrintedPlan, summarise
+from runner.sync.printing._fields import SIGNS, TO_DO, describe_field, describe_value, diff_lines
+
+LONGEST_DIFF = 200
+
+
+def render(plan: PrintedPlan) -> str:
+    return "\n".join(_lines(plan))
+
+
+def _lines(plan: PrintedPlan) -> Iterator[str]:
+    yield terminal_line(f"plan for target {plan.target}, namespace {plan.namespace}")
+    for change in plan.plan.changes:
+        if change.action is not Action.IN_SYNC or change.reason:
+            yield from _describe(change)
+    yield from (terminal_line(f"note: {note}") for note in plan.notes)
+    if plan.gate:
+        yield terminal_line(f"refused: {plan.gate}")
+    yield terminal_line(f"plan: {summarise(plan.plan, said=TO_DO)}; checksum {plan.checksum}")
+
+
+def _describe(change: Change) -> Iterator[str]:
+    identity = f" {change.remote_id}" if change.remote_id else ""
+    reason = f", {change.reason}" if change.reason else ""
+    head = f"{SIGNS[change.action]} {change.kind.value} {change.address}{identity}: {change.action.value}{reason}"
+    yield terminal_line(head)
+    for field in change.fields:
+        if change.action is Action.CREATE:
+            yield f"    {terminal_line(describe_value(field))}"
+            continue
+        yield f"    {terminal_line(describe_field(field))} ({field.origin.value})"
+        yield from (f"      {_one_line(line)}" for line in diff_lines(field, context=2, longest=LONGEST_DIFF))
+
+
+def _one_line(line: str) -> str:
+    """A line of a diff: its sign and indentation stay."""
+    indented = len(line) - len(line[1:].lstrip(" ")) if line else 0
+    return line[:indented] + terminal_line(line[indented:])

@@ -1,0 +1,631 @@
+"""What the `responses` backend does with responses that go wrong, take their time, or call for help: real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+
+import pytest
+import responses_wire as wire
+from responses_wire import Keeper
+from wire_server import CLOSE, Seen, refusal, reply
+
+from runner.domain.assistant import History
+from runner.domain.conversation import Ending, FileId, FunctionAnswer, FunctionCall, RunStatus, StoreId, ThreadId
+from runner.domain.files import FileUse
+from runner.domain.plan import Kind
+from runner.errors import KeyRejected, RateLimited, RemoteError, RemoteMissing, UnclearOutcome, UsageError
+
+ANSWERED = wire.response(wire.message())
+STREAM = wire.stream_of(ANSWERED)
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager]:
+    return partial(wire.talking, tmp_path)
+
+
+def background(*looks: dict) -> Keeper:
+    """A server whose response in the background shows these states, one after the other, the last one for ever."""
+    keeper = Keeper(reply(looks[0]))
+    keeper.looks["resp_1"] = [*looks[1:]] or [looks[0]]
+    return keeper
+
+
+async def told(call: FunctionCall) -> FunctionAnswer:
+    return FunctionAnswer(output=f"{call.name} of {call.arguments}")
+
+
+# Threads, and how many requests they take ------------------------------------------------------------------------
+
+
+async def test_one_turn_takes_one_request_and_leaves_one_response_to_delete(talk):
+    async with talk(Keeper(ANSWERED)) as (backend, server, journal):
+        run = await backend.ask(wire.question(tags={"runner.play": "p"}))
+        assert (run.ending, run.text, run.thread_id) == (Ending.ANSWERED, "It is 39.25.", "resp_1")
+        assert server.calls == ["POST /responses"]
+        assert server.seen[0].json == {
+            "model": "gpt-6-luna",
+            "input": [{"role": "user", "content": "How much?"}],
+            "metadata": {"runner.play": "p"},
+            "store": True,
+            "stream": True,
+        }
+        assert journal.live == ((Kind.RESPONSE, "resp_1"),)
+        await backend.delete_thread(run.thread_id)
+        assert server.calls[1:] == ["DELETE /responses/resp_1"]
+        assert journal.live == ()
+
+
+async def test_several_turns_take_a_conversation_and_one_request_each(talk):
+    answers = [wire.response(wire.message(), id=f"resp_{number}") for number in (1, 2, 3)]
+    async with talk(Keeper(*answers)) as (backend, server, journal):
+        thread_id = None
+        for number in (1, 2, 3):
+            run = await backend.ask(wire.question(thread_id=thread_id, is_last=number == 3, tags={"runner.play": "p"}))
+            thread_id = run.thread_id
+        assert thread_id == "conv_1"
+        assert server.calls == ["POST /conversations", *["POST /responses"] * 3]
+        assert server.seen[0].json == {"metadata": {"runner.play": "p"}}
+        assert [seen.json["conversation"] for seen in server.seen[1:]] == ["conv_1"] * 3
+        assert "previous_response_id" not in server.seen[2].json
+        await backend.delete_thread(thread_id)
+        assert server.calls[4:] == [
+            *(f"DELETE /responses/resp_{number}" for number in (1, 2, 3)),
+            "GET /conversations/conv_1/items",
+            "DELETE /conversations/conv_1/items/msg_1",
+            "DELETE /conversations/conv_1/items/msg_2",
+            "DELETE /conversations/conv_1",
+        ]
+        assert (journal.live, journal.unclear) == ((), ())
+
+
+async def test_a_thread_without_a_conversation_goes_on_from_its_last_response(talk):
+    async with talk(Keeper(ANSWERED, wire.response(wire.message(), id="resp_2"))) as (backend, server, _):
+        run = await backend.ask(wire.question())
+        again = await backend.ask(wire.question(thread_id=run.thread_id))
+        assert again.thread_id == run.thread_id
+        assert server.seen[1].json["previous_response_id"] == "resp_1"
+        await backend.delete_thread(run.thread_id)
+        assert server.calls[2:] == ["DELETE /responses/resp_1", "DELETE /responses/resp_2"]
+
+
+async def test_what_another_process_left_is_deleted_by_what_its_id_says(talk):
+    async with talk(Keeper(ANSWERED)) as (backend, server, _):
+        await backend.delete_thread(ThreadId("resp_9"))
+        await backend.delete_thread(ThreadId("conv_9"))
+        assert (server.calls[0], server.calls[-1]) == ("DELETE /responses/resp_9", "DELETE /conversations/conv_9")
+
+
+async def test_deleting_what_is_gone_already_is_fine(talk):
+    async with talk(lambda _seen: refusal(404, "Not found.")) as (backend, _, _):
+        await backend.delete_thread(ThreadId("resp_9"))
+        await backend.delete_thread(ThreadId("conv_9"))
+        await backend.cancel_runs(ThreadId("conv_9"))
+
+
+async def test_a_replayed_thread_sends_all_of_it_and_leaves_nothing(talk):
+    answers = [wire.response(wire.message(f"Answer {n}."), id="resp_x") for n in (1, 2)]
+    async with talk(Keeper(*answers), history=History.REPLAY) as (backend, server, journal):
+        first = await backend.ask(wire.question(text="One?", is_last=False, tags={"a": "b"}))
+        await backend.ask(wire.question(text="Two?", thread_id=first.thread_id))
+        other = await backend.ask(wire.question(text="Other?"))
+        assert other.thread_id != first.thread_id
+        assert server.seen[1].json == {
+            "model": "gpt-6-luna",
+            "input": [
+                {"role": "user", "content": "One?"},
+                {"role": "assistant", "content": "Answer 1."},
+                {"role": "user", "content": "Two?"},
+            ],
+            "store": False,
+            "stream": True,
+        }
+        assert len(server.seen[2].json["input"]) == 1
+        await backend.delete_thread(first.thread_id)
+        assert server.calls == ["POST /responses"] * 3
+        assert (journal.live, journal.unclear) == ((), ())
+
+
+async def test_a_replayed_thread_refuses_hosted_tools_before_anything_is_sent(talk):
+    async with talk(Keeper(ANSWERED), history=History.REPLAY) as (backend, server, _):
+        with pytest.raises(UsageError, match="'travel-guide' has tools that this target does not offer: code_interp"):
+            await backend.ask(wire.question(tools=wire.TOOLS))
+        assert server.calls == []
+
+
+async def test_files_of_the_code_interpreter_stay_in_the_thread(talk):
+    async with talk(Keeper(ANSWERED)) as (backend, server, _):
+        asked = wire.question(
+            tools=wire.TOOLS,
+            attachments=((FileId("file-1"), FileUse.CODE_INTERPRETER),),
+            store_id=StoreId("vs_1"),
+        )
+        run = await backend.ask(asked)
+        await backend.ask(wire.question(tools=wire.TOOLS, thread_id=run.thread_id))
+        containers = [seen.json["tools"][-1]["container"] for seen in server.seen]
+        assert containers == [{"type": "auto", "file_ids": ["file-1"]}] * 2
+        assert server.seen[0].json["tools"][0]["vector_store_ids"] == ["vs_1"]
+
+
+async def test_files_that_the_code_wrote_are_read_in_the_same_turn(talk):
+    note = {"type": "container_file_citation", "container_id": "cntr_1", "file_id": "cfile_1", "filename": "a.csv"}
+    async with talk(Keeper(wire.response(wire.message("Here.", [note, note])))) as (backend, server, _):
+        run = await backend.ask(wire.question())
+        assert server.calls[1:] == ["GET /containers/cntr_1/files/cfile_1/content"]
+    (file,) = run.files
+    assert (file.name, file.size_bytes, len(file.sha256), file.problem) == ("a.csv", 8, 64, "")
+    assert run.citations == ()
+
+
+async def test_a_file_that_is_gone_does_not_cost_the_answer(talk):
+    note = {"type": "container_file_citation", "container_id": "cntr_1", "file_id": "cfile_1", "filename": "a.csv"}
+    keeper = Keeper(wire.response(wire.message("Here.", [note])))
+
+    def answer(seen: Seen) -> list:
+        return refusal(404, "Container is expired.") if seen.path.endswith("/content") else keeper(seen)
+
+    async with talk(answer) as (backend, _, _):
+        run = await backend.ask(wire.question())
+    assert run.ending is Ending.ANSWERED
+    assert "Container is expired." in run.files[0].problem
+
+
+# S1: no end in sight ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["in_progress", "queued", "pondering"])
+async def test_s1_a_response_that_never_ends_is_cancelled_at_the_deadline(talk, status):
+    keeper = background(wire.response(status="queued"), wire.response(status=status))
+
+    def answer(seen: Seen) -> list:
+        return reply(wire.response(status="cancelled")) if seen.path.endswith("/cancel") else keeper(seen)
+
+    async with talk(answer, hurried=False, background=True) as (backend, server, _):
+        run = await backend.ask(wire.question(deadline_s=0.3))
+    assert run.status is RunStatus.CANCELLED
+    assert run.error == f"the response was still '{status}' after 0 s, and it was cancelled"
+    assert server.calls[-1] == "POST /responses/resp_1/cancel"
+    assert (server.seen[0].json["background"], "stream" in server.seen[0].json) == (True, False)
+
+
+async def test_s1_a_response_that_can_t_be_cancelled_says_so(talk):
+    keeper = background(wire.response(status="in_progress"))
+
+    def answer(seen: Seen) -> list:
+        return refusal(500, "Oops.") if seen.path.endswith("/cancel") else keeper(seen)
+
+    async with talk(answer, hurried=False, background=True) as (backend, _, _):
+        run = await backend.ask(wire.question(deadline_s=0.2))
+    assert "it could not be cancelled: while cancelling the response resp_1: the server failed (500)" in run.error
+
+
+async def test_s1_a_stream_that_falls_silent_ends_at_the_deadline(talk):
+    silent = [wire.SSE_HEAD + wire.chunk(wire.created(ANSWERED)), 5.0]
+    async with talk(Keeper(silent), hurried=False) as (backend, server, journal):
+        run = await backend.ask(wire.question(deadline_s=0.3))
+        assert run.status is RunStatus.CANCELLED
+        assert run.error == "the response was still 'in_progress' after 0 s, and its connection was closed"
+        assert server.calls == ["POST /responses"]
+        assert journal.live == ((Kind.RESPONSE, "resp_1"),)
+
+
+async def test_s1_a_cut_stream_s_response_is_waited_for_until_the_deadline(talk):
+    keeper = Keeper(wire.cut(wire.created(ANSWERED)), kept=[wire.response(status="in_progress")])
+    async with talk(keeper, hurried=False) as (backend, server, _):
+        run = await backend.ask(wire.question(deadline_s=0.5))
+        assert (run.status, run.text) == (RunStatus.CANCELLED, "")
+        assert server.calls.count("POST /responses") == 1
+        assert server.calls.count("GET /responses/resp_1") > 1
+
+
+async def test_a_response_in_the_background_is_looked_at_until_it_is_over(talk):
+    open_one = wire.response(status="in_progress")
+    async with talk(background(open_one, open_one, ANSWERED), background=True) as (backend, server, journal):
+        run = await backend.ask(wire.question(tools=wire.TOOLS))
+        assert run.text == "It is 39.25."
+        assert server.calls == ["POST /responses", "GET /responses/resp_1", "GET /responses/resp_1"]
+        assert server.seen[1].query["include[]"] == ["code_interpreter_call.outputs"]
+        assert journal.live == ((Kind.RESPONSE, "resp_1"),)
+
+
+async def test_an_interrupted_turn_cancels_what_runs_when_it_is_deleted(talk):
+    keeper = background(wire.response(status="in_progress"))
+    async with talk(keeper, hurried=False, background=True) as (backend, server, journal):
+        asking = asyncio.ensure_future(backend.ask(wire.question()))
+        while len(server.calls) < 2:
+            await asyncio.sleep(0.01)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        ((kind, remote_id),) = journal.live
+        assert kind is Kind.RESPONSE
+        await backend.delete_thread(ThreadId(remote_id))
+        assert server.calls[-2:] == ["POST /responses/resp_1/cancel", "DELETE /responses/resp_1"]
+
+
+async def test_an_interrupted_stream_waits_for_its_id_so_that_it_can_be_removed(talk):
+    late = [wire.SSE_HEAD, 0.2, wire.chunk(wire.created(ANSWERED)), 5.0]
+    async with talk(Keeper(late), hurried=False) as (backend, server, journal):
+        asking = asyncio.ensure_future(backend.ask(wire.question()))
+        await asyncio.wait_for(server.asked.wait(), 5)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert (journal.live, journal.unclear) == (((Kind.RESPONSE, "resp_1"),), ())
+
+
+# S2: bad ends ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", ["server_error", "rate_limit_exceeded", "invalid_prompt", "vector_store_timeout"])
+async def test_s2_a_failed_response_has_its_code_and_its_words(talk, code):
+    body = wire.response(status="failed", error={"code": code, "message": "It broke."})
+    async with talk(Keeper(body)) as (backend, _, _):
+        run = await backend.ask(wire.question())
+    assert (run.status, run.error_code, run.error) == (RunStatus.FAILED, code, "It broke.")
+    assert run.ending is Ending.BROKEN
+
+
+@pytest.mark.parametrize("reason", ["max_output_tokens", "content_filter", "max_messages", "steered"])
+async def test_s2_an_incomplete_answer_names_its_reason(talk, reason):
+    body = wire.response(wire.message("It is 39."), status="incomplete", incomplete_details={"reason": reason})
+    async with talk(Keeper(body)) as (backend, _, _):
+        run = await backend.ask(wire.question())
+    assert (run.status, run.error_code) == (RunStatus.INCOMPLETE, reason)
+    assert run.error == f"the answer is incomplete: {reason}"
+    assert (run.ending, run.text) == (Ending.BROKEN, "It is 39.")
+
+
+async def test_s2_a_response_that_somebody_else_cancelled_is_no_answer(talk):
+    async with talk(background(wire.response(wire.message(), status="cancelled")), background=True) as (backend, _, _):
+        run = await backend.ask(wire.question())
+    assert (run.status, run.error, run.ending) == (
+        RunStatus.CANCELLED,
+        "the run was cancelled, not by us",
+        Ending.BROKEN,
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"code": "server_error", "message": "It broke."}, {"error": {"code": "server_error", "message": "It broke."}}],
+    ids=["flat", "nested"],
+)
+async def test_s2_an_error_event_ends_a_response_as_failed(talk, said):
+    content = wire.created(ANSWERED) + wire.event("error", **said)
+    async with talk(Keeper(wire.streamed(content))) as (backend, server, journal):
+        run = await backend.ask(wire.question())
+        assert (run.status, run.error_code, run.error) == (RunStatus.FAILED, "server_error", "It broke.")
+        assert server.calls == ["POST /responses"]
+        assert journal.live == ((Kind.RESPONSE, "resp_1"),)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("insufficient_quota", RateLimited), ("rate_limit_exceeded", RateLimited), (None, RemoteError)],
+)
+async def test_s2_an_error_event_in_place_of_a_response_is_a_refusal(talk, code, kind):
+    content = wire.event("error", code=code, message="Not today.\x07")
+    async with talk(Keeper(wire.streamed(content))) as (backend, _, journal):
+        with pytest.raises(kind, match=r"while asking 'travel-guide': the server gives up.*: Not today.") as caught:
+            await backend.ask(wire.question())
+        assert caught.value.code == code
+        assert (journal.live, journal.unclear) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (refusal(401, "Incorrect API key."), KeyRejected),
+        (refusal(400, "Unsupported parameter: 'temperature'."), RemoteError),
+        (refusal(404, "The model 'gpt-0' does not exist.", "model_not_found"), RemoteMissing),
+        (refusal(429, "You exceeded your quota.", "insufficient_quota"), RateLimited),
+    ],
+)
+async def test_a_refused_response_leaves_nothing_unclear(talk, answer, kind):
+    async with talk(Keeper(answer)) as (backend, server, journal):
+        with pytest.raises(kind):
+            await backend.ask(wire.question())
+        assert (server.calls, journal.live, journal.unclear) == (["POST /responses"], (), ())
+
+
+async def test_too_many_requests_are_followed_by_the_pause_asked_for(talk):
+    async with talk(Keeper(refusal(429, "Slow down.", retry_after="1"), ANSWERED)) as (backend, server, journal):
+        assert (await backend.ask(wire.question())).ending is Ending.ANSWERED
+        assert (len(server.calls), journal.unclear) == (2, ())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [CLOSE],
+        [wire.SSE_HEAD, CLOSE],
+        wire.streamed(b""),
+        wire.streamed(b": only a comment\n\n"),
+        wire.streamed(b"data: [DONE]\n\n"),
+        wire.streamed(b"data: {not json}\n\n"),
+        wire.streamed(b"data: [1]\n\n"),
+        reply("<html>Sign in</html>"),
+        reply({}),
+        refusal(500, "Oops."),
+    ],
+    ids=["closed", "head only", "nothing", "comment", "done", "no JSON", "a list", "a page", "empty object", "500"],
+)
+async def test_an_answer_that_names_no_response_is_unclear_and_never_sent_again(talk, answer):
+    async with talk(Keeper(answer)) as (backend, server, journal):
+        with pytest.raises(UnclearOutcome, match="whether it exists now is unknown"):
+            await backend.ask(wire.question())
+        assert server.calls == ["POST /responses"]
+        assert journal.unclear == ((Kind.RESPONSE, "travel-guide"),)
+
+
+# S3 and S5: functions --------------------------------------------------------------------------------------------
+
+
+async def test_s5_parallel_calls_are_answered_together_in_the_next_response(talk):
+    asked = wire.response(wire.call("rate", "c1", '{"to":"DKK"}'), wire.call("tip", "c2", "not JSON"))
+    async with talk(Keeper(asked, wire.response(wire.message(), id="resp_2"))) as (backend, server, journal):
+        run = await backend.ask(wire.question(answer=told))
+        assert server.calls == ["POST /responses"] * 2
+        assert server.seen[1].json["input"] == [
+            {"type": "function_call_output", "call_id": "c1", "output": 'rate of {"to":"DKK"}'},
+            {"type": "function_call_output", "call_id": "c2", "output": "tip of not JSON"},
+        ]
+        assert server.seen[1].json["previous_response_id"] == "resp_1"
+        assert [step.output for step in run.steps] == ['rate of {"to":"DKK"}', "tip of not JSON"]
+        assert (run.id, run.thread_id, run.usage.total_tokens) == ("resp_2", "resp_1", 12)
+        assert {remote_id for _, remote_id in journal.live} == {"resp_1", "resp_2"}
+
+
+async def test_functions_are_answered_within_their_conversation(talk):
+    async with talk(Keeper(wire.response(wire.call()), wire.response(wire.message(), id="resp_2"))) as (
+        backend,
+        server,
+        _,
+    ):
+        await backend.ask(wire.question(answer=told, is_last=False))
+        assert [seen.json.get("conversation") for seen in server.seen] == [None, "conv_1", "conv_1"]
+
+
+async def test_functions_are_answered_in_a_replayed_thread(talk):
+    answers = [wire.response(wire.call()), wire.response(wire.message())]
+    async with talk(Keeper(*answers), history=History.REPLAY) as (backend, server, _):
+        run = await backend.ask(wire.question(answer=told))
+    assert run.text == "It is 39.25."
+    assert server.seen[1].json["input"] == [
+        {"role": "user", "content": "How much?"},
+        {"type": "function_call", "call_id": "call_1", "name": "rate", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "call_1", "output": "rate of {}"},
+    ]
+
+
+async def test_s3_a_function_that_hangs_ends_the_turn_at_its_deadline(talk):
+    async def hang(_call: FunctionCall) -> FunctionAnswer:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async with talk(Keeper(wire.response(wire.call()))) as (backend, server, _):
+        run = await backend.ask(wire.question(answer=hang, deadline_s=0.3))
+        assert (run.status, run.error) == (RunStatus.FAILED, "rate did not answer within 0 s")
+        assert server.calls == ["POST /responses"]
+
+
+async def test_s3_a_call_that_nobody_answers_is_a_failed_turn(talk):
+    async with talk(Keeper(wire.response(wire.call(), wire.message()))) as (backend, _, _):
+        run = await backend.ask(wire.question())
+    assert (run.ending, run.error) == (
+        Ending.BROKEN,
+        "the assistant calls functions that nothing here answers: rate",
+    )
+
+
+async def test_s3_a_large_answer_arrives_whole(talk):
+    async def tell(_call: FunctionCall) -> FunctionAnswer:
+        return FunctionAnswer(output="x" * 2_000_000)
+
+    async with talk(Keeper(wire.response(wire.call()), ANSWERED)) as (backend, server, _):
+        assert (await backend.ask(wire.question(answer=tell))).ending is Ending.ANSWERED
+        assert len(server.seen[1].json["input"][0]["output"]) == 2_000_000
+
+
+async def test_s5_a_loop_without_end_is_stopped(talk):
+    async with talk(Keeper(wire.response(wire.call()))) as (backend, server, _):
+        run = await backend.ask(wire.question(answer=told))
+    assert len(server.calls) == 16
+    assert (run.status, run.error_code) == (RunStatus.FAILED, "function_loop")
+    assert run.error == "the assistant still calls rate in response 16 of this turn; it was stopped"
+
+
+# S6: streams that are not as they should be (where they may be cut: tests/contract) -------------------------------
+
+
+DELTA = wire.event("response.output_text.delta", delta="It is 1000.", sequence_number=1)
+OTHER = wire.response(wire.message("It is 1000."), id="resp_other")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        wire.created(ANSWERED) * 2 + DELTA * 3 + wire.ended(ANSWERED) * 2,
+        wire.ended(ANSWERED) + DELTA + wire.created(ANSWERED),
+        DELTA + wire.created(ANSWERED) + wire.event("response.new.thing", response=7) + wire.ended(ANSWERED),
+        wire.created(ANSWERED) + b"event: ping\ndata: {}\n\n: hello\n\n" + wire.ended(ANSWERED),
+        STREAM + b"data: [DONE]\n\n" + wire.ended(wire.response(wire.message("It is 1000."))),
+        STREAM + b"data: [DONE]\n\ndata: {nonsense\n\n",
+        wire.created(ANSWERED) + wire.ended(OTHER) + wire.ended(ANSWERED),
+        wire.created(ANSWERED) + wire.event("error", message="a hiccup", code=None) + wire.ended(ANSWERED),
+    ],
+    ids=["doubled", "backwards", "unknown", "pings", "after done", "nonsense after done", "another's", "hiccup"],
+)
+async def test_s6_a_stream_in_disorder_gives_the_same_answer(talk, content):
+    async with talk(Keeper(wire.streamed(content))) as (backend, server, _):
+        run = await backend.ask(wire.question())
+        assert (run.ending, run.text) == (Ending.ANSWERED, "It is 39.25.")
+        assert server.calls == ["POST /responses"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        wire.created(ANSWERED) + DELTA,
+        wire.created(ANSWERED) + DELTA + b"data: [DONE]\n\n",
+        STREAM + wire.ended(wire.response(wire.message("It is 1000."))),
+        STREAM + wire.ended(wire.response(status="failed", error={"code": "server_error", "message": "no"})),
+        wire.created(ANSWERED) + wire.ended(OTHER),
+        wire.created(ANSWERED) + wire.ended(wire.response(status="in_progress"), "response.completed"),
+        wire.created(ANSWERED) + wire.ended({**ANSWERED, "output": "text"}),
+        wire.created(ANSWERED) + b"data: {half\n\n" + wire.ended(ANSWERED),
+        wire.created(ANSWERED) + b"data: \xff\n\n" + wire.ended(ANSWERED),
+    ],
+    ids=[
+        "no end",
+        "done without an end",
+        "two answers",
+        "two endings",
+        "only another's end",
+        "an end that is none",
+        "an end without an answer",
+        "half an event",
+        "no UTF-8",
+    ],
+)
+@pytest.mark.parametrize("is_rude", [False, True])
+async def test_s6_where_the_stream_can_t_be_believed_the_response_is_read_again(talk, content, is_rude):
+    moves = wire.cut(content) if is_rude else wire.streamed(content)
+    async with talk(Keeper(moves, kept=[ANSWERED])) as (backend, server, journal):
+        run = await backend.ask(wire.question())
+        assert (run.ending, run.text) == (Ending.ANSWERED, "It is 39.25.")
+        assert server.calls == ["POST /responses", "GET /responses/resp_1"]
+        assert journal.live == ((Kind.RESPONSE, "resp_1"),)
+
+
+async def test_s6_a_second_ending_is_seen_although_it_comes_late(talk):
+    late = wire.chunk(wire.ended(wire.response(wire.message("It is 1000."))))
+    async with talk(Keeper(wire.streamed(STREAM, 0.1, late), kept=[ANSWERED]), hurried=False) as (backend, server, _):
+        assert (await backend.ask(wire.question())).text == "It is 39.25."
+        assert server.calls == ["POST /responses", "GET /responses/resp_1"]
+
+
+async def test_s6_a_server_that_does_not_hang_up_costs_half_a_second(talk):
+    async with talk(Keeper(wire.streamed(STREAM, 30.0)), hurried=False) as (backend, _, _):
+        run = await asyncio.wait_for(backend.ask(wire.question()), 5)
+    assert run.ending is Ending.ANSWERED
+    assert run.duration_s < 2
+
+
+async def test_s6_a_connection_whose_stream_was_read_to_its_end_is_used_again(talk):
+    async with talk(Keeper(ANSWERED)) as (backend, server, _):
+        for _ in range(5):
+            await backend.ask(wire.question())
+        assert (len(server.seen), server.connections) == (5, 1)
+
+
+async def test_s6_a_cut_stream_without_a_memory_behind_it_is_an_error(talk):
+    content = wire.created(ANSWERED) + DELTA
+    for moves in (wire.cut(content), wire.streamed(content)):
+        async with talk(Keeper(moves, kept=[ANSWERED]), history=History.REPLAY) as (backend, server, _):
+            with pytest.raises(RemoteError, match=r"while asking 'travel-guide': the (connection|stream) "):
+                await backend.ask(wire.question())
+            assert server.calls == ["POST /responses"]
+
+
+async def test_s6_a_server_that_does_not_stream_is_understood(talk):
+    async with talk(Keeper(reply(ANSWERED))) as (backend, server, _):
+        assert (await backend.ask(wire.question())).text == "It is 39.25."
+        assert server.calls == ["POST /responses"]
+
+
+async def test_s6_an_endless_stream_is_cut_off(talk, monkeypatch):
+    monkeypatch.setattr("runner.backends._sdk.LARGEST_ANSWER_BYTES", 1_000_000)
+    flood = [wire.SSE_HEAD + wire.chunk(wire.created(ANSWERED)), *[wire.chunk(b"x" * 0x10000)] * 40]
+    async with talk(Keeper(flood, kept=[ANSWERED])) as (backend, server, _):
+        assert (await backend.ask(wire.question())).text == "It is 39.25."
+        assert server.calls == ["POST /responses", "GET /responses/resp_1"]
+
+
+# S8 and S9: answers that are none --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("output", "ending"),
+    [
+        ([], Ending.EMPTY),
+        ([{"type": "reasoning", "summary": []}], Ending.EMPTY),
+        ([wire.refused("No.")], Ending.REFUSED),
+    ],
+)
+async def test_s8_a_completed_response_without_an_answer_is_none(talk, output, ending):
+    async with talk(Keeper(wire.response(*output, usage=None))) as (backend, _, _):
+        run = await backend.ask(wire.question())
+    assert (run.ending, run.usage) == (ending, None)
+
+
+async def test_s9_another_response_s_state_is_not_taken_for_this_one_s(talk):
+    keeper = Keeper(wire.cut(wire.created(ANSWERED)))
+    keeper.looks["resp_1"] = [OTHER]
+    async with talk(keeper) as (backend, _, _):
+        with pytest.raises(RemoteError, match="is not the API's answer: it is the response resp_other"):
+            await backend.ask(wire.question())
+
+
+# S11 and S12: hosted tools ---------------------------------------------------------------------------------------
+
+
+EXPIRED = "Container is expired."
+FAILED = wire.response(status="failed", error={"code": "server_error", "message": EXPIRED})
+
+
+@pytest.mark.parametrize("first", [refusal(400, EXPIRED), FAILED], ids=["refused", "failed"])
+async def test_s11_an_expired_container_is_replaced_once_and_that_is_shown(talk, first):
+    async with talk(Keeper(first, wire.response(wire.message(), id="resp_2"))) as (backend, server, _):
+        run = await backend.ask(wire.question(tools=wire.TOOLS))
+        assert (run.ending, server.calls) == (Ending.ANSWERED, ["POST /responses"] * 2)
+    (note,) = run.steps
+    assert (note.tool, note.completed) == ("code_interpreter", False)
+    assert note.output.startswith("its container had expired")
+
+
+async def test_s11_a_container_that_expires_twice_is_an_error(talk):
+    async with talk(Keeper(refusal(400, EXPIRED))) as (backend, server, _):
+        with pytest.raises(RemoteError, match=EXPIRED):
+            await backend.ask(wire.question())
+        assert len(server.calls) == 2
+
+
+async def test_s12_an_approval_is_denied_and_noted(talk):
+    asked = {"id": "mcpr_1", "type": "mcp_approval_request", "server_label": "dice", "name": "roll", "arguments": "{}"}
+    async with talk(Keeper(wire.response(asked), wire.response(wire.message(), id="resp_2"))) as (backend, server, _):
+        run = await backend.ask(wire.question())
+        (item,) = server.seen[1].json["input"]
+    assert (item["type"], item["approval_request_id"], item["approve"]) == ("mcp_approval_response", "mcpr_1", False)
+    (step,) = run.steps
+    assert (step.tool, step.completed, step.input) == ("mcp", False, "dice.roll {}")
+    assert step.output == "approval was denied: nobody is there who could approve it"
+
+
+async def test_s12_an_mcp_server_that_is_down_is_an_error_with_its_words(talk):
+    async with talk(Keeper(refusal(424, "Error retrieving tool list from MCP server: 'dice'."))) as (backend, _, _):
+        with pytest.raises(RemoteError, match=r"refuses the request \(424\): Error retrieving tool list"):
+            await backend.ask(wire.question())
+
+
+async def test_s12_a_tool_s_result_of_10_mb_is_read(talk):
+    output = {"type": "mcp_call", "server_label": "d", "name": "dump", "arguments": "{}", "output": "x" * 10_000_000}
+    async with talk(Keeper(wire.response(output, wire.message()))) as (backend, _, _):
+        run = await backend.ask(wire.question())
+    assert (run.ending, len(run.steps[0].output)) == (Ending.ANSWERED, 10_000_000)
+
+
+# What is not there -----------------------------------------------------------------------------------------------
+
+
+async def test_nothing_of_an_assistant_is_stored(talk):
+    async with talk(Keeper(ANSWERED)) as (backend, server, _):
+        assert await backend.list_assistants() == ()
+        with pytest.raises(RemoteError, match="'travel-guide' of demo can't be stored"):
+            await backend.create_assistant(wire.question().deployment, {"runner.namespace": "demo"})
+        assert (server.calls, backend.capabilities.stores_assistants) == ([], False)

@@ -1,0 +1,108 @@
+"""The embedded server under requests generated from OpenAI's OpenAPI file: no 500, no hang, no invalid success.
+
+Invalid successes are what the fixture in tests/conftest.py looks for, in every test.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+import schemathesis
+from embedded_brains import Echo
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from openai_schemas import OPENAPI
+
+from runner.server.embedded import ServerAddress, start_embedded
+
+SERVED = re.compile(r"/(assistants|threads|files|vector_stores|models)(/|$)")
+REQUEST_TIMEOUT_S = 20
+EXAMPLES_PER_OPERATION = 16
+"""Small, so that the whole takes seconds; raise it here for a longer look."""
+
+pytestmark = pytest.mark.skipif(not OPENAPI.exists(), reason=f"no OpenAPI file at {OPENAPI}; set RUNNER_SHARED")
+
+
+def served_part() -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(OPENAPI.read_text(encoding="utf-8"))
+    document["paths"] = {path: verbs for path, verbs in document["paths"].items() if SERVED.match(path)}
+    return document
+
+
+def operations() -> list[Any]:
+    if not OPENAPI.exists():
+        return []
+    found = [result.ok() for result in schemathesis.openapi.from_dict(served_part()).get_all_operations()]
+    return [pytest.param(operation, id=f"{operation.method.upper()} {operation.path}") for operation in found]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerAddress]:
+    async with start_embedded(tmp_path_factory.mktemp("fuzzed"), Echo()) as address:
+        yield address
+
+
+@pytest.fixture
+def known(server: ServerAddress) -> dict[str, str]:
+    """Ids of objects that exist, under the names that paths and bodies give them."""
+    with httpx2.Client(base_url=server.base_url, headers={"Authorization": f"Bearer {server.token}"}) as client:
+
+        def create(path: str, **body: object) -> str:
+            return str(client.post(path, json=body).raise_for_status().json()["id"])
+
+        upload = client.post("/files", files={"file": ("menu.txt", b"Burger 23.75")}, data={"purpose": "assistants"})
+        file = str(upload.raise_for_status().json()["id"])
+        assistant = create("/assistants", model="gpt-6-luna", tools=[{"type": "file_search"}])
+        store = create("/vector_stores", file_ids=[file])
+        batch = create(f"/vector_stores/{store}/file_batches", file_ids=[file])
+        thread = create("/threads", messages=[{"role": "user", "content": "hello"}])
+        message = create(f"/threads/{thread}/messages", role="user", content="again")
+        run = create(f"/threads/{thread}/runs", assistant_id=assistant)
+    return {
+        "assistant_id": assistant,
+        "vector_store_id": store,
+        "batch_id": batch,
+        "file_id": file,
+        "thread_id": thread,
+        "message_id": message,
+        "run_id": run,
+    }
+
+
+def make_real(case: Any, known: dict[str, str]) -> None:
+    """Let a generated request talk of objects that exist."""
+    places = [case.path_parameters, case.body if isinstance(case.body, dict) else {}]
+    for place in places:
+        place.update({name: known[name] for name in place if name in known})
+    for name in ("file_ids", "vector_store_ids"):
+        if isinstance(places[1].get(name), list):
+            places[1][name] = [known[f"{name.removesuffix('s')}"]]
+
+
+@pytest.mark.parametrize("operation", operations())
+def test_generated_requests_are_answered_and_never_by_a_500(
+    operation: Any, server: ServerAddress, known: dict[str, str]
+) -> None:
+    @given(case=operation.as_strategy(), is_real=st.booleans())
+    @settings(
+        max_examples=EXAMPLES_PER_OPERATION,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def send(case: Any, is_real: bool) -> None:
+        if is_real:
+            make_real(case, known)
+        headers = {"Authorization": f"Bearer {server.token}"}
+        answer = case.call(base_url=server.base_url, headers=headers, timeout=REQUEST_TIMEOUT_S)
+        assert answer.status_code < 500, f"{case.as_curl_command()} -> {answer.status_code}: {answer.text[:500]}"
+
+    send()

@@ -1,0 +1,215 @@
+"""Every exit code and refusal of `plan`, `sync`, `list`, `destroy` and `clean`: the numbers, the cause, the flag."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HEAD = "version: 1\nnamespace: gates-1\nassistants:\n"
+GUIDE = "  guide:\n    name: Guide\n    model: gpt-6-luna\n    temperature: {temperature}\n    tools: [file_search]\n"
+FILES = "    files: [knowledge/*.md]\n"
+OTHER = "  {name}: {{name: {name}, model: gpt-6-luna}}\n"
+
+
+@dataclass
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Project:
+    root: Path
+
+    def write(self, *others: str, temperature: str = "0.5", extra: str = "", guide: bool = True) -> None:
+        text = HEAD + (GUIDE.format(temperature=temperature) + FILES + extra if guide else "")
+        (self.root / "assistants.yaml").write_text(text + "".join(OTHER.format(name=name) for name in others))
+
+    def run(self, *arguments: str) -> Done:
+        done = subprocess.run(
+            [sys.executable, "-m", "runner", *arguments],
+            cwd=self.root,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.root)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def edit_remotely(self, instructions: str) -> None:
+        """As another client of the same server would: the official SDK against `runner serve` is tested elsewhere."""
+        script = (
+            "import asyncio, sys\nfrom pathlib import Path\nfrom openai import OpenAI\n"
+            "from runner.plugins import load_plugin\nfrom runner.server.embedded import start_embedded\n"
+            "async def main():\n"
+            "    inference = load_plugin('runner.server.inference', 'offline').create({})\n"
+            "    async with start_embedded(Path('.runner/embedded'), inference) as at:\n"
+            "        await asyncio.to_thread(edit, OpenAI(base_url=at.base_url, api_key=at.token))\n"
+            "def edit(client):\n"
+            "    for one in client.beta.assistants.list().data:\n"
+            "        client.beta.assistants.update(one.id, instructions=sys.argv[1])\n"
+            "asyncio.run(main())\n"
+        )
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", script, instructions], cwd=self.root, timeout=60, check=True
+        )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    root = tmp_path / "project"
+    (root / "knowledge").mkdir(parents=True)
+    (root / "knowledge" / "city.md").write_text("The town hall opens at nine.")
+    project = Project(root)
+    project.write()
+    return project
+
+
+def test_check_and_plan_say_pending_then_in_sync(project: Project) -> None:
+    pending, planned = project.run("sync", "--check"), project.run("plan", "--exit-code")
+    assert (pending.code, planned.code) == (6, 6)
+    assert pending.err == planned.err == "runner: 2 changes are pending; `runner sync` makes them\n"
+    assert project.run("plan").code == 0
+    assert project.run("sync").code == 0
+    assert project.run("sync", "--check").code == project.run("plan", "--exit-code").code == 0
+
+
+def test_a_plan_as_json_has_a_version_and_one_as_markdown_escapes_what_is_declared(project: Project) -> None:
+    project.write(extra="    instructions: 'see @all | <b>#1</b> https://example.org ```x```'\n")
+    plan = json.loads(project.run("plan", "--format", "json").out)
+    text = project.run("plan", "--format", "markdown").out
+    assert (plan["version"], plan["summary"]["create"]) == (1, 2)
+    assert re.fullmatch(r"[0-9a-f]{16}", plan["checksum"])
+    assert "@all" not in text
+    assert "<b>" not in text
+    assert "https://" not in text
+    unknown = project.run("plan", "--format", "yaml")
+    assert (unknown.code, unknown.err) == (2, "runner: --format 'yaml': there is json, markdown, text\n")
+
+
+def test_another_plan_than_the_one_seen_is_refused(project: Project) -> None:
+    seen = json.loads(project.run("plan", "--format", "json").out)["checksum"]
+    project.write(temperature="0.6")
+    refused = project.run("sync", "--plan-checksum", seen)
+    project.write(temperature="0.5")
+    accepted = project.run("sync", "--plan-checksum", seen)
+    assert refused.code == 4
+    assert f"not {seen} (--plan-checksum)" in refused.err
+    assert accepted.code == 0
+
+
+def test_drift_blocks_until_told_what_to_do(project: Project) -> None:
+    project.run("sync")
+    project.edit_remotely("edited elsewhere")
+
+    blocked, check = project.run("sync"), project.run("sync", "--check")
+    ignored = project.run("sync", "--on-drift", "ignore")
+    overwritten = project.run("sync", "--on-drift", "overwrite")
+
+    assert (blocked.code, check.code, ignored.code, overwritten.code) == (4, 4, 0, 0)
+    for words in ("1 of 2 objects are blocked", "instructions (drift)", "`runner pull guide`", "--on-drift overwrite"):
+        assert words in blocked.err
+    assert "1 left alone" in ignored.out
+    assert project.run("sync", "--check").code == 0
+
+
+def test_more_deletes_than_a_third_need_the_exact_number(project: Project) -> None:
+    project.write("a", "b")
+    project.run("sync")
+    project.write()
+    shown, refused = project.run("sync"), project.run("sync", "--prune")
+    wrong = project.run("sync", "--prune", "--allow-deletes", "3")
+    check = project.run("plan", "--prune", "--allow-deletes", "2", "--exit-code")
+    pruned = project.run("sync", "--prune", "--allow-deletes", "2")
+    assert shown.code == 0
+    assert shown.out.count("--prune deletes it") == 2
+    assert (refused.code, wrong.code, check.code, pruned.code) == (4, 4, 6, 0)
+    assert "deletes 2 of 4 objects, and only 1 (one, or 30%)" in refused.err
+    assert "--allow-deletes 2" in refused.err
+    assert "deletes 2 objects, and --allow-deletes says 3" in wrong.err
+    assert "2 objects of sync" in project.run("list").out
+
+
+def test_only_names_a_declared_assistant(project: Project) -> None:
+    done = project.run("sync", "--only", "giude")
+    assert (done.code, done.err) == (2, "runner: --only: unknown assistant 'giude'; did you mean 'guide'?\n")
+    assert not (project.root / ".runner").exists()
+
+
+def test_what_the_api_does_not_take_is_found_before_the_first_call(project: Project) -> None:
+    (project.root / "data").mkdir()
+    for number in range(21):
+        (project.root / "data" / f"{number}.csv").write_text(f"a,{number}")
+    guide = GUIDE.format(temperature="1").replace("[file_search]", "[code_interpreter]")
+    (project.root / "assistants.yaml").write_text(f"{HEAD}{guide}    files: [data/*.csv]\n")
+    done = project.run("sync")
+    assert done.code == 2
+    assert done.err.startswith("assistants.yaml:9:5: assistants.guide.files: 21 files for code_interpreter; the API ta")
+    project.write(extra=f"    instructions: {'x' * 256_001}\n")
+    done = project.run("plan")
+    assert done.code == 2
+    assert "assistants.guide.instructions: 256,001 characters; target 'embedded' takes 256,000; shorten it" in done.err
+    assert not (project.root / ".runner").exists()
+
+
+def test_destroy_asks_for_the_namespace_and_takes_the_files_along(project: Project) -> None:
+    project.run("sync")
+    asked, wrong = project.run("destroy"), project.run("destroy", "--confirm", "gates-2")
+    gone = project.run("destroy", "--confirm", "gates-1")
+    assert (asked.code, wrong.code, gone.code) == (4, 2, 0)
+    assert "1 assistant and 1 vector store of the namespace 'gates-1'" in asked.err
+    assert "runner destroy --confirm gates-1" in asked.err
+    assert "'gates-2', and the file's namespace is 'gates-1'" in wrong.err
+    assert "('city.md') was of no use any more and was deleted" in gone.out
+    assert "0 objects of sync" in project.run("list").out
+
+
+def test_a_replaced_file_is_deleted_once_nothing_uses_it(project: Project) -> None:
+    project.run("sync")
+    (project.root / "knowledge" / "city.md").write_text("The town hall opens at ten.")
+    done = project.run("sync")
+    assert "('city.md') was of no use any more and was deleted" in done.out
+    assert project.run("sync").out.splitlines()[-1].startswith("in sync: nothing to do")
+
+
+def test_clean_removes_what_a_kept_play_left_and_nothing_of_syncs(project: Project) -> None:
+    (project.root / "scenarios").mkdir()
+    (project.root / "scenarios" / "one.yaml").write_text(
+        "assistant: guide\nsmoke: true\nturns:\n  - ask: When does the town hall open?\n"
+    )
+    project.run("sync")
+    project.write(temperature="0.7")
+    project.run("play", "--keep")
+    before = project.run("list").out
+    cleaned = project.run("clean")
+    assert "2 objects of sync, 2 of plays" in before
+    assert re.search(r"play \S+: removed 4 objects that its journal names", cleaned.out), cleaned.out
+    assert "2 objects of sync, 0 of plays" in project.run("list").out
+    assert project.run("clean").out.endswith("nothing to clean\n")
+
+
+def test_of_what_only_tags_tell_only_the_old_is_cleaned(project: Project) -> None:
+    (project.root / "scenarios").mkdir()
+    (project.root / "scenarios" / "one.yaml").write_text("assistant: guide\nsmoke: true\nturns: [{ask: Hello there}]\n")
+    project.run("play", "--keep")
+    for journal in (project.root / ".runner" / "plays").rglob("journal.jsonl"):
+        journal.unlink()
+    young, old = project.run("clean"), project.run("clean", "--older-than", "0")
+    assert young.out.count("too young to be left behind") == 2
+    assert "of plays" in project.run("list").out
+    assert old.out.count(": removed") == 2, old.out
+
+
+def test_300_files_cost_a_sync_with_nothing_to_do_no_more_than_two_lists(project: Project) -> None:
+    for number in range(300):
+        (project.root / "knowledge" / f"{number}.md").write_text(f"Fact number {number}.")
+    assert project.run("sync").code == 0
+    again = project.run("sync")
+    assert again.out.splitlines()[-1].endswith("(1 assistant, 1 vector store; read 2 lists, wrote nothing)")

@@ -1,0 +1,47 @@
+"""A server in this process's own event loop, for tests that knock at its door in ways no client would."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from runner.server.inference import Inference
+from runner.server.listening import base_url, open_listener
+from runner.server.patience import Patience
+from runner.server.serving import Server, Service, serve
+
+TOKEN = "a-token-of-the-tests"
+
+
+@dataclass(frozen=True)
+class Served:
+    url: str
+    port: int
+    client: httpx2.AsyncClient
+
+    async def send(self, raw: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A new connection with these bytes sent."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(raw)
+        await writer.drain()
+        return reader, writer
+
+
+@asynccontextmanager
+async def served(state: Path, inference: Inference, *, patience: Patience | None = None) -> AsyncIterator[Served]:
+    service = Service(state=state, inference=inference, token=TOKEN, patience=patience or Patience())
+    started: asyncio.Future[Server] = asyncio.get_running_loop().create_future()
+    with open_listener() as listener:
+        serving = asyncio.create_task(serve(service, listener, started.set_result))
+        await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED)
+        url, port = base_url(listener), listener.getsockname()[1]
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        async with httpx2.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=30) as client:
+            yield Served(url, port, client)
+        started.result().should_exit = True
+        await serving

@@ -1,0 +1,347 @@
+"""The model's moves from a YAML file: what they come to, and how mistakes in the file are told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import pytest
+from engine_kit import ask, ended, engine_at, make_assistant, says, until
+
+from runner.errors import ConfigError
+from runner.server.engine.lookup import need
+from runner.server.engine.records import RunRecord, RunState
+from runner.server.engine.runs import RunOrder, cancel_run, start_run_in_new_thread
+from runner.server.engine.threads import NewThread
+from runner.server.inference import (
+    Answer,
+    BreakOff,
+    Expire,
+    Fail,
+    FunctionRequest,
+    OfferedFunction,
+    Passage,
+    Refuse,
+    Role,
+    Scene,
+    SceneMessage,
+    SourceMark,
+    Spent,
+    ToolOutcome,
+    ToolRequest,
+    UseTools,
+)
+from runner.server.inference.scripted import ScriptedInference, create
+
+
+@pytest.fixture
+def script(tmp_path: Path):
+    """Makes an inference of the moves of one script for every question, or of a whole file."""
+
+    def write(moves: str = "", *, whole: str = "") -> ScriptedInference:
+        path = tmp_path / "moves.yaml"
+        path.write_text(whole or f"scripts:\n  - question: any\n    moves: {moves}\n", encoding="utf-8")
+        inference = create({"script": str(path)})
+        assert isinstance(inference, ScriptedInference)
+        return inference
+
+    return write
+
+
+def scene(question: str = "How much?", **given: object) -> Scene:
+    fields: dict[str, object] = {
+        "model": "m",
+        "instructions": "You are a travel guide.",
+        "tools": frozenset(),
+        "messages": (SceneMessage(role=Role.USER, text=question),),
+    }
+    return Scene(**{**fields, **given})  # type: ignore[arg-type]
+
+
+def outcome(request: ToolRequest | FunctionRequest, output: str = "", *passages: Passage) -> ToolOutcome:
+    return ToolOutcome(request=request, completed=True, output=output, passages=passages)
+
+
+CODE = ToolRequest(tool="code_interpreter", arguments={"code": "print(1)"})
+RATE = FunctionRequest(name="rate", arguments='{"from": "EUR"}')
+
+
+@pytest.mark.parametrize(
+    ("moves", "move"),
+    [
+        ("[{say: Hello there.}]", Answer(text="Hello there.")),
+        ("[{say: ''}]", Answer(text="")),
+        ("[{say: [One, ' and two']}]", Answer(text="One and two")),
+        ("[{say: {text: I can't., declined: true}}]", Answer(text="I can't.", declined=True)),
+        ("[{refuse: No.}]", Refuse(text="No.")),
+        (
+            "[{fail: {code: rate_limit_exceeded, message: Slow down.}}]",
+            Fail(code="rate_limit_exceeded", message="Slow down."),
+        ),
+        ("[{incomplete: max_prompt_tokens}]", BreakOff(reason="max_prompt_tokens")),
+        ("[{incomplete: {reason: content_filter, text: As}}]", BreakOff(reason="content_filter", text="As")),
+        ("[expire]", Expire()),
+    ],
+)
+async def test_each_way_to_end_is_a_move(script, moves, move) -> None:
+    assert (await script(moves).decide(scene())).move == move
+
+
+async def test_calls_are_made_side_by_side_and_what_is_due_follows_from_those_answered(script) -> None:
+    inference = script(
+        """
+      - saying: Let me see.
+        call:
+          - code_interpreter: print(1)
+          - rate: {from: EUR, amount: 12.5, exact: true, note: '7', day: null}
+          - rate: 'not {json'
+      - call: {file_search: [menu, wine]}
+      - say: Done."""
+    )
+    first = (await inference.decide(scene())).move
+    assert isinstance(first, UseTools)
+    assert first.text == "Let me see."
+    code, rate, broken = first.requests
+    assert code == CODE
+    assert isinstance(rate, FunctionRequest)
+    assert json.loads(rate.arguments) == {"from": "EUR", "amount": 12.5, "exact": True, "note": "7", "day": None}
+    assert broken == FunctionRequest(name="rate", arguments="not {json")
+
+    answered = (outcome(code), outcome(rate), outcome(broken))
+    second = (await inference.decide(scene(outcomes=answered))).move
+    search = ToolRequest(tool="file_search", arguments={"queries": ["menu", "wine"]})
+    assert second == UseTools(requests=(search,))
+    assert (await inference.decide(scene(outcomes=(*answered, outcome(search))))).move == Answer(text="Done.")
+
+
+async def test_the_same_scene_gets_the_same_move(script) -> None:
+    inference = script("[{call: {code_interpreter: print(1)}}, {say: Done.}]")
+    assert await inference.decide(scene()) == await inference.decide(scene())
+
+
+async def test_answered_calls_that_don_t_fit_the_script_end_the_run(script) -> None:
+    inference = script("[{call: [{rate: {}}, {rate: {}}]}, {say: Done.}]")
+    move = (await inference.decide(scene(outcomes=(outcome(RATE),)))).move
+    assert isinstance(move, Fail)
+    assert "has no move after 1 answered calls" in move.message
+
+
+async def test_the_first_script_that_fits_the_question_is_played(script) -> None:
+    inference = script(
+        whole="""
+scripts:
+  - {question: {contains: [bill, HOTEL]}, moves: [{say: Both.}]}
+  - {question: {contains: bill}, moves: [{say: A bill.}]}
+  - {question: {matches: '^\\d+ people'}, moves: [{say: People.}]}
+"""
+    )
+
+    async def answer(question: str) -> object:
+        return (await inference.decide(scene(question))).move
+
+    assert await answer("The hotel Bill?") == Answer(text="Both.")
+    assert await answer("The bill?") == Answer(text="A bill.")
+    assert await answer("17 people") == Answer(text="People.")
+    nobody = await answer("Where?")
+    assert isinstance(nobody, Fail)
+    assert "moves.yaml is for the question 'Where?'" in nobody.message
+
+
+async def test_a_regular_expression_without_end_ends_the_run_instead(script) -> None:
+    inference = script(whole="scripts: [{question: {matches: '(a|aa)+$'}, moves: [{say: x}]}]")
+    move = (await inference.decide(scene("a" * 60 + "b"))).move
+    assert isinstance(move, Fail)
+    assert "takes too long" in move.message
+
+
+async def test_a_text_is_heard_word_by_word_and_adds_up_to_the_answer(script) -> None:
+    heard: list[str] = []
+
+    async def hear(piece: str) -> None:
+        heard.append(piece)
+
+    turnout = await script("[{say: {text: 'Each pays  331.31.', pause: 0.01}}]").decide_aloud(scene(), hear)
+    assert heard == ["Each ", "pays  ", "331.31."]
+    assert turnout.move == Answer(text="".join(heard))
+
+
+async def test_a_source_is_cited_where_its_mark_stands(script) -> None:
+    inference = script("[{call: {file_search: menu}}, {say: 'It is 23.75【my menu.pdf】 in all【my menu.pdf】.'}]")
+    found = Passage(file_id="file-1", filename="my menu.pdf", score=0.9, text="Burger 23.75")
+    request = ToolRequest(tool="file_search", arguments={"queries": ["menu"]})
+    answer = (await inference.decide(scene(outcomes=(outcome(request, "", found),)))).move
+    assert isinstance(answer, Answer)
+    assert answer.text == "It is 23.75 in all."
+    marks = [SourceMark(position=position, file_id="file-1", filename="my menu.pdf") for position in (11, 18)]
+    assert list(answer.sources) == marks
+
+    nothing = (await inference.decide(scene(outcomes=(outcome(request),)))).move
+    assert nothing == Fail(
+        code="server_error", message="the script cites 'my menu.pdf', which file search did not find in this run"
+    )
+
+
+async def test_an_expectation_that_holds_is_no_move(script) -> None:
+    inference = script(
+        """
+      - call: {rate: {}}
+      - expect:
+          model: m
+          tools: [code_interpreter, file_search]
+          functions: [rate]
+          tool_choice: auto
+          instructions_contain: travel guide
+          messages: 2
+          attachments: [menu.pdf]
+          outputs_contain: ['1.08', Burger]
+      - say: Done."""
+    )
+    found = Passage(file_id="file-1", filename="menu.pdf", score=0.9, text="Burger 23.75")
+    fitting = scene(
+        tools=frozenset({"file_search", "code_interpreter"}),
+        functions=(OfferedFunction(name="rate"),),
+        messages=(
+            SceneMessage(role=Role.USER, text="Hi", filenames=("menu.pdf",)),
+            SceneMessage(role=Role.ASSISTANT, text="Hello."),
+        ),
+        outcomes=(outcome(RATE, "1.08", found),),
+    )
+    assert (await inference.decide(fitting)).move == Answer(text="Done.")
+
+
+@pytest.mark.parametrize(
+    ("expected", "difference"),
+    [
+        ("{tools: [file_search]}", "tools: expected [file_search], found []"),
+        ("{functions: [rate]}", "functions: expected [rate], found []"),
+        ("{model: other}", "model: expected 'other', found 'm'"),
+        ("{messages: 3}", "messages: expected 3, found 1"),
+        ("{attachments: [a.pdf]}", "attachments: expected [a.pdf], found []"),
+        ("{tool_choice: required}", "tool_choice: expected 'required', found 'auto'"),
+        ("{instructions_contain: pirate}", "instructions: 'pirate' is not in them"),
+        ("{outputs_contain: '331'}", "outputs: '331' is in none of the 0 outputs"),
+    ],
+)
+async def test_an_expectation_that_does_not_hold_fails_the_run_and_says_where_and_why(script, expected, difference):
+    move = (await script(f"[{{expect: {expected}}}, {{say: x}}]").decide(scene())).move
+    assert isinstance(move, Fail)
+    assert move.code == "server_error"
+    assert "moves.yaml:3:22 does not hold: " + difference in move.message
+
+
+async def test_tokens_are_as_written_or_else_estimated(script) -> None:
+    written = await script("[{say: x, tokens: {input: 10, output: 3}}]").decide(scene())
+    assert written.spent == Spent(input_tokens=10, output_tokens=3)
+    estimated = await script("[{say: one two three}]").decide(scene())
+    assert estimated.spent.output_tokens == 4
+    assert estimated.spent.input_tokens > 0
+
+
+@pytest.mark.parametrize(
+    ("whole", "mistakes"),
+    [
+        ("script: []", ["1:1: unknown key 'script'; did you mean 'scripts'?"]),
+        ("moves: []", ["1:1: unknown key 'moves'; known are scripts", "1:1: the key 'scripts' is missing"]),
+        ("scripts: []", ["1:10: the list is empty"]),
+        ("scripts: [{question: any}]", ["1:11: the key 'moves' is missing"]),
+        (
+            "scripts: [{moves: [{say: x}]}]",
+            ["1:11: the key 'question' is missing"],
+        ),
+        (
+            "scripts: [{question: all, moves: [{say: x}]}]",
+            ["1:22: expected `any` or a mapping, found 'all'; write {contains: TEXT}"],
+        ),
+        (
+            "scripts: [{question: {matches: '('}, moves: [{say: x}]}]",
+            ["1:32: this is no regular expression: missing ) at position 1"],
+        ),
+    ],
+)
+def test_a_mistake_in_the_file_is_told_with_its_place(script, whole, mistakes) -> None:
+    with pytest.raises(ConfigError) as caught:
+        script(whole=whole)
+    assert [str(problem).partition("moves.yaml:")[2] for problem in caught.value.problems] == mistakes
+
+
+@pytest.mark.parametrize(
+    ("moves", "mistake"),
+    [
+        ("[{sya: x}]", "3:14: unknown move 'sya'; did you mean 'say'?"),
+        ("[{say: x}, {say: y}]", "3:23: no move can follow the one that ends the run"),
+        ("[{call: {rate: {}}}]", "3:12: after the last of these moves the run has no end"),
+        ("[{wait: 1}]", "3:12: after the last of these moves the run has no end"),
+        ("[{wait: soon}, {say: x}]", "3:20: expected a number from 0 on, found 'soon'"),
+        ("[{wait: 1, say: x}]", "3:13: 2 moves in one item: wait, say; begin each with '- '"),
+        ("[{saying: x}]", "3:13: there is no move beside this"),
+        ("[{refuse: x, saying: y}]", "3:33: 'saying' has no meaning beside 'refuse'; remove it"),
+        ("[{say: }]", "3:18: there is no value; write '' for an empty text"),
+        ("[{fail: server_eror}]", "3:20: unknown code 'server_eror'; did you mean 'server_error'?"),
+        ("[{fail: {message: x}}]", "3:20: the key 'code' is missing"),
+        ("[{incomplete: tired}]", "3:26: unknown reason 'tired'; known are max_completion_tokens"),
+        ("[{expire: now}]", "3:22: 'expire' takes no value"),
+        ("[{stay: quued}]", "3:20: unknown state 'quued'; did you mean 'queued'?"),
+        ("[{wait: 1}, {stay: queued}]", "3:24: only a run that has not begun can stay queued"),
+        ("[{call: {a: 1, b: 2}}, {say: x}]", "3:20: expected one call; write `- NAME: ARGUMENTS` for each call"),
+        ("[{expect: {tool: []}}, {say: x}]", "3:23: unknown expectation 'tool'; did you mean 'tools'?"),
+        ("[{expect: {tools: file_search}}, {say: x}]", "3:30: expected a list; write [] for none"),
+        ("[{expect: {messages: 1.5}}, {say: x}]", "3:33: expected a whole number from 0 on, found '1.5'"),
+        ("[{say: x, tokens: {input: -1}}]", "3:38: expected a whole number from 0 on"),
+        ("[*x]", "3:13: "),
+    ],
+)
+def test_a_mistake_in_a_move_is_told_with_its_place(script, moves, mistake) -> None:
+    with pytest.raises(ConfigError) as caught:
+        script(moves)
+    assert str(caught.value.problems[0]).partition("moves.yaml:")[2].startswith(mistake)
+
+
+def test_the_example_of_the_documentation_is_a_script_without_mistakes(script) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "scripted.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(# tests/moves\.yaml\n.*?)```", page, re.DOTALL)
+    script(whole=example)
+
+
+def test_a_file_that_is_missing_is_told_as_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gone\.yaml:1:1: the file can't be read"):
+        create({"script": str(tmp_path / "gone.yaml")})
+
+
+async def test_a_run_that_the_script_keeps_queued_stays_so_until_it_is_cancelled(script, tmp_path: Path) -> None:
+    async with engine_at(tmp_path / "state", script("[{stay: queued}]")) as engine:
+        order = RunOrder(assistant_id=make_assistant(engine).id)
+        run = start_run_in_new_thread(engine, NewThread(messages=(says("Hi"),)), order)
+        await asyncio.sleep(0.05)
+        before = need(engine, RunRecord, run.id).state
+        cancel_run(engine, run.thread_id, run.id)
+        after = await ended(engine, run.id)
+    assert (before, after.state) == (RunState.QUEUED, RunState.CANCELLED)
+
+
+async def test_a_run_that_the_script_keeps_in_progress_does_not_end(script, tmp_path: Path) -> None:
+    async with engine_at(tmp_path / "state", script("[{stay: in_progress}]")) as engine:
+        order = RunOrder(assistant_id=make_assistant(engine).id)
+        run = start_run_in_new_thread(engine, NewThread(messages=(says("Hi"),)), order)
+        await until(lambda: need(engine, RunRecord, run.id).state is RunState.IN_PROGRESS)
+        await asyncio.sleep(0.05)
+        assert need(engine, RunRecord, run.id).state is RunState.IN_PROGRESS
+
+
+@pytest.mark.parametrize(
+    ("moves", "state"),
+    [
+        ("[{call: {code_interpreter: 'print(1 + 1)'}}, {expect: {outputs_contain: '2'}}, {say: Two.}]", "completed"),
+        ("[{call: {code_interpreter: 'print(1 + 1)'}}, {expect: {outputs_contain: '3'}}, {say: Two.}]", "failed"),
+        ("[{refuse: No.}]", "completed"),
+        ("[{fail: invalid_prompt}]", "failed"),
+        ("[{incomplete: max_completion_tokens}]", "incomplete"),
+        ("[expire]", "expired"),
+    ],
+)
+async def test_the_engine_does_as_the_script_says(script, tmp_path: Path, moves, state) -> None:
+    async with engine_at(tmp_path / "state", script(moves)) as engine:
+        order = RunOrder(assistant_id=make_assistant(engine, "code_interpreter").id)
+        run = await ask(engine, order, "Hi")
+    assert run.state is RunState(state)

@@ -1,0 +1,241 @@
+"""The moves of the offline rules: which tool is asked, what happens to what it says, how sources are marked."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.server.inference import Answer, Passage, Role, Scene, SceneMessage, ToolOutcome, ToolRequest, UseTools
+from runner.server.inference._offline.computing import read_output, work_out, write_program
+from runner.server.inference._offline.expressions import Number, Quotient
+from runner.server.inference._offline.matching import NotSure
+from runner.server.inference._offline.question import NO_MONEY, Calculation, Currency, Sense
+from runner.server.inference.offline import choose_move, create
+from runner.server.tools import ToolContext, ToolSettings, code_interpreter
+
+BOTH = frozenset({"file_search", "code_interpreter"})
+SPLIT = "Split $100 between 3 people."
+RECEIPT = Passage(
+    file_id="file-1",
+    filename="till.pdf",
+    score=0.5,
+    text="Soup 4.10\nBread 1.20\nSubtotal 5.30\nTax 5% 0.27\nTotal $5.57",
+)
+
+
+def scene(
+    question: str,
+    *outcomes: ToolOutcome,
+    tools: frozenset[str] = BOTH,
+    has_documents: bool = True,
+    filenames: tuple[str, ...] = (),
+) -> Scene:
+    return Scene(
+        model="any",
+        instructions="Always answer 42.",
+        tools=tools,
+        messages=(SceneMessage(role=Role.USER, text=question, filenames=filenames),),
+        outcomes=outcomes,
+        has_documents=has_documents,
+    )
+
+
+def outcome(tool: str, output: str = "", *passages: Passage, completed: bool = True) -> ToolOutcome:
+    request = ToolRequest(tool=tool, arguments={})
+    return ToolOutcome(request=request, completed=completed, output=output, passages=passages)
+
+
+def searched(*passages: Passage) -> ToolOutcome:
+    return outcome("file_search", "", *passages)
+
+
+async def test_the_adapter_is_named_counts_tokens_and_has_no_settings() -> None:
+    inference = create({})
+
+    turnout = await inference.decide(scene(SPLIT))
+
+    assert inference.name == "offline"
+    assert turnout.spent.input_tokens > 0
+    assert turnout.spent.output_tokens > 0
+    with pytest.raises(ValueError, match="model"):
+        create({"model": "x"})
+
+
+def test_arithmetic_goes_through_the_code_interpreter_where_it_is_on_offer() -> None:
+    move = choose_move(scene(SPLIT))
+
+    assert isinstance(move, UseTools)
+    assert move.requests[0].tool == "code_interpreter"  # type: ignore[union-attr]  # no function is on offer
+    assert isinstance(choose_move(scene(SPLIT, tools=frozenset())), Answer)
+
+
+def test_what_the_code_prints_last_is_the_answer() -> None:
+    move = choose_move(scene(SPLIT, outcome("code_interpreter", "left over: 0.01\n33.33")))
+
+    assert isinstance(move, Answer)
+    assert move.text.endswith("$33.33.")
+
+
+@pytest.mark.parametrize("output", ["", "Traceback ...\nZeroDivisionError: division by zero", "about 33"])
+def test_an_output_that_is_no_number_is_declined(output: str) -> None:
+    move = choose_move(scene(SPLIT, outcome("code_interpreter", output)))
+
+    assert isinstance(move, Answer)
+    assert move.declined
+
+
+@pytest.mark.parametrize("tool", ["code_interpreter", "file_search"])
+def test_a_failed_tool_is_declined_by_its_name(tool: str) -> None:
+    question = SPLIT if tool == "code_interpreter" else "What is the total?"
+
+    move = choose_move(scene(question, outcome(tool, "out of memory", completed=False)))
+
+    assert isinstance(move, Answer)
+    assert move.declined
+    assert tool.replace("_", " ") in move.text
+
+
+def test_prices_are_searched_then_summed_then_cited() -> None:
+    question = "I had the soup and the bread. How much should I pay?"
+
+    first = choose_move(scene(question))
+    second = choose_move(scene(question, searched(RECEIPT)))
+    third = choose_move(scene(question, searched(RECEIPT), outcome("code_interpreter", "left over: 0.00\n5.30")))
+
+    assert isinstance(first, UseTools)
+    assert first.requests[0] == ToolRequest(tool="file_search", arguments={"queries": ["soup", "bread"]})
+    assert isinstance(second, UseTools)
+    assert isinstance(third, Answer)
+    assert third.text == "till.pdf has “Soup 4.10” and “Bread 1.20”. Without tax or tip on top, that makes $5.30."
+    (mark,) = third.sources
+    assert (mark.file_id, mark.filename) == ("file-1", "till.pdf")
+    assert third.text[: mark.position] == "till.pdf has “Soup 4.10” and “Bread 1.20”."
+
+
+def test_a_single_price_needs_no_code() -> None:
+    move = choose_move(scene("How much was the tax?", searched(RECEIPT)))
+
+    assert isinstance(move, Answer)
+    assert move.text.endswith("That is $0.27.")
+
+
+@pytest.mark.parametrize(
+    ("tools", "has_documents"),
+    [(frozenset({"code_interpreter"}), True), (BOTH, False)],
+)
+def test_without_documents_a_price_is_declined(tools: frozenset[str], has_documents: bool) -> None:
+    move = choose_move(scene("How much was the soup?", tools=tools, has_documents=has_documents))
+
+    assert isinstance(move, Answer)
+    assert move.declined
+
+
+def test_nothing_found_is_declined_not_invented() -> None:
+    move = choose_move(scene("How much was the soup?", searched()))
+
+    assert isinstance(move, Answer)
+    assert move.declined
+
+
+def test_an_image_is_declined() -> None:
+    move = choose_move(scene(SPLIT, filenames=("bill.PNG",)))
+
+    assert isinstance(move, Answer)
+    assert move.declined
+    assert "image" in move.text
+
+
+def test_instructions_are_not_followed_and_a_decline_quotes_nothing_that_breaks_its_line() -> None:
+    move = choose_move(scene("How much is\nthe soup\nwithout\nsalt?", searched(RECEIPT)))
+
+    assert isinstance(move, Answer)
+    assert move.declined
+    assert "\n" not in move.text
+
+
+def test_deciding_takes_a_few_milliseconds() -> None:
+    long_document = Passage(
+        file_id="f", filename="long.pdf", score=1, text="\n".join(f"Item {number} {number}.50" for number in range(200))
+    )
+    question = scene("When does the train to Rome leave?", *[searched(long_document)] * 4)
+    choose_move(question)
+
+    started = time.process_time()
+    for _ in range(5):
+        choose_move(question)
+
+    assert (time.process_time() - started) / 5 < 0.25
+
+
+@pytest.mark.parametrize(
+    "piece", ["hi , ", "1 ", "$1 ", "a and ", ". ", "| ", "(", "1 + ", "if we are ", "my budget for a "]
+)
+def test_no_text_takes_the_patterns_long(piece: str) -> None:
+    long_line = Passage(file_id="f", filename="a.pdf", score=1, text=piece * 800)
+
+    started = time.process_time()
+    choose_move(scene((piece * 2000)[:1990] + " how much?", searched(long_line)))
+    choose_move(scene("What is the total?", searched(long_line)))
+
+    assert time.process_time() - started < 2
+
+
+async def test_the_sandbox_and_the_rules_work_out_the_same() -> None:
+    tool = code_interpreter.create(ToolSettings())
+    money = Currency(text="$")
+    for whole, people in (("5632.34", "17"), ("22.00", "3"), ("100", "7"), ("0.01", "2"), ("99999999.99", "13")):
+        expression = Quotient(Number(Decimal(whole)), Number(Decimal(people)))
+        for calculation in (
+            Calculation(
+                expression=expression,
+                sense=Sense.SPLIT,
+                currency=money,
+                whole=Number(Decimal(whole)),
+                people=Decimal(people),
+            ),
+            Calculation(expression=expression, sense=Sense.UNIT, currency=money),
+            Calculation(expression=expression, sense=Sense.VALUE, currency=NO_MONEY),
+        ):
+            request = ToolRequest(tool="code_interpreter", arguments={"code": write_program(calculation)})
+            done = await tool.run(request, ToolContext(index=NoIndex(), thread_id="thread"))
+            assert read_output(done.output) == work_out(calculation)
+    await tool.close()
+
+
+class NoIndex:
+    def search(self, store_ids: object, query: str, limit: int) -> tuple[Passage, ...]:
+        return ()
+
+
+@given(st.text(max_size=300))
+def test_no_question_breaks_the_rules(question: str) -> None:
+    move = choose_move(scene(question, searched(RECEIPT), outcome("code_interpreter", "1")))
+
+    assert isinstance(move, Answer | UseTools)
+
+
+WORDS = (
+    "how much is the total #m9 #n0 $5 17 people split each 20% of that and it tip ? . , per night left budget my soup"
+)
+
+
+@given(st.lists(st.sampled_from(WORDS.split()), max_size=25).map(" ".join))
+def test_no_mixture_of_its_own_words_breaks_the_rules(question: str) -> None:
+    for outcomes in ((), (searched(RECEIPT),), (searched(RECEIPT), outcome("code_interpreter", "1"))):
+        assert isinstance(choose_move(scene(question, *outcomes)), Answer | UseTools)
+
+
+@given(st.text(max_size=400))
+def test_no_document_breaks_the_rules(text: str) -> None:
+    passage = Passage(file_id="f", filename="a.pdf", score=1, text=text)
+    for question in ("What is the total?", "How much was the soup?", "When does the train leave?"):
+        assert isinstance(choose_move(scene(question, searched(passage))), Answer | UseTools)
+
+
+def test_an_output_with_something_after_the_number_is_not_sure() -> None:
+    with pytest.raises(NotSure):
+        read_output("5.30\nwarning: something")

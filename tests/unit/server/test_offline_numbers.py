@@ -1,0 +1,80 @@
+"""Numbers as people write them, read and written by the offline rules."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from runner.server.inference._offline.numbers import format_money, format_plain, parse_number, read_shape
+from runner.server.inference._offline.words import prepare
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5632.34", "5632.34"),
+        ("5,632.34", "5632.34"),
+        ("5.632,34", "5632.34"),
+        ("1'234.50", "1234.50"),
+        ("1\u202f234,50", "1234.50"),
+        ("12,50", "12.50"),
+        ("1,234", "1234"),
+        ("0.125", "0.125"),
+    ],
+)
+def test_separators_are_read_where_they_have_one_reading(text: str, value: str) -> None:
+    assert parse_number(text) == Decimal(value)
+
+
+@pytest.mark.parametrize("text", ["1.234", "12,3456", "1234567890123456"])
+def test_a_number_with_two_readings_is_not_read(text: str) -> None:
+    assert parse_number(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ("a $5 pen", "a #m0 pen"),
+        ("20 EUR and 20%", "#m0 and #p1"),
+        ("twenty percent of fifty dollars", "#p0 of #m1"),
+        ("two dozen eggs", "#n0 eggs"),
+        ("the third suitcase", "the third suitcase"),
+        ("at 10:30 on 2026-06-14, seat 14C", "at #u on #u , seat #u"),
+        ("no one", "nobody"),
+        ("a 17-person team", "a #n0 person team"),
+        ("2x soda", "#n0 soda"),
+        ("305 dollars and 50 cents", "#m0"),
+    ],
+)
+def test_a_shape_marks_every_number_with_its_kind(text: str, shape: str) -> None:
+    assert read_shape(prepare(text)).text == shape
+
+
+def test_companions_are_counted() -> None:
+    assert prepare("my wife and I") == "2 of us"
+    assert prepare("me and three friends") == "4 of us"
+    assert prepare("both of us") == "2 of us"
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "leads", "text"),
+    [
+        ("5632.345", "$", True, "$5,632.35"),
+        ("-0.5", "€", True, "-€0.50"),
+        ("12", "EUR", True, "EUR 12.00"),
+        ("12", "€", False, "12.00 €"),
+        ("1200", "¥", True, "¥1,200"),
+        ("333.33", "¥", True, "¥333.33"),
+        ("7", "", True, "7.00"),
+    ],
+)
+def test_amounts_are_written_to_the_cent_in_their_currency(value: str, currency: str, leads: bool, text: str) -> None:
+    assert format_money(Decimal(value), currency, leads=leads) == text
+
+
+def test_plain_numbers_lose_needless_digits() -> None:
+    assert format_plain(Decimal("84.00")) == "84"
+    assert format_plain(Decimal("0.125")) == "0.125"
+    assert format_plain(Decimal(10) / Decimal(3)) == "3.33"
+    assert format_plain(Decimal("1E+3")) == "1,000"
