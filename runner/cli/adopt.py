@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from runner.cli._remote_work import RemoteWork
 
 
-@click.command(name="adopt")
+@click.command(name="adopt", short_help="Let an assistant that exists already stand for ADDRESS.")
 @click.argument("address")
 @click.argument("assistant_id", metavar="ID")
 @click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")

@@ -10,7 +10,7 @@ import click
 from runner.cli._sync_session import Session, target_options
 
 
-@click.command(name="clean")
+@click.command(name="clean", short_help="Remove what plays left on the remote side.")
 @target_options
 @click.option(
     "--older-than",

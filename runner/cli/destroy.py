@@ -9,7 +9,7 @@ import click
 from runner.cli._sync_session import Session, target_options
 
 
-@click.command(name="destroy")
+@click.command(name="destroy", short_help="Delete all that the namespace owns remotely.")
 @target_options
 @click.option("--confirm", metavar="NAMESPACE", help="The file's namespace, to say that it is meant.")
 def command(*, file: Path | None, target: str | None, confirm: str | None) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 16 * 1024 * 1024
 
 
-@click.command(name="import")
+@click.command(name="import", short_help="Turn an exported assistant's JSON into YAML.")
 @click.argument("export", metavar="FILE")
 @click.option("--address", metavar="NAME", help="The assistant's address, instead of one made from its name.")
 @click.option("--write", is_flag=True, help="Create assistants.yaml, or put the assistants into the one that is there.")

@@ -10,7 +10,7 @@ import click
 from runner.cli._sync_session import Session, target_options
 
 
-@click.command(name="list")
+@click.command(name="list", short_help="List what the namespace owns remotely.")
 @target_options
 def command(*, file: Path | None, target: str | None) -> None:
     """List what carries the namespace's tags: what sync made, and what plays have there at the moment."""

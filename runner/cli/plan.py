@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from runner.sync import Policy, SyncPlan
 
 
-@click.command(name="plan")
+@click.command(name="plan", short_help="Show what sync would do.")
 @target_options
 @policy_options
 @click.option("--format", "format_name", default="text", metavar="FORMAT", help="text, json or markdown.")

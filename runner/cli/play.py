@@ -37,7 +37,7 @@ class Arguments:
     quiet: bool
 
 
-@click.command(name="play")
+@click.command(name="play", short_help="Play scenarios and judge the answers.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")
 @click.option("-t", "--target", metavar="NAME", help="Where to play, instead of the file's `target`.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runner.sync.pulling import Difference
 
 
-@click.command(name="pull")
+@click.command(name="pull", short_help="Show what was changed remotely, or take it into the file.")
 @click.argument("address", required=False)
 @click.option("--write", is_flag=True, help="Put the stored values into the file, and leave everything else as it is.")
 @click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")

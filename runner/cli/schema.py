@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-@click.command(name="schema")
+@click.command(name="schema", short_help="Print the JSON Schema of our files.")
 @click.argument("kind", type=click.Choice(["assistants", "scenario"]))
 def command(kind: str) -> None:
     """Print the JSON Schema (2020-12) of assistants.yaml or of a scenario file.

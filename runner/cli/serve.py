@@ -37,7 +37,7 @@ class Arguments:
     quiet: bool
 
 
-@click.command(name="serve")
+@click.command(name="serve", short_help="Serve the embedded server to any client.")
 @click.option("-p", "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: any.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--state", type=click.Path(path_type=Path), help="Its folder, instead of the project's .runner/embedded.")

@@ -27,7 +27,7 @@ class _Conditions:
     only_checks: bool
 
 
-@click.command(name="sync")
+@click.command(name="sync", short_help="Create or update the declared assistants.")
 @target_options
 @policy_options
 @click.option("--check", is_flag=True, help="Write nothing: exit 0 if in sync, 6 if not, 4 if blocked.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 
-@click.command(name="validate")
+@click.command(name="validate", short_help="Check the files; nothing is sent.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")
 def command(paths: tuple[str, ...], file: Path | None) -> int:
