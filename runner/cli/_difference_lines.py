@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import unified_diff
 
 from runner.domain.plan import Action, Change, Origin
+from runner.sync.diffing import diff_texts
 from runner.sync.pulling import Difference
 
 LONGEST_VALUE = 100
@@ -28,11 +28,8 @@ def describe_difference(difference: Difference) -> Iterator[str]:
         yield f"{head}: {difference.here or '(empty)'} -> {difference.there or '(empty)'} ({origin})"
         return
     yield f"{head} ({origin}):"
-    lines = list(unified_diff(difference.here.splitlines(), difference.there.splitlines(), lineterm="", n=1))[2:]
-    for line in lines[:LONGEST_DIFF_LINES]:
+    for line in diff_texts(difference.here, difference.there, context=1, longest=LONGEST_DIFF_LINES):
         yield f"    {line}"
-    if len(lines) > LONGEST_DIFF_LINES:
-        yield f"    ... {len(lines) - LONGEST_DIFF_LINES} more lines"
 
 
 def describe_pending(change: Change) -> Iterator[str]:

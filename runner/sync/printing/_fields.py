@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import unified_diff
-
 from runner.domain.plan import Action, FieldChange
+from runner.sync.diffing import diff_texts
 
 LONGEST_VALUE = 60
-LONGEST_LINE = 160
 SIGNS = {
     Action.CREATE: "+",
     Action.UPDATE: "~",
@@ -48,9 +46,4 @@ def diff_lines(field: FieldChange, *, context: int, longest: int) -> tuple[str, 
     """A unified diff without its head, cut after so many lines; () for what is short enough to be shown whole."""
     if not is_long(field):
         return ()
-    lines = list(unified_diff(field.before.splitlines(), field.after.splitlines(), lineterm="", n=context))[2:]
-    if not context:
-        lines = [line for line in lines if not line.startswith("@@")]
-    shown = [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..." for line in lines[:longest]]
-    more = len(lines) - len(shown)
-    return (*shown, f"... {more} more line{'' if more == 1 else 's'}") if more else tuple(shown)
+    return diff_texts(field.before, field.after, context=context, longest=longest)
