@@ -106,12 +106,15 @@ async def open_target(
 async def _open_embedded(
     root: Path, target: Target, inference: Inference, journal: Journal
 ) -> AsyncIterator[OpenedTarget]:
+    from runner.cli._server_log import keep_server_log
     from runner.server.embedded import start_embedded
 
-    async with start_embedded(root / ".runner" / "embedded", inference, sandbox=target.sandbox.value) as address:
-        endpoint = Endpoint(base_url=address.base_url, key=address.token, is_embedded=True)
-        async with _open_backend(target, endpoint, journal) as backend:
-            yield OpenedTarget(target=target, backend=backend, inference=inference.name)
+    state = root / ".runner" / "embedded"
+    with keep_server_log(state):
+        async with start_embedded(state, inference, sandbox=target.sandbox.value) as address:
+            endpoint = Endpoint(base_url=address.base_url, key=address.token, is_embedded=True)
+            async with _open_backend(target, endpoint, journal) as backend:
+                yield OpenedTarget(target=target, backend=backend, inference=inference.name)
 
 
 @asynccontextmanager
