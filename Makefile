@@ -1,4 +1,4 @@
-.PHONY: play test check format bench
+.PHONY: play test check format bench files
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,6 +17,9 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto
 
+files: $(VENV)/.dev
+	$(BIN)/python scenarios/files/make_files.py
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -24,6 +27,10 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/play_many.py
+	$(BIN)/python benchmarks/many_clients.py
+	$(BIN)/python benchmarks/retrieval.py
+	$(BIN)/python benchmarks/plan_many.py
+	$(BIN)/python benchmarks/big_upload.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,7 +1,7 @@
 """A walk through the embedded server with nothing but the official SDK; docs/walk_through.md is its page.
 
 `walk_through.py offline RECEIPT.pdf` goes with `runner serve`, `walk_through.py scripted` with
-`runner serve --inference scripted=walk_through.yaml`. Both take OPENAI_BASE_URL and OPENAI_API_KEY from the environment.
+`runner serve --inference scripted=walk_through.yaml`. The server is the one of OPENAI_BASE_URL and OPENAI_API_KEY.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from openai import AssistantEventHandler, AsyncOpenAI, BadRequestError, NotFound
 from openai.types.beta.threads import Run, Text
 
 WEATHER = {"Oslo": "4 degrees", "Rome": "21 degrees"}
-PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+PARAMETERS: dict[str, object] = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 
 def main() -> None:
@@ -92,10 +92,9 @@ def search_files(client: OpenAI) -> None:
         chunking_strategy={"type": "static", "static": {"max_chunk_size_tokens": 400, "chunk_overlap_tokens": 50}},
     )
     print("indexed:", batch.status, batch.file_counts.completed)
-    names = {file.id: client.files.retrieve(file.id).filename for file in client.vector_stores.files.list(store.id)}
-    for file_id, name in names.items():
-        meal = name.removesuffix(".md")
-        client.vector_stores.files.update(file_id, vector_store_id=store.id, attributes={"meal": meal})
+    for file in client.vector_stores.file_batches.list_files(batch.id, vector_store_id=store.id):
+        meal = client.files.retrieve(file.id).filename.removesuffix(".md")
+        client.vector_stores.files.update(file.id, vector_store_id=store.id, attributes={"meal": meal})
     found = client.vector_stores.search(
         store.id,
         query="burger",
@@ -123,8 +122,13 @@ def search_files(client: OpenAI) -> None:
     for call in calls:
         if call.type == "file_search":
             print("results:", sorted(result.file_name for result in call.file_search.results or []))
-    file_id = next(iter(names))
-    print("passages:", [part.text for part in client.vector_stores.files.content(file_id, vector_store_id=store.id)])
+    dinner = found.data[0].file_id
+    print("passages:", [part.text for part in client.vector_stores.files.content(dinner, vector_store_id=store.id)])
+    client.vector_stores.files.delete(dinner, vector_store_id=store.id)
+    client.files.delete(dinner)
+    client.vector_stores.update(store.id, name="Lunch", metadata={"season": "winter"})
+    store = client.vector_stores.retrieve(store.id)
+    print("left:", store.name, store.file_counts.total)
     client.vector_stores.delete(store.id)
 
 
@@ -135,10 +139,10 @@ class Listener(AssistantEventHandler):
         super().__init__()
         self._client = client
 
-    def on_text_delta(self, delta: Any, snapshot: Any) -> None:
+    def on_text_delta(self, delta: Any, snapshot: Any) -> None:  # noqa: ARG002 - the SDK's signature
         print(delta.value, end="|", flush=True)
 
-    def on_text_done(self, text: Any) -> None:
+    def on_text_done(self, text: Any) -> None:  # noqa: ARG002 - the SDK's signature
         print()
 
     def on_event(self, event: Any) -> None:
@@ -188,10 +192,12 @@ async def go_further() -> None:
             tools=[{"type": "code_interpreter"}],
         )
         await download_a_file(client, guide.id)
+        await call_one_at_a_time(client)
         await cancel_a_run(client, guide.id)
         await give_orders(client, guide.id)
         await end_otherwise(client, guide.id)
         await turn_pages(client)
+        await keep_notes(client, guide.id)
 
 
 async def download_a_file(client: AsyncOpenAI, guide_id: str) -> None:
@@ -204,6 +210,25 @@ async def download_a_file(client: AsyncOpenAI, guide_id: str) -> None:
                 file = await client.files.retrieve(note.file_path.file_id)
                 content = await client.files.content(file.id)
                 print("downloaded:", file.filename, content.text.split())
+
+
+async def call_one_at_a_time(client: AsyncOpenAI) -> None:
+    function: Any = {"type": "function", "function": {"name": "weather", "parameters": PARAMETERS, "strict": False}}
+    guide = await client.beta.assistants.create(model="any-name", tools=[function])
+    thread: Any = {"messages": [{"role": "user", "content": "Do I need a coat?"}]}
+    run = await client.beta.threads.create_and_run_poll(
+        assistant_id=guide.id,
+        thread=thread,
+        tool_choice={"type": "function", "function": {"name": "weather"}},
+        parallel_tool_calls=False,
+    )
+    while run.status == "requires_action":
+        outputs = outputs_for(run)
+        print("outputs:", [output["output"] for output in outputs])
+        run = await client.beta.threads.runs.submit_tool_outputs_and_poll(
+            run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs
+        )
+    print("dressed:", await text_of(client, run))
 
 
 async def cancel_a_run(client: AsyncOpenAI, guide_id: str) -> None:
@@ -262,7 +287,7 @@ async def end_otherwise(client: AsyncOpenAI, guide_id: str) -> None:
     try:
         await client.beta.assistants.create(model="any-name", extra_body={"colour": "red"})
     except BadRequestError as error:
-        print("refused:", error.param)
+        print("refused:", error.message)
 
 
 async def text_of(client: AsyncOpenAI, run: Run) -> str:
@@ -280,6 +305,29 @@ async def turn_pages(client: AsyncOpenAI) -> None:
     back = await messages.list(thread.id, order="asc", limit=2, before=second.data[0].id)
     everything = [message.id async for message in messages.list(thread.id, order="asc", limit=2)]
     print("pages:", len(first.data), len(second.data), back.data == first.data, len(everything))
+
+
+async def keep_notes(client: AsyncOpenAI, guide_id: str) -> None:
+    thread: Any = {"messages": [{"role": "user", "content": "Greet me in French."}], "metadata": {"trip": "Lyon"}}
+    run = await client.beta.threads.create_and_run_poll(
+        assistant_id=guide_id,
+        thread=thread,
+        model="another",
+        instructions="You are a travel guide. Answer in French.",
+        tools=[],
+        metadata={"attempt": "1"},
+    )
+    await client.beta.threads.update(run.thread_id, metadata={"trip": "Nice"})
+    await client.beta.threads.runs.update(run.id, thread_id=run.thread_id, metadata={"attempt": "2"})
+    async for message in client.beta.threads.messages.list(run.thread_id, order="asc"):
+        noted = await client.beta.threads.messages.update(message.id, thread_id=run.thread_id, metadata={"read": "yes"})
+        print("noted:", noted.role, noted.metadata)
+    print("kept:", (await client.beta.threads.retrieve(run.thread_id)).metadata)
+    print("runs:", [one.metadata async for one in client.beta.threads.runs.list(run.thread_id)])
+    try:
+        await client.beta.threads.update(run.thread_id, metadata={"note": "n" * 513})
+    except BadRequestError as error:
+        print("too long:", error.param)
 
 
 if __name__ == "__main__":

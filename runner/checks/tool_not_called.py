@@ -17,8 +17,8 @@ SCHEMA = {
     "properties": {
         "tool": {
             "type": "string",
-            "minLength": 1,
-            "description": "The tool: file_search, code_interpreter, or the name of a function.",
+            "enum": ["code_interpreter", "file_search", "retrieval"],
+            "description": "The tool: file_search (or retrieval, its name in 2023) or code_interpreter.",
         },
     },
     "required": ["tool"],

@@ -97,7 +97,7 @@ def _parse_report(text: str) -> tuple[str, Path]:
     kinds = [name for name in plugin_names("runner.reporting") if name != "console"]
     kind, separator, path = text.partition("=")
     if not separator or not path or kind not in kinds:
-        raise UsageError(f"--report {text!r}: write KIND=FILE, where KIND is {' or '.join(kinds)}")
+        raise UsageError(f"--report {text!r}: write KIND=FILE; the kinds are {', '.join(kinds)}")
     return kind, Path(path)
 
 

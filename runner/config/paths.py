@@ -45,7 +45,7 @@ def find_scenario_files(asked: Sequence[str], *, cwd: Path, root: Path) -> tuple
     if not asked:
         folder = root / SCENARIO_FOLDER
         if not folder.is_dir():
-            raise NothingFound(f"there are no scenarios: {show_file(folder, cwd)} is not a folder")
+            raise NothingFound(f"there is no folder {show_file(folder, cwd)}/ yet; write a scenario there")
         return _unique(_files_below(folder, str(show_file(folder, cwd))))
     return _unique([path for one in asked for path in _files_meant_by(one, cwd)])
 

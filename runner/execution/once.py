@@ -1,4 +1,4 @@
-"""Make a thing once, however many ask for it at the same time."""
+"""Make a thing once, however many ask for it at the same time (creates that are sent once: `backends/_requests.py`)."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ _STYLES = {
     Outcome.FLAKY: "yellow",
     Outcome.SKIPPED: "dim",
 }
+_SHOWN_AT_THE_END = frozenset({Outcome.FAILED, Outcome.ERRORED})
 ANSWER_CHARACTERS = 2_000
 """Longer answers are cut on the screen; the JSON report has them whole."""
 _LABEL_WIDTH = 10
@@ -71,7 +72,8 @@ class Console:
     def _start(self, event: PlayStarted) -> None:
         self._planned = event.planned
         self._print(describe_target(event.target, event.api, event.inference))
-        self._print("")
+        if not self._is_quiet:
+            self._print("")
 
     def _finish_scenario(self, result: ScenarioResult) -> None:
         self._running.remove(result.scenario.name)
@@ -83,15 +85,22 @@ class Console:
     def _print_scenario(self, result: ScenarioResult) -> None:
         word = (f"{result.outcome.value.upper():8}", _STYLES[result.outcome])
         self._print(word, f" {self._line(result.scenario.name)}  ", (f"{result.duration_s:.2f} s", "dim"))
+        if result.outcome in _SHOWN_AT_THE_END:
+            return
         for turn in result.turns:
             self._print_field("?", turn.turn.ask, indent=2, width=2)
             self._print_field("=", _answer_of(turn), indent=2, width=2)
+            for verdict in turn.verdicts:
+                if verdict.weak:
+                    self._print_field(
+                        "~", f"weak pass of `{verdict.check}`: {verdict.expected} is somewhere in the answer", width=2
+                    )
 
     def _finish(self, report: Report) -> None:
         self._clear_progress()
-        bad = [one for one in report.results if one.outcome in (Outcome.FAILED, Outcome.ERRORED)]
-        for result in bad:
-            self._print_failure(result)
+        for result in report.results:
+            if result.outcome in _SHOWN_AT_THE_END:
+                self._print_failure(result)
         for result in report.results:
             if result.outcome is Outcome.SKIPPED:
                 self._print(("SKIPPED", "dim"), f"  {self._line(result.scenario.name)}: {self._line(result.reason)}")

@@ -112,8 +112,9 @@ class Store:
 
     def due(self, cls: type[R], now: float) -> tuple[R, ...]:
         """Objects of one kind whose time has come."""
+        # `+kind` keeps SQLite from going through all objects of the kind, which are more than those that have a time.
         rows = self._connection.execute(
-            "SELECT body FROM objects WHERE due_at <= ? AND due_at IS NOT NULL AND kind=?", (now, cls.KIND)
+            "SELECT body FROM objects WHERE due_at <= ? AND due_at IS NOT NULL AND +kind=?", (now, cls.KIND)
         )
         return tuple(decode(cls, body) for (body,) in rows)
 
@@ -129,8 +130,9 @@ class Store:
 
     def abandoned(self, cls: type[R], owner: str, now: float) -> tuple[R, ...]:
         """Objects in work that no living process holds; `owner`, who asks, is alive."""
+        # `+kind`: see `due`.
         rows = self._connection.execute(
-            "SELECT body FROM objects LEFT JOIN leases ON object_id = id WHERE being_worked_on AND kind=?"
+            "SELECT body FROM objects LEFT JOIN leases ON object_id = id WHERE being_worked_on AND +kind=?"
             " AND (owner IS NULL OR (ends_at < ? AND owner <> ?))",
             (cls.KIND, now, owner),
         )

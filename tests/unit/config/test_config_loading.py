@@ -87,7 +87,7 @@ def test_a_glob_or_folder_without_scenarios_is_nothing_found(root, tmp_path):
         load(root, "empty")
     (root / "scenarios" / "hello.yaml").unlink()
     (root / "scenarios").rmdir()
-    with pytest.raises(NothingFound, match="there are no scenarios: scenarios is not a folder"):
+    with pytest.raises(NothingFound, match="there is no folder scenarios/ yet; write a scenario there"):
         load(root)
 
 

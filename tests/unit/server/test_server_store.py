@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,30 @@ def test_an_object_is_deleted_with_all_below_it_and_their_leases(store: Store, t
 def test_a_record_that_is_gone_is_not_brought_back(store: Store) -> None:
     assert not store.replace(thread("t"))
     assert store.find(ThreadRecord, "t") is None
+
+
+def test_looking_for_what_is_due_or_abandoned_takes_no_longer_with_more_ended_runs(tmp_path: Path) -> None:
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    connection = open_database(tmp_path / "server.db")
+    store = Store(connection)
+    took = []
+    for first in (0, 20):
+        for number in range(first, first + 20):
+            store.insert(replace(run(f"run_{number}"), state=RunState.COMPLETED))
+        steps = 0
+        connection.set_progress_handler(count, 1)
+        assert store.due(RunRecord, 10.0) + store.abandoned(RunRecord, "me", 10.0) == ()
+        connection.set_progress_handler(None, 0)
+        took.append(steps)
+    store.close()
+
+    assert took[0] == took[1] > 0
 
 
 def test_only_work_that_no_living_process_holds_is_abandoned(store: Store) -> None:
