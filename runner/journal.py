@@ -7,7 +7,7 @@ at once (they survive kill -9), not forced to the disk (a power cut may lose the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,16 +31,21 @@ class Journal:
     """One file of entries, kept open while the work goes on.
 
     `add` writes an entry of any type; the others write those that say which remote objects exist because of us.
+    `clean` takes secrets out of every line.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clean: Callable[[str], str] = str) -> None:
         self.path = path
+        self._clean = clean
         self._next_intent = 1
         self._live: dict[tuple[Kind, str], str] = {}
         self._pending: dict[int, Intent] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            is_cut_off = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
             self._file = path.open("a", encoding="utf-8", newline="\n")
+            if is_cut_off:
+                self._file.write("\n")  # else the first entry would be lost together with the half line
             # Says that somebody is at work here, until the process ends however it ends.
             _lock(self._file)
         except OSError as error:
@@ -52,7 +57,9 @@ class Journal:
         entries = read_journal(path) if path.is_file() else ()
         journal = cls(path)
         for entry in entries:
-            journal._recall(entry)
+            # A line of a newer version, or one edited by hand, must not stand in the way of the others.
+            with suppress(KeyError, TypeError, ValueError, AttributeError):
+                journal._recall(entry)
         return journal
 
     def __enter__(self) -> Self:
@@ -61,13 +68,15 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        # Every line was flushed or has failed loudly; a full disk would only complain once more.
+        with suppress(OSError):
+            self._file.close()
 
     def add(self, entry: str, **fields: object) -> None:
         """Append one entry. Raises WriteFailed if the disk refuses it."""
         line = json.dumps({"entry": entry, **fields}, ensure_ascii=True, default=str)
         try:
-            self._file.write(line + "\n")
+            self._file.write(self._clean(line) + "\n")
             self._file.flush()
         except OSError as error:
             raise WriteFailed(f"cannot write the journal {self.path}: {error.strerror}") from error
@@ -93,6 +102,11 @@ class Journal:
     def deleted(self, kind: Kind, remote_id: str) -> None:
         self._live.pop((kind, remote_id), None)
         self.add("deleted", kind=kind.value, id=remote_id)
+
+    def disown(self, kind: Kind, remote_id: str) -> None:
+        """Say that an object that was taken for ours is not, and is none of our business."""
+        self._live.pop((kind, remote_id), None)
+        self.add("disowned", kind=kind.value, id=remote_id)
 
     def forget_unclear(self) -> None:
         """Say that people were told of the creates whose answer was lost: nothing more can be done about them."""
@@ -127,7 +141,7 @@ class Journal:
                 self._live[(Kind(fields["kind"]), fields["id"])] = intent.label if intent else ""
             case "refused" | "named":
                 self._pending.pop(number, None)
-            case "deleted":
+            case "deleted" | "disowned":
                 self._live.pop((Kind(fields["kind"]), fields["id"]), None)
 
 

@@ -1,7 +1,8 @@
 """Backends: one file per API, translating between our vocabulary and its wire words.
 
 A backend module has `open_backend(endpoint, journal) -> AsyncContextManager[Backend]`, `LIMITS` and
-`CAPABILITIES`; importing it must not import openai (config reads them), so the client's modules come in late.
+`CAPABILITIES` (and `REPLAY_CAPABILITIES` where the client may have to remember the thread); importing it must not
+import openai (config reads them), so the client's modules come in late.
 Files and vector stores are the same service on every OpenAI API: `_files.py`. The client, and the translation
 of its errors into ours, are in `_sdk.py`. Not here: deciding what to create (`sync/`), or what to ask (`execution/`).
 
@@ -26,7 +27,7 @@ from runner.domain.conversation import (
     StoreId,
     ThreadId,
 )
-from runner.domain.files import FileUse
+from runner.domain.files import Chunking, FileUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +86,12 @@ class RemoteStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """A file in a vector store. `sha256` and `filename` are from its attributes, "" where it has none."""
+    """A file in a vector store. `sha256`, `filename` and `chunking` are from its attributes, "" where it has none."""
 
     file_id: FileId
     sha256: str
     filename: str
+    chunking: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +128,15 @@ class Files(Protocol):
     """The Files API and vector stores. Raises RemoteError; messages name what was being done."""
 
     async def upload_file(
-        self, path: Path, name: str, use: FileUse, *, expires_after_days: int | None = None
-    ) -> FileId: ...
+        self,
+        path: Path,
+        name: str,
+        use: FileUse,
+        *,
+        expires_after_days: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> FileId:
+        """`progress` is told how many bytes of the file were sent so far; less than before if it is sent again."""
 
     async def delete_file(self, file_id: FileId) -> None:
         """That it is gone already is fine; so with everything that is deleted or detached here."""
@@ -142,9 +151,17 @@ class Files(Protocol):
     async def list_store_files(self, store_id: StoreId) -> tuple[StoredFile, ...]:
         """The files that can be searched; those that failed or are not indexed yet are left out."""
 
-    async def attach_files(self, store_id: StoreId, files: Mapping[FileId, str], *, deadline_s: float) -> None:
+    async def attach_files(
+        self,
+        store_id: StoreId,
+        files: Mapping[FileId, str],
+        *,
+        deadline_s: float,
+        chunking: Mapping[FileId, Chunking] | None = None,
+    ) -> None:
         """Attach uploaded files (id -> sha256 of the content) and wait until every one can be searched.
 
+        Those that `chunking` doesn't mention are cut up as the API likes.
         Raises RemoteError naming each file that failed and its reason, DeadlineExceeded with the last state.
         """
 
@@ -175,16 +192,39 @@ class Backend(Protocol):
         """Delete a thread and all that belongs to it; or a part of one, by the id that the journal has for it."""
 
 
+FUNCTION_LABEL = "function "
+"""What a function's name has before it among the tools of `managed_fields`: functions and hosted tools can be alike."""
+
+
+def function_options(description: str, parameters: Mapping[str, object], *, strict: bool) -> dict[str, object]:
+    """A function as an entry of the tools in `managed_fields`, alike from the file and from the API."""
+    return {"description": description.strip(), "parameters": _plain_numbers(parameters), "strict": strict}
+
+
+def _plain_numbers(value: object) -> object:
+    """JSON with 1.0 as 1: not every server keeps the difference."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain_numbers(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain_numbers(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def managed_fields(assistant: Assistant) -> dict[str, object]:
     """The fields that the file decides, normalised so that equal meanings compare equal.
 
     Fields that the file does not mention but whose documented default it implies are there with that default.
     """
+    hosted = {tool.name.value: {"max_num_results": tool.max_num_results} for tool in assistant.tools}
+    functions = {
+        FUNCTION_LABEL + one.name: function_options(one.description, one.parameters, strict=one.strict)
+        for one in assistant.functions
+    }
     return {
         "name": assistant.name,
         "model": assistant.model,
         "instructions": assistant.instructions,
-        "tools": {tool.name.value: {"max_num_results": tool.max_num_results} for tool in assistant.tools},
+        "tools": {**hosted, **functions},
         "temperature": 1.0 if assistant.temperature is None else float(assistant.temperature),
         "top_p": 1.0 if assistant.top_p is None else float(assistant.top_p),
         "reasoning_effort": assistant.reasoning_effort,

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from runner.backends._assistants_wire import WAITS_FOR_FUNCTIONS, WireMessage, WireRun, WireStep
+from runner.backends._assistants_wire import WireCall, WireMessage, WireRun, WireStep
 from runner.backends._citations import strip_marks
-from runner.domain.conversation import Citation, Run, RunId, RunStatus, Step
+from runner.domain.conversation import Citation, FunctionAnswer, Run, RunId, RunStatus, Step
 
 PART_BREAK = "\n"
 MESSAGE_BREAK = "\n\n"
 
 
-def build_run(run: WireRun, messages: Sequence[WireMessage], steps: Sequence[WireStep], *, duration_s: float) -> Run:
-    """The whole Run. Messages of other runs are left out, wherever they stand in the list."""
+def build_run(
+    run: WireRun,
+    messages: Sequence[WireMessage],
+    steps: Sequence[WireStep],
+    *,
+    answers: Mapping[str, FunctionAnswer],
+    duration_s: float,
+) -> Run:
+    """The whole Run. Messages of other runs are left out, wherever they stand in the list.
+
+    `answers` are what function calls were told, by their ids.
+    """
     ours = (message for message in messages if message.is_answer and message.run_id == run.id)
-    answers = sorted(ours, key=lambda message: message.created_at)
-    calls = tuple(call for step in sorted(steps, key=lambda step: step.created_at) for call in step.calls)
-    text, raw_text, citations = _join(answers, calls)
-    declined = next((message for message in answers if message.declined), None)
-    refusals = [refusal for message in answers for refusal in message.refusals]
+    said = sorted(ours, key=lambda message: message.created_at)
+    in_order = sorted(steps, key=lambda step: step.created_at)
+    calls = tuple(_step_of(call, answers) for step in in_order for call in step.calls)
+    text, raw_text, citations = _join(said, calls)
+    declined = next((message for message in said if message.declined), None)
+    refusals = [refusal for message in said for refusal in message.refusals]
     return Run(
         id=RunId(run.id),
         thread_id=run.thread_id,
-        status=_status_of(run),
+        status=RunStatus(run.status),
         text=text,
         raw_text=raw_text,
         citations=citations,
@@ -46,13 +57,13 @@ def is_settled(run: WireRun, messages: Sequence[WireMessage], steps: Sequence[Wi
     return run.status != "completed" or (announced <= listed and not any(step.is_open for step in steps))
 
 
-def _status_of(run: WireRun) -> RunStatus:
-    return RunStatus.FAILED if run.status == WAITS_FOR_FUNCTIONS else RunStatus(run.status)
+def _step_of(call: WireCall, answers: Mapping[str, FunctionAnswer]) -> Step:
+    """A call as it was; for the API, one that was told of an error has completed too."""
+    answer = answers.get(call.id)
+    return replace(call.step, completed=False) if answer is not None and answer.is_error else call.step
 
 
 def _error_of(run: WireRun) -> str | None:
-    if run.status == WAITS_FOR_FUNCTIONS:
-        return f"the assistant calls functions ({', '.join(run.functions)}), which can't be answered yet"
     defaults = {
         "failed": "the run failed, and the server doesn't say why",
         "incomplete": f"the answer is incomplete: {run.incomplete_reason or 'the server does not say why'}",

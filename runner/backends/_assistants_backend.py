@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 
 from runner.backends import Deployment, Files, Question, RemoteAssistant
 from runner.backends._assistants_answers import build_run, is_settled
+from runner.backends._assistants_following import CANCELLING_S, Follower
 from runner.backends._assistants_wire import (
     ENDED,
-    WAITS_FOR_FUNCTIONS,
     WireMessage,
     WireRun,
     WireStep,
@@ -25,13 +24,11 @@ from runner.backends._assistants_wire import (
 from runner.backends._files import RemoteFiles
 from runner.backends._reading import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
-from runner.backends._waiting import Deadline, Rhythm
 from runner.domain.capabilities import Capabilities
-from runner.domain.conversation import AssistantId, Run, RunStatus, StoreId, ThreadId
+from runner.domain.conversation import AssistantId, Run, StoreId, ThreadId
 from runner.domain.plan import Kind
-from runner.errors import RemoteError, RemoteMissing
+from runner.errors import RemoteMissing
 
-CANCELLING_S = 5.0
 STEP_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 
 
@@ -43,7 +40,7 @@ class AssistantsBackend:
         self.capabilities = capabilities
         self._api = api
         self._pace = api.pace
-        self._rhythm = Rhythm(api.pace.fastest_look_s)
+        self._follower = Follower(api)
         self._thread_stores: dict[ThreadId, StoreId | None] = {}
 
     async def list_assistants(self) -> tuple[RemoteAssistant, ...]:
@@ -79,16 +76,11 @@ class AssistantsBackend:
 
     async def ask(self, question: Question) -> Run:
         started = self._pace.clock()
-        run = await self._wait(await self._start(question), question.deadline_s)
-        if run.status in ENDED:
-            messages, steps = await self._read_results(run)
-        elif run.status == WAITS_FOR_FUNCTIONS:
-            await self._cancel(run)
-            messages, steps = await self._read_results(run)
-        else:
-            run = await self._give_up(run, self._pace.clock() - started)
-            messages, steps = (), ()
-        return build_run(run, messages, steps, duration_s=self._pace.clock() - started)
+        followed = await self._follower.follow(await self._start(question), question)
+        run = followed.run
+        messages, steps = await self._read_results(run) if followed.is_readable else ((), ())
+        duration_s = self._pace.clock() - started
+        return build_run(run, messages, steps, answers=followed.answers, duration_s=duration_s)
 
     async def cancel_runs(self, thread_id: ThreadId) -> None:
         path = join_path("threads", thread_id, "runs")
@@ -98,7 +90,7 @@ class AssistantsBackend:
         except RemoteMissing:
             return
         active = [run for run in runs if run.status not in ENDED]
-        await asyncio.gather(*(self._cancel(run) for run in active))
+        await asyncio.gather(*(self._follower.cancel(run) for run in active))
 
     async def delete_thread(self, thread_id: ThreadId) -> None:
         path = join_path("threads", thread_id)
@@ -141,44 +133,6 @@ class AssistantsBackend:
         }
         path = join_path("threads", thread_id, "runs")
         return await self._api.post(Request(doing=doing, path=path, body=body, budget_s=budget_s), read_run)
-
-    async def _wait(self, reply: Reply[WireRun], deadline_s: float) -> WireRun:
-        """The run when it is over, or as it was last seen when the time is: unknown statuses count as not over."""
-        pace = self._pace
-        started = pace.clock()
-        deadline = Deadline.after(deadline_s, pace.clock)
-        looks, paused_s = 0, 0.0
-        while not reply.value.is_over and deadline.left_s() > 0:
-            pause_s = self._rhythm.pause_s(reply.poll_after_s, pace.clock() - started)
-            await pace.sleep(min(pause_s, deadline.left_s()))
-            # The last look may end a little late: better than to take a finished run for one that hangs.
-            reply = await self._look(reply.value, min(REQUEST_BUDGET_S, deadline.left_s() + CANCELLING_S))
-            looks, paused_s = looks + 1, paused_s + pause_s
-        if looks and reply.value.is_over:
-            self._rhythm.learn(looks, paused_s)
-        return reply.value
-
-    async def _look(self, run: WireRun, budget_s: float) -> Reply[WireRun]:
-        path = join_path("threads", run.thread_id, "runs", run.id)
-        return await self._api.get(
-            Request(doing=f"waiting for the run {run.id}", path=path, budget_s=budget_s), read_run
-        )
-
-    async def _give_up(self, run: WireRun, waited_s: float) -> WireRun:
-        trouble = await self._cancel(run)
-        ending = f"and could not be cancelled: {trouble}" if trouble else "and was cancelled"
-        error = f"the run was still '{run.status}' after {waited_s:.0f} s, {ending}"
-        return replace(run, status=RunStatus.CANCELLED.value, error=error)
-
-    async def _cancel(self, run: WireRun) -> str:
-        """Cancel a run and wait until it has stopped; what went wrong is returned: nobody can do anything about it."""
-        path = join_path("threads", run.thread_id, "runs", run.id, "cancel")
-        request = Request(doing=f"cancelling the run {run.id}", path=path, budget_s=CANCELLING_S)
-        try:
-            run = await self._wait(await self._api.post(request, read_run), CANCELLING_S)
-        except RemoteError as error:
-            return str(error)
-        return "" if run.status in ENDED else f"it was '{run.status}' {CANCELLING_S:.0f} s later"
 
     async def _read_results(self, run: WireRun) -> tuple[tuple[WireMessage, ...], tuple[WireStep, ...]]:
         messages, steps = await self._read_once(run)

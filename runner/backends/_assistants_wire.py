@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.backends import Deployment, Question, RemoteAssistant
+from runner.backends import FUNCTION_LABEL, Deployment, Question, RemoteAssistant, function_options
 from runner.backends._citations import Annotation
 from runner.backends._reading import (
     Json,
@@ -21,18 +21,31 @@ from runner.backends._reading import (
     texts,
 )
 from runner.domain.assistant import Assistant, ToolName
-from runner.domain.conversation import AssistantId, FileId, SearchResult, Step, StoreId, ThreadId, Usage
+from runner.domain.conversation import (
+    AssistantId,
+    FileId,
+    FunctionAnswer,
+    FunctionCall,
+    SearchResult,
+    Step,
+    StoreId,
+    ThreadId,
+    Usage,
+)
 from runner.domain.files import FileUse
+from runner.domain.functions import Function
 
 TAG_PREFIX = "runner."
 DECLINED_TAG = "runner.declined"
 ENDED = frozenset({"completed", "incomplete", "failed", "cancelled", "expired"})
 WAITS_FOR_FUNCTIONS = "requires_action"
+FUNCTION = "function"
+_NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireRun:
-    """A run as it stands. `status` is the wire's word, known to us or not; `functions` are those it waits for."""
+    """A run as it stands. `status` is the wire's word, known to us or not; `calls` are those that it waits for."""
 
     id: str
     thread_id: ThreadId
@@ -42,7 +55,7 @@ class WireRun:
     error: str | None
     error_code: str | None
     incomplete_reason: str | None
-    functions: tuple[str, ...]
+    calls: tuple[FunctionCall, ...]
 
     @property
     def is_over(self) -> bool:
@@ -69,12 +82,20 @@ class WireMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WireCall:
+    """A tool call in a run step; the id is that of a function's call, "" where there is none."""
+
+    id: str
+    step: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WireStep:
     """A run step: tool calls, or the creation of a message (then `message_id` is set)."""
 
     created_at: int
     is_open: bool
-    calls: tuple[Step, ...]
+    calls: tuple[WireCall, ...]
     message_id: str | None
 
 
@@ -122,6 +143,11 @@ def thread_resources(store_id: StoreId | None) -> dict[str, object]:
     return {"tool_resources": {"file_search": {"vector_store_ids": [store_id]}}} if store_id else {}
 
 
+def outputs_body(answers: Mapping[str, FunctionAnswer]) -> dict[str, object]:
+    """The answers to calls by their ids."""
+    return {"tool_outputs": [{"tool_call_id": call_id, "output": answer.output} for call_id, answer in answers.items()]}
+
+
 def read_assistant(body: Json) -> RemoteAssistant:
     resources = part(body, "tool_resources")
     metadata = text_map(body, "metadata")
@@ -157,7 +183,7 @@ def read_run(body: Json) -> WireRun:
         error=optional_text(last_error, "message"),
         error_code=optional_text(last_error, "code"),
         incomplete_reason=optional_text(part(body, "incomplete_details"), "reason"),
-        functions=tuple(optional_text(part(call, "function"), "name") or "?" for call in calls),
+        calls=tuple(_read_function_call(call) for call in calls),
     )
 
 
@@ -181,7 +207,10 @@ def read_step(body: Json) -> WireStep:
     return WireStep(
         created_at=integer(body, "created_at"),
         is_open=status == "in_progress",
-        calls=tuple(_read_call(call, completed=status == "completed") for call in calls),
+        calls=tuple(
+            WireCall(id=optional_text(call, "id") or "", step=_read_call(call, completed=status == "completed"))
+            for call in calls
+        ),
         message_id=optional_text(part(details, "message_creation"), "message_id"),
     )
 
@@ -193,15 +222,32 @@ def _tool_bodies(assistant: Assistant) -> list[dict[str, object]]:
         if tool.max_num_results is not None:
             body[tool.name.value] = {"max_num_results": tool.max_num_results}
         bodies.append(body)
-    return bodies
+    return [*bodies, *map(_function_body, assistant.functions)]
+
+
+def _function_body(function: Function) -> dict[str, object]:
+    described = {"description": function.description} if function.description else {}
+    body = {"name": function.name, **described, "parameters": function.parameters, "strict": function.strict}
+    return {"type": FUNCTION, FUNCTION: body}
 
 
 def _read_tool(body: Json) -> tuple[str, dict[str, object]]:
-    """A tool's name and options as in `managed_fields`; a function's name is added to its type."""
+    """A tool's name and options as in `managed_fields`."""
     kind = text(body, "type")
-    if kind == "function":
-        return f"function {text(part(body, 'function'), 'name')}", {}
+    if kind == FUNCTION:
+        function = part(body, FUNCTION)
+        description = optional_text(function, "description") or ""
+        parameters = part(function, "parameters") or _NO_PARAMETERS
+        options = function_options(description, parameters, strict=function.get("strict") is True)
+        return FUNCTION_LABEL + text(function, "name"), options
     return kind, {"max_num_results": optional_integer(part(body, kind), "max_num_results")}
+
+
+def _read_function_call(body: Json) -> FunctionCall:
+    function = part(body, FUNCTION)
+    return FunctionCall(
+        id=text(body, "id"), name=text(function, "name"), arguments=optional_text(function, "arguments") or ""
+    )
 
 
 def _read_usage(body: Json) -> Usage | None:

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NotRequired, TypedDict
 
 from runner.backends import RemoteStore, StoredFile
 from runner.backends._reading import Json, identifier, integer, optional_text, part, text, text_map
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
 from runner.backends._waiting import Deadline, Rhythm
 from runner.domain.conversation import FileId, StoreId
-from runner.domain.files import IMAGE_TYPES, FileUse, file_type
+from runner.domain.files import IMAGE_TYPES, Chunking, FileUse, file_type
 from runner.domain.plan import Kind
 from runner.errors import DeadlineExceeded, RemoteError, UsageError
 
 SHA256_ATTRIBUTE = "runner.sha256"
 NAME_ATTRIBUTE = "runner.name"
+CHUNKING_ATTRIBUTE = "runner.chunking"
+"""What the file said; absent where it said nothing. Attributes can be changed, how a file was cut up can't."""
 LONGEST_ATTRIBUTE = 512
 FILES_PER_BATCH = 2000
 SLOWEST_UPLOAD_BYTES_PER_S = 50_000
+
+
+class _Order(TypedDict):
+    """A file to attach, as the API wants it."""
+
+    file_id: FileId
+    attributes: dict[str, str]
+    chunking_strategy: NotRequired[Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +68,16 @@ class RemoteFiles:
         self._rhythm = Rhythm(api.pace.fastest_look_s)
 
     async def upload_file(
-        self, path: Path, name: str, use: FileUse, *, expires_after_days: int | None = None
+        self,
+        path: Path,
+        name: str,
+        use: FileUse,
+        *,
+        expires_after_days: int | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> FileId:
         try:
-            file, size = await asyncio.to_thread(_open_file, path)
+            file, size = await asyncio.to_thread(_open_file, path, progress)
         except OSError as error:
             raise UsageError(f"'{name}' can't be read: {error.strerror}") from error
         with file:
@@ -105,27 +122,32 @@ class RemoteFiles:
         listed = await self._api.list_all(request, _read_store_file)
         return tuple(file for file in listed if file is not None)
 
-    async def attach_files(self, store_id: StoreId, files: Mapping[FileId, str], *, deadline_s: float) -> None:
+    async def attach_files(
+        self,
+        store_id: StoreId,
+        files: Mapping[FileId, str],
+        *,
+        deadline_s: float,
+        chunking: Mapping[FileId, Chunking] | None = None,
+    ) -> None:
+        rows = [self._order(file_id, sha256, (chunking or {}).get(file_id)) for file_id, sha256 in files.items()]
         deadline = Deadline.after(deadline_s, self._api.pace.clock)
-        for chunk in _chunked(tuple(files.items()), FILES_PER_BATCH):
-            doing = f"attaching {self._describe(chunk)} to the vector store {store_id}"
-            await self._attach_batch(doing, join_path("vector_stores", store_id, "file_batches"), chunk, deadline)
+        for batch in _batched(rows, FILES_PER_BATCH):
+            doing = f"attaching {self._describe(batch)} to the vector store {store_id}"
+            await self._attach_batch(doing, join_path("vector_stores", store_id, "file_batches"), batch, deadline)
 
     async def detach_file(self, store_id: StoreId, file_id: FileId) -> None:
         path = join_path("vector_stores", store_id, "files", file_id)
         await self._api.delete(f"detaching the file {file_id} from the vector store {store_id}", path)
 
-    async def _attach_batch(
-        self, doing: str, path: str, files: Sequence[tuple[FileId, str]], deadline: Deadline
-    ) -> None:
-        rows = [{"file_id": file_id, "attributes": self._attributes(file_id, sha256)} for file_id, sha256 in files]
+    async def _attach_batch(self, doing: str, path: str, rows: Sequence[_Order], deadline: Deadline) -> None:
         reply = await self._api.post(Request(doing=doing, path=path, body={"files": rows}), _read_batch)
         batch = await self._wait_for(reply, doing, path, deadline)
-        if batch.holds_all(len(files)):
+        if batch.holds_all(len(rows)):
             return
         reasons = await self._read_failures(doing, f"{path}{join_path(batch.id, 'files')}")
         if not reasons:
-            reasons = f"the server reports {batch}, of {len(files)} that were attached"
+            reasons = f"the server reports {batch}, of {len(rows)} that were attached"
         raise RemoteError(self._api.line(doing, reasons))
 
     async def _wait_for(self, reply: Reply[_Batch], doing: str, path: str, deadline: Deadline) -> _Batch:
@@ -147,14 +169,19 @@ class RemoteFiles:
         rows = await self._api.list_all(Request(doing=doing, path=path), _read_failure)
         return "; ".join(f"{self._describe_one(row[0])}: {row[1]}" for row in rows if row)
 
-    def _attributes(self, file_id: FileId, sha256: str) -> dict[str, str]:
+    def _order(self, file_id: FileId, sha256: str, chunking: Chunking | None) -> _Order:
         attributes = {SHA256_ATTRIBUTE: sha256}
         if file_id in self._names:
             attributes[NAME_ATTRIBUTE] = self._names[file_id][:LONGEST_ATTRIBUTE]
-        return attributes
+        if chunking is None:
+            return {"file_id": file_id, "attributes": attributes}
+        attributes[CHUNKING_ATTRIBUTE] = str(chunking)
+        sizes = {"max_chunk_size_tokens": chunking.max_tokens, "chunk_overlap_tokens": chunking.overlap_tokens}
+        strategy: dict[str, object] = {"type": "static", "static": sizes}
+        return {"file_id": file_id, "attributes": attributes, "chunking_strategy": strategy}
 
-    def _describe(self, files: Sequence[tuple[FileId, str]]) -> str:
-        return self._describe_one(files[0][0]) if len(files) == 1 else f"{len(files)} files"
+    def _describe(self, rows: Sequence[_Order]) -> str:
+        return self._describe_one(rows[0]["file_id"]) if len(rows) == 1 else f"{len(rows)} files"
 
     def _describe_one(self, file_id: FileId) -> str:
         return f"'{self._names[file_id]}'" if file_id in self._names else f"the file {file_id}"
@@ -166,9 +193,23 @@ def _purpose(name: str, use: FileUse) -> str:
     return "vision" if file_type(name) in IMAGE_TYPES else "user_data"
 
 
-def _open_file(path: Path) -> tuple[BinaryIO, int]:
+class _WatchedFile(FileIO):
+    """Tells, with each part that is read, how far it was read."""
+
+    def __init__(self, path: Path, progress: Callable[[int], None]) -> None:
+        super().__init__(path)
+        self._progress = progress
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        # None comes of files that don't block; this one does.
+        part = super().read(-1 if size is None else size) or b""
+        self._progress(self.tell())
+        return part
+
+
+def _open_file(path: Path, progress: Callable[[int], None] | None) -> tuple[BinaryIO, int]:
     """The file and its size in bytes."""
-    file = path.open("rb")
+    file = _WatchedFile(path, progress) if progress else path.open("rb")
     try:
         size = file.seek(0, 2)
         file.seek(0)
@@ -191,10 +232,10 @@ def _upload_request(name: str, file: BinaryIO, size: int, purpose: str, expires_
     )
 
 
-def _chunked(items: Sequence[tuple[FileId, str]], size: int) -> Iterator[tuple[tuple[FileId, str], ...]]:
-    rest = iter(items)
-    while chunk := tuple(islice(rest, size)):
-        yield chunk
+def _batched(rows: Sequence[_Order], size: int) -> Iterator[tuple[_Order, ...]]:
+    rest = iter(rows)
+    while batch := tuple(islice(rest, size)):
+        yield batch
 
 
 def _read_store(body: Json) -> RemoteStore:
@@ -212,6 +253,7 @@ def _read_store_file(body: Json) -> StoredFile | None:
         file_id=FileId(identifier(body)),
         sha256=attributes.get(SHA256_ATTRIBUTE, ""),
         filename=attributes.get(NAME_ATTRIBUTE, ""),
+        chunking=attributes.get(CHUNKING_ATTRIBUTE, ""),
     )
 
 

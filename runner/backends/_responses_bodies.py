@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from runner.backends import Question
 from runner.domain.assistant import Assistant, Tool, ToolName
 from runner.domain.conversation import FileId, FunctionAnswer, FunctionCall, StoreId
 from runner.domain.files import IMAGE_TYPES, FileUse, file_type
+from runner.domain.functions import Function
 
 DENIAL = "nobody is there who could approve it"
 # Without these, the items of hosted tools come without what the tools found.
@@ -28,15 +28,6 @@ class Material:
 
     store_ids: tuple[StoreId, ...]
     code_file_ids: tuple[FileId, ...]
-
-
-class _Function(Protocol):
-    """What a request says of a function."""
-
-    name: str
-    description: str
-    parameters: Mapping[str, object]
-    strict: bool
 
 
 def definition_body(question: Question, material: Material, *, stores: bool) -> Body:
@@ -94,8 +85,7 @@ def denial_item(approval_id: str) -> Body:
 
 def _tool_bodies(assistant: Assistant, material: Material) -> list[Body]:
     hosted = [body for tool in assistant.tools if (body := _tool_body(tool, material)) is not None]
-    # The vocabulary gets `functions` with the change that lets users write them.
-    return [*hosted, *(_function_body(one) for one in getattr(assistant, "functions", ()))]
+    return [*hosted, *map(_function_body, assistant.functions)]
 
 
 def _tool_body(tool: Tool, material: Material) -> Body | None:
@@ -113,7 +103,7 @@ def _tool_body(tool: Tool, material: Material) -> Body | None:
     return body
 
 
-def _function_body(function: _Function) -> Body:
+def _function_body(function: Function) -> Body:
     described = {"description": function.description} if function.description else {}
     return {
         "type": "function",

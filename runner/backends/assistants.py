@@ -22,7 +22,7 @@ LIMITS = Limits(name_characters=256, instructions_characters=256_000, code_files
 CAPABILITIES = Capabilities(
     stores_assistants=True,
     tools=frozenset({ToolName.CODE_INTERPRETER.value, ToolName.FILE_SEARCH.value}),
-    functions=False,
+    functions=True,
     input_types=IMAGE_TYPES,
     settings=frozenset({"temperature", "top_p", "reasoning", "metadata"}),
 )

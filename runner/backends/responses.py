@@ -13,7 +13,7 @@ from runner.backends import Endpoint, Limits
 from runner.backends._waiting import Clock, Sleep
 from runner.domain.assistant import History, ToolName
 from runner.domain.capabilities import Capabilities
-from runner.domain.files import IMAGE_TYPES
+from runner.domain.files import INPUT_TYPES
 from runner.journal import Journal
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ CAPABILITIES = Capabilities(
     stores_assistants=False,
     tools=frozenset({ToolName.CODE_INTERPRETER.value, ToolName.FILE_SEARCH.value}),
     functions=True,
-    input_types=IMAGE_TYPES | frozenset("csv docx html json md pdf pptx txt xlsx".split()),
+    input_types=INPUT_TYPES,
     settings=frozenset({"temperature", "top_p", "reasoning", "metadata"}),
 )
 REPLAY_CAPABILITIES = replace(CAPABILITIES, tools=frozenset(), input_types=frozenset())

@@ -2,7 +2,8 @@
 
 A check module has three names:
 
-- `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters;
+- `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters; a text with
+  `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to;
 - `MAIN_FIELD`: the property that `check: value` sets;
 - `Check`: a frozen dataclass whose fields are those properties, with one method, `judge`. Its constructor
   raises ValueError, with a message for users, for parameters that the schema can't rule out.
@@ -17,6 +18,7 @@ from typing import Protocol
 from runner.domain.conversation import Ending, Run
 from runner.domain.verdict import Finding
 
+TOOL_NAME = "tool-name"
 ORDINARY_ENDINGS = frozenset({Ending.ANSWERED})
 
 

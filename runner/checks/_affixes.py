@@ -18,6 +18,7 @@ _FROM_SUPERSCRIPT = str.maketrans(_SUPERSCRIPTS, "0123456789+-")
 _BEFORE = re.compile(
     rf"(?P<outer>[-–+])?(?P<currency>(?<![{CASED}])\\?(?:{_PREFIX})[ \u00a0]?)?(?P<inner>[-–+])?\Z"
     r"|(?<=[=({≈][ ])-[ ]\Z"  # x = - 5
+    rf"|(?<!\w)(?P<word>(?i:minus|negative))[ ](?P<owed>\\?(?:{_PREFIX})[ \u00a0]?)?\Z"
 )
 _NO_SIGN_AFTER = re.compile(r"[\w)\]}%\-–.]")
 _PART_OF_A_NAME = re.compile(rf"[{CASED}]\Z|\^\{{?\Z|_\{{\Z|[^\W_]_{{1,3}}\Z")
@@ -38,6 +39,7 @@ _ZEROS_OF_WORD = {
     "hundred": 2, "thousand": 3, "lakh": 5, "million": 6, "mio.": 6, "mio": 6, "crore": 7, "billion": 9, "milliard": 9,
     "mrd.": 9, "mrd": 9, "trillion": 12,
 }  # fmt: skip
+_ZEROS_ANYWHERE = {"mn": 6, "mln": 6, "Mio": 6, "bn": 9, "Bn": 9, "BN": 9, "bln": 9, "Mrd": 9, "tn": 12}
 _SHORT = re.compile(r"(?P<space>[ \u00a0]?)(?P<short>[A-Za-z]{1,3})(?!\w)")
 _LATEX_TEXT = r"(?:\\text(?:rm)?\{[ ]?|\\[,; ])?"
 _MAGNITUDES = "|".join(map(re.escape, _ZEROS_OF_WORD))
@@ -74,11 +76,11 @@ class After:
 
 def read_before(text: str, start: int, *, floor: int) -> Before | None:
     """What belongs to the numeral at `start`, back to `floor` at most; None if the digits are part of a name."""
-    base = max(floor, start - 16)
+    base = max(floor, start - 24)
     found = _BEFORE.search(text[base:start])
     begin = base + found.start() if found else start
-    currency = (found["currency"] or "").strip() if found else ""
-    sign = found is not None and "-" in found.group().replace("–", "-")
+    currency = (found["currency"] or found["owed"] or "").strip() if found else ""
+    sign = found is not None and (bool(found["word"]) or "-" in found.group().replace("–", "-"))
     if found and found["outer"] and (begin == floor > 0 or (begin and _NO_SIGN_AFTER.match(text[begin - 1]))):
         sign, begin = False, begin + 1
     if not currency and _PART_OF_A_NAME.search(text[max(0, begin - 4) : begin]):
@@ -129,8 +131,9 @@ def _read_magnitude(text: str, after: After, *, is_money: bool) -> After:
     if word := _WORD.match(text, after.end):
         return replace(after, end=word.end(), zeros=after.zeros + _ZEROS_OF_WORD[word["word"].lower()])
     short = _SHORT.match(text, after.end)
-    if short and (is_money or not short["space"]):
-        zeros = (_ZEROS_OF_MONEY if is_money else _ZEROS).get(short["short"])
+    if short:
+        zeros_of = _ZEROS_ANYWHERE if short["space"] else _ZEROS | _ZEROS_ANYWHERE
+        zeros = (_ZEROS_OF_MONEY | _ZEROS_ANYWHERE if is_money else zeros_of).get(short["short"])
         if zeros:
             return replace(after, end=short.end("short"), zeros=after.zeros + zeros)
     return after

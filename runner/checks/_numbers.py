@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
-from runner.checks._affixes import Before, read_after, read_before, vulgar_value
+from runner.checks._affixes import After, Before, read_after, read_before, vulgar_value
+from runner.checks._labels import is_label
 from runner.checks._lexing import find_candidates
 from runner.checks._numerals import Unclear, read_numeral
 from runner.checks._plain_text import plain_text
+from runner.checks._spelled import spelled_value
+from runner.checks._units import CURRENCIES
 from runner.checks._wording import is_contrast, is_range, objection
 
 PRECISION = 200
@@ -78,13 +81,15 @@ def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: st
     if before is None or value is None:
         return None
     after = read_after(text, candidate.end(), is_plain=candidate.group().isdecimal(), before=before)
-    if after is None:
+    if after is None or _is_name(text, candidate, after):
         return None
     amount = value if isinstance(value, Decimal) else Decimal(0)
     amount = (amount / after.under + after.plus).scaleb(after.zeros)
     start, end, is_negative, doubt = _read_parentheses(text, before, after.end, is_percent=after.is_percent)
     if before.is_negative or after.is_negative or is_negative:
         amount = -amount
+    elif not _agrees_with_words(text, start, amount):
+        doubt = "isn't the number in the words before it"
     problems = [value.reason] if isinstance(value, Unclear) else []
     shown = text[start:end]
     problems += [f"{shown} {problem}" for problem in (before.problem, after.problem, doubt) if problem]
@@ -99,6 +104,20 @@ def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: st
         units=after.units,
         problem="; ".join(problems),
     )
+
+
+def _agrees_with_words(text: str, start: int, amount: Decimal) -> bool:
+    """Whether the number in parentheses at `start` repeats the words before it: "seventeen (17)"."""
+    if text[start - 1 : start] != "(":
+        return True
+    spelled = spelled_value(text[max(0, start - 121) : start - 1])
+    return spelled is None or spelled == amount
+
+
+def _is_name(text: str, candidate: re.Match[str], after: After) -> bool:
+    """Whether the digits name a page, a room, an error; an amount of money or a percentage never does."""
+    has_value_unit = after.is_percent or after.zeros or after.units & CURRENCIES
+    return not has_value_unit and is_label(text, candidate.start(), candidate.end())
 
 
 def _base_value(candidate: re.Match[str], decimal: str | None) -> Decimal | Unclear | None:

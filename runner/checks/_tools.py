@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable
+from decimal import Decimal
 
 from runner.domain.conversation import Run, Step
 
@@ -21,6 +23,14 @@ def tool_name(written: str) -> str:
 def calls_of(run: Run, name: str) -> tuple[Step, ...]:
     """Every call of the tool in the run, those that did not complete included."""
     return tuple(step for step in run.steps if tool_name(step.tool or "?") == name)
+
+
+def read_arguments(call: Step) -> object:
+    """What a call was called with; None if that is no JSON. Numbers with a point stay exact."""
+    try:
+        return json.loads(call.input, parse_float=Decimal) if call.input.strip() else {}
+    except (ValueError, RecursionError):
+        return None
 
 
 def describe_calls(steps: Iterable[Step]) -> str:

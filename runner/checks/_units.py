@@ -17,6 +17,8 @@ _WORDS = {
     "percent": "%", "per cent": "%", "pct": "%", "rmb": "cny",
 }  # fmt: skip
 
+CURRENCIES = frozenset([*_SYMBOLS.values(), *(code.lower() for code in _CODES), "cent"])
+"""The names of all units of money."""
 PREFIXES = tuple(sorted([*_SYMBOLS, *_CODES], key=len, reverse=True))
 """What may stand before an amount, the longest first."""
 SUFFIXES = tuple(

@@ -1,30 +1,97 @@
-"""What the words around a number make of it: a range, a denial, a bound."""
+"""What the words around a number make of it: a range, a denial, a bound, a part of a sum."""
 
 from __future__ import annotations
 
 import re
 
+from runner.checks._spelled import SPELLED
+
 _REACH = 60
+_TAG_REACH = 200
 _FILLER = (
     "be|been|is|exactly|precisely|equal|equals|to|the|a|an|just|only|pay|paying|cost|costs|come|comes|owe|have|worth|total|"
-    "amount|sum|price|as|much|even|quite|simply|really|actually|at|for|of|more|less|than|answer|correct|right|your|need|result"
+    "amount|sum|price|as|much|even|quite|simply|really|actually|at|for|of|more|less|than|answer|correct|right|your|need|"
+    "result|say|saying|claim|call|it|this|that|give|guess|assume|believe|think|sure|certain|convinced|was|were|would|if"
 )
-_DENIED_BEFORE = re.compile(
-    rf"(?:\b(?:not|never|cannot|instead[ ]of|rather[ ]than|other[ ]than|no[ ]longer)\b|n't\b|[≠]|!=|\\neq?\b)"
-    rf"(?:[ ](?:{_FILLER})\b){{0,4}}[ :*_(\\~≈$]{{0,4}}\Z",
-    re.IGNORECASE,
+_FILLERS = rf"(?:[ ](?:{_FILLER})\b(?:'s)?)"
+_MARKS = r"[*_(\\~≈$]{0,4}"
+_SURE = r"(?<!\bno[ ])(?<!out[ ])(?<![ ]a[ ])(?<!any[ ])(?<!beyond[ ])(?<!\bof[ ])(?<!not[ ])(?<!n't[ ])"
+
+
+def _ignoring_case(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+_NEVER = re.compile(r"(?!)")
+_DENIED = (
+    _ignoring_case(
+        r"(?:\b(?:not|never|cannot|instead[ ]of|rather[ ]than|other[ ]than|no[ ]longer|neither|nor"
+        rf"|except|hardly|scarcely|far[ ]from|nowhere[ ]near|anything[ ]but|{_SURE}doubt(?:s|ed|ful)?"
+        r"|(?:false|untrue|wrong|incorrect|mistaken|mistake)(?=[ ](?:to|that)\b))\b|n't\b|[≠]|!=|\\neq?\b)"
+        rf"{_FILLERS}{{0,5}}[ :*_(\\~≈$]{{0,4}}\Z"
+    ),
+    _ignoring_case(
+        r"[ *_$)\\]{0,4}(?:is|was|are|would[ ]be)(?:[ ](?:definitely|clearly|simply|actually|also))?"
+        r"(?:[ ](?:wrong|incorrect|false)\b"
+        r"|(?:[ ]not|n't)[ ](?:the[ ]|a[ ])?(?:right|correct|answer|total|result|accurate)\b)"
+    ),
 )
-_DENIED_AFTER = re.compile(
-    r"[ *_$)\\]{0,4}(?:is|was|are|would[ ]be)(?:[ ](?:definitely|clearly|simply|actually|also))?"
-    r"(?:[ ](?:wrong|incorrect|false)\b"
-    r"|(?:[ ]not|n't)[ ](?:the[ ]|a[ ])?(?:right|correct|answer|total|result|accurate)\b)",
-    re.IGNORECASE,
+_OPEN = (
+    _ignoring_case(
+        r"(?<!\bof[ ])(?<!matter[ ])\bwhether[ ](?!or[ ]not\b)(?:(?![ ](?:and|but|so)[ ])[^.!?,;:\n]){0,40}\Z"
+        rf"|\b(?:if|suppose|supposing){_FILLERS}{{1,5}}[ ]{_MARKS}\Z"
+    ),
+    re.compile(r"(?:[^.!?\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"),
 )
-_BOUNDED_BEFORE = re.compile(
-    r"(?:\b(?:(?:less|more|fewer|greater|higher|lower)[ ]than(?:[ ]or[ ]equal[ ]to)?|at[ ]least|at[ ]most|up[ ]to)[ ]"
-    r"|[≥≤≧≦][ ]?|\\[gl]eq?[ ]?|(?<=\w[ ])[<>]=?[ ])[*_(\\~≈$]{0,4}\Z",
-    re.IGNORECASE,
+_BOUND = (
+    _ignoring_case(
+        r"(?:\b(?:(?:less|more|fewer|greater|higher|lower)[ ]than(?:[ ]or[ ]equal[ ]to)?|at[ ]least|at[ ]most|up[ ]to"
+        r"|in[ ]excess[ ]of|upwards?[ ]of|exceed(?:s|ing)?|no[ ]less[ ]than|a[ ](?:minimum|maximum)[ ]of)[ ]"
+        r"|[≥≤≧≦][ ]?|\\[gl]eq?[ ]?|(?<!<)<=?[ ]?|(?<![-=>])>=?|(?<=\w[ ])>=?[ ]|(?<=\()>=?[ ])"
+        rf"{_MARKS}\Z"
+    ),
+    _ignoring_case(
+        r"[*_$)]{0,4}(?:\+(?=[\s.,;:!?)*]|\Z)"
+        r"|(?:[ ]\w{1,12})?[ ](?:or|and)[ ](?:more|less|fewer|up|over|under|above|below|upwards?|higher|lower)\b"
+        r"|(?:[ ]\w{1,12})?[ ]upwards?\b)"
+    ),
 )
+_WORKED_ON = (
+    _ignoring_case(
+        rf"(?:\b(?:double|twice|triple|thrice|half|(?:{SPELLED})[ ]times"
+        r"|(?:a|one)[ ](?:quarter|third|fourth|fifth|tenth)[ ]of)"
+        r"|(?:%|\bper[ ]?cent)[ ]of)(?:[ ]of)?(?:[ ]the)?[ ]"
+        rf"{_MARKS}\Z|\d[ ]?[/÷][ ]?{_MARKS}\Z"
+    ),
+    _ignoring_case(
+        rf"[*_$)]{{0,4}}(?:[ ](?:times|multiplied[ ]by|divided[ ]by)[ ](?:{SPELLED})\b"
+        r"|[ ](?:squared|cubed|doubled|tripled|halved)\b"
+        r"|(?:[ ]\w{1,12})?[ ]and[ ](?:a[ ](?:half|quarter|third|bit)|change"
+        r"|(?:one|two|three)[ ](?:half|quarters?|thirds?))\b"
+        r"|(?:[ ]\w{1,12})?[ ](?:plus|\+)(?:[ ]\w{1,12}){0,2}?"
+        r"[ ](?:tax(?:es)?|vat|gst|tips?|shipping|postage|fees?|interest|service|delivery|expenses)\b)"
+    ),
+)
+_DIFFERENCE = (
+    _ignoring_case(rf"\b(?:off|wrong|out)[ ]by(?:[ ](?:about|exactly|only|just))?[ ]{_MARKS}\Z"),
+    _ignoring_case(
+        r"[*_$)]{0,4}(?:(?:[ ]\w{1,12})?[ ](?:short|shy)[ ]of\b"
+        r"|(?:[ ](?:is|was|are|would[ ]be))?(?:[ ](?:far|much|way|a[ ]bit))?"
+        r"[ ]too[ ](?:low|high|much|many|little|few|small|large|big)\b)"
+    ),
+)
+_STRUCK = (_ignoring_case(r"(?:(?<![\w*_$).%])~~|<(?:s|del|strike)>)[*_\\$]{0,4}\Z"), _NEVER)
+_OBJECTIONS = (
+    (_STRUCK, "is struck out"),
+    (_DENIED, "is denied: the answer says that it is not that"),
+    (_OPEN, "is left open: the answer asks or supposes it"),
+    (_BOUND, "is only a bound"),
+    (_WORKED_ON, "is only part of a sum that isn't worked out"),
+    (_DIFFERENCE, "is only how far off something is"),
+)
+_SAYS_SOMETHING = re.compile(r"[A-Za-z<>≥≤≧≦≠=%÷\\~/]")
+_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,180}>[*_(\\$]{0,4}\Z")
+_PLACEHOLDER = re.compile(r"<\Z")
 _CLOSED_RANGE = re.compile(r"[*_\\]{0,2}[-–—~][*_\\]{0,2}|[ ]?(?:±|\+/-|\\pm)[ ]?")
 _WORDED_RANGE = re.compile(r"[*_]{0,2}[ ](?:to|or|up[ ]to)[ ][*_\\]{0,3}", re.IGNORECASE)
 _SPACED_RANGE = re.compile(r"[*_]{0,2}[ ][-–—][ ]?[*_\\]{0,3}")
@@ -40,9 +107,21 @@ _CONTRAST = re.compile(
 def objection(text: str, start: int, end: int) -> str:
     """Why the number there is not given as the answer, as the end of "39.25 ..."; "" if nothing says so."""
     before = text[max(0, start - _REACH) : start]
-    if _DENIED_BEFORE.search(before) or _DENIED_AFTER.match(text, end):
-        return "is denied: the answer says that it is not that"
-    return "is only a bound" if _BOUNDED_BEFORE.search(before) else ""
+    if not _SAYS_SOMETHING.search(before):
+        before = ""  # saves most of the time on long tables
+    for (ahead, behind), reason in _OBJECTIONS:
+        if behind.match(text, end) or (
+            ahead.search(before) and not (ahead is _BOUND[0] and _is_in_tag(text, start, end))
+        ):
+            return reason
+    return ""
+
+
+def _is_in_tag(text: str, start: int, end: int) -> bool:
+    """Whether the < or > before the number is no sign: `<b>39.25`, `<39.25>`."""
+    if _PLACEHOLDER.search(text[max(0, start - 1) : start]):
+        return text[end : end + 1] == ">"
+    return _TAG.search(text[max(0, start - _TAG_REACH) : start]) is not None
 
 
 def is_contrast(text: str, end: int, start: int) -> bool:

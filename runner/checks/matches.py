@@ -36,6 +36,7 @@ SCHEMA = {
 }
 
 _TIMEOUT_S = 2.0
+_ANY_TEXTS = ("", "a", "1", "É, ☃. 7")
 # The library writes a counted repetition out: a{1000}{1000}{1000} takes seconds and gigabytes before it is refused.
 _MAX_EXPANDED_SIZE = 200_000
 
@@ -46,7 +47,18 @@ class Check:
     whole: bool = False
 
     def __post_init__(self) -> None:
-        _compile(self.pattern)
+        if self._cannot_fail():
+            raise ValueError(
+                f"the pattern {quote(self.pattern)} matches any text, even an empty one, so the check can't fail"
+            )
+
+    def _cannot_fail(self) -> bool:
+        """Whether it matches nothing and anything; what forbids a text, (?!...), can fail all the same."""
+        compiled = _compile(self.pattern)
+        if "(?!" in self.pattern or "(?<!" in self.pattern:
+            return False
+        find = compiled.fullmatch if self.whole else compiled.search
+        return all(find(text, timeout=_TIMEOUT_S) is not None for text in _ANY_TEXTS)
 
     def judge(self, run: Run) -> Finding:
         text = run.text.strip()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from runner.checks import TOOL_NAME
 from runner.checks._text import shorten
-from runner.checks._tools import calls_of, describe_calls, tool_name
-from runner.domain.conversation import Run
+from runner.checks._tools import calls_of, describe_calls, read_arguments, tool_name
+from runner.domain.arguments import matches
+from runner.domain.conversation import Run, Step
 from runner.domain.verdict import Finding
 
 MAIN_FIELD = "tool"
@@ -16,13 +20,20 @@ SCHEMA = {
     "properties": {
         "tool": {
             "type": "string",
-            "enum": ["code_interpreter", "file_search", "retrieval"],
-            "description": "The tool: file_search (or retrieval, its name in 2023) or code_interpreter.",
+            "format": TOOL_NAME,
+            "minLength": 1,
+            "description": "The tool: file_search (or retrieval, its name in 2023), code_interpreter, or a function of "
+            "the assistant's.",
         },
         "times": {
             "type": "integer",
             "minimum": 1,
             "description": "Exactly so many completed calls. Without it, one or more.",
+        },
+        "arguments": {
+            "type": "object",
+            "description": "Only calls with these arguments count; others that a call has may be anything. 1 is 1.0, "
+            "null is not there.",
         },
     },
     "required": ["tool"],
@@ -34,23 +45,37 @@ SCHEMA = {
 class Check:
     tool: str
     times: int | None = None
+    arguments: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         tool_name(self.tool)
 
     def judge(self, run: Run) -> Finding:
         name = tool_name(self.tool)
-        calls = calls_of(run, name)
+        calls = [call for call in calls_of(run, name) if self._counts(call)]
         completed = sum(call.completed for call in calls)
+        what = name if self.arguments is None else f"{name} with {_as_json(self.arguments)}"
         exactly = "" if self.times is None else f", {_count(self.times)}"
         holds = completed == self.times if self.times is not None else completed > 0
-        reason = "" if holds else f"{name} {_what_happened(completed, len(calls) - completed)}"
+        found = describe_calls(run.steps) if self.arguments is None else self._describe_arguments(run)
         return Finding(
             holds=holds,
-            expected=f"a call of {name}{exactly}",
-            found=shorten(describe_calls(run.steps)),
-            reason=reason,
+            expected=shorten(f"a call of {what}{exactly}"),
+            found=shorten(found),
+            reason="" if holds else shorten(f"{what} {_what_happened(completed, len(calls) - completed)}"),
         )
+
+    def _counts(self, call: Step) -> bool:
+        return self.arguments is None or matches(self.arguments, read_arguments(call))
+
+    def _describe_arguments(self, run: Run) -> str:
+        """The tool's calls with what they were called with; all calls where there is none of this tool."""
+        calls = calls_of(run, tool_name(self.tool))
+        return ", ".join(f"{call.tool} with {call.input or 'nothing'}" for call in calls) or describe_calls(run.steps)
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=float)
 
 
 def _count(times: int) -> str:

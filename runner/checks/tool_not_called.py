@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.checks import TOOL_NAME
 from runner.checks._text import shorten
 from runner.checks._tools import calls_of, describe_calls, tool_name
 from runner.domain.conversation import Run
@@ -17,8 +18,10 @@ SCHEMA = {
     "properties": {
         "tool": {
             "type": "string",
-            "enum": ["code_interpreter", "file_search", "retrieval"],
-            "description": "The tool: file_search (or retrieval, its name in 2023) or code_interpreter.",
+            "format": TOOL_NAME,
+            "minLength": 1,
+            "description": "The tool: file_search (or retrieval, its name in 2023), code_interpreter, or a function of "
+            "the assistant's.",
         },
     },
     "required": ["tool"],

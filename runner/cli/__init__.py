@@ -6,6 +6,7 @@ command's function: `runner --help` imports every verb and must stay quick.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any, NoReturn
@@ -17,8 +18,10 @@ from runner.errors import ConfigError, RunnerError
 from runner.plugins import load_plugin, plugin_names
 
 EXIT_WRONG_USAGE = 2
+EXIT_NOT_WRITTEN = 3
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
+_DISK_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 class _Verbs(click.Group):
@@ -76,8 +79,23 @@ def _run(arguments: list[str] | None) -> int:
     except BrokenPipeError:
         _flush()
         return 0
+    except OSError as error:
+        return _explain_disk(error) if error.errno in _DISK_TROUBLE else _report_bug(error)
     except Exception as error:  # noqa: BLE001 - the boundary: a bug must not end in a bare traceback
         return _report_bug(error)
+
+
+def _explain_disk(error: OSError) -> int:
+    """A full or read-only disk, wherever it was met: an output, a journal, a temporary file."""
+    where = f" {error.filename}" if error.filename else ""
+    click.echo(f"runner: cannot write{where}: {error.strerror}", err=True)
+    _forget_output()
+    return EXIT_NOT_WRITTEN
+
+
+def _forget_output() -> None:
+    """Python would complain again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _flush() -> None:
@@ -85,7 +103,7 @@ def _flush() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
 
 
 def _explain(error: RunnerError) -> int:
@@ -106,11 +124,15 @@ def _report_bug(error: Exception) -> int:
     import traceback
 
     text = _redacted("".join(traceback.format_exception(error)))
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="runner-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
-    ) as file:
-        file.write(f"runner {__version__}\n{text}")
-    click.echo(f"runner: this is a bug in runner ({type(error).__name__}); the traceback is in {file.name}", err=True)
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="runner-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            file.write(f"runner {__version__}\n{text}")
+        place = f"the traceback is in {file.name}"
+    except OSError:
+        place = f"and its traceback could not be written to a file:\n{text}"
+    click.echo(f"runner: this is a bug in runner ({type(error).__name__}); {place}", err=True)
     return EXIT_BUG
 
 

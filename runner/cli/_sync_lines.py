@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from runner.cli._upload_progress import describe_size
 from runner.domain.assistant import Server, Target
 from runner.domain.plan import Action, Change, Kind
 from runner.sync import Applied, FilesMoved, RemoteState
@@ -74,7 +75,7 @@ def count_failed(applied: Iterable[Applied]) -> int:
 def _describe_files(files: FilesMoved | None) -> list[str]:
     if files is None or not (files.attached or files.detached):
         return []
-    names = [f"{file.name}, {_size(file.fingerprint.size_bytes)}" for file in files.attached[:LONGEST_NAMES]]
+    names = [f"{file.name}, {describe_size(file.fingerprint.size_bytes)}" for file in files.attached[:LONGEST_NAMES]]
     more = len(files.attached) - len(names)
     listed = "; ".join(names) + (f"; and {more} more" if more else "")
     said = [f"{count(len(files.attached), 'file')} in ({listed})"] if files.attached else []
@@ -87,9 +88,3 @@ def _count_kind(kind: Kind, changes: Sequence[Change]) -> str:
 
 def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _size(size_bytes: int) -> str:
-    if size_bytes < 1000:
-        return f"{size_bytes} bytes"
-    return f"{size_bytes / 1000:.0f} kB" if size_bytes < 1_000_000 else f"{size_bytes / 1_000_000:.1f} MB"

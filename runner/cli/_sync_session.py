@@ -131,12 +131,10 @@ async def make_plan(session: Session, backend: Backend, policy: Policy) -> tuple
 
 
 def check_offline(session: Session) -> None:
-    """Raises ConfigError with everything that the target's API would refuse."""
-    from runner.plugins import load_plugin
-    from runner.sync import check_limits
+    """Raises ConfigError with everything that the target's API can't do or would refuse."""
+    from runner.cli import _targets
 
-    limits = load_plugin("runner.backends", session.target.api).LIMITS
-    check_limits(session.configuration.project.assistants, limits, target=session.target.name)
+    _targets.check_offline(session.configuration.project, None, session.target)
 
 
 def print_gated(session: Session, plan: SyncPlan, allow_deletes: int | None) -> PrintedPlan:

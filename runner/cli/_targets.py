@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from runner.backends import Backend, Endpoint
 from runner.config import Configuration
-from runner.domain.assistant import ChatEndpoint, InferenceChoice, Scripted, Server, Target
-from runner.errors import UsageError
+from runner.domain.assistant import ChatEndpoint, History, InferenceChoice, Project, Scripted, Server, Target
+from runner.domain.capabilities import Capabilities
+from runner.domain.scenario import Scenario
+from runner.errors import ConfigError, UsageError
 from runner.journal import Journal
 from runner.plugins import load_plugin
 
@@ -59,6 +61,33 @@ def _key_variable(target: Target) -> str | None:
     if target.server is Server.EMBEDDED:
         return target.inference.key_variable if isinstance(target.inference, ChatEndpoint) else None
     return target.key_variable or ("OPENAI_API_KEY" if target.server is Server.OPENAI else None)
+
+
+def find_capabilities(target: Target) -> Capabilities:
+    """What the target's API can do."""
+    module = load_plugin("runner.backends", target.api)
+    replays = target.history is History.REPLAY
+    found: Capabilities = module.REPLAY_CAPABILITIES if replays else module.CAPABILITIES
+    return found
+
+
+def check_offline(project: Project, scenarios: Sequence[Scenario] | None, target: Target) -> None:
+    """Raises ConfigError with everything that the target's API can't do or would refuse.
+
+    `scenarios` are those that are to be played; None: all assistants are to be synced.
+    """
+    from runner.config.unsupported import find_unsupported
+    from runner.sync import find_excesses
+
+    addresses = None if scenarios is None else {scenario.assistant for scenario in scenarios}
+    assistants = [one for one in project.assistants if addresses is None or one.address in addresses]
+    limits = load_plugin("runner.backends", target.api).LIMITS
+    problems = (
+        *find_unsupported(project, scenarios, target, find_capabilities(target)),
+        *find_excesses(assistants, limits, target=target.name),
+    )
+    if problems:
+        raise ConfigError(problems)
 
 
 def secrets_of(configuration: Configuration, target: Target, environment: Mapping[str, str]) -> frozenset[str]:

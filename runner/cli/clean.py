@@ -46,10 +46,14 @@ async def _clean(session: Session, older_than_h: float) -> None:
     async with open_remote(session, "clean") as (backend, _):
         session.show([describe_target(target)])
         plays = configuration.root / ".runner" / "plays"
-        known = await clean_journals(backend, plays, target=target.name, sleep=asyncio.sleep)
+        namespace = configuration.project.namespace
+        remote = await read_remote(backend)
+        known = await clean_journals(
+            backend, plays, target=target.name, namespace=namespace, remote=remote, sleep=asyncio.sleep
+        )
         tagged = await clean_tagged(
             backend,
-            configuration.project.namespace,
+            namespace,
             await read_remote(backend),
             created_before_s=time.time() - older_than_h * 3600,
         )

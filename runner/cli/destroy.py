@@ -34,14 +34,15 @@ async def _destroy(session: Session, *, is_confirmed: bool) -> None:
     from runner.cli._sync_session import open_remote
     from runner.domain.plan import Kind
     from runner.errors import GateClosed, RemoteError
-    from runner.sync import Applied, SyncPlan, apply_plan, plan_destruction, read_earlier_files, read_remote
+    from runner.sync import Applied, SyncPlan, Uploading, apply_plan, plan_destruction, read_earlier_files, read_remote
 
     namespace = session.configuration.project.namespace
     done: list[Applied] = []
 
-    def tell(applied: Applied) -> None:
-        done.append(applied)
-        session.show(describe_applied(applied))
+    def tell(event: Applied | Uploading) -> None:
+        if isinstance(event, Applied):
+            done.append(event)
+            session.show(describe_applied(event))
 
     async with open_remote(session, "destroy") as (backend, journal):
         session.show([describe_target(session.target)])

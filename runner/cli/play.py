@@ -33,6 +33,7 @@ class Arguments:
     fail_fast: bool
     synced: bool
     keep: bool
+    no_code: bool
     reports: tuple[str, ...]
     quiet: bool
 
@@ -47,6 +48,7 @@ class Arguments:
 @click.option("-x", "--fail-fast", is_flag=True, help="Start nothing more after the first that does not pass.")
 @click.option("--synced", is_flag=True, help="Demand that the synced assistants are what the file declares.")
 @click.option("--keep", is_flag=True, help="Leave threads, files and temporary copies on the remote side.")
+@click.option("--no-code", is_flag=True, help="Refuse functions that run code of the project.")
 @click.option("--report", "reports", multiple=True, metavar="KIND=FILE", help="Also write a report: json=out.json.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
 def command(**arguments: Any) -> int:
@@ -66,13 +68,27 @@ def command(**arguments: Any) -> int:
     configuration = load_configuration(
         file=wanted.file, scenario_paths=wanted.paths, cwd=Path.cwd(), environment=os.environ
     )
+    _keep_reports_off_inputs([path for _, path in kinds], configuration)
     target = find_target(configuration, wanted.target)
     find_key(target, os.environ)
     scenarios = select_scenarios(configuration.scenarios, name_part=wanted.name_part, tag=wanted.tag)
+    _check_offline(configuration, target, scenarios, forbids_code=wanted.no_code)
     redactor = Redactor(secrets_of(configuration, target, os.environ))
     emit = _open_reporters(kinds, redactor, is_quiet=wanted.quiet)
-    report = _play(configuration, target, scenarios, wanted, emit)
+    report = _play(configuration, target, scenarios, wanted, emit, redactor.clean)
     return report.exit_code
+
+
+def _check_offline(
+    configuration: Configuration, target: Target, scenarios: tuple[Scenario, ...], *, forbids_code: bool
+) -> None:
+    """Raises ConfigError with everything that can't be played, before anything is sent."""
+    from runner.cli._targets import check_offline
+    from runner.execution.code import refuse_code
+
+    check_offline(configuration.project, scenarios, target)
+    if forbids_code:
+        refuse_code(configuration.project, scenarios)
 
 
 def select_scenarios(scenarios: Sequence[Scenario], *, name_part: str | None, tag: str | None) -> tuple[Scenario, ...]:
@@ -88,6 +104,17 @@ def select_scenarios(scenarios: Sequence[Scenario], *, name_part: str | None, ta
         asked = [f"-k {name_part!r}"] * (name_part is not None) + [f"-m {tag!r}"] * (tag is not None)
         raise NothingFound(f"none of {len(scenarios)} scenarios matches {' and '.join(asked)}")
     return chosen
+
+
+def _keep_reports_off_inputs(reports: Sequence[Path], configuration: Configuration) -> None:
+    """Raises UsageError for a report that would replace a file of the project."""
+    from runner.errors import UsageError
+
+    inputs = {configuration.file.resolve()}
+    inputs |= {Path(scenario.location.file).resolve() for scenario in configuration.scenarios}
+    for report in reports:
+        if report.resolve() in inputs:
+            raise UsageError(f"--report would overwrite {report}, which is played; name another file")
 
 
 def _parse_report(text: str) -> tuple[str, Path]:
@@ -134,6 +161,7 @@ def _play(
     scenarios: tuple[Scenario, ...],
     wanted: Arguments,
     emit: Callable[[PlayEvent], None],
+    clean: Callable[[str], str],
 ) -> Report:
     """Play inside an event loop of its own, with the signals of this process tied to an Interruption."""
     import asyncio
@@ -152,7 +180,7 @@ def _play(
         interruption = Interruption()
         with (
             tie_signals(interruption),
-            Journal(configuration.root / ".runner" / "plays" / play_id / "journal.jsonl") as journal,
+            Journal(configuration.root / ".runner" / "plays" / play_id / "journal.jsonl", clean=clean) as journal,
         ):
             # For `runner clean`: ids mean nothing on another target.
             journal.add("play", target=target.name)
@@ -173,6 +201,7 @@ def _play(
                     emit=emit,
                     clock=time.monotonic,
                     interruption=interruption,
+                    clean=clean,
                 )
                 return await play(configuration.project, scenarios, options, around)
 

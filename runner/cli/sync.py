@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,19 +90,24 @@ async def _sync(session: Session, conditions: _Conditions) -> None:
 
 async def _apply(session: Session, plan: SyncPlan, remote: RemoteState, at: tuple[Backend, Journal]) -> None:
     from runner.cli._sync_lines import count_failed, describe_applied, describe_outcome
+    from runner.cli._upload_progress import UploadProgress
     from runner.domain.plan import Action
     from runner.errors import RemoteError
-    from runner.sync import apply_plan, read_earlier_files
+    from runner.sync import Uploading, apply_plan, read_earlier_files
 
     done: list[Applied] = []
 
-    def tell(applied: Applied) -> None:
-        done.append(applied)
-        session.show(describe_applied(applied))
+    def tell(event: Applied | Uploading) -> None:
+        if isinstance(event, Uploading):
+            progress.on_upload(event)
+            return
+        done.append(event)
+        progress.show(describe_applied(event))
 
     backend, journal = at
     earlier = read_earlier_files(session.journals)
-    leftovers = await apply_plan(plan, backend, journal, tell=tell, earlier=earlier)
+    with UploadProgress(sys.stdout, session.show, session.redactor.clean) as progress:
+        leftovers = await apply_plan(plan, backend, journal, tell=tell, earlier=earlier)
     session.show(f"note: {note}" for note in (*plan.notes, *leftovers))
     session.show([describe_outcome(done, remote)])
     blocked_by_plan = plan.plan.count(Action.BLOCKED)

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.attachments import Recipient, Unusable, expand_glob, find_file, read_file_item
+from runner.config.chunking import read_chunking, with_chunking
 from runner.config.document import Document, Mistake, Where
+from runner.config.functions import read_functions
 from runner.config.schema import MAX_TEXT_LENGTH, RETRIEVAL
 from runner.config.suggest import quote
 from runner.domain.assistant import Address, Assistant, Tool, ToolName
-from runner.domain.files import FileUse, LocalFile
+from runner.domain.files import LocalFile
 from runner.errors import Problem
 from runner.yaml_text import read_text
-
-MAX_CODE_FILES = 20
-"""Per assistant, for the code interpreter (the API's limit)."""
 
 _Body = Mapping[str, Any]
 
@@ -52,6 +51,7 @@ def _read_assistant(document: Document, address: Address, body: _Body, root: Pat
     where: Where = ("assistants", address)
     tools = _read_tools(document, body, where)
     files = _read_files(document, body, where, root, tools)
+    functions = read_functions(document, body, where, root)
     instructions = _read_instructions(document, body, where, root)
     if not document.is_sound(where):
         return None
@@ -63,6 +63,7 @@ def _read_assistant(document: Document, address: Address, body: _Body, root: Pat
         instructions=instructions,
         tools=tools,
         files=files,
+        functions=functions,
         temperature=_decimal(body.get("temperature")),
         top_p=_decimal(body.get("top_p")),
         reasoning_effort=body.get("reasoning", {}).get("effort"),
@@ -130,27 +131,31 @@ def _read_files(
     matched: dict[Path, LocalFile] = {}
     for index, item in enumerate(body["files"]):
         place = (*where, index)
-        is_glob = isinstance(item, str) and glob.has_magic(item) and not (document.folder / item).exists()
-        for path in _expand(item, place, document, root) if is_glob else (item,):
-            file = read_file_item(path, place, document, root=root, recipient=recipient)
+        pattern = item["file"] if isinstance(item, dict) else item
+        is_glob = glob.has_magic(pattern) and not (document.folder / pattern).exists()
+        chunking = read_chunking(document, item, place)
+        for one in _expand(item, place, document, root) if is_glob else (item,):
+            file = read_file_item(one, place, document, root=root, recipient=recipient)
             if file is None:
                 continue
             if not is_glob and file.path in named:
                 document.report(_explain_repetition(file, named[file.path], place))
-            (matched if is_glob else named)[file.path] = file
+            (matched if is_glob else named)[file.path] = with_chunking(file, chunking, document, place)
     # What is named by itself has the say over what a glob also matches.
     files = tuple((matched | named).values())
     _report_equal_names(document, files, where)
-    _report_too_many(document, files, where)
     return files
 
 
-def _expand(pattern: str, where: Where, document: Document, root: Path) -> tuple[str, ...]:
+def _expand(item: str | _Body, where: Where, document: Document, root: Path) -> tuple[str | _Body, ...]:
+    """An item for each file that its glob matches."""
+    pattern, place = (item, where) if isinstance(item, str) else (item["file"], (*where, "file"))
     try:
-        return expand_glob(pattern, folder=document.folder, root=root)
+        names = expand_glob(pattern, folder=document.folder, root=root)
     except Unusable as error:
-        document.report(error.at(where))
+        document.report(error.at(place))
         return ()
+    return names if isinstance(item, str) else tuple({**item, "file": name} for name in names)
 
 
 def _explain_repetition(file: LocalFile, earlier: LocalFile, where: Where) -> Mistake:
@@ -167,10 +172,3 @@ def _report_equal_names(document: Document, files: tuple[LocalFile, ...], where:
             both = " and ".join(str(one.path.relative_to(document.folder.resolve())) for one in (earlier, file))
             message = f"two files would have the same name: {both}"
             document.report(Mistake(where=where, at_key=True, message=message, hint="rename one of them"))
-
-
-def _report_too_many(document: Document, files: tuple[LocalFile, ...], where: Where) -> None:
-    count = sum(file.use is FileUse.CODE_INTERPRETER for file in files)
-    if count > MAX_CODE_FILES:
-        message = f"{count} files for code_interpreter; the API takes {MAX_CODE_FILES}"
-        document.report(Mistake(where=where, at_key=True, message=message))

@@ -14,7 +14,7 @@ from runner.config.suggest import quote
 from runner.domain.files import (
     CODE_INTERPRETER_TYPES,
     FILE_SEARCH_TYPES,
-    IMAGE_TYPES,
+    INPUT_TYPES,
     MAX_FILE_BYTES,
     FileUse,
     LocalFile,
@@ -23,7 +23,7 @@ from runner.domain.files import (
     takes_file,
 )
 
-_USABLE_TYPES = FILE_SEARCH_TYPES | CODE_INTERPRETER_TYPES | IMAGE_TYPES
+_USABLE_TYPES = FILE_SEARCH_TYPES | CODE_INTERPRETER_TYPES | INPUT_TYPES
 _MAX_NAME_LENGTH = 255
 
 
@@ -148,7 +148,7 @@ def _check_use(name: str, use: FileUse, recipient: Recipient) -> FileUse:
     kind = f"'.{file_type(name)}'" if file_type(name) else "without an extension"
     if not takes_file(use, name):
         others = [one.value for one in FileUse if one is not use and _could_be(one, name, recipient)]
-        taken = "the model's input takes only images" if use is FileUse.INPUT else f"{use.value} doesn't take it"
+        taken = "no model takes it" if use is FileUse.INPUT else f"{use.value} doesn't take it"
         hint = f"use `for: {others[0]}`" if others else _explain_accepted(use)
         raise _WrongUse(f"a {kind} file can't be for {use.value}: {taken}", hint)
     if use is not FileUse.INPUT and use.value not in recipient.tools:
@@ -165,7 +165,7 @@ def _explain_accepted(use: FileUse) -> str:
     accepted = {
         FileUse.FILE_SEARCH: FILE_SEARCH_TYPES,
         FileUse.CODE_INTERPRETER: CODE_INTERPRETER_TYPES,
-        FileUse.INPUT: IMAGE_TYPES,
+        FileUse.INPUT: INPUT_TYPES,
     }
     return f"it takes {_list_types(accepted[use])}"
 

@@ -7,17 +7,27 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from runner.checks import TOOL_NAME
 from runner.config.document import Document, Mistake, Where
-from runner.config.schema import CHECKS
-from runner.config.suggest import quote
+from runner.config.schema import CHECKS, RETRIEVAL
+from runner.config.suggest import quote, suggest
+from runner.domain.assistant import Assistant, ToolName
 from runner.domain.scenario import Expectation
 from runner.plugins import load_plugin
+from runner.yaml_text import MapNode
 
 
-def read_expectations(document: Document, items: list[Any], where: Where) -> tuple[Expectation, ...]:
-    """The expectations of a turn, those with mistakes left out after reporting them."""
+def read_expectations(
+    document: Document, items: list[Any], where: Where, assistant: Assistant | None
+) -> tuple[Expectation, ...]:
+    """The expectations of a turn, those with mistakes left out after reporting them.
+
+    `assistant` is the one that is talked to, None where it is not known.
+    """
     sound = [index for index in range(len(items)) if document.is_sound((*where, index))]
     written = [_as_written(items[index], (*where, index)) for index in sound]
+    for one in written if assistant else ():
+        _report_unknown_tools(document, one, assistant)
     expectations = tuple(_build(document, one) for one in written)
     _report_contradictions(document, written)
     return tuple(one for one in expectations if one is not None)
@@ -30,7 +40,7 @@ class _Written:
     name: str
     main_field: str
     parameters: Mapping[str, Any]
-    fields: frozenset[str]
+    fields: Mapping[str, Any]
     where: Where
 
 
@@ -41,9 +51,20 @@ def _as_written(item: Any, where: Where) -> _Written:
         name=name,
         main_field=module.MAIN_FIELD,
         parameters=value if isinstance(value, dict) else {module.MAIN_FIELD: value},
-        fields=frozenset(module.SCHEMA["properties"]),
+        fields=module.SCHEMA["properties"],
         where=(*where, name) if isinstance(item, dict) else where,
     )
+
+
+def _report_unknown_tools(document: Document, written: _Written, assistant: Assistant) -> None:
+    known = [*(tool.value for tool in ToolName), RETRIEVAL, *(function.name for function in assistant.functions)]
+    for field, schema in written.fields.items():
+        name = written.parameters.get(field)
+        if schema.get("format") == TOOL_NAME and isinstance(name, str) and name.strip() not in known:
+            is_short = not isinstance(document.find(written.where)[1], MapNode)
+            place = written.where if is_short else (*written.where, field)
+            message = f"there is no tool {quote(name)}, nor a function of the assistant"
+            document.report(Mistake(where=place, message=message, hint=suggest(name, known)))
 
 
 def _build(document: Document, written: _Written) -> Expectation | None:
@@ -67,7 +88,7 @@ def _report_contradictions(document: Document, written: list[_Written]) -> None:
 
 def _demanded_and_forbidden(one: _Written, other: _Written) -> Iterator[str]:
     is_negation = one.name != other.name and _without_not(one.name) == _without_not(other.name)
-    options = (one.fields & other.fields) - {one.main_field, other.main_field}
+    options = (one.fields.keys() & other.fields.keys()) - {one.main_field, other.main_field}
     if is_negation and all(one.parameters.get(name) == other.parameters.get(name) for name in options):
         texts = _texts(other.parameters.get(other.main_field))
         yield from (text for text in _texts(one.parameters.get(one.main_field)) if text in texts)

@@ -13,6 +13,7 @@ from unicodedata import normalize
 from runner.config.attachments import Recipient, read_file_item
 from runner.config.document import Document, Mistake, Where
 from runner.config.expectations import read_expectations
+from runner.config.functions import read_answers
 from runner.config.suggest import find_similar, quote, suggest
 from runner.domain.assistant import Address, Assistant
 from runner.domain.files import LocalFile
@@ -72,7 +73,15 @@ def _read_scenario(
 ) -> Iterator[Scenario]:
     name = _read_name(document, body, where, names)
     address = _read_address(document, body, where, declared)
-    turns = _read_turns(document, body, where, declared, declared.assistants.get(address))
+    assistant = declared.assistants.get(address)
+    turns = _read_turns(document, body, where, declared, assistant)
+    functions = read_answers(
+        document,
+        body.get("functions"),
+        _place_of(document, where, "functions"),
+        declared.root,
+        None if assistant is None else assistant.functions,
+    )
     _demand_expectations(document, body, where)
     if document.is_sound(where) and document.is_sound(("defaults",)):
         yield Scenario(
@@ -82,6 +91,7 @@ def _read_scenario(
             tags=tuple(body.get("tags", ())),
             smoke=body.get("smoke", False),
             timeout_s=_seconds(body.get("timeout")),
+            functions=functions,
             location=document.location(where),
         )
 
@@ -144,7 +154,8 @@ def _read_turns(
 
 def _read_turn(document: Document, body: _Body, where: Where, root: Path, assistant: Assistant | None) -> Turn:
     expect = body.get("expect")
-    expectations = read_expectations(document, expect, (*where, "expect")) if isinstance(expect, list) else ()
+    place = (*where, "expect")
+    expectations = read_expectations(document, expect, place, assistant) if isinstance(expect, list) else ()
     return Turn(
         ask=str(body.get("ask")),
         attachments=_read_attachments(document, body, where, root, assistant),

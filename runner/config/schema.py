@@ -6,8 +6,9 @@ import json
 from functools import cache
 from typing import Any
 
+from runner.config.function_schema import answers_by_name, declared_function, function_answer
 from runner.domain.assistant import History, SandboxName, ToolName
-from runner.domain.files import FileUse
+from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
 from runner.plugins import load_plugin, plugin_names
 
 CHECKS = "runner.checks"
@@ -59,7 +60,7 @@ def assistants_schema() -> _Json:
             },
             required=["version", "namespace", "assistants"],
         ),
-        {"target": _target(), "assistant": _assistant(), "tool": _tool()},
+        {"target": _target(), "assistant": _assistant(), "tool": _tool(), "function": declared_function()},
     )
 
 
@@ -67,7 +68,7 @@ def assistants_schema() -> _Json:
 def scenario_schema() -> _Json:
     """The schema of a scenario file: one scenario at the top, or several under `scenarios`."""
     one = _scenario_keys()
-    shared = {key: one[key] for key in ("assistant", "tags", "smoke", "timeout")}
+    shared = {key: one[key] for key in ("assistant", "functions", "tags", "smoke", "timeout")}
     several: _Json = {
         "scenarios": {
             "type": "array",
@@ -87,6 +88,7 @@ def scenario_schema() -> _Json:
         "several": _mapping(several, required=["scenarios"]),
         "turn": _turn(),
         "expectation": _expectation(),
+        "function_answer": function_answer(),
     }
     return _file("scenario", "Questions in order, and what to expect of the answers.", choice, parts)
 
@@ -201,8 +203,13 @@ def _assistant() -> _Json:
                 },
                 "files": {
                     "type": "array",
-                    "items": _file_item(FileUse.FILE_SEARCH, FileUse.CODE_INTERPRETER),
+                    "items": _file_item(FileUse.FILE_SEARCH, FileUse.CODE_INTERPRETER, chunking=_chunking()),
                     "description": "Standing knowledge: paths and globs, relative to this file.",
+                },
+                "functions": {
+                    "type": "array",
+                    "items": {"$ref": "#/$defs/function"},
+                    "description": "Functions that the assistant can call, each with how it is answered.",
                 },
                 "temperature": _number(0, 2, "Sampling temperature, 0 to 2."),
                 "top_p": _number(0, 1, "Nucleus sampling, 0 to 1."),
@@ -257,7 +264,30 @@ def _tool() -> _Json:
     }
 
 
-def _file_item(*uses: FileUse) -> _Json:
+def _chunking() -> _Json:
+    return {
+        **_mapping(
+            {
+                "max_tokens": {
+                    "type": "integer",
+                    "minimum": MIN_CHUNK_TOKENS,
+                    "maximum": MAX_CHUNK_TOKENS,
+                    "description": f"The length of a chunk at most, {MIN_CHUNK_TOKENS} to {MAX_CHUNK_TOKENS} tokens.",
+                },
+                "overlap_tokens": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "maximum": MAX_CHUNK_TOKENS // 2,
+                    "description": "What neighbouring chunks share, at most half of max_tokens, which is the default.",
+                },
+            },
+            required=["max_tokens"],
+        ),
+        "description": "How file search cuts the file up; the API's own way by default.",
+    }
+
+
+def _file_item(*uses: FileUse, **more: _Json) -> _Json:
     path = _text("A path, relative to this file.", longest=4096)
     long_form = _mapping(
         {
@@ -267,6 +297,7 @@ def _file_item(*uses: FileUse) -> _Json:
                 "title": "use",
                 "description": "How the assistant gets to see it.",
             },
+            **more,
         },
         required=["file"],
     )
@@ -277,6 +308,7 @@ def _scenario_keys() -> _Json:
     return {
         "name": _scenario_name("The scenario's name; the file's by default."),
         "assistant": _text("The address of the assistant to talk to."),
+        "functions": answers_by_name(),
         "tags": {
             "type": "array",
             "items": _text("A word to select scenarios by.", longest=64),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NewType
 
 from runner.domain.files import LocalFile
+from runner.domain.functions import Function
 from runner.domain.location import Location
 
 Address = NewType("Address", str)
@@ -44,6 +45,7 @@ class Assistant:
     instructions: str = ""
     tools: tuple[Tool, ...] = ()
     files: tuple[LocalFile, ...] = ()
+    functions: tuple[Function, ...] = ()
     temperature: Decimal | None = None
     top_p: Decimal | None = None
     reasoning_effort: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from enum import Enum
 from typing import NewType
@@ -151,4 +152,9 @@ class Run:
             return Ending.DECLINED
         if self.refusal is not None:
             return Ending.REFUSED
-        return Ending.ANSWERED if self.text.strip() else Ending.EMPTY
+        return Ending.ANSWERED if any(is_visible(character) for character in self.text) else Ending.EMPTY
+
+
+def is_visible(character: str) -> bool:
+    """Whether a reader sees anything of it: no space, control, format (zero-width) or unassigned character."""
+    return not character.isspace() and unicodedata.category(character)[0] != "C"

@@ -12,12 +12,12 @@ MAX_FILE_BYTES = 512 * 1024 * 1024
 """The Files API takes no larger file."""
 
 # What OpenAI's file search takes (its documentation, November 2026). csv and xlsx are not among them.
-FILE_SEARCH_TYPES = frozenset(
-    "c cpp cs css doc docx go html java js json md pdf php pptx py rb sh tex ts txt".split()
-)
+FILE_SEARCH_TYPES = frozenset("c cpp cs css doc docx go html java js json md pdf php pptx py rb sh tex ts txt".split())
 CODE_INTERPRETER_TYPES = FILE_SEARCH_TYPES | frozenset("csv gif jpeg jpg pkl png tar xlsx xml zip".split())
 DATA_TYPES = frozenset("csv json tar xlsx xml zip".split())
 IMAGE_TYPES = frozenset("gif jpeg jpg png webp".split())
+INPUT_TYPES = IMAGE_TYPES | frozenset("csv docx html json md pdf pptx txt xlsx".split())
+"""What some API takes as the model's input; which one takes what is in its capabilities."""
 
 
 class FileUse(Enum):
@@ -28,11 +28,27 @@ class FileUse(Enum):
     INPUT = "input"
 
 
+MIN_CHUNK_TOKENS = 100
+MAX_CHUNK_TOKENS = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunking:
+    """How a file is cut up for search: chunks of so many tokens (100..4096), overlapping by half of that at most."""
+
+    max_tokens: int
+    overlap_tokens: int
+
+    def __str__(self) -> str:
+        return f"{self.max_tokens}/{self.overlap_tokens}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalFile:
     """A file that was found under the project's root when the configuration was read.
 
-    `path` is absolute and real (links resolved); `name` is what the remote side will call it.
+    `path` is absolute and real (links resolved); `name` is what the remote side will call it. `chunking` None leaves
+    it to the API.
     """
 
     path: Path
@@ -40,6 +56,7 @@ class LocalFile:
     size_bytes: int
     use: FileUse
     location: Location
+    chunking: Chunking | None = None
 
 
 def file_type(name: str) -> str:
@@ -52,7 +69,7 @@ def takes_file(use: FileUse, name: str) -> bool:
     accepted = {
         FileUse.FILE_SEARCH: FILE_SEARCH_TYPES,
         FileUse.CODE_INTERPRETER: CODE_INTERPRETER_TYPES,
-        FileUse.INPUT: IMAGE_TYPES,
+        FileUse.INPUT: INPUT_TYPES,
     }
     return file_type(name) in accepted[use]
 
@@ -61,14 +78,15 @@ def choose_use(name: str, *, tools: frozenset[str], may_be_input: bool) -> FileU
     """The use that fits a file when its author named none: the same rule on every API.
 
     File search if the assistant has it and the type is one that it takes, else the code interpreter for
-    data files if the assistant has it, else the model's input (for images); None if nothing fits.
+    data files if the assistant has it, else the model's input (images before anything else, other documents
+    only if the code interpreter can't have them); None if nothing fits.
     """
     if FileUse.FILE_SEARCH.value in tools and takes_file(FileUse.FILE_SEARCH, name):
         return FileUse.FILE_SEARCH
     if FileUse.CODE_INTERPRETER.value in tools and file_type(name) in DATA_TYPES:
         return FileUse.CODE_INTERPRETER
-    if may_be_input and takes_file(FileUse.INPUT, name):
+    if may_be_input and file_type(name) in IMAGE_TYPES:
         return FileUse.INPUT
     if FileUse.CODE_INTERPRETER.value in tools and takes_file(FileUse.CODE_INTERPRETER, name):
         return FileUse.CODE_INTERPRETER
-    return None
+    return FileUse.INPUT if may_be_input and takes_file(FileUse.INPUT, name) else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from runner.domain.assistant import Address
+from runner.domain.assistant import Address, Assistant
 from runner.domain.files import LocalFile
+from runner.domain.functions import Answering, Function
 from runner.domain.location import Location
 
 
@@ -31,7 +32,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """Turns in order, played in one thread. `smoke` allows turns without expectations."""
+    """Turns in order, played in one thread. `smoke` allows turns without expectations.
+
+    `functions` are answers that hold here instead of the assistant's own, by the function's name.
+    """
 
     name: str
     assistant: Address
@@ -39,4 +43,13 @@ class Scenario:
     tags: tuple[str, ...] = ()
     smoke: bool = False
     timeout_s: float | None = None
+    functions: Mapping[str, Answering] = field(default_factory=dict)
     location: Location
+
+
+def functions_in(scenario: Scenario, assistant: Assistant) -> tuple[Function, ...]:
+    """The assistant's functions, each with the answer that holds in the scenario."""
+    return tuple(
+        replace(function, answering=scenario.functions.get(function.name, function.answering))
+        for function in assistant.functions
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runner.backends import Backend
 from runner.domain.assistant import Project
@@ -14,6 +14,7 @@ from runner.domain.report import Report, ScenarioResult
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError
 from runner.execution.cleaning import INTERRUPTED_CLEANING_S, Cleaner
+from runner.execution.code import find_code
 from runner.execution.interruption import Interruption
 from runner.execution.player import Player
 from runner.execution.scheduler import fail_fast_reason, fatal_reason, play_side_by_side
@@ -40,13 +41,17 @@ class PlayOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a play works with. `clock` gives monotonic seconds; `emit` is told everything that happens."""
+    """What a play works with. `clock` gives monotonic seconds; `emit` is told everything that happens.
+
+    `clean` takes secrets out of texts.
+    """
 
     backend: Backend
     journal: Journal
     emit: Callable[[PlayEvent], None]
     clock: Callable[[], float]
     interruption: Interruption
+    clean: Callable[[str], str] = field(default=lambda text: text)
 
 
 async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayOptions, around: Surroundings) -> Report:
@@ -55,7 +60,13 @@ async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayO
     """
     started = around.clock()
     around.emit(
-        PlayStarted(target=options.target, api=options.api, inference=options.inference, planned=len(scenarios))
+        PlayStarted(
+            target=options.target,
+            api=options.api,
+            inference=options.inference,
+            planned=len(scenarios),
+            notes=_name_code(project, scenarios),
+        )
     )
     stage = Stage(
         around.backend,
@@ -63,6 +74,7 @@ async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayO
         options.play_id,
         await read_remote(around.backend, with_stores=_searches(project, scenarios)),
         demands_synced=options.demands_synced,
+        clean=around.clean,
     )
     cleaner = Cleaner(around.backend, around.journal, keeps=options.keeps)
     emit = _journaling(around.emit, around.journal)
@@ -96,6 +108,11 @@ async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayO
     )
     emit(PlayFinished(report=report))
     return report
+
+
+def _name_code(project: Project, scenarios: tuple[Scenario, ...]) -> tuple[str, ...]:
+    code = dict.fromkeys(one.code for one in find_code(project, scenarios))
+    return tuple(f"functions run code of this project: {one}" for one in code)
 
 
 def _searches(project: Project, scenarios: tuple[Scenario, ...]) -> bool:

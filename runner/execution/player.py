@@ -78,6 +78,7 @@ class _Conversation:
         self._stage = stage
         self._scenario = scenario
         self._assistant = assistant
+        self._desk = stage.open_desk(scenario, assistant)
         self.thread_id: ThreadId | None = None
         self.store_id: StoreId | None = None
 
@@ -94,6 +95,7 @@ class _Conversation:
                 store_id=self.store_id,
                 tags=self._stage.tags,
                 is_last=turn is self._scenario.turns[-1],
+                answer=self._desk.answer if self._desk else None,
                 deadline_s=self._scenario.timeout_s or TURN_DEADLINE_S,
             )
         )

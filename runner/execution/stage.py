@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,9 @@ from runner.backends import Backend, Deployment
 from runner.domain.assistant import Address, Assistant, Namespace
 from runner.domain.conversation import FileId, StoreId
 from runner.domain.files import FileUse, LocalFile
+from runner.domain.scenario import Scenario, functions_in
 from runner.errors import ChangesPending
+from runner.execution.answering import CALLS_AT_ONCE, Desk
 from runner.execution.once import Once
 from runner.sync import RemoteState, bring_code_files, deploy_copy, deployment_if_identical, hash_content
 
@@ -38,17 +42,27 @@ class _Content:
 class Stage:
     """Everything here is made when the first scenario needs it; the journal knows what to remove afterwards.
 
-    `demands_synced`: an assistant that is not stored exactly as declared is ChangesPending, not a copy.
+    `demands_synced`: an assistant that is not stored exactly as declared is ChangesPending, not a copy. `clean` takes
+    secrets out of what functions answer.
     """
 
     def __init__(
-        self, backend: Backend, namespace: Namespace, play_id: str, remote: RemoteState, *, demands_synced: bool
+        self,
+        backend: Backend,
+        namespace: Namespace,
+        play_id: str,
+        remote: RemoteState,
+        *,
+        demands_synced: bool,
+        clean: Callable[[str], str],
     ) -> None:
         self._backend = backend
         self._namespace = namespace
         self._play_id = play_id
         self._remote = remote
         self._demands_synced = demands_synced
+        self._clean = clean
+        self._call_places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._assistants: dict[Address, Assistant] = {}
         self._deployments: Once[Address, Deployment] = Once(self._deploy)
         self._uploads: Once[_Content, FileId] = Once(self._upload)
@@ -62,6 +76,11 @@ class Stage:
         """The stored assistant where it is identical to the file, else a temporary copy."""
         self._assistants[assistant.address] = assistant
         return await self._deployments.get(assistant.address)
+
+    def open_desk(self, scenario: Scenario, assistant: Assistant) -> Desk | None:
+        """What answers the assistant's function calls in a scenario; None if it has no functions."""
+        functions = functions_in(scenario, assistant)
+        return Desk(functions, clean=self._clean, places=self._call_places) if functions else None
 
     async def attach(self, files: tuple[LocalFile, ...]) -> tuple[Attached, ...]:
         """Upload what is not there yet, once per content, name and use."""

@@ -72,6 +72,8 @@ class Console:
     def _start(self, event: PlayStarted) -> None:
         self._planned = event.planned
         self._print(describe_target(event.target, event.api, event.inference))
+        for note in event.notes:
+            self._print(self._line(note))
         if not self._is_quiet:
             self._print("")
 

@@ -20,12 +20,13 @@ from runner.sync.creating import Patience
 from runner.sync.deciding import decide
 from runner.sync.desired import Desired, read_desired
 from runner.sync.leftovers import EarlierFiles, read_earlier_files
-from runner.sync.limits import check_limits
+from runner.sync.limits import find_excesses
 from runner.sync.planner import OnDrift, Policy, SyncPlan, plan_sync
 from runner.sync.remote import RemoteState, read_remote
 from runner.sync.removing import remove_live
 from runner.sync.stores import FilesMoved
 from runner.sync.unused import check_gates, plan_destruction
+from runner.sync.uploads import Uploading
 
 __all__ = [
     "Applied",
@@ -38,13 +39,14 @@ __all__ = [
     "Policy",
     "RemoteState",
     "SyncPlan",
+    "Uploading",
     "apply_plan",
     "bring_code_files",
     "check_gates",
-    "check_limits",
     "decide",
     "deploy_copy",
     "deployment_if_identical",
+    "find_excesses",
     "hash_content",
     "plan_destruction",
     "plan_sync",

@@ -25,7 +25,7 @@ from runner.sync.imprint import Imprint, write_imprint
 from runner.sync.leftovers import EarlierFiles
 from runner.sync.planner import OnDrift, Policy, SyncPlan, Unit, code_files_are_live, plan_unit
 from runner.sync.stores import FilesMoved, StoreFiller
-from runner.sync.uploads import Uploads
+from runner.sync.uploads import Uploading, Uploads
 
 STORES_AT_ONCE = 4
 UPDATES_AT_ONCE = 8
@@ -49,11 +49,12 @@ async def apply_plan(
     backend: Backend,
     journal: Journal,
     *,
-    tell: Callable[[Applied], None],
+    tell: Callable[[Applied | Uploading], None],
     patience: Patience | None = None,
     earlier: EarlierFiles | None = None,
 ) -> tuple[str, ...]:
     """Do what the plan says and `tell` of each change once it is done, or has failed; failures are not raised.
+    Of large files it is told on their way, too.
 
     `earlier` are the files of earlier syncs. Returns one line for each file that is or may be of use to nobody, and
     what became of it.
@@ -83,7 +84,7 @@ class _Steps:
         plan: SyncPlan,
         backend: Backend,
         journal: Journal,
-        tell: Callable[[Applied], None],
+        tell: Callable[[Applied | Uploading], None],
         patience: Patience,
     ) -> None:
         self.has_failed = False
@@ -95,7 +96,9 @@ class _Steps:
         self._patience = patience
         self._deletes = plan.plan.count(Action.DELETE)
         self.uploads = Uploads(
-            backend.files, on_release=lambda file_ids: journal.add(leftovers.RELEASED, files=file_ids)
+            backend.files,
+            on_release=lambda file_ids: journal.add(leftovers.RELEASED, files=file_ids),
+            on_progress=tell,
         )
         self._filler = StoreFiller(backend.files, self.uploads, plan.namespace, indexing_s=patience.indexing_s)
 
@@ -292,10 +295,13 @@ def _deploy(unit: Unit, code_file_ids: tuple[FileId, ...]) -> Deployment:
     )
 
 
-def _journaling(tell: Callable[[Applied], None], journal: Journal) -> Callable[[Applied], None]:
+def _journaling(tell: Callable[[Applied | Uploading], None], journal: Journal) -> Callable[[Applied | Uploading], None]:
     """Keep each write's outcome, with the ids of files that were taken out of a store and may be of use to nobody."""
 
-    def tell_and_keep(applied: Applied) -> None:
+    def tell_and_keep(applied: Applied | Uploading) -> None:
+        if isinstance(applied, Uploading):
+            tell(applied)
+            return
         change = applied.change
         if change.is_pending or applied.note or applied.error:
             journal.add(

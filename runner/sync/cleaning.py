@@ -26,22 +26,45 @@ class Cleaned:
 
 
 async def clean_journals(
-    backend: Backend, folder: Path, *, target: str, sleep: Callable[[float], Awaitable[None]]
+    backend: Backend,
+    folder: Path,
+    *,
+    target: str,
+    namespace: Namespace,
+    remote: RemoteState,
+    sleep: Callable[[float], Awaitable[None]],
 ) -> Cleaned:
-    """Remove what the plays in `folder` made on this target, but for those that are under way."""
+    """Remove what the plays in `folder` made on this target, but for those that are under way.
+
+    A journal may have been edited, or come with somebody else's branch: an assistant or store that it names is
+    removed only if it carries the tags of a play of this namespace.
+    """
     removed: list[str] = []
     leftovers: list[str] = []
     for path in find_journals(folder, "*/journal.jsonl"):
         if not any(one.entry == "play" and one.fields.get("target") == target for one in read_journal(path)):
             continue
         with Journal.reopen(path) as journal:
-            before = len(journal.live)
             play = path.parent.name
+            leftovers += [f"play {play}: {line}" for line in _forget_foreign(journal, namespace, remote)]
+            before = len(journal.live)
             leftovers += [f"play {play}: {line}" for line in await remove_live(backend, journal, sleep=sleep)]
             journal.forget_unclear()
             if gone := before - len(journal.live):
                 removed.append(f"play {play}: removed {gone} object{'' if gone == 1 else 's'} that its journal names")
     return Cleaned(removed=tuple(removed), leftovers=tuple(leftovers))
+
+
+def _forget_foreign(journal: Journal, namespace: Namespace, remote: RemoteState) -> list[str]:
+    """Take out of the journal what is on the remote side and isn't a play's of this namespace; a line for each."""
+    ours = {(kind, one.id) for kind, one, _ in play_objects(namespace, remote)}
+    there = {(Kind.ASSISTANT, one.id) for one in remote.assistants} | {(Kind.STORE, one.id) for one in remote.stores}
+    foreign = [(kind, remote_id) for kind, remote_id in journal.live if (kind, remote_id) in there - ours]
+    for kind, remote_id in foreign:
+        journal.disown(kind, remote_id)
+    return [
+        f"{kind.value} {remote_id} carries no tag of a play of ours, and was left alone" for kind, remote_id in foreign
+    ]
 
 
 async def clean_tagged(

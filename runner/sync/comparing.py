@@ -6,10 +6,11 @@ what was applied (`runner.spec`) and what the server made of it (`runner.echo`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from runner.backends import managed_fields
+from runner.backends import FUNCTION_LABEL, managed_fields
 from runner.domain.assistant import Assistant
 from runner.domain.plan import FieldChange, Origin
 from runner.sync import tags
@@ -155,8 +156,13 @@ class _Field:
         if base == "" and self.name not in (*_TEXTS, *_NUMBERS, _TOOLS):
             return False  # the file left it to the server
         tools = self.live if self.name == _TOOLS and isinstance(self.live, Mapping) else None
-        bare = self.live if tools is None else {tool: {} for tool in tools}
+        bare = self.live if tools is None else {name: _without_filled_in(name, tools[name]) for name in tools}
         return explicit(base) not in (explicit(_hash(self.name, self.live)), explicit(_hash(self.name, bare)))
+
+
+def _without_filled_in(tool: str, options: object) -> object:
+    """A live tool's options without what only the server may have said; all of a function is the file's."""
+    return options if tool.startswith(FUNCTION_LABEL) else {}
 
 
 def _matches(name: str, wanted: object, live: object) -> bool:
@@ -224,4 +230,9 @@ def show_value(value: object) -> str:
 def _show_options(options: object) -> str:
     if not isinstance(options, Mapping):
         return f" {options}"
-    return f" ({', '.join(f'{name} {value}' for name, value in options.items())})" if options else ""
+    said = (f"{name} {_show_option(value)}" for name, value in options.items() if value not in ("", False))
+    return f" ({', '.join(said)})" if options else ""
+
+
+def _show_option(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, Mapping) else str(value)

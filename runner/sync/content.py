@@ -43,6 +43,11 @@ class HashedFile:
     def name(self) -> str:
         return self.file.name
 
+    @property
+    def chunking(self) -> str:
+        """How it is to be cut up for search; "" leaves it to the API."""
+        return str(self.file.chunking or "")
+
     def has_changed(self) -> bool:
         """Whether the file on disk is another one than the one that was hashed."""
         try:

@@ -18,6 +18,7 @@ from runner.sync.binder import bind
 from runner.sync.desired import Desired, describe
 from runner.sync.planner import plan_unit
 from runner.sync.remote import RemoteState
+from runner.sync.stores import said_chunking
 from runner.sync.uploads import Uploads
 
 EXPIRES_AFTER_DAYS = 1
@@ -107,6 +108,7 @@ async def _make_store(
     name = f"{desired.assistant.name} (copy)"[:256]
     store = await backend.files.create_store(name, tags, expires_after_days=EXPIRES_AFTER_DAYS)
     file_ids = await uploads.upload_all(desired.search_files)
-    hashes = {file_id: file.sha256 for file_id, file in zip(file_ids, desired.search_files, strict=True)}
-    await backend.files.attach_files(store.id, hashes, deadline_s=deadline_s)
+    files = dict(zip(file_ids, desired.search_files, strict=True))
+    hashes = {file_id: file.sha256 for file_id, file in files.items()}
+    await backend.files.attach_files(store.id, hashes, deadline_s=deadline_s, chunking=said_chunking(files))
     return (store.id,)

@@ -30,7 +30,7 @@ class Desired:
     @property
     def search_mark(self) -> str:
         """Hash of what is to be searched: the store's commit mark."""
-        return digest(sorted((file.name, file.sha256) for file in self.search_files))
+        return digest(sorted(_describe_content(file) for file in self.search_files))
 
     @property
     def code_hash(self) -> str:
@@ -48,6 +48,10 @@ class Desired:
             CODE_LABEL: self.code_hash,
             CODE_IDS_LABEL: hash_value(sorted(code_file_ids)),
         }
+
+
+def _describe_content(file: HashedFile) -> tuple[str, ...]:
+    return (file.name, file.sha256, file.chunking) if file.chunking else (file.name, file.sha256)
 
 
 async def read_desired(

@@ -7,6 +7,7 @@ file is deleted only if it is in there, and no store and no assistant of the who
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -50,7 +51,9 @@ def replay_files(entries: Iterable[Entry]) -> EarlierFiles:
     """What journals say of files, in the order in which they were written."""
     state = _Replay()
     for entry in entries:
-        state.take(entry)
+        # A line of a newer version, or one edited by hand, must not stand in the way of the others.
+        with suppress(KeyError, TypeError, ValueError):
+            state.take(entry)
     return EarlierFiles(
         live=state.live,
         uncertain=frozenset(state.live) - (state.settled - state.released),

@@ -10,17 +10,15 @@ from collections.abc import Iterator, Sequence
 from runner.backends import Limits
 from runner.domain.assistant import Assistant
 from runner.domain.files import FileUse
-from runner.errors import ConfigError, Problem
+from runner.errors import Problem
 
 TAGS_OF_OURS = 4
 """Metadata pairs that sync needs for itself: namespace, address, spec, echo."""
 
 
-def check_limits(assistants: Sequence[Assistant], limits: Limits, *, target: str) -> None:
-    """Raises ConfigError with everything that the target's API would refuse, each at its place in the file."""
-    problems = tuple(problem for one in assistants for problem in _check(one, limits, f"target '{target}'"))
-    if problems:
-        raise ConfigError(problems)
+def find_excesses(assistants: Sequence[Assistant], limits: Limits, *, target: str) -> tuple[Problem, ...]:
+    """Everything that the target's API would refuse, each at its place in the file."""
+    return tuple(problem for one in assistants for problem in _check(one, limits, f"target '{target}'"))
 
 
 def _check(assistant: Assistant, limits: Limits, target: str) -> Iterator[Problem]:
@@ -32,8 +30,9 @@ def _check(assistant: Assistant, limits: Limits, target: str) -> Iterator[Proble
         if most is not None and length > most:
             yield _problem(assistant, field, f"{length:,} characters; {target} takes {most:,}", "shorten it")
     code_files = sum(file.use is FileUse.CODE_INTERPRETER for file in assistant.files)
+    tools = len(assistant.tools) + len(assistant.functions)
     counts = (
-        ("tools", len(assistant.tools), limits.tools, ""),
+        ("tools", tools, limits.tools, ", functions included" if assistant.functions else ""),
         ("files", code_files, limits.code_files, " for code_interpreter"),
         ("metadata", len(assistant.metadata), limits.metadata_pairs - TAGS_OF_OURS, f" beside {TAGS_OF_OURS} of ours"),
     )

@@ -13,6 +13,7 @@ from runner.domain.plan import Action, Change, FieldChange, Kind, Origin, Plan
 from runner.sync import tags
 from runner.sync.binder import Binding, bind
 from runner.sync.comparing import Marks, compare, normalise, show_value
+from runner.sync.content import HashedFile
 from runner.sync.desired import CODE_IDS_LABEL, CODE_LABEL, STORE_LABEL, Desired
 from runner.sync.imprint import hash_value, write_imprint
 from runner.sync.remote import RemoteState
@@ -158,14 +159,20 @@ def code_files_are_live(desired: Desired, assistant: RemoteAssistant) -> bool:
 def _plan_store(desired: Desired, store: RemoteStore | None) -> Change:
     address = desired.assistant.address
     if store is None:
-        files = FieldChange(field="files", before="", after=", ".join(file.name for file in desired.search_files))
+        files = FieldChange(field="files", before="", after=", ".join(map(_describe_file, desired.search_files)))
         content = FieldChange(field="content", before="", after=_short(desired.search_mark))
         return Change(action=Action.CREATE, kind=Kind.STORE, address=address, fields=(files, content))
     mark = store.metadata.get(tags.FILES)
     if mark == desired.search_mark:
         return Change(action=Action.IN_SYNC, kind=Kind.STORE, address=address, remote_id=store.id)
-    change = FieldChange(field="files", before=_short(mark), after=_short(desired.search_mark))
+    cut = ", ".join(_describe_file(file) for file in desired.search_files if file.chunking)
+    after = _short(desired.search_mark) + (f", {cut}" if cut else "")
+    change = FieldChange(field="files", before=_short(mark), after=after)
     return Change(action=Action.UPDATE, kind=Kind.STORE, address=address, remote_id=store.id, fields=(change,))
+
+
+def _describe_file(file: HashedFile) -> str:
+    return f"{file.name} (chunks of {file.chunking} tokens)" if file.chunking else file.name
 
 
 def _plan_creation(desired: Desired) -> Change:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from runner.backends import FUNCTION_LABEL, managed_fields
 from runner.config.writing import FieldEdit
 from runner.domain.assistant import Assistant, Tool, ToolName
 from runner.domain.plan import FieldChange, Origin
@@ -104,7 +105,9 @@ def _read_text(field: str, fields: Mapping[str, object]) -> str | None:
 
 def _read_tools(assistant: Assistant, tools: object) -> tuple[Tool, ...]:
     """The stored tools, in the file's order as far as it has them; an option that the file leaves open stays open."""
-    stored = tools if isinstance(tools, Mapping) else {}
+    stored = dict(tools) if isinstance(tools, Mapping) else {}
+    _refuse_other_functions(assistant, stored)
+    stored = {name: options for name, options in stored.items() if not name.startswith(FUNCTION_LABEL)}
     known = {tool.value: tool for tool in ToolName}
     unknown = [str(name) for name in stored if name not in known]
     if unknown:
@@ -113,6 +116,16 @@ def _read_tools(assistant: Assistant, tools: object) -> tuple[Tool, ...]:
     wanted = {known[name]: _most_results(options) for name, options in stored.items()}
     order = sorted(wanted, key=lambda name: list(declared).index(name) if name in declared else len(declared))
     return tuple(Tool(name=name, max_num_results=_choose_option(declared.get(name), wanted[name])) for name in order)
+
+
+def _refuse_other_functions(assistant: Assistant, stored: Mapping[str, object]) -> None:
+    """Raises _Unpullable if the functions there are not the file's: how they are answered can't be read back."""
+    declared = managed_fields(assistant)["tools"]
+    assert isinstance(declared, Mapping), "the tools are by name"
+    names = sorted(name for name in {*declared, *stored} if name.startswith(FUNCTION_LABEL))
+    others = [name for name in names if declared.get(name) != stored.get(name)]
+    if others:
+        raise _Unpullable(f"functions can't be taken over: {', '.join(others)} is not as the file says")
 
 
 def _choose_option(declared: Tool | None, stored: int | None) -> int | None:

@@ -6,13 +6,14 @@ read file by file; one whose mark is right is never read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from runner.backends import Files, RemoteStore, StoredFile
 from runner.domain.assistant import Namespace
 from runner.domain.conversation import FileId, StoreId
+from runner.domain.files import Chunking
 from runner.errors import RemoteError
 from runner.sync import tags
 from runner.sync.bounded import run_bounded
@@ -93,7 +94,9 @@ class StoreFiller:
     async def _attach(self, store_id: StoreId, arrivals: _Arrivals) -> None:
         hashes = {file_id: file.sha256 for file_id, file in arrivals.landed.items()}
         try:
-            await self._files.attach_files(store_id, hashes, deadline_s=self._indexing_s)
+            await self._files.attach_files(
+                store_id, hashes, deadline_s=self._indexing_s, chunking=said_chunking(arrivals.landed)
+            )
         except RemoteError as error:
             # The store knows which files made it; another sync may have put a copy in place of ours.
             usable = await self._files.list_store_files(store_id)
@@ -123,7 +126,13 @@ class StoreFiller:
 
 def _holds(stored: StoredFile, wanted: HashedFile) -> bool:
     """Whether a stored file is the wanted one; a name that the API does not tell is taken on trust."""
-    return stored.sha256 == wanted.sha256 and stored.filename in ("", wanted.name)
+    is_cut_alike = stored.chunking == wanted.chunking
+    return stored.sha256 == wanted.sha256 and is_cut_alike and stored.filename in ("", wanted.name)
+
+
+def said_chunking(files: Mapping[FileId, HashedFile]) -> dict[FileId, Chunking]:
+    """How to cut up those files for which that was said."""
+    return {file_id: one.file.chunking for file_id, one in files.items() if one.file.chunking}
 
 
 def _is_held(stored: Iterable[StoredFile], wanted: HashedFile) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from runner.backends import Files
@@ -14,8 +16,19 @@ from runner.sync.bounded import run_bounded
 from runner.sync.content import HashedFile
 
 UPLOADS_AT_ONCE = 4
+LARGE_BYTES = 1_000_000
+"""From this size on a file takes long enough to be told of on its way."""
 
 _Key = tuple[FileUse, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploading:
+    """How far a large file is; `is_over` comes last, however it ended."""
+
+    file: HashedFile
+    sent_bytes: int
+    is_over: bool = False
 
 
 class Uploads:
@@ -27,11 +40,13 @@ class Uploads:
         *,
         expires_after_days: int | None = None,
         on_release: Callable[[Sequence[FileId]], None] = lambda _: None,
+        on_progress: Callable[[Uploading], None] | None = None,
     ) -> None:
         self.released: set[FileId] = set()
         self._files = files
         self._expires_after_days = expires_after_days
         self._on_release = on_release
+        self._on_progress = on_progress
         self._places = asyncio.Semaphore(UPLOADS_AT_ONCE)
         self._tasks: dict[_Key, asyncio.Task[FileId]] = {}
         self._sent: list[FileId] = []
@@ -83,14 +98,39 @@ class Uploads:
         async with self._places:
             _check_unchanged(wanted)
             try:
-                file_id = await self._files.upload_file(
-                    wanted.file.path, wanted.name, wanted.file.use, expires_after_days=self._expires_after_days
-                )
+                with self._watch(wanted) as progress:
+                    file_id = await self._files.upload_file(
+                        wanted.file.path,
+                        wanted.name,
+                        wanted.file.use,
+                        expires_after_days=self._expires_after_days,
+                        progress=progress,
+                    )
             except UnclearOutcome as error:
                 raise UnclearOutcome(f"{error}; a copy of '{wanted.name}' may be left on the server") from error
         self._sent.append(file_id)
         _check_unchanged(wanted)
         return file_id
+
+    @contextmanager
+    def _watch(self, wanted: HashedFile) -> Iterator[Callable[[int], None] | None]:
+        """What to call while a file is sent; None where nobody is to be told."""
+        on_progress = self._on_progress
+        if on_progress is None or wanted.fingerprint.size_bytes < LARGE_BYTES:
+            yield None
+            return
+        sent_bytes = 0
+
+        def tell(sent: int) -> None:
+            nonlocal sent_bytes
+            sent_bytes = sent
+            on_progress(Uploading(file=wanted, sent_bytes=sent))
+
+        tell(0)
+        try:
+            yield tell
+        finally:
+            on_progress(Uploading(file=wanted, sent_bytes=sent_bytes, is_over=True))
 
     async def _delete(self, file_id: FileId) -> str:
         try:

@@ -20,7 +20,7 @@ from wire_server import Seen, refusal, reply, wire_server
 from runner.backends import Endpoint
 from runner.backends.assistants import open_backend
 from runner.domain.conversation import FileId, RunStatus, StoreId, ThreadId
-from runner.domain.files import FileUse
+from runner.domain.files import Chunking, FileUse
 from runner.domain.plan import Kind
 from runner.errors import (
     DeadlineExceeded,
@@ -93,7 +93,7 @@ async def test_a_run_that_does_not_end_is_cancelled_at_the_deadline(talk, status
 
 
 async def test_a_run_that_can_t_be_cancelled_either_is_said_to_be_so(talk, monkeypatch):
-    monkeypatch.setattr("runner.backends._assistants_backend.CANCELLING_S", 0.1)
+    monkeypatch.setattr("runner.backends._assistants_following.CANCELLING_S", 0.1)
     stuck = playing(wire.run("in_progress"), cancelled=wire.run("cancelling"))
     async with talk(stuck, hurried=False) as (backend, _, _):
         run = await backend.ask(wire.question(deadline_s=0.05))
@@ -101,12 +101,10 @@ async def test_a_run_that_can_t_be_cancelled_either_is_said_to_be_so(talk, monke
 
 
 async def test_functions_that_a_run_waits_for_end_it_with_their_names(talk):
-    calls = [{"id": "call_1", "type": "function", "function": {"name": "rate", "arguments": "{}"}}]
-    action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": calls}}
-    async with talk(playing(wire.run("requires_action", required_action=action))) as (backend, server, _):
+    async with talk(playing(wire.waiting(("call_1", "rate", "{}")))) as (backend, server, _):
         run = await backend.ask(wire.question())
         assert run.status is RunStatus.FAILED
-        assert run.error == "the assistant calls functions (rate), which can't be answered yet"
+        assert run.error == "the assistant calls functions that nothing here answers: rate"
         assert "POST /threads/thread_1/runs/run_1/cancel" in server.calls
 
 
@@ -177,6 +175,17 @@ async def test_files_are_attached_together_with_their_hashes_and_waited_for(talk
         await backend.files.attach_files(StoreId("vs_1"), TWO, deadline_s=5)
         assert server.seen[0].json["files"][0] == {"file_id": "file-1", "attributes": {"runner.sha256": "a" * 64}}
         assert len(server.seen) == 3
+
+
+async def test_a_file_says_how_it_is_to_be_cut_up_only_if_that_was_said(talk):
+    chunking = {FileId("file-2"): Chunking(max_tokens=200, overlap_tokens=50)}
+    async with talk(indexing(batch(completed=2, total=2))) as (backend, server, _):
+        await backend.files.attach_files(StoreId("vs_1"), TWO, deadline_s=5, chunking=chunking)
+        first, second = server.seen[0].json["files"]
+        assert "chunking_strategy" not in first
+        assert second["attributes"] == {"runner.sha256": "b" * 64, "runner.chunking": "200/50"}
+        static = {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 50}
+        assert second["chunking_strategy"] == {"type": "static", "static": static}
 
 
 async def test_more_files_than_a_batch_takes_go_in_several(talk):
@@ -300,7 +309,7 @@ async def test_a_file_that_can_t_be_read_stops_before_anything_is_sent(talk, tmp
 async def test_a_file_that_fails_half_way_is_named_and_leaves_nothing_unclear(talk, tmp_path, monkeypatch):
     path = tmp_path / "torn.txt"
     path.write_bytes(b"x" * 200_000)
-    monkeypatch.setattr("runner.backends._files._open_file", lambda _path: (_TornFile(path), 200_000))
+    monkeypatch.setattr("runner.backends._files._open_file", lambda *_: (_TornFile(path), 200_000))
     async with talk(always(*reply({"id": "file-1"}))) as (backend, _, journal):
         with pytest.raises(RemoteError, match=r"while uploading 'torn.txt' .*: a file can't be read: Input/output"):
             await backend.files.upload_file(path, "torn.txt", FileUse.FILE_SEARCH)
@@ -310,7 +319,7 @@ async def test_a_file_that_fails_half_way_is_named_and_leaves_nothing_unclear(ta
 async def test_a_file_that_shrinks_while_it_is_sent_is_no_mystery(talk, tmp_path, monkeypatch):
     path = tmp_path / "short.txt"
     path.write_bytes(b"x" * 200_000)
-    monkeypatch.setattr("runner.backends._files._open_file", lambda _path: (_ShrinkingFile(path), 200_000))
+    monkeypatch.setattr("runner.backends._files._open_file", lambda *_: (_ShrinkingFile(path), 200_000))
     async with talk(always(*reply({"id": "file-1"}))) as (backend, _, journal):
         with pytest.raises(RemoteError, match=r"while uploading 'short.txt' .*: a file changed while it was sent"):
             await backend.files.upload_file(path, "short.txt", FileUse.FILE_SEARCH)
@@ -341,3 +350,13 @@ class _ShrinkingFile(io.FileIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         return b"" if self.tell() else super().read(size)
+
+
+async def test_an_upload_tells_how_many_bytes_went_out(talk, tmp_path):
+    path, told = tmp_path / "large.txt", []
+    path.write_bytes(b"x" * 200_000)
+    async with talk(always(*reply({"id": "file-1"}))) as (backend, _, _):
+        await backend.files.upload_file(path, "large.txt", FileUse.FILE_SEARCH, progress=told.append)
+    assert told == sorted(told)
+    assert len(told) > 2
+    assert told[-1] == 200_000

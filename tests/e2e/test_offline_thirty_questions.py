@@ -15,6 +15,8 @@ from offline_talk import Talk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+TICKET = Path(__file__).parents[2] / "scenarios" / "files" / "ticket.pdf"
+
 GUIDE = """# Walks around Lisbon
 
 The city museum opens at 10:00 from Tuesday to Sunday and is closed on Mondays.
@@ -109,6 +111,41 @@ CASES = (
     declined("guide", "Where is the hotel?"),
     declined("guide", "Who is the guide?"),
     declined("guide", "What is the capital of Portugal?"),
+    # A heading names a place that the sentence under it does not speak of.
+    right("ticket", "When does the train leave Bergen?", number="57"),
+    right("ticket", "When does the train arrive in Oslo?", number="35"),
+    declined("ticket", "When does the train leave Oslo?"),
+    declined("ticket", "when does the train leave oslo?"),
+    declined("ticket", "When does the train arrive in Bergen?"),
+    declined("ticket", "When does the coach leave Hamburg?"),
+    declined("ticket", "When does the ferry leave Copenhagen?"),
+    declined("ticket", "Where does the coach leave from in Hamburg?"),
+    declined("ticket", "What seat do I have in the train to Hamburg?"),
+    # A count that holds for each is no count for several; a number belongs to the noun beside it.
+    right("ticket", "How many suitcases may each passenger bring?", number="2"),
+    right("ticket", "How many suitcases may a passenger bring?", number="2"),
+    right("ticket", "How many beds are in the cabin?", number="2"),
+    declined("ticket", "How many pieces of hand luggage may two passengers bring?"),
+    declined("ticket", "How many suitcases may we bring?"),
+    declined("ticket", "How many suitcases may passengers bring?"),
+    # The answer holds a value of the kind that was asked for: a day, a number, a place, a name.
+    right("ticket", "On which day does the ferry arrive in Copenhagen?", ends="Sunday, 14 June 2026.”"),
+    right("ticket", "From which platform does the train leave?", ends="platform 4.”"),
+    right("ticket", "In which restaurant is breakfast on the ferry served?", ends="Panorama restaurant.”"),
+    right("ticket", "What is the cabin number?", ends="with two beds.”"),
+    right("ticket", "Where does the coach leave?", ends="bay 12 of the bus terminal.”"),
+    declined("ticket", "On which day do we arrive in Hamburg?"),
+    declined("ticket", "What day does the coach leave Copenhagen?"),
+    declined("ticket", "On which deck is the car parking?"),
+    declined("ticket", "What is the deck of the car parking?"),
+    declined("ticket", "Which car is the dining car of the train?"),
+    declined("ticket", "Who closes the boarding of the ferry?"),
+    declined("ticket", "Who leaves Bergen?"),
+    declined("ticket", "Who booked the train?"),
+    declined("ticket", "Who serves breakfast on the ferry?"),
+    declined("ticket", "Is the train on time?"),
+    declined("guide", "Where does the museum open?"),
+    declined("guide", "Who opens the city museum?"),
     # Orders hidden in a document, and in a question.
     right("hostile", "What is the total?", number="7.60"),
     declined("hostile", "How much is the espresso?"),
@@ -120,7 +157,7 @@ CASES = (
 async def talks(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Talk]]:
     async with AsyncExitStack() as stack:
         found = {}
-        for name in ("diner", "cafe", "market", "hotel", "hostile", "guide"):
+        for name in ("diner", "cafe", "market", "hotel", "hostile", "guide", "ticket"):
             folder = tmp_path_factory.mktemp(name)
             found[name] = Talk(folder, [write_paper(name, folder)])
             stack.push_async_callback(found[name].close)
@@ -128,6 +165,8 @@ async def talks(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[
 
 
 def write_paper(name: str, folder: Path) -> Path:
+    if name == "ticket":
+        return TICKET
     if name == "guide":
         path = folder / "guide.md"
         path.write_text(GUIDE, encoding="utf-8")

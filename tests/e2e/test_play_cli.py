@@ -236,6 +236,42 @@ def test_a_report_that_cannot_be_written_is_exit_3_and_the_results_are_still_sho
     assert "cannot write the report" in done.err
 
 
+def test_a_report_never_overwrites_what_is_played(project: Project) -> None:
+    path = project.write_scenario(SPLIT.format(expected="12.50"))
+    before = path.read_text()
+    done = project.run("play", "--report", "json=scenarios/one.yaml")
+    assert done.code == 2
+    assert "would overwrite" in done.err
+    assert path.read_text() == before
+
+
+def test_a_full_disk_behind_the_screen_is_one_line_and_exit_3(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    program = " ".join(project.command("play"))
+    done = subprocess.run(
+        ["bash", "-c", f"{program} > /dev/full"],
+        cwd=project.folder,
+        env=dict(project.environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert done.stderr == "runner: cannot write: No space left on device\n"
+
+
+async def test_a_secret_in_an_answer_reaches_no_file_of_ours(tmp_path: Path) -> None:
+    async with project_elsewhere(tmp_path, Echo()) as project:
+        key = project.environment["ELSEWHERE_KEY"]
+        project.write_scenario(f"assistant: guide\nturns: [{{ask: 'say {key}', expect: [contains: say]}}]")
+        done = await asyncio.to_thread(project.run, "play", "--report", "json=report.json")
+        written = [path for path in project.folder.rglob("*") if path.is_file() and path.suffix != ".yaml"]
+        assert done.code == 0
+        assert key not in done.out + done.err
+        assert [path for path in written if key.encode() in path.read_bytes()] == []
+
+
 def test_an_unknown_report_kind_is_refused_before_anything_is_played(project: Project) -> None:
     project.write_scenario(SPLIT.format(expected="12.50"))
     done = project.run("play", "--report", "jsn=report.json")

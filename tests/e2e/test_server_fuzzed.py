@@ -21,7 +21,7 @@ from openai_schemas import OPENAPI
 
 from runner.server.embedded import ServerAddress, start_embedded
 
-SERVED = re.compile(r"/(assistants|threads|files|vector_stores|models)(/|$)")
+SERVED = re.compile(r"/(assistants|threads|files|vector_stores|models|responses|conversations)(/|$)")
 REQUEST_TIMEOUT_S = 20
 EXAMPLES_PER_OPERATION = 16
 """Small, so that the whole takes seconds; raise it here for a longer look."""
@@ -64,6 +64,8 @@ def known(server: ServerAddress) -> dict[str, str]:
         thread = create("/threads", messages=[{"role": "user", "content": "hello"}])
         message = create(f"/threads/{thread}/messages", role="user", content="again")
         run = create(f"/threads/{thread}/runs", assistant_id=assistant)
+        conversation = create("/conversations", items=[{"role": "user", "content": "hello"}])
+        response = create("/responses", model="gpt-6-luna", input="hello")
     return {
         "assistant_id": assistant,
         "vector_store_id": store,
@@ -72,6 +74,9 @@ def known(server: ServerAddress) -> dict[str, str]:
         "thread_id": thread,
         "message_id": message,
         "run_id": run,
+        "conversation_id": conversation,
+        "response_id": response,
+        "previous_response_id": response,
     }
 
 

@@ -196,6 +196,22 @@ def test_clean_removes_what_a_kept_play_left_and_nothing_of_syncs(project: Proje
     assert project.run("clean").out.endswith("nothing to clean\n")
 
 
+def test_clean_leaves_alone_what_an_edited_journal_only_claims(project: Project) -> None:
+    (project.root / "scenarios").mkdir()
+    (project.root / "scenarios" / "one.yaml").write_text("assistant: guide\nsmoke: true\nturns: [{ask: Hello there}]\n")
+    project.run("sync")
+    project.run("play", "--keep")
+    (synced,) = re.findall(r"assistant \S+: (asst_\w+)", project.run("list").out)
+    (journal,) = (project.root / ".runner" / "plays").rglob("journal.jsonl")
+    with journal.open("a") as file:
+        file.write(json.dumps({"entry": "created", "number": 900, "kind": "assistant", "id": synced}) + "\n")
+        file.write('{"entry": "created", "kind": "something newer", "id": 5}\n{"entry": "crea')
+    cleaned = project.run("clean")
+    assert cleaned.code == 0, cleaned.err
+    assert f"assistant {synced} carries no tag of a play of ours, and was left alone" in cleaned.out
+    assert synced in project.run("list").out
+
+
 def test_of_what_only_tags_tell_only_the_old_is_cleaned(project: Project) -> None:
     (project.root / "scenarios").mkdir()
     (project.root / "scenarios" / "one.yaml").write_text("assistant: guide\nsmoke: true\nturns: [{ask: Hello there}]\n")

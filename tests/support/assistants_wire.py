@@ -5,6 +5,7 @@ from __future__ import annotations
 from runner.backends import Deployment, Question
 from runner.domain.assistant import Address, Assistant
 from runner.domain.conversation import AssistantId
+from runner.domain.functions import Answering, Function
 from runner.domain.location import Location
 
 HERE = Location("assistants.yaml", 1, 1)
@@ -14,6 +15,20 @@ DEPLOYED = Deployment(assistant=GUIDE, assistant_id=AssistantId("asst_1"))
 
 def question(**fields) -> Question:
     return Question(**{"deployment": DEPLOYED, "text": "How much?", "thread_id": None, **fields})
+
+
+def function(name: str = "rate", **fields) -> Function:
+    """A declared function that takes a currency and returns 1."""
+    parameters = {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
+    answering = Answering(kind="returns", settings={"value": 1}, location=HERE)
+    return Function(**{"name": name, "parameters": parameters, "answering": answering, "location": HERE, **fields})
+
+
+def waiting(*calls: tuple[str, str, str], **fields) -> dict:
+    """A run that waits for functions: (call id, name, arguments) of each call."""
+    asked = [{"id": id, "type": "function", "function": {"name": name, "arguments": text}} for id, name, text in calls]
+    action = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": asked}}
+    return run("requires_action", required_action=action, **fields)
 
 
 def assistant(**fields) -> dict:

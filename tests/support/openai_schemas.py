@@ -28,6 +28,9 @@ NULL_IN_RECORDINGS = {
     "ListRunStepsResponse": ("first_id", "last_id"),
     "ListVectorStoreFilesResponse": ("first_id", "last_id"),
     "ListVectorStoresResponse": ("first_id", "last_id"),
+    "ModelResponseProperties": ("user",),
+    "ResponseItemList": ("first_id", "last_id"),
+    "ConversationItemList": ("first_id", "last_id"),
 }
 ABSENT_IN_RECORDINGS = {
     "MessageObject": ("status", "incomplete_details", "completed_at", "incomplete_at"),
@@ -77,6 +80,8 @@ def _load_components(absent: tuple[tuple[str, tuple[str, ...]], ...]) -> Any:
         schemas[name]["required"] = [one for one in schemas[name]["required"] if one not in fields]
     # The file lets an upload have this purpose, and not the answer.
     schemas["OpenAIFile"]["properties"]["purpose"]["enum"].append("evals")
+    # A response that is not over, or was cancelled, has no usage.
+    schemas["ResponseUsage"] = {"anyOf": [schemas["ResponseUsage"], {"type": "null"}]}
     for name, (field, value) in RENAMED_IN_RECORDINGS.items():
         schemas[name]["properties"][field] = {"const": value}
     return document["components"]
@@ -90,6 +95,18 @@ def _allow_nulls(node: Any) -> Any:
         return node
     plain = {key: _allow_nulls(value) for key, value in node.items()}
     return {"anyOf": [plain, {"type": "null"}]} if plain.pop("nullable", False) is True else plain
+
+
+def response_event_validator() -> Validate:
+    """Checks an event of a response's stream, by its name and data."""
+    check_event = openapi_validator()
+
+    def check(name: str, data: object) -> None:
+        assert isinstance(data, dict), f"the event {name!r} is no object"
+        assert data["type"] == name, f"the event {name!r} calls itself {data['type']!r}"
+        check_event("ResponseStreamEvent", data)
+
+    return check
 
 
 def event_validator() -> Validate:

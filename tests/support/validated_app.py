@@ -6,7 +6,7 @@ import json
 import re
 from functools import cache
 
-from openai_schemas import OPENAPI, event_validator, openapi_validator
+from openai_schemas import OPENAPI, event_validator, openapi_validator, response_event_validator
 from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
@@ -69,7 +69,8 @@ class _Heard:
             openapi_validator()(name, json.loads(self._body))
 
     def _judge_events(self) -> None:
-        check = event_validator()
+        is_about_responses = self._path.startswith("/v1/responses")
+        check = response_event_validator() if is_about_responses else event_validator()
         for block in self._body.decode().split("\n\n")[:-1]:
             fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
             if fields.get("data") not in (None, "[DONE]"):

@@ -25,6 +25,11 @@ async def make_calls(engine: Engine, run: RunRecord, step: StepRecord) -> bool:
         tasks = [group.create_task(_make_call(engine, run, step, number)) for number in range(len(step.calls))]
     step = replace(step, calls=tuple(task.result() for task in tasks))
     if any(isinstance(call, FunctionCall) for call in step.calls):
+        if run.ends_with_calls:
+            with engine.store.transaction():
+                close_step(engine, step)
+                move_run(engine, run.id, RunState.COMPLETED)
+            return False
         with engine.store.transaction():
             engine.store.replace(step)
             move_run(engine, run.id, RunState.REQUIRES_ACTION)

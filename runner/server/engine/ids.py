@@ -23,6 +23,8 @@ class IdKind(Enum):
     FILE = ("file-", _ALPHANUMERIC, 22)
     STORE = ("vs_", _HEXADECIMAL, 32)
     BATCH = ("vsfb_", _HEXADECIMAL, 32)
+    RESPONSE = ("resp_", _HEXADECIMAL, 50)
+    CONVERSATION = ("conv_", _HEXADECIMAL, 48)
 
 
 NewId = Callable[[IdKind], str]

@@ -242,6 +242,7 @@ class RunRecord(Record):
 
     `last_messages` limits what the inference sees of the thread; `tool_choice` is as a Scene has it. `awaited` are
     the calls that the client is to answer. The `failure` of an incomplete run has the limit's name as its code.
+    With `ends_with_calls` it does not wait for them: it is complete, and another run goes on with the outputs.
     """
 
     KIND: ClassVar[str] = "run"
@@ -255,6 +256,7 @@ class RunRecord(Record):
     last_messages: int | None = None
     tool_choice: str = "auto"
     parallel_tool_calls: bool = True
+    ends_with_calls: bool = False
     max_prompt_tokens: int | None = None
     max_completion_tokens: int | None = None
     awaited: tuple[FunctionCall, ...] = ()

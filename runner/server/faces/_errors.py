@@ -20,6 +20,10 @@ _NOT_FOUND: Mapping[str, str] = {
     "vector_store": "Vector store with id '{id}' not found.",
     "stored_file": "No file found with id '{id}' in vector store '{parent}'.",
     "batch": "No file batch found with id '{id}' in vector store '{parent}'.",
+    "response": "Response with id '{id}' not found.",
+    "conversation": "Conversation with id '{id}' not found.",
+    "item": "Item with id '{id}' not found.",
+    "container": "Container with id '{id}' not found.",
     "model": "The model '{id}' does not exist",
 }
 

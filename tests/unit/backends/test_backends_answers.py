@@ -12,13 +12,14 @@ from runner.backends import Deployment, managed_fields
 from runner.backends import _assistants_wire as reading
 from runner.backends._assistants_answers import build_run, is_settled
 from runner.domain.assistant import Tool, ToolName
-from runner.domain.conversation import Ending, FileId, RunStatus, StoreId, Usage
+from runner.domain.conversation import Ending, FileId, FunctionAnswer, RunStatus, StoreId, Usage
 from runner.domain.files import FileUse
 
 
-def build(run: dict, *messages: dict, steps: tuple[dict, ...] = ()):
+def build(run: dict, *messages: dict, steps: tuple[dict, ...] = (), answers=None):
     read_messages = [reading.read_message(message) for message in messages]
-    return build_run(reading.read_run(run), read_messages, [reading.read_step(one) for one in steps], duration_s=1.5)
+    read_steps = [reading.read_step(one) for one in steps]
+    return build_run(reading.read_run(run), read_messages, read_steps, answers=answers or {}, duration_s=1.5)
 
 
 def test_the_answer_is_the_run_s_own_however_the_list_is_ordered():
@@ -103,6 +104,13 @@ def test_steps_come_oldest_first_with_what_went_in_and_out():
     assert run.usage == Usage(input_tokens=5, output_tokens=6, total_tokens=11)
 
 
+def test_a_function_that_was_answered_with_an_error_did_not_complete():
+    function = {"id": "call_1", "type": "function", "function": {"name": "rate", "output": "error: no such rate"}}
+    answers = {"call_1": FunctionAnswer(output="error: no such rate", is_error=True)}
+    run = build(wire.run(), steps=(wire.step(function, {**function, "id": "call_2"}),), answers=answers)
+    assert [(step.tool, step.completed) for step in run.steps] == [("rate", False), ("rate", True)]
+
+
 def test_a_run_whose_message_or_last_step_is_not_listed_yet_is_not_settled():
     run = reading.read_run(wire.run())
     message = reading.read_message(wire.message())
@@ -116,11 +124,21 @@ def test_a_run_whose_message_or_last_step_is_not_listed_yet_is_not_settled():
 
 def test_an_assistant_that_comes_back_compares_equal_to_the_file():
     tools = (Tool(name=ToolName.FILE_SEARCH, max_num_results=4), Tool(name=ToolName.CODE_INTERPRETER))
-    guide = replace(wire.GUIDE, tools=tools, temperature=Decimal("0.2"), metadata={"team": "travel"})
+    functions = (wire.function(description="Today's rate"), wire.function("other", strict=True))
+    guide = replace(
+        wire.GUIDE, tools=tools, functions=functions, temperature=Decimal("0.2"), metadata={"team": "travel"}
+    )
     body = reading.assistant_body(Deployment(assistant=guide, assistant_id=None), {"runner.address": "a"}, resets=True)
     remote = reading.read_assistant({**wire.assistant(), **body})
     assert remote.fields == managed_fields(guide)
     assert remote.metadata == {"team": "travel", "runner.address": "a"}
+
+
+def test_a_function_without_parameters_comes_back_equal_even_if_the_server_says_none():
+    guide = replace(wire.GUIDE, functions=(wire.function(parameters={"type": "object", "properties": {}}),))
+    tool = {"type": "function", "function": {"name": "rate", "parameters": None, "description": None}}
+    remote = reading.read_assistant(wire.assistant(tools=[tool], model="gpt-6-luna"))
+    assert remote.fields["tools"] == managed_fields(guide)["tools"]
 
 
 def test_a_create_sends_only_what_the_file_says_and_an_update_resets_the_rest():

@@ -163,6 +163,142 @@ def test_no_way_to_take_numbers_lets_a_doubtful_one_pass(answer: str, value: str
     assert not judge(answer, value, take=take).holds
 
 
+WRONG = [
+    ("minus 39.25", "39.25", "-39.25"),
+    ("Negative $39.25", "39.25", "-39.25"),
+    ("39.25 bn", "39.25", "39250000000"),
+    ("39.25 billion", "39.25", "39250000000"),
+    ("39.25 times two", "39.25", "worked out"),
+    ("39.25 doubled", "39.25", "worked out"),
+    ("double 39.25", "39.25", "worked out"),
+    ("twice $39.25", "39.25", "worked out"),
+    ("half of 39.25", "39.25", "worked out"),
+    ("a third of **39.25**", "39.25", "worked out"),
+    ("three times 39.25", "39.25", "worked out"),
+    ("1/39.25", "39.25", "worked out"),
+    ("480 squared", "480", "worked out"),
+    ("480 and a half", "480", "worked out"),
+    ("10% of 480", "480", "worked out"),
+    ("ten percent of the 480", "480", "worked out"),
+    ("480 plus tax", "480", "worked out"),
+    ("$480 + shipping", "480", "worked out"),
+    ("<480", "480", "bound"),
+    (">480", "480", "bound"),
+    ("x>480", "480", "bound"),
+    ("It is >= 480", "480", "bound"),
+    ("< 480", "480", "bound"),
+    ("480+", "480", "bound"),
+    ("480 or more", "480", "bound"),
+    ("from 480 upwards", "480", "bound"),
+    ("off by 39.25", "39.25", "far off"),
+    ("$39.25 short of the total", "39.25", "far off"),
+    ("39.25 dollars short of the total", "39.25", "far off"),
+    ("480 is too low", "480", "far off"),
+    ("480 too much", "480", "far off"),
+    ("Neither 40 nor 39.25", "39.25", "denied"),
+    ("Neither 40 nor 39.25", "40", "denied"),
+    ("I would not say 39.25", "39.25", "denied"),
+    ("I wouldn't say that it's 39.25", "39.25", "denied"),
+    ("anything except 39.25", "39.25", "denied"),
+    ("anything but 39.25", "39.25", "denied"),
+    ("far from 39.25", "39.25", "denied"),
+    ("It's hardly 39.25", "39.25", "denied"),
+    ("I doubt that it is 39.25", "39.25", "denied"),
+    ("It would be false to claim 39.25", "39.25", "denied"),
+    ("~~39.25~~", "39.25", "struck out"),
+    ("~~**$39.25**~~", "39.25", "struck out"),
+    ("<del>39.25</del>", "39.25", "struck out"),
+    ("I can't tell whether it is 39.25.", "39.25", "left open"),
+    ("I don't know if it's 39.25.", "39.25", "left open"),
+    ("Is it 39.25?", "39.25", "left open"),
+    ("Did you mean **39.25** dollars?", "39.25", "left open"),
+    ("39.25?", "39.25", "left open"),
+    ("If it were 39.25 then", "39.25", "left open"),
+    ("four hundred eighty-one (480)", "480", "words before"),
+    ("HTTP 480", "480", "no number"),
+    ("Error 480: cannot answer", "480", "no number"),
+    ("Error code 480", "480", "no number"),
+    ("(ref 480)", "480", "no number"),
+    ("See page 480", "480", "no number"),
+    ("See pages 479-480", "480", "no number"),
+    ("Page 1 of 480", "480", "no number"),
+    ("Rule 2: answer briefly", "2", "no number"),
+    ("room 480", "480", "no number"),
+    ("Room number **480**", "480", "no number"),
+    ("ISBN 480", "480", "no number"),
+    ("ISBN: 480", "480", "no number"),
+    ("version 39.25", "39.25", "no number"),
+    ("480p", "480", "no number"),
+    ("480 BC", "480", "no number"),
+    ("AD 480", "480", "no number"),
+]
+
+
+@pytest.mark.parametrize(("answer", "value", "why"), WRONG)
+def test_a_wrong_answer_with_the_right_digits_fails_and_says_why(answer: str, value: str, why: str) -> None:
+    finding = judge(answer, value)
+
+    assert not finding.holds
+    assert why in finding.reason
+
+
+@pytest.mark.parametrize(("answer", "value", "_why"), WRONG)
+@pytest.mark.parametrize("take", ["final", "only", "any", "all", "first"])
+def test_no_way_to_take_numbers_lets_a_wrong_answer_pass(answer: str, value: str, _why: str, take: str) -> None:
+    assert not judge(answer, value, take=take).holds
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ("minus 39.25", "-39.25"),
+        ("100 minus 60.75 is 39.25", "39.25"),
+        ("Half of 78.50 is 39.25", "39.25"),
+        ("10% of 392.50 is 39.25", "39.25"),
+        ("He went 5 times.", "5"),
+        ("480 square feet", "480"),
+        ("≈480", "480"),
+        ("about 480", "480"),
+        ("nearly 480", "480"),
+        ("480 or so", "480"),
+        ("> 480", "480"),
+        ("<td>480</td>", "480"),
+        ('<span class="total" style="color: red">480</span>', "480"),
+        ("=> 480", "480"),
+        ("=>480", "480"),
+        ("->480", "480"),
+        ("<480>", "480"),
+        ("The total is 39.25. Anything else?", "39.25"),
+        ("The total is 39.25 – would you like a receipt?", "39.25"),
+        ("How much is 23.75 + 15.50? 39.25", "39.25"),
+        ("There is no doubt that it is 39.25", "39.25"),
+        ("Without doubt 39.25", "39.25"),
+        ("Your sum was wrong: it is 39.25", "39.25"),
+        ("I'm not certain, but it is 39.25", "39.25"),
+        ("If 2 people share the bill each pays 39.25", "39.25"),
+        ("Whether or not you tip you pay 39.25", "39.25"),
+        ("four hundred eighty (480)", "480"),
+        ("one hundred and five (105)", "105"),
+        ("a hundred (100)", "100"),
+        ("two thousand three hundred (2,300)", "2300"),
+        ("1.5 million (1,500,000)", "1500000"),
+        ("thirty-nine point two five (39.25)", "39.25"),
+        ("~~40~~ 39.25", "39.25"),
+        ("39.25 (see page 4)", "39.25"),
+        ("In step 2, 480 is the sum", "480"),
+        ("Step 2: 480", "480"),
+        ("Room 4 – 480", "480"),
+        ("Room 480 EUR", "480"),
+        ("50p", "50"),
+        ("There is room for 12", "12"),
+    ],
+)
+def test_words_that_leave_the_number_as_it_is_leave_it_so(answer: str, value: str) -> None:
+    finding = judge(answer, value)
+
+    assert finding.holds, finding.reason
+
+
 @pytest.mark.parametrize(
     ("answer", "value"),
     [

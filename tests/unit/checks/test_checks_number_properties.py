@@ -190,6 +190,8 @@ HOSTILE = (
     ),
     *("a1", "a-", "a_", "/a", "-", "- ", "$", "( ", "[^", "【", "[1:1†", "\\frac{", "\u200b"),
     *("not the ", "of the ", "is not a ", "Jan "),
+    *("whether ", "if it is ", "1 and ", "1 plus ", "1 is too ", "page 1 ", "page 1-", "(one hundred ", "(one 1) "),
+    *("<b", "<1", ">1", "1+ ", "~~1", "minus ", "minus 1 ", "doubt that it ", "1 p", "half of ", "% of 1 "),
 )
 
 

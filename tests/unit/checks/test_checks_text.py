@@ -171,7 +171,26 @@ class TestMatches:
         assert not check.judge(run("39 dollars")).holds
 
     def test_an_empty_match_in_an_empty_answer_is_no_match(self) -> None:
-        assert not matches.Check(pattern=".*").judge(run(" ")).holds
+        assert not matches.Check(pattern=r"\d*", whole=True).judge(run(" ")).holds
+
+    @pytest.mark.parametrize("pattern", [".*", "x*", "(?:a|)", "^.*$", r"(?s)\A.*\Z", "gate|"])
+    def test_a_pattern_that_cannot_fail_is_refused(self, pattern: str) -> None:
+        with pytest.raises(ValueError, match="can't fail"):
+            matches.Check(pattern=pattern)
+
+    @pytest.mark.parametrize("pattern", [".*", "(?s).*", r"[\s\S]*"])
+    def test_a_whole_pattern_that_cannot_fail_is_refused(self, pattern: str) -> None:
+        with pytest.raises(ValueError, match="can't fail"):
+            matches.Check(pattern=pattern, whole=True)
+
+    @pytest.mark.parametrize(
+        ("pattern", "whole", "answer"),
+        [("x*", True, "y"), (r"\d*", True, "a"), ("gate|", True, "room"), ("^(?!.*sorry)", False, "sorry")],
+    )
+    def test_a_pattern_that_can_fail_is_not_refused_for_matching_nothing(
+        self, pattern: str, whole: bool, answer: str
+    ) -> None:
+        assert not matches.Check(pattern=pattern, whole=whole).judge(run(answer)).holds
 
     @pytest.mark.parametrize("pattern", ["(", "[a", "*a", r"(?P<x>a)(?P=y)", "a{2,1}"])
     def test_a_bad_pattern_is_refused_when_it_is_read(self, pattern: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from runner.checks import cites, tool_called, tool_not_called
@@ -57,6 +59,27 @@ class TestToolCalled:
         assert finding.reason == "code_interpreter was called 3 times"
         mixed = check.judge(run(CODE, BROKEN_CODE)).reason
         assert mixed == "code_interpreter was called once and called once without completing"
+
+    def test_only_calls_with_the_arguments_count_whatever_their_order_or_others(self) -> None:
+        step = Step(tool="rate", completed=True, input='{"on": "today", "amount": 1.0, "to": "NOK"}')
+        check = tool_called.Check(tool="rate", arguments={"to": "NOK", "amount": 1, "from": None}, times=1)
+
+        assert check.judge(run(step, Step(tool="rate", completed=True, input='{"to": "SEK"}'))).holds
+
+    def test_other_arguments_are_shown(self) -> None:
+        check = tool_called.Check(tool="rate", arguments={"to": "NOK", "amount": Decimal("0.5")})
+        finding = check.judge(run(Step(tool="rate", completed=True, input='{"to": "SEK"}'), SEARCH))
+
+        assert not finding.holds
+        assert finding.expected == 'a call of rate with {"to": "NOK", "amount": 0.5}'
+        assert finding.found == 'rate with {"to": "SEK"}'
+        assert finding.reason == 'rate with {"to": "NOK", "amount": 0.5} was not called'
+
+    @pytest.mark.parametrize("written", ["", "print(1)", "[1]", "[" * 100_000])
+    def test_what_is_no_json_object_has_no_arguments(self, written: str) -> None:
+        call = Step(tool="rate", completed=True, input=written)
+
+        assert not tool_called.Check(tool="rate", arguments={"to": "NOK"}).judge(run(call)).holds
 
     def test_the_name_of_2023_is_understood_on_both_sides(self) -> None:
         assert tool_called.Check(tool="retrieval").judge(run(SEARCH)).holds

@@ -8,6 +8,7 @@ import pytest
 
 from runner.config import load_configuration
 from runner.domain.assistant import Server
+from runner.domain.files import Chunking
 from runner.errors import ConfigError, NothingFound, UsageError
 
 PROJECT = "version: 1\nnamespace: demo\nassistants: {helper: {model: any, tools: [file_search]}}\n"
@@ -200,12 +201,17 @@ def test_one_path_named_by_itself_has_the_say_over_a_glob(root):
     assert file.use.value == "code_interpreter"
 
 
-def test_more_than_twenty_files_for_code_are_refused(root):
-    for number in range(21):
-        write(root / "knowledge" / f"{number}.csv", "x")
-    tools = "tools: [code_interpreter], files: ['knowledge/*']"
-    write(root / "assistants.yaml", PROJECT.replace("tools: [file_search]", tools))
-    assert "21 files for code_interpreter; the API takes 20" in mistakes(root)[0]
+def test_a_glob_may_say_how_its_files_are_cut_up_and_a_path_by_itself_has_the_say(root):
+    (root / "rules.md").write_text("Noon.")
+    (root / "meals.md").write_text("Seven.")
+    write(
+        root / "assistants.yaml",
+        "version: 1\nnamespace: n\nassistants:\n  helper:\n    model: m\n    tools: [file_search]\n    files:\n"
+        "      - {file: '*.md', chunking: {max_tokens: 401}}\n      - meals.md\n",
+    )
+    (helper,) = load(root).project.assistants
+    chunking = {file.name: file.chunking for file in helper.files}
+    assert chunking == {"rules.md": Chunking(max_tokens=401, overlap_tokens=200), "meals.md": None}
 
 
 def test_instructions_from_a_file_are_confined_checked_and_trimmed(root):

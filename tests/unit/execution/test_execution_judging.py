@@ -36,6 +36,7 @@ def test_a_complete_answer_fails_when_a_check_says_no() -> None:
         ({"declined": "No language model is connected."}, Outcome.FAILED),
         ({"refusal": "I can't help with that."}, Outcome.FAILED),
         ({"text": "  "}, Outcome.ERRORED),
+        ({"text": "\u200b\u2060\ufeff"}, Outcome.ERRORED),
         ({"status": RunStatus.FAILED}, Outcome.ERRORED),
         ({"status": RunStatus.INCOMPLETE}, Outcome.ERRORED),
         ({"status": RunStatus.CANCELLED}, Outcome.ERRORED),

@@ -34,9 +34,7 @@ async def test_results_come_in_the_order_of_the_files_whoever_finishes_first() -
         await asyncio.sleep(0.02 if scenario.name == "s0" else 0)
         return result_of(scenario)
 
-    results = await play_side_by_side(
-        scenarios(5), play, jobs=3, stops_after=fatal_reason, interruption=Interruption()
-    )
+    results = await play_side_by_side(scenarios(5), play, jobs=3, stops_after=fatal_reason, interruption=Interruption())
     assert [result.scenario.name for result in results] == ["s0", "s1", "s2", "s3", "s4"]
 
 
@@ -63,9 +61,7 @@ async def test_what_will_fail_for_all_stops_the_rest(cause: Exception) -> None:
     async def play(scenario: Scenario) -> ScenarioResult:
         return result_of(scenario, Outcome.ERRORED, cause)
 
-    results = await play_side_by_side(
-        scenarios(4), play, jobs=1, stops_after=fatal_reason, interruption=Interruption()
-    )
+    results = await play_side_by_side(scenarios(4), play, jobs=1, stops_after=fatal_reason, interruption=Interruption())
     assert [result.outcome for result in results] == [Outcome.ERRORED] + [Outcome.SKIPPED] * 3
     assert "not started" in results[1].reason
 

@@ -18,7 +18,7 @@ from runner.backends import Deployment, Question, RemoteAssistant, RemoteStore, 
 from runner.domain.assistant import Address, Assistant, Namespace, Tool, ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import AssistantId, FileId, Run, StoreId, ThreadId
-from runner.domain.files import FileUse, LocalFile
+from runner.domain.files import Chunking, FileUse, LocalFile
 from runner.domain.location import Location
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UnclearOutcome
@@ -103,9 +103,17 @@ class MemoryBackend:
         self.journal.deleted(Kind.ASSISTANT, assistant_id)
 
     async def upload_file(
-        self, path: Path, name: str, use: FileUse, *, expires_after_days: int | None = None
+        self,
+        path: Path,
+        name: str,
+        use: FileUse,
+        *,
+        expires_after_days: int | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> FileId:
         def make() -> FileId:
+            if progress:
+                progress(path.stat().st_size)
             file_id = FileId(self.server.next_id("file"))
             self.server.files[file_id] = (name, path.read_bytes())
             return file_id
@@ -148,7 +156,14 @@ class MemoryBackend:
         await self._write("delete_store", delete)
         self.journal.deleted(Kind.STORE, store_id)
 
-    async def attach_files(self, store_id: StoreId, files: Mapping[FileId, str], *, deadline_s: float) -> None:
+    async def attach_files(
+        self,
+        store_id: StoreId,
+        files: Mapping[FileId, str],
+        *,
+        deadline_s: float,
+        chunking: Mapping[FileId, Chunking] | None = None,
+    ) -> None:
         def attach() -> None:
             failed = []
             for file_id, sha256 in files.items():
@@ -156,7 +171,8 @@ class MemoryBackend:
                 if content in self.server.unreadable:
                     failed.append(name)
                 else:
-                    stored = StoredFile(file_id=file_id, sha256=sha256, filename=name)
+                    cut = str((chunking or {}).get(file_id, ""))
+                    stored = StoredFile(file_id=file_id, sha256=sha256, filename=name, chunking=cut)
                     _get(self.server.stored, store_id)[file_id] = stored
             if failed:
                 raise RemoteError(f"{', '.join(failed)}: no text can be had")

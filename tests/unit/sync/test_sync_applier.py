@@ -19,7 +19,7 @@ from sync_memory import (
 )
 
 from runner.domain.conversation import AssistantId, FileId
-from runner.domain.files import FileUse
+from runner.domain.files import Chunking, FileUse
 from runner.domain.plan import Action, Kind
 from runner.errors import RemoteError
 from runner.journal import Journal
@@ -107,6 +107,23 @@ async def test_a_changed_file_replaces_the_old_one_without_a_gap(backend: Memory
     assert second.writes == ["upload_file", "attach_files", "detach_file", "tag_store", "delete_file"]
     assert sorted(name for name, _ in backend.server.files.values()) == ["city.md", "food.md"]
     assert (await sync(backend, make_assistant(files=(make_file(tmp_path / "city.md", "new"),)))).errors == []
+
+
+async def test_changed_chunking_replaces_the_file_without_a_gap(backend: MemoryBackend, tmp_path: Path) -> None:
+    city, food = make_file(tmp_path / "city.md"), make_file(tmp_path / "food.md")
+    finely = replace(city, chunking=Chunking(max_tokens=200, overlap_tokens=50))
+    await sync(backend, make_assistant(files=(city, food)))
+    (store_id,) = backend.server.stores
+
+    second = await sync(backend, make_assistant(files=(finely, food)))
+    (change,) = second.told[0].change.fields
+    assert change.after.endswith(", city.md (chunks of 200/50 tokens)")
+    assert second.writes == ["upload_file", "attach_files", "detach_file", "tag_store", "delete_file"]
+    assert {one.filename: one.chunking for one in backend.server.stored[store_id].values()} == {
+        "city.md": "200/50",
+        "food.md": "",
+    }
+    assert (await sync(backend, make_assistant(files=(finely, food)))).writes == []
 
 
 async def test_the_same_content_is_uploaded_once_for_several_assistants(backend: MemoryBackend, tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from runner.server.inference._offline.answering import answers_word
 from runner.server.inference._offline.documents import Document, by_tier
 from runner.server.inference._offline.matching import NotSure
 from runner.server.inference._offline.question import Lookup, Wanted
 from runner.server.inference._offline.references import PAPERS
-from runner.server.inference._offline.relevance import asked_predicates, is_about
+from runner.server.inference._offline.relevance import is_about, stated_roots
 from runner.server.inference._offline.sentences import Sentence, read_sentences
 from runner.server.inference._offline.values import find_value
 from runner.server.inference._offline.vocabulary import NEGATIONS, PRICE_NOUNS
@@ -23,7 +24,8 @@ _POLITE = (
 )
 _KINDS = (
     (Wanted.TIME, r"(?:at )?what time\b|(?:at )?which time\b|what is the (?:\w+ )?time\b"),
-    (Wanted.WHEN, r"(?:until |by |from |since )?when\b|(?:on )?(?:what|which) (?:date|day)\b|what is the date\b"),
+    (Wanted.WHEN, r"(?:until |by |from |since )?when\b"),
+    (Wanted.DAY, r"(?:on )?(?:what|which) (?:date|day|weekday)\b|what is the (?:date|day|weekday)\b"),
     (Wanted.DURATION, r"how long\b"),
     (Wanted.COUNT, r"how many (?P<counted>[a-z-]+)"),
     (
@@ -51,16 +53,6 @@ _HARMLESS = re.compile(
     r"|^(?:here is|this is|i (?:have )?(?:attached|uploaded|sent you)|attached is|see) (?:my|our|the|a|an)?[\w ]*$"
 )
 _ON_PAPER = re.compile(rf" (?:on|in|from|according to) (?:the|my|our|this) (?:attached )?(?:{PAPERS})$")
-_PREPOSITION = r"(?:at|in|on|near|opposite|behind|beside|under|next to|between)"
-_PLACE = re.compile(
-    rf"\b(?:{_PREPOSITION[3:-1]}|from|to|address|platform|gate|terminal|hall|floor|street)\b", re.IGNORECASE
-)
-_IS_PLACE = re.compile(
-    rf"\b(?:is|are|lies?|located|situated|stay(?:s|ing)?) {_PREPOSITION}\b(?! \d)|^\d\S* .*\b(?:at|in|on)\b|^[\w ]+:\s",
-    re.IGNORECASE,
-)
-_IS_THING = re.compile(r":\s|\b(?:is|are|was|were) (?:an? |the |called |named |number )?[A-Z0-9“\"]|\b(?:is|are) an? ")
-_NAME = re.compile(r"(?<=[\w:,] )[A-Z][\w'’.-]+|:\s*[A-Z]")
 MAX_QUOTE = 300
 
 
@@ -87,7 +79,8 @@ def read_lookup(prepared: str) -> Lookup | None:
     for wanted, pattern in _KINDS:
         found = re.match(pattern, question)
         if found is not None:
-            return _lookup(question, wanted, found)
+            lookup = _lookup(question, wanted, found)
+            return replace(lookup, stated=stated_roots(lookup, prepared)) if lookup is not None else None
     return None
 
 
@@ -118,7 +111,7 @@ def find_fact(lookup: Lookup, documents: Sequence[Document]) -> Fact:
 
 def _covers(sentence: Sentence, lookup: Lookup) -> bool:
     own = sentence.roots & set(lookup.roots)
-    is_complete = bool(own) and set(lookup.roots) <= sentence.roots | sentence.context_roots
+    is_complete = bool(own) and lookup.stated <= own and set(lookup.roots) <= sentence.roots | sentence.context_roots
     return is_complete and is_about(lookup, sentence.text, sentence.context_roots)
 
 
@@ -139,24 +132,9 @@ def _value(lookup: Lookup, sentence: Sentence) -> str | None:
     if len(lookup.roots) < 2 and not is_defined:
         return None
     if lookup.wanted is Wanted.ANYTHING:
-        return "" if _fits_word(lookup, sentence, is_defined=is_defined) else None
+        return "" if answers_word(lookup, sentence, is_defined=is_defined) else None
     negated = NEGATIONS & set(read_words(sentence.text)) - set(read_words(lookup.text))
     return None if negated else find_value(lookup, sentence.text)
-
-
-def _fits_word(lookup: Lookup, sentence: Sentence, *, is_defined: bool) -> bool:
-    """Whether a sentence can answer the question's word: where asks for a place, who for a name."""
-    if not sentence.is_statement and not is_defined:
-        return False
-    if lookup.text.startswith("where"):
-        only_is = re.match(r"where (?:is|are|was|were) ", lookup.text) and not re.search(r"\w{3}ed\b", lookup.text)
-        is_place = _IS_PLACE if only_is and not asked_predicates(lookup) else _PLACE
-        return bool(is_place.search(sentence.text))
-    if lookup.text.startswith("who"):
-        return bool(_NAME.search(sentence.text))
-    if lookup.text.startswith("what") and len(lookup.roots) == 1:
-        return _IS_THING.search(sentence.text) is not None
-    return True
 
 
 def _defines(sentence: Sentence, lookup: Lookup) -> bool:

@@ -64,6 +64,7 @@ class Wanted(Enum):
     MONEY = "an amount"
     TIME = "a time"
     WHEN = "a date or time"
+    DAY = "a date or weekday"
     COUNT = "a number"
     DURATION = "a duration"
     ANYTHING = "a statement"
@@ -71,12 +72,16 @@ class Wanted(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """A fact to find in documents; `roots` must all be there. `counted` is what a COUNT counts."""
+    """A fact to find in documents; `roots` must all be there. `counted` is what a COUNT counts.
+
+    `stated` are the roots that the sentence itself must hold, where others may stand in its heading.
+    """
 
     text: str
     roots: tuple[str, ...]
     wanted: Wanted
     counted: str = ""
+    stated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

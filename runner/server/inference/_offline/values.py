@@ -32,17 +32,30 @@ _DURATION = (
 _PATTERNS = {
     Wanted.TIME: rf"{_TIME}",
     Wanted.WHEN: rf"{_TIME}\son\s{_DATE}|{_DATE}(?:,?\s(?:at\s)?{_TIME})?|{_TIME}|{_WEEKDAY}",
+    Wanted.DAY: rf"{_DATE}|{_WEEKDAY}",
     Wanted.MONEY: _MONEY,
     Wanted.DURATION: _DURATION,
 }
+_VALUE = re.compile(rf"{_DATE}|{_TIME}|{_MONEY}|{_WEEKDAY}")
+MASK = "\x00"
 _CLAUSE = re.compile(r"\s?(?:[;,()]|\s[-–—]\s|\bbut\b|\band\b|\bwhile\b|→|->)\s?")
+
+
+def mask_values(text: str) -> str:
+    """The text with MASK in place of every date, time, amount of money and weekday."""
+    return _VALUE.sub(MASK, text)
+
+
+def has_amount(text: str) -> bool:
+    """Whether an amount of money stands in it."""
+    return re.search(_MONEY, text, re.IGNORECASE) is not None
 
 
 def find_value(lookup: Lookup, sentence: str) -> str | None:
     """The one value of the wanted type that belongs to what was asked for; None if there is none, or it is unclear."""
     if lookup.wanted is Wanted.COUNT:
         return _find_count(lookup, words_to_digits(sentence))
-    pattern = re.compile(_PATTERNS[lookup.wanted], 0 if lookup.wanted is Wanted.WHEN else re.IGNORECASE)
+    pattern = re.compile(_PATTERNS[lookup.wanted], 0 if lookup.wanted in {Wanted.WHEN, Wanted.DAY} else re.IGNORECASE)
     values = [found[0].strip() for found in pattern.finditer(sentence)]
     if len(values) == 1 and len(PREDICATES & read_roots(sentence)) <= 1:
         return values[0]

@@ -1,0 +1,163 @@
+"""`functions` of assistants and of scenarios: what is declared, and how it is answered. Nothing is run for that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from runner.config.attachments import Unusable, find_file
+from runner.config.document import Document, Mistake, Where
+from runner.config.function_schema import FUNCTIONS
+from runner.config.schema import RETRIEVAL
+from runner.config.suggest import quote, suggest
+from runner.domain.assistant import ToolName
+from runner.domain.functions import Answering, Function
+from runner.plugins import load_plugin, plugin_names
+
+RESERVED_NAMES = frozenset({*(tool.value for tool in ToolName), RETRIEVAL, "web_search", "auto", "none", "required"})
+"""Words that mean something else wherever a function's name can stand."""
+_NO_PARAMETERS: Mapping[str, object] = {"type": "object", "properties": {}}
+
+_Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files of the project, as one of its files names them."""
+
+    folder: Path
+    root: Path
+
+    def find(self, named: str) -> Path:
+        return find_file(named, folder=self.folder, root=self.root)
+
+
+def read_functions(document: Document, body: _Body, where: Where, root: Path) -> tuple[Function, ...]:
+    """The functions of the assistant at `where`, those with mistakes left out after reporting them."""
+    where = (*where, "functions")
+    items = body.get("functions")
+    first: dict[str, Where] = {}
+    functions = []
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        place = (*where, index)
+        if not isinstance(item, dict) or not document.is_sound(place):
+            continue
+        _check_name(document, item["name"], place, first)
+        function = _read_function(document, item, place, root)
+        if function is not None and document.is_sound(place):
+            functions.append(function)
+    return tuple(functions)
+
+
+def read_answers(
+    document: Document, written: object, where: Where, root: Path, functions: tuple[Function, ...] | None
+) -> Mapping[str, Answering]:
+    """What a scenario says about its assistant's functions; `functions` is None where those are not known."""
+    answers: dict[str, Answering] = {}
+    declared = None if functions is None else [function.name for function in functions]
+    for name, body in written.items() if isinstance(written, dict) else ():
+        place = (*where, name)
+        if not document.is_sound(place):
+            continue
+        if declared is not None and name not in declared:
+            message = f"the assistant has no function {quote(name)}"
+            hint = suggest(name, declared, kind="it has") or "declare it under the assistant's `functions`"
+            document.report(Mistake(where=place, at_key=True, message=message, hint=hint))
+            continue
+        answering = _read_answering(document, body, place, root)
+        if answering is not None:
+            answers[name] = answering
+    return answers
+
+
+def _check_name(document: Document, name: str, place: Where, first: dict[str, Where]) -> None:
+    earlier = first.setdefault(name.casefold(), place)
+    if name in RESERVED_NAMES:
+        message = f"{quote(name)} can't be a function's name: it means something else"
+        document.report(Mistake(where=(*place, "name"), message=message, hint="choose another"))
+    elif earlier != place:
+        line = document.location((*earlier, "name")).line
+        message = f"the function {quote(name)} is also declared on line {line}"
+        hint = "names must be unique, whatever their case"
+        document.report(Mistake(where=(*place, "name"), message=message, hint=hint))
+
+
+def _read_function(document: Document, item: _Body, place: Where, root: Path) -> Function | None:
+    parameters = plain(item.get("parameters", _NO_PARAMETERS))
+    assert isinstance(parameters, dict), "the schema has seen to that"
+    _check_parameters(document, parameters, place, is_strict=item.get("strict", False))
+    answering = _read_answering(document, item, place, root)
+    if answering is None:
+        return None
+    return Function(
+        name=item["name"],
+        description=item.get("description", ""),
+        parameters=parameters,
+        strict=item.get("strict", False),
+        answering=answering,
+        location=document.location(place),
+    )
+
+
+def _check_parameters(document: Document, parameters: dict[str, object], place: Where, *, is_strict: bool) -> None:
+    # The schema library costs a tenth of a second: `--help` must not pay for it.
+    from runner.json_schema import check_schema, find_looseness
+
+    place = (*place, "parameters")
+    if parameters.get("type") != "object":
+        hint = "write `type: object`, and each argument under `properties`"
+        document.report(
+            Mistake(where=place, at_key=True, message="the arguments of a function are an object", hint=hint)
+        )
+        return
+    try:
+        check_schema(parameters)
+    except ValueError as error:
+        document.report(Mistake(where=place, at_key=True, message=str(error)))
+        return
+    looseness = find_looseness(parameters) if is_strict else ""
+    if looseness:
+        document.report(
+            Mistake(
+                where=place, at_key=True, message=f"is not strict: {looseness}", hint="mend that, or remove `strict`"
+            )
+        )
+
+
+def _read_answering(document: Document, body: _Body, place: Where, root: Path) -> Answering | None:
+    """How the mapping at `place` says that a function is answered; None after reporting what is wrong with it."""
+    kinds = [kind for kind in plugin_names(FUNCTIONS) if kind in body]
+    if len(kinds) != 1:
+        known = ", ".join(plugin_names(FUNCTIONS))
+        message = f"{' and '.join(kinds)} exclude each other" if kinds else "it is not said how it is answered"
+        hint = "remove all but one" if kinds else f"add one of {known}"
+        document.report(Mistake(where=place, message=message, hint=hint))
+        return None
+    (kind,) = kinds
+    place = (*place, kind)
+    module = load_plugin(FUNCTIONS, kind)
+    written = plain(body[kind] if isinstance(body[kind], dict) else {module.MAIN_FIELD: body[kind]})
+    try:
+        locate = getattr(module, "locate", None)
+        settings = locate(written, _Files(document.folder, root)) if locate else written
+        module.Answerer(**settings)
+    except Unusable as error:
+        document.report(error.at(place))
+        return None
+    except ValueError as error:
+        document.report(Mistake(where=place, message=str(error)))
+        return None
+    return Answering(kind=kind, settings=settings, location=document.location(place, at_key=True))
+
+
+def plain(value: object) -> Any:
+    """A value as JSON has it: a Decimal becomes an int where it was written without a point, else a float."""
+    if isinstance(value, Decimal):
+        exponent = value.as_tuple().exponent
+        return int(value) if isinstance(exponent, int) and exponent >= 0 else float(value)
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list) else value

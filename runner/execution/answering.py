@@ -1,0 +1,86 @@
+"""Answer the function calls of a run, whatever a model makes of them: every call gets an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping
+
+from runner.domain.conversation import FunctionAnswer, FunctionCall
+from runner.domain.functions import Function
+from runner.functions import MAX_OUTPUT_BYTES, Answerer, FunctionFailed
+from runner.json_schema import find_mismatch
+from runner.plugins import load_plugin
+
+CALLS_AT_ONCE = 8
+LONGEST_ERROR = 1000
+
+
+class Desk:
+    """Answers the calls of some functions; `places` limits how many are worked on at once, over all desks of a play.
+
+    What an answer says is without secrets (`clean`): it goes to the model, and into reports.
+    """
+
+    def __init__(
+        self, functions: Iterable[Function], *, clean: Callable[[str], str], places: asyncio.Semaphore
+    ) -> None:
+        self._functions = {function.name: function for function in functions}
+        self._answerers = {name: build_answerer(function) for name, function in self._functions.items()}
+        self._clean = clean
+        self._places = places
+
+    async def answer(self, call: FunctionCall) -> FunctionAnswer:
+        """The answer to one call; what goes wrong is said in it."""
+        try:
+            output = self._clean(await self._work_out(call))
+            size = len(output.encode("utf-8", "replace"))
+            if size > MAX_OUTPUT_BYTES:
+                raise FunctionFailed(f"the result has {size:,} bytes; at most {MAX_OUTPUT_BYTES:,} are passed on")
+        except FunctionFailed as error:
+            return _explain(self._clean(str(error)))
+        except Exception as error:  # noqa: BLE001 - one broken function must not leave a call without an answer
+            return _explain(self._clean(f"{type(error).__name__}: {error}"))
+        return FunctionAnswer(output=_sendable(output))
+
+    async def _work_out(self, call: FunctionCall) -> str:
+        function = self._functions.get(call.name)
+        if function is None:
+            raise FunctionFailed(f"there is no function '{call.name}'; there is {', '.join(self._functions)}")
+        arguments = read_arguments(call.arguments)
+        mismatch = find_mismatch(arguments, function.parameters)
+        if mismatch:
+            raise FunctionFailed(f"the arguments are not as declared: {mismatch}")
+        async with self._places:
+            return await self._answerers[call.name].answer(arguments)
+
+
+def build_answerer(function: Function) -> Answerer:
+    """What answers a function, out of its settings."""
+    module = load_plugin("runner.functions", function.answering.kind)
+    answerer: Answerer = module.Answerer(**function.answering.settings)
+    return answerer
+
+
+def read_arguments(text: str) -> Mapping[str, object]:
+    """The arguments of a call; nothing at all means none. Raises FunctionFailed."""
+    try:
+        arguments = json.loads(text, parse_constant=_refuse_constant) if text.strip() else {}
+    except (ValueError, RecursionError) as error:
+        raise FunctionFailed(f"the arguments are not JSON: {error}") from error
+    if not isinstance(arguments, dict):
+        raise FunctionFailed("the arguments are not a JSON object")
+    return arguments
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is no number")
+
+
+def _explain(reason: str) -> FunctionAnswer:
+    return FunctionAnswer(output=_sendable(f"error: {reason[:LONGEST_ERROR]}"), is_error=True)
+
+
+def _sendable(text: str) -> str:
+    """Without the halves of characters that no encoding has."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,48 @@
+"""Functions: one file per way to answer a call; the file's name is the key users write in a function's declaration.
+
+A module has:
+
+- `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of what stands under that key;
+- `MAIN_FIELD`: the property that `key: value` sets;
+- `Answerer`: a frozen dataclass built from the settings; it raises ValueError, with a message for users, for what the
+  schema can't rule out;
+- `locate(written, files)`, only where files are named: the settings for `Answerer` out of what is written. Nothing in
+  a file is run for that. Elsewhere the settings are what is written.
+
+Not here: what is called with which arguments, and what becomes of the answers (`execution/answering.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+MAX_OUTPUT_BYTES = 256 * 1024
+"""Of an answer. The APIs take twice as much, of all answers that are given together."""
+
+
+class FunctionFailed(Exception):
+    """There is no result; the message is what the assistant is told."""
+
+
+class ProjectFiles(Protocol):
+    """The files of a project, as they are named in one of them; `root` is real."""
+
+    root: Path
+
+    def find(self, named: str) -> Path:
+        """The real path of an existing file under the root; what it raises is for the configuration."""
+
+
+class Answerer(Protocol):
+    """Answers calls of one function; several at once.
+
+    `code` names what it runs of the project's own code; "" if nothing.
+    """
+
+    @property
+    def code(self) -> str: ...
+
+    async def answer(self, arguments: Mapping[str, object]) -> str:
+        """The result: a text, or JSON as text. Ends in good time. Raises FunctionFailed."""

@@ -1,0 +1,84 @@
+"""A program of its own: calls one Python function of the project, and writes one line on what came of it.
+
+`runner.functions.python` starts it, and sends the order as JSON. It imports nothing of runner's: what the project's
+code finds here is Python, its own folder, and no open door to the process that plays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import inspect
+import json
+import os
+import sys
+from collections.abc import Awaitable
+from importlib.util import module_from_spec, spec_from_file_location
+from typing import Any
+
+SPARE_S = 2.0
+LONGEST_ERROR = 1000
+
+
+def main() -> None:
+    order = json.loads(sys.stdin.buffer.read())
+    answer_descriptor = _keep_to_myself()
+    # Should nobody be left to end this process: it ends by itself, even if Python's lock is held.
+    faulthandler.dump_traceback_later(order["timeout_s"] + SPARE_S, exit=True)
+    try:
+        said = {"output": _render(_call(order), order["max_bytes"])}
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the function's
+        said = {"error": _describe(error)}
+    line = json.dumps(said).encode() + b"\n"
+    while line:
+        line = line[os.write(answer_descriptor, line) :]
+    # Threads that are still busy, and what wants to be tidied up at exit, have had their time.
+    os._exit(0)
+
+
+def _keep_to_myself() -> int:
+    """A descriptor for the answer; whatever is printed from now on, by C code too, goes nowhere."""
+    own = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    return own
+
+
+def _call(order: dict[str, Any]) -> object:
+    os.chdir(order["root"])
+    sys.path.insert(0, order["root"])
+    sys.argv[:] = [order["file"]]
+    name = f"project_{os.path.basename(order['file']).removesuffix('.py')}"
+    spec = spec_from_file_location(name, order["file"])
+    assert spec is not None, "its name ends with .py"
+    assert spec.loader is not None, "it is a file"
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    result = getattr(module, order["function"])(**order["arguments"])
+    return asyncio.run(_wait_for(result)) if inspect.isawaitable(result) else result
+
+
+async def _wait_for(result: Awaitable[object]) -> object:
+    return await result
+
+
+def _render(result: object, max_bytes: int) -> str:
+    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, allow_nan=False)
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > max_bytes:
+        raise OverflowError(f"the result has {size:,} bytes; at most {max_bytes:,} are passed on")
+    return text
+
+
+def _describe(error: BaseException) -> str:
+    try:
+        words = str(error)
+    except BaseException:  # noqa: BLE001 - an exception that can't even be shown
+        words = "it can't be shown"
+    return f"{type(error).__name__}: {words}"[:LONGEST_ERROR]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""Answers with what a web service says. Where the request goes stands in the file; the arguments only fill it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
+
+from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed
+from runner.functions._hosts import Route, find_routes, is_named
+from runner.functions._output import describe_excess
+
+if TYPE_CHECKING:
+    import httpx2
+
+DEFAULT_TIMEOUT_S = 10.0
+LONGEST_QUOTE = 500
+_WITHOUT_BODY = ("GET", "DELETE")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
+
+MAIN_FIELD = "url"
+SCHEMA = {
+    "type": "object",
+    "description": "A web service; its answer's text is the result.",
+    "properties": {
+        "url": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 2000,
+            "description": "Its address. {argument} in the path is filled with that argument of the call.",
+        },
+        "method": {
+            "enum": ["GET", "POST", "PUT", "PATCH", "DELETE"],
+            "type": "string",
+            "title": "method",
+            "default": "GET",
+            "description": "With GET and DELETE, arguments are put into the query, otherwise into a JSON body.",
+        },
+        "headers": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "Headers of the request. Keep keys out of the file: 'Bearer ${secret:NAME}'.",
+        },
+        "timeout": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": 600,
+            "default": DEFAULT_TIMEOUT_S,
+            "description": "Seconds that a call may take.",
+        },
+        "private": {
+            "type": "boolean",
+            "default": False,
+            "description": "True lets the host's name lead into a private network; an address in the URL needs it not.",
+        },
+    },
+    "required": ["url"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answerer:
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    timeout: float = DEFAULT_TIMEOUT_S
+    private: bool = False
+
+    def __post_init__(self) -> None:
+        _check_url(self.url)
+        _check_headers(self.headers)
+
+    @property
+    def code(self) -> str:
+        return ""
+
+    async def answer(self, arguments: Mapping[str, object]) -> str:
+        import httpx2
+
+        address = urlsplit(self.url)
+        target, rest = _fill(address, arguments)
+        try:
+            async with asyncio.timeout(float(self.timeout)):
+                routes = await find_routes(address, may_be_private=self.private or is_named(address.hostname or ""))
+                return await self._ask(address, routes, target, rest)
+        except TimeoutError:
+            raise FunctionFailed(f"{address.hostname} gave no answer within {self.timeout:g} s") from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            raise FunctionFailed(f"{address.hostname} can't be asked: {error or type(error).__name__}") from error
+
+    async def _ask(
+        self, address: SplitResult, routes: tuple[Route, ...], target: str, rest: Mapping[str, object]
+    ) -> str:
+        """The answer of the first of the host's addresses that a connection can be made to."""
+        import httpx2
+
+        in_query = self.method in _WITHOUT_BODY
+        query = "&".join(part for part in (address.query, _encode_query(rest) if in_query else "") if part)
+        headers = {"Accept-Encoding": "identity", **self.headers, "Host": address.netloc}
+        for route in routes:
+            request = httpx2.Request(
+                self.method,
+                f"{address.scheme}://{route.authority}{target}{'?' if query else ''}{query}",
+                headers=headers,
+                json=None if in_query else dict(rest),
+                extensions=route.extensions,
+            )
+            try:
+                return await _exchange(request)
+            except httpx2.ConnectError:
+                if route is routes[-1]:
+                    raise
+        raise FunctionFailed(f"{address.hostname} has no address")
+
+
+def _check_url(url: str) -> None:
+    """Raises ValueError for what is no address, or where arguments would say where the request goes."""
+    try:
+        address = urlsplit(url)
+        is_usable = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable or not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError(f"'{url}' is no address; write it like https://host/path")
+    if "@" in address.netloc:
+        raise ValueError("a user name or password in the address is not accepted; put it into a header")
+    outside_path = (address.scheme, address.netloc, address.query, address.fragment)
+    if any("{" in part or "}" in part for part in outside_path):
+        raise ValueError("arguments can only stand in the path of the address")
+    names = _PLACEHOLDER.findall(address.path)
+    if not all(names) or set("{}") & set(_PLACEHOLDER.sub("", address.path)):
+        raise ValueError("a brace in the path is not closed, or empty; write {argument}")
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Raises ValueError. A value is never quoted: it may be a secret."""
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"'{name}' can't be a header's name")
+        if name.lower() in _OWN_HEADERS:
+            raise ValueError(f"the header '{name}' is not yours to set")
+        if not value.isascii() or not value.isprintable():
+            raise ValueError(f"the header '{name}' has a character in its value that no header can have")
+
+
+def _fill(address: SplitResult, arguments: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+    """The path with arguments in it, and the arguments that are left."""
+    rest = dict(arguments)
+    taken: set[str] = set()
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[1]
+        value = arguments.get(name)
+        if value is None or isinstance(value, list | dict):
+            raise FunctionFailed(f"the argument '{name}' is needed, as a text or a number")
+        taken.add(name)
+        return quote(_as_word(value), safe="")
+
+    segments = [_PLACEHOLDER.sub(fill, segment) for segment in address.path.split("/")]
+    for written, filled in zip(address.path.split("/"), segments, strict=True):
+        if written != filled and filled in ("", ".", ".."):
+            raise FunctionFailed(f"'{filled}' can't stand in the address")
+    return "/".join(segments) or "/", {name: value for name, value in rest.items() if name not in taken}
+
+
+def _encode_query(arguments: Mapping[str, object]) -> str:
+    pairs = [
+        (name, _as_word(one))
+        for name, value in arguments.items()
+        if value is not None
+        for one in (value if isinstance(value, list) else [value])
+    ]
+    return urlencode(pairs)
+
+
+def _as_word(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+async def _exchange(request: httpx2.Request) -> str:
+    import httpx2
+
+    # No proxy from the environment: the address that was looked at must be the one that is asked.
+    async with httpx2.AsyncClient(trust_env=False, follow_redirects=False, timeout=None) as client:
+        response = await client.send(request, stream=True)
+        try:
+            if 300 <= response.status_code < 400:
+                raise FunctionFailed(f"the service redirects ({response.status_code}), which is not followed")
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise FunctionFailed("the service sends a compressed answer although that was ruled out")
+            text = await _read(response)
+        finally:
+            await response.aclose()
+    if not response.is_success:
+        raise FunctionFailed(f"the service says {response.status_code}: {text[:LONGEST_QUOTE]}")
+    return text
+
+
+async def _read(response: httpx2.Response) -> str:
+    content = b""
+    async for chunk in response.aiter_raw():
+        content += chunk
+        if len(content) > MAX_OUTPUT_BYTES:
+            raise FunctionFailed(describe_excess(len(content)).replace("has", "has at least"))
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise FunctionFailed("the service's answer is not text in UTF-8") from None

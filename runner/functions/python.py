@@ -1,0 +1,170 @@
+"""Answers by calling a Python function of the project, each time in a process of its own.
+
+What the function prints, where it changes to, what it sets, starts or breaks ends with that process. The file is read
+when the configuration is, to see that the function is there; it is run in no other place than that process.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, ProjectFiles
+
+DEFAULT_TIMEOUT_S = 10.0
+MAX_SOURCE_BYTES = 1024 * 1024
+_WORKER = Path(__file__).with_name("_python_worker.py")
+# JSON escapes a character with six at most.
+_LONGEST_LINE = 6 * MAX_OUTPUT_BYTES + 1024
+
+MAIN_FIELD = "call"
+SCHEMA = {
+    "type": "object",
+    "description": "A Python function of the project, called with the arguments by name.",
+    "properties": {
+        "call": {
+            "type": "string",
+            "pattern": r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$",
+            "description": "The file, relative to this one, and the function: tools/rates.py:exchange_rate.",
+        },
+        "timeout": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": 600,
+            "default": DEFAULT_TIMEOUT_S,
+            "description": "Seconds that a call may take.",
+        },
+    },
+    "required": ["call"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answerer:
+    """`file` is real and under `root`, which is where the function runs; `code` is both as people read it."""
+
+    file: Path
+    function: str
+    root: Path
+    code: str
+    timeout: float = DEFAULT_TIMEOUT_S
+
+    async def answer(self, arguments: Mapping[str, object]) -> str:
+        process = await asyncio.create_subprocess_exec(
+            # -P keeps the folder of runner's own modules out of the function's sight, -B bytecode out of the project.
+            *(sys.executable, "-P", "-B", "-X", "utf8", str(_WORKER)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            limit=_LONGEST_LINE,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(self.timeout):
+                line = await self._send_order(process, arguments)
+                return _read_answer(line) if line else _explain_ending(await process.wait())
+        except TimeoutError:
+            raise FunctionFailed(f"there was no result after {self.timeout:g} s") from None
+        finally:
+            await _end(process)
+
+    async def _send_order(self, process: asyncio.subprocess.Process, arguments: Mapping[str, object]) -> bytes:
+        """The line that comes back; empty if the process ended without one."""
+        order = {
+            "root": str(self.root),
+            "file": str(self.file),
+            "function": self.function,
+            "arguments": arguments,
+            "timeout_s": self.timeout,
+            "max_bytes": MAX_OUTPUT_BYTES,
+        }
+        assert process.stdin is not None, "it is a pipe"
+        assert process.stdout is not None, "it is a pipe"
+        with suppress(ConnectionError):
+            process.stdin.write(json.dumps(order).encode())
+            await process.stdin.drain()
+        process.stdin.close()
+        return await process.stdout.readline()
+
+
+def locate(written: Mapping[str, Any], files: ProjectFiles) -> Mapping[str, object]:
+    """Raises ValueError if the file has no such function, as far as that can be told without running it."""
+    named, _, function = str(written["call"]).partition(":")
+    file = files.find(named)
+    _check_source(file, named, function)
+    shown = f"{file.relative_to(files.root).as_posix()}:{function}"
+    timeout = float(written.get("timeout", DEFAULT_TIMEOUT_S))
+    return {"file": file, "function": function, "root": files.root, "code": shown, "timeout": timeout}
+
+
+def _check_source(file: Path, named: str, function: str) -> None:
+    if file.stat().st_size > MAX_SOURCE_BYTES:
+        raise ValueError(f"'{named}' has more than {MAX_SOURCE_BYTES:,} bytes, too many for Python code")
+    try:
+        module = ast.parse(file.read_bytes())
+    except SyntaxError as error:
+        raise ValueError(f"'{named}' is not Python: line {error.lineno}: {error.msg}") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"'{named}' is not Python") from error
+    names = set(_bound_names(module.body))
+    if function not in names and "*" not in names:
+        close = get_close_matches(function, names, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise ValueError(f"'{named}' has no function '{function}'{hint}")
+
+
+def _bound_names(statements: list[ast.stmt]) -> Iterator[str]:
+    """The names that a module's statements give to something; `*` if an import gives names that can't be told."""
+    for statement in statements:
+        match statement:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield statement.name
+            case ast.Import() | ast.ImportFrom():
+                yield from (alias.asname or alias.name for alias in statement.names)
+            case _:
+                # Assignments, and whatever an `if` or a `try` may do.
+                inner = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+                yield from (node.id for node in inner if isinstance(node.ctx, ast.Store))
+                for field in ("body", "orelse", "finalbody"):
+                    yield from _bound_names(getattr(statement, field, []))
+                for handler in getattr(statement, "handlers", []):
+                    yield from _bound_names(handler.body)
+
+
+def _read_answer(line: bytes) -> str:
+    try:
+        said = json.loads(line)
+    except ValueError:
+        said = None
+    match said:
+        case {"output": str(output)}:
+            return output
+        case {"error": str(error)}:
+            raise FunctionFailed(error)
+    raise FunctionFailed("its process broke off in the middle of the result")
+
+
+def _explain_ending(exit_code: int) -> NoReturn:
+    ending = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+    raise FunctionFailed(f"it ended its process before there was a result ({ending})")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End the process and what it started, but for what has gone into a session of its own."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    # asyncio waits for the pipes too, which a grandchild may hold open, and has no public way to close them.
+    process._transport.close()  # type: ignore[attr-defined]
+    await process.wait()

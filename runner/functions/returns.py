@@ -1,0 +1,71 @@
+"""Answers with a value that stands in the file: always the same, or chosen by the arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runner.domain.arguments import matches
+from runner.functions import FunctionFailed
+from runner.functions._output import as_text
+
+_ANYTHING = ["string", "integer", "number", "boolean", "null", "array", "object"]
+_NOT_SAID = object()
+
+MAIN_FIELD = "value"
+SCHEMA = {
+    "type": "object",
+    "description": "A fixed result, or one that is chosen by the arguments.",
+    "properties": {
+        "value": {"type": _ANYTHING, "description": "The result of every call."},
+        "cases": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "when": {"type": "object", "description": "Arguments that a call has to have for this case."},
+                    "value": {"type": _ANYTHING, "description": "The result then."},
+                },
+                "required": ["when", "value"],
+                "additionalProperties": False,
+            },
+            "description": "Results by arguments; the first case that fits the call holds.",
+        },
+        "default": {"type": _ANYTHING, "description": "The result where no case fits; without it, such a call fails."},
+    },
+    "minProperties": 1,
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answerer:
+    value: object = _NOT_SAID
+    cases: list[Mapping[str, object]] | None = None
+    default: object = _NOT_SAID
+
+    def __post_init__(self) -> None:
+        if self.cases is None and self.value is _NOT_SAID:
+            raise ValueError("a `default` needs `cases` before it")
+        if self.cases is not None and self.value is not _NOT_SAID:
+            raise ValueError("`value` and `cases` exclude each other; the result where no case fits is the `default`")
+        if self.cases is None and self.default is not _NOT_SAID:
+            raise ValueError("`value` and `default` exclude each other")
+
+    @property
+    def code(self) -> str:
+        return ""
+
+    async def answer(self, arguments: Mapping[str, object]) -> str:
+        return as_text(self._choose(arguments))
+
+    def _choose(self, arguments: Mapping[str, object]) -> object:
+        if self.cases is None:
+            return self.value
+        for case in self.cases:
+            if matches(case["when"], arguments):
+                return case["value"]
+        if self.default is _NOT_SAID:
+            raise FunctionFailed("there is no result for these arguments")
+        return self.default

@@ -1,0 +1,160 @@
+"""Responses: runs without a stored assistant, each going on where an earlier one stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from runner.server.engine.carrying import carry_calls
+from runner.server.engine.engine import Engine
+from runner.server.engine.ids import IdKind
+from runner.server.engine.items import NewItem, keep_items
+from runner.server.engine.lookup import need
+from runner.server.engine.loop import take_up
+from runner.server.engine.records import Brief, Resources, RunRecord, RunState, ThreadRecord
+from runner.server.engine.refusals import Conflict, Missing, Refusal
+from runner.server.engine.resources import ResourceOrder, settle_resources
+from runner.server.engine.response_records import ConversationRecord, ItemRecord, ResponseRecord
+from runner.server.engine.runs import cancel_run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseOrder:
+    """What a response is asked for; `settings` is how the face shows that."""
+
+    brief: Brief
+    items: tuple[NewItem, ...]
+    settings: Mapping[str, object]
+    conversation_id: str | None = None
+    previous_id: str | None = None
+    tool_choice: str = "auto"
+    parallel_tool_calls: bool = True
+    max_output_tokens: int | None = None
+    in_background: bool = False
+    is_stored: bool = True
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def start_response(engine: Engine, order: ResponseOrder) -> ResponseRecord:
+    """A queued run, which this process works on from now. Raises Conflict if its thread is being worked on."""
+    with engine.store.transaction():
+        thread_id, last = _find_thread(engine, order)
+        earlier = engine.store.children(ItemRecord, thread_id)
+        kept = keep_items(engine, thread_id, order.items)
+        run = _new_run(engine, thread_id, order)
+        carried = carry_calls(engine, run, last, order.items)
+        engine.store.insert(run)
+        for step in carried:
+            engine.store.insert(step)
+        response = ResponseRecord(
+            id=engine.new_id(IdKind.RESPONSE),
+            created_at=run.created_at,
+            thread_id=thread_id,
+            run_id=run.id,
+            settings=order.settings,
+            input_ids=tuple(item.item_id for item in (*earlier, *kept)),
+            carried_steps=len(carried),
+            conversation_id=order.conversation_id,
+            previous_id=order.previous_id,
+            in_background=order.in_background,
+            is_stored=order.is_stored,
+            metadata=order.metadata,
+        )
+        engine.store.insert(response)
+        take_up(engine, run)
+    return response
+
+
+def _find_thread(engine: Engine, order: ResponseOrder) -> tuple[str, ResponseRecord | None]:
+    """The thread to go on with, and its last response if there is one."""
+    if order.previous_id is not None:
+        previous = need_response(engine, order.previous_id)
+        if run_of(engine, previous).is_being_worked_on:
+            raise Conflict(f"Previous response '{previous.id}' is still in progress.", param="previous_response_id")
+        responses = engine.store.children(ResponseRecord, previous.thread_id)
+        if responses[-1].id == previous.id:
+            return previous.thread_id, previous
+        message = "Only the last response of a chain can be gone on with on this server."
+        raise Refusal(message, param="previous_response_id")
+    if order.conversation_id is not None:
+        thread_id = need(engine, ConversationRecord, order.conversation_id).thread_id
+        responses = engine.store.children(ResponseRecord, thread_id)
+        if any(run_of(engine, one).is_being_worked_on for one in responses):
+            message = "Another process is currently operating on this conversation. Please retry in a few seconds."
+            raise Conflict(message, code="conversation_locked")
+        return thread_id, responses[-1] if responses else None
+    return new_thread(engine), None
+
+
+def new_thread(engine: Engine) -> str:
+    thread = ThreadRecord(id=engine.new_id(IdKind.THREAD), created_at=engine.now())
+    engine.store.insert(thread)
+    return thread.id
+
+
+def _new_run(engine: Engine, thread_id: str, order: ResponseOrder) -> RunRecord:
+    brief = order.brief
+    resources = settle_resources(engine, _as_order(brief.resources), Resources())
+    now = engine.now()
+    return RunRecord(
+        id=engine.new_id(IdKind.RUN),
+        created_at=now,
+        thread_id=thread_id,
+        assistant_id="",
+        brief=replace(brief, instructions=_all_instructions(engine, thread_id, brief), resources=resources),
+        state=RunState.QUEUED,
+        expires_at=now + engine.lifetimes.run_s,
+        tool_choice=order.tool_choice,
+        parallel_tool_calls=order.parallel_tool_calls,
+        ends_with_calls=True,
+        max_completion_tokens=order.max_output_tokens,
+    )
+
+
+def _as_order(resources: Resources) -> ResourceOrder:
+    return ResourceOrder(code_file_ids=resources.code_file_ids, store_ids=resources.store_ids)
+
+
+def _all_instructions(engine: Engine, thread_id: str, brief: Brief) -> str | None:
+    """The response's own, then those that stand among the items of its thread."""
+    items = engine.store.children(ItemRecord, thread_id)
+    texts = [brief.instructions, *(item.instruction for item in items)]
+    return "\n".join(text for text in texts if text) or None
+
+
+def need_response(engine: Engine, response_id: str) -> ResponseRecord:
+    """Raises Missing if there is none, or if it was not to be kept."""
+    response = need(engine, ResponseRecord, response_id)
+    if not response.is_stored:
+        raise Missing(ResponseRecord.KIND, response_id)
+    return response
+
+
+def run_of(engine: Engine, response: ResponseRecord) -> RunRecord:
+    return need(engine, RunRecord, response.run_id)
+
+
+def cancel_response(engine: Engine, response_id: str) -> ResponseRecord:
+    """Raises Conflict unless it is in the background. What is over stays as it is."""
+    response = need_response(engine, response_id)
+    if not response.in_background:
+        raise Conflict("Cannot cancel a synchronous response.")
+    if run_of(engine, response).is_being_worked_on:
+        cancel_run(engine, response.thread_id, response.run_id)
+    return response
+
+
+def delete_response(engine: Engine, response_id: str) -> None:
+    """A run that is at work for it is stopped; what was said goes with the last one who knows of it."""
+    response = need(engine, ResponseRecord, response_id)
+    engine.workers.cancel(response.run_id)
+    with engine.store.transaction():
+        engine.store.delete(response_id)
+        drop_unused_thread(engine, response.thread_id)
+
+
+def drop_unused_thread(engine: Engine, thread_id: str) -> None:
+    """Delete a thread that no response and no conversation is about."""
+    conversations = engine.store.children(ConversationRecord, "", matching={"thread_id": thread_id})
+    if not conversations and not engine.store.children(ResponseRecord, thread_id):
+        engine.store.delete(thread_id)

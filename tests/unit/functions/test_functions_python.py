@@ -1,0 +1,209 @@
+"""Functions of the project's own: real processes, and everything that could go wrong in them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed
+from runner.functions.python import Answerer, locate
+
+
+class Files:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, named: str) -> Path:
+        return self.root / named
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "tools").mkdir()
+    return tmp_path
+
+
+def made(root: Path, source: str, *, function: str = "f", timeout: float = 20) -> Answerer:
+    (root / "tools" / "rates.py").write_text(source, encoding="utf-8")
+    return Answerer(**locate({"call": f"tools/rates.py:{function}", "timeout": timeout}, Files(root)))
+
+
+async def failure(answerer: Answerer) -> str:
+    with pytest.raises(FunctionFailed) as caught:
+        await answerer.answer({})
+    return str(caught.value)
+
+
+async def test_arguments_come_by_name_and_the_result_is_json_or_a_text_as_it_is(root):
+    source = "def f(**given):\n    return given\ndef g(amount, to='NOK'):\n    return f'{amount * 2} {to} å'\n"
+    assert await made(root, source).answer({"a": [1, None], "b": "å"}) == '{"a": [1, null], "b": "å"}'
+    assert await made(root, source, function="g").answer({"amount": 1.5}) == "3.0 NOK å"
+
+
+async def test_a_coroutine_is_waited_for(root):
+    assert (
+        await made(root, "import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    return 7\n").answer({}) == "7"
+    )
+
+
+async def test_other_modules_of_the_project_can_be_used_and_no_bytecode_is_left(root):
+    (root / "tools" / "table.py").write_text("RATE = 11.5\n")
+    assert await made(root, "from tools.table import RATE\ndef f():\n    return RATE\n").answer({}) == "11.5"
+    assert not list(root.rglob("__pycache__"))
+
+
+async def test_what_it_prints_changes_and_leaves_running_hurts_nobody(root, capfd):
+    source = (
+        "import os, sys, threading, time, subprocess\n"
+        "print('at import')\n"
+        "def f():\n"
+        "    print('loud'); sys.stdout.flush(); os.write(1, b'raw'); os.write(2, b'raw'); os.system('echo shell')\n"
+        "    os.environ['LEFT_BEHIND'] = 'yes'; os.chdir('/')\n"
+        "    threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "    return child.pid\n"
+    )
+    before, threads, started = os.getcwd(), threading.active_count(), time.monotonic()
+    child = int(await made(root, source).answer({}))
+    assert time.monotonic() - started < 15
+    assert (os.getcwd(), os.environ.get("LEFT_BEHIND"), threading.active_count()) == (before, None, threads)
+    assert capfd.readouterr() == ("", "")
+    assert await _is_gone(child)
+
+
+async def test_it_runs_in_the_project_s_folder_with_nothing_of_runner_s_in_its_way(root):
+    source = (
+        "import os, sys, http\ndef f():\n    return [os.getcwd(), 'functions' in http.__file__, sys.stdin.read()]\n"
+    )
+    assert await made(root, source).answer({}) == f'["{root}", false, ""]'
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("raise ValueError('no such rate')", "ValueError: no such rate"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("import os; os._exit(3)", "ended its process before there was a result (exit code 3)"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "(signal 11)"),
+        ("return float('nan')", "ValueError: Out of range float values are not JSON compliant"),
+        ("return b'bytes'", "TypeError: Object of type bytes is not JSON serializable"),
+        ("return {1, 2}", "TypeError: Object of type set is not JSON serializable"),
+        ("return 'x' * 2_000_000", "the result has 2,000,000 bytes; at most 262,144 are passed on"),
+        ("x = []; x.append(x); return x", "ValueError: Circular reference detected"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt: "),
+        ("class E(Exception):\n        __str__ = None\n    raise E", "E: it can't be shown"),
+        ("raise ValueError('x' * 1_000_000)", "ValueError: xxx"),
+        ("return missing", "NameError: name 'missing' is not defined"),
+    ],
+)
+async def test_what_breaks_is_told_in_a_few_words(root, body, words):
+    told = await failure(made(root, f"def f():\n    {body}\n"))
+    assert words in told
+    assert len(told) <= 1000
+
+
+async def test_arguments_that_the_function_does_not_take_are_its_error(root):
+    with pytest.raises(FunctionFailed, match=r"TypeError: f\(\) got an unexpected keyword argument 'to'"):
+        await made(root, "def f():\n    return 1\n").answer({"to": "NOK"})
+
+
+@pytest.mark.parametrize("body", ["while True: pass", "import time; time.sleep(60)"])
+async def test_what_takes_too_long_is_ended(root, body):
+    started = time.monotonic()
+    answerer = made(
+        root, f"import os\ndef f():\n    open('pid', 'w').write(str(os.getpid()))\n    {body}\n", timeout=1.0
+    )
+    assert await failure(answerer) == "there was no result after 1 s"
+    assert time.monotonic() - started < 10
+    assert await _is_gone(int((root / "pid").read_text()))
+
+
+async def test_a_call_that_is_given_up_takes_its_process_along(root):
+    answerer = made(
+        root, "import os, time\ndef f():\n    open('pid', 'w').write(str(os.getpid()))\n    time.sleep(60)\n"
+    )
+    call = asyncio.create_task(answerer.answer({}))
+    while not (root / "pid").exists() or not (root / "pid").read_text():
+        await asyncio.sleep(0.02)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert await _is_gone(int((root / "pid").read_text()))
+
+
+async def test_a_child_that_went_away_with_the_pipe_keeps_nobody_waiting(root):
+    source = (
+        "import os, time\n"
+        "def f():\n"
+        "    if os.fork() == 0:\n"
+        "        os.setsid()\n"
+        "        time.sleep(3)\n"
+        "        os._exit(0)\n"
+        "    return 'done'\n"
+    )
+    started = time.monotonic()
+    assert await made(root, source).answer({}) == "done"
+    assert time.monotonic() - started < 2.5
+
+
+async def test_several_calls_at_once_do_not_get_into_each_other_s_way(root):
+    answerer = made(root, "import os\ndef f(n):\n    os.environ['N'] = str(n)\n    return int(os.environ['N']) * 2\n")
+    answers = await asyncio.gather(*(answerer.answer({"n": n}) for n in range(6)))
+    assert answers == [str(n * 2) for n in range(6)]
+
+
+async def test_a_result_just_as_long_as_is_allowed_comes_through(root):
+    answer = await made(root, f"def f():\n    return chr(0) * {MAX_OUTPUT_BYTES}\n").answer({})
+    assert answer == "\0" * MAX_OUTPUT_BYTES
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(): pass",
+        "async def f(): pass",
+        "f = print",
+        "a, f = 1, 2",
+        "from os import getcwd as f",
+        "from os import *",
+        "try:\n    import f\nexcept ImportError:\n    f = None",
+        "if True:\n    def f(): pass",
+    ],
+)
+def test_a_function_is_found_however_it_got_its_name(root, source):
+    assert made(root, source).code == "tools/rates.py:f"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("def exchange_rates(): pass", "has no function 'exchange_rate'; did you mean 'exchange_rates'?"),
+        ("x = 1", "'tools/rates.py' has no function 'exchange_rate'"),
+        ("class A:\n    def exchange_rate(self): pass", "has no function"),
+        ("def f(:", "is not Python: line 1"),
+        ("\0", "is not Python"),
+        ("(" * 5000, "is not Python"),
+        ("#" * 1_100_000, "too many for Python code"),
+    ],
+)
+def test_a_file_without_the_function_is_refused_before_anything_runs(root, source, words):
+    with pytest.raises(ValueError, match="tools/rates.py") as caught:
+        made(root, source, function="exchange_rate")
+    assert words in str(caught.value)
+
+
+async def _is_gone(pid: int) -> bool:
+    for _ in range(200):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        if Path(f"/proc/{pid}/stat").exists() and " Z " in Path(f"/proc/{pid}/stat").read_text():
+            return True
+        await asyncio.sleep(0.02)
+    return False

@@ -1,0 +1,93 @@
+"""JSON Schemas out of users' files."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from runner.json_schema import check_schema, find_looseness, find_mismatch
+
+RATE = {
+    "type": "object",
+    "properties": {"to": {"$ref": "#/$defs/currency"}, "amount": {"type": "number"}},
+    "required": ["to"],
+    "additionalProperties": False,
+    "$defs": {"currency": {"type": "string", "pattern": "^[A-Z]{3}$"}},
+}
+
+
+def test_a_schema_with_references_into_itself_is_accepted():
+    check_schema(RATE)
+    check_schema({"$ref": "#"})
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"type": "objct"}, "is no JSON Schema: type: 'objct'"),
+        ({"properties": 3}, "is no JSON Schema: properties: 3"),
+        ({"properties": {"a": {"pattern": "("}}}, "is no JSON Schema: properties.a.pattern: '('"),
+        (
+            {"items": {"$ref": "https://example.org/x.json"}},
+            "refers to 'https://example.org/x.json', which is not in it",
+        ),
+        ({"$ref": "file:///etc/passwd"}, "which is not in it"),
+        ({"$ref": "other.json#/a"}, "which is not in it"),
+        ({"$ref": "#/$defs/missing"}, "refers to '#/$defs/missing', which is not there"),
+        ({"$dynamicRef": "https://example.org"}, "which is not in it"),
+        ({"patternProperties": {"(a+)+$": {}}}, "has `patternProperties`, which is not accepted here"),
+    ],
+)
+def test_what_is_no_schema_or_leads_elsewhere_is_refused(schema, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        check_schema({"type": "object", **schema})
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"to": "NOK", "amount": 1}, ""),
+        ({"to": "NOK", "amount": 1.0}, ""),
+        ({"to": "nok"}, "to: 'nok' does not match '^[A-Z]{3}$'"),
+        ({}, "'to' is a required property"),
+        ([], "[] is not of type 'object'"),
+        ({"to": "NOK", "amount": "1"}, "amount: '1' is not of type 'number'"),
+        ({"to": "NOK", "x": 1}, "Additional properties are not allowed ('x' was unexpected)"),
+        ({"to": 1, "amount": "1"}, "amount: '1' is not of type 'number'; to: 1 is not of type 'string'"),
+    ],
+)
+def test_a_mismatch_is_told_with_its_place(value, words):
+    assert find_mismatch(value, RATE) == words
+
+
+def test_words_about_a_huge_value_are_few():
+    assert len(find_mismatch({"to": "x" * 100_000}, RATE)) < 400
+
+
+def test_a_pattern_can_not_keep_the_program_busy():
+    started = time.monotonic()
+    schema = {"properties": {"a": {"pattern": r"^(\w+\s?)*$"}}}
+    told = find_mismatch({"a": "word " * 2000 + "!"}, schema)
+    assert time.monotonic() - started < 5
+    assert told
+
+
+def test_a_schema_that_only_refers_to_itself_is_no_way_out():
+    assert find_mismatch(1, {"$ref": "#"}) == "it is nested too deep"
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"type": "object", "properties": {}, "additionalProperties": False}, ""),
+        ({"type": "object", "properties": {}}, "an object in it lacks `additionalProperties: false`"),
+        ({**RATE, "required": ["to", "amount"]}, ""),
+        (RATE, "'amount' is not among the `required`"),
+        ({**RATE, "required": ["to", "amount"], "$defs": {"a": {"type": "object"}}}, "an object in it lacks"),
+    ],
+)
+def test_what_keeps_a_schema_from_being_strict_is_told(schema, words):
+    assert find_looseness(schema).startswith(words)
+    assert bool(find_looseness(schema)) == bool(words)
