@@ -26,8 +26,9 @@ def read_expectations(
     """
     sound = [index for index in range(len(items)) if document.is_sound((*where, index))]
     written = [_as_written(items[index], (*where, index)) for index in sound]
-    for one in written if assistant else ():
-        _report_unknown_tools(document, one, assistant)
+    if assistant is not None:
+        for one in written:
+            _report_unknown_tools(document, one, assistant)
     expectations = tuple(_build(document, one) for one in written)
     _report_contradictions(document, written)
     return tuple(one for one in expectations if one is not None)
