@@ -77,11 +77,12 @@ class RemoteAssistant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteStore:
-    """A vector store; `created_at` is in Unix seconds."""
+    """A vector store; `created_at` is in Unix seconds. `searchable_files` is None where the API doesn't count them."""
 
     id: StoreId
     created_at: int
     metadata: Mapping[str, str]
+    searchable_files: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

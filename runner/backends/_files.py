@@ -239,8 +239,13 @@ def _batched(rows: Sequence[_Order], size: int) -> Iterator[tuple[_Order, ...]]:
 
 
 def _read_store(body: Json) -> RemoteStore:
+    counts = body.get("file_counts")
+    completed = counts.get("completed") if isinstance(counts, dict) else None
     return RemoteStore(
-        id=StoreId(identifier(body)), created_at=integer(body, "created_at"), metadata=text_map(body, "metadata")
+        id=StoreId(identifier(body)),
+        created_at=integer(body, "created_at"),
+        metadata=text_map(body, "metadata"),
+        searchable_files=completed if isinstance(completed, int) else None,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed
-from runner.functions._hosts import Route, find_routes, is_named
 from runner.functions._output import describe_excess
 
 if TYPE_CHECKING:
     import httpx2
+
+    from runner.functions._hosts import Route
 
 DEFAULT_TIMEOUT_S = 10.0
 LONGEST_QUOTE = 500
@@ -82,7 +82,11 @@ class Answerer:
         return ""
 
     async def answer(self, arguments: Mapping[str, object]) -> str:
+        import asyncio
+
         import httpx2
+
+        from runner.functions._hosts import find_routes, is_named
 
         address = urlsplit(self.url)
         target, rest = _fill(address, arguments)

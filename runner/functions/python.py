@@ -7,7 +7,6 @@ when the configuration is, to see that the function is there; it is run in no ot
 from __future__ import annotations
 
 import ast
-import asyncio
 import json
 import os
 import signal
@@ -17,9 +16,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, ProjectFiles
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
 
 DEFAULT_TIMEOUT_S = 10.0
 MAX_SOURCE_BYTES = 1024 * 1024
@@ -61,6 +63,8 @@ class Answerer:
     timeout: float = DEFAULT_TIMEOUT_S
 
     async def answer(self, arguments: Mapping[str, object]) -> str:
+        import asyncio
+
         process = await asyncio.create_subprocess_exec(
             # -P keeps the folder of runner's own modules out of the function's sight, -B bytecode out of the project.
             *(sys.executable, "-P", "-B", "-X", "utf8", str(_WORKER)),
@@ -79,7 +83,7 @@ class Answerer:
         finally:
             await _end(process)
 
-    async def _send_order(self, process: asyncio.subprocess.Process, arguments: Mapping[str, object]) -> bytes:
+    async def _send_order(self, process: Process, arguments: Mapping[str, object]) -> bytes:
         """The line that comes back; empty if the process ended without one."""
         order = {
             "root": str(self.root),
@@ -160,7 +164,7 @@ def _explain_ending(exit_code: int) -> NoReturn:
     raise FunctionFailed(f"it ended its process before there was a result ({ending})")
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: Process) -> None:
     """End the process and what it started, but for what has gone into a session of its own."""
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):

@@ -163,12 +163,24 @@ def _plan_store(desired: Desired, store: RemoteStore | None) -> Change:
         content = FieldChange(field="content", before="", after=_short(desired.search_mark))
         return Change(action=Action.CREATE, kind=Kind.STORE, address=address, fields=(files, content))
     mark = store.metadata.get(tags.FILES)
+    if mark == desired.search_mark and _has_lost_files(desired, store):
+        lost = FieldChange(
+            field="files",
+            before=f"{store.searchable_files} to be found, some were taken out behind our back",
+            after=f"{len(desired.search_files)} declared",
+        )
+        return Change(action=Action.UPDATE, kind=Kind.STORE, address=address, remote_id=store.id, fields=(lost,))
     if mark == desired.search_mark:
         return Change(action=Action.IN_SYNC, kind=Kind.STORE, address=address, remote_id=store.id)
     cut = ", ".join(_describe_file(file) for file in desired.search_files if file.chunking)
     after = _short(desired.search_mark) + (f", {cut}" if cut else "")
     change = FieldChange(field="files", before=_short(mark), after=after)
     return Change(action=Action.UPDATE, kind=Kind.STORE, address=address, remote_id=store.id, fields=(change,))
+
+
+def _has_lost_files(desired: Desired, store: RemoteStore) -> bool:
+    """Whether the store has fewer files than its mark says; other programs may have put more into it."""
+    return store.searchable_files is not None and store.searchable_files < len(desired.search_files)
 
 
 def _describe_file(file: HashedFile) -> str:

@@ -18,6 +18,13 @@ def test_the_page_on_checks_is_what_the_checks_say_of_themselves() -> None:
     assert shown == made.stdout, "run: python docs/make_checks.py > docs/checks.md"
 
 
+def test_the_page_on_capabilities_is_what_the_backends_say_of_themselves() -> None:
+    command = [sys.executable, "docs/make_capabilities.py"]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    shown = (ROOT / "docs/capabilities.md").read_text("utf-8")
+    assert shown == made.stdout, "run: python docs/make_capabilities.py > docs/capabilities.md"
+
+
 @pytest.mark.parametrize("verb", plugin_names("runner.cli"))
 def test_the_readme_names_every_verb(verb: str) -> None:
     assert f"`runner {verb}" in (ROOT / "README.md").read_text("utf-8")

@@ -1,5 +1,6 @@
 """Every exit code and refusal of `plan`, `sync`, `list`, `destroy` and `clean`: the numbers, the cause, the flag."""
 
+import asyncio
 import json
 import os
 import re
@@ -8,7 +9,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import pytest
+from embedded_brains import Echo
+from play_project import project_elsewhere
 
 HEAD = "version: 1\nnamespace: gates-1\nassistants:\n"
 GUIDE = "  guide:\n    name: Guide\n    model: gpt-6-luna\n    temperature: {temperature}\n    tools: [file_search]\n"
@@ -151,7 +155,7 @@ def test_what_the_api_does_not_take_is_found_before_the_first_call(project: Proj
     (project.root / "assistants.yaml").write_text(f"{HEAD}{guide}    files: [data/*.csv]\n")
     done = project.run("sync")
     assert done.code == 2
-    assert done.err.startswith("assistants.yaml:9:5: assistants.guide.files: 21 files for code_interpreter; the API ta")
+    assert done.err.startswith("assistants.yaml:4:3: assistants.guide.files: 21; target 'embedded' takes 20 for code_i")
     project.write(extra=f"    instructions: {'x' * 256_001}\n")
     done = project.run("plan")
     assert done.code == 2
@@ -230,3 +234,21 @@ def test_300_files_cost_a_sync_with_nothing_to_do_no_more_than_two_lists(project
     assert project.run("sync").code == 0
     again = project.run("sync")
     assert again.out.splitlines()[-1].endswith("(1 assistant, 1 vector store; read 2 lists, wrote nothing)")
+
+
+async def test_a_file_taken_out_of_the_store_behind_our_back_is_brought_back(tmp_path: Path) -> None:
+    async with project_elsewhere(tmp_path, Echo()) as project:
+        headers = {"Authorization": f"Bearer {project.environment['ELSEWHERE_KEY']}"}
+        base_url = re.search(r"http://127\.0\.0\.1:\d+/v1", (project.folder / "assistants.yaml").read_text())
+        assert base_url is not None
+        first = await asyncio.to_thread(project.run, "sync")
+        async with httpx2.AsyncClient(base_url=base_url.group(), headers=headers) as client:
+            (store,) = (await client.get("/vector_stores")).json()["data"]
+            (file,) = (await client.get(f"/vector_stores/{store['id']}/files")).json()["data"]
+            await client.delete(f"/vector_stores/{store['id']}/files/{file['id']}")
+            second = await asyncio.to_thread(project.run, "sync")
+            held = (await client.get(f"/vector_stores/{store['id']}/files")).json()["data"]
+        third = await asyncio.to_thread(project.run, "sync")
+        assert (first.code, second.code, third.code) == (0, 0, 0)
+        assert len(held) == 1
+        assert "in sync: nothing to do" in third.out

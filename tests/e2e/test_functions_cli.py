@@ -1,0 +1,260 @@
+"""Functions as users meet them: declared, synced, called, refused (T1, T2, P7, S3 from the command line)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from play_project import Done, Project, make_project, project_elsewhere
+from wire_server import reply, wire_server
+
+from runner.server.inference import Answer, FunctionRequest, Scene, Turnout, UseTools
+
+ASSISTANTS = """
+version: 1
+namespace: tests-000001
+target: scripted
+targets:
+  scripted: {api: assistants, server: embedded, inference: {scripted: moves.yml}}
+  elsewhere: {api: assistants, base_url: '{BASE}', key_env: ELSEWHERE_KEY}
+  replaying: {api: responses, base_url: 'http://127.0.0.1:9/v1', history: replay}
+assistants:
+  changer:
+    model: any
+    functions:
+      - name: exchange_rate
+        description: Today's rate.
+        parameters:
+          type: object
+          properties: {from: {type: string}, to: {type: string}}
+          required: [from, to]
+        python: tools/rates.py:exchange_rate
+"""
+MOVES = """
+scripts:
+  - question: {contains: "100 EUR"}
+    moves:
+      - call: {exchange_rate: {from: EUR, to: NOK}}
+      - expect: {outputs_contain: ["11.5"]}
+      - say: 100 EUR are 1150 NOK.
+"""
+RATES = """
+import os, sys, threading, time
+
+RATES = {"EUR": 11.5}
+print("the module is loud")
+open("ran.txt", "a").write("ran")
+
+
+def exchange_rate(**given):
+    print("so is the function"); os.write(1, b"raw"); os.system("echo a shell")
+    os.chdir("/"); os.environ["HOME"] = "/nowhere"
+    threading.Thread(target=time.sleep, args=(30,)).start()
+    return {"rate": RATES[given["from"]]}
+"""
+SCENARIO = """
+assistant: changer
+turns:
+  - ask: How many NOK are 100 EUR?
+    expect:
+      - number: 1150
+      - tool_called: {tool: exchange_rate, arguments: {to: NOK, from: EUR}, times: 1}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = make_project(tmp_path / "project")
+    write(made, "assistants.yaml", ASSISTANTS.replace("{BASE}", "http://127.0.0.1:9/v1"))
+    write(made, "moves.yml", MOVES)
+    write(made, "tools/rates.py", RATES)
+    made.write_scenario(SCENARIO)
+    return made
+
+
+def write(project: Project, name: str, text: str) -> None:
+    path = project.folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_a_python_function_answers_and_nothing_it_does_hurts_the_play(project):
+    done = project.run("play", "--report", "json=report.json")
+    assert done.code == 0, done.out + done.err
+    lines = done.out.splitlines()
+    assert lines[1] == "functions run code of this project: tools/rates.py:exchange_rate"
+    assert not [line for line in lines if "loud" in line or "raw" in line or "shell" in line]
+    assert done.err == ""
+    (step,) = json.loads((project.folder / "report.json").read_text())["scenarios"][0]["turns"][0]["run"]["steps"]
+    assert (step["tool"], json.loads(step["input"])) == ("exchange_rate", {"from": "EUR", "to": "NOK"})
+    assert (step["completed"], step["output"]) == (True, '{"rate": 11.5}')
+    assert project.count_objects() == {}
+
+
+def test_no_code_refuses_it_before_anything_is_sent_and_another_answer_helps(project):
+    refused = project.run("play", "--no-code")
+    assert refused.code == 2
+    assert refused.err.startswith(
+        "assistants.yaml:19:9: the function 'exchange_rate' runs tools/rates.py:exchange_rate, which --no-code forbids"
+    )
+    assert not project.state.exists()
+    project.write_scenario(SCENARIO + "functions: {exchange_rate: {returns: {value: {rate: 11.5}}}}\n")
+    played = project.run("play", "--no-code")
+    assert (played.code, "functions run code" in played.out) == (0, False), played.out + played.err
+    assert not (project.folder / "ran.txt").exists()
+
+
+def test_nothing_but_a_call_runs_the_project_s_code(project):
+    """T1, with an audit hook in the process of each verb."""
+    for arguments in (["validate"], ["plan"], ["sync"], ["sync", "--check"], ["list"], ["pull"], ["play", "--no-code"]):
+        assert _touches(project, *arguments) == [], arguments
+    assert not (project.folder / "ran.txt").exists()
+    assert _touches(project, "play") == [], "it runs in a process of its own"
+    assert (project.folder / "ran.txt").exists()
+
+
+def _touches(project: Project, *arguments: str) -> list[str]:
+    script = (
+        "import sys\n"
+        "def hook(event, arguments):\n"
+        "    if event == 'exec' and 'rates' in getattr(arguments[0], 'co_filename', ''):\n"
+        "        sys.stderr.write(f'TOUCHED {event} {arguments}\\n')\n"
+        "    if event == 'import' and 'rates' in f'{arguments[0]}{arguments[1]}':\n"
+        "        sys.stderr.write(f'TOUCHED {event} {arguments}\\n')\n"
+        "sys.addaudithook(hook)\n"
+        "from runner.cli import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=project.folder,
+        env=dict(project.environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return [line for line in done.stderr.splitlines() if line.startswith("TOUCHED")]
+
+
+def test_a_function_that_fails_is_told_to_the_model_and_counts_as_not_completed(project):
+    write(project, "tools/rates.py", "def exchange_rate(**given):\n    raise LookupError('no rate today')\n")
+    write(project, "moves.yml", MOVES.replace('"11.5"', "no rate today"))
+    done = project.run("play", "--report", "json=report.json")
+    assert done.code == 1
+    assert "was called once without completing" in done.out
+    (step,) = json.loads((project.folder / "report.json").read_text())["scenarios"][0]["turns"][0]["run"]["steps"]
+    assert (step["completed"], step["output"]) == (False, "error: LookupError: no rate today")
+
+
+def test_functions_are_synced_once_and_a_change_of_theirs_is_one(project):
+    first, second = project.run("sync"), project.run("sync", "--check")
+    assert (first.code, second.code) == (0, 0), first.out + second.out + second.err
+    text = (project.folder / "assistants.yaml").read_text()
+    write(project, "assistants.yaml", text.replace("Today's rate.", "The rate of today."))
+    changed = project.run("plan", "--exit-code")
+    assert changed.code == 6
+    assert "The rate of today." in changed.out
+    assert project.run("sync").code == 0
+    write(project, "assistants.yaml", text.split("    functions:")[0])
+    assert (project.run("sync").code, project.run("sync", "--check").code) == (0, 0)
+
+
+def test_a_missing_function_is_found_when_the_files_are_read(project):
+    write(project, "tools/rates.py", "def exchange_rates(): pass\n")
+    done = project.run("validate")
+    assert (done.code, done.err.splitlines()[0]) == (
+        2,
+        "assistants.yaml:19:17: assistants.changer.functions[0].python: 'tools/rates.py' has no function "
+        "'exchange_rate'; did you mean 'exchange_rates'?",
+    )
+
+
+def test_what_a_target_can_t_do_is_said_with_its_place_and_nothing_is_sent(project):
+    text = (project.folder / "assistants.yaml").read_text()
+    write(project, "assistants.yaml", text.replace("    model: any", "    model: any\n    tools: [file_search]"))
+    tools = project.run("play", "-t", "replaying")
+    assert tools.code == 2
+    assert tools.err.splitlines()[0] == (
+        "assistants.yaml:10:3: assistants.changer.tools: target 'replaying' (api responses, history replay) does not "
+        "have the tool file_search; it has no hosted tools; choose another target"
+    )
+    (project.folder / "receipt.pdf").write_bytes(b"%PDF-1.4")
+    project.write_scenario(SCENARIO + "    attach: [{file: ../receipt.pdf, for: input}]\n")
+    attached = project.run("play")
+    assert (attached.code, attached.err.splitlines()[0]) == (
+        2,
+        "scenarios/one.yaml:8:14: target 'scripted' (api assistants) can't take a '.pdf' file ('receipt.pdf') as the "
+        "model's input; it takes gif jpeg jpg png webp; give the assistant a tool that takes it, or choose another "
+        "target",
+    )
+    assert not project.state.exists()
+
+
+class Confused:
+    """Makes the mistakes that a model can make with a function, all at once."""
+
+    name = "confused"
+    calls = (
+        ("exchange_rate", '{"from": "EUR", "to": "NOK"}'),
+        ("exchange_rate", '{"from": "EUR"}'),
+        ("exchange_rate", '{"from": "EUR", '),
+        ("exchange_rate", "[]"),
+        ("exchange_rate", ""),
+    )
+
+    async def decide(self, scene: Scene) -> Turnout:
+        if not scene.outcomes:
+            requests = tuple(FunctionRequest(name=name, arguments=text) for name, text in self.calls)
+            return Turnout(move=UseTools(requests=requests))
+        return Turnout(move=Answer(text=" | ".join(outcome.output for outcome in scene.outcomes)))
+
+
+async def _play_confused(tmp_path: Path) -> tuple[Done, list[dict]]:
+    async with project_elsewhere(tmp_path, Confused()) as project:
+        base = project.folder.joinpath("assistants.yaml").read_text().split("base_url: '")[1].split("'")[0]
+        text = ASSISTANTS.replace("{BASE}", base).replace("target: scripted", "target: elsewhere")
+        write(project, "assistants.yaml", text)
+        write(project, "moves.yml", MOVES)
+        write(project, "tools/rates.py", "def exchange_rate(**given):\n    return 11.5\n")
+        project.write_scenario("assistant: changer\nturns: [{ask: Go, expect: [contains: '11.5 | error']}]")
+        done = await asyncio.to_thread(project.run, "play", "--report", "json=report.json")
+        report = json.loads((project.folder / "report.json").read_text())
+        return done, report["scenarios"][0]["turns"][0]["run"]["steps"]
+
+
+async def test_every_call_of_a_confused_model_is_answered(tmp_path):
+    done, steps = await _play_confused(tmp_path)
+    assert done.code == 0, done.out + done.err
+    assert [(step["completed"], step["output"][:44]) for step in steps] == [
+        (True, "11.5"),
+        (False, "error: the arguments are not as declared: 't"),
+        (False, "error: the arguments are not JSON: Expecting"),
+        (False, "error: the arguments are not a JSON object"),
+        (False, "error: the arguments are not as declared: 'f"),
+    ]
+
+
+async def test_a_web_service_answers_at_its_own_host_alone(project):
+    answers = [reply({"rate": 11.5}), reply("", 302, location="http://169.254.169.254/latest")]
+    async with wire_server(lambda _seen: answers.pop(0)) as service:
+        port = urlsplit(service.url).port
+        text = (project.folder / "assistants.yaml").read_text()
+        http = f"http: {{url: 'http://127.0.0.1:{port}/rates/{{from}}', headers: {{X-Key: '${{secret:RATES}}'}}}}"
+        write(project, "assistants.yaml", text.replace("python: tools/rates.py:exchange_rate", http))
+        environment = {**project.environment, "RATES": "canary-of-rates-1"}
+        with_secret = Project(project.folder, project.state, environment)
+        first = await asyncio.to_thread(with_secret.run, "play", "--no-code", "--report", "json=report.json")
+        second = await asyncio.to_thread(with_secret.run, "play")
+    assert (first.code, second.code) == (0, 3), first.out + second.out
+    assert [str(seen) for seen in service.seen] == ["GET /rates/EUR", "GET /rates/EUR"]
+    assert service.seen[0].headers["x-key"] == "canary-of-rates-1"
+    assert service.seen[0].query == {"to": ["NOK"]}
+    written = "".join(path.read_text(errors="replace") for path in project.folder.rglob("*") if path.is_file())
+    assert "canary-of-rates-1" not in written + first.out + first.err + second.out + second.err
