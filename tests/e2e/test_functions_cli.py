@@ -21,6 +21,7 @@ namespace: tests-000001
 target: scripted
 targets:
   scripted: {api: assistants, server: embedded, inference: {scripted: moves.yml}}
+  responding: {api: responses, server: embedded, inference: {scripted: moves.yml}}
   elsewhere: {api: assistants, base_url: '{BASE}', key_env: ELSEWHERE_KEY}
   replaying: {api: responses, base_url: 'http://127.0.0.1:9/v1', history: replay}
 assistants:
@@ -83,8 +84,9 @@ def write(project: Project, name: str, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def test_a_python_function_answers_and_nothing_it_does_hurts_the_play(project):
-    done = project.run("play", "--report", "json=report.json")
+@pytest.mark.parametrize("target", ["scripted", "responding"])
+def test_a_python_function_answers_and_nothing_it_does_hurts_the_play(project, target):
+    done = project.run("play", "-t", target, "--report", "json=report.json")
     assert done.code == 0, done.out + done.err
     lines = done.out.splitlines()
     assert lines[1] == "functions run code of this project: tools/rates.py:exchange_rate"
@@ -100,7 +102,7 @@ def test_no_code_refuses_it_before_anything_is_sent_and_another_answer_helps(pro
     refused = project.run("play", "--no-code")
     assert refused.code == 2
     assert refused.err.startswith(
-        "assistants.yaml:19:9: the function 'exchange_rate' runs tools/rates.py:exchange_rate, which --no-code forbids"
+        "assistants.yaml:20:9: the function 'exchange_rate' runs tools/rates.py:exchange_rate, which --no-code forbids"
     )
     assert not project.state.exists()
     project.write_scenario(SCENARIO + "functions: {exchange_rate: {returns: {value: {rate: 11.5}}}}\n")
@@ -171,7 +173,7 @@ def test_a_missing_function_is_found_when_the_files_are_read(project):
     done = project.run("validate")
     assert (done.code, done.err.splitlines()[0]) == (
         2,
-        "assistants.yaml:19:17: assistants.changer.functions[0].python: 'tools/rates.py' has no function "
+        "assistants.yaml:20:17: assistants.changer.functions[0].python: 'tools/rates.py' has no function "
         "'exchange_rate'; did you mean 'exchange_rates'?",
     )
 
@@ -182,7 +184,7 @@ def test_what_a_target_can_t_do_is_said_with_its_place_and_nothing_is_sent(proje
     tools = project.run("play", "-t", "replaying")
     assert tools.code == 2
     assert tools.err.splitlines()[0] == (
-        "assistants.yaml:10:3: assistants.changer.tools: target 'replaying' (api responses, history replay) does not "
+        "assistants.yaml:11:3: assistants.changer.tools: target 'replaying' (api responses, history replay) does not "
         "have the tool file_search; it has no hosted tools; choose another target"
     )
     (project.folder / "receipt.pdf").write_bytes(b"%PDF-1.4")
