@@ -34,6 +34,9 @@ _DENIED = (
         r"[ *_$)\\]{0,4}(?:is|was|are|would[ ]be)(?:[ ](?:definitely|clearly|simply|actually|also))?"
         r"(?:[ ](?:wrong|incorrect|false)\b"
         r"|(?:[ ]not|n't)[ ](?:the[ ]|a[ ])?(?:right|correct|answer|total|result|accurate)\b)"
+        r"|[ *_$)\\]{0,4}(?:[ ]\w{1,12})?[,;.:]?(?:[ ][-–—])?[ ](?:but|though|although|yet|however,?)[ ]"
+        r"(?:that|this|it)(?:(?:'s|’s|[ ]is|[ ]was|[ ]would[ ]be)[ ](?:not|wrong|incorrect|false|mistaken)"
+        r"|[ ]?(?:isn|wasn|wouldn)['’]t)\b"
     ),
 )
 _OPEN = (
@@ -46,6 +49,7 @@ _OPEN = (
 _BOUND = (
     _ignoring_case(
         r"(?:\b(?:(?:less|more|fewer|greater|higher|lower)[ ]than(?:[ ]or[ ]equal[ ]to)?|at[ ]least|at[ ]most|up[ ]to"
+        r"|(?:is|are|was|be|well|just|slightly|little|bit|way|costs?|to|totals?|pay|pays)[ ](?:over|under|above|below)"
         r"|in[ ]excess[ ]of|upwards?[ ]of|exceed(?:s|ing)?|no[ ]less[ ]than|a[ ](?:minimum|maximum)[ ]of)[ ]"
         r"|[≥≤≧≦][ ]?|\\[gl]eq?[ ]?|(?<!<)<=?[ ]?|(?<![-=>])>=?|(?<=\w[ ])>=?[ ]|(?<=\()>=?[ ])"
         rf"{_MARKS}\Z"
@@ -72,6 +76,8 @@ _WORKED_ON = (
         r"[ ](?:tax(?:es)?|vat|gst|tips?|shipping|postage|fees?|interest|service|delivery|expenses)\b)"
     ),
 )
+_FACTOR = re.compile(rf"\d[ ]?(?:×|\\times\b|[ ][x*][ ])[ ]?{_MARKS}\Z")
+_RESULT_FOLLOWS = _ignoring_case(r"[ *_$)\\]{0,4}(?:=|≈|→|equals?\b|is\b|makes?\b|comes\b|gives\b|for[ ]a[ ]total)")
 _DIFFERENCE = (
     _ignoring_case(rf"\b(?:off|wrong|out)[ ]by(?:[ ](?:about|exactly|only|just))?[ ]{_MARKS}\Z"),
     _ignoring_case(
@@ -114,6 +120,8 @@ def objection(text: str, start: int, end: int) -> str:
             ahead.search(before) and not (ahead is _BOUND[0] and _is_in_tag(text, start, end))
         ):
             return reason
+    if _FACTOR.search(before) and not _RESULT_FOLLOWS.match(text, end):
+        return "is only part of a sum that isn't worked out"
     return ""
 
 

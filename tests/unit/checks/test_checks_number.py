@@ -613,3 +613,23 @@ def test_worked_solutions_are_judged_by_their_last_number(answer: str, value: st
 )
 def test_containing_the_digits_is_not_giving_the_number(answer: str, value: str) -> None:
     assert not judge(answer, value).holds
+
+
+@pytest.mark.parametrize(
+    ("answer", "holds"),
+    [
+        ("You might think it is 39.25, but that's wrong.", False),
+        ("One could say 39.25 but this isn't right.", False),
+        ("39.25. However, that is mistaken.", False),
+        ("It's 39.25, but that is without the tip.", True),
+        ("It's 2 × 39.25.", False),
+        ("It's 2 x $39.25.", False),
+        ("That is 2 × 39.25 = 78.50.", True),
+        ("2 **39.25**", True),
+        ("The total is over 39.25.", False),
+        ("It's slightly under $39.25.", False),
+        ("Spread over 39.25 days.", True),
+    ],
+)
+def test_a_later_denial_an_unworked_product_and_a_bound_are_no_answer(answer: str, holds: bool) -> None:
+    assert judge(answer, "39.25", take="any").holds is holds
