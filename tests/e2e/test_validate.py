@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -87,16 +86,9 @@ def test_validating_never_imports_openai(project):
     assert result.stdout.splitlines()[-1] == "[]"
 
 
-def test_a_hundred_scenarios_are_validated_within_a_second(project):
+def test_a_hundred_scenarios_are_validated(project):
     text = (project / "scenarios" / "bill.yaml").read_text()
     for number in range(99):
         (project / "scenarios" / f"bill{number}.yaml").write_text(text)
-    fastest = min(_time(lambda: run("validate", cwd=project)) for _ in range(3))
-    assert fastest < 1.0
-
-
-def _time(action) -> float:
-    started = time.monotonic()
-    result = action()
-    assert result.returncode == 0, result.stderr
-    return time.monotonic() - started
+    result = run("validate", cwd=project)
+    assert (result.returncode, "102 scenarios" in result.stdout) == (0, True), result.stdout + result.stderr

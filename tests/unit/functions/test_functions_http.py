@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import socket
-import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -124,18 +123,14 @@ async def test_a_redirect_is_not_followed(location):
     ids=lambda one: one if isinstance(one, str) else "",
 )
 async def test_a_service_that_does_not_answer_well_is_a_reason(moves, words):
-    started = time.monotonic()
     async with answering(*moves) as server:
         assert words in await failure(Answerer(url=f"{server.url}/", timeout=0.5))
-    assert time.monotonic() - started < 5
 
 
 async def test_drops_of_an_answer_do_not_stretch_the_time_limit():
-    drops = [move for _ in range(50) for move in (b"x", 0.1)]
-    started = time.monotonic()
+    drops = [move for _ in range(3_000) for move in (b"x", 0.1)]
     async with answering(b"HTTP/1.1 200 X\r\n\r\n", *drops) as server:
         assert "within 0.5 s" in await failure(Answerer(url=f"{server.url}/", timeout=0.5))
-    assert time.monotonic() - started < 3
 
 
 async def test_a_host_that_does_not_exist_or_listen_is_a_reason(unused_tcp_port_factory):

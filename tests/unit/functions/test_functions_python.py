@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -64,13 +64,12 @@ async def test_what_it_prints_changes_and_leaves_running_hurts_nobody(root, capf
         "def f():\n"
         "    print('loud'); sys.stdout.flush(); os.write(1, b'raw'); os.write(2, b'raw'); os.system('echo shell')\n"
         "    os.environ['LEFT_BEHIND'] = 'yes'; os.chdir('/')\n"
-        "    threading.Thread(target=time.sleep, args=(60,)).start()\n"
-        "    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "    threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "    return child.pid\n"
     )
-    before, threads, started = os.getcwd(), set(threading.enumerate()), time.monotonic()
+    before, threads = os.getcwd(), set(threading.enumerate())
     child = int(await made(root, source).answer({}))
-    assert time.monotonic() - started < 15
     assert (os.getcwd(), os.environ.get("LEFT_BEHIND")) == (before, None)
     assert await _have_ended(set(threading.enumerate()) - threads)
     assert capfd.readouterr() == ("", "")
@@ -113,14 +112,12 @@ async def test_arguments_that_the_function_does_not_take_are_its_error(root):
         await made(root, "def f():\n    return 1\n").answer({"to": "NOK"})
 
 
-@pytest.mark.parametrize("body", ["while True: pass", "import time; time.sleep(60)"])
+@pytest.mark.parametrize("body", ["while True: pass", "import time; time.sleep(600)"])
 async def test_what_takes_too_long_is_ended(root, body):
-    started = time.monotonic()
     answerer = made(
         root, f"import os\ndef f():\n    open('pid', 'w').write(str(os.getpid()))\n    {body}\n", timeout=1.0
     )
     assert await failure(answerer) == "there was no result after 1 s"
-    assert time.monotonic() - started < 10
     assert await _is_gone(int((root / "pid").read_text()))
 
 
@@ -141,15 +138,15 @@ async def test_a_child_that_went_away_with_the_pipe_keeps_nobody_waiting(root):
     source = (
         "import os, time\n"
         "def f():\n"
-        "    if os.fork() == 0:\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
         "        os.setsid()\n"
-        "        time.sleep(3)\n"
+        "        time.sleep(600)\n"
         "        os._exit(0)\n"
-        "    return 'done'\n"
+        "    return child\n"
     )
-    started = time.monotonic()
-    assert await made(root, source).answer({}) == "done"
-    assert time.monotonic() - started < 2.5
+    child = int(await made(root, source).answer({}))
+    os.kill(child, signal.SIGKILL)
 
 
 async def test_several_calls_at_once_do_not_get_into_each_other_s_way(root):
