@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Container, Mapping
 from uuid import uuid4
@@ -17,11 +18,12 @@ from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, 
 
 from runner import plugins
 from runner.server.engine.engine import Engine
-from runner.server.engine.refusals import Refusal
+from runner.server.engine.refusals import Damaged, Refusal
 from runner.server.engine.settling import settle
 from runner.server.faces._errors import BadRequest, answer_bad_request, answer_refusal, error_reply
 from runner.server.gate import LOOPBACK_HOSTS, Gate
 from runner.server.inference import Inference
+from runner.server.trouble import answer_trouble
 
 _FACES = "runner.server.faces"
 API_VERSION = "2020-10-01"
@@ -37,6 +39,9 @@ def create_app(engine: Engine, token: str, *, hosts: Container[str] = LOOPBACK_H
         Refusal: answer_refusal,
         HTTPException: _answer_http_error,
         ClientDisconnect: _answer_nobody,
+        sqlite3.Error: _answer_trouble,
+        OSError: _answer_trouble,
+        Damaged: _answer_trouble,
         Exception: _answer_bug,
     }
     return Starlette(
@@ -83,7 +88,11 @@ class Settled:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            settle(self._engine)
+            try:
+                settle(self._engine)
+            except (sqlite3.Error, Damaged) as error:
+                await answer_trouble(Request(scope), error)(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
 
@@ -99,6 +108,10 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
 async def _answer_nobody(_: Request, __: Exception) -> Response:
     """The client went away in the middle of its request: that is no bug of ours."""
     return Response(status_code=499)
+
+
+async def _answer_trouble(request: Request, error: Exception) -> Response:
+    return answer_trouble(request, error)
 
 
 async def _answer_bug(_: Request, __: Exception) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Awaitable, Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +39,16 @@ class Service:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server; signals are left to the program. `should_exit = True` ends it."""
+    """uvicorn's server; signals are left to the program. `should_exit = True` ends it, `stop_work` first."""
+
+    def __init__(self, config: uvicorn.Config, stop_work: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._stop_work = stop_work
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Who streams a run hears of its end, and does not hold up ours.
+        await self._stop_work()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -51,7 +60,8 @@ async def serve(service: Service, listener: socket.socket, started: Callable[[Se
     opened = open_engine(service.state, service.inference, lifetimes=service.lifetimes, tools=service.tools)
     async with opened as engine:
         app: ASGIApp = create_app(engine, service.token, hosts=service.hosts)
-        server = Server(_configure(app if service.tell is None else AccessLog(app, tell=service.tell), service))
+        config = _configure(app if service.tell is None else AccessLog(app, tell=service.tell), service)
+        server = Server(config, engine.workers.stop)
         # The socket listens already: what comes before the server accepts waits in the queue.
         started(server)
         await server.serve(sockets=[listener])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import replace
 
+from runner.server.engine.code_places import lock_container, place_calls
 from runner.server.engine.engine import Engine
 from runner.server.engine.feed import CallFinished, StepChanged
 from runner.server.engine.ids import IdKind
 from runner.server.engine.produced import keep_produced
 from runner.server.engine.records import Failure, FunctionCall, RunRecord, RunState, StepRecord, StepState, ToolCall
+from runner.server.engine.refusals import Missing, Refusal
 from runner.server.engine.scene import tool_context
 from runner.server.engine.searching import find_attributes
 from runner.server.engine.transitions import move_run
@@ -19,6 +22,15 @@ from runner.server.inference import FunctionRequest, ToolRequest
 
 async def make_calls(engine: Engine, run: RunRecord, step: StepRecord) -> bool:
     """Make the calls of a new step; whether the run can go on: it can't while it waits for functions."""
+    try:
+        step = place_calls(engine, run, step)
+    except Missing as missing:
+        reason = f"Container with id '{missing.object_id}' not found."
+        move_run(engine, run.id, RunState.FAILED, Failure(code="server_error", message=reason))
+        return False
+    except Refusal as refusal:
+        move_run(engine, run.id, RunState.FAILED, Failure(code="server_error", message=str(refusal)))
+        return False
     engine.store.insert(step)
     engine.feed.tell(run.id, StepChanged(step=step))
     async with asyncio.TaskGroup() as group:
@@ -63,13 +75,14 @@ async def _make_call(engine: Engine, run: RunRecord, step: StepRecord, number: i
     if isinstance(call, FunctionCall):
         return call
     tool = await engine.toolbox.open(call.tool)
-    context = tool_context(engine, run, call.tool)
-    outcome = await tool.run(ToolRequest(tool=call.tool, arguments=call.arguments), context)
+    async with nullcontext() if call.container_id is None else lock_container(engine, call.container_id):
+        context = tool_context(engine, run, call)
+        outcome = await tool.run(ToolRequest(tool=call.tool, arguments=call.arguments), context)
+        files = await keep_produced(engine, run.thread_id, outcome, call.container_id)
     passages = outcome.passages
     if passages:
         touch_stores(engine, context.store_ids)
         passages = find_attributes(engine, context.store_ids, passages)
-    files = await keep_produced(engine, outcome.files)
     call = replace(call, completed=outcome.completed, output=outcome.output, passages=passages, files=files)
     engine.feed.tell(run.id, CallFinished(step_id=step.id, number=number, call=call))
     return call

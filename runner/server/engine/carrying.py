@@ -8,7 +8,8 @@ from dataclasses import replace
 from runner.server.engine.engine import Engine
 from runner.server.engine.ids import IdKind
 from runner.server.engine.items import NewItem
-from runner.server.engine.records import FunctionCall, MessageRecord, RunRecord, StepRecord, StepState, Tokens
+from runner.server.engine.lookup import need
+from runner.server.engine.records import FunctionCall, RunRecord, StepRecord, StepState, Tokens
 from runner.server.engine.refusals import Refusal
 from runner.server.engine.response_records import ResponseRecord
 from runner.server.engine.speech import new_step
@@ -33,13 +34,17 @@ def carry_calls(
     missing = [call_id for call_id, call in (awaited | known).items() if call.output is None and call_id not in outputs]
     if missing:
         raise Refusal(f"No tool output found for function call {missing[0]}.", param="input")
-    if open_steps and last is not None:
-        _take_over_messages(engine, last, run)
     steps = [_copy(engine, run, step, outputs) for step in open_steps]
     given = tuple(replace(call, output=outputs[call_id]) for call_id, call in known.items() if call_id not in awaited)
     if given and _are_last(items):
         steps.append(_close(engine, replace(new_step(engine, run), calls=given)))
     return tuple(steps)
+
+
+def find_carried(engine: Engine, last: ResponseRecord | None) -> tuple[str, ...]:
+    """The runs whose calls are answered now. What they said before them is no part of the question."""
+    run = need(engine, RunRecord, last.run_id) if last is not None and _open_steps(engine, last) else None
+    return () if run is None else (*run.carried_run_ids, run.id)
 
 
 def _open_steps(engine: Engine, last: ResponseRecord | None) -> tuple[StepRecord, ...]:
@@ -60,15 +65,11 @@ def _copy(engine: Engine, run: RunRecord, step: StepRecord, outputs: Mapping[str
         replace(call, output=outputs.get(call.id, call.output)) if isinstance(call, FunctionCall) else call
         for call in step.calls
     )
-    copied = replace(step, id=engine.new_id(IdKind.STEP), run_id=run.id, calls=calls, tokens=Tokens())
+    copied = replace(
+        step, id=engine.new_id(IdKind.STEP), run_id=run.id, thread_id=run.thread_id, calls=calls, tokens=Tokens()
+    )
     return _close(engine, copied)
 
 
 def _close(engine: Engine, step: StepRecord) -> StepRecord:
     return replace(step, state=StepState.COMPLETED, ended_at=engine.now())
-
-
-def _take_over_messages(engine: Engine, last: ResponseRecord, run: RunRecord) -> None:
-    """What was said before the calls is no part of the question: it is the new run's own."""
-    for message in engine.store.children(MessageRecord, run.thread_id, matching={"run_id": last.run_id}):
-        engine.store.replace(replace(message, run_id=run.id))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from runner.errors import WriteFailed
@@ -58,6 +59,20 @@ def open_database(
     except sqlite3.Error as error:
         raise WriteFailed(f"cannot use the embedded server's state {path}: {error}") from error
     return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    """All or nothing."""
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A full disk may have ended the transaction already, or have left it open after its COMMIT.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _switch_to_wal(connection: sqlite3.Connection, sleep: Callable[[float], None]) -> None:

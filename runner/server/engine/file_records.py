@@ -12,7 +12,10 @@ from runner.server.engine.records import Failure, Record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRecord(Record):
-    """An uploaded file; its bytes are the blob called `sha256`."""
+    """A file; its bytes are the blob called `sha256`.
+
+    With a `thread_id` the thread's code wrote it, and no answer has handed it out: it goes with the thread.
+    """
 
     KIND: ClassVar[str] = "file"
 
@@ -21,6 +24,11 @@ class FileRecord(Record):
     purpose: str
     sha256: str
     expires_at: float | None = None
+    thread_id: str = ""
+
+    @property
+    def parent_id(self) -> str:
+        return self.thread_id
 
     @property
     def due_at(self) -> float | None:

@@ -1,17 +1,25 @@
-"""Uploaded files."""
+"""Files: those that were uploaded, and those that code wrote."""
 
 from __future__ import annotations
 
 from runner.server.engine.blobs import Arrival
+from runner.server.engine.container_records import ContainerFileRecord
 from runner.server.engine.engine import Engine
 from runner.server.engine.file_records import FileRecord, StoredFileRecord
 from runner.server.engine.ids import IdKind
 from runner.server.engine.lookup import need
+from runner.server.engine.records import Record
 from runner.server.engine.vector_stores import detach
 
 
 def keep_file(
-    engine: Engine, arrival: Arrival, *, filename: str, purpose: str, lifetime_s: int | None = None
+    engine: Engine,
+    arrival: Arrival,
+    *,
+    filename: str,
+    purpose: str,
+    lifetime_s: int | None = None,
+    thread_id: str = "",
 ) -> FileRecord:
     now = engine.now()
     file = FileRecord(
@@ -22,6 +30,7 @@ def keep_file(
         purpose=purpose,
         sha256=arrival.sha256,
         expires_at=None if lifetime_s is None else now + lifetime_s,
+        thread_id=thread_id,
     )
     with engine.store.transaction():
         engine.blobs.keep(arrival)
@@ -36,5 +45,17 @@ def delete_file(engine: Engine, file_id: str) -> None:
         detach(engine, stored)
     with engine.store.transaction():
         engine.store.delete(file_id)
-        if not engine.store.children(FileRecord, "", matching={"sha256": file.sha256}):
-            engine.blobs.remove(file.sha256)
+        discard_content(engine, file.sha256)
+
+
+def discard_content(engine: Engine, sha256: str) -> None:
+    """Within a transaction: take a content off the disk unless some file still has it."""
+    kinds: tuple[type[Record], ...] = (FileRecord, ContainerFileRecord)
+    if not any(engine.store.children(kind, matching={"sha256": sha256}) for kind in kinds):
+        engine.blobs.remove(sha256)
+
+
+def delete_files_of(engine: Engine, thread_id: str) -> None:
+    """Delete what the thread's code wrote and nobody was told of."""
+    for file in engine.store.children(FileRecord, thread_id):
+        delete_file(engine, file.id)

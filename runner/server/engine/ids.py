@@ -25,6 +25,8 @@ class IdKind(Enum):
     BATCH = ("vsfb_", _HEXADECIMAL, 32)
     RESPONSE = ("resp_", _HEXADECIMAL, 50)
     CONVERSATION = ("conv_", _HEXADECIMAL, 48)
+    CONTAINER = ("cntr_", _HEXADECIMAL, 48)
+    CONTAINER_FILE = ("cfile_", _HEXADECIMAL, 32)
 
 
 NewId = Callable[[IdKind], str]

@@ -10,13 +10,13 @@ import json
 import math
 import re
 import threading
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from pathlib import Path
 
-from runner.server.engine.database import open_database
+from runner.server.engine.database import open_database, transaction
 from runner.server.engine.meanings import MAX_PRODUCTS, fuse_ranks, put_vector, rank_by_meaning
 from runner.server.engine.meanings import SCHEMA as MEANINGS_SCHEMA
 from runner.server.inference import Passage, Vector
@@ -46,10 +46,15 @@ _SCHEMA = (
 _SATURATION = 1.2
 _LENGTH_WEIGHT = 0.75
 
+# Makes 0.75 of a chunk of average length that has each of the query's terms once, as in OpenAI's recorded scores.
+_STEEPNESS = 3.0
+
 # Terms that most chunks have say little and cost the most: left out, where an index is large enough to be slow.
 _LARGE_INDEX_CHUNKS = 2_000
 _COMMON_SHARE = 0.1
 _MAX_QUERY_TERMS = 64
+
+_ENDINGS = re.compile(r"(?<=\w)['’](?:s|t|d|m|ll|re|ve)\b", re.IGNORECASE)  # of a possessive, or a short form
 
 # What a question is held together with, in any document: not searched for, unless there is nothing else.
 _FILLERS = frozenset(
@@ -125,9 +130,9 @@ class Index:
     ) -> tuple[Passage, ...]:
         """The passages that have terms of the query, the best first, in an order that is always the same.
 
-        A score is the share reached of what a chunk that repeats every term would get. A file that is in several
-        of the stores is found once. `file_ids` leaves out all other files, and changes no score. With the query's
-        `meaning`, chunks that are near to it are found as well, and a score tells the places in both rankings.
+        A smaller limit gives the beginning of the same list. What scores mean is told at `_to_scale`. A file that is
+        in several of the stores is found once. `file_ids` leaves out all other files, and changes no score. With the
+        query's `meaning`, chunks that are near to it are found as well, and a score tells the places in both rankings.
         """
         with self._lock, self._reading():
             corpus = self._measure(tuple(dict.fromkeys(store_ids)))
@@ -137,32 +142,21 @@ class Index:
                 scores = self._only(scores, corpus, file_ids)
             # A chunk may be found once in every store.
             wanted = limit * max(1, len(corpus.store_ids))
-            if meaning is not None:
-                scores = fuse_ranks(scores, self._rank_by_meaning(scores, corpus, file_ids, meaning, wanted))
-            rows = self._fetch(scores, wanted)
-        passages = {(row[0], row[2]): row for row in reversed(rows)}
-        ordered = sorted(passages.values(), key=lambda row: (-row[4], row[1], row[3], row[0]))
-        return tuple(
-            Passage(file_id=file_id, filename=filename, score=score, text=text)
-            for file_id, filename, text, _, score in ordered[:limit]
-        )
+            if meaning is None:
+                scores = {number: _to_scale(score) for number, score in scores.items()}
+            else:
+                scores = fuse_ranks(scores, self._rank_by_meaning(scores, corpus, file_ids, meaning))
+            found = self._fetch(scores, wanted)
+        once: dict[tuple[str, str], Passage] = {}
+        for passage in found:
+            once.setdefault((passage.file_id, passage.text), passage)
+        return tuple(once.values())[:limit]
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        yield from self._transaction("BEGIN IMMEDIATE")
+    def _writing(self) -> AbstractContextManager[None]:
+        return transaction(self._connection)
 
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        yield from self._transaction("BEGIN")
-
-    def _transaction(self, begin: str) -> Iterator[None]:
-        self._connection.execute(begin)
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+    def _reading(self) -> AbstractContextManager[None]:
+        return transaction(self._connection, "BEGIN")
 
     def _remove(self, condition: str, values: tuple[str, ...]) -> None:
         # FTS5 keeps no text of its own here, so it is told what to forget.
@@ -182,7 +176,8 @@ class Index:
     def _choose_terms(self, query: str) -> tuple[str, ...]:
         """The query's terms, stemmed as the index has them; without very common ones where the index is large."""
         execute = self._connection.execute
-        telling_words = [word for word in re.findall(r"\w+", query) if word.lower() not in _FILLERS]
+        words = re.findall(r"\w+", _ENDINGS.sub("", query))
+        telling_words = [word for word in words if word.lower() not in _FILLERS]
         execute("DELETE FROM temp.query")
         execute("INSERT INTO temp.query (text) VALUES (?)", (" ".join(telling_words) or query,))
         found = execute("SELECT term FROM temp.query_terms ORDER BY offset")
@@ -197,8 +192,9 @@ class Index:
         return tuple(sorted(terms, key=lambda term: counts.get(term, math.inf))[:1])
 
     def _score(self, corpus: _Corpus, terms: tuple[str, ...]) -> dict[int, float]:
+        """BM25, as a multiple of what a chunk of average length gets that has each term once."""
         scores: dict[int, float] = {}
-        best = 0.0
+        once = 0.0
         for term in terms:
             rows = self._connection.execute(
                 "SELECT chunks.number, chunks.words, count(*) FROM temp.term_places AS places"
@@ -206,13 +202,15 @@ class Index:
                 f" WHERE places.term = ? AND chunks.store_id IN ({_marks(corpus.store_ids)}) GROUP BY chunks.number",
                 (term, *corpus.store_ids),
             ).fetchall()
-            rarity = math.log(1 + (corpus.chunks - len(rows) + 0.5) / (len(rows) + 0.5))
-            best += rarity * (_SATURATION + 1)
+            # A term that is nowhere weighs as much as one that is in one place: else it would outweigh all others.
+            having = max(1, len(rows))
+            rarity = math.log(1 + (corpus.chunks - having + 0.5) / (having + 0.5))
+            once += rarity
             for number, words, count in rows:
                 length = 1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * words / corpus.mean_words
                 gain = rarity * count * (_SATURATION + 1) / (count + _SATURATION * length)
                 scores[number] = scores.get(number, 0.0) + gain
-        return {number: score / best for number, score in scores.items()}
+        return {number: score / once for number, score in scores.items()}
 
     def _rank_by_meaning(
         self,
@@ -220,14 +218,13 @@ class Index:
         corpus: _Corpus,
         file_ids: Collection[str] | None,
         meaning: Vector,
-        limit: int,
     ) -> tuple[int, ...]:
         most = MAX_PRODUCTS // max(1, len(meaning.values))
         if corpus.chunks > most:
             numbers: Collection[int] = nlargest(most, scores, key=lambda number: scores[number])
         else:
             numbers = self._numbers(corpus, file_ids)
-        return rank_by_meaning(self._connection, numbers, meaning, limit)
+        return rank_by_meaning(self._connection, numbers, meaning)
 
     def _numbers(self, corpus: _Corpus, file_ids: Collection[str] | None) -> tuple[int, ...]:
         rows = self._connection.execute(
@@ -240,11 +237,28 @@ class Index:
     def _only(self, scores: dict[int, float], corpus: _Corpus, file_ids: Collection[str]) -> dict[int, float]:
         return {number: scores[number] for number in self._numbers(corpus, file_ids) if number in scores}
 
-    def _fetch(self, scores: dict[int, float], limit: int) -> list[tuple[str, str, str, int, float]]:
-        """(file id, file name, text, position, score) of the best chunks."""
-        best = nsmallest(limit, scores.items(), key=lambda item: (-item[1], item[0]))
-        select = "SELECT file_id, filename, text, position FROM chunks WHERE number = ?"
-        return [(*self._connection.execute(select, (number,)).fetchone(), score) for number, score in best]
+    def _fetch(self, scores: dict[int, float], limit: int) -> list[Passage]:
+        """The best chunks in their order, which knows all that are as good as the last one."""
+        least = min(nlargest(limit, scores.values()), default=0.0)
+        rows = self._connection.execute(
+            "SELECT filename, position, file_id, number FROM chunks WHERE number IN (SELECT value FROM json_each(?))",
+            (json.dumps([number for number, score in scores.items() if score >= least]),),
+        )
+        best = nsmallest(limit, ((-scores[row[-1]], *row) for row in rows))
+        return [
+            Passage(file_id=file_id, filename=filename, score=-negative, text=self._text(number))
+            for negative, filename, _, file_id, number in best
+        ]
+
+    def _text(self, number: int) -> str:
+        (text,) = self._connection.execute("SELECT text FROM chunks WHERE number = ?", (number,)).fetchone()
+        return str(text)
+
+
+def _to_scale(multiple: float) -> float:
+    """A score in 0..1 of a multiple as `_score` gives it: 0.75 for 1, 0.5 for 0.58, 0.1 for 0.2."""
+    weight = _STEEPNESS * multiple**2
+    return weight / (weight + 1)
 
 
 def _marks(values: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from runner.server.engine.budget import COMPLETION, cut_to_fit, find_exceeded, sum_tokens
+from runner.server.engine.budget import COMPLETION, cut_to_fit, find_exceeded, left_to_call, sum_tokens
 from runner.server.engine.calls import make_calls, new_call
 from runner.server.engine.engine import Engine
 from runner.server.engine.file_records import IndexState, StoredFileRecord
@@ -21,6 +21,7 @@ from runner.server.inference import (
     BreakOff,
     Expire,
     Fail,
+    FunctionRequest,
     Refuse,
     Scene,
     ToolRequest,
@@ -144,7 +145,7 @@ async def _follow(engine: Engine, run: RunRecord, turnout: Turnout, speech: Spee
 
 async def _use_tools(engine: Engine, run: RunRecord, move: UseTools, speech: Speech, tokens: Tokens) -> bool:
     requests = move.requests if run.parallel_tool_calls else move.requests[:1]
-    if not requests:
+    if not move.requests:
         _fail(engine, run, "The inference asked for tools, and named none.")
         return False
     names = {request.tool if isinstance(request, ToolRequest) else request.name for request in requests}
@@ -155,8 +156,25 @@ async def _use_tools(engine: Engine, run: RunRecord, move: UseTools, speech: Spe
         return False
     if (move.text or speech.has_begun) and not speech.end(TextPart(text=move.text), tokens=Tokens()):
         return False
-    step = replace(new_step(engine, run), calls=tuple(new_call(engine, request) for request in requests), tokens=tokens)
-    return await make_calls(engine, run, step)
+    allowed = _within_limit(requests, left_to_call(run, engine.store.children(StepRecord, run.id)))
+    if not allowed:
+        return True
+    calls = tuple(new_call(engine, request) for request in allowed)
+    return await make_calls(engine, run, replace(new_step(engine, run), calls=calls, said=move.text, tokens=tokens))
+
+
+def _within_limit(
+    requests: tuple[ToolRequest | FunctionRequest, ...], left: int | None
+) -> tuple[ToolRequest | FunctionRequest, ...]:
+    """Without the calls of hosted tools beyond the first `left`: they are ignored."""
+    kept: list[ToolRequest | FunctionRequest] = []
+    for request in requests:
+        if isinstance(request, ToolRequest) and left is not None:
+            if left == 0:
+                continue
+            left -= 1
+        kept.append(request)
+    return tuple(kept)
 
 
 def _leave_incomplete(engine: Engine, run: RunRecord, limit: str) -> None:

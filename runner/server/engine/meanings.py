@@ -23,6 +23,7 @@ SCHEMA = (
 )
 
 MAX_PRODUCTS = 4_000_000  # numbers that are multiplied for one query: some tenths of a second
+_PLACES = 200
 _RANK_OFFSET = 60  # Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion" (2009)
 
 
@@ -34,10 +35,8 @@ def put_vector(connection: sqlite3.Connection, number: int, vector: Vector) -> N
     )
 
 
-def rank_by_meaning(
-    connection: sqlite3.Connection, numbers: Collection[int], vector: Vector, limit: int
-) -> tuple[int, ...]:
-    """The chunks among `numbers` that are nearest to the vector, the nearest first."""
+def rank_by_meaning(connection: sqlite3.Connection, numbers: Collection[int], vector: Vector) -> tuple[int, ...]:
+    """The chunks among `numbers` that are nearest to the vector, the nearest first, up to a place that says little."""
     wanted = _unit(vector.values)
     rows = connection.execute(
         "SELECT number, vector FROM vectors WHERE number IN (SELECT value FROM json_each(?)) AND model = ?",
@@ -47,7 +46,7 @@ def rank_by_meaning(
     cosines = (
         (sum(map(mul, wanted, array("f", content))), -number) for number, content in rows if len(content) == size_bytes
     )
-    return tuple(-number for cosine, number in nlargest(limit, cosines) if cosine > 0)
+    return tuple(-number for cosine, number in nlargest(_PLACES, cosines) if cosine > 0)
 
 
 def fuse_ranks(keyword_scores: dict[int, float], by_meaning: Sequence[int]) -> dict[int, float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar
 
+from runner.server.engine.attributes import AttributeFilter
 from runner.server.inference import OfferedFunction, Passage, Role, SourceMark
 
 
@@ -37,10 +38,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSetting:
-    """A hosted tool on offer. Options of file_search: `max_num_results`, `ranker`, `score_threshold`."""
+    """A hosted tool on offer. Options of file_search: `max_num_results`, `ranker`, `score_threshold`.
+
+    `filters` says which files file_search may find, by their attributes; None is all. Option of code_interpreter:
+    `container`, the id of the one to run code in, or `auto`; without it that is a folder of the thread's own.
+    """
 
     name: str
     options: Mapping[str, object] = field(default_factory=dict)
+    filters: AttributeFilter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,7 @@ class Brief:
     temperature: float | None = None
     top_p: float | None = None
     reasoning_effort: str | None = None
+    verbosity: str | None = None
     response_format: Mapping[str, object] | None = None
 
     @property
@@ -88,9 +95,12 @@ class AssistantRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadRecord(Record):
+    """`container_id` is the one that its code has used last, if it uses containers."""
+
     KIND: ClassVar[str] = "thread"
 
     resources: Resources = field(default_factory=Resources)
+    container_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -101,6 +111,7 @@ class PathMark:
     position: int
     text: str
     file_id: str
+    container_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,10 +141,11 @@ class ImagePart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A file that came with a message, and the tools that may use it."""
+    """A file that came with a message, and the tools that may use it; with `is_input` the model itself reads it."""
 
     file_id: str
     tools: tuple[str, ...]
+    is_input: bool = False
 
 
 class MessageState(Enum):
@@ -215,7 +227,10 @@ class KeptFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """One call of a hosted tool, with its outcome once there is one (`completed` None: not yet)."""
+    """One call of a hosted tool, with its outcome once there is one (`completed` None: not yet).
+
+    `container_id` is where its code runs, if that is a container.
+    """
 
     id: str
     tool: str
@@ -224,6 +239,7 @@ class ToolCall:
     output: str = ""
     passages: tuple[Passage, ...] = ()
     files: tuple[KeptFile, ...] = ()
+    container_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +258,9 @@ class RunRecord(Record):
 
     `last_messages` limits what the inference sees of the thread; `tool_choice` is as a Scene has it. `awaited` are
     the calls that the client is to answer. The `failure` of an incomplete run has the limit's name as its code.
-    With `ends_with_calls` it does not wait for them: it is complete, and another run goes on with the outputs.
+    With `ends_with_calls` it does not wait for them: it is complete, and another run goes on with the outputs; that
+    one has the earlier ones as `carried_run_ids`. `max_tool_calls` limits the calls of hosted tools.
+    With `truncates` the oldest messages are left out where the thread has outgrown the context.
     """
 
     KIND: ClassVar[str] = "run"
@@ -259,6 +277,9 @@ class RunRecord(Record):
     ends_with_calls: bool = False
     max_prompt_tokens: int | None = None
     max_completion_tokens: int | None = None
+    max_tool_calls: int | None = None
+    truncates: bool = False
+    carried_run_ids: tuple[str, ...] = ()
     awaited: tuple[FunctionCall, ...] = ()
     started_at: float | None = None
     ended_at: float | None = None
@@ -290,7 +311,7 @@ class StepState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecord(Record):
-    """One action of a run: tool calls, or else the message that it wrote."""
+    """One action of a run: tool calls, or else the message that it wrote. `said` is what was said before the calls."""
 
     KIND: ClassVar[str] = "step"
 
@@ -299,6 +320,7 @@ class StepRecord(Record):
     assistant_id: str
     state: StepState
     calls: tuple[ToolCall | FunctionCall, ...] = ()
+    said: str = ""
     message_id: str | None = None
     ended_at: float | None = None
     failure: Failure | None = None

@@ -3,6 +3,7 @@
 Refusal            the request can't be served
 ├── Missing        an object that does not exist
 └── Conflict       the objects' state forbids it
+Damaged            a kept object can't be read any more
 """
 
 from __future__ import annotations
@@ -29,3 +30,10 @@ class Missing(Refusal):
 
 class Conflict(Refusal):
     """The objects are in a state that forbids it."""
+
+
+class Damaged(Exception):
+    """What the state has under `object_id` is no `kind`: somebody else wrote there, or the disk lost something."""
+
+    def __init__(self, kind: str, object_id: str, reason: str) -> None:
+        super().__init__(f"The {kind} {object_id!r} in this server's state is damaged: {reason}.")

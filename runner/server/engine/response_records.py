@@ -23,7 +23,8 @@ class ConversationRecord(Record):
 class ItemRecord(Record):
     """One thing that was said, called or found; `body` is how the face shows it. Its id is made of both ids.
 
-    `instruction` is what it tells the model to do, if it is a message of the system's or the developer's.
+    `instruction` is what it tells the model to do, if it is a message of the system's or the developer's; any other
+    message is the thread's, under `message_id`. `response_id` is the response that came to it, if one did.
     """
 
     KIND: ClassVar[str] = "item"
@@ -32,6 +33,8 @@ class ItemRecord(Record):
     item_id: str
     body: Mapping[str, object]
     instruction: str | None = None
+    message_id: str | None = None
+    response_id: str | None = None
 
     @property
     def parent_id(self) -> str:
@@ -39,7 +42,26 @@ class ItemRecord(Record):
 
 
 def stored_item_id(thread_id: str, item_id: str) -> str:
-    return f"{thread_id}/{item_id}"
+    """The item's own id comes first: so an item is found whose thread isn't known."""
+    return f"{item_id}@{thread_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldRecord(Record):
+    """The events of a response's stream as the face told them, kept once it is over."""
+
+    KIND: ClassVar[str] = "told"
+
+    response_id: str
+    events: tuple[Mapping[str, object], ...]
+
+    @property
+    def parent_id(self) -> str:
+        return self.response_id
+
+
+def told_id(response_id: str) -> str:
+    return f"{response_id}/told"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from runner.server.engine.carrying import carry_calls
+from runner.server.engine.budget import CONTEXT_TOKENS, count_calls, count_prompt
+from runner.server.engine.carrying import carry_calls, find_carried
+from runner.server.engine.chains import thread_after
+from runner.server.engine.code_places import check_container
 from runner.server.engine.engine import Engine
+from runner.server.engine.files import delete_files_of
 from runner.server.engine.ids import IdKind
 from runner.server.engine.items import NewItem, keep_items
 from runner.server.engine.lookup import need
 from runner.server.engine.loop import take_up
-from runner.server.engine.records import Brief, Resources, RunRecord, RunState, ThreadRecord
+from runner.server.engine.records import Brief, Resources, RunRecord, RunState, StepRecord, ThreadRecord
 from runner.server.engine.refusals import Conflict, Missing, Refusal
 from runner.server.engine.resources import ResourceOrder, settle_resources
 from runner.server.engine.response_records import ConversationRecord, ItemRecord, ResponseRecord
 from runner.server.engine.runs import cancel_run
+from runner.server.engine.scene import build_scene
+from runner.server.engine.transitions import move_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +37,8 @@ class ResponseOrder:
     tool_choice: str = "auto"
     parallel_tool_calls: bool = True
     max_output_tokens: int | None = None
+    max_tool_calls: int | None = None
+    truncates: bool = False
     in_background: bool = False
     is_stored: bool = True
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -38,14 +47,17 @@ class ResponseOrder:
 def start_response(engine: Engine, order: ResponseOrder) -> ResponseRecord:
     """A queued run, which this process works on from now. Raises Conflict if its thread is being worked on."""
     with engine.store.transaction():
+        check_container(engine, order.brief)
         thread_id, last = _find_thread(engine, order)
         earlier = engine.store.children(ItemRecord, thread_id)
         kept = keep_items(engine, thread_id, order.items)
-        run = _new_run(engine, thread_id, order)
+        run = replace(_new_run(engine, thread_id, order), carried_run_ids=find_carried(engine, last))
         carried = carry_calls(engine, run, last, order.items)
+        run = _count_from_here(run, carried)
         engine.store.insert(run)
         for step in carried:
             engine.store.insert(step)
+        _refuse_too_much(engine, run)
         response = ResponseRecord(
             id=engine.new_id(IdKind.RESPONSE),
             created_at=run.created_at,
@@ -68,14 +80,8 @@ def start_response(engine: Engine, order: ResponseOrder) -> ResponseRecord:
 def _find_thread(engine: Engine, order: ResponseOrder) -> tuple[str, ResponseRecord | None]:
     """The thread to go on with, and its last response if there is one."""
     if order.previous_id is not None:
-        previous = need_response(engine, order.previous_id)
-        if run_of(engine, previous).is_being_worked_on:
-            raise Conflict(f"Previous response '{previous.id}' is still in progress.", param="previous_response_id")
-        responses = engine.store.children(ResponseRecord, previous.thread_id)
-        if responses[-1].id == previous.id:
-            return previous.thread_id, previous
-        message = "Only the last response of a chain can be gone on with on this server."
-        raise Refusal(message, param="previous_response_id")
+        previous = _need_previous(engine, order.previous_id)
+        return thread_after(engine, previous), previous
     if order.conversation_id is not None:
         thread_id = need(engine, ConversationRecord, order.conversation_id).thread_id
         responses = engine.store.children(ResponseRecord, thread_id)
@@ -84,6 +90,16 @@ def _find_thread(engine: Engine, order: ResponseOrder) -> tuple[str, ResponseRec
             raise Conflict(message, code="conversation_locked")
         return thread_id, responses[-1] if responses else None
     return new_thread(engine), None
+
+
+def _need_previous(engine: Engine, response_id: str) -> ResponseRecord:
+    previous = engine.store.find(ResponseRecord, response_id)
+    if previous is None or not previous.is_stored:
+        message = f"Previous response with id '{response_id}' not found."
+        raise Refusal(message, param="previous_response_id", code="previous_response_not_found")
+    if run_of(engine, previous).is_being_worked_on:
+        raise Conflict(f"Previous response '{previous.id}' is still in progress.", param="previous_response_id")
+    return previous
 
 
 def new_thread(engine: Engine) -> str:
@@ -108,7 +124,22 @@ def _new_run(engine: Engine, thread_id: str, order: ResponseOrder) -> RunRecord:
         parallel_tool_calls=order.parallel_tool_calls,
         ends_with_calls=True,
         max_completion_tokens=order.max_output_tokens,
+        max_tool_calls=order.max_tool_calls,
+        truncates=order.truncates,
     )
+
+
+def _count_from_here(run: RunRecord, carried: tuple[StepRecord, ...]) -> RunRecord:
+    """The run with a limit on calls that leaves those out which an earlier response has made."""
+    if run.max_tool_calls is None:
+        return run
+    return replace(run, max_tool_calls=run.max_tool_calls + count_calls(carried))
+
+
+def _refuse_too_much(engine: Engine, run: RunRecord) -> None:
+    if count_prompt(build_scene(engine, run)) > CONTEXT_TOKENS:
+        message = "Your input exceeds the context window of this model. Please adjust your input and try again."
+        raise Refusal(message, param="input", code="context_length_exceeded")
 
 
 def _as_order(resources: Resources) -> ResourceOrder:
@@ -135,11 +166,11 @@ def run_of(engine: Engine, response: ResponseRecord) -> RunRecord:
 
 
 def cancel_response(engine: Engine, response_id: str) -> ResponseRecord:
-    """Raises Conflict unless it is in the background. What is over stays as it is."""
+    """Raises Conflict unless it is in the background. What is over, or about to be cancelled, stays as it is."""
     response = need_response(engine, response_id)
     if not response.in_background:
         raise Conflict("Cannot cancel a synchronous response.")
-    if run_of(engine, response).is_being_worked_on:
+    with suppress(Conflict):
         cancel_run(engine, response.thread_id, response.run_id)
     return response
 
@@ -149,12 +180,16 @@ def delete_response(engine: Engine, response_id: str) -> None:
     response = need(engine, ResponseRecord, response_id)
     engine.workers.cancel(response.run_id)
     with engine.store.transaction():
+        # Who listens to the run is told of its end while there still is one.
+        for state in (RunState.CANCELLING, RunState.CANCELLED):
+            move_run(engine, response.run_id, state)
         engine.store.delete(response_id)
         drop_unused_thread(engine, response.thread_id)
 
 
 def drop_unused_thread(engine: Engine, thread_id: str) -> None:
-    """Delete a thread that no response and no conversation is about."""
+    """Within a transaction: delete a thread that no response and no conversation is about."""
     conversations = engine.store.children(ConversationRecord, "", matching={"thread_id": thread_id})
     if not conversations and not engine.store.children(ResponseRecord, thread_id):
+        delete_files_of(engine, thread_id)
         engine.store.delete(thread_id)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-from runner.server.engine.budget import fit_scene, left_to_say, sum_tokens
+from runner.server.engine.budget import fit_scene, left_to_call, left_to_say, sum_tokens
+from runner.server.engine.code_places import find_code_files
 from runner.server.engine.embedding import embed_texts
 from runner.server.engine.engine import Engine
 from runner.server.engine.file_records import FileRecord, IndexState, StoredFileRecord, StoreRecord
+from runner.server.engine.input_files import find_given
 from runner.server.engine.records import (
     FunctionCall,
     ImagePart,
@@ -18,10 +20,11 @@ from runner.server.engine.records import (
     StepRecord,
     ThreadRecord,
     ToolCall,
+    ToolSetting,
 )
-from runner.server.engine.searching import AboveScore
+from runner.server.engine.searching import AboveScore, InFiles, find_files
 from runner.server.inference import FunctionRequest, OfferedFunction, Scene, SceneMessage, ToolOutcome, ToolRequest
-from runner.server.tools import ToolContext
+from runner.server.tools import Index, ToolContext
 
 _PLAIN_TEXT = {"type": "text"}
 
@@ -31,11 +34,11 @@ def build_scene(engine: Engine, run: RunRecord) -> Scene:
     brief = run.brief
     steps = engine.store.children(StepRecord, run.id)
     used = sum_tokens(steps)
-    outcomes = tuple(outcome for step in steps for call in step.calls if (outcome := _outcome(call)) is not None)
+    outcomes = tuple(outcome for step in steps for outcome in _outcomes(step))
     scene = Scene(
         model=brief.model,
         instructions=brief.instructions or "",
-        tools=offered_tools(run),
+        tools=offered_tools(run) if left_to_call(run, steps) != 0 else frozenset(),
         messages=_messages(engine, run),
         outcomes=outcomes,
         has_documents=any(
@@ -52,6 +55,7 @@ def build_scene(engine: Engine, run: RunRecord) -> Scene:
         temperature=brief.temperature,
         top_p=brief.top_p,
         reasoning_effort=brief.reasoning_effort,
+        verbosity=brief.verbosity,
         max_output_tokens=left_to_say(run, used),
     )
     return fit_scene(scene, run, used)
@@ -83,23 +87,36 @@ def _thread_files(engine: Engine, run: RunRecord) -> frozenset[str]:
     )
 
 
-def tool_context(engine: Engine, run: RunRecord, tool: str) -> ToolContext:
-    options = next((setting.options for setting in run.brief.hosted_tools if setting.name == tool), {})
-    threshold = options.get("score_threshold")
+def tool_context(engine: Engine, run: RunRecord, call: ToolCall) -> ToolContext:
+    setting = next((one for one in run.brief.hosted_tools if one.name == call.tool), ToolSetting(name=call.tool))
+    store_ids = searched_stores(engine, run)
+    code_files = find_code_files(engine, run, call.container_id)
     return ToolContext(
-        index=AboveScore(index=engine.index, threshold=threshold if isinstance(threshold, float) else 0.0),
+        index=_searched_index(engine, setting, store_ids),
         thread_id=run.thread_id,
-        store_ids=searched_stores(engine, run),
-        files=_code_files(engine, run),
-        options=options,
+        store_ids=store_ids,
+        files=code_files.given,
+        written=code_files.written,
+        container_id=call.container_id,
+        options=setting.options,
         embed=partial(embed_texts, engine.inference),
     )
+
+
+def _searched_index(engine: Engine, setting: ToolSetting, store_ids: tuple[str, ...]) -> Index:
+    """What file search may find: what is above the threshold, in files that the filters let pass."""
+    index: Index = engine.index
+    if setting.filters is not None:
+        index = InFiles(index=engine.index, file_ids=find_files(engine, store_ids, setting.filters))
+    threshold = setting.options.get("score_threshold")
+    return AboveScore(index=index, threshold=threshold if isinstance(threshold, float) else 0.0)
 
 
 def _messages(engine: Engine, run: RunRecord) -> tuple[SceneMessage, ...]:
     """The thread up to the question: what the run itself has said is no part of it, and empty messages tell nothing."""
     all_messages = engine.store.children(MessageRecord, run.thread_id)
-    messages = tuple(message for message in all_messages if message.run_id != run.id and message.parts)
+    own = (run.id, *run.carried_run_ids)
+    messages = tuple(message for message in all_messages if message.run_id not in own and message.parts)
     if run.last_messages is not None:
         messages = messages[-run.last_messages :]
     return tuple(
@@ -107,6 +124,11 @@ def _messages(engine: Engine, run: RunRecord) -> tuple[SceneMessage, ...]:
             role=message.role,
             text="\n".join(part.text for part in message.parts if not isinstance(part, ImagePart)),
             filenames=_filenames(engine, message),
+            files=tuple(
+                file
+                for one in message.attachments
+                if one.is_input and (file := find_given(engine, one.file_id)) is not None
+            ),
             declined=message.declined,
         )
         for message in messages
@@ -118,6 +140,15 @@ def _filenames(engine: Engine, message: MessageRecord) -> tuple[str, ...]:
     file_ids = [*(attachment.file_id for attachment in message.attachments), *images]
     files = (engine.store.find(FileRecord, file_id) for file_id in dict.fromkeys(file_ids))
     return tuple(file.filename for file in files if file is not None)
+
+
+def _outcomes(step: StepRecord) -> Iterator[ToolOutcome]:
+    said = step.said
+    for call in step.calls:
+        outcome = _outcome(call)
+        if outcome is not None:
+            yield replace(outcome, said=said)
+            said = ""
 
 
 def _outcome(call: ToolCall | FunctionCall) -> ToolOutcome | None:
@@ -133,16 +164,3 @@ def _outcome(call: ToolCall | FunctionCall) -> ToolOutcome | None:
         output=call.output,
         passages=call.passages,
     )
-
-
-def _code_files(engine: Engine, run: RunRecord) -> Mapping[str, Path]:
-    """Files for the code interpreter by name; the second of one name has its id before it."""
-    thread = engine.store.find(ThreadRecord, run.thread_id)
-    of_thread = thread.resources.code_file_ids if thread is not None else None
-    paths: dict[str, Path] = {}
-    for file_id in dict.fromkeys((*(run.brief.resources.code_file_ids or ()), *(of_thread or ()))):
-        file = engine.store.find(FileRecord, file_id)
-        if file is not None:
-            name = f"{file.id}-{file.filename}" if file.filename in paths else file.filename
-            paths[name] = engine.blobs.path(file.sha256)
-    return paths

@@ -65,7 +65,7 @@ async def search_store(engine: Engine, store_id: str, order: SearchOrder) -> tup
     touch_stores(engine, (store_id,))
     index: Index = engine.index
     if order.attributes is not None:
-        index = InFiles(index=engine.index, file_ids=_find_files(engine, store_id, order.attributes))
+        index = InFiles(index=engine.index, file_ids=find_files(engine, (store_id,), order.attributes))
     context = ToolContext(
         index=AboveScore(index=index, threshold=order.threshold),
         thread_id="",
@@ -79,8 +79,9 @@ async def search_store(engine: Engine, store_id: str, order: SearchOrder) -> tup
     return find_attributes(engine, (store_id,), outcome.passages)
 
 
-def _find_files(engine: Engine, store_id: str, wanted: AttributeFilter) -> frozenset[str]:
-    files = engine.store.children(StoredFileRecord, store_id)
+def find_files(engine: Engine, store_ids: Iterable[str], wanted: AttributeFilter) -> frozenset[str]:
+    """The files of these stores whose attributes are as wanted."""
+    files = (file for store_id in store_ids for file in engine.store.children(StoredFileRecord, store_id))
     return frozenset(file.file_id for file in files if matches(file.attributes, wanted))
 
 

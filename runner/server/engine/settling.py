@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from runner.server.engine.container_records import ContainerRecord
+from runner.server.engine.containers import expire_container
 from runner.server.engine.engine import Engine
 from runner.server.engine.file_records import FileRecord, StoredFileRecord, StoreRecord
 from runner.server.engine.files import delete_file
@@ -13,6 +15,7 @@ from runner.server.engine.vector_stores import expire_store
 
 def settle(engine: Engine) -> None:
     """Fail the work of processes that died; let expire what is due."""
+    engine.workers.settle()
     now = engine.now()
     for run in engine.store.abandoned(RunRecord, engine.owner, now):
         break_off(engine, run.id, "The process that worked on the run is gone.")
@@ -24,3 +27,5 @@ def settle(engine: Engine) -> None:
         delete_file(engine, file.id)
     for store in engine.store.due(StoreRecord, now):
         expire_store(engine, store)
+    for container in engine.store.due(ContainerRecord, now):
+        expire_container(engine, container.id)

@@ -82,7 +82,7 @@ class Speech:
             write = self._engine.store.replace if was_begun else self._engine.store.insert
             write(message)
             write(step)
-        rest = _grow(message.id, parts[-1], len(self._heard) if len(parts) == 1 else 0)
+        rest = grow(message.id, parts[-1], len(self._heard) if len(parts) == 1 else 0)
         self._engine.feed.tell(self._run.id, *rest, MessageWritten(message=message), StepChanged(step=step))
         return True
 
@@ -131,7 +131,7 @@ def new_step(engine: Engine, run: RunRecord) -> StepRecord:
     )
 
 
-def _grow(message_id: str, part: TextPart | RefusalPart, said: int) -> Iterator[MessageGrew]:
+def grow(message_id: str, part: TextPart | RefusalPart, said: int = 0) -> Iterator[MessageGrew]:
     """What is told of a part beyond its first `said` characters."""
     sources = part.sources if isinstance(part, TextPart) else ()
     is_refusal = isinstance(part, RefusalPart)

@@ -7,14 +7,16 @@ may share the database: what is read and then written belongs into `transaction(
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
-from runner.server.engine.encoding import decode, encode
+from runner.server.engine.database import transaction
+from runner.server.engine.encoding import Malformed, decode, encode
 from runner.server.engine.paging import Page, PageRequest
 from runner.server.engine.records import Record
-from runner.server.engine.refusals import Refusal
+from runner.server.engine.refusals import Damaged, Refusal
 
 R = TypeVar("R", bound=Record)
 
@@ -34,13 +36,8 @@ class Store:
         if self._connection.in_transaction:
             yield
             return
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._connection):
             yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
 
     def insert(self, record: Record) -> None:
         self._connection.execute(
@@ -51,7 +48,8 @@ class Store:
     def replace(self, record: Record) -> bool:
         """False if it is gone: then nothing was written."""
         cursor = self._connection.execute(
-            "UPDATE objects SET being_worked_on=?, due_at=?, body=? WHERE id=?", (*_filing(record), record.id)
+            "UPDATE objects SET parent_id=?, being_worked_on=?, due_at=?, body=? WHERE id=?",
+            (record.parent_id, *_filing(record), record.id),
         )
         return cursor.rowcount == 1
 
@@ -67,18 +65,25 @@ class Store:
             self._connection.executemany("DELETE FROM leases WHERE object_id=?", doomed)
 
     def find(self, cls: type[R], object_id: str) -> R | None:
-        row = self._connection.execute(
-            "SELECT body FROM objects WHERE id=? AND kind=?", (object_id, cls.KIND)
-        ).fetchone()
-        return None if row is None else decode(cls, row[0])
+        rows = self._connection.execute("SELECT id, body FROM objects WHERE id=? AND kind=?", (object_id, cls.KIND))
+        return next(iter(_read(cls, rows)), None)
+
+    def starting_with(self, cls: type[R], prefix: str) -> tuple[R, ...]:
+        """All of one kind whose ids begin like that, oldest first."""
+        # `+kind` keeps SQLite to the index of the ids.
+        rows = self._connection.execute(
+            "SELECT id, body FROM objects WHERE id >= ? AND id < ? AND +kind=? ORDER BY number",
+            (prefix, prefix + chr(sys.maxunicode), cls.KIND),
+        )
+        return _read(cls, rows)
 
     def children(
         self, cls: type[R], parent_id: str | None = None, matching: Mapping[str, str] | None = None
     ) -> tuple[R, ...]:
         """All of one kind, oldest first; of one parent unless that is None."""
         condition, values = _condition(cls, parent_id, matching or {})
-        rows = self._connection.execute(f"SELECT body FROM objects WHERE {condition} ORDER BY number", values)
-        return tuple(decode(cls, body) for (body,) in rows)
+        rows = self._connection.execute(f"SELECT id, body FROM objects WHERE {condition} ORDER BY number", values)
+        return _read(cls, rows)
 
     def page(
         self, cls: type[R], parent_id: str, request: PageRequest, matching: Mapping[str, str] | None = None
@@ -93,11 +98,11 @@ class Store:
         backwards = request.before is not None and request.after is None
         order = "DESC" if request.newest_first is not backwards else "ASC"
         rows = self._connection.execute(
-            f"SELECT body FROM objects WHERE {condition} ORDER BY number {order} LIMIT ?",
+            f"SELECT id, body FROM objects WHERE {condition} ORDER BY number {order} LIMIT ?",
             [*values, request.limit + 1],
         ).fetchall()
-        found = [decode(cls, body) for (body,) in rows[: request.limit]]
-        return Page(items=tuple(reversed(found) if backwards else found), has_more=len(rows) > request.limit)
+        found = _read(cls, rows[: request.limit])
+        return Page(items=tuple(reversed(found)) if backwards else found, has_more=len(rows) > request.limit)
 
     def _number_of(self, cls: type[R], parent_id: str, name: str, cursor: str) -> int:
         # A file in a store is known outside by the file's id alone.
@@ -114,9 +119,9 @@ class Store:
         """Objects of one kind whose time has come."""
         # `+kind` keeps SQLite from going through all objects of the kind, which are more than those that have a time.
         rows = self._connection.execute(
-            "SELECT body FROM objects WHERE due_at <= ? AND due_at IS NOT NULL AND +kind=?", (now, cls.KIND)
+            "SELECT id, body FROM objects WHERE due_at <= ? AND due_at IS NOT NULL AND +kind=?", (now, cls.KIND)
         )
-        return tuple(decode(cls, body) for (body,) in rows)
+        return _read(cls, rows)
 
     def hold(self, object_id: str, owner: str, ends_at: float) -> None:
         """Give a lease, or lengthen it."""
@@ -132,11 +137,23 @@ class Store:
         """Objects in work that no living process holds; `owner`, who asks, is alive."""
         # `+kind`: see `due`.
         rows = self._connection.execute(
-            "SELECT body FROM objects LEFT JOIN leases ON object_id = id WHERE being_worked_on AND +kind=?"
+            "SELECT id, body FROM objects LEFT JOIN leases ON object_id = id WHERE being_worked_on AND +kind=?"
             " AND (owner IS NULL OR (ends_at < ? AND owner <> ?))",
             (cls.KIND, now, owner),
         )
-        return tuple(decode(cls, body) for (body,) in rows)
+        return _read(cls, rows)
+
+
+def _read(cls: type[R], rows: Iterable[tuple[str, object]]) -> tuple[R, ...]:
+    """Raises Damaged for an object that is none."""
+    records = []
+    for object_id, body in rows:
+        try:
+            record = decode(cls, body)
+        except Malformed as error:
+            raise Damaged(cls.KIND, object_id, str(error)) from error
+        records.append(record)
+    return tuple(records)
 
 
 def _filing(record: Record) -> tuple[bool, float | None, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from runner.domain.files import FILE_SEARCH_TYPES, file_type
 from runner.server.engine.engine import Engine
 from runner.server.engine.file_records import FileRecord
+from runner.server.engine.files import delete_files_of
 from runner.server.engine.ids import IdKind
 from runner.server.engine.lookup import need
 from runner.server.engine.records import (
@@ -70,11 +71,13 @@ def update_thread(
 
 
 def delete_thread(engine: Engine, thread_id: str) -> None:
-    """With its messages and runs; a run that is at work is stopped."""
+    """With its messages and runs, and the files that only it knows; a run that is at work is stopped."""
     need(engine, ThreadRecord, thread_id)
     for run in engine.store.children(RunRecord, thread_id):
         engine.workers.cancel(run.id)
-    engine.store.delete(thread_id)
+    with engine.store.transaction():
+        delete_files_of(engine, thread_id)
+        engine.store.delete(thread_id)
 
 
 def active_run(engine: Engine, thread_id: str) -> RunRecord | None:

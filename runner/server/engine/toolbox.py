@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from runner import plugins
 from runner.server.tools import HostedTool, ToolSettings
@@ -25,6 +26,10 @@ class Toolbox:
                 module = await asyncio.to_thread(plugins.load_plugin, _PACKAGE, name)
                 self._tools[name] = module.create(self.settings)
             return self._tools[name]
+
+    async def forget_gone(self, is_in_use: Callable[[str], bool]) -> None:
+        for tool in tuple(self._tools.values()):
+            await tool.forget_gone(is_in_use)
 
     async def close(self) -> None:
         for tool in self._tools.values():

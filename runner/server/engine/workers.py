@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+from runner.server.engine.refusals import Damaged
 
 _log = logging.getLogger("runner.server")
 
@@ -15,6 +18,7 @@ class Workers:
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._unsettled: dict[str, Callable[[], None]] = {}
 
     @property
     def object_ids(self) -> tuple[str, ...]:
@@ -36,9 +40,19 @@ class Workers:
             if error is not None:
                 _log.error("work on %s broke off", object_id, exc_info=error)
             if is_current and (error is not None or done.cancelled()):
-                on_break()
+                self._unsettled[object_id] = on_break
+                try:
+                    self.settle()
+                except (sqlite3.Error, Damaged):
+                    _log.exception("the end of the work on %s could not be written down", object_id)
 
         task.add_done_callback(settle)
+
+    def settle(self) -> None:
+        """Write down what broke off and could not be written down yet. Raises what still stands in the way."""
+        for object_id, on_break in tuple(self._unsettled.items()):
+            on_break()
+            del self._unsettled[object_id]
 
     def cancel(self, object_id: str) -> None:
         if (task := self._tasks.get(object_id)) is not None:

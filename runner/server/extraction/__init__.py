@@ -6,6 +6,7 @@ on one line stays on one line, in reading order, so that prices stay beside thei
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -13,7 +14,7 @@ from runner.domain.files import file_type
 from runner.plugins import load_plugin, plugin_names
 from runner.server.extraction._chunking import split_into_chunks
 
-__all__ = ["MAX_CHARACTERS", "Unreadable", "extract_text", "split_into_chunks"]
+__all__ = ["MAX_CHARACTERS", "Unreadable", "extract_text", "readable_types", "split_into_chunks"]
 
 MAX_CHARACTERS = 20_000_000
 """OpenAI's file search takes at most 5,000,000 tokens a file; a token is about four characters."""
@@ -56,9 +57,17 @@ def extract_text(path: Path, filename: str) -> str:
     return tidy
 
 
+def readable_types() -> frozenset[str]:
+    """The extensions of all files whose text can be taken out; file search takes fewer."""
+    return frozenset(extension for kind in _kinds() for extension in kind.EXTENSIONS)
+
+
+def _kinds() -> Iterator[Kind]:
+    return (cast(Kind, load_plugin(__name__, name)) for name in plugin_names(__name__))
+
+
 def _find_kind(extension: str) -> Kind:
-    for name in plugin_names(__name__):
-        kind = cast(Kind, load_plugin(__name__, name))
+    for kind in _kinds():
         if extension in kind.EXTENSIONS:
             return kind
     raise Unreadable(f"file search doesn't take .{extension} files" if extension else "its name has no extension")

@@ -22,6 +22,7 @@ _NAMESPACES = {  # words of a namespace's URI and our prefix; the rest of the UR
     ("wordprocessingml", "main"): "w",
     ("drawingml", "main"): "a",
     ("presentationml", "main"): "p",
+    ("spreadsheetml", "main"): "x",
     ("officeDocument", "math"): "m",
     ("officeDocument", "relationships"): "r",
     ("package", "relationships"): "rel",

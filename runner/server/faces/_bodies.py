@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from math import isinf
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -13,6 +15,7 @@ from runner.server.faces._errors import BadRequest
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 16 << 20
+MAX_DEPTH = 128
 
 _KINDS: Mapping[type, str] = {
     str: "a string",
@@ -96,12 +99,13 @@ class Fields:
 
     def number(self, name: str, *, least: float, most: float) -> float | None:
         value = self.values.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        elif value is not None and not isinstance(value, float):
+        if value is None:
+            return None
+        if not isinstance(value, int | float) or isinstance(value, bool):
             raise self._wrong_type(name, "a decimal", value)
+        # Before it is a float: an integer may be too large for one.
         self._check_range(name, value, (least, most), "decimal")
-        return value
+        return float(value)
 
     def texts(self, name: str, *, most: int) -> tuple[str, ...] | None:
         values = self.array(name, most=most)
@@ -168,8 +172,12 @@ class Fields:
             raise self.invalid(name, why, f"{kind}_above_max_value")
 
 
-async def read_body(request: Request) -> Fields:
-    """The JSON object in a request's body; an absent body reads as an empty object. Raises BadRequest."""
+async def read_body(request: Request, *parameters: str) -> Fields:
+    """The JSON object in a request's body; an absent body reads as an empty object.
+
+    Raises BadRequest, also for a query parameter that is none of these.
+    """
+    read_query(request, *parameters)
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
@@ -180,17 +188,79 @@ async def read_body(request: Request) -> Fields:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise BadRequest(f"Unsupported content type '{media_type}': expected 'application/json'.", status=415)
-    try:
-        value = json.loads(content, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest("We could not parse the JSON body of your request.") from error
+    value = _parse(bytes(content))
     if not isinstance(value, dict):
         raise BadRequest("The JSON body must be an object.")
     return Fields(value)
 
 
+def _parse(content: bytes) -> object:
+    """More strictly than JSON's grammar: a key that is there twice, and half a character, mean nothing."""
+    try:
+        value: object = json.loads(
+            content.decode(),
+            parse_float=_parse_decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_refuse_duplicates,
+        )
+        if b"\\u" in content:
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        message = "The JSON body of your request has a string with half of a surrogate pair, which is no character."
+        raise BadRequest(message) from error
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("We could not parse the JSON body of your request.") from error
+    _refuse_depth(value)
+    return value
+
+
+def _refuse_depth(value: object) -> None:
+    """What can just be parsed could not be written again, where Python's stack is fuller."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        if not level:
+            return
+        mappings = [child for one in level if isinstance(one, dict) for child in one.values()]
+        level = mappings + [child for one in level if isinstance(one, list) for child in one]
+    raise BadRequest(f"The JSON body of your request is nested more than {MAX_DEPTH - 1} levels deep.")
+
+
+def _refuse_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise BadRequest(f"Duplicate key in the JSON body: '{name}'.", param=name)
+    return values
+
+
+def _parse_decimal(text: str) -> float:
+    """One too large for a float would become infinite, which no answer could show."""
+    value = float(text)
+    if isinf(value):
+        raise ValueError(f"{text} is too large")
+    return value
+
+
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
+
+
+def read_flag(query: Fields, name: str) -> bool | None:
+    """A flag in a query string. Raises BadRequest."""
+    word = query.choice(name, ("true", "false"))
+    return None if word is None else word == "true"
+
+
+def read_number(query: Fields, name: str, *, least: int, most: int | None = None) -> int | None:
+    """An integer in a query string. Raises BadRequest."""
+    text = query.text(name)
+    if text is None:
+        return None
+    try:
+        number = int(text)
+    except ValueError as error:
+        raise query.invalid(name, f"expected an integer, but got '{text}' instead.", "invalid_type") from error
+    return Fields({name: number}).integer(name, least=least, most=most)
 
 
 def read_query(request: Request, *names: str) -> Fields:

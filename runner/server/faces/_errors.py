@@ -24,6 +24,7 @@ _NOT_FOUND: Mapping[str, str] = {
     "conversation": "Conversation with id '{id}' not found.",
     "item": "Item with id '{id}' not found.",
     "container": "Container with id '{id}' not found.",
+    "container_file": "Container file with id '{id}' not found.",
     "model": "The model '{id}' does not exist",
 }
 

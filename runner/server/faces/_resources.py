@@ -62,14 +62,14 @@ def read_chunking(body: Fields) -> Chunking:
     return Chunking(max_tokens=size, overlap_tokens=overlap)
 
 
-def render_resources(resources: Resources, tools: tuple[ToolSetting, ...] = (), *, streamed: bool = False) -> Json:
+def render_resources(resources: Resources, tools: tuple[ToolSetting, ...] = (), *, in_full: bool = False) -> Json:
     """A tool that an assistant has is shown with an empty list even if nothing was given to it.
 
-    So is the code interpreter in every stream, whatever there is.
+    In full, as every stream and a thread that is retrieved have it, so is the code interpreter, whatever there is.
     """
     names = {tool.name for tool in tools}
     shown: Json = {}
-    if streamed or resources.code_file_ids is not None or "code_interpreter" in names:
+    if in_full or resources.code_file_ids is not None or "code_interpreter" in names:
         shown["code_interpreter"] = {"file_ids": list(resources.code_file_ids or ())}
     if resources.store_ids is not None or "file_search" in names:
         shown["file_search"] = {"vector_store_ids": list(resources.store_ids or ())}

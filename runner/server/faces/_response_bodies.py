@@ -23,12 +23,25 @@ _STATUSES = {
 }
 _REASONS = {"max_completion_tokens": "max_output_tokens", "content_filter": "content_filter"}
 _CODES = ("server_error", "rate_limit_exceeded", "invalid_prompt")
+_IMAGE_TOKENS: Json = {"image_tokens": 0, "text_tokens": 0}
+# There are no such tools here.
+_TOOL_USAGE: Json = {
+    "image_gen": {
+        "input_tokens": 0,
+        "input_tokens_details": _IMAGE_TOKENS,
+        "output_tokens": 0,
+        "output_tokens_details": _IMAGE_TOKENS,
+        "total_tokens": 0,
+    },
+    "web_search": {"num_requests": 0},
+}
 
 
 def render_response(engine: Engine, response: ResponseRecord, include: Container[str]) -> Json:
     """As it stands now."""
     run = run_of(engine, response)
     is_over = not run.state.is_active
+    has_usage = is_over and run.state is not RunState.CANCELLED
     marker = {DECLINED: "true"} if is_over and _is_declined(engine, response) else {}
     return {
         "id": response.id,
@@ -37,14 +50,18 @@ def render_response(engine: Engine, response: ResponseRecord, include: Container
         "status": status_of(response, run),
         "background": response.in_background,
         "completed_at": unix_seconds(run.ended_at) if run.state is RunState.COMPLETED else None,
-        "conversation": None if response.conversation_id is None else {"id": response.conversation_id},
+        **({} if response.conversation_id is None else {"conversation": {"id": response.conversation_id}}),
         "error": _render_error(run),
+        "frequency_penalty": 0.0,
         "incomplete_details": _render_incomplete(run),
+        "moderation": None,
+        "presence_penalty": 0.0,
         **response.settings,
+        **({"service_tier": "default", "tool_usage": _TOOL_USAGE} if has_usage else {}),
         "output": [show_item(item, include) for item in render_output(engine, response)] if is_over else [],
         "previous_response_id": response.previous_id,
         "store": response.is_stored,
-        "usage": render_usage(run.tokens) if is_over and run.state is not RunState.CANCELLED else None,
+        "usage": render_usage(run.tokens) if has_usage else None,
         "metadata": {**response.metadata, **marker},
     }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+import secrets
+import string
+from collections.abc import Iterator
 
 from runner.server.engine.engine import Engine
 from runner.server.engine.feed import CallFinished, Event, MessageGrew, MessageWritten, RunChanged, StepChanged
@@ -12,10 +14,12 @@ from runner.server.engine.records import ToolCall as Call
 from runner.server.engine.response_records import ResponseRecord
 from runner.server.faces._replies import Json
 from runner.server.faces._response_bodies import render_response, status_of
-from runner.server.faces._response_items import render_call, render_citation, render_message, show_item
+from runner.server.faces._response_items import EVERYTHING, render_call, render_citation, render_message
 from runner.server.faces._steps import code_of
 
 _ENDINGS = {"cancelled": "failed"}
+_PADDED_LENGTH = 16
+_PADDING = string.ascii_letters + string.digits
 _EMPTY_TEXT: Json = {"type": "output_text", "annotations": [], "logprobs": [], "text": ""}
 _EMPTY_REFUSAL: Json = {"type": "refusal", "refusal": ""}
 
@@ -31,12 +35,11 @@ class _Message:
 
 
 class ResponseEvents:
-    """The events of one stream, numbered. `is_over` once the response has ended."""
+    """The events of one stream in full, numbered. `is_over` once the response has ended."""
 
-    def __init__(self, engine: Engine, response: ResponseRecord, include: Container[str]) -> None:
+    def __init__(self, engine: Engine, response: ResponseRecord) -> None:
         self._engine = engine
         self._response = response
-        self._include = include
         self._number = 0
         self._items = 0
         self._messages: dict[str, _Message] = {}
@@ -68,7 +71,7 @@ class ResponseEvents:
         return {"type": f"response.{kind}", "sequence_number": number, **fields}
 
     def _whole(self, kind: str) -> Json:
-        return self._event(kind, response=render_response(self._engine, self._response, self._include))
+        return self._event(kind, response=render_response(self._engine, self._response, EVERYTHING))
 
     def _write_run(self, run: RunRecord) -> Iterator[Json]:
         status = status_of(self._response, run)
@@ -122,7 +125,7 @@ class ResponseEvents:
         yield self._done(first + number, item)
 
     def _done(self, index: int, item: Json) -> Json:
-        return self._event("output_item.done", output_index=index, item=show_item(item, self._include))
+        return self._event("output_item.done", output_index=index, item=item)
 
     def _write_message(self, message: MessageRecord) -> Iterator[Json]:
         if message.id not in self._messages:
@@ -189,3 +192,8 @@ class ResponseEvents:
                 yield self._event(
                     "output_text.annotation.added", **place, annotation_index=number, annotation=annotation
                 )
+
+
+def pad_delta(delta: str) -> str:
+    """Characters that bring a delta to a length which tells nothing of it."""
+    return "".join(secrets.choice(_PADDING) for _ in range(-len(delta) % _PADDED_LENGTH))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from runner.domain.files import MAX_FILE_BYTES
 from runner.server.engine.engine import Engine
-from runner.server.engine.files import keep_file
-from runner.server.engine.items import NewItem
+from runner.server.engine.files import delete_file, keep_file
+from runner.server.engine.input_files import prepare_files
+from runner.server.engine.items import NewItem, find_item
 from runner.server.engine.records import Attachment, FunctionCall, ImagePart, TextPart
+from runner.server.engine.refusals import Refusal
 from runner.server.engine.threads import NewMessage
 from runner.server.faces._bodies import Fields
 from runner.server.faces._errors import BadRequest
 from runner.server.faces._functions import MAX_OUTPUT
 from runner.server.faces._replies import Json
+from runner.server.faces._response_earlier import EARLIER, read_earlier
 from runner.server.inference import Role
 
 MAX_ITEMS = 1000
@@ -23,7 +26,7 @@ MAX_PARTS = 1000
 MAX_TEXT = 10 << 20
 INLINE_LIFETIME_S = 30 * 86_400
 _ROLES = ("user", "assistant", "system", "developer")
-_TYPES = ("message", "function_call", "function_call_output")
+_TYPES = ("message", "function_call", "function_call_output", "item_reference", *EARLIER)
 _PARTS = ("input_text", "input_image", "input_file", "output_text", "refusal")
 _DETAILS = ("auto", "low", "high", "original")
 
@@ -33,17 +36,49 @@ async def read_input(engine: Engine, body: Fields, name: str, *, most: int = MAX
     if isinstance(body.values.get(name), str):
         text = body.text(name, longest=MAX_TEXT) or ""
         return (_message(Role.USER, ({"type": "input_text", "text": text},), (TextPart(text=text),), ()),)
-    items = body.objects(name, most=most) or ()
-    return tuple([await _read_item(engine, item) for item in items])
+    items = tuple([await _read_item(engine, item) for item in body.objects(name, most=most) or ()])
+    attachments = (one for item in items if item.message is not None for one in item.message.attachments)
+    await prepare_files(engine, (one.file_id for one in attachments if one.is_input))
+    return items
 
 
 async def _read_item(engine: Engine, item: Fields) -> NewItem:
-    kind = "message" if item.values.get("type") is None else item.choice("type", _TYPES)
+    default = "item_reference" if "id" in item.values and "role" not in item.values else "message"
+    kind = item.choice("type", _TYPES) or default
     if kind == "message":
         return await _read_message(engine, item)
+    if kind == "item_reference":
+        return _read_reference(engine, item)
     if kind == "function_call":
         return _read_call(item)
+    if kind in EARLIER:
+        return read_earlier(item, kind)
     return _read_output(item)
+
+
+def _read_reference(engine: Engine, item: Fields) -> NewItem:
+    item.only("type", "id")
+    item_id = item.needed_text("id", longest=128)
+    found = find_item(engine, item_id)
+    if found is None:
+        message = (
+            f"Item with id '{item_id}' not found. Items are not persisted when `store` is set to false."
+            " Try again with `store` set to true, or remove this item from your input."
+        )
+        raise BadRequest(message, param="input", status=404)
+    return NewItem(body=found.body, call=_call_of(found.body), original=found)
+
+
+def _call_of(body: Mapping[str, object]) -> FunctionCall | None:
+    if body["type"] not in {"function_call", "function_call_output"}:
+        return None
+    output = body.get("output")
+    return FunctionCall(
+        id=str(body["call_id"]),
+        name=str(body.get("name", "")),
+        arguments=str(body.get("arguments", "")),
+        output=None if output is None else str(output),
+    )
 
 
 def _read_call(item: Fields) -> NewItem:
@@ -163,13 +198,14 @@ async def _read_file(engine: Engine, part: Fields) -> tuple[Json, Attachment]:
     file_id, content = part.text("file_id"), part.text("file_data", longest=2 * MAX_FILE_BYTES)
     if (file_id is None) is (content is None):
         raise BadRequest("Use either 'file_id' or 'file_data'.", param=part.path, code="invalid_value")
-    if file_id is None:
-        file_id = await _keep_inline(engine, part, content or "")
-    return {"type": "input_file", "file_id": file_id}, Attachment(file_id=file_id, tools=())
+    name: Json = {} if file_id else {"filename": part.text("filename")}
+    body: Json = {"type": "input_file", "file_id": file_id, **name}
+    kept_id = file_id or await _keep_inline(engine, part, content or "")
+    return body, Attachment(file_id=kept_id, tools=(), is_input=True)
 
 
 async def _keep_inline(engine: Engine, part: Fields, content: str) -> str:
-    """A file that came in the request itself: it is kept as an upload, for a month."""
+    """A file that came in the request itself: it is kept as an upload, for a month, if it can be read."""
     filename = part.needed_text("filename", longest=512)
     encoded = content.rpartition(",")[2] if content.startswith("data:") else content
     try:
@@ -182,4 +218,9 @@ async def _keep_inline(engine: Engine, part: Fields, content: str) -> str:
 
     arrival = await engine.blobs.receive(chunks())
     file = keep_file(engine, arrival, filename=filename, purpose="user_data", lifetime_s=INLINE_LIFETIME_S)
+    try:
+        await prepare_files(engine, [file.id])
+    except Refusal:
+        delete_file(engine, file.id)
+        raise
     return file.id

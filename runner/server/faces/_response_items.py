@@ -23,6 +23,9 @@ from runner.server.inference import Passage, SourceMark
 
 SEARCH_RESULTS = "file_search_call.results"
 CODE_OUTPUTS = "code_interpreter_call.outputs"
+IMAGE_URLS = "message.input_image.image_url"
+EVERYTHING = frozenset({SEARCH_RESULTS, CODE_OUTPUTS, IMAGE_URLS})
+"""All that is shown only to those who ask for it."""
 _HIDDEN: Mapping[str, tuple[str, str]] = {
     "file_search_call": ("results", SEARCH_RESULTS),
     "code_interpreter_call": ("outputs", CODE_OUTPUTS),
@@ -32,7 +35,14 @@ _HIDDEN: Mapping[str, tuple[str, str]] = {
 def show_item(body: Mapping[str, object], include: Container[str]) -> Json:
     """Without what is shown only to those who ask for it."""
     field, name = _HIDDEN.get(str(body["type"]), ("", ""))
+    parts = body.get("content")
+    if isinstance(parts, list) and IMAGE_URLS not in include:
+        return {**body, "content": [_without_url(part) for part in parts]}
     return dict(body) if not field or name in include else {**body, field: None}
+
+
+def _without_url(part: Json) -> Json:
+    return {**part, "image_url": None} if part["type"] == "input_image" else part
 
 
 def render_output(engine: Engine, response: ResponseRecord) -> list[Json]:
@@ -55,7 +65,7 @@ def render_message(message: MessageRecord, *, begun: bool = False) -> Json:
         "id": message.id,
         "type": "message",
         "status": "in_progress" if begun else _message_status(message),
-        "content": [] if begun else [_render_part(part, message.thread_id) for part in message.parts],
+        "content": [] if begun else [_render_part(part) for part in message.parts],
         "role": "assistant",
     }
 
@@ -64,21 +74,21 @@ def _message_status(message: MessageRecord) -> str:
     return message.state.value if message.state is not MessageState.IN_PROGRESS else "in_progress"
 
 
-def _render_part(part: object, thread_id: str) -> Json:
+def _render_part(part: object) -> Json:
     if isinstance(part, RefusalPart):
         return {"type": "refusal", "refusal": part.text}
     assert isinstance(part, TextPart), "runs write text and refusals only"
     return {
         "type": "output_text",
-        "annotations": render_annotations(part, thread_id),
+        "annotations": render_annotations(part),
         "logprobs": [],
         "text": part.text,
     }
 
 
-def render_annotations(part: TextPart, thread_id: str) -> list[Json]:
+def render_annotations(part: TextPart) -> list[Json]:
     cited = [(one.position, render_citation(one)) for one in part.sources]
-    written = [(one.position, render_path(one, thread_id)) for one in part.paths]
+    written = [(one.position, render_path(one)) for one in part.paths]
     return [annotation for _, annotation in sorted([*cited, *written], key=lambda one: one[0])]
 
 
@@ -91,24 +101,15 @@ def render_citation(source: SourceMark) -> Json:
     }
 
 
-def render_path(path: PathMark, thread_id: str) -> Json:
+def render_path(path: PathMark) -> Json:
     return {
         "type": "container_file_citation",
-        "container_id": container_id(thread_id),
+        "container_id": path.container_id or "",
         "file_id": path.file_id,
         "filename": path.text.rsplit("/", 1)[-1],
         "start_index": path.position,
         "end_index": path.position + len(path.text),
     }
-
-
-def container_id(thread_id: str) -> str:
-    """Each thread has one container, whose id follows from its own."""
-    return "cntr_" + thread_id.removeprefix("thread_")
-
-
-def thread_of(container: str) -> str:
-    return "thread_" + container.removeprefix("cntr_")
 
 
 def render_call(call: ToolCall | FunctionCall, step: StepRecord, *, begun: bool = False) -> Json:
@@ -136,7 +137,7 @@ def render_call(call: ToolCall | FunctionCall, step: StepRecord, *, begun: bool 
         "type": "code_interpreter_call",
         "status": status,
         "code": "" if begun else code_of(call),
-        "container_id": container_id(step.thread_id),
+        "container_id": call.container_id or "",
         "outputs": None if begun else _render_outputs(call),
     }
 

@@ -11,33 +11,37 @@ from runner.server.engine.responses import ResponseOrder
 from runner.server.faces._bodies import Fields
 from runner.server.faces._errors import BadRequest
 from runner.server.faces._metadata import read_metadata
-from runner.server.faces._names import read_name
 from runner.server.faces._replies import Json
 from runner.server.faces._response_input import read_input
-from runner.server.faces._response_items import CODE_OUTPUTS, SEARCH_RESULTS
+from runner.server.faces._response_items import EVERYTHING
+from runner.server.faces._response_settings import DEFAULT_VERBOSITY, as_chat_format, read_reasoning, read_text
 from runner.server.faces._response_tools import read_choice, read_tools
 
-INCLUDES = (SEARCH_RESULTS, CODE_OUTPUTS)
+# Asked for in vain: there are no such items here.
+_NEVER_THERE = (
+    "web_search_call.results",
+    "web_search_call.action.sources",
+    "computer_call_output.output.image_url",
+    "reasoning.encrypted_content",
+)
+INCLUDES = (*sorted(EVERYTHING), *_NEVER_THERE)
 LEAST_TOKENS = 16
 MAX_INSTRUCTIONS = 256_000
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _HARMLESS: Mapping[str, tuple[object, ...]] = {
-    "service_tier": (None, "auto", "default"),
-    "truncation": (None, "disabled"),
     "top_logprobs": (None, 0),
-    "stream_options": (None, {}, {"include_obfuscation": False}, {"include_obfuscation": True}),
-    "prompt_cache_retention": (None, "in_memory", "in-memory"),
     "prompt": (None,),
     "context_management": (None,),
     "moderation": (None,),
-    "max_tool_calls": (None,),
     "prompt_cache_options": (None,),
 }
+# No tier is quicker here, and nothing is kept for longer or shorter.
+_TIERS = ("auto", "default")
+_RETENTIONS = ("in_memory", "24h")
 _NOTED = ("user", "safety_identifier", "prompt_cache_key")
 _READ = (
     "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "text", "temperature", "top_p",
     "reasoning", "max_output_tokens", "metadata", "store", "include", "previous_response_id", "conversation", "stream",
-    "background",
+    "background", "service_tier", "stream_options", "prompt_cache_retention", "max_tool_calls", "truncation",
 )  # fmt: skip
 
 
@@ -48,6 +52,7 @@ class Wanted:
     order: ResponseOrder
     include: frozenset[str]
     is_streamed: bool
+    is_padded: bool
 
 
 async def read_order(engine: Engine, body: Fields) -> Wanted:
@@ -56,8 +61,8 @@ async def read_order(engine: Engine, body: Fields) -> Wanted:
         body.refuse(name, harmless=harmless)
     tools, resources, shown_tools = read_tools(body)
     choice, shown_choice = read_choice(body, tools)
-    effort = _read_effort(body)
-    wanted_format = _read_format(body)
+    effort, shown_reasoning = read_reasoning(body)
+    wanted_format, verbosity = read_text(body)
     brief = Brief(
         model=body.needed_text("model", longest=256),
         instructions=body.text("instructions", longest=MAX_INSTRUCTIONS),
@@ -66,9 +71,12 @@ async def read_order(engine: Engine, body: Fields) -> Wanted:
         temperature=body.number("temperature", least=0.0, most=2.0),
         top_p=body.number("top_p", least=0.0, most=1.0),
         reasoning_effort=effort,
-        response_format=_as_chat_format(wanted_format),
+        verbosity=verbosity,
+        response_format=as_chat_format(wanted_format),
     )
     limit = body.integer("max_output_tokens", least=LEAST_TOKENS)
+    most_calls = body.integer("max_tool_calls", least=1)
+    truncation = body.choice("truncation", ("disabled", "auto")) or "disabled"
     is_parallel = body.flag("parallel_tool_calls") is not False
     previous_id, conversation_id = _read_place(body)
     is_stored, in_background = body.flag("store") is not False, body.flag("background") or False
@@ -79,18 +87,19 @@ async def read_order(engine: Engine, body: Fields) -> Wanted:
     settings: Json = {
         "instructions": brief.instructions,
         "max_output_tokens": limit,
-        "max_tool_calls": None,
+        "max_tool_calls": most_calls,
         "model": brief.model,
         "parallel_tool_calls": is_parallel,
-        "reasoning": {"effort": effort, "summary": None},
-        "service_tier": "default",
+        "prompt_cache_retention": body.choice("prompt_cache_retention", _RETENTIONS),
+        "reasoning": shown_reasoning,
+        "service_tier": _read_tier(body),
         "temperature": 1.0 if brief.temperature is None else brief.temperature,
-        "text": {"format": wanted_format, "verbosity": "medium"},
+        "text": {"format": wanted_format, "verbosity": verbosity or DEFAULT_VERBOSITY},
         "tool_choice": shown_choice,
         "tools": shown_tools,
         "top_logprobs": 0,
         "top_p": 1.0 if brief.top_p is None else brief.top_p,
-        "truncation": "disabled",
+        "truncation": truncation,
         **{name: body.text(name, longest=256) for name in _NOTED},
     }
     items = await read_input(engine, body, "input")
@@ -106,11 +115,13 @@ async def read_order(engine: Engine, body: Fields) -> Wanted:
         tool_choice=choice,
         parallel_tool_calls=is_parallel,
         max_output_tokens=limit,
+        max_tool_calls=most_calls,
+        truncates=truncation == "auto",
         in_background=in_background,
         is_stored=is_stored,
         metadata=metadata,
     )
-    return Wanted(order=order, include=include, is_streamed=is_streamed)
+    return Wanted(order=order, include=include, is_streamed=is_streamed, is_padded=_read_padding(body))
 
 
 def read_include(body: Fields, name: str = "include") -> frozenset[str]:
@@ -121,6 +132,18 @@ def read_include(body: Fields, name: str = "include") -> frozenset[str]:
             message = f"Invalid value: '{one}'. Supported values are: {listed}."
             raise BadRequest(message, param="include", code="invalid_value")
     return frozenset(wanted)
+
+
+def _read_tier(body: Fields) -> str:
+    if body.values.get("service_tier") not in (None, *_TIERS):
+        body.unsupported("service_tier")
+    return body.text("service_tier") or "auto"
+
+
+def _read_padding(body: Fields) -> bool:
+    options = body.mapping("stream_options") or Fields({}, "stream_options")
+    options.only("include_obfuscation")
+    return options.flag("include_obfuscation") is not False
 
 
 def _read_place(body: Fields) -> tuple[str | None, str | None]:
@@ -136,50 +159,3 @@ def _read_place(body: Fields) -> tuple[str | None, str | None]:
         message = "Mutually exclusive parameters: 'previous_response_id' and 'conversation'."
         raise BadRequest(message, param="conversation", code="mutually_exclusive_parameters")
     return previous_id, conversation_id
-
-
-def _read_effort(body: Fields) -> str | None:
-    reasoning = body.mapping("reasoning")
-    if reasoning is None:
-        return None
-    reasoning.only("effort", "summary", "generate_summary", "mode", "context")
-    reasoning.refuse("generate_summary", "context")
-    reasoning.refuse("summary", harmless=(None, "auto"))
-    reasoning.refuse("mode", harmless=(None, "standard"))
-    return reasoning.choice("effort", _EFFORTS)
-
-
-def _read_format(body: Fields) -> Json:
-    text = body.mapping("text")
-    if text is None:
-        return {"type": "text"}
-    text.only("format", "verbosity")
-    text.refuse("verbosity", harmless=(None, "medium"))
-    wanted = text.mapping("format")
-    if wanted is None:
-        return {"type": "text"}
-    wanted.need("type")
-    kind = wanted.choice("type", ("text", "json_object", "json_schema"))
-    if kind != "json_schema":
-        wanted.only("type")
-        return {"type": kind}
-    wanted.only("type", "name", "description", "schema", "strict")
-    wanted.need("schema")
-    schema = wanted.mapping("schema") or Fields({})
-    return {
-        "type": "json_schema",
-        "description": wanted.text("description"),
-        "name": read_name(wanted, "name"),
-        "schema": dict(schema.values),
-        "strict": wanted.flag("strict") or False,
-    }
-
-
-def _as_chat_format(wanted: Json) -> Mapping[str, object] | None:
-    """As a Scene has it: the shape of the other APIs."""
-    if wanted["type"] == "text":
-        return None
-    if wanted["type"] == "json_object":
-        return wanted
-    schema = {name: value for name, value in wanted.items() if name != "type" and value is not None}
-    return {"type": "json_schema", "json_schema": schema}

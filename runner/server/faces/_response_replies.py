@@ -16,23 +16,23 @@ from runner.server.engine.response_records import ResponseRecord
 from runner.server.engine.responses import delete_response, run_of, start_response
 from runner.server.faces._replies import Json, json_reply, list_body, poll_pace_ms
 from runner.server.faces._response_bodies import render_response
-from runner.server.faces._response_events import ResponseEvents
 from runner.server.faces._response_items import render_output, show_item
 from runner.server.faces._response_orders import Wanted
+from runner.server.faces._response_recordings import Recordings, show_events, wait_for_end
 from runner.server.faces._response_streams import ResponseStream
-from runner.server.faces._streams import Subscription
 
 
-async def answer_order(engine: Engine, wanted: Wanted) -> Response:
+async def answer_order(engine: Engine, recordings: Recordings, wanted: Wanted) -> Response:
     response = start_response(engine, wanted.order)
+    if wanted.is_streamed or response.in_background:
+        recordings.begin(response)
     _keep_output_at_end(engine, response)
     if wanted.is_streamed:
-        events = ResponseEvents(engine, response, wanted.include)
-        subscription = Subscription(engine, response.run_id)
-        return ResponseStream(subscription, events.begin(), events, lambda: _forget(engine, response))
+        events = show_events(recordings.follow(response), wanted.include, is_padded=wanted.is_padded)
+        return ResponseStream(events, lambda: _forget(engine, response))
     try:
         if not response.in_background:
-            await _wait_for_end(engine, response)
+            await wait_for_end(engine, response)
         return reply_response(engine, response, wanted.include)
     finally:
         _forget(engine, response)
@@ -65,18 +65,9 @@ def _keep_output_at_end(engine: Engine, response: ResponseRecord) -> None:
         if isinstance(event, RunChanged) and not event.run.state.is_active:
             unsubscribe()
             if engine.store.find(RunRecord, response.run_id) is not None:
-                keep_output(engine, response.thread_id, render_output(engine, response))
+                keep_output(engine, response, render_output(engine, response))
 
     unsubscribe = engine.feed.subscribe(response.run_id, listen)
-
-
-async def _wait_for_end(engine: Engine, response: ResponseRecord) -> None:
-    subscription = Subscription(engine, response.run_id)
-    try:
-        while run_of(engine, response).state.is_active:
-            await subscription.next()
-    finally:
-        subscription.close()
 
 
 def _forget(engine: Engine, response: ResponseRecord) -> None:

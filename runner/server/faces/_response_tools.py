@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from runner.server.engine.container_records import AUTO
 from runner.server.engine.records import Resources, ToolSetting
 from runner.server.faces._bodies import Fields
+from runner.server.faces._containers import LIMITS, read_container_id, read_limits
 from runner.server.faces._errors import BadRequest
+from runner.server.faces._filters import read_filters
 from runner.server.faces._names import read_name
 from runner.server.faces._replies import Json
 from runner.server.inference import OfferedFunction
@@ -12,7 +15,7 @@ from runner.server.inference import OfferedFunction
 HOSTED = ("code_interpreter", "file_search")
 MAX_TOOLS = 128
 MAX_STORES = 10
-MAX_CODE_FILES = 20
+MAX_CODE_FILES = 50
 DEFAULT_RESULTS = 20
 _RANKERS = ("auto", "default-2024-11-15")
 _CHOICES = ("none", "auto", "required")
@@ -58,7 +61,7 @@ def _read_function(tool: Fields) -> tuple[Tool, Json]:
     function = OfferedFunction(
         name=name,
         description=tool.text("description") or "",
-        parameters=_NO_PARAMETERS if parameters is None else parameters.values,
+        parameters=_NO_PARAMETERS if parameters is None else {**_NO_PARAMETERS, **parameters.values},
         strict=tool.flag("strict") is not False,
     )
     shown: Json = {
@@ -73,7 +76,6 @@ def _read_function(tool: Fields) -> tuple[Tool, Json]:
 
 def _read_search(tool: Fields) -> tuple[Tool, Json, tuple[str, ...]]:
     tool.only("type", "vector_store_ids", "max_num_results", "filters", "ranking_options")
-    tool.refuse("filters")
     tool.need("vector_store_ids")
     store_ids = tool.texts("vector_store_ids", most=MAX_STORES) or ()
     ranking = tool.mapping("ranking_options") or Fields({}, tool.where("ranking_options"))
@@ -86,29 +88,33 @@ def _read_search(tool: Fields) -> tuple[Tool, Json, tuple[str, ...]]:
     }
     shown: Json = {
         "type": "file_search",
-        "filters": None,
+        "filters": tool.values.get("filters"),
         "max_num_results": most or DEFAULT_RESULTS,
         "ranking_options": dict(options),
         "vector_store_ids": list(store_ids),
     }
     limit: Json = {} if most is None else {"max_num_results": most}
-    return ToolSetting(name="file_search", options={**options, **limit}), shown, store_ids
+    setting = ToolSetting(name="file_search", options={**options, **limit}, filters=read_filters(tool))
+    return setting, shown, store_ids
 
 
 def _read_code(tool: Fields) -> tuple[Tool, Json, tuple[str, ...]]:
     tool.only("type", "container", "allowed_callers")
     tool.refuse("allowed_callers")
     tool.need("container")
+    if isinstance(tool.values["container"], str):
+        container_id = read_container_id(tool)
+        setting = ToolSetting(name="code_interpreter", options={"container": container_id})
+        return setting, {"type": "code_interpreter", "container": container_id}, ()
     container = tool.mapping("container") or Fields({})
-    container.only("type", "file_ids", "memory_limit", "network_policy")
+    container.only("type", "file_ids", *LIMITS)
     container.need("type")
-    container.choice("type", ("auto",))
-    container.refuse("memory_limit", harmless=(None, "1g"))
-    container.refuse("network_policy", harmless=(None, {"type": "disabled"}))
+    container.choice("type", (AUTO,))
+    read_limits(container)
     file_ids = container.texts("file_ids", most=MAX_CODE_FILES) or ()
     files: Json = {"file_ids": list(file_ids)} if file_ids else {}
-    shown: Json = {"type": "code_interpreter", "container": {"type": "auto", **files}}
-    return ToolSetting(name="code_interpreter"), shown, file_ids
+    shown: Json = {"type": "code_interpreter", "container": {"type": AUTO, **files}}
+    return ToolSetting(name="code_interpreter", options={"container": AUTO}), shown, file_ids
 
 
 def read_choice(body: Fields, tools: tuple[Tool, ...]) -> tuple[str, object]:

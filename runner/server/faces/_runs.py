@@ -82,7 +82,7 @@ def render_run(run: RunRecord, *, streamed: bool = False) -> Json:
         "required_action": render_required_action(run.awaited),
         "last_error": None if failure is None else {"code": failure.code, "message": failure.message},
         **render_brief(run.brief),
-        "tool_resources": render_resources(run.own_resources, streamed=streamed),
+        "tool_resources": render_resources(run.own_resources, in_full=streamed),
         "metadata": dict(run.metadata),
         "max_completion_tokens": run.max_completion_tokens,
         "max_prompt_tokens": run.max_prompt_tokens,

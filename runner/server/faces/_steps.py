@@ -12,13 +12,14 @@ from runner.server.faces._runs import render_tokens
 from runner.server.faces._tools import ranking
 from runner.server.inference import Passage
 
+INCLUDE = "include[]"
 SEARCH_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 
 
 def read_include(request: Request, *other_parameters: str) -> bool:
     """Whether the texts that file search found are wanted. Raises BadRequest for anything else to include."""
-    query = read_query(request, "include[]", *other_parameters)
-    wanted = query.texts("include[]", most=16) or ()
+    query = read_query(request, INCLUDE, *other_parameters)
+    wanted = query.texts(INCLUDE, most=16) or ()
     for one in wanted:
         if one != SEARCH_CONTENT:
             message = f"Invalid value: '{one}'. Supported values are: '{SEARCH_CONTENT}'."

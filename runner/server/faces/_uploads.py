@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.datastructures import UploadFile
@@ -21,17 +22,51 @@ _EXPIRY = ("expires_after[anchor]", "expires_after[seconds]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
-    """A file that has arrived; `lifetime_s` is None for ever."""
+class Content:
+    """A file's content that has arrived, and what it is called."""
 
     arrival: Arrival
     filename: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload(Content):
+    """An upload for the Files API; `lifetime_s` is None for ever."""
+
     purpose: str
     lifetime_s: int | None
 
 
 async def read_upload(request: Request, blobs: Blobs, *, most_bytes: int = MAX_FILE_BYTES) -> Upload:
     """Raises BadRequest; then, and when the client goes away, nothing is left on disk."""
+    async with _open_form(request, most_bytes) as (fields, file):
+        fields.only("purpose", *_EXPIRY)
+        purpose, lifetime_s = _read_purpose(fields), _read_lifetime(fields)
+        if file is None:
+            raise BadRequest("Missing required parameter: 'file'.", param="file", code="missing_required_parameter")
+        return Upload(
+            arrival=await blobs.receive(_chunks(file)),
+            filename=file.filename or "upload",
+            purpose=purpose,
+            lifetime_s=lifetime_s,
+        )
+
+
+async def read_content_or(request: Request, blobs: Blobs, instead: str) -> Content | str:
+    """The form's file, or the text of the field that may come instead. Raises BadRequest as above."""
+    async with _open_form(request, MAX_FILE_BYTES) as (fields, file):
+        fields.only(instead)
+        if file is None:
+            return fields.needed_text(instead)
+        if fields.values:
+            message = f"Use either 'file' or '{instead}', not both."
+            raise BadRequest(message, param=instead, code="invalid_value")
+        return Content(arrival=await blobs.receive(_chunks(file)), filename=file.filename or "upload")
+
+
+@asynccontextmanager
+async def _open_form(request: Request, most_bytes: int) -> AsyncIterator[tuple[Fields, UploadFile | None]]:
+    """The form's texts, and its file."""
     most_in_form = most_bytes + MAX_FRAME_BYTES
     if int(request.headers.get("content-length", "0")) > most_in_form:
         raise _too_large(most_bytes)
@@ -39,19 +74,10 @@ async def read_upload(request: Request, blobs: Blobs, *, most_bytes: int = MAX_F
     try:
         async with limited.form(max_files=1, max_fields=8) as form:
             files = {name: value for name, value in form.multi_items() if isinstance(value, UploadFile)}
-            fields = Fields({name: value for name, value in form.multi_items() if isinstance(value, str)})
-            fields.only("purpose", *_EXPIRY)
-            purpose, lifetime_s = _read_purpose(fields), _read_lifetime(fields)
-            if set(files) != {"file"}:
-                raise BadRequest("Missing required parameter: 'file'.", param="file", code="missing_required_parameter")
-            if (files["file"].size or 0) > most_bytes:
+            file = files.get("file")
+            if file is not None and (file.size or 0) > most_bytes:
                 raise _too_large(most_bytes)
-            return Upload(
-                arrival=await blobs.receive(_chunks(files["file"])),
-                filename=files["file"].filename or "upload",
-                purpose=purpose,
-                lifetime_s=lifetime_s,
-            )
+            yield Fields({name: value for name, value in form.multi_items() if isinstance(value, str)}), file
     except MultiPartException as error:
         raise BadRequest(f"We could not parse the multipart form of your request: {error.message}") from error
 

@@ -1,74 +1,45 @@
-"""/containers: the container of each thread, and the files that code wrote into it."""
+"""/containers"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from runner.server.engine.container_records import ContainerRecord
+from runner.server.engine.containers import create_container, delete_container, look_at_container
 from runner.server.engine.engine import Engine
-from runner.server.engine.file_records import FileRecord
-from runner.server.engine.records import KeptFile, RunRecord, StepRecord, ThreadRecord, ToolCall
-from runner.server.engine.refusals import Missing
-from runner.server.faces._replies import Json, json_reply, list_body, unix_seconds
-from runner.server.faces._response_items import thread_of
+from runner.server.faces._bodies import read_body, read_query
+from runner.server.faces._containers import read_new_container, render_container
+from runner.server.faces._paging import read_page
+from runner.server.faces._replies import Json, deleted_reply, json_reply, page_reply
 
 
 def routes(engine: Engine) -> list[Route]:
-    def find(request: Request) -> tuple[KeptFile, FileRecord]:
-        file_id = request.path_params["file_id"]
-        for kept in _written(engine, _find_thread(engine, request)):
-            file = engine.store.find(FileRecord, file_id)
-            if kept.file_id == file_id and file is not None:
-                return kept, file
-        raise Missing(FileRecord.KIND, file_id)
+    def render(container: ContainerRecord) -> Json:
+        return render_container(container, engine.now())
+
+    async def create(request: Request) -> Response:
+        return json_reply(render(create_container(engine, read_new_container(await read_body(request)))))
 
     async def browse(request: Request) -> Response:
-        kept = {one.file_id: one for one in _written(engine, _find_thread(engine, request))}
-        files = [(one, engine.store.find(FileRecord, one.file_id)) for one in kept.values()]
-        shown = [_render(request, one, file) for one, file in files if file is not None]
-        return json_reply(list_body(shown, has_more=False))
+        query = read_query(request, "limit", "order", "after", "name")
+        name = query.text("name")
+        matching = {} if name is None else {"name": name}
+        return page_reply(engine.store.page(ContainerRecord, "", read_page(query), matching), render)
 
     async def retrieve(request: Request) -> Response:
-        return json_reply(_render(request, *find(request)))
+        return json_reply(render(look_at_container(engine, request.path_params["container_id"])))
 
-    async def content(request: Request) -> Response:
-        _, file = find(request)
-        path = engine.blobs.path(file.sha256)
-        return FileResponse(path, media_type="application/octet-stream", filename=file.filename)
+    async def delete(request: Request) -> Response:
+        container_id = request.path_params["container_id"]
+        delete_container(engine, container_id)
+        return deleted_reply(container_id, "container")
 
-    many = "/containers/{container_id}/files"
+    one = "/containers/{container_id}"
     return [
-        Route(many, browse, methods=["GET"]),
-        Route(f"{many}/{{file_id}}", retrieve, methods=["GET"]),
-        Route(f"{many}/{{file_id}}/content", content, methods=["GET"]),
+        Route("/containers", create, methods=["POST"]),
+        Route("/containers", browse, methods=["GET"]),
+        Route(one, retrieve, methods=["GET"]),
+        Route(one, delete, methods=["DELETE"]),
     ]
-
-
-def _find_thread(engine: Engine, request: Request) -> ThreadRecord:
-    container_id = request.path_params["container_id"]
-    thread = engine.store.find(ThreadRecord, thread_of(container_id))
-    if thread is None:
-        raise Missing("container", container_id)
-    return thread
-
-
-def _written(engine: Engine, thread: ThreadRecord) -> Iterator[KeptFile]:
-    for run in engine.store.children(RunRecord, thread.id):
-        for step in engine.store.children(StepRecord, run.id):
-            for call in step.calls:
-                yield from call.files if isinstance(call, ToolCall) else ()
-
-
-def _render(request: Request, kept: KeptFile, file: FileRecord) -> Json:
-    return {
-        "id": file.id,
-        "object": "container.file",
-        "container_id": request.path_params["container_id"],
-        "created_at": unix_seconds(file.created_at),
-        "bytes": file.size_bytes,
-        "path": f"/mnt/data/{kept.name}",
-        "source": "assistant",
-    }

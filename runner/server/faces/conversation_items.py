@@ -37,7 +37,7 @@ def routes(engine: Engine) -> list[Route]:
 
     async def create(request: Request) -> Response:
         include = read_include(read_query(request, INCLUDE), INCLUDE)
-        body = await read_body(request)
+        body = await read_body(request, INCLUDE)
         body.only("items")
         body.need("items")
         conversation = find(request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.engine import Engine
@@ -11,6 +11,7 @@ from runner.server.engine.file_records import FileRecord
 from runner.server.engine.files import delete_file, keep_file
 from runner.server.engine.lookup import need
 from runner.server.faces._bodies import read_query
+from runner.server.faces._downloads import reply_content
 from runner.server.faces._errors import BadRequest
 from runner.server.faces._paging import read_page
 from runner.server.faces._replies import Json, json_reply, page_reply, unix_seconds
@@ -22,6 +23,7 @@ _NOT_TO_BE_READ = ("assistants", "user_data")
 
 def routes(engine: Engine) -> list[Route]:
     async def create(request: Request) -> Response:
+        read_query(request)
         upload = await read_upload(request, engine.blobs)
         file = keep_file(
             engine,
@@ -51,8 +53,7 @@ def routes(engine: Engine) -> list[Route]:
         file = need(engine, FileRecord, request.path_params["file_id"])
         if file.purpose in _NOT_TO_BE_READ:
             raise BadRequest(f"Not allowed to download files of purpose: {file.purpose}")
-        path = engine.blobs.path(file.sha256)
-        return FileResponse(path, media_type="application/octet-stream", filename=file.filename)
+        return reply_content(engine, file, file.filename)
 
     one = "/files/{file_id}"
     return [

@@ -13,18 +13,19 @@ from runner.server.faces._bodies import read_body
 from runner.server.faces._functions import read_outputs
 from runner.server.faces._run_events import RunEvents
 from runner.server.faces._run_replies import find_run, reply_run
-from runner.server.faces._steps import read_include
+from runner.server.faces._steps import INCLUDE, read_include
 from runner.server.faces._streams import EventStream, Subscription
 
 
 def routes(engine: Engine) -> list[Route]:
     async def cancel(request: Request) -> Response:
+        await read_body(request)
         run = find_run(engine, request)
         return reply_run(engine, cancel_run(engine, run.thread_id, run.id))
 
     async def submit_tool_outputs(request: Request) -> Response:
         with_content = read_include(request)
-        body = await read_body(request)
+        body = await read_body(request, INCLUDE)
         outputs, is_streamed = read_outputs(body), body.flag("stream")
         run = find_run(engine, request)
         if not is_streamed:

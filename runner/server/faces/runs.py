@@ -17,25 +17,25 @@ from runner.server.faces._paging import PAGE_PARAMETERS, read_page
 from runner.server.faces._replies import page_reply
 from runner.server.faces._run_replies import find_run, reply_run, stream_new_run
 from runner.server.faces._runs import read_run, render_run
-from runner.server.faces._steps import read_include
+from runner.server.faces._steps import INCLUDE, read_include
 from runner.server.faces._threads import render_thread
 
 
 def routes(engine: Engine) -> list[Route]:
     async def create_with_thread(request: Request) -> Response:
         with_content = read_include(request)
-        body = await read_body(request)
+        body = await read_body(request, INCLUDE)
         order, is_streamed = read_run(body, with_thread=True), body.flag("stream")
         thread = read_new_thread(body.mapping("thread") or Fields({}, "thread"))
         run = start_run_in_new_thread(engine, thread, order)
         if not is_streamed:
             return reply_run(engine, run)
-        made = render_thread(need(engine, ThreadRecord, run.thread_id), streamed=True)
+        made = render_thread(need(engine, ThreadRecord, run.thread_id), in_full=True)
         return stream_new_run(engine, run, ("thread.created", made), with_content=with_content)
 
     async def create(request: Request) -> Response:
         with_content = read_include(request)
-        body = await read_body(request)
+        body = await read_body(request, INCLUDE)
         order, is_streamed = read_run(body, with_thread=False), body.flag("stream")
         run = start_run(engine, request.path_params["thread_id"], order)
         return stream_new_run(engine, run, with_content=with_content) if is_streamed else reply_run(engine, run)

@@ -13,14 +13,14 @@ from runner.server.faces._bodies import read_query
 from runner.server.faces._paging import PAGE_PARAMETERS, read_page
 from runner.server.faces._replies import json_reply, page_reply
 from runner.server.faces._run_replies import find_run
-from runner.server.faces._steps import read_include, render_step
+from runner.server.faces._steps import INCLUDE, read_include, render_step
 
 
 def routes(engine: Engine) -> list[Route]:
     async def browse(request: Request) -> Response:
         with_content = read_include(request, *PAGE_PARAMETERS)
         run = find_run(engine, request)
-        request_page = read_page(read_query(request, "include[]", *PAGE_PARAMETERS))
+        request_page = read_page(read_query(request, INCLUDE, *PAGE_PARAMETERS))
         page = engine.store.page(StepRecord, run.id, request_page)
         return page_reply(page, lambda step: render_step(step, run, with_content=with_content))
 

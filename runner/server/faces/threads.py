@@ -21,7 +21,7 @@ def routes(engine: Engine) -> list[Route]:
         return json_reply(render_thread(create_thread(engine, read_new_thread(await read_body(request)))))
 
     async def retrieve(request: Request) -> Response:
-        return json_reply(render_thread(need(engine, ThreadRecord, request.path_params["thread_id"])))
+        return json_reply(render_thread(need(engine, ThreadRecord, request.path_params["thread_id"]), in_full=True))
 
     async def update(request: Request) -> Response:
         metadata, resources = read_thread_changes(await read_body(request))

@@ -44,6 +44,7 @@ def routes(engine: Engine) -> list[Route]:
         return page_reply(page, render_stored_file)
 
     async def cancel(request: Request) -> Response:
+        await read_body(request)
         return reply(cancel_batch(engine, find(request)))
 
     many = "/vector_stores/{store_id}/file_batches"

@@ -19,15 +19,26 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenFile:
+    """A file that the model is given to read, as the text that was taken out of it. It may say anything."""
+
+    file_id: str
+    filename: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SceneMessage:
     """One earlier message, or the question; without citation marks. `filenames` are its attachments.
 
-    `declined` marks an assistant message that was a decline: nothing in it is a fact.
+    `files` are those among them that the model itself is to read. `declined` marks an assistant message that was a
+    decline: nothing in it is a fact.
     """
 
     role: Role
     text: str
     filenames: tuple[str, ...] = ()
+    files: tuple[GivenFile, ...] = ()
     declined: bool = False
 
 
@@ -84,7 +95,8 @@ class ProducedFile:
 class ToolOutcome:
     """What a call came to. `output` is text (logs and last value for code); `passages` are file search's.
 
-    `files` are the code interpreter's, and there only while the call is being handled.
+    `files` are the code interpreter's, and there only while the call is being handled; `removed` are the names of
+    those that the code removed. `said` is what the inference said before its move's calls, with the first of them.
     """
 
     request: ToolRequest | FunctionRequest
@@ -92,6 +104,8 @@ class ToolOutcome:
     output: str = ""
     passages: tuple[Passage, ...] = ()
     files: tuple[ProducedFile, ...] = ()
+    removed: tuple[str, ...] = ()
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +132,7 @@ class Scene:
     temperature: float | None = None
     top_p: float | None = None
     reasoning_effort: str | None = None
+    verbosity: str | None = None
     max_output_tokens: int | None = None
 
 

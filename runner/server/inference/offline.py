@@ -8,11 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from runner.server.inference import Answer, Inference, Scene, Spent, ToolOutcome, ToolRequest, Turnout, UseTools
+from runner.server.inference import (
+    Answer,
+    FunctionRequest,
+    Inference,
+    Role,
+    Scene,
+    Spent,
+    ToolOutcome,
+    ToolRequest,
+    Turnout,
+    UseTools,
+)
 from runner.server.inference._offline.answers import tell_fact, tell_memory, tell_note, tell_result
+from runner.server.inference._offline.calling import read_call
 from runner.server.inference._offline.computing import Result, is_trivial, read_output, work_out, write_program
 from runner.server.inference._offline.declining import decline
-from runner.server.inference._offline.documents import Document, read_documents
+from runner.server.inference._offline.documents import Document, read_documents, read_given
 from runner.server.inference._offline.expressions import Item, Leaf, fill_leaves, find_leaves
 from runner.server.inference._offline.lookup import find_fact
 from runner.server.inference._offline.matching import Finding, NotFound, NotSure, find_leaf
@@ -33,6 +45,8 @@ from runner.server.inference._offline.vocabulary import LABELS
 from runner.server.inference._offline.words import search_words
 
 FILE_SEARCH, CODE = "file_search", "code_interpreter"
+MAX_GIVEN_CHARACTERS = 64_000
+"""As much as a search of 20 passages finds. With more the rules take seconds, and find too much that fits."""
 _TOKENS_PER_WORD = 4 / 3
 
 
@@ -51,7 +65,8 @@ class OfflineInference:
     async def decide(self, scene: Scene) -> Turnout:
         move = _keep_to_order(scene, choose_move(scene))
         said = move.text if not isinstance(move, UseTools) else str(move.requests[0].arguments)
-        read = " ".join(message.text for message in scene.messages)
+        texts = (text for one in scene.messages for text in (one.text, *(file.text for file in one.files)))
+        read = " ".join(texts)
         return Turnout(move=move, spent=Spent(input_tokens=_count_tokens(read), output_tokens=_count_tokens(said)))
 
 
@@ -59,9 +74,7 @@ def _keep_to_order(scene: Scene, move: UseTools | Answer) -> UseTools | Answer:
     """The move, or a decline where the run asks for what rules can't do: answers in JSON, a call of a certain tool."""
     if scene.response_format is not None:
         return decline("the answer is to be in JSON")
-    called = (
-        {one.tool for one in move.requests if isinstance(one, ToolRequest)} if isinstance(move, UseTools) else set()
-    )
+    called = {_name(one) for one in move.requests} if isinstance(move, UseTools) else set()
     if scene.tool_choice == "required" and not called:
         return decline("a tool is to be called, and none is needed")
     if scene.tool_choice not in {"auto", "none", "required"} and called != {scene.tool_choice}:
@@ -69,23 +82,33 @@ def _keep_to_order(scene: Scene, move: UseTools | Answer) -> UseTools | Answer:
     return move
 
 
+def _name(request: ToolRequest | FunctionRequest) -> str:
+    return request.tool if isinstance(request, ToolRequest) else request.name
+
+
 def choose_move(scene: Scene) -> UseTools | Answer:
     """The next move: a tool call, the answer, or a decline that says why."""
-    understanding = understand(scene.messages)
+    if not scene.messages or scene.messages[-1].role is not Role.USER:
+        return decline("nothing was asked")
     try:
-        match understanding.intent:
-            case Calculation() as calculation:
-                return _calculate(scene, calculation)
-            case Lookup() as lookup:
-                return _look_up(scene, lookup)
-            case Recall() as recall:
-                return _recall(scene, recall, understanding.statements)
-            case Note() as note:
-                return tell_note(note)
-            case Unclear(reason=reason):
-                return decline(reason)
+        return read_call(scene) or _choose_without_functions(scene)
     except NotSure as unsure:
         return decline(str(unsure))
+
+
+def _choose_without_functions(scene: Scene) -> UseTools | Answer:
+    understanding = understand(scene.messages)
+    match understanding.intent:
+        case Calculation() as calculation:
+            return _calculate(scene, calculation)
+        case Lookup() as lookup:
+            return _look_up(scene, lookup)
+        case Recall() as recall:
+            return _recall(scene, recall, understanding.statements)
+        case Note() as note:
+            return tell_note(note)
+        case Unclear(reason=reason):
+            return decline(reason)
 
 
 def _calculate(scene: Scene, calculation: Calculation) -> UseTools | Answer:
@@ -161,14 +184,18 @@ def _recall(scene: Scene, recall: Recall, statements: tuple[Statement, ...]) -> 
 
 
 def _search(scene: Scene, queries: tuple[str, ...]) -> tuple[Document, ...] | UseTools:
-    """The documents that this run's search found, or the search still to be made."""
+    """The documents that came with the messages and that this run's search found, or the search still to be made."""
+    given = read_given(scene.messages)
+    if sum(len(passage.text) for passage in given) > MAX_GIVEN_CHARACTERS:
+        raise NotSure("the files are longer than the rules read; file search finds the place in them")
     outcomes = _outcomes(scene, FILE_SEARCH)
-    if outcomes:
-        if not outcomes[-1].completed:
+    can_search = FILE_SEARCH in scene.tools and scene.has_documents
+    if outcomes or (given and not can_search):
+        if outcomes and not outcomes[-1].completed:
             raise NotSure("the file search failed")
-        passages = tuple(passage for outcome in outcomes for passage in outcome.passages)
-        return read_documents(passages, scene.messages, scene.thread_files)
-    if FILE_SEARCH not in scene.tools or not scene.has_documents:
+        found = tuple(passage for outcome in outcomes for passage in outcome.passages)
+        return read_documents((*given, *found), scene.messages, scene.thread_files)
+    if not can_search:
         raise NotSure("it needs a document, and there is none to search")
     unique = list(dict.fromkeys(queries))
     return UseTools(requests=(ToolRequest(tool=FILE_SEARCH, arguments={"queries": unique}),))

@@ -9,10 +9,12 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from runner.ambient import BAD_CERTIFICATES, BAD_PROXY, check_ambient_proxies
+from runner.domain.hosts import is_loopback
 from runner.redaction import Redactor
 from runner.server.inference import EmbeddingFailed, Fail, Inference, Scene, Spent, Turnout
 from runner.server.inference._chat.embedding import ChatEmbedder
-from runner.server.inference._chat.endpoint import Endpoint, is_loopback, read_endpoint
+from runner.server.inference._chat.endpoint import Endpoint, read_endpoint
 from runner.server.inference._chat.marks import MarkReader
 from runner.server.inference._chat.moves import choose_move, estimate, tell_mistakes
 from runner.server.inference._chat.reply import NoReply, Reply, error_text, read_calls
@@ -26,6 +28,7 @@ Hear = Callable[[str], Awaitable[None]]
 _CONNECT_S = 10.0
 _NO_KEY = "none"
 _LONGEST_MESSAGE = 500
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 def create(settings: Mapping[str, object]) -> Inference:
@@ -133,9 +136,11 @@ class OpenAICompatibleInference:
     async def _post_for_embeddings(self, body: Json) -> object:
         import openai
 
-        client = await self._open()
         try:
+            client = await self._open()
             return await client.post("/embeddings", cast_to=object, body=body)
+        except NoReply as error:
+            raise EmbeddingFailed(str(error)) from error
         except openai.APIError as error:
             raise EmbeddingFailed(self._explain(error).message) from error
         except json.JSONDecodeError as error:
@@ -164,6 +169,7 @@ class OpenAICompatibleInference:
 
     def _explain_status(self, status: int, said: str) -> Fail:
         meaning = {
+            **dict.fromkeys(_REDIRECTS, "it redirects, which is not followed; name the final base_url"),
             401: "it rejects the key",
             403: "it does not allow this",
             404: "it does not know the model, or the path",
@@ -184,12 +190,16 @@ def _make_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
     import openai
 
     timeout = httpx2.Timeout(None, connect=_CONNECT_S)
-    http = httpx2.AsyncClient(
-        # A proxy from the environment must not stand between us and this machine.
-        trust_env=not is_loopback(urlsplit(endpoint.base_url)),
-        follow_redirects=False,
-        timeout=timeout,
-    )
+    # A proxy from the environment must not stand between us and this machine.
+    trusts_environment = not is_loopback(urlsplit(endpoint.base_url).hostname or "")
+    try:
+        if trusts_environment:
+            check_ambient_proxies()
+        http = httpx2.AsyncClient(trust_env=trusts_environment, follow_redirects=False, timeout=timeout)
+    except OSError as error:
+        raise NoReply(f"{BAD_CERTIFICATES}: {error.strerror or type(error).__name__}") from None
+    except (ImportError, ValueError, httpx2.InvalidURL):
+        raise NoReply(BAD_PROXY) from None
     client = openai.AsyncOpenAI(
         api_key=endpoint.key or _NO_KEY, base_url=endpoint.base_url, max_retries=0, timeout=timeout, http_client=http
     )

@@ -19,6 +19,7 @@ FILES_FOLDER = "/mnt/data"  # where OpenAI's has them too
 
 TIME_LIMIT_S = 10.0
 OUTPUT_LIMIT_BYTES = 64 << 10
+MAX_NAME_BYTES = 200
 
 
 class SandboxFailed(Exception):
@@ -29,7 +30,7 @@ class SandboxFailed(Exception):
 class Workplace:
     """Where code runs: in the state that its thread has reached, with a folder to read and write.
 
-    The code sees `folder` as `/mnt/data`, and may fill it with `room_bytes` more.
+    A container counts as a thread here. The code sees `folder` as `/mnt/data`, and may fill it with `room_bytes` more.
     """
 
     thread_id: str
@@ -67,6 +68,15 @@ def need_sandbox(name: str) -> None:
 def open_sandbox(name: str, time_limit_s: float = TIME_LIMIT_S) -> Sandbox:
     """The engine called `name`; nothing heavy is imported before code runs. Raises UsageError if it isn't there."""
     return _find_engine(name).create(time_limit_s)
+
+
+def safe_name(name: str) -> str:
+    """The last part of a name that may be a path, or hostile: no control or invisible characters, not too long."""
+    last = name.replace("\0", "").replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    shown = "".join(sign if sign.isprintable() else "_" for sign in last)
+    if shown in {"", ".", ".."}:
+        return "file"
+    return shown.encode("utf-8", "replace")[-MAX_NAME_BYTES:].decode("utf-8", "ignore")
 
 
 def _find_engine(name: str) -> _Engine:

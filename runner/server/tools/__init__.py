@@ -39,13 +39,16 @@ class ToolContext:
 
     `store_ids` are searched; `files` maps the names of the files given to the code interpreter to paths on
     disk (they are copied, never written); `options` are the tool's settings from the assistant (`max_num_results`).
-    `embed` makes vectors of queries, where the server can.
+    `embed` makes vectors of queries, where the server can. With a `container_id`, code runs there, and not in the
+    thread's folder: with `files`, with what code has `written` there earlier, and with nothing else.
     """
 
     index: Index
     thread_id: str
     store_ids: tuple[str, ...] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
+    written: Mapping[str, Path] = field(default_factory=dict)
+    container_id: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     embed: Embed | None = None
 
@@ -54,5 +57,8 @@ class HostedTool(Protocol):
     """Runs calls. A call that fails is an outcome with `completed=False` and the reason as its output."""
 
     async def run(self, request: ToolRequest, context: ToolContext) -> ToolOutcome: ...
+
+    async def forget_gone(self, is_in_use: Callable[[str], bool]) -> None:
+        """Drop what is kept for threads and containers that are not in use any more, by their ids."""
 
     async def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""The folder that the code of each thread works in: the files given to it, and those that it wrote."""
+"""The folder that the code of a thread, or container, works in: the files given to it, and those that it wrote."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import os
 import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from runner.server.inference import ProducedFile
+from runner.server.sandboxes import safe_name
+from runner.server.tools._code_home import CodeHome
 
 MAX_CONTAINERS = 64
 MAX_WRITTEN_BYTES = 64 << 20  # that the code of a thread may have in its folder, beside what was given to it
 MAX_PRODUCED_FILES = 20
-_MAX_NAME_BYTES = 200
 
-_Stamps = Mapping[str, tuple[int, int]]
+Stamps = Mapping[str, tuple[int, int]]
 
 
 class FilesNotGiven(Exception):
@@ -26,38 +27,73 @@ class FilesNotGiven(Exception):
 
 
 class Container:
-    """One thread's folder. Its methods block."""
+    """One folder. Its methods block."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._given: dict[str, Path] = {}
+        self._written: dict[str, Path] = {}
 
     def give(self, files: Mapping[str, Path]) -> None:
         """Copy the files that are not there; what code wrote into earlier ones stays. Raises FilesNotGiven."""
-        for name, source in files.items():
-            place = safe_name(name)
-            if self._given.get(place) != source or not (self.folder / place).exists():
-                try:
-                    shutil.copyfile(source, self.folder / place)
-                except OSError as error:
-                    raise FilesNotGiven(f"the files can't be given to the code: {error.strerror or error}") from error
-                self._given[place] = source
+        self._copy({safe_name(name): source for name, source in files.items()}, self._given)
 
-    def stamp(self) -> _Stamps:
-        """Size and time of change of each file."""
-        return {name: (status.st_size, status.st_mtime_ns) for name, status in self._files()}
+    def match(self, given: Mapping[str, Path], written: Mapping[str, Path]) -> None:
+        """Have these files, without what others have removed meanwhile. Raises FilesNotGiven."""
+        gone = (self._given.keys() | self._written.keys()) - given.keys() - written.keys()
+        try:
+            for name in gone:
+                self._remove_file(name)
+            for name in (*given, *written):
+                self._remove_what_is_in_the_way_of(name)
+        except OSError as error:
+            raise FilesNotGiven(f"the files can't be given to the code: {error.strerror or error}") from error
+        self._given = {name: source for name, source in self._given.items() if name in given}
+        self._written = {name: source for name, source in self._written.items() if name in written}
+        self._copy(given, self._given)
+        self._copy(written, self._written)
+
+    def _remove_file(self, name: str) -> None:
+        """Unless code has made a folder of it, or a file of its folder."""
+        place = self.folder / name
+        if place.is_symlink() or place.is_file():
+            place.unlink()
+
+    def _remove_what_is_in_the_way_of(self, name: str) -> None:
+        """Others may have made a file of what was a folder, and the other way round."""
+        place = self.folder / name
+        for parent in Path(name).parents:
+            self._remove_file(parent.as_posix())
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+
+    def _copy(self, files: Mapping[str, Path], known: dict[str, Path]) -> None:
+        for name, source in files.items():
+            place = self.folder / name
+            if known.get(name) == source and place.exists():
+                continue
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, place)
+            except OSError as error:
+                raise FilesNotGiven(f"the files can't be given to the code: {error.strerror or error}") from error
+            known[name] = source
+
+    def stamp(self) -> Stamps:
+        """Size and time of change of each file, but for those whose names are no text."""
+        return {name: (status.st_size, status.st_mtime_ns) for name, status in self._files() if _is_text(name)}
 
     def room_bytes(self) -> int:
         written = sum(status.st_size for name, status in self._files() if name not in self._given)
         return max(0, MAX_WRITTEN_BYTES - written)
 
-    def find_produced(self, before: _Stamps) -> tuple[ProducedFile, ...]:
+    def report_produced(self, before: Stamps, after: Stamps) -> tuple[ProducedFile, ...]:
         """The files that are new or different since `before`, by name; no more than 20."""
-        changed = sorted(name for name, stamp in self.stamp().items() if stamp != before.get(name))
-        return tuple(
-            ProducedFile(name=name, filename=safe_name(name), path=self.folder / name)
-            for name in changed[:MAX_PRODUCED_FILES]
-        )
+        changed = sorted(name for name, stamp in after.items() if stamp != before.get(name))
+        reported = changed[:MAX_PRODUCED_FILES]
+        # From now on others know of them, and may remove or replace them.
+        self._written |= {name: self.folder / name for name in reported}
+        return tuple(ProducedFile(name=name, filename=safe_name(name), path=self.folder / name) for name in reported)
 
     def _files(self) -> Iterator[tuple[str, os.stat_result]]:
         """Regular files, by their paths inside the folder; links are none."""
@@ -69,46 +105,55 @@ class Container:
 
 
 class Containers:
-    """Containers by thread, the least recently used dropped first; and a lock per thread."""
+    """Containers by their own ids or their threads', the least recently used dropped first; and a lock for each."""
 
     def __init__(self) -> None:
         self._containers: OrderedDict[str, Container] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._home: tempfile.TemporaryDirectory[str] | None = None
+        self._home: CodeHome | None = None
 
-    def lock(self, thread_id: str) -> asyncio.Lock:
-        """Held while code of the thread runs: like the cells of a notebook, it runs one after the other."""
-        return self._locks.setdefault(thread_id, asyncio.Lock())
+    def lock(self, place_id: str) -> asyncio.Lock:
+        """Held while code runs there: like the cells of a notebook, it runs one after the other."""
+        return self._locks.setdefault(place_id, asyncio.Lock())
 
-    def open(self, thread_id: str) -> tuple[Container, str | None]:
-        """The thread's container, and the thread that lost its own for it. The thread's lock is held."""
-        if thread_id not in self._containers:
+    def open(self, place_id: str) -> tuple[Container, str | None]:
+        """The container, and the id of the one that was dropped for it. The container's lock is held."""
+        if place_id not in self._containers:
             if self._home is None:
-                self._home = tempfile.TemporaryDirectory(prefix="runner-code-", ignore_cleanup_errors=True)
-            self._containers[thread_id] = Container(Path(tempfile.mkdtemp(dir=self._home.name)))
-        self._containers.move_to_end(thread_id)
-        return self._containers[thread_id], self._drop_oldest()
+                self._home = CodeHome()
+            self._containers[place_id] = Container(Path(tempfile.mkdtemp(dir=self._home.path)))
+        self._containers.move_to_end(place_id)
+        return self._containers[place_id], self._drop_oldest()
+
+    def drop_gone(self, is_in_use: Callable[[str], bool]) -> tuple[str, ...]:
+        """Drop those that are not in use any more. Returns their ids."""
+        gone = tuple(one for one in self._containers if not self._is_locked(one) and not is_in_use(one))
+        for place_id in gone:
+            self._drop(place_id)
+        return gone
 
     def close(self) -> None:
         self._containers.clear()
         if self._home is not None:
-            self._home.cleanup()
+            self._home.close()
             self._home = None
 
     def _drop_oldest(self) -> str | None:
         if len(self._containers) <= MAX_CONTAINERS:
             return None
-        idle = (one for one in self._containers if (lock := self._locks.get(one)) is None or not lock.locked())
-        oldest = next(idle, None)
+        oldest = next((one for one in self._containers if not self._is_locked(one)), None)
         if oldest is not None:
-            shutil.rmtree(self._containers.pop(oldest).folder, ignore_errors=True)
+            self._drop(oldest)
         return oldest
 
+    def _is_locked(self, place_id: str) -> bool:
+        lock = self._locks.get(place_id)
+        return lock is not None and lock.locked()
 
-def safe_name(name: str) -> str:
-    """The last part of a name that may be a path, or hostile: no control or invisible characters, not too long."""
-    last = name.replace("\0", "").replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    shown = "".join(sign if sign.isprintable() else "_" for sign in last)
-    if shown in {"", ".", ".."}:
-        return "file"
-    return shown.encode("utf-8", "replace")[-_MAX_NAME_BYTES:].decode("utf-8", "ignore")
+    def _drop(self, place_id: str) -> None:
+        shutil.rmtree(self._containers.pop(place_id).folder, ignore_errors=True)
+
+
+def _is_text(name: str) -> bool:
+    """Whether the bytes of a file's name are Unicode: a JSON body or a database takes no others."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in name)

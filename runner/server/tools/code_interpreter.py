@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from runner.server.inference import ProducedFile, ToolOutcome, ToolRequest
+from runner.server.inference import ToolOutcome, ToolRequest
 from runner.server.sandboxes import Sandbox, SandboxFailed, Workplace, open_sandbox
 from runner.server.tools import HostedTool, ToolContext, ToolSettings
-from runner.server.tools._containers import Container, Containers, FilesNotGiven
+from runner.server.tools._containers import Container, Containers, FilesNotGiven, Stamps
 
 
 def create(settings: ToolSettings) -> HostedTool:
@@ -18,8 +19,8 @@ class CodeInterpreter:
     """Runs code as a notebook does: what it printed, then the value of its last expression.
 
     An exception in the code is an ordinary output, its traceback. Only a limit that was reached, or a sandbox that
-    broke, leaves the call incomplete. What code defines stays defined within its thread, and the files that it
-    writes stay in the thread's folder.
+    broke, leaves the call incomplete. What code defines stays defined within its thread or container, and the files
+    that it writes stay in the folder of that.
     """
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -30,29 +31,47 @@ class CodeInterpreter:
         code = request.arguments.get("code")
         if not isinstance(code, str):
             return ToolOutcome(request=request, completed=False, output="code_interpreter needs `code`, a text")
-        async with self._containers.lock(context.thread_id):
-            container, forgotten = self._containers.open(context.thread_id)
+        place_id = context.container_id or context.thread_id
+        async with self._containers.lock(place_id):
+            container, forgotten = self._containers.open(place_id)
             if forgotten is not None:
                 await self._sandbox.forget(forgotten)
             try:
-                await asyncio.to_thread(container.give, context.files)
+                before = await asyncio.to_thread(_prepare, container, context)
             except FilesNotGiven as error:
                 return ToolOutcome(request=request, completed=False, output=str(error))
-            completed, output, files = await self._run_in(container, code, context.thread_id)
-        return ToolOutcome(request=request, completed=completed, output=output, files=files)
+            completed, output = await self._run_in(container, code, place_id)
+            after = await asyncio.to_thread(container.stamp)
+            return ToolOutcome(
+                request=request,
+                completed=completed,
+                output=output,
+                files=container.report_produced(before, after),
+                removed=tuple(sorted(before.keys() - after.keys())),
+            )
+
+    async def forget_gone(self, is_in_use: Callable[[str], bool]) -> None:
+        for place_id in self._containers.drop_gone(is_in_use):
+            await self._sandbox.forget(place_id)
 
     async def close(self) -> None:
         await self._sandbox.close()
         self._containers.close()
 
-    async def _run_in(
-        self, container: Container, code: str, thread_id: str
-    ) -> tuple[bool, str, tuple[ProducedFile, ...]]:
-        """Whether the code ran to its end (be it a traceback), its output, and the files that it wrote."""
-        before, room_bytes = await asyncio.to_thread(lambda: (container.stamp(), container.room_bytes()))
-        place = Workplace(thread_id=thread_id, folder=container.folder, room_bytes=room_bytes)
+    async def _run_in(self, container: Container, code: str, place_id: str) -> tuple[bool, str]:
+        """Whether the code ran to its end (be it a traceback), and its output."""
+        room_bytes = await asyncio.to_thread(container.room_bytes)
+        place = Workplace(thread_id=place_id, folder=container.folder, room_bytes=room_bytes)
         try:
-            completed, output = True, await self._sandbox.run(code, place)
+            return True, await self._sandbox.run(code, place)
         except SandboxFailed as error:
-            completed, output = False, str(error)
-        return completed, output, await asyncio.to_thread(container.find_produced, before)
+            return False, str(error)
+
+
+def _prepare(container: Container, context: ToolContext) -> Stamps:
+    """What is in the container once it has its files. Raises FilesNotGiven."""
+    if context.container_id is None:
+        container.give(context.files)
+    else:
+        container.match(context.files, context.written)
+    return container.stamp()

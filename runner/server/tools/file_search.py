@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from runner.server.inference import Passage, ToolOutcome, ToolRequest
@@ -36,6 +36,9 @@ class FileSearch:
         # Sorting is stable: among equals the first query's passages stay first.
         passages = tuple(sorted(best.values(), key=lambda passage: -passage.score)[:limit])
         return ToolOutcome(request=request, completed=True, output=_describe(passages), passages=passages)
+
+    async def forget_gone(self, is_in_use: Callable[[str], bool]) -> None:
+        pass
 
     async def close(self) -> None:
         pass

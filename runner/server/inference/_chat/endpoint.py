@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
+from runner.domain.hosts import is_loopback
 from runner.errors import UsageError
 
 TIMEOUT_S = 300.0
@@ -37,7 +37,7 @@ def read_endpoint(settings: Mapping[str, object]) -> Endpoint:
     address = _read_address(base_url)
     if any(character.isspace() for character in key) or not key.isascii() or not key.isprintable():
         raise UsageError("the inference's key has a character in it that no key has; copy it again")
-    if key and address.scheme == "http" and not is_loopback(address):
+    if key and address.scheme == "http" and not is_loopback(address.hostname or ""):
         raise UsageError(f"the inference's base_url '{base_url}' would send the key unencrypted; use https")
     assert isinstance(timeout_s, int | float)
     return Endpoint(
@@ -60,11 +60,3 @@ def _read_address(base_url: str) -> SplitResult:
             f"the inference's base_url '{base_url}' is no address; write it like http://127.0.0.1:11434/v1"
         )
     return address
-
-
-def is_loopback(address: SplitResult) -> bool:
-    host = (address.hostname or "").rstrip(".")
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from runner.server.inference import FunctionRequest, Passage, Role, Scene, SceneMessage, ToolOutcome
+from runner.server.inference import FunctionRequest, GivenFile, Passage, Role, Scene, SceneMessage, ToolOutcome
 
 Json = dict[str, Any]
 
@@ -69,6 +70,7 @@ def write_request(scene: Scene, model: str) -> Json:
         "temperature": scene.temperature,
         "top_p": scene.top_p,
         "reasoning_effort": scene.reasoning_effort,
+        "verbosity": scene.verbosity,
         # The older name: local servers know it, and newer ones have not dropped it.
         "max_tokens": scene.max_output_tokens,
     }
@@ -121,14 +123,24 @@ def _write_conversation(conversation: tuple[SceneMessage, ...]) -> list[Json]:
     """Messages of one role in a row become one: many chat templates insist on turns."""
     written: list[Json] = []
     for message in conversation:
-        attached = f"[attached: {', '.join(message.filenames)}]" if message.filenames else ""
-        text = "\n\n".join(part for part in (message.text, attached) if part)
+        given = {file.filename for file in message.files}
+        unread = [name for name in message.filenames if name not in given]
+        attached = f"[attached: {', '.join(unread)}]" if unread else ""
+        text = "\n\n".join(part for part in (*map(write_file, message.files), message.text, attached) if part)
         role = "user" if message.role is Role.USER else "assistant"
         if written and written[-1]["role"] == role:
             written[-1]["content"] += f"\n\n{text}"
         else:
             written.append({"role": role, "content": text})
     return written
+
+
+def write_file(file: GivenFile) -> str:
+    """A file's name and text, between fences that the text itself doesn't have."""
+    text, name = file.text.strip("\n"), json.dumps(file.filename, ensure_ascii=False)
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"[file: {name}]\n{fence}\n{text}\n{fence}"
 
 
 def _write_outcome(outcome: ToolOutcome, call_id: str, first_number: int) -> list[Json]:
@@ -138,7 +150,7 @@ def _write_outcome(outcome: ToolOutcome, call_id: str, first_number: int) -> lis
     else:
         name, arguments = request.tool, json.dumps(dict(request.arguments))
     return [
-        write_calls("", [(call_id, name, arguments)]),
+        write_calls(outcome.said, [(call_id, name, arguments)]),
         write_result(call_id, _read_outcome(outcome, first_number)),
     ]
 

@@ -51,6 +51,14 @@ class Document:
         return read_stems(f"{' '.join(self.lines)} {self.filename}")
 
 
+def read_given(messages: Sequence[SceneMessage]) -> tuple[Passage, ...]:
+    """The files that a thread gives to the model itself, each as one passage."""
+    files = {file.file_id: file for message in messages for file in message.files}
+    return tuple(
+        Passage(file_id=file.file_id, filename=file.filename, score=1.0, text=file.text) for file in files.values()
+    )
+
+
 def read_documents(
     passages: Sequence[Passage], messages: Sequence[SceneMessage], thread_files: frozenset[str]
 ) -> tuple[Document, ...]:
