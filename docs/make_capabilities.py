@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from runner.cli._targets import find_capabilities
+from runner.domain.assistant import History, Server, Target
 from runner.domain.capabilities import Capabilities
+from runner.domain.files import IMAGE_TYPES
+from runner.domain.location import Location
 from runner.plugins import load_plugin, plugin_names
 
 HEAD = """# What each API can do
@@ -10,27 +16,39 @@ HEAD = """# What each API can do
 Made by `docs/make_capabilities.py` out of `runner/backends/`; don't edit it here.
 
 What an assistant or a scenario needs and the target's API can't do is one error with file and line, from `runner play`,
-`plan` and `sync`, before anything is sent. The embedded server speaks the same APIs, with the same limits.
+`plan` and `sync`, before anything is sent. The embedded server speaks the same APIs with the same limits; it has the
+tools that it brings along, and reads the files that it can take the text out of.
 """
 
 
 def main() -> None:
-    columns: dict[str, Capabilities] = {}
-    for name in plugin_names("runner.backends"):
-        module = load_plugin("runner.backends", name)
-        columns[f"`api: {name}`"] = module.CAPABILITIES
-        if hasattr(module, "REPLAY_CAPABILITIES"):
-            columns[f"`api: {name}`, `history: replay`"] = module.REPLAY_CAPABILITIES
+    columns = dict(_columns())
     rows = {
         "keeps assistants": [_yes(one.stores_assistants) for one in columns.values()],
         "tools": [_words(one.tools) for one in columns.values()],
         "functions": [_yes(one.functions) for one in columns.values()],
         "`for: input` takes": [_words(one.input_types) for one in columns.values()],
+        "documents for it, in one turn": [_size(one) for one in columns.values()],
         "settings": [_words(one.settings) for one in columns.values()],
     }
     lines = [f"| | {' | '.join(columns)} |", f"|---{'|---' * len(columns)}|"]
     lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
     print(HEAD + "\n" + "\n".join(lines))
+
+
+def _columns() -> Iterator[tuple[str, Capabilities]]:
+    for api in plugin_names("runner.backends"):
+        elsewhere = find_capabilities(_target(api))
+        embedded = find_capabilities(_target(api, server=Server.EMBEDDED))
+        yield f"`api: {api}`", elsewhere
+        if embedded != elsewhere:
+            yield f"`api: {api}`, `server: embedded`", embedded
+        if hasattr(load_plugin("runner.backends", api), "REPLAY_CAPABILITIES"):
+            yield f"`api: {api}`, `history: replay`", find_capabilities(_target(api, history=History.REPLAY))
+
+
+def _target(api: str, *, server: Server = Server.BASE_URL, history: History = History.CONVERSATION) -> Target:
+    return Target(name=api, api=api, server=server, history=history, location=Location("", 1, 1))
 
 
 def _yes(holds: bool) -> str:
@@ -39,6 +57,13 @@ def _yes(holds: bool) -> str:
 
 def _words(words: frozenset[str]) -> str:
     return ", ".join(sorted(words)) or "none"
+
+
+def _size(capabilities: Capabilities) -> str:
+    """Of documents; images are counted otherwise."""
+    if not capabilities.input_types - IMAGE_TYPES:
+        return "none"
+    return "any size" if capabilities.input_bytes is None else f"{capabilities.input_bytes // (1024 * 1024)} MB"
 
 
 if __name__ == "__main__":

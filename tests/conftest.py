@@ -1,25 +1,31 @@
-"""What every test has: the embedded server's answers are held against OpenAI's OpenAPI file."""
+"""What every test has: whatever an embedded server answers is held against OpenAI's OpenAPI file.
+
+That goes for servers in the tests' own process and in each process that a test starts, an installed wheel's included.
+Without the OpenAPI file nobody listens, and test_server_schema.py skips.
+"""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-import validated_app
+from app_listening import listen_from
+from judged_answers import take_violations
 from openai_schemas import OPENAPI
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _embedded_servers_are_listened_to() -> Iterator[None]:
-    """Servers in the tests' own process; without the OpenAPI file nothing is, and test_server_schema.py skips."""
-    with pytest.MonkeyPatch.context() as patch:
-        if OPENAPI.exists():
-            patch.setattr("runner.server.app.Starlette", validated_app.ValidatedApp)
-        yield
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any test's module is imported: some read the environment as they are."""
+    if OPENAPI.exists():
+        heard = Path(tempfile.mkdtemp(prefix="runner-tests-heard-"))
+        config.add_cleanup(lambda: shutil.rmtree(heard))
+        listen_from(heard)
 
 
 @pytest.fixture(autouse=True)
 def _every_answer_is_valid() -> Iterator[None]:
-    validated_app.violations.clear()
     yield
-    assert validated_app.violations == []
+    assert take_violations() == ()

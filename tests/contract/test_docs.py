@@ -4,9 +4,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
+from runner.config import load_configuration
+from runner.domain.assistant import ToolName
 from runner.plugins import plugin_names
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +45,16 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 def test_no_link_inside_the_docs_is_broken(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_page_on_tools_shows_what_is_read(tmp_path: Path) -> None:
+    tools, checks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/tools.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "assistants.yaml").write_text(f"version: 1\nnamespace: demo\n{tools}", encoding="utf-8")
+    scenario = "assistant: reporter\nturns:\n  - ask: Roll a die.\n" + indent(checks, "    ")
+    (tmp_path / "one.yaml").write_text(scenario, encoding="utf-8")
+    environment = {"DICE_TOKEN": "a-token-of-some-length"}
+    found = load_configuration(file=None, scenario_paths=["one.yaml"], cwd=tmp_path, environment=environment)
+    assert found.project.assistants[0].tool_names == {tool.value for tool in ToolName}
 
 
 @pytest.mark.parametrize("decision", sorted((ROOT / "docs/adr").glob("*.md")), ids=lambda path: path.name)

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from app_listening import listening_environment
 from embedded_brains import Echo
 
 from runner.backends import Backend, Deployment, Endpoint, RemoteAssistant
@@ -46,7 +47,7 @@ class StoredProject:
             sys.executable,
             *("-m", "runner", *arguments),
             cwd=self.root,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.root), **self.environment},
+            env={"PATH": os.environ["PATH"], "HOME": str(self.root), **listening_environment(), **self.environment},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -184,17 +184,17 @@ def test_what_a_target_can_t_do_is_said_with_its_place_and_nothing_is_sent(proje
     tools = project.run("play", "-t", "replaying")
     assert tools.code == 2
     assert tools.err.splitlines()[0] == (
-        "assistants.yaml:11:3: assistants.changer.tools: target 'replaying' (api responses, history replay) does not "
-        "have the tool file_search; it has no hosted tools; choose another target"
+        "assistants.yaml:13:13: assistants.changer.tools[0]: target 'replaying' (api responses, history replay) does "
+        "not have the tool file_search; it has no hosted tools; choose another target"
     )
     (project.folder / "receipt.pdf").write_bytes(b"%PDF-1.4")
     project.write_scenario(SCENARIO + "    attach: [{file: ../receipt.pdf, for: input}]\n")
     attached = project.run("play")
     assert (attached.code, attached.err.splitlines()[0]) == (
         2,
-        "scenarios/one.yaml:8:14: target 'scripted' (api assistants) can't take a '.pdf' file ('receipt.pdf') as the "
-        "model's input; it takes gif jpeg jpg png webp; give the assistant a tool that takes it, or choose another "
-        "target",
+        "scenarios/one.yaml:8:14: target 'scripted' (api assistants, embedded server) can't take a '.pdf' file "
+        "('receipt.pdf') as the model's input; it takes gif jpeg jpg png webp; use `for: file_search`, or choose "
+        "another target",
     )
     assert not project.state.exists()
 
@@ -218,10 +218,11 @@ class Confused:
         return Turnout(move=Answer(text=" | ".join(outcome.output for outcome in scene.outcomes)))
 
 
-async def _play_confused(tmp_path: Path) -> tuple[Done, list[dict]]:
+async def _play_confused(tmp_path: Path, api: str) -> tuple[Done, list[dict]]:
     async with project_elsewhere(tmp_path, Confused()) as project:
         base = project.folder.joinpath("assistants.yaml").read_text().split("base_url: '")[1].split("'")[0]
-        text = ASSISTANTS.replace("{BASE}", base).replace("target: scripted", "target: elsewhere")
+        text = ASSISTANTS.replace("elsewhere: {api: assistants", f"elsewhere: {{api: {api}").replace("{BASE}", base)
+        text = text.replace("target: scripted", "target: elsewhere")
         write(project, "assistants.yaml", text)
         write(project, "moves.yml", MOVES)
         write(project, "tools/rates.py", "def exchange_rate(**given):\n    return 11.5\n")
@@ -231,8 +232,9 @@ async def _play_confused(tmp_path: Path) -> tuple[Done, list[dict]]:
         return done, report["scenarios"][0]["turns"][0]["run"]["steps"]
 
 
-async def test_every_call_of_a_confused_model_is_answered(tmp_path):
-    done, steps = await _play_confused(tmp_path)
+@pytest.mark.parametrize("api", ["assistants", "responses"])
+async def test_every_call_of_a_confused_model_is_answered(tmp_path, api):
+    done, steps = await _play_confused(tmp_path, api)
     assert done.code == 0, done.out + done.err
     assert [(step["completed"], step["output"][:44]) for step in steps] == [
         (True, "11.5"),

@@ -18,6 +18,7 @@ TUTOR = {
         {"type": "code_interpreter"},
         {"type": "file_search", "file_search": {"max_num_results": 7, "ranking_options": {"score_threshold": 0.5}}},
         {"type": "function", "function": {"name": "rate", "parameters": {"type": "object"}}},
+        {"type": "function", "function": {"name": "auto"}},
     ],
     "tool_resources": {"file_search": {"vector_store_ids": ["vs_1"]}},
     "metadata": {"team": "blue", "runner.namespace": "theirs"},
@@ -38,6 +39,12 @@ VALUES = """\
 
       Write code.
     tools: [code_interpreter, {file_search: {max_num_results: 7}}]
+    functions:
+      - name: rate
+        parameters:
+          type: object
+        # to be replaced: returns, python or http, as docs/functions.md has them
+        returns: "error: nobody has said yet how this function is answered"
     temperature: 0.3
     metadata:
       team: blue
@@ -61,7 +68,9 @@ async def test_an_assistant_is_printed_with_a_note_for_all_that_has_no_counterpa
     assert done.out.startswith("version: 1\nnamespace: math-tutor-")
     assert ENTRY in done.out
     assert done.out.endswith(VALUES)
-    for lost in ('"name": "rate"', '["vs_1"]', '"Helps with sums"', '{"type": "json_object"}', '"theirs"'):
+    assert "    # the function rate answers with an error until you say how to answer it\n" in done.out
+    assert "    # a function left out (its name means something else here): " in done.out
+    for lost in ('"name": "auto"', '["vs_1"]', '"Helps with sums"', '{"type": "json_object"}', '"theirs"'):
         assert lost in done.out
     assert not project.file.exists()
 
@@ -94,6 +103,44 @@ async def test_the_words_of_2023_are_understood(project: StoredProject) -> None:
     assert done.code == 0, done.err
     assert "    tools: [file_search]\n" in done.out
     assert '{"file_ids": ["file-1", "file-2"]}' in done.out
+
+
+async def test_functions_come_along_as_they_are_with_an_answer_to_be_filled_in(project: StoredProject) -> None:
+    parameters = {
+        "type": "object",
+        "properties": {
+            "from": {
+                "type": "string",
+                "enum": ["EUR", "no", "1.10", "null", ""],
+                "description": "A code: ${env:HOME}.",
+            },
+            "token": {"type": "string", "pattern": "^[A-Z]{3}$", "default": "XYZ\n##[x]"},
+            "deep: key": {"type": ["array", "null"], "items": {"anyOf": [{"type": "number", "minimum": 0.5}, {}]}},
+            "none": {},
+        },
+        "required": ["from", "token", "deep: key", "none"],
+        "additionalProperties": False,
+    }
+    rate = {"name": "rate", "description": "Today's rate:\n- honest", "parameters": parameters}
+    other = {"name": "Rate"}
+    tools = [
+        {"type": "function", "function": one}
+        for one in (rate, other, {"name": "now", "x": 1, "parameters": {}}, {"name": "a b"}, 7)
+    ]
+
+    done = await project.run("import", export(project, {"model": "gpt-4o", "name": "Bot", "tools": tools}), "--write")
+
+    assert done.code == 0, done.err
+    first, second = project.load("bot").functions
+    assert (first.name, first.description, first.parameters) == ("rate", "Today's rate:\n- honest", parameters)
+    assert (second.name, second.description, second.answering.kind) == ("now", "", "returns")
+    assert second.answering.settings["value"].startswith("error: ")
+    for note in (
+        "(its name is taken)",
+        "(it has no name that fits)",
+        "options of the function now that have no counter",
+    ):
+        assert note in done.out
 
 
 async def test_secrets_do_not_come_along(project: StoredProject) -> None:

@@ -222,3 +222,14 @@ async def test_what_is_not_stored_is_said(project: StoredProject) -> None:
     assert (everything.code, "new: not stored there; `runner sync` creates it" in everything.out) == (0, True)
     assert (named.code, named.err) == (3, "runner: assistant 'new' is not stored on target 'embedded'\n")
     assert (unknown.code, "did you mean 'guide'?" in unknown.err) == (2, True)
+
+
+async def test_tools_that_this_api_can_t_have_stay_in_the_file(project: StoredProject) -> None:
+    project.write(replaced(("tools: [ file_search ]", "tools: [ file_search, web_search ]")))
+    before = project.file.read_text()
+    await project.change_stored("other", tools=(Tool(name=ToolName.CODE_INTERPRETER),))
+
+    done = await project.run("pull", "other", "--write")
+
+    assert "the file has tools that can't be there: web_search" in done.out + done.err
+    assert project.file.read_text() == before

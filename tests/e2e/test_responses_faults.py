@@ -572,7 +572,7 @@ async def test_s9_another_response_s_state_is_not_taken_for_this_one_s(talk):
             await backend.ask(wire.question())
 
 
-# S11 and S12: hosted tools ---------------------------------------------------------------------------------------
+# S11: the container of the code interpreter (S12, MCP servers, is in test_responses_hosted_tools.py) ---------------
 
 
 EXPIRED = "Container is expired."
@@ -594,30 +594,6 @@ async def test_s11_a_container_that_expires_twice_is_an_error(talk):
         with pytest.raises(RemoteError, match=EXPIRED):
             await backend.ask(wire.question())
         assert len(server.calls) == 2
-
-
-async def test_s12_an_approval_is_denied_and_noted(talk):
-    asked = {"id": "mcpr_1", "type": "mcp_approval_request", "server_label": "dice", "name": "roll", "arguments": "{}"}
-    async with talk(Keeper(wire.response(asked), wire.response(wire.message(), id="resp_2"))) as (backend, server, _):
-        run = await backend.ask(wire.question())
-        (item,) = server.seen[1].json["input"]
-    assert (item["type"], item["approval_request_id"], item["approve"]) == ("mcp_approval_response", "mcpr_1", False)
-    (step,) = run.steps
-    assert (step.tool, step.completed, step.input) == ("mcp", False, "dice.roll {}")
-    assert step.output == "approval was denied: nobody is there who could approve it"
-
-
-async def test_s12_an_mcp_server_that_is_down_is_an_error_with_its_words(talk):
-    async with talk(Keeper(refusal(424, "Error retrieving tool list from MCP server: 'dice'."))) as (backend, _, _):
-        with pytest.raises(RemoteError, match=r"refuses the request \(424\): Error retrieving tool list"):
-            await backend.ask(wire.question())
-
-
-async def test_s12_a_tool_s_result_of_10_mb_is_read(talk):
-    output = {"type": "mcp_call", "server_label": "d", "name": "dump", "arguments": "{}", "output": "x" * 10_000_000}
-    async with talk(Keeper(wire.response(output, wire.message()))) as (backend, _, _):
-        run = await backend.ask(wire.question())
-    assert (run.ending, len(run.steps[0].output)) == (Ending.ANSWERED, 10_000_000)
 
 
 # What is not there -----------------------------------------------------------------------------------------------

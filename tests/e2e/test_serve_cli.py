@@ -337,7 +337,7 @@ async def test_a_language_model_behind_a_target_is_asked_and_named(tmp_path: Pat
         project = Project(tmp_path, project.state, {**ENVIRONMENT, "MODEL_KEY": "model-key-0123456789"})
         done = await asyncio.to_thread(project.run, "play", "--report", "json=report.json")
     assert missing.code == 2
-    assert "target 'brain' needs a key in the environment variable MODEL_KEY, which is not set" in missing.err
+    assert "target 'brain': needs a key in the environment variable MODEL_KEY, which is not set" in missing.err
     assert done.code == 0, done.out + done.err
     assert "answered by openai_compatible (llama3.2)" in done.out
     report = json.loads((tmp_path / "report.json").read_text())

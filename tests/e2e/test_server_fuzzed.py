@@ -21,7 +21,7 @@ from openai_schemas import OPENAPI
 
 from runner.server.embedded import ServerAddress, start_embedded
 
-SERVED = re.compile(r"/(assistants|threads|files|vector_stores|models|responses|conversations)(/|$)")
+SERVED = re.compile(r"/(assistants|threads|files|vector_stores|models|responses|conversations|containers)(/|$)")
 REQUEST_TIMEOUT_S = 20
 EXAMPLES_PER_OPERATION = 16
 """Small, so that the whole takes seconds; raise it here for a longer look."""
@@ -66,6 +66,8 @@ def known(server: ServerAddress) -> dict[str, str]:
         run = create(f"/threads/{thread}/runs", assistant_id=assistant)
         conversation = create("/conversations", items=[{"role": "user", "content": "hello"}])
         response = create("/responses", model="gpt-6-luna", input="hello")
+        container = create("/containers", name="one")
+        in_container = create(f"/containers/{container}/files", file_id=file)
     return {
         "assistant_id": assistant,
         "vector_store_id": store,
@@ -77,12 +79,18 @@ def known(server: ServerAddress) -> dict[str, str]:
         "conversation_id": conversation,
         "response_id": response,
         "previous_response_id": response,
+        "container_id": container,
+        "container": container,
+        "container_file_id": in_container,
     }
 
 
 def make_real(case: Any, known: dict[str, str]) -> None:
     """Let a generated request talk of objects that exist."""
     places = [case.path_parameters, case.body if isinstance(case.body, dict) else {}]
+    if case.operation.path.startswith("/containers/") and "file_id" in places[0]:
+        places[0]["file_id"] = known["container_file_id"]
+        known = {name: one for name, one in known.items() if name != "file_id"}
     for place in places:
         place.update({name: known[name] for name in place if name in known})
     for name in ("file_ids", "vector_store_ids"):

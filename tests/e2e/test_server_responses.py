@@ -263,20 +263,45 @@ async def test_a_file_may_come_inside_the_request(client: AsyncOpenAI) -> None:
     assert made.status == "completed"
 
 
+async def test_an_image_s_address_is_shown_to_those_who_ask_for_it(client: AsyncOpenAI) -> None:
+    image = {"type": "input_image", "image_url": "data:image/png;base64,aaaa"}
+    made = await client.responses.create(model=MODEL, input=[{"role": "user", "content": [image]}])
+
+    plain = await client.responses.input_items.list(made.id)
+    full = await client.responses.input_items.list(made.id, include=["message.input_image.image_url"])
+    assert [page.data[0].content[0].image_url for page in (plain, full)] == [None, image["image_url"]]
+
+
+async def test_the_tier_is_shown_as_asked_for_until_the_response_is_over(client: AsyncOpenAI) -> None:
+    stream = await client.responses.create(model=MODEL, input="Hello", stream=True)
+    shown = [event.response.service_tier async for event in stream if hasattr(event, "response")]
+    assert shown == ["auto", "auto", "default"]
+
+
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ({"max_tool_calls": 3}, "max_tool_calls"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"service_tier": "flex"}, "service_tier"),
+        ({"prompt": {"id": "pmpt_1"}}, "prompt"),
+        ({"moderation": {"model": "omni-moderation-latest"}}, "moderation"),
+        ({"context_management": [{"type": "compaction"}]}, "context_management"),
+        ({"prompt_cache_options": {"ttl": "30m"}}, "prompt_cache_options"),
+        ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
+        ({"text": {"verbosity": "none"}}, "text.verbosity"),
+        ({"max_tool_calls": 0}, "max_tool_calls"),
+        ({"truncation": "oldest"}, "truncation"),
         ({"tools": [{"type": "web_search"}]}, "web_search"),
-        ({"truncation": "auto"}, "truncation"),
-        ({"include": ["reasoning.encrypted_content"]}, "reasoning.encrypted_content"),
+        ({"include": ["message.output_text.logprobs"]}, "message.output_text.logprobs"),
         ({"extra_body": {"nonsense": 1}}, "nonsense"),
         ({"previous_response_id": "resp_1", "conversation": "conv_1"}, "conversation"),
     ],
 )
 async def test_what_is_not_supported_is_refused_by_name(client: AsyncOpenAI, body: dict, named: str) -> None:
-    with pytest.raises(openai.BadRequestError, match=named):
+    with pytest.raises(openai.BadRequestError) as caught:
         await client.responses.create(model=MODEL, input="Hello", **body)
+
+    assert named in f"{caught.value.param} {caught.value}"
 
 
 class Writer:

@@ -121,10 +121,47 @@ async def test_a_json_body_beyond_the_limit_is_refused(server: Served) -> None:
     assert answer.status_code == 413
 
 
-@pytest.mark.parametrize("body", [b'{"a":' * 100_000, b'{"model": NaN}', b"\xff", b"[]", b'"m"', b"{"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":' * 100_000,
+        b'{"model": NaN}',
+        b"\xff",
+        b"[]",
+        b'"m"',
+        b"{",
+        b'{"model": "\\ud800"}',
+        b'{"model": "m", "metadata": {"\\udc00": "v"}}',
+        b'{"model": "\xed\xa0\x80"}',
+        b'{"model": "m", "model": "n"}',
+        b'{"model": "m", "metadata": {"k": "v", "\\u006b": "w"}}',
+        b'{"model": "m", "temperature": 1' + b"0" * 400 + b"}",
+        b'{"model": "m", "tool_resources": {"file_search": {"vector_stores": [{"metadata": {"a": 1e999}}]}}}',
+        b'{"model": "m", "tools": [{"type": "function", "function": {"name": "f", "parameters": {"a": -1e999}}}]}',
+        b'{"model": "m", "tools": [{"type": "function", "function": {"name": "f", "parameters": '
+        + (b'{"a": ' * 950 + b"1" + b"}" * 950)
+        + b"}}]}",
+    ],
+)
 async def test_a_body_that_is_no_sound_json_object_is_refused(server: Served, body: bytes) -> None:
     answer = await server.client.post("/assistants", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+
+
+async def test_a_deep_but_sensible_schema_is_taken(server: Served) -> None:
+    schema: dict[str, object] = {"type": "string"}
+    for _ in range(40):
+        schema = {"type": "object", "properties": {"inner": schema}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    answer = await server.client.post("/assistants", json={"model": "m", "tools": [tool]})
+    assert answer.json()["tools"][0]["function"]["parameters"] == schema
+
+
+async def test_characters_beyond_the_basic_plane_come_back_as_they_were_sent(server: Served) -> None:
+    body = b'{"model": "m", "name": "\\ud83c\\udf54"}'
+    answer = await server.client.post("/assistants", content=body, headers={"content-type": "application/json"})
+    assert answer.json()["name"] == "🍔"
 
 
 async def test_an_upload_that_announces_too_much_is_refused_before_it_comes(server: Served) -> None:
@@ -297,3 +334,28 @@ async def test_a_parameter_that_is_not_supported_is_a_400_that_names_it(server: 
 async def test_a_query_parameter_that_is_not_supported_is_a_400_that_names_it(server: Served) -> None:
     answer = await server.client.get("/assistants", params={"page": 2})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "page")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/assistants",
+        "/threads",
+        "/threads/runs",
+        "/threads/thread_1/messages",
+        "/threads/thread_1/runs/run_1/cancel",
+        "/vector_stores",
+        "/vector_stores/vs_1/search",
+        "/responses",
+        "/conversations",
+    ],
+)
+async def test_nor_is_one_beside_a_body(server: Served, path: str) -> None:
+    answer = await server.client.post(path, params={"api-version": "2024-05-01"}, json={"model": "m"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "api-version")
+
+
+async def test_nor_is_one_beside_an_upload(server: Served) -> None:
+    form = {"data": {"purpose": "assistants"}, "files": {"file": ("a.txt", b"a")}}
+    answer = await server.client.post("/files", params={"overwrite": "true"}, **form)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "overwrite")

@@ -372,7 +372,7 @@ async def test_a_bad_request_for_a_stream_is_an_ordinary_error(tmp_path: Path) -
 async def test_text_before_calls_is_a_message_of_its_own(tmp_path: Path) -> None:
     def first(scene: Scene) -> Move:
         request = ToolRequest(tool="code_interpreter", arguments={"code": "1 + 1"})
-        return UseTools(requests=(request,), text="Let me compute.")
+        return UseTools(requests=(request, request), text="Let me compute.")
 
     brain: Inference = Actor(first, Answer(text="It is 2."))
     async with serve_in_sight(tmp_path, brain) as (_, client):
@@ -385,6 +385,7 @@ async def test_text_before_calls_is_a_message_of_its_own(tmp_path: Path) -> None
     texts = [message.content[0].text.value for message in messages.data]
     assert texts == ["What should I wear?", "Let me compute.", "It is 2."]
     assert [message.text for message in brain.scenes[1].messages] == ["What should I wear?"]
+    assert [outcome.said for outcome in brain.scenes[1].outcomes] == ["Let me compute.", ""]
 
 
 async def test_files_that_code_wrote_are_named_by_a_last_delta(tmp_path: Path) -> None:

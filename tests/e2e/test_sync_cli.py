@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from app_listening import listening_environment
 from embedded_brains import Echo
 from faulty_proxy import FaultyProxy, drop_answer_to, start_proxy
 
@@ -79,7 +80,8 @@ class Folder:
         return load_configuration(file=None, scenario_paths=None, cwd=self.root, environment={})
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.root), "SYNC_TEST_KEY": self.key}
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.root), **listening_environment()}
+        environment["SYNC_TEST_KEY"] = self.key
         return await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "runner", "sync", *arguments),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from app_listening import listening_environment
 from embedded_brains import Echo
 from play_project import project_elsewhere
 
@@ -39,7 +40,7 @@ class Project:
         done = subprocess.run(
             [sys.executable, "-m", "runner", *arguments],
             cwd=self.root,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.root)},
+            env={"PATH": os.environ["PATH"], "HOME": str(self.root), **listening_environment()},
             capture_output=True,
             text=True,
             timeout=60,
@@ -155,7 +156,7 @@ def test_what_the_api_does_not_take_is_found_before_the_first_call(project: Proj
     (project.root / "assistants.yaml").write_text(f"{HEAD}{guide}    files: [data/*.csv]\n")
     done = project.run("sync")
     assert done.code == 2
-    assert done.err.startswith("assistants.yaml:4:3: assistants.guide.files: 21; target 'embedded' takes 20 for code_i")
+    assert done.err.startswith("assistants.yaml:9:5: assistants.guide.files: 21; target 'embedded' takes 20 for code_i")
     project.write(extra=f"    instructions: {'x' * 256_001}\n")
     done = project.run("plan")
     assert done.code == 2

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from app_listening import listening_environment
 
 PROJECT = """\
 version: 1
@@ -30,7 +31,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "xterm", "COLUMNS": "100"}
+    own = {"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "xterm", "COLUMNS": "100"}
+    return {**own, **listening_environment()}
 
 
 async def test_elsewhere_a_large_file_gets_a_line_and_a_small_one_none(folder: Path) -> None:

@@ -46,6 +46,15 @@ def test_every_mistake_is_a_line_with_its_place_and_the_code_is_2(project):
     assert "7 mistakes" in lines[-1]
 
 
+def test_of_thousands_of_mistakes_the_first_two_hundred_are_shown_and_all_counted(project):
+    (project / "scenarios" / "generated.yaml").write_text("".join(f"key{n}: 1\n" for n in range(5_000)))
+    result = run("validate", cwd=project)
+    lines = result.stderr.splitlines()
+    # Beside the unknown keys: no assistant, and no turns.
+    assert (result.returncode, len(lines)) == (2, 202)
+    assert lines[-2:] == ["... and 4,801 more", "runner: 5001 mistakes found; nothing was sent"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -8,6 +8,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from app_listening import listening_environment
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +23,7 @@ def test_the_wheel_installed_elsewhere_plays_the_examples(tmp_path: Path) -> Non
     project = tmp_path / "project"
     project.mkdir()
     shutil.copy(ROOT / "assistants.yaml", project)
-    for folder in ("scenarios", "knowledge"):
+    for folder in ("scenarios", "knowledge", "tools"):
         shutil.copytree(ROOT / folder, project / folder)
 
     done = run([str(python.parent / "runner"), "play"], project)
@@ -36,6 +37,7 @@ def test_the_wheel_installed_elsewhere_plays_the_examples(tmp_path: Path) -> Non
 def run(command: list[str], cwd: Path) -> str:
     """Standard output; the environment is this one's without what would lead back to the source tree."""
     environment = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    environment |= listening_environment()
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=500, env=environment, check=False)
     assert done.returncode == 0, f"{command[-3:]} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -74,7 +74,7 @@ async def serve_in_sight(
             log_config=None,
             timeout_graceful_shutdown=1,
         )
-        server = Server(config)
+        server = Server(config, engine.workers.stop)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             async with AsyncOpenAI(base_url=base_url(listener), api_key="token", max_retries=0) as client:

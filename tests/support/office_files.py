@@ -12,6 +12,7 @@ _PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006"
 _WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 _SHOW = "http://schemas.openxmlformats.org/presentationml/2006/main"
+_BOOK = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"
 
 Row = Sequence[str]
@@ -63,6 +64,26 @@ def _slide(lines: Sequence[str]) -> str:
     texts = "".join(f"<a:p><a:r><a:t>{escape(line)}</a:t></a:r></a:p>" for line in lines)
     number = '<a:p><a:fld type="slidenum"><a:t>9</a:t></a:fld></a:p>'
     return f'<p:sld xmlns:p="{_SHOW}" xmlns:a="{_DRAWING}"><p:txBody>{texts}{number}</p:txBody></p:sld>'
+
+
+def xlsx(path: Path, sheets: Mapping[str, str], *, texts: str = "", styles: str = "", setting: str = "") -> Path:
+    """A workbook: the XML of each sheet's rows by its name, of the texts that they share, and of the cells' styles."""
+    shown = "".join(
+        f'<y:sheet name="{escape(name)}" sheetId="{number + 1}" r:id="rId{number}"/>'
+        for number, name in enumerate(sheets)
+    )
+    files = [("worksheet", f"worksheets/sheet{number}.xml") for number in range(len(sheets))]
+    parts = {
+        "_rels/.rels": _rels(("officeDocument", "xl/workbook.xml")),
+        "xl/_rels/workbook.xml.rels": _rels(*files, ("sharedStrings", "texts.xml"), ("styles", "styles.xml")),
+        "xl/workbook.xml": f'<y:workbook xmlns:y="{_BOOK}" xmlns:r="{_OFFICE}/relationships"><y:workbookPr {setting}/>'
+        f"<y:sheets>{shown}</y:sheets></y:workbook>",
+        "xl/texts.xml": f'<sst xmlns="{_BOOK}">{texts}</sst>',
+        "xl/styles.xml": f'<styleSheet xmlns="{_BOOK}">{styles}</styleSheet>',
+    }
+    for (_, name), rows in zip(files, sheets.values(), strict=True):
+        parts[f"xl/{name}"] = f'<worksheet xmlns="{_BOOK}"><sheetData>{rows}</sheetData></worksheet>'
+    return archive(path, parts)
 
 
 def _rels(*links: tuple[str, str]) -> str:

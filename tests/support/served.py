@@ -39,6 +39,8 @@ async def served(state: Path, inference: Inference, *, patience: Patience | None
     with open_listener() as listener:
         serving = asyncio.create_task(serve(service, listener, started.set_result))
         await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED)
+        if not started.done():
+            await serving  # which raises what kept it from starting
         url, port = base_url(listener), listener.getsockname()[1]
         headers = {"authorization": f"Bearer {TOKEN}"}
         async with httpx2.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=30) as client:

@@ -19,12 +19,22 @@ CANARY = 'sk-canary/+7f3e"é9x'
         f"https://example.org/?key={quote(CANARY, safe='')}",
         json.dumps({"key": CANARY}),
         json.dumps({"key": CANARY}, ensure_ascii=False),
+        "https://example.org/?key=" + "".join(f"%{byte:02x}" for byte in CANARY.encode()),
+        "https://example.org/?key=" + "".join(f"%{byte:02X}" for byte in CANARY.encode()),
+        "https://example.org/?key=" + quote(CANARY, safe="").replace("-", "%2d").replace("%2F", "%2f"),
+        "".join(f"\\u{ord(character):04X}" for character in CANARY),
+        json.dumps({"key": CANARY}).replace("/", "\\/"),
     ],
 )
 def test_a_secret_is_replaced_however_it_is_written(text: str) -> None:
     cleaned = Redactor([CANARY]).clean(text)
     assert REPLACEMENT in cleaned
     assert "canary" not in cleaned
+
+
+def test_text_full_of_percent_signs_is_cleaned_in_time_that_grows_with_its_length() -> None:
+    text = "100% of 50%2D sk-canary%2" * 20_000
+    assert Redactor([CANARY, "another-secret" * 10]).clean(text) == text
 
 
 @pytest.mark.parametrize("lead", ["", "u", "us", "user:"])

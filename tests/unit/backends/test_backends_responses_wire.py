@@ -75,15 +75,28 @@ def item(kind: str, **fields) -> dict:
         ),
         (
             item("mcp_call", server_label="dice", name="roll", arguments='{"n":2}', output="6", error=None),
-            Step(tool="mcp", completed=True, input='dice.roll {"n":2}', output="6"),
+            Step(tool="mcp", label="dice.roll", completed=True, input='{"n":2}', output="6"),
         ),
         (
             item("mcp_call", server_label="dice", name="roll", arguments="", output=None, error={"message": "lost"}),
-            Step(tool="mcp", completed=False, input="dice.roll", output="lost"),
+            Step(tool="mcp", label="dice.roll", completed=False, output="the call failed: lost"),
+        ),
+        (
+            item("mcp_call", server_label="dice", name="roll", status="failed", error={"content": [{"text": "no"}]}),
+            Step(tool="mcp", label="dice.roll", completed=False, output="the call failed: no"),
+        ),
+        (
+            item("mcp_call", server_label="dice", name="roll", status="failed", error={"type": "http_error"}),
+            Step(tool="mcp", label="dice.roll", completed=False, output="the call failed: no reason is given"),
         ),
         (
             item("mcp_list_tools", server_label="dice", tools=[], error="the server is down"),
-            Step(tool="mcp", completed=False, input="dice", output="the server is down"),
+            Step(
+                tool="mcp",
+                label="dice",
+                completed=False,
+                output="the server says nothing about its tools: the server is down",
+            ),
         ),
         (item("some_new_call", secret="x"), Step(tool="some_new", completed=True)),
     ],

@@ -238,3 +238,28 @@ def test_a_scenario_file_that_is_a_fifo_is_a_mistake_not_a_wait(root):
     assert mistakes(root) == [
         "scenarios/pipe.yaml:1:1: this is a device, pipe or socket, not a file; name a file of text"
     ]
+
+
+def test_each_target_has_the_key_that_belongs_to_its_host(root):
+    targets = {
+        "openai": "{api: responses}",
+        "mine": "{api: responses, key_env: MY_KEY}",
+        "europe": "{api: responses, base_url: 'https://eu.api.openai.com/v1'}",
+        "azure": "{api: responses, base_url: 'https://a.openai.azure.com/openai/v1', key_env: AZURE_KEY}",
+        "local": "{api: responses, base_url: 'http://127.0.0.1:11434/v1'}",
+        "lan": "{api: responses, base_url: 'http://10.0.0.7:8000/v1'}",
+        "brain": "{api: responses, server: embedded, inference: {base_url: 'https://models.example/v1', key_env: B}}",
+    }
+    lines = "".join(f"  {name}: {body}\n" for name, body in targets.items())
+    write(root / "assistants.yaml", f"{PROJECT}targets:\n{lines}")
+    found = load(root).project.targets
+    assert {name: found[name].key_variable for name in targets} == {
+        "openai": "OPENAI_API_KEY",
+        "mine": "MY_KEY",
+        "europe": "OPENAI_API_KEY",
+        "azure": "AZURE_KEY",
+        "local": None,
+        "lan": None,
+        "brain": None,
+    }
+    assert found["brain"].inference.key_variable == "B"

@@ -10,7 +10,7 @@ from runner.domain.location import Location
 from runner.domain.report import ScenarioResult, TurnResult
 from runner.domain.scenario import Scenario, Turn
 from runner.domain.verdict import Outcome
-from runner.errors import KeyRejected, RateLimited
+from runner.errors import KeyRejected, QuotaUsedUp
 from runner.execution.interruption import Interruption
 from runner.execution.scheduler import fail_fast_reason, fatal_reason, play_side_by_side
 
@@ -54,9 +54,7 @@ async def test_no_more_than_the_given_number_is_under_way() -> None:
     assert max(under_way) == 4
 
 
-@pytest.mark.parametrize(
-    "cause", [KeyRejected("no", status=401), RateLimited("no", status=429, code="insufficient_quota")]
-)
+@pytest.mark.parametrize("cause", [KeyRejected("no", status=401), QuotaUsedUp("no", status=429)])
 async def test_what_will_fail_for_all_stops_the_rest(cause: Exception) -> None:
     async def play(scenario: Scenario) -> ScenarioResult:
         return result_of(scenario, Outcome.ERRORED, cause)

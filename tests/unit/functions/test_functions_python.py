@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import threading
 from pathlib import Path
 
@@ -147,6 +148,16 @@ async def test_a_child_that_went_away_with_the_pipe_keeps_nobody_waiting(root):
     )
     child = int(await made(root, source).answer({}))
     os.kill(child, signal.SIGKILL)
+
+
+async def test_only_what_waits_for_a_process_asks_how_it_ended(root, monkeypatch):
+    """Whoever asks second finds no process, and asyncio complains about that on stderr."""
+    asked = []
+    monkeypatch.setattr(subprocess.Popen, "poll", lambda process: asked.append(process.pid))
+    assert await made(root, "def f():\n    return 1\n").answer({}) == "1"
+    with pytest.raises(FunctionFailed, match="no result after 0.3 s"):
+        await made(root, "import time\ndef f():\n    time.sleep(60)\n", timeout=0.3).answer({})
+    assert asked == []
 
 
 async def test_several_calls_at_once_do_not_get_into_each_other_s_way(root):

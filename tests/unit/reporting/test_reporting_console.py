@@ -60,6 +60,13 @@ def test_a_pass_shows_question_answer_and_tools() -> None:
     assert text.splitlines()[-1].startswith("1 passed in ")
 
 
+def test_a_call_that_did_not_complete_is_not_taken_for_one_that_did() -> None:
+    denied = Step(tool="mcp", label="dice.roll", completed=False)
+    turn = TurnResult(turn=TURN, outcome=Outcome.PASSED, run=replace(RUN, steps=(denied, *RUN.steps, *RUN.steps)))
+    text = shown(replace(PASSED, turns=(turn,)))
+    assert "= You pay $39.25.  [mcp dice.roll (not completed), file_search]" in text
+
+
 def test_offline_rules_are_never_taken_for_a_model() -> None:
     assert "offline rules, not a language model" in shown(PASSED).splitlines()[0]
 
@@ -90,6 +97,33 @@ def test_a_hostile_answer_and_name_do_not_reach_the_terminal() -> None:
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "[red]not markup[/red]" in text
+    assert not any(line.lstrip().startswith("::") for line in text.splitlines())
+
+
+def test_whatever_else_comes_from_files_or_from_afar_does_not_reach_the_terminal_either() -> None:
+    hostile = "\x1b]52;c;cm0gLXJm\x07\u202e::error::"
+    place = Location(f"scenarios/{hostile}.yaml", 3, 5)
+    step = Step(tool="mcp", label=hostile, completed=True)
+    turn = TurnResult(
+        turn=replace(TURN, location=place),
+        outcome=Outcome.FAILED,
+        run=replace(RUN, steps=(step,), text=""),
+        verdicts=(replace(WRONG, location=place, expected=hostile, found=hostile, reason=hostile),),
+        reason=hostile,
+    )
+    result = replace(FAILED, turns=(turn,), reason=hostile)
+    stream = io.StringIO()
+    console = Console(stream, Redactor(()))
+    report = Report(target="t", api="responses", inference=hostile, planned=1, results=(result,), leftovers=(hostile,))
+    notes = (f"functions run code of this project: {hostile}.py:rate",)
+    console.on_event(PlayStarted(target="t", api="responses", inference=hostile, planned=1, notes=notes))
+    console.on_event(ScenarioStarted(scenario=result.scenario))
+    console.on_event(ScenarioFinished(result=result))
+    console.on_event(PlayFinished(report=report))
+    text = stream.getvalue()
+    assert "functions run code of this project: " in text
+    for forbidden in ("\x1b", "\x07", "\u202e"):
+        assert forbidden not in text
     assert not any(line.lstrip().startswith("::") for line in text.splitlines())
 
 

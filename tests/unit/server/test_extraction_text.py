@@ -9,7 +9,7 @@ import pytest
 from runner.domain.files import FILE_SEARCH_TYPES
 from runner.plugins import load_plugin, plugin_names
 from runner.server import extraction
-from runner.server.extraction import Unreadable, extract_text
+from runner.server.extraction import Unreadable, extract_text, readable_types
 
 OFFICE = {"doc", "docx", "pptx"}
 
@@ -69,7 +69,7 @@ def test_every_type_that_is_text_is_read_as_it_stands(tmp_path: Path, extension:
     assert read(tmp_path, b"<b>x</b> = 1", f"file.{extension}") == "<b>x</b> = 1"
 
 
-@pytest.mark.parametrize(("filename", "reason"), [("data.csv", r"doesn't take \.csv"), ("README", "no extension")])
+@pytest.mark.parametrize(("filename", "reason"), [("data.pkl", r"doesn't take \.pkl"), ("README", "no extension")])
 def test_a_type_that_file_search_does_not_take_says_so(tmp_path: Path, filename: str, reason: str) -> None:
     with pytest.raises(Unreadable, match=reason):
         read(tmp_path, b"x", filename)
@@ -78,4 +78,33 @@ def test_a_type_that_file_search_does_not_take_says_so(tmp_path: Path, filename:
 def test_no_two_kinds_claim_one_extension() -> None:
     kinds = [load_plugin(extraction.__name__, name) for name in plugin_names(extraction.__name__)]
     claimed = [extension for kind in kinds for extension in kind.EXTENSIONS]
-    assert sorted(claimed) == sorted(FILE_SEARCH_TYPES)
+    assert sorted(claimed) == sorted(readable_types())
+
+
+def test_all_that_file_search_takes_can_be_read() -> None:
+    assert readable_types() >= FILE_SEARCH_TYPES
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"dish,price\nBurger,23.75\n", "dish\tprice\nBurger\t23.75"),
+        (b'dish;price\n"Burger; large";23,75\n', "dish\tprice\nBurger; large\t23,75"),
+        (b'dish,note\nSoda,"two\nlines"\n', "dish\tnote\nSoda\ttwo lines"),
+        (b"one column\nof words\n", "one column\nof words"),
+    ],
+)
+def test_a_table_is_read_row_by_row(tmp_path: Path, content: bytes, text: str) -> None:
+    assert read(tmp_path, content, "menu.csv") == text
+
+
+def test_a_long_table_says_that_it_goes_on(tmp_path: Path) -> None:
+    lines = read(tmp_path, b"dish,price\n" * 1001, "menu.csv").splitlines()
+
+    assert len(lines) == 1001
+    assert lines[-1] == "[only the first 1000 rows are shown]"
+
+
+def test_a_table_with_an_open_quote_is_malformed(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="malformed: line 1"):
+        read(tmp_path, b'dish,"Burger', "menu.csv")

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.server.engine.index import Index
+from runner.server.inference import Vector
 
 RECEIPT = "Receipt\n1 Burger 23.75\n3 Soda 15.50\nTotal 39.25"
 GUIDE = "Lisbon on foot: start at the castle, walk down to the river and pay nothing."
@@ -100,6 +101,76 @@ def test_the_order_is_the_same_every_time_ties_included(index: Index) -> None:
         index.put("s1", f"f{number}", f"file {number}", ["burger one", "burger two"])
     assert found(index, "burger") == ["file 1"] * 2 + ["file 2"] * 2 + ["file 3"] * 2
     assert len(index.search(["s1"], "burger", 4)) == 4
+
+
+def test_a_smaller_limit_gives_the_beginning_of_the_same_list(index: Index) -> None:
+    for store in ("s1", "s2"):
+        for number in (3, 1, 2):
+            index.put(store, f"f{number}", f"file {number}", ["burger one", "burger two", "burger and soda"])
+    index.put("s2", "f0", "file 0", ["burger one"])
+    whole = index.search(["s1", "s2"], "burger soda", 20)
+    assert len(whole) == 10
+    for limit in range(1, 11):
+        assert index.search(["s1", "s2"], "burger soda", limit) == whole[:limit]
+
+
+def test_a_smaller_limit_gives_the_beginning_of_the_same_list_by_meaning_too(index: Index) -> None:
+    vectors = [Vector(model="m", values=(1.0, float(number))) for number in range(6)]
+    index.put("s1", "f1", "menu", [f"burger {number}" for number in range(6)], vectors)
+    query = Vector(model="m", values=(0.2, 1.0))
+    whole = index.search(["s1"], "burger 3", 20, meaning=query)
+    for limit in range(1, 7):
+        assert index.search(["s1"], "burger 3", limit, meaning=query) == whole[:limit]
+
+
+# The scale of scores: docs/adr/0017
+FOODS = "The favourite food of several people:\nAda Summers: tacos\nEffie Miller: pizza\nFilip Carol: cake"
+TALES = (
+    "People of many towns eat tacos and like them.",
+    "The food in the harbour is good, and most people like it.",
+    "A town by the river, with a harbour and a castle.",
+    "Some people walk, some take the tram to the castle.",
+)
+
+
+def score_of(index: Index, query: str, file_id: str = "foods") -> float:
+    return next((one.score for one in index.search(["s1"], query, 500) if one.file_id == file_id), 0.0)
+
+
+@pytest.fixture(params=[0, 1, 30], ids=lambda copies: f"beside-{copies}")
+def foods(index: Index, request: pytest.FixtureRequest) -> Index:
+    """The passage alone, among a few others, and among many."""
+    index.put("s1", "foods", "foods", [FOODS])
+    for copy in range(request.param):
+        index.put("s1", f"tales{copy}", "tales", TALES)
+    return index
+
+
+@pytest.mark.parametrize("query", ["What is Filip's favourite food?", "Filip Carol cake", "effie", "Ada tacos"])
+def test_a_passage_that_has_all_that_is_asked_for_scores_well_above_one_half(foods: Index, query: str) -> None:
+    assert 0.65 < score_of(foods, query) < 1
+
+
+def test_more_of_the_query_s_words_score_more(foods: Index) -> None:
+    scores = [score_of(foods, f"Filip {rest}") for rest in ("zebra yacht", "zebra cake", "Carol cake")]
+    assert scores == sorted(scores)
+    assert scores[0] < 0.4 < scores[1] < 0.65 < scores[2]
+
+
+def test_a_passage_that_shares_only_common_words_scores_well_below_one_half(index: Index) -> None:
+    index.put("s1", "foods", "foods", [FOODS])
+    for copy in range(30):
+        index.put("s1", f"tales{copy}", "tales", TALES)
+    assert 0 < score_of(index, "what do people in Effie's town like best", "tales0") < 0.35
+    assert 0 < score_of(index, "people of zanzibar") < 0.1
+
+
+def test_a_score_of_the_whole_query_does_not_hang_on_how_many_passages_there_are(index: Index) -> None:
+    index.put("s1", "foods", "foods", [FOODS])
+    alone = score_of(index, "Filip Carol cake")
+    for copy in range(50):
+        index.put("s1", f"tales{copy}", "tales", [f"{one} And so on, as everybody here has known." for one in TALES])
+    assert score_of(index, "Filip Carol cake") == pytest.approx(alone, abs=0.05)
 
 
 @pytest.mark.parametrize("query", ["", "   ", "?!", "the the the", '"', "*", "NEAR(", "text:burger AND", "a\0b", "-"])

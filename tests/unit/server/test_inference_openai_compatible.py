@@ -19,6 +19,7 @@ from runner.server.inference import (
     BreakOff,
     Fail,
     FunctionRequest,
+    GivenFile,
     OfferedFunction,
     Passage,
     Refuse,
@@ -105,6 +106,21 @@ async def decide_aloud(given: Scene, *replies: list) -> tuple[Turnout, list[str]
         return await inference.decide_aloud(given, hear), heard
 
 
+@pytest.mark.parametrize(
+    ("text", "fence"),
+    [("Burger 23.75", "```"), ("a `quoted` word", "```"), ("```\ncode\n```", "````"), ("`" * 9, "`" * 10)],
+)
+async def test_a_given_file_stands_before_the_question_between_fences_that_it_does_not_have(
+    text: str, fence: str
+) -> None:
+    file = GivenFile(file_id="f", filename='menu\n"1".txt', text=text)
+    message = SceneMessage(role=Role.USER, text="How much?", filenames=(file.filename, "data.csv"), files=(file,))
+    _, (seen,) = await decide(scene(messages=(message,)), reply(completion(content="39.25")))
+
+    written = f'[file: "menu\\n\\"1\\".txt"]\n{fence}\n{text}\n{fence}\n\nHow much?\n\n[attached: data.csv]'
+    assert seen.json["messages"][-1] == {"role": "user", "content": written}
+
+
 async def test_a_scene_is_sent_as_messages_tools_and_settings() -> None:
     given = scene(
         messages=(
@@ -119,6 +135,7 @@ async def test_a_scene_is_sent_as_messages_tools_and_settings() -> None:
         temperature=0.2,
         top_p=0.9,
         reasoning_effort="low",
+        verbosity="high",
         max_output_tokens=100,
     )
     turnout, (seen,) = await decide(given, reply(completion(content="39.25")), key=KEY)
@@ -150,6 +167,7 @@ async def test_a_scene_is_sent_as_messages_tools_and_settings() -> None:
         "temperature": 0.2,
         "top_p": 0.9,
         "reasoning_effort": "low",
+        "verbosity": "high",
         "max_tokens": 100,
     }
 
@@ -226,6 +244,15 @@ async def test_this_run_s_calls_and_results_are_sent_with_numbered_passages() ->
         "1.08",
         "【2】 map.md\nTurn left.",
     ]
+
+
+async def test_what_was_said_before_a_call_is_sent_with_it() -> None:
+    outcomes = (
+        ToolOutcome(request=SEARCH, completed=True, passages=(MENU,), said="Let me look."),
+        ToolOutcome(request=FunctionRequest(name="rate", arguments="{}"), completed=True, output="1.08"),
+    )
+    _, (seen,) = await decide(scene(outcomes=outcomes), reply(completion(content="x")))
+    assert [one["content"] for one in seen.json["messages"][2::2]] == ["Let me look.", ""]
 
 
 async def test_calls_of_tools_and_functions_are_made_side_by_side() -> None:

@@ -52,6 +52,14 @@ def searched(*passages: Passage) -> ToolOutcome:
     return outcome("file_search", "", *passages)
 
 
+@pytest.mark.parametrize("messages", [(), (SceneMessage(role=Role.ASSISTANT, text="What is 2 + 2?"),)])
+def test_a_thread_that_does_not_end_with_a_question_is_declined(messages: tuple[SceneMessage, ...]) -> None:
+    move = choose_move(Scene(model="any", instructions="", tools=BOTH, messages=messages))
+
+    assert isinstance(move, Answer)
+    assert "nothing was asked" in move.text
+
+
 async def test_the_adapter_is_named_counts_tokens_and_has_no_settings() -> None:
     inference = create({})
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import WriteFailed
+from runner.server.engine.attributes import AttributeIs, Combined, Comparison
 from runner.server.engine.blobs import Blobs
 from runner.server.engine.database import open_database
 from runner.server.engine.encoding import decode, encode
@@ -88,7 +89,22 @@ MESSAGE = MessageRecord(
 )
 
 
-@pytest.mark.parametrize("record", [MESSAGE, run("r"), step("s", "r"), thread("t")])
+FILTERED = ToolSetting(
+    name="file_search",
+    filters=Combined(
+        filters=(
+            AttributeIs(key="city", comparison=Comparison.EQ, values=("Oslo",)),
+            Combined(
+                filters=(AttributeIs(key="year", comparison=Comparison.IN, values=(2025, 20.5, True)),),
+                needs_all=False,
+            ),
+        ),
+        needs_all=True,
+    ),
+)
+
+
+@pytest.mark.parametrize("record", [MESSAGE, run("r"), step("s", "r"), thread("t"), FILTERED])
 def test_a_record_comes_back_as_it_was(record: object) -> None:
     assert decode(type(record), encode(record)) == record
 
@@ -118,6 +134,14 @@ def test_a_page_is_cut_where_the_cursors_say(store: Store, request_: PageRequest
 
     assert "".join(item.id for item in page.items) == names
     assert page.has_more is has_more
+
+
+def test_objects_are_found_by_the_beginning_of_their_ids(store: Store) -> None:
+    for name in ("a@2", "a@1", "b@1", "aa@1", "A@1"):
+        store.insert(thread(name))
+    store.insert(run("a@3"))
+
+    assert [found.id for found in store.starting_with(ThreadRecord, "a@")] == ["a@2", "a@1"]
 
 
 def test_a_cursor_from_another_list_is_refused(store: Store) -> None:

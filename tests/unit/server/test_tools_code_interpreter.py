@@ -203,6 +203,68 @@ async def test_threads_beyond_a_number_lose_the_oldest_ones_folder_and_state(
     assert "NameError" in (await run(tool, "x", thread_id="a")).output
 
 
+async def run_in_container(tool: CodeInterpreter, code: str, **files: Mapping[str, Path]) -> ToolOutcome:
+    request = ToolRequest(tool="code_interpreter", arguments={"code": code})
+    context = ToolContext(index=NoIndex(), thread_id="thread_1", container_id="cntr_1", **files)
+    return await tool.run(request, context)
+
+
+async def test_a_container_is_not_the_threads_folder(tool: CodeInterpreter) -> None:
+    await run_in_container(tool, "x = 1\nopen('own.txt', 'w').write('own')")
+    assert "NameError" in (await run(tool, "x")).output
+    assert "FileNotFoundError" in (await run(tool, "open('own.txt')")).output
+
+
+async def test_a_container_has_what_is_known_of_it_and_tells_what_code_removed(
+    tool: CodeInterpreter, tmp_path: Path
+) -> None:
+    for name in ("given", "old", "new"):
+        (tmp_path / name).write_text(name)
+    files = {"files": {"a.txt": tmp_path / "given"}, "written": {"sub/b.txt": tmp_path / "old"}}
+    assert (await run_in_container(tool, "open('a.txt').read() + open('sub/b.txt').read()", **files)).output == (
+        "'givenold'"
+    )
+    replaced = {"files": {}, "written": {"sub/b.txt": tmp_path / "new"}}
+    outcome = await run_in_container(
+        tool, "from pathlib import Path\nPath('sub/b.txt').unlink(), Path('a.txt').exists()", **replaced
+    )
+    assert (outcome.output, outcome.removed) == ("(None, False)", ("sub/b.txt",))
+
+
+async def test_what_code_wrote_into_a_container_counts_against_its_limit(
+    tool: CodeInterpreter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_containers, "MAX_WRITTEN_BYTES", 1_000)
+    (tmp_path / "large").write_bytes(b"x" * 900)
+    code = "open('b', 'w').write('x' * 800)"
+    large = {"a": tmp_path / "large"}
+    assert "disk write limit" in (await run_in_container(tool, code, written=large)).output
+    assert (await run_in_container(tool, code, files=large)).output == "800"
+
+
+async def test_what_is_kept_for_threads_and_containers_that_are_gone_is_dropped(tool: CodeInterpreter) -> None:
+    await run(tool, "x = 1\nopen('f', 'w').write('x')")
+    await run_in_container(tool, "x = 2\nopen('f', 'w').write('x')")
+    await tool.forget_gone(lambda place_id: place_id == "thread_1")
+    assert (await run(tool, "x, open('f').read()")).output == "(1, 'x')"
+    assert "NameError" in (await run_in_container(tool, "x")).output
+
+
+def test_a_file_whose_name_is_no_text_is_not_told_of(tmp_path: Path) -> None:
+    for name in (b"a\xff.txt", "ä.txt".encode()):
+        Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))).write_text("x")
+    container = _containers.Container(tmp_path)
+    assert set(container.stamp()) == {"ä.txt"}
+    assert container.room_bytes() == _containers.MAX_WRITTEN_BYTES - 2
+
+
+async def test_what_is_at_work_is_not_dropped(tool: CodeInterpreter) -> None:
+    working = asyncio.create_task(run(tool, "for _ in range(10**5): pass\nopen('f', 'w').write('x')"))
+    await asyncio.sleep(0.05)
+    await tool.forget_gone(lambda _: False)
+    assert (await working).output == "1"
+
+
 async def test_the_event_loop_stays_free_while_code_runs(tool: CodeInterpreter) -> None:
     running = asyncio.create_task(run(tool, "while True: pass"))
     turns = 0

@@ -1,0 +1,90 @@
+"""The answers of every embedded server that a test started, held against OpenAI's OpenAPI file."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from app_listening import HEARD_FOLDER
+from openai_schemas import OPENAPI, event_validator, openapi_validator, response_event_validator
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """What `listened_app.py` wrote down. One that its reader cut off is not whole."""
+
+    method: str
+    path: str
+    status: int
+    type: str
+    body: str
+    is_whole: bool
+
+
+def take_violations() -> tuple[str, ...]:
+    """One line for each answer since the last call that the file does not allow; none where there is no file."""
+    if HEARD_FOLDER not in os.environ:
+        return ()
+    return tuple(violation for answer in _take_answers(Path(os.environ[HEARD_FOLDER])) for violation in _judge(answer))
+
+
+def _take_answers(folder: Path) -> list[_Answer]:
+    answers = []
+    for file in folder.glob("*.json"):
+        answers.append(_Answer(**json.loads(file.read_text(encoding="utf-8"))))
+        file.unlink()
+    return answers
+
+
+def _judge(answer: _Answer) -> tuple[str, ...]:
+    try:
+        if answer.type.startswith("text/event-stream"):
+            _judge_events(answer)
+        elif answer.is_whole:
+            _judge_body(answer)
+    except Exception as error:  # noqa: BLE001 - any complaint of a validator is a violation
+        return (f"{answer.method} {answer.path} -> {answer.status}: {str(error)[:600]}",)
+    return ()
+
+
+def _judge_body(answer: _Answer) -> None:
+    name = "ErrorResponse" if answer.status >= 400 else _schema_of(answer.method, answer.path)
+    if name:
+        openapi_validator()(name, json.loads(answer.body))
+
+
+def _judge_events(answer: _Answer) -> None:
+    """A stream that its reader cut off is judged as far as it came."""
+    is_about_responses = answer.path.startswith("/v1/responses")
+    check = response_event_validator() if is_about_responses else event_validator()
+    for block in answer.body.split("\n\n")[:-1]:
+        fields = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line)
+        if fields.get("data") not in (None, "[DONE]"):
+            check(fields["event"], json.loads(fields["data"]))
+
+
+def _schema_of(method: str, path: str) -> str | None:
+    """The schema of a successful answer; None where the path is downloaded content or not in the file."""
+    for pattern, verbs in _paths():
+        if re.fullmatch(pattern, path.removeprefix("/v1")):
+            return verbs.get(method)
+    return None
+
+
+@cache
+def _paths() -> tuple[tuple[str, dict[str, str]], ...]:
+    paths = json.loads(OPENAPI.read_text(encoding="utf-8"))["paths"]
+    # Fixed words before placeholders: /threads/runs is no thread.
+    return tuple(
+        (re.sub(r"\{\w+\}", r"[^/]+", path), {verb.upper(): _answer_of(verbs[verb]) for verb in verbs})
+        for path, verbs in sorted(paths.items(), key=lambda item: item[0].count("{"))
+    )
+
+
+def _answer_of(operation: dict[str, dict[str, dict[str, dict[str, dict[str, dict[str, str]]]]]]) -> str:
+    content = operation.get("responses", {}).get("200", {}).get("content", {})
+    return content.get("application/json", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]

@@ -1,0 +1,37 @@
+"""Which hosts are this machine, OpenAI, Azure; and which only look like it."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.domain.hosts import is_azure, is_loopback, is_openai
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.1.2.3", "::1"])
+def test_this_machine_is_known_by_its_names(host):
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["", "localhost.example", "10.0.0.7", "0.0.0.0", "127.0.0.1.example", "2130706433"])
+def test_other_machines_are_not_taken_for_it(host):
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["api.openai.com", "API.OpenAI.com.", "eu.api.openai.com"])
+def test_openai_has_one_host_and_those_of_its_regions(host):
+    assert is_openai(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "openai.com", "evil-api.openai.com", "api.openai.com.example", "xapi.openai.com", "mine.openai.azure.com"],
+)
+def test_what_only_looks_like_openai_is_not(host):
+    assert not is_openai(host)
+
+
+def test_azure_is_known_by_its_domains():
+    assert is_azure("mine.openai.azure.com")
+    assert is_azure("mine.services.ai.azure.com")
+    assert not is_azure("openai.azure.com.example")
+    assert not is_azure("api.openai.com")
