@@ -11,7 +11,9 @@ RunnerError                  something stops the program; the message is one lin
     ├── RemoteUnreachable    no connection, no answer in time, or one that is no answer
     ├── KeyRejected          401 and 403
     ├── RemoteMissing        404
-    ├── RateLimited          429, after waiting as told; or a quota that waiting can't mend
+    │   └── ModelMissing     the model is not there, not there any more, or not for this key
+    ├── RateLimited          429, after waiting as told
+    │   └── QuotaUsedUp      a quota that waiting can't mend
     ├── UnclearOutcome       a create was sent and its answer was lost: the object may exist
     └── DeadlineExceeded     our own deadline passed
 
@@ -109,8 +111,16 @@ class RemoteMissing(RemoteError):
     """The object, the model or the whole API is not there."""
 
 
+class ModelMissing(RemoteMissing):
+    """The model that was asked for is not there, not there any more, or not for this key."""
+
+
 class RateLimited(RemoteError):
-    """Too many requests, or a quota that is used up."""
+    """Too many requests, or more than fits."""
+
+
+class QuotaUsedUp(RateLimited):
+    """The account has no credit left; waiting won't help."""
 
 
 class UnclearOutcome(RemoteError):

@@ -94,6 +94,11 @@ class Journal:
         self._live[(intent.kind, remote_id)] = intent.label
         self.add("created", number=number, kind=intent.kind.value, id=remote_id)
 
+    def found(self, kind: Kind, remote_id: str, label: str) -> None:
+        """Say that the remote side made an object for us that we didn't ask for by a create."""
+        self._live[(kind, remote_id)] = label
+        self.add("created", kind=kind.value, id=remote_id, label=label)
+
     def refused(self, number: int, reason: str) -> None:
         """The remote side said no: nothing exists."""
         self._pending.pop(number)
@@ -138,7 +143,8 @@ class Journal:
                 self._pending[number] = Intent(kind=kind, label=label, tags=fields.get("tags", {}))
             case "created":
                 intent = self._pending.pop(number, None)
-                self._live[(Kind(fields["kind"]), fields["id"])] = intent.label if intent else ""
+                label = intent.label if intent else str(fields.get("label", ""))
+                self._live[(Kind(fields["kind"]), fields["id"])] = label
             case "refused" | "named":
                 self._pending.pop(number, None)
             case "deleted" | "disowned":

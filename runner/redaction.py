@@ -14,15 +14,20 @@ MIN_SECRET_CHARACTERS = 8
 
 
 class Redactor:
-    """Replaces every secret, also URL-encoded, base64-encoded at any alignment, or JSON-escaped."""
+    """Replaces every secret, also base64-encoded at any alignment, or with any of its characters escaped."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets if len(secret) >= MIN_SECRET_CHARACTERS for form in _forms(secret)}
-        longest_first = sorted(forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        kept = sorted({one for one in secrets if len(one) >= MIN_SECRET_CHARACTERS}, key=len, reverse=True)
+        forms = sorted({form for secret in kept for form in _forms(secret)}, key=len, reverse=True)
+        self._forms = re.compile("|".join(map(re.escape, forms))) if forms else None
+        self._escaped = re.compile("|".join(map(_escaped_pattern, kept)))
 
     def clean(self, text: str) -> str:
-        return self._pattern.sub(REPLACEMENT, text) if self._pattern else text
+        if self._forms is None:
+            return text
+        cleaned = self._forms.sub(REPLACEMENT, text)
+        # Much slower, and seldom needed.
+        return self._escaped.sub(REPLACEMENT, cleaned) if "%" in cleaned or "\\" in cleaned else cleaned
 
 
 def _forms(secret: str) -> set[str]:
@@ -30,6 +35,21 @@ def _forms(secret: str) -> set[str]:
     forms = {secret, quote(raw, safe=""), quote(raw), quote_plus(raw), json.dumps(secret)[1:-1]}
     forms.add(json.dumps(secret, ensure_ascii=False)[1:-1])
     return forms | {form for lead in range(3) for form in _base64_forms(raw, lead)}
+
+
+def _escaped_pattern(secret: str) -> str:
+    """Matches the secret with each character as it is, percent-encoded, or escaped as in JSON."""
+    return "".join(map(_character_pattern, secret))
+
+
+def _character_pattern(character: str) -> str:
+    percent = "".join(f"%{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
+    units = character.encode("utf-16-be", "surrogatepass")
+    unicode = "".join(rf"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
+    literal = re.escape(character)
+    short = re.escape(json.dumps(character, ensure_ascii=False)[1:-1])
+    plus = r"|\+" if character == " " else ""
+    return rf"(?:(?i:{percent}|{unicode})|{short}|\\?{literal}{plus})"
 
 
 def _base64_forms(raw: bytes, lead: int) -> set[str]:

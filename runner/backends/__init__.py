@@ -34,11 +34,13 @@ from runner.domain.files import Chunking, FileUse
 class Endpoint:
     """An address to talk to. `base_url` None is api.openai.com; `is_embedded` keeps proxies out of it.
 
+    `key_variable` is where the key comes from, for messages; None if that is no matter.
     `history` and `background` are as in a Target, for the backends that have a choice.
     """
 
     base_url: str | None
     key: str = field(repr=False)
+    key_variable: str | None = None
     is_embedded: bool = False
     history: History = History.CONVERSATION
     background: bool = False

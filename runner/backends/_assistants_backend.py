@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 from runner.backends import Deployment, Files, Question, RemoteAssistant
 from runner.backends._assistants_answers import build_run, is_settled
 from runner.backends._assistants_following import CANCELLING_S, Follower
+from runner.backends._assistants_produced import fetch_produced
 from runner.backends._assistants_wire import (
     ENDED,
     WireMessage,
@@ -80,7 +82,8 @@ class AssistantsBackend:
         run = followed.run
         messages, steps = await self._read_results(run) if followed.is_readable else ((), ())
         duration_s = self._pace.clock() - started
-        return build_run(run, messages, steps, answers=followed.answers, duration_s=duration_s)
+        files = await fetch_produced(self._api, run.id, messages, steps)
+        return replace(build_run(run, messages, steps, answers=followed.answers, duration_s=duration_s), files=files)
 
     async def cancel_runs(self, thread_id: ThreadId) -> None:
         path = join_path("threads", thread_id, "runs")

@@ -72,6 +72,8 @@ class TextPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireMessage:
+    """A message. `file_ids` are images in it, and files that its text points to."""
+
     id: str
     created_at: int
     run_id: str | None
@@ -79,14 +81,19 @@ class WireMessage:
     declined: bool
     parts: tuple[TextPart, ...]
     refusals: tuple[str, ...]
+    file_ids: tuple[FileId, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireCall:
-    """A tool call in a run step; the id is that of a function's call, "" where there is none."""
+    """A tool call in a run step; the id is that of a function's call, "" where there is none.
+
+    `image_ids` are the images that its code drew.
+    """
 
     id: str
     step: Step
+    image_ids: tuple[FileId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +204,7 @@ def read_message(body: Json) -> WireMessage:
         declined=text_map(body, "metadata").get(DECLINED_TAG) == "true",
         parts=tuple(_read_text(part(one, "text")) for one in content if one.get("type") == "text"),
         refusals=tuple(text(one, "refusal") for one in content if one.get("type") == "refusal"),
+        file_ids=tuple(file_id for one in content for file_id in _read_file_ids(one)),
     )
 
 
@@ -208,7 +216,11 @@ def read_step(body: Json) -> WireStep:
         created_at=integer(body, "created_at"),
         is_open=status == "in_progress",
         calls=tuple(
-            WireCall(id=optional_text(call, "id") or "", step=_read_call(call, completed=status == "completed"))
+            WireCall(
+                id=optional_text(call, "id") or "",
+                step=_read_call(call, completed=status == "completed"),
+                image_ids=_read_image_ids(call),
+            )
             for call in calls
         ),
         message_id=optional_text(part(details, "message_creation"), "message_id"),
@@ -274,6 +286,19 @@ def _read_annotation(body: Json) -> Annotation:
         file_id=FileId(text(citation, "file_id")),
         quote=optional_text(citation, "quote"),
     )
+
+
+def _read_file_ids(content: Json) -> tuple[FileId, ...]:
+    if content.get("type") == "image_file":
+        return (FileId(identifier(part(content, "image_file"), "file_id")),)
+    named = (one for one in parts(part(content, "text"), "annotations") if one.get("type") == "file_path")
+    return tuple(FileId(identifier(part(one, "file_path"), "file_id")) for one in named)
+
+
+def _read_image_ids(call: Json) -> tuple[FileId, ...]:
+    outputs = parts(part(call, ToolName.CODE_INTERPRETER.value), "outputs")
+    images = (part(one, "image") for one in outputs if one.get("type") == "image")
+    return tuple(FileId(identifier(image, "file_id")) for image in images if image.get("file_id"))
 
 
 def _read_call(body: Json, *, completed: bool) -> Step:

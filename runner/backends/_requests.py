@@ -141,6 +141,10 @@ class Api:
         if kind is not None:
             self._journal.deleted(kind, remote_id)
 
+    def note_found(self, kind: Kind, remote_id: str, label: str) -> None:
+        """Journal an object that the server made for us by itself."""
+        self._journal.found(kind, remote_id, label)
+
     async def list_all(self, request: Request, read_item: Callable[[Json], Value]) -> tuple[Value, ...]:
         """Every item of a list, page by page."""
         deadline = Deadline.after(LIST_BUDGET_S, self.pace.clock)

@@ -6,14 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from runner.backends._responses_bodies import DENIAL
-from runner.backends._responses_wire import (
-    MCP,
-    ApprovalRequest,
-    Produced,
-    WireMessage,
-    WireResponse,
-    add_usage,
-)
+from runner.backends._responses_mcp import MCP, ApprovalRequest
+from runner.backends._responses_wire import Produced, WireMessage, WireResponse, add_usage
 from runner.domain.assistant import ToolName
 from runner.domain.conversation import (
     Citation,
@@ -35,10 +29,14 @@ _RESTART = "its container had expired; the request was sent once more, for a new
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """One response of a turn. `answers` are what its function calls were told, in their order; () if nothing yet."""
+    """One response of a turn. `answers` are what its function calls were told, in their order; () if nothing yet.
+
+    `approved` are the ids of those of its requests for approval that the file approves.
+    """
 
     response: WireResponse
     answers: tuple[FunctionAnswer, ...] = ()
+    approved: frozenset[str] = frozenset()
     was_restarted: bool = False
 
 
@@ -89,8 +87,9 @@ def _steps_of(one: Round) -> Iterator[Step]:
             yield item
         elif isinstance(item, FunctionCall):
             yield _function_step(item, next(answers, None))
-        elif isinstance(item, ApprovalRequest):
-            yield Step(tool=MCP, completed=False, input=item.call, output=f"approval was denied: {DENIAL}")
+        elif isinstance(item, ApprovalRequest) and item.id not in one.approved:
+            output = f"approval was denied: {DENIAL}"
+            yield Step(tool=MCP, label=item.name, completed=False, input=item.arguments, output=output)
 
 
 def _function_step(call: FunctionCall, answer: FunctionAnswer | None) -> Step:

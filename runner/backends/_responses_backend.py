@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import count
 
 from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
@@ -64,6 +65,7 @@ class ResponsesBackend:
         finally:
             if thread.id is not None:
                 self._threads[thread.id] = thread
+        thread.container_ids.update(one for known in rounds for one in known.response.container_ids)
         files = await asyncio.gather(*(self._download(one) for one in produced_in(rounds)))
         assert thread.id is not None, "there is a response, or a history of our own"
         return build_run(thread.id, rounds, tuple(files), duration_s=self._api.pace.clock() - started)
@@ -82,6 +84,11 @@ class ResponsesBackend:
             await self._api.delete(f"deleting the response {response_id}", path, Kind.RESPONSE, response_id)
         if thread.conversation_id is not None:
             await self._delete_conversation(thread.conversation_id)
+        for container_id in thread.container_ids:
+            # Made by the server for this thread alone. One that stays goes by itself after 20 idle minutes.
+            with suppress(RemoteError):
+                path = join_path("containers", container_id)
+                await self._api.delete(f"deleting the container {container_id}", path)
 
     def _check(self, question: Question) -> None:
         """Raises UsageError for what a server without a memory can't be asked."""

@@ -10,13 +10,14 @@ from runner.domain.assistant import Assistant, Tool, ToolName
 from runner.domain.conversation import FileId, FunctionAnswer, FunctionCall, StoreId
 from runner.domain.files import IMAGE_TYPES, FileUse, file_type
 from runner.domain.functions import Function
+from runner.domain.tool_options import McpServer, WebSearch
 
-DENIAL = "nobody is there who could approve it"
+DENIAL = "nothing in the assistant's definition approves it"
 # Without these, the items of hosted tools come without what the tools found.
 _INCLUDES = {
     ToolName.FILE_SEARCH.value: "file_search_call.results",
     ToolName.CODE_INTERPRETER.value: "code_interpreter_call.outputs",
-    "web_search": "web_search_call.action.sources",
+    ToolName.WEB_SEARCH.value: "web_search_call.action.sources",
 }
 
 Body = dict[str, object]
@@ -37,7 +38,7 @@ def definition_body(question: Question, material: Material, *, stores: bool) -> 
     """
     assistant = question.deployment.assistant
     tools = _tool_bodies(assistant, material)
-    optional: Mapping[str, object] = {
+    optional: Body = {
         "instructions": assistant.instructions,
         "tools": tools,
         "include": [_INCLUDES[str(tool["type"])] for tool in tools if tool["type"] in _INCLUDES],
@@ -46,8 +47,7 @@ def definition_body(question: Question, material: Material, *, stores: bool) -> 
         "reasoning": {"effort": assistant.reasoning_effort} if assistant.reasoning_effort else None,
         "metadata": {**assistant.metadata, **question.tags} if stores else None,
     }
-    said = {name: value for name, value in optional.items() if value is not None and value not in ("", [], {})}
-    return {"model": assistant.model, **said}
+    return {"model": assistant.model, **_said(optional)}
 
 
 def question_item(question: Question, names: Mapping[FileId, str]) -> Body:
@@ -74,13 +74,9 @@ def output_item(call: FunctionCall, answer: FunctionAnswer) -> Body:
     return {"type": "function_call_output", "call_id": call.id, "output": answer.output}
 
 
-def denial_item(approval_id: str) -> Body:
-    return {
-        "type": "mcp_approval_response",
-        "approval_request_id": approval_id,
-        "approve": False,
-        "reason": DENIAL,
-    }
+def approval_item(request_id: str, *, approves: bool) -> Body:
+    body: Body = {"type": "mcp_approval_response", "approval_request_id": request_id, "approve": approves}
+    return body if approves else {**body, "reason": DENIAL}
 
 
 def _tool_bodies(assistant: Assistant, material: Material) -> list[Body]:
@@ -90,17 +86,53 @@ def _tool_bodies(assistant: Assistant, material: Material) -> list[Body]:
 
 def _tool_body(tool: Tool, material: Material) -> Body | None:
     """None for file search with nothing to search: the API refuses it."""
-    body: Body = {"type": tool.name.value}
-    if body["type"] == ToolName.CODE_INTERPRETER.value:
+    if tool.name is ToolName.FILE_SEARCH and not material.store_ids:
+        return None
+    if tool.name is ToolName.CODE_INTERPRETER:
         files = {"file_ids": list(material.code_file_ids)} if material.code_file_ids else {}
-        body["container"] = {"type": "auto", **files}
-    elif body["type"] == ToolName.FILE_SEARCH.value:
-        if not material.store_ids:
-            return None
-        body["vector_store_ids"] = list(material.store_ids)
-        if tool.max_num_results is not None:
-            body["max_num_results"] = tool.max_num_results
-    return body
+        options: Body = {"container": {"type": "auto", **files}}
+    elif tool.name is ToolName.FILE_SEARCH:
+        options = _said({"vector_store_ids": list(material.store_ids), "max_num_results": tool.max_num_results})
+    elif tool.name is ToolName.WEB_SEARCH:
+        options = _web_search_options(tool.web_search or WebSearch())
+    else:
+        assert tool.mcp is not None, "the configuration has seen to that"
+        options = _mcp_options(tool.mcp)
+    return {"type": tool.name.value, **options}
+
+
+def _web_search_options(search: WebSearch) -> Body:
+    location = search.user_location
+    return _said(
+        {
+            "search_context_size": search.context_size,
+            "filters": {"allowed_domains": list(search.allowed_domains)} if search.allowed_domains else None,
+            "user_location": None if location is None else {"type": "approximate", **location},
+            "external_web_access": search.is_live,
+        }
+    )
+
+
+def _mcp_options(server: McpServer) -> Body:
+    required: object = server.require_approval
+    if isinstance(server.require_approval, Mapping):
+        required = {word: {"tool_names": list(names)} for word, names in server.require_approval.items()}
+    return _said(
+        {
+            "server_label": server.label,
+            "server_url": server.url,
+            "server_description": server.description,
+            "authorization": server.authorization,
+            "headers": dict(server.headers),
+            "allowed_tools": list(server.allowed_tools),
+            "require_approval": required,
+        }
+    )
+
+
+def _said(body: Body) -> Body:
+    """Without what the file leaves out."""
+    return {name: value for name, value in body.items() if value is not None and value not in ("", [], {})}
 
 
 def _function_body(function: Function) -> Body:

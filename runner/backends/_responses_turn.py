@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner.backends import Question
@@ -14,17 +14,18 @@ from runner.backends._responses_bodies import (
     Body,
     Material,
     answer_item,
+    approval_item,
     call_item,
     definition_body,
-    denial_item,
     includes_of,
     output_item,
     question_item,
 )
 from runner.backends._responses_listening import ResponseListener
+from runner.backends._responses_mcp import ApprovalRequest, is_approved
 from runner.backends._responses_wire import COMPLETED, WireResponse, read_response, read_this_response
 from runner.backends._waiting import Deadline, Rhythm
-from runner.domain.conversation import FileId, FunctionAnswer, ThreadId
+from runner.domain.conversation import FileId, FunctionAnswer, FunctionCall, ThreadId
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, UnclearOutcome
 
@@ -52,6 +53,7 @@ class Thread:
     last_response_id: str | None = None
     running: set[str] = field(default_factory=set)
     code_file_ids: list[FileId] = field(default_factory=list)
+    container_ids: set[str] = field(default_factory=set)
     history: list[Body] = field(default_factory=list)
 
     @property
@@ -107,17 +109,20 @@ class Turn:
                 return tuple(rounds)
             response = one.response
             items = [output_item(call, said) for call, said in zip(response.calls, one.answers, strict=True)]
-            items += [denial_item(approval.id) for approval in response.approvals]
+            items += [approval_item(ask.id, approves=ask.id in one.approved) for ask in response.approvals]
 
     async def _answer(self, one: Round, *, is_last: bool) -> Round:
         """Every call answered; or the turn failed, with the reason, if that can't be."""
-        calls, answer = one.response.calls, self._question.answer
-        names = ", ".join(dict.fromkeys(call.name for call in calls)) or "MCP tools that nobody approves"
+        calls, requests, answer = one.response.calls, one.response.approvals, self._question.answer
         if is_last:
+            names = _list_names((*calls, *requests))
             error = f"the assistant still calls {names} in response {MAX_RESPONSES} of this turn; it was stopped"
             return _fail(one, error, LOOP_CODE)
+        tools = self._question.deployment.assistant.tools
+        one = replace(one, approved=frozenset(request.id for request in requests if is_approved(request, tools)))
         if not calls:
             return one
+        names = _list_names(calls)
         if answer is None:
             return _fail(one, f"the assistant calls functions that nothing here answers: {names}", None)
         try:
@@ -242,6 +247,10 @@ async def cancel_response(api: Api, response_id: str) -> str:
     except RemoteError as error:
         return str(error)
     return "" if reply.value.is_over else f"it was '{reply.value.status}' afterwards"
+
+
+def _list_names(waiting: Iterable[FunctionCall | ApprovalRequest]) -> str:
+    return ", ".join(dict.fromkeys(one.name for one in waiting))
 
 
 def _fail(one: Round, error: str, code: str | None) -> Round:

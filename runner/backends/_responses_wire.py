@@ -19,14 +19,18 @@ from runner.backends._reading import (
     text_map,
     texts,
 )
+from runner.backends._responses_mcp import (
+    ApprovalRequest,
+    read_approval_request,
+    read_mcp_call,
+    read_mcp_tools,
+)
 from runner.domain.assistant import ToolName
 from runner.domain.conversation import Citation, FileId, FunctionCall, SearchResult, Step, Usage
 
 DECLINED_TAG = "runner.declined"
 COMPLETED = "completed"
 ENDED = frozenset({COMPLETED, "incomplete", "failed", "cancelled"})
-WEB_SEARCH = "web_search"
-MCP = "mcp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +60,6 @@ class WireMessage:
     refusals: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovalRequest:
-    """A call of an MCP tool that waits for somebody's consent; `call` describes it."""
-
-    id: str
-    call: str
-
-
 Item = Step | FunctionCall | ApprovalRequest | WireMessage
 
 
@@ -80,6 +76,7 @@ class WireResponse:
     error_code: str | None = None
     incomplete_reason: str | None = None
     declined: bool = False
+    container_ids: tuple[str, ...] = ()
 
     @property
     def is_over(self) -> bool:
@@ -116,6 +113,7 @@ def read_response(body: Json) -> WireResponse:
         error_code=optional_text(error, "code"),
         incomplete_reason=optional_text(part(body, "incomplete_details"), "reason"),
         declined=text_map(body, "metadata").get(DECLINED_TAG) == "true",
+        container_ids=_read_container_ids(output),
     )
 
 
@@ -239,6 +237,12 @@ def _read_result(body: Json) -> SearchResult:
     )
 
 
+def _read_container_ids(output: tuple[Json, ...]) -> tuple[str, ...]:
+    """The containers in which code ran, each once."""
+    calls = (item for item in output if item.get("type") == "code_interpreter_call" and item.get("container_id"))
+    return tuple(dict.fromkeys(identifier(call, "container_id") for call in calls))
+
+
 def _read_code(body: Json) -> Step:
     return Step(
         tool=ToolName.CODE_INTERPRETER.value,
@@ -256,7 +260,7 @@ def _read_web_search(body: Json) -> Step:
     action = part(body, "action")
     asked = optional_text(action, "query") or "\n".join(texts(action, "queries"))
     return Step(
-        tool=WEB_SEARCH,
+        tool=ToolName.WEB_SEARCH.value,
         completed=_is_completed(body),
         input=asked or optional_text(action, "url") or "",
         output="\n".join(optional_text(row, "url") or "" for row in parts(action, "sources")),
@@ -267,39 +271,6 @@ def _read_function_call(body: Json) -> FunctionCall:
     return FunctionCall(id=text(body, "call_id"), name=text(body, "name"), arguments=text(body, "arguments"))
 
 
-def _read_mcp_call(body: Json) -> Step:
-    error = _mcp_error(body)
-    return Step(
-        tool=MCP,
-        completed=_is_completed(body) and not error,
-        input=_describe_mcp(body),
-        output=error or optional_text(body, "output") or "",
-    )
-
-
-def _read_mcp_tools(body: Json) -> Step | None:
-    """A list of tools is no work of theirs; that there is none, because their server is down, is worth a step."""
-    error = _mcp_error(body)
-    return Step(tool=MCP, completed=False, input=text(body, "server_label"), output=error) if error else None
-
-
-def _read_approval(body: Json) -> ApprovalRequest:
-    return ApprovalRequest(id=identifier(body), call=_describe_mcp(body))
-
-
-def _describe_mcp(body: Json) -> str:
-    return f"{text(body, 'server_label')}.{text(body, 'name')} {optional_text(body, 'arguments') or ''}".rstrip()
-
-
-def _mcp_error(body: Json) -> str:
-    """ "" for none. It is text, or an object with a message or with parts of text."""
-    error = body.get("error")
-    if not isinstance(error, Mapping):
-        return optional_text(body, "error") or ""
-    said = [optional_text(row, "text") or "" for row in parts(error, "content")]
-    return optional_text(error, "message") or "\n".join(said) or "the tool failed"
-
-
 _READERS: Mapping[str, Callable[[Json], Item | None]] = MappingProxyType(
     {
         "message": _read_message,
@@ -307,8 +278,8 @@ _READERS: Mapping[str, Callable[[Json], Item | None]] = MappingProxyType(
         "code_interpreter_call": _read_code,
         "web_search_call": _read_web_search,
         "function_call": _read_function_call,
-        "mcp_call": _read_mcp_call,
-        "mcp_list_tools": _read_mcp_tools,
-        "mcp_approval_request": _read_approval,
+        "mcp_call": read_mcp_call,
+        "mcp_list_tools": read_mcp_tools,
+        "mcp_approval_request": read_approval_request,
     }
 )

@@ -12,16 +12,17 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 import openai
 
+from runner.ambient import BAD_CERTIFICATES, BAD_PROXY, check_ambient_proxies
 from runner.backends import Endpoint
 from runner.backends._requests import Api, Unusable
-from runner.backends._translation import Translator
+from runner.backends._translation import Key, Translator
 from runner.backends._waiting import Clock, Pace, Sleep
+from runner.domain.hosts import is_loopback, is_openai
 from runner.errors import UsageError
 from runner.journal import Journal
 from runner.redaction import Redactor
@@ -56,8 +57,9 @@ async def open_api(
     _check_key(endpoint.key)
     redactor = Redactor({endpoint.key})
     base_url = endpoint.base_url or OPENAI_URL
-    address = _check_url(base_url, has_key=endpoint.key not in ("", NO_KEY))
-    stays_here = endpoint.is_embedded or _is_loopback(address)
+    has_key = endpoint.key not in ("", NO_KEY)
+    address = _check_url(base_url, has_key=has_key)
+    stays_here = endpoint.is_embedded or is_loopback(_host(address))
     async with _open_http(address, stays_here=stays_here) as http:
         client = openai.AsyncOpenAI(
             api_key=endpoint.key or NO_KEY,
@@ -67,16 +69,31 @@ async def open_api(
             default_headers=headers,
             http_client=http,
         )
-        if address.hostname != urlsplit(OPENAI_URL).hostname:
+        if not is_openai(_host(address)):
             _forget_ambient_settings(client, headers)
-        translator = Translator(base_url, redactor.clean, time.time)
+        key = Key(variable=endpoint.key_variable, is_sent=has_key)
+        translator = Translator(base_url, redactor.clean, time.time, key)
         fastest_look_s = FASTEST_LOOK_HERE_S if stays_here else FASTEST_LOOK_S
         pace = Pace(clock=clock, sleep=sleep, fastest_look_s=fastest_look_s)
         yield Api(client, translator, journal, pace)
 
 
 def _open_http(address: SplitResult, *, stays_here: bool) -> httpx2.AsyncClient:
-    """The pool. Deadlines are set around each request, so only connecting has a timeout of its own."""
+    """The pool. Deadlines are set around each request, so only connecting has a timeout of its own.
+
+    Raises UsageError for what the environment says and can't be used; it never shows a proxy, which may have a password.
+    """
+    try:
+        if not stays_here:
+            check_ambient_proxies()
+        return _make_http(address, stays_here=stays_here)
+    except OSError as error:
+        raise UsageError(f"{BAD_CERTIFICATES}: {error.strerror or type(error).__name__}") from None
+    except (ImportError, ValueError, httpx2.InvalidURL):
+        raise UsageError(BAD_PROXY) from None
+
+
+def _make_http(address: SplitResult, *, stays_here: bool) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
         # A context that trusts nobody: plain http never asks it, and loading the system's certificates takes long.
         verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if stays_here and address.scheme == "http" else True,
@@ -120,17 +137,13 @@ def _check_url(base_url: str, *, has_key: bool) -> SplitResult:
         raise UsageError(f"base_url '{base_url}' is no address; write it like https://host/v1")
     if address.username or address.password:
         raise UsageError("base_url has a user name or password in it; name an environment variable with key_env")
-    if address.scheme == "http" and has_key and not _is_loopback(address):
+    if address.scheme == "http" and has_key and not is_loopback(_host(address)):
         raise UsageError(f"base_url '{base_url}' would send the key unencrypted; use https")
     return address
 
 
-def _is_loopback(address: SplitResult) -> bool:
-    host = (address.hostname or "").rstrip(".")
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+def _host(address: SplitResult) -> str:
+    return address.hostname or ""
 
 
 async def _limit_answer(response: httpx2.Response) -> None:

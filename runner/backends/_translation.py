@@ -5,6 +5,7 @@ They are not kept as causes: their own text may repeat the key.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,18 +19,43 @@ import openai
 
 from runner.backends._streaming import Refusal
 from runner.backends._waiting import retry_after_s
-from runner.errors import KeyRejected, RateLimited, RemoteError, RemoteMissing, RemoteUnreachable
+from runner.backends._wire_words import is_about_model, is_about_quota, is_retired
+from runner.domain.hosts import is_azure, is_openai
+from runner.errors import (
+    KeyRejected,
+    ModelMissing,
+    QuotaUsedUp,
+    RateLimited,
+    RemoteError,
+    RemoteMissing,
+    RemoteUnreachable,
+)
 
 LONGEST_QUOTE = 300
+LONGEST_WAIT_TOLD_S = 86_400
+_ASSISTANTS_END = "OpenAI shut the Assistants API down on 2026-08-26"
 SHUT_DOWN = (
-    "OpenAI shut the Assistants API down on 2026-08-26; use its successor, `api: responses`, "
-    "or play this on the embedded server (`--target embedded`)"
+    f"{_ASSISTANTS_END}; use its successor, `api: responses`, or play this on the embedded server (`--target embedded`)"
 )
+# What a server without this path probably is, and what to do about it.
+_WITHOUT_PATH = (
+    (("/assistants", "/threads"), f"{_ASSISTANTS_END}; try its successor, `api: responses`"),
+    (("/conversations",), "for a server that keeps no conversations, set `history: replay`"),
+    (
+        ("/responses",),
+        "for a server that only has chat completions, use `server: embedded` with `inference: {base_url: ...}`",
+    ),
+)
+# How servers say that it is the path that they don't know, not the object.
+_NO_SUCH_PATH = ("Invalid URL", "Unknown request URL", "Not Found", "404 ", "Resource not found")
+_NO_MODEL = "the model is not there; is its name right, and may the key use it?"
+_VERSIONED = re.compile(r"/v\d[^/]*/?$")
 _REFUSALS = {
     400: "the server refuses the request",
     409: "it is in conflict with another change",
     413: "it is too large for the server",
     422: "the server can't process the request",
+    424: "a server that the assistant's tools are on does not work",
 }
 # The request never left: nothing can have come of it.
 _UNSENT = (
@@ -60,10 +86,19 @@ class Failure:
     pause_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """Where the key comes from (None if that is no matter), and whether there is one at all."""
+
+    variable: str | None = None
+    is_sent: bool = True
+
+
 class Translator:
     """Knows the address that is talked to, and how to clean secrets out of text (`clean`)."""
 
-    def __init__(self, base_url: str, clean: Callable[[str], str], now: Callable[[], float]) -> None:
+    def __init__(self, base_url: str, clean: Callable[[str], str], now: Callable[[], float], key: Key) -> None:
+        self._key = key
         self._base_url = base_url
         self._host = urlsplit(base_url).hostname or ""
         self._clean = clean
@@ -91,7 +126,7 @@ class Translator:
 
     def explain_refusal(self, doing: str, refusal: Refusal) -> Failure:
         """The server took the request, and then said in the stream that it can't."""
-        kind = RateLimited if refusal.code in ("insufficient_quota", "rate_limit_exceeded") else RemoteError
+        kind = _kind_of(refusal)
         code = f" ({refusal.code})" if refusal.code else ""
         message = f"the server gives up{code}: {refusal.message[:LONGEST_QUOTE]}"
         return Failure(error=kind(self.line(doing, message), code=refusal.code))
@@ -103,16 +138,24 @@ class Translator:
         status = error.status_code
         if _is_web_page(error.response) and status != 429:
             message = f"{self._base_url} answered {status} with a web page: is a proxy in between, or the URL wrong?"
-            return self._explain_server(RemoteUnreachable, error, self.line(doing, message))
+            return self._explain_server(RemoteUnreachable, error, self.line(doing, message + self._advise_version()))
         say = partial(self._say, error, doing)
-        if status == 401:
-            return Failure(error=say(KeyRejected, "the key was rejected"))
-        if status == 403:
-            return Failure(error=say(KeyRejected, "the key has no permission for this"))
-        if status == 404 or error.code == "model_not_found":
+        if is_about_model(status, error.code, _quote(error)):
+            is_over = is_retired(status, _quote(error))
+            words = "the model was shut down; choose another" if is_over else _NO_MODEL
+            return Failure(error=say(ModelMissing, words))
+        if status in {401, 403}:
+            return Failure(error=say(KeyRejected, self._describe_rejection(status, error.code)))
+        if status in {404, 410}:
             return Failure(error=self._explain_missing(error, doing, path))
+        if is_about_quota(status, error.code, error.type):
+            words = "the quota is used up, waiting will not help; see to the account's billing"
+            return Failure(error=say(QuotaUsedUp, words))
         if status == 429:
             return self._explain_too_many(error, doing)
+        if status == 507:
+            # A full disk refuses: nothing was stored, and asking again frees no room.
+            return Failure(error=say(RemoteError, "the server can't store this"))
         if status >= 500 or status == 408:
             return self._explain_server(RemoteError, error, str(say(RemoteError, "the server failed")))
         if 300 <= status < 400:
@@ -128,26 +171,40 @@ class Translator:
         )
 
     def _explain_missing(self, error: openai.APIStatusError, doing: str, path: str) -> RemoteError:
-        if error.code == "model_not_found":
-            return self._say(error, doing, RemoteMissing, "the model is not there")
         if self._is_shut_down(path):
-            line = self.line(doing, f"{SHUT_DOWN} (404)")
+            line = self.line(doing, f"{SHUT_DOWN} ({error.status_code})")
             return RemoteMissing(line, status=error.status_code, code=error.code)
-        if _quote(error) and not _quote(error).startswith(("Invalid URL", "Unknown request URL")):
+        if error.status_code == 410:
+            return self._say(error, doing, RemoteMissing, "it is not there any more")
+        if _quote(error) and not _quote(error).startswith(_NO_SUCH_PATH):
             return self._say(error, doing, RemoteMissing, "it is not there")
-        return self._say(error, doing, RemoteMissing, f"{self._base_url} has no {path}; is this the right API?")
+        advice = next((words for paths, words in _WITHOUT_PATH if path.startswith(paths)), "")
+        words = f"{self._base_url} has no {path}; is this the right API?{self._advise_version()}"
+        return self._say(error, doing, RemoteMissing, f"{words} ({advice})" if advice else words)
 
     def _is_shut_down(self, path: str) -> bool:
-        is_retired_host = self._host == "api.openai.com" or self._host.endswith(".openai.azure.com")
-        return is_retired_host and path.startswith(("/assistants", "/threads"))
+        return (is_openai(self._host) or is_azure(self._host)) and path.startswith(("/assistants", "/threads"))
+
+    def _advise_version(self) -> str:
+        return "" if _VERSIONED.search(self._base_url) else " Base URLs mostly end in /v1."
+
+    def _name_key(self) -> str:
+        return f"the key in {self._key.variable}" if self._key.variable else "the key"
+
+    def _describe_rejection(self, status: int, code: str | None) -> str:
+        if not self._key.is_sent:
+            return "no key was sent, and the server wants one: name its environment variable with key_env"
+        if code == "unsupported_country_region_territory":
+            return "the API is not offered in the country that this machine is in"
+        if status == 401:
+            return f"{self._name_key()} was rejected; is it whole, and for this server?"
+        return f"{self._name_key()} has no permission for this; give it one, or use another"
 
     def _explain_too_many(self, error: openai.APIStatusError, doing: str) -> Failure:
-        if "insufficient_quota" in (error.code, error.type):
-            return Failure(error=self._say(error, doing, RateLimited, "the quota is used up, waiting will not help"))
         if "request too large" in _quote(error).lower():
             return Failure(error=self._say(error, doing, RateLimited, "the request exceeds the rate limit by itself"))
         pause_s = retry_after_s(error.response.headers, self._now())
-        told = "" if pause_s is None else f", and the server asks to wait {pause_s:.0f} s"
+        told = "" if pause_s is None else f", and the server asks to wait {_tell_wait(pause_s)}"
         error_line = self._say(error, doing, RateLimited, f"too many requests{told}")
         return Failure(error=error_line, remedy=Remedy.PAUSE, pause_s=pause_s)
 
@@ -176,24 +233,40 @@ class Translator:
     def _describe_connection(self, causes: tuple[BaseException, ...]) -> str:
         for cause in causes:
             if isinstance(cause, ssl.SSLCertVerificationError):
-                return f"the certificate of {self._host} can't be trusted: {cause.verify_message}"
+                advice = "if an authority of your own signs it, name that one's file in SSL_CERT_FILE"
+                return f"the certificate of {self._host} can't be trusted: {cause.verify_message}; {advice}"
             if isinstance(cause, ssl.SSLError):
-                return f"no secure connection to {self._host}: {cause.reason or 'the TLS handshake failed'}"
+                reason = cause.reason or "the TLS handshake failed"
+                return f"no secure connection to {self._host}: {reason}; does the server speak https?"
             if isinstance(cause, gaierror):
                 return f"the host name '{self._host}' can't be found"
             if isinstance(cause, httpx2.ProxyError):
                 return f"the proxy between here and {self._host} refuses the connection"
             if isinstance(cause, httpx2.LocalProtocolError):
                 return "the request could not be sent as it is"
-        if any(isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout) for cause in causes):
+        if any(isinstance(cause, httpx2.ConnectTimeout) for cause in causes):
+            return f"no connection to {self._base_url} in time: is the server up, or a firewall in between?"
+        if any(isinstance(cause, httpx2.ConnectError) for cause in causes):
             return f"nothing answers at {self._base_url}: is the server up?"
         return f"the connection to {self._base_url} broke before the answer was complete"
+
+
+def _tell_wait(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds <= LONGEST_WAIT_TOLD_S else "for more than a day"
+
+
+def _kind_of(refusal: Refusal) -> type[RemoteError]:
+    if is_about_model(None, refusal.code, refusal.message):
+        return ModelMissing
+    if is_about_quota(None, refusal.code, None):
+        return QuotaUsedUp
+    return RateLimited if refusal.code == "rate_limit_exceeded" else RemoteError
 
 
 def _quote(error: openai.APIStatusError) -> str:
     """The server's own words, "" if it has none; they count as hostile text."""
     body = error.body
-    words = body.get("message") if isinstance(body, dict) else None
+    words = body.get("message") or body.get("detail") if isinstance(body, dict) else body
     return " ".join(words.split())[:LONGEST_QUOTE] if isinstance(words, str) else ""
 
 

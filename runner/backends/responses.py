@@ -13,21 +13,22 @@ from runner.backends import Endpoint, Limits
 from runner.backends._waiting import Clock, Sleep
 from runner.domain.assistant import History, ToolName
 from runner.domain.capabilities import Capabilities
-from runner.domain.files import INPUT_TYPES
+from runner.domain.files import INPUT_TYPES, MAX_INPUT_BYTES
 from runner.journal import Journal
 
 if TYPE_CHECKING:
     from runner.backends._responses_backend import ResponsesBackend
 
-LIMITS = Limits()
+LIMITS = Limits(code_files=50)
 CAPABILITIES = Capabilities(
     stores_assistants=False,
-    tools=frozenset({ToolName.CODE_INTERPRETER.value, ToolName.FILE_SEARCH.value}),
+    tools=frozenset(tool.value for tool in ToolName),
     functions=True,
     input_types=INPUT_TYPES,
     settings=frozenset({"temperature", "top_p", "reasoning", "metadata"}),
+    input_bytes=MAX_INPUT_BYTES,
 )
-REPLAY_CAPABILITIES = replace(CAPABILITIES, tools=frozenset(), input_types=frozenset())
+REPLAY_CAPABILITIES = replace(CAPABILITIES, tools=frozenset(), input_types=frozenset(), input_bytes=None)
 """Of servers that keep no state: they have no files, and no tools of their own."""
 
 

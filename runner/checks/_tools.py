@@ -35,6 +35,6 @@ def read_arguments(call: Step) -> object:
 
 def describe_calls(steps: Iterable[Step]) -> str:
     """For people: `file_search, code_interpreter (3 times)`, in the order of first use."""
-    counts = Counter(step.tool if step.completed else f"{step.tool} (not completed)" for step in steps)
+    counts = Counter(step.title if step.completed else f"{step.title} (not completed)" for step in steps)
     shown = [tool if times == 1 else f"{tool} ({times} times)" for tool, times in counts.items()]
     return ", ".join(shown) or "no tool call"

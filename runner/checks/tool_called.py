@@ -22,8 +22,8 @@ SCHEMA = {
             "type": "string",
             "format": TOOL_NAME,
             "minLength": 1,
-            "description": "The tool: file_search (or retrieval, its name in 2023), code_interpreter, or a function of "
-            "the assistant's.",
+            "description": "The tool: file_search (or retrieval, its name in 2023), code_interpreter, web_search, mcp "
+            "(a tool of any MCP server), or a function of the assistant's.",
         },
         "times": {
             "type": "integer",
@@ -71,7 +71,7 @@ class Check:
     def _describe_arguments(self, run: Run) -> str:
         """The tool's calls with what they were called with; all calls where there is none of this tool."""
         calls = calls_of(run, tool_name(self.tool))
-        return ", ".join(f"{call.tool} with {call.input or 'nothing'}" for call in calls) or describe_calls(run.steps)
+        return ", ".join(f"{call.title} with {call.input or 'nothing'}" for call in calls) or describe_calls(run.steps)
 
 
 def _as_json(value: object) -> str:

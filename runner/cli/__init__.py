@@ -14,13 +14,14 @@ from typing import Any, NoReturn
 import click
 
 from runner import __version__
+from runner.cli._ending import Ending
 from runner.errors import ConfigError, RunnerError
 from runner.plugins import load_plugin, plugin_names
 
 EXIT_WRONG_USAGE = 2
 EXIT_NOT_WRITTEN = 3
 EXIT_BUG = 70
-EXIT_INTERRUPTED = 130
+_MOST_MISTAKES_SHOWN = 200
 _DISK_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
@@ -58,16 +59,21 @@ def root() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """The program: runs one verb and exits with the code of docs/exit_codes.md."""
-    sys.exit(_run(arguments))
+    ending = Ending()
+    ending.listen()
+    exit_code = _run(arguments, ending)
+    ending.ignore_all()
+    sys.exit(exit_code)
 
 
-def _run(arguments: list[str] | None) -> int:
+def _run(arguments: list[str] | None, ending: Ending) -> int:
+    secrets: set[str] = set()
     try:
-        result: Any = root.main(args=arguments, prog_name="runner", standalone_mode=False)
+        result: Any = root.main(args=arguments, prog_name="runner", standalone_mode=False, obj=secrets)
         _flush()
         return result if isinstance(result, int) else 0
     except RunnerError as error:
-        return _explain(error)
+        return _explain(error, secrets)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
@@ -75,14 +81,14 @@ def _run(arguments: list[str] | None) -> int:
         return EXIT_WRONG_USAGE
     except (KeyboardInterrupt, click.Abort):
         click.echo("runner: interrupted", err=True)
-        return EXIT_INTERRUPTED
+        return ending.exit_code
     except BrokenPipeError:
         _flush()
         return 0
     except OSError as error:
-        return _explain_disk(error) if error.errno in _DISK_TROUBLE else _report_bug(error)
+        return _explain_disk(error) if error.errno in _DISK_TROUBLE else _report_bug(error, secrets)
     except Exception as error:  # noqa: BLE001 - the boundary: a bug must not end in a bare traceback
-        return _report_bug(error)
+        return _report_bug(error, secrets)
 
 
 def _explain_disk(error: OSError) -> int:
@@ -106,24 +112,27 @@ def _flush() -> None:
         _forget_output()
 
 
-def _explain(error: RunnerError) -> int:
+def _explain(error: RunnerError, secrets: set[str]) -> int:
     from runner.escaping import terminal
 
     if isinstance(error, ConfigError):
         count = len(error.problems)
-        click.echo("\n".join(terminal(str(problem)) for problem in error.problems), err=True)
+        shown = [terminal(_redacted(str(problem), secrets)) for problem in error.problems[:_MOST_MISTAKES_SHOWN]]
+        if count > len(shown):
+            shown.append(f"... and {count - len(shown):,} more")
+        click.echo("\n".join(shown), err=True)
         click.echo(f"runner: {count} mistake{'s' if count > 1 else ''} found; nothing was sent", err=True)
     else:
-        click.echo(f"runner: {terminal(_redacted(str(error)))}", err=True)
+        click.echo(f"runner: {terminal(_redacted(str(error), secrets))}", err=True)
     return error.exit_code
 
 
-def _report_bug(error: Exception) -> int:
+def _report_bug(error: Exception, secrets: set[str]) -> int:
     """Put the traceback into a file, without secrets, and say where it is."""
     import tempfile
     import traceback
 
-    text = _redacted("".join(traceback.format_exception(error)))
+    text = _redacted("".join(traceback.format_exception(error)), secrets)
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="runner-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
@@ -136,11 +145,10 @@ def _report_bug(error: Exception) -> int:
     return EXIT_BUG
 
 
-def _redacted(text: str) -> str:
-    """Without any value of an environment variable that looks like a secret, whichever target used it."""
+def _redacted(text: str, secrets: set[str]) -> str:
+    """Without `secrets`, and without any value of an environment variable that looks like one."""
     from runner.redaction import Redactor
 
     secretive = ("KEY", "TOKEN", "SECRET", "PASSWORD")
-    return Redactor(
-        value for name, value in os.environ.items() if any(word in name.upper() for word in secretive)
-    ).clean(text)
+    ambient = {value for name, value in os.environ.items() if any(word in name.upper() for word in secretive)}
+    return Redactor(secrets | ambient).clean(text)

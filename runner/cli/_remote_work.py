@@ -12,7 +12,9 @@ from pathlib import Path
 
 import click
 
-from runner.cli._targets import find_key, find_target, secrets_of
+from runner.cli._keys import find_key
+from runner.cli._known_secrets import keep_secret
+from runner.cli._targets import find_target, secrets_of
 from runner.config import Configuration, load_configuration
 from runner.domain.assistant import Assistant, Target
 from runner.errors import UsageError
@@ -46,8 +48,10 @@ def open_remote_work(verb: str, file: Path | None, target_name: str | None) -> I
             f"target '{target.name}' (api {target.api}) stores no assistants: what the file says goes with each "
             f"request, so there is nothing to {verb}"
         )
+    secrets = secrets_of(configuration, target, os.environ)
+    keep_secret(secrets)
     find_key(target, os.environ)
-    redactor = Redactor(secrets_of(configuration, target, os.environ))
+    redactor = Redactor(secrets)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     path = configuration.root / ".runner" / "journal" / f"{verb}-{stamp}-{os.getpid()}.jsonl"
 

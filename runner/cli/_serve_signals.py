@@ -7,6 +7,8 @@ import os
 import signal
 from typing import Protocol
 
+from runner.cli._ending import without_hushed
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -24,5 +26,5 @@ def tie_stop(server: Stoppable) -> None:
             os._exit(128 + number)
         server.should_exit = True
 
-    for number in _SIGNALS:
+    for number in without_hushed(_SIGNALS):
         loop.add_signal_handler(number, on_signal, number)

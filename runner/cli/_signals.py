@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from runner.cli._ending import without_hushed
 from runner.execution.interruption import Interruption
 
 # A closed terminal (SIGHUP) is treated as a request to end.
@@ -27,13 +28,15 @@ def tie_signals(interruption: Interruption) -> Iterator[None]:
         _say("\nrunner: stopping; runs are cancelled and cleaned up (press again to stop at once)\n")
         interruption.request(number)
 
-    for received, meaning in _SIGNALS.items():
-        loop.add_signal_handler(received, on_signal, meaning)
+    before = {received: signal.getsignal(received) for received in without_hushed(_SIGNALS)}
+    for received in before:
+        loop.add_signal_handler(received, on_signal, _SIGNALS[received])
     try:
         yield
     finally:
-        for received in _SIGNALS:
+        for received, handler in before.items():
             loop.remove_signal_handler(received)
+            signal.signal(received, handler)
 
 
 def _say(text: str) -> None:

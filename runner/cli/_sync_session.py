@@ -75,14 +75,18 @@ class Session:
 
 def open_session(file: Path | None, target_name: str | None) -> Session:
     """Read the file. Raises UsageError if it is wrong, or if the key is missing."""
-    from runner.cli._targets import find_key, find_target, secrets_of
+    from runner.cli._keys import find_key
+    from runner.cli._known_secrets import keep_secret
+    from runner.cli._targets import find_target, secrets_of
     from runner.config import load_configuration
     from runner.redaction import Redactor
 
     configuration = load_configuration(file=file, scenario_paths=None, cwd=Path.cwd(), environment=os.environ)
     target = find_target(configuration, target_name)
+    secrets = secrets_of(configuration, target, os.environ)
+    keep_secret(secrets)
     find_key(target, os.environ)
-    redactor = Redactor(secrets_of(configuration, target, os.environ))
+    redactor = Redactor(secrets)
     return Session(configuration=configuration, target=target, redactor=redactor)
 
 

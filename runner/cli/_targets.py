@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.backends import Backend, Endpoint
+from runner.cli._keys import find_key, key_variable
 from runner.config import Configuration
+from runner.config.urls import OPENAI_KEY
 from runner.domain.assistant import ChatEndpoint, History, InferenceChoice, Project, Scripted, Server, Target
 from runner.domain.capabilities import Capabilities
+from runner.domain.files import IMAGE_TYPES
 from runner.domain.scenario import Scenario
 from runner.errors import ConfigError, UsageError
 from runner.journal import Journal
-from runner.plugins import load_plugin
+from runner.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
     from runner.server.inference import Inference
@@ -42,33 +45,23 @@ def find_target(configuration: Configuration, name: str | None) -> Target:
     raise UsageError(f"unknown target '{wanted}'; {hint}")
 
 
-def find_key(target: Target, environment: Mapping[str, str]) -> str:
-    """The key for a target, or for the inference of an embedded one; "" where none is needed."""
-    variable = _key_variable(target)
-    if variable is None:
-        return ""
-    key = environment.get(variable, "")
-    if not key:
-        raise UsageError(
-            f"target '{target.name}' needs a key in the environment variable {variable}, which is "
-            f"{'empty' if variable in environment else 'not set'}; "
-            "set it, or use `--target embedded`, which needs none"
-        )
-    return key
-
-
-def _key_variable(target: Target) -> str | None:
-    if target.server is Server.EMBEDDED:
-        return target.inference.key_variable if isinstance(target.inference, ChatEndpoint) else None
-    return target.key_variable or ("OPENAI_API_KEY" if target.server is Server.OPENAI else None)
-
-
 def find_capabilities(target: Target) -> Capabilities:
-    """What the target's API can do."""
+    """What the target's API can do; the embedded server has its own tools alone, and reads the files that it can."""
     module = load_plugin("runner.backends", target.api)
     replays = target.history is History.REPLAY
     found: Capabilities = module.REPLAY_CAPABILITIES if replays else module.CAPABILITIES
-    return found
+    if target.server is not Server.EMBEDDED:
+        return found
+    documents = found.input_types - IMAGE_TYPES
+    if documents:
+        from runner.server.extraction import readable_types
+
+        documents &= readable_types()
+    return replace(
+        found,
+        tools=found.tools & frozenset(plugin_names("runner.server.tools")),
+        input_types=found.input_types & IMAGE_TYPES | documents,
+    )
 
 
 def check_offline(project: Project, scenarios: Sequence[Scenario] | None, target: Target) -> None:
@@ -87,13 +80,14 @@ def check_offline(project: Project, scenarios: Sequence[Scenario] | None, target
         *find_excesses(assistants, limits, target=target.name),
     )
     if problems:
-        raise ConfigError(problems)
+        files = list(dict.fromkeys(problem.file for problem in problems))
+        raise ConfigError(tuple(sorted(problems, key=lambda one: (files.index(one.file), one.line, one.column))))
 
 
 def secrets_of(configuration: Configuration, target: Target, environment: Mapping[str, str]) -> frozenset[str]:
     """Every value that must not be shown when this target is used."""
-    variable = _key_variable(target) or "OPENAI_API_KEY"
-    return configuration.secrets | {value for value in (environment.get(variable, ""),) if value}
+    keys = {environment.get(variable, "") for variable in (key_variable(target), OPENAI_KEY) if variable}
+    return configuration.secrets | (keys - {""})
 
 
 def open_inference(choice: InferenceChoice, key: str) -> Inference:
@@ -126,7 +120,9 @@ async def open_target(
         async with _open_embedded(configuration.root, target, inference, journal) as opened:
             yield opened
         return
-    endpoint = Endpoint(base_url=target.base_url, key=find_key(target, environment) or "none")
+    endpoint = Endpoint(
+        base_url=target.base_url, key=find_key(target, environment) or "none", key_variable=key_variable(target)
+    )
     async with _open_backend(target, endpoint, journal) as backend:
         yield OpenedTarget(target=target, backend=backend, inference=None)
 

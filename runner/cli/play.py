@@ -59,7 +59,9 @@ def command(**arguments: Any) -> int:
 
     Exits 0 if all passed, 1 if a scenario failed, 3 if one could not be evaluated, 2 if a file is wrong.
     """
-    from runner.cli._targets import find_key, find_target, secrets_of
+    from runner.cli._keys import find_key
+    from runner.cli._known_secrets import keep_secret
+    from runner.cli._targets import find_target, secrets_of
     from runner.config import load_configuration
     from runner.redaction import Redactor
 
@@ -70,10 +72,12 @@ def command(**arguments: Any) -> int:
     )
     _keep_reports_off_inputs([path for _, path in kinds], configuration)
     target = find_target(configuration, wanted.target)
+    secrets = secrets_of(configuration, target, os.environ)
+    keep_secret(secrets)
     find_key(target, os.environ)
     scenarios = select_scenarios(configuration.scenarios, name_part=wanted.name_part, tag=wanted.tag)
     _check_offline(configuration, target, scenarios, forbids_code=wanted.no_code)
-    redactor = Redactor(secrets_of(configuration, target, os.environ))
+    redactor = Redactor(secrets)
     emit = _open_reporters(kinds, redactor, is_quiet=wanted.quiet)
     report = _play(configuration, target, scenarios, wanted, emit, redactor.clean)
     return report.exit_code

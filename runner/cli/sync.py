@@ -70,7 +70,8 @@ async def _sync(session: Session, conditions: _Conditions) -> None:
     from runner.sync.printing.text import render
 
     async with open_remote(session, "sync") as (backend, journal):
-        session.show([describe_target(session.target)])
+        if not conditions.only_checks:  # the plan says it, too
+            session.show([describe_target(session.target)])
         plan, remote = await make_plan(session, backend, conditions.policy)
         printed = print_gated(session, plan, conditions.allow_deletes)
         if conditions.checksum not in (None, printed.checksum):

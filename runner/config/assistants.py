@@ -12,9 +12,10 @@ from runner.config.attachments import Recipient, Unusable, expand_glob, find_fil
 from runner.config.chunking import read_chunking, with_chunking
 from runner.config.document import Document, Mistake, Where
 from runner.config.functions import read_functions
-from runner.config.schema import MAX_TEXT_LENGTH, RETRIEVAL
+from runner.config.schema import MAX_TEXT_LENGTH
 from runner.config.suggest import quote
-from runner.domain.assistant import Address, Assistant, Tool, ToolName
+from runner.config.tools import read_tools
+from runner.domain.assistant import Address, Assistant, Tool
 from runner.domain.files import LocalFile
 from runner.errors import Problem
 from runner.yaml_text import read_text
@@ -49,7 +50,7 @@ def _report_equal_addresses(document: Document, declared: _Body) -> None:
 
 def _read_assistant(document: Document, address: Address, body: _Body, root: Path) -> Assistant | None:
     where: Where = ("assistants", address)
-    tools = _read_tools(document, body, where)
+    tools = read_tools(document, body, where)
     files = _read_files(document, body, where, root, tools)
     functions = read_functions(document, body, where, root)
     instructions = _read_instructions(document, body, where, root)
@@ -68,29 +69,12 @@ def _read_assistant(document: Document, address: Address, body: _Body, root: Pat
         top_p=_decimal(body.get("top_p")),
         reasoning_effort=body.get("reasoning", {}).get("effort"),
         metadata=dict(body.get("metadata", {})),
+        places={key: document.location((*where, key), at_key=True) for key in body},
     )
 
 
 def _decimal(value: object) -> Decimal | None:
     return value if isinstance(value, Decimal) else None
-
-
-def _read_tools(document: Document, body: _Body, where: Where) -> tuple[Tool, ...]:
-    where = (*where, "tools")
-    if "tools" not in body or not document.is_sound(where):
-        return ()
-    tools: dict[ToolName, Tool] = {}
-    for index, item in enumerate(body["tools"]):
-        written, options = next(iter(item.items())) if isinstance(item, dict) else (item, {})
-        name = ToolName.FILE_SEARCH if written == RETRIEVAL else ToolName(written)
-        if name in tools:
-            document.report(
-                Mistake(
-                    where=(*where, index), message=f"the tool {name.value} is listed twice", hint="keep one of them"
-                )
-            )
-        tools[name] = Tool(name=name, max_num_results=options.get("max_num_results"))
-    return tuple(tools.values())
 
 
 def _read_instructions(document: Document, body: _Body, where: Where, root: Path) -> str:

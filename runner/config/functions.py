@@ -11,13 +11,13 @@ from typing import Any
 from runner.config.attachments import Unusable, find_file
 from runner.config.document import Document, Mistake, Where
 from runner.config.function_schema import FUNCTIONS
-from runner.config.schema import RETRIEVAL
 from runner.config.suggest import quote, suggest
+from runner.config.tool_schema import RETRIEVAL
 from runner.domain.assistant import ToolName
 from runner.domain.functions import Answering, Function
 from runner.plugins import load_plugin, plugin_names
 
-RESERVED_NAMES = frozenset({*(tool.value for tool in ToolName), RETRIEVAL, "web_search", "auto", "none", "required"})
+RESERVED_NAMES = frozenset({*(tool.value for tool in ToolName), RETRIEVAL, "auto", "none", "required"})
 """Words that mean something else wherever a function's name can stand."""
 _NO_PARAMETERS: Mapping[str, object] = {"type": "object", "properties": {}}
 

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from runner.config.schema import MAX_METADATA_KEYS, RETRIEVAL
+from runner.config.importing_functions import find_obstacle, leftovers, show_function
+from runner.config.schema import MAX_METADATA_KEYS
+from runner.config.tool_schema import MAX_RESULTS, RETRIEVAL
 from runner.config.writing import STEP, protect, show_tools
 from runner.domain.assistant import Tool, ToolName
 from runner.errors import UsageError
@@ -31,6 +33,8 @@ _DEFAULTS: Mapping[str, object] = {"temperature": 1, "top_p": 1, "response_forma
 _HANDLED = frozenset(
     "name model instructions tools tool_resources file_ids temperature top_p reasoning_effort metadata".split()
 )
+_TOOLS = (ToolName.CODE_INTERPRETER, ToolName.FILE_SEARCH)
+"""Those that the Assistants API has."""
 _OUR_TAGS = "runner."
 _SECRET_NAME = re.compile(r"(?i)authorization|api.?key|token|secret|password|credential|cookie")
 _SECRET_VALUE = re.compile(r"\b(?:sk|pk|rk|ghp|gho|xox[abp])[-_][A-Za-z0-9_-]{16,}|(?i:\bbearer\s+)[\w.~+/=-]{12,}")
@@ -128,6 +132,7 @@ def _import_one(body: Json, address: str, draft: _Draft) -> Imported:
         elif value not in (None, ""):
             draft.note(key, value)
     _add_tools(body.get("tools"), draft)
+    _add_functions(body.get("tools"), draft)
     _add_numbers(body, draft)
     effort = body.get("reasoning_effort")
     if isinstance(effort, str):
@@ -147,17 +152,18 @@ def _import_one(body: Json, address: str, draft: _Draft) -> Imported:
 
 def _add_tools(written: object, draft: _Draft) -> None:
     tools: dict[ToolName, Tool] = {}
-    known = {tool.value: tool for tool in ToolName} | {RETRIEVAL: ToolName.FILE_SEARCH}
+    known = {tool.value: tool for tool in _TOOLS} | {RETRIEVAL: ToolName.FILE_SEARCH}
     for one in written if isinstance(written, list) else []:
         kind = one.get("type") if isinstance(one, dict) else None
+        if kind == "function":
+            continue
         name = known.get(kind) if isinstance(kind, str) else None
         if name is None:
-            what = "a function, to be declared with its answer" if kind == "function" else "a tool without counterpart"
-            draft.note(what, one)
+            draft.note("a tool without counterpart", one)
             continue
         options = one.get(str(kind)) if isinstance(one.get(str(kind)), dict) else {}
         most = options.get("max_num_results")
-        takes_it = name is ToolName.FILE_SEARCH and isinstance(most, int) and 1 <= most <= 50
+        takes_it = name is ToolName.FILE_SEARCH and isinstance(most, int) and 1 <= most <= MAX_RESULTS
         tools.setdefault(name, Tool(name=name, max_num_results=most if takes_it else None))
         rest = {key: value for key, value in options.items() if value is not None}
         if takes_it:
@@ -166,6 +172,26 @@ def _add_tools(written: object, draft: _Draft) -> None:
             draft.note(f"options of {name.value} that have no counterpart here", rest)
     if tools:
         draft.lines.append(f"  tools: {show_tools(tuple(tools.values()))}")
+
+
+def _add_functions(written: object, draft: _Draft) -> None:
+    taken: set[str] = set()
+    lines: list[str] = []
+    for tool in written if isinstance(written, list) else []:
+        if not isinstance(tool, dict) or tool.get("type") != "function":
+            continue
+        function = tool.get("function")
+        obstacle = find_obstacle(function)
+        if obstacle or not isinstance(function, dict) or function["name"].casefold() in taken:
+            draft.note(f"a function left out ({obstacle or 'its name is taken'})", tool)
+            continue
+        taken.add(function["name"].casefold())
+        lines += show_function(function, draft.hide)
+        draft.notes.append(f"the function {function['name']} answers with an error until you say how to answer it")
+        if rest := leftovers(function):
+            draft.note(f"options of the function {function['name']} that have no counterpart here", rest)
+    if lines:
+        draft.lines += ["  functions:", *(f"    {line}" for line in lines)]
 
 
 def _add_numbers(body: Json, draft: _Draft) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.config.attachments import Unusable, find_file
 from runner.config.document import Document, Mistake, Where
-from runner.config.urls import check_url
+from runner.config.urls import check_key_place, check_url, key_variable
 from runner.domain.assistant import ChatEndpoint, InferenceChoice, Offline, Scripted
 
 _ENDPOINT_KEYS = ("base_url", "model", "key_env", "embedding_model")
@@ -28,10 +28,11 @@ def read_inference(document: Document, body: Mapping[str, Any], where: Where, ro
         return None
     if not check_url(document, str(written["base_url"]), (*where, "base_url")):
         return None
+    check_key_place(document, written, where)
     return ChatEndpoint(
         base_url=written["base_url"],
         model=written.get("model"),
-        key_variable=written.get("key_env"),
+        key_variable=key_variable(written),
         embedding_model=written.get("embedding_model"),
     )
 

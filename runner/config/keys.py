@@ -18,15 +18,16 @@ def explain_unknown_keys(broken: BrokenRule, whole: Schema) -> Iterator[Mistake]
     """One mistake for each key that the mapping must not have."""
     known = list(broken.schema.get("properties", ()))
     kind = broken.schema.get("title", "key")
+    siblings = [key for key in broken.value if key in known]
+    places = _find_places(whole)
     for key in broken.value:
         if key not in known:
-            siblings = [other for other in broken.value if other in known]
             yield Mistake(
                 where=(*broken.where, key),
                 shown=broken.where,
                 at_key=True,
                 message=f"unknown {kind} {quote(key)}",
-                hint=_find_home(key, known, siblings, whole),
+                hint=_find_home(key, known, siblings, places),
             )
 
 
@@ -56,12 +57,11 @@ def explain_unfit_key(broken: BrokenRule) -> Mistake:
     )
 
 
-def _find_home(key: str, known: list[str], siblings: list[str], whole: Schema) -> str:
+def _find_home(key: str, known: list[str], siblings: list[str], places: Mapping[str, list[str]]) -> str:
     """A hint: the key that was meant, or the place where this key would be right."""
     similar = find_similar(key, known, likeness=_VERY_LIKE)
     if similar is not None:
         return f"did you mean {quote(similar)}?"
-    places = _find_places(whole)
     homes = places.get(key, [])
     nearest = next((home for home in homes for sibling in siblings if home.endswith(f".{sibling}")), None)
     if homes:

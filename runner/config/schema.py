@@ -7,15 +7,14 @@ from functools import cache
 from typing import Any
 
 from runner.config.function_schema import answers_by_name, declared_function, function_answer
-from runner.domain.assistant import History, SandboxName, ToolName
+from runner.config.tool_schema import tool
+from runner.domain.assistant import History, SandboxName
 from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
 from runner.plugins import load_plugin, plugin_names
 
 CHECKS = "runner.checks"
 BACKENDS = "runner.backends"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-RETRIEVAL = "retrieval"
-"""File search's name in 2023."""
 
 MAX_NAME_LENGTH = 256
 MAX_TEXT_LENGTH = 256_000
@@ -60,7 +59,7 @@ def assistants_schema() -> _Json:
             },
             required=["version", "namespace", "assistants"],
         ),
-        {"target": _target(), "assistant": _assistant(), "tool": _tool(), "function": declared_function()},
+        {"target": _target(), "assistant": _assistant(), "tool": tool(), "function": declared_function()},
     )
 
 
@@ -235,33 +234,6 @@ def _assistant() -> _Json:
 
 def _number(least: int, most: int, description: str) -> _Json:
     return {"type": "number", "minimum": least, "maximum": most, "description": description}
-
-
-def _tool() -> _Json:
-    names = sorted(tool.value for tool in ToolName)
-    search = _mapping(
-        {
-            "max_num_results": {
-                "type": "integer",
-                "minimum": 1,
-                "maximum": 50,
-                "description": "How many passages a search gives at most.",
-            }
-        }
-    )
-    options = {name: search if name == ToolName.FILE_SEARCH.value else _mapping({}) for name in names}
-    return {
-        "anyOf": [
-            {"enum": [*names, RETRIEVAL], "title": "tool"},
-            {
-                **_mapping({**options, RETRIEVAL: search}),
-                "title": "tool",
-                "minProperties": 1,
-                "maxProperties": 1,
-            },
-        ],
-        "description": "A tool's name, or a mapping of it to its options.",
-    }
 
 
 def _chunking() -> _Json:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from runner.config.document import Document, Mistake, Where
 from runner.config.inferences import read_inference
 from runner.config.suggest import quote, suggest
-from runner.config.urls import check_url
+from runner.config.urls import OPENAI_KEY, check_key_place, check_url, key_variable
 from runner.domain.assistant import History, InferenceChoice, SandboxName, Server, Target
+from runner.domain.hosts import is_azure, is_openai
 from runner.domain.location import Location
 
 EMBEDDED = "embedded"
@@ -52,18 +54,29 @@ def _built_in_target(file: str) -> Target:
 
 def _make_target(name: str, body: Mapping[str, Any], location: Location, inference: InferenceChoice) -> Target:
     base_url = body.get("base_url")
+    server = Server.BASE_URL if base_url else Server(body.get("server", Server.OPENAI.value))
     return Target(
         name=name,
         api=body["api"],
-        server=Server.BASE_URL if base_url else Server(body.get("server", Server.OPENAI.value)),
+        server=server,
         location=location,
         base_url=base_url,
-        key_variable=body.get("key_env"),
+        key_variable=_key_variable(body, server),
         inference=inference,
         sandbox=SandboxName(body.get("sandbox", SandboxName.MONTY.value)),
         history=History(body.get("history", History.CONVERSATION.value)),
         background=body.get("background", False),
     )
+
+
+def _key_variable(body: Mapping[str, Any], server: Server) -> str | None:
+    match server:
+        case Server.EMBEDDED:
+            return None
+        case Server.OPENAI:
+            return str(body.get("key_env", OPENAI_KEY))
+        case Server.BASE_URL:
+            return key_variable(body)
 
 
 def _is_consistent(document: Document, body: Mapping[str, Any], where: Where) -> bool:
@@ -74,19 +87,31 @@ def _is_consistent(document: Document, body: Mapping[str, Any], where: Where) ->
         if server is not None:
             message = f"`base_url` and `server: {server}` exclude each other"
             document.report(Mistake(where=(*where, "server"), at_key=True, message=message, hint="remove one of them"))
-        check_url(document, str(body["base_url"]), (*where, "base_url"))
+        if check_url(document, str(body["base_url"]), (*where, "base_url")):
+            check_key_place(document, body, where)
     elif server == EMBEDDED and "key_env" in body:
         message = "the embedded server needs no key"
         hint = "remove key_env; the key of a language model behind it goes under `inference`"
         document.report(Mistake(where=(*where, "key_env"), at_key=True, message=message, hint=hint))
-    elif server != EMBEDDED and body["api"] == _ASSISTANTS_API:
+    if _is_retired(body):
         message = "OpenAI shut the Assistants API down on 2026-08-26"
-        hint = "use `server: embedded`, or `base_url` for a server that still speaks it"
+        hint = "use its successor `api: responses`, `server: embedded`, or `base_url` for a server that still speaks it"
         document.report(Mistake(where=(*where, "api"), message=message, hint=hint))
     if "base_url" in body or server != EMBEDDED:
         _refuse_embedded_keys(document, body, where)
     _check_history(document, body, where)
     return len(document.problems) == before
+
+
+def _is_retired(body: Mapping[str, Any]) -> bool:
+    """Whether the target is one of the places where the Assistants API was."""
+    if body["api"] != _ASSISTANTS_API or body.get("server") == EMBEDDED:
+        return False
+    try:
+        host = urlsplit(str(body["base_url"])).hostname or "" if "base_url" in body else None
+    except ValueError:
+        return False
+    return host is None or is_openai(host) or is_azure(host)
 
 
 def _refuse_embedded_keys(document: Document, body: Mapping[str, Any], where: Where) -> None:

@@ -12,6 +12,7 @@ from typing import NewType
 from runner.domain.files import LocalFile
 from runner.domain.functions import Function
 from runner.domain.location import Location
+from runner.domain.tool_options import McpServer, WebSearch
 
 Address = NewType("Address", str)
 """The stable handle of an assistant in its file."""
@@ -24,19 +25,30 @@ class ToolName(Enum):
 
     CODE_INTERPRETER = "code_interpreter"
     FILE_SEARCH = "file_search"
+    MCP = "mcp"
+    WEB_SEARCH = "web_search"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A hosted tool with its options. `max_num_results` (1..50) is file search's alone."""
+    """A hosted tool with its options: `max_num_results` (1..50) is file search's alone, the others say whose they are.
+
+    An MCP tool always has `mcp`; an assistant may have several, each with a label of its own.
+    """
 
     name: ToolName
     max_num_results: int | None = None
+    web_search: WebSearch | None = None
+    mcp: McpServer | None = None
+    location: Location | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assistant:
-    """A declared assistant. None means "not said in the file": the API's default holds."""
+    """A declared assistant. None means "not said in the file": the API's default holds.
+
+    `places` are where its keys are written.
+    """
 
     address: Address
     location: Location
@@ -50,10 +62,15 @@ class Assistant:
     top_p: Decimal | None = None
     reasoning_effort: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, Location] = field(default_factory=dict, compare=False)
 
     @property
     def tool_names(self) -> frozenset[str]:
         return frozenset(tool.name.value for tool in self.tools)
+
+    def place_of(self, key: str) -> Location:
+        """Where a key of it is written; the assistant's own place if it is not."""
+        return self.places.get(key, self.location)
 
 
 class Server(Enum):

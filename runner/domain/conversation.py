@@ -65,7 +65,8 @@ class Step:
     """One tool call inside a run.
 
     `tool` is the word users write (`file_search`, `code_interpreter`); `input` is code or JSON arguments,
-    `output` what came back as text (logs for code); `results` are file search's.
+    `output` what came back as text (logs for code); `results` are file search's. `label` is for MCP alone, whose
+    servers have tools of their own: `server.tool`.
     """
 
     tool: str
@@ -73,6 +74,12 @@ class Step:
     input: str = ""
     output: str = ""
     results: tuple[SearchResult, ...] = ()
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """The tool as people read it."""
+        return f"{self.tool} {self.label}" if self.label else self.tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from runner.domain.location import Location
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
 """The Files API takes no larger file."""
+MAX_INPUT_BYTES = 50 * 1024 * 1024
+"""Documents for the model's input may have no more together, in one request."""
 
 # What OpenAI's file search takes (its documentation, November 2026). csv and xlsx are not among them.
 FILE_SEARCH_TYPES = frozenset("c cpp cs css doc docx go html java js json md pdf php pptx py rb sh tex ts txt".split())
@@ -78,15 +80,15 @@ def choose_use(name: str, *, tools: frozenset[str], may_be_input: bool) -> FileU
     """The use that fits a file when its author named none: the same rule on every API.
 
     File search if the assistant has it and the type is one that it takes, else the code interpreter for
-    data files if the assistant has it, else the model's input (images before anything else, other documents
-    only if the code interpreter can't have them); None if nothing fits.
+    data files if the assistant has it, else the model's input; what is no input either is the code interpreter's if
+    the assistant has it and it takes the type. None if nothing fits.
     """
     if FileUse.FILE_SEARCH.value in tools and takes_file(FileUse.FILE_SEARCH, name):
         return FileUse.FILE_SEARCH
     if FileUse.CODE_INTERPRETER.value in tools and file_type(name) in DATA_TYPES:
         return FileUse.CODE_INTERPRETER
-    if may_be_input and file_type(name) in IMAGE_TYPES:
+    if may_be_input and takes_file(FileUse.INPUT, name):
         return FileUse.INPUT
     if FileUse.CODE_INTERPRETER.value in tools and takes_file(FileUse.CODE_INTERPRETER, name):
         return FileUse.CODE_INTERPRETER
-    return FileUse.INPUT if may_be_input and takes_file(FileUse.INPUT, name) else None
+    return None

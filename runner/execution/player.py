@@ -15,6 +15,7 @@ from runner.errors import RemoteError
 from runner.execution.cleaning import Cleaner
 from runner.execution.judging import judge_turn
 from runner.execution.stage import Stage
+from runner.sync import explain
 
 TURN_DEADLINE_S = 300.0
 
@@ -66,7 +67,8 @@ class Player:
         try:
             run = await conversation.ask(turn)
         except RemoteError as error:
-            return TurnResult(turn=turn, outcome=Outcome.ERRORED, reason=str(error), cause=error)
+            reason = explain(error, conversation.assistant)
+            return TurnResult(turn=turn, outcome=Outcome.ERRORED, reason=reason, cause=error)
         return judge_turn(turn, run)
 
 
@@ -77,13 +79,13 @@ class _Conversation:
         self._backend = backend
         self._stage = stage
         self._scenario = scenario
-        self._assistant = assistant
+        self.assistant = assistant
         self._desk = stage.open_desk(scenario, assistant)
         self.thread_id: ThreadId | None = None
         self.store_id: StoreId | None = None
 
     async def ask(self, turn: Turn) -> Run:
-        deployment = await self._stage.deployment_of(self._assistant)
+        deployment = await self._stage.deployment_of(self.assistant)
         attached = await self._stage.attach(turn.attachments)
         self.store_id = await self._stage.make_searchable(attached, self.store_id, self._scenario.name)
         run = await self._backend.ask(

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from runner.domain.report import ScenarioResult
 from runner.domain.scenario import Scenario
 from runner.domain.verdict import Outcome
-from runner.errors import KeyRejected, RateLimited
+from runner.errors import KeyRejected, QuotaUsedUp
 from runner.execution.interruption import Interruption
+
+_NO_QUOTA = "insufficient_quota"
 
 
 async def play_side_by_side(
@@ -69,8 +71,8 @@ def fatal_reason(result: ScenarioResult) -> str | None:
     """Why no further scenario can succeed after this one: a rejected key, a quota that is used up."""
     for turn in result.turns:
         if isinstance(turn.cause, KeyRejected):
-            return "not started: the key was rejected"
-        if isinstance(turn.cause, RateLimited) and turn.cause.code == "insufficient_quota":
+            return "not started: the key was rejected, or lacks a permission"
+        if isinstance(turn.cause, QuotaUsedUp) or (turn.run is not None and turn.run.error_code == _NO_QUOTA):
             return "not started: the account's quota is used up"
     return None
 

@@ -169,6 +169,13 @@ async def _end(process: Process) -> None:
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    # asyncio waits for the pipes too, which a grandchild may hold open, and has no public way to close them.
-    process._transport.close()  # type: ignore[attr-defined]
+    else:
+        with suppress(ProcessLookupError):
+            process.kill()
+    # asyncio waits for the pipes too, which a grandchild may hold open, and has no public way to close them. Closing
+    # all of its transport would ask for the exit code behind the back of what waits for it, and say so on stderr.
+    for descriptor in (0, 1):
+        pipe = process._transport.get_pipe_transport(descriptor)  # type: ignore[attr-defined]
+        if pipe is not None:
+            pipe.close()
     await process.wait()

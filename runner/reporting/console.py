@@ -71,7 +71,7 @@ class Console:
 
     def _start(self, event: PlayStarted) -> None:
         self._planned = event.planned
-        self._print(describe_target(event.target, event.api, event.inference))
+        self._print(self._line(describe_target(event.target, event.api, event.inference)))
         for note in event.notes:
             self._print(self._line(note))
         if not self._is_quiet:
@@ -117,7 +117,9 @@ class Console:
                 continue
             word = (turn.outcome.value.upper(), _STYLES[turn.outcome])
             self._print("")
-            self._print(word, f" {turn.turn.location}: {self._line(result.scenario.name)}, turn {number}")
+            self._print(
+                word, f" {self._line(str(turn.turn.location))}: {self._line(result.scenario.name)}, turn {number}"
+            )
             self._print_field("question", turn.turn.ask)
             if turn.run is not None:
                 self._print_field("answer", turn.run.text or turn.run.refusal or "(none)")
@@ -131,7 +133,7 @@ class Console:
     def _print_verdict(self, verdict: Verdict) -> None:
         if verdict.outcome is Outcome.PASSED:
             return
-        self._print((f"  {verdict.check}:", "bold"), f" {verdict.location}")
+        self._print((f"  {verdict.check}:", "bold"), f" {self._line(str(verdict.location))}")
         for label, text in (("expected", verdict.expected), ("found", verdict.found), ("reason", verdict.reason)):
             if text:
                 self._print_field(label, text, indent=4)
@@ -187,5 +189,7 @@ def describe_target(target: str, api: str, inference: str | None) -> str:
 def _answer_of(turn: TurnResult) -> str:
     if turn.run is None or not (turn.run.text or turn.run.refusal):
         return f"({turn.reason or 'no answer'})"
-    tools = list(dict.fromkeys(step.tool for step in turn.run.steps))
+    tools = list(
+        dict.fromkeys(step.title if step.completed else f"{step.title} (not completed)" for step in turn.run.steps)
+    )
     return (turn.run.text or turn.run.refusal or "") + (f"  [{', '.join(tools)}]" if tools else "")

@@ -117,6 +117,7 @@ def _run(run: Run) -> dict[str, object]:
 def _step(step: Step) -> dict[str, object]:
     return {
         "tool": step.tool,
+        **({"label": step.label} if step.label else {}),
         "completed": step.completed,
         "input": step.input,
         "output": step.output,

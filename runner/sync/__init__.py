@@ -21,6 +21,7 @@ from runner.sync.deciding import decide
 from runner.sync.desired import Desired, read_desired
 from runner.sync.leftovers import EarlierFiles, read_earlier_files
 from runner.sync.limits import find_excesses
+from runner.sync.locating import explain
 from runner.sync.planner import OnDrift, Policy, SyncPlan, plan_sync
 from runner.sync.remote import RemoteState, read_remote
 from runner.sync.removing import remove_live
@@ -46,6 +47,7 @@ __all__ = [
     "decide",
     "deploy_copy",
     "deployment_if_identical",
+    "explain",
     "find_excesses",
     "hash_content",
     "plan_destruction",

@@ -23,6 +23,7 @@ from runner.sync.creating import Made, Maker, Patience, create_once
 from runner.sync.desired import Desired
 from runner.sync.imprint import Imprint, write_imprint
 from runner.sync.leftovers import EarlierFiles
+from runner.sync.locating import explain
 from runner.sync.planner import OnDrift, Policy, SyncPlan, Unit, code_files_are_live, plan_unit
 from runner.sync.stores import FilesMoved, StoreFiller
 from runner.sync.uploads import Uploading, Uploads
@@ -210,7 +211,7 @@ class _Steps:
     async def _bring_assistant(self, unit: Unit, made: Made[RemoteAssistant] | RemoteError | None) -> None:
         assert unit.assistant_change is not None, "the API stores assistants"
         if isinstance(made, RemoteError):
-            self._tell(Applied(change=unit.assistant_change, error=str(made)))
+            self._tell(Applied(change=unit.assistant_change, error=explain(made, unit.desired.assistant)))
             return
         if made is not None and made.is_ours:
             self._tell(Applied(change=replace(unit.assistant_change, remote_id=made.made.id)))
@@ -254,7 +255,7 @@ class _Steps:
             updated = await self._backend.update_assistant(_deploy(unit, code_file_ids), metadata)
             await self._keep_echo(unit, updated, echo)
         except RemoteError as error:
-            self._tell(Applied(change=change, note=note, error=str(error)))
+            self._tell(Applied(change=change, note=note, error=explain(error, unit.desired.assistant)))
         else:
             self._tell(Applied(change=change, note=note))
 

@@ -31,8 +31,9 @@ def _check(assistant: Assistant, limits: Limits, target: str) -> Iterator[Proble
             yield _problem(assistant, field, f"{length:,} characters; {target} takes {most:,}", "shorten it")
     code_files = sum(file.use is FileUse.CODE_INTERPRETER for file in assistant.files)
     tools = len(assistant.tools) + len(assistant.functions)
+    tools_key = "tools" if assistant.tools else "functions"
     counts = (
-        ("tools", tools, limits.tools, ", functions included" if assistant.functions else ""),
+        (tools_key, tools, limits.tools, ", functions included" if assistant.functions else ""),
         ("files", code_files, limits.code_files, " for code_interpreter"),
         ("metadata", len(assistant.metadata), limits.metadata_pairs - TAGS_OF_OURS, f" beside {TAGS_OF_OURS} of ours"),
     )
@@ -42,6 +43,7 @@ def _check(assistant: Assistant, limits: Limits, target: str) -> Iterator[Proble
 
 
 def _problem(assistant: Assistant, field: str, message: str, hint: str) -> Problem:
-    where = assistant.location
+    # Instructions may stand in a file of their own.
+    where = assistant.place_of(field if field in assistant.places else f"{field}_file")
     path = f"assistants.{assistant.address}.{field}"
     return Problem(file=where.file, line=where.line, column=where.column, path=path, message=message, hint=hint)

@@ -15,6 +15,7 @@ from runner.sync.planner import Unit
 INSTRUCTIONS = ("instructions",)
 _METADATA = "metadata."
 _NUMBERS = ("temperature", "top_p")
+_TOOLS = (ToolName.CODE_INTERPRETER, ToolName.FILE_SEARCH)
 _TEXTS = ("name", "model", "instructions")
 
 
@@ -108,11 +109,14 @@ def _read_tools(assistant: Assistant, tools: object) -> tuple[Tool, ...]:
     stored = dict(tools) if isinstance(tools, Mapping) else {}
     _refuse_other_functions(assistant, stored)
     stored = {name: options for name, options in stored.items() if not name.startswith(FUNCTION_LABEL)}
-    known = {tool.value: tool for tool in ToolName}
+    known = {tool.value: tool for tool in _TOOLS}
     unknown = [str(name) for name in stored if name not in known]
     if unknown:
         raise _Unpullable(f"it has tools there that can't be taken over: {', '.join(unknown)}")
     declared = {tool.name: tool for tool in assistant.tools}
+    elsewhere = sorted({tool.value for tool in declared} - set(known))
+    if elsewhere:
+        raise _Unpullable(f"the file has tools that can't be there: {', '.join(elsewhere)}")
     wanted = {known[name]: _most_results(options) for name, options in stored.items()}
     order = sorted(wanted, key=lambda name: list(declared).index(name) if name in declared else len(declared))
     return tuple(Tool(name=name, max_num_results=_choose_option(declared.get(name), wanted[name])) for name in order)
