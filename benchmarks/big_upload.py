@@ -13,10 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from serve_process import Server, serve
 
 MEGABYTE = 1024 * 1024
 MOST_GROWTH_MB = 32.0
@@ -32,21 +32,6 @@ assistants:
     tools: [code_interpreter]
     files: [{{file: content.zip, for: code_interpreter}}]
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    process: subprocess.Popen[str]
-    base_url: str
-    token: str
-
-    def peak_mb(self) -> float:
-        """Source: VmHWM in proc_pid_status(5); nan where there is no /proc."""
-        try:
-            lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        except FileNotFoundError:
-            return float("nan")
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +59,7 @@ def measure(megabytes: int) -> Figures:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         expected = write_content(folder / "content.zip", megabytes)
-        with serve(folder) as server:
+        with serve(folder, "--state", "state") as server:
             (folder / "assistants.yaml").write_text(PROJECT.format(base_url=server.base_url))
             took_s, client_mb, said = sync(folder, server)
             # Without the cache, it reads the whole file again.
@@ -117,31 +102,6 @@ def sync(folder: Path, server: Server) -> tuple[float, float, str]:
     if process.returncode:
         raise SystemExit(f"sync exited {process.returncode}: {said}")
     return time.perf_counter() - started, usage.ru_maxrss / 1024, said
-
-
-@contextmanager
-def serve(folder: Path) -> Iterator[Server]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "runner", "serve", "--quiet", "--port", "0", "--state", "state"],
-        cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "RUNNER_TOKEN"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        exports = {}
-        while len(exports) < 2:
-            line = process.stdout.readline()
-            if not line:
-                raise SystemExit(f"the server ended with {process.wait()}")
-            if line.startswith("export "):
-                name, _, value = line.removeprefix("export ").strip().partition("=")
-                exports[name] = value
-        yield Server(process=process, base_url=exports["OPENAI_BASE_URL"], token=exports["OPENAI_API_KEY"])
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 if __name__ == "__main__":

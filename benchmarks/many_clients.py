@@ -10,19 +10,17 @@ is wrong. `python benchmarks/many_clients.py [CLIENTS] [RUNS]`.
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from openai import AsyncOpenAI, OpenAIError
+from serve_process import Server, serve
 
 RUNS_ALONE = 50
 SCRIPT = "scripts: [{question: any, moves: [{say: 'Heard.'}]}]\n"
@@ -54,21 +52,6 @@ class Figures:
         return self.each_s[min(int(len(self.each_s) * share), len(self.each_s) - 1)] * 1000 if self.each_s else 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    process: subprocess.Popen[str]
-    base_url: str
-    token: str
-
-    def peak_mb(self) -> float:
-        """Source: VmHWM in proc_pid_status(5); nan where there is no /proc."""
-        try:
-            lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        except FileNotFoundError:
-            return float("nan")
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
-
-
 def main() -> None:
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     clients, runs = (int(text) for text in (sys.argv[1:] + ["50", "1000"][len(sys.argv) - 1 :])[:2])
@@ -79,7 +62,7 @@ def main() -> None:
             Task(name="instant", inference="scripted=moves.yaml", question="Hello?", wanted="Heard."),
             Task(name="arithmetic", inference="offline", question="Split $5632.34 between 17 people.", wanted="331.31"),
         ):
-            with serve(Path(folder), task) as server:
+            with serve(Path(folder), "--state", task.name, "--inference", task.inference) as server:
                 failed += measure(server, task, clients, runs)
     raise SystemExit(1 if failed else 0)
 
@@ -141,32 +124,6 @@ async def ask(client: AsyncOpenAI, assistant_id: str, question: str) -> str:
         return f"{run.status}: {run.last_error}"
     messages = await client.beta.threads.messages.list(run.thread_id, run_id=run.id)
     return " ".join(part.text.value for message in messages.data for part in message.content if part.type == "text")
-
-
-@contextmanager
-def serve(folder: Path, task: Task) -> Iterator[Server]:
-    command = [sys.executable, "-m", "runner", "serve", "--quiet", "--port", "0"]
-    process = subprocess.Popen(
-        [*command, "--state", task.name, "--inference", task.inference],
-        cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "RUNNER_TOKEN"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        exports: dict[str, str] = {}
-        while len(exports) < 2:
-            line = process.stdout.readline()
-            if not line:
-                raise SystemExit(f"the server ended with {process.wait()}")
-            if line.startswith("export "):
-                name, _, value = line.removeprefix("export ").strip().partition("=")
-                exports[name] = value
-        yield Server(process=process, base_url=exports["OPENAI_BASE_URL"], token=exports["OPENAI_API_KEY"])
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 if __name__ == "__main__":

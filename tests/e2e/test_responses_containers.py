@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import responses_wire as wire
+from acting_brains import Typist
 from openai import AsyncOpenAI
 
 from runner.backends import Backend, Endpoint
@@ -21,7 +22,6 @@ from runner.journal import Journal
 from runner.server.embedded import start_embedded
 from runner.server.engine.engine import open_engine
 from runner.server.engine.settling import settle
-from runner.server.inference import Answer, Scene, ToolRequest, Turnout, UseTools
 
 CODE = (Tool(name=ToolName.CODE_INTERPRETER),)
 WRITE = """
@@ -31,18 +31,6 @@ Path('/mnt/data/own.txt').write_text(Path('/mnt/data/menu.txt').read_text().uppe
 print('sandbox:/mnt/data/own.txt')
 """
 LOOK = "from pathlib import Path\nprint(sorted(one.name for one in Path('/mnt/data').iterdir()))"
-
-
-class Typist:
-    """Runs the question as code, and says what came of it."""
-
-    name = "typist"
-
-    async def decide(self, scene: Scene) -> Turnout:
-        if scene.outcomes:
-            return Turnout(move=Answer(text=scene.outcomes[0].output))
-        request = ToolRequest(tool="code_interpreter", arguments={"code": scene.messages[-1].text})
-        return Turnout(move=UseTools(requests=(request,)))
 
 
 @asynccontextmanager

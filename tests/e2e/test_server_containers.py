@@ -13,28 +13,16 @@ from pathlib import Path
 import httpx2
 import openai
 import pytest
+from acting_brains import Typist
 from openai import AsyncOpenAI
 
 from runner.server.embedded import start_embedded
 from runner.server.engine.engine import open_engine
 from runner.server.engine.settling import settle
-from runner.server.inference import Answer, Scene, ToolRequest, Turnout, UseTools
 
 MODEL = "any-model"
 OUTPUTS = ["code_interpreter_call.outputs"]
 AUTO = {"type": "auto"}
-
-
-class Typist:
-    """Runs the question as code, and says what came of it."""
-
-    name = "typist"
-
-    async def decide(self, scene: Scene) -> Turnout:
-        if scene.outcomes:
-            return Turnout(move=Answer(text=scene.outcomes[0].output))
-        request = ToolRequest(tool="code_interpreter", arguments={"code": scene.messages[-1].text})
-        return Turnout(move=UseTools(requests=(request,)))
 
 
 @asynccontextmanager

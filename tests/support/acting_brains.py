@@ -13,7 +13,7 @@ from openai import AsyncOpenAI
 from runner.server.app import create_app
 from runner.server.engine.engine import Engine, open_engine
 from runner.server.engine.expiry import Lifetimes
-from runner.server.inference import Answer, Inference, Move, Scene, Spent, Turnout
+from runner.server.inference import Answer, Inference, Move, Scene, Spent, ToolRequest, Turnout, UseTools
 from runner.server.listening import base_url, open_listener
 from runner.server.serving import Server
 
@@ -36,6 +36,18 @@ class Actor:
         self.scenes.append(scene)
         await asyncio.sleep(0)
         return Turnout(move=act(scene) if callable(act) else act, spent=self._spent)
+
+
+class Typist:
+    """Runs the question as code, and says what came of it."""
+
+    name = "typist"
+
+    async def decide(self, scene: Scene) -> Turnout:
+        if scene.outcomes:
+            return Turnout(move=Answer(text=scene.outcomes[0].output))
+        request = ToolRequest(tool="code_interpreter", arguments={"code": scene.messages[-1].text})
+        return Turnout(move=UseTools(requests=(request,)))
 
 
 class Speaker:
