@@ -50,7 +50,7 @@ _LENGTH_WEIGHT = 0.75
 _STEEPNESS = 3.0
 
 # Terms that most chunks have say little and cost the most: left out, where an index is large enough to be slow.
-_LARGE_INDEX_CHUNKS = 2_000
+_LARGE_INDEX_CHUNKS = 500
 _COMMON_SHARE = 0.1
 _MAX_QUERY_TERMS = 64
 
