@@ -129,6 +129,13 @@ def search_files(client: OpenAI) -> None:
     client.vector_stores.update(store.id, name="Lunch", metadata={"season": "winter"})
     store = client.vector_stores.retrieve(store.id)
     print("left:", store.name, store.file_counts.total)
+    for name, content in (("song.mp3", b"la la"), ("scan.pdf", b"%PDF-1.7 torn"), ("blank.md", b"")):
+        try:
+            unread = client.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=(name, content))
+            if unread.last_error is not None:
+                print(f"{unread.status}:", unread.last_error.code, unread.last_error.message.partition(":")[0])
+        except BadRequestError as error:
+            print("not taken:", error.message)
     client.vector_stores.delete(store.id)
 
 
@@ -178,10 +185,23 @@ def listen_to_a_run(client: OpenAI) -> None:
     client.beta.threads.messages.create(thread.id, role="user", content="Which one is warmer again?")
     run = client.beta.threads.runs.create_and_poll(thread_id=thread.id, assistant_id=guide.id)
     print("waits:", run.status)
+    outputs = outputs_for(run)
+    for wrong in ([{"tool_call_id": "call_of_nobody", "output": "?"}, *outputs], outputs[:0]):
+        try_outputs(client, run, wrong)
     run = client.beta.threads.runs.submit_tool_outputs_and_poll(
-        run_id=run.id, thread_id=thread.id, tool_outputs=outputs_for(run)
+        run_id=run.id,
+        thread_id=thread.id,
+        tool_outputs=outputs,
     )
     print(run.status, "-", answer_of(client, run).value)
+    try_outputs(client, run, outputs)
+
+
+def try_outputs(client: OpenAI, run: Run, outputs: Any) -> None:
+    try:
+        client.beta.threads.runs.submit_tool_outputs(run.id, thread_id=run.thread_id, tool_outputs=outputs)
+    except BadRequestError as error:
+        print("not taken:", error.message.partition(" for call_ids")[0])
 
 
 async def go_further() -> None:

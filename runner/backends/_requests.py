@@ -177,7 +177,7 @@ class Api:
 
         outcome = await self._send(request, self._reading(self._post, request, read_created), attempts=1)
         if isinstance(outcome, Failure) and outcome.is_unclear:
-            raise _unclear(outcome, "whether it exists now is unknown")
+            raise _unclear(outcome, f"whether the {creation.kind.value} exists now is unknown")
         if isinstance(outcome, Failure):
             self._journal.refused(number, str(outcome.error))
         return _unwrap(outcome)
@@ -205,7 +205,8 @@ class Api:
         elif not isinstance(outcome, Failure):
             outcome = self._translator.explain_nonsense(request.doing, "it ends before it says what was created")
         if outcome.is_unclear:
-            raise _unclear(outcome, "whether it exists now is unknown")
+            made = "it was answered" if creation is None else f"the {creation.kind.value} exists now"
+            raise _unclear(outcome, f"whether {made} is unknown")
         if number is not None:
             self._journal.refused(number, str(outcome.error))
         raise outcome.error
@@ -236,7 +237,8 @@ class Api:
         except h11.LocalProtocolError:
             # httpcore2 2.x lets it through: the body isn't as long as was announced.
             return self._translator.explain_unsent(request.doing, "a file changed while it was sent")
-        except openai.OpenAIError as error:
+        except (openai.OpenAIError, httpx2.HTTPError) as error:
+            # The SDK lets httpx2's errors through where the body is read apart from the head, and in that of a refusal.
             return self._translator.explain(error, request.doing, request.path)
         except Malformed as error:
             return self._translator.explain_nonsense(request.doing, str(error))

@@ -22,7 +22,7 @@ from runner.backends import Endpoint
 from runner.backends._requests import Api, Unusable
 from runner.backends._translation import Key, Translator
 from runner.backends._waiting import Clock, Pace, Sleep
-from runner.domain.hosts import is_loopback, is_openai
+from runner.domain.hosts import is_authority, is_loopback, is_openai
 from runner.errors import UsageError
 from runner.journal import Journal
 from runner.redaction import Redactor
@@ -81,7 +81,7 @@ async def open_api(
 def _open_http(address: SplitResult, *, stays_here: bool) -> httpx2.AsyncClient:
     """The pool. Deadlines are set around each request, so only connecting has a timeout of its own.
 
-    Raises UsageError for what the environment says and can't be used; it never shows a proxy, which may have a password.
+    Raises UsageError for what the environment says and can't be used; a proxy's address is never shown.
     """
     try:
         if not stays_here:
@@ -130,13 +130,13 @@ def _check_key(key: str) -> None:
 def _check_url(base_url: str, *, has_key: bool) -> SplitResult:
     try:
         address = urlsplit(base_url)
-        is_usable = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+        if address.username or address.password:
+            raise UsageError("base_url has a user name or password in it; name an environment variable with key_env")
+        is_usable = address.scheme in ("http", "https") and is_authority(address.netloc) and address.port != 0
     except ValueError:
         is_usable = False
     if not is_usable:
         raise UsageError(f"base_url '{base_url}' is no address; write it like https://host/v1")
-    if address.username or address.password:
-        raise UsageError("base_url has a user name or password in it; name an environment variable with key_env")
     if address.scheme == "http" and has_key and not is_loopback(_host(address)):
         raise UsageError(f"base_url '{base_url}' would send the key unencrypted; use https")
     return address

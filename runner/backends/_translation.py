@@ -104,8 +104,8 @@ class Translator:
         self._clean = clean
         self._now = now
 
-    def explain(self, error: openai.OpenAIError, doing: str, path: str) -> Failure:
-        """A failed call of the SDK; `path` is what was asked for, without the base URL."""
+    def explain(self, error: openai.OpenAIError | httpx2.HTTPError, doing: str, path: str) -> Failure:
+        """A failed call of the SDK, or of what is under it; `path` is what was asked for, without the base URL."""
         if isinstance(error, openai.APIStatusError):
             return self._explain_status(error, doing, path)
         return self._explain_connection(error, doing)
@@ -148,7 +148,9 @@ class Translator:
             return Failure(error=say(KeyRejected, self._describe_rejection(status, error.code)))
         if status in {404, 410}:
             return Failure(error=self._explain_missing(error, doing, path))
-        if is_about_quota(status, error.code, error.type):
+        # The SDK says that it is a text, and passes on whatever came.
+        kind: object = error.type
+        if is_about_quota(status, error.code, kind if isinstance(kind, str) else None):
             words = "the quota is used up, waiting will not help; see to the account's billing"
             return Failure(error=say(QuotaUsedUp, words))
         if status == 429:
@@ -218,7 +220,7 @@ class Translator:
         line = self.line(doing, f"{words} ({error.status_code})" + (f": {quote}" if quote else ""))
         return kind(line, status=error.status_code, code=error.code)
 
-    def _explain_connection(self, error: openai.OpenAIError, doing: str) -> Failure:
+    def _explain_connection(self, error: Exception, doing: str) -> Failure:
         # Waiting for more bytes is no failure of TLS; it stands in the chain of a timeout.
         is_waiting = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
         causes = tuple(cause for cause in _causes(error) if not isinstance(cause, is_waiting))
@@ -267,6 +269,10 @@ def _quote(error: openai.APIStatusError) -> str:
     """The server's own words, "" if it has none; they count as hostile text."""
     body = error.body
     words = body.get("message") or body.get("detail") if isinstance(body, dict) else body
+    match words:
+        case [{"msg": str(words)}, *_]:
+            # How servers built on FastAPI say what is wrong with a request.
+            pass
     return " ".join(words.split())[:LONGEST_QUOTE] if isinstance(words, str) else ""
 
 

@@ -20,8 +20,8 @@ SCHEMA = {
             "type": "string",
             "format": TOOL_NAME,
             "minLength": 1,
-            "description": "The tool: file_search (or retrieval, its name in 2023), code_interpreter, or a function of "
-            "the assistant's.",
+            "description": "The tool: file_search (or retrieval, its name in 2023), code_interpreter, web_search, mcp "
+            "(a tool of any MCP server), or a function of the assistant's.",
         },
     },
     "required": ["tool"],

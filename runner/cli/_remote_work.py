@@ -14,6 +14,7 @@ import click
 
 from runner.cli._keys import find_key
 from runner.cli._known_secrets import keep_secret
+from runner.cli._state_folder import state_folder
 from runner.cli._targets import find_target, secrets_of
 from runner.config import Configuration, load_configuration
 from runner.domain.assistant import Assistant, Target
@@ -53,7 +54,7 @@ def open_remote_work(verb: str, file: Path | None, target_name: str | None) -> I
     find_key(target, os.environ)
     redactor = Redactor(secrets)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    path = configuration.root / ".runner" / "journal" / f"{verb}-{stamp}-{os.getpid()}.jsonl"
+    path = state_folder(configuration.root) / "journal" / f"{verb}-{stamp}-{os.getpid()}.jsonl"
 
     def show(lines: Iterable[str]) -> None:
         for line in lines:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from runner.cli._state_folder import state_folder
+
 if TYPE_CHECKING:
     from runner.backends import Backend
     from runner.config import Configuration
@@ -63,7 +65,7 @@ class Session:
         """Where this target's syncs keep their journals: file ids of one target mean nothing on another."""
         from runner.escaping import file_name
 
-        return self.configuration.root / ".runner" / "journal" / file_name(self.target.name)
+        return state_folder(self.configuration.root) / "journal" / file_name(self.target.name)
 
     def show(self, lines: Iterable[str]) -> None:
         """Print lines as they come, without secrets and with nothing in them that a terminal would act on."""
@@ -128,7 +130,7 @@ async def make_plan(session: Session, backend: Backend, policy: Policy) -> tuple
     from runner.sync import ContentCache, decide, read_desired
 
     project = session.configuration.project
-    cache = ContentCache.load(session.configuration.root / ".runner" / "cache" / "sync.json")
+    cache = ContentCache.load(state_folder(session.configuration.root) / "cache" / "sync.json")
     desired = await read_desired(project.assistants, cache, now_ns=time.time_ns())
     cache.save()
     return await decide(desired, project.namespace, backend, now_s=time.time, policy=policy)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from runner.backends import Backend, Endpoint
 from runner.cli._keys import find_key, key_variable
+from runner.cli._state_folder import state_folder
 from runner.config import Configuration
 from runner.config.urls import OPENAI_KEY
 from runner.domain.assistant import ChatEndpoint, History, InferenceChoice, Project, Scripted, Server, Target
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES
 from runner.domain.scenario import Scenario
-from runner.errors import ConfigError, UsageError
+from runner.errors import ConfigError, Problem, UsageError
 from runner.journal import Journal
 from runner.plugins import load_plugin, plugin_names
 
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedTarget:
-    """A target with its backend. `inference` names what answers on an embedded server, None elsewhere."""
+    """A target with its backend. On an embedded server `inference` names what answers, `sandbox` where code runs."""
 
     target: Target
     backend: Backend
     inference: str | None
+    sandbox: str | None = None
 
 
 def find_target(configuration: Configuration, name: str | None) -> Target:
@@ -78,10 +80,25 @@ def check_offline(project: Project, scenarios: Sequence[Scenario] | None, target
     problems = (
         *find_unsupported(project, scenarios, target, find_capabilities(target)),
         *find_excesses(assistants, limits, target=target.name),
+        *_find_missing_extra(target),
     )
     if problems:
         files = list(dict.fromkeys(problem.file for problem in problems))
         raise ConfigError(tuple(sorted(problems, key=lambda one: (files.index(one.file), one.line, one.column))))
+
+
+def _find_missing_extra(target: Target) -> tuple[Problem, ...]:
+    """What the embedded server's sandbox needs and is not installed."""
+    if target.server is not Server.EMBEDDED:
+        return ()
+    from runner.server.sandboxes import need_sandbox
+
+    try:
+        need_sandbox(target.sandbox.value)
+    except UsageError as error:
+        where, path = target.location, f"target '{target.name}'"
+        return (Problem(file=where.file, line=where.line, column=where.column, path=path, message=str(error)),)
+    return ()
 
 
 def secrets_of(configuration: Configuration, target: Target, environment: Mapping[str, str]) -> frozenset[str]:
@@ -134,12 +151,13 @@ async def _open_embedded(
     from runner.cli._server_log import keep_server_log
     from runner.server.embedded import start_embedded
 
-    state = root / ".runner" / "embedded"
+    state = state_folder(root) / "embedded"
     with keep_server_log(state):
         async with start_embedded(state, inference, sandbox=target.sandbox.value) as address:
             endpoint = Endpoint(base_url=address.base_url, key=address.token, is_embedded=True)
             async with _open_backend(target, endpoint, journal) as backend:
-                yield OpenedTarget(target=target, backend=backend, inference=inference.name)
+                sandbox = target.sandbox.value
+                yield OpenedTarget(target=target, backend=backend, inference=inference.name, sandbox=sandbox)
 
 
 @asynccontextmanager

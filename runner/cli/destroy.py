@@ -35,6 +35,7 @@ async def _destroy(session: Session, *, is_confirmed: bool) -> None:
     from runner.domain.plan import Kind
     from runner.errors import GateClosed, RemoteError
     from runner.sync import Applied, SyncPlan, Uploading, apply_plan, plan_destruction, read_earlier_files, read_remote
+    from runner.sync.unused import play_objects
 
     namespace = session.configuration.project.namespace
     done: list[Applied] = []
@@ -46,7 +47,8 @@ async def _destroy(session: Session, *, is_confirmed: bool) -> None:
 
     async with open_remote(session, "destroy") as (backend, journal):
         session.show([describe_target(session.target)])
-        changes = plan_destruction(namespace, await read_remote(backend))
+        remote = await read_remote(backend)
+        changes = plan_destruction(namespace, remote)
         assistants = sum(change.kind is Kind.ASSISTANT for change in changes)
         counted = f"{count(assistants, 'assistant')} and {count(len(changes) - assistants, 'vector store')}"
         if changes and not is_confirmed:
@@ -61,4 +63,6 @@ async def _destroy(session: Session, *, is_confirmed: bool) -> None:
     session.show(f"note: {line}" for line in leftovers)
     if failed := count_failed(done):
         raise RemoteError(f"{failed} of {len(done)} objects could not be deleted; run it again")
-    session.show([f"done: {counted} deleted" if changes else f"nothing carries the tags of '{namespace}'"])
+    session.show([f"done: {counted} deleted" if changes else f"sync has nothing of '{namespace}' here"])
+    if of_plays := len(play_objects(namespace, remote)):
+        session.show([f"{count(of_plays, 'object')} of plays left alone; `runner clean` removes what they left behind"])

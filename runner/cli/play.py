@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli._state_folder import state_folder
+
 if TYPE_CHECKING:
     from runner.config import Configuration
     from runner.domain.assistant import Target
@@ -67,6 +69,7 @@ def command(**arguments: Any) -> int:
 
     wanted = Arguments(**arguments)
     kinds = [_parse_report(report) for report in wanted.reports]
+    _discard_earlier(kinds)
     configuration = load_configuration(
         file=wanted.file, scenario_paths=wanted.paths, cwd=Path.cwd(), environment=os.environ
     )
@@ -132,6 +135,14 @@ def _parse_report(text: str) -> tuple[str, Path]:
     return kind, Path(path)
 
 
+def _discard_earlier(reports: list[tuple[str, Path]]) -> None:
+    """Whatever becomes of this play, an earlier one's report must not stand for it."""
+    from runner.plugins import load_plugin
+
+    for kind, path in reports:
+        load_plugin("runner.reporting", kind).discard_earlier(path)
+
+
 def _open_reporters(
     kinds: list[tuple[str, Path]], redactor: Redactor, *, is_quiet: bool
 ) -> Callable[[PlayEvent], None]:
@@ -184,7 +195,7 @@ def _play(
         interruption = Interruption()
         with (
             tie_signals(interruption),
-            Journal(configuration.root / ".runner" / "plays" / play_id / "journal.jsonl", clean=clean) as journal,
+            Journal(state_folder(configuration.root) / "plays" / play_id / "journal.jsonl", clean=clean) as journal,
         ):
             # For `runner clean`: ids mean nothing on another target.
             journal.add("play", target=target.name)
@@ -194,6 +205,7 @@ def _play(
                     target=target.name,
                     api=target.api,
                     inference=opened.inference,
+                    sandbox=opened.sandbox,
                     jobs=wanted.jobs,
                     keeps=wanted.keep,
                     demands_synced=wanted.synced,
@@ -207,6 +219,11 @@ def _play(
                     interruption=interruption,
                     clean=clean,
                 )
-                return await play(configuration.project, scenarios, options, around)
+                report = await play(configuration.project, scenarios, options, around)
+        if wanted.keep and (kept := len(journal.live)):
+            click.echo(
+                f"kept {kept} object{'' if kept == 1 else 's'} on the remote side; `runner clean` removes what is kept"
+            )
+        return report
 
     return asyncio.run(play_on_target())

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli._state_folder import state_folder
+
 if TYPE_CHECKING:
     from socket import socket
 
@@ -59,13 +61,15 @@ def command(**arguments: Any) -> int:
 
     from runner.cli._targets import open_inference
     from runner.server.listening import open_listener
+    from runner.server.sandboxes import need_sandbox
 
     wanted = Arguments(**arguments)
     choice = read_inference(wanted)
     token = _read_token(wanted, os.environ)
     inference = open_inference(choice, _read_key(wanted, os.environ))
-    state = wanted.state or _find_state(Path.cwd())
+    need_sandbox(wanted.sandbox)
     with open_listener(wanted.host, wanted.port) as listener:
+        state = wanted.state or _find_state(Path.cwd())
         asyncio.run(_serve(wanted, listener, token, state, inference))
     return 0
 
@@ -130,7 +134,7 @@ def _find_state(cwd: Path) -> Path:
         root = find_project_file(None, cwd).parent
     except UsageError:
         root = cwd
-    return root / ".runner" / "embedded"
+    return state_folder(root) / "embedded"
 
 
 async def _serve(wanted: Arguments, listener: socket, token: str, state: Path, inference: Inference) -> None:

@@ -11,7 +11,8 @@ import click
 @click.command(name="validate", short_help="Check the files; nothing is sent.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")
-def command(paths: tuple[str, ...], file: Path | None) -> int:
+@click.option("-t", "--target", metavar="NAME", help="Also check that this target can do all of it; needs no key.")
+def command(paths: tuple[str, ...], file: Path | None, target: str | None) -> int:
     """Check the project's file and its scenarios; nothing is sent.
 
     PATH is a scenario file, a folder or a glob; without one, the folder scenarios/ is checked.
@@ -21,6 +22,10 @@ def command(paths: tuple[str, ...], file: Path | None) -> int:
     from runner.config import load_configuration
 
     found = load_configuration(file=file, scenario_paths=paths, cwd=Path.cwd(), environment=os.environ)
+    if target is not None:
+        from runner.cli._targets import check_offline, find_target
+
+        check_offline(found.project, found.scenarios, find_target(found, target))
     turns = sum(len(scenario.turns) for scenario in found.scenarios)
     click.echo(f"{found.file.name}: {_count(len(found.project.assistants), 'assistant')}")
     click.echo(f"{_count(len(found.scenarios), 'scenario')}, {_count(turns, 'turn')}: valid")

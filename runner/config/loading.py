@@ -16,7 +16,7 @@ from runner.config.schema import assistants_schema, scenario_schema
 from runner.config.targets import read_default_target, read_targets
 from runner.domain.assistant import Assistant, Namespace, Project
 from runner.domain.scenario import Scenario
-from runner.errors import ConfigError, Problem
+from runner.errors import ConfigError, NothingFound, Problem
 from runner.redaction import Redactor
 from runner.yaml_text import read_yaml
 
@@ -46,10 +46,14 @@ def load_configuration(
     loader = _Loader(cwd, environment)
     project_file = find_project_file(file, cwd)
     root = project_file.parent.resolve()
+    project, declared = loader.read_project(project_file, root)
     paths: tuple[Path, ...] = ()
     if scenario_paths is not None:
-        paths = find_scenario_files(scenario_paths, cwd=cwd, root=project_file.parent)
-    project, declared = loader.read_project(project_file, root)
+        try:
+            paths = find_scenario_files(scenario_paths, cwd=cwd, root=project_file.parent)
+        except NothingFound:
+            if not loader.problems:
+                raise
     scenarios = tuple(scenario for path in paths for scenario in loader.read_scenario_file(path, declared))
     if loader.problems or project is None:
         raise ConfigError(tuple(loader.problems))

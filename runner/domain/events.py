@@ -10,12 +10,13 @@ from runner.domain.scenario import Scenario
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayStarted:
-    """Before the first scenario. `inference` is None where no embedded server answers."""
+    """Before the first scenario. `inference` and `sandbox` are None where no embedded server answers."""
 
     target: str
     api: str
     inference: str | None
     planned: int
+    sandbox: str | None = None
     notes: tuple[str, ...] = ()
 
 

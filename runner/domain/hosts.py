@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 
 OPENAI_HOST = "api.openai.com"
 _AZURE_DOMAINS = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com", ".openai.azure.us")
+
+# Anything else is read as one host here and as another there.
+_AUTHORITY = re.compile(r"(?:\[[0-9a-f:.]+\]|[\w-][\w.-]*)(?::\d+)?", re.IGNORECASE)
+
+
+def is_authority(text: str) -> bool:
+    """Whether it is a host, with a port or without, as it stands in a URL."""
+    return _AUTHORITY.fullmatch(text) is not None
 
 
 def is_loopback(host: str) -> bool:

@@ -35,7 +35,7 @@ class ScenarioResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One play. `inference` names what answered on an embedded server (None elsewhere).
+    """One play. `inference` names what answered on an embedded server, `sandbox` where code ran there (None elsewhere).
 
     `leftovers` are remote objects that could not be removed, one line each; `signal` is the number of the
     signal that interrupted the play, `planned` the number of scenarios it was to play.
@@ -46,6 +46,7 @@ class Report:
     inference: str | None
     planned: int
     results: tuple[ScenarioResult, ...]
+    sandbox: str | None = None
     leftovers: tuple[str, ...] = ()
     signal: int | None = None
     duration_s: float = 0.0

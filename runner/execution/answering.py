@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
+from math import isinf
 
 from runner.domain.conversation import FunctionAnswer, FunctionCall
 from runner.domain.functions import Function
@@ -65,12 +66,19 @@ def build_answerer(function: Function) -> Answerer:
 def read_arguments(text: str) -> Mapping[str, object]:
     """The arguments of a call; nothing at all means none. Raises FunctionFailed."""
     try:
-        arguments = json.loads(text, parse_constant=_refuse_constant) if text.strip() else {}
+        arguments = json.loads(text, parse_constant=_refuse_constant, parse_float=_read_float) if text.strip() else {}
     except (ValueError, RecursionError) as error:
         raise FunctionFailed(f"the arguments are not JSON: {error}") from error
     if not isinstance(arguments, dict):
         raise FunctionFailed("the arguments are not a JSON object")
     return arguments
+
+
+def _read_float(digits: str) -> float:
+    number = float(digits)
+    if isinf(number):
+        raise ValueError(f"{digits[:20]} is too large a number")
+    return number
 
 
 def _refuse_constant(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Decide what a turn came to: the ending of its run first, then its checks (DESIGN.md, rule 1)."""
+"""Decide what a turn came to: the ending of its run first, then its checks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from runner.domain.scenario import Expectation, Turn
 from runner.domain.verdict import Outcome, Verdict, worst
 from runner.errors import CheckBroken
 from runner.plugins import load_plugin
+
+LONGEST_CAUSE, MOST_CAUSES = 200, 3
 
 _UNWANTED = {
     Ending.REFUSED: (Outcome.FAILED, "the model refused to answer"),
@@ -22,7 +24,7 @@ def judge_turn(turn: Turn, run: Run) -> TurnResult:
     judged = tuple((expectation, _build(expectation)) for expectation in turn.expectations)
     if run.ending not in ORDINARY_ENDINGS and not _was_expected(judged, run):
         outcome, reason = _UNWANTED.get(run.ending, (Outcome.ERRORED, _describe_breakage(run)))
-        return TurnResult(turn=turn, outcome=outcome, run=run, reason=reason)
+        return TurnResult(turn=turn, outcome=outcome, run=run, reason=reason + _describe_broken_calls(run))
     verdicts = tuple(_judge(expectation, check, run) for expectation, check in judged)
     outcome = worst(tuple(verdict.outcome for verdict in verdicts)) if verdicts else Outcome.PASSED
     return TurnResult(turn=turn, outcome=outcome, run=run, verdicts=verdicts)
@@ -62,6 +64,12 @@ def _judge(expectation: Expectation, check: Check, run: Run) -> Verdict:
 
 def _broken(expectation: Expectation, reason: str) -> Verdict:
     return Verdict(outcome=Outcome.ERRORED, check=expectation.check, location=expectation.location, reason=reason)
+
+
+def _describe_broken_calls(run: Run) -> str:
+    """What may have led to such an ending: the calls that did not complete, each with the beginning of its reason."""
+    broken = [step for step in run.steps if not step.completed]
+    return "".join(f"; {step.title} did not complete: {step.output[:LONGEST_CAUSE]}" for step in broken[:MOST_CAUSES])
 
 
 def _describe_breakage(run: Run) -> str:

@@ -33,6 +33,7 @@ class PlayOptions:
     target: str
     api: str
     inference: str | None
+    sandbox: str | None = None
     jobs: int = DEFAULT_JOBS
     keeps: bool = False
     demands_synced: bool = False
@@ -65,6 +66,7 @@ async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayO
             api=options.api,
             inference=options.inference,
             planned=len(scenarios),
+            sandbox=options.sandbox,
             notes=_name_code(project, scenarios),
         )
     )
@@ -102,6 +104,7 @@ async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayO
         inference=options.inference,
         planned=len(scenarios),
         results=results,
+        sandbox=options.sandbox,
         leftovers=leftovers,
         signal=around.interruption.signal,
         duration_s=around.clock() - started,

@@ -6,12 +6,15 @@ import asyncio
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult
 
 from runner.functions import FunctionFailed
 
 _MOST_ADDRESSES = 4
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+# Where a network translates the newer addresses into the older: RFC 6052.
+_TRANSLATED = IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +56,11 @@ async def find_routes(address: SplitResult, *, may_be_private: bool) -> tuple[Ro
 
 
 def _is_public(ip: IPv4Address | IPv6Address) -> bool:
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
+    if isinstance(ip, IPv6Address):
+        within = IPv4Address(int(ip) & 0xFFFF_FFFF) if ip in _TRANSLATED else ip.ipv4_mapped or ip.sixtofour
+        if within is None:
+            return ip.is_global and ip in _GLOBAL_UNICAST
+        ip = within
     return ip.is_global and not ip.is_multicast
 
 

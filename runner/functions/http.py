@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
+from runner.domain.hosts import is_authority
 from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed
 from runner.functions._output import describe_excess
 
@@ -138,6 +139,8 @@ def _check_url(url: str) -> None:
     outside_path = (address.scheme, address.netloc, address.query, address.fragment)
     if any("{" in part or "}" in part for part in outside_path):
         raise ValueError("arguments can only stand in the path of the address")
+    if not is_authority(address.netloc):
+        raise ValueError(f"'{address.netloc}' is no name of a host")
     names = _PLACEHOLDER.findall(address.path)
     if not all(names) or set("{}") & set(_PLACEHOLDER.sub("", address.path)):
         raise ValueError("a brace in the path is not closed, or empty; write {argument}")

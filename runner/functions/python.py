@@ -36,7 +36,7 @@ SCHEMA = {
     "properties": {
         "call": {
             "type": "string",
-            "pattern": r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$",
+            "pattern": r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$(?!\n)",
             "description": "The file, relative to this one, and the function: tools/rates.py:exchange_rate.",
         },
         "timeout": {

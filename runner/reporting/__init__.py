@@ -1,7 +1,8 @@
 """Reports: one file per kind; the file's name is what users write in `--report NAME=FILE`.
 
-A report's module has `open_report(path, redactor) -> Reporter`. `console.py` is the one on the screen, and has no
-such function. Every text goes through `redaction` first, then through the function of `escaping` for its output.
+A report's module has `open_report(path, redactor) -> Reporter`, and `discard_earlier(path)` for what an earlier play
+left there. `console.py` is the one on the screen, and has neither. Every text goes through `redaction` first, then
+through the function of `escaping` for its output.
 """
 
 from __future__ import annotations

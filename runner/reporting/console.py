@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TextIO
 
 from rich.console import Console as RichConsole
 from rich.status import Status
 from rich.text import Text
 
+from runner.domain.assistant import SandboxName
 from runner.domain.events import (
     PlayEvent,
     PlayFinished,
@@ -71,7 +73,7 @@ class Console:
 
     def _start(self, event: PlayStarted) -> None:
         self._planned = event.planned
-        self._print(self._line(describe_target(event.target, event.api, event.inference)))
+        self._print(self._line(describe_target(event.target, event.api, event.inference, event.sandbox)))
         for note in event.notes:
             self._print(self._line(note))
         if not self._is_quiet:
@@ -106,8 +108,9 @@ class Console:
         for result in report.results:
             if result.outcome is Outcome.SKIPPED:
                 self._print(("SKIPPED", "dim"), f"  {self._line(result.scenario.name)}: {self._line(result.reason)}")
-        for leftover in report.leftovers:
-            self._print(("left behind", "yellow"), f"  {self._line(leftover)}")
+        for leftover, times in Counter(report.leftovers).items():
+            count = f" ({times} times)" if times > 1 else ""
+            self._print(("left behind", "yellow"), f"  {self._line(leftover)}{count}")
         self._print("")
         self._print(*_summarise(report))
 
@@ -180,10 +183,11 @@ def _summarise(report: Report) -> list[str | tuple[str, str]]:
     return [*parts, " (interrupted)"] if report.signal is not None else parts
 
 
-def describe_target(target: str, api: str, inference: str | None) -> str:
-    """One line that says what answered; offline rules are never taken for a model."""
+def describe_target(target: str, api: str, inference: str | None, sandbox: str | None) -> str:
+    """One line that says what answered; offline rules are never taken for a model, nor a sandbox for the usual one."""
     answered_by = {None: "", "offline": " · answered by offline rules, not a language model"}
-    return f"target {target} · {api} api{answered_by.get(inference, f' · answered by {inference}')}"
+    runs_in = "" if sandbox in (None, SandboxName.MONTY.value) else f" · code runs in the sandbox {sandbox}"
+    return f"target {target} · {api} api{answered_by.get(inference, f' · answered by {inference}')}{runs_in}"
 
 
 def _answer_of(turn: TurnResult) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from runner.domain.conversation import Run, Step
@@ -18,6 +21,18 @@ VERSION = 1
 
 def open_report(path: Path, redactor: Redactor) -> JsonReport:
     return JsonReport(path, redactor)
+
+
+def discard_earlier(path: Path) -> None:
+    """Remove an earlier play's report, which could be taken for this one's; any other file is left alone."""
+    with suppress(OSError):
+        if path.is_file() and _is_report(path):
+            path.unlink()
+
+
+def _is_report(path: Path) -> bool:
+    with path.open("rb") as file:
+        return re.match(rb'{\n  "version": \d+,\n  "target": ', file.read(100)) is not None
 
 
 class JsonReport:
@@ -40,6 +55,7 @@ def report_as_json(report: Report) -> dict[str, object]:
         "target": report.target,
         "api": report.api,
         "inference": report.inference,
+        "sandbox": report.sandbox,
         "exit_code": report.exit_code,
         "signal": report.signal,
         "duration_s": round(report.duration_s, 3),
@@ -98,16 +114,14 @@ def _run(run: Run) -> dict[str, object]:
         "answer": run.text,
         "raw_answer": run.raw_text,
         "citations": [
-            {"position": one.position, "file_id": one.file_id, "filename": one.filename} for one in run.citations
+            {"position": one.position, "file_id": one.file_id, "filename": one.filename, "quote": one.quote}
+            for one in run.citations
         ],
+        "refusal": run.refusal,
+        "declined": run.declined,
         "steps": [_step(step) for step in run.steps],
-        "usage": {
-            "input_tokens": run.usage.input_tokens,
-            "output_tokens": run.usage.output_tokens,
-            "total_tokens": run.usage.total_tokens,
-        }
-        if run.usage
-        else None,
+        "files": [asdict(file) for file in run.files],
+        "usage": asdict(run.usage) if run.usage else None,
         "error": run.error,
         "error_code": run.error_code,
         "duration_s": round(run.duration_s, 3),

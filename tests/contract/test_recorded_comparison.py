@@ -126,6 +126,26 @@ def test_a_leeway_frees_a_value_and_neither_its_type_nor_null() -> None:
 @pytest.mark.parametrize(
     ("change", "is_fine"),
     [
+        ({}, True),
+        ({"completed_at": 1800000090, "expires_at": 1800000640}, True),
+        ({"completed_at": 1799999999}, False),
+        ({"completed_at": 1800003600}, False),
+        ({"expires_at": 1800006000}, False),
+    ],
+)
+def test_what_happens_or_is_to_come_keeps_its_distance_from_the_making(change: dict[str, int], is_fine: bool) -> None:
+    recorded = {"created_at": 1761861555, "completed_at": 1761861557, "expires_at": 1761862155}
+    ours = {"created_at": 1800000000, "completed_at": 1800000000, "expires_at": 1800000600, **change}
+    assert (differences(recorded, ours, *LEEWAYS) == []) is is_fine
+    lists = [{"object": "list", "data": [one]} for one in (recorded, ours)]
+    assert (differences(*lists, *LEEWAYS) == []) is is_fine
+    streams = [[("thread.run.completed", one), ("done", "[DONE]")] for one in (recorded, ours)]
+    assert (stream_differences(*streams) == []) is is_fine
+
+
+@pytest.mark.parametrize(
+    ("change", "is_fine"),
+    [
         ({"status": "completed", "usage_bytes": 12}, True),
         ({"status": "in_progress", "usage_bytes": 0}, True),
         ({"status": "failed", "usage_bytes": 0}, False),

@@ -267,6 +267,21 @@ async def test_refusals_have_words_of_their_own_and_are_not_repeated(talk, statu
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"error": {"message": 5, "code": ["a"], "type": {}, "param": []}}, r"refuses the request \(400\)$"),
+        ({"error": "it is loading"}, "it is loading"),
+        ({"detail": [{"loc": ["body"], "msg": "Field required"}]}, "Field required"),
+        ({"error": {"message": "wrong", "code": 400}}, "wrong"),
+    ],
+)
+async def test_a_refusal_in_a_form_of_its_own_is_told_as_far_as_it_says_something(talk, body, words):
+    async with talk(always(*reply(body, 400))) as (backend, _, _):
+        with pytest.raises(RemoteError, match=words):
+            await backend.list_assistants()
+
+
 async def test_a_web_page_in_place_of_a_refusal_is_not_taken_for_the_api_s(talk):
     async with talk(always(*reply("<html>Access denied</html>", 403))) as (backend, _, _):
         with pytest.raises(RemoteUnreachable, match="answered 403 with a web page: is a proxy in between"):

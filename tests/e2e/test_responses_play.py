@@ -9,18 +9,20 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import responses_wire as wire
-from assistants_wire import GUIDE, HERE
+from assistants_wire import GUIDE, HERE, function
 from backend_talk import KEY
-from wire_server import Seen, WireServer, reply, wire_server
+from wire_server import Seen, WireServer, refusal, reply, wire_server
 
 from runner.backends import Backend, Endpoint
 from runner.backends.responses import open_backend
 from runner.domain.assistant import Assistant, Namespace, Project, Tool, ToolName
 from runner.domain.files import FileUse, LocalFile
+from runner.domain.functions import Answering
 from runner.domain.report import Report
 from runner.domain.scenario import Scenario, Turn
 from runner.domain.verdict import Outcome
@@ -159,6 +161,82 @@ async def test_a_document_is_uploaded_as_the_user_s_and_an_image_to_be_seen(tmp_
             file = attachment(tmp_path, name, FileUse.INPUT)
             await backend.files.upload_file(file.path, file.name, FileUse.INPUT)
             assert purpose in server.seen[-1].body
+
+
+class FailedIndex(Service):
+    """A service whose files never get as far as being searchable: each look at the batch is answered by the next."""
+
+    def __init__(self, *batches: dict) -> None:
+        super().__init__()
+        self._batches = list(batches)
+
+    def _answer_about_stores(self, seen: Seen, parts: list[str]) -> list:
+        if "file_batches" not in parts:
+            return super()._answer_about_stores(seen, parts)
+        if parts[-1] == "files":
+            failed = {"id": "file_1", "status": "failed", "last_error": {"code": "invalid_file", "message": "No text."}}
+            rows = [failed] if self._batches[0]["file_counts"].get("failed") else []
+            return reply({"object": "list", "data": rows, "has_more": False})
+        counts = {"in_progress": 0, "completed": 0, "failed": 0, "cancelled": 0, "total": 0}
+        batch = self._batches.pop(0) if len(self._batches) > 1 else self._batches[0]
+        return reply({"id": "vsfb_1", **batch, "file_counts": counts | batch["file_counts"]})
+
+
+@pytest.mark.parametrize(
+    ("batch", "words"),
+    [
+        ({"status": "completed", "file_counts": {"failed": 1, "total": 1}}, "'receipt.pdf': No text."),
+        ({"status": "completed", "file_counts": {}}, "of 1 that were attached"),
+        ({"status": "completed", "file_counts": {"completed": 2, "total": 2}}, "of 1 that were attached"),
+        ({"status": "cancelled", "file_counts": {"cancelled": 1, "total": 1}}, "of 1 that were attached"),
+    ],
+    ids=["failed", "all zero", "too many", "cancelled"],
+)
+async def test_s10_a_file_that_can_t_be_searched_is_an_error_before_the_question_is_asked(tmp_path, batch, words):
+    receipt = attachment(tmp_path, "receipt.pdf", FileUse.FILE_SEARCH)
+    working = {"status": "in_progress", "file_counts": {"in_progress": 1, "total": 1}}
+    async with wire.talking(tmp_path, FailedIndex(working, batch)) as (backend, server, journal):
+        report = await play_one(guide(tools=wire.TOOLS), backend, journal, (receipt,))
+    (turn,) = report.results[0].turns
+    assert (turn.outcome, report.exit_code, report.leftovers, journal.live) == (Outcome.ERRORED, 3, (), ())
+    assert words in turn.reason
+    assert "POST /responses" not in server.calls
+
+
+async def test_s10_a_store_that_is_gone_by_then_is_an_error_before_the_question_is_asked(tmp_path):
+    def answer(seen: Seen) -> list:
+        if seen.path.endswith("file_batches"):
+            return refusal(404, "No vector store found with id 'vs_1'.")
+        return service(seen)
+
+    service = Service()
+    receipt = attachment(tmp_path, "receipt.pdf", FileUse.FILE_SEARCH)
+    async with wire.talking(tmp_path, answer) as (backend, server, journal):
+        report = await play_one(guide(tools=wire.TOOLS), backend, journal, (receipt,))
+    assert report.count(Outcome.ERRORED) == 1
+    assert "No vector store found with id 'vs_1'." in report.results[0].turns[0].reason
+    assert "POST /responses" not in server.calls
+
+
+async def test_s3_every_call_of_a_play_is_answered_whatever_is_wrong_with_it(tmp_path):
+    calls = (
+        wire.call("rate", "c1", '{"to": "DKK"}'),
+        wire.call("nobody", "c2", "{}"),
+        wire.call("rate", "c3", '{"to": '),
+        wire.call("rate", "c4", '{"to": 1}'),
+        wire.call("hang", "c5", '{"to": "DKK"}'),
+    )
+    (tmp_path / "slow.py").write_text("def hang(to):\n    while True:\n        pass\n")
+    slow = {"file": tmp_path / "slow.py", "function": "hang", "root": tmp_path, "code": "slow.py:hang", "timeout": 1}
+    hanging = function("hang", answering=Answering(kind="python", settings=slow, location=HERE))
+    assistant = replace(guide(), functions=(function(), hanging))
+    keeper = wire.Keeper(wire.response(*calls), wire.response(wire.message(), id="resp_2"))
+    async with wire.talking(tmp_path, keeper) as (backend, server, journal):
+        report = await play_one(assistant, backend, journal, ())
+    outputs = {item["call_id"]: item["output"] for item in server.seen[1].json["input"]}
+    assert report.count(Outcome.PASSED) == 1
+    assert [outputs.pop("c1"), list(outputs)] == ["1", ["c2", "c3", "c4", "c5"]]
+    assert all(output.startswith("error: ") for output in outputs.values()), outputs
 
 
 # Sync ------------------------------------------------------------------------------------------------------------

@@ -341,7 +341,7 @@ async def test_a_language_model_behind_a_target_is_asked_and_named(tmp_path: Pat
     assert done.code == 0, done.out + done.err
     assert "answered by openai_compatible (llama3.2)" in done.out
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["inference"] == "openai_compatible (llama3.2)"
+    assert (report["inference"], report["sandbox"]) == ("openai_compatible (llama3.2)", "monty")
     assert report["scenarios"][0]["turns"][0]["run"]["answer"] == "It is 51."
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import json
 import signal
 import sys
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import embedded_brains
 import pytest
-from openai import AsyncOpenAI
+from openai import APIError, AsyncOpenAI, HttpxBinaryResponseContent, NotFoundError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The Assistants API is deprecated:DeprecationWarning"),
@@ -111,3 +113,53 @@ async def test_a_run_whose_process_was_killed_is_failed_on_a_later_read(tmp_path
     assert run.status == "failed"
     assert run.last_error is not None
     assert run.last_error.code == "server_error"
+
+
+class Diary:
+    """What a server has acknowledged, under the path where it must be found for ever after; None is gone for good."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, object] = {}
+
+    async def write(self, client: AsyncOpenAI) -> None:
+        """Makes, changes and deletes one thing after the other, until the server is gone."""
+        with contextlib.suppress(APIError):
+            for number in itertools.count():
+                text, metadata = f"Burger {number}", {"number": str(number)}
+                file = await client.files.create(file=("menu.txt", text.encode()), purpose="batch")
+                self.entries[f"/files/{file.id}/content"] = text
+                thread = await client.beta.threads.create(messages=[{"role": "user", "content": text}])
+                await client.beta.threads.update(thread.id, metadata=metadata)
+                self.entries[f"/threads/{thread.id}"] = metadata
+                conversation = await client.conversations.create(metadata=metadata)
+                await client.conversations.delete(conversation.id)
+                self.entries[f"/conversations/{conversation.id}"] = None
+                response = await client.responses.create(model="m", input=text, metadata=metadata)
+                self.entries[f"/responses/{response.id}"] = metadata
+
+    async def read(self, client: AsyncOpenAI) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for path in self.entries:
+            try:
+                answer = await client.get(path, cast_to=HttpxBinaryResponseContent)
+            except NotFoundError:
+                found[path] = None
+            else:
+                found[path] = answer.text if path.endswith("/content") else json.loads(answer.content)["metadata"]
+        return found
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")
+async def test_what_was_acknowledged_is_there_whenever_the_process_is_killed(tmp_path: Path) -> None:
+    diary = Diary()
+    for moment_s in (0.11, 0.23, 0.37, 0.53):
+        async with server_process(tmp_path, "echo") as (process, client):
+            assert await diary.read(client) == diary.entries
+            writing = [asyncio.create_task(diary.write(client)) for _ in range(4)]
+            await asyncio.sleep(moment_s)
+            process.send_signal(signal.SIGKILL)
+            await asyncio.gather(*writing)
+    async with server_process(tmp_path, "echo") as (_, client):
+        assert await diary.read(client) == diary.entries
+    assert len(diary.entries) > 8
+    assert None in diary.entries.values()

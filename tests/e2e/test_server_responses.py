@@ -232,6 +232,14 @@ async def test_a_response_in_the_background_is_cancelled(tmp_path: Path) -> None
     assert (made.status, cancelled.status, read.status) == ("queued", "cancelled", "cancelled")
 
 
+async def test_a_response_that_is_being_cancelled_elsewhere_can_be_cancelled_again(tmp_path: Path) -> None:
+    async with serve(tmp_path, Sleeper()) as client, serve(tmp_path, Sleeper()) as other:
+        made = await client.responses.create(model=MODEL, input="Hello", background=True)
+        statuses = [(await other.responses.cancel(made.id)).status for _ in range(2)]
+
+    assert statuses == ["cancelled", "cancelled"]
+
+
 async def test_only_a_response_in_the_background_can_be_cancelled(client: AsyncOpenAI) -> None:
     made = await client.responses.create(model=MODEL, input="Hello")
     with pytest.raises(openai.BadRequestError, match="Cannot cancel a synchronous response"):

@@ -179,6 +179,31 @@ async def test_nothing_is_left_of_a_file_in_the_request_that_can_not_be_read(tmp
     assert files.data == []
 
 
+@pytest.mark.parametrize(
+    ("more", "files"),
+    [
+        ({}, [{"type": "input_file", "filename": "a.txt", "file_data": "!"}]),
+        ({}, [{"type": "input_image", "file_id": "file-unknown"}]),
+        ({"previous_response_id": "resp_unknown"}, []),
+        ({"conversation": "conv_unknown"}, []),
+    ],
+)
+async def test_nothing_is_left_of_a_file_in_a_request_that_is_refused(
+    tmp_path: Path, more: dict[str, str], files: list[dict[str, str]]
+) -> None:
+    async with serve_in_sight(tmp_path, Actor(Answer(text="?"))) as (_, client):
+        items = ask("?", inline(b"kept", "menu.txt"), *files)
+        with pytest.raises(openai.APIStatusError):
+            await client.responses.create(model=MODEL, input=items, **more)
+        if files:
+            with pytest.raises(openai.APIStatusError):
+                await client.conversations.create(items=items)
+        left = await client.files.list()
+
+    assert left.data == []
+    assert [path.name for path in (tmp_path / "blobs").iterdir()] == ["arriving"]
+
+
 async def test_files_that_are_too_large_together_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(input_files, "MAX_INPUT_BYTES", 20)
     async with serve_in_sight(tmp_path, Actor(Answer(text="Yes."))) as (_, client):

@@ -105,6 +105,22 @@ async def test_a_response_is_followed_from_another_server_on_the_same_state(tmp_
         assert await reading == told[3:]
 
 
+async def test_who_follows_a_response_hears_of_the_death_of_the_server_that_worked_on_it(tmp_path: Path) -> None:
+    lifetimes = Lifetimes(lease_s=0.3)
+    async with (
+        serve_in_sight(tmp_path, Speaker("It is ", "39.25"), lifetimes=lifetimes) as (engine, client),
+        serve_in_sight(tmp_path, Actor(Answer(text="?")), lifetimes=lifetimes) as (_, other),
+    ):
+        made = await client.responses.create(model=MODEL, input="Hello", background=True)
+        reading = asyncio.create_task(retrieve(other, made.id))
+        await asyncio.sleep(0.1)
+        (run_id,) = engine.workers.object_ids
+        engine.store.hold(run_id, "a process that died", 0.0)
+        last = (await asyncio.wait_for(reading, 10))[-1]
+
+    assert (last["type"], last["response"]["status"]) == ("response.failed", "failed")
+
+
 @pytest.mark.parametrize("brain", [Searcher(), Coder()], ids=["file_search", "code_interpreter"])
 async def test_a_response_that_nobody_streamed_is_told_from_what_is_kept(tmp_path: Path, brain: Inference) -> None:
     async with serve_in_sight(tmp_path, brain) as (_, client):

@@ -177,6 +177,25 @@ def test_destroy_asks_for_the_namespace_and_takes_the_files_along(project: Proje
     assert "0 objects of sync" in project.run("list").out
 
 
+def test_destroy_says_what_plays_left_behind(project: Project) -> None:
+    (project.root / "scenarios").mkdir()
+    (project.root / "scenarios" / "one.yaml").write_text("assistant: guide\nsmoke: true\nturns: [{ask: Hello there}]\n")
+    project.run("play", "--keep")
+    done = project.run("destroy", "--confirm", "gates-1")
+    assert (done.code, done.out.splitlines()[1:]) == (
+        0,
+        [
+            "sync has nothing of 'gates-1' here",
+            "2 objects of plays left alone; `runner clean` removes what they left behind",
+        ],
+    )
+
+
+def test_what_runner_keeps_in_a_project_is_no_business_of_git(project: Project) -> None:
+    project.run("sync")
+    assert (project.root / ".runner" / ".gitignore").read_text() == "*\n"
+
+
 def test_a_replaced_file_is_deleted_once_nothing_uses_it(project: Project) -> None:
     project.run("sync")
     (project.root / "knowledge" / "city.md").write_text("The town hall opens at ten.")

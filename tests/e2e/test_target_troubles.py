@@ -330,3 +330,50 @@ async def test_a_server_without_conversations_is_told_how_to_go_on(project):
     done, seen = await play_on(answer, project, RESPONSES, "scenarios/talk.yaml", REMOTE_KEY=KEY)
     assert (done.code, [str(one) for one in seen]) == (3, ["POST /conversations"])
     assert "(for a server that keeps no conversations, set `history: replay`)" in plain(done.out)
+
+
+# The way there ----------------------------------------------------------------------------------------------------
+
+FAR = "{api: responses, base_url: 'https://far.invalid/v1'}"
+FAR_BRAIN = "{api: responses, server: embedded, inference: {base_url: 'https://far.invalid/v1', model: m}}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:9", "a proxy in the environment"),
+        ("HTTPS_PROXY", "carrier://pigeon-canary", "a proxy in the environment"),
+        ("HTTPS_PROXY", "http://me:canary-password@[::", "a proxy in the environment"),
+        ("HTTPS_PROXY", "http://me:canary-password@127.0.0.1:99999", "a proxy in the environment"),
+        ("SSL_CERT_FILE", "/nowhere/canary.pem", "the file that SSL_CERT_FILE"),
+        ("SSLKEYLOGFILE", "/nowhere/canary/log", "the file that SSL_CERT_FILE"),
+    ],
+)
+def test_what_the_environment_says_about_the_way_and_can_t_be_used_is_told(project, variable, value, words):
+    done = play(project, FAR, **{variable: value})
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err
+    done = play(project, FAR_BRAIN, "-x", **{variable: value})
+    assert done.code == 3
+    assert words in plain(done.out)
+
+
+def test_a_target_whose_host_can_be_read_in_two_ways_is_refused(project):
+    done = play(project, RESPONSES.replace("{url}", "https://[::1]x/v1"), REMOTE_KEY=KEY)
+    assert done.code == 2
+    assert "this is no address of a server" in done.err
+
+
+@pytest.mark.parametrize("verb", ["plan", "sync", "list", "clean", "play"])
+def test_a_secret_in_an_address_is_shown_by_no_verb(project, verb):
+    target = "{api: responses, base_url: 'http://127.0.0.1:9/${secret:PATH_WORD}/v1'}"
+    done = act(project, target, verb, PATH_WORD="canary-path-word")
+    assert done.code == 3
+    assert "http://127.0.0.1:9/[redacted]/v1" in plain(done.out + done.err)
+
+
+async def test_a_model_s_endpoint_that_redirects_is_told_as_that(project):
+    target = "{api: responses, server: embedded, inference: {base_url: '{url}', model: m}}"
+    moved = reply({}, 307, location="http://127.0.0.1:9/v1")
+    done, _ = await play_on(always(moved), project, target)
+    assert "it redirects, which is not followed" in plain(done.out)

@@ -101,3 +101,30 @@ def test_a_hundred_scenarios_are_validated(project):
         (project / "scenarios" / f"bill{number}.yaml").write_text(text)
     result = run("validate", cwd=project)
     assert (result.returncode, "102 scenarios" in result.stdout) == (0, True), result.stdout + result.stderr
+
+
+def test_a_mistake_is_told_even_where_there_is_no_scenario_yet(project):
+    shutil.rmtree(project / "scenarios")
+    assert run("validate", cwd=project).returncode == 5
+    path = project / "assistants.yaml"
+    path.write_text(path.read_text() + "  spare: {modle: m}\n")
+    result = run("validate", cwd=project)
+    assert (result.returncode, "unknown key 'modle'; did you mean 'model'?" in result.stderr) == (2, True), (
+        result.stderr
+    )
+
+
+def test_a_target_is_looked_at_when_it_is_named_and_no_key_is_needed(tmp_path):
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "one.yaml").write_text("assistant: guide\nturns: [{ask: Hi, expect: [contains: hi]}]\n")
+    (tmp_path / "assistants.yaml").write_text(
+        "version: 1\nnamespace: n-1\ntargets: {openai: {api: responses}}\n"
+        "assistants:\n  guide: {model: m, tools: [web_search]}\n"
+    )
+    assert run("validate", cwd=tmp_path).returncode == 0
+    assert run("validate", "--target", "openai", cwd=tmp_path).returncode == 0
+    embedded = run("validate", "--target", "embedded", cwd=tmp_path)
+    assert embedded.returncode == 2
+    assert embedded.stderr.startswith("assistants.yaml:5:29: assistants.guide.tools[0]: target 'embedded'"), (
+        embedded.stderr
+    )

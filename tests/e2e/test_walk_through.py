@@ -36,12 +36,19 @@ from the store: dinner.md has “Burger with mushrooms 19.50”.【4:0†dinner.
 results: ['dinner.md', 'lunch.md']
 passages: ['Burger with mushrooms 19.50']
 left: Lunch 1
+not taken: Error code: 400 - Files with extensions [.mp3] are not supported for retrieval. \
+See https://platform.openai.com/docs/assistants/tools/file-search/supported-files
+failed: invalid_file malformed
+failed: invalid_file it holds no text
 """
 SCRIPTED = """\
 Let| me| look.|
 Rome |is |warmer.|
 waits: requires_action
+not taken: Error code: 400 - Expected tool outputs
+not taken: Error code: 400 - Expected tool outputs
 completed - Rome is warmer.
+not taken: Error code: 400 - Runs in status "completed" do not accept tool outputs.
 downloaded: shares.csv ['Ann,12.50', 'Ben,7.25']
 outputs: ['4 degrees']
 outputs: ['21 degrees']

@@ -9,7 +9,8 @@ from recorded_comparison import Complaint, Event, Leeway, is_alike_count, is_tim
 
 RULES = (
     "An id stands for one object throughout: ours for the recorded one, one to one.",
-    "A time is a whole number of seconds where one was recorded, and null where null was.",
+    "A time is a whole number of seconds where one was recorded, and null where null was; it is as far from the"
+    " object's making as recorded, within ten minutes.",
     "Where indexing was recorded as `in_progress`, ours may have come further: the counts must still add up to the"
     " recorded total, none may have failed, and the object must be as it would be once completed.",
     "`usage_bytes` and `score` follow from a stand-in's content: nothing where nothing was recorded, else something;"
@@ -20,11 +21,27 @@ RULES = (
     " end.",
 )
 _FIXED = {"id", "index", "type"}
+_PACE_S = 600
 
 
 def _adds_up(_: Any, ours: Any) -> Complaint:
     is_true = ours["total_tokens"] == ours["prompt_tokens"] + ours["completion_tokens"]
     return None if is_true else f"{ours} does not add up"
+
+
+def keeps_time(recorded: Any, ours: Any) -> Complaint:
+    """What has happened, or is to come, is about as far from the object's making as recorded, and not before it."""
+    before, after = _times(recorded), _times(ours)
+    for name in before.keys() & after.keys():
+        if after[name] < 0 or abs(after[name] - before[name]) > _PACE_S:
+            return f"{name} is {after[name]} s after the making, and was {before[name]} s"
+    return None
+
+
+def _times(one: Any) -> dict[str, int]:
+    """In seconds since the making; none where that is not told."""
+    made = one.get("created_at")
+    return {} if made is None else {key: at - made for key, at in one.items() if key.endswith("_at") and at is not None}
 
 
 def _is_count(_: int, ours: int) -> Complaint:
@@ -60,6 +77,7 @@ def at_our_pace(recorded: Any, ours: Any) -> Any:
 LEEWAYS = (
     Leeway(place=r"(.*\.)?\w+_at", check=is_time),
     Leeway(place=r"(data\[\])?", expect=at_our_pace),
+    Leeway(place=r"(data\[\]|thread\.[a-z_.]+\[\])?", check=keeps_time),
     Leeway(place=r"(.*\.)?usage_bytes", check=is_alike_count),
     Leeway(place=r".*\.results\[\]\.score", check=_is_score),
     Leeway(place=r".*\.results", check=_has_best_first),

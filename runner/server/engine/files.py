@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import suppress
+from functools import partial
+
 from runner.server.engine.blobs import Arrival
 from runner.server.engine.container_records import ContainerFileRecord
 from runner.server.engine.engine import Engine
@@ -49,10 +53,19 @@ def delete_file(engine: Engine, file_id: str) -> None:
 
 
 def discard_content(engine: Engine, sha256: str) -> None:
-    """Within a transaction: take a content off the disk unless some file still has it."""
+    """Take a content off the disk unless some file still has it: not before it is written down that one has it no more.
+
+    If the process is killed in between, the content stays for nothing. The other way round, a file would be without it.
+    """
+    engine.store.after_commit(partial(_remove_unused, engine, sha256))
+
+
+def _remove_unused(engine: Engine, sha256: str) -> None:
     kinds: tuple[type[Record], ...] = (FileRecord, ContainerFileRecord)
-    if not any(engine.store.children(kind, matching={"sha256": sha256}) for kind in kinds):
-        engine.blobs.remove(sha256)
+    # What led here is done, whatever becomes of this.
+    with suppress(sqlite3.Error, OSError), engine.store.transaction():
+        if not any(engine.store.children(kind, matching={"sha256": sha256}) for kind in kinds):
+            engine.blobs.remove(sha256)
 
 
 def delete_files_of(engine: Engine, thread_id: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ class Store:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._afterwards: list[Callable[[], None]] = []
 
     def close(self) -> None:
         self._connection.close()
@@ -36,8 +37,20 @@ class Store:
         if self._connection.in_transaction:
             yield
             return
-        with transaction(self._connection):
-            yield
+        try:
+            with transaction(self._connection):
+                yield
+        except BaseException:
+            self._afterwards.clear()
+            raise
+        afterwards, self._afterwards = self._afterwards, []
+        for act in afterwards:
+            act()
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Have it done once the transaction that this is part of is written down, and never if it is taken back."""
+        with self.transaction():
+            self._afterwards.append(act)
 
     def insert(self, record: Record) -> None:
         self._connection.execute(

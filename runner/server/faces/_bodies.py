@@ -15,7 +15,7 @@ from runner.server.faces._errors import BadRequest
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 16 << 20
-MAX_DEPTH = 128
+MAX_DEPTH = 512
 
 _KINDS: Mapping[type, str] = {
     str: "a string",

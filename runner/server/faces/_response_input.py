@@ -2,53 +2,49 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 from runner.domain.files import MAX_FILE_BYTES
 from runner.server.engine.engine import Engine
-from runner.server.engine.files import delete_file, keep_file
 from runner.server.engine.input_files import prepare_files
 from runner.server.engine.items import NewItem, find_item
 from runner.server.engine.records import Attachment, FunctionCall, ImagePart, TextPart
-from runner.server.engine.refusals import Refusal
 from runner.server.engine.threads import NewMessage
 from runner.server.faces._bodies import Fields
 from runner.server.faces._errors import BadRequest
 from runner.server.faces._functions import MAX_OUTPUT
 from runner.server.faces._replies import Json
 from runner.server.faces._response_earlier import EARLIER, read_earlier
+from runner.server.faces._response_files import InlineFiles
 from runner.server.inference import Role
 
 MAX_ITEMS = 1000
 MAX_PARTS = 1000
 MAX_TEXT = 10 << 20
-INLINE_LIFETIME_S = 30 * 86_400
 _ROLES = ("user", "assistant", "system", "developer")
 _TYPES = ("message", "function_call", "function_call_output", "item_reference", *EARLIER)
 _PARTS = ("input_text", "input_image", "input_file", "output_text", "refusal")
 _DETAILS = ("auto", "low", "high", "original")
 
 
-async def read_input(engine: Engine, body: Fields, name: str, *, most: int = MAX_ITEMS) -> tuple[NewItem, ...]:
+async def read_input(inline: InlineFiles, body: Fields, name: str, *, most: int = MAX_ITEMS) -> tuple[NewItem, ...]:
     """A text is one message of the user's. Raises BadRequest."""
     if isinstance(body.values.get(name), str):
         text = body.text(name, longest=MAX_TEXT) or ""
         return (_message(Role.USER, ({"type": "input_text", "text": text},), (TextPart(text=text),), ()),)
-    items = tuple([await _read_item(engine, item) for item in body.objects(name, most=most) or ()])
+    items = tuple([await _read_item(inline, item) for item in body.objects(name, most=most) or ()])
     attachments = (one for item in items if item.message is not None for one in item.message.attachments)
-    await prepare_files(engine, (one.file_id for one in attachments if one.is_input))
+    await prepare_files(inline.engine, (one.file_id for one in attachments if one.is_input))
     return items
 
 
-async def _read_item(engine: Engine, item: Fields) -> NewItem:
+async def _read_item(inline: InlineFiles, item: Fields) -> NewItem:
     default = "item_reference" if "id" in item.values and "role" not in item.values else "message"
     kind = item.choice("type", _TYPES) or default
     if kind == "message":
-        return await _read_message(engine, item)
+        return await _read_message(inline, item)
     if kind == "item_reference":
-        return _read_reference(engine, item)
+        return _read_reference(inline.engine, item)
     if kind == "function_call":
         return _read_call(item)
     if kind in EARLIER:
@@ -116,7 +112,7 @@ def _read_output_text(item: Fields) -> str:
     return "\n".join(texts)
 
 
-async def _read_message(engine: Engine, item: Fields) -> NewItem:
+async def _read_message(inline: InlineFiles, item: Fields) -> NewItem:
     item.only("type", "id", "status", "role", "content", "phase")
     item.need("role")
     role = item.choice("role", _ROLES) or ""
@@ -125,7 +121,7 @@ async def _read_message(engine: Engine, item: Fields) -> NewItem:
     attachments: list[Attachment] = []
     if isinstance(item.values.get("content"), list):
         for part in item.objects("content", most=MAX_PARTS) or ():
-            shown, meant = await _read_part(engine, part)
+            shown, meant = await _read_part(inline, part)
             bodies.append(shown)
             if isinstance(meant, Attachment):
                 attachments.append(meant)
@@ -161,13 +157,13 @@ def _message(
     return NewItem(body=body, message=NewMessage(role=role, parts=seen, attachments=attachments))
 
 
-async def _read_part(engine: Engine, part: Fields) -> tuple[Json, TextPart | ImagePart | Attachment]:
+async def _read_part(inline: InlineFiles, part: Fields) -> tuple[Json, TextPart | ImagePart | Attachment]:
     part.need("type")
     kind = part.choice("type", _PARTS) or ""
     if kind == "input_image":
         return _read_image(part)
     if kind == "input_file":
-        return await _read_file(engine, part)
+        return await _read_file(inline, part)
     part.refuse("prompt_cache_breakpoint")
     if kind == "refusal":
         part.only("type", "refusal", "prompt_cache_breakpoint")
@@ -191,7 +187,7 @@ def _read_image(part: Fields) -> tuple[Json, ImagePart]:
     return body, ImagePart(file_id=file_id, url=url, detail=detail)
 
 
-async def _read_file(engine: Engine, part: Fields) -> tuple[Json, Attachment]:
+async def _read_file(inline: InlineFiles, part: Fields) -> tuple[Json, Attachment]:
     part.only("type", "file_id", "file_data", "filename", "file_url", "detail", "prompt_cache_breakpoint")
     part.refuse("file_url", "prompt_cache_breakpoint")
     part.choice("detail", ("auto", "low", "high"))
@@ -200,27 +196,5 @@ async def _read_file(engine: Engine, part: Fields) -> tuple[Json, Attachment]:
         raise BadRequest("Use either 'file_id' or 'file_data'.", param=part.path, code="invalid_value")
     name: Json = {} if file_id else {"filename": part.text("filename")}
     body: Json = {"type": "input_file", "file_id": file_id, **name}
-    kept_id = file_id or await _keep_inline(engine, part, content or "")
+    kept_id = file_id or await inline.keep(part, content or "")
     return body, Attachment(file_id=kept_id, tools=(), is_input=True)
-
-
-async def _keep_inline(engine: Engine, part: Fields, content: str) -> str:
-    """A file that came in the request itself: it is kept as an upload, for a month, if it can be read."""
-    filename = part.needed_text("filename", longest=512)
-    encoded = content.rpartition(",")[2] if content.startswith("data:") else content
-    try:
-        decoded = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise part.invalid("file_data", "expected base64-encoded data.", "invalid_value") from error
-
-    async def chunks() -> AsyncIterator[bytes]:
-        yield decoded
-
-    arrival = await engine.blobs.receive(chunks())
-    file = keep_file(engine, arrival, filename=filename, purpose="user_data", lifetime_s=INLINE_LIFETIME_S)
-    try:
-        await prepare_files(engine, [file.id])
-    except Refusal:
-        delete_file(engine, file.id)
-        raise
-    return file.id

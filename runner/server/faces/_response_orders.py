@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.server.engine.engine import Engine
 from runner.server.engine.records import Brief
 from runner.server.engine.responses import ResponseOrder
 from runner.server.faces._bodies import Fields
 from runner.server.faces._errors import BadRequest
 from runner.server.faces._metadata import read_metadata
 from runner.server.faces._replies import Json
+from runner.server.faces._response_files import InlineFiles
 from runner.server.faces._response_input import read_input
 from runner.server.faces._response_items import EVERYTHING
 from runner.server.faces._response_settings import DEFAULT_VERBOSITY, as_chat_format, read_reasoning, read_text
@@ -55,7 +55,7 @@ class Wanted:
     is_padded: bool
 
 
-async def read_order(engine: Engine, body: Fields) -> Wanted:
+async def read_order(inline: InlineFiles, body: Fields) -> Wanted:
     body.only(*_READ, *_NOTED, *_HARMLESS)
     for name, harmless in _HARMLESS.items():
         body.refuse(name, harmless=harmless)
@@ -102,7 +102,7 @@ async def read_order(engine: Engine, body: Fields) -> Wanted:
         "truncation": truncation,
         **{name: body.text(name, longest=256) for name in _NOTED},
     }
-    items = await read_input(engine, body, "input")
+    items = await read_input(inline, body, "input")
     if not items and previous_id is None and conversation_id is None:
         body.need("input")
         raise body.invalid("input", "expected at least one item.", "invalid_value")

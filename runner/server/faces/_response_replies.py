@@ -1,4 +1,4 @@
-"""Starting a response, and answering with it: at once, when it is over, or as a stream."""
+"""Answering with a response: at once, when it is over, or as a stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runner.server.engine.paging import PageRequest
 from runner.server.engine.records import RunRecord
 from runner.server.engine.refusals import Refusal
 from runner.server.engine.response_records import ResponseRecord
-from runner.server.engine.responses import delete_response, run_of, start_response
+from runner.server.engine.responses import delete_response, run_of
 from runner.server.faces._replies import Json, json_reply, list_body, poll_pace_ms
 from runner.server.faces._response_bodies import render_response
 from runner.server.faces._response_items import render_output, show_item
@@ -22,8 +22,8 @@ from runner.server.faces._response_recordings import Recordings, show_events, wa
 from runner.server.faces._response_streams import ResponseStream
 
 
-async def answer_order(engine: Engine, recordings: Recordings, wanted: Wanted) -> Response:
-    response = start_response(engine, wanted.order)
+async def answer_order(engine: Engine, recordings: Recordings, response: ResponseRecord, wanted: Wanted) -> Response:
+    """For a response that has just been started: nothing was told of it yet."""
     if wanted.is_streamed or response.in_background:
         recordings.begin(response)
     _keep_output_at_end(engine, response)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -12,6 +14,8 @@ from starlette.types import Receive, Scope, Send
 from runner.server.engine.engine import Engine
 from runner.server.engine.feed import Event, RunChanged
 from runner.server.engine.records import RunRecord
+from runner.server.engine.refusals import Damaged
+from runner.server.engine.settling import settle
 from runner.server.faces._replies import Json
 from runner.server.faces._run_events import RunEvents, WireEvent
 
@@ -35,12 +39,14 @@ class Subscription:
     async def next(self) -> Event | None:
         """What is told next; None if the run is gone.
 
-        Where nothing is told for a while, the run is looked up: another process may have changed it.
+        Where nothing is told for a while, the run is looked up: another process may have changed it, or have died.
         """
         while True:
             try:
                 return await asyncio.wait_for(self._events.get(), self._engine.lifetimes.renewal_s)
             except TimeoutError:
+                with suppress(sqlite3.Error, Damaged):
+                    settle(self._engine)
                 run = self._engine.store.find(RunRecord, self._run_id)
                 return None if run is None else RunChanged(run=run)
 

@@ -15,6 +15,7 @@ from runner.server.engine.response_records import ConversationRecord, ItemRecord
 from runner.server.faces._bodies import read_body, read_query
 from runner.server.faces._paging import PAGE_PARAMETERS, read_page
 from runner.server.faces._replies import json_reply, list_body
+from runner.server.faces._response_files import InlineFiles
 from runner.server.faces._response_input import read_input
 from runner.server.faces._response_items import show_item
 from runner.server.faces._response_orders import read_include
@@ -41,7 +42,8 @@ def routes(engine: Engine) -> list[Route]:
         body.only("items")
         body.need("items")
         conversation = find(request)
-        added = add_items(engine, conversation.id, await read_input(engine, body, "items", most=MAX_ITEMS))
+        with InlineFiles(engine) as inline:
+            added = add_items(engine, conversation.id, await read_input(inline, body, "items", most=MAX_ITEMS))
         return json_reply(list_body([show_item(item.body, include) for item in added], has_more=False))
 
     async def browse(request: Request) -> Response:

@@ -13,6 +13,7 @@ from runner.server.engine.response_records import ConversationRecord
 from runner.server.faces._bodies import read_body
 from runner.server.faces._metadata import read_metadata
 from runner.server.faces._replies import Json, json_reply, unix_seconds
+from runner.server.faces._response_files import InlineFiles
 from runner.server.faces._response_input import read_input
 
 MAX_ITEMS = 20
@@ -26,8 +27,10 @@ def routes(engine: Engine) -> list[Route]:
         body = await read_body(request)
         body.only("items", "metadata")
         metadata = read_metadata(body) or {}
-        items = await read_input(engine, body, "items", most=MAX_ITEMS)
-        return json_reply(render_conversation(create_conversation(engine, items, metadata)))
+        with InlineFiles(engine) as inline:
+            items = await read_input(inline, body, "items", most=MAX_ITEMS)
+            conversation = create_conversation(engine, items, metadata)
+        return json_reply(render_conversation(conversation))
 
     async def retrieve(request: Request) -> Response:
         return json_reply(render_conversation(find(request)))

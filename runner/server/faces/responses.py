@@ -8,10 +8,11 @@ from starlette.routing import Route
 
 from runner.server.engine.engine import Engine
 from runner.server.engine.response_records import ItemRecord
-from runner.server.engine.responses import cancel_response, delete_response, need_response
+from runner.server.engine.responses import cancel_response, delete_response, need_response, start_response
 from runner.server.faces._bodies import read_body, read_flag, read_number, read_query
 from runner.server.faces._paging import PAGE_PARAMETERS, read_page
 from runner.server.faces._replies import json_reply
+from runner.server.faces._response_files import InlineFiles
 from runner.server.faces._response_orders import read_include, read_order
 from runner.server.faces._response_recordings import Recordings, show_events
 from runner.server.faces._response_replies import answer_order, reply_items, reply_response
@@ -24,7 +25,11 @@ def routes(engine: Engine) -> list[Route]:
     recordings = Recordings(engine)
 
     async def create(request: Request) -> Response:
-        return await answer_order(engine, recordings, await read_order(engine, await read_body(request)))
+        body = await read_body(request)
+        with InlineFiles(engine) as inline:
+            wanted = await read_order(inline, body)
+            response = start_response(engine, wanted.order)
+        return await answer_order(engine, recordings, response, wanted)
 
     async def retrieve(request: Request) -> Response:
         query = read_query(request, INCLUDE, "stream", "starting_after", "include_obfuscation")

@@ -28,6 +28,7 @@ Hear = Callable[[str], Awaitable[None]]
 _CONNECT_S = 10.0
 _NO_KEY = "none"
 _LONGEST_MESSAGE = 500
+_NO_JSON = (json.JSONDecodeError, UnicodeDecodeError, RecursionError)
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -94,6 +95,7 @@ class OpenAICompatibleInference:
         return Turnout(move=self._fail("server_error", f"its model called tools wrongly twice: {mistake}"), spent=spent)
 
     async def _ask(self, body: Json, marks: MarkReader, hear: Hear | None) -> Reply | Fail:
+        import httpx2
         import openai
 
         reply = Reply()
@@ -104,8 +106,10 @@ class OpenAICompatibleInference:
             await _tell(marks.finish(), hear)
         except NoReply as error:
             return self._fail("server_error", str(error))
-        except json.JSONDecodeError:
+        except _NO_JSON:
             return self._fail("server_error", "it sent text that is no JSON where a chat completion belongs")
+        except httpx2.HTTPError as error:
+            return self._explain_connection(error)
         except openai.APIError as error:
             return self._explain(error)
         if reply.model:
@@ -134,6 +138,7 @@ class OpenAICompatibleInference:
             await stream.close()
 
     async def _post_for_embeddings(self, body: Json) -> object:
+        import httpx2
         import openai
 
         try:
@@ -143,7 +148,9 @@ class OpenAICompatibleInference:
             raise EmbeddingFailed(str(error)) from error
         except openai.APIError as error:
             raise EmbeddingFailed(self._explain(error).message) from error
-        except json.JSONDecodeError as error:
+        except httpx2.HTTPError as error:
+            raise EmbeddingFailed(self._explain_connection(error).message) from error
+        except _NO_JSON as error:
             raise EmbeddingFailed("the endpoint sent text that is no JSON") from error
 
     async def _open(self) -> openai.AsyncOpenAI:
@@ -162,10 +169,14 @@ class OpenAICompatibleInference:
             case openai.APITimeoutError():
                 return self._fail("server_error", f"there was no connection within {_CONNECT_S:g} s; is it running?")
             case openai.APIConnectionError():
-                return self._fail("server_error", f"the connection failed ({error.__cause__ or said}); is it running?")
+                return self._explain_connection(error.__cause__ or said)
             case openai.APIStatusError(status_code=status):
                 return self._explain_status(status, _describe_page(error) or said)
         return self._fail("server_error", f"it broke off with an error: {said}")
+
+    def _explain_connection(self, reason: object) -> Fail:
+        """Also what httpx2 raises where the SDK lets it through: in the body of a refusal."""
+        return self._fail("server_error", f"the connection failed ({reason}); is it running?")
 
     def _explain_status(self, status: int, said: str) -> Fail:
         meaning = {

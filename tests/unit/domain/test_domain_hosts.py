@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.domain.hosts import is_azure, is_loopback, is_openai
+from runner.domain.hosts import is_authority, is_azure, is_loopback, is_openai
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.1.2.3", "::1"])
@@ -35,3 +35,16 @@ def test_azure_is_known_by_its_domains():
     assert is_azure("mine.services.ai.azure.com")
     assert not is_azure("openai.azure.com.example")
     assert not is_azure("api.openai.com")
+
+
+@pytest.mark.parametrize("text", ["host", "a-b.example.", "127.0.0.1:80", "[::1]:8000", "münchen.example", "my_host:1"])
+def test_a_host_with_or_without_a_port_is_one(text):
+    assert is_authority(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ":80", "[::1]x", "[::1%25lo]", "evil.example\\.api.openai.com", "a%2eb", "a b", "*", "x@host", "a:b", "a:1:2"],
+)
+def test_what_others_may_read_as_another_host_is_none(text):
+    assert not is_authority(text)

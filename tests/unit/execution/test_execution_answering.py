@@ -63,6 +63,7 @@ async def test_no_arguments_at_all_are_none():
         (call("[1]"), "error: the arguments are not a JSON object"),
         (call('"to"'), "error: the arguments are not a JSON object"),
         (call('{"to": NaN}'), "error: the arguments are not JSON: NaN is no number"),
+        (call('{"to": 1e999}'), "error: the arguments are not JSON: 1e999 is too large a number"),
         (call('{"to": 1}'), "error: the arguments are not as declared: to: 1 is not of type 'string'"),
         (call("{}"), "error: the arguments are not as declared: 'to' is a required property"),
         (call("[" * 200_000), "error: the arguments are not JSON: "),

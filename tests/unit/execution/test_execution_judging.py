@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
+from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.location import Location
 from runner.domain.scenario import Expectation, Turn
 from runner.domain.verdict import Outcome
@@ -56,6 +56,13 @@ def test_nothing_passes_on_an_unexpected_ending_not_even_a_negative_check(
 def test_a_run_that_failed_says_why_with_the_code_of_the_api() -> None:
     run = replace(ANSWERED, status=RunStatus.FAILED, error="try later", error_code="server_error")
     assert judge_turn(turn_expecting(), run).reason == "the run ended as failed (server_error): try later"
+
+
+def test_a_call_that_did_not_complete_is_named_beside_the_ending_that_it_led_to() -> None:
+    steps = (Step(tool="rate", completed=False, output="error: KeyError: 'NOK'"), Step(tool="other", completed=True))
+    run = replace(ANSWERED, declined="No language model is connected.", steps=steps)
+    reason = judge_turn(turn_expecting(), run).reason
+    assert reason.endswith("could not answer this; rate did not complete: error: KeyError: 'NOK'")
 
 
 def test_a_broken_check_is_an_error_not_a_failure() -> None:

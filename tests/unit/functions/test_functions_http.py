@@ -79,12 +79,19 @@ def test_only_an_address_and_this_machine_are_named_so_that_there_is_no_mistake(
 
 @pytest.mark.parametrize(
     "ip", ["10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "::1", "fe80::1", "fd00::1",
-           "::ffff:127.0.0.1", "0.0.0.0", "224.0.0.1"]
+           "::ffff:127.0.0.1", "0.0.0.0", "224.0.0.1", "::127.0.0.1", "::ffff:0:10.0.0.1", "64:ff9b::10.0.0.1",
+           "64:ff9b:1::a00:1", "2002:a00:1::", "fec0::1"]
 )  # fmt: skip
 async def test_every_kind_of_private_address_is_one(ip):
     address = urlsplit(f"https://[{ip}]/" if ":" in ip else f"https://{ip}/")
     with pytest.raises(FunctionFailed, match="private network"):
         await find_routes(address, may_be_private=False)
+
+
+@pytest.mark.parametrize("ip", ["8.8.8.8", "2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::"])
+async def test_a_public_address_is_none_in_whatever_way_it_is_written(ip):
+    address = urlsplit(f"https://[{ip}]/" if ":" in ip else f"https://{ip}/")
+    assert len(await find_routes(address, may_be_private=False)) == 1
 
 
 async def test_one_private_address_among_public_ones_is_enough_to_refuse(monkeypatch):
@@ -150,6 +157,8 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch):
         ({"url": "ftp://host/x"}, "is no address"),
         ({"url": "rates.example/x"}, "is no address"),
         ({"url": "https://[::1/x"}, "is no address"),
+        ({"url": "https://[::1]x/"}, "is no name of a host"),
+        ({"url": "https://evil.example\\.rates.example/"}, "is no name of a host"),
         ({"url": "https://exämple.org/"}, "is no address"),
         ({"url": "https://host/a b"}, "is no address"),
         ({"url": "https://{host}/x"}, "only stand in the path"),

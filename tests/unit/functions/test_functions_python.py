@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed
-from runner.functions.python import Answerer, locate
+from runner.functions.python import SCHEMA, Answerer, locate
 
 
 class Files:
@@ -225,3 +226,9 @@ async def _have_ended(threads: set[threading.Thread]) -> bool:
             return True
         await asyncio.sleep(0.02)
     return False
+
+
+def test_a_line_break_is_no_part_of_a_function_s_name():
+    pattern = SCHEMA["properties"]["call"]["pattern"]
+    assert re.search(pattern, "tools/rates.py:rate")
+    assert not re.search(pattern, "tools/rates.py:rate\n")

@@ -67,6 +67,18 @@ def test_a_call_that_did_not_complete_is_not_taken_for_one_that_did() -> None:
     assert "= You pay $39.25.  [mcp dice.roll (not completed), file_search]" in text
 
 
+def test_a_sandbox_other_than_the_usual_one_is_named() -> None:
+    stream = io.StringIO()
+    started = PlayStarted(target="t", api="assistants", inference="scripted", planned=1, sandbox="wasi")
+    for event in (started, replace(started, sandbox="monty")):
+        Console(stream, Redactor(()), is_quiet=True).on_event(event)
+    first, second = stream.getvalue().splitlines()
+    assert (first, second) == (
+        f"{second} · code runs in the sandbox wasi",
+        "target t · assistants api · answered by scripted",
+    )
+
+
 def test_offline_rules_are_never_taken_for_a_model() -> None:
     assert "offline rules, not a language model" in shown(PASSED).splitlines()[0]
 
@@ -125,6 +137,14 @@ def test_whatever_else_comes_from_files_or_from_afar_does_not_reach_the_terminal
     for forbidden in ("\x1b", "\x07", "\u202e"):
         assert forbidden not in text
     assert not any(line.lstrip().startswith("::") for line in text.splitlines())
+
+
+def test_what_is_left_behind_several_times_is_told_once() -> None:
+    stream = io.StringIO()
+    report = Report(target="t", api="responses", inference="", planned=0, results=(), leftovers=("one", "two", "two"))
+    Console(stream, Redactor(())).on_event(PlayFinished(report=report))
+    lines = [line for line in stream.getvalue().splitlines() if line]
+    assert lines[:2] == ["left behind  one", "left behind  two (2 times)"]
 
 
 def test_a_secret_in_an_answer_is_redacted() -> None:

@@ -230,3 +230,22 @@ def test_no_document_breaks_the_rules(text: str) -> None:
 def test_an_output_with_something_after_the_number_is_not_sure() -> None:
     with pytest.raises(NotSure):
         read_output("5.30\nwarning: something")
+
+
+@pytest.mark.parametrize(
+    ("text", "answered"),
+    [
+        ("Delivery date: 2026-06-14\nDelivery week: 25", True),
+        ("Delivery date: 2026-06-14\nAgain\nDelivery date: 2026-06-14", True),
+        ("Delivery date: 2026-06-14\nDelivery date: 2026-06-15", False),
+        ("Earliest delivery date: 2026-06-14", False),
+        ("Delivery date:\n2026-06-14", False),
+    ],
+)
+def test_a_line_that_is_labelled_as_asked_for_answers_if_it_is_the_only_one(text: str, answered: bool) -> None:
+    passage = Passage(file_id="f", filename="a.txt", score=0.5, text=text)
+    move = choose_move(scene("What is the delivery date?", searched(passage)))
+
+    assert isinstance(move, Answer)
+    assert move.declined is not answered
+    assert answered is ("2026-06-14" in move.text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,24 @@ async def test_what_code_writes_again_keeps_its_id_and_loses_the_old_content(tmp
         assert on_disk(tmp_path) == 1
         forget_removed(engine, container.id, ("sub/a.txt", "never/there"))
         assert on_disk(tmp_path) == 0
+
+
+async def test_what_was_not_written_down_to_its_end_leaves_the_old_contents(tmp_path: Path) -> None:
+    async with engine_at(tmp_path) as engine:
+        container = create_container(engine, NewContainer(name="one"))
+        keep_written(engine, container.id, await arrive(engine, b"old"), "a.txt")
+        keep_written(engine, container.id, await arrive(engine, b"other"), "b.txt")
+        newer = await arrive(engine, b"new")
+        with suppress(InterruptedError), engine.store.transaction():
+            keep_written(engine, container.id, newer, "a.txt")
+            forget_removed(engine, container.id, ["b.txt"])
+            raise InterruptedError
+        assert files_of(engine, container) == {"a.txt": b"old", "b.txt": b"other"}
+
+        keep_written(engine, container.id, await arrive(engine, b"new"), "a.txt")
+        forget_removed(engine, container.id, ["b.txt"])
+        assert files_of(engine, container) == {"a.txt": b"new"}
+        assert on_disk(tmp_path) == 1
 
 
 async def test_copies_are_made_once_for_auto_and_as_often_as_the_client_asks(tmp_path: Path) -> None:

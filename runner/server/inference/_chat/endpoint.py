@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
-from runner.domain.hosts import is_loopback
+from runner.domain.hosts import is_authority, is_loopback
 from runner.errors import UsageError
 
 TIMEOUT_S = 300.0
@@ -52,7 +52,9 @@ def read_endpoint(settings: Mapping[str, object]) -> Endpoint:
 def _read_address(base_url: str) -> SplitResult:
     try:
         address = urlsplit(base_url)
-        is_usable = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+        if address.username or address.password:
+            raise UsageError("the inference's base_url has a user name or password in it; give it a key instead")
+        is_usable = address.scheme in ("http", "https") and is_authority(address.netloc) and address.port != 0
     except ValueError:
         is_usable = False
     if not is_usable:

@@ -53,6 +53,9 @@ _HARMLESS = re.compile(
     r"|^(?:here is|this is|i (?:have )?(?:attached|uploaded|sent you)|attached is|see) (?:my|our|the|a|an)?[\w ]*$"
 )
 _ON_PAPER = re.compile(rf" (?:on|in|from|according to) (?:the|my|our|this) (?:attached )?(?:{PAPERS})$")
+# Of two words and more: a single one, as "total", stands for too much.
+_WHAT_IS_THE = re.compile(r"what (?:is|was) (?:the|my|our) (?P<label>[a-z]+(?: [a-z]+){1,3})")
+_LABELLED = re.compile(r"\s*(?P<label>[A-Za-z]+(?: [A-Za-z]+){1,3}) ?: *(?=\S)")
 MAX_QUOTE = 300
 
 
@@ -94,6 +97,8 @@ def _lookup(question: str, wanted: Wanted, found: re.Match[str]) -> Lookup | Non
 def find_fact(lookup: Lookup, documents: Sequence[Document]) -> Fact:
     """The one thing that the documents say about it. Raises NotSure if there is none, or more than one."""
     for group in by_tier(documents):
+        if labelled := _find_labelled(lookup, group):
+            return labelled
         found = [
             (sentence, document)
             for document in group
@@ -107,6 +112,20 @@ def find_fact(lookup: Lookup, documents: Sequence[Document]) -> Fact:
         if facts:
             return facts[0]
     raise NotSure("no passage was found that surely tells it")
+
+
+def _find_labelled(lookup: Lookup, documents: Sequence[Document]) -> Fact | None:
+    """The one line "Delivery date: ..." for the question "what is the delivery date"; None if there are others."""
+    asked = _WHAT_IS_THE.fullmatch(lookup.text)
+    if asked is None:
+        return None
+    facts = {
+        line.strip(): Fact(quote=line.strip(), value="", document=document)
+        for document in documents
+        for line in document.lines
+        if len(line) <= MAX_QUOTE and (found := _LABELLED.match(line)) and found["label"].lower() == asked["label"]
+    }
+    return next(iter(facts.values())) if len(facts) == 1 else None
 
 
 def _covers(sentence: Sentence, lookup: Lookup) -> bool:
