@@ -24,13 +24,17 @@ class TurnResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioResult:
-    """A scenario that was played, as far as it came; `reason` is set when it could not begin."""
+    """A scenario that was played, as far as it came; `reason` is set when it could not begin.
+
+    `retried` are the API's codes of failed runs after which it was played again, from the start in a fresh thread.
+    """
 
     scenario: Scenario
     outcome: Outcome
     turns: tuple[TurnResult, ...] = ()
     reason: str = ""
     duration_s: float = 0.0
+    retried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

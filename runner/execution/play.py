@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from runner.backends import Backend
@@ -52,6 +52,7 @@ class Surroundings:
     emit: Callable[[PlayEvent], None]
     clock: Callable[[], float]
     interruption: Interruption
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clean: Callable[[str], str] = field(default=lambda text: text)
 
 
@@ -80,7 +81,7 @@ async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayO
     )
     cleaner = Cleaner(around.backend, around.journal, keeps=options.keeps)
     emit = _journaling(around.emit, around.journal)
-    player = Player(around.backend, stage, cleaner, emit=emit, clock=around.clock)
+    player = Player(around.backend, stage, cleaner, emit=emit, clock=around.clock, sleep=around.sleep)
 
     async def play_one(scenario: Scenario) -> ScenarioResult:
         assistant = project.find_assistant(scenario.assistant)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from runner.backends import Backend, Question
 from runner.domain.assistant import Assistant
@@ -14,6 +14,7 @@ from runner.domain.verdict import Outcome, worst
 from runner.errors import RemoteError
 from runner.execution.cleaning import Cleaner
 from runner.execution.judging import judge_turn
+from runner.execution.retries import MOST_RETRIES, PAUSES_S, find_passing_cause
 from runner.execution.stage import Stage
 from runner.sync import explain
 
@@ -31,17 +32,38 @@ class Player:
         *,
         emit: Callable[[PlayEvent], None],
         clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._backend = backend
         self._stage = stage
         self._cleaner = cleaner
         self._emit = emit
         self._clock = clock
+        self._sleep = sleep
 
     async def play(self, scenario: Scenario, assistant: Assistant) -> ScenarioResult:
         """The result of a scenario. A RemoteError ends it as ERRORED, and stays in its turn as `cause`."""
         self._emit(ScenarioStarted(scenario=scenario))
         started = self._clock()
+        turns = await self._play_turns(scenario, assistant)
+        retried: list[str] = []
+        while len(retried) < MOST_RETRIES and (cause := find_passing_cause(turns)):
+            retried.append(cause)
+            await self._sleep(PAUSES_S[cause])
+            turns = await self._play_turns(scenario, assistant)
+        result = ScenarioResult(
+            scenario=scenario,
+            outcome=worst(tuple(turn.outcome for turn in turns)),
+            turns=turns,
+            reason=_describe_rest(len(turns), len(scenario.turns)),
+            duration_s=self._clock() - started,
+            retried=tuple(retried),
+        )
+        self._emit(ScenarioFinished(result=result))
+        return result
+
+    async def _play_turns(self, scenario: Scenario, assistant: Assistant) -> tuple[TurnResult, ...]:
+        """One attempt, in a thread of its own."""
         conversation = _Conversation(self._backend, self._stage, scenario, assistant)
         turns: list[TurnResult] = []
         try:
@@ -53,15 +75,7 @@ class Player:
                     break
         finally:
             self._cleaner.release(conversation.thread_id, conversation.store_id)
-        result = ScenarioResult(
-            scenario=scenario,
-            outcome=worst(tuple(turn.outcome for turn in turns)),
-            turns=tuple(turns),
-            reason=_describe_rest(len(turns), len(scenario.turns)),
-            duration_s=self._clock() - started,
-        )
-        self._emit(ScenarioFinished(result=result))
-        return result
+        return tuple(turns)
 
     async def _play_turn(self, conversation: _Conversation, turn: Turn) -> TurnResult:
         try:

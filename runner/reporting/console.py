@@ -89,6 +89,8 @@ class Console:
     def _print_scenario(self, result: ScenarioResult) -> None:
         word = (f"{result.outcome.value.upper():8}", _STYLES[result.outcome])
         self._print(word, f" {self._line(result.scenario.name)}  ", (f"{result.duration_s:.2f} s", "dim"))
+        if result.retried:
+            self._print_field("~", f"played again after {', '.join(result.retried)}", width=2)
         if result.outcome in _SHOWN_AT_THE_END:
             return
         for turn in result.turns:

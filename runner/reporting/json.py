@@ -76,6 +76,7 @@ def _scenario(result: ScenarioResult) -> dict[str, object]:
         "outcome": result.outcome.value,
         "reason": result.reason,
         "duration_s": round(result.duration_s, 3),
+        "retried": list(result.retried),
         "turns": [_turn(turn) for turn in result.turns],
     }
 

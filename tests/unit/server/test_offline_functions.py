@@ -346,3 +346,9 @@ async def test_a_call_is_what_the_run_asked_for():
         assert isinstance(turnout.move, UseTools)
     turnout = await create({}).decide(scene(question, RATE, WEATHER, tool_choice="get_weather"))
     assert isinstance(turnout.move, Answer)
+
+
+def test_a_short_code_is_no_word_in_small_letters():
+    cost = function("shipping_cost", "The shipping cost to a country.", country={**TEXT, "enum": ["DE", "SE", "IS"]})
+    assert called("What is the shipping cost to DE?", cost) == ("shipping_cost", {"country": "DE"})
+    assert called("What is the shipping cost to IS?", cost) == ("shipping_cost", {"country": "IS"})

@@ -23,6 +23,7 @@ _DATE = re.compile(rf"\b(?:\d{{4}}-\d\d-\d\d|\d{{1,2}} (?:{_MONTH}) \d{{4}}|(?:{
 _DATE_FORMATS = ("%Y-%m-%d", "%d %B %Y", "%B %d, %Y")
 _QUOTED = re.compile(r'"([^"]{1,200})"')
 _CODE = re.compile(rf"(?<![\d.,])(?<![\d.,] )\b(?:{'|'.join(CODES)})\b(?! ?\d)")
+_LONGEST_CODE = 3
 _EURO = re.compile(r"(?<![\d.,])(?<![\d.,] )\beuros?\b", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"\b(?=[A-Z0-9-]*[A-Z])(?:[A-Z0-9]+-)*[A-Z0-9]{3,}(?:-[A-Z0-9]+)*\b")
 _NO_NAME = rf"(?!(?:I|{_MONTH}|{_DAY})\b)"
@@ -89,7 +90,9 @@ def read_values(question: str, choices: Iterable[str]) -> Reading:
     text = _QUOTED.sub(keep(ValueKind.QUOTE, lambda found: found[1]), text)
     text = _DATE.sub(keep(ValueKind.DATE, lambda found: _read_date(found[0])), text)
     for choice in sorted(choices, key=len, reverse=True):
-        pattern = re.compile(rf"(?<!\w){re.escape(choice)}(?!\w)", re.IGNORECASE)
+        # A short code, as IS for Iceland, is no word in small letters.
+        flags = re.NOFLAG if choice.isupper() and len(choice) <= _LONGEST_CODE else re.IGNORECASE
+        pattern = re.compile(rf"(?<!\w){re.escape(choice)}(?!\w)", flags)
         text = pattern.sub(keep(ValueKind.CHOICE, _always(choice)), text)
     text = _CODE.sub(keep(ValueKind.CURRENCY, lambda found: found[0]), text)
     text = _EURO.sub(keep(ValueKind.CURRENCY, lambda _found: "EUR"), text)
