@@ -30,6 +30,7 @@ def main() -> None:
         "`for: input` takes": [_words(one.input_types) for one in columns.values()],
         "documents for it, in one turn": [_size(one) for one in columns.values()],
         "settings": [_words(one.settings) for one in columns.values()],
+        "`max_output_tokens` at least": [str(one.least_output_tokens) for one in columns.values()],
     }
     lines = [f"| | {' | '.join(columns)} |", f"|---{'|---' * len(columns)}|"]
     lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]

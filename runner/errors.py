@@ -22,8 +22,12 @@ CheckBroken is apart: raised inside a check, it becomes an ERRORED verdict, neve
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import ClassVar
+
+DISK_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+"""The `errno` of an OSError that is about the disk: full, failing or read-only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

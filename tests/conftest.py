@@ -7,6 +7,7 @@ Without the OpenAPI file nobody listens, and test_server_schema.py skips.
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +20,19 @@ from openai_schemas import OPENAPI
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test's module is imported: some read the environment as they are."""
+    _hear_signals()
     if OPENAPI.exists():
         heard = Path(tempfile.mkdtemp(prefix="runner-tests-heard-"))
         config.add_cleanup(lambda: shutil.rmtree(heard))
         listen_from(heard)
+
+
+def _hear_signals() -> None:
+    """In a shell's background, and under nohup, a process ignores signals, and so does each that it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -28,6 +28,7 @@ from runner.domain.conversation import (
     ThreadId,
 )
 from runner.domain.files import Chunking, FileUse
+from runner.domain.response_format import ResponseFormat, SchemaFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +56,6 @@ class Limits:
     code_files: int | None = None
     tools: int | None = None
     metadata_pairs: int = 16
-    metadata_key_characters: int = 64
-    metadata_value_characters: int = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +63,8 @@ class RemoteAssistant:
     """A stored assistant as the API has it now.
 
     `fields` holds what the API says, in our words (name, model, instructions, tools, temperature, top_p,
-    reasoning_effort, metadata without tags), values comparable with those of `managed_fields`; `metadata` is all of
-    it, tags included.
+    reasoning_effort, response_format, metadata without tags), values comparable with those of `managed_fields`;
+    `metadata` is all of it, tags included.
     """
 
     id: AssistantId
@@ -204,6 +203,17 @@ def function_options(description: str, parameters: Mapping[str, object], *, stri
     return {"description": description.strip(), "parameters": _plain_numbers(parameters), "strict": strict}
 
 
+def schema_format(one: SchemaFormat) -> dict[str, object]:
+    """A JSON Schema as the `response_format` of `managed_fields`, alike from the file and from the API."""
+    said = {"name": one.name, "description": one.description.strip(), "strict": one.strict}
+    return {"json_schema": {**said, "schema": _plain_numbers(one.schema)}}
+
+
+def _format_value(wanted: ResponseFormat | None) -> object:
+    """A word, a mapping, or None for the API's default."""
+    return schema_format(wanted) if isinstance(wanted, SchemaFormat) else wanted.value if wanted else None
+
+
 def _plain_numbers(value: object) -> object:
     """JSON with 1.0 as 1: not every server keeps the difference."""
     if isinstance(value, Mapping):
@@ -231,5 +241,6 @@ def managed_fields(assistant: Assistant) -> dict[str, object]:
         "temperature": 1.0 if assistant.temperature is None else float(assistant.temperature),
         "top_p": 1.0 if assistant.top_p is None else float(assistant.top_p),
         "reasoning_effort": assistant.reasoning_effort,
+        "response_format": _format_value(assistant.response_format),
         "metadata": dict(assistant.metadata),
     }

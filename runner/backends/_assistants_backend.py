@@ -21,6 +21,7 @@ from runner.backends._assistants_wire import (
     read_message,
     read_run,
     read_step,
+    run_settings,
     thread_resources,
 )
 from runner.backends._files import RemoteFiles
@@ -115,7 +116,7 @@ class AssistantsBackend:
         request = Request(
             doing=f"asking '{address}' in a new thread",
             path="/threads/runs",
-            body={"assistant_id": assistant_id, "thread": thread},
+            body={"assistant_id": assistant_id, "thread": thread, **run_settings(question.deployment.assistant)},
             budget_s=budget_s,
         )
         creation = Creation(kind=Kind.THREAD, label=address, tags=question.tags, id_field="thread_id")
@@ -133,6 +134,7 @@ class AssistantsBackend:
         body = {
             "assistant_id": _id_of(question.deployment),
             "additional_messages": [message_body(question)],
+            **run_settings(question.deployment.assistant),
         }
         path = join_path("threads", thread_id, "runs")
         return await self._api.post(Request(doing=doing, path=path, body=body, budget_s=budget_s), read_run)

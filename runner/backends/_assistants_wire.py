@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.backends import FUNCTION_LABEL, Deployment, Question, RemoteAssistant, function_options
+from runner.backends import FUNCTION_LABEL, Deployment, Question, RemoteAssistant, function_options, schema_format
 from runner.backends._citations import Annotation
 from runner.backends._reading import (
     Json,
@@ -34,12 +34,15 @@ from runner.domain.conversation import (
 )
 from runner.domain.files import FileUse
 from runner.domain.functions import Function
+from runner.domain.response_format import ResponseFormat, SchemaFormat
 
 TAG_PREFIX = "runner."
 DECLINED_TAG = "runner.declined"
 ENDED = frozenset({"completed", "incomplete", "failed", "cancelled", "expired"})
 WAITS_FOR_FUNCTIONS = "requires_action"
 FUNCTION = "function"
+JSON_SCHEMA = "json_schema"
+_DEFAULT_FORMAT = "auto"
 _NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 
 
@@ -127,8 +130,15 @@ def assistant_body(deployment: Deployment, metadata: Mapping[str, str], *, reset
         "temperature": None if assistant.temperature is None else float(assistant.temperature),
         "top_p": None if assistant.top_p is None else float(assistant.top_p),
         "reasoning_effort": assistant.reasoning_effort,
+        "response_format": _format_body(assistant.response_format),
     }
     return body | {name: value for name, value in optional.items() if resets or value is not None}
+
+
+def run_settings(assistant: Assistant) -> dict[str, object]:
+    """What the file says and no stored assistant has: it goes with each run."""
+    most = assistant.max_output_tokens
+    return {} if most is None else {"max_completion_tokens": most}
 
 
 def message_body(question: Question) -> dict[str, object]:
@@ -170,6 +180,7 @@ def read_assistant(body: Json) -> RemoteAssistant:
             "temperature": number(body, "temperature", 1.0),
             "top_p": number(body, "top_p", 1.0),
             "reasoning_effort": optional_text(body, "reasoning_effort"),
+            "response_format": _read_format(body),
             "metadata": {name: value for name, value in metadata.items() if not name.startswith(TAG_PREFIX)},
         },
         metadata=metadata,
@@ -253,6 +264,32 @@ def _read_tool(body: Json) -> tuple[str, dict[str, object]]:
         options = function_options(description, parameters, strict=function.get("strict") is True)
         return FUNCTION_LABEL + text(function, "name"), options
     return kind, {"max_num_results": optional_integer(part(body, kind), "max_num_results")}
+
+
+def _format_body(wanted: ResponseFormat | None) -> dict[str, object] | None:
+    if not isinstance(wanted, SchemaFormat):
+        return None if wanted is None else {"type": wanted.value}
+    described = {"description": wanted.description} if wanted.description else {}
+    body = {"name": wanted.name, **described, "schema": wanted.schema, "strict": wanted.strict}
+    return {"type": JSON_SCHEMA, JSON_SCHEMA: body}
+
+
+def _read_format(body: Json) -> object:
+    """An assistant's format as in `managed_fields`; of one that this version doesn't know, its name."""
+    said = body.get("response_format")
+    wanted = {"type": said} if isinstance(said, str) else part(body, "response_format")
+    kind = optional_text(wanted, "type") or _DEFAULT_FORMAT
+    if kind != JSON_SCHEMA:
+        return None if kind == _DEFAULT_FORMAT else kind
+    named = part(wanted, JSON_SCHEMA)
+    return schema_format(
+        SchemaFormat(
+            name=optional_text(named, "name") or "",
+            schema=part(named, "schema"),
+            strict=named.get("strict") is True,
+            description=optional_text(named, "description") or "",
+        )
+    )
 
 
 def _read_function_call(body: Json) -> FunctionCall:

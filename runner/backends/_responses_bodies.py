@@ -10,6 +10,7 @@ from runner.domain.assistant import Assistant, Tool, ToolName
 from runner.domain.conversation import FileId, FunctionAnswer, FunctionCall, StoreId
 from runner.domain.files import IMAGE_TYPES, FileUse, file_type
 from runner.domain.functions import Function
+from runner.domain.response_format import ResponseFormat, SchemaFormat
 from runner.domain.tool_options import McpServer, WebSearch
 
 DENIAL = "nothing in the assistant's definition approves it"
@@ -45,6 +46,8 @@ def definition_body(question: Question, material: Material, *, stores: bool) -> 
         "temperature": None if assistant.temperature is None else float(assistant.temperature),
         "top_p": None if assistant.top_p is None else float(assistant.top_p),
         "reasoning": {"effort": assistant.reasoning_effort} if assistant.reasoning_effort else None,
+        "text": {"format": _format_body(assistant.response_format)} if assistant.response_format else None,
+        "max_output_tokens": assistant.max_output_tokens,
         "metadata": {**assistant.metadata, **question.tags} if stores else None,
     }
     return {"model": assistant.model, **_said(optional)}
@@ -128,6 +131,19 @@ def _mcp_options(server: McpServer) -> Body:
             "require_approval": required,
         }
     )
+
+
+def _format_body(wanted: ResponseFormat) -> Body:
+    if not isinstance(wanted, SchemaFormat):
+        return {"type": wanted.value}
+    described = {"description": wanted.description} if wanted.description else {}
+    return {
+        "type": "json_schema",
+        "name": wanted.name,
+        **described,
+        "schema": wanted.schema,
+        "strict": wanted.strict,
+    }
 
 
 def _said(body: Body) -> Body:

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx2
 import openai
 
-from runner.ambient import BAD_CERTIFICATES, BAD_PROXY, check_ambient_proxies
+from runner.ambient import check_ambient_proxies, explaining_environment
 from runner.backends import Endpoint
 from runner.backends._requests import Api, Unusable
 from runner.backends._translation import Key, Translator
@@ -81,16 +81,12 @@ async def open_api(
 def _open_http(address: SplitResult, *, stays_here: bool) -> httpx2.AsyncClient:
     """The pool. Deadlines are set around each request, so only connecting has a timeout of its own.
 
-    Raises UsageError for what the environment says and can't be used; a proxy's address is never shown.
+    Raises UsageError for what the environment says and can't be used.
     """
-    try:
+    with explaining_environment():
         if not stays_here:
             check_ambient_proxies()
         return _make_http(address, stays_here=stays_here)
-    except OSError as error:
-        raise UsageError(f"{BAD_CERTIFICATES}: {error.strerror or type(error).__name__}") from None
-    except (ImportError, ValueError, httpx2.InvalidURL):
-        raise UsageError(BAD_PROXY) from None
 
 
 def _make_http(address: SplitResult, *, stays_here: bool) -> httpx2.AsyncClient:

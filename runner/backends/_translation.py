@@ -32,7 +32,7 @@ from runner.errors import (
 )
 
 LONGEST_QUOTE = 300
-LONGEST_WAIT_TOLD_S = 86_400
+_LONGEST_WAIT_TOLD_S = 86_400
 _ASSISTANTS_END = "OpenAI shut the Assistants API down on 2026-08-26"
 SHUT_DOWN = (
     f"{_ASSISTANTS_END}; use its successor, `api: responses`, or play this on the embedded server (`--target embedded`)"
@@ -254,7 +254,7 @@ class Translator:
 
 
 def _tell_wait(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds <= LONGEST_WAIT_TOLD_S else "for more than a day"
+    return f"{seconds:.0f} s" if seconds <= _LONGEST_WAIT_TOLD_S else "for more than a day"
 
 
 def _kind_of(refusal: Refusal) -> type[RemoteError]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-QUOTA_CODES = frozenset(
+_QUOTA_CODES = frozenset(
     "insufficient_quota billing_hard_limit_reached billing_not_active credit_balance_exhausted".split()
 )
 _MODEL_CODES = frozenset({"model_not_found", "DeploymentNotFound"})
@@ -34,4 +34,4 @@ def is_retired(status: int | None, words: str) -> bool:
 
 def is_about_quota(status: int | None, code: str | None, kind: str | None) -> bool:
     """Whether a refusal says that the account has no credit left; 402 is "payment required"."""
-    return status == 402 or code in QUOTA_CODES or kind in QUOTA_CODES
+    return status == 402 or code in _QUOTA_CODES or kind in _QUOTA_CODES

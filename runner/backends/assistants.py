@@ -24,7 +24,8 @@ CAPABILITIES = Capabilities(
     tools=frozenset({ToolName.CODE_INTERPRETER.value, ToolName.FILE_SEARCH.value}),
     functions=True,
     input_types=IMAGE_TYPES,
-    settings=frozenset({"temperature", "top_p", "reasoning", "metadata"}),
+    settings=frozenset({"temperature", "top_p", "reasoning", "response_format", "max_output_tokens", "metadata"}),
+    least_output_tokens=256,
 )
 _ASSISTANTS_V2 = {"OpenAI-Beta": "assistants=v2"}
 

@@ -25,10 +25,13 @@ CAPABILITIES = Capabilities(
     tools=frozenset(tool.value for tool in ToolName),
     functions=True,
     input_types=INPUT_TYPES,
-    settings=frozenset({"temperature", "top_p", "reasoning", "metadata"}),
+    settings=frozenset({"temperature", "top_p", "reasoning", "response_format", "max_output_tokens", "metadata"}),
+    least_output_tokens=16,
     input_bytes=MAX_INPUT_BYTES,
 )
-REPLAY_CAPABILITIES = replace(CAPABILITIES, tools=frozenset(), input_types=frozenset(), input_bytes=None)
+REPLAY_CAPABILITIES = replace(
+    CAPABILITIES, tools=frozenset(), input_types=frozenset(), least_output_tokens=1, input_bytes=None
+)
 """Of servers that keep no state: they have no files, and no tools of their own."""
 
 

@@ -1,6 +1,7 @@
 """Where numbers may stand in a text, and the digits that are none: dates, times, codes, citation marks, list numbers.
 
-Every pattern runs in linear time: repetitions are possessive or bounded.
+Every pattern runs in linear time: repetitions are possessive, bounded, or at the end of an alternative, where nothing
+is tried again. Groups are never possessive: before 3.11.5, `re` takes a part of their last repetition along.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _MONEY = "|".join(re.escape(prefix) for prefix in PREFIXES)
 _TOKEN = re.compile(
     rf"""
     (?P<mark> 【[^【】\n]{{0,300}}】 | \[\d{{1,4}}:\d{{1,4}}†[^\]\n]{{0,300}}\] | \[\^\w{{1,20}}\] )
-  | (?P<link> (?:https?|ftp|file|sandbox):\S++ | www\.\S++ | (?<![\w)}}\]$%*<])/(?=[{CASED}])[\w.-]++(?:/[\w.-]*+)*+ )
+  | (?P<link> (?:https?|ftp|file|sandbox):\S++ | www\.\S++ | (?<![\w)}}\]$%*<])/(?=[{CASED}])[\w.-]++(?:/[\w.-]*+)* )
   | (?P<date> (?<![\d.,])(?:
         \d{{4}}-\d\d?-\d\d?(?!\d)(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{{1,9}})?)?(?:Z|[+-]\d\d:?\d\d)?)?
       | \d{{4}}[/.]\d\d?[/.]\d\d?(?!\d)
@@ -34,14 +35,14 @@ _TOKEN = re.compile(
       | (?<![$€£¥])\d{{1,2}}(?:st|nd|rd|th)?[ ](?:of[ ])?{_MONTH}{_YEAR}
       | \d{{4}}s(?!\w) )
       | (?<!\w){_MONTH}[ ](?:{_DAY}(?:[ ]?[-–][ ]?{_DAY})?{_YEAR}|\d{{4}}(?![\w.,]\d)) )
-  | (?P<clock> \d++(?::\d++)++(?:\.\d++)?(?:\s?[ap]\.?m\b)? | \d\d?(?:\s?[apAP]\.?[mM]\b|h\d\d\b|[ ]o'clock\b) )
+  | (?P<clock> \d++(?::\d++)+(?:\.\d++)?(?:\s?[ap]\.?m\b)? | \d\d?(?:\s?[apAP]\.?[mM]\b|h\d\d\b|[ ]o'clock\b) )
   | (?P<code> (?<![\w.,])\+\d{{1,3}}(?:[ -]\(?\d{{2,4}}\)?(?![.,]?\d)){{2,5}}
-      | \#(?<!\#\#)\d[\w-]*+ | №\s?\d[\w-]*+ | \d++(?:-[A-Za-z]*+\d\w*+){{2,}}+
+      | \#(?<!\#\#)\d[\w-]*+ | №\s?\d[\w-]*+ | \d++(?:-[A-Za-z]*+\d\w*+){{2,}}
       | \d++(?![eE][-+]?\d\d?(?!\w))[A-Za-z]++\d[\w-]*+ )
   | (?P<ratio> \\[dt]?frac\s?\{{[^{{}}\n]{{1,40}}\}}\s?\{{[^{{}}\n]{{1,40}}\}} )
-  | (?P<number> \d{{1,3}}(?:[ \u00a0]\d{{3}}(?!\d))++(?:[.,]\d++)?+ | \d++(?:[.,'٫]\d++)*+
+  | (?P<number> \d{{1,3}}(?:[ \u00a0]\d{{3}}(?!\d))+(?:[.,]\d++)? | \d++(?:[.,'٫]\d++)*
       | (?<![\w.])\.\d++ | [{VULGAR}] )
-  | (?P<word> (?<!\w)(?!(?:{_MONEY})\d)_*+[{CASED}]\w*+(?:-\w++|(?<=\d)[.:/]\w++)*+ )
+  | (?P<word> (?<!\w)(?!(?:{_MONEY})\d)_*+[{CASED}]\w*+(?:-\w++|(?<=\d)[.:/]\w++)* )
     """,
     re.VERBOSE,
 )

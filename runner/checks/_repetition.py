@@ -6,7 +6,7 @@ import re
 
 _TOKEN = re.compile(
     r"""\\.                                        # an escaped character
-      | \[\^?\]?(?:\\.|[^\]\\])*+\]?               # a set
+      | \[\^?\]?(?:\\.|[^\]\\])*\]?               # a set
       | \{\s*(?P<low>\d*)\s*(?P<range>,\s*(?P<high>\d*)\s*)?\}
       | .""",
     re.VERBOSE | re.DOTALL,

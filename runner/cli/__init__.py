@@ -6,7 +6,6 @@ command's function: `runner --help` imports every verb and must stay quick.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from typing import Any, NoReturn
@@ -15,14 +14,13 @@ import click
 
 from runner import __version__
 from runner.cli._ending import Ending
-from runner.errors import ConfigError, RunnerError
+from runner.errors import DISK_TROUBLE, ConfigError, RunnerError
 from runner.plugins import load_plugin, plugin_names
 
 EXIT_WRONG_USAGE = 2
 EXIT_NOT_WRITTEN = 3
 EXIT_BUG = 70
 _MOST_MISTAKES_SHOWN = 200
-_DISK_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 class _Verbs(click.Group):
@@ -86,7 +84,7 @@ def _run(arguments: list[str] | None, ending: Ending) -> int:
         _flush()
         return 0
     except OSError as error:
-        return _explain_disk(error) if error.errno in _DISK_TROUBLE else _report_bug(error, secrets)
+        return _explain_disk(error) if error.errno in DISK_TROUBLE else _report_bug(error, secrets)
     except Exception as error:  # noqa: BLE001 - the boundary: a bug must not end in a bare traceback
         return _report_bug(error, secrets)
 

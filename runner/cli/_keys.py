@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from runner.config.urls import OPENAI_KEY
 from runner.domain.assistant import ChatEndpoint, Server, Target
 from runner.domain.hosts import is_openai
-from runner.errors import ConfigError, Problem
+from runner.errors import ConfigError
 
 _OTHER_SERVER = "OPENAI_BASE_URL"
 _WHOLE_KEY = "copy the whole key into it"
@@ -72,8 +72,4 @@ def _check_other_server(target: Target, environment: Mapping[str, str]) -> None:
 
 
 def _problem(target: Target, message: str, hint: str) -> ConfigError:
-    where = target.location
-    path = f"target '{target.name}'"
-    return ConfigError(
-        (Problem(file=where.file, line=where.line, column=where.column, path=path, message=message, hint=hint),)
-    )
+    return ConfigError((target.location.problem(message, path=f"target '{target.name}'", hint=hint),))

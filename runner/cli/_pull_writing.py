@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from runner.cli._counting import count
 from runner.cli._remote_work import RemoteWork
 from runner.cli._rewriting import read_source, rewrite
 from runner.config import Configuration, load_configuration
@@ -39,7 +40,7 @@ def write_pulled(work: RemoteWork, found: Found, remote: RemoteState) -> None:
     if changed:
         rewrite(changed, partial(_check, work.configuration, found, remote, len(refused)))
         names = " and ".join(path.name for path in changed)
-        work.show([f"wrote {names}: {written} value{'' if written == 1 else 's'}"])
+        work.show([f"wrote {names}: {count(written, 'value')}"])
     elif not refused:
         work.show(["nothing to write"])
     work.show(refused)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from runner.cli._counting import count
 from runner.cli._upload_progress import describe_size
 from runner.domain.assistant import Server, Target
 from runner.domain.plan import Action, Change, Kind
@@ -84,7 +85,3 @@ def _describe_files(files: FilesMoved | None) -> list[str]:
 
 def _count_kind(kind: Kind, changes: Sequence[Change]) -> str:
     return count(sum(change.kind is kind for change in changes), kind.value)
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -96,8 +96,7 @@ def _find_missing_extra(target: Target) -> tuple[Problem, ...]:
     try:
         need_sandbox(target.sandbox.value)
     except UsageError as error:
-        where, path = target.location, f"target '{target.name}'"
-        return (Problem(file=where.file, line=where.line, column=where.column, path=path, message=str(error)),)
+        return (target.location.problem(str(error), path=f"target '{target.name}'"),)
     return ()
 
 

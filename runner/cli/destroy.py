@@ -30,7 +30,8 @@ def command(*, file: Path | None, target: str | None, confirm: str | None) -> No
 
 
 async def _destroy(session: Session, *, is_confirmed: bool) -> None:
-    from runner.cli._sync_lines import count, count_failed, describe_applied, describe_target
+    from runner.cli._counting import count
+    from runner.cli._sync_lines import count_failed, describe_applied, describe_target
     from runner.cli._sync_session import open_remote
     from runner.domain.plan import Kind
     from runner.errors import GateClosed, RemoteError

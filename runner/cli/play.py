@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli._counting import count
 from runner.cli._state_folder import state_folder
 
 if TYPE_CHECKING:
@@ -221,9 +222,7 @@ def _play(
                 )
                 report = await play(configuration.project, scenarios, options, around)
         if wanted.keep and (kept := len(journal.live)):
-            click.echo(
-                f"kept {kept} object{'' if kept == 1 else 's'} on the remote side; `runner clean` removes what is kept"
-            )
+            click.echo(f"kept {count(kept, 'object')} on the remote side; `runner clean` removes what is kept")
         return report
 
     return asyncio.run(play_on_target())

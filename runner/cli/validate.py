@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from runner.cli._counting import count
+
 
 @click.command(name="validate", short_help="Check the files; nothing is sent.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
@@ -27,10 +29,6 @@ def command(paths: tuple[str, ...], file: Path | None, target: str | None) -> in
 
         check_offline(found.project, found.scenarios, find_target(found, target))
     turns = sum(len(scenario.turns) for scenario in found.scenarios)
-    click.echo(f"{found.file.name}: {_count(len(found.project.assistants), 'assistant')}")
-    click.echo(f"{_count(len(found.scenarios), 'scenario')}, {_count(turns, 'turn')}: valid")
+    click.echo(f"{found.file.name}: {count(len(found.project.assistants), 'assistant')}")
+    click.echo(f"{count(len(found.scenarios), 'scenario')}, {count(turns, 'turn')}: valid")
     return 0
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

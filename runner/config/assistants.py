@@ -12,6 +12,7 @@ from runner.config.attachments import Recipient, Unusable, expand_glob, find_fil
 from runner.config.chunking import read_chunking, with_chunking
 from runner.config.document import Document, Mistake, Where
 from runner.config.functions import read_functions
+from runner.config.response_formats import read_response_format
 from runner.config.schema import MAX_TEXT_LENGTH
 from runner.config.suggest import quote
 from runner.config.tools import read_tools
@@ -54,6 +55,7 @@ def _read_assistant(document: Document, address: Address, body: _Body, root: Pat
     files = _read_files(document, body, where, root, tools)
     functions = read_functions(document, body, where, root)
     instructions = _read_instructions(document, body, where, root)
+    response_format = read_response_format(document, body, where)
     if not document.is_sound(where):
         return None
     return Assistant(
@@ -68,6 +70,8 @@ def _read_assistant(document: Document, address: Address, body: _Body, root: Pat
         temperature=_decimal(body.get("temperature")),
         top_p=_decimal(body.get("top_p")),
         reasoning_effort=body.get("reasoning", {}).get("effort"),
+        response_format=response_format,
+        max_output_tokens=body.get("max_output_tokens"),
         metadata=dict(body.get("metadata", {})),
         places={key: document.location((*where, key), at_key=True) for key in body},
     )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from runner.config.importing_formats import find_format_obstacle, show_format
 from runner.config.importing_functions import find_obstacle, leftovers, show_function
 from runner.config.schema import MAX_METADATA_KEYS
 from runner.config.tool_schema import MAX_RESULTS, RETRIEVAL
@@ -29,9 +30,10 @@ LONGEST_NOTE = 2000
 _LONGEST_ADDRESS = 40
 _LONGEST_VALUE = 512
 _SILENT = frozenset({"object", "created_at", "id"})
-_DEFAULTS: Mapping[str, object] = {"temperature": 1, "top_p": 1, "response_format": "auto"}
+_DEFAULTS: Mapping[str, object] = {"temperature": 1, "top_p": 1}
 _HANDLED = frozenset(
-    "name model instructions tools tool_resources file_ids temperature top_p reasoning_effort metadata".split()
+    "name model instructions tools tool_resources file_ids temperature top_p reasoning_effort response_format "
+    "metadata".split()
 )
 _TOOLS = (ToolName.CODE_INTERPRETER, ToolName.FILE_SEARCH)
 """Those that the Assistants API has."""
@@ -137,6 +139,7 @@ def _import_one(body: Json, address: str, draft: _Draft) -> Imported:
     effort = body.get("reasoning_effort")
     if isinstance(effort, str):
         draft.lines.append(f"  reasoning: {{effort: {show_text(effort, Style.PLAIN, indent=0, in_flow=True)}}}")
+    _add_format(body.get("response_format"), draft)
     _add_metadata(body.get("metadata"), draft)
     _note_files(body, draft)
     for key, value in body.items():
@@ -203,6 +206,16 @@ def _add_numbers(body: Json, draft: _Draft) -> None:
             draft.lines.append(f"  {key}: {round(float(value), 6):g}")
         else:
             draft.note(key, value)
+
+
+def _add_format(written: object, draft: _Draft) -> None:
+    if written in (None, "auto"):
+        return
+    obstacle = find_format_obstacle(written)
+    if obstacle or not isinstance(written, Mapping):
+        draft.note(f"response_format left out ({obstacle})", written)
+    else:
+        draft.lines += [f"  {line}" for line in show_format(written, draft.hide)]
 
 
 def _add_metadata(written: object, draft: _Draft) -> None:

@@ -33,7 +33,7 @@ def find_obstacle(function: object) -> str:
     description, parameters = function.get("description") or "", function.get("parameters") or _NO_PARAMETERS
     if not isinstance(description, str) or len(description) > MAX_DESCRIPTION_LENGTH:
         return "its description does not fit"
-    if not isinstance(parameters, Mapping) or parameters.get("type") != "object" or not _is_writable(parameters):
+    if not isinstance(parameters, Mapping) or parameters.get("type") != "object" or not is_writable(parameters):
         return "its parameters do not fit"
     try:
         check_schema(plain(parameters))
@@ -46,7 +46,7 @@ def find_obstacle(function: object) -> str:
 def show_function(function: Json, hide: Callable[[str], str]) -> Iterator[str]:
     """The lines of one item of `functions`, at the left margin; `function` has no obstacle."""
     kept = {key: value for key, value in function.items() if key in _KNOWN and value not in (None, "", False, {})}
-    head, *rest = _show_mapping(kept, hide)
+    head, *rest = show_mapping(kept, hide)
     yield f"- {head}"
     margin = " " * STEP
     yield from (margin + line for line in rest)
@@ -59,12 +59,13 @@ def leftovers(function: Json) -> Json:
     return {key: value for key, value in function.items() if key not in _KNOWN and value not in (None, "", {}, [])}
 
 
-def _show_mapping(value: Json, hide: Callable[[str], str]) -> Iterator[str]:
+def show_mapping(value: Json, hide: Callable[[str], str]) -> Iterator[str]:
+    """The lines of a block, at the left margin; lists and what is empty are in flow style."""
     for key, one in value.items():
         name = show_text(key, Style.PLAIN, indent=0, in_flow=True)
         if isinstance(one, Mapping) and one:
             yield f"{name}:"
-            yield from (" " * STEP + line for line in _show_mapping(one, hide))
+            yield from (" " * STEP + line for line in show_mapping(one, hide))
         else:
             yield f"{name}: {_show_flow(one, hide)}"
 
@@ -84,12 +85,12 @@ def _show_flow(value: object, hide: Callable[[str], str]) -> str:
             return str(value)
 
 
-def _is_writable(value: object, depth: int = 0) -> bool:
+def is_writable(value: object, depth: int = 0) -> bool:
     """Whether it can be written in a file of ours: not too deep, and no key that means something to YAML."""
     if depth > _MAX_DEPTH:
         return False
     if isinstance(value, Mapping):
-        return all(key != "<<" and key.isprintable() and _is_writable(one, depth + 1) for key, one in value.items())
+        return all(key != "<<" and key.isprintable() and is_writable(one, depth + 1) for key, one in value.items())
     if isinstance(value, list):
-        return all(_is_writable(one, depth + 1) for one in value)
+        return all(is_writable(one, depth + 1) for one in value)
     return not isinstance(value, Decimal) or value.is_finite()

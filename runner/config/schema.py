@@ -6,10 +6,18 @@ import json
 from functools import cache
 from typing import Any
 
-from runner.config.function_schema import answers_by_name, declared_function, function_answer
+from runner.config.function_schema import (
+    MAX_DESCRIPTION_LENGTH,
+    NAME_PATTERN,
+    NAME_WORDS,
+    answers_by_name,
+    declared_function,
+    function_answer,
+)
 from runner.config.tool_schema import tool
 from runner.domain.assistant import History, SandboxName
 from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
+from runner.domain.response_format import PlainFormat
 from runner.plugins import load_plugin, plugin_names
 
 CHECKS = "runner.checks"
@@ -21,6 +29,8 @@ MAX_TEXT_LENGTH = 256_000
 MAX_METADATA_KEYS = 12
 """The API takes 16 keys; four are ours."""
 MAX_TIMEOUT_S = 86_400
+MAX_OUTPUT_TOKENS = 10_000_000
+"""More than any model says: larger is a slip of the hand."""
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _IDENTIFIER_WORDS = "1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit."
@@ -215,6 +225,13 @@ def _assistant() -> _Json:
                 "reasoning": _mapping(
                     {"effort": {"enum": list(_EFFORTS), "description": "How much the model thinks first."}}
                 ),
+                "response_format": _response_format(),
+                "max_output_tokens": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": MAX_OUTPUT_TOKENS,
+                    "description": "What a run may say at most, in tokens; a run that reaches it is an error.",
+                },
                 "metadata": {
                     "type": "object",
                     "maxProperties": MAX_METADATA_KEYS,
@@ -229,6 +246,20 @@ def _assistant() -> _Json:
             required=["model"],
         ),
         "description": "One assistant.",
+    }
+
+
+def _response_format() -> _Json:
+    json_schema = {
+        "name": {"type": "string", "pattern": NAME_PATTERN, "description": f"The format's name: {NAME_WORDS}"},
+        "description": _text("What the model is told about it.", longest=MAX_DESCRIPTION_LENGTH),
+        "schema": {"type": "object", "description": "A JSON Schema of the answers."},
+        "strict": {"type": "boolean", "description": "True has the API keep the model to the schema."},
+    }
+    named = _mapping({"json_schema": _mapping(json_schema, required=["name", "schema"])}, required=["json_schema"])
+    return {
+        "anyOf": [{"enum": [one.value for one in PlainFormat], "title": "one-word format"}, named],
+        "description": "The form of the answers: text, json_object, or a JSON Schema under `json_schema`.",
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 _LONGEST_QUOTE = 60
+_MOST_NAMES = 16
 
 
 def quote(text: str) -> str:
@@ -26,6 +27,6 @@ def suggest(word: str, known: Iterable[str], *, kind: str = "there is") -> str:
     similar = find_similar(word, names)
     if similar is not None:
         return f"did you mean {quote(similar)}?"
-    if not names or len(names) > 12:
+    if not names or len(names) > _MOST_NAMES:
         return ""
     return f"{kind} {', '.join(names)}"

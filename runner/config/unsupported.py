@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from runner.domain.assistant import Assistant, History, Project, Server, Target
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES, FileUse, LocalFile, file_type, takes_file
-from runner.domain.location import Location
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import Problem
 
@@ -45,22 +44,28 @@ def _check_assistant(assistant: Assistant, capabilities: Capabilities, shown: st
     for index, tool in enumerate(assistant.tools):
         name = tool.name.value
         if name not in capabilities.tools:
-            yield _problem(
-                tool.location or assistant.place_of("tools"),
+            place = tool.location or assistant.place_of("tools")
+            yield place.problem(
+                f"{shown} does not have the tool {name}",
                 path=f"{path}.tools[{index}]",
-                message=f"{shown} does not have the tool {name}",
                 hint=f"{known}; choose another target",
             )
     if assistant.functions and not capabilities.functions:
         place = assistant.place_of("functions")
         hint = "choose another target"
-        yield _problem(place, path=f"{path}.functions", message=f"{shown} can't call functions", hint=hint)
+        yield place.problem(f"{shown} can't call functions", path=f"{path}.functions", hint=hint)
     for setting in sorted(_settings_of(assistant) - capabilities.settings):
-        yield _problem(
-            assistant.place_of(setting),
+        yield assistant.place_of(setting).problem(
+            f"{shown} does not take {setting}",
             path=f"{path}.{setting}",
-            message=f"{shown} does not take {setting}",
             hint=f"remove {setting}, or choose another target",
+        )
+    least = capabilities.least_output_tokens
+    if assistant.max_output_tokens is not None and assistant.max_output_tokens < least:
+        yield assistant.place_of("max_output_tokens").problem(
+            f"{shown} takes {least} or more",
+            path=f"{path}.max_output_tokens",
+            hint="raise it, or choose another target",
         )
 
 
@@ -70,6 +75,8 @@ def _settings_of(assistant: Assistant) -> frozenset[str]:
         "temperature": assistant.temperature is not None,
         "top_p": assistant.top_p is not None,
         "reasoning": assistant.reasoning_effort is not None,
+        "response_format": assistant.response_format is not None,
+        "max_output_tokens": assistant.max_output_tokens is not None,
         "metadata": bool(assistant.metadata),
     }
     return frozenset(name for name, is_said in said.items() if is_said)
@@ -91,10 +98,8 @@ def _check_type(file: LocalFile, tools: frozenset[str], capabilities: Capabiliti
     kind = file_type(file.name)
     if kind not in capabilities.input_types:
         taken = f"it takes {' '.join(sorted(capabilities.input_types))}; " if capabilities.input_types else ""
-        yield _problem(
-            file.location,
-            path="",
-            message=f"{shown} can't take a '.{kind}' file ('{file.name}') as the model's input",
+        yield file.location.problem(
+            f"{shown} can't take a '.{kind}' file ('{file.name}') as the model's input",
             hint=f"{taken}{_find_other_use(file, tools)}, or choose another target",
         )
 
@@ -111,10 +116,8 @@ def _check_size(file: LocalFile, bytes_before: int, capabilities: Capabilities, 
     if most is not None and bytes_before <= most < bytes_before + file.size_bytes:
         before = " with those before it" if bytes_before else ""
         megabytes = f"{(bytes_before + file.size_bytes) / _MEGABYTE:,.1f} MB"
-        yield _problem(
-            file.location,
-            path="",
-            message=f"'{file.name}' has {megabytes}{before}; {shown} takes {most // _MEGABYTE} MB as the model's input",
+        yield file.location.problem(
+            f"'{file.name}' has {megabytes}{before}; {shown} takes {most // _MEGABYTE} MB as the model's input",
             hint="make it smaller, or give the assistant a tool that takes it",
         )
 
@@ -123,7 +126,3 @@ def _show_target(target: Target) -> str:
     server = ", embedded server" if target.server is Server.EMBEDDED else ""
     history = ", history replay" if target.history is History.REPLAY else ""
     return f"target '{target.name}' (api {target.api}{server}{history})"
-
-
-def _problem(where: Location, *, path: str, message: str, hint: str) -> Problem:
-    return Problem(file=where.file, line=where.line, column=where.column, path=path, message=message, hint=hint)

@@ -12,6 +12,7 @@ from runner.domain.hosts import is_authority, is_azure, is_loopback, is_openai
 
 OPENAI_KEY = "OPENAI_API_KEY"
 """The environment variable with OpenAI's key, wherever OpenAI's SDK is used."""
+_LIKE = "write it as in http://127.0.0.1:8000/v1"
 _AZURE_PATH = re.compile(r"/openai/v1/?$")
 
 
@@ -21,15 +22,14 @@ def check_url(document: Document, url: str, where: Where) -> bool:
     try:
         parts = urlsplit(url)
         has_host = is_authority(parts.netloc) and (parts.port is None or parts.port > 0)
-    except ValueError as error:
-        mistake = Mistake(where=where, message=f"this is no address: {error}")
+    except ValueError:
+        mistake = Mistake(where=where, message="this is no address of a server", hint=_LIKE)
     else:
         if parts.username or parts.password:
             hint = "put the key into an environment variable, and its name into key_env"
             mistake = Mistake(where=where, message="an address must not hold a name or password", hint=hint)
         elif parts.scheme not in ("http", "https") or not has_host or not url.isprintable() or " " in url:
-            hint = "write it as in http://127.0.0.1:8000/v1"
-            mistake = Mistake(where=where, message="this is no address of a server", hint=hint)
+            mistake = Mistake(where=where, message="this is no address of a server", hint=_LIKE)
         elif parts.query or parts.fragment:
             mistake = Mistake(where=where, message="an address must end before '?' and '#'")
     if mistake:

@@ -12,6 +12,7 @@ from typing import NewType
 from runner.domain.files import LocalFile
 from runner.domain.functions import Function
 from runner.domain.location import Location
+from runner.domain.response_format import ResponseFormat
 from runner.domain.tool_options import McpServer, WebSearch
 
 Address = NewType("Address", str)
@@ -47,7 +48,7 @@ class Tool:
 class Assistant:
     """A declared assistant. None means "not said in the file": the API's default holds.
 
-    `places` are where its keys are written.
+    `max_output_tokens` is of one run, what the model thinks included. `places` are where its keys are written.
     """
 
     address: Address
@@ -61,6 +62,8 @@ class Assistant:
     temperature: Decimal | None = None
     top_p: Decimal | None = None
     reasoning_effort: str | None = None
+    response_format: ResponseFormat | None = None
+    max_output_tokens: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Location] = field(default_factory=dict, compare=False)
 

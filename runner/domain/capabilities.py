@@ -12,6 +12,7 @@ class Capabilities:
     `stores_assistants`: a definition can be kept on the remote side; else it travels with every request.
     `tools` are names of hosted tools; `input_types` are extensions that `for: input` takes; `settings` are the
     assistant's keys beyond name, model, instructions, tools and files that are sent (temperature, top_p, ...).
+    `least_output_tokens` is the smallest `max_output_tokens` that is taken.
     `input_bytes` is what documents for the model's input may have together in one turn; None: no limit of its own.
     """
 
@@ -20,4 +21,5 @@ class Capabilities:
     functions: bool
     input_types: frozenset[str]
     settings: frozenset[str]
+    least_output_tokens: int = 1
     input_bytes: int | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.errors import Problem
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Location:
@@ -15,3 +17,7 @@ class Location:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+    def problem(self, message: str, *, path: str = "", hint: str = "") -> Problem:
+        """A mistake at this place."""
+        return Problem(file=self.file, line=self.line, column=self.column, path=path, message=message, hint=hint)

@@ -76,10 +76,5 @@ class Change:
 class Plan:
     changes: tuple[Change, ...]
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether applying it would change nothing."""
-        return not any(change.is_pending for change in self.changes)
-
     def count(self, action: Action) -> int:
         return sum(change.action is action for change in self.changes)

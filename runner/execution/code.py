@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from runner.domain.assistant import Project
 from runner.domain.location import Location
 from runner.domain.scenario import Scenario, functions_in
-from runner.errors import ConfigError, Problem
+from runner.errors import ConfigError
 from runner.execution.answering import build_answerer
 
 
@@ -36,11 +36,8 @@ def find_code(project: Project, scenarios: Iterable[Scenario]) -> tuple[ProjectC
 def refuse_code(project: Project, scenarios: Iterable[Scenario]) -> None:
     """Raises ConfigError with everything that would be run."""
     problems = tuple(
-        Problem(
-            file=one.location.file,
-            line=one.location.line,
-            column=one.location.column,
-            message=f"the function '{one.function}' runs {one.code}, which --no-code forbids",
+        one.location.problem(
+            f"the function '{one.function}' runs {one.code}, which --no-code forbids",
             hint="give it another answer in the scenario, as in `functions: {NAME: {returns: VALUE}}`",
         )
         for one in find_code(project, scenarios)

@@ -10,7 +10,8 @@ from runner.domain.verdict import Outcome, Verdict, worst
 from runner.errors import CheckBroken
 from runner.plugins import load_plugin
 
-LONGEST_CAUSE, MOST_CAUSES = 200, 3
+_LONGEST_CAUSE = 200
+_MOST_CAUSES = 3
 
 _UNWANTED = {
     Ending.REFUSED: (Outcome.FAILED, "the model refused to answer"),
@@ -69,7 +70,7 @@ def _broken(expectation: Expectation, reason: str) -> Verdict:
 def _describe_broken_calls(run: Run) -> str:
     """What may have led to such an ending: the calls that did not complete, each with the beginning of its reason."""
     broken = [step for step in run.steps if not step.completed]
-    return "".join(f"; {step.title} did not complete: {step.output[:LONGEST_CAUSE]}" for step in broken[:MOST_CAUSES])
+    return "".join(f"; {step.title} did not complete: {step.output[:_LONGEST_CAUSE]}" for step in broken[:_MOST_CAUSES])
 
 
 def _describe_breakage(run: Run) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import sqlite3
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runner.errors import DISK_TROUBLE
 from runner.server.engine.refusals import Damaged
 from runner.server.faces._errors import error_reply
 
@@ -16,7 +16,6 @@ _log = logging.getLogger("runner.server")
 
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _UNWRITABLE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
-_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 def answer_trouble(request: Request, error: Exception) -> Response:
@@ -29,7 +28,7 @@ def answer_trouble(request: Request, error: Exception) -> Response:
 def _describe(error: Exception) -> tuple[int, str, str]:
     if isinstance(error, Damaged):
         return 500, str(error), "damaged_object"
-    if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+    if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
         return 507, f"The server can't write its state: {error.strerror}.", "insufficient_storage"
     if isinstance(error, sqlite3.Error):
         # An extended code has the plain one in its lowest byte.

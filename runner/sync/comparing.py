@@ -18,6 +18,8 @@ from runner.sync.imprint import Imprint, explicit, hash_value, is_metadata_label
 
 _TEXTS = ("name", "model", "instructions")
 _NUMBERS = ("temperature", "top_p")
+_EXACT = (*_TEXTS, *_NUMBERS, "response_format")
+"""Fields for which leaving them out of the file means their default, whatever the server has."""
 _METADATA = "metadata"
 _TOOLS = "tools"
 _DOCUMENTED_DEFAULT = 1.0
@@ -153,7 +155,7 @@ class _Field:
         if self.marks.spec is None:
             return False
         base = self.marks.echo.get(self.name) or self.marks.spec.get(self.name, "")
-        if base == "" and self.name not in (*_TEXTS, *_NUMBERS, _TOOLS):
+        if base == "" and self.name not in (*_EXACT, _TOOLS):
             return False  # the file left it to the server
         tools = self.live if self.name == _TOOLS and isinstance(self.live, Mapping) else None
         bare = self.live if tools is None else {name: _without_filled_in(name, tools[name]) for name in tools}
@@ -168,7 +170,7 @@ def _without_filled_in(tool: str, options: object) -> object:
 def _matches(name: str, wanted: object, live: object) -> bool:
     if name == _TOOLS:
         return _offers(live, wanted)
-    if name in (*_TEXTS, *_NUMBERS):
+    if name in _EXACT:
         return wanted == live
     return wanted is None or wanted == live
 

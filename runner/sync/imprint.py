@@ -11,8 +11,6 @@ import json
 import re
 from collections.abc import Mapping
 
-LONGEST = 512
-"""Characters of a metadata value."""
 _HASH_CHARACTERS = 8
 _KEY_CHARACTERS = 6
 _ENTRY = re.compile(r"([a-z_.0-9]+):([0-9a-f]{8}|-)")

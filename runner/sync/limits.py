@@ -45,5 +45,4 @@ def _check(assistant: Assistant, limits: Limits, target: str) -> Iterator[Proble
 def _problem(assistant: Assistant, field: str, message: str, hint: str) -> Problem:
     # Instructions may stand in a file of their own.
     where = assistant.place_of(field if field in assistant.places else f"{field}_file")
-    path = f"assistants.{assistant.address}.{field}"
-    return Problem(file=where.file, line=where.line, column=where.column, path=path, message=message, hint=hint)
+    return where.problem(message, path=f"assistants.{assistant.address}.{field}", hint=hint)

@@ -10,6 +10,7 @@ from runner.backends import FUNCTION_LABEL, managed_fields
 from runner.config.writing import FieldEdit
 from runner.domain.assistant import Assistant, Tool, ToolName
 from runner.domain.plan import FieldChange, Origin
+from runner.domain.response_format import PlainFormat
 from runner.sync.planner import Unit
 
 INSTRUCTIONS = ("instructions",)
@@ -91,6 +92,8 @@ def _edit_for(assistant: Assistant, field: str, fields: Mapping[str, object], me
     if field == "reasoning_effort":
         effort = fields.get(field)
         return FieldEdit(path=("reasoning", "effort"), value=str(effort) if effort else None)
+    if field == "response_format":
+        return FieldEdit(path=(field,), value=_read_format(fields.get(field)))
     if field.startswith(_METADATA):
         key = field.removeprefix(_METADATA)
         return FieldEdit(path=("metadata", key), value=metadata.get(key))
@@ -102,6 +105,14 @@ def _read_text(field: str, fields: Mapping[str, object]) -> str | None:
     if not text and field != "instructions":
         raise _Unpullable(f"there it has no {field}, and the file can't say that")
     return text or None
+
+
+def _read_format(stored: object) -> str | None:
+    if isinstance(stored, Mapping):
+        raise _Unpullable("a JSON Schema has to be taken over by hand")
+    if stored is not None and stored not in [one.value for one in PlainFormat]:
+        raise _Unpullable(f"the file has no word for {stored}")
+    return None if stored is None else str(stored)
 
 
 def _read_tools(assistant: Assistant, tools: object) -> tuple[Tool, ...]:

@@ -46,6 +46,7 @@ VALUES = """\
         # to be replaced: returns, python or http, as docs/functions.md has them
         returns: "error: nobody has said yet how this function is answered"
     temperature: 0.3
+    response_format: json_object
     metadata:
       team: blue
 """
@@ -70,7 +71,7 @@ async def test_an_assistant_is_printed_with_a_note_for_all_that_has_no_counterpa
     assert done.out.endswith(VALUES)
     assert "    # the function rate answers with an error until you say how to answer it\n" in done.out
     assert "    # a function left out (its name means something else here): " in done.out
-    for lost in ('"name": "auto"', '["vs_1"]', '"Helps with sums"', '{"type": "json_object"}', '"theirs"'):
+    for lost in ('"name": "auto"', '["vs_1"]', '"Helps with sums"', '"theirs"'):
         assert lost in done.out
     assert not project.file.exists()
 

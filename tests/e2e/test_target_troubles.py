@@ -346,7 +346,6 @@ FAR_BRAIN = "{api: responses, server: embedded, inference: {base_url: 'https://f
         ("HTTPS_PROXY", "http://me:canary-password@[::", "a proxy in the environment"),
         ("HTTPS_PROXY", "http://me:canary-password@127.0.0.1:99999", "a proxy in the environment"),
         ("SSL_CERT_FILE", "/nowhere/canary.pem", "the file that SSL_CERT_FILE"),
-        ("SSLKEYLOGFILE", "/nowhere/canary/log", "the file that SSL_CERT_FILE"),
     ],
 )
 def test_what_the_environment_says_about_the_way_and_can_t_be_used_is_told(project, variable, value, words):

@@ -7,11 +7,10 @@ a stored record lacks get their default: adding a field with a default needs no 
 from __future__ import annotations
 
 import json
-import types
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from types import NoneType
+from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 _CLASS = "_"
@@ -58,7 +57,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 def _from_json(hint: Any, value: Any) -> Any:
     origin = get_origin(hint)
-    if origin in {Union, types.UnionType}:
+    if origin in {Union, UnionType}:
         members = get_args(hint)
         return None if value is None and NoneType in members else _from_json(_choose_member(members, value), value)
     if origin is tuple:

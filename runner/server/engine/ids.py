@@ -28,6 +28,10 @@ class IdKind(Enum):
     CONTAINER = ("cntr_", _HEXADECIMAL, 48)
     CONTAINER_FILE = ("cfile_", _HEXADECIMAL, 32)
 
+    @property
+    def prefix(self) -> str:
+        return self.value[0]
+
 
 NewId = Callable[[IdKind], str]
 

@@ -44,8 +44,8 @@ def _keep_item(engine: Engine, thread_id: str, item: NewItem) -> ItemRecord:
     if item.message is not None:
         item_id = message_id = append_message(engine, thread_id, item.message).id
     else:
-        random = engine.new_id(IdKind.MESSAGE).removeprefix(IdKind.MESSAGE.value[0])
-        item_id = (item.id_prefix or IdKind.MESSAGE.value[0]) + random
+        random = engine.new_id(IdKind.MESSAGE).removeprefix(IdKind.MESSAGE.prefix)
+        item_id = (item.id_prefix or IdKind.MESSAGE.prefix) + random
     record = ItemRecord(
         id=stored_item_id(thread_id, item_id),
         created_at=engine.now(),

@@ -8,6 +8,7 @@ MAX_PARTS = 5_000  # pages, slides
 MAX_PACKED_BYTES = 256 << 20  # of a zip archive's members that are read, unpacked
 MAX_NESTING = 500  # of XML elements
 MAX_ROWS = 1_000  # of a table; OpenAI's models get to see no more
+ROWS_LEFT_OUT = f"[only the first {MAX_ROWS} rows are shown]"
 
 EMPTY = "it is empty"
 ENCRYPTED = "it is encrypted: a password is needed to read it"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 # Their content is no text of the page; it ends only at their own end tag.
 _HIDDEN = frozenset("iframe noembed noframes script style template textarea xmp".split())
-_TAG = re.compile(r"""<(/?)([a-zA-Z][^\s/>]*+)(?:[^"'>]++|"[^"]*+"|'[^']*+')*+>""")
+_TAG = re.compile(r"""<(/?)([a-zA-Z][^\s/>]*+)(?=(?P<rest>(?:[^"'>]++|"[^"]*+"|'[^']*+')*))(?P=rest)>""")
 _END_TAGS = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in _HIDDEN}
 
 

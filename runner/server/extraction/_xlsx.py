@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runner.server.extraction import Unreadable
 from runner.server.extraction._cells import Format, read_format, show_number
-from runner.server.extraction._limits import MALFORMED, MAX_PARTS, MAX_ROWS, TOO_MANY_PARTS
+from runner.server.extraction._limits import MALFORMED, MAX_PARTS, MAX_ROWS, ROWS_LEFT_OUT, TOO_MANY_PARTS
 from runner.server.extraction._package import Package
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _read_rows(package: Package, part: str, book: _Book) -> list[str]:
     try:
         package.parse(part, sheet.start, sheet.end, sheet.text)
     except _Enough:
-        return [*sheet.rows, f"[only the first {MAX_ROWS} rows are shown]"]
+        return [*sheet.rows, ROWS_LEFT_OUT]
     return sheet.rows
 
 

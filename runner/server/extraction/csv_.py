@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.server.extraction import Unreadable
 from runner.server.extraction._decoding import read_text
-from runner.server.extraction._limits import MALFORMED, MAX_ROWS
+from runner.server.extraction._limits import MALFORMED, MAX_ROWS, ROWS_LEFT_OUT
 
 EXTENSIONS = frozenset({"csv", "tsv"})
 
@@ -24,7 +24,7 @@ def extract(path: Path) -> str:
         is_longer = next(rows, None) is not None
     except csv.Error as error:
         raise Unreadable(f"{MALFORMED}: line {rows.line_num}: {error}") from error
-    return "\n".join([*lines, f"[only the first {MAX_ROWS} rows are shown]"] if is_longer else lines)
+    return "\n".join([*lines, ROWS_LEFT_OUT] if is_longer else lines)
 
 
 def _find_delimiter(text: str) -> str:

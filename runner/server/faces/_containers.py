@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runner.server.engine.container_records import ContainerFileRecord, ContainerRecord
 from runner.server.engine.containers import NewContainer
+from runner.server.engine.ids import IdKind
 from runner.server.faces._bodies import Fields
 from runner.server.faces._replies import Json, unix_seconds
 from runner.server.sandboxes import FILES_FOLDER
@@ -46,8 +47,9 @@ def _read_idle_s(body: Fields) -> float | None:
 
 def read_container_id(tool: Fields) -> str:
     container_id = tool.needed_text("container", longest=MAX_ID)
-    if not container_id.startswith("cntr_"):
-        why = f"'{container_id}'. Expected an ID that begins with 'cntr_'."
+    prefix = IdKind.CONTAINER.prefix
+    if not container_id.startswith(prefix):
+        why = f"'{container_id}'. Expected an ID that begins with '{prefix}'."
         raise tool.invalid("container", why, "invalid_value")
     return container_id
 

@@ -14,13 +14,11 @@ from runner.server.faces._bodies import Fields
 from runner.server.faces._errors import BadRequest
 from runner.server.faces._functions import MAX_OUTPUT
 from runner.server.faces._replies import Json
-from runner.server.faces._response_earlier import EARLIER, read_earlier
+from runner.server.faces._response_earlier import EARLIER, MAX_PARTS, MAX_TEXT, read_earlier
 from runner.server.faces._response_files import InlineFiles
 from runner.server.inference import Role
 
 MAX_ITEMS = 1000
-MAX_PARTS = 1000
-MAX_TEXT = 10 << 20
 _ROLES = ("user", "assistant", "system", "developer")
 _TYPES = ("message", "function_call", "function_call_output", "item_reference", *EARLIER)
 _PARTS = ("input_text", "input_image", "input_file", "output_text", "refusal")

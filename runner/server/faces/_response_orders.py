@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.server.engine.records import Brief
 from runner.server.engine.responses import ResponseOrder
@@ -61,19 +61,7 @@ async def read_order(inline: InlineFiles, body: Fields) -> Wanted:
         body.refuse(name, harmless=harmless)
     tools, resources, shown_tools = read_tools(body)
     choice, shown_choice = read_choice(body, tools)
-    effort, shown_reasoning = read_reasoning(body)
-    wanted_format, verbosity = read_text(body)
-    brief = Brief(
-        model=body.needed_text("model", longest=256),
-        instructions=body.text("instructions", longest=MAX_INSTRUCTIONS),
-        tools=tools,
-        resources=resources,
-        temperature=body.number("temperature", least=0.0, most=2.0),
-        top_p=body.number("top_p", least=0.0, most=1.0),
-        reasoning_effort=effort,
-        verbosity=verbosity,
-        response_format=as_chat_format(wanted_format),
-    )
+    brief, shown_brief = _read_brief(body)
     limit = body.integer("max_output_tokens", least=LEAST_TOKENS)
     most_calls = body.integer("max_tool_calls", least=1)
     truncation = body.choice("truncation", ("disabled", "auto")) or "disabled"
@@ -85,20 +73,15 @@ async def read_order(inline: InlineFiles, body: Fields) -> Wanted:
     include, is_streamed = read_include(body), body.flag("stream") or False
     metadata = read_metadata(body) or {}
     settings: Json = {
-        "instructions": brief.instructions,
+        **shown_brief,
         "max_output_tokens": limit,
         "max_tool_calls": most_calls,
-        "model": brief.model,
         "parallel_tool_calls": is_parallel,
         "prompt_cache_retention": body.choice("prompt_cache_retention", _RETENTIONS),
-        "reasoning": shown_reasoning,
         "service_tier": _read_tier(body),
-        "temperature": 1.0 if brief.temperature is None else brief.temperature,
-        "text": {"format": wanted_format, "verbosity": verbosity or DEFAULT_VERBOSITY},
         "tool_choice": shown_choice,
         "tools": shown_tools,
         "top_logprobs": 0,
-        "top_p": 1.0 if brief.top_p is None else brief.top_p,
         "truncation": truncation,
         **{name: body.text(name, longest=256) for name in _NOTED},
     }
@@ -107,7 +90,7 @@ async def read_order(inline: InlineFiles, body: Fields) -> Wanted:
         body.need("input")
         raise body.invalid("input", "expected at least one item.", "invalid_value")
     order = ResponseOrder(
-        brief=brief,
+        brief=replace(brief, tools=tools, resources=resources),
         items=items,
         settings=settings,
         conversation_id=conversation_id,
@@ -122,6 +105,30 @@ async def read_order(inline: InlineFiles, body: Fields) -> Wanted:
         metadata=metadata,
     )
     return Wanted(order=order, include=include, is_streamed=is_streamed, is_padded=_read_padding(body))
+
+
+def _read_brief(body: Fields) -> tuple[Brief, Json]:
+    """What the model is to do, yet without tools; and how that is shown."""
+    effort, shown_reasoning = read_reasoning(body)
+    wanted_format, verbosity = read_text(body)
+    brief = Brief(
+        model=body.needed_text("model", longest=256),
+        instructions=body.text("instructions", longest=MAX_INSTRUCTIONS),
+        temperature=body.number("temperature", least=0.0, most=2.0),
+        top_p=body.number("top_p", least=0.0, most=1.0),
+        reasoning_effort=effort,
+        verbosity=verbosity,
+        response_format=as_chat_format(wanted_format),
+    )
+    shown: Json = {
+        "instructions": brief.instructions,
+        "model": brief.model,
+        "reasoning": shown_reasoning,
+        "temperature": 1.0 if brief.temperature is None else brief.temperature,
+        "text": {"format": wanted_format, "verbosity": verbosity or DEFAULT_VERBOSITY},
+        "top_p": 1.0 if brief.top_p is None else brief.top_p,
+    }
+    return brief, shown
 
 
 def read_include(body: Fields, name: str = "include") -> frozenset[str]:

@@ -9,8 +9,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from runner.ambient import BAD_CERTIFICATES, BAD_PROXY, check_ambient_proxies
+from runner.ambient import check_ambient_proxies, explaining_environment
 from runner.domain.hosts import is_loopback
+from runner.errors import UsageError
 from runner.redaction import Redactor
 from runner.server.inference import EmbeddingFailed, Fail, Inference, Scene, Spent, Turnout
 from runner.server.inference._chat.embedding import ChatEmbedder
@@ -204,13 +205,12 @@ def _make_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
     # A proxy from the environment must not stand between us and this machine.
     trusts_environment = not is_loopback(urlsplit(endpoint.base_url).hostname or "")
     try:
-        if trusts_environment:
-            check_ambient_proxies()
-        http = httpx2.AsyncClient(trust_env=trusts_environment, follow_redirects=False, timeout=timeout)
-    except OSError as error:
-        raise NoReply(f"{BAD_CERTIFICATES}: {error.strerror or type(error).__name__}") from None
-    except (ImportError, ValueError, httpx2.InvalidURL):
-        raise NoReply(BAD_PROXY) from None
+        with explaining_environment():
+            if trusts_environment:
+                check_ambient_proxies()
+            http = httpx2.AsyncClient(trust_env=trusts_environment, follow_redirects=False, timeout=timeout)
+    except UsageError as error:
+        raise NoReply(str(error)) from None
     client = openai.AsyncOpenAI(
         api_key=endpoint.key or _NO_KEY, base_url=endpoint.base_url, max_retries=0, timeout=timeout, http_client=http
     )

@@ -28,12 +28,12 @@ class SandboxFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
-    """Where code runs: in the state that its thread has reached, with a folder to read and write.
+    """Where code runs: in the state that its thread or container, `place_id`, has reached, with a folder to work in.
 
-    A container counts as a thread here. The code sees `folder` as `/mnt/data`, and may fill it with `room_bytes` more.
+    The code sees `folder` as `/mnt/data`, and may fill it with `room_bytes` more.
     """
 
-    thread_id: str
+    place_id: str
     folder: Path
     room_bytes: int
 
@@ -41,14 +41,14 @@ class Workplace:
 class Sandbox(Protocol):
     """Runs code as a notebook does: what it printed, then the value of its last expression.
 
-    An exception in the code is an ordinary output, its traceback. What code defines stays defined in its thread.
+    An exception in the code is an ordinary output, its traceback. What code defines stays defined in its place.
     """
 
     async def run(self, code: str, place: Workplace) -> str:
-        """The output. Raises SandboxFailed. Calls of one thread come one after the other."""
+        """The output. Raises SandboxFailed. Calls of one place come one after the other."""
 
-    async def forget(self, thread_id: str) -> None:
-        """Drop what the code of a thread has defined."""
+    async def forget(self, place_id: str) -> None:
+        """Drop what the code of a place has defined."""
 
     async def close(self) -> None: ...
 

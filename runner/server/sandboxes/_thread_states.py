@@ -1,4 +1,4 @@
-"""What the code of each thread has defined so far, so that its next run finds it again."""
+"""What the code of each thread or container has defined so far, so that its next run finds it again."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ class ThreadStates:
         self._states: OrderedDict[str, bytes] = OrderedDict()
         self._total_bytes = 0
 
-    def find(self, thread_id: str) -> bytes | None:
-        if thread_id in self._states:
-            self._states.move_to_end(thread_id)
-        return self._states.get(thread_id)
+    def find(self, place_id: str) -> bytes | None:
+        if place_id in self._states:
+            self._states.move_to_end(place_id)
+        return self._states.get(place_id)
 
-    def keep(self, thread_id: str, state: bytes) -> None:
-        """Remember a state. One that is too large is not: the thread begins anew."""
-        self.forget(thread_id)
+    def keep(self, place_id: str, state: bytes) -> None:
+        """Remember a state. One that is too large is not: the place begins anew."""
+        self.forget(place_id)
         if len(state) > MAX_STATE_BYTES:
             return
-        self._states[thread_id] = state
+        self._states[place_id] = state
         self._total_bytes += len(state)
         while self._total_bytes > MAX_TOTAL_BYTES:
             self.forget(next(iter(self._states)))
 
-    def forget(self, thread_id: str) -> None:
-        self._total_bytes -= len(self._states.pop(thread_id, b""))
+    def forget(self, place_id: str) -> None:
+        self._total_bytes -= len(self._states.pop(place_id, b""))

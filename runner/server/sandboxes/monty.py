@@ -48,12 +48,12 @@ class Monty:
             write_bytes_limit=max(1, place.room_bytes),
         )
         try:
-            return await self._run_in(pool, code, place.thread_id, mount)
+            return await self._run_in(pool, code, place.place_id, mount)
         finally:
             mount.close()
 
-    async def forget(self, thread_id: str) -> None:
-        self._states.forget(thread_id)
+    async def forget(self, place_id: str) -> None:
+        self._states.forget(place_id)
 
     async def close(self) -> None:
         pool, self._pool = self._pool, None
@@ -73,7 +73,7 @@ class Monty:
                 self._pool = await pool.__aenter__()
             return self._pool
 
-    async def _run_in(self, pool: AsyncMonty, code: str, thread_id: str, mount: MountDir) -> str:
+    async def _run_in(self, pool: AsyncMonty, code: str, place_id: str, mount: MountDir) -> str:
         limits: ResourceLimits = {
             "max_feed_duration_secs": self._time_limit_s,
             "max_memory": MEMORY_LIMIT_BYTES,
@@ -81,21 +81,21 @@ class Monty:
         }
         try:
             async with pool.checkout(limits=limits, os_policy={"sleep": "zero"}) as session:
-                if (state := self._states.find(thread_id)) is not None:
+                if (state := self._states.find(place_id)) is not None:
                     await session.load_session(state)
                 output = await self._feed(session, code, mount)
-                await self._keep_state(session, thread_id)
+                await self._keep_state(session, place_id)
         except TimeoutError as error:
             raise SandboxFailed(f"no sandbox was free within {WAIT_FOR_WORKER_S:g} s") from error
         return output
 
-    async def _keep_state(self, session: AsyncMontySession, thread_id: str) -> None:
+    async def _keep_state(self, session: AsyncMontySession, place_id: str) -> None:
         from pydantic_monty import MontyError
 
         try:
-            self._states.keep(thread_id, await session.dump())
+            self._states.keep(place_id, await session.dump())
         except MontyError:  # writing down a state near the memory limit exceeds it
-            self._states.forget(thread_id)
+            self._states.forget(place_id)
 
     async def _feed(self, session: AsyncMontySession, code: str, mount: MountDir) -> str:
         from pydantic_monty import CollectString, MontyError

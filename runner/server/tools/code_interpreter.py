@@ -61,7 +61,7 @@ class CodeInterpreter:
     async def _run_in(self, container: Container, code: str, place_id: str) -> tuple[bool, str]:
         """Whether the code ran to its end (be it a traceback), and its output."""
         room_bytes = await asyncio.to_thread(container.room_bytes)
-        place = Workplace(thread_id=place_id, folder=container.folder, room_bytes=room_bytes)
+        place = Workplace(place_id=place_id, folder=container.folder, room_bytes=room_bytes)
         try:
             return True, await self._sandbox.run(code, place)
         except SandboxFailed as error:

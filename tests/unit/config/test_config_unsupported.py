@@ -22,6 +22,8 @@ assistants:
   guide:
     model: any
     temperature: 0.5
+    max_output_tokens: 300
+    response_format: json_object
     metadata: {team: guides}
     tools:
       - code_interpreter
@@ -85,19 +87,23 @@ def test_what_can_be_done_is_no_problem(configuration):
 def test_every_tool_setting_function_and_attachment_is_named_where_it_is_written(configuration):
     found = problems(configuration, NOTHING)
     assert places(found) == [
-        *(f"assistants.yaml:{line}:9" for line in (10, 11, 12, 13, 14)),
-        "assistants.yaml:18:5",
+        *(f"assistants.yaml:{line}:9" for line in (12, 13, 14, 15, 16)),
+        "assistants.yaml:20:5",
         "assistants.yaml:8:5",
+        "assistants.yaml:10:5",
+        "assistants.yaml:9:5",
         "assistants.yaml:7:5",
         "scenarios/s.yaml:6:9",
         "scenarios/s.yaml:7:9",
         "scenarios/s.yaml:11:9",
         "scenarios/s.yaml:12:9",
     ]
-    assert [line.split(": ")[1] for line in found[:8]] == [
+    assert [line.split(": ")[1] for line in found[:10]] == [
         *(f"assistants.guide.tools[{index}]" for index in range(5)),
         "assistants.guide.functions",
+        "assistants.guide.max_output_tokens",
         "assistants.guide.metadata",
+        "assistants.guide.response_format",
         "assistants.guide.temperature",
     ]
 
@@ -105,22 +111,31 @@ def test_every_tool_setting_function_and_attachment_is_named_where_it_is_written
 def test_assistants_that_are_not_asked_for_may_want_what_they_like(configuration):
     nobody = find_unsupported(configuration.project, (), TARGET, NOTHING)
     everybody = find_unsupported(configuration.project, None, TARGET, NOTHING)
-    assert (nobody, len(everybody)) == ((), 8)
+    assert (nobody, len(everybody)) == ((), 10)
 
 
 def test_the_assistants_api_has_no_web_search_no_mcp_and_no_documents_as_input(configuration):
     target = replace(TARGET, api="assistants")
     found = problems(configuration, assistants.CAPABILITIES, target)
     assert places(found) == [
-        *(f"assistants.yaml:{line}:9" for line in (12, 13, 14)),
+        *(f"assistants.yaml:{line}:9" for line in (14, 15, 16)),
         "scenarios/s.yaml:6:9",
         "scenarios/s.yaml:11:9",
         "scenarios/s.yaml:12:9",
     ]
     assert found[0] == (
-        "assistants.yaml:12:9: assistants.guide.tools[2]: target 'there' (api assistants) does not have the tool "
+        "assistants.yaml:14:9: assistants.guide.tools[2]: target 'there' (api assistants) does not have the tool "
         "web_search; it has code_interpreter, file_search; choose another target"
     )
+
+
+@pytest.mark.parametrize(("limit", "message"), [(255, "takes 256 or more"), (256, None)])
+def test_a_limit_below_what_the_api_takes_is_named_before_anything_is_sent(configuration, limit, message):
+    guide = configuration.project.find_assistant("guide")
+    limited = replace(guide, tools=(), max_output_tokens=limit)
+    project = replace(configuration.project, assistants=(limited,))
+    found = find_unsupported(project, None, replace(TARGET, api="assistants"), assistants.CAPABILITIES)
+    assert [problem.message.partition(") ")[2] for problem in found] == ([message] if message else [])
 
 
 def test_a_server_that_keeps_nothing_has_no_hosted_tool_and_takes_no_file(configuration):

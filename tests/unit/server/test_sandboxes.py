@@ -100,7 +100,7 @@ class TestWasi:
     pytestmark = pytest.mark.timeout(600)
 
     async def test_it_is_a_notebook_with_files_and_libraries(self, wasi: Sandbox, tmp_path: Path) -> None:
-        place = Workplace(thread_id="t", folder=tmp_path, room_bytes=1_000_000)
+        place = Workplace(place_id="t", folder=tmp_path, room_bytes=1_000_000)
         (tmp_path / "in.csv").write_text("a,b\n1,2\n")
         assert await wasi.run("import statistics\nx = statistics.mean([1, 2])\nprint('hi')\nx", place) == "hi\n1.5"
         assert await wasi.run("x * 2", place) == "3.0"
@@ -110,7 +110,7 @@ class TestWasi:
         assert (await wasi.run("1 / 0", place)).endswith("ZeroDivisionError: division by zero")
 
     async def test_limits_end_the_run_and_its_thread_begins_anew(self, wasi: Sandbox, tmp_path: Path) -> None:
-        place = Workplace(thread_id="t", folder=tmp_path, room_bytes=1_000)
+        place = Workplace(place_id="t", folder=tmp_path, room_bytes=1_000)
         await wasi.run("x = 1", place)
         with pytest.raises(SandboxFailed, match="longer than 3 s"):
             await wasi.run("while True: pass", place)
@@ -132,6 +132,6 @@ class TestWasi:
         ],
     )
     async def test_the_host_is_out_of_reach(self, wasi: Sandbox, tmp_path: Path, attack: str) -> None:
-        output = await wasi.run(attack, Workplace(thread_id="t", folder=tmp_path, room_bytes=1_000))
+        output = await wasi.run(attack, Workplace(place_id="t", folder=tmp_path, room_bytes=1_000))
         assert "Error" in output
         assert not os.listdir(tmp_path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from runner.backends import Deployment, RemoteAssistant
 from runner.domain.conversation import AssistantId, StoreId
 from runner.domain.files import FileUse
 from runner.domain.plan import Action, Change, Origin
+from runner.domain.response_format import PlainFormat, ResponseFormat, SchemaFormat
 from runner.errors import GateClosed
 from runner.journal import Journal
 from runner.sync import OnDrift, Policy
@@ -118,6 +120,39 @@ async def test_a_setting_that_left_the_file_goes_back_to_the_servers_default(bac
     assert (await sync(backend, make_assistant())).writes == []
 
 
+SCHEMA = SchemaFormat(name="bill", schema={"type": "object", "properties": {"total": {"minimum": 1.0}}})
+FORMATS = [PlainFormat.TEXT, PlainFormat.JSON_OBJECT, SCHEMA, replace(SCHEMA, strict=True, description="A bill.")]
+
+
+@pytest.mark.parametrize("response_format", FORMATS, ids=["text", "json_object", "schema", "strict schema"])
+async def test_each_response_format_is_created_once_and_reset_when_it_leaves_the_file(
+    backend: MemoryBackend, response_format: ResponseFormat
+) -> None:
+    with_it, without = replace(make_assistant(), response_format=response_format), make_assistant()
+    await sync(backend, without)
+    added = await sync(backend, with_it)
+    again = await sync(backend, with_it)
+    removed = await sync(backend, without)
+    assert origins(added.told[0].change) == origins(removed.told[0].change) == {"response_format": Origin.LOCAL}
+    assert again.writes == (await sync(backend, without)).writes == []
+
+
+@pytest.mark.parametrize("declared", [None, SCHEMA])
+async def test_a_response_format_that_somebody_changed_is_drift(
+    backend: MemoryBackend, declared: ResponseFormat | None
+) -> None:
+    guide = replace(make_assistant(), response_format=declared)
+    await sync(backend, guide)
+    edit_remotely(backend.server, response_format="json_object")
+    second = await sync(backend, guide)
+    assert origins(second.told[0].change) == {"response_format": Origin.DRIFT}
+
+
+async def test_a_limit_of_the_output_is_nothing_that_is_stored(backend: MemoryBackend) -> None:
+    await sync(backend, make_assistant())
+    assert (await sync(backend, replace(make_assistant(), max_output_tokens=300))).writes == []
+
+
 class Rewriting(MemoryBackend):
     """A server that has its own idea of a model's name."""
 
@@ -157,7 +192,8 @@ async def test_the_tags_fit_into_metadata_values_however_much_is_declared(
 ) -> None:
     files = (make_file(tmp_path / "a.md"), make_file(tmp_path / "b.csv", use=FileUse.CODE_INTERPRETER))
     metadata = {f"a rather long key, number {number}": "x" * 512 for number in range(12)}
-    full = replace(make_assistant(files=files, temperature="0.5", metadata=metadata), reasoning_effort="high")
+    full = make_assistant(files=files, temperature="0.5", metadata=metadata)
+    full = replace(full, top_p=Decimal("0.5"), reasoning_effort="high", response_format=SCHEMA)
     await sync(backend, full)
     (assistant,) = backend.server.assistants.values()
     assert len(assistant.metadata[SPEC]) <= 512

@@ -16,6 +16,7 @@ from runner.domain.assistant import Address, Assistant, Namespace, Tool, ToolNam
 from runner.domain.conversation import AssistantId
 from runner.domain.files import FileUse
 from runner.domain.plan import Action
+from runner.domain.response_format import PlainFormat, SchemaFormat
 from runner.journal import Journal
 from runner.sync import RemoteState, plan_sync
 from runner.sync.binder import bind
@@ -73,6 +74,7 @@ def test_metadata_keeps_theirs_and_lets_ours_win() -> None:
         ({"tools": {"file_search": {"max_num_results": None}}}, {"tools": {"file_search": {"max_num_results": 20}}}),
         ({"tools": {"b": {}, "a": {}}}, {"tools": {"a": {}, "b": {}}}),
         ({"reasoning_effort": None}, {"reasoning_effort": "medium"}),
+        ({"response_format": None}, {}),
     ],
 )
 def test_what_means_the_same_is_no_difference(wanted: dict[str, object], live: dict[str, object]) -> None:
@@ -87,6 +89,8 @@ def test_what_means_the_same_is_no_difference(wanted: dict[str, object], live: d
         ({"tools": {"file_search": {"max_num_results": 5}}}, {"tools": {"file_search": {}}}, "tools"),
         ({"tools": {}}, {"tools": {"file_search": {}}}, "tools"),
         ({"reasoning_effort": "low"}, {"reasoning_effort": "medium"}, "reasoning_effort"),
+        ({"response_format": None}, {"response_format": "text"}, "response_format"),
+        ({"response_format": "text"}, {"response_format": None}, "response_format"),
         ({"metadata": {"team": "north"}}, {}, "metadata.team"),
     ],
 )
@@ -156,6 +160,7 @@ assistants = st.builds(
     temperature=fractions,
     top_p=fractions,
     reasoning_effort=st.sampled_from([None, "low", "high"]),
+    response_format=st.sampled_from([None, *PlainFormat, SchemaFormat(name="bill", schema={"type": "object"})]),
     metadata=st.dictionaries(st.text("abc", min_size=1, max_size=5), st.text(max_size=9), max_size=4),
 )
 file_contents = st.dictionaries(

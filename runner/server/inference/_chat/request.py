@@ -126,7 +126,7 @@ def _write_conversation(conversation: tuple[SceneMessage, ...]) -> list[Json]:
         given = {file.filename for file in message.files}
         unread = [name for name in message.filenames if name not in given]
         attached = f"[attached: {', '.join(unread)}]" if unread else ""
-        text = "\n\n".join(part for part in (*map(write_file, message.files), message.text, attached) if part)
+        text = "\n\n".join(part for part in (*map(_write_file, message.files), message.text, attached) if part)
         role = "user" if message.role is Role.USER else "assistant"
         if written and written[-1]["role"] == role:
             written[-1]["content"] += f"\n\n{text}"
@@ -135,7 +135,7 @@ def _write_conversation(conversation: tuple[SceneMessage, ...]) -> list[Json]:
     return written
 
 
-def write_file(file: GivenFile) -> str:
+def _write_file(file: GivenFile) -> str:
     """A file's name and text, between fences that the text itself doesn't have."""
     text, name = file.text.strip("\n"), json.dumps(file.filename, ensure_ascii=False)
     longest = max(map(len, re.findall("`+", text)), default=0)

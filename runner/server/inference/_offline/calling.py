@@ -64,14 +64,14 @@ def read_call(scene: Scene) -> UseTools | Answer | None:
 def _find_fitting(question: str, functions: Sequence[OfferedFunction]) -> tuple[tuple[OfferedFunction, Reading], ...]:
     """The functions that the question speaks of, each with how the question is read for it."""
     text = _POLITE.sub("", question, count=1).strip()
-    if (
-        re.search(r"[.?!]\s+\S", text)
-        or _MUSES.search(text)
-        or NEGATIONS & set(read_words(text.replace("n't", " not")))
-    ):
+    if re.search(r"[.?!]\s+\S", text) or _MUSES.search(text) or _is_negated(text):
         return ()
     readings = ((one, read_values(text, _choices(one))) for one in functions)
     return tuple((one, reading) for one, reading in readings if _speaks_of(one, reading))
+
+
+def _is_negated(text: str) -> bool:
+    return not NEGATIONS.isdisjoint(read_words(text.replace("n't", " not")))
 
 
 def _choices(function: OfferedFunction) -> set[str]:
@@ -104,7 +104,7 @@ def _requests(asked: list[str], name: list[str], telling: set[str]) -> bool:
 def _vocabulary(function: OfferedFunction) -> set[str]:
     """The roots of all that is said of a function, but for what is said that it doesn't do."""
     sentences = re.split(r"(?<=[.;!?])\s+", function.description)
-    said = [sentence for sentence in sentences if not NEGATIONS & set(read_words(sentence.replace("n't", " not")))]
+    said = [sentence for sentence in sentences if not _is_negated(sentence)]
     roots = set(read_roots(" ".join((spaced(function.name), *said))))
     return roots.union(*(parameter.roots for parameter in read_parameters(function)))
 

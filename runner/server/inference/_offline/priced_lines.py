@@ -16,7 +16,7 @@ MAX_LINE_CHARS = 160
 
 _AMOUNT = rf"(?P<before>{CURRENCY})?\s?(?P<minus>[-−])?(?P<amount>{NUMBER})(?P<after>\s?{CURRENCY})?"
 _LINE = re.compile(
-    rf"^(?P<lead>.*?)(?P<gap>(?:[\s.·…:|_=]|[-–—](?=\s))++|^)(?P<sign>[-−–(]\s?)?{_AMOUNT}"
+    rf"^(?P<lead>.*?)(?=(?P<gap>(?:[\s.·…:|_=]|[-–—](?=\s))+|^))(?P=gap)(?P<sign>[-−–(]\s?)?{_AMOUNT}"
     r"(?P<close>\s?[-)])?(?:\s[A-Z*]{1,2})?\s*\|?$",
     re.IGNORECASE,
 )
