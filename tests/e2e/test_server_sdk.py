@@ -430,3 +430,16 @@ async def test_a_state_folder_that_cannot_be_made_is_said_where_the_server_is_st
     with pytest.raises(WriteFailed, match="state folder"):
         async with serve(tmp_path / "file" / "state", Echo()):
             pass
+
+
+async def test_a_message_shows_what_is_attached_wherever_it_is_read(client: AsyncOpenAI) -> None:
+    file = await client.files.create(file=("menu.txt", MENU), purpose="assistants")
+    attached = [{"file_id": file.id, "tools": [{"type": "file_search"}, {"type": "code_interpreter"}]}]
+    thread = await client.beta.threads.create()
+    calls = client.beta.threads.messages
+    made = await calls.create(thread.id, role="user", content="Hello", attachments=attached)
+    read = await calls.retrieve(made.id, thread_id=thread.id)
+    changed = await calls.update(made.id, thread_id=thread.id, metadata={"a": "b"})
+    (listed,) = (await calls.list(thread.id)).data
+    shown = [[one.model_dump() for one in message.attachments or ()] for message in (made, read, changed, listed)]
+    assert shown == [attached] * 4
