@@ -140,7 +140,9 @@ def _check_url(url: str) -> None:
     if any("{" in part or "}" in part for part in outside_path):
         raise ValueError("arguments can only stand in the path of the address")
     if not is_authority(address.netloc):
-        raise ValueError(f"'{address.netloc}' is no name of a host")
+        # Older Pythons refuse the brackets of "[::1]x" themselves: the same words for all.
+        what = "address; write it like https://host/path" if "[" in address.netloc else "name of a host"
+        raise ValueError(f"'{address.netloc}' is no {what}")
     names = _PLACEHOLDER.findall(address.path)
     if not all(names) or set("{}") & set(_PLACEHOLDER.sub("", address.path)):
         raise ValueError("a brace in the path is not closed, or empty; write {argument}")

@@ -357,6 +357,14 @@ def test_what_the_environment_says_about_the_way_and_can_t_be_used_is_told(proje
     assert words in plain(done.out)
 
 
+def test_a_log_of_keys_that_can_t_be_written_is_told(project, tmp_path):
+    # With certificates named, whatever the machine's own environment has: only then is the log opened at once.
+    named = {"SSL_CERT_DIR": str(tmp_path), "SSL_CERT_FILE": "", "SSLKEYLOGFILE": "/nowhere/canary/log"}
+    done = play(project, FAR, **named)
+    assert (done.code, done.out) == (2, "")
+    assert "SSLKEYLOGFILE names can't be used" in done.err
+
+
 def test_a_target_whose_host_can_be_read_in_two_ways_is_refused(project):
     done = play(project, RESPONSES.replace("{url}", "https://[::1]x/v1"), REMOTE_KEY=KEY)
     assert done.code == 2

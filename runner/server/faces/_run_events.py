@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from runner.server.engine.feed import CallFinished, Event, MessageGrew, MessageWritten, RunChanged, StepChanged
-from runner.server.engine.records import MessageRecord, MessageState, RunRecord, StepRecord, StepState
+from runner.server.engine.records import MessageRecord, MessageState, RunRecord, RunState, StepRecord, StepState
 from runner.server.faces._deltas import MessageDeltas, call_deltas, output_deltas
 from runner.server.faces._messages import render_message
 from runner.server.faces._replies import Json
@@ -45,10 +45,13 @@ class RunEvents:
                 yield "thread.message.delta", self._deltas[growth.message_id].next(growth)
 
     def _write_run(self, run: RunRecord) -> Iterator[WireEvent]:
-        is_news = run.state is not self._run.state
-        self._run = run
+        before, self._run = self._run.state, run
         self.is_over = not run.is_being_worked_on
-        if is_news:
+        if run.state is RunState.CANCELLED and before not in (RunState.CANCELLING, RunState.CANCELLED):
+            # Another process was quicker than our look at the run; there is no other way to this end.
+            passed = replace(run, state=RunState.CANCELLING, ended_at=None)
+            yield "thread.run.cancelling", render_run(passed, streamed=True)
+        if run.state is not before:
             yield f"thread.run.{run.state.value}", render_run(run, streamed=True)
 
     def _write_step(self, step: StepRecord) -> Iterator[WireEvent]:
