@@ -24,7 +24,7 @@ from runner.server.faces.files_api.vector_stores import (
     render_batch,
     render_stored_file,
 )
-from runner.server.wire.bodies import PAGE_PARAMETERS, read_body, read_page, read_query
+from runner.server.wire.fields import PAGE_PARAMETERS, read_body, read_page, read_query
 from runner.server.wire.replies import deleted_reply, json_reply, page_reply, poll_pace_ms
 from runner.server.wire.shared_fields import read_attributes
 

@@ -28,8 +28,8 @@ from runner.server.engine.state.file_records import (
 from runner.server.engine.state.refusals import Missing
 from runner.server.engine.state.store import Tally
 from runner.server.inference import Passage
-from runner.server.wire.bodies import PAGE_PARAMETERS, Fields, read_body, read_page, read_query
-from runner.server.wire.errors import BadRequest
+from runner.server.wire.error_bodies import BadRequest
+from runner.server.wire.fields import PAGE_PARAMETERS, Fields, read_body, read_page, read_query
 from runner.server.wire.replies import Json, deleted_reply, json_reply, page_reply, poll_pace_ms, unix_seconds
 from runner.server.wire.shared_fields import read_attributes, read_chunking, read_filters, read_metadata
 
