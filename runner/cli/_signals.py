@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,7 +19,13 @@ _SIGNALS = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM, signal
 
 @contextmanager
 def tie_signals(interruption: Interruption) -> Iterator[None]:
-    """Inside a running loop: signals request the interruption; a second one ends the process at once."""
+    """Inside a running loop: signals request the interruption; a second one ends the process at once.
+
+    Python hears signals on the main thread alone: on another one, whoever lives on the main thread hears them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     loop = asyncio.get_running_loop()
 
     def on_signal(number: int) -> None:
