@@ -18,6 +18,21 @@ from judged_answers import take_violations
 from openai_schemas import OPENAPI
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thin", action="store_true", help="of each file in tests/e2e only the first test; nothing slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What `make quick` runs: all tests of parts, and of each file that tests the whole the first one."""
+    if not config.getoption("--thin"):
+        return
+    quick = [item for item in items if item.get_closest_marker("slow") is None]
+    firsts = {item.path: item for item in reversed(quick)}
+    chosen = [item for item in quick if "e2e" not in item.path.parts or firsts[item.path] is item]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    items[:] = chosen
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test's module is imported: some read the environment as they are."""
     _hear_signals()
