@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from app_listening import listen_from
+from hypothesis import settings
 from judged_answers import take_violations
 from openai_schemas import OPENAPI
 
@@ -36,6 +37,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test's module is imported: some read the environment as they are."""
     _hear_signals()
+    # A busy machine is no failure: what may not take long has a limit of its own (cpu_time.py).
+    settings.register_profile("whole", deadline=None)
+    settings.register_profile("thin", deadline=None, max_examples=20)
+    settings.load_profile("thin" if config.getoption("--thin") else "whole")
     if OPENAPI.exists():
         heard = Path(tempfile.mkdtemp(prefix="runner-tests-heard-"))
         config.add_cleanup(lambda: shutil.rmtree(heard))
