@@ -259,6 +259,7 @@ def _places(recording: Recording) -> tuple[list[int], list[int]]:
     return sorted(chosen), sorted(inside - set(boundaries))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "number"), STREAMS)
 async def test_a_cut_stream_is_an_error_or_the_response_read_again(tmp_path, file, number):
     recording = Recording(file, number)
@@ -281,6 +282,7 @@ async def test_a_cut_stream_is_an_error_or_the_response_read_again(tmp_path, fil
             assert server.calls.count("POST /responses") == len(recording.rounds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "number"), STREAMS)
 async def test_a_cut_stream_of_a_response_that_is_not_kept_is_an_error(tmp_path, file, number):
     recording = Recording(file, number)
