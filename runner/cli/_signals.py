@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -47,7 +48,13 @@ class Ending:
 
 @contextmanager
 def tie_signals(interruption: Interruption) -> Iterator[None]:
-    """Inside a running loop: signals request the interruption; a second one ends the process at once."""
+    """Inside a running loop: signals request the interruption; a second one ends the process at once.
+
+    Python hears signals on the main thread alone: on another one, whoever lives on the main thread hears them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def on_signal(number: int) -> None:
         if interruption.signal is not None:
