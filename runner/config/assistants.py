@@ -14,8 +14,8 @@ from runner.config.document import Document, Mistake, Where
 from runner.config.functions import read_functions
 from runner.config.response_formats import read_response_format
 from runner.config.schema import MAX_TEXT_LENGTH
-from runner.config.suggest import quote
 from runner.config.tools import read_tools
+from runner.did_you_mean import quote
 from runner.domain.assistant import Address, Assistant, Tool
 from runner.domain.files import LocalFile
 from runner.errors import Problem

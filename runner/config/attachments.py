@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runner.config.document import Document, Mistake, Where
 from runner.config.paths import find_similar_file
-from runner.config.suggest import quote
+from runner.did_you_mean import quote
 from runner.domain.files import (
     CODE_INTERPRETER_TYPES,
     FILE_SEARCH_TYPES,

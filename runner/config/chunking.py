@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from runner.config.document import Document, Mistake, Where
-from runner.config.suggest import quote
+from runner.did_you_mean import quote
 from runner.domain.files import Chunking, FileUse, LocalFile
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from runner.config.document import Document, Mistake, Where
-from runner.config.suggest import quote
+from runner.did_you_mean import quote
 from runner.redaction import MIN_SECRET_CHARACTERS
 
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{(?:(env|secret):([A-Za-z_][A-Za-z0-9_]*)\}|[^}\s]{0,40}\}?)")

@@ -10,8 +10,8 @@ from typing import Any
 from runner.checks import TOOL_NAME
 from runner.config.document import Document, Mistake, Where
 from runner.config.schema import CHECKS
-from runner.config.suggest import quote, suggest
 from runner.config.tool_schema import RETRIEVAL
+from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import Assistant, ToolName
 from runner.domain.scenario import Expectation
 from runner.plugins import load_plugin

@@ -11,8 +11,8 @@ from typing import Any
 from runner.config.attachments import Unusable, find_file
 from runner.config.document import Document, Mistake, Where
 from runner.config.function_schema import FUNCTIONS
-from runner.config.suggest import quote, suggest
 from runner.config.tool_schema import RETRIEVAL
+from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import ToolName
 from runner.domain.functions import Answering, Function
 from runner.plugins import load_plugin, plugin_names

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from runner.config.broken_rules import BrokenRule
 from runner.config.coerce import Schema, alternatives, resolve
 from runner.config.document import Mistake
-from runner.config.suggest import find_similar, quote, suggest
 from runner.config.wording import hint_from
+from runner.did_you_mean import find_similar, quote, suggest
 
 _VERY_LIKE = 0.8
 

@@ -14,7 +14,7 @@ from runner.config.attachments import Recipient, read_file_item
 from runner.config.document import Document, Mistake, Where
 from runner.config.expectations import read_expectations
 from runner.config.functions import read_answers
-from runner.config.suggest import find_similar, quote, suggest
+from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Address, Assistant
 from runner.domain.files import LocalFile
 from runner.domain.location import Location

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from runner.config.document import Document, Mistake, Where
 from runner.config.inferences import read_inference
-from runner.config.suggest import quote, suggest
 from runner.config.urls import OPENAI_KEY, check_key_place, check_url, key_variable
+from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import History, InferenceChoice, SandboxName, Server, Target
 from runner.domain.hosts import is_azure, is_openai
 from runner.domain.location import Location

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runner.config.document import Document, Mistake, Where
-from runner.config.suggest import quote, suggest
 from runner.config.tool_schema import ALWAYS, APPROVE_ALL, NEVER, RETRIEVAL
+from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import Tool, ToolName
 from runner.domain.hosts import is_loopback
 from runner.domain.tool_options import McpServer, WebSearch

@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.config.broken_rules import BrokenRule
 from runner.config.coerce import MAX_NUMBER_LENGTH
-from runner.config.suggest import quote, suggest
+from runner.did_you_mean import quote, suggest
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
 
 Words = tuple[str, str]
