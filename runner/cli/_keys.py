@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from runner.config.urls import OPENAI_KEY
+from runner.config.declared_targets import OPENAI_KEY
 from runner.domain.assistant import ChatEndpoint, Server, Target
 from runner.domain.hosts import is_openai
 from runner.errors import ConfigError

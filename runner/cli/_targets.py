@@ -13,7 +13,7 @@ from runner.backends import Backend, Endpoint
 from runner.cli._keys import find_key, key_variable
 from runner.cli._state_folder import state_folder
 from runner.config import Configuration
-from runner.config.urls import OPENAI_KEY
+from runner.config.declared_targets import OPENAI_KEY
 from runner.domain.assistant import ChatEndpoint, History, InferenceChoice, Project, Scripted, Server, Target
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES

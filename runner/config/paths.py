@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from runner.config.suggest import find_similar, quote
+from runner.did_you_mean import find_similar, quote
 from runner.errors import NothingFound, UsageError
 
 PROJECT_FILE = "assistants.yaml"

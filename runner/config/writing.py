@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from runner.config.tool_schema import RETRIEVAL
+from runner.config.declared_tools import RETRIEVAL
 from runner.domain.assistant import Tool, ToolName
 from runner.yaml_text.scalars import show_text
 from runner.yaml_text.spans import Piece, Style, find_spans

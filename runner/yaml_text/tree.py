@@ -1,15 +1,14 @@
-"""Parser events to a tree, without recursion: depth and size are checked before anything is built."""
+"""YAML as a tree of texts: nodes with their places, built without recursion and without trust."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import yaml
 
 from runner.errors import Problem
-from runner.yaml_text.nodes import ListNode, MapNode, Node, Parsed, TextNode
-from runner.yaml_text.syntax import explain_syntax
 
 MAX_DEPTH = 50
 MAX_NODES = 500_000
@@ -17,6 +16,50 @@ MAX_NODES = 500_000
 
 _COMMENT = re.compile(r"[ \t]*(#[^\r\n]*)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+_QUOTE_IT = "put quotes around the whole text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextNode:
+    """A scalar. `plain` means unquoted; `comment` is what follows it on the same line, from its `#` on."""
+
+    line: int
+    column: int
+    text: str
+    plain: bool = True
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListNode:
+    line: int
+    column: int
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapNode:
+    """A mapping with unique keys, in the file's order."""
+
+    line: int
+    column: int
+    entries: tuple[tuple[TextNode, Node], ...]
+
+    def find(self, key: str) -> tuple[TextNode, Node] | None:
+        return next((entry for entry in self.entries if entry[0].text == key), None)
+
+
+Node = TextNode | ListNode | MapNode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """A file's tree, as far as it could be read; `root` is None when there is nothing to go on with."""
+
+    root: Node | None
+    problems: tuple[Problem, ...] = ()
 
 
 def parse_yaml(text: str, *, file: str) -> Parsed:
@@ -196,3 +239,69 @@ class _Builder:
     def _problem(self, message: str, hint: str, at: tuple[int, int] | None) -> Problem:
         line, column = at or (self.line, self.column)
         return Problem(file=self._file, line=line, column=column, message=message, hint=hint)
+
+
+class _Complaint(NamedTuple):
+    """A fragment of PyYAML's message, and what we say instead; "" keeps PyYAML's own words."""
+
+    fragment: str
+    message: str
+    hint: str
+
+
+_COMPLAINTS = (
+    _Complaint("character '\\t'", "a tab stands where YAML wants spaces", "indent with spaces"),
+    _Complaint("tab character", "a tab stands where YAML wants spaces", "indent with spaces"),
+    _Complaint("that cannot start any token", "an unquoted text can't begin with {character}", _QUOTE_IT),
+    _Complaint("while scanning an alias", "'*' begins an alias, and no name follows", _QUOTE_IT),
+    _Complaint("while scanning an anchor", "'&' begins an anchor, and no name follows", _QUOTE_IT),
+    _Complaint("tag", "'!' begins a tag, which is not accepted", _QUOTE_IT),
+    _Complaint("unknown escape character", "", "in single quotes a backslash is only a backslash"),
+    _Complaint("expected escape sequence", "", "in single quotes a backslash is only a backslash"),
+    _Complaint("unexpected end of stream", "the closing quote is missing", "the text begins here"),
+    _Complaint("unexpected document separator", "the closing quote is missing", "the text begins here"),
+    _Complaint("block scalar", "", "nothing but a comment may follow '|' or '>' on its line"),
+    _Complaint("could not find expected ':'", "a key without ':'", "write 'key: value', or quote the text"),
+    _Complaint("expected <block end>", "this doesn't fit what stands before it", "check indentation and quotes"),
+    _Complaint("sequence entries are not allowed", "a list can't begin here", "put '-' on a line of its own"),
+    _Complaint("block collections", "this can't begin here", "put it on a line of its own"),
+)
+
+
+def explain_syntax(error: yaml.MarkedYAMLError, *, file: str, text: str) -> Problem:
+    """The problem behind PyYAML's error, at the place where the user has to change something."""
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return Problem(file=file, line=1, column=1, message=f"not valid YAML: {error}")
+    if error.context_mark is not None and "while parsing a flow" in (error.context or ""):
+        message = f"what '[' or '{{' opens here is not closed, or a comma is missing, on line {mark.line + 1}"
+        hint = "put quotes around texts that hold any of , : ? [ ] { }"
+        mark = error.context_mark
+    else:
+        message, hint = _say(error, text.splitlines()[mark.line : mark.line + 1], mark.column)
+    if hint == "the text begins here" and error.context_mark is not None:
+        mark, hint = error.context_mark, "close the quote that opens here"
+    return Problem(file=file, line=mark.line + 1, column=mark.column + 1, message=message, hint=hint)
+
+
+def _say(error: yaml.MarkedYAMLError, lines: list[str], column: int) -> tuple[str, str]:
+    """What is wrong, and what to do. `lines` holds the line of the mistake, or nothing at the file's end."""
+    problem = f"{error.problem or ''} {error.context or ''}"
+    if "mapping values are not allowed" in problem:
+        return _explain_second_colon(lines[0][:column] if lines else "")
+    for complaint in _COMPLAINTS:
+        if complaint.fragment in problem:
+            message = complaint.message or f"not valid YAML: {error.problem}"
+            return message.replace("{character}", _quoted_character(problem)), complaint.hint
+    return f"not valid YAML: {error.problem or error}", ""
+
+
+def _explain_second_colon(before: str) -> tuple[str, str]:
+    if ": " in before:
+        return "a second ': ' in one line", "put quotes around the text after the first"
+    return "this key follows a text that has not ended", "check the indentation, and the ':' of the line before"
+
+
+def _quoted_character(problem: str) -> str:
+    """The first thing that PyYAML's message quotes, with its quotes."""
+    return "'" + problem.partition("'")[2].partition("'")[0] + "'"

@@ -8,9 +8,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.config.document import Document, Mistake, Where
 from runner.config.paths import find_similar_file
-from runner.config.suggest import quote
+from runner.did_you_mean import quote
 from runner.domain.files import (
     CODE_INTERPRETER_TYPES,
     FILE_SEARCH_TYPES,
@@ -22,6 +21,7 @@ from runner.domain.files import (
     file_type,
     takes_file,
 )
+from runner.yaml_text.document import Document, Mistake, Where
 
 _USABLE_TYPES = FILE_SEARCH_TYPES | CODE_INTERPRETER_TYPES | INPUT_TYPES
 _MAX_NAME_LENGTH = 255

@@ -1,27 +1,33 @@
-"""`functions` of assistants and of scenarios: what is declared, and how it is answered. Nothing is run for that."""
+"""`functions` of assistants and of scenarios: their schema, and how each is answered. Nothing is run for that."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner.config.attachments import Unusable, find_file
-from runner.config.document import Document, Mistake, Where
-from runner.config.function_schema import FUNCTIONS
-from runner.config.suggest import quote, suggest
-from runner.config.tool_schema import RETRIEVAL
+from runner.config.declared_tools import RETRIEVAL
+from runner.config.local_files import Unusable, find_file
+from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import ToolName
 from runner.domain.functions import Answering, Function
 from runner.plugins import load_plugin, plugin_names
+from runner.yaml_text.document import Document, Mistake, Where
 
 RESERVED_NAMES = frozenset({*(tool.value for tool in ToolName), RETRIEVAL, "auto", "none", "required"})
 """Words that mean something else wherever a function's name can stand."""
 _NO_PARAMETERS: Mapping[str, object] = {"type": "object", "properties": {}}
 
 _Body = Mapping[str, Any]
+
+FUNCTIONS = "runner.functions"
+MAX_DESCRIPTION_LENGTH = 10_000
+NAME_PATTERN = r"^[a-zA-Z0-9_-]{1,64}$"
+NAME_WORDS = "1 to 64 letters, digits, '_' or '-'."
+_Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +167,65 @@ def plain(value: object) -> Any:
     if isinstance(value, dict):
         return {key: plain(one) for key, one in value.items()}
     return [plain(one) for one in value] if isinstance(value, list) else value
+
+
+@cache
+def answer_forms() -> _Json:
+    """What can stand under each way to answer, by its name."""
+    modules = {name: load_plugin(FUNCTIONS, name) for name in plugin_names(FUNCTIONS)}
+    return {name: _forms(module.SCHEMA, module.MAIN_FIELD) for name, module in modules.items()}
+
+
+def declared_function() -> _Json:
+    """One item of an assistant's `functions`."""
+    return {
+        "type": "object",
+        "title": "key",
+        "description": "A function that the assistant can call, and how the call is answered.",
+        "properties": {
+            "name": {"type": "string", "pattern": NAME_PATTERN, "description": f"The function's name: {NAME_WORDS}"},
+            "description": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": MAX_DESCRIPTION_LENGTH,
+                "description": "What the model is told about it.",
+            },
+            "parameters": {
+                "type": "object",
+                "description": "A JSON Schema of the arguments, with `type: object`; none by default.",
+            },
+            "strict": {"type": "boolean", "description": "True has the API keep the model to the schema."},
+            **answer_forms(),
+        },
+        "required": ["name"],
+        "additionalProperties": False,
+    }
+
+
+def answers_by_name() -> _Json:
+    """A scenario's `functions`; each is one `function_answer`."""
+    return {
+        "type": "object",
+        "description": "How functions of the assistant are answered here, by their names.",
+        "propertyNames": {"pattern": NAME_PATTERN, "description": f"A function's name is {NAME_WORDS}"},
+        "additionalProperties": {"$ref": "#/$defs/function_answer"},
+    }
+
+
+def function_answer() -> _Json:
+    """One way to answer, by its name."""
+    return {
+        "type": "object",
+        "description": "How a function is answered.",
+        "properties": answer_forms(),
+        "additionalProperties": False,
+    }
+
+
+def _forms(full: _Json, main_field: str) -> _Json:
+    """The value of the main field, or a mapping, which is always the full form."""
+    main = full["properties"][main_field]
+    kinds = main["type"] if isinstance(main["type"], list) else [main["type"]]
+    # A bare `null` is more likely a value that was forgotten.
+    short = {**main, "type": [kind for kind in kinds if kind not in ("object", "null")]}
+    return {"anyOf": [short, full], "description": full["description"]}

@@ -1,23 +1,38 @@
-"""`targets` and `target`: where the file's assistants can run."""
+"""`targets` and `target`: where the file's assistants can run, what answers there, and which key goes there."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from runner.config.document import Document, Mistake, Where
-from runner.config.inferences import read_inference
-from runner.config.suggest import quote, suggest
-from runner.config.urls import OPENAI_KEY, check_key_place, check_url, key_variable
-from runner.domain.assistant import History, InferenceChoice, SandboxName, Server, Target
-from runner.domain.hosts import is_azure, is_openai
+from runner.config.local_files import Unusable, find_file
+from runner.did_you_mean import quote, suggest
+from runner.domain.assistant import (
+    ChatEndpoint,
+    History,
+    InferenceChoice,
+    Offline,
+    SandboxName,
+    Scripted,
+    Server,
+    Target,
+)
+from runner.domain.hosts import is_authority, is_azure, is_loopback, is_openai
 from runner.domain.location import Location
+from runner.yaml_text.document import Document, Mistake, Where
 
 EMBEDDED = "embedded"
 _ASSISTANTS_API = "assistants"
 _RESPONSES_API = "responses"
+
+_ENDPOINT_KEYS = ("base_url", "model", "key_env", "embedding_model")
+OPENAI_KEY = "OPENAI_API_KEY"
+"""The environment variable with OpenAI's key, wherever OpenAI's SDK is used."""
+_LIKE = "write it as in http://127.0.0.1:8000/v1"
+_AZURE_PATH = re.compile(r"/openai/v1/?$")
 
 
 def read_targets(document: Document, settings: Mapping[str, Any], root: Path) -> dict[str, Target]:
@@ -130,3 +145,98 @@ def _check_history(document: Document, body: Mapping[str, Any], where: Where) ->
     if body.get("background") and body.get("history") == History.REPLAY.value:
         message = "a server that keeps nothing can't work in the background"
         document.report(Mistake(where=(*where, "background"), message=message, hint="remove background"))
+
+
+def read_inference(document: Document, body: Mapping[str, Any], where: Where, root: Path) -> InferenceChoice | None:
+    """The choice of the target at `where`; None after reporting what is wrong with it."""
+    written = body.get("inference")
+    where = (*where, "inference")
+    if not isinstance(written, dict):
+        return Offline()
+    if "scripted" in written:
+        return _read_script(document, written, where, root)
+    if "base_url" not in written:
+        hint = "write offline, {scripted: FILE} or {base_url: ADDRESS, model: NAME}"
+        document.report(Mistake(where=where, at_key=True, message="the key 'base_url' is missing", hint=hint))
+        return None
+    if not check_url(document, str(written["base_url"]), (*where, "base_url")):
+        return None
+    check_key_place(document, written, where)
+    return ChatEndpoint(
+        base_url=written["base_url"],
+        model=written.get("model"),
+        key_variable=key_variable(written),
+        embedding_model=written.get("embedding_model"),
+    )
+
+
+def _read_script(document: Document, written: Mapping[str, Any], where: Where, root: Path) -> Scripted | None:
+    for key in _ENDPOINT_KEYS:
+        if key in written:
+            message = f"`scripted` and `{key}` exclude each other"
+            document.report(Mistake(where=(*where, key), at_key=True, message=message, hint="remove one of them"))
+            return None
+    try:
+        return Scripted(script=find_file(str(written["scripted"]), folder=document.folder, root=root))
+    except Unusable as error:
+        document.report(error.at((*where, "scripted")))
+        return None
+
+
+def check_url(document: Document, url: str, where: Where) -> bool:
+    """Whether a text is the address of a server; reports what is wrong with it."""
+    mistake = None
+    try:
+        parts = urlsplit(url)
+        has_host = is_authority(parts.netloc) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        mistake = Mistake(where=where, message="this is no address of a server", hint=_LIKE)
+    else:
+        if parts.username or parts.password:
+            hint = "put the key into an environment variable, and its name into key_env"
+            mistake = Mistake(where=where, message="an address must not hold a name or password", hint=hint)
+        elif parts.scheme not in ("http", "https") or not has_host or not url.isprintable() or " " in url:
+            mistake = Mistake(where=where, message="this is no address of a server", hint=_LIKE)
+        elif parts.query or parts.fragment:
+            mistake = Mistake(where=where, message="an address must end before '?' and '#'")
+    if mistake:
+        document.report(mistake)
+    return mistake is None
+
+
+def key_variable(body: Mapping[str, Any]) -> str | None:
+    """The environment variable with the key for the `base_url` of a mapping; None: no key is sent there."""
+    named: str | None = body.get("key_env")
+    return named or (OPENAI_KEY if is_openai(_host(str(body["base_url"]))) else None)
+
+
+def check_key_place(document: Document, body: Mapping[str, Any], where: Where) -> None:
+    """Reports a key that would go where it doesn't belong, or unencrypted; and what is known to be wrong on Azure.
+
+    `body` has a `base_url` that is an address.
+    """
+    url, variable = str(body["base_url"]), key_variable(body)
+    host = _host(url)
+    if variable == OPENAI_KEY and not is_openai(host):
+        message = f"{OPENAI_KEY} holds the key for OpenAI, which '{host}' is not"
+        hint = "put the key of that server into a variable of its own, and name it here"
+        document.report(Mistake(where=(*where, "key_env"), message=message, hint=hint))
+    if variable is not None and urlsplit(url).scheme == "http" and not is_loopback(host):
+        message = f"the key in {variable} would go to '{host}' unencrypted"
+        document.report(Mistake(where=(*where, "base_url"), message=message, hint="use https"))
+    if is_azure(host):
+        _check_azure(document, url, variable, where)
+
+
+def _check_azure(document: Document, url: str, variable: str | None, where: Where) -> None:
+    address = urlsplit(url)
+    if not _AZURE_PATH.search(address.path):
+        hint = f"write https://{address.hostname}/openai/v1/"
+        document.report(Mistake(where=(*where, "base_url"), message="Azure's API is at /openai/v1/", hint=hint))
+    if variable is None:
+        hint = "add key_env with the name of the environment variable that holds it"
+        document.report(Mistake(where=(*where, "base_url"), message="Azure wants a key", hint=hint))
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
