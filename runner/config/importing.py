@@ -21,8 +21,8 @@ from runner.domain.assistant import Tool, ToolName
 from runner.domain.response_format import PlainFormat
 from runner.errors import UsageError
 from runner.redaction import REPLACEMENT
+from runner.yaml_text import Style
 from runner.yaml_text.scalars import show_comment, show_text
-from runner.yaml_text.spans import Style
 
 Json = Mapping[str, object]
 

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
 
-from runner.yaml_text.spans import Style
+from runner.yaml_text.tree import Style
 
 FOLD_WIDTH = 100
 """Characters of a folded line, its indentation not counted; a longer word stays whole."""

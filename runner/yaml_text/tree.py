@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import NamedTuple
 
 import yaml
@@ -16,20 +17,52 @@ MAX_NODES = 500_000
 
 _COMMENT = re.compile(r"[ \t]*(#[^\r\n]*)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-
-
 _QUOTE_IT = "put quotes around the whole text"
+
+
+class Style(Enum):
+    """How a value is written."""
+
+    PLAIN = ""
+    SINGLE_QUOTED = "'"
+    DOUBLE_QUOTED = '"'
+    LITERAL = "|"
+    FOLDED = ">"
+    BLOCK = "block"
+    FLOW = "flow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Where a value stands in the text: character offsets, `end` exclusive, with its anchor.
+
+    A block's end is that of its last value: comments and blank lines that follow are not part of it. An alias has a
+    span of its own; what it stands for keeps its line and column.
+    """
+
+    start: int
+    end: int
+    is_alias: bool = False
+
+
+_NOWHERE = Span(start=0, end=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextNode:
-    """A scalar. `plain` means unquoted; `comment` is what follows it on the same line, from its `#` on."""
+    """A scalar; `comment` is what follows it on the same line, from its `#` on."""
 
     line: int
     column: int
     text: str
-    plain: bool = True
+    style: Style = Style.PLAIN
     comment: str = ""
+    span: Span = field(default=_NOWHERE, compare=False)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is unquoted."""
+        return self.style is Style.PLAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +70,8 @@ class ListNode:
     line: int
     column: int
     items: tuple[Node, ...]
+    style: Style = Style.BLOCK
+    span: Span = field(default=_NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +81,8 @@ class MapNode:
     line: int
     column: int
     entries: tuple[tuple[TextNode, Node], ...]
+    style: Style = Style.BLOCK
+    span: Span = field(default=_NOWHERE, compare=False)
 
     def find(self, key: str) -> tuple[TextNode, Node] | None:
         return next((entry for entry in self.entries if entry[0].text == key), None)
@@ -93,13 +130,20 @@ def _place(event: yaml.Event) -> tuple[int, int]:
     return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
+def _span(event: yaml.Event) -> Span:
+    start, end = event.start_mark, event.end_mark
+    return Span(start=start.index, end=end.index) if start and end else _NOWHERE
+
+
 class _Open:
     """A list or mapping whose end has not been seen; a mapping's children alternate between key and value."""
 
     def __init__(self, event: yaml.CollectionStartEvent) -> None:
         self.line, self.column = _place(event)
         self.anchor: str | None = event.anchor
+        self.start = event.start_mark.index if event.start_mark else 0
         self.is_mapping = isinstance(event, yaml.MappingStartEvent)
+        self.style = Style.FLOW if event.flow_style else Style.BLOCK
         self.children: list[Node] = []
         self.nodes = 1
         self.height = 1
@@ -152,22 +196,26 @@ class _Builder:
                 self._anchors[event.anchor] = None
             self._open.append(_Open(event))
         elif isinstance(event, yaml.CollectionEndEvent):
-            self._close(self._open.pop())
+            self._close(self._open.pop(), event)
         elif isinstance(event, yaml.AliasEvent):
-            self._expand(event.anchor or "")
+            self._expand(event)
 
     def _text_node(self, event: yaml.ScalarEvent) -> TextNode:
+        style, text = Style(event.style or ""), event.value
         if event.tag is not None:
             self._refuse_tag(event.tag)
-            return TextNode(line=self.line, column=self.column, text=f"!{event.value}", plain=False)
-        plain = event.style is None
-        comment = _COMMENT.match(self._text, event.end_mark.index) if plain and event.end_mark else None
+            style, text = Style.SINGLE_QUOTED, f"!{text}"
+        span = _span(event)
+        comment = _COMMENT.match(self._text, span.end) if style is Style.PLAIN else None
+        if style in (Style.LITERAL, Style.FOLDED):
+            span = replace(span, end=span.start + len(self._text[span.start : span.end].rstrip()))
         return TextNode(
             line=self.line,
             column=self.column,
-            text=self._readable(event.value),
-            plain=plain,
+            text=self._readable(text),
+            style=style,
             comment=comment[1] if comment else "",
+            span=span,
         )
 
     def _readable(self, text: str) -> str:
@@ -183,12 +231,16 @@ class _Builder:
         if tag is not None:
             self._report("a tag ('!...') is not accepted", "put quotes around a text that begins with '!'")
 
-    def _close(self, done: _Open) -> None:
+    def _close(self, done: _Open, event: yaml.Event) -> None:
+        last = done.children[-1].span.end if done.children else done.start
+        end = _span(event).end if done.style is Style.FLOW else last
+        at = {"line": done.line, "column": done.column}
+        span = Span(start=done.start, end=end)
         node: Node
         if done.is_mapping:
-            node = MapNode(line=done.line, column=done.column, entries=self._unique_entries(done.children))
+            node = MapNode(**at, entries=self._unique_entries(done.children), style=done.style, span=span)
         else:
-            node = ListNode(line=done.line, column=done.column, items=tuple(done.children))
+            node = ListNode(**at, items=tuple(done.children), style=done.style, span=span)
         self._add(node, anchor=done.anchor, nodes=done.nodes, height=done.height)
 
     def _unique_entries(self, children: list[Node]) -> tuple[tuple[TextNode, Node], ...]:
@@ -206,7 +258,8 @@ class _Builder:
                 entries[key.text] = (key, value)
         return tuple(entries.values())
 
-    def _expand(self, name: str) -> None:
+    def _expand(self, event: yaml.AliasEvent) -> None:
+        name = event.anchor or ""
         if name not in self._anchors:
             hint = "put quotes around a text that begins with '*'"
             raise self._stop(f"the alias '*{name}' stands for nothing: there is no '&{name}' before it", hint)
@@ -215,7 +268,8 @@ class _Builder:
             raise self._stop(f"the alias '*{name}' stands inside what it stands for", "remove it")
         if len(self._open) + anchored.height > MAX_DEPTH:
             raise self._stop(f"the alias '*{name}' nests deeper than {MAX_DEPTH} levels")
-        self._add(anchored.node, anchor=None, nodes=anchored.nodes, height=anchored.height)
+        node = replace(anchored.node, span=replace(_span(event), is_alias=True))
+        self._add(node, anchor=None, nodes=anchored.nodes, height=anchored.height)
 
     def _add(self, node: Node, *, anchor: str | None, nodes: int, height: int) -> None:
         if anchor is not None:
