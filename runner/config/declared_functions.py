@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import ToolName
 from runner.domain.functions import Answering, Function
 from runner.plugins import load_plugin, plugin_names
-from runner.yaml_text.document import Document, Mistake, Where
+from runner.yaml_text.coercion import as_json
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 RESERVED_NAMES = frozenset({*(tool.value for tool in ToolName), RETRIEVAL, "auto", "none", "required"})
 """Words that mean something else wherever a function's name can stand."""
@@ -41,7 +41,7 @@ class _Files:
         return find_file(named, folder=self.folder, root=self.root)
 
 
-def read_functions(document: Document, body: _Body, where: Where, root: Path) -> tuple[Function, ...]:
+def read_functions(document: YamlDocument, body: _Body, where: Where, root: Path) -> tuple[Function, ...]:
     """The functions of the assistant at `where`, those with mistakes left out after reporting them."""
     where = (*where, "functions")
     items = body.get("functions")
@@ -59,7 +59,7 @@ def read_functions(document: Document, body: _Body, where: Where, root: Path) ->
 
 
 def read_answers(
-    document: Document, written: object, where: Where, root: Path, functions: tuple[Function, ...] | None
+    document: YamlDocument, written: object, where: Where, root: Path, functions: tuple[Function, ...] | None
 ) -> Mapping[str, Answering]:
     """What a scenario says about its assistant's functions; `functions` is None where those are not known."""
     answers: dict[str, Answering] = {}
@@ -79,7 +79,7 @@ def read_answers(
     return answers
 
 
-def _check_name(document: Document, name: str, place: Where, first: dict[str, Where]) -> None:
+def _check_name(document: YamlDocument, name: str, place: Where, first: dict[str, Where]) -> None:
     earlier = first.setdefault(name.casefold(), place)
     if name in RESERVED_NAMES:
         message = f"{quote(name)} can't be a function's name: it means something else"
@@ -91,8 +91,8 @@ def _check_name(document: Document, name: str, place: Where, first: dict[str, Wh
         document.report(Mistake(where=(*place, "name"), message=message, hint=hint))
 
 
-def _read_function(document: Document, item: _Body, place: Where, root: Path) -> Function | None:
-    parameters = plain(item.get("parameters", _NO_PARAMETERS))
+def _read_function(document: YamlDocument, item: _Body, place: Where, root: Path) -> Function | None:
+    parameters = as_json(item.get("parameters", _NO_PARAMETERS))
     assert isinstance(parameters, dict), "the schema has seen to that"
     _check_parameters(document, parameters, place, is_strict=item.get("strict", False))
     answering = _read_answering(document, item, place, root)
@@ -108,7 +108,7 @@ def _read_function(document: Document, item: _Body, place: Where, root: Path) ->
     )
 
 
-def _check_parameters(document: Document, parameters: dict[str, object], place: Where, *, is_strict: bool) -> None:
+def _check_parameters(document: YamlDocument, parameters: dict[str, object], place: Where, *, is_strict: bool) -> None:
     # The schema library costs a tenth of a second: `--help` must not pay for it.
     from runner.json_schema import check_schema, find_looseness
 
@@ -133,7 +133,7 @@ def _check_parameters(document: Document, parameters: dict[str, object], place: 
         )
 
 
-def _read_answering(document: Document, body: _Body, place: Where, root: Path) -> Answering | None:
+def _read_answering(document: YamlDocument, body: _Body, place: Where, root: Path) -> Answering | None:
     """How the mapping at `place` says that a function is answered; None after reporting what is wrong with it."""
     kinds = [kind for kind in plugin_names(FUNCTIONS) if kind in body]
     if len(kinds) != 1:
@@ -145,7 +145,7 @@ def _read_answering(document: Document, body: _Body, place: Where, root: Path) -
     (kind,) = kinds
     place = (*place, kind)
     module = load_plugin(FUNCTIONS, kind)
-    written = plain(body[kind] if isinstance(body[kind], dict) else {module.MAIN_FIELD: body[kind]})
+    written = as_json(body[kind] if isinstance(body[kind], dict) else {module.MAIN_FIELD: body[kind]})
     try:
         locate = getattr(module, "locate", None)
         settings = locate(written, _Files(document.folder, root)) if locate else written
@@ -157,16 +157,6 @@ def _read_answering(document: Document, body: _Body, place: Where, root: Path) -
         document.report(Mistake(where=place, message=str(error)))
         return None
     return Answering(kind=kind, settings=settings, location=document.location(place, at_key=True))
-
-
-def plain(value: object) -> Any:
-    """A value as JSON has it: a Decimal becomes an int where it was written without a point, else a float."""
-    if isinstance(value, Decimal):
-        exponent = value.as_tuple().exponent
-        return int(value) if isinstance(exponent, int) and exponent >= 0 else float(value)
-    if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
-    return [plain(one) for one in value] if isinstance(value, list) else value
 
 
 @cache

@@ -22,7 +22,7 @@ from runner.domain.assistant import (
 )
 from runner.domain.hosts import is_authority, is_azure, is_loopback, is_openai
 from runner.domain.location import Location
-from runner.yaml_text.document import Document, Mistake, Where
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 EMBEDDED = "embedded"
 _ASSISTANTS_API = "assistants"
@@ -35,7 +35,7 @@ _LIKE = "write it as in http://127.0.0.1:8000/v1"
 _AZURE_PATH = re.compile(r"/openai/v1/?$")
 
 
-def read_targets(document: Document, settings: Mapping[str, Any], root: Path) -> dict[str, Target]:
+def read_targets(document: YamlDocument, settings: Mapping[str, Any], root: Path) -> dict[str, Target]:
     """The declared targets and the built-in one, by name."""
     targets = {EMBEDDED: _built_in_target(document.file)}
     declared = settings.get("targets")
@@ -51,7 +51,7 @@ def read_targets(document: Document, settings: Mapping[str, Any], root: Path) ->
     return targets
 
 
-def read_default_target(document: Document, settings: Mapping[str, Any]) -> str:
+def read_default_target(document: YamlDocument, settings: Mapping[str, Any]) -> str:
     """The name of the target that is used when nobody says otherwise."""
     wanted = settings.get("target", EMBEDDED)
     declared = settings.get("targets")
@@ -94,7 +94,7 @@ def _key_variable(body: Mapping[str, Any], server: Server) -> str | None:
             return key_variable(body)
 
 
-def _is_consistent(document: Document, body: Mapping[str, Any], where: Where) -> bool:
+def _is_consistent(document: YamlDocument, body: Mapping[str, Any], where: Where) -> bool:
     """Whether the keys of a target go together; reports what doesn't."""
     before = len(document.problems)
     server = body.get("server")
@@ -129,7 +129,7 @@ def _is_retired(body: Mapping[str, Any]) -> bool:
     return host is None or is_openai(host) or is_azure(host)
 
 
-def _refuse_embedded_keys(document: Document, body: Mapping[str, Any], where: Where) -> None:
+def _refuse_embedded_keys(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
     for key, words in (("inference", "an inference"), ("sandbox", "a sandbox")):
         if key in body:
             message = f"only the embedded server has {words}"
@@ -137,7 +137,7 @@ def _refuse_embedded_keys(document: Document, body: Mapping[str, Any], where: Wh
             document.report(Mistake(where=(*where, key), at_key=True, message=message, hint=hint))
 
 
-def _check_history(document: Document, body: Mapping[str, Any], where: Where) -> None:
+def _check_history(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
     for key in ("history", "background"):
         if key in body and body["api"] != _RESPONSES_API:
             message = f"`{key}` is for `api: {_RESPONSES_API}`"
@@ -147,7 +147,7 @@ def _check_history(document: Document, body: Mapping[str, Any], where: Where) ->
         document.report(Mistake(where=(*where, "background"), message=message, hint="remove background"))
 
 
-def read_inference(document: Document, body: Mapping[str, Any], where: Where, root: Path) -> InferenceChoice | None:
+def read_inference(document: YamlDocument, body: Mapping[str, Any], where: Where, root: Path) -> InferenceChoice | None:
     """The choice of the target at `where`; None after reporting what is wrong with it."""
     written = body.get("inference")
     where = (*where, "inference")
@@ -170,7 +170,7 @@ def read_inference(document: Document, body: Mapping[str, Any], where: Where, ro
     )
 
 
-def _read_script(document: Document, written: Mapping[str, Any], where: Where, root: Path) -> Scripted | None:
+def _read_script(document: YamlDocument, written: Mapping[str, Any], where: Where, root: Path) -> Scripted | None:
     for key in _ENDPOINT_KEYS:
         if key in written:
             message = f"`scripted` and `{key}` exclude each other"
@@ -183,7 +183,7 @@ def _read_script(document: Document, written: Mapping[str, Any], where: Where, r
         return None
 
 
-def check_url(document: Document, url: str, where: Where) -> bool:
+def check_url(document: YamlDocument, url: str, where: Where) -> bool:
     """Whether a text is the address of a server; reports what is wrong with it."""
     mistake = None
     try:
@@ -210,7 +210,7 @@ def key_variable(body: Mapping[str, Any]) -> str | None:
     return named or (OPENAI_KEY if is_openai(_host(str(body["base_url"]))) else None)
 
 
-def check_key_place(document: Document, body: Mapping[str, Any], where: Where) -> None:
+def check_key_place(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
     """Reports a key that would go where it doesn't belong, or unencrypted; and what is known to be wrong on Azure.
 
     `body` has a `base_url` that is an address.
@@ -228,7 +228,7 @@ def check_key_place(document: Document, body: Mapping[str, Any], where: Where) -
         _check_azure(document, url, variable, where)
 
 
-def _check_azure(document: Document, url: str, variable: str | None, where: Where) -> None:
+def _check_azure(document: YamlDocument, url: str, variable: str | None, where: Where) -> None:
     address = urlsplit(url)
     if not _AZURE_PATH.search(address.path):
         hint = f"write https://{address.hostname}/openai/v1/"

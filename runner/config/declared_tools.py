@@ -11,7 +11,7 @@ from runner.domain.assistant import Tool, ToolName
 from runner.domain.hosts import is_loopback
 from runner.domain.tool_options import McpServer, WebSearch
 from runner.yaml_text import TextNode
-from runner.yaml_text.document import Document, Mistake, Where
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 _SECRET = "${secret:"
 
@@ -27,7 +27,7 @@ _MAX_ITEMS = 100
 _Json = dict[str, Any]
 
 
-def read_tools(document: Document, body: _Body, where: Where) -> tuple[Tool, ...]:
+def read_tools(document: YamlDocument, body: _Body, where: Where) -> tuple[Tool, ...]:
     """The tools of the assistant at `where`; () after reporting that they can't be read."""
     where = (*where, "tools")
     if "tools" not in body or not document.is_sound(where):
@@ -37,7 +37,7 @@ def read_tools(document: Document, body: _Body, where: Where) -> tuple[Tool, ...
     return tools
 
 
-def _read_tool(document: Document, item: object, place: Where) -> Tool:
+def _read_tool(document: YamlDocument, item: object, place: Where) -> Tool:
     written, options = next(iter(item.items())) if isinstance(item, dict) else (str(item), None)
     name = ToolName.FILE_SEARCH if written == RETRIEVAL else ToolName(written)
     options_place = (*place, written)
@@ -62,7 +62,7 @@ def _read_web_search(options: _Body) -> WebSearch:
     )
 
 
-def _read_mcp(document: Document, options: _Body, place: Where) -> McpServer:
+def _read_mcp(document: YamlDocument, options: _Body, place: Where) -> McpServer:
     _check_address(document, options, place)
     _check_authorization(document, options, place)
     _check_approval(document, options, place)
@@ -83,7 +83,7 @@ def _read_mcp(document: Document, options: _Body, place: Where) -> McpServer:
     )
 
 
-def _check_address(document: Document, options: _Body, place: Where) -> None:
+def _check_address(document: YamlDocument, options: _Body, place: Where) -> None:
     url = str(options["server_url"])
     try:
         parts = urlsplit(url)
@@ -104,7 +104,7 @@ def _check_address(document: Document, options: _Body, place: Where) -> None:
         document.report(Mistake(where=where, message=message, hint="use https"))
 
 
-def _check_authorization(document: Document, options: _Body, place: Where) -> None:
+def _check_authorization(document: YamlDocument, options: _Body, place: Where) -> None:
     """A token must not stand in the file: nothing would keep it out of output."""
     where = (*place, "authorization")
     written = document.find(where)[1]
@@ -117,7 +117,7 @@ def _check_authorization(document: Document, options: _Body, place: Where) -> No
         document.report(Mistake(where=where, at_key=True, message=message, hint="remove one of them"))
 
 
-def _check_approval(document: Document, options: _Body, place: Where) -> None:
+def _check_approval(document: YamlDocument, options: _Body, place: Where) -> None:
     """Nothing is asked about tools that need no approval, so approving them is a misunderstanding."""
     if options.get("require_approval") == NEVER and "approve" in options:
         hint = "remove one of them: each lets the tools be called"
@@ -130,7 +130,7 @@ def _check_approval(document: Document, options: _Body, place: Where) -> None:
             document.report(Mistake(where=(*place, "require_approval"), message=message, hint="remove it from one"))
 
 
-def _check_names(document: Document, options: _Body, place: Where) -> None:
+def _check_names(document: YamlDocument, options: _Body, place: Where) -> None:
     """What is said about tools has to be about those that the model gets to see."""
     allowed = options.get("allowed_tools", ())
     for where, name in _named_tools(options, place) if allowed else ():
@@ -149,7 +149,7 @@ def _named_tools(options: _Body, place: Where) -> Iterator[tuple[Where, str]]:
             yield (*where, index), name
 
 
-def _report_repetitions(document: Document, tools: tuple[Tool, ...], where: Where) -> None:
+def _report_repetitions(document: YamlDocument, tools: tuple[Tool, ...], where: Where) -> None:
     seen: set[tuple[ToolName, str]] = set()
     for index, tool in enumerate(tools):
         label = tool.mcp.label if tool.mcp else ""

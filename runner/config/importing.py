@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from runner.config.declared_assistants import JSON_SCHEMA, KEY, find_schema_obstacle
-from runner.config.declared_functions import MAX_DESCRIPTION_LENGTH, NAME_PATTERN, RESERVED_NAMES, plain
+from runner.config.declared_functions import MAX_DESCRIPTION_LENGTH, NAME_PATTERN, RESERVED_NAMES
 from runner.config.declared_tools import MAX_RESULTS, RETRIEVAL
 from runner.config.file_schemas import MAX_METADATA_KEYS
 from runner.config.writing import STEP, protect, show_tools
@@ -22,6 +22,7 @@ from runner.domain.response_format import PlainFormat
 from runner.errors import UsageError
 from runner.redaction import REPLACEMENT
 from runner.yaml_text import Style
+from runner.yaml_text.coercion import as_json
 from runner.yaml_text.scalars import show_comment, show_text
 
 Json = Mapping[str, object]
@@ -330,7 +331,7 @@ def _find_schema_obstacle(named: Json) -> str:
         return "its description does not fit"
     if not isinstance(schema, Mapping) or not is_writable(schema):
         return "its schema does not fit"
-    obstacle, _ = find_schema_obstacle(plain(schema), is_strict=named.get("strict") is True)
+    obstacle, _ = find_schema_obstacle(as_json(schema), is_strict=named.get("strict") is True)
     return f"its schema {obstacle}" if obstacle else ""
 
 
@@ -348,7 +349,7 @@ def find_function_obstacle(function: object) -> str:
     if not isinstance(parameters, Mapping) or parameters.get("type") != "object" or not is_writable(parameters):
         return "its parameters do not fit"
     try:
-        check_schema(plain(parameters))
+        check_schema(as_json(parameters))
     except ValueError as error:
         return f"what describes its parameters {error}"
     looseness = find_looseness(parameters) if function.get("strict") is True else ""

@@ -17,9 +17,8 @@ from runner.domain.assistant import Assistant, Namespace, Project
 from runner.domain.scenario import Scenario
 from runner.errors import ConfigError, NothingFound, Problem
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
-from runner.yaml_text import read_yaml
-from runner.yaml_text.coercion import Schema, coerce
-from runner.yaml_text.document import Document, Mistake, Where
+from runner.yaml_text.coercion import Schema
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, read_document
 
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{(?:(env|secret):([A-Za-z_][A-Za-z0-9_]*)\}|[^}\s]{0,40}\}?)")
 
@@ -101,21 +100,13 @@ class _Loader:
         self._keep_problems(document)
         return scenarios
 
-    def _read(self, path: Path, schema: Schema) -> Document:
-        # The schema library costs a tenth of a second: `--help` must not pay for it.
-        from runner.yaml_text.schema_mistakes import validate
+    def _read(self, path: Path, schema: Schema) -> YamlDocument:
+        return read_document(path, file=show_file(path, self._cwd), schema=schema, fill=self._fill)
 
-        file = show_file(path, self._cwd)
-        parsed = read_yaml(path, file=file)
-        document = Document(file=file, folder=path.parent.resolve(), root=parsed.root)
-        document.problems += parsed.problems
-        if parsed.root is not None:
-            document.value = coerce(parsed.root, schema, schema)
-            self.secrets |= expand_placeholders(document, self._environment)
-            validate(document, parsed.root, schema)
-        return document
+    def _fill(self, document: YamlDocument) -> None:
+        self.secrets |= expand_placeholders(document, self._environment)
 
-    def _keep_problems(self, document: Document) -> None:
+    def _keep_problems(self, document: YamlDocument) -> None:
         # A message may quote a value that a secret was filled into.
         clean = Redactor(self.secrets).clean
         shown = (
@@ -137,7 +128,7 @@ class _Refused(Exception):
     """A placeholder that has no value: message and hint."""
 
 
-def expand_placeholders(document: Document, environment: Mapping[str, str]) -> frozenset[str]:
+def expand_placeholders(document: YamlDocument, environment: Mapping[str, str]) -> frozenset[str]:
     """Fill the placeholders in a document's value; returns what `secret` gave. A refused one stays as written."""
     secrets: set[str] = set()
     document.value = _expand(document.value, (), document, environment, secrets)
@@ -145,7 +136,7 @@ def expand_placeholders(document: Document, environment: Mapping[str, str]) -> f
 
 
 def _expand(
-    value: object, where: Where, document: Document, environment: Mapping[str, str], secrets: set[str]
+    value: object, where: Where, document: YamlDocument, environment: Mapping[str, str], secrets: set[str]
 ) -> object:
     if isinstance(value, dict):
         return {key: _expand(one, (*where, key), document, environment, secrets) for key, one in value.items()}

@@ -21,7 +21,7 @@ from runner.domain.files import (
     file_type,
     takes_file,
 )
-from runner.yaml_text.document import Document, Mistake, Where
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 _USABLE_TYPES = FILE_SEARCH_TYPES | CODE_INTERPRETER_TYPES | INPUT_TYPES
 _MAX_NAME_LENGTH = 255
@@ -90,7 +90,7 @@ def _confine(named: str, folder: Path, root: Path) -> Path:
 
 
 def read_file_item(
-    item: object, where: Where, document: Document, *, root: Path, recipient: Recipient
+    item: object, where: Where, document: YamlDocument, *, root: Path, recipient: Recipient
 ) -> LocalFile | None:
     """One validated item of `files` or `attach`; None after reporting why it can't be used."""
     named, wanted, use_where = _split_item(item, where)
@@ -116,7 +116,7 @@ class _WrongUse(Unusable):
 
 
 def _make_local_file(
-    real: Path, name: str, wanted: FileUse | None, recipient: Recipient, document: Document, where: Where
+    real: Path, name: str, wanted: FileUse | None, recipient: Recipient, document: YamlDocument, where: Where
 ) -> LocalFile:
     size = real.stat().st_size
     if len(os.fsencode(name)) > _MAX_NAME_LENGTH:

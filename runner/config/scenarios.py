@@ -23,7 +23,7 @@ from runner.domain.location import Location
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.plugins import load_plugin
 from runner.yaml_text import MapNode
-from runner.yaml_text.document import Document, Mistake, Where
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 # Names become parts of file names, on any system.
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
@@ -56,7 +56,7 @@ class ScenarioNames:
         return None if earlier is location else earlier
 
 
-def read_scenarios(document: Document, declared: Declared, names: ScenarioNames) -> Iterator[Scenario]:
+def read_scenarios(document: YamlDocument, declared: Declared, names: ScenarioNames) -> Iterator[Scenario]:
     """The scenarios of a file, those with mistakes left out after reporting them."""
     value = document.value
     if not isinstance(value, dict):
@@ -73,7 +73,7 @@ def read_scenarios(document: Document, declared: Declared, names: ScenarioNames)
 
 
 def _read_scenario(
-    document: Document, body: _Body, where: Where, declared: Declared, names: ScenarioNames
+    document: YamlDocument, body: _Body, where: Where, declared: Declared, names: ScenarioNames
 ) -> Iterator[Scenario]:
     name = _read_name(document, body, where, names)
     address = _read_address(document, body, where, declared)
@@ -104,7 +104,7 @@ def _seconds(value: object) -> float | None:
     return float(value) if isinstance(value, Decimal) else None
 
 
-def _read_name(document: Document, body: _Body, where: Where, names: ScenarioNames) -> str:
+def _read_name(document: YamlDocument, body: _Body, where: Where, names: ScenarioNames) -> str:
     is_written = "name" in body
     name = str(body["name"]) if is_written else PurePath(document.file).stem
     place: Where = (*where, "name") if is_written else where
@@ -123,7 +123,7 @@ def _read_name(document: Document, body: _Body, where: Where, names: ScenarioNam
     return name
 
 
-def _read_address(document: Document, body: _Body, where: Where, declared: Declared) -> str:
+def _read_address(document: YamlDocument, body: _Body, where: Where, declared: Declared) -> str:
     """The address of a scenario's assistant; "" after reporting that there is none."""
     address = body.get("assistant")
     place = _place_of(document, where, "assistant")
@@ -138,7 +138,7 @@ def _read_address(document: Document, body: _Body, where: Where, declared: Decla
     return str(address)
 
 
-def _place_of(document: Document, where: Where, key: str) -> Where:
+def _place_of(document: YamlDocument, where: Where, key: str) -> Where:
     """Where a value that a scenario uses is written: in the scenario itself, or in the file's defaults."""
     _, node = document.find(where)
     is_own = isinstance(node, MapNode) and node.find(key) is not None
@@ -146,7 +146,7 @@ def _place_of(document: Document, where: Where, key: str) -> Where:
 
 
 def _read_turns(
-    document: Document, body: _Body, where: Where, declared: Declared, assistant: Assistant | None
+    document: YamlDocument, body: _Body, where: Where, declared: Declared, assistant: Assistant | None
 ) -> tuple[Turn, ...]:
     bodies = body.get("turns")
     return tuple(
@@ -156,7 +156,7 @@ def _read_turns(
     )
 
 
-def _read_turn(document: Document, body: _Body, where: Where, root: Path, assistant: Assistant | None) -> Turn:
+def _read_turn(document: YamlDocument, body: _Body, where: Where, root: Path, assistant: Assistant | None) -> Turn:
     expect = body.get("expect")
     place = (*where, "expect")
     expectations = read_expectations(document, expect, place, assistant) if isinstance(expect, list) else ()
@@ -169,7 +169,7 @@ def _read_turn(document: Document, body: _Body, where: Where, root: Path, assist
 
 
 def _read_attachments(
-    document: Document, body: _Body, where: Where, root: Path, assistant: Assistant | None
+    document: YamlDocument, body: _Body, where: Where, root: Path, assistant: Assistant | None
 ) -> tuple[LocalFile, ...]:
     items = body.get("attach")
     if assistant is None or not isinstance(items, list):
@@ -188,7 +188,7 @@ def _read_attachments(
     return tuple(files.values())
 
 
-def _demand_expectations(document: Document, body: _Body, where: Where) -> None:
+def _demand_expectations(document: YamlDocument, body: _Body, where: Where) -> None:
     turns = body.get("turns")
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns) or not turns:
         return
@@ -203,7 +203,7 @@ def _demand_expectations(document: Document, body: _Body, where: Where) -> None:
 
 
 def read_expectations(
-    document: Document, items: list[Any], where: Where, assistant: Assistant | None
+    document: YamlDocument, items: list[Any], where: Where, assistant: Assistant | None
 ) -> tuple[Expectation, ...]:
     """The expectations of a turn, those with mistakes left out after reporting them.
 
@@ -242,7 +242,7 @@ def _as_written(item: Any, where: Where) -> _Written:
     )
 
 
-def _report_unknown_tools(document: Document, written: _Written, assistant: Assistant) -> None:
+def _report_unknown_tools(document: YamlDocument, written: _Written, assistant: Assistant) -> None:
     known = [*(tool.value for tool in ToolName), RETRIEVAL, *(function.name for function in assistant.functions)]
     for field, schema in written.fields.items():
         name = written.parameters.get(field)
@@ -253,7 +253,7 @@ def _report_unknown_tools(document: Document, written: _Written, assistant: Assi
             document.report(Mistake(where=place, message=message, hint=suggest(name, known)))
 
 
-def _build(document: Document, written: _Written) -> Expectation | None:
+def _build(document: YamlDocument, written: _Written) -> Expectation | None:
     try:
         load_plugin(CHECKS, written.name).Check(**written.parameters)
     except ValueError as error:
@@ -263,7 +263,7 @@ def _build(document: Document, written: _Written) -> Expectation | None:
     return Expectation(check=written.name, parameters=written.parameters, location=location)
 
 
-def _report_contradictions(document: Document, written: list[_Written]) -> None:
+def _report_contradictions(document: YamlDocument, written: list[_Written]) -> None:
     """Report what one check demands and its negation (the same name with `not_` in it) forbids."""
     for earlier, later in combinations(written, 2):
         for value in _demanded_and_forbidden(earlier, later):

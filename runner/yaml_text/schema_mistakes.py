@@ -14,8 +14,8 @@ from jsonschema.exceptions import ValidationError
 
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
-from runner.yaml_text.coercion import MAX_NUMBER_LENGTH, Schema, alternatives, resolve
-from runner.yaml_text.document import Document, Mistake, Where
+from runner.yaml_text.coercion import MAX_EXPONENT, MAX_NUMBER_LENGTH, Schema, Unreadable, alternatives, resolve
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 _VERY_LIKE = 0.8
 Words = tuple[str, str]
@@ -32,19 +32,21 @@ _TYPES = {
 _YES_OR_NO = re.compile(r"(?i)yes|no|on|off|y|n")
 _NOT_FINITE = re.compile(r"(?i)[-+]?\.?(nan|inf|infinity)")
 _SHORT_NUMBER = re.compile(r"[-+]?[\d.]{1,20}")
+_RANGE = f"numbers of 1e-{MAX_EXPONENT} to 1e{MAX_EXPONENT} are read"
+_WITH_EXPONENT = re.compile(r"(?i)[-+]?(\d+\.?\d*|\.\d+)e[-+]?\d+")
 _NUMBER_LIKE = re.compile(r"\W*[\d.,_' ]+\W*")
 
 
-def validate(document: Document, root: Node, schema: Schema) -> None:
+def report_schema_mistakes(document: YamlDocument, root: Node, schema: Schema) -> None:
     """Report every mistake of the document's value, each once."""
-    mistakes = [_explain_cut(where) for where in _find_cut_texts(root, document.value, ())]
+    mistakes = list(_find_misread_texts(root, document.value, ()))
     for broken in find_broken_rules(document.value, schema):
         mistakes += _explain(broken, document, schema)
     for mistake in dict.fromkeys(mistakes):
         document.report(mistake)
 
 
-def _explain(broken: BrokenRule, document: Document, schema: Schema) -> Iterator[Mistake]:
+def _explain(broken: BrokenRule, document: YamlDocument, schema: Schema) -> Iterator[Mistake]:
     if broken.rule == "additionalProperties":
         yield from explain_unknown_keys(broken, schema)
     elif broken.rule == "required":
@@ -58,25 +60,26 @@ def _explain(broken: BrokenRule, document: Document, schema: Schema) -> Iterator
 
 def _is_follow_up(broken: BrokenRule) -> bool:
     """Whether there are too many keys only because some are unknown, which is reported by itself."""
-    known = broken.schema.get("properties", {})
-    return broken.rule == "maxProperties" and bool(known) and any(key not in known for key in broken.value)
+    if broken.rule != "maxProperties" or broken.schema.get("additionalProperties") is not False:
+        return False
+    return any(key not in broken.schema.get("properties", ()) for key in broken.value)
 
 
-def _find_cut_texts(node: Node, value: object, where: Where) -> Iterator[Where]:
-    """Texts that an unquoted `#5` cut short: YAML takes the rest for a comment."""
+def _find_misread_texts(node: Node, value: object, where: Where) -> Iterator[Mistake]:
+    """What YAML reads as something else than was meant, and no schema objects to."""
     if isinstance(node, MapNode) and isinstance(value, dict):
         for key, below in node.entries:
-            yield from _find_cut_texts(below, value[key.text], (*where, key.text))
+            yield from _find_misread_texts(below, value[key.text], (*where, key.text))
     elif isinstance(node, ListNode) and isinstance(value, list):
         for index, below in enumerate(node.items):
-            yield from _find_cut_texts(below, value[index], (*where, index))
+            yield from _find_misread_texts(below, value[index], (*where, index))
+    elif isinstance(value, Unreadable):
+        message = f"the number {found_text(node)} is out of range"
+        yield Mistake(where=where, message=message, hint=f"{_RANGE}; put quotes around it if it is text")
     elif isinstance(node, TextNode) and isinstance(value, str) and node.comment[1:2].isalnum():
-        yield where
-
-
-def _explain_cut(where: Where) -> Mistake:
-    message = "the text ends before '#', where a comment begins"
-    return Mistake(where=where, message=message, hint="put quotes around the text, or a space after '#'")
+        # An unquoted `#5` cut the text short.
+        message = "the text ends before '#', where a comment begins"
+        yield Mistake(where=where, message=message, hint="put quotes around the text, or a space after '#'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +261,7 @@ def _type(broken: BrokenRule, node: Node) -> Words:
     if isinstance(node, TextNode) and wanted != ["object"]:
         wanted = [name for name in wanted if name != "object"]
     if broken.value is None:
-        return "there is no value", _explain_nothing(node)
+        return "there is no value", _explain_nothing(node, broken.schema)
     names = " or ".join(_TYPES[name] for name in wanted)
     if isinstance(node, TextNode) and len(node.text) > MAX_NUMBER_LENGTH and node.text.isdigit():
         return f"a number of {len(node.text):,} digits; at most {MAX_NUMBER_LENGTH} are read", ""
@@ -277,11 +280,13 @@ def _wanted_types(broken: BrokenRule) -> list[str]:
     return [wanted] if isinstance(wanted, str) else list(wanted)
 
 
-def _explain_nothing(node: Node) -> str:
+def _explain_nothing(node: Node, schema: Schema) -> str:
     if isinstance(node, TextNode) and node.comment:
         return "'#' begins a comment: put quotes around a text that begins with it"
     if isinstance(node, TextNode) and node.text:
         return f"YAML reads {node.text} as nothing; put quotes around it if it is text"
+    if any(one.get("type") == "string" and "minLength" not in one for one in schema.get("anyOf", ())):
+        return "write '' for an empty text"
     return "write one, or remove the key"
 
 
@@ -317,7 +322,9 @@ def _explain_text(wanted: list[str], node: TextNode) -> str:
         return "remove the quotes"
     if _NOT_FINITE.fullmatch(text):
         return "infinity and NaN are not accepted"
-    if _NUMBER_LIKE.fullmatch(text):
+    if _WITH_EXPONENT.fullmatch(text) and "number" in wanted:
+        return _RANGE
+    if _NUMBER_LIKE.fullmatch(text) and not _SHORT_NUMBER.fullmatch(text):
         return "write only digits and a point, as in 1234.50"
     return ""
 
@@ -329,7 +336,10 @@ def _enum(broken: BrokenRule, node: Node) -> Words:
     kind = broken.schema.get("title", "value")
     text = node.text if isinstance(node, TextNode) else ""
     message = f"unknown {kind} {quote(text)}" if text else f"expected one name, found {found_text(node)}"
-    return message, suggest(text, known, kind="known are")
+    # `examples` has what else could stand there.
+    all_forms = ", ".join(broken.schema.get("examples", ()))
+    hint = suggest(text, known, kind="known are")
+    return message, f"known are {all_forms}" if all_forms and find_similar(text, known) is None else hint
 
 
 def _const(broken: BrokenRule, node: Node) -> Words:
@@ -345,7 +355,7 @@ def _limit(phrase: str) -> Callable[[BrokenRule, Node], Words]:
 
 def _too_short(broken: BrokenRule, node: Node) -> Words:
     if broken.wanted == 1:
-        return "is empty", _explain_nothing(node) if isinstance(node, TextNode) and node.plain else ""
+        return "is empty", _explain_nothing(node, {}) if isinstance(node, TextNode) and node.plain else ""
     return f"needs at least {broken.wanted}, has {len(broken.value)}", ""
 
 
