@@ -19,7 +19,7 @@ from test_server_processes import server_process
 
 from runner.server.embedded import start_embedded
 from runner.server.gate import names_of
-from runner.server.patience import Patience
+from runner.server.serving import Patience
 
 HEAD = f"host: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n"
 SHORT = Patience(headers_s=0.3, body_s=0.3, least_bytes=100)
