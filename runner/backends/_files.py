@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NotRequired, TypedDict
 
 from runner.backends import RemoteStore, StoredFile
-from runner.backends._reading import Json, identifier, integer, optional_text, part, text, text_map
+from runner.backends._json_fields import Json, identifier, integer, optional_text, part, text, text_map
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
 from runner.backends._waiting import Deadline, Rhythm
 from runner.domain.conversation import FileId, StoreId
@@ -42,10 +42,8 @@ class _Batch:
 
     id: str
     status: str
-    in_progress: int
     completed: int
     failed: int
-    cancelled: int
     total: int
 
     @property
@@ -274,9 +272,7 @@ def _read_batch(body: Json) -> _Batch:
     return _Batch(
         id=identifier(body),
         status=text(body, "status"),
-        in_progress=integer(counts, "in_progress"),
         completed=integer(counts, "completed"),
         failed=integer(counts, "failed"),
-        cancelled=integer(counts, "cancelled"),
         total=integer(counts, "total"),
     )

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import FIRST_COMPLETED
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 from urllib.parse import quote
 
 import h11
 import httpx2
 import openai
 
-from runner.backends._reading import Json, Malformed, Page, identifier, read_object, read_page
-from runner.backends._streaming import Listener, listen
-from runner.backends._translation import Failure, Remedy, Translator
+from runner.backends._failures import Failure, Refusal, Remedy, Translator
+from runner.backends._json_fields import Json, Malformed, Page, identifier, read_object, read_page
 from runner.backends._waiting import Deadline, Pace, backoff_s, poll_after_s
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UnclearOutcome
@@ -25,12 +25,15 @@ from runner.journal import Journal
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
+Told = TypeVar("Told")
 
 REQUEST_BUDGET_S = 60.0
 LIST_BUDGET_S = 300.0
 READ_ATTEMPTS = 3
 CANCELLED_CREATE_GRACE_S = 5.0
 PAGE_ITEMS = 100
+LINGER_S = 0.5
+"""How long to wait for the end of a stream that has said all it has to say."""
 
 
 class Unusable(Malformed):
@@ -313,3 +316,56 @@ def _unwrap(outcome: Reply[Value] | Failure) -> Reply[Value]:
 def _unclear(failure: Failure, words: str) -> UnclearOutcome:
     error = failure.error
     return UnclearOutcome(f"{error}; {words}", status=error.status, code=error.code)
+
+
+class Listener(Protocol):
+    """Who follows the answer to a create. `remote_id` is the new object's, None until it is known."""
+
+    @property
+    def remote_id(self) -> str | None: ...
+    @property
+    def refusal(self) -> Refusal | None: ...
+
+    def hear(self, chunk: bytes) -> bool:
+        """Whether enough has come. Raises Malformed."""
+
+    def take(self, body: Json) -> None:
+        """The answer came whole, as JSON. Raises Malformed."""
+
+
+async def listen(response: httpx2.Response, listener: Listener, after_each: Callable[[], None]) -> None:
+    """Read an answer whose head has come. Raises Malformed, and the SDK's own types for what the network does.
+
+    What comes after "enough" is heard as well, for a moment: it may contradict, and a connection whose answer was
+    read to the end can be used again.
+    """
+    try:
+        if "event-stream" not in response.headers.get("content-type", ""):
+            body = read_object(await response.aread())
+            _hand_on(lambda: listener.take(body), after_each)
+            return
+        chunks = _read(response)
+        async for chunk in chunks:
+            if _hand_on(partial(listener.hear, chunk), after_each):
+                break
+        with suppress(TimeoutError, Malformed, openai.OpenAIError):
+            async with asyncio.timeout(LINGER_S):
+                async for chunk in chunks:
+                    listener.hear(chunk)
+    finally:
+        await response.aclose()
+
+
+def _hand_on(tell: Callable[[], Told], after_each: Callable[[], None]) -> Told:
+    try:
+        return tell()
+    finally:
+        after_each()
+
+
+async def _read(response: httpx2.Response) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.aiter_raw():
+            yield chunk
+    except httpx2.HTTPError as error:
+        raise openai.APIConnectionError(request=response.request) from error

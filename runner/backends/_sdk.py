@@ -19,8 +19,8 @@ import openai
 
 from runner.ambient import check_ambient_proxies, explaining_environment
 from runner.backends import Endpoint
+from runner.backends._failures import Key, Translator
 from runner.backends._requests import Api, Unusable
-from runner.backends._translation import Key, Translator
 from runner.backends._waiting import Clock, Pace, Sleep
 from runner.domain.hosts import is_authority, is_loopback, is_openai
 from runner.errors import UsageError

@@ -20,7 +20,7 @@ from backend_talk import KEY, NEW, always, each, hurry, talking
 from wire_server import CLOSE, RESET, refusal, reply, wire_server
 
 from runner.backends import Endpoint, _sdk
-from runner.backends._translation import Key, Translator
+from runner.backends._failures import Key, Translator
 from runner.backends.assistants import open_backend
 from runner.domain.conversation import FileId, ThreadId
 from runner.domain.plan import Kind
@@ -329,7 +329,6 @@ async def test_deleting_what_is_gone_already_is_fine(talk):
     async with talk(always(*refusal(404, "No such File object: file-1"))) as (backend, _, _):
         await backend.files.delete_file(FileId("file-1"))
         await backend.delete_thread(ThreadId("thread_1"))
-        await backend.cancel_runs(ThreadId("thread_1"))
 
 
 # Where requests go -----------------------------------------------------------------------------------------------

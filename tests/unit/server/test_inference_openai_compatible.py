@@ -33,8 +33,8 @@ from runner.server.inference import (
     Turnout,
     UseTools,
 )
-from runner.server.inference._chat.marks import MarkReader
 from runner.server.inference.openai_compatible import OpenAICompatibleInference, create
+from runner.server.inference.openai_compatible.reply import MarkReader
 
 KEY = "sk-canary-0123456789"
 CUT = b"HTTP/1.1 200 X\r\ncontent-length: 99\r\ncontent-type: application/json\r\n\r\n{"

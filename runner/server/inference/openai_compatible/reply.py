@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.server.inference import FunctionRequest, Scene, Spent, ToolRequest
-from runner.server.inference._chat.request import CODE, SEARCH, offered_hosted_tools
+from runner.server.inference import (
+    Answer,
+    BreakOff,
+    FunctionRequest,
+    Move,
+    Passage,
+    Refuse,
+    Scene,
+    SourceMark,
+    Spent,
+    ToolRequest,
+    UseTools,
+)
+from runner.server.inference.openai_compatible.request import (
+    CODE,
+    SEARCH,
+    Json,
+    offered_hosted_tools,
+    write_calls,
+    write_result,
+)
 
 LONGEST_REPLY_CHARACTERS = 4_000_000
 MOST_CALLS = 128
+_MARK = re.compile(r" ?【(\d{1,4}(?:\s?,\s?\d{1,4})*)(?:[:†][^【】\n]{0,80})?】")
+# Text at the end that may yet become a mark, with the space before it.
+_BEGUN = re.compile(r" ?(?:【(?:\d[\d, ]{0,40}(?:[:†][^【】\n]{0,80})?)?)?$")
+_TOKENS_PER_WORD = 4 / 3
 
 
 class NoReply(Exception):
@@ -157,3 +181,89 @@ def _text(values: Mapping[str, object], name: str) -> str:
 def _count(values: Mapping[str, object], name: str) -> int:
     value = values.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+class MarkReader:
+    """`text` is what was said so far without marks; a mark that numbers no passage is dropped."""
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self.text = ""
+        self.sources: list[SourceMark] = []
+        self._passages = passages
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """What is certain to be text by now: the end is held back while it may be the beginning of a mark."""
+        pending = self._take_marks(self._held + piece)
+        begun = _BEGUN.search(pending)
+        cut = len(pending) if begun is None else begun.start()
+        self._held = pending[cut:]
+        return self._keep(pending[:cut])
+
+    def finish(self) -> str:
+        """The rest, when nothing more comes."""
+        rest, self._held = self._held, ""
+        return self._keep(rest)
+
+    def _take_marks(self, pending: str) -> str:
+        """`pending` without its whole marks, which are cited at their places."""
+        plain, end = "", 0
+        for match in _MARK.finditer(pending):
+            plain += pending[end : match.start()]
+            end = match.end()
+            self._cite(match[1], len(self.text) + len(plain))
+        return plain + pending[end:]
+
+    def _cite(self, numbers: str, position: int) -> None:
+        for number in (int(one) for one in numbers.split(",")):
+            if 1 <= number <= len(self._passages):
+                source = self._passages[number - 1]
+                self.sources.append(SourceMark(position=position, file_id=source.file_id, filename=source.filename))
+
+    def _keep(self, plain: str) -> str:
+        self.text += plain
+        return plain
+
+
+def choose_move(reply: Reply, calls: Calls, marks: MarkReader) -> Move:
+    if reply.finish == "length":
+        return BreakOff(reason="max_completion_tokens", text=marks.text)
+    if reply.finish == "content_filter":
+        return BreakOff(reason="content_filter", text=marks.text)
+    if reply.refusal:
+        return Refuse(text=reply.refusal)
+    if calls.requests:
+        return UseTools(requests=calls.requests, text=marks.text)
+    return Answer(text=marks.text, sources=tuple(marks.sources))
+
+
+def tell_mistakes(reply: Reply, calls: Calls) -> list[Json]:
+    """The calls as they were made, each with its mistake, or with a word that it was not made."""
+    made = [(call.id or f"retry_{place}", call.name, call.arguments) for place, call in sorted(reply.calls.items())]
+    results = [calls.mistakes.get(place, "Not done, because another call was wrong.") for place in sorted(reply.calls)]
+    # Arguments that are no JSON would break chat templates that parse them.
+    shown = [(call_id, name, arguments if _is_json(arguments) else "{}") for call_id, name, arguments in made]
+    return [
+        write_calls(reply.text, shown),
+        *(
+            write_result(call_id, f"{result} Call it again.")
+            for (call_id, _, _), result in zip(made, results, strict=True)
+        ),
+    ]
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def estimate(body: Json, reply: Reply) -> Spent:
+    """For an endpoint that doesn't count tokens."""
+    read = " ".join(str(message["content"]) for message in body["messages"])
+    said = " ".join((reply.text, *(call.arguments for call in reply.calls.values())))
+    return Spent(
+        input_tokens=round(len(read.split()) * _TOKENS_PER_WORD),
+        output_tokens=round(len(said.split()) * _TOKENS_PER_WORD),
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from runner.backends._reading import (
+from runner.backends._json_fields import (
     Json,
     Malformed,
     identifier,
@@ -19,18 +19,15 @@ from runner.backends._reading import (
     text_map,
     texts,
 )
-from runner.backends._responses_mcp import (
-    ApprovalRequest,
-    read_approval_request,
-    read_mcp_call,
-    read_mcp_tools,
-)
-from runner.domain.assistant import ToolName
+from runner.domain.assistant import Tool, ToolName
 from runner.domain.conversation import Citation, FileId, FunctionCall, SearchResult, Step, Usage
 
 DECLINED_TAG = "runner.declined"
 COMPLETED = "completed"
 ENDED = frozenset({COMPLETED, "incomplete", "failed", "cancelled"})
+MCP = ToolName.MCP.value
+LONGEST_OUTPUT = 256 * 1024
+"""Characters of a result that are kept. The model has read all of it already; it goes into reports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +46,20 @@ class TextPart:
     text: str
     citations: tuple[Citation, ...] = ()
     produced: tuple[Produced, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequest:
+    """A call of an MCP tool that waits for somebody's consent."""
+
+    id: str
+    server: str
+    tool: str
+    arguments: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.server}.{self.tool}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +282,59 @@ def _read_function_call(body: Json) -> FunctionCall:
     return FunctionCall(id=text(body, "call_id"), name=text(body, "name"), arguments=text(body, "arguments"))
 
 
+def is_approved(request: ApprovalRequest, tools: Iterable[Tool]) -> bool:
+    """Whether the file approves the call: it has to say so for this tool of this server."""
+    servers = (tool.mcp for tool in tools if tool.mcp is not None)
+    return any(server.label == request.server and server.approves(request.tool) for server in servers)
+
+
+def _read_mcp_call(body: Json) -> Step:
+    error = _read_error(body)
+    is_completed = optional_text(body, "status") in (COMPLETED, None) and not error
+    output = optional_text(body, "output") or ""
+    return Step(
+        tool=MCP,
+        label=f"{text(body, 'server_label')}.{text(body, 'name')}",
+        completed=is_completed,
+        input=optional_text(body, "arguments") or "",
+        output=f"the call failed: {error}" if error else _cut(output),
+    )
+
+
+def _read_mcp_tools(body: Json) -> Step | None:
+    """A list of tools is no work of theirs; that there is none, because their server is down, is worth a step."""
+    error = _read_error(body)
+    if not error:
+        return None
+    label = text(body, "server_label")
+    return Step(tool=MCP, label=label, completed=False, output=f"the server says nothing about its tools: {error}")
+
+
+def _read_approval_request(body: Json) -> ApprovalRequest:
+    return ApprovalRequest(
+        id=identifier(body),
+        server=text(body, "server_label"),
+        tool=text(body, "name"),
+        arguments=optional_text(body, "arguments") or "",
+    )
+
+
+def _read_error(body: Json) -> str:
+    """ "" for none. It is text, or an object with a message or with parts of text."""
+    error = body.get("error")
+    if not isinstance(error, Mapping):
+        return _cut(optional_text(body, "error") or "")
+    said = [optional_text(row, "text") or "" for row in parts(error, "content")]
+    message = optional_text(part(body, "error"), "message") or "\n".join(said)
+    return _cut(message) or "no reason is given"
+
+
+def _cut(said: str) -> str:
+    if len(said) <= LONGEST_OUTPUT:
+        return said
+    return f"{said[:LONGEST_OUTPUT]}\n[cut off: {len(said):,} characters in all]"
+
+
 _READERS: Mapping[str, Callable[[Json], Item | None]] = MappingProxyType(
     {
         "message": _read_message,
@@ -278,8 +342,8 @@ _READERS: Mapping[str, Callable[[Json], Item | None]] = MappingProxyType(
         "code_interpreter_call": _read_code,
         "web_search_call": _read_web_search,
         "function_call": _read_function_call,
-        "mcp_call": read_mcp_call,
-        "mcp_list_tools": read_mcp_tools,
-        "mcp_approval_request": read_approval_request,
+        "mcp_call": _read_mcp_call,
+        "mcp_list_tools": _read_mcp_tools,
+        "mcp_approval_request": _read_approval_request,
     }
 )

@@ -10,11 +10,11 @@ from itertools import count
 
 from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
 from runner.backends._files import RemoteFiles
-from runner.backends._reading import identifier
+from runner.backends._json_fields import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
-from runner.backends._responses_answers import build_run, produced_in
-from runner.backends._responses_turn import Thread, Turn, cancel_response
-from runner.backends._responses_wire import Produced
+from runner.backends.responses.answers import build_run, produced_in
+from runner.backends.responses.turn import Thread, Turn, cancel_response
+from runner.backends.responses.wire import Produced
 from runner.domain.assistant import History
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import AssistantId, ProducedFile, Run, ThreadId
@@ -69,11 +69,6 @@ class ResponsesBackend:
         files = await asyncio.gather(*(self._download(one) for one in produced_in(rounds)))
         assert thread.id is not None, "there is a response, or a history of our own"
         return build_run(thread.id, rounds, tuple(files), duration_s=self._api.pace.clock() - started)
-
-    async def cancel_runs(self, thread_id: ThreadId) -> None:
-        thread = self._threads.get(thread_id)
-        if thread is not None:
-            await asyncio.gather(*(self._cancel(thread, response_id) for response_id in tuple(thread.running)))
 
     async def delete_thread(self, thread_id: ThreadId) -> None:
         thread = self._threads.pop(thread_id, None) or _thread_elsewhere(thread_id)

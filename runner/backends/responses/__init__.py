@@ -17,7 +17,7 @@ from runner.domain.files import INPUT_TYPES, MAX_INPUT_BYTES
 from runner.journal import Journal
 
 if TYPE_CHECKING:
-    from runner.backends._responses_backend import ResponsesBackend
+    from runner.backends.responses.backend import ResponsesBackend
 
 LIMITS = Limits(code_files=50)
 CAPABILITIES = Capabilities(
@@ -40,8 +40,8 @@ async def open_backend(
     endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
 ) -> AsyncIterator[ResponsesBackend]:
     """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
-    from runner.backends._responses_backend import ResponsesBackend
     from runner.backends._sdk import open_api
+    from runner.backends.responses.backend import ResponsesBackend
 
     capabilities = REPLAY_CAPABILITIES if endpoint.history is History.REPLAY else CAPABILITIES
     async with open_api(endpoint, journal, headers={}, clock=clock, sleep=sleep) as api:

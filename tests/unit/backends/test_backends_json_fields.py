@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.backends import _reading as reading
+from runner.backends import _json_fields as reading
 
 
 @pytest.mark.parametrize(

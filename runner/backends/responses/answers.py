@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from runner.backends._responses_bodies import DENIAL
-from runner.backends._responses_mcp import MCP, ApprovalRequest
-from runner.backends._responses_wire import Produced, WireMessage, WireResponse, add_usage
+from runner.backends.responses.bodies import DENIAL
+from runner.backends.responses.wire import MCP, ApprovalRequest, Produced, WireMessage, WireResponse, add_usage
 from runner.domain.assistant import ToolName
 from runner.domain.conversation import (
     Citation,

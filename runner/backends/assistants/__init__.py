@@ -16,7 +16,7 @@ from runner.domain.files import IMAGE_TYPES
 from runner.journal import Journal
 
 if TYPE_CHECKING:
-    from runner.backends._assistants_backend import AssistantsBackend
+    from runner.backends.assistants.backend import AssistantsBackend
 
 LIMITS = Limits(name_characters=256, instructions_characters=256_000, code_files=20, tools=128)
 CAPABILITIES = Capabilities(
@@ -35,8 +35,8 @@ async def open_backend(
     endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
 ) -> AsyncIterator[AssistantsBackend]:
     """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
-    from runner.backends._assistants_backend import AssistantsBackend
     from runner.backends._sdk import open_api
+    from runner.backends.assistants.backend import AssistantsBackend
 
     async with open_api(endpoint, journal, headers=_ASSISTANTS_V2, clock=clock, sleep=sleep) as api:
         yield AssistantsBackend(api, CAPABILITIES)

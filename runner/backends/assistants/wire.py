@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runner.backends import FUNCTION_LABEL, Deployment, Question, RemoteAssistant, function_options, schema_format
-from runner.backends._citations import Annotation
-from runner.backends._reading import (
+from runner.backends._json_fields import (
     Json,
     identifier,
     integer,
@@ -63,6 +62,17 @@ class WireRun:
     @property
     def is_over(self) -> bool:
         return self.status in ENDED or self.status == WAITS_FOR_FUNCTIONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation:
+    """A file citation as it came: `start` and `end` are character offsets into its text, end exclusive."""
+
+    start: int
+    end: int
+    mark: str
+    file_id: FileId
+    quote: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,7 @@ from urllib.parse import urlsplit
 import httpx2
 import openai
 
-from runner.backends._streaming import Refusal
 from runner.backends._waiting import retry_after_s
-from runner.backends._wire_words import is_about_model, is_about_quota, is_retired
 from runner.domain.hosts import is_azure, is_openai
 from runner.errors import (
     KeyRejected,
@@ -66,6 +64,20 @@ _UNSENT = (
     httpx2.ProxyError,
     ssl.SSLCertVerificationError,
 )
+_QUOTA_CODES = frozenset(
+    "insufficient_quota billing_hard_limit_reached billing_not_active credit_balance_exhausted".split()
+)
+_MODEL_CODES = frozenset({"model_not_found", "DeploymentNotFound"})
+_MODEL_STATUSES = frozenset({400, 403, 404, 410})
+# "The model `x` does not exist" (OpenAI, vLLM), "model 'x' not found, try pulling it first" (Ollama), "x is not a valid
+# model ID" (OpenRouter), "The model `x` has been deprecated" (OpenAI).
+_RETIRED = re.compile(
+    r"\b(?:has|have) been (?:deprecated|retired|shut down|removed)|\bno longer (?:available|supported)"
+)
+_MODEL = re.compile(
+    rf"^(?:the )?(?:requested )?model\b.{{0,200}}?(?:not found|not exist|{_RETIRED.pattern})|is not a valid model\b",
+    re.IGNORECASE,
+)
 
 
 class Remedy(Enum):
@@ -84,6 +96,14 @@ class Failure:
     is_unclear: bool = False
     remedy: Remedy = Remedy.NONE
     pause_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The server's word, within a stream, that nothing comes of the request."""
+
+    message: str
+    code: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,3 +312,20 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield one
         members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
         waiting += [*members, one.__context__, one.__cause__]
+
+
+def is_about_model(status: int | None, code: str | None, words: str) -> bool:
+    """Whether a refusal says that the model isn't there; `status` is None inside a stream."""
+    if code in _MODEL_CODES:
+        return True
+    return (status is None or status in _MODEL_STATUSES) and _MODEL.search(words) is not None
+
+
+def is_retired(status: int | None, words: str) -> bool:
+    """Whether what isn't there was there once."""
+    return status == 410 or _RETIRED.search(words) is not None
+
+
+def is_about_quota(status: int | None, code: str | None, kind: str | None) -> bool:
+    """Whether a refusal says that the account has no credit left; 402 is "payment required"."""
+    return status == 402 or code in _QUOTA_CODES or kind in _QUOTA_CODES

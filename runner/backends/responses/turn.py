@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from runner.backends import Question
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
-from runner.backends._responses_answers import Round, text_of
-from runner.backends._responses_bodies import (
+from runner.backends._waiting import Deadline, Rhythm
+from runner.backends.responses.answers import Round, text_of
+from runner.backends.responses.bodies import (
     Body,
     Material,
     answer_item,
@@ -21,10 +22,15 @@ from runner.backends._responses_bodies import (
     output_item,
     question_item,
 )
-from runner.backends._responses_listening import ResponseListener
-from runner.backends._responses_mcp import ApprovalRequest, is_approved
-from runner.backends._responses_wire import COMPLETED, WireResponse, read_response, read_this_response
-from runner.backends._waiting import Deadline, Rhythm
+from runner.backends.responses.stream import ResponseListener
+from runner.backends.responses.wire import (
+    COMPLETED,
+    ApprovalRequest,
+    WireResponse,
+    is_approved,
+    read_response,
+    read_this_response,
+)
 from runner.domain.conversation import FileId, FunctionAnswer, FunctionCall, ThreadId
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, UnclearOutcome

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from runner.ambient import check_ambient_proxies, explaining_environment
-from runner.domain.hosts import is_loopback
+from runner.domain.hosts import is_authority, is_loopback
 from runner.errors import UsageError
 from runner.redaction import Redactor
-from runner.server.inference import EmbeddingFailed, Fail, Inference, Scene, Spent, Turnout
-from runner.server.inference._chat.embedding import ChatEmbedder
-from runner.server.inference._chat.endpoint import Endpoint, read_endpoint
-from runner.server.inference._chat.marks import MarkReader
-from runner.server.inference._chat.moves import choose_move, estimate, tell_mistakes
-from runner.server.inference._chat.reply import NoReply, Reply, error_text, read_calls
-from runner.server.inference._chat.request import Json, found_passages, write_request
+from runner.server.inference import EmbeddingFailed, Fail, Inference, Scene, Spent, Turnout, Vector
+from runner.server.inference.openai_compatible.reply import (
+    MarkReader,
+    NoReply,
+    Reply,
+    choose_move,
+    error_text,
+    estimate,
+    read_calls,
+    tell_mistakes,
+)
+from runner.server.inference.openai_compatible.request import Json, found_passages, write_request
 
 if TYPE_CHECKING:
     import openai
@@ -31,6 +37,14 @@ _NO_KEY = "none"
 _LONGEST_MESSAGE = 500
 _NO_JSON = (json.JSONDecodeError, UnicodeDecodeError, RecursionError)
 _REDIRECTS = (301, 302, 303, 307, 308)
+TIMEOUT_S = 300.0
+"""For one decision, whatever the endpoint does; a local model may think for minutes."""
+_SETTINGS = ("base_url", "model", "key", "timeout_s", "embedding_model")
+EMBEDDING_TIMEOUT_S = 60.0
+"""For one request; what is searched meanwhile waits."""
+_LARGEST_IN_VECTORS = 1e30
+Post = Callable[[dict[str, object]], Awaitable[object]]
+"""Sends a body, and returns the reply as plain JSON. Raises EmbeddingFailed."""
 
 
 def create(settings: Mapping[str, object]) -> Inference:
@@ -236,3 +250,94 @@ def _name(model: str) -> str:
     """The adapter's name with the model's, as a header can hold it."""
     plain = "".join(character for character in model if character.isascii() and character.isprintable())[:100]
     return f"openai_compatible ({plain})" if plain else "openai_compatible"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where the model is. `model` None means that each assistant's own is asked for; `key` "" that none is needed.
+
+    `embedding_model` None: no embeddings are asked for.
+    """
+
+    base_url: str
+    model: str | None
+    key: str = field(repr=False)
+    timeout_s: float
+    embedding_model: str | None = None
+
+
+def read_endpoint(settings: Mapping[str, object]) -> Endpoint:
+    """Raises UsageError for what must not be sent anywhere, ValueError for settings that don't exist."""
+    if unknown := set(settings) - set(_SETTINGS):
+        raise ValueError(f"the inference 'openai_compatible' has no settings {', '.join(sorted(unknown))}")
+    base_url, key = str(settings.get("base_url") or ""), str(settings.get("key") or "")
+    model, timeout_s = settings.get("model"), settings.get("timeout_s", TIMEOUT_S)
+    address = _read_address(base_url)
+    if any(character.isspace() for character in key) or not key.isascii() or not key.isprintable():
+        raise UsageError("the inference's key has a character in it that no key has; copy it again")
+    if key and address.scheme == "http" and not is_loopback(address.hostname or ""):
+        raise UsageError(f"the inference's base_url '{base_url}' would send the key unencrypted; use https")
+    assert isinstance(timeout_s, int | float)
+    return Endpoint(
+        base_url=base_url,
+        model=str(model) if model else None,
+        key=key,
+        timeout_s=float(timeout_s),
+        embedding_model=str(settings.get("embedding_model") or "") or None,
+    )
+
+
+def _read_address(base_url: str) -> SplitResult:
+    try:
+        address = urlsplit(base_url)
+        if address.username or address.password:
+            raise UsageError("the inference's base_url has a user name or password in it; give it a key instead")
+        is_usable = address.scheme in ("http", "https") and is_authority(address.netloc) and address.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise UsageError(
+            f"the inference's base_url '{base_url}' is no address; write it like http://127.0.0.1:11434/v1"
+        )
+    return address
+
+
+class ChatEmbedder:
+    """Asks once for all texts; no retries."""
+
+    def __init__(self, model: str, post: Post) -> None:
+        self._model = model
+        self._post = post
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[Vector]:
+        body: dict[str, object] = {"model": self._model, "input": list(texts), "encoding_format": "float"}
+        try:
+            async with asyncio.timeout(EMBEDDING_TIMEOUT_S):
+                reply = await self._post(body)
+        except TimeoutError as error:
+            raise EmbeddingFailed(f"no embeddings came within {EMBEDDING_TIMEOUT_S:g} s") from error
+        return self._read(reply, len(texts))
+
+    def _read(self, reply: object, wanted: int) -> Sequence[Vector]:
+        items = reply.get("data") if isinstance(reply, dict) else None
+        vectors: dict[int, Vector] = {}
+        for place, item in enumerate(items if isinstance(items, list) else ()):
+            values = item.get("embedding") if isinstance(item, dict) else None
+            if not isinstance(values, list) or not values or not all(map(_is_number, values)):
+                raise EmbeddingFailed("the endpoint sent something else than embeddings")
+            number = item.get("index")
+            vectors[number if isinstance(number, int) else place] = Vector(
+                model=self._model, values=tuple(map(float, values))
+            )
+        if set(vectors) != set(range(wanted)) or len({len(one.values) for one in vectors.values()}) > 1:
+            raise EmbeddingFailed(f"the endpoint sent no {wanted} embeddings of one length for {wanted} texts")
+        return tuple(vectors[number] for number in range(wanted))
+
+
+def _is_number(value: object) -> bool:
+    # No embedding has larger numbers; NaN is none.
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and -_LARGEST_IN_VECTORS < value < _LARGEST_IN_VECTORS
+    )

@@ -1,6 +1,6 @@
 """Fields out of JSON that a server sent, each checked: nothing is believed for being in an answer.
 
-The functions raise Malformed, which `_sdk.py` turns into an error that says what was being done.
+The functions raise Malformed, which `_requests.py` turns into an error that says what was being done.
 """
 
 from __future__ import annotations

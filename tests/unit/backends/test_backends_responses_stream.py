@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.backends._reading import Malformed
-from runner.backends._responses_events import EventReader, ServerEvent
+from runner.backends._json_fields import Malformed
+from runner.backends.responses.stream import EventReader, ServerEvent
 
 STREAM = (
     b'\xef\xbb\xbf: a comment\n\nevent: one\ndata: {"a": 1}\n\n'
