@@ -1,4 +1,4 @@
-"""Words for messages: values quoted harmlessly, and the name that was probably meant."""
+"""Words for messages: values quoted harmlessly, things counted, and the name that was probably meant."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ _MOST_NAMES = 16
 def quote(text: str) -> str:
     """A user's value in quotes on one line; what can't be printed becomes an escape, what is long is cut."""
     return repr(text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…")
+
+
+def count(number: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def find_similar(word: str, known: Iterable[str], *, likeness: float = 0.6) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runner.domain.plan import Action, Change, Origin
-from runner.sync.diffing import diff_texts
+from runner.sync.printing import diff_texts
 from runner.sync.pulling import Difference
 
 LONGEST_VALUE = 100

@@ -9,7 +9,7 @@ from runner.cli._upload_progress import describe_size
 from runner.domain.assistant import Server, Target
 from runner.domain.plan import Action, Change, Kind
 from runner.sync import Applied, FilesMoved, RemoteState
-from runner.sync.printing._fields import SIGNS, describe_field, diff_lines
+from runner.sync.printing import SIGNS, describe_field, diff_lines
 
 LONGEST_DIFF_LINES = 12
 LONGEST_NAMES = 3

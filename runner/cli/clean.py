@@ -40,7 +40,7 @@ async def _clean(session: Session, older_than_h: float) -> None:
     from runner.cli._sync_lines import describe_target
     from runner.cli._sync_session import open_remote
     from runner.sync import read_remote
-    from runner.sync.cleaning import clean_journals, clean_tagged
+    from runner.sync.leftovers import clean_journals, clean_tagged
 
     configuration, target = session.configuration, session.target
     async with open_remote(session, "clean") as (backend, _):

@@ -36,7 +36,7 @@ async def _destroy(session: Session, *, is_confirmed: bool) -> None:
     from runner.domain.plan import Kind
     from runner.errors import GateClosed, RemoteError
     from runner.sync import Applied, SyncPlan, Uploading, apply_plan, plan_destruction, read_earlier_files, read_remote
-    from runner.sync.unused import play_objects
+    from runner.sync.remote import play_objects
 
     namespace = session.configuration.project.namespace
     done: list[Applied] = []

@@ -26,8 +26,8 @@ async def _list(session: Session) -> list[str]:
     from runner.cli._sync_lines import describe_target
     from runner.cli._sync_session import open_remote
     from runner.sync import read_remote
+    from runner.sync.remote import owned_objects, play_objects
     from runner.sync.tags import ADDRESS
-    from runner.sync.unused import owned_objects, play_objects
 
     namespace = session.configuration.project.namespace
     declared = {one.address for one in session.configuration.project.assistants}

@@ -9,7 +9,7 @@ from sync_memory import make_assistant, make_file
 
 from runner.errors import UsageError
 from runner.sync import ContentCache, read_desired
-from runner.sync.content import Fingerprint, hash_content, hash_file
+from runner.sync.desired import Fingerprint, hash_content, hash_file
 
 NOW_NS = 2_000_000_000_000_000_000
 LONG_AGO_NS = 1_000_000_000_000_000_000
