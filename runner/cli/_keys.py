@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from runner.config.declared_targets import OPENAI_KEY
 from runner.domain.assistant import ChatEndpoint, Server, Target
-from runner.domain.hosts import is_openai
+from runner.domain.hosts import host_of, is_openai
 from runner.errors import ConfigError
 
 _OTHER_SERVER = "OPENAI_BASE_URL"
@@ -61,11 +60,7 @@ def _find_mistake(key: str) -> tuple[str, str] | None:
 def _check_other_server(target: Target, environment: Mapping[str, str]) -> None:
     """OpenAI's SDK would send the key to the server that the environment names; so it may be that server's key."""
     named = environment.get(_OTHER_SERVER, "")
-    try:
-        host = urlsplit(named).hostname or ""
-    except ValueError:
-        host = ""
-    if named and not is_openai(host):
+    if named and not is_openai(host_of(named)):
         message = f"{_OTHER_SERVER} is set, so {OPENAI_KEY} may hold the key of that server; this target is OpenAI"
         hint = f"unset {_OTHER_SERVER}, name the key's variable with key_env, or give the target a base_url"
         raise _problem(target, message, hint)

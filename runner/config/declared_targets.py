@@ -20,7 +20,7 @@ from runner.domain.assistant import (
     Server,
     Target,
 )
-from runner.domain.hosts import is_authority, is_azure, is_loopback, is_openai
+from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_azure, is_open_road, is_openai
 from runner.domain.location import Location
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
@@ -31,7 +31,6 @@ _RESPONSES_API = "responses"
 _ENDPOINT_KEYS = ("base_url", "model", "key_env", "embedding_model")
 OPENAI_KEY = "OPENAI_API_KEY"
 """The environment variable with OpenAI's key, wherever OpenAI's SDK is used."""
-_LIKE = "write it as in http://127.0.0.1:8000/v1"
 _AZURE_PATH = re.compile(r"/openai/v1/?$")
 
 
@@ -122,10 +121,7 @@ def _is_retired(body: Mapping[str, Any]) -> bool:
     """Whether the target is one of the places where the Assistants API was."""
     if body["api"] != _ASSISTANTS_API or body.get("server") == EMBEDDED:
         return False
-    try:
-        host = urlsplit(str(body["base_url"])).hostname or "" if "base_url" in body else None
-    except ValueError:
-        return False
+    host = host_of(str(body["base_url"])) if "base_url" in body else None
     return host is None or is_openai(host) or is_azure(host)
 
 
@@ -185,29 +181,20 @@ def _read_script(document: YamlDocument, written: Mapping[str, Any], where: Wher
 
 def check_url(document: YamlDocument, url: str, where: Where) -> bool:
     """Whether a text is the address of a server; reports what is wrong with it."""
-    mistake = None
-    try:
-        parts = urlsplit(url)
-        has_host = is_authority(parts.netloc) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        mistake = Mistake(where=where, message="this is no address of a server", hint=_LIKE)
-    else:
-        if parts.username or parts.password:
-            hint = "put the key into an environment variable, and its name into key_env"
-            mistake = Mistake(where=where, message="an address must not hold a name or password", hint=hint)
-        elif parts.scheme not in ("http", "https") or not has_host or not url.isprintable() or " " in url:
-            mistake = Mistake(where=where, message="this is no address of a server", hint=_LIKE)
-        elif parts.query or parts.fragment:
-            mistake = Mistake(where=where, message="an address must end before '?' and '#'")
-    if mistake:
-        document.report(mistake)
-    return mistake is None
+    fault = find_address_fault(url)
+    if fault is not None:
+        hint = {
+            AddressFault.NO_ADDRESS: "write it as in http://127.0.0.1:8000/v1",
+            AddressFault.PASSWORD: "put the key into an environment variable, and its name into key_env",
+        }.get(fault, "end it before that")
+        document.report(Mistake(where=where, message=f"this {fault.value}", hint=hint))
+    return fault is None
 
 
 def key_variable(body: Mapping[str, Any]) -> str | None:
     """The environment variable with the key for the `base_url` of a mapping; None: no key is sent there."""
     named: str | None = body.get("key_env")
-    return named or (OPENAI_KEY if is_openai(_host(str(body["base_url"]))) else None)
+    return named or (OPENAI_KEY if is_openai(host_of(str(body["base_url"]))) else None)
 
 
 def check_key_place(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
@@ -216,12 +203,12 @@ def check_key_place(document: YamlDocument, body: Mapping[str, Any], where: Wher
     `body` has a `base_url` that is an address.
     """
     url, variable = str(body["base_url"]), key_variable(body)
-    host = _host(url)
+    host = host_of(url)
     if variable == OPENAI_KEY and not is_openai(host):
         message = f"{OPENAI_KEY} holds the key for OpenAI, which '{host}' is not"
         hint = "put the key of that server into a variable of its own, and name it here"
         document.report(Mistake(where=(*where, "key_env"), message=message, hint=hint))
-    if variable is not None and urlsplit(url).scheme == "http" and not is_loopback(host):
+    if variable is not None and is_open_road(url):
         message = f"the key in {variable} would go to '{host}' unencrypted"
         document.report(Mistake(where=(*where, "base_url"), message=message, hint="use https"))
     if is_azure(host):
@@ -236,7 +223,3 @@ def _check_azure(document: YamlDocument, url: str, variable: str | None, where: 
     if variable is None:
         hint = "add key_env with the name of the environment variable that holds it"
         document.report(Mistake(where=(*where, "base_url"), message="Azure wants a key", hint=hint))
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import Tool, ToolName
-from runner.domain.hosts import is_loopback
+from runner.domain.hosts import AddressFault, find_address_fault, is_open_road
 from runner.domain.tool_options import McpServer, WebSearch
 from runner.yaml_text import TextNode
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
@@ -85,21 +84,17 @@ def _read_mcp(document: YamlDocument, options: _Body, place: Where) -> McpServer
 
 def _check_address(document: YamlDocument, options: _Body, place: Where) -> None:
     url = str(options["server_url"])
-    try:
-        parts = urlsplit(url)
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_usable = False
     where = (*place, "server_url")
-    if not is_usable or not url.isascii() or not url.isprintable() or " " in url:
-        hint = "write it as in https://tools.example.org/mcp"
-        document.report(Mistake(where=where, message="this is no address of a server", hint=hint))
-    elif parts.username or parts.password:
-        message = "an address must not hold a name or password"
-        document.report(Mistake(where=where, message=message, hint="use `authorization` or `headers`"))
-    elif (
-        parts.scheme == "http" and not is_loopback(parts.hostname or "") and {"authorization", "headers"} & set(options)
-    ):
+    fault = find_address_fault(url)
+    if fault is AddressFault.GOES_ON:
+        fault = None
+    if fault is None and not url.isascii():
+        fault = AddressFault.NO_ADDRESS
+    if fault is not None:
+        is_password = fault is AddressFault.PASSWORD
+        hint = "use `authorization` or `headers`" if is_password else "write it as in https://tools.example.org/mcp"
+        document.report(Mistake(where=where, message=f"this {fault.value}", hint=hint))
+    elif is_open_road(url) and {"authorization", "headers"} & set(options):
         message = "what `authorization` and `headers` hold would go over the network unprotected"
         document.report(Mistake(where=where, message=message, hint="use https"))
 
