@@ -10,8 +10,8 @@ from pathlib import Path
 from runner.config.declared_assistants import read_assistants
 from runner.config.declared_targets import read_default_target, read_targets
 from runner.config.file_schemas import assistants_schema, scenario_schema
-from runner.config.paths import find_project_file, find_scenario_files, show_file
-from runner.config.scenarios import Declared, ScenarioNames, read_scenarios
+from runner.config.paths import ScenarioFile, find_project_file, find_scenario_files, show_file
+from runner.config.scenarios import Declared, ScenarioNames, choose_scenarios, read_scenarios
 from runner.did_you_mean import quote
 from runner.domain.assistant import Assistant, Namespace, Project
 from runner.domain.scenario import Scenario
@@ -42,23 +42,25 @@ def load_configuration(
 ) -> Configuration:
     """The project of `file`, or of the nearest assistants.yaml from `cwd` upwards, with the scenarios asked for.
 
-    `scenario_paths`: None reads no scenarios, () those of `scenarios/`; files, folders and globs otherwise.
-    Raises ConfigError with all mistakes, UsageError if a file is missing, NothingFound if a glob or folder is empty.
+    `scenario_paths`: None reads no scenarios, () those of `scenarios/`; files, folders and globs otherwise, a file
+    with the place of a scenario if need be. Raises ConfigError with all mistakes, UsageError if a file or a place in it
+    is missing, NothingFound if a glob or folder is empty.
     """
     loader = _Loader(cwd, environment)
     project_file = find_project_file(file, cwd)
     root = project_file.parent.resolve()
     project, declared = loader.read_project(project_file, root)
-    paths: tuple[Path, ...] = ()
+    files: tuple[ScenarioFile, ...] = ()
     if scenario_paths is not None:
         try:
-            paths = find_scenario_files(scenario_paths, cwd=cwd, root=project_file.parent)
+            files = find_scenario_files(scenario_paths, cwd=cwd, root=project_file.parent)
         except NothingFound:
             if not loader.problems:
                 raise
-    scenarios = tuple(scenario for path in paths for scenario in loader.read_scenario_file(path, declared))
+    read = [(file, *loader.read_scenario_file(file.path, declared)) for file in files]
     if loader.problems or project is None:
         raise ConfigError(tuple(loader.problems))
+    scenarios = tuple(one for file, document, found in read for one in choose_scenarios(file, document, found))
     return Configuration(
         project=project,
         scenarios=scenarios,
@@ -93,12 +95,12 @@ class _Loader:
         project = Project(namespace=namespace, assistants=assistants, targets=targets, default_target=default)
         return project, declared
 
-    def read_scenario_file(self, path: Path, declared: Declared) -> list[Scenario]:
-        """The sound scenarios of one file."""
+    def read_scenario_file(self, path: Path, declared: Declared) -> tuple[YamlDocument, list[Scenario]]:
+        """One file, and its sound scenarios."""
         document = self._read(path, scenario_schema())
         scenarios = list(read_scenarios(document, declared, self._names))
         self._keep_problems(document)
-        return scenarios
+        return document, scenarios
 
     def _read(self, path: Path, schema: Schema) -> YamlDocument:
         return read_document(path, file=show_file(path, self._cwd), schema=schema, fill=self._fill)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations
@@ -16,13 +16,16 @@ from runner.config.declared_functions import read_answers
 from runner.config.declared_tools import RETRIEVAL
 from runner.config.file_schemas import CHECKS
 from runner.config.local_files import Recipient, read_file_item
+from runner.config.paths import ScenarioFile
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Address, Assistant, ToolName
 from runner.domain.files import LocalFile
 from runner.domain.location import Location
 from runner.domain.scenario import Expectation, Scenario, Turn
+from runner.errors import UsageError, on_one_line
 from runner.plugins import load_plugin
 from runner.yaml_text import MapNode
+from runner.yaml_text.scalars import is_visible
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 # Names become parts of file names, on any system.
@@ -52,7 +55,7 @@ class ScenarioNames:
 
     def claim(self, name: str, location: Location) -> Location | None:
         """None, and the name is taken; or where it was taken before."""
-        earlier = self._first.setdefault(normalize("NFKC", name).casefold(), location)
+        earlier = self._first.setdefault(_fold(name), location)
         return None if earlier is location else earlier
 
 
@@ -70,6 +73,42 @@ def read_scenarios(document: YamlDocument, declared: Declared, names: ScenarioNa
         if isinstance(body, dict):
             whole = {**defaults, **body} if isinstance(defaults, dict) else body
             yield from _read_scenario(document, whole, ("scenarios", index), declared, names)
+
+
+def choose_scenarios(file: ScenarioFile, document: YamlDocument, scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """Those of a sound file that were asked for by line or name, in its order. Raises UsageError for others."""
+    if file.is_whole:
+        return list(scenarios)
+    chosen = [_scenario_on(line, document, scenarios) for line in file.lines]
+    chosen += [_scenario_called(name, document, scenarios) for name in file.names]
+    return [scenario for scenario in scenarios if scenario in chosen]
+
+
+def _scenario_on(line: int, document: YamlDocument, scenarios: Sequence[Scenario]) -> Scenario:
+    """What stands between a scenario's first line and the next one's, or the next key's at the top, is its own."""
+    by_line = {scenario.location.line: scenario for scenario in scenarios}
+    root = document.root
+    tops = root.entries if isinstance(root, MapNode) and root.find("scenarios") else ()
+    starts = [start for start in {*by_line, *(key.line for key, _ in tops)} if start <= line]
+    found = by_line.get(max(starts, default=0)) if tops else scenarios[0]
+    if found is None:
+        known = ", ".join(map(str, by_line))
+        raise UsageError(f"{on_one_line(document.file)}:{line} is in no scenario; they begin on lines {known}")
+    return found
+
+
+def _scenario_called(name: str, document: YamlDocument, scenarios: Sequence[Scenario]) -> Scenario:
+    found = next((scenario for scenario in scenarios if _fold(scenario.name) == _fold(name)), None)
+    if found is None:
+        hint = suggest(name, [scenario.name for scenario in scenarios])
+        raise UsageError(
+            f"there is no scenario {quote(name)} in {on_one_line(document.file)}{'; ' if hint else ''}{hint}"
+        )
+    return found
+
+
+def _fold(name: str) -> str:
+    return normalize("NFKC", name).casefold()
 
 
 def _read_scenario(
@@ -110,7 +149,7 @@ def _read_name(document: YamlDocument, body: _Body, where: Where, names: Scenari
     place: Where = (*where, "name") if is_written else where
     if (where and not is_written) or not document.is_sound((*where, "name")):
         return name
-    unfit = [one for one in name if one in _UNFIT_CHARACTERS or not one.isprintable()]
+    unfit = [one for one in name if one in _UNFIT_CHARACTERS or not is_visible(one)]
     if unfit or name != name.strip(" .") or _RESERVED.fullmatch(name):
         reason = f"it holds {unfit[0]!r}" if unfit else "files can't be called so on every system"
         hint = "choose another" if is_written else "add a `name`"
