@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import Any
 
-from runner.config.function_schema import (
+from runner.config.declared_functions import (
     MAX_DESCRIPTION_LENGTH,
     NAME_PATTERN,
     NAME_WORDS,
@@ -14,7 +14,7 @@ from runner.config.function_schema import (
     declared_function,
     function_answer,
 )
-from runner.config.tool_schema import tool
+from runner.config.declared_tools import tool
 from runner.domain.assistant import History, SandboxName
 from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
 from runner.domain.response_format import PlainFormat

@@ -1,13 +1,16 @@
-"""One file of ours while it is read: its tree, its value, and the mistakes found in it so far."""
+"""One YAML file while it is read and held to a schema: its tree, its value, and the mistakes found in it so far."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runner.domain.location import Location
 from runner.errors import Problem
-from runner.yaml_text import ListNode, MapNode, Node, TextNode
+from runner.yaml_text import ListNode, MapNode, Node, TextNode, read_yaml
+from runner.yaml_text.coercion import Schema, coerce
 
 Where = tuple[str | int, ...]
 """A place inside a file's value: keys and list indices from the top."""
@@ -24,7 +27,7 @@ class Mistake:
     shown: Where | None = None
 
 
-class Document:
+class YamlDocument:
     """Collects problems; whoever builds a part asks first whether that part is sound."""
 
     def __init__(self, *, file: str, folder: Path, root: Node | None) -> None:
@@ -67,10 +70,38 @@ class Document:
             key, node = below
         return key, node
 
+    def value_at(self, where: Where) -> Any:
+        """The value at a place that is there."""
+        value: Any = self.value
+        for part in where:
+            value = value[part]
+        return value
+
     def location(self, where: Where, *, at_key: bool = False) -> Location:
         key, node = self.find(where)
         at = key if at_key and key is not None else node
         return Location(self.file, at.line, at.column)
+
+
+def read_document(
+    path: Path, *, file: str, schema: Schema, fill: Callable[[YamlDocument], None] | None = None
+) -> YamlDocument:
+    """A file with its value, as far as there is one, and all that the value breaks in its schema.
+
+    `file` is its name in messages; `fill` may change texts of the value before they are judged.
+    """
+    # The schema library costs a tenth of a second: `--help` must not pay for it.
+    from runner.yaml_text.schema_mistakes import report_schema_mistakes
+
+    parsed = read_yaml(path, file=file)
+    document = YamlDocument(file=file, folder=path.parent.resolve(), root=parsed.root)
+    document.problems += parsed.problems
+    if parsed.root is not None:
+        document.value = coerce(parsed.root, schema, schema)
+        if fill is not None:
+            fill(document)
+        report_schema_mistakes(document, parsed.root, schema)
+    return document
 
 
 def _step(node: Node, part: str | int) -> tuple[TextNode | None, Node] | None:

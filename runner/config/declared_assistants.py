@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from runner.config.attachments import Recipient, Unusable, expand_glob, find_file, read_file_item
-from runner.config.chunking import read_chunking, with_chunking
-from runner.config.document import Document, Mistake, Where
-from runner.config.functions import read_functions
-from runner.config.response_formats import read_response_format
-from runner.config.schema import MAX_TEXT_LENGTH
-from runner.config.tools import read_tools
+from runner.config.declared_functions import read_functions
+from runner.config.declared_tools import read_tools
+from runner.config.file_schemas import MAX_TEXT_LENGTH
+from runner.config.local_files import Recipient, Unusable, expand_glob, find_file, read_file_item
 from runner.did_you_mean import quote
 from runner.domain.assistant import Address, Assistant, Tool
-from runner.domain.files import LocalFile
+from runner.domain.files import Chunking, FileUse, LocalFile
+from runner.domain.response_format import PlainFormat, ResponseFormat, SchemaFormat
 from runner.errors import Problem
 from runner.yaml_text import read_text
+from runner.yaml_text.coercion import as_json
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 _Body = Mapping[str, Any]
 
+KEY = "response_format"
+JSON_SCHEMA = "json_schema"
 
-def read_assistants(document: Document, settings: _Body, root: Path) -> Iterator[Assistant]:
+
+def read_assistants(document: YamlDocument, settings: _Body, root: Path) -> Iterator[Assistant]:
     """The assistants of a file, those with mistakes left out after reporting them."""
     declared = settings.get("assistants")
     if not isinstance(declared, dict):
@@ -37,7 +41,7 @@ def read_assistants(document: Document, settings: _Body, root: Path) -> Iterator
                 yield assistant
 
 
-def _report_equal_addresses(document: Document, declared: _Body) -> None:
+def _report_equal_addresses(document: YamlDocument, declared: _Body) -> None:
     first: dict[str, str] = {}
     for address in declared:
         earlier = first.setdefault(address.casefold(), address)
@@ -49,7 +53,7 @@ def _report_equal_addresses(document: Document, declared: _Body) -> None:
             )
 
 
-def _read_assistant(document: Document, address: Address, body: _Body, root: Path) -> Assistant | None:
+def _read_assistant(document: YamlDocument, address: Address, body: _Body, root: Path) -> Assistant | None:
     where: Where = ("assistants", address)
     tools = read_tools(document, body, where)
     files = _read_files(document, body, where, root, tools)
@@ -81,7 +85,7 @@ def _decimal(value: object) -> Decimal | None:
     return value if isinstance(value, Decimal) else None
 
 
-def _read_instructions(document: Document, body: _Body, where: Where, root: Path) -> str:
+def _read_instructions(document: YamlDocument, body: _Body, where: Where, root: Path) -> str:
     key: Where = (*where, "instructions_file")
     if "instructions_file" not in body:
         return str(body.get("instructions", ""))
@@ -109,7 +113,7 @@ def _read_text_file(named: str, folder: Path, root: Path) -> str:
 
 
 def _read_files(
-    document: Document, body: _Body, where: Where, root: Path, tools: tuple[Tool, ...]
+    document: YamlDocument, body: _Body, where: Where, root: Path, tools: tuple[Tool, ...]
 ) -> tuple[LocalFile, ...]:
     where = (*where, "files")
     if "files" not in body or not document.is_sound(where) or not document.is_sound((*where[:-1], "tools")):
@@ -135,7 +139,7 @@ def _read_files(
     return files
 
 
-def _expand(item: str | _Body, where: Where, document: Document, root: Path) -> tuple[str | _Body, ...]:
+def _expand(item: str | _Body, where: Where, document: YamlDocument, root: Path) -> tuple[str | _Body, ...]:
     """An item for each file that its glob matches."""
     pattern, place = (item, where) if isinstance(item, str) else (item["file"], (*where, "file"))
     try:
@@ -151,7 +155,7 @@ def _explain_repetition(file: LocalFile, earlier: LocalFile, where: Where) -> Mi
     return Mistake(where=where, message=message, hint="keep one of the two")
 
 
-def _report_equal_names(document: Document, files: tuple[LocalFile, ...], where: Where) -> None:
+def _report_equal_names(document: YamlDocument, files: tuple[LocalFile, ...], where: Where) -> None:
     """Names are all that a citation shows, so two files of one assistant must not share theirs."""
     first: dict[str, LocalFile] = {}
     for file in files:
@@ -160,3 +164,65 @@ def _report_equal_names(document: Document, files: tuple[LocalFile, ...], where:
             both = " and ".join(str(one.path.relative_to(document.folder.resolve())) for one in (earlier, file))
             message = f"two files would have the same name: {both}"
             document.report(Mistake(where=where, at_key=True, message=message, hint="rename one of them"))
+
+
+def read_response_format(document: YamlDocument, body: Mapping[str, Any], where: Where) -> ResponseFormat | None:
+    """The format of the assistant at `where`; None if it has none, or after reporting what is wrong with it."""
+    place = (*where, KEY)
+    written = body.get(KEY)
+    if written is None or not document.is_sound(place):
+        return None
+    if isinstance(written, str):
+        return PlainFormat(written)
+    given = as_json(written[JSON_SCHEMA])
+    is_strict = given.get("strict", False)
+    obstacle, hint = find_schema_obstacle(given["schema"], is_strict=is_strict)
+    if obstacle:
+        at = (*place, JSON_SCHEMA, "schema")
+        document.report(Mistake(where=at, at_key=True, message=obstacle, hint=hint))
+        return None
+    return SchemaFormat(
+        name=given["name"], schema=given["schema"], strict=is_strict, description=given.get("description", "")
+    )
+
+
+def find_schema_obstacle(schema: Mapping[str, Any], *, is_strict: bool) -> tuple[str, str]:
+    """Why answers can't be held to a schema, and what to do about it; ("", "") if they can."""
+    # The schema library costs a tenth of a second: `--help` must not pay for it.
+    from runner.json_schema import check_schema, find_looseness
+
+    try:
+        check_schema(schema)
+    except ValueError as error:
+        return str(error), ""
+    looseness = find_looseness(schema) if is_strict else ""
+    if is_strict and schema.get("type") != "object":
+        looseness = "at its top it lacks `type: object`"
+    return (f"is not strict: {looseness}", "mend that, or remove `strict`") if looseness else ("", "")
+
+
+def read_chunking(document: YamlDocument, item: object, where: Where) -> Chunking | None:
+    """What a validated item says; None where it says nothing, or after reporting a mistake."""
+    said = item.get("chunking") if isinstance(item, dict) else None
+    if said is None:
+        return None
+    max_tokens = int(said["max_tokens"])
+    most = max_tokens // 2
+    overlap_tokens = int(said.get("overlap_tokens", most))
+    if overlap_tokens > most:
+        message = f"an overlap of {overlap_tokens} tokens is more than half of max_tokens, {max_tokens}"
+        place = (*where, "chunking", "overlap_tokens")
+        document.report(Mistake(where=place, message=message, hint=f"at most {most} is accepted"))
+        return None
+    return Chunking(max_tokens=max_tokens, overlap_tokens=overlap_tokens)
+
+
+def with_chunking(file: LocalFile, chunking: Chunking | None, document: YamlDocument, where: Where) -> LocalFile:
+    """The file, to be cut up like that; reports a file that is not for search."""
+    if chunking is None:
+        return file
+    if file.use is not FileUse.FILE_SEARCH:
+        message = f"{quote(file.name)} is for {file.use.value}, which gets it whole"
+        place = (*where, "chunking")
+        document.report(Mistake(where=place, at_key=True, message=message, hint="chunking is for file_search alone"))
+    return replace(file, chunking=chunking)

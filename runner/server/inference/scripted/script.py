@@ -1,13 +1,24 @@
-"""What a script says: which question it is for, and the model's moves in order."""
+"""What a script says: which question it is for, the model's moves in order, and what it expects of the scene."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from runner.errors import Problem
-from runner.server.inference import BreakOff, Expire, Fail, FunctionRequest, Refuse, Spent, ToolRequest
+from runner.server.inference import (
+    BreakOff,
+    Expire,
+    Fail,
+    FunctionRequest,
+    Refuse,
+    Role,
+    Scene,
+    Spent,
+    ToolOutcome,
+    ToolRequest,
+)
 
 PATTERN_SECONDS = 1.0
 """How long one search with a regular expression may take."""
@@ -116,9 +127,49 @@ class Script:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScriptFile:
-    """The scripts of a file in its order, or what is wrong with it."""
+def explain_difference(expect: Expect, scene: Scene) -> str | None:
+    """What the script expected and the scene does not hold; None if all holds."""
+    differences = (*_differing_texts(expect, scene), *_differing_sets(expect, scene), *_missing_texts(expect, scene))
+    if not differences:
+        return None
+    return f"the script's expectation at {expect.where} does not hold: {'; '.join(differences)}"
 
-    scripts: tuple[Script, ...] = ()
-    problems: tuple[Problem, ...] = ()
+
+def _differing_texts(expect: Expect, scene: Scene) -> Iterator[str]:
+    if expect.model not in (None, scene.model):
+        yield f"model: expected {expect.model!r}, found {scene.model!r}"
+    if expect.tool_choice not in (None, scene.tool_choice):
+        yield f"tool_choice: expected {expect.tool_choice!r}, found {scene.tool_choice!r}"
+    if expect.messages not in (None, len(scene.messages)):
+        yield f"messages: expected {expect.messages}, found {len(scene.messages)}"
+
+
+def _differing_sets(expect: Expect, scene: Scene) -> Iterator[str]:
+    questions = (message for message in reversed(scene.messages) if message.role is Role.USER)
+    attached = frozenset(next((message.filenames for message in questions), ()))
+    pairs = (
+        ("tools", expect.tools, scene.tools),
+        ("functions", expect.functions, frozenset(function.name for function in scene.functions)),
+        ("attachments", expect.attachments, attached),
+    )
+    for name, expected, found in pairs:
+        if expected is not None and expected != found:
+            yield f"{name}: expected {_list(expected)}, found {_list(found)}"
+
+
+def _missing_texts(expect: Expect, scene: Scene) -> Iterator[str]:
+    for text in expect.instructions_contain:
+        if text not in scene.instructions:
+            yield f"instructions: {text!r} is not in them"
+    outputs = "\n".join(_read_outcome(outcome) for outcome in scene.outcomes)
+    for text in expect.outputs_contain:
+        if text not in outputs:
+            yield f"outputs: {text!r} is in none of the {len(scene.outcomes)} outputs"
+
+
+def _read_outcome(outcome: ToolOutcome) -> str:
+    return "\n".join((outcome.output, *(passage.text for passage in outcome.passages)))
+
+
+def _list(names: Iterable[str]) -> str:
+    return f"[{', '.join(sorted(names))}]"

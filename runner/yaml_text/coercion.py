@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
@@ -16,7 +16,8 @@ Schema = Mapping[str, Any]
 
 MAX_NUMBER_LENGTH = 100
 """Characters. With the exponent's limit it keeps arithmetic and printing of any accepted number cheap."""
-_MAX_EXPONENT = 300
+MAX_EXPONENT = 300
+"""Of ten, either way."""
 
 # YAML 1.2, core schema (section 10.3.2).
 _NULL = re.compile(r"|~|null|Null|NULL")
@@ -24,6 +25,10 @@ _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _PREFIXED_INTEGER = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+
+class Unreadable(str):
+    """What is written as a number, where any type is accepted, and is out of the range of those that are read."""
 
 
 def coerce(node: Node, schema: Schema, whole: Schema) -> object:
@@ -113,18 +118,35 @@ def coerce_text(node: TextNode, types: frozenset[str]) -> object:
     return node.text
 
 
+def as_json(value: object) -> Any:
+    """A value as JSON has it: a Decimal becomes an int where it was written without a point, else a float."""
+    if isinstance(value, Decimal):
+        exponent = value.as_tuple().exponent
+        return int(value) if isinstance(exponent, int) and exponent >= 0 else float(value)
+    if isinstance(value, dict):
+        return {key: as_json(one) for key, one in value.items()}
+    return [as_json(one) for one in value] if isinstance(value, list) else value
+
+
 def _read_core(text: str) -> bool | int | Decimal | str | None:
     if _NULL.fullmatch(text):
         return None
     if text in _BOOLEANS:
         return _BOOLEANS[text]
     if len(text) > MAX_NUMBER_LENGTH:
-        return text
+        return Unreadable(text) if _FLOAT.fullmatch(text) or _PREFIXED_INTEGER.fullmatch(text) else text
     if _INTEGER.fullmatch(text):
         return int(text)
     if _PREFIXED_INTEGER.fullmatch(text):
         return int(text, 0)
     if _FLOAT.fullmatch(text):
-        number = Decimal(text)
-        return number if abs(number.adjusted()) <= _MAX_EXPONENT else text
+        return _read_decimal(text)
     return text
+
+
+def _read_decimal(text: str) -> Decimal | Unreadable:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent of more than 18 digits
+        return Unreadable(text)
+    return number if abs(number.adjusted()) <= MAX_EXPONENT else Unreadable(text)

@@ -24,6 +24,9 @@ def read_text(path: Path, *, file: str) -> str | Problem:
     except _NotRegular as error:
         return Problem(file=file, line=1, column=1, message=str(error), hint="name a file of text")
     except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError) and os.path.islink(path):
+            message = f"this is a link to {os.readlink(path)!r}, which is not there"
+            return Problem(file=file, line=1, column=1, message=message, hint="mend the link, or remove it")
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return Problem(file=file, line=1, column=1, message=f"the file can't be read: {reason}")
     if len(data) > MAX_BYTES:

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from runner.config.coerce import coerce
 from runner.yaml_text import parse_yaml
+from runner.yaml_text.coercion import coerce
 
 
 def read(text: str, schema: dict[str, object]) -> object:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import Problem
-from runner.yaml_text import ListNode, MapNode, TextNode, parse_yaml, read_text, read_yaml
-from runner.yaml_text.reading import MAX_BYTES
+from runner.yaml_text import ListNode, MapNode, Style, TextNode, parse_yaml, read_text, read_yaml
+from runner.yaml_text.file_text import MAX_BYTES
 
 
 def problem_in(path: Path) -> str:
@@ -31,7 +31,7 @@ def test_every_node_and_key_knows_its_line_and_column():
     ask, numbers = turns.items[0].entries[0]
     assert (ask.line, ask.column, numbers.line, numbers.column) == (3, 5, 3, 10)
     assert isinstance(numbers, ListNode)
-    assert numbers.items[1] == TextNode(line=3, column=14, text="two", plain=False)
+    assert numbers.items[1] == TextNode(line=3, column=14, text="two", style=Style.SINGLE_QUOTED)
 
 
 @pytest.mark.parametrize(
@@ -43,16 +43,22 @@ def test_no_text_is_ever_typed(text):
     assert root.items[0] == TextNode(line=1, column=2, text=text)
 
 
-def test_an_alias_stands_for_the_very_node():
-    root = parse_yaml("a: &x [1]\nb: *x", file="f").root
+def test_an_alias_is_what_it_stands_for_with_the_very_parts_of_that_and_a_span_of_its_own():
+    text = "a: &x [1]\nb: *x"
+    root = parse_yaml(text, file="f").root
     assert isinstance(root, MapNode)
-    assert root.entries[0][1] is root.entries[1][1]
+    (_, named), (_, alias) = root.entries
+    assert isinstance(named, ListNode)
+    assert isinstance(alias, ListNode)
+    assert alias == named
+    assert alias.items[0] is named.items[0]
+    assert (text[alias.span.start : alias.span.end], alias.span.is_alias, named.span.is_alias) == ("*x", True, False)
 
 
 def test_a_pair_of_escaped_surrogates_is_one_character():
     root = parse_yaml('["\\ud83d\\ude00"]', file="f").root
     assert isinstance(root, ListNode)
-    assert root.items[0] == TextNode(line=1, column=2, text="\U0001f600", plain=False)
+    assert root.items[0] == TextNode(line=1, column=2, text="\U0001f600", style=Style.DOUBLE_QUOTED)
 
 
 def test_what_follows_a_hash_is_kept_as_a_comment():

@@ -7,7 +7,6 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from runner.errors import ConfigError
 from runner.server.inference import (
     Answer,
     Fail,
@@ -21,9 +20,8 @@ from runner.server.inference import (
     Turnout,
     UseTools,
 )
-from runner.server.inference._scripted.expectations import explain_difference
-from runner.server.inference._scripted.reading import read_scripts
-from runner.server.inference._scripted.script import Call, Say, Script, Stay, Step, StuckIn, Wait
+from runner.server.inference.scripted.script import Call, Say, Script, Stay, Step, StuckIn, Wait, explain_difference
+from runner.server.inference.scripted.script_file import read_scripts
 
 Hear = Callable[[str], Awaitable[None]]
 
@@ -36,10 +34,7 @@ def create(settings: Mapping[str, object]) -> Inference:
     if set(settings) != {"script"}:
         raise ValueError(f"the inference 'scripted' has one setting, 'script', found: {', '.join(sorted(settings))}")
     path = Path(str(settings["script"]))
-    found = read_scripts(path, file=str(path))
-    if found.problems:
-        raise ConfigError(found.problems)
-    return ScriptedInference(found.scripts, file=str(path))
+    return ScriptedInference(read_scripts(path, file=str(path)), file=str(path))
 
 
 class ScriptedInference:

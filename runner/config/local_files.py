@@ -8,8 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.config.document import Document, Mistake, Where
-from runner.config.paths import find_similar_file
+from runner.config.paths import find_similar_path
 from runner.did_you_mean import quote
 from runner.domain.files import (
     CODE_INTERPRETER_TYPES,
@@ -22,6 +21,8 @@ from runner.domain.files import (
     file_type,
     takes_file,
 )
+from runner.yaml_text.scalars import is_visible
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 _USABLE_TYPES = FILE_SEARCH_TYPES | CODE_INTERPRETER_TYPES | INPUT_TYPES
 _MAX_NAME_LENGTH = 255
@@ -57,7 +58,7 @@ def find_file(named: str, *, folder: Path, root: Path) -> Path:
         real = Path(os.path.realpath(path, strict=True))
         mode = real.stat().st_mode
     except FileNotFoundError:
-        raise Unusable(f"there is no file {quote(named)}", _suggest_file(named, path)) from None
+        raise Unusable(f"there is no file {quote(named)}", _explain_missing(named, path, folder)) from None
     except OSError as error:
         raise Unusable(f"{quote(named)} can't be read: {error.strerror}") from error
     if not real.is_relative_to(os.path.realpath(root)):
@@ -71,14 +72,19 @@ def find_file(named: str, *, folder: Path, root: Path) -> Path:
     return real
 
 
-def _suggest_file(named: str, missing: Path) -> str:
-    similar = find_similar_file(missing)
-    return f"did you mean {quote(os.path.join(os.path.dirname(named), similar))}?" if similar else ""
+def _explain_missing(named: str, missing: Path, folder: Path) -> str:
+    if missing.is_symlink():
+        return f"it is a link to {os.readlink(missing)!r}, which is not there"
+    similar = find_similar_path(named, folder)
+    return f"did you mean {similar!r}?" if similar else ""
 
 
 def _confine(named: str, folder: Path, root: Path) -> Path:
-    if not named.isprintable():
+    if not all(map(is_visible, named)):
         raise Unusable(f"the path {quote(named)} holds characters that can't be printed", "rename the file")
+    if "\\" in named:
+        # What receives uploads takes it for the end of a folder's name, and keeps only what follows.
+        raise Unusable(f"{quote(named)} holds a '\\'", "write '/' between folders; in a file's name, rename it")
     if named.startswith("~"):
         raise Unusable(f"{quote(named)}: '~' is not expanded", "write a path inside the project, relative to this file")
     if os.path.isabs(named):
@@ -90,7 +96,7 @@ def _confine(named: str, folder: Path, root: Path) -> Path:
 
 
 def read_file_item(
-    item: object, where: Where, document: Document, *, root: Path, recipient: Recipient
+    item: object, where: Where, document: YamlDocument, *, root: Path, recipient: Recipient
 ) -> LocalFile | None:
     """One validated item of `files` or `attach`; None after reporting why it can't be used."""
     named, wanted, use_where = _split_item(item, where)
@@ -116,7 +122,7 @@ class _WrongUse(Unusable):
 
 
 def _make_local_file(
-    real: Path, name: str, wanted: FileUse | None, recipient: Recipient, document: Document, where: Where
+    real: Path, name: str, wanted: FileUse | None, recipient: Recipient, document: YamlDocument, where: Where
 ) -> LocalFile:
     size = real.stat().st_size
     if len(os.fsencode(name)) > _MAX_NAME_LENGTH:
