@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from runner.cli._ending import without_hushed
-from runner.execution.interruption import Interruption
+from runner.execution.scheduler import Interruption
 
 # A closed terminal (SIGHUP) is treated as a request to end.
 _SIGNALS = {signal.SIGINT: signal.SIGINT, signal.SIGTERM: signal.SIGTERM, signal.SIGHUP: signal.SIGTERM}

@@ -10,7 +10,7 @@ from runner.config.functions import plain
 from runner.config.importing_functions import is_writable, show_mapping
 from runner.config.response_formats import JSON_SCHEMA, KEY, find_schema_obstacle
 from runner.config.writing import STEP
-from runner.domain.response_format import PlainFormat
+from runner.domain.assistant import PlainFormat
 
 Json = Mapping[str, object]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from runner.config.document import Document, Mistake, Where
 from runner.config.functions import plain
-from runner.domain.response_format import PlainFormat, ResponseFormat, SchemaFormat
+from runner.domain.assistant import PlainFormat, ResponseFormat, SchemaFormat
 
 KEY = "response_format"
 JSON_SCHEMA = "json_schema"

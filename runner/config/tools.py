@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 from runner.config.document import Document, Mistake, Where
 from runner.config.suggest import quote, suggest
 from runner.config.tool_schema import ALWAYS, APPROVE_ALL, NEVER, RETRIEVAL
-from runner.domain.assistant import Tool, ToolName
+from runner.domain.assistant import McpServer, Tool, ToolName, WebSearch
 from runner.domain.hosts import is_loopback
-from runner.domain.tool_options import McpServer, WebSearch
 from runner.yaml_text import TextNode
 
 _SECRET = "${secret:"

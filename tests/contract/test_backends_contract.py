@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import assistants_wire as wire
 import pytest
+from backend_talk import unclear_of
 from wire_server import Seen, WireServer, reply, wire_server
 
 from runner.backends import Backend, Deployment, Endpoint, Files, Limits, _assistants_wire, _files
@@ -133,7 +134,7 @@ async def test_everything_works_against_the_embedded_server(tmp_path):
                 await backend.files.delete_store(store.id)
                 await backend.files.delete_file(file_id)
                 await backend.delete_assistant(made.id)
-            assert (journal.live, journal.unclear) == ((), ())
+            assert (journal.live, unclear_of(journal)) == ((), ())
     assert (stored.sha256, stored.filename) == ("ab" * 32, "menu.txt")
     assert first.ending is Ending.DECLINED
     assert "39.25" in second.text

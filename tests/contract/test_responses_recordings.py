@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import responses_wire as wire
+from backend_talk import unclear_of
 from wire_server import CLOSE, Seen, refusal, reply
 
 from runner.domain.conversation import Ending, FunctionAnswer, FunctionCall, Run, RunStatus
@@ -341,4 +342,4 @@ async def test_every_recorded_conversation_can_be_made_and_removed(tmp_path, nam
         await backend.delete_thread(run.thread_id)
         expected = 1 + sum(len(page["data"]) for page in listed) + 1
         assert sum(seen.method == "DELETE" for seen in server.seen) == expected
-        assert (journal.live, journal.unclear) == ((), ())
+        assert (journal.live, unclear_of(journal)) == ((), ())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import responses_wire as wire
+from backend_talk import unclear_of
 from responses_wire import Keeper
 from wire_server import CLOSE, Seen, refusal, reply
 
@@ -116,7 +117,7 @@ async def test_an_interrupted_stream_waits_for_its_id_so_that_it_can_be_removed(
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-        assert (journal.live, journal.unclear) == (((Kind.RESPONSE, "resp_1"),), ())
+        assert (journal.live, unclear_of(journal)) == (((Kind.RESPONSE, "resp_1"),), ())
 
 
 # S2: bad ends ----------------------------------------------------------------------------------------------------
@@ -175,7 +176,7 @@ async def test_s2_an_error_event_in_place_of_a_response_is_a_refusal(talk, code,
         with pytest.raises(kind, match=r"while asking 'travel-guide': the server gives up.*: Not today.") as caught:
             await backend.ask(wire.question())
         assert caught.value.code == code
-        assert (journal.live, journal.unclear) == ((), ())
+        assert (journal.live, unclear_of(journal)) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -191,13 +192,13 @@ async def test_a_refused_response_leaves_nothing_unclear(talk, answer, kind):
     async with talk(Keeper(answer)) as (backend, server, journal):
         with pytest.raises(kind):
             await backend.ask(wire.question())
-        assert (server.calls, journal.live, journal.unclear) == (["POST /responses"], (), ())
+        assert (server.calls, journal.live, unclear_of(journal)) == (["POST /responses"], (), ())
 
 
 async def test_too_many_requests_are_followed_by_the_pause_asked_for(talk):
     async with talk(Keeper(refusal(429, "Slow down.", retry_after="1"), ANSWERED)) as (backend, server, journal):
         assert (await backend.ask(wire.question())).ending is Ending.ANSWERED
-        assert (len(server.calls), journal.unclear) == (2, ())
+        assert (len(server.calls), unclear_of(journal)) == (2, ())
 
 
 @pytest.mark.parametrize(
@@ -223,7 +224,7 @@ async def test_an_answer_that_names_no_response_is_unclear_and_never_sent_again(
         with pytest.raises(UnclearOutcome, match="whether the response exists now is unknown"):
             await backend.ask(wire.question())
         assert server.calls == ["POST /responses"]
-        assert journal.unclear == ((Kind.RESPONSE, "travel-guide"),)
+        assert unclear_of(journal) == ((Kind.RESPONSE, "travel-guide"),)
 
 
 # S6: streams that are not as they should be (where they may be cut: tests/contract) -------------------------------

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import responses_wire as wire
 from assistants_wire import GUIDE, HERE, function
-from backend_talk import KEY
+from backend_talk import KEY, unclear_of
 from wire_server import Seen, WireServer, refusal, reply, wire_server
 
 from runner.backends import Backend, Endpoint
@@ -26,8 +26,9 @@ from runner.domain.functions import Answering
 from runner.domain.report import Report
 from runner.domain.scenario import Scenario, Turn
 from runner.domain.verdict import Outcome
-from runner.execution.interruption import Interruption
-from runner.execution.play import PlayOptions, Surroundings, play
+from runner.execution.play import PlayOptions, play
+from runner.execution.player import Surroundings
+from runner.execution.scheduler import Interruption
 from runner.journal import Journal
 from runner.sync import (
     RemoteState,
@@ -122,7 +123,7 @@ async def play_and_count(tmp_path: Path, assistant: Assistant, *turns: tuple[Loc
     async with wire.talking(tmp_path, Service()) as (backend, server, journal):
         report = await play_one(assistant, backend, journal, *turns)
         assert report.count(Outcome.PASSED) == 1
-        assert (report.leftovers, journal.live, journal.unclear) == ((), (), ())
+        assert (report.leftovers, journal.live, unclear_of(journal)) == ((), (), ())
         return before_cleaning(server)
 
 

@@ -13,6 +13,7 @@ from wire_server import Seen, WireServer, wire_server
 from runner.backends import Deployment, Endpoint
 from runner.backends._assistants_backend import AssistantsBackend
 from runner.backends.assistants import open_backend
+from runner.domain.plan import Kind
 from runner.journal import Journal
 
 KEY = "sk-canary-1234567890"
@@ -43,3 +44,8 @@ def each(*answers: list) -> Callable[[Seen], list]:
     """One answer after the other; the last one for all that follows."""
     left = list(answers)
     return lambda _seen: left.pop(0) if len(left) > 1 else left[0]
+
+
+def unclear_of(journal: Journal) -> tuple[tuple[Kind, str], ...]:
+    """The creates whose answer was lost: (kind, label)."""
+    return tuple((intent.kind, intent.label) for intent in journal.unclear_intents)
