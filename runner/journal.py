@@ -7,7 +7,6 @@ at once (they survive kill -9), not forced to the disk (a power cut may lose the
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -177,18 +176,6 @@ def find_journals(folder: Path, pattern: str) -> Iterator[Path]:
         with suppress(OSError), path.open("rb") as file:
             if _lock(file):
                 yield path
-
-
-def forget_old_plays(folder: Path, *, keep: int) -> None:
-    """Remove the folders of plays, but for the last `keep`, those under way, and those that left something to clean."""
-    old = sorted(folder.glob("*/journal.jsonl"))[:-keep]
-    for path in find_journals(folder, "*/journal.jsonl") if old else ():
-        if path not in old:
-            continue
-        # What can't be read or removed stays: it costs a little room, no more.
-        with suppress(OSError, WriteFailed), Journal.reopen(path) as journal:
-            if not (journal.live or journal.unclear):
-                shutil.rmtree(path.parent)
 
 
 def _lock(file: IO[Any]) -> bool:

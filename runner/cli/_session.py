@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from runner.redaction import Redactor
 
 F = TypeVar("F", bound=Callable[..., Any])
-PLAYS_KEPT = 50
 
 
 def file_option(function: F) -> F:
@@ -91,17 +90,6 @@ class Session:
             with suppress(OSError):
                 if path.stat().st_size == 0:
                     path.unlink()
-
-    @contextmanager
-    def open_play(self, play_id: str) -> Iterator[Journal]:
-        """The journal of a play, for `runner clean` too; when it is over, plays of long ago are forgotten."""
-        from runner.journal import forget_old_plays
-
-        plays = self.state / "plays"
-        with self.open_journal(plays / play_id / "journal.jsonl") as journal:
-            journal.add("play", target=self.target.name)
-            yield journal
-        forget_old_plays(plays, keep=PLAYS_KEPT)
 
     def open_target(self, journal: Journal) -> AbstractAsyncContextManager[OpenedTarget]:
         """The target, ready to be talked to: an embedded server runs until the block ends."""

@@ -171,7 +171,12 @@ def _play(
 
     async def play_on_target() -> Report:
         interruption = Interruption()
-        with tie_signals(interruption), session.open_play(play_id) as journal:
+        with (
+            tie_signals(interruption),
+            session.open_journal(session.state / "plays" / play_id / "journal.jsonl") as journal,
+        ):
+            # For `runner clean`: ids mean nothing on another target.
+            journal.add("play", target=session.target.name)
             async with session.open_target(journal) as opened:
                 options = PlayOptions(
                     play_id=play_id,
