@@ -176,7 +176,11 @@ def _inference() -> _Json:
     }
     return {
         "anyOf": [
-            {"enum": ["offline"], "title": "inference"},
+            {
+                "enum": ["offline"],
+                "title": "inference",
+                "examples": ["offline", "{scripted: FILE}", "{base_url: ADDRESS, model: NAME}"],
+            },
             {**_mapping(endpoint), "minProperties": 1},
         ],
         "description": "What says what to do next on the embedded server: rules, a script, or a language model.",
