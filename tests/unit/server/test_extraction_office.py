@@ -98,6 +98,7 @@ def points_out_of_itself(path: Path) -> None:
     office_files.archive(path, {"_rels/.rels": relation, "../../../etc/cron.d/x": "y"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
@@ -154,6 +155,7 @@ def test_a_document_that_would_take_too_long_is_given_up_at_the_time_limit(tmp_p
         docx_kind.extract(path, timeout_s=0.5)
 
 
+@pytest.mark.slow
 def test_any_byte_of_a_document_may_be_wrong_without_harm(tmp_path: Path) -> None:
     path = office_files.doc(tmp_path / "file.doc", "Burger 23.75\r" * 20)
     good = path.read_bytes()
