@@ -19,9 +19,9 @@ from runner.domain.plan import Action
 from runner.domain.response_format import PlainFormat, SchemaFormat
 from runner.journal import Journal
 from runner.sync import RemoteState, plan_sync
-from runner.sync.binder import bind
 from runner.sync.comparing import compare
 from runner.sync.desired import Desired, describe
+from runner.sync.remote import bind
 from runner.sync.tags import ADDRESS, PLAY, merge_metadata, owner_tags
 from runner.sync.tags import NAMESPACE as NAMESPACE_TAG
 
