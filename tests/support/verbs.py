@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app_listening import listening_environment
-from runner.cli._ending import Ending
+from runner.cli._signals import Ending
 
 from runner import cli
 
