@@ -7,11 +7,19 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+import runner.config
 from runner.config import assistants_schema, scenario_schema
 from runner.config.file_schemas import schema_text
 from runner.plugins import plugin_names
 
+SHIPPED = Path(runner.config.__file__).parent / "schemas"
 OK = Path(__file__).parents[2] / "configs" / "ok"
+
+
+@pytest.mark.parametrize("kind", ["assistants", "scenario"])
+def test_a_shipped_schema_is_what_the_plug_ins_make_of_it(kind):
+    shipped = (SHIPPED / f"{kind}.json").read_text(encoding="utf-8")
+    assert shipped == schema_text(kind), "run: make docs"
 
 
 @pytest.mark.parametrize("schema", [assistants_schema(), scenario_schema()], ids=["assistants", "scenario"])

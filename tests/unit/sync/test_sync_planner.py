@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from sync_memory import HERE, NAMESPACE, MemoryBackend, MemoryServer, make_assistant, make_file, sync
 
 from runner.backends import RemoteAssistant, managed_fields
-from runner.domain.assistant import Address, Assistant, Namespace, Tool, ToolName
+from runner.domain.assistant import Address, Assistant, Namespace, PlainFormat, SchemaFormat, Tool, ToolName
 from runner.domain.conversation import AssistantId
 from runner.domain.files import FileUse
 from runner.domain.plan import Action
-from runner.domain.response_format import PlainFormat, SchemaFormat
 from runner.journal import Journal
 from runner.sync import RemoteState, plan_sync
 from runner.sync.comparing import compare

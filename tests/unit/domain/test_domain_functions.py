@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from runner.domain.arguments import matches
+from runner.domain.functions import matches
 
 
 @pytest.mark.parametrize(

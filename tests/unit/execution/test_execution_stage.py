@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from runner.execution.once import Once
+from runner.execution.stage import MadeOnce
 
 
 async def test_many_who_ask_at_once_get_the_one_thing() -> None:
@@ -15,7 +15,7 @@ async def test_many_who_ask_at_once_get_the_one_thing() -> None:
         made.append(key)
         return key.upper()
 
-    once: Once[str, str] = Once(make)
+    once: MadeOnce[str, str] = MadeOnce(make)
     assert await asyncio.gather(*(once.get("a") for _ in range(10)), once.get("b")) == ["A"] * 10 + ["B"]
     assert made == ["a", "b"]
 
@@ -27,7 +27,7 @@ async def test_a_failure_is_not_tried_again() -> None:
         tries.append(key)
         raise OSError(key)
 
-    once: Once[str, str] = Once(make)
+    once: MadeOnce[str, str] = MadeOnce(make)
     for _ in range(3):
         with pytest.raises(OSError, match="a"):
             await once.get("a")
@@ -39,7 +39,7 @@ async def test_one_who_gives_up_does_not_take_it_from_the_others() -> None:
         await asyncio.sleep(0.01)
         return key
 
-    once: Once[str, str] = Once(make)
+    once: MadeOnce[str, str] = MadeOnce(make)
     impatient = asyncio.create_task(once.get("a"))
     patient = asyncio.create_task(once.get("a"))
     await asyncio.sleep(0)
