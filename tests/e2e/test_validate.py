@@ -59,7 +59,11 @@ def test_of_thousands_of_mistakes_the_first_two_hundred_are_shown_and_all_counte
     ("arguments", "code", "message"),
     [
         (["scenarios/*.yml"], 5, "no scenario file matches 'scenarios/*.yml'"),
-        (["scenarios/bil.yaml"], 2, "there is no file or folder 'scenarios/bil.yaml'; did you mean 'bill.yaml'?"),
+        (
+            ["scenarios/bil.yaml"],
+            2,
+            "there is no file or folder 'scenarios/bil.yaml'; did you mean 'scenarios/bill.yaml'?",
+        ),
         (["-f", "elsewhere.yaml"], 2, "there is no file 'elsewhere.yaml'"),
     ],
 )
