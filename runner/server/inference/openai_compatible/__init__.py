@@ -215,6 +215,8 @@ def _make_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
     import httpx2
     import openai
 
+    from runner.connections import SteadyClient
+
     timeout = httpx2.Timeout(None, connect=_CONNECT_S)
     # A proxy from the environment must not stand between us and this machine.
     trusts_environment = not is_loopback(urlsplit(endpoint.base_url).hostname or "")
@@ -222,7 +224,9 @@ def _make_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
         with explaining_environment():
             if trusts_environment:
                 check_ambient_proxies()
-            http = httpx2.AsyncClient(trust_env=trusts_environment, follow_redirects=False, timeout=timeout)
+            http = SteadyClient(
+                makes_nothing=True, trust_env=trusts_environment, follow_redirects=False, timeout=timeout
+            )
     except UsageError as error:
         raise NoReply(str(error)) from None
     client = openai.AsyncOpenAI(
