@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from runner.server.inference.openai_compatible.reply import (
     NoReply,
     Reply,
     choose_move,
+    describe,
     error_text,
     estimate,
     read_calls,
@@ -35,6 +36,7 @@ Hear = Callable[[str], Awaitable[None]]
 _CONNECT_S = 10.0
 _NO_KEY = "none"
 _LONGEST_MESSAGE = 500
+_THOUGHTS_WERE_HEARD = "its reply has '</think>' and no beginning of it: thoughts went out as an answer; ask again"
 _NO_JSON = (json.JSONDecodeError, UnicodeDecodeError, RecursionError)
 _REDIRECTS = (301, 302, 303, 307, 308)
 TIMEOUT_S = 300.0
@@ -63,6 +65,7 @@ class OpenAICompatibleInference:
         self._clean = Redactor({endpoint.key}).clean
         self._client: openai.AsyncOpenAI | None = None
         self._opening = asyncio.Lock()
+        self._begins_with_thoughts = False
         # With the model that answered last; before the first answer, the one that will be asked for.
         self.name = _name(endpoint.model or "")
         embeds = endpoint.embedding_model
@@ -113,11 +116,12 @@ class OpenAICompatibleInference:
         import httpx2
         import openai
 
-        reply = Reply()
+        reply = Reply(begins_with_thought=self._begins_with_thoughts)
         try:
             async with aclosing(self._send(body, is_stream=hear is not None)) as chunks:
                 async for chunk in chunks:
                     await _tell(marks.feed(reply.add(chunk)), hear)
+            await _tell(marks.feed(reply.close()), hear)
             await _tell(marks.finish(), hear)
         except NoReply as error:
             return self._fail("server_error", str(error))
@@ -129,6 +133,12 @@ class OpenAICompatibleInference:
             return self._explain(error)
         if reply.model:
             self.name = _name(reply.model)
+        if reply.ends_a_thought:
+            # From now on its replies are held back until their thoughts are over. What was heard can't be unsaid.
+            self._begins_with_thoughts = True
+            if hear is not None:
+                return self._fail("server_error", _THOUGHTS_WERE_HEARD)
+            marks.restart(reply.drop_thought())
         if reply.finish is None and (hear is not None or not (reply.text or reply.calls or reply.refusal)):
             what = "the stream ended before the answer did" if hear else "its reply holds no answer"
             return self._fail("server_error", what)
@@ -147,8 +157,12 @@ class OpenAICompatibleInference:
             "/chat/completions", cast_to=object, body=streamed, stream=True, stream_cls=openai.AsyncStream[object]
         )
         try:
-            async for chunk in stream:
-                yield chunk
+            if "event-stream" in stream.response.headers.get("content-type", ""):
+                async for chunk in stream:
+                    yield chunk
+            else:
+                for chunk in _read_whole(await stream.response.aread()):
+                    yield chunk
         finally:
             await stream.close()
 
@@ -237,6 +251,19 @@ def _make_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
     client.organization = client.project = None
     client._custom_headers = {}
     return client
+
+
+def _read_whole(content: bytes) -> Iterator[object]:
+    """What a server sends that does not stream, the whole reply, or doesn't say that it does. Raises NoReply."""
+    if content.lstrip().startswith(b"data:"):
+        lines = (line.removeprefix(b"data:").strip() for line in content.splitlines() if line.startswith(b"data:"))
+        yield from (json.loads(line) for line in lines if line != b"[DONE]")
+        return
+    try:
+        yield json.loads(content)
+    except _NO_JSON:
+        what = describe(content.decode(errors="replace")) if content.strip() else "nothing"
+        raise NoReply(f"it was asked for a stream and sent {what}") from None
 
 
 async def _tell(text: str, hear: Hear | None) -> None:
