@@ -313,7 +313,8 @@ class _Form:
         self._head, self._end = head.encode(), f"\r\n--{boundary}--\r\n".encode()
         length = len(self._head) + self._file.seek(0, SEEK_END) + len(self._end)
         self.headers = {
-            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            # The SDK would write the form by itself if it recognised the type; servers don't mind the capital.
+            "Content-Type": f"Multipart/form-data; boundary={boundary}",
             "Content-Length": str(length),
         }
 
