@@ -546,6 +546,13 @@ async def test_a_malformed_call_is_told_back_to_the_model_once(wrong, told) -> N
         ),
         (refusal(404, "model 'x' not found"), "server_error", "not know the model, or the path (HTTP 404): model 'x'"),
         (refusal(429, "Slow down"), "rate_limit_exceeded", "too many requests, or a quota is used up (HTTP 429): Slow"),
+        (refusal(404, "Not Found"), "server_error", "/v1/chat/completions"),
+        (
+            refusal(400, "the request exceeds the available context size. try increasing the context size"),
+            "invalid_prompt",
+            "context size; what the model is given is too long for it; with file_search, a smaller `max_num_results`",
+        ),
+        (refusal(500, "context length exceeded"), "invalid_prompt", "a smaller `max_num_results` makes it shorter"),
         (refusal(400, "context is too long"), "invalid_prompt", "it refuses the request (HTTP 400): context is too"),
         (reply({"detail": "unprocessable"}, 422), "invalid_prompt", "(HTTP 422): unprocessable"),
         (reply({"error": "out of memory"}, 500), "server_error", "it had an error (HTTP 500): out of memory"),
@@ -612,6 +619,8 @@ async def test_nobody_there_is_said_so() -> None:
     assert isinstance(move, Fail)
     assert "The inference at http://127.0.0.1:9/v1: the connection failed" in move.message
     assert "is it running?" in move.message
+    # Not one of those for which a scenario is played again.
+    assert move.code == "invalid_prompt"
 
 
 async def test_an_endpoint_that_never_answers_or_never_ends_is_given_up_at_the_deadline() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -35,6 +36,11 @@ Hear = Callable[[str], Awaitable[None]]
 
 _CONNECT_S = 10.0
 _NO_KEY = "none"
+_CHAT, _EMBEDDINGS = "/chat/completions", "/embeddings"
+_TOO_LONG = re.compile(
+    r"context[ _](?:length|window|size)|maximum context|prompt is too long|too many (?:input )?tokens", re.IGNORECASE
+)
+_SHORTEN = "what the model is given is too long for it; with file_search, a smaller `max_num_results` makes it shorter"
 _LONGEST_MESSAGE = 500
 _THOUGHTS_WERE_HEARD = "its reply has '</think>' and no beginning of it: thoughts went out as an answer; ask again"
 _NO_JSON = (json.JSONDecodeError, UnicodeDecodeError, RecursionError)
@@ -148,13 +154,13 @@ class OpenAICompatibleInference:
         """The reply's chunks as plain JSON; a reply that is not streamed is one chunk."""
         client = await self._open()
         if not is_stream:
-            yield await client.post("/chat/completions", cast_to=object, body=body)
+            yield await client.post(_CHAT, cast_to=object, body=body)
             return
         import openai
 
         streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
         stream = await client.post(
-            "/chat/completions", cast_to=object, body=streamed, stream=True, stream_cls=openai.AsyncStream[object]
+            _CHAT, cast_to=object, body=streamed, stream=True, stream_cls=openai.AsyncStream[object]
         )
         try:
             if "event-stream" in stream.response.headers.get("content-type", ""):
@@ -172,11 +178,11 @@ class OpenAICompatibleInference:
 
         try:
             client = await self._open()
-            return await client.post("/embeddings", cast_to=object, body=body)
+            return await client.post(_EMBEDDINGS, cast_to=object, body=body)
         except NoReply as error:
             raise EmbeddingFailed(str(error)) from error
         except openai.APIError as error:
-            raise EmbeddingFailed(self._explain(error).message) from error
+            raise EmbeddingFailed(self._explain(error, _EMBEDDINGS).message) from error
         except httpx2.HTTPError as error:
             raise EmbeddingFailed(self._explain_connection(error).message) from error
         except _NO_JSON as error:
@@ -190,7 +196,7 @@ class OpenAICompatibleInference:
                 self._client = _make_client(self._endpoint)
         return self._client
 
-    def _explain(self, error: openai.APIError) -> Fail:
+    def _explain(self, error: openai.APIError, path: str = _CHAT) -> Fail:
         import openai
 
         said = error_text(error.body) or error.message
@@ -200,14 +206,18 @@ class OpenAICompatibleInference:
             case openai.APIConnectionError():
                 return self._explain_connection(error.__cause__ or said)
             case openai.APIStatusError(status_code=status):
-                return self._explain_status(status, _describe_page(error) or said)
+                return self._explain_status(status, _describe_page(error) or said, path)
         return self._fail("server_error", f"it broke off with an error: {said}")
 
     def _explain_connection(self, reason: object) -> Fail:
         """Also what httpx2 raises where the SDK lets it through: in the body of a refusal."""
-        return self._fail("server_error", f"the connection failed ({reason}); is it running?")
+        import httpx2
 
-    def _explain_status(self, status: int, said: str) -> Fail:
+        # Where nobody listens, asking once more in a moment changes nothing: of the API's codes, this one says so.
+        code = "invalid_prompt" if isinstance(reason, httpx2.ConnectError) else "server_error"
+        return self._fail(code, f"the connection failed ({reason}); is it running?")
+
+    def _explain_status(self, status: int, said: str, path: str) -> Fail:
         meaning = {
             **dict.fromkeys(_REDIRECTS, "it redirects, which is not followed; name the final base_url"),
             401: "it rejects the key",
@@ -216,9 +226,12 @@ class OpenAICompatibleInference:
             429: "it has too many requests, or a quota is used up",
         }.get(status, "it refuses the request" if status < 500 else "it had an error")
         code = {400: "invalid_prompt", 413: "invalid_prompt", 422: "invalid_prompt", 429: "rate_limit_exceeded"}
-        return self._fail(code.get(status, "server_error"), f"{meaning} (HTTP {status}): {said}")
+        more = {404: f"; what was asked for is {self._endpoint.base_url.rstrip('/')}{path}"}.get(status, "")
+        return self._fail(code.get(status, "server_error"), f"{meaning} (HTTP {status}): {said}{more}")
 
     def _fail(self, code: str, what: str) -> Fail:
+        if code != "rate_limit_exceeded" and _TOO_LONG.search(what):
+            code, what = "invalid_prompt", f"{what}; {_SHORTEN}"
         message = self._clean(f"The inference at {self._endpoint.base_url}: {what}")
         return Fail(
             code=code, message=message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
