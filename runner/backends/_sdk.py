@@ -24,7 +24,7 @@ from runner.backends._requests import Api, Unusable
 from runner.backends._waiting import Clock, Pace, Sleep
 from runner.connections import SteadyClient
 from runner.domain.assistant import History
-from runner.domain.hosts import is_authority, is_loopback, is_openai
+from runner.domain.hosts import AddressFault, find_address_fault, is_loopback, is_open_road, is_openai
 from runner.errors import UsageError
 from runner.journal import Journal
 from runner.redaction import Redactor
@@ -129,18 +129,14 @@ def _check_key(key: str) -> None:
 
 
 def _check_url(base_url: str, *, has_key: bool) -> SplitResult:
-    try:
-        address = urlsplit(base_url)
-        if address.username or address.password:
-            raise UsageError("base_url has a user name or password in it; name an environment variable with key_env")
-        is_usable = address.scheme in ("http", "https") and is_authority(address.netloc) and address.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        raise UsageError(f"base_url '{base_url}' is no address; write it like https://host/v1")
-    if address.scheme == "http" and has_key and not is_loopback(_host(address)):
+    fault = find_address_fault(base_url)
+    if fault is AddressFault.PASSWORD:
+        raise UsageError(f"base_url {fault.value}; name an environment variable with key_env")
+    if fault is not None:
+        raise UsageError(f"base_url '{base_url}' {fault.value}; write it like https://host/v1")
+    if has_key and is_open_road(base_url):
         raise UsageError(f"base_url '{base_url}' would send the key unencrypted; use https")
-    return address
+    return urlsplit(base_url)
 
 
 def _host(address: SplitResult) -> str:

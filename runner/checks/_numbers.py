@@ -3,18 +3,222 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
+from functools import lru_cache
 
-from runner.checks._affixes import After, Before, read_after, read_before, vulgar_value
-from runner.checks._labels import is_label
-from runner.checks._lexing import find_candidates
-from runner.checks._numerals import Unclear, read_numeral
-from runner.checks._plain_text import plain_text
-from runner.checks._spelled import spelled_value
-from runner.checks._units import CURRENCIES
-from runner.checks._wording import is_contrast, is_range, objection
+from runner.checks._affixes import (
+    CASED,
+    CURRENCIES,
+    PREFIXES,
+    VULGAR,
+    After,
+    Before,
+    read_after,
+    read_before,
+    vulgar_value,
+)
+from runner.checks._wording import is_contrast, is_range, objection, spelled_value
+
+_NARROW_SPACES = "\u00a0\u2007\u2008\u2009\u200a\u202f"
+_SAME = {
+    "\u2212": "-", "\u2010": "-", "\u2011": "-", "\ufe63": "-", "\u2012": "–", "\u2013": "–",
+    "\u2019": "'", "\u02bc": "'", "\u2032": "'", "\u066c": "'", "\u066a": "%", "\u2044": "/", "\u2215": "/",
+    "\u2028": "\n", "\u2029": "\n", "\ufe69": "$", "\uffe0": "¢", "\uffe1": "£", "\uffe5": "¥",
+}  # fmt: skip
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_LATEX_GROUPING = re.compile(r"(?<=\d)(?:\{,\}|\\[,;:])(?=\d{3})")
+
+
+def plain_text(text: str) -> str:
+    """The text with any script's digits as 0 to 9, and one character for each kind of minus, space and apostrophe.
+
+    A no-break space stands for every narrow space, an en dash for itself; superscripts and fractions stay.
+    LaTeX's ways to group digits (`5{,}600`, `5\\,600`) become a comma and a no-break space.
+    """
+    rewritten = _NOT_ASCII.sub(lambda found: _plain_character(found.group()), text)
+    return _LATEX_GROUPING.sub(lambda found: "," if found.group() == "{,}" else "\u00a0", rewritten)
+
+
+@lru_cache(maxsize=4096)
+def _plain_character(char: str) -> str:
+    digit = unicodedata.decimal(char, None)
+    if digit is not None:
+        return str(digit)
+    if char in _SAME:
+        return _SAME[char]
+    if char in _NARROW_SPACES:
+        return "\u00a0"
+    category = unicodedata.category(char)
+    if category == "Zs":
+        return " "
+    if category == "Cf":
+        return ""
+    return chr(ord(char) - 0xFEE0) if "\uff01" <= char <= "\uff5e" else char
+
+
+_MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
+    r"|Nov(?:ember)?|Dec(?:ember)?)(?!\w)\.?"
+)
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?!\w|[.,]\d)"
+_YEAR = r"(?:,?[ ]\d{4}(?![\w.,]\d))?"
+_MONEY = "|".join(re.escape(prefix) for prefix in PREFIXES)
+
+_TOKEN = re.compile(
+    rf"""
+    (?P<mark> 【[^【】\n]{{0,300}}】 | \[\d{{1,4}}:\d{{1,4}}†[^\]\n]{{0,300}}\] | \[\^\w{{1,20}}\] )
+  | (?P<link> (?:https?|ftp|file|sandbox):\S++ | www\.\S++ | (?<![\w)}}\]$%*<])/(?=[{CASED}])[\w.-]++(?:/[\w.-]*+)* )
+  | (?P<date> (?<![\d.,])(?:
+        \d{{4}}-\d\d?-\d\d?(?!\d)(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{{1,9}})?)?(?:Z|[+-]\d\d:?\d\d)?)?
+      | \d{{4}}[/.]\d\d?[/.]\d\d?(?!\d)
+      | \d\d?(?P<dot>[/.-])\d\d?(?P=dot)(?:\d{{4}}|\d\d)(?!\d)
+      | (?<![$€£¥])\d{{1,2}}(?:st|nd|rd|th)?[ ](?:of[ ])?{_MONTH}{_YEAR}
+      | \d{{4}}s(?!\w) )
+      | (?<!\w){_MONTH}[ ](?:{_DAY}(?:[ ]?[-–][ ]?{_DAY})?{_YEAR}|\d{{4}}(?![\w.,]\d)) )
+  | (?P<clock> \d++(?::\d++)+(?:\.\d++)?(?:\s?[ap]\.?m\b)? | \d\d?(?:\s?[apAP]\.?[mM]\b|h\d\d\b|[ ]o'clock\b) )
+  | (?P<code> (?<![\w.,])\+\d{{1,3}}(?:[ -]\(?\d{{2,4}}\)?(?![.,]?\d)){{2,5}}
+      | \#(?<!\#\#)\d[\w-]*+ | №\s?\d[\w-]*+ | \d++(?:-[A-Za-z]*+\d\w*+){{2,}}
+      | \d++(?![eE][-+]?\d\d?(?!\w))[A-Za-z]++\d[\w-]*+ )
+  | (?P<ratio> \\[dt]?frac\s?\{{[^{{}}\n]{{1,40}}\}}\s?\{{[^{{}}\n]{{1,40}}\}} )
+  | (?P<number> \d{{1,3}}(?:[ \u00a0]\d{{3}}(?!\d))+(?:[.,]\d++)? | \d++(?:[.,'٫]\d++)*
+      | (?<![\w.])\.\d++ | [{VULGAR}] )
+  | (?P<word> (?<!\w)(?!(?:{_MONEY})\d)_*+[{CASED}]\w*+(?:-\w++|(?<=\d)[.:/]\w++)* )
+    """,
+    re.VERBOSE,
+)
+_LIST_NUMBER = re.compile(r"^[ \t>#*_-]{0,12}\(?(?P<number>\d{1,3})[.)](?=[ \t*_]{1,12}\S)", re.MULTILINE)
+
+
+def find_candidates(text: str) -> Iterator[re.Match[str]]:
+    """Matches that may be numbers, in order, each with the group `number` or `ratio` (LaTeX's fraction)."""
+    listed = _list_numbers(text)
+    for token in _TOKEN.finditer(text):
+        if token.lastgroup in ("number", "ratio") and token.start() not in listed:
+            yield token
+
+
+def _list_numbers(text: str) -> frozenset[int]:
+    """Where lines are numbered: 1 with a 2 (or another 1) elsewhere, and what goes on counting from there.
+
+    A lone "39." at the start of a line is no list.
+    """
+    markers = list(_LIST_NUMBER.finditer(text))
+    counts = Counter(int(marker["number"]) for marker in markers)
+    last = 0
+    while counts[last + 1] and (counts[1] > 1 or counts[2]):
+        last += 1
+    return frozenset(marker.start("number") for marker in markers if 1 <= int(marker["number"]) <= last)
+
+
+_LABEL_REACH = 48
+_INTEGER_LABELS = (
+    "pages?|pp?\\.|rooms?|rules?|ref\\.?|reference|errors?|https?|status|code|isbn|issn|chapters?|ch\\.|steps?|gates?|"
+    "platforms?|figures?|fig\\.|appendix|articles?|paragraphs?|footnotes?|exercises?|flight|extension|ext\\.|serial|id|AD"
+)
+_DECIMAL_LABELS = "versions?|sections?|sec\\.|chapters?|clauses?|figures?|fig\\.|rules?|appendix"
+_NUMBER_OF = (
+    r"(?:[ ](?:no\.|nr\.?|number))?(?:(?:(?<=ref)|(?<=isbn)|(?<=issn)|(?<=\bid)|(?<=reference)|(?<=ref\.)):)?[ ]"
+)
+_FIRST_ONES = r"(?:\d{1,5}(?:[-–]|[ ](?:of|and|to|or|&)[ ]))?"
+_END = r"[*_\"']{0,3}\Z"
+_BEFORE_INTEGER = re.compile(rf"(?<![\w-])(?:{_INTEGER_LABELS}){_NUMBER_OF}{_FIRST_ONES}{_END}", re.IGNORECASE)
+_BEFORE_DECIMAL = re.compile(rf"(?<![\w-])(?:{_DECIMAL_LABELS}){_NUMBER_OF}{_END}", re.IGNORECASE)
+_AFTER = re.compile(r"(?:(?<=\d\d\d)[pi]|[ ]?(?:BCE?|CE|AD|B\.C\.(?:E\.)?|A\.D\.))(?!\w)")
+
+
+def is_label(text: str, start: int, end: int) -> bool:
+    """Whether the numeral there is a name. Only digits are, but for versions and sections (2.1)."""
+    before = text[max(0, start - _LABEL_REACH) : start]
+    if _BEFORE_DECIMAL.search(before):
+        return True
+    return text[start:end].isdecimal() and (
+        _BEFORE_INTEGER.search(before) is not None or _AFTER.match(text, end) is not None
+    )
+
+
+_MAX_DIGITS = 40
+_ARABIC_POINT = "٫"
+_SEPARATOR = re.compile(r"[^\d]")
+_WESTERN_GROUPS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
+_INDIAN_GROUPS = re.compile(r"[1-9]\d?(?:,\d{2})+,\d{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """A numeral that stands for a number, though it can't be said for which one."""
+
+    reason: str
+
+
+def read_numeral(written: str, *, decimal: str | None) -> Decimal | Unclear | None:
+    """The value of digits with separators; None if it is no number at all (a version, a date, a code).
+
+    Separators are `.` `,` `'` `٫`, a space, and a no-break space for any narrow one. `decimal` is the decimal
+    mark, `.` or `,`, where the user has said it; otherwise a lone comma is unclear unless three digits follow.
+    """
+    separators = _SEPARATOR.findall(written)
+    if len(written) - len(separators) > _MAX_DIGITS:
+        return None
+    if not separators:
+        looks_like_a_code = len(written) > 2 and written.startswith("0")
+        return None if looks_like_a_code else Decimal(written)
+    if len(set(separators)) == 1 and (len(separators) > 1 or separators[0] not in ".,٫"):
+        return _read_whole(written, separators[0], decimal=decimal)
+    if len(separators) == 1:
+        return _read_with_one_mark(written, separators[0], decimal=decimal)
+    return _read_grouped_decimal(written, separators, decimal=decimal)
+
+
+def _read_whole(written: str, separator: str, *, decimal: str | None) -> Decimal | Unclear | None:
+    """Groups without a decimal part: 890.500.000, 1'234, 1 234."""
+    if not _is_grouped(written, separator):
+        return Unclear(f"{written} may be one number or several") if separator == "," else None
+    if separator == " ":
+        return Unclear(f"{written} may be one number or two")
+    if separator == decimal:
+        return Unclear(f"{written} has several decimal marks '{decimal}'")
+    return Decimal(written.replace(separator, ""))
+
+
+def _read_with_one_mark(written: str, mark: str, *, decimal: str | None) -> Decimal | Unclear | None:
+    """One point or comma: 39.25, 39,25, 1,234, .5."""
+    as_decimal = Decimal(written.replace(mark, "."))
+    if mark in (decimal or ".", _ARABIC_POINT):
+        return as_decimal
+    if _is_grouped(written, mark):
+        return Decimal(written.replace(mark, ""))
+    if decimal is None:
+        return Unclear(
+            f"{written} is ambiguous: the comma may be a decimal mark (then say `decimal: ','`) or stand between groups"
+        )
+    return Unclear(f"{written} doesn't fit `decimal: '{decimal}'`")
+
+
+def _read_grouped_decimal(written: str, separators: list[str], *, decimal: str | None) -> Decimal | Unclear | None:
+    """Groups, then a decimal part after another mark: 1,234.50, 1.234,50, 1 234,50, 1,23,456.00."""
+    mark = separators[-1]
+    groups, fraction = written.rsplit(mark, 1)
+    grouping = set(separators[:-1])
+    if len(grouping) > 1 or mark in grouping or mark not in ".,٫" or not _is_grouped(groups, separators[0]):
+        return Unclear(f"{written} mixes separators in no known way") if "," in separators else None
+    if decimal not in (None, mark) and mark != _ARABIC_POINT:
+        return Unclear(f"{written} doesn't fit `decimal: '{decimal}'`")
+    if grouping == {" "} and mark == ".":
+        return Unclear(f"{written} may be one number or two")
+    return Decimal(f"{groups.replace(separators[0], '')}.{fraction}")
+
+
+def _is_grouped(written: str, separator: str) -> bool:
+    """Whether groups are of three digits, or, between commas, as in India (1,23,456)."""
+    commas = written.replace(separator, ",")
+    if _WESTERN_GROUPS.fullmatch(commas):
+        return True
+    return separator == "," and _INDIAN_GROUPS.fullmatch(commas) is not None
+
 
 PRECISION = 200
 """Digits that amounts are computed with: far more than 40 digits times 10**99 need."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
+from runner.checks._affixes import unit_name
 from runner.checks._numbers import PRECISION, FoundNumber, find_numbers
 from runner.checks._text import shorten
-from runner.checks._units import unit_name
 from runner.domain.conversation import Run
 from runner.domain.verdict import Finding
 
@@ -22,6 +22,7 @@ SCHEMA = {
     "properties": {
         "value": {
             "type": "number",
+            "examples": [39.25],
             "description": "The number. The one in the answer is rounded (half up) to as many decimals as are written "
             "here: 331.31 accepts 331.3141, 331.3100 doesn't.",
         },

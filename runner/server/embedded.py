@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.server.engine.expiry import Lifetimes
+from runner.server.engine.state.expiry import Lifetimes
 from runner.server.inference import Inference
 from runner.server.listening import base_url, open_listener
 from runner.server.sandboxes import DEFAULT as DEFAULT_SANDBOX

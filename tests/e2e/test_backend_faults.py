@@ -16,7 +16,7 @@ import assistants_wire as wire
 import httpx2
 import openai
 import pytest
-from backend_talk import KEY, NEW, always, each, hurry, talking
+from backend_talk import KEY, NEW, always, each, hurry, talking, unclear_of
 from wire_server import CLOSE, RESET, refusal, reply, wire_server
 
 from runner.backends import Endpoint, _sdk
@@ -60,7 +60,7 @@ async def test_a_create_whose_answer_is_lost_is_sent_once_and_stays_unclear(talk
         ):
             await backend.create_assistant(NEW, {"runner.address": "travel-guide"})
         assert server.calls == ["POST /assistants"]
-        assert journal.unclear == ((Kind.ASSISTANT, "travel-guide"),)
+        assert [(one.kind, one.label) for one in journal.unclear] == [(Kind.ASSISTANT, "travel-guide")]
 
 
 async def test_a_create_that_is_refused_leaves_nothing_unclear(talk):
@@ -68,7 +68,7 @@ async def test_a_create_that_is_refused_leaves_nothing_unclear(talk):
         with pytest.raises(RemoteError, match=r"refuses the request \(400\): Unknown parameter: 'x'.") as caught:
             await backend.create_assistant(NEW, {})
         assert caught.value.status == 400
-        assert (len(server.seen), journal.unclear, journal.live) == (1, (), ())
+        assert (len(server.seen), unclear_of(journal), journal.live) == (1, (), ())
 
 
 async def test_a_create_whose_answer_is_malformed_after_its_id_is_known_to_exist(talk):
@@ -103,7 +103,7 @@ async def test_an_answer_that_drips_in_ends_at_the_deadline(talk):
         with pytest.raises(UnclearOutcome, match="while asking 'travel-guide' in a new thread: no complete answer"):
             await backend.ask(wire.question(deadline_s=0.3))
         assert len(server.seen) == 1
-        assert journal.unclear == ((Kind.THREAD, "travel-guide"),)
+        assert [(one.kind, one.label) for one in journal.unclear] == [(Kind.THREAD, "travel-guide")]
 
 
 # Reads -----------------------------------------------------------------------------------------------------------
@@ -299,7 +299,7 @@ async def test_an_assistant_that_was_deleted_behind_our_back_is_missing(talk):
     async with talk(always(*refusal(404, "No assistant found with id 'asst_1'."))) as (backend, _, journal):
         with pytest.raises(RemoteMissing, match=r"it is not there \(404\): No assistant found"):
             await backend.ask(wire.question())
-        assert journal.unclear == ()
+        assert unclear_of(journal) == ()
 
 
 async def test_a_model_that_does_not_exist_is_named(talk):
@@ -346,7 +346,7 @@ async def test_a_server_that_is_not_there_is_named(tmp_path, url, words):
         async with open_backend(Endpoint(base_url=url, key=KEY), journal, sleep=hurry) as backend:
             with pytest.raises(RemoteUnreachable) as caught:
                 await backend.create_assistant(NEW, {})
-        assert journal.unclear == ()
+        assert unclear_of(journal) == ()
     assert str(caught.value) == f"while creating the assistant 'travel-guide': {words}"
 
 

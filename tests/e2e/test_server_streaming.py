@@ -15,7 +15,7 @@ from embedded_brains import Coder, Searcher, Sleeper
 from openai import AsyncOpenAI
 from openai_schemas import SHARED, event_validator
 
-from runner.server.engine.expiry import Lifetimes
+from runner.server.engine.state.expiry import Lifetimes
 from runner.server.inference import (
     Answer,
     BreakOff,
@@ -237,7 +237,7 @@ async def test_a_client_that_goes_away_cancels_nothing_and_leaves_no_listener(tm
                 if name == "thread.message.delta":
                     break
                 run = data
-        await until(lambda: not engine.feed.run_ids)
+        await until(lambda: not engine.feed._listeners)
         speaker.go_on.set()
         ended = await client.beta.threads.runs.poll(run["run_id"], thread_id=run["thread_id"])
         messages = await client.beta.threads.messages.list(run["thread_id"])
@@ -340,7 +340,7 @@ async def test_a_thread_deleted_under_a_stream_ends_it_with_an_error(tmp_path: P
     assert events[-1] == ("done", None)
     assert events[-2][0] == "error"
     event_validator()(*events[-2])
-    assert engine.feed.run_ids == ()
+    assert engine.feed._listeners == {}
 
 
 async def test_many_streams_at_once_are_each_their_own(tmp_path: Path) -> None:
@@ -366,7 +366,7 @@ async def test_a_bad_request_for_a_stream_is_an_ordinary_error(tmp_path: Path) -
 
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/json"
-    assert engine.feed.run_ids == ()
+    assert engine.feed._listeners == {}
 
 
 async def test_text_before_calls_is_a_message_of_its_own(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from runner.backends._json_fields import (
     text_map,
     texts,
 )
-from runner.domain.assistant import Assistant, ToolName
+from runner.domain.assistant import Assistant, ResponseFormat, SchemaFormat, ToolName
 from runner.domain.conversation import (
     AssistantId,
     FileId,
@@ -34,7 +34,6 @@ from runner.domain.conversation import (
 )
 from runner.domain.files import FileUse
 from runner.domain.functions import Function
-from runner.domain.response_format import ResponseFormat, SchemaFormat
 
 TAG_PREFIX = "runner."
 DECLINED_TAG = "runner.declined"

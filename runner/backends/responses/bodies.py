@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.backends import Question
-from runner.domain.assistant import Assistant, Tool, ToolName
+from runner.domain.assistant import Assistant, McpServer, ResponseFormat, SchemaFormat, Tool, ToolName, WebSearch
 from runner.domain.conversation import FileId, FunctionAnswer, FunctionCall, StoreId
 from runner.domain.files import IMAGE_TYPES, FileUse, file_type
 from runner.domain.functions import Function
-from runner.domain.response_format import ResponseFormat, SchemaFormat
-from runner.domain.tool_options import McpServer, WebSearch
 
 DENIAL = "nothing in the assistant's definition approves it"
 # Without these, the items of hosted tools come without what the tools found.

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.checks import contains, equals, matches, not_contains, one_of
-from runner.checks._repetition import expanded_size
 from runner.checks._text import find_in, normalise, shorten
+from runner.checks.matches import expanded_size
 from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
 from runner.errors import CheckBroken
 

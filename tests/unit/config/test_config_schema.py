@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 import runner.config
 from runner.config import assistants_schema, scenario_schema
-from runner.config.schema import schema_text
+from runner.config.file_schemas import schema_text
 from runner.plugins import plugin_names
 
 SHIPPED = Path(runner.config.__file__).parent / "schemas"

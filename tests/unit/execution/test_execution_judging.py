@@ -33,7 +33,7 @@ def test_a_complete_answer_fails_when_a_check_says_no() -> None:
 @pytest.mark.parametrize(
     ("ending", "outcome"),
     [
-        ({"declined": "No language model is connected."}, Outcome.FAILED),
+        ({"declined": "No language model is connected."}, Outcome.ERRORED),
         ({"refusal": "I can't help with that."}, Outcome.FAILED),
         ({"text": "  "}, Outcome.ERRORED),
         ({"text": "\u200b\u2060\ufeff"}, Outcome.ERRORED),

@@ -652,7 +652,7 @@ async def test_a_cancelled_decision_lets_go_of_the_connection() -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({}, UsageError, "is no address; write it like"),
+        ({}, UsageError, "is no address of a server; write it like"),
         ({"base_url": "127.0.0.1:11434"}, UsageError, "is no address"),
         ({"base_url": "http://models.example/v1", "key": KEY}, UsageError, "would send the key unencrypted"),
         ({"base_url": "https://models.example/v1", "key": "a\nb"}, UsageError, "a character in it that no key has"),

@@ -21,8 +21,8 @@ from runner.domain.conversation import AssistantId
 from runner.domain.files import FileUse
 from runner.journal import Journal
 from runner.sync import OnDrift, Policy
-from runner.sync.binder import bind
 from runner.sync.comparing import compare
+from runner.sync.remote import bind
 from runner.sync.tags import ADDRESS, NAMESPACE
 
 

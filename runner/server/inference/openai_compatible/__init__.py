@@ -9,10 +9,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mappi
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlsplit
 
 from runner.ambient import check_ambient_proxies, explaining_environment
-from runner.domain.hosts import is_authority, is_loopback
+from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_loopback, is_open_road
 from runner.errors import UsageError
 from runner.redaction import Redactor
 from runner.server.inference import EmbeddingFailed, Fail, Inference, Scene, Spent, Turnout, Vector
@@ -246,7 +245,7 @@ def _make_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
 
     timeout = httpx2.Timeout(None, connect=_CONNECT_S)
     # A proxy from the environment must not stand between us and this machine.
-    trusts_environment = not is_loopback(urlsplit(endpoint.base_url).hostname or "")
+    trusts_environment = not is_loopback(host_of(endpoint.base_url))
     try:
         with explaining_environment():
             if trusts_environment:
@@ -316,11 +315,9 @@ def read_endpoint(settings: Mapping[str, object]) -> Endpoint:
         raise ValueError(f"the inference 'openai_compatible' has no settings {', '.join(sorted(unknown))}")
     base_url, key = str(settings.get("base_url") or ""), str(settings.get("key") or "")
     model, timeout_s = settings.get("model"), settings.get("timeout_s", TIMEOUT_S)
-    address = _read_address(base_url)
+    _check_address(base_url, has_key=bool(key))
     if any(character.isspace() for character in key) or not key.isascii() or not key.isprintable():
         raise UsageError("the inference's key has a character in it that no key has; copy it again")
-    if key and address.scheme == "http" and not is_loopback(address.hostname or ""):
-        raise UsageError(f"the inference's base_url '{base_url}' would send the key unencrypted; use https")
     assert isinstance(timeout_s, int | float)
     return Endpoint(
         base_url=base_url,
@@ -331,19 +328,16 @@ def read_endpoint(settings: Mapping[str, object]) -> Endpoint:
     )
 
 
-def _read_address(base_url: str) -> SplitResult:
-    try:
-        address = urlsplit(base_url)
-        if address.username or address.password:
-            raise UsageError("the inference's base_url has a user name or password in it; give it a key instead")
-        is_usable = address.scheme in ("http", "https") and is_authority(address.netloc) and address.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
+def _check_address(base_url: str, *, has_key: bool) -> None:
+    fault = find_address_fault(base_url)
+    if fault is AddressFault.PASSWORD:
+        raise UsageError(f"the inference's base_url {fault.value}; give it a key instead")
+    if fault is not None:
         raise UsageError(
-            f"the inference's base_url '{base_url}' is no address; write it like http://127.0.0.1:11434/v1"
+            f"the inference's base_url '{base_url}' {fault.value}; write it like http://127.0.0.1:11434/v1"
         )
-    return address
+    if has_key and is_open_road(base_url):
+        raise UsageError(f"the inference's base_url '{base_url}' would send the key unencrypted; use https")
 
 
 class ChatEmbedder:
