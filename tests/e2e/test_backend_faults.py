@@ -16,7 +16,7 @@ import assistants_wire as wire
 import httpx2
 import openai
 import pytest
-from backend_talk import KEY, NEW, always, each, hurry, talking, unclear_of
+from backend_talk import KEY, NEW, always, each, hurry, talking
 from wire_server import CLOSE, RESET, refusal, reply, wire_server
 
 from runner.backends import Endpoint, _sdk
@@ -68,7 +68,7 @@ async def test_a_create_that_is_refused_leaves_nothing_unclear(talk):
         with pytest.raises(RemoteError, match=r"refuses the request \(400\): Unknown parameter: 'x'.") as caught:
             await backend.create_assistant(NEW, {})
         assert caught.value.status == 400
-        assert (len(server.seen), unclear_of(journal), journal.live) == (1, (), ())
+        assert (len(server.seen), journal.unclear, journal.live) == (1, (), ())
 
 
 async def test_a_create_whose_answer_is_malformed_after_its_id_is_known_to_exist(talk):
@@ -299,7 +299,7 @@ async def test_an_assistant_that_was_deleted_behind_our_back_is_missing(talk):
     async with talk(always(*refusal(404, "No assistant found with id 'asst_1'."))) as (backend, _, journal):
         with pytest.raises(RemoteMissing, match=r"it is not there \(404\): No assistant found"):
             await backend.ask(wire.question())
-        assert unclear_of(journal) == ()
+        assert journal.unclear == ()
 
 
 async def test_a_model_that_does_not_exist_is_named(talk):
@@ -346,7 +346,7 @@ async def test_a_server_that_is_not_there_is_named(tmp_path, url, words):
         async with open_backend(Endpoint(base_url=url, key=KEY), journal, sleep=hurry) as backend:
             with pytest.raises(RemoteUnreachable) as caught:
                 await backend.create_assistant(NEW, {})
-        assert unclear_of(journal) == ()
+        assert journal.unclear == ()
     assert str(caught.value) == f"while creating the assistant 'travel-guide': {words}"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import assistants_wire as wire
 import pytest
-from backend_talk import KEY, always, talking, unclear_of
+from backend_talk import KEY, always, talking
 from wire_server import Seen, refusal, reply, wire_server
 
 from runner.backends import Endpoint
@@ -302,7 +302,7 @@ async def test_a_file_that_fails_half_way_is_named_and_leaves_nothing_unclear(ta
     async with talk(always(*reply({"id": "file-1"}))) as (backend, _, journal):
         with pytest.raises(RemoteError, match=r"while uploading 'torn.txt' .*: a file can't be read: Input/output"):
             await backend.files.upload_file(path, "torn.txt", FileUse.FILE_SEARCH)
-        assert unclear_of(journal) == ()
+        assert journal.unclear == ()
 
 
 async def test_a_file_that_shrinks_while_it_is_sent_is_no_mystery(talk, tmp_path, monkeypatch):
@@ -312,7 +312,7 @@ async def test_a_file_that_shrinks_while_it_is_sent_is_no_mystery(talk, tmp_path
     async with talk(always(*reply({"id": "file-1"}))) as (backend, _, journal):
         with pytest.raises(RemoteError, match=r"while uploading 'short.txt' .*: a file changed while it was sent"):
             await backend.files.upload_file(path, "short.txt", FileUse.FILE_SEARCH)
-        assert unclear_of(journal) == ()
+        assert journal.unclear == ()
 
 
 async def test_a_file_too_large_for_the_server_is_named_with_its_size(talk, tmp_path):

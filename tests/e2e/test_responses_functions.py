@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import responses_wire as wire
-from backend_talk import unclear_of
 from responses_wire import Keeper
 from wire_server import CLOSE, refusal
 
@@ -111,7 +110,7 @@ async def test_s4_an_output_that_comes_too_late_or_twice_is_refused_in_the_api_s
         with pytest.raises(RemoteError, match=LATE):
             await backend.ask(wire.question(answer=told))
         assert server.calls == ["POST /responses"] * 2
-        assert (journal.live, unclear_of(journal)) == (((Kind.RESPONSE, "resp_1"),), ())
+        assert (journal.live, journal.unclear) == (((Kind.RESPONSE, "resp_1"),), ())
 
 
 async def test_s4_an_output_whose_arrival_is_unclear_is_not_given_twice(talk):

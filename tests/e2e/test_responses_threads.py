@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import responses_wire as wire
-from backend_talk import unclear_of
 from responses_wire import Keeper
 from wire_server import Seen, refusal
 
@@ -65,7 +64,7 @@ async def test_several_turns_take_a_conversation_and_one_request_each(talk):
             "DELETE /conversations/conv_1/items/msg_2",
             "DELETE /conversations/conv_1",
         ]
-        assert (journal.live, unclear_of(journal)) == ((), ())
+        assert (journal.live, journal.unclear) == ((), ())
 
 
 async def test_a_thread_without_a_conversation_goes_on_from_its_last_response(talk):
@@ -111,7 +110,7 @@ async def test_a_replayed_thread_sends_all_of_it_and_leaves_nothing(talk):
         assert len(server.seen[2].json["input"]) == 1
         await backend.delete_thread(first.thread_id)
         assert server.calls == ["POST /responses"] * 3
-        assert (journal.live, unclear_of(journal)) == ((), ())
+        assert (journal.live, journal.unclear) == ((), ())
 
 
 async def test_a_replayed_thread_refuses_hosted_tools_before_anything_is_sent(talk):
