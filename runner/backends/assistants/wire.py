@@ -10,6 +10,7 @@ from runner.backends._json_fields import (
     Json,
     identifier,
     integer,
+    moment,
     number,
     optional_integer,
     optional_text,
@@ -179,7 +180,7 @@ def read_assistant(body: Json) -> RemoteAssistant:
     metadata = text_map(body, "metadata")
     return RemoteAssistant(
         id=AssistantId(identifier(body)),
-        created_at=integer(body, "created_at"),
+        created_at=moment(body),
         name=optional_text(body, "name") or "",
         fields={
             "name": optional_text(body, "name") or "",
@@ -218,7 +219,7 @@ def read_message(body: Json) -> WireMessage:
     content = parts(body, "content")
     return WireMessage(
         id=identifier(body),
-        created_at=integer(body, "created_at"),
+        created_at=moment(body),
         run_id=optional_text(body, "run_id"),
         is_answer=text(body, "role") == "assistant",
         declined=text_map(body, "metadata").get(DECLINED_TAG) == "true",
@@ -233,7 +234,7 @@ def read_step(body: Json) -> WireStep:
     details = part(body, "step_details")
     calls = parts(details, "tool_calls")
     return WireStep(
-        created_at=integer(body, "created_at"),
+        created_at=moment(body),
         is_open=status == "in_progress",
         calls=tuple(
             WireCall(

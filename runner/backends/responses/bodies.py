@@ -66,6 +66,11 @@ def answer_item(text: str) -> Body:
     return {"role": "assistant", "content": text}
 
 
+def replayed_item(item: Body) -> Body:
+    """An item for the same: llama.cpp can't tell what an answer is that doesn't say its type."""
+    return {"type": "message", **item} if "role" in item else item
+
+
 def call_item(call: FunctionCall) -> Body:
     """An earlier call, for the same."""
     return {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
