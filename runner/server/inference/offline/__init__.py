@@ -69,7 +69,7 @@ def _ask_kinds(question: Question) -> UseTools | Answer:
 
 
 def _keep_to_order(scene: Scene, move: UseTools | Answer) -> UseTools | Answer:
-    """The move. Raises NotSure where the run asks for what rules can't do: answers in JSON, a call of a certain tool."""
+    """The move. Raises NotSure where the run asks for what rules can't do: JSON, or a call of a certain tool."""
     if scene.response_format is not None:
         raise NotSure("the answer is to be in JSON")
     requests = move.requests if isinstance(move, UseTools) else ()

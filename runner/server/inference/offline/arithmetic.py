@@ -1,4 +1,4 @@
-"""Amounts that know how they come about: each step has its value, its currency and its Python code."""
+"""Amounts that know how they come about: each has its value, its currency and the Python code that works it out."""
 
 from __future__ import annotations
 
@@ -11,22 +11,8 @@ from enum import Enum
 from runner.server.inference.offline.numbers import format_money, format_plain, round_money
 from runner.server.inference.offline.question import NotSure
 
-HUNDRED = Decimal(100)
 _CENT = 'Decimal("0.01"), rounding=ROUND_HALF_UP'
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]?\d+)?")
-
-
-class Sense(Enum):
-    """What the result of a calculation is; the value is the sentence that tells it."""
-
-    SPLIT = "each"
-    TOTAL = "That makes {}."
-    VALUE = "That is {}."
-    LEFT = "That leaves {}."
-    DIFFERENCE = "The difference is {}."
-    AVERAGE = "The average is {}."
-    UNIT = "Per {unit}, that is {}."
-    PERCENT = "That is {}%."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +23,14 @@ class Currency:
     leads: bool = True
 
 
-NO_MONEY = Currency(text=None)
+NO_MONEY, UNKNOWN = Currency(text=None), Currency(text="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """A value with its currency; `code` is the Python expression over `Decimal` that works it out.
+    """A value; `is_given` tells that nothing is to be worked out, `is_found` that it is a document's.
 
-    `is_given` tells that nothing is to be worked out, `is_found` that it is a document's. What follows raises NotSure, with the reason, where money and plain numbers don't go together.
+    What is done with amounts raises NotSure where money and plain numbers don't go together.
     """
 
     value: Decimal
@@ -58,8 +44,8 @@ class Amount:
         return self.currency != NO_MONEY
 
     def minus(self, part: Amount) -> Amount:
-        currency = _join((self, part))
-        return Amount(value=self.value - part.value, currency=currency, code=f"({self.code} - {part.code})")
+        code = f"({self.code} - {part.code})"
+        return Amount(value=self.value - part.value, currency=_join((self, part)), code=code)
 
     def times(self, other: Amount) -> Amount:
         if self.is_money and other.is_money:
@@ -75,14 +61,9 @@ class Amount:
         currency = NO_MONEY if by.is_money and _join((self, by)) else self.currency
         return Amount(value=self.value / by.value, currency=currency, code=f"(Decimal({self.code}) / ({by.code}))")
 
-    def percent(self, percent: Decimal) -> Amount:
-        return self.times(plain(percent)).over(plain(HUNDRED))
-
     def changed_by(self, percent: Decimal) -> Amount:
         """The amount plus (or, with a negative percentage, minus) that part of it."""
-        if percent < -HUNDRED:
-            raise NotSure("more than 100% cannot be taken off")
-        return self.percent(HUNDRED + percent)
+        return self.times(plain(100 + percent)).over(plain(Decimal(100)))
 
     def shown(self) -> Amount:
         """What "that" means once it was told: money to the cent."""
@@ -109,18 +90,25 @@ def add(amounts: Sequence[Amount]) -> Amount:
     return Amount(value=value, currency=_join(amounts), code=f"({' + '.join(one.code for one in amounts)})")
 
 
-def average(amounts: Sequence[Amount]) -> Amount:
-    return add(amounts).over(plain(Decimal(len(amounts))))
-
-
 def _join(amounts: Sequence[Amount]) -> Currency:
     """The one currency of all amounts."""
-    if len({one.is_money for one in amounts}) > 1:
-        raise NotSure("money and plain numbers are mixed")
-    named = [one.currency for one in amounts if one.currency.text]
-    if len({one.text for one in named}) > 1:
-        raise NotSure("the amounts are in different currencies")
-    return named[0] if named else amounts[0].currency
+    named = {one.currency.text: one.currency for one in amounts if one.currency.text}
+    if len({one.is_money for one in amounts}) > 1 or len(named) > 1:
+        raise NotSure("the amounts are in different currencies, or not all of them are money")
+    return next(iter(named.values()), amounts[0].currency)
+
+
+class Sense(Enum):
+    """What the result of a calculation is; the value is the sentence that tells it."""
+
+    SPLIT = "each"
+    TOTAL = "That makes {}."
+    VALUE = "That is {}."
+    LEFT = "That leaves {}."
+    DIFFERENCE = "The difference is {}."
+    AVERAGE = "The average is {}."
+    UNIT = "Per {unit}, that is {}."
+    PERCENT = "That is {}%."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,24 +142,15 @@ class Result:
 
 def write_program(calculation: Calculation) -> str:
     """Python that prints the result on its last line, and before it what is left over."""
-    lines = ["from decimal import ROUND_HALF_UP, Decimal", ""]
+    lines = ["from decimal import ROUND_HALF_UP, Decimal", "", f"exact = Decimal({calculation.amount.code})"]
+    rest, people = "exact - result", calculation.people
     if not calculation.amount.is_money:
-        lines += [f"print(Decimal({calculation.amount.code}))"]
-    elif calculation.whole is not None and calculation.people is not None:
-        lines += [
-            f"total = Decimal({calculation.whole.code})",
-            f"each = (total / {calculation.people:f}).quantize({_CENT})",
-            f'print("left over:", total - each * {calculation.people:f})',
-            "print(each)",
-        ]
-    else:
-        lines += [
-            f"exact = Decimal({calculation.amount.code})",
-            f"amount = exact.quantize({_CENT})",
-            'print("left over:", exact - amount)',
-            "print(amount)",
-        ]
-    return "\n".join(lines) + "\n"
+        return "\n".join((*lines, "print(exact)", ""))
+    if calculation.whole is not None and people is not None:
+        lines[-1:] = [f"total = Decimal({calculation.whole.code})", f"exact = total / {people:f}"]
+        rest = f"total - result * {people:f}"
+    lines += [f"result = exact.quantize({_CENT})", f'print("left over:", {rest})', "print(result)"]
+    return "\n".join((*lines, ""))
 
 
 def read_output(output: str) -> Result:
@@ -197,20 +176,20 @@ def work_out(calculation: Calculation) -> Result:
 
 def tell(calculation: Calculation, result: Result) -> str:
     """The sentence that ends with the result. Raises NotSure for a result that makes no sense."""
-    if calculation.is_positive and result.value <= 0 and (result.value < 0 or calculation.sense is Sense.DIFFERENCE):
+    sense, currency = calculation.sense, calculation.amount.currency
+    if calculation.is_positive and (result.value < 0 or (result.value == 0 and sense is Sense.DIFFERENCE)):
         raise NotSure("the amounts do not fit the question")
-    currency = calculation.amount.currency
     if calculation.whole is not None and calculation.people is not None:
         return _tell_split(calculation.whole, calculation.people, result)
-    value = abs(result.value) if calculation.sense is Sense.DIFFERENCE else result.value
-    sentence = calculation.sense.value.format(_format(value, currency), unit=calculation.unit)
+    value = abs(result.value) if sense is Sense.DIFFERENCE else result.value
+    sentence = sense.value.format(_format(value, currency), unit=calculation.unit)
     return f"Rounded to the cent, {sentence[0].lower()}{sentence[1:]}" if result.left_over else sentence
 
 
 def _tell_split(whole: Amount, people: Decimal, result: Result) -> str:
     currency, among = whole.currency, format_plain(people)
     total, each, rest = (_format(one, currency) for one in (whole.value, result.value, abs(result.left_over)))
-    if not result.left_over or rest == _format(Decimal(0), currency):
+    if rest == _format(Decimal(0), currency):
         return f"{total} shared by {among} is {each} each."
     remark = f"leaves {rest} over" if result.left_over > 0 else f"is {rest} too much"
     return f"{total} does not divide evenly by {among}: {among} × {each} {remark}. To the cent, each pays {each}."

@@ -1,23 +1,22 @@
-"""Arithmetic: from the words of a question to the amounts in them, to one calculation, to the sentence that tells it."""
+"""Arithmetic: from the words of a question to one calculation on its amounts, and the sentence that tells it."""
 
 from __future__ import annotations
 
 import ast
 import contextlib
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from runner.server.inference import Answer, Role, SceneMessage, SourceMark
 from runner.server.inference.offline.arithmetic import (
-    NO_MONEY,
+    UNKNOWN,
     Amount,
     Calculation,
-    Currency,
     Sense,
     add,
-    average,
     given,
     plain,
     read_output,
@@ -26,7 +25,7 @@ from runner.server.inference.offline.arithmetic import (
     work_out,
     write_program,
 )
-from runner.server.inference.offline.draft import PERCENT, VALUE, Draft, mark_sums, mark_things, names_other_amount
+from runner.server.inference.offline.draft import PERCENT, VALUE, Draft, mark_things
 from runner.server.inference.offline.memory import read_statements
 from runner.server.inference.offline.numbers import read_shape
 from runner.server.inference.offline.prices import Price, PriceList, Thing
@@ -35,8 +34,8 @@ from runner.server.inference.offline.word_problems import PERSON_CHANGES, read_p
 from runner.server.inference.offline.words import CHANGING, prepare, search_words
 
 _ASKS_OTHERWISE = re.compile(
-    r"^(?:(?:and|but|so|ok|okay|hi|hello|please|then|thanks) ,? ?)*(?:when|where|why|who|whom|whose|which|is|are|was|were"
-    r"|do|does|did|can|could|may|might|must|shall|should|will|would|has|have|had|am)\b(?! you\b)"
+    r"^(?:(?:and|but|so|ok|okay|hi|hello|please|then|thanks) ,? ?)*(?:when|where|why|who|whom|whose|which|is|are|was"
+    r"|were|do|does|did|can|could|may|might|must|shall|should|will|would|has|have|had|am)\b(?! you\b)"
 )
 
 
@@ -52,44 +51,34 @@ class Known:
 
 def answer(question: Question) -> Answer | None:
     """The result, with the lines that it rests on."""
-    known = _read_thread(question.earlier)
+    known = _read_thread(question.scene.messages)
     text, wanted = prepare(question.message.text), list[Thing]()
 
     def note(thing: Thing) -> Amount:
         wanted.append(thing)
-        return given(Decimal(1), Currency(text=""), is_found=True)
+        return given(Decimal(1), UNKNOWN, is_found=True)
 
     try:
         calculation = read_calculation(text, known, note)
     except NotSure:
-        if wanted or _has_amounts(text):
+        if wanted or any(one.kind != "n" for one in read_shape(text).quantities):
             raise
         return None
     if calculation is None:
         return None
-    prices, without_tax = (), False
+    prices: tuple[Price, ...] = ()
     if wanted:
         listed = PriceList(question.search([search_words(thing.name) for thing in wanted]))
         prices = tuple(listed.find(thing) for thing in wanted)
         amounts = {price.thing: price.amount for price in prices}
         calculation = read_calculation(text, known, amounts.__getitem__) or calculation
-        without_tax = _is_plain_sum(calculation, prices) and any(listed.has_tax(price.document) for price in prices)
     output = None if calculation.amount.is_given else question.run(write_program(calculation))
-    result = work_out(calculation) if output is None else read_output(output)
-    told = tell(calculation, result)
-    if without_tax:
+    told = tell(calculation, work_out(calculation) if output is None else read_output(output))
+    things = [price for price in prices if not price.thing.is_sum]
+    is_sum = len(things) > 1 and sum(price.amount.value for price in things) == calculation.amount.value
+    if is_sum and any(listed.has_tax(price.document) for price in things):
         told = f"Without tax or tip on top, {told[0].lower()}{told[1:]}"
     return _with_sources(prices, told)
-
-
-def _has_amounts(text: str) -> bool:
-    return any(one.kind != "n" for one in read_shape(text).quantities)
-
-
-def _is_plain_sum(calculation: Calculation, prices: Sequence[Price]) -> bool:
-    """Whether the result is what several things cost together, and nothing on top of it."""
-    things = [price.amount.value for price in prices if not price.thing.is_sum]
-    return len(things) > 1 and sum(things, Decimal(0)) == calculation.amount.value
 
 
 def _with_sources(prices: Sequence[Price], told: str) -> Answer:
@@ -114,15 +103,16 @@ def read_calculation(prepared: str, known: Known, price_of: Callable[[Thing], Am
         return changed
     if _ASKS_OTHERWISE.match(re.split(r" [.!;] ", draft.text.rstrip(" ?.!"))[-1]):
         return None
-    _mark_stated(draft, known.stated)
-    listed = mark_things(draft, price_of)
-    if listed and names_other_amount(draft, listed=listed):
-        raise NotSure("it speaks of things and of another amount of the document")
-    mark_sums(draft, price_of)
+    for name in sorted(known.stated, key=len, reverse=True):
+        # "My budget" is the amount that was told, unless it is told again.
+        mark = draft.add(known.stated[name])
+        draft.text = re.sub(
+            rf"\b(?:my|our|the) {name}\b(?! (?:(?:is|was|are|of) ?#m|per|each|an?)\b)", mark, draft.text
+        )
+    mark_things(draft, price_of)
     speaks_of_earlier = _mark_earlier(draft, known.earlier)
-    calculation = _read_template(draft) or read_problem(draft, prepared, known.people)
-    is_again = calculation is not None and known.last is not None and known.last.sense is calculation.sense
-    if is_again and speaks_of_earlier and known.last is not None and known.last.sense is Sense.SPLIT:
+    calculation = _read_sentence(draft) or read_problem(draft, prepared, known.people)
+    if speaks_of_earlier and calculation and known.last and known.last.sense is calculation.sense is Sense.SPLIT:
         raise NotSure("it may mean the whole amount or one share of it")
     return calculation
 
@@ -132,10 +122,9 @@ def read_calculation(prepared: str, known: Known, price_of: Callable[[Thing], Am
 
 def _read_thread(messages: Sequence[SceneMessage]) -> Known:
     known = Known()
-    for index, message in enumerate(messages):
+    for message, reply in itertools.pairwise(messages):
         if message.role is Role.USER and len(message.text) <= MAX_MESSAGE_CHARS:
-            reply = messages[index + 1] if index + 1 < len(messages) else None
-            was_answered = reply is not None and reply.role is Role.ASSISTANT and not reply.declined
+            was_answered = reply.role is Role.ASSISTANT and not reply.declined
             known = _remember(known, message.text, was_answered=was_answered)
     return known
 
@@ -148,26 +137,22 @@ _NAMED = re.compile(
 
 def _remember(known: Known, message: str, *, was_answered: bool) -> Known:
     told = Draft(prepare(" ".join(one.text for one in read_statements(message))))
-    stated = {
-        **known.stated,
-        **{
-            found["name"]: draft_amount
-            for found in _NAMED.finditer(told.text)
-            if not CHANGING - {"budget"} & set(found["name"].split()) and (draft_amount := told.amount(found["mark"]))
-        },
-    }
+    named = {found["name"]: told.amount(found["mark"]) for found in _NAMED.finditer(told.text)}
+    if (CHANGING - {"budget"}) & set(told.text.split()):
+        named = {}
     marks = re.findall(r"#m\d+", told.text)
-    earlier = told.amount(marks[0]) if len(marks) == 1 else None
     people, last = None, None
     with contextlib.suppress(NotSure):
         people = read_people(told)
     with contextlib.suppress(NotSure):
         last = read_calculation(prepare(message), known, _no_price) if was_answered else None
-    if last is not None:
-        people = people or (last.people if known.people is None else None)
-        return replace(known, stated=stated, people=people or known.people, last=last, earlier=last.amount.shown())
-    is_told = was_answered and not message.rstrip().endswith("?")
-    return replace(known, stated=stated, people=people or known.people, last=None, earlier=earlier if is_told else None)
+    earlier = told.amount(marks[0]) if len(marks) == 1 and was_answered and not message.endswith("?") else None
+    if people and known.people and people != known.people and not any(one.corrects for one in read_statements(message)):
+        people = Decimal(0)  # "2 of us are children": nobody knows who is to share.
+    elif people is None:
+        people = known.people or (last.people if last else None)
+    stated = {**known.stated, **named}
+    return Known(last=last, earlier=last.amount.shown() if last else earlier, people=people, stated=stated)
 
 
 def _no_price(thing: Thing) -> Amount:
@@ -183,26 +168,15 @@ def _read_change(draft: Draft, known: Known) -> Calculation | None:
         last, number = known.last, draft.number(found["n"])
         if last is None or last.whole is None or last.people is None:
             raise NotSure("there is no earlier amount that was shared among people")
-        people = number if not change else last.people + change * number
-        if people <= 0:
-            raise NotSure("nobody would be left to pay")
-        return split(last.whole, people)
+        return split(last.whole, last.people + change * number if change else number)
     return None
 
 
 _THAT = re.compile(
-    r"\b(?P<verb>of|on|to|from|by|split|divide|share|is|add|times|was|plus|does) (?:that|it|this)"
-    r"(?= (?:between|among|by|into|in #|(?:for )?each|for every|per (?:person|head)|#n|plus|minus|times|equally"
-    r"|evenly|with #|come|\?|,|\.)|$)"
+    r"\b(?P<verb>of|on|to|from|by|split|divide|share|is|add|times|was|plus) (?:that|it|this)"
+    r"(?= (?:between|among|by|into|in #|(?:for )?each|for every|per (?:person|head)|#n|plus|minus|times|equally|evenly"
+    r"|\?|,|\.)|$)"
 )
-
-
-def _mark_stated(draft: Draft, stated: Mapping[str, Amount]) -> None:
-    """Replace "my budget" by the amount that the user gave it earlier, where the question gives it none."""
-    names = "|".join(re.escape(name) for name in sorted(stated, key=len, reverse=True))
-    if names:
-        pattern = rf"\b(?:my|our|the) (?P<name>{names})\b(?! (?:is|was|are|of) ?#m)"
-        draft.replace(pattern, lambda found: draft.add(stated[found["name"]]))
 
 
 def _mark_earlier(draft: Draft, earlier: Amount | None) -> bool:
@@ -210,8 +184,7 @@ def _mark_earlier(draft: Draft, earlier: Amount | None) -> bool:
 
     False if the last result is not spoken of.
     """
-    count = len(draft.amounts)
-    own = re.findall(r"#m\d+", draft.text)
+    count, own = len(draft.amounts), re.findall(r"#m\d+", draft.text)
 
     def change(found: re.Match[str]) -> str | None:
         adds = found["verb"] in {"to", "from"}
@@ -238,105 +211,71 @@ _ENDING = r"(?: (?:exactly|please|equal|make|in total|altogether|be|for me|come 
 _A, _B, _P = rf"(?P<a>{VALUE})", rf"(?P<b>{VALUE})", rf"(?P<p>{PERCENT})"
 _LIST = rf"(?P<list>{VALUE}(?:(?: ?, ?and | ?, ?| and | & ){VALUE})+)"
 _EXTRA = r"(?: (?:tip|gratuity|tax|sales tax|vat|service charge|service|surcharge))"
-_MORE = r"(?:how much )?more(?: expensive)? (?:is|are|was|does)"
-_LESS = r"(?:how much )?(?:less|cheaper) (?:is|are|was|does)"
-_OPERATORS = {
-    "plus": "+", "minus": "-", "times": "*", "multiplied by": "*", "divided by": "/", "over": "/", "x": "*", "÷": "/",
-}  # fmt: skip
-MAX_FORMULA_TOKENS = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Values:
-    """What a template's marks stand for; those that it hasn't are 0."""
-
-    a: Amount
-    b: Amount
-    p: Decimal
-    list: tuple[Amount, ...]
-
-
-def _what_percent(v: _Values) -> Amount:
-    if v.a.is_money != v.b.is_money:
-        raise NotSure("money and plain numbers are mixed")
-    return replace(v.b.times(plain(Decimal(100))).over(v.a), currency=NO_MONEY)
-
-
-_TEMPLATES: tuple[tuple[str, Sense, Callable[[_Values], Amount]], ...] = (
-    (rf"(?:(?:sum|total) of|add (?:up )?) ?{_LIST}", Sense.TOTAL, lambda v: add(v.list)),
-    (rf"(?:average|mean|arithmetic mean|average value) of {_LIST}", Sense.AVERAGE, lambda v: average(v.list)),
-    (rf"add {_A} to {_B}", Sense.TOTAL, lambda v: add((v.a, v.b))),
-    (rf"difference (?:in (?:price|cost) )?between {_A} and {_B}", Sense.DIFFERENCE, lambda v: v.a.minus(v.b)),
-    (rf"{_MORE} {_A}(?: cost)? than {_B}", Sense.DIFFERENCE, lambda v: v.a.minus(v.b)),
-    (rf"{_LESS} {_A}(?: cost)? than {_B}", Sense.DIFFERENCE, lambda v: v.b.minus(v.a)),
-    (rf"(?:subtract|take|deduct) {_B} from {_A}", Sense.VALUE, lambda v: v.a.minus(v.b)),
-    (rf"divide {_A} by {_B}", Sense.VALUE, lambda v: v.a.over(v.b)),
-    (rf"quotient of {_A} and {_B}", Sense.VALUE, lambda v: v.a.over(v.b)),
-    (rf"multiply {_A} (?:by|with) {_B}", Sense.VALUE, lambda v: v.a.times(v.b)),
-    (rf"product of {_A} and {_B}", Sense.VALUE, lambda v: v.a.times(v.b)),
-    (rf"(?:an? )?{_P} of {_A}", Sense.VALUE, lambda v: v.a.percent(v.p)),
-    (
-        rf"(?:an? )?{_P}{_EXTRA} (?:on|of|for) (?:a |the )?(?:bill of )?{_A}(?: bill)?",
-        Sense.VALUE,
-        lambda v: v.a.percent(v.p),
-    ),
-    (rf"{_A} (?:plus|increased by) (?:an? )?{_P}{_EXTRA}?", Sense.TOTAL, lambda v: v.a.changed_by(v.p)),
-    (rf"{_A} (?:with|and) (?:an? )?{_P}(?:{_EXTRA}| added| on top)+", Sense.TOTAL, lambda v: v.a.changed_by(v.p)),
-    (rf"increase {_A} by {_P}", Sense.TOTAL, lambda v: v.a.changed_by(v.p)),
-    (rf"{_P} (?:off|off of) {_A}", Sense.TOTAL, lambda v: v.a.changed_by(-v.p)),
-    (rf"{_A} (?:minus|reduced by|decreased by|discounted by) {_P}", Sense.TOTAL, lambda v: v.a.changed_by(-v.p)),
-    (
-        rf"{_A} (?:with|after|at|minus) (?:an? )?{_P} (?:off|discount|reduction)",
-        Sense.TOTAL,
-        lambda v: v.a.changed_by(-v.p),
-    ),
-    (rf"(?:decrease|reduce|lower) {_A} by {_P}", Sense.TOTAL, lambda v: v.a.changed_by(-v.p)),
-    (rf"what (?:percent|percentage) of {_A} is {_B}", Sense.PERCENT, _what_percent),
-    (rf"what (?:percent|percentage) is {_B} of {_A}", Sense.PERCENT, _what_percent),
-    (rf"{_B} is what (?:percent|percentage) of {_A}", Sense.PERCENT, _what_percent),
+_PLUS, _MINUS, _PART = "{a} * (100 + {p}) / 100", "{a} * (100 - {p}) / 100", "{a} * {p} / 100"
+_SENTENCES = (
+    (rf"(?:(?:sum|total) of|add(?: up)?) {_LIST}", "{list}", Sense.TOTAL),
+    (rf"(?:average|mean|average value) of {_LIST}", "({list}) / {count}", Sense.AVERAGE),
+    (rf"add {_A} to {_B}", "{a} + {b}", Sense.TOTAL),
+    (rf"difference (?:in (?:price|cost) )?between {_A} and {_B}", "{a} - {b}", Sense.DIFFERENCE),
+    (rf"(?:how much )?more(?: expensive)? (?:is|are|was|does) {_A}(?: cost)? than {_B}", "{a} - {b}", Sense.DIFFERENCE),
+    (rf"(?:how much )?(?:less|cheaper) (?:is|are|was|does) {_A}(?: cost)? than {_B}", "{b} - {a}", Sense.DIFFERENCE),
+    (rf"(?:subtract|take|deduct) {_B} from {_A}", "{a} - {b}", Sense.VALUE),
+    (rf"(?:divide|quotient of) {_A} (?:by|and) {_B}", "{a} / {b}", Sense.VALUE),
+    (rf"(?:multiply|product of) {_A} (?:by|with|and) {_B}", "{a} * {b}", Sense.VALUE),
+    (rf"(?:an? )?{_P} of {_A}", _PART, Sense.VALUE),
+    (rf"(?:an? )?{_P}{_EXTRA} (?:on|of|for) (?:a |the )?(?:bill of )?{_A}(?: bill)?", _PART, Sense.VALUE),
+    (rf"{_A} (?:plus|increased by) (?:an? )?{_P}{_EXTRA}?", _PLUS, Sense.TOTAL),
+    (rf"{_A} (?:with|and) (?:an? )?{_P}(?:{_EXTRA}| added| on top)+", _PLUS, Sense.TOTAL),
+    (rf"increase {_A} by {_P}", _PLUS, Sense.TOTAL),
+    (rf"{_P} (?:off|off of) {_A}", _MINUS, Sense.TOTAL),
+    (rf"{_A} (?:minus|reduced by|decreased by|discounted by) {_P}", _MINUS, Sense.TOTAL),
+    (rf"{_A} (?:with|after|at|minus) (?:an? )?{_P} (?:off|discount|reduction)", _MINUS, Sense.TOTAL),
+    (rf"(?:decrease|reduce|lower) {_A} by {_P}", _MINUS, Sense.TOTAL),
+    (rf"what (?:percent|percentage) (?:of {_A} is {_B})", "{b} * 100 / {a}", Sense.PERCENT),
+    (rf"what (?:percent|percentage) is {_B} of {_A}", "{b} * 100 / {a}", Sense.PERCENT),
+    (rf"{_B} is what (?:percent|percentage) of {_A}", "{b} * 100 / {a}", Sense.PERCENT),
+    (rf"(?P<formula>[-+*/() ]*{VALUE}(?:[-+*/() ]+{VALUE})+[) ]*)", "{formula}", Sense.VALUE),
 )
+_OPERATORS = {"plus": "+", "minus": "-", "times": "*", "x": "*", "multiplied by": "*", "divided by": "/", "÷": "/"}
+MAX_FORMULA_CHARS = 200
 
 
-def _read_template(draft: Draft) -> Calculation | None:
-    """The calculation if the whole text is one of these sentences, or a formula."""
-    for pattern, sense, work in _TEMPLATES:
-        found = re.fullmatch(_PREFIX + pattern + _ENDING, draft.text)
-        if found is not None:
-            marks = found.groupdict()
-            values = _Values(
-                a=draft.amount(marks.get("a")),
-                b=draft.amount(marks.get("b")),
-                p=draft.amount(marks.get("p")).value,
-                list=tuple(draft.amount(mark) for mark in re.findall(VALUE, marks.get("list") or "")),
-            )
-            return Calculation(amount=work(values), sense=sense, is_positive=" than " in pattern)
-    return _read_formula(draft)
+def _read_sentence(draft: Draft) -> Calculation | None:
+    """The calculation if the whole text is one of these sentences."""
+    operator = re.compile(rf" ({'|'.join(_OPERATORS)}) (?=[#(-])")
+    written = operator.sub(lambda found: f" {_OPERATORS[found[1]]} ", draft.text)
+    for pattern, formula, sense in _SENTENCES:
+        found = re.fullmatch(_PREFIX + pattern + _ENDING, written if "formula" in formula else draft.text)
+        if found is None:
+            continue
+        listed = re.findall(VALUE, found.groupdict().get("list") or "")
+        text = formula.format_map({**found.groupdict(), "list": " + ".join(listed), "count": len(listed)})
+        amount = _evaluate(text.strip(), draft)
+        if sense is Sense.PERCENT and amount.is_money:
+            raise NotSure("money and plain numbers are mixed")
+        return Calculation(amount=amount, sense=sense, is_positive=sense is Sense.TOTAL or " than " in pattern)
+    return None
 
 
-def _read_formula(draft: Draft) -> Calculation | None:
-    names = "|".join(sorted(_OPERATORS, key=len, reverse=True))
-    text = re.sub(rf" (?:{names}) ", lambda found: f" {_OPERATORS[found[0].strip()]} ", draft.text)
-    found = re.fullmatch(rf"{_PREFIX}(?P<formula>[-+*/() ]*{VALUE}(?:[-+*/() ]|{VALUE})*){_ENDING}", text)
-    tokens = re.findall(rf"{VALUE}|[-+*/()]", found["formula"]) if found else []
-    if len(tokens) < 3 or len(re.findall(VALUE, " ".join(tokens))) < 2:
-        return None
-    if len(tokens) > MAX_FORMULA_TOKENS:
+def _evaluate(formula: str, draft: Draft) -> Amount:
+    if len(formula) > MAX_FORMULA_CHARS:
         raise NotSure("the formula is very long")
     try:
-        tree = ast.parse(" ".join(tokens).replace("#", "_"), mode="eval").body
+        return _work_through(ast.parse(formula.replace("#", "_"), mode="eval").body, draft)
     except SyntaxError:
         raise NotSure("the formula is not complete") from None
-    return Calculation(amount=_evaluate(tree, draft), sense=Sense.VALUE)
 
 
-def _evaluate(node: ast.expr, draft: Draft) -> Amount:
+def _work_through(node: ast.expr, draft: Draft) -> Amount:
     match node:
         case ast.Name(id=name):
             return draft.amount(name.replace("_", "#"))
+        case ast.Constant(value=int(number)):
+            return plain(Decimal(number))
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return plain(Decimal(-1)).times(_evaluate(operand, draft))
+            return plain(Decimal(-1)).times(_work_through(operand, draft))
         case ast.BinOp(left=left, op=operator, right=right):
-            one, two = _evaluate(left, draft), _evaluate(right, draft)
+            one, two = _work_through(left, draft), _work_through(right, draft)
             match operator:
                 case ast.Add():
                     return add((one, two))

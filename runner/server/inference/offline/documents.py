@@ -1,4 +1,4 @@
-"""Documents as far as they were given or found: their lines and sentences, each with the heading that it stands under."""
+"""Documents as far as they were given or found: lines and sentences, each with the heading that it stands under."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def read_documents(
             file_id=file_id,
             filename=pieces[0].filename,
             tier=_tier(pieces[0], messages, thread_files),
-            passages=_without_fragments([_clean_lines(piece.text) for piece in pieces]),
+            passages=tuple(_clean_lines(piece.text) for piece in pieces),
         )
         for file_id, pieces in by_file.items()
     )
@@ -109,26 +109,6 @@ def _tier(passage: Passage, messages: Sequence[SceneMessage], thread_files: Coll
 def _clean_lines(text: str) -> tuple[str, ...]:
     lines = (re.sub(r"[\x00\t\u00a0\u2007\u202f]", " ", line).rstrip() for line in text.splitlines())
     return tuple(line for line in lines if line.strip() and not _INSTRUCTION.search(line))
-
-
-def _without_fragments(passages: list[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
-    """Passages without first or last lines that another passage has whole: a piece may begin in mid-line."""
-    if len(passages) == 1:
-        return tuple(passages)
-    whole = {line.strip() for passage in passages for line in passage}
-
-    def is_fragment(line: str) -> bool:
-        cut = line.strip()
-        return any(other.endswith(cut) or other.startswith(cut) for other in whole if other != cut)
-
-    return tuple(
-        passage[
-            1 if passage and is_fragment(passage[0]) else 0 : -1
-            if len(passage) > 1 and is_fragment(passage[-1])
-            else None
-        ]
-        for passage in passages
-    )
 
 
 def _under_headings(lines: Iterable[str]) -> Iterator[Line]:

@@ -1,4 +1,4 @@
-"""A question while it is being read: its text with marks, and the amounts that the marks stand for."""
+"""A question while it is being read: its text with marks, and the amounts or priced things behind the marks."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 
-from runner.server.inference.offline.arithmetic import NO_MONEY, Amount, Currency, add, given, plain
+from runner.server.inference.offline.arithmetic import NO_MONEY, Amount, Currency, add, given
 from runner.server.inference.offline.numbers import read_shape
 from runner.server.inference.offline.prices import SUMS, Thing
 from runner.server.inference.offline.question import NotSure
 from runner.server.inference.offline.words import CHANGING
 
-VALUE = r"#[mn]\d+"
-PERCENT = r"#p\d+"
+VALUE, PERCENT = r"#[mn]\d+", r"#p\d+"
 NOUN_PLACE = "~"
 """Stands where an amount or a count has been taken out; it reads as a noun."""
 CUE_PLACE = "^"
@@ -31,17 +30,13 @@ class Draft:
             for one in shape.quantities
         ]
 
-    @property
-    def has_money(self) -> bool:
-        return "#m" in self.text
-
     def add(self, amount: Amount) -> str:
         """The mark of a new amount."""
         self.amounts.append(amount)
         return f"#m{len(self.amounts) - 1}"
 
-    def amount(self, mark: str | None) -> Amount:
-        return self.amounts[int(mark[2:])] if mark else plain(Decimal(0))
+    def amount(self, mark: str) -> Amount:
+        return self.amounts[int(mark[2:])]
 
     def number(self, mark: str) -> Decimal:
         return self.amount(mark).value
@@ -55,25 +50,13 @@ class Draft:
 
         self.text = " ".join(re.sub(pattern, changed, self.text).split())
 
-    def splice(self, span: tuple[int, int], text: str) -> None:
-        """Put `text` in the place of the characters of `span`."""
-        self.text = " ".join(f"{self.text[: span[0]]} {text} {self.text[span[1] :]}".split())
-
     def take(self, pattern: re.Pattern[str] | str, place: str = NOUN_PLACE) -> tuple[re.Match[str], ...]:
         """Take every match out of the text; `place` is left where it stood."""
-        taken: list[re.Match[str]] = []
-
-        def keep(match: re.Match[str]) -> str:
-            taken.append(match)
-            return place
-
-        self.replace(pattern, keep)
-        return tuple(taken)
+        taken = tuple(re.finditer(pattern, self.text))
+        self.replace(pattern, lambda _: place)
+        return taken
 
 
-# What a question names to have its price found: "the burger and 2 sodas", "the total".
-
-PriceOf = Callable[[Thing], Amount]
 _MAX_NAME_WORDS = 6
 _HAD = r"(?:have |just )?(?:had|ordered|ate|drank|bought|took|chose|picked|got)"
 _END = r"(?: (?:in total|together|altogether|all together|combined))?(?= \?| \.|$)"
@@ -82,38 +65,29 @@ _THINGS = r"(?P<things>[^.?!;]+?)"
 _PLACES = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"\b(?P<had>i|we) {_HAD} {_THINGS}{_BEFORE_QUESTION}",
+        rf"(?P<had>\b(?:i|we) {_HAD} ){_THINGS}{_BEFORE_QUESTION}",
         rf"\bhow much (?:is|are|was|were|for) {_THINGS}(?: cost)?{_END}",
-        rf"\bhow much (?:do|does|did|would|will|should) {_THINGS} (?:cost|come to|be|add up to){_END}",
-        rf"\bwhat (?:do|does|did|would|will) {_THINGS} (?:cost|come to|add up to){_END}",
+        rf"\b(?:how much|what) (?:do|does|did|would|will) {_THINGS} (?:cost|come to|add up to){_END}",
         rf"\b(?:owe|pay|paid) for {_THINGS}{_END}",
-        rf"\b(?:price|cost|sum|total)s? (?:of|for) (?!#|~){_THINGS}{_END}",
-        rf"#p\d+ (?:tip )?(?:on|of|off) (?!#|~){_THINGS}{_END}",
+        rf"(?:\b(?:price|cost|sum|total)s? (?:of|for)|#p\d+ (?:tip )?(?:on|of|off)) (?!#|~){_THINGS}{_END}",
     )
 )
 # What a name can have though it changes a calculation: the document must have it too.
 _NAMING = frozenset(
-    """
-    first second third fourth fifth sixth eighth tenth extra additional double triple quarter up free cover down cut
-    child children kid kids adult adults baby infant senior seniors student students surcharge fee fees rate
-    """.split()
+    "first second third fourth fifth sixth eighth tenth extra additional double triple quarter up free cover down cut "
+    "child children kid kids adult adults baby infant senior seniors student students surcharge fee fees rate".split()
 )
 _NO_NAME = (CHANGING - _NAMING) | frozenset(
     """
-    i we me us you it they he she him her them that this these those who what when where how why is are was were be
-    do does did pay paid pays cost costs should would could can will must have had has an the total bill price prices
-    one each everything anything something nothing stuff things thing lot lots or my our your their his half sum balance
-    tax tip subtotal service cash card change deposit and
+    i we me us you it they he she him her them that this these those who what when where how why is are was were be do
+    does did pay paid pays cost costs should would could can will must have had has an the total bill price prices one
+    each everything anything something nothing stuff things thing lot lots or my our your their his half sum balance tax
+    tip subtotal service cash card change deposit and
     """.split()
 )
-_NO_THINGS = frozenset("day time date night trip meal bill name type kind share order food drinks everyone all".split())
-_PAPERS = (
-    "receipt|bill|invoice|document|file|pdf|menu|ticket|statement|folio|confirmation|quote|check|order|slip|attachment"
-)
-_OTHER_NAMES = {
-    "bill": "total", "total bill": "total", "check": "total", "tab": "total", "total amount": "total",
-    "sub-total": "subtotal", "sub total": "subtotal",
-}  # fmt: skip
+_NO_THINGS = frozenset("day time date night trip meal name type kind share order food drinks everyone all".split())
+_PAPERS = "receipt|bill|invoice|document|file|pdf|menu|ticket|statement|folio|check|order|attachment"
+_OTHER_NAMES = dict.fromkeys(("bill", "total bill", "check", "tab", "total amount"), "total")
 _SUMMED = re.compile(
     r"\b(?:the|our|my|this|its) (?:whole |entire |full |final |overall )?"
     rf"(?P<sum>{'|'.join(sorted((*SUMS, *_OTHER_NAMES), key=len, reverse=True))})(?: (?:amount|price|cost))?"
@@ -122,37 +96,31 @@ _SUMMED = re.compile(
 )
 
 
-def mark_things(draft: Draft, price_of: PriceOf) -> int:
-    """Replace the list of things whose prices are asked for by one amount; how many there are.
+def mark_things(draft: Draft, price_of: Callable[[Thing], Amount]) -> None:
+    """Replace the things whose prices are asked for ("the burger and 2 sodas", "the total") by their amount.
 
     A question that brings amounts of its own isn't about the prices in a document.
     """
-    for pattern in () if draft.has_money else _PLACES:
+    if "#m" in draft.text:
+        return
+    listed = 0
+    for pattern in _PLACES:
         found = pattern.search(draft.text)
         things = _read_things(found["things"], draft) if found else None
-        if found is None or things is None:
-            continue
-        mark = draft.add(add([price_of(thing) for thing in things]))
-        start = found.start() if "had" in pattern.groupindex else found.start("things")
-        draft.splice((start, found.end("things")), mark)
-        return len(things)
-    return 0
-
-
-def mark_sums(draft: Draft, price_of: PriceOf) -> None:
-    """Replace "the total", "the tax on the receipt"; not where the question brings its own amount."""
-
-    def change(found: re.Match[str]) -> str:
-        return draft.add(price_of(Thing(name=_OTHER_NAMES.get(found["sum"], found["sum"]))))
-
-    if not draft.has_money:
-        draft.replace(_SUMMED, change)
-
-
-def names_other_amount(draft: Draft, *, listed: int) -> bool:
-    """Whether a document's amount is spoken of beside listed things: "the total" of several things is theirs."""
+        if found is not None and things is not None:
+            listed = len(things)
+            start = found.start() if "had" in found.groupdict() else found.start("things")
+            mark = draft.add(add([price_of(thing) for thing in things]))
+            draft.text = " ".join(f"{draft.text[:start]} {mark} {draft.text[found.end('things') :]}".split())
+            break
     named = {found[0].strip() for found in _SUMMED.finditer(draft.text)}
-    return bool(named - {"the total"}) or (bool(named) and listed == 1 and "#p" not in draft.text)
+    # "The total" of several things is theirs.
+    if listed and (named - {"the total"} or (named and listed == 1 and "#p" not in draft.text)):
+        raise NotSure("it speaks of things and of another amount of the document")
+    if not listed:
+        draft.replace(
+            _SUMMED, lambda found: draft.add(price_of(Thing(name=_OTHER_NAMES.get(found["sum"], found["sum"]))))
+        )
 
 
 def _read_things(text: str, draft: Draft) -> tuple[Thing, ...] | None:
@@ -169,13 +137,11 @@ def _read_thing(text: str, draft: Draft) -> Thing | None:
         r"(?:(?P<mark>#n\d+)(?: of)?(?: the)?|(?P<article>a|an)|the|my|our)? ?(?P<name>[a-z].*)", text.strip()
     )
     words = found["name"].split() if found else []
-    if found is None or len(words) > _MAX_NAME_WORDS or any(one in _NO_NAME or {"#", "~"} & set(one) for one in words):
+    if found is None or len(words) > _MAX_NAME_WORDS or set(words) <= _NO_THINGS:
         return None
-    if set(words) <= _NO_THINGS:
+    if any(word in _NO_NAME or {"#", "~"} & set(word) for word in words):
         return None
-    if not found["mark"]:
-        return Thing(name=found["name"], count=1 if found["article"] else None)
-    count = draft.number(found["mark"])
+    count = draft.number(found["mark"]) if found["mark"] else Decimal(1)
     if count != count.to_integral_value() or count <= 0:
         raise NotSure(f"'{count}' is no number of things")
-    return Thing(name=found["name"], count=int(count))
+    return Thing(name=found["name"], count=int(count) if found["mark"] or found["article"] else None)

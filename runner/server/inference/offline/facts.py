@@ -1,4 +1,4 @@
-"""The line that answers: one that says just what is asked, in the question's own words, and is the only one that does."""
+"""The line that answers: it says just what is asked, in the question's own words, and is the only one that does."""
 
 from __future__ import annotations
 
@@ -32,10 +32,8 @@ _DAY = re.compile(
     r"|\b\d{4}-\d\d-\d\d\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b"
 )
 # Verbs of what happens at a time, in the present: "it opened" tells nothing of when it opens.
-_EVENTS = {
-    word: root(word)
-    for word in "leave leaves depart departs arrive arrives open opens close closes start starts begin begins end ends".split()
-}
+_PRESENT = "leave leaves depart departs arrive arrives open opens close closes start starts begin begins end ends"
+_EVENTS = {word: root(word) for word in _PRESENT.split()}
 _ASKS_TIME = re.compile(
     r"(?:(?:at )?(?P<time>what time)|(?P<any>when)|(?:on )?(?:what|which) (?P<day>date|day)) (?:do|does) (?P<about>.+)"
 )
@@ -47,7 +45,7 @@ _ASKS_THING = re.compile(
 # Words that a sentence may have beside those of the question without saying something else.
 _PLAIN = frozenset("the a an your our its at on in from to and is are of this".split())
 _SPOT = re.compile(
-    r"\b(?:from|at|in) (?:the )?(?:platform|gate|bay|terminal|quay|pier|track|stop|hall) [\dA-Z]{1,4}\b(?: of the [a-z ]+)?"
+    r"\b(?:from|at|in) (?:the )?(?:platform|gate|bay|terminal|quay|pier|track) [\dA-Z]{1,4}\b(?: of the [a-z ]+)?"
 )
 _MEASURE = re.compile(
     r"\b(?:of )?(?:up to )?\d+(?:[.,]\d+)? ?(?:kg|g|cm|m|km|l|lb|lbs|pounds|litres|liters)\b", re.IGNORECASE
@@ -140,14 +138,8 @@ def _tell(asked: _Asked, line: Line) -> Iterator[tuple[str, str]]:
 def _may_tell(asked: _Asked, text: str) -> bool:
     """Whether a line has something to say on what is asked, even if it isn't clear that it answers."""
     roots = read_roots(text)
-    if asked.tells == "is":
-        return (
-            asked.roots <= roots
-            and ":" not in text
-            and re.search(r"\b(?:is|are|now|changed|moved)\b.*\d", text) is not None
-        )
-    if asked.tells == "count":
-        return asked.roots <= roots and re.search(r"\d", words_to_digits(text)) is not None
+    if asked.tells in {"is", "count"}:
+        return asked.roots - {"number"} <= roots and re.search(r"\d", words_to_digits(text)) is not None
     event = asked.roots & set(_EVENTS.values())
     speaks_of_it = asked.roots <= roots or (event <= roots and _PRONOUN.search(text) is not None)
     return speaks_of_it and bool(find_times(text))

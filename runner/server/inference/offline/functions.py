@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ import regex
 
 from runner.json_schema import PATTERN_TIMEOUT_S, check_schema, find_mismatch
 from runner.server.inference import Answer, FunctionRequest, OfferedFunction, ToolOutcome, UseTools
-from runner.server.inference.offline.numbers import CODES, SYMBOLS, read_shape
+from runner.server.inference.offline.numbers import CODES, NUMBER, SYMBOLS, parse_number
 from runner.server.inference.offline.question import NotSure, Question
 from runner.server.inference.offline.words import (
     CHANGING,
@@ -59,7 +59,7 @@ def answer(question: Question) -> UseTools | Answer | None:
         return None
     offered = [(function, _read_parameters(function)) for function in question.scene.functions]
     readings = [
-        (function, parameters, _read_values(text, {choice for one in parameters for choice in one.choices}))
+        (function, parameters, _read_values(text, {choice for one in parameters for choice in one.choices or ()}))
         for function, parameters in offered
     ]
     fitting = [one for one in readings if _speaks_of(*one)]
@@ -80,16 +80,13 @@ def _speaks_of(function: OfferedFunction, parameters: Sequence[_Parameter], read
 
     What is said that the function doesn't do is not known of it.
     """
-    name = [root(word) for word in read_words(_spaced(function.name))]
-    asked = [root(word) for word in reading.words]
-    if not name or not asked:
-        return False
+    name, asked = [root(word) for word in read_words(_spaced(function.name))], [root(word) for word in reading[0]]
     sentences = re.split(r"(?<=[.;!?])\s+", function.description)
     said = " ".join((_spaced(function.name), *(one for one in sentences if not _is_negated(one))))
     known = {*_STRUCTURE, *read_roots(said), "currency"}.union(*(one.roots for one in parameters))
-    told = {*asked, *(("currency",) if any(one.kind == "currency" for one in reading.values) else ())}
-    telling = {word for word in name if word not in _GETTING and word not in _STRUCTURE} or {name[0]}
-    return telling <= told <= known and _requests(asked, name, telling)
+    told = {*asked, *("currency" for one in reading[1] if one.kind == "currency")}
+    telling = {word for word in name if word not in _STRUCTURE} or set(name[:1])
+    return bool(name and asked) and telling <= told <= known and _requests(asked, name, telling)
 
 
 def _requests(asked: list[str], name: list[str], telling: set[str]) -> bool:
@@ -104,39 +101,30 @@ def _requests(asked: list[str], name: list[str], telling: set[str]) -> bool:
 
 # The values that a question names.
 
-# What stands for one currency alone: "$" and "pounds" do not.
-_CURRENCY_OF = {
-    "€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "₪": "ILS", "₺": "TRY", "zł": "PLN", "US$": "USD", "A$": "AUD",
-    "C$": "CAD", **{code: code for code in CODES if code != "RM"},
-}  # fmt: skip
+_CURRENCY_OF = {"€": "EUR", "£": "GBP"}
+"""What stands for one currency alone: "$" and "pounds" do not."""
 _NO_NAME = (
     "I|January|February|March|April|May|June|July|August|September|October|November|December"
     "|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
 )
 _CAPITALISED = rf"(?!(?:{_NO_NAME})\b)[^\W\d_a-z](?:[^\W\d_A-Z]|')[\w'-]*"
-_KINDS = {
-    "quote": r'"([^"]{1,200})"',
-    "date": r"\b(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))\b",
-    "currency": rf"(?<![\d.,])(?<![\d.,] )\b({'|'.join(CODES)})\b(?! ?\d)",
-    "identifier": rf"\b((?!(?:{'|'.join(CODES)}|\d+)\b)(?=[A-Z0-9-]*[A-Z])(?:[A-Z0-9]+-)*[A-Z0-9]{{3,}}(?:-[A-Z0-9]+)*)\b",
-    # A capital, then a small letter: what is all in capitals is an identifier or a code.
-    "name": rf"(?<=[\w,] )({_CAPITALISED}(?: {_CAPITALISED})*)",
-}
-_UNCLEAR = "it has a number that can be read in several ways"
-# Characters for private use stand for values while a question is read.
-_FIRST_PLACE = 0xE000
-_PLACE = re.compile(r"[\ue000-\uf8ff]")
-_BESIDE = rf"\w\s.,;:?!()&\"\ue000-\uf8ff{''.join(one for one in SYMBOLS if len(one) == 1)}"
-# What else stands beside a number changes it ("-5", "~3", "≥3", "20°"), unless it groups digits or joins words.
-_SIGNED = re.compile(rf"(?:[^{_BESIDE}'’]|(?<!\d)['’])\s*[.,]?\d|\d\s*[^{_BESIDE}%'’-]")
-_TOKEN = re.compile(rf"{_PLACE.pattern}|#[mnpu]\d*|[^\W_]+(?:['-][^\W_]+)*")
+_TOKEN = re.compile(
+    r"\0(?P<choice>[^\0]+)\0"
+    r'|"(?P<quote>[^"]{1,200})"'
+    r"|\b(?P<date>\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))\b"
+    rf"|(?P<symbol>[€£])?(?<![\w.,])(?P<number>{NUMBER})(?!\w)(?P<percent>\s?%)?"
+    r"|\b(?P<code>(?=[A-Z0-9-]*[A-Z])(?:[A-Z0-9]+-)*[A-Z0-9]{3,}(?:-[A-Z0-9]+)*)\b"
+    # A capital, then a small letter: what is all in capitals is a code.
+    rf"|(?<=[\w,] )(?P<name>{_CAPITALISED}(?: {_CAPITALISED})*)"
+    r"|(?P<word>[^\W_]+(?:['-][^\W_]+)*)|(?P<other>[^\s,.;:?!()&])"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Value:
     """A value with the word before it ("from") and the root of the word after it ("night"); "" where there is none.
 
-    `kind` is n for a number, p for a percentage, choice, or one of `_KINDS`.
+    `kind` is choice, quote, date, number, percent, currency, code or name.
     """
 
     kind: str
@@ -145,51 +133,43 @@ class _Value:
     after: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
-    """A question as its values and the words around them; `problem` says why some value can't be told."""
-
-    words: tuple[str, ...]
-    values: tuple[_Value, ...]
-    problem: str = ""
+_Reading = tuple[tuple[str, ...], list[_Value], str]
+"""A question as the words around its values, the values, and why some value can't be told."""
 
 
 def _read_values(question: str, choices: Iterable[str]) -> _Reading:
-    """The values of a question; `choices` are words that count as values wherever they stand."""
-    places: list[tuple[str, str]] = []
-
-    def keep(kind: str, text: str | None = None) -> Callable[[re.Match[str]], str]:
-        def replace(found: re.Match[str]) -> str:
-            places.append((kind, text or found[1]))
-            return f" {chr(_FIRST_PLACE + len(places) - 1)} "
-
-        return replace
-
-    text = re.sub(r"\beuros\b", "EUR", re.sub(r"[“”]", '"', _PLACE.sub(" ", question)))
-    for kind, pattern in _KINDS.items():
-        text = re.sub(pattern, keep(kind), text)
-        for choice in sorted(choices, key=len, reverse=True) if kind == "date" else ():
-            # A short code, as IS for Iceland, is no word in small letters.
-            flags = re.NOFLAG if choice.isupper() and len(choice) <= len("EUR") else re.IGNORECASE
-            text = re.sub(rf"(?<!\w){re.escape(choice)}(?!\w)", keep("choice", choice), text, flags=flags)
-    shape = read_shape(prepare(text))
-    tokens = _TOKEN.findall(shape.text)
+    """`choices` are words that count as values wherever they stand."""
+    pieces = re.split(r'("[^"]*")', re.sub(r"[“”]", '"', question))
+    text = "".join(piece if piece.startswith('"') else prepare(piece) for piece in pieces)
+    text = re.sub(r"\beuros\b", "EUR", text)
+    for choice in sorted(choices, key=len, reverse=True):
+        # A short code, as IS for Iceland, is no word in small letters.
+        flags = re.NOFLAG if choice.isupper() and len(choice) <= len("EUR") else re.IGNORECASE
+        pattern = re.compile(rf"(?<![\w\0]){re.escape(choice)}(?![\w\0])", flags)
+        text = f"\0{choice}\0".join(pattern.split(text))
+    tokens = list(_TOKEN.finditer(text))
+    texts = ["", *(token[0].lower() for token in tokens), ""]
     values: list[_Value] = []
-    problem = _UNCLEAR if _SIGNED.search(text) or "#u" in tokens else ""
-    for before, token, after in zip(["", *tokens], tokens, [*map(root, tokens[1:]), ""], strict=False):
-        if token[0] == "#" and token != "#u":
-            number = shape.quantities[int(token[2:])]
-            kind = "p" if number.kind == "p" else "n"
-            values.append(_Value(kind=kind, value=number.value, before=before, after=after))
-            if number.currency in _CURRENCY_OF:
-                values.append(_Value(kind="currency", value=_CURRENCY_OF[number.currency]))
-            elif number.currency:
-                problem = problem or f"'{number.currency}' can stand for several currencies"
-        elif _PLACE.fullmatch(token):
-            kind, value = places[ord(token) - _FIRST_PLACE]
-            values.append(_Value(kind=kind, value=value, before=before, after=after))
-    words = tuple(token for token in tokens if token[0] != "#" and not _PLACE.fullmatch(token))
-    return _Reading(words=words, values=tuple(values), problem=problem)
+    problem = "it has a sign that can be read in several ways" if re.search(r"[#~^\0]", question) else ""
+    for index, token in enumerate(tokens):
+        around = {"before": texts[index], "after": root(texts[index + 2])}
+        if token["number"]:
+            number = parse_number(token["number"])
+            if number is None:
+                problem = "it has a number that can be read in several ways"
+            else:
+                values.append(_Value(kind="percent" if token["percent"] else "number", value=number, **around))
+            if token["symbol"]:
+                values.append(_Value(kind="currency", value=_CURRENCY_OF[token["symbol"]]))
+        elif token["other"]:
+            # What stands beside a number may change it ("-5", "20°").
+            several = "currencies" if token["other"] in SYMBOLS else "things"
+            problem = f"'{token['other']}' can stand for several {several}"
+        elif not token["word"]:
+            kind = str(token.lastgroup)
+            kind = "currency" if kind == "code" and token["code"] in CODES else kind
+            values.append(_Value(kind=kind, value=token[str(token.lastgroup)], **around))
+    return tuple(token["word"].lower() for token in tokens if token["word"]), values, problem
 
 
 # Which value is which argument.
@@ -208,46 +188,45 @@ _NO_NAMES = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parameter:
-    """One argument of a function; `words` are those of its name, `roots` those of its name and description."""
+    """One argument of a function; `words` are those of its name, `roots` those of its name and description.
+
+    `type` is its one JSON type beside null, "" if there are several; `choices` is None where it is no enum.
+    """
 
     name: str
     schema: Mapping[str, object]
     is_required: bool
+    type: str
+    choices: tuple[str, ...] | None
     words: frozenset[str]
+    name_roots: frozenset[str]
     roots: frozenset[str]
-
-    @property
-    def name_roots(self) -> frozenset[str]:
-        return frozenset(root(word) for word in self.words)
-
-    @property
-    def type(self) -> str:
-        """The one JSON type beside null; "" if there is none, or several."""
-        written = self.schema.get("type", "")
-        types = [one for one in (written if isinstance(written, list) else [written]) if one != "null"]
-        return str(types[0]) if len(types) == 1 else ""
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        written = self.schema.get("enum")
-        return tuple(one for one in written if isinstance(one, str)) if isinstance(written, list) else ()
 
 
 def _read_parameters(function: OfferedFunction) -> list[_Parameter]:
     """Those that must be filled come first: where one can't be, that shows at once."""
     properties, required = function.parameters.get("properties"), function.parameters.get("required")
     found = [
-        _Parameter(
-            name=name,
-            schema=schema,
-            is_required=isinstance(required, list) and name in required,
-            words=frozenset(read_words(_spaced(name))),
-            roots=read_roots(f"{_spaced(name)} {schema.get('title', '')} {schema.get('description', '')}"),
-        )
+        _read_parameter(name, schema, is_required=isinstance(required, list) and name in required)
         for name, schema in (properties.items() if isinstance(properties, Mapping) else ())
         if isinstance(schema, Mapping)
     ]
     return sorted(found, key=lambda one: not one.is_required)
+
+
+def _read_parameter(name: str, schema: Mapping[str, object], *, is_required: bool) -> _Parameter:
+    written, choices = schema.get("type", ""), schema.get("enum")
+    types = [one for one in (written if isinstance(written, list) else [written]) if one != "null"]
+    return _Parameter(
+        name=name,
+        schema=schema,
+        is_required=is_required,
+        type=str(types[0]) if len(types) == 1 else "",
+        choices=tuple(one for one in choices if isinstance(one, str)) if isinstance(choices, list) else None,
+        words=frozenset(read_words(_spaced(name))),
+        name_roots=read_roots(_spaced(name)),
+        roots=read_roots(f"{_spaced(name)} {schema.get('title', '')} {schema.get('description', '')}"),
+    )
 
 
 def _spaced(name: str) -> str:
@@ -257,20 +236,21 @@ def _spaced(name: str) -> str:
 
 def _fill_arguments(function: OfferedFunction, parameters: list[_Parameter], reading: _Reading) -> Mapping[str, object]:
     """The arguments of a call. Raises NotSure where one is missing, a value is left over, or there are several ways."""
-    if reading.problem:
-        raise NotSure(reading.problem)
-    if len(reading.values) > min(len(parameters), _MOST_VALUES) or len(parameters) > _MOST_PARAMETERS:
+    words, values, problem = reading
+    if problem:
+        raise NotSure(problem)
+    if len(values) > min(len(parameters), _MOST_VALUES) or len(parameters) > _MOST_PARAMETERS:
         raise NotSure(f"it says more than the function {function.name} takes, or that takes very much")
-    ways = _assign(reading.values, parameters)
+    ways = _assign(values, parameters)
     way = next(ways, None)
     if way is None:
-        unsaid = [one.name for one in parameters if one.is_required and not _fitting(reading.values, one, parameters)]
+        unsaid = [one.name for one in parameters if one.is_required and not _fitting(values, one, parameters)]
         lack = f"it does not say '{unsaid[0]}', which" if unsaid else "what it says does not fit what"
         raise NotSure(f"{lack} the function {function.name} needs")
     if next(ways, None) is not None:
         raise NotSure(f"it does not say which value is which for the function {function.name}")
     # "In a year" speaks of an argument and gives it no value.
-    said = {root(word) for word in reading.words} - PREPOSITIONS - read_roots(_spaced(function.name))
+    said = {root(word) for word in words} - PREPOSITIONS - read_roots(_spaced(function.name))
     for parameter, value in zip(parameters, way, strict=True):
         if value is None and parameter.name_roots & said:
             raise NotSure(f"it speaks of '{parameter.name}' and gives the function {function.name} none")
@@ -325,7 +305,7 @@ def _fitting(values: Sequence[_Value], parameter: _Parameter, others: Sequence[_
 def _takes_number(value: _Value, number: Decimal, parameter: _Parameter, others: Sequence[_Parameter]) -> bool:
     if parameter.type != "number" and not (parameter.type == "integer" and number == number.to_integral_value()):
         return False
-    if (value.kind == "p") != bool({"percent", "percentage"} & parameter.roots):
+    if (value.kind == "percent") != bool({"percent", "percentage"} & parameter.roots):
         return False
     # "Raised to 20" is not "raised by 20"; "in 5 years" is not the year 5.
     is_time = value.after in {"year", "month", "week", "day", "hour", "minute"} & parameter.words
@@ -336,7 +316,7 @@ def _takes_number(value: _Value, number: Decimal, parameter: _Parameter, others:
 
 
 def _takes_text(value: _Value, text: str, parameter: _Parameter) -> bool:
-    if "enum" in parameter.schema:
+    if parameter.choices is not None:
         # "The first bag" needs not be one of first class.
         is_said = text.lower() not in CHANGING or value.before in PREPOSITIONS or value.after in parameter.name_roots
         return text in parameter.choices and is_said

@@ -29,8 +29,8 @@ _REQUESTS = re.compile(
 _CORRECTS = re.compile(r"\b(?:actually|correction|instead|changed|now|sorry|new|no longer|i meant)\b", re.IGNORECASE)
 _OTHERS = re.compile(r"\b(?:his|her|their|he|she|they)\b|\w's\b", re.IGNORECASE)
 _SAID = re.compile(
-    r"\b(?:did|have) (?:i|we) (?:say|said|tell you|told you|mention|mentioned)\b|\b(?:i|we) (?:said|told you|mentioned)\b"
-    r"|\bdo you remember\b|\bremind me\b"
+    r"\b(?:did|have) (?:i|we) (?:say|said|tell you|told you|mention|mentioned)\b"
+    r"|\b(?:i|we) (?:said|told you|mentioned)\b|\bdo you remember\b|\bremind me\b"
 )
 _RECALLS = re.compile(
     r"(?:and |so |but )*(?P<asks>what time|what|where|when|who|which)\b(?! if\b)(?=.*\b(?:my|our|i|we|us|me)\b)"
@@ -110,6 +110,8 @@ def _tells(statement: Statement, asked: str, roots: set[str], asks: str) -> bool
     """Whether a statement has all words of the question, speaks of the same people, and denies no more."""
     told = prepare(statement.text)
     if not roots <= read_roots(told):
+        return False
+    if {"old", "former", "previous"} & (set(read_words(told)) - set(read_words(asked))):
         return False
     others = {word.lower() for word in _OTHERS.findall(told)} - {word.lower() for word in _OTHERS.findall(asked)}
     denied = NEGATIONS & (set(read_words(told)) ^ set(read_words(asked)))

@@ -33,8 +33,8 @@ _UNUSABLE = re.compile(
     r"|\b(?=[\w-]*\d)(?=[\w-]*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*\b",
     re.IGNORECASE,
 )
-# What can't be trusted in an amount that a document writes: a raised digit ("$23⁷⁵", "$320¹"), or one that an extraction
-# has put behind it ("$3201", "23.751", "$23 75").
+# What can't be trusted in an amount that a document writes: a raised digit ("$23⁷⁵", "$320¹"), or one that an
+# extraction has put behind it ("$3201", "23.751", "$23 75").
 _DOUBTFUL = re.compile(
     r"\d[⁰¹²³⁴-⁹₀-₉]|[⁰¹²³⁴-⁹]\d"
     rf"|{CURRENCY}\s?(?:\d{{4,}}(?![\d.,'’]*[.,]\d\d(?!\d))|[\d.,'’]*\d[.,]\d(?:\d\d\d+|(?!\d))"

@@ -1,4 +1,4 @@
-"""Lines of documents that end in a price: what they name, how many, what one costs; and the one that a question names."""
+"""Lines of documents that end in a price: what they name, how many, what one costs; and the one that is asked for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from runner.server.inference.offline.arithmetic import Amount, Currency, given, plain
+from runner.server.inference.offline.arithmetic import UNKNOWN, Amount, Currency, given, plain
 from runner.server.inference.offline.documents import Document, Line, by_tier
 from runner.server.inference.offline.numbers import CODES, CURRENCY, NUMBER, has_doubtful_amount, parse_number
 from runner.server.inference.offline.question import NotSure
@@ -44,17 +44,14 @@ _TIME_OF_DAY = re.compile(r"\b(?:from|at|until|till|to|by|between|and|open|opens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedLine:
-    """A line with a price: `amount` for `count` things, `unit_price` for one.
-
-    `addition` is the next line where it adds to this one ("+ cheese 2.00").
-    """
+    """A line with a price: `amount` for `count` things, `unit_price` for one; `is_added_to` by the next line."""
 
     name: str
     text: str
     amount: Decimal
     currency: Currency
     heading: str
-    addition: str
+    is_added_to: bool
     count: int | None
     unit_price: Decimal
 
@@ -103,7 +100,7 @@ def _read_line(line: Line, match: re.Match[str], below: str) -> PricedLine | Non
             text=written.upper() if written.upper() in CODES else written, leads=bool(match["before"]) or not written
         ),
         heading=line.heading,
-        addition=below if below.startswith(("+", "w/", ">")) or below.lower().startswith(("add ", "extra ")) else "",
+        is_added_to=below.lower().startswith(("+", "w/", ">", "add ", "extra ")),
         count=count,
         unit_price=unit_price,
     )
@@ -186,7 +183,7 @@ def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLin
         return
     if any(one.amount < 0 or _LOWERING & one.stems for one in lines):
         raise NotSure("the document takes something off its prices")
-    if line.addition:
+    if line.is_added_to:
         raise NotSure(f"the line of '{thing.name}' has extras listed under it")
     if (CHANGING - {"fees", "rate"}) & set(read_words(line.heading)):
         raise NotSure(f"the line of '{thing.name}' stands under '{line.heading}'")
@@ -197,7 +194,7 @@ def _find_currency(line: PricedLine, lines: Sequence[PricedLine]) -> Currency:
     found = {one.currency.text: one.currency for one in ([line] if line.currency.text else lines) if one.currency.text}
     if len(found) > 1:
         raise NotSure("the document has several currencies")
-    return next(iter(found.values()), Currency(text=""))
+    return next(iter(found.values()), UNKNOWN)
 
 
 def _price(thing: Thing, line: PricedLine, currency: Currency, *, copies: int) -> Amount:

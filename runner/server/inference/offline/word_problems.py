@@ -1,4 +1,4 @@
-"""Word problems: every number gets a part to play, every other word is one that can't change the result; or a decline."""
+"""Word problems: every number has a part to play, and no other word can change the result; or they are declined."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ _CUES = (
     (Sense.SPLIT, r"\b(?:everyone(?: of us)?|everybody|my share)\b"),
     (
         Sense.UNIT,
-        r"\bhow much (?:is|does|was) (?:#n\d+|a single|a|each) (?!(?:pay|owe|person|friend|of|one|get|cost)\b)(?P<one>[a-z]+)(?= \?| cost)",
+        r"\bhow much (?:is|does|was) (?:#n\d+|a single|a|each) (?!(?:pay|owe|person|friend|of|one|get|cost)\b)"
+        r"(?P<one>[a-z]+)(?= \?| cost)",
     ),
     (Sense.UNIT, r"\b(?:the )?(?:average )?(?:cost |price |rate )?(?:(?:is|was) (?:it|that) )?per (?P<per>[a-z]+)\b"),
 )
@@ -37,12 +38,13 @@ _CUES = (
 _SHARING = r"\b(?:split(?:ting)?|divided?|shared?(?: in)?)\b"
 _ASKS_AMOUNT = re.compile(r"\b(?:how much|what|total|altogether|sum|split|divide|calculate|share)\b")
 _ASKS_PART = re.compile(
+    r"\bhow much (?:of an? |of the )?(?:tip|tax|vat|gratuity|discount|interest|service)\b|"
     r"\b(?:what|how much) (?:is|was|are|would|will|should|do|does)(?: (?:a|an|the|be|i|we|my|our|it))* "
     r"(?:#p\d+|tip|leave|tax)\b"
 )
 _PAYERS = re.compile(
-    r"\b(?P<who>[a-z]+) (?:have |has |had )?(?:already )?(?:paid|pays?|spent|spends?|owes?|bought|buys|gave|put|have|has"
-    r"|had|brought)\b"
+    r"\b(?P<who>[a-z]+) (?:have |has |had )?(?:already )?(?:paid|pays?|spent|spends?|owes?|bought|buys|gave|put"
+    r"|have|has|had|brought)\b"
 )
 _NO_PAYERS = frozenset(
     "to should must will would can could shall do does did and or that which it each people all us both how much not "
@@ -63,8 +65,8 @@ _REST = (
 PERSON_CHANGES = (
     (
         re.compile(
-            rf"{_SUBJECT}(?P<n>#n\d+) {_US} (?:(?:do|does|can|will|are|is|did) not (?:pay|come|join|participate|going|coming"
-            rf"|paying|joining)|drops? out){_REST}"
+            rf"{_SUBJECT}(?P<n>#n\d+) {_US} (?:(?:do|does|can|will|are|is|did) not (?:pay|come|join|going|coming|paying"
+            rf"|joining)|drops? out){_REST}"
         ),
         -1,
     ),
@@ -97,12 +99,15 @@ def read_problem(draft: Draft, original: str, people: Decimal | None) -> Calcula
     if not _ASKS_AMOUNT.search(draft.text) or not re.search(r"#[mp]\d", draft.text):
         return None
     _refuse_lookalikes(draft.text, original)
+    names_people = "#n" in re.split(r" [.!;?] ", draft.text.rstrip(" ?.!"))[-1]
     unit_cue = draft.take(_CUES[5][1], CUE_PLACE)
     parts = _read_parts(draft)
     sense, unit = _read_sense(draft, stem(unit_cue[0]["one"]) if unit_cue else "")
     _refuse_other_words(draft, original)
     if sense is Sense.UNIT:
         return _unit_price(parts, unit)
+    # Of several amounts, some may be shared by some.
+    _only(sense is not Sense.SPLIT or len(parts.amounts) == 1 or names_people)
     if sense is Sense.LEFT:
         _only(len(parts.funds) == 1 and not (parts.percents or parts.people))
         return Calculation(amount=parts.funds[0].minus(_spent(parts)), sense=sense, is_positive=True)
@@ -125,8 +130,14 @@ def _read_parts(draft: Draft) -> _Parts:
     """Take every number out of the draft's text into its part."""
     amounts, people, counts = list[Amount](), list[Decimal](), list[tuple[Decimal, str]]()
     link = r"(?:, )?(?:(?:that|which) )?(?:at|for|costing|cost|priced at|are|is|were|was) "
-    for found in draft.take(rf"(#n\d+) (?:{_FREE} ){{1,3}}?(?:{link}(#m\d+) {_EACH}|at (#m\d+)(?! (?:each|for|in)))"):
-        amounts.append(draft.amount(found[2] or found[6]).times(plain(draft.number(found[1]))))
+    product = (
+        rf"(#n\d+) (?P<noun>(?:{_FREE} ){{1,3}}?)"
+        rf"(?:{link}(?P<m>#m\d+) {_EACH}|at (?P<all>#m\d+)(?! (?:each|for|in|per|an?)\b| /))"
+    )
+    for found in draft.take(product):
+        unit = found["per"] or found["slash"] or found["unit"]
+        _only(not unit or stem(unit) in {stem(word) for word in found["noun"].split()})
+        amounts.append(draft.amount(found["m"] or found["all"]).times(plain(draft.number(found[1]))))
     rates = [
         (draft.amount(found[1]), stem(found["per"] or found["slash"] or found["unit"] or ""))
         for found in draft.take(rf"(#m\d+) {_EACH}")
@@ -156,7 +167,7 @@ _CUT = (
 )
 _FUNDS = (
     r"\bbudget (?:of|is|was) (#m\d+)",
-    r"\b(?:i|we) (?:only )?(?:have|had|brought|start with|started with|pay with|paid with) (?:a )?(#m\d+)(?: bill| note)?",
+    r"\b(?:i|we) (?:only )?(?:have|had|brought|start with|pay with|paid with) (?:a )?(#m\d+)(?: bill| note)?",
     r"\bof (#m\d+)(?= (?:is|do|will|would|have|if|after|\?))",
 )
 _PEOPLE = (
@@ -204,6 +215,8 @@ def _read_sense(draft: Draft, unit: str) -> tuple[Sense, str]:
             unit = next((stem(value) for value in found.groupdict().values() if value), unit)
     start = _question_start(draft)
     asks_share = start == 0 or re.search(r"\b(?:pay|owe|contribute)\b", draft.text[start:])
+    if asks_share and start and Sense.SPLIT not in senses and not re.search(r"\bi\b", draft.text[start:]):
+        asks_share = None
     for found in draft.take(_SHARING, CUE_PLACE):
         if Sense.SPLIT not in senses and not asks_share and found.end() <= start:
             raise NotSure("it does not say what is asked of the shares")
