@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from enum import Enum
 
 from text_to_num import alpha2digit  # type: ignore[import-untyped]  # the package has no type hints
 
@@ -14,21 +13,19 @@ SYMBOLS = ("US$", "A$", "C$", "$", "€", "£", "¥", "₹", "₩", "₪", "₺"
 CODES = tuple(
     "USD EUR GBP CHF JPY CAD AUD NZD SEK NOK DKK PLN CZK HUF INR CNY KRW THB MXN BRL ZAR SGD HKD MYR RM".split()
 )
-WORDS = {
+_WORDS = {
     "dollar": "$", "dollars": "$", "buck": "$", "bucks": "$", "euro": "€", "euros": "€",
     "pound": "£", "pounds": "£", "yen": "¥", "franc": "CHF", "francs": "CHF", "rupees": "₹",
 }  # fmt: skip
-WHOLE_CURRENCIES = frozenset({"¥", "JPY", "₩", "KRW"})
+_WITHOUT_CENTS = frozenset({"¥", "JPY", "₩", "KRW"})
 
-_SYMBOL = "|".join(re.escape(symbol) for symbol in SYMBOLS)
-_CODE = "|".join(CODES)
-CURRENCY = rf"(?:{_SYMBOL}|\b(?:{_CODE})\b)"
+CURRENCY = rf"(?:{'|'.join(re.escape(symbol) for symbol in SYMBOLS)}|\b(?:{'|'.join(CODES)})\b)"
 # Grouped first, else plain; NBSP and the narrow NBSP group too.
 NUMBER = r"(?:\d{1,3}(?:[,'’\u00a0\u202f]\d{3})+(?:\.\d+)?|\d{1,3}(?:[.\u00a0\u202f]\d{3})+,\d+|\d+(?:[.,]\d+)?|\.\d+)"
 _TOKEN = re.compile(
     rf"(?P<before>{CURRENCY})?\s?(?<![\w.,])(?P<number>{NUMBER})(?![\d])"
     rf"(?:\s?(?P<percent>%|percent\b|per\ cent\b)|\s?(?P<after>{CURRENCY}(?!\w))"
-    rf"|\s(?P<word>{'|'.join(WORDS)})\b(?!\ of\b)(?:\ and\ (?P<cents>\d\d?)\ cents\b)?)?",
+    rf"|\s(?P<word>{'|'.join(_WORDS)})\b(?!\ of\b)(?:\ and\ (?P<cents>\d\d?)\ cents\b)?)?",
     re.IGNORECASE,
 )
 _UNUSABLE = re.compile(
@@ -36,26 +33,29 @@ _UNUSABLE = re.compile(
     r"|\b(?=[\w-]*\d)(?=[\w-]*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*\b",
     re.IGNORECASE,
 )
-_ONE_AS_PRONOUN = re.compile(r"\b(which|that|this|the|each|every|any|some) one\b", re.IGNORECASE)
+# What can't be trusted in an amount that a document writes: a raised digit ("$23⁷⁵", "$320¹"), or one that an
+# extraction has put behind it ("$3201", "23.751", "$23 75").
+_DOUBTFUL = re.compile(
+    r"\d[⁰¹²³⁴-⁹₀-₉]|[⁰¹²³⁴-⁹]\d"
+    rf"|{CURRENCY}\s?(?:\d{{4,}}(?![\d.,'’]*[.,]\d\d(?!\d))|[\d.,'’]*\d[.,]\d(?:\d\d\d+|(?!\d))"
+    rf"|{NUMBER}\s\d{{1,2}}(?![\d.,:]|\s?[a-z%]))"
+    rf"|(?<![\d.,])\d{{4,}}\s?{CURRENCY}(?!\w)|\d[.,]\d{{3}}\d?\s?{CURRENCY}(?!\w)",
+    re.IGNORECASE,
+)
 _ORDINAL = re.compile(
     r"\b((?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth)s?)\b", re.IGNORECASE
 )
 
 
-class Kind(Enum):
-    """What a number stands for; the value is its letter in a shape."""
-
-    MONEY = "m"
-    PERCENT = "p"
-    PLAIN = "n"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """A number in a text; `currency` is as written ("$", "EUR"), `leads` whether it stands before the number."""
+    """A number in a text; `currency` is as written ("$", "EUR"), `leads` whether it stands before the number.
+
+    `kind` is its letter in a shape: m for money, p for percent, n for any other.
+    """
 
     value: Decimal
-    kind: Kind = Kind.PLAIN
+    kind: str = "n"
     currency: str = ""
     leads: bool = True
 
@@ -78,21 +78,23 @@ def parse_number(text: str) -> Decimal | None:
         return None
     if "," in digits and "." in digits:
         decimal_mark = "," if digits.rindex(",") > digits.rindex(".") else "."
-        other = "." if decimal_mark == "," else ","
-        return Decimal(digits.replace(other, "").replace(decimal_mark, "."))
+        return Decimal(digits.replace("." if decimal_mark == "," else ",", "").replace(decimal_mark, "."))
     if re.fullmatch(r"\d{1,3}(?:,\d{3})+", digits):
         return Decimal(digits.replace(",", ""))
     if re.fullmatch(r"\d+,\d{1,2}", digits):
         return Decimal(digits.replace(",", "."))
-    if "," in digits or re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", digits):
-        return None
-    return Decimal(digits)
+    return None if "," in digits or re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", digits) else Decimal(digits)
+
+
+def has_doubtful_amount(line: str) -> bool:
+    """Whether digits of another number, as a footnote's, may have been joined to an amount in a document's line."""
+    return _DOUBTFUL.search(line) is not None
 
 
 def words_to_digits(text: str) -> str:
     """The text with English number words as digits ("seventeen", "a dozen")."""
     text = re.sub(r"\bno one\b", "nobody", text, flags=re.IGNORECASE)
-    text = _ONE_AS_PRONOUN.sub(r"\1", text)
+    text = re.sub(r"\b(which|that|this|the|each|every|any|some) one\b", r"\1", text, flags=re.IGNORECASE)
     text = re.sub(r"\bhalf (?:a|an) dozen\b", "6", text, flags=re.IGNORECASE)
     text = re.sub(r"\b(?:a|one) dozen\b", "12", text, flags=re.IGNORECASE)
     # Ordinals stay words: "the third suitcase" names a thing.
@@ -115,7 +117,7 @@ def read_shape(text: str) -> Shape:
         if quantity is None:
             return " #u "
         quantities.append(quantity)
-        return f" #{quantity.kind.value}{len(quantities) - 1} "
+        return f" #{quantity.kind}{len(quantities) - 1} "
 
     marked = _UNUSABLE.sub(lambda found: found[0] if _TOKEN.fullmatch(found[0]) else " #u ", text)
     shape = _TOKEN.sub(mark, marked)
@@ -123,20 +125,17 @@ def read_shape(text: str) -> Shape:
 
 
 def _quantity(found: re.Match[str]) -> Quantity | None:
-    value = parse_number(found["number"])
-    if value is None:
+    value, written = parse_number(found["number"]), found["before"] or found["after"]
+    if value is None or (found["before"] and (found["after"] or found["word"])):
         return None
     if found["percent"]:
-        return Quantity(value=value, kind=Kind.PERCENT)
-    if found["before"] and (found["after"] or found["word"]):
-        return None
-    if found["before"] or found["after"]:
-        written = found["before"] or found["after"]
+        return Quantity(value=value, kind="p")
+    if written:
         currency = written.upper() if written.isascii() and written.isalpha() else written
-        return Quantity(value=value, kind=Kind.MONEY, currency=currency, leads=bool(found["before"]))
+        return Quantity(value=value, kind="m", currency=currency, leads=bool(found["before"]))
     if found["word"]:
         cents = Decimal(found["cents"] or 0) / 100
-        return Quantity(value=value + cents, kind=Kind.MONEY, currency=WORDS[found["word"].lower()])
+        return Quantity(value=value + cents, kind="m", currency=_WORDS[found["word"].lower()])
     return Quantity(value=value)
 
 
@@ -148,18 +147,16 @@ def round_money(value: Decimal) -> Decimal:
 def format_money(value: Decimal, currency: str, *, leads: bool = True) -> str:
     """An amount as its source writes them; two decimals but for currencies that have none."""
     rounded = round_money(value)
-    is_whole = currency in WHOLE_CURRENCIES and rounded == rounded.to_integral_value()
-    digits = f"{abs(rounded):,.0f}" if is_whole else f"{abs(rounded):,.2f}"
-    sign = "-" if rounded < 0 else ""
-    if not currency:
-        return sign + digits
-    gap = " " if currency.isalpha() else ""
-    return f"{sign}{currency}{gap}{digits}" if leads else f"{sign}{digits} {currency}"
+    is_whole = currency in _WITHOUT_CENTS and rounded == rounded.to_integral_value()
+    digits, sign = f"{abs(rounded):,.{0 if is_whole else 2}f}", "-" if rounded < 0 else ""
+    if not currency or not leads:
+        return f"{sign}{digits} {currency}".rstrip()
+    return f"{sign}{currency}{' ' if currency.isalpha() else ''}{digits}"
 
 
-def format_plain(value: Decimal, *, places: int = 2) -> str:
-    """A number without needless zeros, rounded half up to `places` decimals if it has more than six."""
+def format_plain(value: Decimal) -> str:
+    """A number without needless zeros, rounded half up to two decimals if it has more than six."""
     exponent = value.normalize().as_tuple().exponent
     if isinstance(exponent, int) and exponent < -6:
-        value = value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+        value = round_money(value)
     return f"{value.normalize():,f}"
