@@ -125,13 +125,8 @@ class Journal:
         return tuple(reversed(self._live))
 
     @property
-    def unclear(self) -> tuple[tuple[Kind, str], ...]:
-        """Creates whose answer was lost: (kind, label)."""
-        return tuple((intent.kind, intent.label) for intent in self._pending.values())
-
-    @property
-    def unclear_intents(self) -> tuple[Intent, ...]:
-        """The same creates with the tags to look them up by."""
+    def unclear(self) -> tuple[Intent, ...]:
+        """Creates whose answer was lost."""
         return tuple(self._pending.values())
 
     def _recall(self, entry: Entry) -> None:

@@ -18,6 +18,7 @@ SCHEMA = {
     "properties": {
         "file": {
             "type": "string",
+            "examples": ["receipt.pdf"],
             "minLength": 1,
             "maxLength": 300,
             "description": "The file's name, such as receipt.pdf; folders before it are ignored. "

@@ -16,6 +16,7 @@ SCHEMA = {
     "properties": {
         "value": {
             "type": "string",
+            "examples": ["text"],
             "minLength": 1,
             "description": "The answer, all of it, punctuation included.",
         },

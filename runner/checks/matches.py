@@ -20,6 +20,7 @@ SCHEMA = {
     "properties": {
         "pattern": {
             "type": "string",
+            "examples": ["pattern"],
             "minLength": 1,
             "maxLength": 2000,
             "description": "The regular expression, found anywhere in the answer. Begin it with (?i) to ignore case, "

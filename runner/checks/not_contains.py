@@ -17,6 +17,7 @@ SCHEMA = {
     "properties": {
         "value": {
             "type": ["string", "array"],
+            "examples": ["text"],
             "minLength": 1,
             "minItems": 1,
             "items": {"type": "string", "minLength": 1},

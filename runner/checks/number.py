@@ -22,6 +22,7 @@ SCHEMA = {
     "properties": {
         "value": {
             "type": "number",
+            "examples": [39.25],
             "description": "The number. The one in the answer is rounded (half up) to as many decimals as are written "
             "here: 331.31 accepts 331.3141, 331.3100 doesn't.",
         },

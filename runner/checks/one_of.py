@@ -16,6 +16,7 @@ SCHEMA = {
     "properties": {
         "values": {
             "type": "array",
+            "examples": [["a", "b"]],
             "minItems": 2,
             "items": {"type": "string", "minLength": 1},
             "description": "The texts that the answer may be.",

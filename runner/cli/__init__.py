@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from runner import __version__
-from runner.cli._ending import Ending
+from runner.cli._signals import Ending
 from runner.errors import DISK_TROUBLE, ConfigError, RunnerError
 from runner.plugins import load_plugin, plugin_names
 
@@ -39,10 +39,10 @@ class _Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            from difflib import get_close_matches
+            from runner.did_you_mean import find_similar
 
-            close = get_close_matches(args[0], self.list_commands(ctx), n=1)
-            ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean '{close[0]}'?" if close else ""))
+            similar = find_similar(args[0], self.list_commands(ctx))
+            ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean '{similar}'?" if similar else ""))
         return super().resolve_command(ctx, args)
 
 
@@ -111,15 +111,16 @@ def _flush() -> None:
 
 
 def _explain(error: RunnerError, secrets: set[str]) -> int:
+    from runner.did_you_mean import count
     from runner.escaping import terminal
 
     if isinstance(error, ConfigError):
-        count = len(error.problems)
+        found = len(error.problems)
         shown = [terminal(_redacted(str(problem), secrets)) for problem in error.problems[:_MOST_MISTAKES_SHOWN]]
-        if count > len(shown):
-            shown.append(f"... and {count - len(shown):,} more")
+        if found > len(shown):
+            shown.append(f"... and {found - len(shown):,} more")
         click.echo("\n".join(shown), err=True)
-        click.echo(f"runner: {count} mistake{'s' if count > 1 else ''} found; nothing was sent", err=True)
+        click.echo(f"runner: {count(found, 'mistake')} found; nothing was sent", err=True)
     else:
         click.echo(f"runner: {terminal(_redacted(str(error), secrets))}", err=True)
     return error.exit_code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli._counting import count
-from runner.cli._state_folder import state_folder
+from runner.cli._session import Session, open_session, target_options
+from runner.did_you_mean import count
 
 if TYPE_CHECKING:
     from runner.config import Configuration
@@ -43,8 +42,7 @@ class Arguments:
 
 @click.command(name="play", short_help="Play scenarios and judge the answers.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")
-@click.option("-t", "--target", metavar="NAME", help="Where to play, instead of the file's `target`.")
+@target_options
 @click.option("-n", "--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Scenarios at once.")
 @click.option("-k", "name_part", metavar="TEXT", help="Only scenarios whose name contains TEXT.")
 @click.option("-m", "--tag", metavar="TAG", help="Only scenarios with this tag.")
@@ -62,29 +60,16 @@ def command(**arguments: Any) -> int:
 
     Exits 0 if all passed, 1 if a scenario failed, 3 if one could not be evaluated, 2 if a file is wrong.
     """
-    from runner.cli._keys import find_key
-    from runner.cli._known_secrets import keep_secret
-    from runner.cli._targets import find_target, secrets_of
-    from runner.config import load_configuration
-    from runner.redaction import Redactor
-
     wanted = Arguments(**arguments)
     kinds = [_parse_report(report) for report in wanted.reports]
     _discard_earlier(kinds)
-    configuration = load_configuration(
-        file=wanted.file, scenario_paths=wanted.paths, cwd=Path.cwd(), environment=os.environ
-    )
+    session = open_session(wanted.file, wanted.target, paths=wanted.paths)
+    configuration = session.configuration
     _keep_reports_off_inputs([path for _, path in kinds], configuration)
-    target = find_target(configuration, wanted.target)
-    secrets = secrets_of(configuration, target, os.environ)
-    keep_secret(secrets)
-    find_key(target, os.environ)
     scenarios = select_scenarios(configuration.scenarios, name_part=wanted.name_part, tag=wanted.tag)
-    _check_offline(configuration, target, scenarios, forbids_code=wanted.no_code)
-    redactor = Redactor(secrets)
-    emit = _open_reporters(kinds, redactor, is_quiet=wanted.quiet)
-    report = _play(configuration, target, scenarios, wanted, emit, redactor.clean)
-    return report.exit_code
+    _check_offline(configuration, session.target, scenarios, forbids_code=wanted.no_code)
+    emit = _open_reporters(kinds, session.redactor, is_quiet=wanted.quiet)
+    return _play(session, scenarios, wanted, emit).exit_code
 
 
 def _check_offline(
@@ -172,23 +157,15 @@ def _open_reporters(
 
 
 def _play(
-    configuration: Configuration,
-    target: Target,
-    scenarios: tuple[Scenario, ...],
-    wanted: Arguments,
-    emit: Callable[[PlayEvent], None],
-    clean: Callable[[str], str],
+    session: Session, scenarios: tuple[Scenario, ...], wanted: Arguments, emit: Callable[[PlayEvent], None]
 ) -> Report:
     """Play inside an event loop of its own, with the signals of this process tied to an Interruption."""
     import asyncio
     import time
 
-    from runner.cli._identifiers import make_play_id
     from runner.cli._signals import tie_signals
-    from runner.cli._targets import open_target
     from runner.execution.interruption import Interruption
     from runner.execution.play import PlayOptions, Surroundings, play
-    from runner.journal import Journal
 
     play_id = make_play_id()
 
@@ -196,15 +173,15 @@ def _play(
         interruption = Interruption()
         with (
             tie_signals(interruption),
-            Journal(state_folder(configuration.root) / "plays" / play_id / "journal.jsonl", clean=clean) as journal,
+            session.open_journal(session.state / "plays" / play_id / "journal.jsonl") as journal,
         ):
             # For `runner clean`: ids mean nothing on another target.
-            journal.add("play", target=target.name)
-            async with open_target(configuration, target, journal, os.environ) as opened:
+            journal.add("play", target=session.target.name)
+            async with session.open_target(journal) as opened:
                 options = PlayOptions(
                     play_id=play_id,
-                    target=target.name,
-                    api=target.api,
+                    target=session.target.name,
+                    api=session.target.api,
                     inference=opened.inference,
                     sandbox=opened.sandbox,
                     jobs=wanted.jobs,
@@ -218,11 +195,19 @@ def _play(
                     emit=emit,
                     clock=time.monotonic,
                     interruption=interruption,
-                    clean=clean,
+                    clean=session.redactor.clean,
                 )
-                report = await play(configuration.project, scenarios, options, around)
+                report = await play(session.configuration.project, scenarios, options, around)
         if wanted.keep and (kept := len(journal.live)):
             click.echo(f"kept {count(kept, 'object')} on the remote side; `runner clean` removes what is kept")
         return report
 
     return asyncio.run(play_on_target())
+
+
+def make_play_id() -> str:
+    """Sorts by time, is unique, and is safe as a folder's name and as a metadata value."""
+    import secrets
+    import time
+
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli._state_folder import state_folder
+from runner.cli._session import state_folder
 
 if TYPE_CHECKING:
     from socket import socket
@@ -138,7 +138,7 @@ def _find_state(cwd: Path) -> Path:
 
 
 async def _serve(wanted: Arguments, listener: socket, token: str, state: Path, inference: Inference) -> None:
-    from runner.cli._serve_signals import tie_stop
+    from runner.cli._signals import tie_stop
     from runner.server.gate import names_of
     from runner.server.serving import Server, Service, serve
     from runner.server.tools import ToolSettings

@@ -24,7 +24,7 @@ from runner.server.engine.runs.sweep import sweep
 from runner.server.engine.state.refusals import Damaged, Refusal
 from runner.server.gate import LOOPBACK_HOSTS, Gate
 from runner.server.inference import Inference
-from runner.server.wire.errors import BadRequest, answer_bad_request, answer_refusal, error_reply
+from runner.server.wire.error_bodies import BadRequest, answer_bad_request, answer_refusal, error_reply
 
 _log = logging.getLogger("runner.server")
 

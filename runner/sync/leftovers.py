@@ -158,7 +158,7 @@ async def remove_live(
     Creates whose answer was lost are looked up by a play's tags and removed too; threads, conversations, responses and
     files can't be.
     """
-    found, lines = await _find_unclear(backend, journal.unclear_intents, sleep)
+    found, lines = await _find_unclear(backend, journal.unclear, sleep)
     live = [*journal.live, *found]
     for kind in _ORDER:
         ids = dict.fromkeys(remote_id for one, remote_id in live if one is kind)

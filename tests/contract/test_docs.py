@@ -1,10 +1,10 @@
 """The docs say what is true now."""
 
 import re
-import subprocess
-import sys
+from importlib import import_module
 from pathlib import Path
 from textwrap import indent
+from types import ModuleType
 
 import pytest
 
@@ -15,17 +15,18 @@ from runner.plugins import plugin_names
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_page_on_checks_is_what_the_checks_say_of_themselves() -> None:
-    made = subprocess.run([sys.executable, "docs/make_checks.py"], cwd=ROOT, capture_output=True, text=True, check=True)
-    shown = (ROOT / "docs/checks.md").read_text("utf-8")
-    assert shown == made.stdout, "run: python docs/make_checks.py > docs/checks.md"
+@pytest.fixture
+def maker(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """`docs/make.py`, which is no part of the program."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    return import_module("make")
 
 
-def test_the_page_on_capabilities_is_what_the_backends_say_of_themselves() -> None:
-    command = [sys.executable, "docs/make_capabilities.py"]
-    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    shown = (ROOT / "docs/capabilities.md").read_text("utf-8")
-    assert shown == made.stdout, "run: python docs/make_capabilities.py > docs/capabilities.md"
+@pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "docs").glob("make_*.py"))])
+def test_what_is_generated_is_what_make_docs_makes(maker: ModuleType, name: str) -> None:
+    assert name in maker.MAKERS
+    for path, text in maker.make(name).items():
+        assert (ROOT / path).read_text("utf-8") == text, "run: make docs"
 
 
 @pytest.mark.parametrize("verb", plugin_names("runner.cli"))

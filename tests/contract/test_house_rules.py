@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "runner").rglob("*.py"))
-MAX_LINES = 500
+MAX_LINES = 600
+"""Where the build fails; a module that comes to 400 is talked about."""
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

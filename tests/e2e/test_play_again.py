@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from acting_brains import Actor
-from play_project import Done, project_elsewhere
+from play_project import project_elsewhere
+from verbs import Done
 
 from runner.server.inference import Answer, Fail, Move
 

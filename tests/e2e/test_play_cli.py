@@ -217,8 +217,9 @@ def test_a_play_that_never_began_leaves_no_earlier_report_behind(project: Projec
 async def test_two_plays_at_once_on_one_state_do_not_disturb_each_other(project: Project) -> None:
     for number in range(4):
         project.write_scenario(SPLIT.format(expected="12.50"), name=f"s{number}")
-    done = await asyncio.gather(*(asyncio.to_thread(project.run, "play") for _ in range(3)))
-    assert [one.code for one in done] == [0, 0, 0], done
+    processes = [project.start("play") for _ in range(3)]
+    said = [await asyncio.to_thread(process.communicate, timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], said
     assert project.count_objects() == {}
 
 

@@ -118,4 +118,4 @@ async def test_s4_an_output_whose_arrival_is_unclear_is_not_given_twice(talk):
         with pytest.raises(UnclearOutcome):
             await backend.ask(wire.question(answer=told))
         assert server.calls == ["POST /responses"] * 2
-        assert journal.unclear == ((Kind.RESPONSE, "travel-guide"),)
+        assert [(one.kind, one.label) for one in journal.unclear] == [(Kind.RESPONSE, "travel-guide")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ import pytest
 import responses_wire as wire
 from assistants_wire import GUIDE, HERE, function
 from backend_talk import KEY
+from verbs import run_verb
 from wire_server import Seen, WireServer, refusal, reply, wire_server
 
 from runner.backends import Backend, Endpoint
@@ -359,15 +359,9 @@ async def test_the_same_files_play_on_each_kind_of_target(tmp_path, target, call
     (tmp_path / "scenarios" / "one.yaml").write_text(SCENARIO)
     async with wire_server(Service()) as server:
         (tmp_path / "assistants.yaml").write_text(ASSISTANTS.format(target=target, url=server.url))
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "runner", "play"),
-            cwd=tmp_path,
-            env={**os.environ, "RESPONSES_KEY": KEY},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        shown, _ = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode == 0, shown.decode()
+        environment = {**os.environ, "RESPONSES_KEY": KEY}
+        done = await asyncio.to_thread(run_verb, "play", cwd=tmp_path, environment=environment)
+        assert done.code == 0, done.out + done.err
         assert before_cleaning(server) == calls
         deleted = [call for call in server.calls if call.startswith("DELETE /responses/")]
         assert len(deleted) == (0 if target == "replayed" else 2)

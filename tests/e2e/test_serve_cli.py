@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,7 +17,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from openai import AsyncOpenAI
-from play_project import Done, Project
+from play_project import Project
+from verbs import Done, run_verb
 from wire_server import reply, wire_server
 
 pytestmark = [
@@ -81,16 +81,7 @@ async def serving(
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> Done:
-    done = subprocess.run(
-        [sys.executable, "-m", "runner", *arguments],
-        cwd=folder,
-        env={**ENVIRONMENT, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
+    return run_verb(*arguments, cwd=folder, environment={**ENVIRONMENT, **environment})
 
 
 async def ask(client: AsyncOpenAI, question: str) -> str:

@@ -13,6 +13,7 @@ from app_listening import listening_environment
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_wheel_installed_elsewhere_plays_the_examples(tmp_path: Path) -> None:
     run([sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path / "dist"), str(ROOT)], tmp_path)

@@ -18,6 +18,20 @@ __all__ = ["MAX_CHARACTERS", "Unreadable", "extract_text", "readable_types", "sp
 
 MAX_CHARACTERS = 20_000_000
 """OpenAI's file search takes at most 5,000,000 tokens a file; a token is about four characters."""
+MAX_PARTS = 5_000
+"""Pages, slides, sheets."""
+MAX_ROWS = 1_000
+"""Of a table: OpenAI's models get to see no more."""
+ROWS_LEFT_OUT = f"[only the first {MAX_ROWS} rows are shown]"
+
+# The reasons that are given to users where no text can be had.
+EMPTY = "it is empty"
+ENCRYPTED = "it is encrypted: a password is needed to read it"
+MALFORMED = "malformed"  # begins the reason where a reader could make nothing of a file
+NO_TEXT = "it holds no text, and pictures aren't read"
+TOO_MANY_CHARACTERS = f"it holds more than {MAX_CHARACTERS:,} characters"
+TOO_MANY_PARTS = f"it has more than {MAX_PARTS:,} pages"
+_GIVEN_UP = {"doc": "the format of Word 97 to 2003 isn't read; save it as .docx"}
 
 _TIDY: dict[int, str | None] = {
     **dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)]),  # control characters go,
@@ -50,7 +64,7 @@ def extract_text(path: Path, filename: str) -> str:
     except OSError as error:
         raise Unreadable(f"it can't be opened: {error.strerror or error}") from error
     if len(text) > MAX_CHARACTERS:
-        raise Unreadable(f"it holds more than {MAX_CHARACTERS:,} characters")
+        raise Unreadable(TOO_MANY_CHARACTERS)
     tidy = text.replace("\r\n", "\n").replace("\r", "\n").translate(_TIDY)
     if not tidy.strip():
         raise Unreadable("it holds no text")
@@ -70,4 +84,5 @@ def _find_kind(extension: str) -> Kind:
     for kind in _kinds():
         if extension in kind.EXTENSIONS:
             return kind
-    raise Unreadable(f"file search doesn't take .{extension} files" if extension else "its name has no extension")
+    refusal = f"file search doesn't take .{extension} files" if extension else "its name has no extension"
+    raise Unreadable(_GIVEN_UP.get(extension, refusal))

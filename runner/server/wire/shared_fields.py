@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from runner.server.engine.state.file_filters import AttributeFilter, AttributeIs, Combined, Comparison, Value
 from runner.server.engine.state.file_records import Chunking
 from runner.server.engine.state.ids import IdKind
-from runner.server.wire.bodies import Fields
-from runner.server.wire.errors import BadRequest
+from runner.server.wire.error_bodies import BadRequest
+from runner.server.wire.fields import Fields
 from runner.server.wire.replies import Json
 
 MAX_NAME = 64

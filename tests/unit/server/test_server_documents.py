@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import office_files
+import docx
 import pytest
 from engine_kit import Brain, ask, engine_at, keep, make_assistant, until
 
@@ -89,9 +89,12 @@ async def test_a_file_that_can_not_be_read_is_failed_with_the_reason(
 
 
 async def test_a_word_document_is_found_by_its_words(tmp_path: Path) -> None:
-    path = office_files.docx(tmp_path / "menu.docx", [("Burger", "23.75"), ("Soda", "15.50")])
+    menu = docx.Document()
+    menu.add_paragraph("Burger 23.75")
+    menu.add_paragraph("Soda 15.50")
+    menu.save(str(tmp_path / "menu.docx"))
     async with engine_at(tmp_path / "state") as engine:
-        stored = await put(engine, "menu.docx", path.read_bytes())
+        stored = await put(engine, "menu.docx", (tmp_path / "menu.docx").read_bytes())
         found = await search_store(engine, stored.store_id, SearchOrder(queries=("burger",)))
     assert [passage.text for passage in found] == ["Burger 23.75\nSoda 15.50"]
 

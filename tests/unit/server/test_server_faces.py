@@ -10,8 +10,8 @@ from runner.server.engine.state.records import TextPart
 from runner.server.faces.assistants_api.briefs import read_chunking
 from runner.server.faces.assistants_api.messages import insert_marks, read_message
 from runner.server.inference import SourceMark
-from runner.server.wire.bodies import Fields
-from runner.server.wire.errors import BadRequest
+from runner.server.wire.error_bodies import BadRequest
+from runner.server.wire.fields import Fields
 from runner.server.wire.replies import poll_pace_ms
 
 

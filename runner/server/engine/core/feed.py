@@ -1,4 +1,4 @@
-"""Tells subscribers what just became true of a run, after it was written.
+"""Tells subscribers what just became true of a run, or of a vector store, after it was written.
 
 Streaming listens here: an event holds the record as it is now, or a piece of what is being said.
 """
@@ -48,28 +48,35 @@ class MessageGrew:
     is_refusal: bool = False
 
 
-Event = RunChanged | StepChanged | CallFinished | MessageWritten | MessageGrew
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSettled:
+    """A file of a vector store is no longer being indexed: told to those who listen to the store."""
+
+    file_id: str
+
+
+Event = RunChanged | StepChanged | CallFinished | MessageWritten | MessageGrew | FileSettled
 Listener = Callable[[Event], None]
 
 
 class Feed:
-    """Listeners by run. Those of other processes are not reached: they poll."""
+    """Listeners by the id of a run or vector store. Those of other processes are not reached: they poll."""
 
     def __init__(self) -> None:
         self._listeners: dict[str, list[Listener]] = {}
 
-    def subscribe(self, run_id: str, listener: Listener) -> Callable[[], None]:
+    def subscribe(self, object_id: str, listener: Listener) -> Callable[[], None]:
         """Tell `listener` of everything from now on. Returns what ends that; call it once."""
-        self._listeners.setdefault(run_id, []).append(listener)
+        self._listeners.setdefault(object_id, []).append(listener)
 
         def unsubscribe() -> None:
-            self._listeners[run_id].remove(listener)
-            if not self._listeners[run_id]:
-                del self._listeners[run_id]
+            self._listeners[object_id].remove(listener)
+            if not self._listeners[object_id]:
+                del self._listeners[object_id]
 
         return unsubscribe
 
-    def tell(self, run_id: str, *events: Event) -> None:
+    def tell(self, object_id: str, *events: Event) -> None:
         for event in events:
-            for listener in tuple(self._listeners.get(run_id, ())):
+            for listener in tuple(self._listeners.get(object_id, ())):
                 listener(event)

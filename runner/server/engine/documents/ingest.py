@@ -10,6 +10,7 @@ from pathlib import Path
 
 from runner.domain.files import FILE_SEARCH_TYPES, file_type
 from runner.server.engine.core.engine import Engine
+from runner.server.engine.core.feed import FileSettled
 from runner.server.engine.search.vectors import embed_texts
 from runner.server.engine.state.file_records import Chunking, FileRecord, IndexState, StoredFileRecord
 from runner.server.engine.state.records import Failure
@@ -112,4 +113,10 @@ def _finish(
         stored = replace(stored, state=state, usage_bytes=usage_bytes, failure=failure)
         engine.store.replace(stored)
         engine.store.release(stored_id)
+    tell_settled(engine, stored)
     return stored
+
+
+def tell_settled(engine: Engine, stored: StoredFileRecord) -> None:
+    """Runs wait for the documents that they search."""
+    engine.feed.tell(stored.store_id, FileSettled(file_id=stored.file_id))

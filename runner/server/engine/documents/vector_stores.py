@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.documents.ingest import refuse_types, start_indexing
+from runner.server.engine.documents.ingest import refuse_types, start_indexing, tell_settled
 from runner.server.engine.state.file_records import (
     BatchRecord,
     Chunking,
@@ -18,6 +18,7 @@ from runner.server.engine.state.file_records import (
 )
 from runner.server.engine.state.ids import IdKind
 from runner.server.engine.state.refusals import Conflict
+from runner.server.engine.state.store import Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +116,13 @@ def attach_batch(engine: Engine, store_id: str, files: Iterable[NewStoredFile]) 
     return batch
 
 
+def tally_files(engine: Engine, store_id: str, batch: BatchRecord | None = None) -> Mapping[IndexState, Tally]:
+    """The files of a store, or of one batch, by state: every state is there. Totals are bytes of text."""
+    matching = {} if batch is None else {"batch_id": batch.id}
+    found = engine.store.tally(StoredFileRecord, store_id, by="state", total="usage_bytes", matching=matching)
+    return {state: found.get(state.value, Tally()) for state in IndexState}
+
+
 def batch_files(engine: Engine, batch: BatchRecord) -> tuple[StoredFileRecord, ...]:
     return engine.store.children(StoredFileRecord, batch.store_id, matching={"batch_id": batch.id})
 
@@ -131,6 +139,7 @@ def cancel_batch(engine: Engine, batch: BatchRecord) -> BatchRecord:
             engine.store.replace(batch)
     for file in unfinished:
         engine.workers.cancel(file.id)
+        tell_settled(engine, file)
     return batch
 
 
@@ -146,6 +155,7 @@ def detach(engine: Engine, stored: StoredFileRecord) -> None:
     engine.workers.cancel(stored.id)
     engine.store.delete(stored.id)
     engine.index.remove(stored.store_id, stored.file_id)
+    tell_settled(engine, stored)
 
 
 def delete_store(engine: Engine, store_id: str) -> None:

@@ -33,89 +33,6 @@ from runner.server.engine.state.refusals import Conflict, Missing, Refusal
 from runner.server.engine.state.response_records import ConversationRecord, ItemRecord, ResponseRecord
 
 
-def thread_after(engine: Engine, response: ResponseRecord) -> str:
-    """Within a transaction: a thread that knows what the response and those before it knew and said, and no more.
-
-    It is the response's own, unless that is a conversation's, or somebody has gone on with it already: then a copy.
-    """
-    items = engine.store.children(ItemRecord, response.thread_id)
-    known = _known_items(response, items)
-    is_last = engine.store.children(ResponseRecord, response.thread_id)[-1].id == response.id
-    if is_last and known == items and response.conversation_id is None:
-        return response.thread_id
-    thread = need(engine, ThreadRecord, response.thread_id)
-    branch = replace(thread, id=engine.new_id(IdKind.THREAD), created_at=engine.now())
-    engine.store.insert(branch)
-    for item in known:
-        copy_item(engine, branch.id, item)
-    return branch.id
-
-
-def _known_items(response: ResponseRecord, items: tuple[ItemRecord, ...]) -> tuple[ItemRecord, ...]:
-    given = frozenset(response.input_ids)
-    return tuple(item for item in items if item.item_id in given or item.response_id == response.id)
-
-
-def carry_calls(
-    engine: Engine, run: RunRecord, last: ResponseRecord | None, items: Sequence[NewItem]
-) -> tuple[StepRecord, ...]:
-    """The steps of the last response, whose calls are answered now, and those of calls that came as items.
-
-    Raises Refusal for an answer without its call, and for a call without an answer.
-    """
-    answers = {item.call.id: item.call for item in items if item.call is not None and item.call.output is not None}
-    known = {item.call.id: item.call for item in items if item.call is not None and item.call.output is None}
-    open_steps = _open_steps(engine, last)
-    awaited = {call.id: call for step in open_steps for call in step.calls if isinstance(call, FunctionCall)}
-    for call_id in answers:
-        if call_id not in awaited and call_id not in known:
-            message = f"No tool call found for function call output with call_id {call_id}."
-            raise Refusal(message, param="input")
-    outputs = {call_id: call.output for call_id, call in answers.items()}
-    missing = [call_id for call_id, call in (awaited | known).items() if call.output is None and call_id not in outputs]
-    if missing:
-        raise Refusal(f"No tool output found for function call {missing[0]}.", param="input")
-    steps = [_copy(engine, run, step, outputs) for step in open_steps]
-    given = tuple(replace(call, output=outputs[call_id]) for call_id, call in known.items() if call_id not in awaited)
-    if given and _are_last(items):
-        steps.append(_close(engine, replace(new_step(engine, run), calls=given)))
-    return tuple(steps)
-
-
-def find_carried(engine: Engine, last: ResponseRecord | None) -> tuple[str, ...]:
-    """The runs whose calls are answered now. What they said before them is no part of the question."""
-    run = need(engine, RunRecord, last.run_id) if last is not None and _open_steps(engine, last) else None
-    return () if run is None else (*run.carried_run_ids, run.id)
-
-
-def _open_steps(engine: Engine, last: ResponseRecord | None) -> tuple[StepRecord, ...]:
-    """The calls of a response that has called functions and not come to an answer."""
-    steps = engine.store.children(StepRecord, last.run_id) if last is not None else ()
-    calling = tuple(step for step in steps if step.calls)
-    is_open = any(isinstance(call, FunctionCall) and call.output is None for step in calling for call in step.calls)
-    return calling if is_open else ()
-
-
-def _are_last(items: Sequence[NewItem]) -> bool:
-    """Whether the answers are news: what was said after them has made use of them."""
-    return bool(items) and items[-1].call is not None
-
-
-def _copy(engine: Engine, run: RunRecord, step: StepRecord, outputs: Mapping[str, str | None]) -> StepRecord:
-    calls = tuple(
-        replace(call, output=outputs.get(call.id, call.output)) if isinstance(call, FunctionCall) else call
-        for call in step.calls
-    )
-    copied = replace(
-        step, id=engine.new_id(IdKind.STEP), run_id=run.id, thread_id=run.thread_id, calls=calls, tokens=Tokens()
-    )
-    return _close(engine, copied)
-
-
-def _close(engine: Engine, step: StepRecord) -> StepRecord:
-    return replace(step, state=StepState.COMPLETED, ended_at=engine.now())
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseOrder:
     """What a response is asked for; `settings` is how the face shows that."""
@@ -284,3 +201,86 @@ def drop_unused_thread(engine: Engine, thread_id: str) -> None:
     if not conversations and not engine.store.children(ResponseRecord, thread_id):
         delete_files_of(engine, thread_id)
         engine.store.delete(thread_id)
+
+
+def thread_after(engine: Engine, response: ResponseRecord) -> str:
+    """Within a transaction: a thread that knows what the response and those before it knew and said, and no more.
+
+    It is the response's own, unless that is a conversation's, or somebody has gone on with it already: then a copy.
+    """
+    items = engine.store.children(ItemRecord, response.thread_id)
+    known = _known_items(response, items)
+    is_last = engine.store.children(ResponseRecord, response.thread_id)[-1].id == response.id
+    if is_last and known == items and response.conversation_id is None:
+        return response.thread_id
+    thread = need(engine, ThreadRecord, response.thread_id)
+    branch = replace(thread, id=engine.new_id(IdKind.THREAD), created_at=engine.now())
+    engine.store.insert(branch)
+    for item in known:
+        copy_item(engine, branch.id, item)
+    return branch.id
+
+
+def _known_items(response: ResponseRecord, items: tuple[ItemRecord, ...]) -> tuple[ItemRecord, ...]:
+    given = frozenset(response.input_ids)
+    return tuple(item for item in items if item.item_id in given or item.response_id == response.id)
+
+
+def carry_calls(
+    engine: Engine, run: RunRecord, last: ResponseRecord | None, items: Sequence[NewItem]
+) -> tuple[StepRecord, ...]:
+    """The steps of the last response, whose calls are answered now, and those of calls that came as items.
+
+    Raises Refusal for an answer without its call, and for a call without an answer.
+    """
+    answers = {item.call.id: item.call for item in items if item.call is not None and item.call.output is not None}
+    known = {item.call.id: item.call for item in items if item.call is not None and item.call.output is None}
+    open_steps = _open_steps(engine, last)
+    awaited = {call.id: call for step in open_steps for call in step.calls if isinstance(call, FunctionCall)}
+    for call_id in answers:
+        if call_id not in awaited and call_id not in known:
+            message = f"No tool call found for function call output with call_id {call_id}."
+            raise Refusal(message, param="input")
+    outputs = {call_id: call.output for call_id, call in answers.items()}
+    missing = [call_id for call_id, call in (awaited | known).items() if call.output is None and call_id not in outputs]
+    if missing:
+        raise Refusal(f"No tool output found for function call {missing[0]}.", param="input")
+    steps = [_copy(engine, run, step, outputs) for step in open_steps]
+    given = tuple(replace(call, output=outputs[call_id]) for call_id, call in known.items() if call_id not in awaited)
+    if given and _are_last(items):
+        steps.append(_close(engine, replace(new_step(engine, run), calls=given)))
+    return tuple(steps)
+
+
+def find_carried(engine: Engine, last: ResponseRecord | None) -> tuple[str, ...]:
+    """The runs whose calls are answered now. What they said before them is no part of the question."""
+    run = need(engine, RunRecord, last.run_id) if last is not None and _open_steps(engine, last) else None
+    return () if run is None else (*run.carried_run_ids, run.id)
+
+
+def _open_steps(engine: Engine, last: ResponseRecord | None) -> tuple[StepRecord, ...]:
+    """The calls of a response that has called functions and not come to an answer."""
+    steps = engine.store.children(StepRecord, last.run_id) if last is not None else ()
+    calling = tuple(step for step in steps if step.calls)
+    is_open = any(isinstance(call, FunctionCall) and call.output is None for step in calling for call in step.calls)
+    return calling if is_open else ()
+
+
+def _are_last(items: Sequence[NewItem]) -> bool:
+    """Whether the answers are news: what was said after them has made use of them."""
+    return bool(items) and items[-1].call is not None
+
+
+def _copy(engine: Engine, run: RunRecord, step: StepRecord, outputs: Mapping[str, str | None]) -> StepRecord:
+    calls = tuple(
+        replace(call, output=outputs.get(call.id, call.output)) if isinstance(call, FunctionCall) else call
+        for call in step.calls
+    )
+    copied = replace(
+        step, id=engine.new_id(IdKind.STEP), run_id=run.id, thread_id=run.thread_id, calls=calls, tokens=Tokens()
+    )
+    return _close(engine, copied)
+
+
+def _close(engine: Engine, step: StepRecord) -> StepRecord:
+    return replace(step, state=StepState.COMPLETED, ended_at=engine.now())

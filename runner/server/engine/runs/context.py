@@ -10,6 +10,7 @@ from runner.server.engine.containers.run_containers import find_code_files
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.documents.input_files import find_given
 from runner.server.engine.documents.searching import AboveScore, InFiles, find_files
+from runner.server.engine.documents.vector_stores import tally_files
 from runner.server.engine.runs.token_budget import fit_scene, left_to_call, left_to_say, sum_tokens
 from runner.server.engine.search.vectors import embed_texts
 from runner.server.engine.state.file_records import FileRecord, IndexState, StoredFileRecord, StoreRecord
@@ -42,9 +43,7 @@ def build_scene(engine: Engine, run: RunRecord) -> Scene:
         messages=_messages(engine, run),
         outcomes=outcomes,
         has_documents=any(
-            file.state is IndexState.COMPLETED
-            for store_id in searched_stores(engine, run)
-            for file in engine.store.children(StoredFileRecord, store_id)
+            tally_files(engine, store_id)[IndexState.COMPLETED].count for store_id in searched_stores(engine, run)
         ),
         thread_files=_thread_files(engine, run),
         functions=offered_functions(run),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -14,7 +15,7 @@ from runner.server.engine.runs.message_writer import MessageWriter, new_step
 from runner.server.engine.runs.token_budget import COMPLETION, cut_to_fit, find_exceeded, left_to_call, sum_tokens
 from runner.server.engine.runs.tool_calls import make_calls, new_call
 from runner.server.engine.runs.transitions import break_off, move_run
-from runner.server.engine.state.file_records import IndexState, StoredFileRecord
+from runner.server.engine.state.file_records import StoredFileRecord
 from runner.server.engine.state.records import Failure, RefusalPart, RunRecord, RunState, StepRecord, TextPart, Tokens
 from runner.server.inference import (
     Answer,
@@ -30,7 +31,6 @@ from runner.server.inference import (
 )
 
 MAX_MOVES = 32
-_LOOK_AGAIN_S = 0.02
 
 _DecideAloud = Callable[[Scene, Callable[[str], Awaitable[None]]], Awaitable[Turnout]]
 
@@ -67,16 +67,18 @@ async def _wait_for_admission(engine: Engine, run: RunRecord) -> None:
 
 async def _wait_for_documents(engine: Engine, run: RunRecord) -> None:
     """Wait a while for files that are being indexed; what is not ready by then is not found."""
-    rounds = int(engine.lifetimes.documents_s / _LOOK_AGAIN_S)
-    for _ in range(rounds):
-        files = (
-            file
-            for store_id in searched_stores(engine, run)
-            for file in engine.store.children(StoredFileRecord, store_id)
-        )
-        if not any(file.state is IndexState.IN_PROGRESS for file in files):
-            return
-        await asyncio.sleep(_LOOK_AGAIN_S)
+    stores = searched_stores(engine, run)
+    news = asyncio.Event()
+    with ExitStack() as listening:
+        for store_id in stores:
+            listening.callback(engine.feed.subscribe(store_id, lambda _: news.set()))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(engine.lifetimes.documents_s):
+                while any(engine.store.is_any_in_work(StoredFileRecord, store_id) for store_id in stores):
+                    # What another process indexes is told to nobody here: it is looked up now and then.
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(news.wait(), engine.lifetimes.renewal_s)
+                    news.clear()
 
 
 async def _make_moves(engine: Engine, run: RunRecord) -> None:

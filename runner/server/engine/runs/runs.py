@@ -27,42 +27,6 @@ from runner.server.engine.state.refusals import Conflict, Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionOutput:
-    call_id: str
-    output: str
-
-
-def submit_outputs(engine: Engine, thread_id: str, run_id: str, outputs: Sequence[FunctionOutput]) -> RunRecord:
-    """Go on with a run that waits, in whichever process this is: nobody else works on it.
-
-    Raises Conflict if it doesn't wait, and Refusal unless each awaited call is answered exactly once.
-    """
-    with engine.store.transaction():
-        run = need(engine, RunRecord, run_id, thread_id)
-        if run.state is not RunState.REQUIRES_ACTION:
-            raise Conflict(f'Runs in status "{run.state.value}" do not accept tool outputs.')
-        awaited = [call.id for call in run.awaited]
-        given = [one.call_id for one in outputs]
-        if sorted(awaited) != sorted(given):
-            raise Refusal(f"Expected tool outputs for call_ids {awaited}, got {given}")
-        _write_outputs(engine, run, {one.call_id: one.output for one in outputs})
-        queued = move_run(engine, run_id, RunState.QUEUED)
-        assert queued is not None, "the state was checked in this transaction"
-        take_up(engine, queued)
-    return queued
-
-
-def _write_outputs(engine: Engine, run: RunRecord, outputs: Mapping[str, str]) -> None:
-    for step in engine.store.children(StepRecord, run.id):
-        if step.state is StepState.IN_PROGRESS:
-            calls = tuple(
-                replace(call, output=outputs[call.id]) if isinstance(call, FunctionCall) else call
-                for call in step.calls
-            )
-            close_step(engine, replace(step, calls=calls))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunOrder:
     """What a run is started with. `overrides` are fields of the assistant's Brief that hold for this run only.
 
@@ -162,3 +126,39 @@ def cancel_run(engine: Engine, thread_id: str, run_id: str) -> RunRecord:
     else:
         engine.workers.cancel(run_id)
     return cancelling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionOutput:
+    call_id: str
+    output: str
+
+
+def submit_outputs(engine: Engine, thread_id: str, run_id: str, outputs: Sequence[FunctionOutput]) -> RunRecord:
+    """Go on with a run that waits, in whichever process this is: nobody else works on it.
+
+    Raises Conflict if it doesn't wait, and Refusal unless each awaited call is answered exactly once.
+    """
+    with engine.store.transaction():
+        run = need(engine, RunRecord, run_id, thread_id)
+        if run.state is not RunState.REQUIRES_ACTION:
+            raise Conflict(f'Runs in status "{run.state.value}" do not accept tool outputs.')
+        awaited = [call.id for call in run.awaited]
+        given = [one.call_id for one in outputs]
+        if sorted(awaited) != sorted(given):
+            raise Refusal(f"Expected tool outputs for call_ids {awaited}, got {given}")
+        _write_outputs(engine, run, {one.call_id: one.output for one in outputs})
+        queued = move_run(engine, run_id, RunState.QUEUED)
+        assert queued is not None, "the state was checked in this transaction"
+        take_up(engine, queued)
+    return queued
+
+
+def _write_outputs(engine: Engine, run: RunRecord, outputs: Mapping[str, str]) -> None:
+    for step in engine.store.children(StepRecord, run.id):
+        if step.state is StepState.IN_PROGRESS:
+            calls = tuple(
+                replace(call, output=outputs[call.id]) if isinstance(call, FunctionCall) else call
+                for call in step.calls
+            )
+            close_step(engine, replace(step, calls=calls))

@@ -9,4 +9,5 @@ from runner.server.faces.assistants_api import assistants, messages, runs, threa
 
 
 def routes(engine: Engine) -> list[Route]:
-    return [route for part in (assistants, threads, messages, runs) for route in part.routes(engine)]
+    # /threads/runs comes before /threads/{thread_id}, which it would match, too.
+    return [route for part in (assistants, runs, messages, threads) for route in part.routes(engine)]

@@ -18,7 +18,7 @@ from runner.server.faces.assistants_api.briefs import (
     render_brief,
     render_resources,
 )
-from runner.server.wire.bodies import PAGE_PARAMETERS, Fields, read_body, read_page, read_query
+from runner.server.wire.fields import PAGE_PARAMETERS, Fields, read_body, read_page, read_query
 from runner.server.wire.replies import Json, deleted_reply, json_reply, page_reply, unix_seconds
 from runner.server.wire.shared_fields import read_metadata
 

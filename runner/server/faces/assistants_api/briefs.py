@@ -8,8 +8,8 @@ from runner.server.engine.documents.resources import MAX_CODE_FILES, ResourceOrd
 from runner.server.engine.documents.vector_stores import NewStore, NewStoredFile
 from runner.server.engine.state.records import Brief, Resources, ToolSetting
 from runner.server.faces.assistants_api.tools import read_tools, render_tool
-from runner.server.wire.bodies import Fields
-from runner.server.wire.errors import BadRequest
+from runner.server.wire.error_bodies import BadRequest
+from runner.server.wire.fields import Fields
 from runner.server.wire.replies import Json
 from runner.server.wire.shared_fields import read_chunking, read_metadata, read_name
 

@@ -25,8 +25,8 @@ from runner.server.engine.state.records import (
 )
 from runner.server.faces.assistants_api.briefs import read_resources
 from runner.server.inference import Role, SourceMark
-from runner.server.wire.bodies import PAGE_PARAMETERS, Fields, read_body, read_page, read_query
-from runner.server.wire.errors import BadRequest
+from runner.server.wire.error_bodies import BadRequest
+from runner.server.wire.fields import PAGE_PARAMETERS, Fields, read_body, read_page, read_query
 from runner.server.wire.replies import DECLINED, Json, deleted_reply, json_reply, page_reply, unix_seconds
 from runner.server.wire.shared_fields import read_metadata
 

@@ -27,8 +27,8 @@ from runner.server.faces.assistants_api.briefs import (
 from runner.server.faces.assistants_api.messages import read_messages
 from runner.server.faces.assistants_api.tools import ranking, read_choice, render_choice, render_required_action
 from runner.server.inference import Passage
-from runner.server.wire.bodies import Fields, read_query
-from runner.server.wire.errors import BadRequest
+from runner.server.wire.error_bodies import BadRequest
+from runner.server.wire.fields import Fields, read_query
 from runner.server.wire.replies import Json, unix_seconds
 from runner.server.wire.shared_fields import read_metadata
 

@@ -15,7 +15,7 @@ from runner.server.faces.assistants_api.run_bodies import INCLUDE, read_include,
 from runner.server.faces.assistants_api.run_streams import EventStream, RunEvents, WireEvent
 from runner.server.faces.assistants_api.threads import render_thread
 from runner.server.faces.assistants_api.tools import read_outputs
-from runner.server.wire.bodies import PAGE_PARAMETERS, Fields, read_body, read_page, read_query
+from runner.server.wire.fields import PAGE_PARAMETERS, Fields, read_body, read_page, read_query
 from runner.server.wire.replies import json_reply, page_reply, poll_pace_ms
 from runner.server.wire.shared_fields import read_metadata
 

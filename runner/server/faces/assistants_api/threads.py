@@ -11,7 +11,7 @@ from runner.server.engine.runs.threads import create_thread, delete_thread, upda
 from runner.server.engine.state.records import ThreadRecord
 from runner.server.faces.assistants_api.briefs import render_resources
 from runner.server.faces.assistants_api.messages import read_new_thread, read_thread_changes
-from runner.server.wire.bodies import read_body
+from runner.server.wire.fields import read_body
 from runner.server.wire.replies import Json, deleted_reply, json_reply, unix_seconds
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from runner.server.engine.runs.runs import FunctionOutput
 from runner.server.engine.state.records import FunctionCall, RunRecord, ToolSetting
 from runner.server.inference import OfferedFunction
-from runner.server.wire.bodies import Fields
-from runner.server.wire.errors import BadRequest
+from runner.server.wire.error_bodies import BadRequest
+from runner.server.wire.fields import Fields
 from runner.server.wire.replies import Json
 from runner.server.wire.shared_fields import MAX_FUNCTION_TEXT, read_name
 

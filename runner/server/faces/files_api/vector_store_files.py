@@ -11,10 +11,10 @@ from runner.server.engine.documents.searching import read_stored_text
 from runner.server.engine.documents.vector_stores import (
     attach,
     attach_batch,
-    batch_files,
     cancel_batch,
     detach,
     set_attributes,
+    tally_files,
 )
 from runner.server.engine.state.file_records import BatchRecord, IndexState, StoredFileRecord, StoreRecord
 from runner.server.faces.files_api.vector_stores import (
@@ -24,7 +24,7 @@ from runner.server.faces.files_api.vector_stores import (
     render_batch,
     render_stored_file,
 )
-from runner.server.wire.bodies import PAGE_PARAMETERS, read_body, read_page, read_query
+from runner.server.wire.fields import PAGE_PARAMETERS, read_body, read_page, read_query
 from runner.server.wire.replies import deleted_reply, json_reply, page_reply, poll_pace_ms
 from runner.server.wire.shared_fields import read_attributes
 
@@ -85,8 +85,8 @@ def _batch_routes(engine: Engine) -> list[Route]:
         return need(engine, BatchRecord, request.path_params["batch_id"], request.path_params["store_id"])
 
     def reply(batch: BatchRecord) -> Response:
-        files = batch_files(engine, batch)
-        is_open = any(file.state is IndexState.IN_PROGRESS for file in files)
+        files = tally_files(engine, batch.store_id, batch)
+        is_open = files[IndexState.IN_PROGRESS].count > 0
         pace = poll_pace_ms(engine.now() - batch.created_at) if is_open else None
         return json_reply(render_batch(batch, files), poll_after_ms=pace)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +15,7 @@ from runner.server.engine.documents.vector_stores import (
     NewStoredFile,
     create_store,
     delete_store,
+    tally_files,
     update_store,
 )
 from runner.server.engine.state.file_records import (
@@ -25,9 +26,10 @@ from runner.server.engine.state.file_records import (
     stored_file_id,
 )
 from runner.server.engine.state.refusals import Missing
+from runner.server.engine.state.store import Tally
 from runner.server.inference import Passage
-from runner.server.wire.bodies import PAGE_PARAMETERS, Fields, read_body, read_page, read_query
-from runner.server.wire.errors import BadRequest
+from runner.server.wire.error_bodies import BadRequest
+from runner.server.wire.fields import PAGE_PARAMETERS, Fields, read_body, read_page, read_query
 from runner.server.wire.replies import Json, deleted_reply, json_reply, page_reply, poll_pace_ms, unix_seconds
 from runner.server.wire.shared_fields import read_attributes, read_chunking, read_filters, read_metadata
 
@@ -112,14 +114,16 @@ def find_stored_file(engine: Engine, request: Request) -> StoredFileRecord:
     return stored
 
 
-def count_states(files: Iterable[StoredFileRecord]) -> dict[str, int]:
-    states = [file.state for file in files]
-    counts = {state.value: states.count(state) for state in IndexState}
-    return {**counts, "total": len(states)}
+FileTallies = Mapping[IndexState, Tally]
 
 
-def render_store(store: StoreRecord, files: tuple[StoredFileRecord, ...]) -> Json:
-    counts = count_states(files)
+def _count_states(files: FileTallies) -> dict[str, int]:
+    counts = {state.value: tally.count for state, tally in files.items()}
+    return {**counts, "total": sum(counts.values())}
+
+
+def render_store(store: StoreRecord, files: FileTallies) -> Json:
+    counts = _count_states(files)
     status = "expired" if store.is_expired else "in_progress" if counts["in_progress"] else "completed"
     days = store.expires_after_days
     return {
@@ -128,7 +132,7 @@ def render_store(store: StoreRecord, files: tuple[StoredFileRecord, ...]) -> Jso
         "created_at": unix_seconds(store.created_at),
         "name": store.name,
         "description": store.description,
-        "usage_bytes": sum(file.usage_bytes for file in files),
+        "usage_bytes": sum(tally.total for tally in files.values()),
         "file_counts": counts,
         "status": status,
         "expires_after": None if days is None else {"anchor": "last_active_at", "days": days},
@@ -160,8 +164,8 @@ def render_stored_file(file: StoredFileRecord) -> Json:
     }
 
 
-def render_batch(batch: BatchRecord, files: tuple[StoredFileRecord, ...]) -> Json:
-    counts = count_states(files)
+def render_batch(batch: BatchRecord, files: FileTallies) -> Json:
+    counts = _count_states(files)
     status = "cancelled" if batch.is_cancelled else "in_progress" if counts["in_progress"] else "completed"
     return {
         "id": batch.id,
@@ -175,12 +179,12 @@ def render_batch(batch: BatchRecord, files: tuple[StoredFileRecord, ...]) -> Jso
 
 def _store_routes(engine: Engine) -> list[Route]:
     def render(store: StoreRecord) -> Json:
-        return render_store(store, engine.store.children(StoredFileRecord, store.id))
+        return render_store(store, tally_files(engine, store.id))
 
     def reply(store: StoreRecord) -> Response:
-        files = engine.store.children(StoredFileRecord, store.id)
-        begun = [file.created_at for file in files if file.state is IndexState.IN_PROGRESS]
-        pace = poll_pace_ms(engine.now() - max(begun)) if begun else None
+        files = tally_files(engine, store.id)
+        begun = files[IndexState.IN_PROGRESS]
+        pace = poll_pace_ms(engine.now() - begun.newest) if begun.count else None
         return json_reply(render_store(store, files), poll_after_ms=pace)
 
     async def create(request: Request) -> Response:

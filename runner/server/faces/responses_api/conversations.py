@@ -20,7 +20,7 @@ from runner.server.faces.responses_api.input import InlineFiles, read_input
 from runner.server.faces.responses_api.orders import read_include
 from runner.server.faces.responses_api.rendering import show_item
 from runner.server.faces.responses_api.responses import reply_items
-from runner.server.wire.bodies import PAGE_PARAMETERS, read_body, read_page, read_query
+from runner.server.wire.fields import PAGE_PARAMETERS, read_body, read_page, read_query
 from runner.server.wire.replies import Json, json_reply, list_body, unix_seconds
 from runner.server.wire.shared_fields import read_metadata
 

@@ -20,8 +20,8 @@ from runner.server.engine.runs.threads import NewMessage
 from runner.server.engine.state.file_records import FileRecord
 from runner.server.engine.state.records import Attachment, FunctionCall, ImagePart, TextPart
 from runner.server.inference import Role
-from runner.server.wire.bodies import Fields
-from runner.server.wire.errors import BadRequest
+from runner.server.wire.error_bodies import BadRequest
+from runner.server.wire.fields import Fields
 from runner.server.wire.replies import Json
 from runner.server.wire.shared_fields import MAX_FUNCTION_TEXT, read_attributes
 

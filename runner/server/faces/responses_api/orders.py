@@ -10,8 +10,8 @@ from runner.server.engine.state.records import Brief
 from runner.server.faces.responses_api.input import InlineFiles, read_input
 from runner.server.faces.responses_api.rendering import EVERYTHING
 from runner.server.faces.responses_api.tools import read_choice, read_tools
-from runner.server.wire.bodies import Fields
-from runner.server.wire.errors import BadRequest
+from runner.server.wire.error_bodies import BadRequest
+from runner.server.wire.fields import Fields
 from runner.server.wire.replies import Json
 from runner.server.wire.shared_fields import read_metadata, read_name
 

@@ -26,7 +26,7 @@ from runner.server.faces.responses_api.input import InlineFiles
 from runner.server.faces.responses_api.orders import Wanted, read_include, read_order
 from runner.server.faces.responses_api.rendering import render_output, render_response, show_item
 from runner.server.faces.responses_api.streams import Recordings, ResponseStream, show_events, wait_for_end
-from runner.server.wire.bodies import PAGE_PARAMETERS, read_body, read_flag, read_number, read_page, read_query
+from runner.server.wire.fields import PAGE_PARAMETERS, read_body, read_flag, read_number, read_page, read_query
 from runner.server.wire.replies import Json, json_reply, list_body, poll_pace_ms
 
 

@@ -28,8 +28,8 @@ from runner.server.engine.state.records import (
 )
 from runner.server.engine.state.refusals import Missing
 from runner.server.engine.state.response_records import ResponseRecord, ToldRecord, told_id
-from runner.server.faces.responses_api.events import ResponseEvents, pad_delta
 from runner.server.faces.responses_api.rendering import show_item
+from runner.server.faces.responses_api.stream_events import ResponseEvents, pad_delta
 from runner.server.wire.replies import Json
 
 _NOTHING_YET: Json = {"completed_at": None, "error": None, "incomplete_details": None, "output": [], "usage": None}

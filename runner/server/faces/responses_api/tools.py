@@ -5,8 +5,8 @@ from __future__ import annotations
 from runner.server.engine.state.file_records import AUTO
 from runner.server.engine.state.records import Resources, ToolSetting
 from runner.server.inference import OfferedFunction
-from runner.server.wire.bodies import Fields
-from runner.server.wire.errors import BadRequest
+from runner.server.wire.error_bodies import BadRequest
+from runner.server.wire.fields import Fields
 from runner.server.wire.replies import Json
 from runner.server.wire.shared_fields import LIMITS, read_container_id, read_filters, read_limits, read_name
 

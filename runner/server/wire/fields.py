@@ -11,7 +11,7 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from runner.server.engine.state.store import PageRequest
-from runner.server.wire.errors import BadRequest
+from runner.server.wire.error_bodies import BadRequest
 
 T = TypeVar("T")
 

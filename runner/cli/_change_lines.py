@@ -1,17 +1,20 @@
-"""What a sync did, as lines for a stranger. Nothing here is escaped or redacted yet."""
+"""What verbs say of changes, differences and outcomes, as lines for people. Nothing here is escaped or redacted yet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from runner.cli._counting import count
 from runner.cli._upload_progress import describe_size
+from runner.did_you_mean import count
 from runner.domain.assistant import Server, Target
-from runner.domain.plan import Action, Change, Kind
+from runner.domain.plan import Action, Change, Kind, Origin
 from runner.sync import Applied, FilesMoved, RemoteState
-from runner.sync.printing import SIGNS, describe_field, diff_lines
+from runner.sync.printing import SIGNS, describe_field, diff_lines, diff_texts
+from runner.sync.pulling import Difference
 
 LONGEST_DIFF_LINES = 12
+LONGEST_VALUE = 100
+LONGEST_PULLED_DIFF_LINES = 40
 LONGEST_NAMES = 3
 _DONE = {
     Action.CREATE: "created",
@@ -20,6 +23,11 @@ _DONE = {
     Action.IN_SYNC: "in sync",
     Action.LEAVE: "left alone",
     Action.BLOCKED: "not touched",
+}
+_ORIGINS = {
+    Origin.LOCAL: "changed in the file",
+    Origin.DRIFT: "changed there",
+    Origin.CONFLICT: "changed on both sides",
 }
 
 
@@ -85,3 +93,35 @@ def _describe_files(files: FilesMoved | None) -> list[str]:
 
 def _count_kind(kind: Kind, changes: Sequence[Change]) -> str:
     return count(sum(change.kind is kind for change in changes), kind.value)
+
+
+def describe_difference(difference: Difference) -> Iterator[str]:
+    """One field: the file's value, and the stored one that `pull` would put in its place."""
+    head = f"  {difference.field}"
+    if difference.reason:
+        yield f"! {difference.field}: not taken over: {difference.reason}"
+        return
+    origin = _ORIGINS[difference.origin]
+    if _is_short(difference.here) and _is_short(difference.there):
+        yield f"{head}: {difference.here or '(empty)'} -> {difference.there or '(empty)'} ({origin})"
+        return
+    yield f"{head} ({origin}):"
+    for line in diff_texts(difference.here, difference.there, context=1, longest=LONGEST_PULLED_DIFF_LINES):
+        yield f"    {line}"
+
+
+def describe_pending(change: Change) -> Iterator[str]:
+    """What the next sync would do about one object."""
+    if change.action is Action.IN_SYNC:
+        return
+    fields = ", ".join(one.field for one in change.fields) if change.action is not Action.CREATE else ""
+    reason = f": {change.reason}" if change.reason and change.action is Action.BLOCKED else ""
+    yield f"{change.action.value} {change.kind.value} {change.address}" + (f" ({fields})" if fields else "") + reason
+    if change.action is not Action.CREATE:
+        for one in change.fields:
+            if _is_short(one.before) and _is_short(one.after):
+                yield f"    {one.field}: {one.before or '(empty)'} -> {one.after or '(empty)'}"
+
+
+def _is_short(text: str) -> bool:
+    return "\n" not in text and len(text) <= LONGEST_VALUE

@@ -12,9 +12,14 @@ from functools import cache
 from typing import NamedTuple, Self
 from xml.parsers import expat
 
-from runner.server.extraction import Unreadable
-from runner.server.extraction._limits import ENCRYPTED, MALFORMED, MAX_NESTING, MAX_PACKED_BYTES, TOO_LARGE_UNPACKED
+from runner.server.extraction import ENCRYPTED, MALFORMED, Unreadable
 
+MAX_PACKED_BYTES = 256 << 20
+"""Of a zip archive's members that are read, unpacked."""
+MAX_NESTING = 500
+"""Of XML elements."""
+
+_TOO_LARGE_UNPACKED = f"it unpacks to more than {MAX_PACKED_BYTES >> 20} MiB"
 _BLOCK_BYTES = 1 << 16
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
@@ -22,7 +27,6 @@ _NAMESPACES = {  # words of a namespace's URI and our prefix; the rest of the UR
     ("wordprocessingml", "main"): "w",
     ("drawingml", "main"): "a",
     ("presentationml", "main"): "p",
-    ("spreadsheetml", "main"): "x",
     ("officeDocument", "math"): "m",
     ("officeDocument", "relationships"): "r",
     ("package", "relationships"): "rel",
@@ -60,6 +64,11 @@ class Package:
 
     def __exit__(self, *_: object) -> None:
         self._archive.close()
+
+    def refuse_excess(self) -> None:
+        """For readers that unpack by themselves; what an archive says of its sizes is what they go by, too."""
+        if sum(info.file_size for info in self._archive.infolist()) > MAX_PACKED_BYTES:
+            raise Unreadable(_TOO_LARGE_UNPACKED)
 
     def main_part(self) -> str:
         part = next((link.part for link in self.links("") if link.kind == "officeDocument"), None)
@@ -131,7 +140,7 @@ class Package:
             while block := file.read(_BLOCK_BYTES):
                 self._left -= len(block)
                 if self._left < 0:
-                    raise Unreadable(TOO_LARGE_UNPACKED)
+                    raise Unreadable(_TOO_LARGE_UNPACKED)
                 yield block
 
 
