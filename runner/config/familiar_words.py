@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from runner.yaml_text import Style
-from runner.yaml_text.scalars import show_text
+from runner.yaml_text.scalars import show_flow, show_text
 from runner.yaml_text.yaml_document import Advice, Where
 
 _CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the question"
@@ -304,13 +304,9 @@ def _advise_on_assistants_value(kind: str, text: str, _value: object, _where: Wh
 
 def show_inference(value: object) -> str:
     """An `inference` as it is written on one line: the given one where it is complete, else an example."""
-    if value == "offline":
-        return "offline"
-    if isinstance(value, dict) and value and all(isinstance(one, str) for one in value.values()):
-        pairs = (f"{key}: {show_text(one, Style.PLAIN, indent=0, in_flow=True)}" for key, one in value.items())
-        if "base_url" in value or "scripted" in value:
-            return f"{{{', '.join(pairs)}}}"
-    return "{scripted: FILE}" if value == "scripted" else _ENDPOINT_EXAMPLE
+    if isinstance(value, dict) and ("base_url" in value or "scripted" in value):
+        return show_flow(value)
+    return str(value) if value in ("offline",) else "{scripted: FILE}" if value == "scripted" else _ENDPOINT_EXAMPLE
 
 
 def _advise_on_missing(_kind: str, key: str, value: object, where: Where) -> str:

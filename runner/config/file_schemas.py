@@ -179,7 +179,7 @@ def _inference() -> _Json:
             {
                 "enum": ["offline"],
                 "title": "inference",
-                "examples": ["offline", "{scripted: FILE}", "{base_url: ADDRESS, model: NAME}"],
+                "examples": ["offline", {"scripted": "FILE"}, {"base_url": "ADDRESS", "model": "NAME"}],
             },
             {**_mapping(endpoint), "minProperties": 1},
         ],

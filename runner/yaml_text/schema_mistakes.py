@@ -15,6 +15,7 @@ from jsonschema.exceptions import ValidationError
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
 from runner.yaml_text.coercion import MAX_EXPONENT, MAX_NUMBER_LENGTH, Schema, Unreadable, alternatives, resolve
+from runner.yaml_text.scalars import show_flow
 from runner.yaml_text.yaml_document import Advice, Mistake, Where, YamlDocument
 
 _VERY_LIKE = 0.8
@@ -348,7 +349,7 @@ def _enum(broken: BrokenRule, node: Node) -> Words:
     text = node.text if isinstance(node, TextNode) else ""
     message = f"unknown {kind} {quote(text)}" if text else f"expected one name, found {found_text(node)}"
     # `examples` has what else could stand there.
-    all_forms = ", ".join(broken.schema.get("examples", ()))
+    all_forms = ", ".join(map(show_flow, broken.schema.get("examples", ())))
     hint = suggest(text, known, kind="known are")
     return message, f"known are {all_forms}" if all_forms and find_similar(text, known) is None else hint
 
