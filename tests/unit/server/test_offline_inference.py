@@ -9,20 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.server.inference import Answer, Passage, Role, Scene, SceneMessage, ToolOutcome, ToolRequest, UseTools
+from runner.server.inference.offline import choose_move, create
 from runner.server.inference.offline.arithmetic import (
     NO_MONEY,
     Calculation,
     Currency,
     Sense,
-    given as amount_of,
     plain,
     read_output,
     split,
     work_out,
     write_program,
 )
+from runner.server.inference.offline.arithmetic import (
+    given as amount_of,
+)
 from runner.server.inference.offline.question import NotSure
-from runner.server.inference.offline import choose_move, create
 from runner.server.tools import ToolContext, ToolSettings, code_interpreter
 
 BOTH = frozenset({"file_search", "code_interpreter"})
