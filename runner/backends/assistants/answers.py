@@ -47,7 +47,7 @@ def build_run(
         steps=calls,
         usage=run.usage,
         model=run.model,
-        declined=_join([declined], calls)[0] if declined else None,
+        declined=(_join([declined], calls)[0] or PART_BREAK.join(refusals)) if declined else None,
         refusal=PART_BREAK.join(refusals) if refusals else None,
         error=_error_of(run),
         error_code=run.error_code or run.incomplete_reason,

@@ -59,7 +59,7 @@ def build_run(
         files=files,
         usage=_sum_usage(rounds),
         model=last.model,
-        declined=text if last.declined else None,
+        declined=(text or PART_BREAK.join(refusals)) if last.declined else None,
         refusal=PART_BREAK.join(refusals) if refusals else None,
         error=_error_of(last),
         error_code=last.error_code or last.incomplete_reason,

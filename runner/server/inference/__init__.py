@@ -165,9 +165,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:
-    """The run completes with a refusal instead of an answer."""
+    """The run completes with a refusal instead of an answer; `declined` as in an Answer."""
 
     text: str
+    declined: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

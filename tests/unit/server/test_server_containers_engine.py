@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from engine_kit import Brain, Clock, engine_at, keep
+from runner.server.engine.responses.responses.conversations import NewItem
 
 from runner.server.engine.containers.containers import (
     NewContainer,
@@ -26,7 +27,6 @@ from runner.server.engine.containers.containers import (
 )
 from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.documents.files import delete_file
-from runner.server.engine.responses.items import NewItem
 from runner.server.engine.responses.responses import ResponseOrder, start_response
 from runner.server.engine.runs.threads import NewMessage
 from runner.server.engine.runs.transitions import sweep

@@ -226,9 +226,9 @@ async def _follow(engine: Engine, run: RunRecord, turnout: Turnout, speech: Mess
             with engine.store.transaction():
                 if speech.end(TextPart(text=text, sources=sources), tokens=tokens, declined=declined):
                     move_run(engine, run.id, RunState.COMPLETED)
-        case Refuse(text=text):
+        case Refuse(text=text, declined=declined):
             with engine.store.transaction():
-                if speech.end(RefusalPart(text=text), tokens=tokens):
+                if speech.end(RefusalPart(text=text), tokens=tokens, declined=declined):
                     move_run(engine, run.id, RunState.COMPLETED)
         case BreakOff(reason=reason, text=text):
             cause = "content_filter" if reason == "content_filter" else "max_tokens"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from runner.server.inference import Answer, Inference, Scene, ToolRequest, Turnout, UseTools
+from runner.server.inference import Answer, Inference, Refuse, Scene, ToolRequest, Turnout, UseTools
 from runner.server.inference.offline import calculations, facts, functions, memory
 from runner.server.inference.offline.question import MAX_GIVEN_CHARACTERS, NotSure, Question, ToolNeeded
 
@@ -47,16 +47,20 @@ class OfflineInference:
         return Turnout(move=choose_move(scene), spent=None)
 
 
-def choose_move(scene: Scene) -> UseTools | Answer:
-    """The next move: a tool call, the answer, or a decline that says why."""
+def choose_move(scene: Scene) -> UseTools | Answer | Refuse:
+    """The next move: a tool call, the answer, or a decline that says why; where a schema is asked for, as a refusal."""
     try:
         return _keep_to_order(scene, _ask_kinds(Question(scene=scene)))
     except NotSure as unsure:
         # The reason may quote the user or a document.
-        return Answer(text=_DECLINE.format(" ".join(str(unsure).split())), declined=True)
+        text = _DECLINE.format(" ".join(str(unsure).split()))
+        needs_schema = scene.response_format is not None and scene.response_format.get("type") == "json_schema"
+        return Refuse(text=text, declined=True) if needs_schema else Answer(text=text, declined=True)
 
 
 def _ask_kinds(question: Question) -> UseTools | Answer:
+    if question.scene.response_format is not None:
+        raise NotSure("the answer is to be in JSON")
     try:
         for kind in KINDS:
             if (move := kind.answer(question)) is not None:
@@ -69,9 +73,7 @@ def _ask_kinds(question: Question) -> UseTools | Answer:
 
 
 def _keep_to_order(scene: Scene, move: UseTools | Answer) -> UseTools | Answer:
-    """The move. Raises NotSure where the run asks for what rules can't do: JSON, or a call of a certain tool."""
-    if scene.response_format is not None:
-        raise NotSure("the answer is to be in JSON")
+    """The move. Raises NotSure where the run asks for the call of a certain tool, and the rules have no use for it."""
     requests = move.requests if isinstance(move, UseTools) else ()
     called = {one.tool if isinstance(one, ToolRequest) else one.name for one in requests}
     if scene.tool_choice == "required" and not called:

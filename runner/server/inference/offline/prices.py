@@ -114,7 +114,8 @@ def _read_lead(lead: str, amount: Decimal) -> tuple[str, int | None, Decimal]:
         each = parse_number(digits[0]) if digits else None
         if match and each is not None and int(match["count"]) > 0 and each * int(match["count"]) == amount:
             return match["name"], int(match["count"]), each
-    return lead, None, amount
+    only = re.match(r"\s*\|?\s*1(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*)", lead)
+    return (only["name"], 1, amount) if only else (lead, None, amount)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
