@@ -10,7 +10,7 @@ from functools import partial
 from typing import cast
 
 from runner.server.engine.core.engine import Engine
-from runner.server.engine.runs.context import build_scene, offered_functions, offered_tools, searched_stores
+from runner.server.engine.runs.context import build_scene, offered_functions, offered_tools, searched_stores, wants_json
 from runner.server.engine.runs.message_writer import MessageWriter, new_step
 from runner.server.engine.runs.token_budget import COMPLETION, cut_to_fit, find_exceeded, left_to_call, sum_tokens
 from runner.server.engine.runs.tool_calls import make_calls, new_call
@@ -127,7 +127,10 @@ async def _follow(engine: Engine, run: RunRecord, turnout: Turnout, speech: Mess
             return await _use_tools(engine, run, move, speech, tokens)
         case Answer(text=text, sources=sources, declined=declined):
             with engine.store.transaction():
-                if speech.end(TextPart(text=text, sources=sources), tokens=tokens, declined=declined):
+                # Prose where JSON was asked for would break clients that parse it; a refusal is what they expect.
+                is_prose = declined and wants_json(run)
+                part = RefusalPart(text=text) if is_prose else TextPart(text=text, sources=sources)
+                if speech.end(part, tokens=tokens, declined=declined):
                     move_run(engine, run.id, RunState.COMPLETED)
         case Refuse(text=text):
             with engine.store.transaction():
