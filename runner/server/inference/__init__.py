@@ -165,10 +165,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:
-    """The run completes with a refusal instead of an answer; `declined` as in an Answer."""
+    """The run completes with a refusal instead of an answer."""
 
     text: str
-    declined: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

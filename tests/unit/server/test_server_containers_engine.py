@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from engine_kit import Brain, Clock, engine_at, keep
-from runner.server.engine.responses.responses.conversations import NewItem
 
 from runner.server.engine.containers.containers import (
     NewContainer,
@@ -27,6 +26,7 @@ from runner.server.engine.containers.containers import (
 )
 from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.documents.files import delete_file
+from runner.server.engine.responses.items import NewItem
 from runner.server.engine.responses.responses import ResponseOrder, start_response
 from runner.server.engine.runs.threads import NewMessage
 from runner.server.engine.runs.transitions import sweep

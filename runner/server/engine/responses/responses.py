@@ -10,7 +10,7 @@ from runner.server.engine.containers.run_containers import check_container
 from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.documents.files import delete_files_of
 from runner.server.engine.documents.vector_stores import ResourceOrder, settle_resources
-from runner.server.engine.responses.responses.conversations import NewItem, copy_item, keep_items
+from runner.server.engine.responses.items import NewItem, copy_item, keep_items
 from runner.server.engine.runs.context import CONTEXT_TOKENS, build_scene, count_calls, count_prompt
 from runner.server.engine.runs.loop import take_up
 from runner.server.engine.runs.message_writer import new_step

@@ -124,6 +124,11 @@ def cut_to_fit(text: str, spent: Spent | None, left: int | None) -> str | None:
 _PLAIN_TEXT = {"type": "text"}
 
 
+def wants_json(run: RunRecord) -> bool:
+    """Whether its client will read the answer as JSON."""
+    return (run.brief.response_format or {}).get("type") in ("json_schema", "json_object")
+
+
 def build_scene(engine: Engine, run: RunRecord) -> Scene:
     """All that the inference may know now. It is read from the store each time: a run can be taken up again."""
     brief = run.brief

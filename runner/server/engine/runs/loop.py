@@ -26,6 +26,7 @@ from runner.server.engine.runs.context import (
     searched_stores,
     sum_tokens,
     tool_context,
+    wants_json,
 )
 from runner.server.engine.runs.message_writer import MessageWriter, new_step
 from runner.server.engine.runs.transitions import break_off, move_run
@@ -224,11 +225,14 @@ async def _follow(engine: Engine, run: RunRecord, turnout: Turnout, speech: Mess
             return await _use_tools(engine, run, move, speech, tokens)
         case Answer(text=text, sources=sources, declined=declined):
             with engine.store.transaction():
-                if speech.end(TextPart(text=text, sources=sources), tokens=tokens, declined=declined):
+                # Prose where JSON was asked for would break clients that parse it; a refusal is what they expect.
+                is_prose = declined and wants_json(run)
+                part = RefusalPart(text=text) if is_prose else TextPart(text=text, sources=sources)
+                if speech.end(part, tokens=tokens, declined=declined):
                     move_run(engine, run.id, RunState.COMPLETED)
-        case Refuse(text=text, declined=declined):
+        case Refuse(text=text):
             with engine.store.transaction():
-                if speech.end(RefusalPart(text=text), tokens=tokens, declined=declined):
+                if speech.end(RefusalPart(text=text), tokens=tokens):
                     move_run(engine, run.id, RunState.COMPLETED)
         case BreakOff(reason=reason, text=text):
             cause = "content_filter" if reason == "content_filter" else "max_tokens"

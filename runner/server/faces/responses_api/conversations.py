@@ -7,13 +7,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.responses.items import delete_item
 from runner.server.engine.responses.responses import (
     add_items,
     create_conversation,
     delete_conversation,
     update_conversation,
 )
-from runner.server.engine.responses.responses.conversations import delete_item
 from runner.server.engine.state.records import ConversationRecord, ItemRecord, stored_item_id
 from runner.server.engine.state.refusals import Missing
 from runner.server.faces.responses_api.input import InlineFiles, read_input

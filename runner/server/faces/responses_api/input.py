@@ -14,7 +14,7 @@ from types import TracebackType
 from runner.domain.files import MAX_FILE_BYTES
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.documents.files import delete_file, keep_file, prepare_files
-from runner.server.engine.responses.responses.conversations import NewItem, find_item
+from runner.server.engine.responses.items import NewItem, find_item
 from runner.server.engine.runs.threads import NewMessage
 from runner.server.engine.state.file_records import FileRecord
 from runner.server.engine.state.records import Attachment, FunctionCall, ImagePart, TextPart

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.core.feed import Event, RunChanged
+from runner.server.engine.responses.items import keep_output
 from runner.server.engine.responses.responses import (
     cancel_response,
     delete_response,
@@ -19,7 +20,6 @@ from runner.server.engine.responses.responses import (
     run_of,
     start_response,
 )
-from runner.server.engine.responses.responses.conversations import keep_output
 from runner.server.engine.runs.runs import leave_run
 from runner.server.engine.state.records import ItemRecord, ResponseRecord, RunRecord
 from runner.server.engine.state.refusals import Refusal

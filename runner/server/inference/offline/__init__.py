@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from runner.server.inference import Answer, Inference, Refuse, Scene, ToolRequest, Turnout, UseTools
+from runner.server.inference import Answer, Inference, Scene, ToolRequest, Turnout, UseTools
 from runner.server.inference.offline import calculations, facts, functions, memory
 from runner.server.inference.offline.question import MAX_GIVEN_CHARACTERS, NotSure, Question, ToolNeeded
 
@@ -47,15 +47,13 @@ class OfflineInference:
         return Turnout(move=choose_move(scene), spent=None)
 
 
-def choose_move(scene: Scene) -> UseTools | Answer | Refuse:
-    """The next move: a tool call, the answer, or a decline that says why; where a schema is asked for, as a refusal."""
+def choose_move(scene: Scene) -> UseTools | Answer:
+    """The next move: a tool call, the answer, or a decline that says why."""
     try:
         return _keep_to_order(scene, _ask_kinds(Question(scene=scene)))
     except NotSure as unsure:
         # The reason may quote the user or a document.
-        text = _DECLINE.format(" ".join(str(unsure).split()))
-        needs_schema = scene.response_format is not None and scene.response_format.get("type") == "json_schema"
-        return Refuse(text=text, declined=True) if needs_schema else Answer(text=text, declined=True)
+        return Answer(text=_DECLINE.format(" ".join(str(unsure).split())), declined=True)
 
 
 def _ask_kinds(question: Question) -> UseTools | Answer:
