@@ -75,7 +75,7 @@ def _run(arguments: list[str] | None, ending: Ending) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
+        _name_what_was_meant(error).show()
         return EXIT_WRONG_USAGE
     except (KeyboardInterrupt, click.Abort):
         click.echo("runner: interrupted", err=True)
@@ -87,6 +87,16 @@ def _run(arguments: list[str] | None, ending: Ending) -> int:
         return _explain_disk(error) if error.errno in DISK_TROUBLE else _report_bug(error, secrets)
     except Exception as error:  # noqa: BLE001 - the boundary: a bug must not end in a bare traceback
         return _report_bug(error, secrets)
+
+
+def _name_what_was_meant(error: click.ClickException) -> click.ClickException:
+    """Options of other tools lead to ours, before click guesses by their letters."""
+    if not isinstance(error, click.NoSuchOption):
+        return error
+    from runner.config.familiar_words import OPTIONS
+
+    hint = OPTIONS.get(error.option_name)
+    return click.UsageError(f"No such option: {error.option_name}; {hint}.", ctx=error.ctx) if hint else error
 
 
 def _explain_disk(error: OSError) -> int:
