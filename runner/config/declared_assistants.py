@@ -14,9 +14,8 @@ from runner.config.declared_tools import read_tools
 from runner.config.file_schemas import MAX_TEXT_LENGTH
 from runner.config.local_files import Recipient, Unusable, expand_glob, find_file, read_file_item
 from runner.did_you_mean import quote
-from runner.domain.assistant import Address, Assistant, Tool
+from runner.domain.assistant import Address, Assistant, PlainFormat, ResponseFormat, SchemaFormat, Tool
 from runner.domain.files import Chunking, FileUse, LocalFile
-from runner.domain.response_format import PlainFormat, ResponseFormat, SchemaFormat
 from runner.errors import Problem
 from runner.yaml_text import read_text
 from runner.yaml_text.coercion import as_json

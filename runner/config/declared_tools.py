@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runner.did_you_mean import quote, suggest
-from runner.domain.assistant import Tool, ToolName
+from runner.domain.assistant import McpServer, Tool, ToolName, WebSearch
 from runner.domain.hosts import AddressFault, find_address_fault, is_open_road
-from runner.domain.tool_options import McpServer, WebSearch
 from runner.yaml_text import TextNode
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 

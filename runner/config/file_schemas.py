@@ -15,9 +15,8 @@ from runner.config.declared_functions import (
     function_answer,
 )
 from runner.config.declared_tools import tool
-from runner.domain.assistant import History, SandboxName
+from runner.domain.assistant import History, PlainFormat, SandboxName
 from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
-from runner.domain.response_format import PlainFormat
 from runner.plugins import load_plugin, plugin_names
 
 CHECKS = "runner.checks"

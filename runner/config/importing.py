@@ -17,8 +17,7 @@ from runner.config.declared_functions import MAX_DESCRIPTION_LENGTH, NAME_PATTER
 from runner.config.declared_tools import MAX_RESULTS, RETRIEVAL
 from runner.config.file_schemas import MAX_METADATA_KEYS
 from runner.config.writing import STEP, protect, show_tools
-from runner.domain.assistant import Tool, ToolName
-from runner.domain.response_format import PlainFormat
+from runner.domain.assistant import PlainFormat, Tool, ToolName
 from runner.errors import UsageError
 from runner.redaction import REPLACEMENT
 from runner.yaml_text import Style

@@ -130,6 +130,7 @@ def _read_scenario(
             tags=tuple(body.get("tags", ())),
             smoke=body.get("smoke", False),
             timeout_s=_seconds(body.get("timeout")),
+            timeout_location=document.location(_place_of(document, where, "timeout")) if "timeout" in body else None,
             functions=functions,
             location=document.location(where),
         )

@@ -18,7 +18,7 @@ SCENARIO = "assistant: guide\nturns:\n  - ask: When does the museum open?\n    e
 PATCHED_COMMAND = """
 import sys
 from runner.cli import main
-from runner.server.faces import assistants
+from runner.server.faces.assistants_api import assistants
 right = assistants.render_assistant
 assistants.render_assistant = lambda record: {**right(record), "created_at": "yesterday"}
 main(sys.argv[1:])

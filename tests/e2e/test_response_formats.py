@@ -10,7 +10,7 @@ import pytest
 from play_project import Project, make_project
 from stored_project import StoredProject
 
-from runner.domain.response_format import PlainFormat, SchemaFormat
+from runner.domain.assistant import PlainFormat, SchemaFormat
 from runner.server.embedded import start_embedded
 from runner.server.inference import Answer, Scene, Spent, Turnout
 
@@ -76,10 +76,10 @@ def test_an_answer_comes_in_each_format_and_one_that_is_cut_off_is_an_error(
 @pytest.mark.parametrize("api", APIS)
 def test_offline_rules_say_that_they_write_no_json(tmp_path: Path, api: str) -> None:
     project = write_project(tmp_path / "project", api, "    response_format: json_object\n", server="server: embedded")
-    done = project.run("play")
-    assert done.code == 1, done.out + done.err
+    done = project.run("play", "--verbose")
+    assert done.code == 3, done.out + done.err
     assert "the answer is to be in JSON" in done.out
-    assert "declined: offline rules could not answer this" in done.out
+    assert " declined: no language model is connected" in done.out
 
 
 @dataclass

@@ -26,8 +26,9 @@ from runner.domain.functions import Answering
 from runner.domain.report import Report
 from runner.domain.scenario import Scenario, Turn
 from runner.domain.verdict import Outcome
-from runner.execution.interruption import Interruption
-from runner.execution.play import PlayOptions, Surroundings, play
+from runner.execution.play import PlayOptions, play
+from runner.execution.player import Surroundings
+from runner.execution.scheduler import Interruption
 from runner.journal import Journal
 from runner.sync import (
     RemoteState,

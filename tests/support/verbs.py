@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app_listening import listening_environment
-from runner.cli._ending import Ending
 
 from runner import cli
+from runner.cli._signals import Ending
 
 # The folder, the environment and the standard streams are the whole process's.
 _ONE_AT_A_TIME = threading.Lock()

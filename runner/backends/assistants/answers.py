@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from runner.backends._failures import explain_overflow
 from runner.backends.assistants.wire import Annotation, WireCall, WireMessage, WireRun, WireStep
 from runner.domain.conversation import Citation, FileId, FunctionAnswer, Run, RunId, RunStatus, Step
 
@@ -74,7 +75,7 @@ def _error_of(run: WireRun) -> str | None:
         "cancelled": "the run was cancelled, not by us",
         "expired": "the run took longer than the server allows, and expired",
     }
-    return run.error or defaults.get(run.status)
+    return explain_overflow(run.error_code, run.error) or defaults.get(run.status)
 
 
 def _join(answers: Sequence[WireMessage], calls: Sequence[Step]) -> tuple[str, str, tuple[Citation, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from runner.backends._failures import explain_overflow
 from runner.backends.responses.bodies import DENIAL
 from runner.backends.responses.wire import MCP, ApprovalRequest, Produced, WireMessage, WireResponse, add_usage
 from runner.domain.assistant import ToolName
@@ -110,7 +111,7 @@ def _error_of(response: WireResponse) -> str | None:
         "incomplete": f"the answer is incomplete: {reason}",
         "cancelled": "the run was cancelled, not by us",
     }
-    return response.error or defaults.get(response.status)
+    return explain_overflow(response.error_code, response.error) or defaults.get(response.status)
 
 
 def _join(messages: Sequence[WireMessage]) -> tuple[str, tuple[Citation, ...]]:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -74,6 +75,12 @@ def reply_content(
     except FileNotFoundError as error:
         raise Missing(file.KIND, file.id) from error
     return _Download(content, filename, media_type)
+
+
+async def wait_until_gone(request: Request) -> None:
+    """Until the client has left; its request's body has been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 class _Download(StreamingResponse):

@@ -115,13 +115,14 @@ def _cut(turnout: Turnout, scene: Scene) -> Turnout:
     text = cut_to_fit(turnout.move.text, turnout.spent, scene.max_output_tokens)
     if text is None:
         return turnout
-    spent = replace(turnout.spent, output_tokens=scene.max_output_tokens)
+    spent = turnout.spent and replace(turnout.spent, output_tokens=scene.max_output_tokens)
     return Turnout(move=BreakOff(reason=COMPLETION, text=text), spent=spent)
 
 
 async def _follow(engine: Engine, run: RunRecord, turnout: Turnout, speech: MessageWriter) -> bool:
     """Do as the inference says; whether it is to be asked again."""
-    tokens = Tokens(input=turnout.spent.input_tokens, output=turnout.spent.output_tokens)
+    spent = turnout.spent
+    tokens = Tokens(input=spent.input_tokens, output=spent.output_tokens) if spent else Tokens(uncounted=True)
     match turnout.move:
         case UseTools() as move:
             return await _use_tools(engine, run, move, speech, tokens)

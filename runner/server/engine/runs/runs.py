@@ -128,6 +128,13 @@ def cancel_run(engine: Engine, thread_id: str, run_id: str) -> RunRecord:
     return cancelling
 
 
+def leave_run(engine: Engine, run_id: str) -> None:
+    """Stop a run whose client has gone: nobody is left whom its answer would reach, and a model is busy with it."""
+    run = engine.store.find(RunRecord, run_id)
+    if run is not None and run.is_being_worked_on and move_run(engine, run_id, RunState.CANCELLING) is not None:
+        engine.workers.cancel(run_id)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionOutput:
     call_id: str

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.core.feed import Event, RunChanged
+from runner.server.engine.runs.runs import leave_run
 from runner.server.engine.runs.sweep import sweep
 from runner.server.engine.state.records import RunRecord
 from runner.server.engine.state.refusals import Damaged
@@ -22,6 +23,10 @@ class Subscription:
         self._run_id = run_id
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self.close: Callable[[], None] = engine.feed.subscribe(run_id, self._events.put_nowait)
+
+    def leave(self) -> None:
+        """Whoever listened has gone, and the run was theirs alone."""
+        leave_run(self._engine, self._run_id)
 
     async def next(self) -> Event | None:
         """What is told next; None if the run is gone.

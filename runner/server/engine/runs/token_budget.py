@@ -82,12 +82,12 @@ def _count_fixed(scene: Scene) -> int:
     return count_tokens(scene.instructions) + passages + outputs
 
 
-def cut_to_fit(text: str, spent: Spent, left: int | None) -> str | None:
+def cut_to_fit(text: str, spent: Spent | None, left: int | None) -> str | None:
     """The text's beginning that fits into what was left to say; None if all of it does.
 
     What the inference counted goes before what we estimate.
     """
-    if left is None or (spent.output_tokens or count_tokens(text)) <= left:
+    if left is None or ((spent and spent.output_tokens) or count_tokens(text)) <= left:
         return None
     words = re.findall(r"\s*\S+", text)
     return "".join(words[: int(left * WORDS_PER_TOKEN)])

@@ -208,13 +208,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Tokens that were used."""
+    """Tokens that were used. `uncounted` says that what answered is no model, and has none."""
 
     input: int = 0
     output: int = 0
+    uncounted: bool = False
 
     def __add__(self, other: Tokens) -> Tokens:
-        return Tokens(input=self.input + other.input, output=self.output + other.output)
+        uncounted = self.uncounted or other.uncounted
+        return Tokens(input=self.input + other.input, output=self.output + other.output, uncounted=uncounted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

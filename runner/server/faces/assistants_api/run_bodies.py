@@ -118,7 +118,9 @@ def _render_incomplete(run: RunRecord) -> Json:
     return {"reason": reason} if reason in _LIMITS else {}
 
 
-def render_tokens(tokens: Tokens) -> Json:
+def render_tokens(tokens: Tokens) -> Json | None:
+    if tokens.uncounted:
+        return None
     return {
         "prompt_tokens": tokens.input,
         "completion_tokens": tokens.output,

@@ -170,10 +170,11 @@ _GONE: WireEvent = (
 
 
 class EventStream(StreamingResponse):
-    """A stream of a run. However it ends, the subscription is closed; the run goes on."""
+    """A stream of a run. However it ends, the subscription is closed; if its client has left it, the run is stopped."""
 
     def __init__(self, subscription: Subscription, first: Iterable[WireEvent], events: RunEvents) -> None:
         self._subscription = subscription
+        self._events = events
         super().__init__(_follow(subscription, tuple(first), events), headers=_HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -181,6 +182,8 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._subscription.close()
+            if not self._events.is_over:
+                self._subscription.leave()
 
 
 async def _follow(subscription: Subscription, first: tuple[WireEvent, ...], events: RunEvents) -> AsyncIterator[bytes]:

@@ -253,7 +253,9 @@ def _render_incomplete(run: RunRecord) -> Json | None:
     return {"reason": _REASONS.get(reason, "max_output_tokens")}
 
 
-def render_usage(tokens: Tokens) -> Json:
+def render_usage(tokens: Tokens) -> Json | None:
+    if tokens.uncounted:
+        return None
     return {
         "input_tokens": tokens.input,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},

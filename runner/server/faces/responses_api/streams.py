@@ -215,7 +215,7 @@ _HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control":
 
 
 class ResponseStream(StreamingResponse):
-    """However it ends, `at_end` is called; the run goes on."""
+    """However it ends, `at_end` is called."""
 
     def __init__(self, events: AsyncIterator[Json], at_end: Callable[[], None] = lambda: None) -> None:
         self._at_end = at_end
