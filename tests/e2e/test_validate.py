@@ -138,11 +138,11 @@ def test_a_place_is_validated_as_it_was_shown(project):
 
 
 def test_a_line_break_in_a_files_name_splits_no_message(project):
-    (project / "scenarios" / "a\nb.yaml").write_text("turns: []\nassistant: clerk\n")
+    (project / "scenarios" / "a\nb.yaml").write_text("name: odd\nturns: []\nassistant: clerk\n")
     result = run("validate", cwd=project)
     assert result.code == 2
     assert result.err.splitlines() == [
-        "scenarios/a\\nb.yaml:1:8: turns: is empty",
+        "scenarios/a\\nb.yaml:2:8: turns: is empty",
         "runner: 1 mistake found; nothing was sent",
     ]
 
