@@ -35,6 +35,15 @@ class _Verbs(click.Group):
         command: click.Command = load_plugin(__name__, cmd_name).command
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What a variable that isn't set leaves behind would be taken for "here", "any" or "the default"."""
+        for one in args:
+            if not one:
+                ctx.fail("One of the arguments is empty; is a variable unset?")
+            if one.startswith("--") and one.endswith("="):
+                ctx.fail(f"{one} has no value; is a variable unset?")
+        return super().parse_args(ctx, args)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
