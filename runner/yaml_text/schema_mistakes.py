@@ -348,10 +348,11 @@ def _enum(broken: BrokenRule, node: Node) -> Words:
     kind = broken.schema.get("title", "value")
     text = node.text if isinstance(node, TextNode) else ""
     message = f"unknown {kind} {quote(text)}" if text else f"expected one name, found {found_text(node)}"
-    # `examples` has what else could stand there.
-    all_forms = ", ".join(map(show_flow, broken.schema.get("examples", ())))
-    hint = suggest(text, known, kind="known are")
-    return message, f"known are {all_forms}" if all_forms and find_similar(text, known) is None else hint
+    examples = broken.schema.get("examples", ())
+    if any(isinstance(one, dict) for one in examples) and find_similar(text, known) is None:
+        # More than the words of the list can stand there.
+        return message, f"known are {', '.join(map(show_flow, examples))}"
+    return message, suggest(text, known, kind="known are")
 
 
 def _const(broken: BrokenRule, node: Node) -> Words:
