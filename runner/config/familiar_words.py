@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from runner.yaml_text import Style
-from runner.yaml_text.scalars import show_text
+from runner.yaml_text.scalars import show_flow, show_text
 from runner.yaml_text.yaml_document import Advice, Where
 
 _CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the question"
@@ -237,6 +237,40 @@ _TOOLS = _table(
     ),
 )
 
+OPTIONS = _table(
+    ("--repeat --repeats --retries --reruns --count --runs", _ONCE),
+    (
+        "--junit --junitxml --junit-xml --xml --json --html --csv --markdown --output --out -o --reporter --reporters",
+        "reports are written with `--report KIND=FILE`",
+    ),
+    (
+        "--filter --grep --name --test --only --match --pattern --expression --filter-pattern --test-name",
+        "`-k TEXT` chooses by name, `FILE::NAME` and `FILE:LINE` name one scenario",
+    ),
+    ("--tags --mark --marker --markers --label --labels --group --include", "`-m TAG` chooses by tag"),
+    (
+        "--workers --worker --parallel --concurrency --max-concurrency -j --numprocesses --threads --processes",
+        "`-n N` plays so many scenarios at once",
+    ),
+    (
+        "--bail --exitfirst --maxfail --stop-on-failure --stop --fail-early",
+        "`-x` stops at the first that does not pass",
+    ),
+    ("--config -c --project --manifest --assistants", "`-f FILE` names the project's file"),
+    ("--provider --providers --env --environment --profile --backend --api --base-url", "`-t NAME` chooses a target"),
+    ("--last-failed --lf --failed-first --ff --rerun-failed", "`FILE:LINE`, as failures show it, plays that scenario"),
+    ("--timeout --deadline --max-time", "`timeout` stands in the scenario, or under `defaults`"),
+    (
+        "--dry-run --collect-only --list --check-only --lint",
+        "`runner validate` checks the files, `runner plan` says what `runner sync` would do",
+    ),
+    ("--silent", "`-q` shows only what did not pass"),
+    ("--api-key --key --openai-api-key", "keys come from the environment: a target's `key_env` names the variable"),
+    ("--assistant --assistant-id --agent", "scenarios say which assistant they talk to: `assistant: ADDRESS`"),
+    ("--prompt --prompts --ask --question --vars --var", "questions stand in scenario files, under `ask`"),
+)
+"""Options of other tools' commands, for the command line."""
+
 _ENDPOINT_EXAMPLE = '{base_url: "http://127.0.0.1:11434/v1", model: llama3.2}'
 _AMOUNT = re.compile(r"(?P<before>[^\d\s.,+-]{0,12})\s*(?P<number>[-+]?\d[\d.,]*)\s*(?P<after>[^\d\s.,]{0,12})")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
@@ -304,13 +338,9 @@ def _advise_on_assistants_value(kind: str, text: str, _value: object, _where: Wh
 
 def show_inference(value: object) -> str:
     """An `inference` as it is written on one line: the given one where it is complete, else an example."""
-    if value == "offline":
-        return "offline"
-    if isinstance(value, dict) and value and all(isinstance(one, str) for one in value.values()):
-        pairs = (f"{key}: {show_text(one, Style.PLAIN, indent=0, in_flow=True)}" for key, one in value.items())
-        if "base_url" in value or "scripted" in value:
-            return f"{{{', '.join(pairs)}}}"
-    return "{scripted: FILE}" if value == "scripted" else _ENDPOINT_EXAMPLE
+    if isinstance(value, dict) and ("base_url" in value or "scripted" in value):
+        return show_flow(value)
+    return str(value) if value in ("offline",) else "{scripted: FILE}" if value == "scripted" else _ENDPOINT_EXAMPLE
 
 
 def _advise_on_missing(_kind: str, key: str, value: object, where: Where) -> str:

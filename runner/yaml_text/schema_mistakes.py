@@ -15,6 +15,7 @@ from jsonschema.exceptions import ValidationError
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
 from runner.yaml_text.coercion import MAX_EXPONENT, MAX_NUMBER_LENGTH, Schema, Unreadable, alternatives, resolve
+from runner.yaml_text.scalars import show_flow
 from runner.yaml_text.yaml_document import Advice, Mistake, Where, YamlDocument
 
 _VERY_LIKE = 0.8
@@ -347,10 +348,11 @@ def _enum(broken: BrokenRule, node: Node) -> Words:
     kind = broken.schema.get("title", "value")
     text = node.text if isinstance(node, TextNode) else ""
     message = f"unknown {kind} {quote(text)}" if text else f"expected one name, found {found_text(node)}"
-    # `examples` has what else could stand there.
-    all_forms = ", ".join(broken.schema.get("examples", ()))
-    hint = suggest(text, known, kind="known are")
-    return message, f"known are {all_forms}" if all_forms and find_similar(text, known) is None else hint
+    examples = broken.schema.get("examples", ())
+    if any(isinstance(one, dict) for one in examples) and find_similar(text, known) is None:
+        # More than the words of the list can stand there.
+        return message, f"known are {', '.join(map(show_flow, examples))}"
+    return message, suggest(text, known, kind="known are")
 
 
 def _const(broken: BrokenRule, node: Node) -> Words:
