@@ -151,7 +151,7 @@ class Console:
             place = result.scenario.location
             where = self._line(f"{place.file}:{place.line}")
             self._print(f"{self._line(result.scenario.name):{width}}  ", (where, "dim"), before=(_word(result),))
-        if len(failures) > 1:
+        if failures:
             self._print()
 
     def _print_notes(self, report: Report) -> None:

@@ -154,6 +154,7 @@ def test_a_failure_shows_place_question_answer_tools_expected_found_and_reason()
         "    reason    the final number in the answer is 39.25",
         "",
         "FAILED   receipt  scenarios/receipt.yaml:3",
+        "",
         "1 failed in 0.00 s",
     ]
 
