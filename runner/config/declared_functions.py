@@ -173,18 +173,30 @@ def declared_function() -> _Json:
         "title": "key",
         "description": "A function that the assistant can call, and how the call is answered.",
         "properties": {
-            "name": {"type": "string", "pattern": NAME_PATTERN, "description": f"The function's name: {NAME_WORDS}"},
+            "name": {
+                "type": "string",
+                "pattern": NAME_PATTERN,
+                "examples": ["exchange_rate"],
+                "description": f"The function's name: {NAME_WORDS}",
+            },
             "description": {
                 "type": "string",
                 "minLength": 1,
                 "maxLength": MAX_DESCRIPTION_LENGTH,
+                "examples": ["Today's rate of a currency."],
                 "description": "What the model is told about it.",
             },
             "parameters": {
                 "type": "object",
+                "examples": [{"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}],
                 "description": "A JSON Schema of the arguments, with `type: object`; none by default.",
             },
-            "strict": {"type": "boolean", "description": "True has the API keep the model to the schema."},
+            "strict": {
+                "type": "boolean",
+                "default": False,
+                "examples": [True],
+                "description": "True has the API keep the model to the schema.",
+            },
             **answer_forms(),
         },
         "required": ["name"],
@@ -196,6 +208,7 @@ def answers_by_name() -> _Json:
     """A scenario's `functions`; each is one `function_answer`."""
     return {
         "type": "object",
+        "examples": [{"exchange_rate": {"returns": 1.08}}],
         "description": "How functions of the assistant are answered here, by their names.",
         "propertyNames": {"pattern": NAME_PATTERN, "description": f"A function's name is {NAME_WORDS}"},
         "additionalProperties": {"$ref": "#/$defs/function_answer"},

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from runner.config.familiar_words import show_embedded_target
 from runner.config.local_files import Unusable, find_file
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import (
@@ -126,10 +127,13 @@ def _is_retired(body: Mapping[str, Any]) -> bool:
 
 
 def _refuse_embedded_keys(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
+    is_elsewhere = "base_url" in body or "server" in body
     for key, words in (("inference", "an inference"), ("sandbox", "a sandbox")):
         if key in body:
             message = f"only the embedded server has {words}"
             hint = f"use `server: embedded`, or remove {key}"
+            if key == "inference" and not is_elsewhere:
+                hint = f"write `{show_embedded_target(str(where[-1]), body)}`"
             document.report(Mistake(where=(*where, key), at_key=True, message=message, hint=hint))
 
 

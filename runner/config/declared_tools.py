@@ -160,17 +160,17 @@ def _report_repetitions(document: YamlDocument, tools: tuple[Tool, ...], where: 
 def tool() -> _Json:
     """One item of an assistant's `tools`."""
     options = {
-        ToolName.CODE_INTERPRETER: _mapping({}),
-        ToolName.FILE_SEARCH: _file_search(),
-        ToolName.MCP: _mcp(),
-        ToolName.WEB_SEARCH: _web_search(),
+        ToolName.CODE_INTERPRETER: _described(_mapping({}), "Runs code that the model writes; it has no options."),
+        ToolName.FILE_SEARCH: _described(_file_search(), "Looks things up in the assistant's and the thread's files."),
+        ToolName.MCP: _described(_mcp(), "Calls the tools of a server that speaks the Model Context Protocol."),
+        ToolName.WEB_SEARCH: _described(_web_search(), "Searches the web."),
     }
     forms = {name.value: form for name, form in options.items()}
     return {
         "anyOf": [
             {"enum": [*forms, RETRIEVAL], "title": "tool"},
             {
-                **_mapping({**forms, RETRIEVAL: _file_search()}),
+                **_mapping({**forms, RETRIEVAL: _described(_file_search(), "The name of file_search in 2023.")}),
                 "title": "tool",
                 "minProperties": 1,
                 "maxProperties": 1,
@@ -180,6 +180,10 @@ def tool() -> _Json:
     }
 
 
+def _described(body: _Json, description: str) -> _Json:
+    return {**body, "description": description}
+
+
 def _file_search() -> _Json:
     return _mapping(
         {
@@ -187,6 +191,7 @@ def _file_search() -> _Json:
                 "type": "integer",
                 "minimum": 1,
                 "maximum": MAX_RESULTS,
+                "examples": [5],
                 "description": "How many passages a search gives at most.",
             }
         }

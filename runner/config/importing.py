@@ -21,8 +21,8 @@ from runner.domain.assistant import PlainFormat, Tool, ToolName
 from runner.errors import UsageError
 from runner.redaction import REPLACEMENT
 from runner.yaml_text import Style
-from runner.yaml_text.coercion import as_json
-from runner.yaml_text.scalars import show_comment, show_text
+from runner.yaml_text.coercion import as_json, read_decimal
+from runner.yaml_text.scalars import show_comment, show_flow, show_text
 
 Json = Mapping[str, object]
 
@@ -89,7 +89,7 @@ class _Draft:
 def read_export(raw: bytes, *, file: str) -> tuple[Json, ...]:
     """The assistants in an export: one object, a list response, or a bare list. Raises UsageError, in one line."""
     try:
-        value = json.loads(raw, parse_float=Decimal, parse_constant=_refuse_constant)
+        value = json.loads(raw, parse_float=_read_decimal, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise UsageError(f"{file}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}") from error
     except (ValueError, RecursionError) as error:
@@ -293,6 +293,13 @@ def _explain_unreadable(error: Exception) -> str:
     return "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else "a number in it is none, or too long"
 
 
+def _read_decimal(text: str) -> Decimal:
+    value = read_decimal(text)
+    if not isinstance(value, Decimal):
+        raise ValueError(f"{text[:40]} is out of range")
+    return value
+
+
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is no number")
 
@@ -383,22 +390,7 @@ def show_mapping(value: Json, hide: Callable[[str], str]) -> Iterator[str]:
             yield f"{name}:"
             yield from (" " * STEP + line for line in show_mapping(one, hide))
         else:
-            yield f"{name}: {_show_flow(one, hide)}"
-
-
-def _show_flow(value: object, hide: Callable[[str], str]) -> str:
-    match value:
-        case Mapping():
-            pairs = (f"{_show_flow(key, str)}: {_show_flow(one, hide)}" for key, one in value.items())
-            return f"{{{', '.join(pairs)}}}"
-        case list():
-            return f"[{', '.join(_show_flow(one, hide) for one in value)}]"
-        case str():
-            return show_text(protect(hide(value)), Style.PLAIN, indent=0, in_flow=True)
-        case bool() | None:
-            return {True: "true", False: "false", None: "null"}[value]
-        case _:
-            return str(value)
+            yield f"{name}: {show_flow(one, lambda text: protect(hide(text)))}"
 
 
 def is_writable(value: object, depth: int = 0) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runner.config.declared_assistants import read_assistants
 from runner.config.declared_targets import read_default_target, read_targets
+from runner.config.familiar_words import ASSISTANTS_ADVICE, SCENARIO_ADVICE
 from runner.config.file_schemas import assistants_schema, scenario_schema
 from runner.config.paths import ScenarioFile, find_project_file, find_scenario_files, show_file
 from runner.config.scenarios import Declared, ScenarioNames, choose_scenarios, read_scenarios
@@ -18,7 +19,7 @@ from runner.domain.scenario import Scenario
 from runner.errors import ConfigError, NothingFound, Problem
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
 from runner.yaml_text.coercion import Schema
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, read_document
+from runner.yaml_text.yaml_document import Advice, Mistake, Where, YamlDocument, read_document
 
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{(?:(env|secret):([A-Za-z_][A-Za-z0-9_]*)\}|[^}\s]{0,40}\}?)")
 
@@ -82,7 +83,7 @@ class _Loader:
 
     def read_project(self, path: Path, root: Path) -> tuple[Project | None, Declared]:
         """The project, or None if its file has mistakes; and what its scenarios may refer to all the same."""
-        document = self._read(path, assistants_schema())
+        document = self._read(path, assistants_schema(), ASSISTANTS_ADVICE)
         settings = document.value if isinstance(document.value, dict) else {}
         targets = read_targets(document, settings, root)
         default = read_default_target(document, settings)
@@ -97,13 +98,14 @@ class _Loader:
 
     def read_scenario_file(self, path: Path, declared: Declared) -> tuple[YamlDocument, list[Scenario]]:
         """One file, and its sound scenarios."""
-        document = self._read(path, scenario_schema())
+        document = self._read(path, scenario_schema(), SCENARIO_ADVICE)
         scenarios = list(read_scenarios(document, declared, self._names))
         self._keep_problems(document)
         return document, scenarios
 
-    def _read(self, path: Path, schema: Schema) -> YamlDocument:
-        return read_document(path, file=show_file(path, self._cwd), schema=schema, fill=self._fill)
+    def _read(self, path: Path, schema: Schema, advice: Advice) -> YamlDocument:
+        file = show_file(path, self._cwd)
+        return read_document(path, file=file, schema=schema, advice=advice, fill=self._fill)
 
     def _fill(self, document: YamlDocument) -> None:
         self.secrets |= expand_placeholders(document, self._environment)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from runner.did_you_mean import find_similar, quote
-from runner.errors import NothingFound, UsageError
+from runner.errors import NothingFound, UsageError, on_one_line
 
 PROJECT_FILE = "assistants.yaml"
 SCENARIO_FOLDER = "scenarios"
@@ -65,7 +65,7 @@ def find_scenario_files(asked: Sequence[str], *, cwd: Path, root: Path) -> tuple
     if not asked:
         folder = root / SCENARIO_FOLDER
         if not folder.is_dir():
-            raise NothingFound(f"there is no folder {show_file(folder, cwd)!r} yet; write a scenario there")
+            raise NothingFound(f"there is no folder {on_one_line(show_file(folder, cwd))}/ yet; write a scenario there")
         return _unique([ScenarioFile(path=path) for path in _files_below(folder, cwd)])
     return _unique([file for one in asked for file in _files_meant_by(one, cwd)])
 

@@ -1,29 +1,25 @@
-"""Scenario files to scenarios; each check is built once, so that its own objections come out now."""
+"""Scenario files to scenarios, and which of them a place in a file means."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import combinations
 from pathlib import Path, PurePath
 from typing import Any
 from unicodedata import normalize
 
-from runner.checks import TOOL_NAME
 from runner.config.declared_functions import read_answers
-from runner.config.declared_tools import RETRIEVAL
-from runner.config.file_schemas import CHECKS
+from runner.config.expectations import read_expectations
 from runner.config.local_files import Recipient, read_file_item
 from runner.config.paths import ScenarioFile
 from runner.did_you_mean import find_similar, quote, suggest
-from runner.domain.assistant import Address, Assistant, ToolName
+from runner.domain.assistant import Address, Assistant
 from runner.domain.files import LocalFile
 from runner.domain.location import Location
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import UsageError, on_one_line
-from runner.plugins import load_plugin
 from runner.yaml_text import MapNode
 from runner.yaml_text.scalars import is_visible
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
@@ -189,20 +185,34 @@ def _read_turns(
     document: YamlDocument, body: _Body, where: Where, declared: Declared, assistant: Assistant | None
 ) -> tuple[Turn, ...]:
     bodies = body.get("turns")
-    return tuple(
-        _read_turn(document, one, (*where, "turns", index), declared.root, assistant)
-        for index, one in enumerate(bodies if isinstance(bodies, list) else ())
-        if isinstance(one, dict)
-    )
+    turns: list[Turn] = []
+    files: set[str] | None = None if assistant is None else {file.name for file in assistant.files}
+    for index, one in enumerate(bodies if isinstance(bodies, list) else ()):
+        if isinstance(one, dict):
+            place = (*where, "turns", index)
+            attachments = _read_attachments(document, one, place, declared.root, assistant)
+            # A mistake (a misspelt `attach`, say) may hide the very file that a check is about.
+            is_known = all(document.is_sound((*place, key)) for key in one if key != "expect")
+            files = files | {file.name for file in attachments} if files is not None and is_known else None
+            turns.append(_read_turn(document, one, place, attachments, assistant, files))
+    return tuple(turns)
 
 
-def _read_turn(document: YamlDocument, body: _Body, where: Where, root: Path, assistant: Assistant | None) -> Turn:
+def _read_turn(
+    document: YamlDocument,
+    body: _Body,
+    where: Where,
+    attachments: tuple[LocalFile, ...],
+    assistant: Assistant | None,
+    files: Collection[str] | None,
+) -> Turn:
     expect = body.get("expect")
-    place = (*where, "expect")
-    expectations = read_expectations(document, expect, place, assistant) if isinstance(expect, list) else ()
+    expectations: tuple[Expectation, ...] = ()
+    if isinstance(expect, list):
+        expectations = read_expectations(document, expect, (*where, "expect"), assistant=assistant, files=files)
     return Turn(
         ask=str(body.get("ask")),
-        attachments=_read_attachments(document, body, where, root, assistant),
+        attachments=attachments,
         expectations=expectations,
         location=document.location(where),
     )
@@ -240,89 +250,3 @@ def _demand_expectations(document: YamlDocument, body: _Body, where: Where) -> N
         message = "no turn expects anything, so this scenario can't fail"
         hint = "add `expect` to a turn, or `smoke: true` if it is enough that an answer comes"
         document.report(Mistake(where=(*where, "turns"), at_key=True, message=message, hint=hint))
-
-
-def read_expectations(
-    document: YamlDocument, items: list[Any], where: Where, assistant: Assistant | None
-) -> tuple[Expectation, ...]:
-    """The expectations of a turn, those with mistakes left out after reporting them.
-
-    `assistant` is the one that is talked to, None where it is not known.
-    """
-    sound = [index for index in range(len(items)) if document.is_sound((*where, index))]
-    written = [_as_written(items[index], (*where, index)) for index in sound]
-    if assistant is not None:
-        for one in written:
-            _report_unknown_tools(document, one, assistant)
-    expectations = tuple(_build(document, one) for one in written)
-    _report_contradictions(document, written)
-    return tuple(one for one in expectations if one is not None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
-    """A check as it stands in the file, in its full form."""
-
-    name: str
-    main_field: str
-    parameters: Mapping[str, Any]
-    fields: Mapping[str, Any]
-    where: Where
-
-
-def _as_written(item: Any, where: Where) -> _Written:
-    name, value = next(iter(item.items())) if isinstance(item, dict) else (item, {})
-    module = load_plugin(CHECKS, name)
-    return _Written(
-        name=name,
-        main_field=module.MAIN_FIELD,
-        parameters=value if isinstance(value, dict) else {module.MAIN_FIELD: value},
-        fields=module.SCHEMA["properties"],
-        where=(*where, name) if isinstance(item, dict) else where,
-    )
-
-
-def _report_unknown_tools(document: YamlDocument, written: _Written, assistant: Assistant) -> None:
-    known = [*(tool.value for tool in ToolName), RETRIEVAL, *(function.name for function in assistant.functions)]
-    for field, schema in written.fields.items():
-        name = written.parameters.get(field)
-        if schema.get("format") == TOOL_NAME and isinstance(name, str) and name.strip() not in known:
-            is_short = not isinstance(document.find(written.where)[1], MapNode)
-            place = written.where if is_short else (*written.where, field)
-            message = f"there is no tool {quote(name)}, nor a function of the assistant"
-            document.report(Mistake(where=place, message=message, hint=suggest(name, known)))
-
-
-def _build(document: YamlDocument, written: _Written) -> Expectation | None:
-    try:
-        load_plugin(CHECKS, written.name).Check(**written.parameters)
-    except ValueError as error:
-        document.report(Mistake(where=written.where, message=str(error)))
-        return None
-    location = document.location(written.where, at_key=True)
-    return Expectation(check=written.name, parameters=written.parameters, location=location)
-
-
-def _report_contradictions(document: YamlDocument, written: list[_Written]) -> None:
-    """Report what one check demands and its negation (the same name with `not_` in it) forbids."""
-    for earlier, later in combinations(written, 2):
-        for value in _demanded_and_forbidden(earlier, later):
-            line = document.location(earlier.where, at_key=True).line
-            message = f"{quote(value)} contradicts `{earlier.name}` on line {line}: no answer passes both"
-            document.report(Mistake(where=later.where, message=message, hint="remove one of the two"))
-
-
-def _demanded_and_forbidden(one: _Written, other: _Written) -> Iterator[str]:
-    is_negation = one.name != other.name and _without_not(one.name) == _without_not(other.name)
-    options = (one.fields.keys() & other.fields.keys()) - {one.main_field, other.main_field}
-    if is_negation and all(one.parameters.get(name) == other.parameters.get(name) for name in options):
-        texts = _texts(other.parameters.get(other.main_field))
-        yield from (text for text in _texts(one.parameters.get(one.main_field)) if text in texts)
-
-
-def _without_not(name: str) -> str:
-    return name.replace("not_", "")
-
-
-def _texts(value: Any) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else [str(value)]

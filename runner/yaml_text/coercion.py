@@ -109,6 +109,8 @@ def coerce_text(node: TextNode, types: frozenset[str]) -> object:
     value = _read_core(node.text)
     if value is None or not types:
         return value
+    if isinstance(value, Unreadable):
+        return value if types > {"string"} and types & {"number", "integer"} else node.text
     if isinstance(value, bool):
         return value if "boolean" in types else node.text
     if isinstance(value, int) and "integer" in types:
@@ -140,11 +142,11 @@ def _read_core(text: str) -> bool | int | Decimal | str | None:
     if _PREFIXED_INTEGER.fullmatch(text):
         return int(text, 0)
     if _FLOAT.fullmatch(text):
-        return _read_decimal(text)
+        return read_decimal(text)
     return text
 
 
-def _read_decimal(text: str) -> Decimal | Unreadable:
+def read_decimal(text: str) -> Decimal | Unreadable:
     try:
         number = Decimal(text)
     except InvalidOperation:  # an exponent of more than 18 digits

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
 from runner.yaml_text.tree import Style
@@ -38,6 +38,22 @@ def show_text(text: str, style: Style, *, indent: int, in_flow: bool = False) ->
     if style is not Style.DOUBLE_QUOTED and _fits_plain(text, in_flow=in_flow):
         return text
     return show_quoted(text)
+
+
+def show_flow(value: object, clean: Callable[[str], str] = str) -> str:
+    """Any value on one line, lists and mappings in flow style; `clean` goes over its texts, but for keys."""
+    match value:
+        case Mapping():
+            pairs = (f"{show_flow(key)}: {show_flow(one, clean)}" for key, one in value.items())
+            return f"{{{', '.join(pairs)}}}"
+        case list():
+            return f"[{', '.join(show_flow(one, clean) for one in value)}]"
+        case str():
+            return show_text(clean(value), Style.PLAIN, indent=0, in_flow=True)
+        case bool() | None:
+            return {True: "true", False: "false", None: "null"}[value]
+        case _:
+            return str(value)
 
 
 def show_quoted(text: str) -> str:

@@ -15,7 +15,8 @@ from jsonschema.exceptions import ValidationError
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
 from runner.yaml_text.coercion import MAX_EXPONENT, MAX_NUMBER_LENGTH, Schema, Unreadable, alternatives, resolve
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
+from runner.yaml_text.scalars import show_flow
+from runner.yaml_text.yaml_document import Advice, Mistake, Where, YamlDocument
 
 _VERY_LIKE = 0.8
 Words = tuple[str, str]
@@ -37,24 +38,27 @@ _WITH_EXPONENT = re.compile(r"(?i)[-+]?(\d+\.?\d*|\.\d+)e[-+]?\d+")
 _NUMBER_LIKE = re.compile(r"\W*[\d.,_' ]+\W*")
 
 
-def report_schema_mistakes(document: YamlDocument, root: Node, schema: Schema) -> None:
+def report_schema_mistakes(document: YamlDocument, root: Node, schema: Schema, advice: Advice) -> None:
     """Report every mistake of the document's value, each once."""
     mistakes = list(_find_misread_texts(root, document.value, ()))
     for broken in find_broken_rules(document.value, schema):
-        mistakes += _explain(broken, document, schema)
+        mistakes += _explain(broken, document, schema, advice)
     for mistake in dict.fromkeys(mistakes):
         document.report(mistake)
 
 
-def _explain(broken: BrokenRule, document: YamlDocument, schema: Schema) -> Iterator[Mistake]:
+def _explain(broken: BrokenRule, document: YamlDocument, schema: Schema, advice: Advice) -> Iterator[Mistake]:
     if broken.rule == "additionalProperties":
-        yield from explain_unknown_keys(broken, schema)
+        yield from explain_unknown_keys(broken, schema, advice)
     elif broken.rule == "required":
-        yield from explain_missing_keys(broken)
+        yield from explain_missing_keys(broken, advice)
     elif broken.is_about_key:
         yield explain_unfit_key(broken)
     elif not _is_follow_up(broken):
-        message, hint = describe(broken, document.find(broken.where)[1])
+        node = document.find(broken.where)[1]
+        message, hint = describe(broken, node)
+        if isinstance(node, TextNode) and node.text:
+            hint = advice.on_value(str(broken.schema.get("title", "")), node.text, broken.value, broken.where) or hint
         yield Mistake(where=broken.where, message=message, hint=hint)
 
 
@@ -142,7 +146,7 @@ def _is_other_shape(broken: BrokenRule, where: Where) -> bool:
     return broken.rule == "type" or (broken.rule in ("enum", "const") and is_compound)
 
 
-def explain_unknown_keys(broken: BrokenRule, whole: Schema) -> Iterator[Mistake]:
+def explain_unknown_keys(broken: BrokenRule, whole: Schema, advice: Advice) -> Iterator[Mistake]:
     """One mistake for each key that the mapping must not have."""
     known = list(broken.schema.get("properties", ()))
     kind = broken.schema.get("title", "key")
@@ -155,11 +159,13 @@ def explain_unknown_keys(broken: BrokenRule, whole: Schema) -> Iterator[Mistake]
                 shown=broken.where,
                 at_key=True,
                 message=f"unknown {kind} {quote(key)}",
-                hint=_find_home(key, known, siblings, places),
+                hint=_find_nearest(key, siblings, places)
+                or advice.on_key(kind, key, broken.value[key], broken.where)
+                or _find_home(key, known, places),
             )
 
 
-def explain_missing_keys(broken: BrokenRule) -> Iterator[Mistake]:
+def explain_missing_keys(broken: BrokenRule, advice: Advice) -> Iterator[Mistake]:
     """One mistake for each key that is missing, unless an unknown one beside it was meant to be it."""
     known = broken.schema.get("properties", {})
     misspelt = {find_similar(key, known) for key in broken.value if known and key not in known}
@@ -169,7 +175,7 @@ def explain_missing_keys(broken: BrokenRule) -> Iterator[Mistake]:
                 where=broken.where,
                 at_key=True,
                 message=f"the key {quote(key)} is missing",
-                hint=hint_from(known.get(key, {})),
+                hint=advice.on_missing("key", key, broken.value, broken.where) or hint_from(known.get(key, {})),
             )
 
 
@@ -185,15 +191,21 @@ def explain_unfit_key(broken: BrokenRule) -> Mistake:
     )
 
 
-def _find_home(key: str, known: list[str], siblings: list[str], places: Mapping[str, list[str]]) -> str:
+def _find_nearest(key: str, siblings: list[str], places: Mapping[str, list[str]]) -> str:
+    """A hint: the key stands beside the one that it belongs under."""
+    homes = (home for home in places.get(key, ()) for sibling in siblings if home.endswith(f".{sibling}"))
+    nearest = next(homes, None)
+    return f"it belongs under {nearest}" if nearest else ""
+
+
+def _find_home(key: str, known: list[str], places: Mapping[str, list[str]]) -> str:
     """A hint: the key that was meant, or the place where this key would be right."""
     similar = find_similar(key, known, likeness=_VERY_LIKE)
     if similar is not None:
         return f"did you mean {quote(similar)}?"
     homes = places.get(key, [])
-    nearest = next((home for home in homes for sibling in siblings if home.endswith(f".{sibling}")), None)
     if homes:
-        return f"it belongs under {nearest or homes[0]}"
+        return f"it belongs under {homes[0]}"
     if find_similar(key, known) is None and (elsewhere := find_similar(key, places, likeness=_VERY_LIKE)):
         return f"did you mean {quote(elsewhere)}?"
     return suggest(key, known, kind="known are")
@@ -336,10 +348,11 @@ def _enum(broken: BrokenRule, node: Node) -> Words:
     kind = broken.schema.get("title", "value")
     text = node.text if isinstance(node, TextNode) else ""
     message = f"unknown {kind} {quote(text)}" if text else f"expected one name, found {found_text(node)}"
-    # `examples` has what else could stand there.
-    all_forms = ", ".join(broken.schema.get("examples", ()))
-    hint = suggest(text, known, kind="known are")
-    return message, f"known are {all_forms}" if all_forms and find_similar(text, known) is None else hint
+    examples = broken.schema.get("examples", ())
+    if any(isinstance(one, dict) for one in examples) and find_similar(text, known) is None:
+        # More than the words of the list can stand there.
+        return message, f"known are {', '.join(map(show_flow, examples))}"
+    return message, suggest(text, known, kind="known are")
 
 
 def _const(broken: BrokenRule, node: Node) -> Words:

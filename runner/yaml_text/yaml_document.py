@@ -16,6 +16,23 @@ Where = tuple[str | int, ...]
 """A place inside a file's value: keys and list indices from the top."""
 
 
+def _know_nothing(_kind: str, _word: str, _value: object, _where: Where) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """Hints that no schema can give, "" where there is none: each comes before a guess by spelling.
+
+    All get what the schema calls the thing ("key", "check", ...), what was written or is missing, a value and a place.
+    `on_key`: an unknown key with its value; `on_value`: a text that doesn't fit; `on_missing`: a key that is not there.
+    """
+
+    on_key: Callable[[str, str, object, Where], str] = _know_nothing
+    on_value: Callable[[str, str, object, Where], str] = _know_nothing
+    on_missing: Callable[[str, str, object, Where], str] = _know_nothing
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
     """A mistake and its place: the value there, or its key; `shown` is the place that the message names instead."""
@@ -83,8 +100,16 @@ class YamlDocument:
         return Location(self.file, at.line, at.column)
 
 
+NO_ADVICE = Advice()
+
+
 def read_document(
-    path: Path, *, file: str, schema: Schema, fill: Callable[[YamlDocument], None] | None = None
+    path: Path,
+    *,
+    file: str,
+    schema: Schema,
+    advice: Advice = NO_ADVICE,
+    fill: Callable[[YamlDocument], None] | None = None,
 ) -> YamlDocument:
     """A file with its value, as far as there is one, and all that the value breaks in its schema.
 
@@ -100,7 +125,7 @@ def read_document(
         document.value = coerce(parsed.root, schema, schema)
         if fill is not None:
             fill(document)
-        report_schema_mistakes(document, parsed.root, schema)
+        report_schema_mistakes(document, parsed.root, schema, advice)
     return document
 
 

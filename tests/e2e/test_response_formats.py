@@ -80,9 +80,11 @@ def test_an_answer_comes_in_each_format_and_one_that_is_cut_off_is_an_error(
     assert project.count_objects() == {}
 
 
+@pytest.mark.parametrize("response_format", ["json_object", FORMATS["a schema"]])
 @pytest.mark.parametrize("api", APIS)
-def test_offline_rules_say_that_they_write_no_json(tmp_path: Path, api: str) -> None:
-    project = write_project(tmp_path / "project", api, "    response_format: json_object\n", server="server: embedded")
+def test_offline_rules_say_that_they_write_no_json(tmp_path: Path, api: str, response_format: str) -> None:
+    keys = f"    response_format: {response_format}\n"
+    project = write_project(tmp_path / "project", api, keys, server="server: embedded")
     done = project.run("play", "--verbose")
     assert done.code == 3, done.out + done.err
     assert "the answer is to be in JSON" in done.out

@@ -65,6 +65,7 @@ def test_a_call_that_did_not_complete_is_named_beside_the_ending_that_it_led_to(
     assert reason.endswith("could not answer this; rate did not complete: error: KeyError: 'NOK'")
 
 
+@pytest.mark.slow
 def test_a_broken_check_is_an_error_not_a_failure() -> None:
     hopeless = {"pattern": "(a+)+$"}
     run = replace(ANSWERED, text="a" * 5_000 + "b")

@@ -149,6 +149,7 @@ scripts:
     assert "moves.yaml is for the question 'Where?'" in nobody.message
 
 
+@pytest.mark.slow
 async def test_a_regular_expression_without_end_ends_the_run_instead(script) -> None:
     inference = script(whole="scripts: [{question: {matches: '(a|aa)+$'}, moves: [{say: x}]}]")
     move = (await inference.decide(scene("a" * 60 + "b"))).move

@@ -130,7 +130,7 @@ def told(output: str, *, completed: bool = True) -> Answer:
         ("How much is the price of a room for two guests for three nights?", "room_price", {"nights": 3, "guests": 2}),
         ("Please cancel booking KV7TQM.", "cancel_booking", {"reference": "KV7TQM"}),
         ("Is there anything? Tell me.", "", {}),
-        ("Which public holiday is on 17 May 2027?", "public_holiday", {"date": "2027-05-17"}),
+        ("Which public holiday is on 2027-05-17?", "public_holiday", {"date": "2027-05-17"}),
         ("What is the water temperature of Lake Garda?", "water_temperature", {"lake": "Lake Garda"}),
         (
             'Translate the phrase "Where is the station?" into Greek.',

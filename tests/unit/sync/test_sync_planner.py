@@ -168,6 +168,7 @@ file_contents = st.dictionaries(
 declarations = st.lists(st.tuples(assistants, file_contents), max_size=3, unique_by=lambda pair: pair[0].address)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(states=st.lists(declarations, min_size=1, max_size=4))
 def test_after_any_sequence_of_edits_a_plan_that_was_applied_is_empty(

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from runner.yaml_text import parse_yaml
-from runner.yaml_text.coercion import coerce
+from runner.yaml_text.coercion import Unreadable, coerce
 
 
 def read(text: str, schema: dict[str, object]) -> object:
@@ -71,6 +71,15 @@ def test_a_field_of_several_types_takes_the_narrowest_that_fits():
 def test_a_mapping_is_read_by_the_branch_that_describes_mappings():
     schema = {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"a": {"type": "string"}, "b": {}}}]}
     assert read("{a: 1, b: 1, c: 1}", schema) == {"a": "1", "b": 1, "c": 1}
+
+
+def test_a_number_out_of_range_is_marked_only_where_a_text_would_be_taken_for_it():
+    text = "1e99999999999999999999"
+    assert isinstance(read(text, {}), Unreadable)
+    assert isinstance(read(text, {"type": ["string", "number"]}), Unreadable)
+    assert not isinstance(read(text, {"type": "string"}), Unreadable)
+    assert not isinstance(read(text, {"type": "number"}), Unreadable)
+    assert not isinstance(read(f"'{text}'", {}), Unreadable)
 
 
 def test_a_text_field_without_anything_is_nothing():

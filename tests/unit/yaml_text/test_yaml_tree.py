@@ -156,6 +156,7 @@ def test_a_huge_file_is_refused_without_being_read(tmp_path):
     assert problem_in(path) == "f.yaml:1:1: the file is larger than 4 MB, which is the limit; split it"
 
 
+@pytest.mark.slow
 def test_the_largest_accepted_text_is_read_within_seconds(tmp_path):
     path = tmp_path / "f.yaml"
     path.write_text("a: |\n" + "  a line of instructions that goes on for a while\n" * (MAX_BYTES // 50 - 1))

@@ -182,7 +182,7 @@ def script_schema() -> _Json:
     """The JSON Schema of a file of scripts."""
     question = {
         "anyOf": [
-            {"enum": [_ANY], "title": "question", "examples": [_ANY, "{contains: TEXT}", "{matches: REGEX}"]},
+            {"enum": [_ANY], "title": "question", "examples": [_ANY, {"contains": "TEXT"}, {"matches": "REGEX"}]},
             {**_question(), "minProperties": 1},
         ],
         "description": "`any` for every question, or {contains: TEXT}, or {matches: REGEX}.",
