@@ -48,16 +48,15 @@ def final_number(passage: Passage, counts: Callable[[FoundNumber], bool]) -> Fou
     if boxed is not None:
         return boxed
     fallback: FoundNumber | None = None
-    pieces = passage.pieces()
-    for start, end in reversed(pieces):
+    for start, end in passage.pieces_from_the_end():
         numbers = [number for number in passage.numbers(start, end) if counts(number)]
         if not numbers:
             continue
-        fallback = fallback or numbers[-1]
-        given = [number for number in numbers if not _only_explains(passage.text, number, start)]
-        given = _without_closing(passage.text, given)
+        fallback = fallback or passage.judged(numbers[-1])
+        given = _without_closing(passage.text, numbers, start)
+        given = [number for number in given if not _only_explains(passage.text, number, start)]
         if given:
-            return _emphasised(passage.text, numbers, given)
+            return passage.judged(_emphasised(passage.text, given))
     return fallback
 
 
@@ -72,7 +71,7 @@ def _boxed(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumb
     inside = [number for number in passage.numbers(last.end(), end) if counts(number)]
     if len(inside) > 1 and not inside[-1].problem:
         return replace(inside[-1], problem=f"{passage.text[last.start() : end + 1][:60]} holds several numbers")
-    return inside[-1] if inside else None
+    return passage.judged(inside[-1]) if inside else None
 
 
 def _closing_brace(text: str, start: int) -> int:
@@ -84,9 +83,14 @@ def _closing_brace(text: str, start: int) -> int:
     return min(len(text), start + 2000)
 
 
+_REACH = 300
+"""How many characters before a number the bracket may open that it explains something in."""
+
+
 def _only_explains(text: str, number: FoundNumber, floor: int) -> bool:
     """Whether the number stands, with words, in brackets that follow something."""
-    line = max(text.rfind("\n", floor, number.start) + 1, floor)
+    nearest = max(floor, number.start - _REACH)
+    line = max(text.rfind("\n", nearest, number.start) + 1, nearest)
     opening = _open_bracket(text, line, number.start)
     if opening < 0 or not re.search(r"[^\W_]", text[line:opening]):
         return False
@@ -109,26 +113,25 @@ def _open_bracket(text: str, start: int, place: int) -> int:
     return -1
 
 
-def _without_closing(text: str, numbers: list[FoundNumber]) -> list[FoundNumber]:
-    """Without the numbers of questions and offers at the end, if others come before them."""
+def _without_closing(text: str, numbers: list[FoundNumber], floor: int) -> list[FoundNumber]:
+    """Without the numbers of questions and offers at the end."""
     kept = list(numbers)
-    while len(kept) > 1 and _is_in_closing(text, kept[-2], kept[-1]):
+    while kept and _is_in_closing(text, kept[-2].end if len(kept) > 1 else floor, kept[-1]):
         kept.pop()
     return kept
 
 
-def _is_in_closing(text: str, before: FoundNumber, number: FoundNumber) -> bool:
-    """Whether the number is in a sentence, begun after the one before it, that asks or offers something."""
-    starts = [found.end() for found in _SENTENCE_END.finditer(text, before.end, number.start)]
-    begin = starts[-1] if starts else before.end
-    end = _SENTENCE_END.search(text, number.end)
-    sentence = text[begin : end.end() if end else len(text)].strip()
-    if not starts:
-        dash = re.search(r"[–—;,-][ ](?=\w)", text[before.end : number.start])
-        return bool(dash) and sentence.endswith("?") and _OFFERING.search(text[before.end : number.start]) is not None
-    if _OFFER.match(sentence):
-        return True
-    return sentence.rstrip("*_\"' )").endswith(("?", "？", "؟")) and not _DOUBTING.match(sentence)
+def _is_in_closing(text: str, before: int, number: FoundNumber) -> bool:
+    """Whether the number is in a sentence, begun after the place before it, that asks or offers something."""
+    starts = [found.end() for found in _SENTENCE_END.finditer(text, before, number.start)]
+    begin = starts[-1] if starts else before
+    end = _SENTENCE_END.search(text, number.end, number.end + 400)
+    sentence = text[begin : end.end() if end else number.end + 400].strip()
+    asks = sentence.rstrip("*_\"' )").endswith(("?", "？", "؟"))
+    if not starts and (before == 0 or text[before - 1] != "\n"):
+        ahead = text[before : number.start]
+        return asks and re.search(r"[–—;,-][ ](?=\w)", ahead) is not None and _OFFERING.search(ahead) is not None
+    return _OFFER.match(sentence) is not None or (asks and not _DOUBTING.match(sentence))
 
 
 _OFFERING = re.compile(
@@ -137,7 +140,7 @@ _OFFERING = re.compile(
 )
 
 
-def _emphasised(text: str, numbers: list[FoundNumber], given: list[FoundNumber]) -> FoundNumber:
+def _emphasised(text: str, given: list[FoundNumber]) -> FoundNumber:
     """The last number, or the one in bold before it on its line where the last one only qualifies that."""
     last = given[-1]
     line = text.rfind("\n", 0, last.start) + 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
 from runner.checks._affixes import SUPERSCRIPTS, VULGAR, After, Before, read_after, read_before, vulgar_value
-from runner.checks._not_numbers import Span, is_label, is_perhaps_a_year, list_numbers, spans_of_other_digits
+from runner.checks._not_numbers import Span, Labels, is_perhaps_a_year, list_numbers, spans_of_other_digits
 from runner.checks._units import CASED, CURRENCIES, MONEY_BEFORE
 from runner.checks._wording import is_contrast, is_range, objection, spelled_value
 
@@ -208,7 +208,8 @@ class FoundNumber:
 
     `problem` says why the value is not to be taken at its word; "" if it is. `units` are the names of the units
     beside it, as `unit_name` gives them. A percentage's value is the figure before the sign. `decimals` counts the
-    digits after the decimal mark. `unit_end` is where the unit beside it ends.
+    digits after the decimal mark. `unit_end` is where the unit beside it ends. `may_be_name`: no currency, percent or
+    multiplier says that it is an amount.
     """
 
     text: str
@@ -223,6 +224,7 @@ class FoundNumber:
     dimensions: frozenset[str] = frozenset()
     is_plain: bool = False
     is_multiplied: bool = False
+    may_be_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,34 +236,50 @@ class Passage:
     is_scaled: bool
     decimal: str | None
 
-    def pieces(self) -> tuple[Span, ...]:
-        """The text cut at line ends (in a line without end, at spaces), none much longer than it must be."""
-        cuts = [0]
-        while len(self.text) - cuts[-1] > 2 * _PIECE:
-            cut = self.text.find("\n", cuts[-1] + _PIECE)
-            if cut < 0 or cut > cuts[-1] + 20 * _PIECE:
-                cut = self.text.find(" ", cuts[-1] + 10 * _PIECE)
-            if cut < 0:
-                break
-            cuts.append(cut + 1)
-        return tuple(zip(cuts, [*cuts[1:], len(self.text)], strict=True))
+    def pieces(self) -> Iterator[Span]:
+        """The text cut at line ends (in a line without end, at spaces), from its beginning."""
+        start, size = 0, len(self.text)
+        while start < size:
+            cut = self.text.find("\n", start + _PIECE, start + 10 * _PIECE)
+            cut = self.text.find(" ", start + 9 * _PIECE) if cut < 0 else cut
+            end = size if cut < 0 else cut + 1
+            yield start, end
+            start = end
 
-    def numbers(self, start: int, end: int) -> tuple[FoundNumber, ...]:
-        """The numbers between two cuts in reading order.
+    def pieces_from_the_end(self) -> Iterator[Span]:
+        end = len(self.text)
+        while end > 0:
+            cut = self.text.rfind("\n", max(0, end - 10 * _PIECE), max(0, end - _PIECE))
+            if cut < 0 and end > 10 * _PIECE:
+                cut = self.text.rfind(" ", 0, end - 9 * _PIECE)
+            yield cut + 1, end
+            end = cut + 1
+
+    def numbers(self, start: int, end: int) -> list[FoundNumber]:
+        """The numbers between two cuts in reading order, without what the words around them say (see `judged`).
 
         A number that is denied only to set off the one before it ("40, not 39.25") is left out.
         """
         with localcontext(prec=PRECISION):
             found = _join_parts(self.text, list(self._read_all(start, end)))
-        judged = [self._with_objection(number) for number in _mark_neighbours(self.text, _drop_years(self.text, found))]
-        return tuple(
-            number
-            for previous, number in zip([None, *judged], judged, strict=False)
-            if previous is None or previous.problem or not is_contrast(self.text, previous.end, number.start)
-        )
+        marked = _mark_neighbours(self.text, _drop_years(self.text, found))
+        return [number for at, number in enumerate(marked) if not at or not self._is_set_off(marked[at - 1], number)]
+
+    def _is_set_off(self, previous: FoundNumber, number: FoundNumber) -> bool:
+        return is_contrast(self.text, previous.end, number.start) and not self.judged(previous).problem
+
+    def judged(self, number: FoundNumber) -> FoundNumber:
+        """The number with the problem that the words around it make, if it has none by itself."""
+        if number.problem:
+            return number
+        reason = objection(self.text, number.start, number.end, number.unit_end)
+        if not reason and self.is_scaled and not number.is_multiplied and not number.is_percent:
+            reason = "may be in thousands or millions, as the text says"
+        return replace(number, problem=f"{number.text} {reason}") if reason else number
 
     def _read_all(self, start: int, end: int) -> Iterator[FoundNumber]:
-        floor, spans = start, iter(spans_of_other_digits(self.text, start, end))
+        floor, labels = start, Labels(self.text, start, end)
+        spans = iter(spans_of_other_digits(self.text, start, end))
         span = next(spans, None)
         for candidate in _TOKEN.finditer(self.text, start):
             if candidate.start() >= end:
@@ -277,20 +295,15 @@ class Passage:
             if span and span[0] <= candidate.start():
                 continue
             number = _read_candidate(self.text, candidate, floor, self.decimal)
+            if number is not None and number.may_be_name and labels.name(candidate.start(), candidate.end()):
+                continue
             if number is not None:
                 floor = number.end
                 yield number
 
-    def _with_objection(self, number: FoundNumber) -> FoundNumber:
-        if number.problem:
-            return number
-        reason = objection(self.text, number.start, number.end, number.unit_end)
-        if not reason and self.is_scaled and not number.is_multiplied and not number.is_percent:
-            reason = "may be in thousands or millions, as the text says"
-        return replace(number, problem=f"{number.text} {reason}") if reason else number
 
-
-_PIECE = 500
+_PIECE = 120
+"""Characters that are read at least, before a look whether the answer is among them."""
 
 
 def read_passage(text: str, *, decimal: str | None = None) -> Passage:
@@ -302,7 +315,7 @@ def read_passage(text: str, *, decimal: str | None = None) -> Passage:
 def find_numbers(text: str, *, decimal: str | None = None) -> tuple[FoundNumber, ...]:
     """All the numbers of a text in reading order."""
     passage = read_passage(text, decimal=decimal)
-    return passage.numbers(0, len(passage.text))
+    return tuple(map(passage.judged, passage.numbers(0, len(passage.text))))
 
 
 def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: str | None) -> FoundNumber | None:
@@ -312,7 +325,7 @@ def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: st
         return None
     written = candidate.group()
     after = read_after(text, candidate.end(), is_plain=written.isdecimal(), before=before)
-    if after is None or _is_name(text, candidate, after):
+    if after is None:
         return None
     amount = value if isinstance(value, Decimal) else Decimal(0)
     amount = (amount / after.under + after.plus) * after.factor
@@ -342,6 +355,7 @@ def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: st
         dimensions=after.dimensions,
         is_plain=written.isdecimal() and after.end == candidate.end() and start == candidate.start(),
         is_multiplied=after.factor != 1,
+        may_be_name=not (after.is_percent or after.factor != 1 or after.units & CURRENCIES),
     )
 
 
@@ -355,12 +369,6 @@ def _agrees_with_words(text: str, start: int, amount: Decimal) -> bool:
         return True
     spelled = spelled_value(text[max(0, start - 121) : start - 1])
     return spelled is None or spelled == amount
-
-
-def _is_name(text: str, candidate: re.Match[str], after: After) -> bool:
-    """Whether the digits name a page, a room, an error; an amount of money or a percentage never does."""
-    has_value_unit = after.is_percent or after.factor != 1 or after.units & CURRENCIES
-    return not has_value_unit and is_label(text, candidate.start(), candidate.end())
 
 
 def _base_value(candidate: re.Match[str], decimal: str | None) -> Decimal | Unclear | None:

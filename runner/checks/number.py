@@ -111,7 +111,7 @@ class Check:
         """The numbers that count, in reading order; no more than the first `enough` are needed."""
         numbers: list[FoundNumber] = []
         for start, end in passage.pieces():
-            numbers += filter(self._counts, passage.numbers(start, end))
+            numbers += [passage.judged(number) for number in passage.numbers(start, end) if self._counts(number)]
             if enough is not None and len(numbers) >= enough:
                 break
         return numbers
