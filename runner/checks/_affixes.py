@@ -31,9 +31,11 @@ _SPACE = "[ \u00a0]"
 _MINUS_WORDS = "minus|negative|moins|menos|meno|минус|eksi|ujemne|マイナス|负|負|सालब|ऋण|سالب|ناقص"
 
 _BEFORE = re.compile(
-    rf"(?P<outer>[-–+])?(?P<currency>(?<![{CASED}])\\?(?:{MONEY_BEFORE}|(?P<code>[A-Z]{{3}}))(?:{_SPACE}?[$€£]|/)?{_SPACE}?)?(?P<inner>[-–+])?\Z"
+    rf"(?P<outer>[-–+])?(?P<currency>(?<![{CASED}])\\?(?:{MONEY_BEFORE}|(?P<code>[A-Z]{{3}}))(?:{_SPACE}?[$€£]"
+    rf"|/)?{_SPACE}?)?(?P<inner>[-–+])?\Z"
     r"|(?<=[=({≈][ ])-[ ]\Z"  # x = - 5
-    rf"|(?:(?<!\w)(?=[A-Za-zА-я])|(?=[^\x00-\u04ff]))(?P<word>(?i:{_MINUS_WORDS}))[ ]?(?P<owed>\\?(?:{MONEY_BEFORE}){_SPACE}?)?\Z"
+    rf"|(?:(?<!\w)(?=[A-Za-zА-я])"
+    rf"|(?=[^\x00-\u04ff]))(?P<word>(?i:{_MINUS_WORDS}))[ ]?(?P<owed>\\?(?:{MONEY_BEFORE}){_SPACE}?)?\Z"
 )
 _NO_SIGN_AFTER = re.compile(r"[\w)\]}%\-–.]")
 _PART_OF_A_NAME = re.compile(rf"[{CASED}]\Z|\^\{{?\Z|_\{{\Z|[^\W_]_{{1,3}}\Z|第[ ]?\Z")
@@ -42,7 +44,8 @@ _NUMERAL_WORD_BEFORE = re.compile(r"[一二三四五六七八九十百千万亿�
 _PERCENT_BEFORE = re.compile(r"(?:(?<![\w%])%|百分之|\b(?i:yüzde)[ ])\Z")
 _MULTIPLIED_BEFORE = re.compile(
     r"(?<![\w.])(?:(?:[kKTMG]|[mb]n|[Mm]io\.?|[Mm]rd\.?|[Tt]sd\.?|mln|mld|bn)[ ]?(?=\\?[$€£¥₹]|[A-Z]{3}[ ]?\Z)"
-    r"|(?:[$€£¥₹]|(?<![A-Z])[A-Z]{3}|Rs\.?|Rp\.?)[ ]?(?:[kKmMbB]|mn|bn|[Mm]io\.?|[Mm]rd\.?|[Tt]sd\.?|mln|cr(?:ore)?s?|lakhs?)[ ])"
+    r"|(?:[$€£¥₹]|(?<![A-Z])[A-Z]{3}|Rs\.?|Rp\.?)[ ]?(?:[kKmMbB]|mn|bn|[Mm]io\.?|[Mm]rd\.?|[Tt]sd\.?|mln"
+    r"|cr(?:ore)?s?|lakhs?)[ ])"
     r"[^\w\n]{0,6}(?:[A-Z]{3})?[ ]?\Z|(?<![\w.])T(?:EUR|CHF|USD|€)[ ]?\Z"
 )
 _WORD_BEFORE = re.compile(rf"(?<!\d )(?<!\d)(?P<word>{LETTER}{{3,20}}\.?)[ ](?:\\?(?:{MONEY_BEFORE})[ ]?)?\Z")
@@ -50,18 +53,22 @@ _COUNTRY_BEFORE = re.compile(r"(?P<word>[A-Z][a-z]{3,12})[ ]\Z")
 
 _MIXED = re.compile(
     rf"{_SPACE}?(?P<vulgar>[{VULGAR}])|[ ](?P<over>\d{{1,3}})/(?P<under>\d{{1,3}})(?![\w/]|[.,]\d)"
-    rf"|(?P<unsure>(?:-|[ ](?:and|und|et|y|e|i|и|plus|&|\+)[ ])(?:\d{{1,3}}/\d{{1,3}}(?![\w/])|[{VULGAR}]|\d{{1,3}}[ ](?:half|halves|thirds?|quarters?|fifths?|eighths?)\b))"
+    rf"|(?P<unsure>(?:-|[ ](?:and|und|et|y|e|i|и|plus|&|\+)[ ])(?:\d{{1,3}}/\d{{1,3}}(?![\w/])|[{VULGAR}]"
+    rf"|\d{{1,3}}[ ](?:half|halves|thirds?|quarters?|fifths?|eighths?)\b))"
 )
 _FRACTION = re.compile(r"[ ]?/[ ]?(?P<under>\d{1,9})(?![\w/]|[.,]\d)")
 _SPELLED_FRACTION = re.compile(
-    r"[ -](?P<under>hal(?:f|ves)|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|hundredths?|thousandths?|millionths?"
-    r"|[dD]rittel|[vV]iertel|[fF]ünftel|[sS]echstel|[aA]chtel|[zZ]ehntel|tiers|quarts?|cinquièmes?|tercios?|cuartos?|quintos?|terços?|terzi|трети|четверти"
+    r"[ -](?P<under>hal(?:f|ves)|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?"
+    r"|hundredths?|thousandths?|millionths?"
+    r"|[dD]rittel|[vV]iertel|[fF]ünftel|[sS]echstel|[aA]chtel|[zZ]ehntel|tiers|quarts?|cinquièmes?|tercios?"
+    r"|cuartos?|quintos?|terços?|terzi|трети|четверти"
     r"|分の\d+|분의)(?!\w)|/(?P<short>\d{1,3})(?:rds?|ths?|nds?)(?!\w)|(?:分之|分の|분의)\d"
 )
 _EXPONENT = re.compile(r"[eE](?P<power>[-+]?\d\d?)(?!\w|[.,]\d)")
 _TEN_TO_THE = re.compile(
     r"[ ]?(?:[×x*·⋅∙✕]|\\times|\\cdot)[ ]?10"
-    r"(?:[ ]?(?:\^|\*\*)[ ]?[({]?[ ]?(?P<power>[-+]?\d\d?)[ ]?[)}]?|(?P<raised>[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))(?![\w⁰¹²³⁴⁵⁶⁷⁸⁹])"
+    r"(?:[ ]?(?:\^|\*\*)[ ]?[({]?[ ]?(?P<power>[-+]?\d\d?)[ ]?[)}]?"
+    r"|(?P<raised>[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))(?![\w⁰¹²³⁴⁵⁶⁷⁸⁹])"
 )
 _POWER = re.compile(
     rf"[ ]?\^\{{?[-+\w]{{0,20}}\}}?|[{SUPERSCRIPTS}]{{1,20}}|\*\*\d{{1,20}}|[₀-₉]{{1,4}}|(?:!|‼)(?!\s|\Z|[*_)])"
@@ -78,13 +85,16 @@ _DE = re.compile(r"[ ](?:de|d')[ ]?(?=\w)")
 _EMPTY_CENTS = re.compile(rf"[.,](?:[-–—]{{1,2}}|=)(?=[ ]?(?:{MONEY_AFTER}|[\s.,;)*|]|\Z))")
 _CENTS = re.compile(r"(?P<sign>[€$£¥₹₽₺₪])(?P<cents>\d+)(?![\d])(?P<more>[.,]\d)?")
 _PERCENT = re.compile(
-    rf"{_GAP}(?:\\?(?P<sign>[%‰‱])|(?P<percent>per[ ]?cent|pour[ ]cent|por[ ]cien(?:to)?|por[ ]cento|per[ ]cento|τοις[ ]εκατό|phần[ ]trăm)(?!\w)"
+    rf"{_GAP}(?:\\?(?P<sign>[%‰‱])|(?P<percent>per[ ]?cent|pour[ ]cent|por[ ]cien(?:to)?|por[ ]cento|per[ ]cento"
+    rf"|τοις[ ]εκατό|phần[ ]trăm)(?!\w)"
     r"|(?P<mille>per[ ]mille?|pour[ ]mille|por[ ]mil)(?!\w))",
     re.IGNORECASE,
 )
 _POINTS = re.compile(
-    rf"{_GAP}(?:(?:%|percent(?:age)?|per[ ]cent|Prozent|procent)[ -]?(?:points?|punkte?n?|enheter?|point)|points?[ ]de[ ](?:pourcentage|%)|p(?:u|o)n?t[oi]s?[ ]"
-    r"(?:porcentuale?s?|percentua\w+)|процентн\w+[ ]пункт\w*|п\.[ ]?п\.|punkt\w*[ ]procentow\w*|(?:pp|bps?|bp)(?!\w)|basis[ ]points?|Basispunkte?n?|个百分点|個百分點"
+    rf"{_GAP}(?:(?:%|percent(?:age)?|per[ ]cent|Prozent|procent)[ -]?(?:points?|punkte?n?|enheter?|point)"
+    rf"|points?[ ]de[ ](?:pourcentage|%)|p(?:u|o)n?t[oi]s?[ ]"
+    r"(?:porcentuale?s?|percentua\w+)|процентн\w+[ ]пункт\w*|п\.[ ]?п\.|punkt\w*[ ]procentow\w*|(?:pp|bps?"
+    r"|bp)(?!\w)|basis[ ]points?|Basispunkte?n?|个百分点|個百分點"
     r"|百分点|パーセントポイント|ポイント|%포인트|퍼센트포인트)",
     re.IGNORECASE,
 )
@@ -92,7 +102,8 @@ _CURRENCY = re.compile(rf"{_GAP}\(?\\?(?P<currency>{MONEY_AFTER})(?![{CASED}]|[ 
 _CODE = re.compile(rf"{_GAP}\(?(?P<currency>[A-Z]{{3}})(?!\w)\)?")
 _TRAILING_MINUS = re.compile(rf"-(?=[ ]*(?:\Z|[\n|)\]}},;:*]|\.(?!\d)|(?:{MONEY_AFTER})(?!\w)))")
 _UNIT = re.compile(
-    rf"(?P<gap>{_GAP})(?P<unit>(?:(?:square|cubic|sq\.?|cu\.?|nautical|fluid|fl\.?|light|metric|troy|Quadrat|Kubik)[ ])?{LETTER}{{1,40}}|°[CFK]?|[℃℉])"
+    rf"(?P<gap>{_GAP})(?P<unit>(?:(?:square|cubic|sq\.?|cu\.?|nautical|fluid|fl\.?|light|metric|troy|Quadrat"
+    rf"|Kubik)[ ])?{LETTER}{{1,40}}|°[CFK]?|[℃℉])"
     r"(?P<raised>[²³]|\^\{?[23]\}?)?"
 )
 _PER = re.compile(
@@ -101,18 +112,31 @@ _PER = re.compile(
     rf"(?P<unit>(?:(?:square|cubic|sq)[ ])?{LETTER}{{1,30}}[²³]?)"
 )
 _COUNTERS = re.compile(
-    "(?:個月|个月|か月|ヶ月|カ月|箇月|週間|时间|時間|小時|小时|分钟|分鐘|分間|秒钟|秒間|日間|年間|天|周|週|年|月|日|号|时|時|分|秒|点|點|岁|歳|歲|才|人|名|位|口|個|个|箇|件|份|只|隻|匹|頭|头|条|條|本|冊|册|张|張|枚|台|臺|辆|輛|架|艘|双|雙|对|對|套|组|組|次|回|度|倍|层|層|階|阶|楼|间|間|家|所|户|戶|棵|朵|颗|顆|粒|片|块|塊|包|袋|盒|箱|瓶|杯|碗|盘|盤|桶|罐|支|枝|根|把|束|串|页|頁|篇|章|节|節|行|字|句|题|題|门|門|科|班|站|级|級|等|分|斤|公斤|千克|克|毫克|吨|噸|公里|千米|米|厘米|毫米|公尺|公分|英里|英尺|英寸|里|丈|尺|寸|升|毫升|公升|平方米|平方公尺|立方米|平米|坪|畳|票|キロ|キログラム|グラム|メートル|センチ|ミリ|リットル|トン|パーセント|ポイント|ページ|セット|パック|ケース|か所|カ所|ヶ所|つ|人前|泊|着|足|杯|皿|切れ|口"
-    "|개월|개|명|분|살|세|마리|권|장|대|번|시간|시|초|년|월|일|주|원|킬로|킬로그램|그램|미터|센티미터|킬로미터|리터|톤|평|층|잔|병|봉지|상자|송이|그루|켤레|쌍|벌|자루|채|척|곳|가지|배|점|회|건|인분|인"
+    "(?:個月|个月|か月|ヶ月|カ月|箇月|週間|时间|時間|小時|小时|分钟|分鐘|分間|秒钟|秒間|日間|年間|天|周|週|年|月|日"
+    "|号|时|時|分|秒|点|點|岁|歳|歲|才|人|名|位|口|個|个|箇|件|份|只"
+    "|隻|匹|頭|头|条|條|本|冊|册|张|張|枚|台|臺|辆|輛|架|艘|双|雙|对|對|套|组|組|次|回|度|倍|层|層|階|阶|楼|间|間|家"
+    "|所|户|戶|棵|朵|颗|顆|粒|片|块|塊|包|袋|盒|箱|瓶|杯|碗"
+    "|盘|盤|桶|罐|支|枝|根|把|束|串|页|頁|篇|章|节|節|行|字|句|题|題|门|門|科|班|站|级|級|等|分|斤|公斤|千克|克|毫克"
+    "|吨|噸|公里|千米|米|厘米|毫米|公尺|公分|英里|英尺|英寸|里|丈"
+    "|尺|寸|升|毫升|公升|平方米|平方公尺|立方米|平米|坪|畳|票|キロ|キログラム|グラム|メートル|センチ|ミリ|リットル"
+    "|トン|パーセント|ポイント|ページ|セット|パック|ケース|か所|カ所|ヶ所|つ|人前|泊"
+    "|着|足|杯|皿|切れ|口"
+    "|개월|개|명|분|살|세|마리|권|장|대|번|시간|시|초|년|월|일|주|원|킬로|킬로그램|그램|미터|센티미터|킬로미터|리터"
+    "|톤|평|층|잔|병|봉지|상자|송이|그루|켤레|쌍|벌|자루|채|척|곳|가지"
+    "|배|점|회|건|인분|인"
     "|คน|ตัว|ชิ้น|อัน|เล่ม|วัน|เดือน|ปี|ชั่วโมง|นาที|กิโลเมตร|กิโลกรัม|เมตร|ลิตร|ใบ|ฟอง|ลูก|คัน|หลัง|ครั้ง|บาท)"
 )
 _AFTER_COUNTERS = re.compile(
-    "(?:です|でした|である|であり|だ|になります|となります|になる|となる|を|が|は|も|と|で|に|の|へ|から|まで|より|ほど|くらい|ぐらい|程度|か|ね|よ|し|ずつ|分"
-    "|입니다|이에요|예요|이다|입니까|이며|이고|이|가|은|는|을|를|의|에|로|으로|와|과|도|만|씩|까지|부터|정도|쯤|짜리|이라고|라고"
+    "(?:です|でした|である|であり|だ|になります|となります|になる|となる|を|が|は|も|と|で|に|の|へ|から|まで|より"
+    "|ほど|くらい|ぐらい|程度|か|ね|よ|し|ずつ|分"
+    "|입니다|이에요|예요|이다|입니까|이며|이고|이|가|은|는|을|를|의|에|로|으로|와|과|도|만|씩|까지|부터|정도|쯤|짜리"
+    "|이라고|라고"
     "|了|的|呢|吧|啊|吗|嗎|是|和|与|及|、|左右|元|钱|ครับ|ค่ะ|คะ|นะ)"
 )
 _HALF = re.compile("[ ]?[半반]")
 _FINE_AFTER = re.compile(
-    r"[\s.,;:!?)\]}\"'”’»›」』】》*_`~|/\\<>=+–—×÷·^&#…、。，；：！？）〉→@-]|[\u2190-\u23ff\u2500-\u2bff\ufe0f\U0001f000-\U0001faff]"
+    r"[\s.,;:!?)\]}\"'”’»›」』】》*_`~|/\\<>=+–—×÷·^&#…、。，；：！？）〉→@-]"
+    r"|[\u2190-\u23ff\u2500-\u2bff\ufe0f\U0001f000-\U0001faff]"
 )
 _JOINED = re.compile(rf"{LETTER}|[°′″©®™_@#µ$€£¥₹]")
 
@@ -202,13 +226,45 @@ def _currency_before(written: str, ahead: str) -> str:
 
 
 _COUNTRIES = {
-    "us": "usd", "americ": "usd", "amerik": "usd", "америк": "usd", "estadounid": "usd",
-    "canad": "cad", "kanad": "cad", "austral": "aud", "neuseel": "nzd", "neozel": "nzd", "hong": "hkd", "singap": "sgd", "mexi": "mxn", "taiwan": "twd",
-    "jamai": "jmd", "fidji": "fjd", "fiji": "fjd", "swiss": "chf", "suiss": "chf", "schweiz": "chf", "british": "gbp", "egypt": "egp",
-    "syrian": "syp", "leban": "lbp", "sudan": "sdg", "argentin": "ars", "chilen": "clp", "colombi": "cop", "philippin": "php", "pakistan": "pkr",
-    "dan": "dkk", "norweg": "nok", "norsk": "nok", "swed": "sek", "schwed": "sek", "svensk": "sek", "czech": "czk", "brazil": "brl", "new zealand": "nzd",
-    "канад": "cad", "австрал": "aud", "гонконг": "hkd", "сингап": "sgd", "namib": "nad", "liberi": "lrd", "guyan": "gyd", "bahami": "bsd", "barbad": "bbd",
-}  # fmt: skip
+    stem: code
+    for code, *stems in map(
+        str.split,
+        (
+            "usd us americ amerik америк estadounid",
+            "cad canad kanad канад",
+            "aud austral австрал",
+            "nzd neuseel neozel new",
+            "hkd hong гонконг",
+            "sgd singap сингап",
+            "mxn mexi",
+            "twd taiwan",
+            "jmd jamai",
+            "fjd fidji fiji",
+            "chf swiss suiss schweiz",
+            "gbp british",
+            "egp egypt",
+            "syp syrian",
+            "lbp leban",
+            "sdg sudan",
+            "ars argentin",
+            "clp chilen",
+            "cop colombi",
+            "php philippin",
+            "pkr pakistan",
+            "dkk dan",
+            "nok norweg norsk",
+            "sek swed schwed svensk",
+            "czk czech",
+            "brl brazil",
+            "nad namib",
+            "lrd liberi",
+            "gyd guyan",
+            "bsd bahami",
+            "bbd barbad",
+        ),
+    )
+    for stem in stems
+}
 
 
 def _country_currency(word: str) -> str:
@@ -259,12 +315,13 @@ def _read_power(text: str, after: After, *, is_money: bool) -> After:
     if exponent := _EXPONENT.match(text, after.end):
         return replace(after, end=exponent.end(), factor=Decimal(1).scaleb(int(exponent["power"])))
     if ten := _TEN_TO_THE.match(text, after.end):
-        power = int(ten["power"] or ten["raised"].translate(_FROM_SUPERSCRIPT))
-        return replace(after, end=ten.end(), factor=Decimal(1).scaleb(power))
-    if (power := _POWER.match(text, after.end)) and text[after.end] in SUPERSCRIPTS:
-        # An amount of money has a footnote there, no power; to the power of one it stays what it is.
-        if is_money or _ONE_RAISED.match(text, after.end) or _CURRENCY.match(text, power.end()):
-            return replace(after, end=power.end())
+        zeros = int(ten["power"] or ten["raised"].translate(_FROM_SUPERSCRIPT))
+        return replace(after, end=ten.end(), factor=Decimal(1).scaleb(zeros))
+    power = _POWER.match(text, after.end)
+    # An amount of money has a footnote there, no power; to the power of one it stays what it is.
+    is_note = power and (is_money or _ONE_RAISED.match(text, after.end) or _CURRENCY.match(text, power.end()))
+    if power and is_note and text[after.end] in SUPERSCRIPTS:
+        return replace(after, end=power.end())
     if power:
         return replace(after, end=power.end(), problem="is raised to a power")
     return after
@@ -356,7 +413,9 @@ def _with_currency(after: After, before: Before, behind: str) -> After:
 
 def _read_units(text: str, after: After, before: Before) -> After:
     if points := _POINTS.match(text, after.end):
-        return replace(after, end=points.end(), unit_end=points.end(), units=frozenset({"percentage point"}), is_percent=False)
+        return replace(
+            after, end=points.end(), unit_end=points.end(), units=frozenset({"percentage point"}), is_percent=False
+        )
     if percent := _PERCENT.match(text, after.end):
         sign = "‰" if percent["mille"] else percent["sign"] or "%"
         units = frozenset({sign, *([before.currency] if before.currency else [])})
@@ -413,7 +472,8 @@ def _read_currency_word(text: str, after: After, before: Before) -> tuple[str | 
         if before.currency == "usd" and word[0].isupper() and code in DOLLARS:
             return code, found.end()
         noun = re.compile(
-            r"[ -](?:[A-Z][a-z]{2,8}[ ])?(?:[dD]oll?ar\w*|[Pp]ounds?|[Pp]fund|[Ff]ran\w+|[Pp]esos?|[Kk]r[oó]n\w*|\$|[Rr]eais|[Rr]upees?|доллар\w*)"
+            r"[ -](?:[A-Z][a-z]{2,8}[ ])?(?:[dD]oll?ar\w*|[Pp]ounds?|[Pp]fund|[Ff]ran\w+|[Pp]esos?|[Kk]r[oó]n\w*|\$"
+            r"|[Rr]eais|[Rr]upees?|доллар\w*)"
         ).match(text, found.end())
         if noun:
             return code, noun.end()
@@ -450,10 +510,10 @@ def _read_unit(text: str, after: After) -> After:
 
 
 _KNOWN_JOINED = frozenset(
-    "x kwh wh mwh gwh kw mw gw w kv v mv ma a ah mah hz khz mhz ghz px pt em rem dpi fps rpm bpm mph kph kmh psi bar hpa kpa mpa pa db k f c "
-    "gb mb tb kb pb gib mib kib tib gbps mbps kbps bit bits byte bytes kcal cal kj j mol mmol ppm ppb cc ct qt pc pcs stk st pkt ea er p pm am ish".split()
-) - {"ish", "k", "er", "st"}  # fmt: skip
-_SUFFIXES_OF_WORDS = re.compile(r"(?:'|’)?(?:d[ıiuü]r|t[ıiuü]r|s|er|ern|fach|mal|jährig\w*|prozentig\w*|stellig\w*)\Z")
+    "x kwh wh mwh gwh kw mw gw w kv v mv ma a ah mah hz khz mhz ghz px pt em rem dpi fps rpm bpm mph kph kmh"
+    " psi bar hpa kpa mpa pa db f c gb mb tb kb pb gib mib kib tib gbps mbps kbps bit bits byte bytes kcal cal kj j"
+    " mol mmol ppm ppb cc ct qt pc pcs stk pkt ea p pm am".split()
+)
 
 
 def _is_known_joined(unit: str) -> bool:
@@ -484,7 +544,9 @@ def _read_counter(text: str, after: After, start: int, *, is_joined: bool) -> Af
     """A unit in a script without spaces; what is joined to the digits and isn't known makes them doubtful."""
     for share in ("퍼센트", "프로", "パーセント", "เปอร์เซ็นต์"):
         if text.startswith(share, start):
-            return replace(after, units=frozenset({"%"}), is_percent=True, unit_end=start + len(share), end=start + len(share))
+            return replace(
+                after, units=frozenset({"%"}), is_percent=True, unit_end=start + len(share), end=start + len(share)
+            )
     counter = _COUNTERS.match(text, start)
     end = counter.end() if counter else start
     if counter and _HALF.match(text, end):
@@ -501,7 +563,7 @@ def _read_counter(text: str, after: After, start: int, *, is_joined: bool) -> Af
 
 
 def _read_rate(text: str, after: After) -> After:
-    """With `/h` or `per hour` behind it, a unit is another one: km/h is no km. Per person and the like changes nothing."""
+    """With `/h` or `per hour` behind it, a unit is another: km/h is no km. Per person and the like changes nothing."""
     found = _PER.match(text, after.unit_end)
     if found is None or not after.units or after.unit_end == 0:
         return after

@@ -15,28 +15,36 @@ _SENTENCE_END = re.compile(
 )
 _QUESTION_END = re.compile(r"[?？؟;]['\"»”)*_\s]{0,12}(?:\S{0,4}\s{0,3})?\Z")
 _DOUBTING = re.compile(
-    r"\W{0,8}(?:or|but|wait|hmm+|is|isn't|was|are[ ]you[ ]sure|maybe|perhaps|what[ ]if|could[ ]it|oder|ist|ou|est-ce[ ]que[ ]c'est|o|es)\b",
+    r"\W{0,8}(?:or|but|wait|hmm+|is|isn't|was|are[ ]you[ ]sure|maybe|perhaps|what[ ]if|could[ ]it|oder|ist|ou"
+    r"|est-ce[ ]que[ ]c'est|o|es)\b",
     re.IGNORECASE,
 )
 _OFFER = re.compile(
-    r"\W{0,8}(?:let[ ]me[ ]know|feel[ ]free|if[ ]you(?:'d|[ ]would)?[ ](?:like|want|need|prefer|wish)|just[ ](?:ask|say|tell)|please[ ](?:ask|tell|let)|happy[ ]to|i[ ](?:can|could)[ ]also"
-    r"|sag(?:en[ ]sie)?[ ]|wenn[ ](?:du|sie)[ ](?:m|w)|n'hésitez|si[ ](?:vous|quieres|desea|necesita)|dime|avísame|se[ ](?:quiser|precisar|vuoi)|fammi[ ]sapere|diga|laat[ ]me)\b",
+    r"\W{0,8}(?:let[ ]me[ ]know|feel[ ]free|if[ ]you(?:'d|[ ]would)?[ ](?:like|want|need|prefer|wish)|just[ ](?:ask"
+    r"|say|tell)|please[ ](?:ask|tell|let)|happy[ ]to|i[ ](?:can|could)[ ]also"
+    r"|sag(?:en[ ]sie)?[ ]|wenn[ ](?:du|sie)[ ](?:m|w)|n'hésitez|si[ ](?:vous|quieres|desea|necesita)|dime|avísame"
+    r"|se[ ](?:quiser|precisar|vuoi)|fammi[ ]sapere|diga|laat[ ]me)\b",
     re.IGNORECASE,
 )
 _STATEMENT = re.compile(
-    r"(?:\b(?:is|are|was|be|it's|that's|totals?|totalling|totaling|pays?|paying|costs?|comes?[ ]to|makes?|gives?|equals?|gets?|owes?|earns?|has|have|needs?|answer"
-    r"|ist|sind|kostet|zahlst|zahlt|beträgt|est|sont|coûte|paie|payez|es|son|cuesta|paga|pagas|é|são|custa|è|sono|costa|wynosi|итого|равно|составляет|="
+    r"(?:\b(?:is|are|was|be|it's|that's|totals?|totalling|totaling|pays?|paying|costs?|comes?[ ]to|makes?|gives?"
+    r"|equals?|gets?|owes?|earns?|has|have|needs?|answer"
+    r"|ist|sind|kostet|zahlst|zahlt|beträgt|est|sont|coûte|paie|payez|es|son|cuesta|paga|pagas|é|são|custa|è|sono"
+    r"|costa|wynosi|итого|равно|составляет|="
     r"|only|just|exactly|about|approximately|roughly|around)|[=:≈→]|(?:是|为|為|は|が|은|는|이))[ ]?[*_$\\~≈(]{0,4}\Z",
     re.IGNORECASE,
 )
 _QUALIFYING = re.compile(
-    r"(?:\b(?:for|in|of[ ]which|which|davon|dont|di[ ]cui|of[ ]that|of|over|from|with|plus|including|incl\.|after|before|between|among|across|by|at|per|on|to|and|given|based[ ]on|the|all|your|their|its|these"
-    r"|für|von|in|mit|inkl\.|zzgl\.|davon|bei|auf|aus|nach|pour|de|avec|dont|sur|en|par|entre|para|con|por|incluye|com|di|per|tra|su|voor|van|met|na|za|dla|z|для|из|с|на|за)"
+    r"(?:\b(?:for|in|of[ ]which|which|davon|dont|di[ ]cui|of[ ]that|of|over|from|with|plus|including|incl\.|after"
+    r"|before|between|among|across|by|at|per|on|to|and|given|based[ ]on|the|all|your|their|its|these"
+    r"|für|von|in|mit|inkl\.|zzgl\.|davon|bei|auf|aus|nach|pour|de|avec|dont|sur|en|par|entre|para|con|por|incluye"
+    r"|com|di|per|tra|su|voor|van|met|na|za|dla|z|для|из|с|на|за)"
     r"|[×x+(]|,)[ ]?[*_$\\~≈€£]{0,4}\Z",
     re.IGNORECASE,
 )
 _CONTRAST = re.compile(
-    r"\b(?:but|however|actually|wait|no,|correction|instead|rather|sorry|yet|although|aber|doch|sondern|mais|pero|sino|mas|ma|maar|ale|но|однако)\b|但|しかし|하지만",
+    r"\b(?:but|however|actually|wait|no,|correction|instead|rather|sorry|yet|although|aber|doch|sondern|mais|pero"
+    r"|sino|mas|ma|maar|ale|но|однако)\b|但|しかし|하지만",
     re.IGNORECASE,
 )
 _UNSURE = "is the last one, but another is emphasised"
@@ -62,11 +70,10 @@ def final_number(passage: Passage, counts: Callable[[FoundNumber], bool]) -> Fou
 
 def _boxed(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumber | None:
     """The last number in the last box, if only one thing stands there."""
-    last = None
-    for last in _BOXED.finditer(passage.text):
-        pass
-    if last is None:
+    boxes = list(_BOXED.finditer(passage.text))
+    if not boxes:
         return None
+    last = boxes[-1]
     end = _closing_brace(passage.text, last.end())
     inside = [number for number in passage.numbers(last.end(), end) if counts(number)]
     if len(inside) > 1 and not inside[-1].problem:
@@ -173,7 +180,8 @@ def _bold_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
 
 
 def _is_all_of(text: str, number: FoundNumber, start: int, end: int) -> bool:
-    """Whether the bold text is this number, with its unit and perhaps "Total: " before it, and no label of something."""
+    """Whether the bold text is this number, with its unit and perhaps "Total: " before it, and no label of "
+    "something."""
     if not start <= number.start < end:
         return False
     rest = text[number.unit_end or number.end : end].strip(" .!*_$\\}")

@@ -13,10 +13,60 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-LANGUAGES = (
-    "en de fr es pt pt_PT it nl ru pl tr zh zh_Hant ja ko hi ar sv da no fi cs sk hu ro bg uk el he id vi th fa bn ta te "
-    "mr ur hr sr sl ca ms gu pa kn ml fil lt lv et is"
-).split()
+LANGUAGES = [
+    "en",
+    "de",
+    "fr",
+    "es",
+    "pt",
+    "pt_PT",
+    "it",
+    "nl",
+    "ru",
+    "pl",
+    "tr",
+    "zh",
+    "zh_Hant",
+    "ja",
+    "ko",
+    "hi",
+    "ar",
+    "sv",
+    "da",
+    "no",
+    "fi",
+    "cs",
+    "sk",
+    "hu",
+    "ro",
+    "bg",
+    "uk",
+    "el",
+    "he",
+    "id",
+    "vi",
+    "th",
+    "fa",
+    "bn",
+    "ta",
+    "te",
+    "mr",
+    "ur",
+    "hr",
+    "sr",
+    "sl",
+    "ca",
+    "ms",
+    "gu",
+    "pa",
+    "kn",
+    "ml",
+    "fil",
+    "lt",
+    "lv",
+    "et",
+    "is",
+]
 _DIMENSIONS = ("duration", "length", "mass", "volume", "concentr", "area", "speed", "digital", "energy", "power")
 _RARE = re.compile(
     r"parsec|furlong|fathom|solar|light|astronomical|earth|dalton|grain|point|item|drop|pinch|jigger|dram|karat|carat"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
 from runner.checks._affixes import SUPERSCRIPTS, VULGAR, After, Before, read_after, read_before, vulgar_value
-from runner.checks._not_numbers import Span, Labels, is_perhaps_a_year, list_numbers, spans_of_other_digits
+from runner.checks._not_numbers import Labels, Span, is_perhaps_a_year, list_numbers, spans_of_other_digits
 from runner.checks._units import CASED, CURRENCIES, MONEY_BEFORE
 from runner.checks._wording import is_contrast, is_range, objection, spelled_value
 
@@ -173,22 +173,27 @@ _TOKEN = re.compile(
   | (?P<code> \#(?<!\#\#)\d[\w-]*+ | \d++(?:-[A-Za-z]*+\d\w*+){{2,}}
       | \d++(?![eE][-+]?\d\d?(?!\w))(?!(?:{_MONEY})\d)[A-Za-z]++\d[\w-]*+ )
   | (?P<ratio> \\[dtc]?frac\s?\{{[^{{}}\n]{{1,40}}\}}\s?\{{[^{{}}\n]{{1,40}}\}} )
-  | (?P<number> \d{{1,3}}(?:_\d{{3}})+(?:\.\d++)?(?!_?\d) | \d{{1,3}}(?:[ \u00a0]\d{{3}}(?!\d))+(?:[.,٫]\d++)? | \d++(?:[.,'٫،]\d++)*
+  | (?P<number> \d{{1,3}}(?:_\d{{3}})+(?:\.\d++)?(?!_?\d) | \d{{1,3}}(?:[ \u00a0]\d{{3}}(?!\d))+(?:[.,٫]\d++)?
+  | \d++(?:[.,'٫،]\d++)*
       | (?<![\w.])\.\d++ | [{VULGAR}] )
   | (?P<word> (?<!\w)(?!(?:{MONEY_BEFORE})\d)_*+[{CASED}]\w*+(?:-\w++|(?<=\d)[.:/]\w++)* )
     """,
     re.VERBOSE,
 )
 _SPELLED_NUMBER = re.compile(
-    r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{3,5}teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
+    r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{3,5}teen|(?:twen|thir|for|fif|six|seven"
+    r"|eigh|nine)ty"
     r"|hundred|thousand|million)[ ]\Z",
     re.IGNORECASE,
 )
 _RATIO = re.compile(r"\{\s?\\?\$?(?P<over>\d[\d.,]*)\s?\}\s?\{\s?\\?\$?(?P<under>\d[\d.,]*)\s?\}\Z")
 _SCALED_TABLE = re.compile(
-    r"\b(?:in|figures?[ ]in|amounts?[ ]in|alle[ ]Angaben[ ]in|en|em)[ ](?:\w{0,8}[ ])?(?:(?:thousands|millions|billions)[ ]of[ ](?:\w+[ ])?(?:dollars|euros|pounds|USD|EUR|GBP|yen|rupees)"
-    r"|(?:[kT](?:€|EUR|USD|\$)|TEUR|(?:Tsd|Mio|Mrd)\.?[ ](?:€|EUR|Euro|USD)|Tausend[ ]Euro|Millionen[ ]Euro|miles[ ]de[ ]euros|millones[ ]de[ ]euros|milliers[ ]d'euros|millions[ ]d'euros))"
-    r"|\((?:\$|€|£|USD|EUR|GBP)?[ ]?(?:in|en|em)?[ ]?(?:thousands|millions|billions|000s|'000|000|Tsd\.?|Mio\.?|Mrd\.?|miles|millones|milliers|milhares|milhões|тыс\.|млн)[^()\n]{0,20}\)",
+    r"\b(?:in|figures?[ ]in|amounts?[ ]in|alle[ ]Angaben[ ]in|en|em)[ ](?:\w{0,8}[ ])?(?:(?:thousands|millions"
+    r"|billions)[ ]of[ ](?:\w+[ ])?(?:dollars|euros|pounds|USD|EUR|GBP|yen|rupees)"
+    r"|(?:[kT](?:€|EUR|USD|\$)|TEUR|(?:Tsd|Mio|Mrd)\.?[ ](?:€|EUR|Euro|USD)|Tausend[ ]Euro|Millionen[ ]Euro"
+    r"|miles[ ]de[ ]euros|millones[ ]de[ ]euros|milliers[ ]d'euros|millions[ ]d'euros))"
+    r"|\((?:\$|€|£|USD|EUR|GBP)?[ ]?(?:in|en|em)?[ ]?(?:thousands|millions|billions|000s|'000|000|Tsd\.?|Mio\.?"
+    r"|Mrd\.?|miles|millones|milliers|milhares|milhões|тыс\.|млн)[^()\n]{0,20}\)",
     re.IGNORECASE,
 )
 _AND = re.compile(r"[*_]{0,3}\.?[ ]?(?:,|&|and|und|et|y|e|i|и|en|og|och|ve|plus|و|और)?[ ]?[*_]{0,3}")
@@ -485,7 +490,12 @@ def _doubt_between(text: str, first: FoundNumber, second: FoundNumber) -> str:
         text, first=beyond[0], second=beyond[1], alike=alike
     ):
         return "is a range or a choice, not one number"
-    if first.is_plain and second.is_plain and _OUT_OF.fullmatch(text, first.end, second.start) and first.value <= second.value:
+    if (
+        first.is_plain
+        and second.is_plain
+        and _OUT_OF.fullmatch(text, first.end, second.start)
+        and first.value <= second.value
+    ):
         return "is a share, not one number"
     gap = text[first.unit_end : second.start]
     if first.is_plain and re.fullmatch(r"[€$£¥][ ]?\d\d", second.text) and text[first.end : second.start] == " ":

@@ -20,46 +20,114 @@ CASED = "A-Za-z\u00aa\u00ba\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02af\u0370-\
 SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff]")
 """A letter of a script that puts no spaces between words, or hangs particles on them."""
 
-_SYMBOLS = {
-    "$": "usd", "US$": "usd", "U$S": "usd", "A$": "aud", "AU$": "aud", "C$": "cad", "CA$": "cad", "CAN$": "cad", "Can$": "cad",
-    "CDN$": "cad", "NZ$": "nzd", "HK$": "hkd", "S$": "sgd", "SG$": "sgd", "NT$": "twd", "R$": "brl", "MX$": "mxn", "Mex$": "mxn",
-    "€": "eur", "£": "gbp", "¥": "jpy", "CN¥": "cny", "JP¥": "jpy", "₹": "inr", "₩": "krw", "₽": "rub", "₫": "vnd", "₪": "ils",
-    "₺": "try", "₴": "uah", "₦": "ngn", "₱": "php", "฿": "thb", "₸": "kzt", "₾": "gel", "₿": "btc", "¢": "cent", "₵": "ghs",
-    "₡": "crc", "₲": "pyg", "₮": "mnt", "₭": "lak", "៛": "khr", "﷼": "irr", "৳": "bdt", "RM": "myr", "Rs.": "inr", "Rs": "inr",
-    "Rp": "idr", "Rp.": "idr", "Fr.": "chf", "SFr.": "chf", "kr": "kr", "kr.": "kr", "zł": "pln", "Kč": "czk", "Ft": "huf",
-    "лв": "bgn", "лв.": "bgn", "руб": "rub", "руб.": "rub", "р.": "rub", "грн": "uah", "грн.": "uah", "TL": "try", "RMB": "cny",
-    "MRs": "inr", "د.إ": "aed", "đ": "vnd", "р": "rub",
-}  # fmt: skip
+
+def _table(text: str) -> dict[str, str]:
+    """What each word of a line stands for: the line's first. An underscore is a space."""
+    rows = (line.split() for line in text.split("\n") if line.strip())
+    return {word.replace("_", " "): meaning for meaning, *words in rows for word in words}
+
+
+_SYMBOLS = _table(
+    """
+    usd $ US$ U$S
+    aud A$ AU$
+    cad C$ CA$ CAN$ Can$ CDN$
+    nzd NZ$
+    hkd HK$
+    sgd S$ SG$
+    twd NT$
+    brl R$
+    mxn MX$ Mex$
+    eur €
+    gbp £
+    jpy ¥ JP¥
+    cny CN¥ RMB
+    inr ₹ Rs. Rs MRs
+    krw ₩
+    rub ₽ руб руб. р. р
+    vnd ₫ đ
+    ils ₪
+    try ₺ TL
+    uah ₴ грн грн.
+    ngn ₦
+    php ₱
+    thb ฿
+    kzt ₸
+    gel ₾
+    btc ₿
+    cent ¢
+    ghs ₵
+    crc ₡
+    pyg ₲
+    mnt ₮
+    lak ₭
+    khr ៛
+    irr ﷼
+    bdt ৳
+    myr RM
+    idr Rp Rp.
+    chf Fr. SFr.
+    kr kr kr.
+    pln zł
+    czk Kč
+    huf Ft
+    bgn лв лв.
+    aed د.إ
+    """
+)
 _CODES = (
     "AED ARS AUD BDT BGN BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR JPY KES KRW LKR MXN MYR "
     "NGN NOK NZD PEN PHP PKR PLN QAR RMB RON RUB SAR SEK SGD THB TRY TWD UAH USD VND ZAR"
 ).split()
 """The codes that may be joined to digits; any other one of the world's stands apart from them."""
-_WORDS_OF = {
-    "usd": "dollar dollars dólar dólares dolar dolara dolarów dolares dollari dollaro доллар доллара долларов долар долари доларів "
-    "buck bucks 美元 美金 ドル 달러 डॉलर دولار دولارات ดอลลาร์ דולר דולרים δολάρια δολάριο ডলার",
-    "eur": "euro euros eur евро євро avro 欧元 歐元 ユーロ 유로 यूरो يورو ยูโร ευρώ eura eurot eurón ইউরো אירו",
-    "gbp": "pound pounds quid sterling pfund 英镑 英鎊 ポンド 파운드 पाउंड فунт фунтов",
-    "jpy": "yen yens jpy 日元 日圓 円 엔 йен иен येन",
-    "cny": "yuan renminbi rmb 元 块 块钱 人民币 人民幣 위안 юаней юаня юань",
-    "twd": "新台币 新台幣 台币 台幣", "hkd": "港元 港币 港幣", "krw": "won wons 원 韩元 ウォン",
-    "inr": "rupee rupees rupie rupia roupie roupies rupias रुपये रुपए रुपया टका రూపాయలు ரூபாய் রুপি روپے ₹",
-    "chf": "franc francs franken rappen francos franchi", "rub": "рубль рубля рублей рубли ruble rubles rubel",
-    "pln": "złoty złote złotych zloty zlotys", "uah": "гривня гривні гривень гривна", "try": "lira liras lirası", "thb": "บาท baht",
-    "vnd": "đồng dong", "sek": "krona kronor", "kr": "krone kroner kronen", "czk": "koruna koruny korun", "huf": "forint",
-    "brl": "real reais", "mxn": "peso pesos", "aed": "درهم dirham dirhams", "sar": "ريال riyal riyals", "egp": "جنيه",
-    "ils": "שקל שקלים shekel shekels", "ron": "leu lei", "idr": "rupiah", "myr": "ringgit", "zar": "rand",
-    "cent": "cent cents centime centimes centimo centimos céntimo céntimos centavo centavos centesimi centesimo копеек копейки "
-    "копейка копійок grosz grosze groszy kuruş øre öre pence penny pennies paise पैसे 角 分钱 전 セント 센트 角钱 stotinki haléřů",
-}  # fmt: skip
-_CURRENCY_OF = {comparable(word): name for name, words in _WORDS_OF.items() for word in words.split()}
-_SHARES = {
-    "%": "% percent percentage pct prozent percento procent procenta procento prosent prosenttia százalék yüzde процент процента "
-    "процентов проц відсоток відсотків процента 퍼센트 프로 パーセント प्रतिशत फीसदी بالمئة بالمائة เปอร์เซ็นต์ persen τοις% fois% posto% "
-    "porcento pourcent",
-    "‰": "‰ permille promille permil promille промилле",
-}  # fmt: skip
-_SHARE_OF = {comparable(word): name for name, words in _SHARES.items() for word in words.split()}
+_CURRENCY_WORDS = _table(
+    """
+    usd dollar dollars dólar dólares dolar dolara dolarów dolares dollari dollaro доллар доллара долларов долар
+    usd долари доларів buck bucks 美元 美金 ドル 달러 डॉलर دولار دولارات ดอลลาร์ דולר דולרים δολάρια δολάριο ডলার
+    eur euro euros eur евро євро avro 欧元 歐元 ユーロ 유로 यूरो يورو ยูโร ευρώ eura eurot eurón ইউরো אירו
+    gbp pound pounds quid sterling pfund 英镑 英鎊 ポンド 파운드 पाउंड فунт фунтов
+    jpy yen yens jpy 日元 日圓 円 엔 йен иен येन
+    cny yuan renminbi rmb 元 块 块钱 人民币 人民幣 위안 юаней юаня юань
+    twd 新台币 新台幣 台币 台幣
+    hkd 港元 港币 港幣
+    krw won wons 원 韩元 ウォン
+    inr rupee rupees rupie rupia roupie roupies rupias रुपये रुपए रुपया टका రూపాయలు ரூபாய் রুপি روپے ₹
+    chf franc francs franken rappen francos franchi
+    rub рубль рубля рублей рубли ruble rubles rubel
+    pln złoty złote złotych zloty zlotys
+    uah гривня гривні гривень гривна
+    try lira liras lirası
+    thb บาท baht
+    vnd đồng dong
+    sek krona kronor
+    kr krone kroner kronen
+    czk koruna koruny korun
+    huf forint
+    brl real reais
+    mxn peso pesos
+    aed درهم dirham dirhams
+    sar ريال riyal riyals
+    egp جنيه
+    ils שקל שקלים shekel shekels
+    ron leu lei
+    idr rupiah
+    myr ringgit
+    zar rand
+    cent cent cents centime centimes centimo centimos céntimo céntimos centavo centavos centesimi centesimo копеек
+    cent копейки копейка копійок grosz grosze groszy kuruş øre öre pence penny pennies paise पैसे 角 分钱 전 セント
+    cent 센트 角钱 stotinki haléřů
+    """
+)
+_CURRENCY_OF = {comparable(word): name for word, name in _CURRENCY_WORDS.items()}
+_SHARES = _table(
+    """
+    % % percent percentage pct prozent percento procent procenta procento prosent prosenttia százalék yüzde процент
+    % процента процентов проц відсоток відсотків 퍼센트 프로 パーセント प्रतिशत फीसदी بالمئة بالمائة เปอร์เซ็นต์ persen
+    % τοις% fois% posto% porcento pourcent
+    ‰ ‰ permille promille permil промилле
+    """
+)
+_SHARE_OF = {comparable(word): name for word, name in _SHARES.items()}
 DOLLARS = frozenset(
     "usd aud cad nzd hkd sgd twd mxn ars cop clp bbd bmd bsd bzd fjd gyd jmd kyd lrd nad srd ttd xcd brl".split()
 )
@@ -70,7 +138,7 @@ _SAME_SIGN = (
     {"inr", "pkr", "lkr", "npr", "mur"},
     {"gbp", "egp", "lbp"},
 )
-CURRENCIES = frozenset([*_SYMBOLS.values(), *(code.lower() for code in _CODES), *_WORDS_OF])
+CURRENCIES = frozenset([*_SYMBOLS.values(), *(code.lower() for code in _CODES), *_CURRENCY_OF.values()])
 """The names of units of money."""
 
 _PREFIXES = sorted({*_SYMBOLS, *_CODES} - {"р", "đ", "р.", "руб", "лв", "грн"}, key=len, reverse=True)
@@ -79,36 +147,67 @@ MONEY_BEFORE = "|".join(map(re.escape, _PREFIXES))
 MONEY_AFTER = "|".join(map(re.escape, sorted({*_SYMBOLS, *_CODES}, key=len, reverse=True)))
 """What may stand right behind an amount, for use in a pattern."""
 
-_ZEROS_OF_WORDS = {
-    1: "十 십", 2: "hundred hundreds hundert cientos centinaia honderd hundra hundrede сотен сотни сотня setki 百 佰 백 सौ مئة مائة ร้อย",
-    3: "thousands grand k tausende tausender milles\u00a0de milliers mille migliaia miles\u00a0de millares milhar milhares duizenden hezar "
-    "ezer tsd tsd. teur t€ t$ тыщ тысячу 千 仟 ألفا الف ngàn",
-    4: "万 萬 myriad myriads", 5: "lakh lakhs lac lacs", 6: "millions mio mln mn millionen милион миллиону лям juta m€ meur", 7: "crore crores",
-    8: "亿 億", 9: "milliards mrd mrd. mld mia mia. md mds bn миллиарду tỉ milliarden", 12: "trln трлн",
-}  # fmt: skip
+_ZEROS_OF_WORDS = _table(
+    """
+    1 十 십
+    2 hundred hundreds hundert cientos centinaia honderd hundra hundrede сотен сотни сотня setki 百 佰 백 सौ مئة
+    2 مائة ร้อย
+    3 thousands grand k tausende tausender milles_de milliers mille migliaia miles_de millares milhar milhares
+    3 duizenden hezar ezer tsd tsd. teur t€ t$ тыщ тысячу 千 仟 ألفا الف ngàn
+    4 万 萬 myriad myriads
+    5 lakh lakhs lac lacs
+    6 millions mio mln mn millionen милион миллиону лям juta m€ meur
+    7 crore crores
+    8 亿 億
+    9 milliards mrd mrd. mld mia mia. md mds bn миллиарду tỉ milliarden
+    12 trln трлн
+    """
+)
 """Those that the locale data lacks: other cases and plurals, and what people say and write for short."""
-_ZEROS_OF = {comparable(word): zeros for zeros, words in _ZEROS_OF_WORDS.items() for word in words.split(" ")}
+_ZEROS_OF = {comparable(word): int(zeros) for word, zeros in _ZEROS_OF_WORDS.items()}
 _TWELVE = (
-    "dozen dozens doz dutzend douzaine douzaines docena docenas dúzia dúzias dozzina dozzine dozijn tuzin tuziny tuzinów дюжина "
+    "dozen dozens doz dutzend douzaine douzaines docena docenas dúzia dúzias dozzina dozzine dozijn tuzin tuziny "
+    "tuzinów дюжина "
     "дюжины дюжин düzine दर्जन ダース 다스 打 dussin dusin tusin tucet tucat"
 )
 _TIMES = dict.fromkeys(map(comparable, _TWELVE.split()), 12) | {"десяток": 10, "десятка": 10, "десятков": 10}
 _UNSURE = frozenset("mil. mill mill. bi tri bln bln. bil bil. cr gross score scores arab ярд bio. tn 打 mega".split())
 _OF_THE_SHORT_SCALE = frozenset("billion billions trillion trillions".split())
 _ROMANCE = re.compile(
-    r"\b(?:d[eo]s?|del|el|la|los|las|es|son|por|en|con|os|as|uma?|em|são|é|euros|dólares|pesos|reais|pess?onas|pessoas|mi(?:ll|lh)[oõ]\w+)\b|R\$",
+    r"\b(?:d[eo]s?|del|el|la|los|las|es|son|por|en|con|os|as|uma?|em|são|é|euros|dólares|pesos|reais|pess?onas"
+    r"|pessoas|mi(?:ll|lh)[oõ]\w+)\b|R\$",
     re.IGNORECASE,
 )
 _ENGLISH = re.compile(r"\b(?:the|is|are|of|and|you|in|to|was|from|for|about|it)\b", re.IGNORECASE)
 _LONG_SCALE = re.compile(
-    r"\b(?:d['’]|de|des|du|le|la|les|est|sont|une?|soit|der|die|das|ist|sind|und|oder|kr|er|og|av|på|von|ein|eine|beträgt|Euro|Kronen?"
+    r"\b(?:d['’]|de|des|du|le|la|les|est|sont|une?|soit|der|die|das|ist|sind|und|oder|kr|er|og|av|på|von|ein|eine"
+    r"|beträgt|Euro|Kronen?"
     r"|kroner|cyfra|jest|je|korun|zł\w*)(?!\w)|d['’]"
 )
-_SHORT_JOINED = {"k": 3, "K": 3, "к": 3, "К": 3, "M": 6, "B": 9, "mn": 6, "mln": 6, "Mio": 6, "mio": 6, "bn": 9, "Bn": 9, "BN": 9,
-                 "Mrd": 9, "mrd": 9, "Md": 9, "Mds": 9, "tn": 12, "Tn": 12}  # fmt: skip
+_SHORT_JOINED = {
+    short: int(zeros)
+    for short, zeros in _table(
+        """
+    3 k K к К
+    6 M mn mln Mio mio
+    9 B bn Bn BN Mrd mrd Md Mds
+    12 tn Tn
+    """
+    ).items()
+}
 _SHORT_OF_MONEY = _SHORT_JOINED | {
-    "m": 6, "mm": 6, "MM": 6, "b": 9, "T": 12, "t": 3, "md": 9, "mds": 9, "mi": 6, "bi": 9, "G": 9, "L": 5, "Cr": 7, "cr": 7,
-}  # fmt: skip
+    short: int(zeros)
+    for short, zeros in _table(
+        """
+    6 m mm MM mi
+    9 b md mds bi G
+    12 T
+    3 t
+    5 L
+    7 Cr cr
+    """
+    ).items()
+}
 _SHORT_APART = {
     "mn": 6,
     "mln": 6,
@@ -126,13 +225,17 @@ _SHORT_APART = {
 _MAYBE_SHORT = frozenset("k K M B T G MM Mn MN kk KK кк КК mm m b t tn mi bi tri md Md tr nt cr Cr L".split())
 _LOOKS_LIKE_A_MULTIPLIER = re.compile(
     r"(?:m|b|tr|k[vw]adr|quadr)i(?:l{1,2}|lh|lj|ly)[ijy]{0,2}(?:[ou]|a(?=[ro]))[aeioujnrdms]\w{0,7}"
-    r"|(?:мил|бил|трил)\w{0,4}(?:он|ард|яр|ион)\w{0,4}|(?:тыс|тис|хиљ|хил)\w{0,6}|tau[sz]en\w{0,4}|thousan\w{0,4}|hundre\w{0,4}"
+    r"|(?:мил|бил|трил)\w{0,4}(?:он|ард|яр|ион)\w{0,4}|(?:тыс|тис|хиљ|хил)\w{0,6}|tau[sz]en\w{0,4}|thousan\w{0,4}"
+    r"|hundre\w{0,4}"
 )
 _UNSURE_WORD = "may be multiplied by the word after it"
 
 
 def multiplier(word: str, around: str) -> Decimal | str | None:
-    """What a whole word multiplies the number before it by; a text says why that isn't sure. `around`: the text on both sides."""
+    """What a whole word multiplies the number before it by; a text says why that isn't sure.
+
+    `around` is the text on both sides.
+    """
     key = comparable(word)
     bare = key.rstrip(".")
     if bare == "mil" and not key.endswith("."):
@@ -190,23 +293,53 @@ def _without_accents(word: str) -> str:
     return "".join(char for char in unicodedata.normalize("NFD", word) if not unicodedata.combining(char))
 
 
-_NAMES = {"kph": "kilometer/hour", "kmh": "kilometer/hour", "mph": "mile/hour", "mps": "meter/second", "kilos": "kilogram", "kilo": "kilogram",
-          "people": "person", "persons": "person", "celsius": "celsius", "pp": "percentage point"}  # fmt: skip
-_PREFERRED = {
-    "m": "meter", "h": "hour", "hr": "hour", "s": "second", "d": "day", "w": "week", "t": "tonne", "g": "gram", "l": "liter", "ml": "milliliter",
-    "km": "kilometer", "mm": "millimeter", "nm": "nanometer", "ton": "ton", "tons": "ton", "b": "byte", "gb": "gigabyte", "mb": "megabyte",
-    "kb": "kilobyte", "tb": "terabyte", "mw": "megawatt", "days": "day", "tag": "day", "tage": "day", "pt": "pint", "dl": "deciliter",
-    "st": "stone", "in": "inch", "mi": "mile", "ha": "hectare", "min": "minute", "sec": "second", "secs": "second", "mins": "minute",
-    "hrs": "hour", "yr": "year", "yrs": "year", "°c": "celsius", "°f": "fahrenheit", "metre": "meter", "metres": "meter", "litre": "liter",
-    "litres": "liter", "kilometres": "kilometer", "kilometre": "kilometer", "lbs": "pound", "lb": "pound",
-}  # fmt: skip
+_NAMES = _table(
+    """
+    kilometer/hour kph kmh
+    mile/hour mph
+    meter/second mps
+    kilogram kilos kilo
+    person people persons
+    celsius celsius °c
+    percentage point pp
+    meter m metre metres
+    hour h hr hrs
+    second s sec secs
+    day d days tag tage
+    week w
+    tonne t
+    gram g
+    liter l litre litres
+    milliliter ml
+    kilometer km kilometres kilometre
+    millimeter mm
+    nanometer nm
+    ton ton tons
+    byte b
+    gigabyte gb
+    megabyte mb
+    kilobyte kb
+    terabyte tb
+    megawatt mw
+    pint pt
+    deciliter dl
+    stone st
+    inch in
+    mile mi
+    hectare ha
+    minute min mins
+    year yr yrs
+    fahrenheit °f
+    pound lbs lb
+    """
+)
 _PER = re.compile(r"[ ]?/[ ]?|[ ](?:per|pro|par)[ ]")
 _SQUARE = re.compile(r"(?:square|sq\.?)[ ]", re.IGNORECASE)
 _CUBIC = re.compile(r"(?:cubic|cu\.?)[ ]", re.IGNORECASE)
 
 
 def unit_name(written: str) -> str:
-    """One name for a unit however it is written: `$`, `USD` and `dollars` are `usd`, `km/h` and `km per hour` are one."""
+    """One name for a unit however it is written: `$`, `USD` and `dollars` are `usd`; `km/h` is `km per hour`."""
     plain = written.strip().replace("\\", "")
     return "/".join(_raised_name(part) for part in _PER.split(plain))
 
@@ -230,10 +363,13 @@ def _simple_name(plain: str) -> str:
     word = " ".join(comparable(plain).split())
     if word.upper() in _CODES or (plain.isupper() and plain in currency_codes()):
         return {"rmb": "cny"}.get(word, word)
-    for names in (_CURRENCY_OF, _SHARE_OF, _NAMES, _PREFERRED):
+    for names in (_CURRENCY_OF, _SHARE_OF, _NAMES):
         if word in names:
             return names[word]
-    kinds = {kind.partition("-")[2] for kind in measures().get(word) or measures().get(word.rstrip(".")) or measures().get(f"{word}.") or ()}
+    kinds = {
+        kind.partition("-")[2]
+        for kind in measures().get(word) or measures().get(word.rstrip(".")) or measures().get(f"{word}.") or ()
+    }
     if len(kinds) == 1:
         return next(iter(kinds))
     return word[:-1] if len(word) > 3 and word.endswith("s") else word.rstrip(".")
@@ -241,7 +377,7 @@ def _simple_name(plain: str) -> str:
 
 @lru_cache(maxsize=4096)
 def dimensions(word: str) -> frozenset[str]:
-    """What a word may measure: `duration`, `length`, `mass`, `volume` ..., `money`; nothing if it is no measure that is known."""
+    """What a word may measure: `duration`, `length`, `mass`, `money` ...; nothing if it is no measure that is known."""
     key = comparable(word)
     if unit_name(word) in CURRENCIES and key not in ("pound", "pounds"):
         return frozenset({"money"})
@@ -249,11 +385,11 @@ def dimensions(word: str) -> frozenset[str]:
     found = frozenset(kind.partition("-")[0] for kind in kinds)
     if key in ("pound", "pounds"):
         return frozenset({"money", "mass"})
-    return found or (frozenset({"length"}) if key in _PREFERRED else frozenset())
+    return found or (frozenset({"length"}) if key in _NAMES else frozenset())
 
 
 def reconcile(before: str, after: str) -> frozenset[str] | None:
-    """The currencies of an amount with one before and one behind it ($12.50 CAD); None if they contradict each other."""
+    """The currency of an amount with one before and one behind it ($12.50 CAD); None if they contradict."""
     if before == after:
         return frozenset({before})
     if before == "usd" and after in DOLLARS:
