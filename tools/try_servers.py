@@ -287,22 +287,22 @@ def try_all(server: Server, target: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         model = f"    model: {server.model}\n"
-        write(project, target, model, turns="[{ask: How much is it?}]")
+        write(project, target, model, turns="[{ask: 'How much is it?'}]")
         one = attempt(project, "play")
-        write(project, target, model, turns="[{ask: How much is it?}, {ask: And with a tip?}]")
+        write(project, target, model, turns="[{ask: 'How much is it?'}, {ask: 'And with a tip?'}]")
         two = attempt(project, "play")
         function = (
             "    functions:\n      - name: rate\n        description: The exchange rate of a currency.\n"
             "        parameters: {type: object, properties: {to: {type: string}}, required: [to]}\n"
             "        returns: {value: 1.1}\n"
         )
-        asked = "[{ask: What is the exchange rate to EUR?, expect: [{tool_called: rate}]}]"
+        asked = "[{ask: 'What is the exchange rate to EUR?', expect: [{tool_called: rate}]}]"
         write(project, target, model + function, turns=asked, smoke=False)
         called = attempt(project, "play")
-        write(project, target, model, turns="[{ask: How much is it?}]")
+        write(project, target, model, turns="[{ask: 'How much is it?'}]")
         rest = attempt(project, "plan", "list", "clean")
         write(
-            project, target, model + "    tools: [file_search]\n    files: [menu.txt]\n", turns="[{ask: The burger?}]"
+            project, target, model + "    tools: [file_search]\n    files: [menu.txt]\n", turns="[{ask: 'The burger?'}]"
         )
         (project / "menu.txt").write_text("Burger 23.75\nSoda 15.50\n")
         files = attempt(project, "sync", "sync --check", "play", "destroy --yes")

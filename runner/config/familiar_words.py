@@ -226,6 +226,7 @@ _ASSISTANT_KEYS = _table(
 )
 
 _TOOLS = _table(
+    ("type name tool", "write the tool's name by itself, as in `tools: [file_search]`"),
     ("function functions custom", "functions stand under `functions` of the assistant"),
     ("code python interpreter code_execution python_interpreter sandbox", "write code_interpreter"),
     ("search files file documents knowledge rag vector_store file_retrieval semantic_search", "write file_search"),
@@ -275,6 +276,10 @@ _ENDPOINT_EXAMPLE = '{base_url: "http://127.0.0.1:11434/v1", model: llama3.2}'
 _AMOUNT = re.compile(r"(?P<before>[^\d\s.,+-]{0,12})\s*(?P<number>[-+]?\d[\d.,]*)\s*(?P<after>[^\d\s.,]{0,12})")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d{1,2}")
+_DURATION = re.compile(
+    r"(?P<number>\d{1,6}(?:\.\d{1,3})?)\s*(?P<unit>s|sec|secs|seconds?|m|mins?|minutes?|h|hours?)", re.I
+)
+_SECONDS = {"s": 1, "se": 1, "m": 60, "mi": 60, "h": 3600, "ho": 3600}
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 
 
@@ -295,6 +300,8 @@ def _advise_on_scenario_value(kind: str, text: str, _value: object, where: Where
         return _CHECKS.get(_fold(text), "")
     if where[-1:] == ("number",) or where[-2:] == ("number", "value"):
         return _show_amount(text, is_short=where[-1:] == ("number",))
+    if where[-1:] == ("timeout",) and (found := _DURATION.fullmatch(text.strip())):
+        return f"write the seconds, as in `timeout: {Decimal(found['number']) * _SECONDS[found['unit'][:2].lower()]:f}`"
     return ""
 
 

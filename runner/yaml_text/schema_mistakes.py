@@ -193,9 +193,14 @@ def explain_unfit_key(broken: BrokenRule) -> Mistake:
 
 def _find_nearest(key: str, siblings: list[str], places: Mapping[str, list[str]]) -> str:
     """A hint: the key stands beside the one that it belongs under."""
-    homes = (home for home in places.get(key, ()) for sibling in siblings if home.endswith(f".{sibling}"))
-    nearest = next(homes, None)
-    return f"it belongs under {nearest}" if nearest else ""
+    homes = places.get(key, [])
+    beside = (home for home in homes for sibling in siblings if home.endswith(f".{sibling}"))
+    nearest = homes[0] if homes and homes[0] in siblings else next(beside, None)
+    return _show_home(nearest) if nearest else ""
+
+
+def _show_home(place: str) -> str:
+    return f"it belongs under {place.replace('*', 'NAME')}"
 
 
 def _find_home(key: str, known: list[str], places: Mapping[str, list[str]]) -> str:
@@ -205,7 +210,7 @@ def _find_home(key: str, known: list[str], places: Mapping[str, list[str]]) -> s
         return f"did you mean {quote(similar)}?"
     homes = places.get(key, [])
     if homes:
-        return f"it belongs under {homes[0]}"
+        return _show_home(homes[0])
     if find_similar(key, known) is None and (elsewhere := find_similar(key, places, likeness=_VERY_LIKE)):
         return f"did you mean {quote(elsewhere)}?"
     return suggest(key, known, kind="known are")

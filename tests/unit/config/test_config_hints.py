@@ -118,6 +118,7 @@ def test_a_parameter_beside_its_check_is_still_sent_home(tmp_path: Path) -> None
         ("description: x", "`metadata`"),
         ("provider: x", "`targets: {NAME: {api: responses, base_url: ADDRESS}}`"),
         ("tools: [function]", "`functions`"),
+        ("tools: [{type: file_search}]", "`tools: [file_search]`"),
         ("tools: [python]", "code_interpreter"),
         ("tools: [web_search_preview]", "web_search"),
         ("tools: [image_generation]", "it is not there"),
@@ -176,6 +177,33 @@ def test_an_amount_with_its_unit_is_shown_in_the_form_that_is_read(tmp_path: Pat
     scenario = f"assistant: guide\nturns:\n  - ask: Hi\n    expect:\n      - number: {written}\n"
 
     assert hints(tmp_path, scenario=scenario) == [hint]
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("30s", "30"), ("5 minutes", "300"), ("1.5 min", "90.0"), ("2h", "7200"), ("'30 sec'", "30")],
+)
+def test_a_time_with_its_unit_is_shown_in_seconds(tmp_path: Path, written: str, seconds: str) -> None:
+    scenario = f"assistant: guide\ntimeout: {written}\nturns: [{{ask: Hi, expect: [contains: Hello]}}]\n"
+
+    assert hints(tmp_path, scenario=scenario) == [f"write the seconds, as in `timeout: {seconds}`"]
+
+
+@pytest.mark.parametrize(
+    ("project", "hint"),
+    [
+        (f"{PROJECT}model: m\n{GUIDE}", "it belongs under assistants.NAME"),
+        (f"{PROJECT}base_url: x\n{GUIDE}", "it belongs under targets.NAME"),
+    ],
+)
+def test_the_place_of_a_key_is_named_with_what_is_chosen_there(tmp_path: Path, project: str, hint: str) -> None:
+    assert hint in hints(tmp_path, project=project)
+
+
+def test_a_question_beside_the_turns_belongs_into_them(tmp_path: Path) -> None:
+    scenario = "assistant: guide\nask: Hi\nturns: [{ask: Hi, expect: [contains: Hello]}]\n"
+
+    assert hints(tmp_path, scenario=scenario) == ["it belongs under turns"]
 
 
 def test_no_word_of_the_tables_is_one_of_ours() -> None:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from runner.server.inference.offline.arithmetic import UNKNOWN, Amount, Currency, given, plain
-from runner.server.inference.offline.documents import Document, Line, by_tier
 from runner.server.inference.offline.numbers import CODES, CURRENCY, NUMBER, has_doubtful_amount, parse_number
-from runner.server.inference.offline.question import NotSure
+from runner.server.inference.offline.question import Document, Line, NotSure, by_tier
 from runner.server.inference.offline.words import CHANGING, is_plural, read_words, stem
 
 MAX_LINE_CHARS = 160
