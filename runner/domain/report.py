@@ -67,10 +67,10 @@ class ScenarioResult:
 
     @property
     def counted_as(self) -> str:
-        """One of COUNTED: the outcome's word, but for declines and for what never began."""
-        if self.is_decline:
-            return DECLINED
-        return NOT_STARTED if self.outcome is Outcome.SKIPPED and not self.turns else self.outcome.value
+        """One of COUNTED: the outcome's word, but for declines that are errors, and for what never began."""
+        if self.outcome is Outcome.SKIPPED:
+            return self.outcome.value if self.turns else NOT_STARTED
+        return DECLINED if self.is_decline else self.outcome.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

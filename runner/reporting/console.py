@@ -54,6 +54,7 @@ ANSWER_CHARACTERS = 2_000
 _LABEL_WIDTH = 10
 _WORD_WIDTH = 9
 _NAMES_SHOWN = 4
+_LONGEST_NAME = 40
 
 
 class Console:
@@ -139,27 +140,32 @@ class Console:
                 self._print()
                 self._print_failure(result)
         self._print()
-        for result in failures:
-            place = result.scenario.location
-            name, where = self._line(result.scenario.name), self._line(f"{place.file}:{place.line}")
-            self._print(name, "  ", (where, "dim"), before=(_word(result),))
+        self._print_names(failures)
         self._print_notes(report)
         self._print(*_summarise(report))
 
+    def _print_names(self, failures: list[ScenarioResult]) -> None:
+        """A line for each, with a place that can be pasted behind `runner play`."""
+        width = min(_LONGEST_NAME, max((len(self._line(one.scenario.name)) for one in failures), default=0))
+        for result in failures:
+            place = result.scenario.location
+            where = self._line(f"{place.file}:{place.line}")
+            self._print(f"{self._line(result.scenario.name):{width}}  ", (where, "dim"), before=(_word(result),))
+        if len(failures) > 1:
+            self._print()
+
     def _print_notes(self, report: Report) -> None:
         """Once for all scenarios: why some were not played, or not judged, and what is left on the remote side."""
-        for result in report.results:
-            if result.counted_as == "skipped":
-                self._print(f"{self._line(result.scenario.name)}: {self._line(result.reason)}", before=(_word(result),))
+        declined = sum(result.is_decline for result in report.results)
+        if declined:
+            self._print((f"{declined} {DECLINED}", _STYLES[DECLINED]), f": {NO_MODEL}")
         reasons = dict.fromkeys(one.reason for one in report.results if one.counted_as == NOT_STARTED)
         for reason in reasons:
             self._print(self._line(reason))
-        if declined := report.counts[DECLINED]:
-            self._print((f"{declined} {DECLINED}", _STYLES[DECLINED]), f": {NO_MODEL}")
         for leftover, times in Counter(report.leftovers).items():
             count = f" ({times} times)" if times > 1 else ""
             self._print(f"{self._line(leftover)}{count}", before=(("left behind", "yellow"), "  "))
-        if report.results and (reasons or declined or report.leftovers or report.counts["skipped"]):
+        if declined or reasons or report.leftovers:
             self._print()
 
     def _print_heading(self, result: ScenarioResult) -> None:
@@ -233,7 +239,7 @@ def _remarks(result: ScenarioResult) -> list[str]:
     ]
     if result.is_decline:
         remarks += [f"turn {len(result.turns)}"] if len(result.scenario.turns) > 1 else []
-        remarks += ["skipped"] if result.outcome is Outcome.SKIPPED else []
+        remarks += [DECLINED] if result.outcome is Outcome.SKIPPED else []
         # What a call did not do may be why.
         remarks += [cause for cause in result.turns[-1].reason.split("; ")[1:] if cause]
     weak = [verdict.check for turn in result.turns for verdict in turn.verdicts if verdict.weak]

@@ -13,7 +13,7 @@ from embedded_brains import Coder, Searcher
 from openai import AsyncOpenAI
 
 from runner.server.engine.state.expiry import Lifetimes
-from runner.server.engine.state.response_records import ToldRecord, told_id
+from runner.server.engine.state.records import ToldRecord, told_id
 from runner.server.inference import Answer, Fail, FunctionRequest, Inference, Refuse, ToolRequest, UseTools
 
 MODEL = "any-model"

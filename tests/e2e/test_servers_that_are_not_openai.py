@@ -13,6 +13,7 @@ import pytest
 import responses_wire as wire
 from backend_talk import KEY, hurry
 from responses_wire import Keeper
+from stored_project import StoredProject
 from wire_server import CLOSE, Seen, refusal, reply, wire_server
 
 from runner import connections
@@ -102,6 +103,27 @@ async def test_nothing_is_listed_where_nothing_is_kept(talk):
     async with talk(llama, history=History.REPLAY) as (backend, server, _):
         assert await backend.files.list_stores() == ()
         assert server.calls == []
+
+
+async def test_every_verb_ends_well_on_a_server_that_keeps_nothing(tmp_path):
+    async with wire_server(llama) as server:
+        project = StoredProject(tmp_path)
+        project.write(
+            "version: 1\nnamespace: not-openai-1\ntarget: llama\n"
+            f"targets:\n  llama: {{api: responses, base_url: '{server.url}', history: replay}}\n"
+            "assistants:\n  guide:\n    model: m\n"
+        )
+        (tmp_path / "scenarios").mkdir()
+        (tmp_path / "scenarios" / "one.yaml").write_text(
+            "assistant: guide\nsmoke: true\nturns: [{ask: One}, {ask: Two}]\n"
+        )
+        for verb in ("plan", "sync", "list", "clean", "destroy", "sync --check"):
+            done = await project.run(*verb.split())
+            assert done.code == 0, f"{verb}: {done.out}{done.err}"
+        assert server.calls == []
+        done = await project.run("play")
+        assert done.code == 0, done.out + done.err
+        assert server.calls == ["POST /responses"] * 2
 
 
 @pytest.mark.parametrize(
@@ -310,3 +332,18 @@ async def test_a_file_keeps_its_name_on_the_wire(talk, tmp_path, name):
     disposition = next(line for line in seen.body.split(b"\r\n") if b'name="file"' in line).decode()
     written = disposition.partition('filename="')[2].removesuffix('"')
     assert written.replace("\\\\", "\\").replace('\\"', '"') == name
+
+
+async def test_an_endpoint_where_nobody_listens_is_not_asked_again(tmp_path):
+    project = StoredProject(tmp_path)
+    project.write(
+        "version: 1\nnamespace: not-openai-2\ntarget: here\n"
+        "targets:\n  here: {api: responses, server: embedded, inference: {base_url: 'http://127.0.0.1:9/v1'}}\n"
+        "assistants:\n  guide:\n    model: m\n"
+    )
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "one.yaml").write_text("assistant: guide\nsmoke: true\nturns: [{ask: One}]\n")
+    done = await project.run("play")
+    assert done.code == 3
+    assert "The inference at http://127.0.0.1:9/v1: the connection failed" in done.out
+    assert "again" not in done.out + done.err

@@ -36,7 +36,7 @@ def build_run(
     calls = tuple(_step_of(call, answers) for step in in_order for call in step.calls)
     text, raw_text, citations = _join(said, calls)
     declined = next((message for message in said if message.declined), None)
-    refusals = [refusal for message in said for refusal in message.refusals]
+    refusals = PART_BREAK.join(refusal for message in said if not message.declined for refusal in message.refusals)
     return Run(
         id=RunId(run.id),
         thread_id=run.thread_id,
@@ -47,8 +47,8 @@ def build_run(
         steps=calls,
         usage=run.usage,
         model=run.model,
-        declined=_join([declined], calls)[0] if declined else None,
-        refusal=PART_BREAK.join(refusals) if refusals else None,
+        declined=(_join([declined], calls)[0] or PART_BREAK.join(declined.refusals)) if declined else None,
+        refusal=refusals or None,
         error=_error_of(run),
         error_code=run.error_code or run.incomplete_reason,
         duration_s=duration_s,

@@ -47,7 +47,7 @@ def build_run(
     last = rounds[-1].response
     messages = [message for one in rounds for message in one.response.messages if not message.is_commentary]
     text, citations = _join(messages)
-    refusals = [refusal for message in messages for refusal in message.refusals]
+    refusals = PART_BREAK.join(refusal for message in messages for refusal in message.refusals)
     return Run(
         id=RunId(last.id),
         thread_id=thread_id,
@@ -59,8 +59,8 @@ def build_run(
         files=files,
         usage=_sum_usage(rounds),
         model=last.model,
-        declined=text if last.declined else None,
-        refusal=PART_BREAK.join(refusals) if refusals else None,
+        declined=(text or refusals) if last.declined else None,
+        refusal=None if last.declined else refusals or None,
         error=_error_of(last),
         error_code=last.error_code or last.incomplete_reason,
         duration_s=duration_s,

@@ -169,7 +169,7 @@ def test_a_failure_is_told_when_it_happens_and_once_more_at_the_end_with_a_list_
         "Once more, what did not pass:",
         "FAILED   one  0.00 s",
         "ERRORED  three  0.00 s",
-        "FAILED   one  scenarios/receipt.yaml:3",
+        "FAILED   one    scenarios/receipt.yaml:3",
         "ERRORED  three  scenarios/receipt.yaml:3",
     ]
     assert lines[-1] == "1 failed, 1 errored, 1 passed in 0.00 s"
@@ -208,7 +208,8 @@ def test_a_decline_names_its_turn_and_the_call_that_led_to_it() -> None:
 
 def test_a_decline_that_is_allowed_says_that_it_was_skipped() -> None:
     text = shown(replace(DECLINED, outcome=Outcome.SKIPPED, reason=f"declined: {NO_MODEL}"))
-    assert "DECLINED receipt  0.00 s · skipped\n" in text
+    assert "SKIPPED  receipt  0.00 s · declined\n" in text
+    assert text.splitlines()[-1] == "1 skipped in 0.00 s"
     assert text.count(NO_MODEL) == 1
 
 

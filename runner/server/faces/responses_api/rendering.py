@@ -12,6 +12,7 @@ from runner.server.engine.state.records import (
     MessageState,
     PathMark,
     RefusalPart,
+    ResponseRecord,
     RunRecord,
     RunState,
     StepRecord,
@@ -20,7 +21,6 @@ from runner.server.engine.state.records import (
     Tokens,
     ToolCall,
 )
-from runner.server.engine.state.response_records import ResponseRecord
 from runner.server.inference import Passage, SourceMark
 from runner.server.wire.replies import DECLINED, Json, unix_seconds
 

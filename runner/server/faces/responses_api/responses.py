@@ -21,9 +21,8 @@ from runner.server.engine.responses.responses import (
     start_response,
 )
 from runner.server.engine.runs.runs import leave_run
-from runner.server.engine.state.records import RunRecord
+from runner.server.engine.state.records import ItemRecord, ResponseRecord, RunRecord
 from runner.server.engine.state.refusals import Refusal
-from runner.server.engine.state.response_records import ItemRecord, ResponseRecord
 from runner.server.engine.state.store import PageRequest
 from runner.server.faces.responses_api.input import InlineFiles
 from runner.server.faces.responses_api.orders import Wanted, read_include, read_order

@@ -57,6 +57,8 @@ def choose_move(scene: Scene) -> UseTools | Answer:
 
 
 def _ask_kinds(question: Question) -> UseTools | Answer:
+    if question.scene.response_format is not None:
+        raise NotSure("the answer is to be in JSON")
     try:
         for kind in KINDS:
             if (move := kind.answer(question)) is not None:
@@ -69,9 +71,7 @@ def _ask_kinds(question: Question) -> UseTools | Answer:
 
 
 def _keep_to_order(scene: Scene, move: UseTools | Answer) -> UseTools | Answer:
-    """The move. Raises NotSure where the run asks for what rules can't do: JSON, or a call of a certain tool."""
-    if scene.response_format is not None:
-        raise NotSure("the answer is to be in JSON")
+    """The move. Raises NotSure where the run asks for the call of a certain tool, and the rules have no use for it."""
     requests = move.requests if isinstance(move, UseTools) else ()
     called = {one.tool if isinstance(one, ToolRequest) else one.name for one in requests}
     if scene.tool_choice == "required" and not called:

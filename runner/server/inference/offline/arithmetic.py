@@ -132,12 +132,8 @@ def split(whole: Amount, people: Decimal) -> Calculation:
     return Calculation(amount=whole.over(plain(people)), sense=Sense.SPLIT, whole=whole, people=people)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What a calculation came to. `left_over` is what a split to the cent leaves; negative if it takes too much."""
-
-    value: Decimal
-    left_over: Decimal = Decimal(0)
+Result = tuple[Decimal, Decimal]
+"""What a calculation came to, and what a split to the cent leaves over; less than 0 if it takes too much."""
 
 
 def write_program(calculation: Calculation) -> str:
@@ -160,38 +156,39 @@ def read_output(output: str) -> Result:
         raise NotSure("the code did not end with a number")
     rests = [line.removeprefix("left over:").strip() for line in lines if line.startswith("left over:")]
     rest = Decimal(rests[-1]) if rests and _NUMBER.fullmatch(rests[-1]) else Decimal(0)
-    return Result(value=Decimal(lines[-1]), left_over=rest)
+    return Decimal(lines[-1]), rest
 
 
 def work_out(calculation: Calculation) -> Result:
     """The result, worked out here: for where no code interpreter is on offer."""
     exact = calculation.amount.value
     if not calculation.amount.is_money:
-        return Result(value=exact)
+        return exact, Decimal(0)
     value = round_money(exact)
     if calculation.whole is not None and calculation.people is not None:
-        return Result(value=value, left_over=calculation.whole.value - value * calculation.people)
-    return Result(value=value, left_over=exact - value)
+        return value, calculation.whole.value - value * calculation.people
+    return value, exact - value
 
 
 def tell(calculation: Calculation, result: Result) -> str:
     """The sentence that ends with the result. Raises NotSure for a result that makes no sense."""
     sense, currency = calculation.sense, calculation.amount.currency
-    if calculation.is_positive and (result.value < 0 or (result.value == 0 and sense is Sense.DIFFERENCE)):
+    value, left_over = result
+    if calculation.is_positive and (value < 0 or (value == 0 and sense is Sense.DIFFERENCE)):
         raise NotSure("the amounts do not fit the question")
     if calculation.whole is not None and calculation.people is not None:
         return _tell_split(calculation.whole, calculation.people, result)
-    value = abs(result.value) if sense is Sense.DIFFERENCE else result.value
+    value = abs(value) if sense is Sense.DIFFERENCE else value
     sentence = sense.value.format(_format(value, currency), unit=calculation.unit)
-    return f"Rounded to the cent, {sentence[0].lower()}{sentence[1:]}" if result.left_over else sentence
+    return f"Rounded to the cent, {sentence[0].lower()}{sentence[1:]}" if left_over else sentence
 
 
 def _tell_split(whole: Amount, people: Decimal, result: Result) -> str:
     currency, among = whole.currency, format_plain(people)
-    total, each, rest = (_format(one, currency) for one in (whole.value, result.value, abs(result.left_over)))
+    total, each, rest = (_format(one, currency) for one in (whole.value, result[0], abs(result[1])))
     if rest == _format(Decimal(0), currency):
         return f"{total} shared by {among} is {each} each."
-    remark = f"leaves {rest} over" if result.left_over > 0 else f"is {rest} too much"
+    remark = f"leaves {rest} over" if result[1] > 0 else f"is {rest} too much"
     return f"{total} does not divide evenly by {among}: {among} × {each} {remark}. To the cent, each pays {each}."
 
 

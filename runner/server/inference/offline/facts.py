@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from runner.server.inference import Answer, SourceMark
-from runner.server.inference.offline.documents import MAX_QUOTE, Document, Line, by_tier, restricts
 from runner.server.inference.offline.numbers import has_doubtful_amount, words_to_digits
-from runner.server.inference.offline.question import NotSure, Question
+from runner.server.inference.offline.question import MAX_QUOTE, Document, Line, NotSure, Question, by_tier, restricts
 from runner.server.inference.offline.words import (
     CHANGING,
     NEGATIONS,

@@ -152,7 +152,8 @@ def _read_values(question: str, choices: Iterable[str]) -> _Reading:
     values: list[_Value] = []
     problem = "it has a sign that can be read in several ways" if re.search(r"[#~^\0]", question) else ""
     for index, token in enumerate(tokens):
-        around = {"before": texts[index], "after": root(texts[index + 2])}
+        # The first word is the verb, or asks.
+        around = {"before": texts[index] if index > 1 else "", "after": root(texts[index + 2])}
         if token["number"]:
             number = parse_number(token["number"])
             if number is None:
@@ -292,6 +293,8 @@ def _fitting(values: Sequence[_Value], parameter: _Parameter, others: Sequence[_
         direction = _DIRECTIONS.get(value.before)
         if direction is not None and own is not None and direction is not own:
             continue
+        if value.before[:1].isdigit() and own is _TO:
+            continue  # "250 EUR" is what is given.
         if direction is _FROM and not _FROM & {*parameter.words, *parameter.roots}:
             continue
         if isinstance(value.value, Decimal):
@@ -310,6 +313,9 @@ def _takes_number(value: _Value, number: Decimal, parameter: _Parameter, others:
     # "Raised to 20" is not "raised by 20"; "in 5 years" is not the year 5.
     is_time = value.after in {"year", "month", "week", "day", "hour", "minute"} & parameter.words
     if is_time or (value.before == "to" and value.after not in parameter.roots):
+        return False
+    # "Bag 23" is no weight of 23.
+    if value.before not in {"", "and", "is", *PREPOSITIONS} and root(value.before) not in parameter.roots:
         return False
     counted = [one for one in others if value.after and value.after in one.name_roots]
     return not counted or parameter in counted

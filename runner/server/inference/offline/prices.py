@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from runner.server.inference.offline.arithmetic import UNKNOWN, Amount, Currency, given, plain
-from runner.server.inference.offline.documents import Document, Line, by_tier
 from runner.server.inference.offline.numbers import CODES, CURRENCY, NUMBER, has_doubtful_amount, parse_number
-from runner.server.inference.offline.question import NotSure
+from runner.server.inference.offline.question import Document, Line, NotSure, by_tier
 from runner.server.inference.offline.words import CHANGING, is_plural, read_words, stem
 
 MAX_LINE_CHARS = 160
@@ -114,7 +113,8 @@ def _read_lead(lead: str, amount: Decimal) -> tuple[str, int | None, Decimal]:
         each = parse_number(digits[0]) if digits else None
         if match and each is not None and int(match["count"]) > 0 and each * int(match["count"]) == amount:
             return match["name"], int(match["count"]), each
-    return lead, None, amount
+    only = re.match(r"\s*\|?\s*1(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*)", lead)
+    return (only["name"], 1, amount) if only else (lead, None, amount)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
