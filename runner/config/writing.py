@@ -152,10 +152,10 @@ def _indent(node: Node) -> int:
 def _change(text: str, mapping: MapNode, entry: _Entry, value: Value) -> _Patch:
     key, old = entry
     _refuse_shared(text, old)
-    assert isinstance(old, TextNode), "the text loads"
-    if _PLACEHOLDER.search(old.text):
+    # A word may take a mapping's place: `response_format`.
+    if _PLACEHOLDER.search(old.text if isinstance(old, TextNode) else text[old.span.start : old.span.end]):
         raise Unwritable("a placeholder is in it, which would be lost")
-    if isinstance(value, str) and old.style in (Style.LITERAL, Style.FOLDED) and old.text.endswith("\n"):
+    if isinstance(value, str) and isinstance(old, TextNode) and _is_block(old) and old.text.endswith("\n"):
         value = value.removesuffix("\n") + "\n"
     return _Patch(old.span.start, old.span.end, _show(value, old.style, _find_indent(text, old, key), mapping.style))
 
@@ -252,13 +252,13 @@ def _tool_name(written: TextNode) -> ToolName:
     return ToolName.FILE_SEARCH if written.text == RETRIEVAL else ToolName(written.text)
 
 
-def _find_indent(text: str, old: TextNode, key: TextNode) -> int:
+def _is_block(node: Node) -> bool:
+    return node.style in (Style.LITERAL, Style.FOLDED)
+
+
+def _find_indent(text: str, old: Node, key: TextNode) -> int:
     """Of a block's lines: that of the old ones, where there are any."""
-    found = (
-        re.search(r"\n( *)\S", text[old.span.start : old.span.end])
-        if old.style in (Style.LITERAL, Style.FOLDED)
-        else None
-    )
+    found = re.search(r"\n( *)\S", text[old.span.start : old.span.end]) if _is_block(old) else None
     margin = _indent(key)
     return len(found[1]) if found and len(found[1]) > margin else margin + STEP
 
