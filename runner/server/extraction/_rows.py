@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-_RAISED = {
+RAISED = {
     "superscript": str.maketrans("0123456789+-\u2212", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻"),
     "subscript": str.maketrans("0123456789+-\u2212", "₀₁₂₃₄₅₆₇₈₉₊₋₋"),
 }
@@ -35,7 +35,7 @@ def join_runs(runs: Iterable[Run]) -> str:
         if run.is_struck and not keeps_struck:
             is_after_gap = True
             continue
-        text = run.text.translate(_RAISED.get(run.raised, {}))
+        text = run.text.translate(RAISED.get(run.raised, {}))
         joins_numbers = is_after_gap and line[-1:].isdigit() and text[:1].isdigit()
         line += f" {text}" if joins_numbers else text
         is_after_gap = False
