@@ -8,13 +8,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from runner.domain.files import FILE_SEARCH_TYPES, file_type
+from runner.domain.files import file_type
 from runner.server.engine.embedding import embed_texts
 from runner.server.engine.engine import Engine
 from runner.server.engine.file_records import Chunking, FileRecord, IndexState, StoredFileRecord
 from runner.server.engine.records import Failure
 from runner.server.engine.refusals import Refusal
-from runner.server.extraction import Unreadable, extract_text, split_into_chunks
+from runner.server.extraction import SEARCHED_TYPES, Unreadable, extract_text, split_into_chunks
 from runner.server.inference import Vector
 
 _TAKEN_TYPES = "https://platform.openai.com/docs/assistants/tools/file-search/supported-files"
@@ -41,7 +41,7 @@ def _fail(engine: Engine, stored_id: str, failure: Failure) -> None:
 def refuse_types(files: Iterable[FileRecord]) -> None:
     """Raises Refusal, in OpenAI's words, if file search takes not all of them."""
     types = dict.fromkeys(file_type(file.filename) for file in files)
-    refused = [f".{one}" if one else "none" for one in types if one not in FILE_SEARCH_TYPES]
+    refused = [f".{one}" if one else "none" for one in types if one not in SEARCHED_TYPES]
     if refused:
         raise Refusal(
             f"Files with extensions [{', '.join(refused)}] are not supported for retrieval. See {_TAKEN_TYPES}",
@@ -56,7 +56,7 @@ async def _index(engine: Engine, stored_id: str) -> None:
         file = None if stored is None else engine.store.find(FileRecord, stored.file_id)
         if stored is None or file is None:
             return
-        if file_type(file.filename) not in FILE_SEARCH_TYPES:
+        if file_type(file.filename) not in SEARCHED_TYPES:
             _fail(engine, stored_id, Failure(code="unsupported_file", message="The file type is not supported."))
             return
         path = engine.blobs.path(file.sha256)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runner.domain.files import MAX_INPUT_BYTES, file_type
+from runner.domain.files import IMAGE_TYPES, MAX_INPUT_BYTES, file_type
 from runner.server.engine.engine import Engine
 from runner.server.engine.file_records import FileRecord
 from runner.server.engine.lookup import need
@@ -55,7 +55,7 @@ def _text_id(file_id: str) -> str:
 
 
 def _refuse_types(files: Sequence[FileRecord]) -> None:
-    taken = readable_types() if files else frozenset()
+    taken = readable_types() - IMAGE_TYPES if files else frozenset()
     for file in files:
         extension = file_type(file.filename)
         if extension not in taken:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from runner.domain.files import FILE_SEARCH_TYPES, file_type
+from runner.domain.files import file_type
 from runner.server.engine.engine import Engine
 from runner.server.engine.file_records import FileRecord
 from runner.server.engine.files import delete_files_of
@@ -23,6 +23,7 @@ from runner.server.engine.records import (
 from runner.server.engine.refusals import Conflict, Refusal
 from runner.server.engine.resources import ResourceOrder, add_code_files, settle_resources
 from runner.server.engine.vector_stores import NewStore, NewStoredFile, attach, create_store
+from runner.server.extraction import SEARCHED_TYPES
 from runner.server.inference import Role
 
 
@@ -116,7 +117,7 @@ def append_message(engine: Engine, thread_id: str, message: NewMessage) -> Messa
 def _take_attachments(engine: Engine, thread: ThreadRecord, attachments: tuple[Attachment, ...]) -> None:
     for attachment in attachments:
         file = need(engine, FileRecord, attachment.file_id)
-        if "file_search" in attachment.tools and file_type(file.filename) not in FILE_SEARCH_TYPES:
+        if "file_search" in attachment.tools and file_type(file.filename) not in SEARCHED_TYPES:
             raise Refusal(
                 f"Files with extensions [.{file_type(file.filename)}] are not supported for retrieval.",
                 param="attachments",

@@ -6,6 +6,7 @@ another one doesn't continue its number. Raised and lowered digits become charac
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
@@ -27,8 +28,10 @@ _MARK_REACH = 0.4  # how far a mark stands from its text
 _RAISED = (0.1, 0.8)
 _RAISED_IN_FULL_SIZE = (0.25, 0.6)
 _LOWERED = (-0.5, -0.08)
+_MAX_MARK = 12  # characters
 _CELL_POINTS = 20.0  # of the grid in which the text beside a mark is looked for
-_MAX_IN_CELL = 100  # a page made to be slow could have thousands
+_MAX_IN_CELL = 30  # a page made to be slow could have thousands
+_DECIMALS = re.compile(r"[.,][0-9]+\D*")
 _SIGNS_BEFORE = frozenset("+-\u2212$€£¥(#")  # a number may begin with them
 
 
@@ -103,6 +106,8 @@ def _is_one_word(left: Word, right: Word) -> bool:
         return False
     touches = abs(gap) <= _TOUCH * height
     end, start = left.text[-1], right.text[0]
+    if touches and end.isdigit() and _DECIMALS.fullmatch(right.text) and start not in left.text:
+        return True  # a column that is aligned at the decimal points
     if end.isdigit() and (start.isdigit() or start in _SIGNS_BEFORE or start in ".,"):
         return touches and left.is_spelt and right.is_spelt
     if (end.isdigit() and start.isalpha()) or (start.isdigit() and (end.isalpha() or end in ".,")):
@@ -115,6 +120,8 @@ def _attach_marks(words: list[Word]) -> list[Word]:
     grid = _find_places(words)
     kept = dict(enumerate(words))
     for number, mark in enumerate(words):
+        if len(mark.text) > _MAX_MARK:
+            continue
         for other in sorted(_numbers_near(grid, mark) - {number}, key=lambda other: -words[other].height):
             text = words[other]
             reach = _MARK_REACH * text.height

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unicodedata import category
 
-from runner.server.extraction import ENCRYPTED, MAX_PARTS, TOO_MANY_PARTS, Unreadable
+from runner.server.extraction import ENCRYPTED, MAX_PARTS, TOO_MANY_PARTS, Unreadable, _ocr
 from runner.server.extraction._child import TIMEOUT_S, Emit, read_in_child
 from runner.server.extraction._layout import read_lines
+from runner.server.extraction._ocr import can_read_pictures
 from runner.server.extraction._words import Glyph, form_words
 
 if TYPE_CHECKING:
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
 EXTENSIONS = frozenset({"pdf"})
 
 _READER, _SECOND_READER = "pdf.read", "pdf.read_again"
-_NO_TEXT_LAYER = "it has no text layer (a scan, or empty pages), and pictures aren't read"
+_NO_TEXT_LAYER = "it has no text layer (a scan, or empty pages)"
 _NO_READABLE_TEXT = "it has no readable text: its fonts don't say which characters their signs stand for"
 _ROOT = re.compile(rb"\b([0-9]{1,9}) 0 obj\s{0,9}<<[^>]{0,999}/Type\s{0,9}/Catalog")
+_PICTURE_SCALE = 2  # 144 dots an inch
 _EM = 0.85  # of a font's box
 _MAX_SLANT_DEGREES = 5  # a scan isn't quite straight
 _MAX_GARBAGE = 0.3  # of the characters of a page whose text can be read
-_HYPHENS = dict.fromkeys((0x02, 0xAD, 0xFFFE), "-")  # PDFium's signs for hyphens at the ends of lines
+_HYPHENS = dict.fromkeys("\x02\xad\ufffe", "-")  # PDFium's signs for hyphens at the ends of lines
 
 
 def extract(path: Path, timeout_s: float = TIMEOUT_S) -> str:
@@ -40,22 +42,27 @@ def extract(path: Path, timeout_s: float = TIMEOUT_S) -> str:
         reading = second if is_better else reading
     if reading.reason:
         raise Unreadable(reading.reason)
-    return _join_pages(reading.parts)
+    pages = list(reading.parts)
+    if can_read_pictures() and any(page.get("is_drawn") and not page["text"] for page in pages):
+        pictures = read_in_child("pdf.read_pictures", path, _ocr.TIMEOUT_S, _ocr.MAX_MEMORY_BYTES)
+        for part in pictures.parts:
+            pages[part["page"]] |= {"text": part["text"]}
+    return _join_pages(pages)
 
 
-def _join_pages(parts: Sequence[dict[str, Any]]) -> str:
+def _join_pages(pages: Sequence[dict[str, Any]]) -> str:
     """The pages' texts; a page that shows something, but no text, is named."""
-    if not any(part["text"] for part in parts):
-        raise Unreadable(_NO_READABLE_TEXT if any(part.get("is_garbage") for part in parts) else _NO_TEXT_LAYER)
-    pages = []
-    for number, part in enumerate(parts, 1):
-        if part["text"]:
-            pages.append(part["text"])
-        elif part.get("is_garbage"):
-            pages.append(f"[page {number} has no readable text]")
-        elif part.get("is_drawn"):
-            pages.append(f"[page {number} has no text, and pictures aren't read]")
-    return "\n\n".join(pages)
+    advice = "" if can_read_pictures() else f"; {_ocr.NEEDS_EXTRA}"
+    if not any(page["text"] for page in pages):
+        is_garbage = any(page.get("is_garbage") for page in pages)
+        raise Unreadable((_NO_READABLE_TEXT if is_garbage else _NO_TEXT_LAYER) + advice)
+    shown = []
+    for number, page in enumerate(pages, 1):
+        if page["text"]:
+            shown.append(page["text"])
+        elif page.get("is_drawn"):
+            shown.append(f"[page {number} has no {'readable ' if page['is_garbage'] else ''}text{advice}]")
+    return "\n\n".join(shown)
 
 
 def read(path: str, emit: Emit) -> None:
@@ -72,6 +79,17 @@ def read(path: str, emit: Emit) -> None:
         page = document[number]
         text, is_garbage = _read_page(document, page)
         emit({"text": text, "is_drawn": any(page.get_objects()), "is_garbage": is_garbage}, len(text))
+        page.close()
+
+
+def read_pictures(path: str, emit: Emit) -> None:
+    """The reader of pages without text. Emits `{"page": ..., "text": ...}` for each; pages count from 0."""
+    document = _open(path)
+    for number in range(len(document)):
+        page = document[number]
+        if not _read_page(document, page)[0]:
+            text = _ocr.read_picture(page.render(scale=_PICTURE_SCALE).to_numpy())
+            emit({"page": number, "text": text}, len(text))
         page.close()
 
 
@@ -95,7 +113,7 @@ def _read_page(document: PdfDocument, page: PdfPage) -> tuple[str, bool]:
     """The text of a page, and whether it is none because the characters stand for nothing."""
     drawn = [*_find_glyphs(page), *_find_values(document, page)]
     signs = [one.glyph.text for one in drawn if not one.glyph.text.isspace()]
-    if sum(map(_is_garbage, signs)) > _MAX_GARBAGE * len(signs):
+    if _are_garbage(signs):
         return "", True
     sizes = Counter(one.angle for one in drawn)
     # Margin notes and watermarks stand across the page, in a direction of their own.
@@ -103,8 +121,10 @@ def _read_page(document: PdfDocument, page: PdfPage) -> tuple[str, bool]:
     return "\n".join(line for glyphs in groups for line in read_lines(form_words(glyphs))).strip("\n"), False
 
 
-def _is_garbage(sign: str) -> bool:
-    return all(category(char) in {"Cc", "Cn", "Co", "Cs"} or char == "\ufffd" for char in sign)
+def _are_garbage(signs: Sequence[str]) -> bool:
+    """Whether the characters of a page stand for nothing, or many of them for the same."""
+    unknown = sum(sign == "\ufffd" or category(sign[0]) in {"Cc", "Cn", "Co", "Cs"} for sign in signs)
+    return unknown > _MAX_GARBAGE * len(signs) or (len(signs) > 20 and len(set(signs)) < 3)
 
 
 class _Drawn(NamedTuple):
@@ -119,27 +139,37 @@ def _find_glyphs(page: PdfPage) -> Iterator[_Drawn]:
     import pypdfium2.raw as pdfium
 
     text_page = page.get_textpage()
-    text = text_page.raw
+    text = ctypes.cast(text_page.raw, ctypes.c_void_p).value
     left, bottom, right, top = page.get_bbox()
-    x, y, box = ctypes.c_double(), ctypes.c_double(), pdfium.FS_RECTF()
-    x_at, y_at, box_at = ctypes.byref(x), ctypes.byref(y), ctypes.byref(box)
-    stroke, stroke_at, angle = 0, 0, 0.0
-    for number in range(pdfium.FPDFText_CountChars(text)):
-        drawing = pdfium.FPDFText_GetTextObject(text, number)
-        if not drawing:  # a space or line end that PDFium adds where it sees fit
+    origin, box = (ctypes.c_double * 2)(), (ctypes.c_float * 4)()
+    x_at, y_at, box_at = ctypes.addressof(origin), ctypes.addressof(origin) + 8, ctypes.addressof(box)
+    find_drawing = _bind(pdfium.FPDFText_GetTextObject, ctypes.c_void_p)
+    find_sign = _bind(pdfium.FPDFText_GetUnicode, ctypes.c_uint)
+    is_unknown = _bind(pdfium.FPDFText_HasUnicodeMapError, ctypes.c_int)
+    find_origin = _bind(pdfium.FPDFText_GetCharOrigin, ctypes.c_int, 2)
+    find_box = _bind(pdfium.FPDFText_GetLooseCharBox, ctypes.c_int, 1)
+    stroke, drawing, angle = 0, None, 0.0
+    for number in range(pdfium.FPDFText_CountChars(text_page.raw)):
+        drawing_before, drawing = drawing, find_drawing(text, number)
+        if drawing is None:  # a space or line end that PDFium adds where it sees fit
             continue
-        address = ctypes.addressof(drawing.contents)
-        if address != stroke_at:
-            stroke, stroke_at = stroke + 1, address
-            angle = -degrees(pdfium.FPDFText_GetCharAngle(text, number))
-        pdfium.FPDFText_GetCharOrigin(text, number, x_at, y_at)
-        pdfium.FPDFText_GetLooseCharBox(text, number, box_at)
-        if left <= (box.left + box.right) / 2 <= right and bottom <= (box.bottom + box.top) / 2 <= top:
-            sign = chr(pdfium.FPDFText_GetUnicode(text, number)).translate(_HYPHENS)
-            if pdfium.FPDFText_HasUnicodeMapError(text, number) == 1:
-                sign = "\ufffd"
-            yield _place(sign, stroke, (x.value, y.value), (box.left, box.bottom, box.right, box.top), angle)
+        if drawing != drawing_before:
+            stroke += 1
+            angle = -degrees(pdfium.FPDFText_GetCharAngle(text_page.raw, number))
+        find_origin(text, number, x_at, y_at)
+        find_box(text, number, box_at)
+        start, upper, end, lower = box
+        if left <= (start + end) / 2 <= right and bottom <= (lower + upper) / 2 <= top:
+            sign = "\ufffd" if is_unknown(text, number) == 1 else chr(find_sign(text, number))
+            yield _place(_HYPHENS.get(sign, sign), stroke, (origin[0], origin[1]), (start, lower, end, upper), angle)
     text_page.close()
+
+
+def _bind(function: Any, result: type, addresses: int = 0) -> Any:
+    """A function of PDFium's that takes a page, a number and addresses; ctypes' own typed one takes thrice the time."""
+    address = ctypes.cast(function, ctypes.c_void_p).value or 0
+    arguments = (ctypes.c_void_p, ctypes.c_int, *[ctypes.c_void_p] * addresses)
+    return ctypes.CFUNCTYPE(result, *arguments)(address)
 
 
 Rectangle = tuple[float, float, float, float]
@@ -149,8 +179,8 @@ Rectangle = tuple[float, float, float, float]
 def _place(sign: str, stroke: int, origin: tuple[float, float], box: Rectangle, angle: float) -> _Drawn:
     """A glyph on the page turned until what is written at `angle`, counted against the clock, is upright."""
     turn = round(angle) % 360
-    if min(turn, 360 - turn) <= _MAX_SLANT_DEGREES:
-        turn = 0
+    if turn <= _MAX_SLANT_DEGREES or turn >= 360 - _MAX_SLANT_DEGREES:
+        return _Drawn(Glyph(sign, stroke, *origin, box[2], _EM * (box[3] - box[1])), 0)
     x, y = _turn(*origin, turn)
     _, bottom, right, top = _turn_box(box, turn)
     return _Drawn(Glyph(sign, stroke, x, y, right, _EM * (top - bottom)), turn)

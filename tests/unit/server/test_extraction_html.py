@@ -121,7 +121,10 @@ def test_raised_digits_are_no_digits_of_an_amount_and_what_is_struck_is_not_join
         ("<div hidden><p>a</p><div>b</div>c</div>d", "d"),
         ("<p hidden>a<p>b<p hidden>c<ul><li>d</ul>", "b\n\nd"),
         ("<ul><li hidden>a<ul><li>b</ul>c<li>d</ul>", "d"),
-        ("<table><tr><td>a<td hidden>9<table><tr><td>8</table>7<td>b<tr hidden><td>c<tr><td>d<td>e</table>", "a b\nd e"),
+        (
+            "<table><tr><td>a<td hidden>9<table><tr><td>8</table>7<td>b<tr hidden><td>c<tr><td>d<td>e</table>",
+            "a b\nd e",
+        ),
         ("<style>@media print {.a {display: none}} .x, #y {display:none}</style><i class='A z'>1</i>", "1"),
         ("<style>.x, #y {color: red; display:none}</style>1<i class='z X'>2</i><i id=y>3</i>4", "14"),
         ("<br hidden>a<input type=hidden value=9>b", "ab"),
