@@ -18,6 +18,7 @@ SCHEMA = {
     "properties": {
         "tool": {
             "type": "string",
+            "examples": ["code_interpreter"],
             "format": TOOL_NAME,
             "minLength": 1,
             "description": "The tool: file_search (or retrieval, its name in 2023), code_interpreter, web_search, mcp "

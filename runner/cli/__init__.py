@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from runner import __version__
-from runner.cli._ending import Ending
+from runner.cli._signals import Ending
 from runner.errors import DISK_TROUBLE, ConfigError, RunnerError
 from runner.plugins import load_plugin, plugin_names
 
@@ -35,14 +35,23 @@ class _Verbs(click.Group):
         command: click.Command = load_plugin(__name__, cmd_name).command
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What a variable that isn't set leaves behind would be taken for "here", "any" or "the default"."""
+        for one in args:
+            if not one:
+                ctx.fail("One of the arguments is empty; is a variable unset?")
+            if one.startswith("--") and one.endswith("="):
+                ctx.fail(f"{one} has no value; is a variable unset?")
+        return super().parse_args(ctx, args)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            from difflib import get_close_matches
+            from runner.did_you_mean import find_similar
 
-            close = get_close_matches(args[0], self.list_commands(ctx), n=1)
-            ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean '{close[0]}'?" if close else ""))
+            similar = find_similar(args[0], self.list_commands(ctx))
+            ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean '{similar}'?" if similar else ""))
         return super().resolve_command(ctx, args)
 
 
@@ -75,7 +84,7 @@ def _run(arguments: list[str] | None, ending: Ending) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
+        _name_what_was_meant(error).show()
         return EXIT_WRONG_USAGE
     except (KeyboardInterrupt, click.Abort):
         click.echo("runner: interrupted", err=True)
@@ -87,6 +96,16 @@ def _run(arguments: list[str] | None, ending: Ending) -> int:
         return _explain_disk(error) if error.errno in DISK_TROUBLE else _report_bug(error, secrets)
     except Exception as error:  # noqa: BLE001 - the boundary: a bug must not end in a bare traceback
         return _report_bug(error, secrets)
+
+
+def _name_what_was_meant(error: click.ClickException) -> click.ClickException:
+    """Options of other tools lead to ours, before click guesses by their letters."""
+    if not isinstance(error, click.NoSuchOption):
+        return error
+    from runner.config.familiar_words import OPTIONS
+
+    hint = OPTIONS.get(error.option_name)
+    return click.UsageError(f"No such option: {error.option_name}; {hint}.", ctx=error.ctx) if hint else error
 
 
 def _explain_disk(error: OSError) -> int:
@@ -111,15 +130,16 @@ def _flush() -> None:
 
 
 def _explain(error: RunnerError, secrets: set[str]) -> int:
+    from runner.did_you_mean import count
     from runner.escaping import terminal
 
     if isinstance(error, ConfigError):
-        count = len(error.problems)
+        found = len(error.problems)
         shown = [terminal(_redacted(str(problem), secrets)) for problem in error.problems[:_MOST_MISTAKES_SHOWN]]
-        if count > len(shown):
-            shown.append(f"... and {count - len(shown):,} more")
+        if found > len(shown):
+            shown.append(f"... and {found - len(shown):,} more")
         click.echo("\n".join(shown), err=True)
-        click.echo(f"runner: {count} mistake{'s' if count > 1 else ''} found; nothing was sent", err=True)
+        click.echo(f"runner: {count(found, 'mistake')} found; nothing was sent", err=True)
     else:
         click.echo(f"runner: {terminal(_redacted(str(error), secrets))}", err=True)
     return error.exit_code

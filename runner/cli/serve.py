@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli._state_folder import state_folder
+from runner.cli._session import state_folder
 
 if TYPE_CHECKING:
     from socket import socket
@@ -60,7 +60,7 @@ def command(**arguments: Any) -> int:
     import asyncio
 
     from runner.cli._targets import open_inference
-    from runner.server.listening import open_listener
+    from runner.server.embedded import open_listener
     from runner.server.sandboxes import need_sandbox
 
     wanted = Arguments(**arguments)
@@ -138,7 +138,7 @@ def _find_state(cwd: Path) -> Path:
 
 
 async def _serve(wanted: Arguments, listener: socket, token: str, state: Path, inference: Inference) -> None:
-    from runner.cli._serve_signals import tie_stop
+    from runner.cli._signals import tie_stop
     from runner.server.gate import names_of
     from runner.server.serving import Server, Service, serve
     from runner.server.tools import ToolSettings
@@ -169,8 +169,8 @@ def _say_hello(wanted: Arguments, listener: socket, token: str, state: Path, inf
     from shlex import quote
 
     from runner.escaping import terminal_line
+    from runner.server.embedded import LOOPBACK, base_url
     from runner.server.gate import is_loopback, is_wildcard
-    from runner.server.listening import LOOPBACK, base_url
 
     url = base_url(listener, LOOPBACK if is_wildcard(wanted.host) else wanted.host)
     answered_by = "offline rules, not a language model" if inference.name == "offline" else inference.name

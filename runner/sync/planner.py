@@ -1,26 +1,34 @@
-"""What sync would do: pure, from what is wanted and what is stored."""
+"""What sync would do: pure, from what is wanted and what is stored; and the gates in front of deleting much.
+
+`decide` reads the remote side and plans; a second time where the first look may have caught another sync in the act.
+An object that several syncs created at the same time is withdrawn by its maker, unless it is the oldest. Once it has
+been there for `Patience.settle_s`, a list shows every object that could be older, and the choice is final.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from runner.backends import RemoteAssistant, RemoteStore, managed_fields
+from runner.backends import Backend, RemoteAssistant, RemoteStore, managed_fields
 from runner.domain.assistant import Address, Namespace
 from runner.domain.conversation import StoreId
 from runner.domain.plan import Action, Change, FieldChange, Kind, Origin, Plan
+from runner.errors import GateClosed
 from runner.sync import tags
-from runner.sync.binder import Binding, bind
-from runner.sync.comparing import Marks, compare, normalise, show_value
-from runner.sync.content import HashedFile
-from runner.sync.desired import CODE_IDS_LABEL, CODE_LABEL, STORE_LABEL, Desired
-from runner.sync.imprint import hash_value, write_imprint
-from runner.sync.remote import RemoteState
-from runner.sync.unused import find_unused_objects, owned_objects
+from runner.sync.comparing import Marks, compare, hash_value, normalise, show_value, write_imprint
+from runner.sync.creating import Patience
+from runner.sync.desired import CODE_IDS_LABEL, CODE_LABEL, STORE_LABEL, Desired, HashedFile
+from runner.sync.remote import Binding, RemoteState, Tagged, bind, owned_objects, read_remote
 
 _SHORT = 12
 """Characters of a hash that are shown."""
+YOUNG_S = 10.0
+"""Long enough for `settle_s` and for clocks that differ a little; what is older was settled by its maker."""
+FREE_SHARE = 0.3
+"""Of all objects of a namespace, what may be deleted without naming the number; one always may."""
+_WHY_UNUSED = "the file has no use for it any more"
 
 
 class OnDrift(Enum):
@@ -282,3 +290,97 @@ def _note_namesakes(
 
 def _short(digest: str | None) -> str:
     return digest[:_SHORT] if digest else "none"
+
+
+def find_unused_objects(
+    desired: Sequence[Desired], namespace: Namespace, remote: RemoteState, *, prunes: bool
+) -> tuple[Change, ...]:
+    """Objects whose address is not declared, and younger ones of the same tags; in the order of deletion."""
+    declared = [one.assistant.address for one in desired if remote.stores_assistants]
+    searching = [one.assistant.address for one in desired if one.search_files]
+    used: dict[Kind, dict[str, Tagged | None]] = {
+        Kind.ASSISTANT: {one: bind(remote.assistants, namespace, one).chosen for one in declared},
+        Kind.STORE: {one: bind(remote.stores, namespace, one).chosen for one in searching},
+    }
+    changes = []
+    for kind, one in owned_objects(namespace, remote):
+        address = Address(one.metadata[tags.ADDRESS])
+        chosen = used[kind].get(address)
+        if chosen is None or chosen.id != one.id:
+            older = f"carries the same tags as {chosen.id}, which is older and is used" if chosen else _WHY_UNUSED
+            changes.append(_dispose(kind, address, one.id, older, prunes=prunes))
+    return tuple(changes)
+
+
+def plan_destruction(namespace: Namespace, remote: RemoteState) -> tuple[Change, ...]:
+    """The deletion of everything that the namespace owns."""
+    return tuple(
+        _dispose(kind, Address(one.metadata[tags.ADDRESS]), one.id, "everything is to go", prunes=True)
+        for kind, one in owned_objects(namespace, remote)
+    )
+
+
+def check_gates(plan: SyncPlan, *, allowed_deletes: int | None) -> None:
+    """Raises GateClosed if the plan deletes more than it may.
+
+    `allowed_deletes` is a number that somebody gave: it must be the exact one.
+    """
+    deletes = plan.plan.count(Action.DELETE)
+    if deletes and not plan.declared:
+        raise GateClosed(
+            f"the file declares no assistant, so --prune would delete all {deletes} objects of the namespace "
+            f"'{plan.namespace}'; if that is meant: runner destroy --confirm {plan.namespace}"
+        )
+    if allowed_deletes is not None and deletes != allowed_deletes:
+        raise GateClosed(f"the plan deletes {deletes} objects, and --allow-deletes says {allowed_deletes}")
+    free = max(1, int(plan.owned * FREE_SHARE))
+    if allowed_deletes is None and deletes > free:
+        raise GateClosed(
+            f"the plan deletes {deletes} of {plan.owned} objects, and only {free} (one, or {FREE_SHARE:.0%}) may go "
+            f"unasked; look at `runner plan --prune`, then add --allow-deletes {deletes}"
+        )
+
+
+def _dispose(kind: Kind, address: Address, remote_id: str, reason: str, *, prunes: bool) -> Change:
+    return Change(
+        action=Action.DELETE if prunes else Action.LEAVE,
+        kind=kind,
+        address=address,
+        remote_id=remote_id,
+        reason=reason if prunes else f"{reason}; --prune deletes it",
+    )
+
+
+async def decide(
+    desired: Sequence[Desired],
+    namespace: Namespace,
+    backend: Backend,
+    *,
+    now_s: Callable[[], float],
+    patience: Patience | None = None,
+    policy: Policy | None = None,
+) -> tuple[SyncPlan, RemoteState]:
+    """The plan, and the remote state that it is made from. `now_s` is Unix time. Raises RemoteError."""
+    remote = await read_remote(backend)
+    plan = plan_sync(desired, namespace, remote, policy)
+    if not _changes_young(plan, remote, now_s()):
+        return plan, remote
+    patience = patience or Patience()
+    await patience.sleep(patience.settle_s)
+    again = await read_remote(backend)
+    plan = plan_sync(desired, namespace, again, policy)
+    return plan, replace(again, lists_read=remote.lists_read + again.lists_read)
+
+
+def _changes_young(plan: SyncPlan, remote: RemoteState, now_s: float) -> bool:
+    """Whether something is to be done because of an object that may yet be withdrawn."""
+    concerned = {
+        str(one.id)
+        for unit in plan.units
+        if any(change.action is not Action.IN_SYNC for change in unit.changes)
+        for one in (unit.assistant, unit.store)
+        if one is not None
+    }
+    concerned |= {str(change.remote_id) for change in plan.unused if change.action is Action.DELETE}
+    objects: tuple[Tagged, ...] = (*remote.assistants, *remote.stores)
+    return any(one.id in concerned and abs(now_s - one.created_at) < YOUNG_S for one in objects)

@@ -17,8 +17,7 @@ from runner.domain.files import Chunking
 from runner.errors import RemoteError
 from runner.sync import tags
 from runner.sync.bounded import run_bounded
-from runner.sync.content import HashedFile
-from runner.sync.desired import Desired
+from runner.sync.desired import Desired, HashedFile
 from runner.sync.uploads import Uploads
 
 DETACHES_AT_ONCE = 8

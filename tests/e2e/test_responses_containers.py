@@ -20,8 +20,8 @@ from runner.domain.conversation import Ending, FileId, Run, ThreadId
 from runner.domain.files import FileUse
 from runner.journal import Journal
 from runner.server.embedded import start_embedded
-from runner.server.engine.engine import open_engine
-from runner.server.engine.settling import settle
+from runner.server.engine.core.engine import open_engine
+from runner.server.engine.runs.transitions import sweep
 
 CODE = (Tool(name=ToolName.CODE_INTERPRETER),)
 WRITE = """
@@ -58,7 +58,7 @@ async def test_a_thread_goes_on_in_a_new_container_once_its_own_has_expired(tmp_
     async with talking(tmp_path) as (backend, other):
         first = await ask(backend, WRITE, attachments=await upload_menu(other))
         async with open_engine(tmp_path / "state", Typist(), now=lambda: time.time() + 1_210) as later:
-            settle(later)  # a process that shares the state, and has a clock that is ahead
+            sweep(later)  # a process that shares the state, and has a clock that is ahead
         second = await ask(backend, f"{LOOK}\nprint(known)", thread_id=first.thread_id)
         states = [one.status async for one in other.containers.list(order="asc")]
 

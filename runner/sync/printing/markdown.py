@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from runner.domain.plan import Action, Change
 from runner.escaping import markdown, terminal
-from runner.sync.printing import PrintedPlan, summarise
-from runner.sync.printing._fields import SIGNS, TO_DO, describe_field, describe_value, diff_lines
+from runner.sync.printing import SIGNS, TO_DO, PrintedPlan, describe_field, describe_value, diff_lines, summarise
 
 LONGEST_DIFF = 60
 LONGEST_COMMENT = 60_000

@@ -8,8 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from wire_server import RESET, WireServer, refusal, reply, wire_server
 
-from runner.server.inference import Embedder, EmbeddingFailed
-from runner.server.inference._chat import embedding
+from runner.server.inference import Embedder, EmbeddingFailed, openai_compatible
 from runner.server.inference.openai_compatible import create
 
 KEY = "sk-canary-0123456789"
@@ -74,7 +73,7 @@ async def test_what_is_no_answer_is_a_failure_with_a_reason(answer: list) -> Non
 
 
 async def test_an_endpoint_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(openai_compatible, "EMBEDDING_TIMEOUT_S", 0.2)
     async with endpoint([]) as (_, embedder):
         with pytest.raises(EmbeddingFailed, match=r"within 0\.2 s"):
             await embedder.embed(["ship"])

@@ -11,16 +11,15 @@ import pytest
 from engine_kit import Brain, ask, engine_at, keep, make_assistant, until
 
 from runner.errors import UsageError
-from runner.server.engine.engine import Engine, open_engine
-from runner.server.engine.file_records import Chunking, FileRecord, IndexState, StoredFileRecord, stored_file_id
-from runner.server.engine.index import Index
-from runner.server.engine.lookup import need
-from runner.server.engine.records import MessageRecord, PathMark, StepRecord, TextPart, ToolCall
-from runner.server.engine.refusals import Refusal
-from runner.server.engine.runs import RunOrder
-from runner.server.engine.searching import SearchOrder, search_store
-from runner.server.engine.vector_stores import NewStore, NewStoredFile, attach, attach_batch, create_store
-from runner.server.faces._marks import insert_marks
+from runner.server.engine.core.engine import Engine, need, open_engine
+from runner.server.engine.documents.searching import SearchOrder, search_store
+from runner.server.engine.documents.vector_stores import NewStore, NewStoredFile, attach, attach_batch, create_store
+from runner.server.engine.runs.runs import RunOrder
+from runner.server.engine.search.index import Index
+from runner.server.engine.state.file_records import Chunking, FileRecord, IndexState, StoredFileRecord, stored_file_id
+from runner.server.engine.state.records import MessageRecord, PathMark, StepRecord, TextPart, ToolCall
+from runner.server.engine.state.refusals import Refusal
+from runner.server.faces.assistants_api.messages import insert_marks
 from runner.server.inference import Answer, EmbeddingFailed, Move, Scene, SourceMark, ToolRequest, UseTools, Vector
 from runner.server.tools import ToolSettings
 
