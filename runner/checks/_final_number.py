@@ -47,6 +47,8 @@ _CONTRAST = re.compile(
     r"|sino|mas|ma|maar|ale|но|однако)\b|但|しかし|하지만",
     re.IGNORECASE,
 )
+FAR = 100_000
+"""Characters after which no more is read where no number was found."""
 _UNSURE = "is the last one, but another is emphasised"
 
 
@@ -57,6 +59,8 @@ def final_number(passage: Passage, counts: Callable[[FoundNumber], bool]) -> Fou
         return boxed
     fallback: FoundNumber | None = None
     for start, end in passage.pieces_from_the_end():
+        if len(passage.text) - end > FAR:
+            break
         numbers = [number for number in passage.numbers(start, end) if counts(number)]
         if not numbers:
             continue

@@ -34,6 +34,11 @@ _LATEX = re.compile(
 _PANDOC_NOTE = re.compile(r"\^(\[\d{1,3}\])|\^(\d{1,2})\^")
 
 
+_BREAKS = " \n。，、；！？"
+_LONGEST_RUN = 5000
+_UNBROKEN = re.compile(rf"[^\s{_BREAKS}]{{{_LONGEST_RUN},}}")
+
+
 def plain_text(text: str) -> str:
     """The text with any script's digits as 0 to 9, and one character for each kind of minus, space and apostrophe.
 
@@ -53,7 +58,7 @@ def plain_text(text: str) -> str:
         text = _PANDOC_NOTE.sub(lambda found: found[1] or found[2].translate(_TO_SUPERSCRIPT), text)
     if "\\" in text or "{" in text:
         text = _LATEX.sub(_plain_latex, text)
-    return text
+    return _UNBROKEN.sub("…", text)  # no prose, and no number of anyone's
 
 
 def _plain_latex(found: re.Match[str]) -> str:
@@ -245,8 +250,10 @@ class Passage:
         """The text cut at line ends (in a line without end, at spaces), from its beginning."""
         start, size = 0, len(self.text)
         while start < size:
-            cut = self.text.find("\n", start + _PIECE, start + 10 * _PIECE)
-            cut = self.text.find(" ", start + 9 * _PIECE) if cut < 0 else cut
+            cut = self.text.find("\n", start + _PIECE, start + 9 * _PIECE)
+            if cut < 0:
+                cuts = (self.text.find(mark, start + 9 * _PIECE, start + 9 * _PIECE + _LONGEST_RUN) for mark in _BREAKS)
+                cut = min((place for place in cuts if place >= 0), default=-1)
             end = size if cut < 0 else cut + 1
             yield start, end
             start = end
@@ -256,7 +263,8 @@ class Passage:
         while end > 0:
             cut = self.text.rfind("\n", max(0, end - 10 * _PIECE), max(0, end - _PIECE))
             if cut < 0 and end > 10 * _PIECE:
-                cut = self.text.rfind(" ", 0, end - 9 * _PIECE)
+                last = end - 9 * _PIECE
+                cut = max(self.text.rfind(mark, max(0, last - _LONGEST_RUN), last) for mark in _BREAKS)
             yield cut + 1, end
             end = cut + 1
 
