@@ -36,12 +36,11 @@ class _Verbs(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """What a variable that isn't set leaves behind would be taken for "here", "any" or "the default"."""
-        for one in args:
-            if not one:
-                ctx.fail("One of the arguments is empty; is a variable unset?")
-            if one.startswith("--") and one.endswith("="):
-                ctx.fail(f"{one} has no value; is a variable unset?")
+        from runner.cli._session import refuse_empty
+
+        # `play` looks itself: it has to discard an earlier report before it fails.
+        if args[:1] != ["play"]:
+            refuse_empty(ctx, args)
         return super().parse_args(ctx, args)
 
     def resolve_command(

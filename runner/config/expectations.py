@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import combinations
 from typing import Any
 
@@ -15,6 +16,7 @@ from runner.domain.assistant import Assistant, ToolName
 from runner.domain.scenario import Expectation
 from runner.plugins import load_plugin
 from runner.yaml_text import MapNode
+from runner.yaml_text.coercion import as_json
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 _NOT = "not_"
@@ -104,6 +106,31 @@ def _report_impossible_tool(document: YamlDocument, written: _Written, assistant
         elif _NOT not in written.name and (ToolName.FILE_SEARCH.value if name == RETRIEVAL else name) not in own:
             message = f"the assistant {quote(assistant.address)} doesn't have the tool {name}, so it can't call it"
             document.report(Mistake(where=place, message=message, hint=f"add {name} to its `tools`"))
+        elif _NOT not in written.name:
+            _report_impossible_arguments(document, written, name, assistant)
+
+
+def _report_impossible_arguments(document: YamlDocument, written: _Written, name: str, assistant: Assistant) -> None:
+    """Arguments that a strict function never gets: the API keeps the model to its schema."""
+    from runner.json_schema import find_mismatch
+
+    function = next((one for one in assistant.functions if one.name == name and one.strict), None)
+    arguments = written.parameters.get("arguments")
+    if function is None or not isinstance(arguments, dict):
+        return
+    known = function.parameters.get("properties", {})
+    assert isinstance(known, Mapping), "a strict schema lists its properties"
+    for key, value in arguments.items():
+        place = (*written.where, "arguments", key)
+        if key not in known and value is not None:
+            message = f"the function {name} has no argument {quote(key)}"
+            document.report(Mistake(where=place, at_key=True, message=message, hint=suggest(key, known)))
+        # Of lists and mappings a part may be meant; what a `$ref` leads to stands elsewhere.
+        elif isinstance(value, str | int | Decimal) and "$ref" not in str(known[key]):
+            mismatch = find_mismatch(as_json(value), known[key])
+            if mismatch:
+                message = f"the function {name} never gets this: {mismatch}"
+                document.report(Mistake(where=place, message=message))
 
 
 def _report_missing_file(

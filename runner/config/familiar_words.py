@@ -66,7 +66,7 @@ _SCENARIO_KEYS = _table(
     ),
     ("assistant_id agent agents bot", "write `assistant: ADDRESS`, as assistants.yaml declares it"),
     (
-        "provider providers target targets api base_url server environment env",
+        "provider providers target targets inference sandbox api base_url server environment env",
         "where to run is a target: `targets` in assistants.yaml, chosen with `--target`",
     ),
     ("refusal refusals refuses refused refuse is_refusal", _REFUSED),

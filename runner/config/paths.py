@@ -16,6 +16,7 @@ PROJECT_FILE = "assistants.yaml"
 SCENARIO_FOLDER = "scenarios"
 _SUFFIXES = (".yaml", ".yml")
 _MOST_NAMES_READ = 5000
+_MOST_FOLDERS = 10_000
 # As messages show places, and as pytest names tests.
 _PLACE = re.compile(r"(?P<path>.+?)(?:::(?P<name>.+)|:(?P<line>[1-9][0-9]{0,8})(?::[0-9]{1,9})?:?)", re.DOTALL)
 
@@ -119,6 +120,8 @@ def _walk(folder: Path, cwd: Path, seen: set[str]) -> Iterator[Path]:
     if real in seen:
         return
     seen.add(real)
+    if len(seen) > _MOST_FOLDERS:
+        raise UsageError(f"there are more than {_MOST_FOLDERS:,} folders here; does a link lead out of the project?")
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:

@@ -1,8 +1,9 @@
-"""YAML as a tree of texts, each with its line and column; nothing is typed and nothing is constructed.
+"""YAML files: as a tree of texts, each with its line and column, and held to a JSON Schema; nothing is constructed.
 
 What YAML would guess at or expand without bound is refused: duplicate and merge keys, tags, several documents, deep
 nesting, aliases that grow too far. Every mistake is a Problem; no input is answered with a traceback or a long wait.
-Not here: what the texts mean (`config/`).
+`yaml_document` holds a file to a JSON Schema: texts become values (`coercion`), mistakes become words
+(`schema_mistakes`). Not here: any key of ours; who reads a file brings its schema.
 """
 
 from __future__ import annotations

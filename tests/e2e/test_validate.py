@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from verbs import Done, run_verb
 
+from runner.reporting import MARK
+
 CONFIGS = Path(__file__).parents[1] / "configs"
 ENVIRONMENT = {**os.environ, "STAGE": "test", "MODEL": "m", "TOKEN": "a-token-of-some-length"}
 
@@ -134,6 +136,14 @@ def test_a_target_is_looked_at_when_it_is_named_and_no_key_is_needed(tmp_path):
     embedded = run("validate", "--target", "embedded", cwd=tmp_path)
     assert embedded.code == 2
     assert embedded.err.startswith("assistants.yaml:5:29: assistants.guide.tools[0]: target 'embedded'"), embedded.err
+
+
+def test_a_play_with_an_empty_path_plays_nothing_and_leaves_no_earlier_report(project):
+    (project / "out.json").write_text(f'{{"made by": "{MARK}"}}')
+    result = run("play", "", "--report", "json=out.json", cwd=project)
+    assert (result.code, result.out) == (2, "")
+    assert "One of the arguments is empty; is a variable unset?" in result.err
+    assert not (project / "out.json").exists()
 
 
 def test_a_place_is_validated_as_it_was_shown(project):

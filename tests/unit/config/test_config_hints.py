@@ -34,6 +34,7 @@ def hints(tmp_path: Path, *, project: str = PROJECT + GUIDE, scenario: str = "")
         ("vars", "there are no variables"),
         ("prompts", "under `ask`"),
         ("providers", "`--target`"),
+        ("inference", "`--target`"),
         ("expected", "as in `expect: [contains: Oslo]`"),
         ("expectedOutput", "as in `expect: [contains: Oslo]`"),
         ("expected-output", "as in `expect: [contains: Oslo]`"),
