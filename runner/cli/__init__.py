@@ -98,12 +98,12 @@ def _run(arguments: list[str] | None, ending: Ending) -> int:
 
 
 def _name_what_was_meant(error: click.ClickException) -> click.ClickException:
-    """Options of other tools lead to ours, before click guesses by their letters."""
-    if not isinstance(error, click.NoSuchOption):
+    """Options that other tools have for playing lead to ours, before click guesses by their letters."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None or error.ctx.info_name != "play":
         return error
-    from runner.config.familiar_words import OPTIONS
+    from runner.config.familiar_words import PLAY_OPTIONS
 
-    hint = OPTIONS.get(error.option_name)
+    hint = PLAY_OPTIONS.get(error.option_name)
     return click.UsageError(f"No such option: {error.option_name}; {hint}.", ctx=error.ctx) if hint else error
 
 
