@@ -69,6 +69,14 @@ def test_a_word_of_another_tool_in_a_scenario_leads_to_ours(tmp_path: Path, key:
     assert words in hint
 
 
+@pytest.mark.parametrize("word", ["question", "input", "prompt"])
+def test_another_word_for_a_key_that_must_be_there_is_one_mistake(tmp_path: Path, word: str) -> None:
+    scenario = f"assistant: guide\nturns:\n  - {word}: Hi\n    expect: [contains: Hello]\n"
+
+    assert hints(tmp_path, scenario=scenario) == ["write the question under `ask`"]
+    assert hints(tmp_path, project=f"{PROJECT}assistants: {{guide: {{engine: m}}}}\n") == ["write `model`"]
+
+
 @pytest.mark.parametrize(
     ("check", "words"),
     [
