@@ -34,6 +34,7 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/start_up.py
+	$(BIN)/python benchmarks/entered_files.py
 	$(BIN)/python benchmarks/play_many.py
 	$(BIN)/python benchmarks/many_clients.py
 	$(BIN)/python benchmarks/retrieval.py

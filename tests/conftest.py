@@ -30,7 +30,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     quick = [item for item in items if item.get_closest_marker("slow") is None]
     firsts = {item.path: item for item in reversed(quick)}
     chosen = [item for item in quick if "e2e" not in item.path.parts or firsts[item.path] is item]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    left_out = set(items).difference(chosen)
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = chosen
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from runner.domain.assistant import Assistant, History
+from runner.domain.assistant import Assistant, History, ResponseFormat, SchemaFormat
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     AssistantId,
@@ -29,7 +29,6 @@ from runner.domain.conversation import (
     ThreadId,
 )
 from runner.domain.files import Chunking, FileUse
-from runner.domain.response_format import ResponseFormat, SchemaFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

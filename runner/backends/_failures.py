@@ -35,17 +35,26 @@ _ASSISTANTS_END = "OpenAI shut the Assistants API down on 2026-08-26"
 SHUT_DOWN = (
     f"{_ASSISTANTS_END}; use its successor, `api: responses`, or play this on the embedded server (`--target embedded`)"
 )
+_CONVERSATIONS = "/conversations"
 # What a server without this path probably is, and what to do about it.
 _WITHOUT_PATH = (
     (("/assistants", "/threads"), f"{_ASSISTANTS_END}; try its successor, `api: responses`"),
-    (("/conversations",), "for a server that keeps no conversations, set `history: replay`"),
+    ((_CONVERSATIONS,), "for a server that keeps no conversations, set `history: replay`"),
     (
         ("/responses",),
         "for a server that only has chat completions, use `server: embedded` with `inference: {base_url: ...}`",
     ),
 )
 # How servers say that it is the path that they don't know, not the object.
-_NO_SUCH_PATH = ("Invalid URL", "Unknown request URL", "Not Found", "404 ", "Resource not found")
+_NO_SUCH_PATH = (
+    *("Invalid URL", "Unknown request URL", "Not Found", "404 ", "Resource not found", "File Not Found"),
+    *("Cannot POST", "Cannot GET", "Unexpected endpoint", "Method Not Allowed"),
+)
+_TOO_LONG = re.compile(
+    r"context[ _](?:length|window|size)|maximum context|prompt is too long|too many (?:input )?tokens",
+    re.IGNORECASE,
+)
+SHORTEN = "what the model is given is too long for it; with file_search, a smaller `max_num_results` makes it shorter"
 _NO_MODEL = "the model is not there; is its name right, and may the key use it?"
 _VERSIONED = re.compile(r"/v\d[^/]*/?$")
 _REFUSALS = {
@@ -148,7 +157,8 @@ class Translator:
         """The server took the request, and then said in the stream that it can't."""
         kind = _kind_of(refusal)
         code = f" ({refusal.code})" if refusal.code else ""
-        message = f"the server gives up{code}: {refusal.message[:LONGEST_QUOTE]}"
+        said = explain_overflow(refusal.code, refusal.message[:LONGEST_QUOTE])
+        message = f"the server gives up{code}: {said}"
         return Failure(error=kind(self.line(doing, message), code=refusal.code))
 
     def line(self, doing: str, message: str) -> str:
@@ -157,8 +167,7 @@ class Translator:
     def _explain_status(self, error: openai.APIStatusError, doing: str, path: str) -> Failure:
         status = error.status_code
         if _is_web_page(error.response) and status != 429:
-            message = f"{self._base_url} answered {status} with a web page: is a proxy in between, or the URL wrong?"
-            return self._explain_server(RemoteUnreachable, error, self.line(doing, message + self._advise_version()))
+            return self._explain_server(RemoteUnreachable, error, self.line(doing, self._describe_page(status, path)))
         say = partial(self._say, error, doing)
         if is_about_model(status, error.code, _quote(error)):
             is_over = is_retired(status, _quote(error))
@@ -182,7 +191,7 @@ class Translator:
             return self._explain_server(RemoteError, error, str(say(RemoteError, "the server failed")))
         if 300 <= status < 400:
             return Failure(error=say(RemoteError, self._describe_redirect(error.response)))
-        return Failure(error=say(RemoteError, _REFUSALS.get(status, "the server refuses the request")))
+        return Failure(error=say(RemoteError, self._describe_refusal(error, path)))
 
     def _explain_server(self, kind: type[RemoteError], error: openai.APIStatusError, line: str) -> Failure:
         is_server = error.status_code >= 500 or error.status_code == 408
@@ -192,15 +201,28 @@ class Translator:
             remedy=Remedy.ASK_AGAIN if is_server else Remedy.NONE,
         )
 
+    def _describe_page(self, status: int, path: str) -> str:
+        advice = _advise_path(path) if status in (404, 405) else ""
+        message = f"{self._base_url} answered {status} with a web page: is a proxy in between, or the URL wrong?"
+        return message + self._advise_version() + (f" ({advice})" if advice else "")
+
+    def _describe_refusal(self, error: openai.APIStatusError, path: str) -> str:
+        if is_too_long(error.code, _quote(error)):
+            return SHORTEN
+        if error.status_code == 405 and _advise_path(path):
+            return f"{self._base_url} has something else at {path} ({_advise_path(path)})"
+        return _REFUSALS.get(error.status_code, _REFUSALS[400])
+
     def _explain_missing(self, error: openai.APIStatusError, doing: str, path: str) -> RemoteError:
         if self._is_shut_down(path):
             line = self.line(doing, f"{SHUT_DOWN} ({error.status_code})")
             return RemoteMissing(line, status=error.status_code, code=error.code)
+        asked = f"what was asked for is {self._base_url.rstrip('/')}{path}"
         if error.status_code == 410:
-            return self._say(error, doing, RemoteMissing, "it is not there any more")
-        if _quote(error) and not _quote(error).startswith(_NO_SUCH_PATH):
-            return self._say(error, doing, RemoteMissing, "it is not there")
-        advice = next((words for paths, words in _WITHOUT_PATH if path.startswith(paths)), "")
+            return self._say(error, doing, RemoteMissing, "it is not there any more", asked)
+        if path != _CONVERSATIONS and _quote(error) and not _quote(error).startswith(_NO_SUCH_PATH):
+            return self._say(error, doing, RemoteMissing, "it is not there", asked)
+        advice = _advise_path(path)
         words = f"{self._base_url} has no {path}; is this the right API?{self._advise_version()}"
         return self._say(error, doing, RemoteMissing, f"{words} ({advice})" if advice else words)
 
@@ -235,9 +257,12 @@ class Translator:
         place = f"{target.scheme}://{target.netloc}" if target.netloc else "another path"
         return f"{self._base_url} redirects to {place}, which is not followed; name the final base URL"
 
-    def _say(self, error: openai.APIStatusError, doing: str, kind: type[RemoteError], words: str) -> RemoteError:
+    def _say(
+        self, error: openai.APIStatusError, doing: str, kind: type[RemoteError], words: str, more: str = ""
+    ) -> RemoteError:
         quote = _quote(error)
-        line = self.line(doing, f"{words} ({error.status_code})" + (f": {quote}" if quote else ""))
+        said = f"{words} ({error.status_code})" + (f": {quote}" if quote else "")
+        line = self.line(doing, f"{said}; {more}" if more else said)
         return kind(line, status=error.status_code, code=error.code)
 
     def _explain_connection(self, error: Exception, doing: str) -> Failure:
@@ -271,6 +296,22 @@ class Translator:
         if any(isinstance(cause, httpx2.ConnectError) for cause in causes):
             return f"nothing answers at {self._base_url}: is the server up?"
         return f"the connection to {self._base_url} broke before the answer was complete"
+
+
+def is_too_long(code: str | None, words: str) -> bool:
+    """Whether a refusal or a failure says that the model's context is too small for what it was given."""
+    return code == "context_length_exceeded" or _TOO_LONG.search(words) is not None
+
+
+def explain_overflow(code: str | None, words: str | None) -> str | None:
+    """Why a run failed, with what can be done about it if its context was too small."""
+    if words is None or not is_too_long(code, words) or SHORTEN in words:
+        return words
+    return f"{words} ({SHORTEN})"
+
+
+def _advise_path(path: str) -> str:
+    return next((words for paths, words in _WITHOUT_PATH if path.startswith(paths)), "")
 
 
 def _tell_wait(seconds: float) -> str:

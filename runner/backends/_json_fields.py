@@ -6,6 +6,7 @@ The functions raise Malformed, which `_requests.py` turns into an error that say
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Generic, TypeVar, cast
 Item = TypeVar("Item")
 Json = Mapping[str, object]
 
-_ID = re.compile(r"(?!\.+$)[A-Za-z0-9._:~-]{1,256}")
+_LONGEST_ID = 4096
 
 
 class Malformed(Exception):
@@ -44,11 +45,19 @@ def read_object(content: bytes) -> Json:
 
 
 def identifier(body: Json, name: str = "id") -> str:
-    """An id, made only of characters that are safe in a path."""
+    """An id: any text that can be sent back, in a path or in a body. LiteLLM's have 405 characters and end in `=`."""
     value = text(body, name)
-    if not _ID.fullmatch(value):
+    # A server or proxy that decodes a path before it takes it apart would climb out of it.
+    climbs = any(not segment.strip(".") for segment in re.split(r"[/\\]", value))
+    if climbs or len(value) > _LONGEST_ID or not value.isprintable():
         raise Malformed(f"its '{name}' is no id")
     return value
+
+
+def moment(body: Json, name: str = "created_at") -> int:
+    """A time in Unix seconds; some servers send a fraction, which is left out."""
+    value = body.get(name)
+    return int(value) if isinstance(value, float) and math.isfinite(value) else integer(body, name)
 
 
 def text(body: Json, name: str) -> str:
@@ -64,6 +73,8 @@ def optional_text(body: Json, name: str) -> str | None:
 
 def integer(body: Json, name: str) -> int:
     value = body.get(name)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise Malformed(f"its '{name}' is {_kind(value)}, not a whole number")
     return value
@@ -78,7 +89,7 @@ def number(body: Json, name: str, default: float) -> float:
     value = body.get(name)
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise Malformed(f"its '{name}' is {_kind(value)}, not a number")
     return float(value)
 

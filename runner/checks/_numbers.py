@@ -2,48 +2,69 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
-from functools import lru_cache
 
-from runner.checks._affixes import (
-    CASED,
-    CURRENCIES,
-    PREFIXES,
-    VULGAR,
-    After,
-    Before,
-    read_after,
-    read_before,
-    vulgar_value,
-)
+from runner.checks._affixes import SUPERSCRIPTS, VULGAR, After, Before, read_after, read_before, vulgar_value
+from runner.checks._not_numbers import Labels, Span, is_perhaps_a_year, list_numbers, spans_of_other_digits
+from runner.checks._units import CASED, CURRENCIES, MONEY_BEFORE
 from runner.checks._wording import is_contrast, is_range, objection, spelled_value
+
+PRECISION = 200
+"""Digits that amounts are computed with: far more than 40 digits times 10**99 need."""
 
 _NARROW_SPACES = "\u00a0\u2007\u2008\u2009\u200a\u202f"
 _SAME = {
     "\u2212": "-", "\u2010": "-", "\u2011": "-", "\ufe63": "-", "\u2012": "–", "\u2013": "–",
     "\u2019": "'", "\u02bc": "'", "\u2032": "'", "\u066c": "'", "\u066a": "%", "\u2044": "/", "\u2215": "/",
-    "\u2028": "\n", "\u2029": "\n", "\ufe69": "$", "\uffe0": "¢", "\uffe1": "£", "\uffe5": "¥",
+    "\u2028": "\n", "\u2029": "\n", "\ufe69": "$", "\uffe0": "¢", "\uffe1": "£", "\uffe5": "¥", "\uff04": "$",
+    "\u0609": "‰", "\u2052": "%", "\u25b2": "-", "\u25b3": "-",
 }  # fmt: skip
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_LATEX_GROUPING = re.compile(r"(?<=\d)(?:\{,\}|\\[,;:])(?=\d{3})")
+_RAISED = re.compile(r"<sup>\s{0,3}([-+]?\d{1,4})\s{0,3}</sup>", re.IGNORECASE)
+_LOWERED = re.compile(r"<sub>\s{0,3}(\d{1,4})\s{0,3}</sub>", re.IGNORECASE)
+_TO_SUPERSCRIPT = str.maketrans("0123456789+-", SUPERSCRIPTS)
+_TO_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_LATEX = re.compile(
+    r"(?<=\d)(?:\\!|\{,\}(?:\\!)?(?P<grouping>\d{3}(?!\d))?|\{\.\}|\\[,;: ](?=\d{3}(?!\d))|\{[ ]\}(?=\d)|,\\!(?=\d{3}))"
+)
+_PANDOC_NOTE = re.compile(r"\^(\[\d{1,3}\])|\^(\d{1,2})\^")
 
 
 def plain_text(text: str) -> str:
     """The text with any script's digits as 0 to 9, and one character for each kind of minus, space and apostrophe.
 
-    A no-break space stands for every narrow space, an en dash for itself; superscripts and fractions stay.
-    LaTeX's ways to group digits (`5{,}600`, `5\\,600`) become a comma and a no-break space.
+    A no-break space stands for every narrow space, an en dash for itself; superscripts and fractions stay, and
+    HTML's `<sup>` becomes the former. LaTeX's ways to group digits (`5{,}600`, `5\\,600`) become a comma and a
+    no-break space, its decimal comma (`39{,}25`) becomes `٫`, which can't be taken for anything else.
     """
-    rewritten = _NOT_ASCII.sub(lambda found: _plain_character(found.group()), text)
-    return _LATEX_GROUPING.sub(lambda found: "," if found.group() == "{,}" else "\u00a0", rewritten)
+    if "&" in text:
+        text = html.unescape(text)
+    if not text.isascii():
+        table = {ord(char): _plain_character(char) for char in set(text) if not char.isascii()}
+        text = text.translate(table)
+    if "<su" in text or "<SU" in text:
+        text = _RAISED.sub(lambda found: found[1].translate(_TO_SUPERSCRIPT), text)
+        text = _LOWERED.sub(lambda found: found[1].translate(_TO_SUBSCRIPT), text)
+    if "^" in text:
+        text = _PANDOC_NOTE.sub(lambda found: found[1] or found[2].translate(_TO_SUPERSCRIPT), text)
+    if "\\" in text or "{" in text:
+        text = _LATEX.sub(_plain_latex, text)
+    return text
 
 
-@lru_cache(maxsize=4096)
+def _plain_latex(found: re.Match[str]) -> str:
+    written = found.group()
+    if written.startswith("{,}"):
+        return f",{found['grouping']}" if found["grouping"] else "٫"
+    if written in ("\\!", "{.}"):
+        return written.strip("\\!{}")
+    return "," if written.startswith(",") else "\u00a0"
+
+
 def _plain_character(char: str) -> str:
     digit = unicodedata.decimal(char, None)
     if digit is not None:
@@ -58,86 +79,6 @@ def _plain_character(char: str) -> str:
     if category == "Cf":
         return ""
     return chr(ord(char) - 0xFEE0) if "\uff01" <= char <= "\uff5e" else char
-
-
-_MONTH = (
-    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
-    r"|Nov(?:ember)?|Dec(?:ember)?)(?!\w)\.?"
-)
-_DAY = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?(?!\w|[.,]\d)"
-_YEAR = r"(?:,?[ ]\d{4}(?![\w.,]\d))?"
-_MONEY = "|".join(re.escape(prefix) for prefix in PREFIXES)
-
-_TOKEN = re.compile(
-    rf"""
-    (?P<mark> 【[^【】\n]{{0,300}}】 | \[\d{{1,4}}:\d{{1,4}}†[^\]\n]{{0,300}}\] | \[\^\w{{1,20}}\] )
-  | (?P<link> (?:https?|ftp|file|sandbox):\S++ | www\.\S++ | (?<![\w)}}\]$%*<])/(?=[{CASED}])[\w.-]++(?:/[\w.-]*+)* )
-  | (?P<date> (?<![\d.,])(?:
-        \d{{4}}-\d\d?-\d\d?(?!\d)(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{{1,9}})?)?(?:Z|[+-]\d\d:?\d\d)?)?
-      | \d{{4}}[/.]\d\d?[/.]\d\d?(?!\d)
-      | \d\d?(?P<dot>[/.-])\d\d?(?P=dot)(?:\d{{4}}|\d\d)(?!\d)
-      | (?<![$€£¥])\d{{1,2}}(?:st|nd|rd|th)?[ ](?:of[ ])?{_MONTH}{_YEAR}
-      | \d{{4}}s(?!\w) )
-      | (?<!\w){_MONTH}[ ](?:{_DAY}(?:[ ]?[-–][ ]?{_DAY})?{_YEAR}|\d{{4}}(?![\w.,]\d)) )
-  | (?P<clock> \d++(?::\d++)+(?:\.\d++)?(?:\s?[ap]\.?m\b)? | \d\d?(?:\s?[apAP]\.?[mM]\b|h\d\d\b|[ ]o'clock\b) )
-  | (?P<code> (?<![\w.,])\+\d{{1,3}}(?:[ -]\(?\d{{2,4}}\)?(?![.,]?\d)){{2,5}}
-      | \#(?<!\#\#)\d[\w-]*+ | №\s?\d[\w-]*+ | \d++(?:-[A-Za-z]*+\d\w*+){{2,}}
-      | \d++(?![eE][-+]?\d\d?(?!\w))[A-Za-z]++\d[\w-]*+ )
-  | (?P<ratio> \\[dt]?frac\s?\{{[^{{}}\n]{{1,40}}\}}\s?\{{[^{{}}\n]{{1,40}}\}} )
-  | (?P<number> \d{{1,3}}(?:[ \u00a0]\d{{3}}(?!\d))+(?:[.,]\d++)? | \d++(?:[.,'٫]\d++)*
-      | (?<![\w.])\.\d++ | [{VULGAR}] )
-  | (?P<word> (?<!\w)(?!(?:{_MONEY})\d)_*+[{CASED}]\w*+(?:-\w++|(?<=\d)[.:/]\w++)* )
-    """,
-    re.VERBOSE,
-)
-_LIST_NUMBER = re.compile(r"^[ \t>#*_-]{0,12}\(?(?P<number>\d{1,3})[.)](?=[ \t*_]{1,12}\S)", re.MULTILINE)
-
-
-def find_candidates(text: str) -> Iterator[re.Match[str]]:
-    """Matches that may be numbers, in order, each with the group `number` or `ratio` (LaTeX's fraction)."""
-    listed = _list_numbers(text)
-    for token in _TOKEN.finditer(text):
-        if token.lastgroup in ("number", "ratio") and token.start() not in listed:
-            yield token
-
-
-def _list_numbers(text: str) -> frozenset[int]:
-    """Where lines are numbered: 1 with a 2 (or another 1) elsewhere, and what goes on counting from there.
-
-    A lone "39." at the start of a line is no list.
-    """
-    markers = list(_LIST_NUMBER.finditer(text))
-    counts = Counter(int(marker["number"]) for marker in markers)
-    last = 0
-    while counts[last + 1] and (counts[1] > 1 or counts[2]):
-        last += 1
-    return frozenset(marker.start("number") for marker in markers if 1 <= int(marker["number"]) <= last)
-
-
-_LABEL_REACH = 48
-_INTEGER_LABELS = (
-    "pages?|pp?\\.|rooms?|rules?|ref\\.?|reference|errors?|https?|status|code|isbn|issn|chapters?|ch\\.|steps?|gates?|"
-    "platforms?|figures?|fig\\.|appendix|articles?|paragraphs?|footnotes?|exercises?|flight|extension|ext\\.|serial|id|AD"
-)
-_DECIMAL_LABELS = "versions?|sections?|sec\\.|chapters?|clauses?|figures?|fig\\.|rules?|appendix"
-_NUMBER_OF = (
-    r"(?:[ ](?:no\.|nr\.?|number))?(?:(?:(?<=ref)|(?<=isbn)|(?<=issn)|(?<=\bid)|(?<=reference)|(?<=ref\.)):)?[ ]"
-)
-_FIRST_ONES = r"(?:\d{1,5}(?:[-–]|[ ](?:of|and|to|or|&)[ ]))?"
-_END = r"[*_\"']{0,3}\Z"
-_BEFORE_INTEGER = re.compile(rf"(?<![\w-])(?:{_INTEGER_LABELS}){_NUMBER_OF}{_FIRST_ONES}{_END}", re.IGNORECASE)
-_BEFORE_DECIMAL = re.compile(rf"(?<![\w-])(?:{_DECIMAL_LABELS}){_NUMBER_OF}{_END}", re.IGNORECASE)
-_AFTER = re.compile(r"(?:(?<=\d\d\d)[pi]|[ ]?(?:BCE?|CE|AD|B\.C\.(?:E\.)?|A\.D\.))(?!\w)")
-
-
-def is_label(text: str, start: int, end: int) -> bool:
-    """Whether the numeral there is a name. Only digits are, but for versions and sections (2.1)."""
-    before = text[max(0, start - _LABEL_REACH) : start]
-    if _BEFORE_DECIMAL.search(before):
-        return True
-    return text[start:end].isdecimal() and (
-        _BEFORE_INTEGER.search(before) is not None or _AFTER.match(text, end) is not None
-    )
 
 
 _MAX_DIGITS = 40
@@ -157,7 +98,7 @@ class Unclear:
 def read_numeral(written: str, *, decimal: str | None) -> Decimal | Unclear | None:
     """The value of digits with separators; None if it is no number at all (a version, a date, a code).
 
-    Separators are `.` `,` `'` `٫`, a space, and a no-break space for any narrow one. `decimal` is the decimal
+    Separators are `.` `,` `'` `_` `٫`, a space, and a no-break space for any narrow one. `decimal` is the decimal
     mark, `.` or `,`, where the user has said it; otherwise a lone comma is unclear unless three digits follow.
     """
     separators = _SEPARATOR.findall(written)
@@ -174,9 +115,9 @@ def read_numeral(written: str, *, decimal: str | None) -> Decimal | Unclear | No
 
 
 def _read_whole(written: str, separator: str, *, decimal: str | None) -> Decimal | Unclear | None:
-    """Groups without a decimal part: 890.500.000, 1'234, 1 234."""
+    """Groups without a decimal part: 890.500.000, 1'234, 1 234, 1_000."""
     if not _is_grouped(written, separator):
-        return Unclear(f"{written} may be one number or several") if separator == "," else None
+        return None if separator == "." else Unclear(f"{written} may be one number or several")
     if separator == " ":
         return Unclear(f"{written} may be one number or two")
     if separator == decimal:
@@ -204,7 +145,7 @@ def _read_grouped_decimal(written: str, separators: list[str], *, decimal: str |
     groups, fraction = written.rsplit(mark, 1)
     grouping = set(separators[:-1])
     if len(grouping) > 1 or mark in grouping or mark not in ".,٫" or not _is_grouped(groups, separators[0]):
-        return Unclear(f"{written} mixes separators in no known way") if "," in separators else None
+        return None if set(separators) <= {".", "٫"} else Unclear(f"{written} mixes separators in no known way")
     if decimal not in (None, mark) and mark != _ARABIC_POINT:
         return Unclear(f"{written} doesn't fit `decimal: '{decimal}'`")
     if grouping == {" "} and mark == ".":
@@ -220,17 +161,50 @@ def _is_grouped(written: str, separator: str) -> bool:
     return separator == "," and _INDIAN_GROUPS.fullmatch(commas) is not None
 
 
-PRECISION = 200
-"""Digits that amounts are computed with: far more than 40 digits times 10**99 need."""
-
+_MONEY = "|".join(re.escape(sign) for sign in ("$", "€", "£", "¥", "₹"))
+_TOKEN = re.compile(
+    rf"""
+    (?P<link> (?:https?|ftp|file|sandbox):\S++ | www\.\S++ | (?<![\w)}}\]$%*<])/(?=[{CASED}])[\w.-]++(?:/[\w.-]*+)* )
+  | (?P<date> (?<![\d.,])(?:
+        \d{{4}}-\d\d?-\d\d?(?!\d)(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{{1,9}})?)?(?:Z|[+-]\d\d:?\d\d)?)?
+      | \d{{4}}[/.]\d\d?[/.]\d\d?(?!\d)
+      | \d\d?(?P<dot>[/.-])\d\d?(?P=dot)(?:\d{{4}}|\d\d)(?!\d) ) )
+  | (?P<clock> \d++(?::\d++)+(?:\.\d++)?(?:\s?[ap]\.?m\b)? | \d\d?(?:\s?[apAP]\.?[mM]\b|h\d\d\b) )
+  | (?P<code> \#(?<!\#\#)\d[\w-]*+ | \d++(?:-[A-Za-z]*+\d\w*+){{2,}}
+      | \d++(?![eE][-+]?\d\d?(?!\w))(?!(?:{_MONEY})\d)[A-Za-z]++\d[\w-]*+ )
+  | (?P<ratio> \\[dtc]?frac\s?\{{[^{{}}\n]{{1,40}}\}}\s?\{{[^{{}}\n]{{1,40}}\}} )
+  | (?P<number> \d{{1,3}}(?:_\d{{3}})+(?:\.\d++)?(?!_?\d) | \d{{1,3}}(?:[ \u00a0]\d{{3}}(?!\d))+(?:[.,٫]\d++)?
+  | \d++(?:[.,'٫،]\d++)*
+      | (?<![\w.])\.\d++ | [{VULGAR}] )
+  | (?P<word> (?<!\w)(?!(?:{MONEY_BEFORE})\d)_*+[{CASED}]\w*+(?:-\w++|(?<=\d)[.:/]\w++)* )
+    """,
+    re.VERBOSE,
+)
 _SPELLED_NUMBER = re.compile(
-    r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{3,5}teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
+    r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{3,5}teen|(?:twen|thir|for|fif|six|seven"
+    r"|eigh|nine)ty"
     r"|hundred|thousand|million)[ ]\Z",
     re.IGNORECASE,
 )
 _RATIO = re.compile(r"\{\s?\\?\$?(?P<over>\d[\d.,]*)\s?\}\s?\{\s?\\?\$?(?P<under>\d[\d.,]*)\s?\}\Z")
-_AND_CENTS = re.compile(r"[ ]?(?:,|&|and)?[ ]?")
-_MAJOR_UNITS = frozenset({"usd", "eur", "gbp", "aud", "cad"})
+_SCALED_TABLE = re.compile(
+    r"\b(?:in|figures?[ ]in|amounts?[ ]in|alle[ ]Angaben[ ]in|en|em)[ ](?:\w{0,8}[ ])?(?:(?:thousands|millions"
+    r"|billions)[ ]of[ ](?:\w+[ ])?(?:dollars|euros|pounds|USD|EUR|GBP|yen|rupees)"
+    r"|(?:[kT](?:€|EUR|USD|\$)|TEUR|(?:Tsd|Mio|Mrd)\.?[ ](?:€|EUR|Euro|USD)|Tausend[ ]Euro|Millionen[ ]Euro"
+    r"|miles[ ]de[ ]euros|millones[ ]de[ ]euros|milliers[ ]d'euros|millions[ ]d'euros))"
+    r"|\((?:\$|€|£|USD|EUR|GBP)?[ ]?(?:in|en|em)?[ ]?(?:thousands|millions|billions|000s|'000|000|Tsd\.?|Mio\.?"
+    r"|Mrd\.?|miles|millones|milliers|milhares|milhões|тыс\.|млн)[^()\n]{0,20}\)",
+    re.IGNORECASE,
+)
+_AND = re.compile(r"[*_]{0,3}\.?[ ]?(?:,|&|and|und|et|y|e|i|и|en|og|och|ve|plus|و|और)?[ ]?[*_]{0,3}")
+_SMALL_PLAIN = re.compile(r"\d{1,2}")
+_UNKNOWN_LINK = re.compile(r"[^\s\w=;|()\[\]{}<>:/,.*+~\"`×÷→$€£¥•–—?!-]{1,2}|_")
+_SUM = re.compile(r"[ ]?(?:\+|\*|·|⋅|∙|÷|✕)[ ]?[$€£]?")
+_EQUALS = re.compile(r"[ *_$)\\]{0,4}(?:=|≈|→|equals?\b|is\b|makes?\b|comes\b|gives\b|for[ ]a[ ]total)")
+_POINT_WORD = re.compile(
+    r"[ ](?:point|dot|comma|komma|virgule|coma|vírgula|virgola|запятая|целых|przecinek|virgül)[ ]", re.IGNORECASE
+)
+_OUT_OF = re.compile(r"[ ](?:out[ ]of|in|of|von|sur|de|su|из)(?:[ ](?:every|the|each))?[ ]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +213,8 @@ class FoundNumber:
 
     `problem` says why the value is not to be taken at its word; "" if it is. `units` are the names of the units
     beside it, as `unit_name` gives them. A percentage's value is the figure before the sign. `decimals` counts the
-    digits after the decimal mark.
+    digits after the decimal mark. `unit_end` is where the unit beside it ends. `may_be_name`: no currency, percent or
+    multiplier says that it is an amount.
     """
 
     text: str
@@ -250,33 +225,102 @@ class FoundNumber:
     is_percent: bool = False
     units: frozenset[str] = frozenset()
     problem: str = ""
+    unit_end: int = 0
+    dimensions: frozenset[str] = frozenset()
+    is_plain: bool = False
+    is_multiplied: bool = False
+    may_be_name: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A plain text whose numbers are read piece by piece: a book may be judged by its last line."""
+
+    text: str
+    listed: frozenset[int]
+    is_scaled: bool
+    decimal: str | None
+
+    def pieces(self) -> Iterator[Span]:
+        """The text cut at line ends (in a line without end, at spaces), from its beginning."""
+        start, size = 0, len(self.text)
+        while start < size:
+            cut = self.text.find("\n", start + _PIECE, start + 10 * _PIECE)
+            cut = self.text.find(" ", start + 9 * _PIECE) if cut < 0 else cut
+            end = size if cut < 0 else cut + 1
+            yield start, end
+            start = end
+
+    def pieces_from_the_end(self) -> Iterator[Span]:
+        end = len(self.text)
+        while end > 0:
+            cut = self.text.rfind("\n", max(0, end - 10 * _PIECE), max(0, end - _PIECE))
+            if cut < 0 and end > 10 * _PIECE:
+                cut = self.text.rfind(" ", 0, end - 9 * _PIECE)
+            yield cut + 1, end
+            end = cut + 1
+
+    def numbers(self, start: int, end: int) -> list[FoundNumber]:
+        """The numbers between two cuts in reading order, without what the words around them say (see `judged`).
+
+        A number that is denied only to set off the one before it ("40, not 39.25") is left out.
+        """
+        with localcontext(prec=PRECISION):
+            found = _join_parts(self.text, list(self._read_all(start, end)))
+        marked = _mark_neighbours(self.text, _drop_years(self.text, found))
+        return [number for at, number in enumerate(marked) if not at or not self._is_set_off(marked[at - 1], number)]
+
+    def _is_set_off(self, previous: FoundNumber, number: FoundNumber) -> bool:
+        return is_contrast(self.text, previous.end, number.start) and not self.judged(previous).problem
+
+    def judged(self, number: FoundNumber) -> FoundNumber:
+        """The number with the problem that the words around it make, if it has none by itself."""
+        if number.problem:
+            return number
+        reason = objection(self.text, number.start, number.end, number.unit_end)
+        if not reason and self.is_scaled and not number.is_multiplied and not number.is_percent:
+            reason = "may be in thousands or millions, as the text says"
+        return replace(number, problem=f"{number.text} {reason}") if reason else number
+
+    def _read_all(self, start: int, end: int) -> Iterator[FoundNumber]:
+        floor, labels = start, Labels(self.text, start, end)
+        spans = iter(spans_of_other_digits(self.text, start, end))
+        span = next(spans, None)
+        for candidate in _TOKEN.finditer(self.text, start):
+            if candidate.start() >= end:
+                break
+            while span and span[1] <= candidate.start():
+                span = next(spans, None)
+            if (
+                candidate.lastgroup not in ("number", "ratio")
+                or candidate.start() < floor
+                or candidate.start() in self.listed
+            ):
+                continue
+            if span and span[0] <= candidate.start():
+                continue
+            number = _read_candidate(self.text, candidate, floor, self.decimal)
+            if number is not None and number.may_be_name and labels.name(candidate.start(), candidate.end()):
+                continue
+            if number is not None:
+                floor = number.end
+                yield number
+
+
+_PIECE = 120
+"""Characters that are read at least, before a look whether the answer is among them."""
+
+
+def read_passage(text: str, *, decimal: str | None = None) -> Passage:
+    """`decimal` is the decimal mark (`.` or `,`) if the user has said it."""
+    plain = plain_text(text)
+    return Passage(plain, list_numbers(plain), _SCALED_TABLE.search(plain) is not None, decimal)
 
 
 def find_numbers(text: str, *, decimal: str | None = None) -> tuple[FoundNumber, ...]:
-    """The numbers in reading order; `decimal` is the decimal mark (`.` or `,`) if the user has said it.
-
-    A number that is denied only to set off the one before it ("40, not 39.25") is left out.
-    """
-    plain = plain_text(text)
-    with localcontext(prec=PRECISION):
-        found = _join_cents(plain, list(_read_all(plain, decimal)))
-    judged = [_with_objection(plain, number) for number in _mark_ranges(plain, found)]
-    return tuple(
-        number
-        for previous, number in zip([None, *judged], judged, strict=False)
-        if previous is None or previous.problem or not is_contrast(plain, previous.end, number.start)
-    )
-
-
-def _read_all(text: str, decimal: str | None) -> Iterator[FoundNumber]:
-    floor = 0
-    for candidate in find_candidates(text):
-        if candidate.start() < floor:
-            continue
-        number = _read_candidate(text, candidate, floor, decimal)
-        if number is not None:
-            floor = number.end
-            yield number
+    """All the numbers of a text in reading order."""
+    passage = read_passage(text, decimal=decimal)
+    return tuple(map(passage.judged, passage.numbers(0, len(passage.text))))
 
 
 def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: str | None) -> FoundNumber | None:
@@ -284,12 +328,18 @@ def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: st
     value = _base_value(candidate, decimal)
     if before is None or value is None:
         return None
-    after = read_after(text, candidate.end(), is_plain=candidate.group().isdecimal(), before=before)
-    if after is None or _is_name(text, candidate, after):
+    written = candidate.group()
+    after = read_after(text, candidate.end(), is_plain=written.isdecimal(), before=before)
+    if after is None:
         return None
     amount = value if isinstance(value, Decimal) else Decimal(0)
-    amount = (amount / after.under + after.plus).scaleb(after.zeros)
-    start, end, is_negative, doubt = _read_parentheses(text, before, after.end, is_percent=after.is_percent)
+    amount = (amount / after.under + after.plus) * after.factor
+    decimals = (
+        2
+        if after.plus and not before.problem and after.end > candidate.end() + 1 and "usd" in after.units
+        else _decimals(written)
+    )
+    start, end, is_negative, doubt = _read_parentheses(text, before, after, written)
     if before.is_negative or after.is_negative or is_negative:
         amount = -amount
     elif not _agrees_with_words(text, start, amount):
@@ -297,17 +347,25 @@ def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: st
     problems = [value.reason] if isinstance(value, Unclear) else []
     shown = text[start:end]
     problems += [f"{shown} {problem}" for problem in (before.problem, after.problem, doubt) if problem]
-    written = candidate.group()
     return FoundNumber(
         text=shown,
         start=start,
         end=end,
         value=amount,
-        decimals=len(re.split(r"[.,]", written)[-1]) if re.search(r"[.,]", written) else 0,
+        decimals=decimals,
         is_percent=after.is_percent,
         units=after.units,
         problem="; ".join(problems),
+        unit_end=max(end, after.unit_end),
+        dimensions=after.dimensions,
+        is_plain=written.isdecimal() and after.end == candidate.end() and start == candidate.start(),
+        is_multiplied=after.factor != 1,
+        may_be_name=not (after.is_percent or after.factor != 1 or after.units & CURRENCIES),
     )
+
+
+def _decimals(written: str) -> int:
+    return len(re.split(r"[.,٫]", written)[-1]) if re.search(r"[.,٫]", written) else 0
 
 
 def _agrees_with_words(text: str, start: int, amount: Decimal) -> bool:
@@ -316,12 +374,6 @@ def _agrees_with_words(text: str, start: int, amount: Decimal) -> bool:
         return True
     spelled = spelled_value(text[max(0, start - 121) : start - 1])
     return spelled is None or spelled == amount
-
-
-def _is_name(text: str, candidate: re.Match[str], after: After) -> bool:
-    """Whether the digits name a page, a room, an error; an amount of money or a percentage never does."""
-    has_value_unit = after.is_percent or after.zeros or after.units & CURRENCIES
-    return not has_value_unit and is_label(text, candidate.start(), candidate.end())
 
 
 def _base_value(candidate: re.Match[str], decimal: str | None) -> Decimal | Unclear | None:
@@ -335,49 +387,143 @@ def _base_value(candidate: re.Match[str], decimal: str | None) -> Decimal | Uncl
     return Unclear(f"{written} is a formula, not a number")
 
 
-def _read_parentheses(text: str, before: Before, end: int, *, is_percent: bool) -> tuple[int, int, bool, str]:
+def _read_parentheses(text: str, before: Before, after: After, written: str) -> tuple[int, int, bool, str]:
     """Start, end, and whether the number is negative because it stands alone in parentheses, as in accounts.
 
-    Not after a name or a backslash (a call, a formula), nor after the same number in words; after other digits
-    it may be an aside: the last item says so.
+    Only with an amount's shape (cents, groups, a currency), and not after a name or a backslash (a call, a formula)
+    nor after the same number in words. After other words or digits it may be an aside: the last item says so.
     """
-    start = before.start
-    if text[start - 1 : start] != "(" or text[end : end + 1] != ")" or is_percent or before.is_negative:
+    start, end = before.start, after.end
+    if text[start - 1 : start] != "(" or text[end : end + 1] != ")" or after.is_percent or before.is_negative:
         return start, end, False, ""
     opening = text[max(0, start - 21) : start - 1]
     if re.search(r"[\w)\]}\\]\Z", opening) or _SPELLED_NUMBER.search(opening):
         return start, end, False, ""
-    doubt = "may be negative or an aside" if re.search(r"[\d%€£$*][ ]\Z", opening) else ""
-    return start - 1, end + 1, True, doubt
+    is_aside = re.search(r"[\w%€£$*][ ]\Z", opening) is not None
+    if not (_decimals(written) == 2 or re.search(r"\d[,'.\u00a0]\d{3}\Z", written) or after.units & CURRENCIES):
+        return start, end, False, "may be an aside" if re.search(r"[\d%€£$*][ ]\Z", opening) else ""
+    return start - 1, end + 1, True, "may be negative or an aside" if is_aside else ""
 
 
-def _join_cents(text: str, numbers: list[FoundNumber]) -> list[FoundNumber]:
-    """With "39 dollars and 25 cents" as one number."""
+def _drop_years(text: str, numbers: list[FoundNumber]) -> list[FoundNumber]:
+    """Without what may be a year ("for 2025") where an amount stands, with the doubt said where none does."""
+    years = [
+        number
+        for number in numbers
+        if number.is_plain and not number.units and is_perhaps_a_year(text, number.start, number.end)
+    ]
+    if not years:
+        return numbers
+    has_amount = any(number.decimals or number.units & CURRENCIES for number in numbers)
+    if has_amount:
+        return [number for number in numbers if number not in years]
+    return [
+        replace(number, problem=f"{number.text} may be a year") if number in years else number for number in numbers
+    ]
+
+
+def _join_parts(text: str, numbers: list[FoundNumber]) -> list[FoundNumber]:
+    """With "39 dollars and 25 cents", "3 million 200 thousand" and 1億2000万 as one number each."""
     joined: list[FoundNumber] = []
     for number in numbers:
         whole = joined[-1] if joined else None
-        is_part = whole is not None and "cent" in number.units and whole.units & _MAJOR_UNITS and not whole.decimals
-        if whole is not None and is_part and _AND_CENTS.fullmatch(text, whole.end, number.start):
-            shown = text[whole.start : number.end]
-            value = whole.value + number.value.scaleb(-2).copy_sign(whole.value)
-            joined[-1] = replace(whole, text=shown, end=number.end, value=value, decimals=2)
-        else:
+        together = (
+            _together(text, whole, number) if whole is not None and not (whole.problem or number.problem) else None
+        )
+        if together is None:
             joined.append(number)
+        else:
+            joined[-1] = together
     return joined
 
 
-def _mark_ranges(text: str, numbers: list[FoundNumber]) -> list[FoundNumber]:
+def _together(text: str, whole: FoundNumber, part: FoundNumber) -> FoundNumber | None:
+    if not _AND.fullmatch(text, whole.end, part.start):
+        return None
+    shown = text[whole.start : part.end]
+    is_money = whole.units & CURRENCIES and "cent" not in whole.units
+    if is_money and "cent" in part.units and not whole.decimals and not part.decimals and part.value < 100:
+        value = whole.value + part.value.scaleb(-2).copy_sign(whole.value)
+        return replace(whole, text=shown, end=part.end, unit_end=part.unit_end, value=value, decimals=2)
+    gap = text[whole.end : part.start]
+    is_sum = (
+        whole.is_multiplied
+        and 0 < part.value < abs(whole.value)
+        and not whole.units
+        and (part.is_multiplied or not gap)
+    )
+    if is_sum and "," not in gap and not _overlap(whole, part):
+        value = whole.value + part.value.copy_sign(whole.value)
+        return replace(part, text=shown, start=whole.start, value=value, is_multiplied=True, is_plain=False)
+    return None
+
+
+def _overlap(whole: FoundNumber, part: FoundNumber) -> bool:
+    """Whether the second number is too large to be the rest of the first: 1万2万."""
+    last = whole.value.normalize().as_tuple().exponent
+    return not isinstance(last, int) or part.value >= Decimal(1).scaleb(last)
+
+
+def _mark_neighbours(text: str, numbers: list[FoundNumber]) -> list[FoundNumber]:
     marked = list(numbers)
     for index in range(1, len(numbers)):
         first, second = numbers[index - 1], numbers[index]
-        ends = (first.start, first.end), (second.start, second.end)
-        if is_range(text, first=ends[0], second=ends[1], alike=first.decimals == second.decimals):
-            problem = f"{text[first.start : second.end]} is a range or a choice, not one number"
+        if second.start - first.end > 60:
+            continue
+        problem = _doubt_between(text, first, second)
+        if problem:
+            shown = f"{text[first.start : second.end]} {problem}"
             for place in (index - 1, index):
-                marked[place] = replace(marked[place], problem=marked[place].problem or problem)
+                marked[place] = replace(marked[place], problem=marked[place].problem or shown)
+        elif _SUM.fullmatch(text, first.end, second.start) and not _EQUALS.match(text, second.end):
+            shown = f"{text[first.start : second.end]} is a sum that isn't worked out"
+            marked[index] = replace(marked[index], problem=marked[index].problem or shown)
     return marked
 
 
-def _with_objection(text: str, number: FoundNumber) -> FoundNumber:
-    reason = "" if number.problem else objection(text, number.start, number.end)
-    return replace(number, problem=f"{number.text} {reason}") if reason else number
+def _doubt_between(text: str, first: FoundNumber, second: FoundNumber) -> str:
+    """Why two numbers, one behind the other, may be one, or two ends of one; "" if they aren't."""
+    ends = (first.start, first.end), (second.start, second.end)
+    beyond = (first.start, first.unit_end), (second.start, second.end)
+    alike = first.decimals == second.decimals
+    if is_range(text, first=ends[0], second=ends[1], alike=alike) or is_range(
+        text, first=beyond[0], second=beyond[1], alike=alike
+    ):
+        return "is a range or a choice, not one number"
+    if (
+        first.is_plain
+        and second.is_plain
+        and _OUT_OF.fullmatch(text, first.end, second.start)
+        and first.value <= second.value
+    ):
+        return "is a share, not one number"
+    gap = text[first.unit_end : second.start]
+    if first.is_plain and re.fullmatch(r"[€$£¥][ ]?\d\d", second.text) and text[first.end : second.start] == " ":
+        return "may be one amount"
+    if (
+        len(gap) <= 9
+        and _AND.fullmatch(gap)
+        and first.dimensions & second.dimensions - {"money"}
+        and first.units != second.units
+        and first.units
+    ):
+        return "is one quantity in two units"
+    if gap == " " and first.dimensions and first.unit_end > first.end - 1 and _is_small_rest(text, first, second):
+        return "may be one quantity in two units"
+    if _POINT_WORD.fullmatch(text, first.end, second.start):
+        return "may be one number with its decimals"
+    joint = text[first.end : second.start]
+    return "may be one number or two" if len(joint) <= 2 and _UNKNOWN_LINK.fullmatch(joint) else ""
+
+
+def _is_small_rest(text: str, first: FoundNumber, second: FoundNumber) -> bool:
+    """Whether a bare number of two digits follows a unit: 12 euros 50, 5 ft 11, 2 h 15."""
+    follows = text[second.end : second.end + 1]
+    return (
+        second.is_plain
+        and first.end < first.unit_end + 1
+        and not first.decimals
+        and bool(_SMALL_PLAIN.fullmatch(second.text))
+        and not second.units
+        and follows in ("", ".", ",", ")", "\n", "!", "?", ";", "*", " ")
+    )

@@ -1,7 +1,8 @@
-"""Text made comparable, and cut to a length that people read."""
+"""Text as it is shown, made comparable, and cut to a length that people read."""
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -19,16 +20,88 @@ _UNBOUNDED_SCRIPTS = re.compile(
 )
 
 
+_INLINE_TAG = re.compile(
+    r"</?(?:a|abbr|b|bdi|bdo|big|cite|code|del|em|font|i|ins|kbd|mark|q|s|samp|small|span|strike|strong|tt|u|var"
+    r"|wbr)(?:\s[^<>]{0,1000})?/?>"
+    r"|<!--[^<>]{0,2000}-->",
+    re.IGNORECASE | re.DOTALL,
+)
+_OTHER_TAG = re.compile(r"</?[a-z][a-z0-9]{0,15}(?:\s[^<>]{0,1000})?/?>", re.IGNORECASE)
+_RAISED = re.compile(r"<sup>([-+\d]{1,9})</sup>", re.IGNORECASE)
+_LOWERED = re.compile(r"<sub>(\d{1,9})</sub>", re.IGNORECASE)
+_TO_SUPERSCRIPT = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
+_TO_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_LINK = re.compile(
+    r"!?\[([^\[\]\n]{0,1000})\](?:\((?:[^()\s]|\([^()\s]{0,200}\)){0,1000}(?:\s{1,3}[\"'(][^\"\n]{0,300}[\"')])?\)"
+    r"|\[[^\[\]\n]{0,200}\])"
+)
+_AUTOLINK = re.compile(r"<((?:https?|mailto):[^<>\s]{1,1000})>")
+_LINE_MARK = re.compile(
+    r"^[ \t]{0,8}(?:(?:>[ \t]?){1,8}|#{1,6}[ \t]+|[-*+][ \t]+|\d{1,3}[.)][ \t]+(?=[*_~`\[<]))", re.MULTILINE
+)
+_STARS = re.compile(r"(?<!\\)(?:(?<=\S)\*{1,3}|\*{1,3}(?=\S))")
+_FACTOR_STARS = re.compile(r"(?<=[\d)])\*{1,2}(?=[\d(])")
+_UNDERSCORES = re.compile(r"(?<![^\W_\\])_{1,3}(?=\S)|(?<=\S)_{1,3}(?![^\W_])")
+_STRUCK = re.compile(r"~~(?=\S)((?:(?!~~).){1,2000})~~|<(s|del|strike)>([^<]{0,2000})</\2>", re.DOTALL | re.IGNORECASE)
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+_CITATION = re.compile(r"【[^【】\n]{0,300}】")
+
+
+def shown_text(text: str, *, struck: bool = True) -> str:
+    """The text as a reader sees it: without the marks of Markdown and HTML, links as their text.
+
+    With `struck`, what is struck out is still there: a reader sees it. Superscripts stay superscripts.
+    """
+    if not any(mark in text for mark in "*_`~[<>#&\\-+【"):
+        return text
+    text = _CITATION.sub("", text)
+    text = _STRUCK.sub(lambda found: (found[1] or found[3] or "") if struck else "", text)
+    if "<" in text:
+        text = _AUTOLINK.sub(r"\1", text)
+        text = _RAISED.sub(lambda found: found[1].translate(_TO_SUPERSCRIPT), text)
+        text = _LOWERED.sub(lambda found: found[1].translate(_TO_SUBSCRIPT), text)
+        text = _OTHER_TAG.sub(" ", _INLINE_TAG.sub("", text))
+    text = _LINE_MARK.sub("", text)
+    for _ in range(3 if "[" in text else 0):  # an image inside a link, and the like
+        text = _LINK.sub(r"\1", text)
+    if "*" in text:
+        text = _STARS.sub("", _FACTOR_STARS.sub("\x01", text)).replace("\x01", "*")
+    text = _UNDERSCORES.sub("", text).replace("`", "").replace("~~", "")
+    return html.unescape(_ESCAPED.sub(r"\1", text))
+
+
+def readings(text: str, *, case: bool, negative: bool) -> tuple[str, ...]:
+    """The text normalised as it is written, and as it is shown; each only once.
+
+    What is struck out is left out for a check that looks for something; one that must not find anything gets both.
+    """
+    found = [normalise(text, case=case), normalise(shown_text(text, struck=False), case=case)]
+    if negative:
+        found.append(normalise(shown_text(text), case=case))
+    return tuple(dict.fromkeys(found))
+
+
 def normalise(text: str, *, case: bool = True) -> str:
     """The text with one form for each character, dash, quotation mark and space; outer space is dropped.
 
-    Invisible characters go, compatibility forms (full width, ligatures) become plain. Without `case`, upper
-    and lower case become the same.
+    Invisible characters go, compatibility forms (full width, ligatures) become plain, but for those that only
+    contain a digit: 10² is not 102, nor ½ 1/2. Without `case`, upper and lower case become the same.
     """
-    plain = unicodedata.normalize("NFKC", text).translate(_LOOK_ALIKES)
-    visible = "".join(char for char in plain if char.isascii() or unicodedata.category(char) != "Cf")
-    spaced = " ".join(visible.split())
+    plain = text
+    if not text.isascii():
+        composed = unicodedata.normalize("NFC", text)
+        forms = {ord(char): _plain_form(char) for char in set(composed) if not char.isascii()}
+        plain = unicodedata.normalize("NFC", composed.translate(forms)).translate(_LOOK_ALIKES)
+    spaced = " ".join(plain.split())
     return spaced if case else spaced.casefold()
+
+
+def _plain_form(char: str) -> str:
+    if unicodedata.category(char) == "Cf":
+        return ""
+    plain = unicodedata.normalize("NFKC", char)
+    holds_digit = any(part.isdigit() for part in plain) and unicodedata.decimal(char, None) is None
+    return char if holds_digit else plain
 
 
 def normalise_wanted(value: str, *, case: bool) -> str:

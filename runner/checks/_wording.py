@@ -5,11 +5,29 @@ from __future__ import annotations
 import re
 
 _SPELLED_REACH = 120
-_SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_SMALL = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _VALUES = {word: value for value, word in enumerate(_SMALL)} | {word: 20 + 10 * i for i, word in enumerate(_TENS)}
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
 SPELLED = "|".join([*sorted(_VALUES, key=len, reverse=True), "hundred", *_SCALES])
@@ -38,8 +56,10 @@ def spelled_value(before: str) -> int | None:
 _REACH = 60
 _TAG_REACH = 200
 _FILLER = (
-    "be|been|is|exactly|precisely|equal|equals|to|the|a|an|just|only|pay|paying|cost|costs|come|comes|owe|have|worth|total|"
-    "amount|sum|price|as|much|even|quite|simply|really|actually|at|for|of|more|less|than|answer|correct|right|your|need|"
+    "be|been|is|exactly|precisely|equal|equals|to|the|a|an|just|only|pay|paying|cost|costs|come|comes|owe|have"
+    "|worth|total|"
+    "amount|sum|price|as|much|even|quite|simply|really|actually|at|for|of|more|less|than|answer|correct|right|your"
+    "|need|"
     "result|say|saying|claim|call|it|this|that|give|guess|assume|believe|think|sure|certain|convinced|was|were|would|if"
 )
 _FILLERS = rf"(?:[ ](?:{_FILLER})\b(?:'s)?)"
@@ -73,7 +93,7 @@ _OPEN = (
         r"(?<!\bof[ ])(?<!matter[ ])\bwhether[ ](?!or[ ]not\b)(?:(?![ ](?:and|but|so)[ ])[^.!?,;:\n]){0,40}\Z"
         rf"|\b(?:if|suppose|supposing){_FILLERS}{{1,5}}[ ]{_MARKS}\Z"
     ),
-    re.compile(r"(?:[^.!?\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"),
+    re.compile(r"(?:[^.!?¿。！，；、\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"),
 )
 _BOUND = (
     _ignoring_case(
@@ -97,6 +117,9 @@ _WORKED_ON = (
         rf"{_MARKS}\Z|\d[ ]?[/÷][ ]?{_MARKS}\Z"
     ),
     _ignoring_case(
+        r"[*_$)]{0,4}[ ](?:et[ ]demi|und[ ](?:ein\w{0,2}[ ])?halb|y[ ]medi|e[ ](?:mei[ao]|mezz)|с[ ]половиной"
+        r"|i[ ]pół|buçuk|en[ ](?:een[ ])?hal[fv]"
+        r"|och[ ](?:en[ ])?halv|og[ ](?:en[ ])?halv|ja[ ]puoli|et[ ]quart|y[ ]cuarto|und[ ]ein[ ]Viertel)|"
         rf"[*_$)]{{0,4}}(?:[ ](?:times|multiplied[ ]by|divided[ ]by)[ ](?:{SPELLED})\b"
         r"|[ ](?:squared|cubed|doubled|tripled|halved)\b"
         r"|(?:[ ]\w{1,12})?[ ]and[ ](?:a[ ](?:half|quarter|third|bit)|change"
@@ -107,6 +130,50 @@ _WORKED_ON = (
 )
 _FACTOR = re.compile(rf"\d[ ]?(?:×|\\times\b|[ ][x*][ ])[ ]?{_MARKS}\Z")
 _RESULT_FOLLOWS = _ignoring_case(r"[ *_$)\\]{0,4}(?:=|≈|→|equals?\b|is\b|makes?\b|comes\b|gives\b|for[ ]a[ ]total)")
+_DENIED_ELSEWHERE = (
+    _ignoring_case(
+        r"(?:(?<!\w)(?:nicht|kein(?:e[mnrs]?)?|niemals|statt|pas|jamais|au[ ]lieu[ ]de|plutôt[ ]que|no[ ](?:es|son"
+        r"|fue|eran?)|nunca|tampoco"
+        r"|não(?:[ ](?:é|são))?|non(?:[ ](?:è|sono))?|invece[ ]di|em[ ]vez[ ]de|en[ ]lugar[ ]de|niet|geen|nie|ikke"
+        r"|inte|не|нет|вместо|ليس|ليست|لا|لم)"
+        r"(?:[ ](?:genau|etwa|exactement|de|di|es|é|è|exakt|precies|равно|более|هو))?[ ]"
+        r"|(?:不是|并非|並非|不等于|不等於|而非|不为))"
+        rf"{_MARKS}\Z"
+    ),
+    _ignoring_case(
+        r"[ *_$)\\]{0,4}(?:[^\s\d]{0,6}[ ]?)?(?:ではありません|ではない|じゃない|でない"
+        r"|(?:이|가)?[ ]?아니(?:다|에요|라)"
+        r"|(?:이|가)[ ]?아닙니다|아닙니다"
+        r"|değil\w{0,5}|नहीं|(?:ist|sind|wäre)[ ](?:falsch|nicht|unrichtig)|(?:est|serait)[ ](?:faux|incorrect"
+        r"|erroné)|(?:es|é|è)[ ](?:incorrect[oa]|fals[oa]|errad[oa]|sbagliat[oa])"
+        r"|(?:неверно|неправильно)|是错的|是錯的|は間違い)"
+    ),
+)
+_BOUND_ELSEWHERE = (
+    _ignoring_case(
+        r"(?:(?<!\w)(?:mindestens|wenigstens|höchstens|maximal|minimal|mehr[ ]als|weniger[ ]als|über|unter|bis[ ]zu"
+        r"|knapp|au[ ]moins|au[ ]plus|plus[ ]d[e']|moins[ ]d[e']"
+        r"|jusqu'à|au-delà[ ]de|m[áa]s[ ]de|menos[ ]de|al[ ]menos|por[ ]lo[ ]menos|como[ ](?:máximo|mínimo)|hasta"
+        r"|mais[ ]de|pelo[ ]menos|no[ ](?:máximo|mínimo)|até"
+        r"|almeno|pi[ùu][ ]di|meno[ ]di|al[ ](?:massimo|minimo)|fino[ ]a|oltre|minstens|ten[ ]minste|hoogstens"
+        r"|maximaal|meer[ ]dan|minder[ ]dan|tot[ ]wel"
+        r"|больше|более|меньше|менее|свыше|не[ ]менее|не[ ]более|как[ ]минимум|максимум|минимум|до|от|ponad|powyżej"
+        r"|poniżej|co[ ]najmniej|co[ ]najwyżej"
+        r"|więcej[ ]niż|mniej[ ]niż|en[ ](?:az|fazla|çok)|minst|högst|mer[ ]än|mindre[ ]än|mere[ ]end|mindst|højst"
+        r"|कम[ ]से[ ]कम|अधिकतम|ज़्यादा[ ]से[ ]ज़्यादा"
+        r"|أكثر[ ]من|أقل[ ]من|على[ ]الأقل|يزيد[ ]عن|최소|최대|적어도|많아야|almost[ ]double)[ ]"
+        r"|(?:超过|超過|不到|至少|最多|大于|小于|高于|低于|多于|少于|不超过|最低|最高|少なくとも|最大|最小)[ ]?)"
+        rf"{_MARKS}\Z"
+    ),
+    _ignoring_case(
+        r"[*_$)]{0,4}(?:[ ]?[^\s\d.,;:!?。、]{0,6}?(?:以上|以下|未満|未满|超(?!市)|余り|以内|이상|이하|미만"
+        r"|초과|이내|से[ ](?:अधिक|ज़्यादा"
+        r"|ज्यादा|कम|ऊपर)|'?(?:den|dan|ten|tan)[ ](?:fazla|az|çok))"
+        r"|(?:[ ][^\W\d_]{1,12})?[ ](?:oder|ou|o|и|или|lub)[ ](?:mehr|weniger|plus|moins|más|menos|mais|più|meno"
+        r"|больше|более|меньше|więcej|mniej)(?!\w)"
+        r"|[余多几幾][万萬亿億个個]?)"
+    ),
+)
 _DIFFERENCE = (
     _ignoring_case(rf"\b(?:off|wrong|out)[ ]by(?:[ ](?:about|exactly|only|just))?[ ]{_MARKS}\Z"),
     _ignoring_case(
@@ -119,19 +186,31 @@ _STRUCK = (_ignoring_case(r"(?:(?<![\w*_$).%])~~|<(?:s|del|strike)>)[*_\\$]{0,4}
 _OBJECTIONS = (
     (_STRUCK, "is struck out"),
     (_DENIED, "is denied: the answer says that it is not that"),
+    (_DENIED_ELSEWHERE, "is denied: the answer says that it is not that"),
     (_OPEN, "is left open: the answer asks or supposes it"),
     (_BOUND, "is only a bound"),
+    (_BOUND_ELSEWHERE, "is only a bound"),
     (_WORKED_ON, "is only part of a sum that isn't worked out"),
     (_DIFFERENCE, "is only how far off something is"),
 )
-_SAYS_SOMETHING = re.compile(r"[A-Za-z<>≥≤≧≦≠=%÷\\~/]")
+_SAYS_SOMETHING = re.compile(r"[^\W\d_]|[<>≥≤≧≦≠=%÷\\~/]")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,180}>[*_(\\$]{0,4}\Z")
 _PLACEHOLDER = re.compile(r"<\Z")
-_CLOSED_RANGE = re.compile(r"[*_\\]{0,2}[-–—~][*_\\]{0,2}|[ ]?(?:±|\+/-|\\pm)[ ]?")
-_WORDED_RANGE = re.compile(r"[*_]{0,2}[ ](?:to|or|up[ ]to)[ ][*_\\]{0,3}", re.IGNORECASE)
+_CLOSED_RANGE = re.compile(
+    r"[*_\\]{0,2}(?:[-–—~〜～]|\.{2,3}|…|から|至|到|或|または|또는|에서|とか)[*_\\]{0,2}"
+    r"|[ ]?(?:±|\+/-|\\pm|〜|～|~)[ ]?"
+)
+_WORDED_RANGE = re.compile(
+    r"[*_]{0,2}[ ]?[,]?[ ](?:to|or|up[ ]to|bis(?:[ ]zu)?|oder|à|ou|a|al|o|u|até|hasta|oppure|tot|до|или|либо|lub"
+    r"|albo|do|veya|ile|ya[ ]da|til"
+    r"|eller|till|से|या|إلى|أو|through|thru|versus|vs\.?)[ ][*_\\$€£]{0,3}",
+    re.IGNORECASE,
+)
 _SPACED_RANGE = re.compile(r"[*_]{0,2}[ ][-–—][ ]?[*_\\]{0,3}")
-_BETWEEN = re.compile(r"\bbetween[ ][*_(\\~≈]{0,4}\Z", re.IGNORECASE)
-_AND = re.compile(r"[*_]{0,2}[ ]and[ ][*_\\]{0,3}", re.IGNORECASE)
+_BETWEEN = re.compile(
+    r"\b(?:between|zwischen|entre|tra|fra|tussen|między|między|mellan|mellem|между)[ ][*_(\\~≈]{0,4}\Z", re.IGNORECASE
+)
+_AND = re.compile(r"[*_]{0,2}[ ](?:and|und|et|y|e|en|i|och|og|и)[ ][*_\\]{0,3}", re.IGNORECASE)
 _CONTRAST = re.compile(
     r"[*_)]{0,3}(?:[ ][a-z]{1,12}){0,2}[ ]?[,;(–—-]{0,2}[ ]?(?:and[ ]|but[ ])?"
     r"(?:not|rather[ ]than|instead[ ]of)\b[^.!?\n]{0,40}",
@@ -139,14 +218,19 @@ _CONTRAST = re.compile(
 )
 
 
-def objection(text: str, start: int, end: int) -> str:
-    """Why the number there is not given as the answer, as the end of "39.25 ..."; "" if nothing says so."""
+def objection(text: str, start: int, end: int, unit_end: int) -> str:
+    """Why the number there is not given as the answer, as the end of "39.25 ..."; "" if nothing says so.
+
+    `unit_end` is where the unit beside it ends.
+    """
     before = text[max(0, start - _REACH) : start]
     if not _SAYS_SOMETHING.search(before):
         before = ""  # saves most of the time on long tables
     for (ahead, behind), reason in _OBJECTIONS:
-        if behind.match(text, end) or (
-            ahead.search(before) and not (ahead is _BOUND[0] and _is_in_tag(text, start, end))
+        if (
+            behind.match(text, end)
+            or (unit_end > end and behind.match(text, unit_end))
+            or (ahead.search(before) and not (ahead is _BOUND[0] and _is_in_tag(text, start, end)))
         ):
             return reason
     if _FACTOR.search(before) and not _RESULT_FOLLOWS.match(text, end):

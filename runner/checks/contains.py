@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.checks._text import as_tuple, find_in, normalise, normalise_wanted, quote, shorten
+from runner.checks._text import as_tuple, find_in, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
 from runner.domain.verdict import Finding
 
@@ -13,7 +13,7 @@ MAIN_FIELD = "value"
 SCHEMA = {
     "type": "object",
     "description": "The answer contains the text, or each text of a list. "
-    "Kinds of space, dash and quotation mark make no difference.",
+    "Kinds of space, dash and quotation mark make no difference, nor do the marks of Markdown and HTML.",
     "properties": {
         "value": {
             "type": ["string", "array"],
@@ -51,17 +51,20 @@ class Check:
             normalise_wanted(text, case=self.case)
 
     def judge(self, run: Run) -> Finding:
-        answer = normalise(run.text, case=self.case)
+        answers = readings(run.text, case=self.case, negative=False)
         texts = as_tuple(self.value)
-        missing = [text for text in texts if not self._is_in(answer, text)]
+        missing = [text for text in texts if not self._is_in(answers, text)]
         expected = " and ".join(quote(text) for text in texts)
         found = shorten(run.text)
         if not missing:
             return Finding(holds=True, expected=expected, found=found)
         reason = f"the answer doesn't contain {' or '.join(quote(text) for text in missing)}"
-        if self.words and any(normalise_wanted(text, case=self.case) in answer for text in missing):
+        if self.words and any(
+            normalise_wanted(text, case=self.case) in answer for text in missing for answer in answers
+        ):
             reason += " as a whole word (`words: false` would find it inside others)"
         return Finding(holds=False, expected=expected, found=found, reason=reason)
 
-    def _is_in(self, answer: str, text: str) -> bool:
-        return find_in(answer, normalise_wanted(text, case=self.case), words=self.words) >= 0
+    def _is_in(self, answers: Sequence[str], text: str) -> bool:
+        wanted = normalise_wanted(text, case=self.case)
+        return any(find_in(answer, wanted, words=self.words) >= 0 for answer in answers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.checks._text import normalise, normalise_wanted, quote
+from runner.checks._text import normalise, normalise_wanted, quote, readings
 from runner.domain.conversation import Run
 from runner.domain.verdict import Finding
 
@@ -12,7 +12,7 @@ MAIN_FIELD = "value"
 SCHEMA = {
     "type": "object",
     "description": "The whole answer is this text. Outer space is dropped; kinds of space, dash and quotation mark "
-    "make no difference.",
+    "make no difference, nor do the marks of Markdown and HTML.",
     "properties": {
         "value": {
             "type": "string",
@@ -43,7 +43,7 @@ class Check:
         answer = normalise(run.text, case=self.case)
         wanted = normalise_wanted(self.value, case=self.case)
         expected, found = quote(self.value), quote(run.text)
-        if answer == wanted:
+        if wanted in readings(run.text, case=self.case, negative=False):
             return Finding(holds=True, expected=expected, found=found)
         place = next((at for at, (one, other) in enumerate(zip(answer, wanted, strict=False)) if one != other), -1)
         if answer.casefold() == wanted.casefold():

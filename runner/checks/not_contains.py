@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.checks._text import as_tuple, find_in, normalise, normalise_wanted, quote, shorten
+from runner.checks._text import as_tuple, find_in, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
 from runner.domain.verdict import Finding
 
@@ -13,7 +13,7 @@ MAIN_FIELD = "value"
 SCHEMA = {
     "type": "object",
     "description": "The answer doesn't contain the text, nor any text of a list. "
-    "Kinds of space, dash and quotation mark make no difference.",
+    "Kinds of space, dash and quotation mark make no difference, nor do the marks of Markdown and HTML.",
     "properties": {
         "value": {
             "type": ["string", "array"],
@@ -51,14 +51,19 @@ class Check:
             normalise_wanted(text, case=self.case)
 
     def judge(self, run: Run) -> Finding:
-        shown = normalise(run.text)
-        answer = normalise(run.text, case=self.case)
         expected = f"no {' and no '.join(quote(text) for text in as_tuple(self.value))}"
-        for text in as_tuple(self.value):
-            place = find_in(answer, normalise_wanted(text, case=self.case), words=self.words)
-            if place >= 0:
-                # Folding case can change lengths; then the place means nothing in the text that is shown.
-                around = place if len(shown) == len(answer) else 0
-                reason = f"the answer contains {quote(text)}"
-                return Finding(holds=False, expected=expected, found=shorten(shown, around=around), reason=reason)
+        for answer in readings(run.text, case=self.case, negative=True):
+            for text in as_tuple(self.value):
+                place = find_in(answer, normalise_wanted(text, case=self.case), words=self.words)
+                if place >= 0:
+                    reason = f"the answer contains {quote(text)}"
+                    return Finding(holds=False, expected=expected, found=self._show(run.text, place), reason=reason)
         return Finding(holds=True, expected=expected, found=shorten(run.text))
+
+    def _show(self, text: str, place: int) -> str:
+        """The text around the place where it was found; as it was read with its capitals, where lengths agree."""
+        read = readings(text, case=self.case, negative=True)
+        for folded, shown in zip(read, readings(text, case=True, negative=True), strict=False):
+            if len(folded) == len(shown) and place < len(shown):
+                return shorten(shown, around=place)
+        return shorten(text)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
-from runner.checks._affixes import unit_name
-from runner.checks._numbers import PRECISION, FoundNumber, find_numbers
+from runner.checks._final_number import final_number
+from runner.checks._numbers import PRECISION, FoundNumber, Passage, read_passage
 from runner.checks._text import shorten
+from runner.checks._units import unit_name
 from runner.domain.conversation import Run
 from runner.domain.verdict import Finding
 
@@ -16,28 +17,31 @@ MAIN_FIELD = "value"
 SCHEMA = {
     "type": "object",
     "description": "The answer gives this number, however it is written: $39.25, 39.25 USD, 1,234.50, 1.234,50, "
-    "890 million, 12%, (5.00). Digits in dates, times, codes, citation marks and list numbers don't count. "
-    "Ranges, bounds and plain denials fail with the reason. It reads words, not meaning: where a wrong answer may "
-    "mention the right number last, ask for `take: only`.",
+    "890 million, 12 Mio. EUR, 12%, (5.00). Digits in dates, times, codes, citation marks and list numbers don't "
+    "count. "
+    "Ranges, bounds, plain denials, and digits joined to unknown text fail with the reason. It reads words, not "
+    "meaning: where a wrong answer may mention the right number last, ask for `take: only`.",
     "properties": {
         "value": {
             "type": "number",
             "examples": [39.25],
-            "description": "The number. The one in the answer is rounded (half up) to as many decimals as are written "
-            "here: 331.31 accepts 331.3141, 331.3100 doesn't.",
+            "description": "The number. Where decimals are written here, the one in the answer is rounded (half up) to "
+            "as many: 331.31 accepts 331.3141, 331.3100 doesn't. A whole number accepts only itself: 3 isn't 3.4.",
         },
         "take": {
             "type": "string",
             "enum": ["final", "only", "any", "all", "first"],
             "default": "final",
             "description": "Which number of the answer counts: the final one (the default), the only one (another "
-            "makes it fail), the first, all of them, or any. A pass with `any` proves little and is shown as weak.",
+            "makes it fail), the first, all of them, or any. The final one is in \\boxed, or the last one outside "
+            "brackets that only explain and of a closing question; beside one in bold on its line, numbers that only "
+            "qualify it don't count. A pass with `any` proves little and is shown as weak.",
         },
         "places": {
             "type": "integer",
             "minimum": 0,
             "maximum": 20,
-            "description": "Round both numbers to so many decimals instead.",
+            "description": "Round both numbers (half up) to so many decimals instead.",
         },
         "tolerance": {
             "type": "number",
@@ -49,7 +53,7 @@ SCHEMA = {
             "minLength": 1,
             "maxLength": 40,
             "description": "Only numbers with this unit beside them count: USD (or $, dollars), EUR, %, km, people. "
-            "In '$331.31 each for 17 people', `unit: USD` leaves 331.31.",
+            "In '$331.31 each for 17 people', `unit: USD` leaves 331.31. 12 km/h is no km, $12.50 CAD no USD.",
         },
         "decimal": {
             "type": "string",
@@ -63,6 +67,7 @@ SCHEMA = {
 }
 
 _MAX_EXPONENT = 60
+_MANY = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,33 +90,48 @@ class Check:
             sign_and_digits = Decimal(amount).as_tuple()
             if len(sign_and_digits.digits) > _MAX_EXPONENT or abs(Decimal(amount).adjusted()) > _MAX_EXPONENT:
                 raise ValueError(f"`{name}` is too large or too long a number")
-        if self.unit is not None and not unit_name(self.unit):
+        if self.unit is not None and not self.unit.strip():
             raise ValueError(f"`unit: {self.unit!r}` names no unit")
 
     def judge(self, run: Run) -> Finding:
-        numbers = find_numbers(run.text, decimal=self.decimal)
-        if self.unit is not None:
-            numbers = tuple(number for number in numbers if unit_name(self.unit) in number.units)
+        passage = read_passage(run.text, decimal=self.decimal)
+        if self.take == "final":
+            number = final_number(passage, self._counts)
+            return self._no_number(run) if number is None else self._judge_one(number)
+        numbers = self._numbers(passage, enough={"first": 1, "only": _MANY}.get(self.take))
         if not numbers:
-            return self._finding(False, shorten(run.text), f"the answer gives no number{self._with_unit()}")
+            return self._no_number(run)
         if self.take == "any":
             return self._judge_any(numbers)
         if self.take == "only" and len(numbers) > 1:
-            reason = f"the answer gives {len(numbers)} numbers{self._with_unit()}, not one"
+            count = f"{_MANY} or more" if len(numbers) >= _MANY else len(numbers)
+            reason = f"the answer gives {count} numbers{self._with_unit()}, not one"
             return self._finding(False, _list_texts(numbers), reason)
-        if self.take == "all":
-            return self._judge_all(numbers)
-        return self._judge_one(numbers[0 if self.take == "first" else -1])
+        return self._judge_all(numbers) if self.take == "all" else self._judge_one(numbers[0])
+
+    def _numbers(self, passage: Passage, *, enough: int | None) -> list[FoundNumber]:
+        """The numbers that count, in reading order; no more than the first `enough` are needed."""
+        numbers: list[FoundNumber] = []
+        for start, end in passage.pieces():
+            numbers += [passage.judged(number) for number in passage.numbers(start, end) if self._counts(number)]
+            if enough is not None and len(numbers) >= enough:
+                break
+        return numbers
+
+    def _counts(self, number: FoundNumber) -> bool:
+        return self.unit is None or unit_name(self.unit) in number.units
+
+    def _no_number(self, run: Run) -> Finding:
+        return self._finding(False, shorten(run.text), f"the answer gives no number{self._with_unit()}")
 
     def _judge_one(self, number: FoundNumber) -> Finding:
-        which = "only" if self.take == "only" else self.take
         if number.problem:
-            reason = f"the {which} number in the answer is no plain number: {number.problem}"
+            reason = f"the {self.take} number in the answer is no plain number: {number.problem}"
             return self._finding(False, shorten(number.text), reason)
         if self._accepts(number):
             return self._finding(True, shorten(number.text))
         return self._finding(
-            False, shorten(number.text), f"the {which} number{self._with_unit()} in the answer is {_read(number)}"
+            False, shorten(number.text), f"the {self.take} number{self._with_unit()} in the answer is {_read(number)}"
         )
 
     def _judge_any(self, numbers: Sequence[FoundNumber]) -> Finding:
@@ -145,6 +165,8 @@ class Check:
     def _equals(self, found: Decimal) -> bool:
         if self.tolerance is not None:
             return abs(found - self.value) <= self.tolerance
+        if not self._places and self.places is None:
+            return found == self.value
         return self._rounded(found) == self._rounded(self.value)
 
     def _equals_share(self, percentage: Decimal) -> bool:

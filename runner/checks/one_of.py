@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.checks._text import find_all, find_in, normalise, normalise_wanted, quote, shorten
+from runner.checks._text import find_all, find_in, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
 from runner.domain.verdict import Finding
 
@@ -67,18 +67,19 @@ class Check:
         return Finding(holds=False, expected=expected, found=found, reason=reason)
 
     def _chosen_whole(self, text: str) -> list[str]:
-        answer = normalise(text, case=self.case).strip(_WRAPPING)
-        return [value for value in self.values if self._core(value) == answer]
+        answers = [answer.strip(_WRAPPING) for answer in readings(text, case=self.case, negative=False)]
+        return [value for value in self.values if self._core(value) in answers]
 
     def _chosen_inside(self, text: str) -> list[str]:
         """The values that stand in the text elsewhere than inside a longer value ("red" in "red wine")."""
-        answer = normalise(text, case=self.case)
-        chosen = []
-        for value in sorted(self.values, key=lambda one: len(self._core(one)), reverse=True):
-            core = self._core(value)
-            if find_in(answer, core, words=True) >= 0:
-                chosen.append(value)
-                answer = _without(answer, core)
+        chosen = set()
+        for reading in readings(text, case=self.case, negative=True):
+            answer = reading
+            for value in sorted(self.values, key=lambda one: len(self._core(one)), reverse=True):
+                core = self._core(value)
+                if find_in(answer, core, words=True) >= 0:
+                    chosen.add(value)
+                    answer = _without(answer, core)
         return [value for value in self.values if value in chosen]
 
     def _core(self, value: str) -> str:

@@ -38,6 +38,15 @@ class _Verbs(click.Group):
         command: click.Command = load_plugin(__name__, cmd_name).command
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What a variable that isn't set leaves behind would be taken for "here", "any" or "the default"."""
+        for one in args:
+            if not one:
+                ctx.fail("One of the arguments is empty; is a variable unset?")
+            if one.startswith("--") and one.endswith("="):
+                ctx.fail(f"{one} has no value; is a variable unset?")
+        return super().parse_args(ctx, args)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -80,7 +89,7 @@ def _run(arguments: list[str] | None, ending: Ending) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
+        _name_what_was_meant(error).show()
         return EXIT_WRONG_USAGE
     except (KeyboardInterrupt, click.Abort):
         click.echo("runner: interrupted", err=True)
@@ -89,6 +98,16 @@ def _run(arguments: list[str] | None, ending: Ending) -> int:
         return _explain_system(error) or _report_bug(error, secrets)
     except Exception as error:  # noqa: BLE001 - the boundary: a bug must not end in a bare traceback
         return _report_bug(error, secrets)
+
+
+def _name_what_was_meant(error: click.ClickException) -> click.ClickException:
+    """Options of other tools lead to ours, before click guesses by their letters."""
+    if not isinstance(error, click.NoSuchOption):
+        return error
+    from runner.config.familiar_words import OPTIONS
+
+    hint = OPTIONS.get(error.option_name)
+    return click.UsageError(f"No such option: {error.option_name}; {hint}.", ctx=error.ctx) if hint else error
 
 
 def _explain_system(error: OSError) -> int:

@@ -60,10 +60,17 @@ class Session:
 
     def show(self, lines: Iterable[str]) -> None:
         """Print lines as they come, without secrets and with nothing in them that a terminal would act on."""
+        self._print(lines)
+
+    def show_errors(self, lines: Iterable[str]) -> None:
+        """The same on standard error."""
+        self._print(lines, is_error=True)
+
+    def _print(self, lines: Iterable[str], *, is_error: bool = False) -> None:
         from runner.escaping import terminal
 
         for line in lines:
-            click.echo(terminal(self.redactor.clean(line.replace("\n", " "))))
+            click.echo(terminal(self.redactor.clean(line.replace("\n", " "))), err=is_error)
 
     def find_assistant(self, address: str, *, option: str = "") -> Assistant:
         """The one that the file declares under an address. Raises UsageError with what was probably meant."""

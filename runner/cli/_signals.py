@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from runner.execution.interruption import Interruption
+    from runner.execution.scheduler import Interruption
 
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143

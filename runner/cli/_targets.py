@@ -13,16 +13,15 @@ from dataclasses import dataclass, replace
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from runner.backends import Backend, Endpoint
 from runner.config import Configuration
-from runner.config.urls import OPENAI_KEY
+from runner.config.declared_targets import OPENAI_KEY
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import ChatEndpoint, History, InferenceChoice, Project, Scripted, Server, Target
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES
-from runner.domain.hosts import is_openai
+from runner.domain.hosts import host_of, is_openai
 from runner.domain.scenario import Scenario
 from runner.errors import ConfigError, Problem, UsageError
 from runner.journal import Journal
@@ -107,11 +106,7 @@ def _find_mistake_in_key(key: str) -> tuple[str, str] | None:
 def _check_other_server(target: Target, environment: Mapping[str, str]) -> None:
     """OpenAI's SDK would send the key to the server that the environment names; so it may be that server's key."""
     named = environment.get(_OTHER_SERVER, "")
-    try:
-        host = urlsplit(named).hostname or ""
-    except ValueError:
-        host = ""
-    if named and not is_openai(host):
+    if named and not is_openai(host_of(named)):
         message = f"{_OTHER_SERVER} is set, so {OPENAI_KEY} may hold the key of that server; this target is OpenAI"
         hint = f"unset {_OTHER_SERVER}, name the key's variable with key_env, or give the target a base_url"
         raise _key_problem(target, message, hint)

@@ -60,7 +60,7 @@ def command(**arguments: Any) -> int:
     import asyncio
 
     from runner.cli._targets import open_inference
-    from runner.server.listening import open_listener
+    from runner.server.embedded import open_listener
     from runner.server.sandboxes import need_sandbox
 
     wanted = Arguments(**arguments)
@@ -169,8 +169,8 @@ def _say_hello(wanted: Arguments, listener: socket, token: str, state: Path, inf
     from shlex import quote
 
     from runner.escaping import terminal_line
+    from runner.server.embedded import LOOPBACK, base_url
     from runner.server.gate import is_loopback, is_wildcard
-    from runner.server.listening import LOOPBACK, base_url
 
     url = base_url(listener, LOOPBACK if is_wildcard(wanted.host) else wanted.host)
     answered_by = "offline rules, not a language model" if inference.name == "offline" else inference.name

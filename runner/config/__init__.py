@@ -6,7 +6,7 @@ Here: schemas, typing of values, validation, paths, and the words for what is wr
 
 from __future__ import annotations
 
+from runner.config.file_schemas import assistants_schema, scenario_schema
 from runner.config.loading import Configuration, load_configuration
-from runner.config.schema import assistants_schema, scenario_schema
 
 __all__ = ["Configuration", "assistants_schema", "load_configuration", "scenario_schema"]

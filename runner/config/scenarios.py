@@ -1,25 +1,28 @@
-"""Scenario files to scenarios."""
+"""Scenario files to scenarios, and which of them a place in a file means."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Any
 from unicodedata import normalize
 
-from runner.config.attachments import Recipient, read_file_item
-from runner.config.document import Document, Mistake, Where
+from runner.config.declared_functions import read_answers
 from runner.config.expectations import read_expectations
-from runner.config.functions import read_answers
+from runner.config.local_files import Recipient, read_file_item
+from runner.config.paths import ScenarioFile
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Address, Assistant
 from runner.domain.files import LocalFile
 from runner.domain.location import Location
-from runner.domain.scenario import Scenario, Turn
+from runner.domain.scenario import Expectation, Scenario, Turn
+from runner.errors import UsageError, on_one_line
 from runner.yaml_text import MapNode
+from runner.yaml_text.scalars import is_visible
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 # Names become parts of file names, on any system.
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
@@ -48,11 +51,11 @@ class ScenarioNames:
 
     def claim(self, name: str, location: Location) -> Location | None:
         """None, and the name is taken; or where it was taken before."""
-        earlier = self._first.setdefault(normalize("NFKC", name).casefold(), location)
+        earlier = self._first.setdefault(_fold(name), location)
         return None if earlier is location else earlier
 
 
-def read_scenarios(document: Document, declared: Declared, names: ScenarioNames) -> Iterator[Scenario]:
+def read_scenarios(document: YamlDocument, declared: Declared, names: ScenarioNames) -> Iterator[Scenario]:
     """The scenarios of a file, those with mistakes left out after reporting them."""
     value = document.value
     if not isinstance(value, dict):
@@ -68,8 +71,44 @@ def read_scenarios(document: Document, declared: Declared, names: ScenarioNames)
             yield from _read_scenario(document, whole, ("scenarios", index), declared, names)
 
 
+def choose_scenarios(file: ScenarioFile, document: YamlDocument, scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """Those of a sound file that were asked for by line or name, in its order. Raises UsageError for others."""
+    if file.is_whole:
+        return list(scenarios)
+    chosen = [_scenario_on(line, document, scenarios) for line in file.lines]
+    chosen += [_scenario_called(name, document, scenarios) for name in file.names]
+    return [scenario for scenario in scenarios if scenario in chosen]
+
+
+def _scenario_on(line: int, document: YamlDocument, scenarios: Sequence[Scenario]) -> Scenario:
+    """What stands between a scenario's first line and the next one's, or the next key's at the top, is its own."""
+    by_line = {scenario.location.line: scenario for scenario in scenarios}
+    root = document.root
+    tops = root.entries if isinstance(root, MapNode) and root.find("scenarios") else ()
+    starts = [start for start in {*by_line, *(key.line for key, _ in tops)} if start <= line]
+    found = by_line.get(max(starts, default=0)) if tops else scenarios[0]
+    if found is None:
+        known = ", ".join(map(str, by_line))
+        raise UsageError(f"{on_one_line(document.file)}:{line} is in no scenario; they begin on lines {known}")
+    return found
+
+
+def _scenario_called(name: str, document: YamlDocument, scenarios: Sequence[Scenario]) -> Scenario:
+    found = next((scenario for scenario in scenarios if _fold(scenario.name) == _fold(name)), None)
+    if found is None:
+        hint = suggest(name, [scenario.name for scenario in scenarios])
+        raise UsageError(
+            f"there is no scenario {quote(name)} in {on_one_line(document.file)}{'; ' if hint else ''}{hint}"
+        )
+    return found
+
+
+def _fold(name: str) -> str:
+    return normalize("NFKC", name).casefold()
+
+
 def _read_scenario(
-    document: Document, body: _Body, where: Where, declared: Declared, names: ScenarioNames
+    document: YamlDocument, body: _Body, where: Where, declared: Declared, names: ScenarioNames
 ) -> Iterator[Scenario]:
     name = _read_name(document, body, where, names)
     address = _read_address(document, body, where, declared)
@@ -91,6 +130,7 @@ def _read_scenario(
             tags=tuple(body.get("tags", ())),
             smoke=body.get("smoke", False),
             timeout_s=_seconds(body.get("timeout")),
+            timeout_location=document.location(_place_of(document, where, "timeout")) if "timeout" in body else None,
             functions=functions,
             location=document.location(where),
         )
@@ -100,13 +140,13 @@ def _seconds(value: object) -> float | None:
     return float(value) if isinstance(value, Decimal) else None
 
 
-def _read_name(document: Document, body: _Body, where: Where, names: ScenarioNames) -> str:
+def _read_name(document: YamlDocument, body: _Body, where: Where, names: ScenarioNames) -> str:
     is_written = "name" in body
     name = str(body["name"]) if is_written else PurePath(document.file).stem
     place: Where = (*where, "name") if is_written else where
     if (where and not is_written) or not document.is_sound((*where, "name")):
         return name
-    unfit = [one for one in name if one in _UNFIT_CHARACTERS or not one.isprintable()]
+    unfit = [one for one in name if one in _UNFIT_CHARACTERS or not is_visible(one)]
     if unfit or name != name.strip(" .") or _RESERVED.fullmatch(name):
         reason = f"it holds {unfit[0]!r}" if unfit else "files can't be called so on every system"
         hint = "choose another" if is_written else "add a `name`"
@@ -119,7 +159,7 @@ def _read_name(document: Document, body: _Body, where: Where, names: ScenarioNam
     return name
 
 
-def _read_address(document: Document, body: _Body, where: Where, declared: Declared) -> str:
+def _read_address(document: YamlDocument, body: _Body, where: Where, declared: Declared) -> str:
     """The address of a scenario's assistant; "" after reporting that there is none."""
     address = body.get("assistant")
     place = _place_of(document, where, "assistant")
@@ -134,7 +174,7 @@ def _read_address(document: Document, body: _Body, where: Where, declared: Decla
     return str(address)
 
 
-def _place_of(document: Document, where: Where, key: str) -> Where:
+def _place_of(document: YamlDocument, where: Where, key: str) -> Where:
     """Where a value that a scenario uses is written: in the scenario itself, or in the file's defaults."""
     _, node = document.find(where)
     is_own = isinstance(node, MapNode) and node.find(key) is not None
@@ -142,30 +182,44 @@ def _place_of(document: Document, where: Where, key: str) -> Where:
 
 
 def _read_turns(
-    document: Document, body: _Body, where: Where, declared: Declared, assistant: Assistant | None
+    document: YamlDocument, body: _Body, where: Where, declared: Declared, assistant: Assistant | None
 ) -> tuple[Turn, ...]:
     bodies = body.get("turns")
-    return tuple(
-        _read_turn(document, one, (*where, "turns", index), declared.root, assistant)
-        for index, one in enumerate(bodies if isinstance(bodies, list) else ())
-        if isinstance(one, dict)
-    )
+    turns: list[Turn] = []
+    files: set[str] | None = None if assistant is None else {file.name for file in assistant.files}
+    for index, one in enumerate(bodies if isinstance(bodies, list) else ()):
+        if isinstance(one, dict):
+            place = (*where, "turns", index)
+            attachments = _read_attachments(document, one, place, declared.root, assistant)
+            # A mistake (a misspelt `attach`, say) may hide the very file that a check is about.
+            is_known = all(document.is_sound((*place, key)) for key in one if key != "expect")
+            files = files | {file.name for file in attachments} if files is not None and is_known else None
+            turns.append(_read_turn(document, one, place, attachments, assistant, files))
+    return tuple(turns)
 
 
-def _read_turn(document: Document, body: _Body, where: Where, root: Path, assistant: Assistant | None) -> Turn:
+def _read_turn(
+    document: YamlDocument,
+    body: _Body,
+    where: Where,
+    attachments: tuple[LocalFile, ...],
+    assistant: Assistant | None,
+    files: Collection[str] | None,
+) -> Turn:
     expect = body.get("expect")
-    place = (*where, "expect")
-    expectations = read_expectations(document, expect, place, assistant) if isinstance(expect, list) else ()
+    expectations: tuple[Expectation, ...] = ()
+    if isinstance(expect, list):
+        expectations = read_expectations(document, expect, (*where, "expect"), assistant=assistant, files=files)
     return Turn(
         ask=str(body.get("ask")),
-        attachments=_read_attachments(document, body, where, root, assistant),
+        attachments=attachments,
         expectations=expectations,
         location=document.location(where),
     )
 
 
 def _read_attachments(
-    document: Document, body: _Body, where: Where, root: Path, assistant: Assistant | None
+    document: YamlDocument, body: _Body, where: Where, root: Path, assistant: Assistant | None
 ) -> tuple[LocalFile, ...]:
     items = body.get("attach")
     if assistant is None or not isinstance(items, list):
@@ -184,7 +238,7 @@ def _read_attachments(
     return tuple(files.values())
 
 
-def _demand_expectations(document: Document, body: _Body, where: Where) -> None:
+def _demand_expectations(document: YamlDocument, body: _Body, where: Where) -> None:
     turns = body.get("turns")
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns) or not turns:
         return

@@ -12,8 +12,6 @@ from typing import NewType
 from runner.domain.files import LocalFile
 from runner.domain.functions import Function
 from runner.domain.location import Location
-from runner.domain.response_format import ResponseFormat
-from runner.domain.tool_options import McpServer, WebSearch
 
 Address = NewType("Address", str)
 """The stable handle of an assistant in its file."""
@@ -31,6 +29,42 @@ class ToolName(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebSearch:
+    """How the web is searched. None and () are "not said": the API's default holds.
+
+    `context_size` is low, medium or high. `user_location` has any of country, region, city and timezone; without any
+    it means "nowhere in particular". `is_live` False keeps to what the API has in its cache.
+    """
+
+    context_size: str | None = None
+    allowed_domains: tuple[str, ...] = ()
+    user_location: Mapping[str, str] | None = None
+    is_live: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpServer:
+    """A server of tools that the API calls by itself. `url`, `authorization` and `headers` may hold secrets.
+
+    `allowed_tools` () are all of the server's. `require_approval` is "always", "never", or tools under these words;
+    None leaves it to the API. `approved_tools` are those whose calls are approved where the API asks; None: all.
+    """
+
+    label: str
+    url: str = field(repr=False)
+    description: str = ""
+    authorization: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    allowed_tools: tuple[str, ...] = ()
+    require_approval: str | Mapping[str, tuple[str, ...]] | None = None
+    approved_tools: frozenset[str] | None = frozenset()
+
+    def approves(self, tool: str) -> bool:
+        """Whether the file has a call of the tool approved that the API asks about."""
+        return self.approved_tools is None or tool in self.approved_tools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """A hosted tool with its options: `max_num_results` (1..50) is file search's alone, the others say whose they are.
 
@@ -42,6 +76,26 @@ class Tool:
     web_search: WebSearch | None = None
     mcp: McpServer | None = None
     location: Location | None = field(default=None, compare=False)
+
+
+class PlainFormat(Enum):
+    """A form without options; the value is the word users write."""
+
+    TEXT = "text"
+    JSON_OBJECT = "json_object"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaFormat:
+    """JSON that fits a schema. `strict` has the API keep the model to it; else the schema is a request."""
+
+    name: str
+    schema: Mapping[str, object]
+    strict: bool = False
+    description: str = ""
+
+
+ResponseFormat = PlainFormat | SchemaFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ _MOST_CAUSES = 3
 
 _UNWANTED = {
     Ending.REFUSED: (Outcome.FAILED, "the model refused to answer"),
-    Ending.DECLINED: (Outcome.FAILED, "declined: offline rules could not answer this"),
+    Ending.DECLINED: (Outcome.ERRORED, "declined: offline rules could not answer this"),
     Ending.EMPTY: (Outcome.ERRORED, "the answer is empty"),
 }
 

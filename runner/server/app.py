@@ -20,11 +20,11 @@ from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, 
 from runner import plugins
 from runner.errors import DISK_TROUBLE
 from runner.server.engine.core.engine import Engine
-from runner.server.engine.runs.sweep import sweep
+from runner.server.engine.runs.transitions import sweep
 from runner.server.engine.state.refusals import Damaged, Refusal
 from runner.server.gate import LOOPBACK_HOSTS, Gate
 from runner.server.inference import Inference
-from runner.server.wire.error_bodies import BadRequest, answer_bad_request, answer_refusal, error_reply
+from runner.server.wire.replies import BadRequest, answer_bad_request, answer_refusal, error_reply
 
 _log = logging.getLogger("runner.server")
 

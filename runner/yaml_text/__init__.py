@@ -10,11 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.errors import Problem
-from runner.yaml_text.nodes import ListNode, MapNode, Node, Parsed, TextNode
-from runner.yaml_text.reading import read_text
-from runner.yaml_text.tree import parse_yaml
+from runner.yaml_text.file_text import read_text
+from runner.yaml_text.tree import ListNode, MapNode, Node, Parsed, Style, TextNode, parse_yaml
 
-__all__ = ["ListNode", "MapNode", "Node", "Parsed", "TextNode", "parse_yaml", "read_text", "read_yaml"]
+__all__ = ["ListNode", "MapNode", "Node", "Parsed", "Style", "TextNode", "parse_yaml", "read_text", "read_yaml"]
 
 
 def read_yaml(path: Path, *, file: str) -> Parsed:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 
-from runner.yaml_text.spans import Style
+from runner.yaml_text.tree import Style
 
 FOLD_WIDTH = 100
 """Characters of a folded line, its indentation not counted; a longer word stays whole."""
@@ -33,22 +33,38 @@ def show_text(text: str, style: Style, *, indent: int, in_flow: bool = False) ->
         return show_quoted(text)
     if not in_flow and ("\n" in text or style in (Style.LITERAL, Style.FOLDED)) and _fits_block(text):
         return _show_block(text, style, " " * indent)
-    if style is Style.SINGLE_QUOTED and text and all(map(_is_visible, text)):
+    if style is Style.SINGLE_QUOTED and text and all(map(is_visible, text)):
         return "'" + text.replace("'", "''") + "'"
     if style is not Style.DOUBLE_QUOTED and _fits_plain(text, in_flow=in_flow):
         return text
     return show_quoted(text)
 
 
+def show_flow(value: object, clean: Callable[[str], str] = str) -> str:
+    """Any value on one line, lists and mappings in flow style; `clean` goes over its texts, but for keys."""
+    match value:
+        case Mapping():
+            pairs = (f"{show_flow(key)}: {show_flow(one, clean)}" for key, one in value.items())
+            return f"{{{', '.join(pairs)}}}"
+        case list():
+            return f"[{', '.join(show_flow(one, clean) for one in value)}]"
+        case str():
+            return show_text(clean(value), Style.PLAIN, indent=0, in_flow=True)
+        case bool() | None:
+            return {True: "true", False: "false", None: "null"}[value]
+        case _:
+            return str(value)
+
+
 def show_quoted(text: str) -> str:
     """A text in double quotes, on one line; what can't be printed, or would hide or turn text, becomes an escape."""
-    shown = "".join(_ESCAPES.get(one) or (one if _is_visible(one) else _escape(one)) for one in text)
+    shown = "".join(_ESCAPES.get(one) or (one if is_visible(one) else _escape(one)) for one in text)
     return f'"{_break_commands(shown)}"'
 
 
 def show_comment(text: str) -> str:
     """A text as one line of comment, its `#` included."""
-    return "# " + _break_commands("".join(one if _is_visible(one) else _escape(one) for one in text))
+    return "# " + _break_commands("".join(one if is_visible(one) else _escape(one) for one in text))
 
 
 def _break_commands(line: str) -> str:
@@ -56,7 +72,7 @@ def _break_commands(line: str) -> str:
     return _CI_COMMAND.sub(lambda found: found[0] if ":" in found[0] else r"#\u0023", line)
 
 
-def _is_visible(character: str) -> bool:
+def is_visible(character: str) -> bool:
     """Joiners are: emoji and some scripts are written with them."""
     return character.isprintable() or character in "\u200c\u200d" or unicodedata.category(character) == "Zs"
 
@@ -76,7 +92,7 @@ def _fits_block(text: str) -> bool:
     body = text.removesuffix("\n")
     if not body or body[0] in " \t\n" or body.endswith("\n"):
         return False
-    return all(_is_visible(one) or one in "\n\t" for one in body)
+    return all(is_visible(one) or one in "\n\t" for one in body)
 
 
 def _show_block(text: str, style: Style, margin: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from runner.config import load_configuration
 from runner.domain.assistant import ToolName
+from runner.execution.player import TURN_DEADLINE_S
 from runner.plugins import plugin_names
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,18 @@ def test_what_is_generated_is_what_make_docs_makes(maker: ModuleType, name: str)
     assert name in maker.MAKERS
     for path, text in maker.make(name).items():
         assert (ROOT / path).read_text("utf-8") == text, "run: make docs"
+
+
+def test_the_examples_of_the_page_on_keys_are_read(tmp_path: Path) -> None:
+    page = (ROOT / "docs/keys.md").read_text("utf-8")
+    project, *scenarios = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "assistants.yaml").write_text(project, encoding="utf-8")
+    for scenario in scenarios:
+        (tmp_path / "one.yaml").write_text(scenario, encoding="utf-8")
+        found = load_configuration(file=None, scenario_paths=["one.yaml"], cwd=tmp_path, environment={})
+        assert found.scenarios
+    assert "each turn may take 300." in page
+    assert TURN_DEADLINE_S == 300
 
 
 @pytest.mark.parametrize("verb", plugin_names("runner.cli"))

@@ -211,6 +211,7 @@ def test_there_is_something_to_play():
     assert (len(CASES), len(STREAMS)) == (61, 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "number"), STREAMS)
 @pytest.mark.parametrize("size", [1, 7, 4096])
 async def test_a_recorded_stream_may_come_in_pieces_of_any_size(tmp_path, file, number, size):

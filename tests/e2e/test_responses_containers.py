@@ -21,7 +21,7 @@ from runner.domain.files import FileUse
 from runner.journal import Journal
 from runner.server.embedded import start_embedded
 from runner.server.engine.core.engine import open_engine
-from runner.server.engine.runs.sweep import sweep
+from runner.server.engine.runs.transitions import sweep
 
 CODE = (Tool(name=ToolName.CODE_INTERPRETER),)
 WRITE = """

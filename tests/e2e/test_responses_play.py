@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,8 +26,9 @@ from runner.domain.functions import Answering
 from runner.domain.report import Report
 from runner.domain.scenario import Scenario, Turn
 from runner.domain.verdict import Outcome
-from runner.execution.interruption import Interruption
-from runner.execution.play import PlayOptions, Surroundings, play
+from runner.execution.play import PlayOptions, play
+from runner.execution.player import Surroundings
+from runner.execution.scheduler import Interruption
 from runner.journal import Journal
 from runner.sync import (
     RemoteState,
@@ -96,15 +97,24 @@ def guide(*files: LocalFile, tools: tuple[Tool, ...] = ()) -> Assistant:
     )
 
 
-async def play_one(assistant: Assistant, backend: Backend, journal: Journal, *turns: tuple[LocalFile, ...]) -> Report:
+async def play_one(
+    assistant: Assistant,
+    backend: Backend,
+    journal: Journal,
+    *turns: tuple[LocalFile, ...],
+    clock: Callable[[], float] = time.monotonic,
+    timeout_s: float | None = None,
+) -> Report:
     asked = tuple(Turn(ask="How much?", attachments=files, location=HERE) for files in turns)
-    scenario = Scenario(name="one", assistant=assistant.address, turns=asked, smoke=True, location=HERE)
+    scenario = Scenario(
+        name="one", assistant=assistant.address, turns=asked, smoke=True, timeout_s=timeout_s, location=HERE
+    )
     project = Project(namespace=NAMESPACE, assistants=(assistant,), targets={}, default_target="x")
     around = Surroundings(
         backend=backend,
         journal=journal,
         emit=lambda _event: None,
-        clock=time.monotonic,
+        clock=clock,
         interruption=Interruption(),
     )
     options = PlayOptions(play_id="p1", target="x", api="responses", inference=None)
@@ -128,6 +138,30 @@ async def play_and_count(tmp_path: Path, assistant: Assistant, *turns: tuple[Loc
 
 async def test_a_scenario_of_one_turn_takes_one_request(tmp_path):
     assert await play_and_count(tmp_path, guide(tools=wire.TOOLS), ()) == ["POST /responses"]
+
+
+@pytest.mark.parametrize(
+    ("slow", "reason", "answers"),
+    [
+        ("POST /responses", "the answer came too late; `timeout: 5` is for the whole scenario", 1),
+        ("POST /files", "the time was up before the question was asked; `timeout: 5` is for the whole scenario", 0),
+    ],
+)
+async def test_what_comes_after_the_scenario_s_time_does_not_count(tmp_path, slow, reason, answers):
+    now = [0.0]
+
+    class Slow(Service):
+        def __call__(self, seen: Seen) -> list:
+            now[0] += 6.0 * (str(seen) == slow)
+            return super().__call__(seen)
+
+    receipt = attachment(tmp_path, "receipt.pdf", FileUse.INPUT)
+    async with wire.talking(tmp_path, Slow()) as (backend, server, journal):
+        report = await play_one(guide(), backend, journal, (receipt,), (), clock=lambda: now[0], timeout_s=5)
+        assert (report.leftovers, journal.live) == ((), ())
+    ((turn,),) = [result.turns for result in report.results]
+    assert (turn.outcome, turn.reason) == (Outcome.ERRORED, reason)
+    assert server.calls.count("POST /responses") == answers
 
 
 async def test_an_input_file_takes_one_more(tmp_path):

@@ -100,9 +100,9 @@ async def test_a_replayed_thread_sends_all_of_it_and_leaves_nothing(talk):
         assert server.seen[1].json == {
             "model": "gpt-6-luna",
             "input": [
-                {"role": "user", "content": "One?"},
-                {"role": "assistant", "content": "Answer 1."},
-                {"role": "user", "content": "Two?"},
+                {"type": "message", "role": "user", "content": "One?"},
+                {"type": "message", "role": "assistant", "content": "Answer 1."},
+                {"type": "message", "role": "user", "content": "Two?"},
             ],
             "store": False,
             "stream": True,

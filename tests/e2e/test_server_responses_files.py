@@ -15,7 +15,7 @@ from acting_brains import Actor, serve_in_sight
 from openai import AsyncOpenAI
 from wire_server import CLOSE, wire_server
 
-from runner.server.engine.documents import input_files
+from runner.server.engine.documents import files as input_files
 from runner.server.inference import Answer, GivenFile, Scene, openai_compatible
 from runner.server.inference.offline import MAX_GIVEN_CHARACTERS
 from runner.server.inference.offline import create as create_offline

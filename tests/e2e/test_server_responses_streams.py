@@ -13,7 +13,7 @@ from embedded_brains import Coder, Searcher
 from openai import AsyncOpenAI
 
 from runner.server.engine.state.expiry import Lifetimes
-from runner.server.engine.state.response_records import ToldRecord, told_id
+from runner.server.engine.state.records import ToldRecord, told_id
 from runner.server.inference import Answer, Fail, FunctionRequest, Inference, Refuse, ToolRequest, UseTools
 
 MODEL = "any-model"
@@ -78,7 +78,7 @@ async def test_who_leaves_a_stream_cancels_nothing_and_comes_back_to_the_rest(tm
         stream = await client.responses.create(model=MODEL, input="Hello", background=True, stream=True)
         seen = [await anext(aiter(stream)) for _ in range(3)]
         await stream.close()
-        run_ids = engine.feed._listeners
+        run_ids = tuple(engine.feed._listeners)
         response_id = seen[0].response.id
         speaker.go_on.set()
         rest = await retrieve(client, response_id, starting_after=seen[-1].sequence_number)
@@ -191,7 +191,7 @@ async def test_a_response_that_is_deleted_under_its_reader_ends_the_stream(tmp_p
         await asyncio.sleep(0.1)
         await client.responses.delete(made.id)
         last = (await reading)[-1]
-        listened_to = engine.feed._listeners
+        listened_to = tuple(engine.feed._listeners)
 
     assert (last["type"], last["response"]["status"]) == ("response.failed", "cancelled")
     assert listened_to == ()

@@ -59,7 +59,17 @@ def test_of_thousands_of_mistakes_the_first_two_hundred_are_shown_and_all_counte
     ("arguments", "code", "message"),
     [
         (["scenarios/*.yml"], 5, "no scenario file matches 'scenarios/*.yml'"),
-        (["scenarios/bil.yaml"], 2, "there is no file or folder 'scenarios/bil.yaml'; did you mean 'bill.yaml'?"),
+        (
+            ["scenarios/bil.yaml"],
+            2,
+            "there is no file or folder 'scenarios/bil.yaml'; did you mean 'scenarios/bill.yaml'?",
+        ),
+        ([""], 2, "One of the arguments is empty; is a variable unset?"),
+        (["-t", ""], 2, "One of the arguments is empty; is a variable unset?"),
+        (["--target="], 2, "--target= has no value; is a variable unset?"),
+        ([" "], 2, "one of the paths is empty; is a variable unset?"),
+        (["scenarios/several.yaml::fist"], 2, "there is no scenario 'fist' in scenarios/several.yaml"),
+        (["scenarios/several.yaml:1"], 2, "scenarios/several.yaml:1 is in no scenario"),
         (["-f", "elsewhere.yaml"], 2, "there is no file 'elsewhere.yaml'"),
     ],
 )
@@ -124,3 +134,33 @@ def test_a_target_is_looked_at_when_it_is_named_and_no_key_is_needed(tmp_path):
     embedded = run("validate", "--target", "embedded", cwd=tmp_path)
     assert embedded.code == 2
     assert embedded.err.startswith("assistants.yaml:5:29: assistants.guide.tools[0]: target 'embedded'"), embedded.err
+
+
+def test_a_place_is_validated_as_it_was_shown(project):
+    assert "1 scenario, " in run("validate", "scenarios/bill.yaml:3:1:", cwd=project).out
+
+
+def test_a_line_break_in_a_files_name_splits_no_message(project):
+    (project / "scenarios" / "a\nb.yaml").write_text("name: odd\nturns: []\nassistant: clerk\n")
+    result = run("validate", cwd=project)
+    assert result.code == 2
+    assert result.err.splitlines() == [
+        "scenarios/a\\nb.yaml:2:8: turns: is empty",
+        "runner: 1 mistake found; nothing was sent",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--repeat=3", "a scenario is played once"),
+        ("--junit=out.xml", "`--report KIND=FILE`"),
+        ("-j", "`-n N`"),
+        ("--lf", "`FILE:LINE`"),
+        ("--quit", "--quiet"),
+    ],
+)
+def test_an_option_of_another_tool_leads_to_ours(project, option, words):
+    result = run("play", option, cwd=project)
+    assert result.code == 2
+    assert words in result.err

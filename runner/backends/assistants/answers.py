@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from runner.backends._failures import explain_overflow
 from runner.backends.assistants.wire import Annotation, WireCall, WireMessage, WireRun, WireStep
 from runner.domain.conversation import Citation, FileId, FunctionAnswer, Run, RunId, RunStatus, Step
 
@@ -35,7 +36,7 @@ def build_run(
     calls = tuple(_step_of(call, answers) for step in in_order for call in step.calls)
     text, raw_text, citations = _join(said, calls)
     declined = next((message for message in said if message.declined), None)
-    refusals = [refusal for message in said for refusal in message.refusals]
+    refusals = PART_BREAK.join(refusal for message in said if not message.declined for refusal in message.refusals)
     return Run(
         id=RunId(run.id),
         thread_id=run.thread_id,
@@ -46,8 +47,8 @@ def build_run(
         steps=calls,
         usage=run.usage,
         model=run.model,
-        declined=_join([declined], calls)[0] if declined else None,
-        refusal=PART_BREAK.join(refusals) if refusals else None,
+        declined=(_join([declined], calls)[0] or PART_BREAK.join(declined.refusals)) if declined else None,
+        refusal=refusals or None,
         error=_error_of(run),
         error_code=run.error_code or run.incomplete_reason,
         duration_s=duration_s,
@@ -74,7 +75,7 @@ def _error_of(run: WireRun) -> str | None:
         "cancelled": "the run was cancelled, not by us",
         "expired": "the run took longer than the server allows, and expired",
     }
-    return run.error or defaults.get(run.status)
+    return explain_overflow(run.error_code, run.error) or defaults.get(run.status)
 
 
 def _join(answers: Sequence[WireMessage], calls: Sequence[Step]) -> tuple[str, str, tuple[Citation, ...]]:

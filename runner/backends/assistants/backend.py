@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner.backends import Deployment, Files, Question, RemoteAssistant
-from runner.backends._files import RemoteFiles
+from runner.backends._files import RemoteFiles, Stores
 from runner.backends._json_fields import Json, identifier, optional_text, text
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
 from runner.backends._waiting import Deadline, Rhythm
@@ -42,7 +42,7 @@ from runner.domain.conversation import (
     ThreadId,
 )
 from runner.domain.plan import Kind
-from runner.errors import RemoteError, UnclearOutcome
+from runner.errors import ModelMissing, RemoteError, UnclearOutcome
 
 STEP_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 MAX_ROUNDS = 16
@@ -56,12 +56,14 @@ class AssistantsBackend:
     """Implements `Backend`."""
 
     def __init__(self, api: Api, capabilities: Capabilities) -> None:
-        self.files: Files = RemoteFiles(api)
+        # Where stores are missing, only assistants that search feel it: listing none is the truth.
+        self.files: Files = RemoteFiles(api, Stores.PERHAPS)
         self.capabilities = capabilities
         self._api = api
         self._pace = api.pace
         self._follower = Follower(api)
         self._thread_stores: dict[ThreadId, StoreId | None] = {}
+        self._takes_all_at_once = True
 
     async def list_assistants(self) -> tuple[RemoteAssistant, ...]:
         request = Request(doing="listing the assistants", path="/assistants", query={"order": "asc"})
@@ -127,9 +129,31 @@ class AssistantsBackend:
             budget_s=budget_s,
         )
         creation = Creation(kind=Kind.THREAD, label=address, tags=question.tags, id_field="thread_id")
-        reply = await self._api.create(request, creation, read_run)
-        self._thread_stores[reply.value.thread_id] = question.store_id
-        return reply
+        if self._takes_all_at_once:
+            try:
+                reply = await self._api.create(request, creation, read_run)
+            except RemoteError as error:
+                if not _lacks_path(error):
+                    raise
+            else:
+                self._thread_stores[reply.value.thread_id] = question.store_id
+                return reply
+        return await self._start_in_steps(question, budget_s)
+
+    async def _start_in_steps(self, question: Question, budget_s: float) -> Reply[WireRun]:
+        """Thread, message and run one by one, for servers that have no request for all of them."""
+        address = question.deployment.assistant.address
+        request = Request(
+            doing=f"creating a thread for '{address}'",
+            path="/threads",
+            body={"metadata": dict(question.tags), **thread_resources(question.store_id)},
+            budget_s=budget_s,
+        )
+        creation = Creation(kind=Kind.THREAD, label=address, tags=question.tags)
+        thread_id = ThreadId((await self._api.create(request, creation, identifier)).value)
+        self._thread_stores[thread_id] = question.store_id
+        self._takes_all_at_once = False
+        return await self._continue(question, thread_id, budget_s)
 
     async def _continue(self, question: Question, thread_id: ThreadId, budget_s: float) -> Reply[WireRun]:
         doing = f"asking '{question.deployment.assistant.address}' in the thread {thread_id}"
@@ -138,11 +162,14 @@ class AssistantsBackend:
             request = Request(doing=doing, path=path, body=thread_resources(question.store_id), budget_s=budget_s)
             await self._api.post(request, identifier)
             self._thread_stores[thread_id] = question.store_id
-        body = {
-            "assistant_id": _id_of(question.deployment),
-            "additional_messages": [message_body(question)],
-            **run_settings(question.deployment.assistant),
-        }
+        body = {"assistant_id": _id_of(question.deployment), **run_settings(question.deployment.assistant)}
+        message = message_body(question)
+        if self._takes_all_at_once:
+            body["additional_messages"] = [message]
+        else:
+            # Those servers leave out the messages that come with a run, without a word.
+            path = join_path("threads", thread_id, "messages")
+            await self._api.post(Request(doing=doing, path=path, body=message, budget_s=budget_s), identifier)
         path = join_path("threads", thread_id, "runs")
         return await self._api.post(Request(doing=doing, path=path, body=body, budget_s=budget_s), read_run)
 
@@ -167,6 +194,11 @@ class AssistantsBackend:
             query={"order": "asc", "include": [STEP_CONTENT]},
         )
         return await asyncio.gather(self._api.list_all(messages, read_message), self._api.list_all(steps, read_step))
+
+
+def _lacks_path(error: RemoteError) -> bool:
+    """Whether a server has no `/threads/runs`, or takes `runs` for a thread's id; a missing assistant is named."""
+    return error.status in (404, 405) and not isinstance(error, ModelMissing) and "assistant" not in str(error).lower()
 
 
 def _id_of(deployment: Deployment) -> AssistantId:

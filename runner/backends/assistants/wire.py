@@ -10,6 +10,7 @@ from runner.backends._json_fields import (
     Json,
     identifier,
     integer,
+    moment,
     number,
     optional_integer,
     optional_text,
@@ -19,7 +20,7 @@ from runner.backends._json_fields import (
     text_map,
     texts,
 )
-from runner.domain.assistant import Assistant, ToolName
+from runner.domain.assistant import Assistant, ResponseFormat, SchemaFormat, ToolName
 from runner.domain.conversation import (
     AssistantId,
     FileId,
@@ -33,7 +34,6 @@ from runner.domain.conversation import (
 )
 from runner.domain.files import FileUse
 from runner.domain.functions import Function
-from runner.domain.response_format import ResponseFormat, SchemaFormat
 
 TAG_PREFIX = "runner."
 DECLINED_TAG = "runner.declined"
@@ -180,7 +180,7 @@ def read_assistant(body: Json) -> RemoteAssistant:
     metadata = text_map(body, "metadata")
     return RemoteAssistant(
         id=AssistantId(identifier(body)),
-        created_at=integer(body, "created_at"),
+        created_at=moment(body),
         name=optional_text(body, "name") or "",
         fields={
             "name": optional_text(body, "name") or "",
@@ -219,7 +219,7 @@ def read_message(body: Json) -> WireMessage:
     content = parts(body, "content")
     return WireMessage(
         id=identifier(body),
-        created_at=integer(body, "created_at"),
+        created_at=moment(body),
         run_id=optional_text(body, "run_id"),
         is_answer=text(body, "role") == "assistant",
         declined=text_map(body, "metadata").get(DECLINED_TAG) == "true",
@@ -234,7 +234,7 @@ def read_step(body: Json) -> WireStep:
     details = part(body, "step_details")
     calls = parts(details, "tool_calls")
     return WireStep(
-        created_at=integer(body, "created_at"),
+        created_at=moment(body),
         is_open=status == "in_progress",
         calls=tuple(
             WireCall(

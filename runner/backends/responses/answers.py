@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from runner.backends._failures import explain_overflow
 from runner.backends.responses.bodies import DENIAL
 from runner.backends.responses.wire import MCP, ApprovalRequest, Produced, WireMessage, WireResponse, add_usage
 from runner.domain.assistant import ToolName
@@ -46,7 +47,7 @@ def build_run(
     last = rounds[-1].response
     messages = [message for one in rounds for message in one.response.messages if not message.is_commentary]
     text, citations = _join(messages)
-    refusals = [refusal for message in messages for refusal in message.refusals]
+    refusals = PART_BREAK.join(refusal for message in messages for refusal in message.refusals)
     return Run(
         id=RunId(last.id),
         thread_id=thread_id,
@@ -58,8 +59,8 @@ def build_run(
         files=files,
         usage=_sum_usage(rounds),
         model=last.model,
-        declined=text if last.declined else None,
-        refusal=PART_BREAK.join(refusals) if refusals else None,
+        declined=(text or refusals) if last.declined else None,
+        refusal=None if last.declined else refusals or None,
         error=_error_of(last),
         error_code=last.error_code or last.incomplete_reason,
         duration_s=duration_s,
@@ -110,7 +111,7 @@ def _error_of(response: WireResponse) -> str | None:
         "incomplete": f"the answer is incomplete: {reason}",
         "cancelled": "the run was cancelled, not by us",
     }
-    return response.error or defaults.get(response.status)
+    return explain_overflow(response.error_code, response.error) or defaults.get(response.status)
 
 
 def _join(messages: Sequence[WireMessage]) -> tuple[str, tuple[Citation, ...]]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import count
 
 from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
-from runner.backends._files import RemoteFiles
+from runner.backends._files import RemoteFiles, Stores
 from runner.backends._json_fields import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
 from runner.backends.responses.answers import build_run, produced_in
@@ -29,11 +29,11 @@ class ResponsesBackend:
     """Implements `Backend`."""
 
     def __init__(self, api: Api, endpoint: Endpoint, capabilities: Capabilities) -> None:
-        self._remote_files = RemoteFiles(api)
+        self._replays = endpoint.history is History.REPLAY
+        self._remote_files = RemoteFiles(api, Stores.NEVER if self._replays else Stores.ALWAYS)
         self.files: Files = self._remote_files
         self.capabilities = capabilities
         self._api = api
-        self._replays = endpoint.history is History.REPLAY
         self._in_background = endpoint.background and not self._replays
         self._threads: dict[ThreadId, Thread] = {}
         self._numbers = count(1)

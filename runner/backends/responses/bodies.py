@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.backends import Question
-from runner.domain.assistant import Assistant, Tool, ToolName
+from runner.domain.assistant import Assistant, McpServer, ResponseFormat, SchemaFormat, Tool, ToolName, WebSearch
 from runner.domain.conversation import FileId, FunctionAnswer, FunctionCall, StoreId
 from runner.domain.files import IMAGE_TYPES, FileUse, file_type
 from runner.domain.functions import Function
-from runner.domain.response_format import ResponseFormat, SchemaFormat
-from runner.domain.tool_options import McpServer, WebSearch
 
 DENIAL = "nothing in the assistant's definition approves it"
 # Without these, the items of hosted tools come without what the tools found.
@@ -66,6 +64,11 @@ def question_item(question: Question, names: Mapping[FileId, str]) -> Body:
 def answer_item(text: str) -> Body:
     """An earlier answer, for servers that remember nothing."""
     return {"role": "assistant", "content": text}
+
+
+def replayed_item(item: Body) -> Body:
+    """An item for the same: llama.cpp can't tell what an answer is that doesn't say its type."""
+    return {"type": "message", **item} if "role" in item else item
 
 
 def call_item(call: FunctionCall) -> Body:

@@ -21,6 +21,7 @@ from runner.backends.responses.bodies import (
     includes_of,
     output_item,
     question_item,
+    replayed_item,
 )
 from runner.backends.responses.stream import ResponseListener
 from runner.backends.responses.wire import (
@@ -71,7 +72,7 @@ class Thread:
     def context_body(self, items: Sequence[Body]) -> Body:
         """The input of the next request, and where it belongs."""
         if self.remembers_itself:
-            return {"input": [*self.history, *items], "store": False}
+            return {"input": [*map(replayed_item, (*self.history, *items))], "store": False}
         body: Body = {"input": list(items), "store": True}
         if self.conversation_id is not None:
             return {**body, "conversation": self.conversation_id}

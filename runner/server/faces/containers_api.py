@@ -22,7 +22,7 @@ from runner.server.engine.containers.containers import (
 from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.state.file_records import ContainerFileRecord, ContainerRecord
 from runner.server.sandboxes import FILES_FOLDER
-from runner.server.wire.fields import Fields, read_body, read_page, read_query
+from runner.server.wire.fields import LIMITS, Fields, read_body, read_limits, read_page, read_query
 from runner.server.wire.forms import Content, read_content_or
 from runner.server.wire.replies import (
     ANY_TYPE,
@@ -33,7 +33,6 @@ from runner.server.wire.replies import (
     reply_content,
     unix_seconds,
 )
-from runner.server.wire.shared_fields import LIMITS, read_limits
 
 MAX_FILES = 50
 MAX_NAME = 256

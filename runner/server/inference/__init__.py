@@ -206,10 +206,10 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turnout:
-    """A move and what it cost."""
+    """A move and what it cost; `spent` is None where no model was asked."""
 
     move: Move
-    spent: Spent = field(default_factory=Spent)
+    spent: Spent | None = field(default_factory=Spent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

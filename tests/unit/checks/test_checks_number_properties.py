@@ -195,12 +195,14 @@ HOSTILE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_no_text_makes_the_reading_hang(unit: str) -> None:
     with at_most_cpu_s(10):
         find_numbers(unit * (32_000 // len(unit)))
 
 
+@pytest.mark.slow
 def test_a_megabyte_without_end_is_read_in_seconds() -> None:
     for text in ("1" * 1_000_000, "1," * 500_000, "a-" * 500_000, "not " * 250_000, "[1:1†" * 200_000):
         find_numbers(text)

@@ -201,6 +201,7 @@ class TestMatches:
         with pytest.raises(ValueError, match=r"too much|too large"):
             matches.Check(pattern=pattern)
 
+    @pytest.mark.slow
     def test_a_pattern_without_end_breaks_the_check(self) -> None:
         check = matches.Check(pattern="(a+)+$")
 
@@ -230,6 +231,7 @@ class TestShorten:
         assert shorten("a" * 500 + "needle" + "b" * 500, around=500).count("needle") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "wanted"), [("a" * 1_000_000, "aa"), ("ab" * 500_000, "ba"), ("a " * 500_000, "a a b")]
 )

@@ -38,6 +38,7 @@ def with_odd(value: object, where: tuple[str | int, ...], odd: object) -> object
     return changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["assistants.yaml", "scenarios/bill.yaml", "scenarios/several.yaml"])
 def test_an_odd_value_anywhere_never_breaks_the_reading(name, tmp_path):
     root = tmp_path / "project"

@@ -12,8 +12,7 @@ import pytest
 from wire_server import CLOSE, RESET, reply, wire_server
 
 from runner.functions import FunctionFailed
-from runner.functions._hosts import find_routes, is_named
-from runner.functions.http import Answerer
+from runner.functions.http import Answerer, find_routes, is_named
 
 
 async def failure(answerer: Answerer, **arguments) -> str:

@@ -77,6 +77,7 @@ PATTERNS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_the_time_grows_with_the_length_and_no_faster(tmp_path: Path, pattern: str) -> None:
     source = "text " + pattern * (300_000 // len(pattern))

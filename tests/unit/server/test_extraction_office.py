@@ -240,6 +240,7 @@ def points_out_of_itself(path: Path) -> None:
     rewrite(word(path), "_rels/.rels", lambda xml: xml.replace("word/document.xml", "../../../../etc/passwd"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
@@ -282,6 +283,7 @@ def test_a_document_that_would_take_too_long_is_given_up_at_the_time_limit(tmp_p
         docx_kind.extract(path, timeout_s=0.5)
 
 
+@pytest.mark.slow
 def test_any_byte_of_a_document_may_be_wrong_without_harm(tmp_path: Path) -> None:
     path = word(tmp_path / "file.docx", *["Burger 23.75"] * 20)
     good = path.read_bytes()

@@ -92,6 +92,7 @@ def test_the_second_reader_takes_over_where_the_first_fails(tmp_path: Path, monk
     assert lines_of(path)[1:] == PRINTED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "reason"),
     [

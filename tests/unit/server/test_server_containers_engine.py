@@ -28,8 +28,8 @@ from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.documents.files import delete_file
 from runner.server.engine.responses.items import NewItem
 from runner.server.engine.responses.responses import ResponseOrder, start_response
-from runner.server.engine.runs.sweep import sweep
 from runner.server.engine.runs.threads import NewMessage
+from runner.server.engine.runs.transitions import sweep
 from runner.server.engine.state.blobs import Arrival
 from runner.server.engine.state.expiry import Lifetimes
 from runner.server.engine.state.file_records import ContainerFileRecord, ContainerRecord

@@ -13,13 +13,18 @@ from engine_kit import Brain, Clock, ask, ended, engine_at, keep, listening, mak
 from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.core.feed import Event, MessageGrew, MessageWritten, RunChanged, StepChanged
 from runner.server.engine.documents.files import delete_file
-from runner.server.engine.documents.resources import ResourceOrder
-from runner.server.engine.documents.vector_stores import NewStore, NewStoredFile, attach, create_store, detach
+from runner.server.engine.documents.vector_stores import (
+    NewStore,
+    NewStoredFile,
+    ResourceOrder,
+    attach,
+    create_store,
+    detach,
+)
 from runner.server.engine.runs.loop import MAX_MOVES
 from runner.server.engine.runs.runs import RunOrder, cancel_run, start_run, start_run_in_new_thread
-from runner.server.engine.runs.sweep import sweep
 from runner.server.engine.runs.threads import NewThread, add_message, create_thread, delete_thread
-from runner.server.engine.runs.transitions import LEGAL, move_run
+from runner.server.engine.runs.transitions import LEGAL, move_run, sweep
 from runner.server.engine.state.expiry import Lifetimes
 from runner.server.engine.state.file_records import (
     FileRecord,

@@ -13,7 +13,6 @@ import pytest
 
 from runner.errors import WriteFailed
 from runner.server.engine.state.blobs import Blobs
-from runner.server.engine.state.database import open_database
 from runner.server.engine.state.file_filters import AttributeIs, Combined, Comparison
 from runner.server.engine.state.records import (
     Attachment,
@@ -31,7 +30,7 @@ from runner.server.engine.state.records import (
     ToolSetting,
 )
 from runner.server.engine.state.refusals import Refusal
-from runner.server.engine.state.store import PageRequest, Store, decode, encode
+from runner.server.engine.state.store import PageRequest, Store, decode, encode, open_database
 from runner.server.inference import Passage, Role, SourceMark
 
 

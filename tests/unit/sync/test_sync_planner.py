@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from sync_memory import HERE, NAMESPACE, MemoryBackend, MemoryServer, make_assistant, make_file, sync
 
 from runner.backends import RemoteAssistant, managed_fields
-from runner.domain.assistant import Address, Assistant, Namespace, Tool, ToolName
+from runner.domain.assistant import Address, Assistant, Namespace, PlainFormat, SchemaFormat, Tool, ToolName
 from runner.domain.conversation import AssistantId
 from runner.domain.files import FileUse
 from runner.domain.plan import Action
-from runner.domain.response_format import PlainFormat, SchemaFormat
 from runner.journal import Journal
 from runner.sync import RemoteState, plan_sync
 from runner.sync.comparing import compare
@@ -169,6 +168,7 @@ file_contents = st.dictionaries(
 declarations = st.lists(st.tuples(assistants, file_contents), max_size=3, unique_by=lambda pair: pair[0].address)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(states=st.lists(declarations, min_size=1, max_size=4))
 def test_after_any_sequence_of_edits_a_plan_that_was_applied_is_empty(

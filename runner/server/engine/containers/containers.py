@@ -9,7 +9,7 @@ from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.documents.files import discard_content
 from runner.server.engine.state.blobs import Arrival
 from runner.server.engine.state.file_records import ContainerFileRecord, ContainerRecord, FileRecord
-from runner.server.engine.state.ids import IdKind
+from runner.server.engine.state.records import IdKind
 from runner.server.engine.state.refusals import Refusal
 from runner.server.sandboxes import safe_name
 

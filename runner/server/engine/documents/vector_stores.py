@@ -1,12 +1,17 @@
-"""Vector stores, and which files are in them."""
+"""Vector stores: which files are in them, indexing these, and what an assistant, thread or run lets its tools read."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 
+from runner.domain.files import FILE_SEARCH_TYPES, file_type
 from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.documents.ingest import refuse_types, start_indexing, tell_settled
+from runner.server.engine.core.feed import FileSettled
+from runner.server.engine.search.vectors import embed_texts
 from runner.server.engine.state.file_records import (
     BatchRecord,
     Chunking,
@@ -16,9 +21,114 @@ from runner.server.engine.state.file_records import (
     StoreRecord,
     stored_file_id,
 )
-from runner.server.engine.state.ids import IdKind
-from runner.server.engine.state.refusals import Conflict
+from runner.server.engine.state.records import Failure, IdKind, Resources
+from runner.server.engine.state.refusals import Conflict, Refusal
 from runner.server.engine.state.store import Tally
+from runner.server.extraction import Unreadable, extract_text, split_into_chunks
+from runner.server.inference import Vector
+
+_TAKEN_TYPES = "https://platform.openai.com/docs/assistants/tools/file-search/supported-files"
+_STOPPED = Failure(code="server_error", message="The server stopped before the file was indexed.")
+
+
+def start_indexing(engine: Engine, stored_id: str) -> None:
+    """Index a file in the background, which holds a lease already."""
+    engine.workers.start(stored_id, _index(engine, stored_id), on_break=partial(abandon_indexing, engine, stored_id))
+
+
+def abandon_indexing(engine: Engine, stored_id: str) -> None:
+    """Settle a file whose indexing stopped."""
+    _fail(engine, stored_id, _STOPPED)
+
+
+def _fail(engine: Engine, stored_id: str, failure: Failure) -> None:
+    """Nothing half-indexed is left to be found."""
+    stored = _finish(engine, stored_id, IndexState.FAILED, failure=failure)
+    if stored is not None:
+        engine.index.remove(stored.store_id, stored.file_id)
+
+
+def refuse_types(files: Iterable[FileRecord]) -> None:
+    """Raises Refusal, in OpenAI's words, if file search takes not all of them."""
+    types = dict.fromkeys(file_type(file.filename) for file in files)
+    refused = [f".{one}" if one else "none" for one in types if one not in FILE_SEARCH_TYPES]
+    if refused:
+        raise Refusal(
+            f"Files with extensions [{', '.join(refused)}] are not supported for retrieval. See {_TAKEN_TYPES}",
+            param="file_ids",
+            code="unsupported_file",
+        )
+
+
+async def _index(engine: Engine, stored_id: str) -> None:
+    async with engine.indexing:
+        stored = engine.store.find(StoredFileRecord, stored_id)
+        file = None if stored is None else engine.store.find(FileRecord, stored.file_id)
+        if stored is None or file is None:
+            return
+        if file_type(file.filename) not in FILE_SEARCH_TYPES:
+            _fail(engine, stored_id, Failure(code="unsupported_file", message="The file type is not supported."))
+            return
+        path = engine.blobs.path(file.sha256)
+        try:
+            chunks = await asyncio.to_thread(_read_chunks, path, file.filename, stored.chunking)
+        except Unreadable as reason:
+            _fail(engine, stored_id, Failure(code="invalid_file", message=str(reason)))
+            return
+        except OSError as error:
+            message = f"The server can't read the file's content: {error.strerror or error}."
+            _fail(engine, stored_id, Failure(code="server_error", message=message))
+            return
+        vectors = await embed_texts(engine.inference, chunks)
+        await _put(engine, stored, file.filename, chunks, vectors)
+
+
+def _read_chunks(path: Path, filename: str, chunking: Chunking) -> tuple[str, ...]:
+    with path.open("rb"):  # that it is there is the server's affair, that it can be read the file's
+        text = extract_text(path, filename)
+    return split_into_chunks(text, max_tokens=chunking.max_tokens, overlap_tokens=chunking.overlap_tokens)
+
+
+async def _put(
+    engine: Engine,
+    stored: StoredFileRecord,
+    filename: str,
+    chunks: tuple[str, ...],
+    vectors: tuple[Vector, ...] | None,
+) -> None:
+    """Write the chunks. A cancellation waits for the thread that writes, to leave nothing behind."""
+    writing = asyncio.ensure_future(
+        asyncio.to_thread(engine.index.put, stored.store_id, stored.file_id, filename, chunks, vectors)
+    )
+    try:
+        await asyncio.shield(writing)
+        usage_bytes = sum(len(chunk.encode()) for chunk in chunks)
+        _finish(engine, stored.id, IndexState.COMPLETED, usage_bytes=usage_bytes)
+    finally:
+        await writing
+        current = engine.store.find(StoredFileRecord, stored.id)
+        if current is None or current.state in {IndexState.CANCELLED, IndexState.FAILED}:
+            engine.index.remove(stored.store_id, stored.file_id)
+
+
+def _finish(
+    engine: Engine, stored_id: str, state: IndexState, *, usage_bytes: int = 0, failure: Failure | None = None
+) -> StoredFileRecord | None:
+    """Write how it ended; None if the file is gone, or its indexing was over before."""
+    with engine.store.transaction():
+        stored = engine.store.find(StoredFileRecord, stored_id)
+        if stored is None or stored.state is not IndexState.IN_PROGRESS:
+            return None
+        stored = replace(stored, state=state, usage_bytes=usage_bytes, failure=failure)
+        engine.store.replace(stored)
+        engine.store.release(stored_id)
+    tell_settled(engine, stored)
+    return stored
+
+
+def tell_settled(engine: Engine, stored: StoredFileRecord) -> None:
+    """Runs wait for the documents that they search."""
+    engine.feed.tell(stored.store_id, FileSettled(file_id=stored.file_id))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,3 +297,39 @@ def touch_stores(engine: Engine, store_ids: Iterable[str]) -> None:
             store = engine.store.find(StoreRecord, store_id)
             if store is not None and not store.is_expired:
                 engine.store.replace(replace(store, last_active_at=engine.now()))
+
+
+MAX_CODE_FILES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceOrder:
+    """What was asked for; None is "not said". `new_store` is made on the way, instead of `store_ids`."""
+
+    code_file_ids: tuple[str, ...] | None = None
+    store_ids: tuple[str, ...] | None = None
+    new_store: NewStore | None = None
+
+
+def settle_resources(engine: Engine, order: ResourceOrder, base: Resources) -> Resources:
+    """`base` with what was asked for. Raises Missing for an unknown file or store."""
+    for file_id in order.code_file_ids or ():
+        need(engine, FileRecord, file_id)
+    for store_id in order.store_ids or ():
+        need(engine, StoreRecord, store_id)
+    resources = base
+    if order.code_file_ids is not None:
+        resources = replace(resources, code_file_ids=order.code_file_ids)
+    if order.new_store is not None:
+        return replace(resources, store_ids=(create_store(engine, order.new_store).id,))
+    if order.store_ids is not None:
+        resources = replace(resources, store_ids=order.store_ids)
+    return resources
+
+
+def add_code_files(resources: Resources, file_ids: tuple[str, ...]) -> Resources:
+    """With more files for the code interpreter. Raises Refusal beyond 20."""
+    merged = tuple(dict.fromkeys((*(resources.code_file_ids or ()), *file_ids)))
+    if len(merged) > MAX_CODE_FILES:
+        raise Refusal(f"The code interpreter takes at most {MAX_CODE_FILES} files in a thread.", param="attachments")
+    return replace(resources, code_file_ids=merged)

@@ -7,10 +7,15 @@ from dataclasses import dataclass, replace
 
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.runs.threads import NewMessage, append_message
-from runner.server.engine.state.ids import IdKind
-from runner.server.engine.state.records import FunctionCall, MessageRecord
+from runner.server.engine.state.records import (
+    FunctionCall,
+    IdKind,
+    ItemRecord,
+    MessageRecord,
+    ResponseRecord,
+    stored_item_id,
+)
 from runner.server.engine.state.refusals import Refusal
-from runner.server.engine.state.response_records import ItemRecord, ResponseRecord, stored_item_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Responses: runs without a stored assistant, each going on where an earlier one stopped."""
+"""Responses, runs without a stored assistant that go on where an earlier one stopped, and conversations."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from dataclasses import dataclass, field, replace
 from runner.server.engine.containers.run_containers import check_container
 from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.documents.files import delete_files_of
-from runner.server.engine.documents.resources import ResourceOrder, settle_resources
+from runner.server.engine.documents.vector_stores import ResourceOrder, settle_resources
 from runner.server.engine.responses.items import NewItem, copy_item, keep_items
-from runner.server.engine.runs.context import build_scene
+from runner.server.engine.runs.context import CONTEXT_TOKENS, build_scene, count_calls, count_prompt
 from runner.server.engine.runs.loop import take_up
 from runner.server.engine.runs.message_writer import new_step
 from runner.server.engine.runs.runs import cancel_run
-from runner.server.engine.runs.token_budget import CONTEXT_TOKENS, count_calls, count_prompt
 from runner.server.engine.runs.transitions import move_run
-from runner.server.engine.state.ids import IdKind
 from runner.server.engine.state.records import (
     Brief,
+    ConversationRecord,
     FunctionCall,
+    IdKind,
+    ItemRecord,
     Resources,
+    ResponseRecord,
     RunRecord,
     RunState,
     StepRecord,
@@ -30,7 +32,6 @@ from runner.server.engine.state.records import (
     Tokens,
 )
 from runner.server.engine.state.refusals import Conflict, Missing, Refusal
-from runner.server.engine.state.response_records import ConversationRecord, ItemRecord, ResponseRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,3 +285,36 @@ def _copy(engine: Engine, run: RunRecord, step: StepRecord, outputs: Mapping[str
 
 def _close(engine: Engine, step: StepRecord) -> StepRecord:
     return replace(step, state=StepState.COMPLETED, ended_at=engine.now())
+
+
+def create_conversation(engine: Engine, items: Sequence[NewItem], metadata: Mapping[str, str]) -> ConversationRecord:
+    with engine.store.transaction():
+        conversation = ConversationRecord(
+            id=engine.new_id(IdKind.CONVERSATION),
+            created_at=engine.now(),
+            thread_id=new_thread(engine),
+            metadata=metadata,
+        )
+        engine.store.insert(conversation)
+        keep_items(engine, conversation.thread_id, items)
+    return conversation
+
+
+def update_conversation(engine: Engine, conversation_id: str, metadata: Mapping[str, str]) -> ConversationRecord:
+    with engine.store.transaction():
+        conversation = replace(need(engine, ConversationRecord, conversation_id), metadata=metadata)
+        engine.store.replace(conversation)
+    return conversation
+
+
+def add_items(engine: Engine, conversation_id: str, items: Sequence[NewItem]) -> tuple[ItemRecord, ...]:
+    with engine.store.transaction():
+        return keep_items(engine, need(engine, ConversationRecord, conversation_id).thread_id, items)
+
+
+def delete_conversation(engine: Engine, conversation_id: str) -> None:
+    """What was said stays as long as a response builds on it."""
+    with engine.store.transaction():
+        conversation = need(engine, ConversationRecord, conversation_id)
+        engine.store.delete(conversation_id)
+        drop_unused_thread(engine, conversation.thread_id)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from runner.server.engine.containers.written_files import mark_paths
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.core.feed import MessageGrew, MessageWritten, StepChanged
-from runner.server.engine.state.ids import IdKind
 from runner.server.engine.state.records import (
+    IdKind,
     MessageRecord,
     MessageState,
     RefusalPart,

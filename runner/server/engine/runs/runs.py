@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.documents.resources import ResourceOrder, settle_resources
-from runner.server.engine.runs.loop import take_up
+from runner.server.engine.core.feed import Event, RunChanged
+from runner.server.engine.documents.vector_stores import ResourceOrder, settle_resources
+from runner.server.engine.runs.loop import close_step, take_up
 from runner.server.engine.runs.threads import NewMessage, NewThread, active_run, append_message, create_thread
-from runner.server.engine.runs.tool_calls import close_step
-from runner.server.engine.runs.transitions import move_run
-from runner.server.engine.state.ids import IdKind
+from runner.server.engine.runs.transitions import move_run, sweep
 from runner.server.engine.state.records import (
     AssistantRecord,
     Brief,
     FunctionCall,
+    IdKind,
     Resources,
     RunRecord,
     RunState,
@@ -23,7 +26,7 @@ from runner.server.engine.state.records import (
     StepState,
     ThreadRecord,
 )
-from runner.server.engine.state.refusals import Conflict, Refusal
+from runner.server.engine.state.refusals import Conflict, Damaged, Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,13 @@ def cancel_run(engine: Engine, thread_id: str, run_id: str) -> RunRecord:
     return cancelling
 
 
+def leave_run(engine: Engine, run_id: str) -> None:
+    """Stop a run whose client has gone: nobody is left whom its answer would reach, and a model is busy with it."""
+    run = engine.store.find(RunRecord, run_id)
+    if run is not None and run.is_being_worked_on and move_run(engine, run_id, RunState.CANCELLING) is not None:
+        engine.workers.cancel(run_id)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionOutput:
     call_id: str
@@ -162,3 +172,31 @@ def _write_outputs(engine: Engine, run: RunRecord, outputs: Mapping[str, str]) -
                 for call in step.calls
             )
             close_step(engine, replace(step, calls=calls))
+
+
+class Subscription:
+    """Everything that is told of a run from now on, until it is closed."""
+
+    def __init__(self, engine: Engine, run_id: str) -> None:
+        self._engine = engine
+        self._run_id = run_id
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self.close: Callable[[], None] = engine.feed.subscribe(run_id, self._events.put_nowait)
+
+    def leave(self) -> None:
+        """Whoever listened has gone, and the run was theirs alone."""
+        leave_run(self._engine, self._run_id)
+
+    async def next(self) -> Event | None:
+        """What is told next; None if the run is gone.
+
+        Where nothing is told for a while, the run is looked up: another process may have changed it, or have died.
+        """
+        while True:
+            try:
+                return await asyncio.wait_for(self._events.get(), self._engine.lifetimes.renewal_s)
+            except TimeoutError:
+                with suppress(sqlite3.Error, Damaged):
+                    sweep(self._engine)
+                run = self._engine.store.find(RunRecord, self._run_id)
+                return None if run is None else RunChanged(run=run)

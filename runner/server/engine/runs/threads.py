@@ -1,19 +1,27 @@
-"""Threads and the messages in them."""
+"""Assistants, threads, and the messages in them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from runner.domain.files import FILE_SEARCH_TYPES, file_type
 from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.documents.files import delete_files_of
-from runner.server.engine.documents.resources import ResourceOrder, add_code_files, settle_resources
-from runner.server.engine.documents.vector_stores import NewStore, NewStoredFile, attach, create_store
+from runner.server.engine.documents.vector_stores import (
+    NewStore,
+    NewStoredFile,
+    ResourceOrder,
+    add_code_files,
+    attach,
+    create_store,
+    settle_resources,
+)
 from runner.server.engine.state.file_records import FileRecord
-from runner.server.engine.state.ids import IdKind
 from runner.server.engine.state.records import (
+    AssistantRecord,
     Attachment,
+    IdKind,
     ImagePart,
     MessageRecord,
     Resources,
@@ -23,6 +31,40 @@ from runner.server.engine.state.records import (
 )
 from runner.server.engine.state.refusals import Conflict, Refusal
 from runner.server.inference import Role
+
+
+def create_assistant(
+    engine: Engine, build: Callable[[str, float], AssistantRecord], resources: ResourceOrder
+) -> AssistantRecord:
+    """`build` gets the new id and the time."""
+    return _write(engine, build(engine.new_id(IdKind.ASSISTANT), engine.now()), resources, is_new=True)
+
+
+def update_assistant(
+    engine: Engine,
+    assistant_id: str,
+    change: Callable[[AssistantRecord], AssistantRecord],
+    resources: ResourceOrder,
+) -> AssistantRecord:
+    with engine.store.transaction():
+        return _write(engine, change(need(engine, AssistantRecord, assistant_id)), resources, is_new=False)
+
+
+def _write(engine: Engine, assistant: AssistantRecord, order: ResourceOrder, *, is_new: bool) -> AssistantRecord:
+    with engine.store.transaction():
+        resources = settle_resources(engine, order, assistant.brief.resources)
+        assistant = replace(assistant, brief=replace(assistant.brief, resources=resources))
+        if is_new:
+            engine.store.insert(assistant)
+        else:
+            engine.store.replace(assistant)
+    return assistant
+
+
+def delete_assistant(engine: Engine, assistant_id: str) -> None:
+    """Its runs go on: each has its own copy of what it was told."""
+    need(engine, AssistantRecord, assistant_id)
+    engine.store.delete(assistant_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

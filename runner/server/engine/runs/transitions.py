@@ -1,12 +1,19 @@
-"""The legal moves of a run's state, and the one function that makes them."""
+"""The legal moves of a run's state, and the one function that makes them.
+
+`sweep` makes those that time, or the death of a process, asks for; it is run before every read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
+from runner.server.engine.containers.containers import expire_container
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.core.feed import MessageWritten, RunChanged, StepChanged
+from runner.server.engine.documents.files import delete_file
+from runner.server.engine.documents.vector_stores import abandon_indexing, expire_store
+from runner.server.engine.state.file_records import ContainerRecord, FileRecord, StoredFileRecord, StoreRecord
 from runner.server.engine.state.records import (
     Failure,
     FunctionCall,
@@ -102,3 +109,21 @@ def break_off(engine: Engine, run_id: str, reason: str) -> None:
     """The work on a run has stopped: it is cancelled if that was asked for, else failed."""
     if move_run(engine, run_id, RunState.CANCELLED) is None:
         move_run(engine, run_id, RunState.FAILED, Failure(code="server_error", message=reason))
+
+
+def sweep(engine: Engine) -> None:
+    """Fail the work of processes that died; let expire what is due."""
+    engine.workers.settle()
+    now = engine.now()
+    for run in engine.store.abandoned(RunRecord, engine.owner, now):
+        break_off(engine, run.id, "The process that worked on the run is gone.")
+    for stored in engine.store.abandoned(StoredFileRecord, engine.owner, now):
+        abandon_indexing(engine, stored.id)
+    for waiting in engine.store.due(RunRecord, now):
+        move_run(engine, waiting.id, RunState.EXPIRED)
+    for file in engine.store.due(FileRecord, now):
+        delete_file(engine, file.id)
+    for store in engine.store.due(StoreRecord, now):
+        expire_store(engine, store)
+    for container in engine.store.due(ContainerRecord, now):
+        expire_container(engine, container.id)

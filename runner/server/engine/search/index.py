@@ -18,7 +18,7 @@ from pathlib import Path
 
 from runner.server.engine.search.vectors import MAX_PRODUCTS, fuse_ranks, put_vector, rank_by_meaning
 from runner.server.engine.search.vectors import SCHEMA as MEANINGS_SCHEMA
-from runner.server.engine.state.database import open_database, transaction
+from runner.server.engine.state.store import open_database, transaction
 from runner.server.inference import Passage, Vector
 
 _TOKENIZER = "porter unicode61 remove_diacritics 2"

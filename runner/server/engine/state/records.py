@@ -1,14 +1,49 @@
-"""What the engine keeps: one frozen dataclass per kind of object. Times are Unix seconds."""
+"""What the engine keeps: one frozen dataclass per kind of object, and their ids. Times are Unix seconds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+import string
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import ClassVar
 
 from runner.server.engine.state.file_filters import AttributeFilter
 from runner.server.inference import OfferedFunction, Passage, Role, SourceMark
+
+_ALPHANUMERIC = string.ascii_letters + string.digits
+_HEXADECIMAL = "0123456789abcdef"
+
+
+class IdKind(Enum):
+    """Prefix, alphabet and length of each kind, as recorded from OpenAI's servers."""
+
+    ASSISTANT = ("asst_", _ALPHANUMERIC, 24)
+    THREAD = ("thread_", _ALPHANUMERIC, 24)
+    MESSAGE = ("msg_", _ALPHANUMERIC, 24)
+    RUN = ("run_", _ALPHANUMERIC, 24)
+    STEP = ("step_", _ALPHANUMERIC, 24)
+    CALL = ("call_", _ALPHANUMERIC, 24)
+    FILE = ("file-", _ALPHANUMERIC, 22)
+    STORE = ("vs_", _HEXADECIMAL, 32)
+    BATCH = ("vsfb_", _HEXADECIMAL, 32)
+    RESPONSE = ("resp_", _HEXADECIMAL, 50)
+    CONVERSATION = ("conv_", _HEXADECIMAL, 48)
+    CONTAINER = ("cntr_", _HEXADECIMAL, 48)
+    CONTAINER_FILE = ("cfile_", _HEXADECIMAL, 32)
+
+    @property
+    def prefix(self) -> str:
+        return self.value[0]
+
+
+NewId = Callable[[IdKind], str]
+
+
+def random_id(kind: IdKind) -> str:
+    prefix, alphabet, length = kind.value
+    return prefix + "".join(secrets.choice(alphabet) for _ in range(length))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,13 +243,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Tokens that were used."""
+    """Tokens that were used. `uncounted` says that what answered is no model, and has none."""
 
     input: int = 0
     output: int = 0
+    uncounted: bool = False
 
     def __add__(self, other: Tokens) -> Tokens:
-        return Tokens(input=self.input + other.input, output=self.output + other.output)
+        uncounted = self.uncounted or other.uncounted
+        return Tokens(input=self.input + other.input, output=self.output + other.output, uncounted=uncounted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,3 +371,83 @@ class StepRecord(Record):
     @property
     def parent_id(self) -> str:
         return self.run_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConversationRecord(Record):
+    """A thread that outlives its responses, and what the client noted on it."""
+
+    KIND: ClassVar[str] = "conversation"
+
+    thread_id: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRecord(Record):
+    """One thing that was said, called or found; `body` is how the face shows it. Its id is made of both ids.
+
+    `instruction` is what it tells the model to do, if it is a message of the system's or the developer's; any other
+    message is the thread's, under `message_id`. `response_id` is the response that came to it, if one did.
+    """
+
+    KIND: ClassVar[str] = "item"
+
+    thread_id: str
+    item_id: str
+    body: Mapping[str, object]
+    instruction: str | None = None
+    message_id: str | None = None
+    response_id: str | None = None
+
+    @property
+    def parent_id(self) -> str:
+        return self.thread_id
+
+
+def stored_item_id(thread_id: str, item_id: str) -> str:
+    """The item's own id comes first: so an item is found whose thread isn't known."""
+    return f"{item_id}@{thread_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldRecord(Record):
+    """The events of a response's stream as the face told them, kept once it is over."""
+
+    KIND: ClassVar[str] = "told"
+
+    response_id: str
+    events: tuple[Mapping[str, object], ...]
+
+    @property
+    def parent_id(self) -> str:
+        return self.response_id
+
+
+def told_id(response_id: str) -> str:
+    return f"{response_id}/told"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseRecord(Record):
+    """An answer in the making, or made: `run_id` is the work on it, without its first `carried_steps`.
+
+    `input_ids` are the items that it builds on, in their order, `settings` what the request said, as it is shown.
+    """
+
+    KIND: ClassVar[str] = "response"
+
+    thread_id: str
+    run_id: str
+    settings: Mapping[str, object]
+    input_ids: tuple[str, ...] = ()
+    carried_steps: int = 0
+    conversation_id: str | None = None
+    previous_id: str | None = None
+    in_background: bool = False
+    is_stored: bool = True
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def parent_id(self) -> str:
+        return self.thread_id

@@ -3,6 +3,7 @@
 Every method is one short statement or transaction on the process's one writing connection. Several processes
 may share the database: what is read and then written belongs into `transaction()`.
 
+
 """
 
 from __future__ import annotations
@@ -10,17 +11,98 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from runner.server.engine.state.database import transaction
+from runner.errors import WriteFailed
 from runner.server.engine.state.records import Record
 from runner.server.engine.state.refusals import Damaged, Refusal
+
+VERSION = 1
+BUSY_TIMEOUT_S = 10.0
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS objects (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    parent_id TEXT NOT NULL,
+    being_worked_on INTEGER NOT NULL,
+    due_at REAL,
+    body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS objects_in_order ON objects(kind, parent_id, number);
+CREATE INDEX IF NOT EXISTS objects_by_parent ON objects(parent_id);
+CREATE INDEX IF NOT EXISTS objects_at_work ON objects(id) WHERE being_worked_on;
+CREATE INDEX IF NOT EXISTS objects_due ON objects(due_at) WHERE due_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS leases (
+    object_id TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    ends_at REAL NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+def open_database(
+    path: Path, *, sleep: Callable[[float], None] = time.sleep, any_thread: bool = False
+) -> sqlite3.Connection:
+    """A connection in autocommit mode, for this thread unless the caller locks it (`any_thread`).
+
+    Raises WriteFailed if the file can't be used.
+    """
+    try:
+        connection = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=not any_thread
+        )
+        _switch_to_wal(connection, sleep)
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("BEGIN IMMEDIATE")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            raise WriteFailed(f"{path} was written by a newer version of runner; update runner, or move it away")
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={VERSION}")
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise WriteFailed(f"cannot use the embedded server's state {path}: {error}") from error
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    """All or nothing."""
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A full disk may have ended the transaction already, or have left it open after its COMMIT.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _switch_to_wal(connection: sqlite3.Connection, sleep: Callable[[float], None]) -> None:
+    # SQLite does not wait for its busy timeout here: two processes that start together would collide.
+    attempts = 200
+    for attempt in range(attempts):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if attempt == attempts - 1:
+                raise
+            sleep(0.02)
+        else:
+            return
+
 
 _CLASS = "_"
 _PLAIN: dict[Any, Any] = {str: str, bool: bool, int: (int, float), float: (int, float)}

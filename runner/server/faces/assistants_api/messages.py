@@ -1,4 +1,4 @@
-"""/threads/{thread_id}/messages: reading new ones, showing kept ones with the citation marks in their text.
+"""/threads and /threads/{thread_id}/messages, with the citation marks in the messages' text.
 
 Where a source is cited, the text has `【4:0†name】`, and an annotation says what that means; one says it of the
 addresses of files that code wrote, too.
@@ -11,8 +11,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.documents.resources import ResourceOrder
-from runner.server.engine.runs.threads import NewMessage, NewThread, add_message, update_message
+from runner.server.engine.documents.vector_stores import ResourceOrder
+from runner.server.engine.runs.threads import (
+    NewMessage,
+    NewThread,
+    add_message,
+    create_thread,
+    delete_thread,
+    update_message,
+    update_thread,
+)
 from runner.server.engine.state.records import (
     Attachment,
     ImagePart,
@@ -23,12 +31,14 @@ from runner.server.engine.state.records import (
     TextPart,
     ThreadRecord,
 )
-from runner.server.faces.assistants_api.briefs import read_resources
+from runner.server.faces.assistants_api.assistants import read_resources, render_resources
 from runner.server.inference import Role, SourceMark
-from runner.server.wire.error_bodies import BadRequest
-from runner.server.wire.fields import PAGE_PARAMETERS, Fields, read_body, read_page, read_query
-from runner.server.wire.replies import DECLINED, Json, deleted_reply, json_reply, page_reply, unix_seconds
-from runner.server.wire.shared_fields import read_metadata
+from runner.server.wire.fields import PAGE_PARAMETERS, Fields, read_body, read_metadata, read_page, read_query
+from runner.server.wire.replies import DECLINED, BadRequest, Json, deleted_reply, json_reply, page_reply, unix_seconds
+
+
+def routes(engine: Engine) -> list[Route]:
+    return _message_routes(engine) + _thread_routes(engine)
 
 
 class Marking:
@@ -216,7 +226,7 @@ def _render_part(part: TextPart | ImagePart | RefusalPart) -> Json:
     return {"type": "image_url", "image_url": {"url": part.url, "detail": part.detail}}
 
 
-def routes(engine: Engine) -> list[Route]:
+def _message_routes(engine: Engine) -> list[Route]:
     def find(request: Request) -> MessageRecord:
         need(engine, ThreadRecord, request.path_params["thread_id"])
         return need(engine, MessageRecord, request.path_params["message_id"], request.path_params["thread_id"])
@@ -252,6 +262,42 @@ def routes(engine: Engine) -> list[Route]:
     return [
         Route(many, create, methods=["POST"]),
         Route(many, browse, methods=["GET"]),
+        Route(one, retrieve, methods=["GET"]),
+        Route(one, update, methods=["POST"]),
+        Route(one, delete, methods=["DELETE"]),
+    ]
+
+
+def render_thread(thread: ThreadRecord, *, in_full: bool = False) -> Json:
+    return {
+        "id": thread.id,
+        "object": "thread",
+        "created_at": unix_seconds(thread.created_at),
+        "metadata": dict(thread.metadata),
+        "tool_resources": render_resources(thread.resources, in_full=in_full),
+    }
+
+
+def _thread_routes(engine: Engine) -> list[Route]:
+    async def create(request: Request) -> Response:
+        return json_reply(render_thread(create_thread(engine, read_new_thread(await read_body(request)))))
+
+    async def retrieve(request: Request) -> Response:
+        return json_reply(render_thread(need(engine, ThreadRecord, request.path_params["thread_id"]), in_full=True))
+
+    async def update(request: Request) -> Response:
+        metadata, resources = read_thread_changes(await read_body(request))
+        thread = update_thread(engine, request.path_params["thread_id"], metadata, resources)
+        return json_reply(render_thread(thread))
+
+    async def delete(request: Request) -> Response:
+        thread_id = request.path_params["thread_id"]
+        delete_thread(engine, thread_id)
+        return deleted_reply(thread_id, "thread")
+
+    one = "/threads/{thread_id}"
+    return [
+        Route("/threads", create, methods=["POST"]),
         Route(one, retrieve, methods=["GET"]),
         Route(one, update, methods=["POST"]),
         Route(one, delete, methods=["DELETE"]),

@@ -7,17 +7,29 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.runs.runs import cancel_run, start_run, start_run_in_new_thread, submit_outputs, update_run
-from runner.server.engine.runs.subscription import Subscription
+from runner.server.engine.runs.runs import (
+    Subscription,
+    cancel_run,
+    start_run,
+    start_run_in_new_thread,
+    submit_outputs,
+    update_run,
+)
 from runner.server.engine.state.records import RunRecord, StepRecord, ThreadRecord
-from runner.server.faces.assistants_api.messages import read_new_thread
-from runner.server.faces.assistants_api.run_bodies import INCLUDE, read_include, read_run, render_run, render_step
-from runner.server.faces.assistants_api.run_streams import EventStream, RunEvents, WireEvent
-from runner.server.faces.assistants_api.threads import render_thread
+from runner.server.faces.assistants_api.messages import read_new_thread, render_thread
+from runner.server.faces.assistants_api.run_bodies import (
+    INCLUDE,
+    EventStream,
+    RunEvents,
+    WireEvent,
+    read_include,
+    read_run,
+    render_run,
+    render_step,
+)
 from runner.server.faces.assistants_api.tools import read_outputs
-from runner.server.wire.fields import PAGE_PARAMETERS, Fields, read_body, read_page, read_query
+from runner.server.wire.fields import PAGE_PARAMETERS, Fields, read_body, read_metadata, read_page, read_query
 from runner.server.wire.replies import json_reply, page_reply, poll_pace_ms
-from runner.server.wire.shared_fields import read_metadata
 
 
 def routes(engine: Engine) -> list[Route]:

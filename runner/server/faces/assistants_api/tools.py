@@ -5,10 +5,8 @@ from __future__ import annotations
 from runner.server.engine.runs.runs import FunctionOutput
 from runner.server.engine.state.records import FunctionCall, RunRecord, ToolSetting
 from runner.server.inference import OfferedFunction
-from runner.server.wire.error_bodies import BadRequest
-from runner.server.wire.fields import Fields
-from runner.server.wire.replies import Json
-from runner.server.wire.shared_fields import MAX_FUNCTION_TEXT, read_name
+from runner.server.wire.fields import MAX_FUNCTION_TEXT, Fields, read_name
+from runner.server.wire.replies import BadRequest, Json
 
 MAX_OUTPUTS = 128
 _RESERVED = ("auto", "none", "required", "code_interpreter", "file_search")

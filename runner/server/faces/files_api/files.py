@@ -9,10 +9,9 @@ from starlette.routing import Route
 from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.documents.files import delete_file, keep_file
 from runner.server.engine.state.file_records import FileRecord
-from runner.server.wire.error_bodies import BadRequest
 from runner.server.wire.fields import read_page, read_query
 from runner.server.wire.forms import read_upload
-from runner.server.wire.replies import Json, json_reply, page_reply, reply_content, unix_seconds
+from runner.server.wire.replies import BadRequest, Json, json_reply, page_reply, reply_content, unix_seconds
 
 MAX_LISTED = 10_000
 _NOT_TO_BE_READ = ("assistants", "user_data")

@@ -7,22 +7,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.responses.conversations import (
+from runner.server.engine.responses.items import delete_item
+from runner.server.engine.responses.responses import (
     add_items,
     create_conversation,
     delete_conversation,
     update_conversation,
 )
-from runner.server.engine.responses.items import delete_item
+from runner.server.engine.state.records import ConversationRecord, ItemRecord, stored_item_id
 from runner.server.engine.state.refusals import Missing
-from runner.server.engine.state.response_records import ConversationRecord, ItemRecord, stored_item_id
 from runner.server.faces.responses_api.input import InlineFiles, read_input
 from runner.server.faces.responses_api.orders import read_include
 from runner.server.faces.responses_api.rendering import show_item
 from runner.server.faces.responses_api.responses import reply_items
-from runner.server.wire.fields import PAGE_PARAMETERS, read_body, read_page, read_query
+from runner.server.wire.fields import PAGE_PARAMETERS, read_body, read_metadata, read_page, read_query
 from runner.server.wire.replies import Json, json_reply, list_body, unix_seconds
-from runner.server.wire.shared_fields import read_metadata
 
 MAX_ITEMS = 20
 

@@ -13,17 +13,14 @@ from types import TracebackType
 
 from runner.domain.files import MAX_FILE_BYTES
 from runner.server.engine.core.engine import Engine
-from runner.server.engine.documents.files import delete_file, keep_file
-from runner.server.engine.documents.input_files import prepare_files
+from runner.server.engine.documents.files import delete_file, keep_file, prepare_files
 from runner.server.engine.responses.items import NewItem, find_item
 from runner.server.engine.runs.threads import NewMessage
 from runner.server.engine.state.file_records import FileRecord
 from runner.server.engine.state.records import Attachment, FunctionCall, ImagePart, TextPart
 from runner.server.inference import Role
-from runner.server.wire.error_bodies import BadRequest
-from runner.server.wire.fields import Fields
-from runner.server.wire.replies import Json
-from runner.server.wire.shared_fields import MAX_FUNCTION_TEXT, read_attributes
+from runner.server.wire.fields import MAX_FUNCTION_TEXT, Fields, read_attributes
+from runner.server.wire.replies import BadRequest, Json
 
 LIFETIME_S = 30 * 86_400
 

@@ -12,6 +12,7 @@ from runner.server.engine.state.records import (
     MessageState,
     PathMark,
     RefusalPart,
+    ResponseRecord,
     RunRecord,
     RunState,
     StepRecord,
@@ -20,7 +21,6 @@ from runner.server.engine.state.records import (
     Tokens,
     ToolCall,
 )
-from runner.server.engine.state.response_records import ResponseRecord
 from runner.server.inference import Passage, SourceMark
 from runner.server.wire.replies import DECLINED, Json, unix_seconds
 
@@ -253,7 +253,9 @@ def _render_incomplete(run: RunRecord) -> Json | None:
     return {"reason": _REASONS.get(reason, "max_output_tokens")}
 
 
-def render_usage(tokens: Tokens) -> Json:
+def render_usage(tokens: Tokens) -> Json | None:
+    if tokens.uncounted:
+        return None
     return {
         "input_tokens": tokens.input,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},

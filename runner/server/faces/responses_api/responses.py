@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Container, Coroutine, Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,32 +20,53 @@ from runner.server.engine.responses.responses import (
     run_of,
     start_response,
 )
-from runner.server.engine.state.records import RunRecord
+from runner.server.engine.runs.runs import leave_run
+from runner.server.engine.state.records import ItemRecord, ResponseRecord, RunRecord
 from runner.server.engine.state.refusals import Refusal
-from runner.server.engine.state.response_records import ItemRecord, ResponseRecord
 from runner.server.engine.state.store import PageRequest
 from runner.server.faces.responses_api.input import InlineFiles
 from runner.server.faces.responses_api.orders import Wanted, read_include, read_order
 from runner.server.faces.responses_api.rendering import render_output, render_response, show_item
 from runner.server.faces.responses_api.streams import Recordings, ResponseStream, show_events, wait_for_end
 from runner.server.wire.fields import PAGE_PARAMETERS, read_body, read_flag, read_number, read_page, read_query
-from runner.server.wire.replies import Json, json_reply, list_body, poll_pace_ms
+from runner.server.wire.replies import Json, json_reply, list_body, poll_pace_ms, wait_until_gone
 
 
-async def answer_order(engine: Engine, recordings: Recordings, response: ResponseRecord, wanted: Wanted) -> Response:
-    """For a response that has just been started: nothing was told of it yet."""
+async def answer_order(
+    engine: Engine,
+    recordings: Recordings,
+    response: ResponseRecord,
+    wanted: Wanted,
+    gone: Callable[[], Awaitable[None]],
+) -> Response:
+    """For a response that has just been started: nothing was told of it yet. `gone` returns when its client leaves.
+
+    Only in the background does a response go on for nobody.
+    """
     if wanted.is_streamed or response.in_background:
         recordings.begin(response)
     _keep_output_at_end(engine, response)
     if wanted.is_streamed:
         events = show_events(recordings.follow(response), wanted.include, is_padded=wanted.is_padded)
-        return ResponseStream(events, lambda: _forget(engine, response))
+        return ResponseStream(events, lambda: _end(engine, response))
     try:
         if not response.in_background:
-            await wait_for_end(engine, response)
+            await _wait_together(wait_for_end(engine, response), gone())
         return reply_response(engine, response, wanted.include)
     finally:
-        _forget(engine, response)
+        _end(engine, response)
+
+
+async def _wait_together(end: Coroutine[Any, Any, None], leaving: Awaitable[None]) -> None:
+    """Until either is over. Raises what waiting for the end raises."""
+    ends, leaves = asyncio.ensure_future(end), asyncio.ensure_future(leaving)
+    try:
+        await asyncio.wait({ends, leaves}, return_when=asyncio.FIRST_COMPLETED)
+        if ends.done():
+            ends.result()
+    finally:
+        ends.cancel()
+        leaves.cancel()
 
 
 def reply_response(engine: Engine, response: ResponseRecord, include: Container[str]) -> Response:
@@ -78,8 +101,10 @@ def _keep_output_at_end(engine: Engine, response: ResponseRecord) -> None:
     unsubscribe = engine.feed.subscribe(response.run_id, listen)
 
 
-def _forget(engine: Engine, response: ResponseRecord) -> None:
-    """One that is not to be stored is gone with its answer."""
+def _end(engine: Engine, response: ResponseRecord) -> None:
+    """The client has its answer, or has left. A response that is not to be stored goes with it."""
+    if not response.in_background:
+        leave_run(engine, response.run_id)
     if not response.is_stored and engine.store.find(ResponseRecord, response.id) is not None:
         delete_response(engine, response.id)
 
@@ -95,7 +120,7 @@ def routes(engine: Engine) -> list[Route]:
         with InlineFiles(engine) as inline:
             wanted = await read_order(inline, body)
             response = start_response(engine, wanted.order)
-        return await answer_order(engine, recordings, response, wanted)
+        return await answer_order(engine, recordings, response, wanted, lambda: wait_until_gone(request))
 
     async def retrieve(request: Request) -> Response:
         query = read_query(request, INCLUDE, "stream", "starting_after", "include_obfuscation")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlsplit
 
 from runner.ambient import check_ambient_proxies, explaining_environment
-from runner.domain.hosts import is_authority, is_loopback
+from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_loopback, is_open_road
 from runner.errors import UsageError
 from runner.redaction import Redactor
 from runner.server.inference import EmbeddingFailed, Fail, Inference, Scene, Spent, Turnout, Vector
@@ -20,6 +20,7 @@ from runner.server.inference.openai_compatible.reply import (
     NoReply,
     Reply,
     choose_move,
+    describe,
     error_text,
     estimate,
     read_calls,
@@ -34,7 +35,13 @@ Hear = Callable[[str], Awaitable[None]]
 
 _CONNECT_S = 10.0
 _NO_KEY = "none"
+_CHAT, _EMBEDDINGS = "/chat/completions", "/embeddings"
+_TOO_LONG = re.compile(
+    r"context[ _](?:length|window|size)|maximum context|prompt is too long|too many (?:input )?tokens", re.IGNORECASE
+)
+_SHORTEN = "what the model is given is too long for it; with file_search, a smaller `max_num_results` makes it shorter"
 _LONGEST_MESSAGE = 500
+_THOUGHTS_WERE_HEARD = "its reply has '</think>' and no beginning of it: thoughts went out as an answer; ask again"
 _NO_JSON = (json.JSONDecodeError, UnicodeDecodeError, RecursionError)
 _REDIRECTS = (301, 302, 303, 307, 308)
 TIMEOUT_S = 300.0
@@ -63,6 +70,7 @@ class OpenAICompatibleInference:
         self._clean = Redactor({endpoint.key}).clean
         self._client: openai.AsyncOpenAI | None = None
         self._opening = asyncio.Lock()
+        self._begins_with_thoughts = False
         # With the model that answered last; before the first answer, the one that will be asked for.
         self.name = _name(endpoint.model or "")
         embeds = endpoint.embedding_model
@@ -113,11 +121,12 @@ class OpenAICompatibleInference:
         import httpx2
         import openai
 
-        reply = Reply()
+        reply = Reply(begins_with_thought=self._begins_with_thoughts)
         try:
             async with aclosing(self._send(body, is_stream=hear is not None)) as chunks:
                 async for chunk in chunks:
                     await _tell(marks.feed(reply.add(chunk)), hear)
+            await _tell(marks.feed(reply.close()), hear)
             await _tell(marks.finish(), hear)
         except NoReply as error:
             return self._fail("server_error", str(error))
@@ -129,6 +138,12 @@ class OpenAICompatibleInference:
             return self._explain(error)
         if reply.model:
             self.name = _name(reply.model)
+        if reply.ends_a_thought:
+            # From now on its replies are held back until their thoughts are over. What was heard can't be unsaid.
+            self._begins_with_thoughts = True
+            if hear is not None:
+                return self._fail("server_error", _THOUGHTS_WERE_HEARD)
+            marks.restart(reply.drop_thought())
         if reply.finish is None and (hear is not None or not (reply.text or reply.calls or reply.refusal)):
             what = "the stream ended before the answer did" if hear else "its reply holds no answer"
             return self._fail("server_error", what)
@@ -138,17 +153,21 @@ class OpenAICompatibleInference:
         """The reply's chunks as plain JSON; a reply that is not streamed is one chunk."""
         client = await self._open()
         if not is_stream:
-            yield await client.post("/chat/completions", cast_to=object, body=body)
+            yield await client.post(_CHAT, cast_to=object, body=body)
             return
         import openai
 
         streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
         stream = await client.post(
-            "/chat/completions", cast_to=object, body=streamed, stream=True, stream_cls=openai.AsyncStream[object]
+            _CHAT, cast_to=object, body=streamed, stream=True, stream_cls=openai.AsyncStream[object]
         )
         try:
-            async for chunk in stream:
-                yield chunk
+            if "event-stream" in stream.response.headers.get("content-type", ""):
+                async for chunk in stream:
+                    yield chunk
+            else:
+                for chunk in _read_whole(await stream.response.aread()):
+                    yield chunk
         finally:
             await stream.close()
 
@@ -158,11 +177,11 @@ class OpenAICompatibleInference:
 
         try:
             client = await self._open()
-            return await client.post("/embeddings", cast_to=object, body=body)
+            return await client.post(_EMBEDDINGS, cast_to=object, body=body)
         except NoReply as error:
             raise EmbeddingFailed(str(error)) from error
         except openai.APIError as error:
-            raise EmbeddingFailed(self._explain(error).message) from error
+            raise EmbeddingFailed(self._explain(error, _EMBEDDINGS).message) from error
         except httpx2.HTTPError as error:
             raise EmbeddingFailed(self._explain_connection(error).message) from error
         except _NO_JSON as error:
@@ -176,7 +195,7 @@ class OpenAICompatibleInference:
                 self._client = _make_client(self._endpoint)
         return self._client
 
-    def _explain(self, error: openai.APIError) -> Fail:
+    def _explain(self, error: openai.APIError, path: str = _CHAT) -> Fail:
         import openai
 
         said = error_text(error.body) or error.message
@@ -186,14 +205,18 @@ class OpenAICompatibleInference:
             case openai.APIConnectionError():
                 return self._explain_connection(error.__cause__ or said)
             case openai.APIStatusError(status_code=status):
-                return self._explain_status(status, _describe_page(error) or said)
+                return self._explain_status(status, _describe_page(error) or said, path)
         return self._fail("server_error", f"it broke off with an error: {said}")
 
     def _explain_connection(self, reason: object) -> Fail:
         """Also what httpx2 raises where the SDK lets it through: in the body of a refusal."""
-        return self._fail("server_error", f"the connection failed ({reason}); is it running?")
+        import httpx2
 
-    def _explain_status(self, status: int, said: str) -> Fail:
+        # Where nobody listens, asking once more in a moment changes nothing: of the API's codes, this one says so.
+        code = "invalid_prompt" if isinstance(reason, httpx2.ConnectError) else "server_error"
+        return self._fail(code, f"the connection failed ({reason}); is it running?")
+
+    def _explain_status(self, status: int, said: str, path: str) -> Fail:
         meaning = {
             **dict.fromkeys(_REDIRECTS, "it redirects, which is not followed; name the final base_url"),
             401: "it rejects the key",
@@ -202,9 +225,12 @@ class OpenAICompatibleInference:
             429: "it has too many requests, or a quota is used up",
         }.get(status, "it refuses the request" if status < 500 else "it had an error")
         code = {400: "invalid_prompt", 413: "invalid_prompt", 422: "invalid_prompt", 429: "rate_limit_exceeded"}
-        return self._fail(code.get(status, "server_error"), f"{meaning} (HTTP {status}): {said}")
+        more = {404: f"; what was asked for is {self._endpoint.base_url.rstrip('/')}{path}"}.get(status, "")
+        return self._fail(code.get(status, "server_error"), f"{meaning} (HTTP {status}): {said}{more}")
 
     def _fail(self, code: str, what: str) -> Fail:
+        if code != "rate_limit_exceeded" and _TOO_LONG.search(what):
+            code, what = "invalid_prompt", f"{what}; {_SHORTEN}"
         message = self._clean(f"The inference at {self._endpoint.base_url}: {what}")
         return Fail(
             code=code, message=message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
@@ -215,14 +241,18 @@ def _make_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
     import httpx2
     import openai
 
+    from runner.connections import SteadyClient
+
     timeout = httpx2.Timeout(None, connect=_CONNECT_S)
     # A proxy from the environment must not stand between us and this machine.
-    trusts_environment = not is_loopback(urlsplit(endpoint.base_url).hostname or "")
+    trusts_environment = not is_loopback(host_of(endpoint.base_url))
     try:
         with explaining_environment():
             if trusts_environment:
                 check_ambient_proxies()
-            http = httpx2.AsyncClient(trust_env=trusts_environment, follow_redirects=False, timeout=timeout)
+            http = SteadyClient(
+                makes_nothing=True, trust_env=trusts_environment, follow_redirects=False, timeout=timeout
+            )
     except UsageError as error:
         raise NoReply(str(error)) from None
     client = openai.AsyncOpenAI(
@@ -233,6 +263,19 @@ def _make_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
     client.organization = client.project = None
     client._custom_headers = {}
     return client
+
+
+def _read_whole(content: bytes) -> Iterator[object]:
+    """What a server sends that does not stream, the whole reply, or doesn't say that it does. Raises NoReply."""
+    if content.lstrip().startswith(b"data:"):
+        lines = (line.removeprefix(b"data:").strip() for line in content.splitlines() if line.startswith(b"data:"))
+        yield from (json.loads(line) for line in lines if line != b"[DONE]")
+        return
+    try:
+        yield json.loads(content)
+    except _NO_JSON:
+        what = describe(content.decode(errors="replace")) if content.strip() else "nothing"
+        raise NoReply(f"it was asked for a stream and sent {what}") from None
 
 
 async def _tell(text: str, hear: Hear | None) -> None:
@@ -272,11 +315,9 @@ def read_endpoint(settings: Mapping[str, object]) -> Endpoint:
         raise ValueError(f"the inference 'openai_compatible' has no settings {', '.join(sorted(unknown))}")
     base_url, key = str(settings.get("base_url") or ""), str(settings.get("key") or "")
     model, timeout_s = settings.get("model"), settings.get("timeout_s", TIMEOUT_S)
-    address = _read_address(base_url)
+    _check_address(base_url, has_key=bool(key))
     if any(character.isspace() for character in key) or not key.isascii() or not key.isprintable():
         raise UsageError("the inference's key has a character in it that no key has; copy it again")
-    if key and address.scheme == "http" and not is_loopback(address.hostname or ""):
-        raise UsageError(f"the inference's base_url '{base_url}' would send the key unencrypted; use https")
     assert isinstance(timeout_s, int | float)
     return Endpoint(
         base_url=base_url,
@@ -287,19 +328,16 @@ def read_endpoint(settings: Mapping[str, object]) -> Endpoint:
     )
 
 
-def _read_address(base_url: str) -> SplitResult:
-    try:
-        address = urlsplit(base_url)
-        if address.username or address.password:
-            raise UsageError("the inference's base_url has a user name or password in it; give it a key instead")
-        is_usable = address.scheme in ("http", "https") and is_authority(address.netloc) and address.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
+def _check_address(base_url: str, *, has_key: bool) -> None:
+    fault = find_address_fault(base_url)
+    if fault is AddressFault.PASSWORD:
+        raise UsageError(f"the inference's base_url {fault.value}; give it a key instead")
+    if fault is not None:
         raise UsageError(
-            f"the inference's base_url '{base_url}' is no address; write it like http://127.0.0.1:11434/v1"
+            f"the inference's base_url '{base_url}' {fault.value}; write it like http://127.0.0.1:11434/v1"
         )
-    return address
+    if has_key and is_open_road(base_url):
+        raise UsageError(f"the inference's base_url '{base_url}' would send the key unencrypted; use https")
 
 
 class ChatEmbedder:

@@ -1,0 +1,195 @@
+"""Which of an answer's numbers is the one that it gives: the last, but for what only explains, asks or qualifies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from runner.checks._numbers import FoundNumber, Passage
+
+_BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{")
+_MARK = re.compile(r"\*\*\*?|__(?!\w{0,40}__\w)|</?(?:b|strong|mark)>|\\(?:textbf|mathbf|underline)\{|==(?==)?")
+_SENTENCE_END = re.compile(
+    r"(?<![.\d])[.!?]['\")*_]{0,3}(?=\s|\Z)|(?<=\d)[.!?]['\")*_]{0,3}(?=\s+[^\s\d]|\s*\Z)|[。！？]|\n|(?=¿)"
+)
+_QUESTION_END = re.compile(r"[?？؟;]['\"»”)*_\s]{0,12}(?:\S{0,4}\s{0,3})?\Z")
+_DOUBTING = re.compile(
+    r"\W{0,8}(?:or|but|wait|hmm+|is|isn't|was|are[ ]you[ ]sure|maybe|perhaps|what[ ]if|could[ ]it|oder|ist|ou"
+    r"|est-ce[ ]que[ ]c'est|o|es)\b",
+    re.IGNORECASE,
+)
+_OFFER = re.compile(
+    r"\W{0,8}(?:let[ ]me[ ]know|feel[ ]free|if[ ]you(?:'d|[ ]would)?[ ](?:like|want|need|prefer|wish)|just[ ](?:ask"
+    r"|say|tell)|please[ ](?:ask|tell|let)|happy[ ]to|i[ ](?:can|could)[ ]also"
+    r"|sag(?:en[ ]sie)?[ ]|wenn[ ](?:du|sie)[ ](?:m|w)|n'hésitez|si[ ](?:vous|quieres|desea|necesita)|dime|avísame"
+    r"|se[ ](?:quiser|precisar|vuoi)|fammi[ ]sapere|diga|laat[ ]me)\b",
+    re.IGNORECASE,
+)
+_STATEMENT = re.compile(
+    r"(?:\b(?:is|are|was|be|it's|that's|totals?|totalling|totaling|pays?|paying|costs?|comes?[ ]to|makes?|gives?"
+    r"|equals?|gets?|owes?|earns?|has|have|needs?|answer"
+    r"|ist|sind|kostet|zahlst|zahlt|beträgt|est|sont|coûte|paie|payez|es|son|cuesta|paga|pagas|é|são|custa|è|sono"
+    r"|costa|wynosi|итого|равно|составляет|="
+    r"|only|just|exactly|about|approximately|roughly|around)|[=:≈→]|(?:是|为|為|は|が|은|는|이))[ ]?[*_$\\~≈(]{0,4}\Z",
+    re.IGNORECASE,
+)
+_QUALIFYING = re.compile(
+    r"(?:\b(?:for|in|of[ ]which|which|davon|dont|di[ ]cui|of[ ]that|of|over|from|with|plus|including|incl\.|after"
+    r"|before|between|among|across|by|at|per|on|to|and|given|based[ ]on|the|all|your|their|its|these"
+    r"|für|von|in|mit|inkl\.|zzgl\.|davon|bei|auf|aus|nach|pour|de|avec|dont|sur|en|par|entre|para|con|por|incluye"
+    r"|com|di|per|tra|su|voor|van|met|na|za|dla|z|для|из|с|на|за)"
+    r"|[×x+(]|,)[ ]?[*_$\\~≈€£]{0,4}\Z",
+    re.IGNORECASE,
+)
+_CONTRAST = re.compile(
+    r"\b(?:but|however|actually|wait|no,|correction|instead|rather|sorry|yet|although|aber|doch|sondern|mais|pero"
+    r"|sino|mas|ma|maar|ale|но|однако)\b|但|しかし|하지만",
+    re.IGNORECASE,
+)
+_UNSURE = "is the last one, but another is emphasised"
+
+
+def final_number(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumber | None:
+    """The number that the answer ends in, of those that count; it has a problem where that can't be told."""
+    boxed = _boxed(passage, counts)
+    if boxed is not None:
+        return boxed
+    fallback: FoundNumber | None = None
+    for start, end in passage.pieces_from_the_end():
+        numbers = [number for number in passage.numbers(start, end) if counts(number)]
+        if not numbers:
+            continue
+        fallback = fallback or passage.judged(numbers[-1])
+        given = _without_closing(passage.text, numbers, start)
+        given = [number for number in given if not _only_explains(passage.text, number, start)]
+        if given:
+            return passage.judged(_emphasised(passage.text, given))
+    return fallback
+
+
+def _boxed(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumber | None:
+    """The last number in the last box, if only one thing stands there."""
+    boxes = list(_BOXED.finditer(passage.text))
+    if not boxes:
+        return None
+    last = boxes[-1]
+    end = _closing_brace(passage.text, last.end())
+    inside = [number for number in passage.numbers(last.end(), end) if counts(number)]
+    if len(inside) > 1 and not inside[-1].problem:
+        return replace(inside[-1], problem=f"{passage.text[last.start() : end + 1][:60]} holds several numbers")
+    return passage.judged(inside[-1]) if inside else None
+
+
+def _closing_brace(text: str, start: int) -> int:
+    depth = 1
+    for place in range(start, min(len(text), start + 2000)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if not depth:
+            return place
+    return min(len(text), start + 2000)
+
+
+_REACH = 300
+"""How many characters before a number the bracket may open that it explains something in."""
+
+
+def _only_explains(text: str, number: FoundNumber, floor: int) -> bool:
+    """Whether the number stands, with words, in brackets that follow something."""
+    nearest = max(floor, number.start - _REACH)
+    line = max(text.rfind("\n", nearest, number.start) + 1, nearest)
+    opening = _open_bracket(text, line, number.start)
+    if opening < 0 or not re.search(r"[^\W_]", text[line:opening]):
+        return False
+    closing = text.find(")" if text[opening] == "(" else "]", number.end)
+    content = text[opening + 1 : closing if closing >= 0 else number.end + 40]
+    words = content.replace(number.text, "", 1)
+    return re.search(r"[^\W\d_]{2,}|\d", words) is not None and re.search(r"\d", text[line:opening]) is not None
+
+
+def _open_bracket(text: str, start: int, place: int) -> int:
+    """Where the bracket opens that is still open at `place`, or -1."""
+    depth = 0
+    for at in range(place - 1, start - 1, -1):
+        if text[at] in ")]":
+            depth += 1
+        elif text[at] in "([":
+            if not depth:
+                return at
+            depth -= 1
+    return -1
+
+
+def _without_closing(text: str, numbers: list[FoundNumber], floor: int) -> list[FoundNumber]:
+    """Without the numbers of questions and offers at the end."""
+    kept = list(numbers)
+    while kept and _is_in_closing(text, kept[-2].end if len(kept) > 1 else floor, kept[-1]):
+        kept.pop()
+    return kept
+
+
+def _is_in_closing(text: str, before: int, number: FoundNumber) -> bool:
+    """Whether the number is in a sentence, begun after the place before it, that asks or offers something."""
+    starts = [found.end() for found in _SENTENCE_END.finditer(text, before, number.start)]
+    begin = starts[-1] if starts else before
+    end = _SENTENCE_END.search(text, number.end, number.end + 400)
+    sentence = text[begin : end.end() if end else number.end + 400].strip()
+    asks = sentence.rstrip("*_\"' )").endswith(("?", "？", "؟"))
+    if not starts and (before == 0 or text[before - 1] != "\n"):
+        ahead = text[before : number.start]
+        return asks and re.search(r"[–—;,-][ ](?=\w)", ahead) is not None and _OFFERING.search(ahead) is not None
+    return _OFFER.match(sentence) is not None or (asks and not _DOUBTING.match(sentence))
+
+
+_OFFERING = re.compile(
+    r"\b(?:shall|should|would|do[ ]you|can[ ]i|could|want|like|soll|möcht|voulez|quieres|deseas|quer|vuoi)\b",
+    re.IGNORECASE,
+)
+
+
+def _emphasised(text: str, given: list[FoundNumber]) -> FoundNumber:
+    """The last number, or the one in bold before it on its line where the last one only qualifies that."""
+    last = given[-1]
+    line = text.rfind("\n", 0, last.start) + 1
+    line_end = text.find("\n", last.end)
+    line_end = len(text) if line_end < 0 else line_end
+    if "|" in text[line:line_end] or line_end - line > 4000 or not _MARK.search(text, line, line_end):
+        return last
+    bold = _bold_spans(text, line, line_end)
+    if any(start <= last.start < end for start, end in bold):
+        return last
+    on_line = [number for number in given if line <= number.start]
+    marked = [number for number in on_line if any(_is_all_of(text, number, start, end) for start, end in bold)]
+    if not marked:
+        return last
+    chosen = marked[-1]
+    for later in on_line[on_line.index(chosen) + 1 :]:
+        between = text[chosen.end : later.start]
+        if _STATEMENT.search(text[chosen.end : later.start]):
+            return last
+        if _CONTRAST.search(between) or not _QUALIFYING.search(between):
+            return replace(last, problem=last.problem or f"{last.text} {_UNSURE}: {chosen.text}")
+    return chosen
+
+
+def _bold_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    marks = [found.span() for found in _MARK.finditer(text, start, end)]
+    if any(text[begin] == "\\" for begin, _ in marks):
+        return [(last, _closing_brace(text, last)) for begin, last in marks if text[begin] == "\\"]
+    return [(opened[1], closed[0]) for opened, closed in zip(marks[::2], marks[1::2], strict=False)]
+
+
+def _is_all_of(text: str, number: FoundNumber, start: int, end: int) -> bool:
+    """Whether the bold text is this number, with its unit and perhaps "Total: " before it, and no label of "
+    "something."""
+    if not start <= number.start < end:
+        return False
+    rest = text[number.unit_end or number.end : end].strip(" .!*_$\\}")
+    ahead = text[start : number.start].strip(" *_$\\(")
+    is_label = text[end : end + 6].lstrip("*_ ").startswith(":") or text[start:end].rstrip().endswith(":")
+    return (
+        not is_label
+        and len(rest.split()) <= 3
+        and (not ahead or ahead.endswith((":", "=")) or len(ahead.split()) <= 4)
+        and not re.search(r"\d", ahead)
+    )
