@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runner.config.familiar_words import show_embedded_target
-from runner.config.local_files import Unusable, find_file
+from runner.config.paths import Unusable, find_file
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import (
     ChatEndpoint,

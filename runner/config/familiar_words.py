@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from runner.yaml_text import Style
-from runner.yaml_text.scalars import show_flow, show_text
+from runner.yaml_text.coercion import show_flow, show_text
 from runner.yaml_text.yaml_document import Advice, Where
 
 _CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the question"

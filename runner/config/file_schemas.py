@@ -6,15 +6,15 @@ import json
 from functools import cache
 from typing import Any
 
-from runner.config.declared_functions import (
+from runner.config.declared_tools import (
     MAX_DESCRIPTION_LENGTH,
     NAME_PATTERN,
     NAME_WORDS,
     answers_by_name,
     declared_function,
     function_answer,
+    tool,
 )
-from runner.config.declared_tools import tool
 from runner.domain.assistant import History, PlainFormat, SandboxName
 from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
 from runner.plugins import load_plugin, plugin_names

@@ -14,8 +14,15 @@ from jsonschema.exceptions import ValidationError
 
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
-from runner.yaml_text.coercion import MAX_EXPONENT, MAX_NUMBER_LENGTH, Schema, Unreadable, alternatives, resolve
-from runner.yaml_text.scalars import show_flow
+from runner.yaml_text.coercion import (
+    MAX_EXPONENT,
+    MAX_NUMBER_LENGTH,
+    Schema,
+    Unreadable,
+    alternatives,
+    resolve,
+    show_flow,
+)
 from runner.yaml_text.yaml_document import Advice, Mistake, Where, YamlDocument
 
 _VERY_LIKE = 0.8
