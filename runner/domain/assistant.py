@@ -200,8 +200,10 @@ class SandboxName(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offline:
-    """Rules, not a language model."""
+class ByName:
+    """An inference that needs no settings, by its plug-in's name. `offline` is rules, not a language model."""
+
+    name: str = "offline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +226,7 @@ class ChatEndpoint:
     embedding_model: str | None = None
 
 
-InferenceChoice = Offline | Scripted | ChatEndpoint
+InferenceChoice = ByName | Scripted | ChatEndpoint
 """What says what to do next on an embedded server."""
 
 
@@ -243,7 +245,7 @@ class Target:
     location: Location
     base_url: str | None = None
     key_variable: str | None = None
-    inference: InferenceChoice = Offline()
+    inference: InferenceChoice = ByName()
     sandbox: SandboxName = SandboxName.MONTY
     history: History = History.CONVERSATION
     background: bool = False
