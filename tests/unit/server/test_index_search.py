@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runner.server.engine.search.folding import fold_text
 from runner.server.engine.search.index import Index
 from runner.server.inference import Vector
 
@@ -304,3 +305,8 @@ def test_what_an_older_version_has_indexed_is_found_in_the_new_form(tmp_path: Pa
     opened.put("s1", "f1", "policy", ["返金"])
     assert found(opened, "退款") == []
     opened.close()
+
+
+@pytest.mark.parametrize("piece", ["a", "a-\n", "退", "e\u0301", "¹1", "\u00ad\n", "ﷺ", "1,"])
+def test_the_time_to_fold_grows_with_the_length_and_no_faster(piece: str) -> None:
+    fold_text(piece * (300_000 // len(piece)))

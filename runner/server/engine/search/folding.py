@@ -13,7 +13,7 @@ import regex
 _UNSEEN = regex.compile(r"[\p{Cf}\u0640]|[\p{Mn}&&[\p{Script=Arabic}\p{Script=Hebrew}\u064b-\u065f\u0670]]", regex.V1)
 _ACCENTS = regex.compile(r"(?<=[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}])\p{Mn}++")
 _RAISED = regex.compile(r"(?<=[0-9])(?=[\u00b2\u00b3\u00b9\u2070-\u209f])")
-_LINE_END = regex.compile(r"(\p{L}++)[-\u2010]\n\s*+(\p{Ll}++)")
+_LINE_END = regex.compile(r"(?<!\p{L})(\p{L}++)[-\u2010]\n\s*+(\p{Ll}++)")
 _UNSPACED = regex.compile(
     r"[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}"
     r"\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tibetan}\u30fc]++"
