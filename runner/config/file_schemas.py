@@ -207,7 +207,8 @@ def _inference() -> _Json:
         ),
         "key_env": _key_variable(),
         "embedding_model": _text(
-            "A model of the endpoint's /embeddings: file search then goes by meaning, too.",
+            "A model of the endpoint's /embeddings, or `local` for a small one (the extra `semantic`): file search then"
+            " goes by meaning, too.",
             longest=MAX_NAME_LENGTH,
             example="nomic-embed-text",
         ),
