@@ -31,7 +31,7 @@ _SPACE = "[ \u00a0]"
 _MINUS_WORDS = "minus|negative|moins|menos|meno|минус|eksi|ujemne|マイナス|负|負|सालब|ऋण|سالب|ناقص"
 
 _BEFORE = re.compile(
-    rf"(?P<outer>[-–+])?(?P<currency>(?<![{CASED}])\\?(?:{MONEY_BEFORE}|(?P<code>[A-Z]{{3}}))(?:{_SPACE}?[$€£]"
+    rf"(?P<outer>[-–+])?(?P<currency>(?<![{CASED}])\\?(?:{MONEY_BEFORE}|(?P<code>[A-Z]{{3}}))(?:(?<=[A-Z]){_SPACE}?[$€£]"
     rf"|/)?{_SPACE}?)?(?P<inner>[-–+])?\Z"
     r"|(?<=[=({≈][ ])-[ ]\Z"  # x = - 5
     rf"|(?:(?<!\w)(?=[A-Za-zА-я])"
@@ -71,7 +71,7 @@ _TEN_TO_THE = re.compile(
     r"|(?P<raised>[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))(?![\w⁰¹²³⁴⁵⁶⁷⁸⁹])"
 )
 _POWER = re.compile(
-    rf"[ ]?\^\{{?[-+\w]{{0,20}}\}}?|[{SUPERSCRIPTS}]{{1,20}}|\*\*\d{{1,20}}|[₀-₉]{{1,4}}|(?:!|‼)(?!\s|\Z|[*_)])"
+    rf"[ ]?\^\{{?[-+\w]{{0,20}}\}}?|[{SUPERSCRIPTS}]{{1,20}}|\*\*\d{{1,20}}|[₀-₉]{{1,4}}|(?:!|‼)(?!\s|\Z|[*_)!?])"
 )
 _ONE_RAISED = re.compile(rf"¹(?![{SUPERSCRIPTS}])")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)(?!\w)", re.IGNORECASE)
@@ -276,7 +276,7 @@ def _country_currency(word: str) -> str:
 def read_after(text: str, end: int, *, is_plain: bool, before: Before) -> After | None:
     """What belongs to the numeral that ends at `end`; None for an ordinal. `is_plain`: it has digits only."""
     after = After(end=end, unit_end=end, is_percent=before.is_percent)
-    if text[end : end + 1] in ("", "\n"):
+    if end == len(text):
         return _with_currency(after, before, "")
     if is_plain and _ORDINAL.match(text, end):
         return None
@@ -496,7 +496,10 @@ def _read_unit(text: str, after: After) -> After:
     raised = (found["raised"] or "").strip("^{}").replace("2", "²").replace("3", "³")
     unit_end = found.end("unit") + len(found["raised"] or "")
     kinds = dimensions(unit) if not raised else frozenset({"area" if raised == "²" else "volume"})
-    if is_joined and not kinds and not unit.startswith("°") and not _is_known_joined(unit):
+    if len(unit) == 1 and "-" in found["gap"]:
+        return _with_problem(after, _joined_to(text, after.end))
+    is_measure = kinds and (len(unit) > 1 or unit.lower() in "hmsdgltwy")
+    if is_joined and not is_measure and not unit.startswith("°") and not _is_known_joined(unit):
         return _with_problem(after, _joined_to(text, after.end))
     if text[unit_end : unit_end + 1].isdigit() and (is_joined or "-" in found["gap"]):
         return _with_problem(after, _joined_to(text, after.end))
@@ -510,9 +513,9 @@ def _read_unit(text: str, after: After) -> After:
 
 
 _KNOWN_JOINED = frozenset(
-    "x kwh wh mwh gwh kw mw gw w kv v mv ma a ah mah hz khz mhz ghz px pt em rem dpi fps rpm bpm mph kph kmh"
+    "x kwh wh mwh gwh kw mw gw w kv v mv ma ah mah hz khz mhz ghz px pt em rem dpi fps rpm bpm mph kph kmh"
     " psi bar hpa kpa mpa pa db f c gb mb tb kb pb gib mib kib tib gbps mbps kbps bit bits byte bytes kcal cal kj j"
-    " mol mmol ppm ppb cc ct qt pc pcs stk pkt ea p pm am".split()
+    " mol mmol ppm ppb cc ct qt pc pcs stk pkt ea p pm am mal".split()
 )
 
 

@@ -185,6 +185,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_LONE_POINT = re.compile(r"[1-9]\d{0,2}\.\d{3}")
+_WITH_POINTS = frozenset("usd gbp cad aud nzd hkd sgd inr jpy cny krw thb ils myr php mxn chf cent".split())
+"""Currencies of countries where a point stands before decimals."""
 _SPELLED_NUMBER = re.compile(
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{3,5}teen|(?:twen|thir|for|fif|six|seven"
     r"|eigh|nine)ty"
@@ -353,6 +356,8 @@ def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: st
     elif not _agrees_with_words(text, start, amount):
         doubt = "isn't the number in the words before it"
     problems = [value.reason] if isinstance(value, Unclear) else []
+    if decimal is None and _LONE_POINT.fullmatch(written) and after.units & CURRENCIES - _WITH_POINTS:
+        problems.append(f"{written} may be in thousands: say which mark is the decimal one, `decimal: '.'` or `','`")
     shown = text[start:end]
     problems += [f"{shown} {problem}" for problem in (before.problem, after.problem, doubt) if problem]
     return FoundNumber(

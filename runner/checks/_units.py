@@ -150,13 +150,13 @@ MONEY_AFTER = "|".join(map(re.escape, sorted({*_SYMBOLS, *_CODES}, key=len, reve
 _ZEROS_OF_WORDS = _table(
     """
     1 十 십
-    2 hundred hundreds hundert cientos centinaia honderd hundra hundrede сотен сотни сотня setki 百 佰 백 सौ مئة
+    2 yüz hundred hundreds hundert cientos centinaia honderd hundra hundrede сотен сотни сотня setki 百 佰 백 सौ مئة
     2 مائة ร้อย
     3 thousands grand k tausende tausender milles_de milliers mille migliaia miles_de millares milhar milhares
     3 duizenden hezar ezer tsd tsd. teur t€ t$ тыщ тысячу 千 仟 ألفا الف ngàn
     4 万 萬 myriad myriads
     5 lakh lakhs lac lacs
-    6 millions mio mln mn millionen милион миллиону лям juta m€ meur
+    6 лямов ملیون ملین millions mio mln mn millionen милион миллиону лям juta m€ meur
     7 crore crores
     8 亿 億
     9 milliards mrd mrd. mld mia mia. md mds bn миллиарду tỉ milliarden
@@ -222,7 +222,7 @@ _SHORT_APART = {
     "jt": 6,
     "mii": 3,
 }
-_MAYBE_SHORT = frozenset("k K M B T G MM Mn MN kk KK кк КК mm m b t tn mi bi tri md Md tr nt cr Cr L".split())
+_MAYBE_SHORT = frozenset("k K к К M B T G MM Mn MN kk KK кк КК mm m b t tn mi bi tri md Md tr nt cr Cr L".split())
 _LOOKS_LIKE_A_MULTIPLIER = re.compile(
     r"(?:m|b|tr|k[vw]adr|quadr)i(?:l{1,2}|lh|lj|ly)[ijy]{0,2}(?:[ou]|a(?=[ro]))[aeioujnrdms]\w{0,7}"
     r"|(?:мил|бил|трил)\w{0,4}(?:он|ард|яр|ион)\w{0,4}|(?:тыс|тис|хиљ|хил)\w{0,6}|tau[sz]en\w{0,4}|thousan\w{0,4}"
@@ -375,6 +375,9 @@ def _simple_name(plain: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") else word.rstrip(".")
 
 
+_AGES_AND_MONTHS = frozenset("歳 岁 歲 才 살 세 ヶ月 か月 カ月 箇月 개월 个月 個月".split())
+
+
 @lru_cache(maxsize=4096)
 def dimensions(word: str) -> frozenset[str]:
     """What a word may measure: `duration`, `length`, `mass`, `money` ...; nothing if it is no measure that is known."""
@@ -383,6 +386,8 @@ def dimensions(word: str) -> frozenset[str]:
         return frozenset({"money"})
     kinds = measures().get(key) or measures().get(key.rstrip(".")) or measures().get(f"{key}.") or ()
     found = frozenset(kind.partition("-")[0] for kind in kinds)
+    if key in _AGES_AND_MONTHS:
+        return frozenset({"duration"})
     if key in ("pound", "pounds"):
         return frozenset({"money", "mass"})
     return found or (frozenset({"length"}) if key in _NAMES else frozenset())
