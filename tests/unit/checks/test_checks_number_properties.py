@@ -200,6 +200,27 @@ def test_no_text_makes_the_reading_hang(unit: str) -> None:
     find_numbers(unit * (64_000 // len(unit)))
 
 
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "The total is 39.25 euros and ",
+        "(1 ",
+        "a 1\n",
+        "1. x\n",
+        "共39.25元。",
+        "Is it 39?\n",
+        "[1]",
+        "**1** ",
+        "\\boxed{",
+        "for 2025 ",
+    ],
+)
+@pytest.mark.parametrize("take", ["final", "only", "any", "all", "first"])
+@pytest.mark.timeout(30)
+def test_a_megabyte_is_judged_in_seconds(unit: str, take: str) -> None:
+    judge(unit * (1_000_000 // len(unit)), Check(value=Decimal(77), take=take))
+
+
 def test_a_megabyte_without_end_is_read_in_seconds() -> None:
     for text in ("1" * 1_000_000, "1," * 500_000, "a-" * 500_000, "not " * 250_000, "[1:1†" * 200_000):
         find_numbers(text)
