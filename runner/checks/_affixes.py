@@ -134,10 +134,6 @@ _AFTER_COUNTERS = re.compile(
     "|了|的|呢|吧|啊|吗|嗎|是|和|与|及|、|左右|元|钱|ครับ|ค่ะ|คะ|นะ)"
 )
 _HALF = re.compile("[ ]?[半반]")
-_FINE_AFTER = re.compile(
-    r"[\s.,;:!?)\]}\"'”’»›」』】》*_`~|/\\<>=+–—×÷·^&#…、。，；：！？）〉→@-]"
-    r"|[\u2190-\u23ff\u2500-\u2bff\ufe0f\U0001f000-\U0001faff]"
-)
 _JOINED = re.compile(rf"{LETTER}|[°′″©®™_@#µ$€£¥₹]")
 
 
@@ -364,6 +360,9 @@ def _read_bracketed_multiplier(text: str, after: After) -> After:
     return _with_problem(after, "may be multiplied by the word in brackets") if is_one else after
 
 
+_JOINED_MONEY = re.compile(r"([kKTtMme]|[Mm]d)(?:EUR|USD|CHF|GBP|SEK|NOK|DKK|PLN|CZK|RON|kr|Ft)")
+
+
 def _read_multiplier(
     text: str, found: re.Match[str], *, is_money: bool, is_further: bool
 ) -> tuple[int, Decimal | str] | None:
@@ -372,8 +371,10 @@ def _read_multiplier(
         leading = leading_multiplier(word)
         return (found.start("word") + len(leading[0]), leading[1]) if leading else None
     bare = word.rstrip(".€$")
+    if bare in ("cent", "cents") and text.startswith(" mille", found.end("word")):
+        return found.end("word"), "may be multiplied by the words after it"
     end = found.end("word") - (1 if word[-1] in "€$" else 0)
-    if word == "miles" and not text.startswith(" de ", found.end()):
+    if word.lower() == "miles" and not text.startswith(" de ", found.end()):
         return None
     if len(bare) <= 3:
         is_joined = not set(found["gap"]) & _APART
@@ -381,8 +382,8 @@ def _read_multiplier(
         factor = short_multiplier(bare, is_joined=is_joined, is_money=is_money or money_follows)
         if factor is not None or (len(bare) < 3 and bare.isascii()):
             return None if factor is None else (end, factor)
-    if (money := re.fullmatch(r"([kKTM])(?:EUR|USD|CHF|GBP)", bare)) and not is_further:
-        return found.start("word") + 1, Decimal(1).scaleb({"M": 6}.get(money[1], 3))
+    if (money := _JOINED_MONEY.fullmatch(bare)) and not is_further:
+        return found.start("word") + len(money[1]), Decimal(1).scaleb({"m": 6, "md": 9}.get(money[1].lower(), 3))
     factor = multiplier(word, _around(text, found))
     if word.endswith(".") and factor is None:
         factor = multiplier(bare, _around(text, found))

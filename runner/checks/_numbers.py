@@ -328,12 +328,6 @@ def read_passage(text: str, *, decimal: str | None = None) -> Passage:
     return Passage(plain, list_numbers(plain), _SCALED_TABLE.search(plain) is not None, decimal)
 
 
-def find_numbers(text: str, *, decimal: str | None = None) -> tuple[FoundNumber, ...]:
-    """All the numbers of a text in reading order."""
-    passage = read_passage(text, decimal=decimal)
-    return tuple(map(passage.judged, passage.numbers(0, len(passage.text))))
-
-
 def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: str | None) -> FoundNumber | None:
     before = read_before(text, candidate.start(), floor=floor)
     value = _base_value(candidate, decimal)

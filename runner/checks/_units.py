@@ -150,17 +150,18 @@ MONEY_AFTER = "|".join(map(re.escape, sorted({*_SYMBOLS, *_CODES}, key=len, reve
 _ZEROS_OF_WORDS = _table(
     """
     1 十 십
-    2 yüz hundred hundreds hundert cientos centinaia honderd hundra hundrede сотен сотни сотня setki 百 佰 백 सौ مئة
+    2 centaine centaines yüz
+    2 hundred hundreds hundert cientos centinaia honderd hundra hundrede сотен сотни сотня setki 百 佰 백 सौ مئة
     2 مائة ร้อย
-    3 thousands grand k tausende tausender milles_de milliers mille migliaia miles_de millares milhar milhares
+    3 thousands grand k tausende tausender milliers mille migliaia miles ribuan ألفًا ألفا millares milhar milhares
     3 duizenden hezar ezer tsd tsd. teur t€ t$ тыщ тысячу 千 仟 ألفا الف ngàn
     4 万 萬 myriad myriads
-    5 lakh lakhs lac lacs
-    6 лямов ملیون ملین millions mio mln mn millionen милион миллиону лям juta m€ meur
+    5 లక్ష లక్షలు லட்சம் ലക്ഷം লক্ষ lakh lakhs lac lacs
+    6 মিলিয়ন εκατ. лямов ملیون ملین millions mio mln mn millionen милион миллиону лям juta m€ meur
     7 crore crores
     8 亿 億
-    9 milliards mrd mrd. mld mia mia. md mds bn миллиарду tỉ milliarden
-    12 trln трлн
+    9 بليون milliards mrd mrd. mld mia mia. md mds bn миллиарду tỉ milliarden
+    12 تريليون trln трлн
     """
 )
 """Those that the locale data lacks: other cases and plurals, and what people say and write for short."""
@@ -171,7 +172,9 @@ _TWELVE = (
     "дюжины дюжин düzine दर्जन ダース 다스 打 dussin dusin tusin tucet tucat"
 )
 _TIMES = dict.fromkeys(map(comparable, _TWELVE.split()), 12) | {"десяток": 10, "десятка": 10, "десятков": 10}
-_UNSURE = frozenset("mil. mill mill. bi tri bln bln. bil bil. cr gross score scores arab ярд bio. tn 打 mega".split())
+_UNSURE = frozenset(
+    "brd thou ths mil. mill mill. bi tri bln bln. bil bil. cr gross score scores arab ярд bio. tn 打 mega".split()
+)
 _OF_THE_SHORT_SCALE = frozenset("billion billions trillion trillions".split())
 _ROMANCE = re.compile(
     r"\b(?:d[eo]s?|del|el|la|los|las|es|son|por|en|con|os|as|uma?|em|são|é|euros|dólares|pesos|reais|pess?onas"

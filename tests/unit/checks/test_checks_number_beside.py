@@ -43,7 +43,8 @@ MULTIPLIERS = (
     "trillion billones bilhões mld tys. mln tis. tusen ribu juta triệu tỷ ล้าน พัน ألف مليون ملايين מיליון هزار میلیون"
     " G€ T€ k€ TEUR kUSD MUSD lac bi "
     "tn Tsd εκατομμύρια χιλιάδες mii milioane ezer millió milijuna tisuća mlrd. millioner milliarder 百万 千万 兆 조"
-    " кк тыщ лям quadrillion score gross"
+    " кк тыщ лям quadrillion score gross miljoonaa millió tkr mkr MSEK eFt"
+    " centaines thou মিলিয়ন లక్షలు லட்சம் ലക്ഷം بليون تريليون"
 ).split()
 JOINED = ["39xyz", "39abc", "39-A7", "39甲乙", "39ffff", "A39", "x39", "39th", "39@x", "39q", "12_39"]
 ONE_OR_TWO = (

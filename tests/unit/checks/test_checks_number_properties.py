@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.checks._numbers import find_numbers
+from runner.checks._numbers import FoundNumber, read_passage
 from runner.checks.number import Check
 from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
 
@@ -62,6 +62,11 @@ MINUS: dict[str, Callable[[str], str]] = {
     "accounts with currency": "($ {})".format,
     "trailing": "{}-".format,
 }
+
+
+def find_numbers(text: str) -> list[FoundNumber]:
+    passage = read_passage(text)
+    return [passage.judged(number) for number in passage.numbers(0, len(passage.text))]
 
 
 def judge(text: str, check: Check) -> bool:
