@@ -106,7 +106,7 @@ def llama_command(environment: Path, _folder: Path, port: int, _model_url: str) 
 
 def litellm_command(environment: Path, folder: Path, port: int, model_url: str) -> list[str]:
     # Of what it takes for OpenAI, it passes /responses on; this one it translates.
-    behind = {"model": "hosted_vllm/stand-in", "api_base": model_url, "api_key": "none"}
+    behind = {"model": "lm_studio/stand-in", "api_base": model_url, "api_key": "none"}
     models = [{"model_name": "stand-in", "litellm_params": behind}]
     config = {"model_list": models, "general_settings": {"master_key": KEY}}
     (folder / "config.yaml").write_text(json.dumps(config))
@@ -134,7 +134,7 @@ def ogx_command(environment: Path, folder: Path, port: int, model_url: str) -> l
             "inference": one("behind", "remote::vllm", base_url=model_url, api_token="none"),
             "vector_io": one("sqlite-vec", "inline::sqlite-vec", **store),
             "files": one("files", "inline::localfs", storage_dir=f"{folder}/files", metadata_store=table("files")),
-            "file_processors": one("auto", "inline::auto"),
+            "file_processors": one("pypdf", "inline::pypdf"),
             "responses": one("builtin", "inline::builtin", persistence={"responses": table("responses")}),
             "tool_runtime": one("file-search", "inline::file-search"),
         },
@@ -150,7 +150,7 @@ def ogx_command(environment: Path, folder: Path, port: int, model_url: str) -> l
         },
         "registered_resources": {
             "models": [
-                {"model_id": "stand-in", "model_type": "llm", "metadata": {}, **behind},
+                # It finds the one that answers by itself.
                 {"model_id": "embedder", "model_type": "embedding", "metadata": embedding, **behind},
             ],
             "vector_stores": [],
