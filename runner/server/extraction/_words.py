@@ -53,7 +53,8 @@ def form_words(glyphs: Iterable[Glyph]) -> list[Word]:
     """The words of a page from all its glyphs, white space included, in the order of drawing."""
     placed = [glyph for glyph in glyphs if all(map(isfinite, glyph[2:]))]
     words = [word for row in _find_baselines(_cut_strokes(placed)) for word in _join_touching(row)]
-    return _attach_marks(words)
+    marked = _attach_marks(words)
+    return [word for row in _find_baselines(marked) for word in _join_touching(row)]
 
 
 def _cut_strokes(glyphs: Sequence[Glyph]) -> Iterator[Word]:
@@ -68,9 +69,17 @@ def _cut_strokes(glyphs: Sequence[Glyph]) -> Iterator[Word]:
             height = drawn[end - 1].height
             if is_last or not -_BACK * height < gaps[end - 1] - usual <= _GAP * height:
                 if text := "".join(glyph.text for glyph in drawn[start:end]).strip():
-                    first, last = drawn[start], drawn[end - 1]
-                    width = last.right - first.x
-                    yield Word(text, first.x, first.y, width, first.height, is_spelt=len(drawn) == 1)
+                    before, after = drawn[start - 1 : start], drawn[end : end + 1]
+                    yield Word(
+                        text,
+                        drawn[start].x,
+                        drawn[start].y,
+                        drawn[end - 1].right - drawn[start].x,
+                        drawn[start].height,
+                        is_spelt=len(drawn) == 1,
+                        has_space_before=bool(before) and before[0].text.isspace(),
+                        has_space_after=bool(after) and after[0].text.isspace(),
+                    )
                 start = end
 
 
@@ -91,7 +100,10 @@ def _join_touching(row: Row) -> Iterator[Word]:
         if joined and _is_one_word(joined[-1], word):
             left = joined[-1]
             joined[-1] = left._replace(
-                text=left.text + word.text, width=word.right - left.x, is_spelt=left.is_spelt and word.is_spelt
+                text=left.text + word.text,
+                width=word.right - left.x,
+                is_spelt=left.is_spelt and word.is_spelt,
+                has_space_after=word.has_space_after,
             )
         else:
             joined.append(word)
@@ -100,6 +112,8 @@ def _join_touching(row: Row) -> Iterator[Word]:
 
 def _is_one_word(left: Word, right: Word) -> bool:
     """Whether what was drawn in two goes on one baseline is one word."""
+    if left.has_space_after or right.has_space_before:
+        return False
     height = max(left.height, right.height)
     gap = right.x - left.right
     if not -_OVERLAP * height < gap < _GAP * height or min(left.height, right.height) < _SMALLER * height:
@@ -131,7 +145,12 @@ def _attach_marks(words: list[Word]) -> list[Word]:
                 lowered = mark._replace(text=mark.text.translate(RAISED[raised]), y=text.y)
                 if is_after and mark.x - text.right < _GAP * text.height:
                     before = kept[other]
-                    kept[other] = before._replace(text=before.text + lowered.text, width=mark.right - before.x)
+                    kept[other] = before._replace(
+                        text=before.text + lowered.text,
+                        width=mark.right - before.x,
+                        is_spelt=False,
+                        has_space_after=mark.has_space_after,
+                    )
                     del kept[number]
                 else:
                     kept[number] = lowered
