@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runner.ambient import check_ambient_proxies, explaining_environment
+from runner.connections import check_ambient_proxies, explaining_environment
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_loopback, is_open_road
 from runner.errors import UsageError
 from runner.redaction import Redactor
