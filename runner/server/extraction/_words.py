@@ -31,7 +31,7 @@ _LOWERED = (-0.5, -0.08)
 _MAX_MARK = 12  # characters
 _CELL_POINTS = 20.0  # of the grid in which the text beside a mark is looked for
 _MAX_IN_CELL = 30  # a page made to be slow could have thousands
-_DECIMALS = re.compile(r"[.,][0-9]+\D*")
+_GOES_ON = re.compile("[.,][0-9]")
 _SIGNS_BEFORE = frozenset("+-\u2212$€£¥(#")  # a number may begin with them
 
 
@@ -120,8 +120,8 @@ def _is_one_word(left: Word, right: Word) -> bool:
         return False
     touches = abs(gap) <= _TOUCH * height
     end, start = left.text[-1], right.text[0]
-    if touches and end.isdigit() and _DECIMALS.fullmatch(right.text) and start not in left.text:
-        return True  # a column that is aligned at the decimal points
+    if touches and end.isdigit() and _GOES_ON.match(right.text) and not (start == "." and "." in left.text):
+        return True  # a column that is aligned at the decimal points; no cell begins with a comma
     if end.isdigit() and (start.isdigit() or start in _SIGNS_BEFORE or start in ".,"):
         return touches and left.is_spelt and right.is_spelt
     if (end.isdigit() and start.isalpha()) or (start.isdigit() and (end.isalpha() or end in ".,")):

@@ -192,6 +192,12 @@ def test_numbers_in_cells_that_nearly_touch_stay_apart(tmp_path: Path, gap: floa
     assert lines_of(path) == [" ".join(cells)]
 
 
+@pytest.mark.parametrize("parts", [["97,451", ".80 EUR"], ["5", ",169,671"], ["12", ",50"]])
+def test_a_number_goes_on_at_its_separator(tmp_path: Path, parts: list[str]) -> None:
+    path = draw(tmp_path / "file.pdf", lambda canvas: draw_runs(canvas, *[(part, 10, 0) for part in parts]))
+    assert lines_of(path) == ["".join(parts)]
+
+
 def test_what_is_drawn_letter_by_letter_is_read_as_words(tmp_path: Path) -> None:
     def draw_page(canvas: Canvas) -> None:
         draw_runs(canvas, *[(sign, 10, 0) for sign in "Total 1,239.25 on 2026-06-01"])
