@@ -1,8 +1,10 @@
-.PHONY: play test check format bench files
+.PHONY: play test quick check docs format bench files
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Where bytecode is forbidden, as in many container images, each process would compile the program and its tests anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 play: $(VENV)/.runtime
 	$(BIN)/runner play
@@ -10,12 +12,18 @@ play: $(VENV)/.runtime
 test: $(VENV)/.dev
 	$(BIN)/pytest -n auto
 
+quick: $(VENV)/.dev
+	$(BIN)/pytest -n auto --thin
+
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto
+
+docs: $(VENV)/.dev
+	$(BIN)/python docs/make.py
 
 files: $(VENV)/.dev
 	$(BIN)/python scenarios/files/make_files.py
@@ -26,6 +34,7 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/start_up.py
+	$(BIN)/python benchmarks/entered_files.py
 	$(BIN)/python benchmarks/play_many.py
 	$(BIN)/python benchmarks/many_clients.py
 	$(BIN)/python benchmarks/retrieval.py

@@ -1,4 +1,4 @@
-"""Makes docs/capabilities.md: `python docs/make_capabilities.py > docs/capabilities.md`."""
+"""Makes docs/capabilities.md out of what the backends say that they can do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ tools that it brings along, and reads the files that it can take the text out of
 """
 
 
-def main() -> None:
+def make() -> dict[str, str]:
     columns = dict(_columns())
     rows = {
         "keeps assistants": [_yes(one.stores_assistants) for one in columns.values()],
@@ -34,7 +34,7 @@ def main() -> None:
     }
     lines = [f"| | {' | '.join(columns)} |", f"|---{'|---' * len(columns)}|"]
     lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
-    print(HEAD + "\n" + "\n".join(lines))
+    return {"docs/capabilities.md": HEAD + "\n" + "\n".join(lines) + "\n"}
 
 
 def _columns() -> Iterator[tuple[str, Capabilities]]:
@@ -65,7 +65,3 @@ def _size(capabilities: Capabilities) -> str:
     if not capabilities.input_types - IMAGE_TYPES:
         return "none"
     return "any size" if capabilities.input_bytes is None else f"{capabilities.input_bytes // (1024 * 1024)} MB"
-
-
-if __name__ == "__main__":
-    main()

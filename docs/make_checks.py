@@ -1,4 +1,4 @@
-"""Makes docs/checks.md out of the checks' own schemas: `python docs/make_checks.py > docs/checks.md`."""
+"""Makes docs/checks.md out of the checks' own schemas."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ refusal, a decline, an empty or incomplete answer nothing passes, negative check
 """
 
 
-def main() -> None:
-    print("\n".join([HEAD, *map(describe, plugin_names("runner.checks"))]), end="")
+def make() -> dict[str, str]:
+    return {"docs/checks.md": "\n".join([HEAD, *map(describe, plugin_names("runner.checks"))])}
 
 
 def describe(name: str) -> str:
@@ -34,7 +34,3 @@ def row(field: str, schema: dict[str, object], main_field: str) -> str:
     mark = "*" if field == main_field else ""
     meaning = str(schema["description"]).replace("|", "\\|")
     return f"| `{field}`{mark} | {value}{default} | {meaning} |"
-
-
-if __name__ == "__main__":
-    main()

@@ -29,6 +29,14 @@ from typing import ClassVar
 DISK_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 """The `errno` of an OSError that is about the disk: full, failing or read-only."""
 
+TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+"""The `errno` of an OSError that is about how many files may be open at once."""
+
+
+def on_one_line(name: str) -> str:
+    """A file's name for messages: what can't be printed becomes an escape, so that nothing splits the line."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -42,7 +50,7 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}:{self.column}: "
+        where = f"{on_one_line(self.file)}:{self.line}:{self.column}: "
         path = f"{self.path}: " if self.path else ""
         hint = f"; {self.hint}" if self.hint else ""
         return f"{where}{path}{self.message}{hint}"

@@ -7,9 +7,10 @@ at once (they survive kill -9), not forced to the disk (a power cut may lose the
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -37,9 +38,7 @@ class Journal:
     def __init__(self, path: Path, *, clean: Callable[[str], str] = str) -> None:
         self.path = path
         self._clean = clean
-        self._next_intent = 1
-        self._live: dict[tuple[Kind, str], str] = {}
-        self._pending: dict[int, Intent] = {}
+        self._known = _Known()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             is_cut_off = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
@@ -54,12 +53,9 @@ class Journal:
     @classmethod
     def reopen(cls, path: Path) -> Self:
         """A journal that a dead process left, with what it knew: what is live, and which answers never came."""
-        entries = read_journal(path) if path.is_file() else ()
+        known = _recall(path) if path.is_file() else _Known()
         journal = cls(path)
-        for entry in entries:
-            # A line of a newer version, or one edited by hand, must not stand in the way of the others.
-            with suppress(KeyError, TypeError, ValueError, AttributeError):
-                journal._recall(entry)
+        journal._known = known
         return journal
 
     def __enter__(self) -> Self:
@@ -83,72 +79,51 @@ class Journal:
 
     def intend(self, kind: Kind, label: str, tags: Mapping[str, str] | None = None) -> int:
         """Say, before a create is sent, what is about to exist. The number goes to `created` or `refused`."""
-        number = self._next_intent
-        self._next_intent += 1
-        self._pending[number] = Intent(kind=kind, label=label, tags=dict(tags or {}))
+        number = self._known.next_intent
+        self._known.next_intent += 1
+        self._known.pending[number] = Intent(kind=kind, label=label, tags=dict(tags or {}))
         self.add("intent", number=number, kind=kind.value, label=label, tags=dict(tags or {}))
         return number
 
     def created(self, number: int, remote_id: str) -> None:
-        intent = self._pending.pop(number)
-        self._live[(intent.kind, remote_id)] = intent.label
+        intent = self._known.pending.pop(number)
+        self._known.live[(intent.kind, remote_id)] = intent.label
         self.add("created", number=number, kind=intent.kind.value, id=remote_id)
 
     def found(self, kind: Kind, remote_id: str, label: str) -> None:
         """Say that the remote side made an object for us that we didn't ask for by a create."""
-        self._live[(kind, remote_id)] = label
+        self._known.live[(kind, remote_id)] = label
         self.add("created", kind=kind.value, id=remote_id, label=label)
 
     def refused(self, number: int, reason: str) -> None:
         """The remote side said no: nothing exists."""
-        self._pending.pop(number)
+        self._known.pending.pop(number)
         self.add("refused", number=number, reason=reason)
 
     def deleted(self, kind: Kind, remote_id: str) -> None:
-        self._live.pop((kind, remote_id), None)
+        self._known.live.pop((kind, remote_id), None)
         self.add("deleted", kind=kind.value, id=remote_id)
 
     def disown(self, kind: Kind, remote_id: str) -> None:
         """Say that an object that was taken for ours is not, and is none of our business."""
-        self._live.pop((kind, remote_id), None)
+        self._known.live.pop((kind, remote_id), None)
         self.add("disowned", kind=kind.value, id=remote_id)
 
     def forget_unclear(self) -> None:
         """Say that people were told of the creates whose answer was lost: nothing more can be done about them."""
-        for number in list(self._pending):
-            del self._pending[number]
+        for number in list(self._known.pending):
+            del self._known.pending[number]
             self.add("named", number=number)
 
     @property
     def live(self) -> tuple[tuple[Kind, str], ...]:
         """Objects that we made and have not deleted, the newest first."""
-        return tuple(reversed(self._live))
+        return tuple(reversed(self._known.live))
 
     @property
-    def unclear(self) -> tuple[tuple[Kind, str], ...]:
-        """Creates whose answer was lost: (kind, label)."""
-        return tuple((intent.kind, intent.label) for intent in self._pending.values())
-
-    @property
-    def unclear_intents(self) -> tuple[Intent, ...]:
-        """The same creates with the tags to look them up by."""
-        return tuple(self._pending.values())
-
-    def _recall(self, entry: Entry) -> None:
-        fields, number = entry.fields, entry.fields.get("number", 0)
-        match entry.entry:
-            case "intent":
-                self._next_intent = number + 1
-                kind, label = Kind(fields["kind"]), str(fields["label"])
-                self._pending[number] = Intent(kind=kind, label=label, tags=fields.get("tags", {}))
-            case "created":
-                intent = self._pending.pop(number, None)
-                label = intent.label if intent else str(fields.get("label", ""))
-                self._live[(Kind(fields["kind"]), fields["id"])] = label
-            case "refused" | "named":
-                self._pending.pop(number, None)
-            case "deleted" | "disowned":
-                self._live.pop((Kind(fields["kind"]), fields["id"]), None)
+    def unclear(self) -> tuple[Intent, ...]:
+        """Creates whose answer was lost, with the tags to look them up by."""
+        return tuple(self._known.pending.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +133,40 @@ class Entry:
     journal: str
     entry: str
     fields: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the entries of a journal come to; `live` has the label of each remote object."""
+
+    next_intent: int = 1
+    live: dict[tuple[Kind, str], str] = field(default_factory=dict)
+    pending: dict[int, Intent] = field(default_factory=dict)
+
+    def take(self, entry: Entry) -> None:
+        fields, number = entry.fields, entry.fields.get("number", 0)
+        match entry.entry:
+            case "intent":
+                self.next_intent = number + 1
+                kind, label = Kind(fields["kind"]), str(fields["label"])
+                self.pending[number] = Intent(kind=kind, label=label, tags=fields.get("tags", {}))
+            case "created":
+                intent = self.pending.pop(number, None)
+                label = intent.label if intent else str(fields.get("label", ""))
+                self.live[(Kind(fields["kind"]), fields["id"])] = label
+            case "refused" | "named":
+                self.pending.pop(number, None)
+            case "deleted" | "disowned":
+                self.live.pop((Kind(fields["kind"]), fields["id"]), None)
+
+
+def _recall(path: Path) -> _Known:
+    known = _Known()
+    for entry in read_journal(path):
+        # A line of a newer version, or one edited by hand, must not stand in the way of the others.
+        with suppress(KeyError, TypeError, ValueError, AttributeError):
+            known.take(entry)
+    return known
 
 
 def read_journal(path: Path) -> tuple[Entry, ...]:
@@ -181,6 +190,15 @@ def find_journals(folder: Path, pattern: str) -> Iterator[Path]:
         with suppress(OSError), path.open("rb") as file:
             if _lock(file):
                 yield path
+
+
+def forget_plays(folder: Path, *, keep: int) -> None:
+    """Remove the folders of plays but for the newest, and for those that may have left something to clean."""
+    for path in list(find_journals(folder, "*/journal.jsonl"))[:-keep]:
+        with suppress(WriteFailed):
+            known = _recall(path)
+            if not known.live and not known.pending:
+                shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def _lock(file: IO[Any]) -> bool:

@@ -2,38 +2,67 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import re
+import secrets
 from pathlib import Path
 
 from runner.errors import WriteFailed
 
+_STREAM = re.compile(r"/dev/(?:stdout|stderr|fd/(\d+))")
+
 
 def write_whole(path: Path, content: str | bytes, *, what: str) -> None:
-    """Replace `path` by a file with `content` (text as UTF-8); folders on the way are made.
+    """Replace the content of `path` (text as UTF-8); folders on the way are made.
 
+    A link stays, and the file that it leads to is replaced. A file keeps its mode; a new one's is the umask's.
     Raises WriteFailed, naming `what` and the file, if the disk refuses; the old file is then untouched.
     """
     raw = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and not path.is_file():
-            path.write_bytes(raw)  # /dev/stdout and the like can't be renamed over
+        if stream := _STREAM.fullmatch(str(path)):
+            _write_to_stream(int(stream[1] or {"/dev/stdout": 1}.get(str(path), 2)), raw)
             return
-        _replace(path, raw)
+        real = _follow(path)
+        real.parent.mkdir(parents=True, exist_ok=True)
+        if real.exists() and not real.is_file():
+            real.write_bytes(raw)  # a device or a pipe can't be renamed over
+            return
+        _replace(real, raw)
     except OSError as error:
         raise WriteFailed(f"cannot write {what} {path}: {error.strerror}") from error
 
 
+def _write_to_stream(descriptor: int, raw: bytes) -> None:
+    """To what is open already: where it is a file, opening it again would write over what was printed."""
+    with os.fdopen(os.dup(descriptor), "wb") as stream:
+        stream.write(raw)
+
+
+def _follow(path: Path) -> Path:
+    """Where a link leads to, whether there is something or not."""
+    real = Path(os.path.realpath(path))
+    if real.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return real
+
+
 def _replace(path: Path, raw: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".runner-{secrets.token_hex(6)}.tmp")
+    mode = path.stat().st_mode & 0o7777 if path.exists() else None
+
+    def open_temporary(name: str, flags: int) -> int:
+        return os.open(name, flags, 0o666 if mode is None else mode)
+
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb", opener=open_temporary) as file:
             file.write(raw)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        if mode is not None:
+            temporary.chmod(mode)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -14,13 +14,34 @@ from pathlib import Path
 
 import pytest
 from app_listening import listen_from
+from hypothesis import settings
 from judged_answers import take_violations
 from openai_schemas import OPENAPI
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thin", action="store_true", help="of each file in tests/e2e only the first test; nothing slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What `make quick` runs: all tests of parts, and of each file that tests the whole the first one."""
+    if not config.getoption("--thin"):
+        return
+    quick = [item for item in items if item.get_closest_marker("slow") is None]
+    firsts = {item.path: item for item in reversed(quick)}
+    chosen = [item for item in quick if "e2e" not in item.path.parts or firsts[item.path] is item]
+    left_out = set(items).difference(chosen)
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = chosen
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test's module is imported: some read the environment as they are."""
     _hear_signals()
+    # A busy machine is no failure: what may not take long has a limit of its own (cpu_time.py).
+    settings.register_profile("whole", deadline=None)
+    settings.register_profile("thin", deadline=None, max_examples=20)
+    settings.load_profile("thin" if config.getoption("--thin") else "whole")
     if OPENAPI.exists():
         heard = Path(tempfile.mkdtemp(prefix="runner-tests-heard-"))
         config.add_cleanup(lambda: shutil.rmtree(heard))

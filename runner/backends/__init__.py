@@ -1,10 +1,11 @@
-"""Backends: one file per API, translating between our vocabulary and its wire words.
+"""Backends: one folder per API, translating between our vocabulary and its wire words.
 
-A backend module has `open_backend(endpoint, journal) -> AsyncContextManager[Backend]`, `LIMITS` and
+A backend's package has `open_backend(endpoint, journal) -> AsyncContextManager[Backend]`, `LIMITS` and
 `CAPABILITIES` (and `REPLAY_CAPABILITIES` where the client may have to remember the thread); importing it must not
 import openai (config reads them), so the client's modules come in late.
-Files and vector stores are the same service on every OpenAI API: `_files.py`. The client, and the translation
-of its errors into ours, are in `_sdk.py`. Not here: deciding what to create (`sync/`), or what to ask (`execution/`).
+What they share stands beside them: the client (`_sdk.py`), what is sent once and what again (`_requests.py`), the
+translation of errors into ours (`_failures.py`), files and vector stores, the same service on every OpenAI API
+(`_files.py`). Not here: deciding what to create (`sync/`), or what to ask (`execution/`).
 
 Every create goes out once, is journaled before and after, and carries its tags in the create call itself.
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from runner.domain.assistant import Assistant, History
+from runner.domain.assistant import Assistant, History, ResponseFormat, SchemaFormat
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     AssistantId,
@@ -28,7 +29,6 @@ from runner.domain.conversation import (
     ThreadId,
 )
 from runner.domain.files import Chunking, FileUse
-from runner.domain.response_format import ResponseFormat, SchemaFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,11 +187,11 @@ class Backend(Protocol):
     async def ask(self, question: Question) -> Run:
         """Ask, wait for the run's end, and read all of it. A run that ended badly is returned, not raised."""
 
-    async def cancel_runs(self, thread_id: ThreadId) -> None:
-        """Cancel what still runs in a thread, and wait (briefly) until it has stopped."""
-
     async def delete_thread(self, thread_id: ThreadId) -> None:
         """Delete a thread and all that belongs to it; or a part of one, by the id that the journal has for it."""
+
+    async def delete_container(self, container_id: str) -> None:
+        """Delete what the server made for code by itself, and the journal has; threads take their own along."""
 
 
 FUNCTION_LABEL = "function "

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from io import FileIO
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NotRequired, TypedDict
+from typing import BinaryIO, NotRequired, TypedDict, TypeVar
 
 from runner.backends import RemoteStore, StoredFile
-from runner.backends._reading import Json, identifier, integer, optional_text, part, text, text_map
+from runner.backends._json_fields import Json, identifier, integer, moment, optional_text, part, text, text_map
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
 from runner.backends._waiting import Deadline, Rhythm
 from runner.domain.conversation import FileId, StoreId
 from runner.domain.files import IMAGE_TYPES, Chunking, FileUse, file_type
 from runner.domain.plan import Kind
-from runner.errors import DeadlineExceeded, RemoteError, UsageError
+from runner.errors import DeadlineExceeded, RemoteError, RemoteMissing, UsageError
 
 SHA256_ATTRIBUTE = "runner.sha256"
 NAME_ATTRIBUTE = "runner.name"
@@ -25,7 +26,17 @@ CHUNKING_ATTRIBUTE = "runner.chunking"
 """What the file said; absent where it said nothing. Attributes can be changed, how a file was cut up can't."""
 LONGEST_ATTRIBUTE = 512
 FILES_PER_BATCH = 2000
+FILES_AT_ONCE = 8
+"""Of those that are attached one by one."""
 SLOWEST_UPLOAD_BYTES_PER_S = 50_000
+
+
+class Stores(Enum):
+    """Whether a server has vector stores; the Assistants API has been served without any."""
+
+    ALWAYS = "always"
+    PERHAPS = "perhaps"
+    NEVER = "never"
 
 
 class _Order(TypedDict):
@@ -42,10 +53,8 @@ class _Batch:
 
     id: str
     status: str
-    in_progress: int
     completed: int
     failed: int
-    cancelled: int
     total: int
 
     @property
@@ -59,11 +68,31 @@ class _Batch:
         return f"{self.status}, {self.completed} of {self.total} files done, {self.failed} failed"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attached:
+    """A file that was attached by itself; `reason` is why it failed, if it did."""
+
+    status: str
+    reason: str
+
+    @property
+    def is_over(self) -> bool:
+        return self.status != "in_progress"
+
+    def __str__(self) -> str:
+        return self.status
+
+
+Indexed = TypeVar("Indexed", _Batch, _Attached)
+
+
 class RemoteFiles:
     """Implements `Files`. Remembers the names of what it uploaded: the API attaches files by id alone."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, stores: Stores = Stores.ALWAYS) -> None:
         self._api = api
+        self._stores = stores
+        self._takes_batches = True
         self._names: dict[FileId, str] = {}
         self._rhythm = Rhythm(api.pace.fastest_look_s)
 
@@ -95,8 +124,15 @@ class RemoteFiles:
         await self._api.delete(f"deleting the file {file_id}", join_path("files", file_id), Kind.FILE, file_id)
 
     async def list_stores(self) -> tuple[RemoteStore, ...]:
+        if self._stores is Stores.NEVER:
+            return ()
         request = Request(doing="listing the vector stores", path="/vector_stores", query={"order": "asc"})
-        return await self._api.list_all(request, _read_store)
+        try:
+            return await self._api.list_all(request, _read_store)
+        except RemoteMissing:
+            if self._stores is Stores.ALWAYS:
+                raise
+            return ()
 
     async def create_store(
         self, name: str, tags: Mapping[str, str], *, expires_after_days: int | None = None
@@ -133,24 +169,67 @@ class RemoteFiles:
         rows = [self._order(file_id, sha256, (chunking or {}).get(file_id)) for file_id, sha256 in files.items()]
         deadline = Deadline.after(deadline_s, self._api.pace.clock)
         for batch in _batched(rows, FILES_PER_BATCH):
-            doing = f"attaching {self._describe(batch)} to the vector store {store_id}"
-            await self._attach_batch(doing, join_path("vector_stores", store_id, "file_batches"), batch, deadline)
+            if self._takes_batches:
+                await self._attach_batch(store_id, batch, deadline)
+            else:
+                await self._attach_missing(store_id, batch, deadline)
 
     async def detach_file(self, store_id: StoreId, file_id: FileId) -> None:
         path = join_path("vector_stores", store_id, "files", file_id)
         await self._api.delete(f"detaching the file {file_id} from the vector store {store_id}", path)
 
-    async def _attach_batch(self, doing: str, path: str, rows: Sequence[_Order], deadline: Deadline) -> None:
+    async def _attach_batch(self, store_id: StoreId, rows: Sequence[_Order], deadline: Deadline) -> None:
+        doing = f"attaching {self._describe(rows)} to the vector store {store_id}"
+        path = join_path("vector_stores", store_id, "file_batches")
         reply = await self._api.post(Request(doing=doing, path=path, body={"files": rows}), _read_batch)
-        batch = await self._wait_for(reply, doing, path, deadline)
+        batch = await self._wait_for(reply, doing, lambda one: f"{path}{join_path(one.id)}", _read_batch, deadline)
         if batch.holds_all(len(rows)):
             return
+        reported = f"the server reports {batch}, of {len(rows)} that were attached"
+        if batch.total == 0:
+            # OGX answers 200 to `files`, and attaches nothing.
+            try:
+                await self._attach_missing(store_id, rows, deadline)
+            except RemoteError as error:
+                raise RemoteError(f"{self._api.line(doing, reported)}; and {error}") from None
+            self._takes_batches = False
+            return
         reasons = await self._read_failures(doing, f"{path}{join_path(batch.id, 'files')}")
-        if not reasons:
-            reasons = f"the server reports {batch}, of {len(rows)} that were attached"
-        raise RemoteError(self._api.line(doing, reasons))
+        raise RemoteError(self._api.line(doing, reasons or reported))
 
-    async def _wait_for(self, reply: Reply[_Batch], doing: str, path: str, deadline: Deadline) -> _Batch:
+    async def _attach_missing(self, store_id: StoreId, rows: Sequence[_Order], deadline: Deadline) -> None:
+        """One by one what the store doesn't have yet, whatever became of those that it has."""
+        path = join_path("vector_stores", store_id, "files")
+        doing = f"listing the files of the vector store {store_id}"
+        listed = await self._api.list_all(Request(doing=doing, path=path), identifier)
+        missing = [row for row in rows if row["file_id"] not in listed]
+        failures: list[str] = []
+        for some in _batched(missing, FILES_AT_ONCE):
+            ended = await asyncio.gather(*(self._attach_one(store_id, row, deadline) for row in some))
+            failures += filter(None, ended)
+        if failures:
+            doing = f"attaching {self._describe(rows)} to the vector store {store_id}"
+            raise RemoteError(self._api.line(doing, "; ".join(failures)))
+
+    async def _attach_one(self, store_id: StoreId, row: _Order, deadline: Deadline) -> str:
+        """Why the file can't be searched; "" if it can."""
+        name = self._describe_one(row["file_id"])
+        doing = f"attaching {name} to the vector store {store_id}"
+        path = join_path("vector_stores", store_id, "files")
+        reply = await self._api.post(Request(doing=doing, path=path, body=dict(row)), _read_attached)
+        file = await self._wait_for(
+            reply, doing, lambda _: f"{path}{join_path(row['file_id'])}", _read_attached, deadline
+        )
+        return "" if file.status == "completed" else f"{name}: {file.reason}"
+
+    async def _wait_for(
+        self,
+        reply: Reply[Indexed],
+        doing: str,
+        path_of: Callable[[Indexed], str],
+        read: Callable[[Json], Indexed],
+        deadline: Deadline,
+    ) -> Indexed:
         pace = self._api.pace
         started = pace.clock()
         while not reply.value.is_over:
@@ -161,7 +240,7 @@ class RemoteFiles:
                 message = f"not searchable after {waited_s:.0f} s; the last state is: {reply.value}"
                 raise DeadlineExceeded(self._api.line(doing, message))
             await pace.sleep(min(pause_s, left_s))
-            reply = await self._api.get(Request(doing=doing, path=f"{path}{join_path(reply.value.id)}"), _read_batch)
+            reply = await self._api.get(Request(doing=doing, path=path_of(reply.value)), read)
         return reply.value
 
     async def _read_failures(self, doing: str, path: str) -> str:
@@ -243,7 +322,7 @@ def _read_store(body: Json) -> RemoteStore:
     completed = counts.get("completed") if isinstance(counts, dict) else None
     return RemoteStore(
         id=StoreId(identifier(body)),
-        created_at=integer(body, "created_at"),
+        created_at=moment(body),
         metadata=text_map(body, "metadata"),
         searchable_files=completed if isinstance(completed, int) else None,
     )
@@ -269,14 +348,17 @@ def _read_failure(body: Json) -> tuple[FileId, str] | None:
     return FileId(identifier(body)), optional_text(part(body, "last_error"), "message") or status
 
 
+def _read_attached(body: Json) -> _Attached:
+    status = text(body, "status")
+    return _Attached(status=status, reason=optional_text(part(body, "last_error"), "message") or status)
+
+
 def _read_batch(body: Json) -> _Batch:
     counts = part(body, "file_counts")
     return _Batch(
         id=identifier(body),
         status=text(body, "status"),
-        in_progress=integer(counts, "in_progress"),
         completed=integer(counts, "completed"),
         failed=integer(counts, "failed"),
-        cancelled=integer(counts, "cancelled"),
         total=integer(counts, "total"),
     )

@@ -17,12 +17,13 @@ from urllib.parse import SplitResult, urlsplit
 import httpx2
 import openai
 
-from runner.ambient import check_ambient_proxies, explaining_environment
 from runner.backends import Endpoint
+from runner.backends._failures import Key, Translator
 from runner.backends._requests import Api, Unusable
-from runner.backends._translation import Key, Translator
 from runner.backends._waiting import Clock, Pace, Sleep
-from runner.domain.hosts import is_authority, is_loopback, is_openai
+from runner.connections import SteadyClient, check_ambient_proxies, explaining_environment
+from runner.domain.assistant import History
+from runner.domain.hosts import AddressFault, find_address_fault, is_loopback, is_open_road, is_openai
 from runner.errors import UsageError
 from runner.journal import Journal
 from runner.redaction import Redactor
@@ -60,7 +61,9 @@ async def open_api(
     has_key = endpoint.key not in ("", NO_KEY)
     address = _check_url(base_url, has_key=has_key)
     stays_here = endpoint.is_embedded or is_loopback(_host(address))
-    async with _open_http(address, stays_here=stays_here) as http:
+    # What a server without a memory is asked leaves nothing there, however often it is asked.
+    makes_nothing = endpoint.history is History.REPLAY
+    async with _open_http(address, stays_here=stays_here, makes_nothing=makes_nothing) as http:
         client = openai.AsyncOpenAI(
             api_key=endpoint.key or NO_KEY,
             base_url=base_url,
@@ -78,7 +81,7 @@ async def open_api(
         yield Api(client, translator, journal, pace)
 
 
-def _open_http(address: SplitResult, *, stays_here: bool) -> httpx2.AsyncClient:
+def _open_http(address: SplitResult, *, stays_here: bool, makes_nothing: bool) -> httpx2.AsyncClient:
     """The pool. Deadlines are set around each request, so only connecting has a timeout of its own.
 
     Raises UsageError for what the environment says and can't be used.
@@ -86,11 +89,12 @@ def _open_http(address: SplitResult, *, stays_here: bool) -> httpx2.AsyncClient:
     with explaining_environment():
         if not stays_here:
             check_ambient_proxies()
-        return _make_http(address, stays_here=stays_here)
+        return _make_http(address, stays_here=stays_here, makes_nothing=makes_nothing)
 
 
-def _make_http(address: SplitResult, *, stays_here: bool) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(
+def _make_http(address: SplitResult, *, stays_here: bool, makes_nothing: bool) -> httpx2.AsyncClient:
+    return SteadyClient(
+        makes_nothing=makes_nothing,
         # A context that trusts nobody: plain http never asks it, and loading the system's certificates takes long.
         verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if stays_here and address.scheme == "http" else True,
         # A proxy from the environment must not stand between us and this machine.
@@ -124,18 +128,14 @@ def _check_key(key: str) -> None:
 
 
 def _check_url(base_url: str, *, has_key: bool) -> SplitResult:
-    try:
-        address = urlsplit(base_url)
-        if address.username or address.password:
-            raise UsageError("base_url has a user name or password in it; name an environment variable with key_env")
-        is_usable = address.scheme in ("http", "https") and is_authority(address.netloc) and address.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        raise UsageError(f"base_url '{base_url}' is no address; write it like https://host/v1")
-    if address.scheme == "http" and has_key and not is_loopback(_host(address)):
+    fault = find_address_fault(base_url)
+    if fault is AddressFault.PASSWORD:
+        raise UsageError(f"base_url {fault.value}; name an environment variable with key_env")
+    if fault is not None:
+        raise UsageError(f"base_url '{base_url}' {fault.value}; write it like https://host/v1")
+    if has_key and is_open_road(base_url):
         raise UsageError(f"base_url '{base_url}' would send the key unencrypted; use https")
-    return address
+    return urlsplit(base_url)
 
 
 def _host(address: SplitResult) -> str:

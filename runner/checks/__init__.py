@@ -3,7 +3,8 @@
 A check module has three names:
 
 - `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters; a text with
-  `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to;
+  `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to; one with
+  `format: FILE_NAME` names a file that the assistant gets, by the check's method `names(file: str) -> bool`;
 - `MAIN_FIELD`: the property that `check: value` sets;
 - `Check`: a frozen dataclass whose fields are those properties, with one method, `judge`. Its constructor
   raises ValueError, with a message for users, for parameters that the schema can't rule out.
@@ -16,9 +17,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from runner.domain.conversation import Ending, Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 TOOL_NAME = "tool-name"
+FILE_NAME = "file-name"
 ORDINARY_ENDINGS = frozenset({Ending.ANSWERED})
 
 

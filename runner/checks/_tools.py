@@ -29,7 +29,7 @@ def read_arguments(call: Step) -> object:
     """What a call was called with; None if that is no JSON. Numbers with a point stay exact."""
     try:
         return json.loads(call.input, parse_float=Decimal) if call.input.strip() else {}
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):  # the second for an exponent of 20 digits
         return None
 
 

@@ -6,9 +6,10 @@ import unicodedata
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from runner.checks import FILE_NAME
 from runner.checks._text import quote, shorten
 from runner.domain.conversation import Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "file"
@@ -18,6 +19,8 @@ SCHEMA = {
     "properties": {
         "file": {
             "type": "string",
+            "format": FILE_NAME,
+            "examples": ["receipt.pdf"],
             "minLength": 1,
             "maxLength": 300,
             "description": "The file's name, such as receipt.pdf; folders before it are ignored. "
@@ -40,7 +43,7 @@ class Check:
     def judge(self, run: Run) -> Finding:
         names = _cited_names(run)
         known = sorted({name for name in names if name is not None})
-        holds = any(self._names(name) for name in known)
+        holds = any(self.names(name) for name in known)
         if not holds and None in names:
             raise CheckBroken("the answer cites a file whose name is not known, and no search result tells it")
         reason = ""
@@ -53,7 +56,8 @@ class Check:
             reason=shorten(reason),
         )
 
-    def _names(self, cited: str) -> bool:
+    def names(self, cited: str) -> bool:
+        """Whether a file of this name is meant."""
         wanted, name = _base_name(self.file), _base_name(cited)
         return name == wanted or fnmatchcase(name, wanted)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from runner.checks._text import normalise, normalise_wanted, quote, readings
 from runner.domain.conversation import Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 MAIN_FIELD = "value"
 SCHEMA = {
@@ -16,6 +16,7 @@ SCHEMA = {
     "properties": {
         "value": {
             "type": "string",
+            "examples": ["text"],
             "minLength": 1,
             "description": "The answer, all of it, punctuation included.",
         },

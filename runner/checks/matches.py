@@ -10,7 +10,7 @@ import regex
 
 from runner.checks._text import quote, shorten
 from runner.domain.conversation import Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "pattern"
@@ -20,6 +20,7 @@ SCHEMA = {
     "properties": {
         "pattern": {
             "type": "string",
+            "examples": ["pattern"],
             "minLength": 1,
             "maxLength": 2000,
             "description": "The regular expression, found anywhere in the answer. Begin it with (?i) to ignore case, "

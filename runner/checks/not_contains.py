@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.checks._text import as_tuple, find_in, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 MAIN_FIELD = "value"
 SCHEMA = {
@@ -17,6 +17,7 @@ SCHEMA = {
     "properties": {
         "value": {
             "type": ["string", "array"],
+            "examples": ["text"],
             "minLength": 1,
             "minItems": 1,
             "items": {"type": "string", "minLength": 1},

@@ -11,7 +11,7 @@ from runner.checks._numbers import PRECISION, FoundNumber, Passage, read_passage
 from runner.checks._text import shorten
 from runner.checks._units import unit_name
 from runner.domain.conversation import Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 MAIN_FIELD = "value"
 SCHEMA = {
@@ -24,6 +24,7 @@ SCHEMA = {
     "properties": {
         "value": {
             "type": "number",
+            "examples": [39.25],
             "description": "The number. Where decimals are written here, the one in the answer is rounded (half up) to "
             "as many: 331.31 accepts 331.3141, 331.3100 doesn't. A whole number accepts only itself: 3 isn't 3.4.",
         },

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.checks._text import find_all, find_in, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 MAIN_FIELD = "values"
 SCHEMA = {
@@ -16,6 +16,7 @@ SCHEMA = {
     "properties": {
         "values": {
             "type": "array",
+            "examples": [["a", "b"]],
             "minItems": 2,
             "items": {"type": "string", "minLength": 1},
             "description": "The texts that the answer may be.",

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from runner.checks import TOOL_NAME
 from runner.checks._text import shorten
 from runner.checks._tools import calls_of, describe_calls, read_arguments, tool_name
-from runner.domain.arguments import matches
+from runner.domain.assistant import matches
 from runner.domain.conversation import Run, Step
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 MAIN_FIELD = "tool"
 SCHEMA = {
@@ -20,6 +20,7 @@ SCHEMA = {
     "properties": {
         "tool": {
             "type": "string",
+            "examples": ["file_search"],
             "format": TOOL_NAME,
             "minLength": 1,
             "description": "The tool: file_search (or retrieval, its name in 2023), code_interpreter, web_search, mcp "

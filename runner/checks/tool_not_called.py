@@ -8,7 +8,7 @@ from runner.checks import TOOL_NAME
 from runner.checks._text import shorten
 from runner.checks._tools import calls_of, describe_calls, tool_name
 from runner.domain.conversation import Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 MAIN_FIELD = "tool"
 SCHEMA = {
@@ -18,6 +18,7 @@ SCHEMA = {
     "properties": {
         "tool": {
             "type": "string",
+            "examples": ["code_interpreter"],
             "format": TOOL_NAME,
             "minLength": 1,
             "description": "The tool: file_search (or retrieval, its name in 2023), code_interpreter, web_search, mcp "

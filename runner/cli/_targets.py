@@ -1,22 +1,27 @@
-"""Open the target that a verb works on: find its key, start the embedded server if it is one, build its backend."""
+"""The target that a verb works on: its key, what it can do, and its backend, an embedded server started if it is one.
+
+What is wrong with a key is told without showing it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import logging
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.backends import Backend, Endpoint
-from runner.cli._keys import find_key, key_variable
-from runner.cli._state_folder import state_folder
 from runner.config import Configuration
-from runner.config.urls import OPENAI_KEY
-from runner.domain.assistant import ChatEndpoint, History, InferenceChoice, Project, Scripted, Server, Target
+from runner.config.declared_targets import OPENAI_KEY
+from runner.did_you_mean import quote, suggest
+from runner.domain.assistant import ByName, ChatEndpoint, History, InferenceChoice, Project, Scripted, Server, Target
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES
+from runner.domain.hosts import host_of, is_openai
 from runner.domain.scenario import Scenario
 from runner.errors import ConfigError, Problem, UsageError
 from runner.journal import Journal
@@ -24,6 +29,11 @@ from runner.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
     from runner.server.inference import Inference
+
+_OTHER_SERVER = "OPENAI_BASE_URL"
+_WHOLE_KEY = "copy the whole key into it"
+_PLACEHOLDER = re.compile(r"\.\.\.|…|[<>*]|your[-_ ]?\w*[-_ ]?key|^(?:sk-)?x+$", re.IGNORECASE)
+LARGEST_LOG_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +52,68 @@ def find_target(configuration: Configuration, name: str | None) -> Target:
     wanted = name or configuration.project.default_target
     if wanted in targets:
         return targets[wanted]
-    close = get_close_matches(wanted, targets, n=1)
-    hint = f"did you mean '{close[0]}'?" if close else f"there is {', '.join(map(repr, targets))}"
-    raise UsageError(f"unknown target '{wanted}'; {hint}")
+    hint = suggest(wanted, targets)
+    raise UsageError(f"unknown target {quote(wanted)}" + (f"; {hint}" if hint else ""))
+
+
+def _key_variable(target: Target) -> str | None:
+    """The environment variable with the key for a target, or for the inference of an embedded one."""
+    if target.server is Server.EMBEDDED:
+        return target.inference.key_variable if isinstance(target.inference, ChatEndpoint) else None
+    return target.key_variable
+
+
+def key_variables(target: Target) -> tuple[str, ...]:
+    """The environment variables whose values must not be shown when this target is used."""
+    return OPENAI_KEY, _key_variable(target) or OPENAI_KEY
+
+
+def find_key(target: Target, environment: Mapping[str, str]) -> str:
+    """The key; "" where none is needed. Raises ConfigError if it is missing, or can't be one."""
+    variable = _key_variable(target)
+    if variable is None:
+        return ""
+    key = environment.get(variable, "")
+    if not key:
+        state = "empty" if variable in environment else "not set"
+        message = f"needs a key in the environment variable {variable}, which is {state}"
+        raise _key_problem(target, message, "set it, or use `--target embedded`, which needs none")
+    if mistake := _find_mistake_in_key(key):
+        message, hint = mistake
+        raise _key_problem(target, f"the environment variable {variable} holds no key: {message}", hint)
+    if target.server is Server.OPENAI and variable == OPENAI_KEY:
+        _check_other_server(target, environment)
+    return key
+
+
+def _find_mistake_in_key(key: str) -> tuple[str, str] | None:
+    """What is wrong with a key that is not empty, and what to do."""
+    if _PLACEHOLDER.search(key):
+        return "it is a placeholder, or a shortened key", _WHOLE_KEY
+    if key.startswith("$"):
+        return "it is the name of a variable that was never filled in", _WHOLE_KEY
+    if key[:1] in "'\"`" or key[-1:] in "'\"`":
+        return "there are quotes around it", "leave them out"
+    if key.casefold().startswith("bearer "):
+        return "it begins with 'Bearer'", "leave that out"
+    if any(character.isspace() for character in key):
+        return "there is a space or a line break in it", "copy it again"
+    if not key.isascii() or not key.isprintable():
+        return "there is a character in it that no key has (not printable ASCII)", "copy it again"
+    return None
+
+
+def _check_other_server(target: Target, environment: Mapping[str, str]) -> None:
+    """OpenAI's SDK would send the key to the server that the environment names; so it may be that server's key."""
+    named = environment.get(_OTHER_SERVER, "")
+    if named and not is_openai(host_of(named)):
+        message = f"{_OTHER_SERVER} is set, so {OPENAI_KEY} may hold the key of that server; this target is OpenAI"
+        hint = f"unset {_OTHER_SERVER}, name the key's variable with key_env, or give the target a base_url"
+        raise _key_problem(target, message, hint)
+
+
+def _key_problem(target: Target, message: str, hint: str) -> ConfigError:
+    return ConfigError((target.location.problem(message, path=f"target '{target.name}'", hint=hint),))
 
 
 def find_capabilities(target: Target) -> Capabilities:
@@ -100,12 +169,6 @@ def _find_missing_extra(target: Target) -> tuple[Problem, ...]:
     return ()
 
 
-def secrets_of(configuration: Configuration, target: Target, environment: Mapping[str, str]) -> frozenset[str]:
-    """Every value that must not be shown when this target is used."""
-    keys = {environment.get(variable, "") for variable in (key_variable(target), OPENAI_KEY) if variable}
-    return configuration.secrets | (keys - {""})
-
-
 def open_inference(choice: InferenceChoice, key: str) -> Inference:
     """What answers on an embedded server. Raises UsageError, with every mistake of a script."""
     match choice:
@@ -120,24 +183,24 @@ def open_inference(choice: InferenceChoice, key: str) -> Inference:
                 "key": key,
                 "embedding_model": choice.embedding_model or "",
             }
-        case _:
-            name, settings = "offline", {}
+        case ByName():
+            name, settings = choice.name, {}
     inference: Inference = load_plugin("runner.server.inference", name).create(settings)
     return inference
 
 
 @asynccontextmanager
 async def open_target(
-    configuration: Configuration, target: Target, journal: Journal, environment: Mapping[str, str]
+    target: Target, journal: Journal, environment: Mapping[str, str], *, embedded_state: Path
 ) -> AsyncIterator[OpenedTarget]:
     """The target, ready to be talked to until the block ends."""
     if target.server is Server.EMBEDDED:
         inference = open_inference(target.inference, find_key(target, environment))
-        async with _open_embedded(configuration.root, target, inference, journal) as opened:
+        async with _open_embedded(embedded_state, target, inference, journal) as opened:
             yield opened
         return
     endpoint = Endpoint(
-        base_url=target.base_url, key=find_key(target, environment) or "none", key_variable=key_variable(target)
+        base_url=target.base_url, key=find_key(target, environment) or "none", key_variable=_key_variable(target)
     )
     async with _open_backend(target, endpoint, journal) as backend:
         yield OpenedTarget(target=target, backend=backend, inference=None)
@@ -145,13 +208,11 @@ async def open_target(
 
 @asynccontextmanager
 async def _open_embedded(
-    root: Path, target: Target, inference: Inference, journal: Journal
+    state: Path, target: Target, inference: Inference, journal: Journal
 ) -> AsyncIterator[OpenedTarget]:
-    from runner.cli._server_log import keep_server_log
     from runner.server.embedded import start_embedded
 
-    state = state_folder(root) / "embedded"
-    with keep_server_log(state):
+    with _keep_server_log(state):
         async with start_embedded(state, inference, sandbox=target.sandbox.value) as address:
             endpoint = Endpoint(base_url=address.base_url, key=address.token, is_embedded=True)
             async with _open_backend(target, endpoint, journal) as backend:
@@ -165,3 +226,27 @@ async def _open_backend(target: Target, endpoint: Endpoint, journal: Journal) ->
     endpoint = replace(endpoint, history=target.history, background=target.background)
     async with module.open_backend(endpoint, journal) as backend:
         yield backend
+
+
+class _QuietHandler(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """A full disk is what the server may be complaining of."""
+
+
+@contextmanager
+def _keep_server_log(state: Path) -> Iterator[None]:
+    """Warnings and errors of the server and of uvicorn, in `server.log` beside the state; made when there is one."""
+    path = state / "server.log"
+    handler = _QuietHandler(path, maxBytes=LARGEST_LOG_BYTES, backupCount=1, delay=True, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    handler.setLevel(logging.WARNING)
+    loggers = [logging.getLogger(name) for name in ("runner.server", "uvicorn")]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+        handler.close()

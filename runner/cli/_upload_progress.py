@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from runner.escaping import terminal, terminal_line
 from runner.sync import Uploading
-from runner.sync.content import HashedFile
+from runner.sync.desired import HashedFile
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from runner.cli._remote_work import RemoteWork
+from runner.cli._session import Session, open_session, target_options
 
 
 @click.command(name="adopt", short_help="Let an assistant that exists already stand for ADDRESS.")
 @click.argument("address")
 @click.argument("assistant_id", metavar="ID")
-@click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")
-@click.option("-t", "--target", "target_name", metavar="NAME", help="Where it is, instead of the file's `target`.")
-def command(address: str, assistant_id: str, file: Path | None, target_name: str | None) -> None:
+@target_options
+def command(address: str, assistant_id: str, file: Path | None, target: str | None) -> None:
     """Let the stored assistant ID stand for ADDRESS, which the file declares.
 
     It gets this file's tags and is not changed otherwise. What the next sync would change is printed;
@@ -28,37 +24,34 @@ def command(address: str, assistant_id: str, file: Path | None, target_name: str
     """
     import asyncio
 
-    from runner.cli._remote_work import find_declared, open_remote_work
-
-    with open_remote_work("adopt", file, target_name) as work:
-        find_declared(work.configuration, address)
-        asyncio.run(_adopt(work, address, assistant_id))
+    session = open_session(file, target, for_stored="adopt")
+    session.find_assistant(address)
+    asyncio.run(_adopt(session, address, assistant_id))
 
 
-async def _adopt(work: RemoteWork, address: str, assistant_id: str) -> None:
-    from runner.cli._difference_lines import describe_pending
-    from runner.cli._targets import open_target
+async def _adopt(session: Session, address: str, assistant_id: str) -> None:
+    from runner.cli._change_lines import describe_pending
     from runner.domain.assistant import Address
     from runner.sync import decide, read_desired, read_remote
     from runner.sync.adopting import adopt, find_adoptable, is_adopted
 
-    project = work.configuration.project
+    project = session.configuration.project
     namespace, wanted = project.namespace, Address(address)
     declared = frozenset(one.address for one in project.assistants)
     desired = await read_desired(project.assistants)
-    async with open_target(work.configuration, work.target, work.journal, os.environ) as opened:
-        found = find_adoptable(await read_remote(opened.backend), namespace, wanted, assistant_id, declared)
+    async with session.open_remote("adopt") as (backend, journal):
+        found = find_adoptable(await read_remote(backend), namespace, wanted, assistant_id, declared)
         if is_adopted(found, namespace, wanted):
-            work.show([f"assistant {address}: {found.id} stands for it already; nothing was written"])
+            session.show([f"assistant {address}: {found.id} stands for it already; nothing was written"])
         else:
-            await adopt(opened.backend, found, namespace, wanted)
-            work.journal.add("adopted", address=address, id=found.id, metadata=dict(found.metadata))
-            work.show([f"assistant {address}: adopted {found.id} ('{found.name}'); only its tags were written"])
-        plan, _ = await decide(desired, namespace, opened.backend, now_s=time.time)
+            await adopt(backend, found, namespace, wanted)
+            journal.add("adopted", address=address, id=found.id, metadata=dict(found.metadata))
+            session.show([f"assistant {address}: adopted {found.id} ('{found.name}'); only its tags were written"])
+        plan, _ = await decide(desired, namespace, backend, now_s=time.time)
     changes = [one for unit in plan.units if unit.address == wanted for one in unit.changes]
     pending = [line for one in changes for line in describe_pending(one)]
     if pending:
-        work.show(["`runner sync` would now:", *(f"  {line}" for line in pending)])
-        work.show([f"`runner pull {address}` shows its own values and, with --write, takes them into the file"])
+        session.show(["`runner sync` would now:", *(f"  {line}" for line in pending)])
+        session.show([f"`runner pull {address}` shows its own values and, with --write, takes them into the file"])
     else:
-        work.show(["it is as the file declares it: `runner sync` has nothing to change"])
+        session.show(["it is as the file declares it: `runner sync` has nothing to change"])

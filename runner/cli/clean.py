@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from runner.cli._sync_session import Session, target_options
+from runner.cli._session import Session, open_session, target_options
 
 
 @click.command(name="clean", short_help="Remove what plays left on the remote side.")
@@ -28,8 +28,6 @@ def command(*, file: Path | None, target: str | None, older_than: float) -> None
     """
     import asyncio
 
-    from runner.cli._sync_session import open_session
-
     session = open_session(file, target)
     asyncio.run(_clean(session, older_than))
 
@@ -37,15 +35,14 @@ def command(*, file: Path | None, target: str | None, older_than: float) -> None
 async def _clean(session: Session, older_than_h: float) -> None:
     import asyncio
 
-    from runner.cli._sync_lines import describe_target
-    from runner.cli._sync_session import open_remote
+    from runner.cli._change_lines import describe_target
     from runner.sync import read_remote
-    from runner.sync.cleaning import clean_journals, clean_tagged
+    from runner.sync.leftovers import clean_journals, clean_tagged
 
     configuration, target = session.configuration, session.target
-    async with open_remote(session, "clean") as (backend, _):
+    async with session.open_remote("clean") as (backend, _):
         session.show([describe_target(target)])
-        plays = configuration.root / ".runner" / "plays"
+        plays = session.state / "plays"
         namespace = configuration.project.namespace
         remote = await read_remote(backend)
         known = await clean_journals(

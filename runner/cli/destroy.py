@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.cli._sync_session import Session, target_options
+from runner.cli._session import Session, open_session, target_options
 
 
 @click.command(name="destroy", short_help="Delete all that the namespace owns remotely.")
@@ -19,7 +19,6 @@ def command(*, file: Path | None, target: str | None, confirm: str | None) -> No
     """
     import asyncio
 
-    from runner.cli._sync_session import open_session
     from runner.errors import UsageError
 
     session = open_session(file, target)
@@ -30,13 +29,12 @@ def command(*, file: Path | None, target: str | None, confirm: str | None) -> No
 
 
 async def _destroy(session: Session, *, is_confirmed: bool) -> None:
-    from runner.cli._counting import count
-    from runner.cli._sync_lines import count_failed, describe_applied, describe_target
-    from runner.cli._sync_session import open_remote
+    from runner.cli._change_lines import count_failed, describe_applied, describe_target
+    from runner.did_you_mean import count
     from runner.domain.plan import Kind
     from runner.errors import GateClosed, RemoteError
     from runner.sync import Applied, SyncPlan, Uploading, apply_plan, plan_destruction, read_earlier_files, read_remote
-    from runner.sync.unused import play_objects
+    from runner.sync.remote import play_objects
 
     namespace = session.configuration.project.namespace
     done: list[Applied] = []
@@ -46,7 +44,7 @@ async def _destroy(session: Session, *, is_confirmed: bool) -> None:
             done.append(event)
             session.show(describe_applied(event))
 
-    async with open_remote(session, "destroy") as (backend, journal):
+    async with session.open_remote("destroy") as (backend, journal):
         session.show([describe_target(session.target)])
         remote = await read_remote(backend)
         changes = plan_destruction(namespace, remote)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli._session import load_project
+
 if TYPE_CHECKING:
     from runner.config.importing import Imported
 
@@ -80,10 +82,7 @@ def _find_project_file(file: Path | None) -> Path:
 
 def _read_addresses(project_file: Path) -> tuple[str, ...]:
     """Raises ConfigError: a file with mistakes is not extended."""
-    from runner.config import load_configuration
-
-    configuration = load_configuration(file=project_file, scenario_paths=None, cwd=Path.cwd(), environment=os.environ)
-    return tuple(one.address for one in configuration.project.assistants)
+    return tuple(one.address for one in load_project(project_file).project.assistants)
 
 
 def _make_namespace(imported: tuple[Imported, ...]) -> str:

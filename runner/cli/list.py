@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from runner.cli._sync_session import Session, target_options
+from runner.cli._session import Session, open_session, target_options
 
 
 @click.command(name="list", short_help="List what the namespace owns remotely.")
@@ -16,22 +16,19 @@ def command(*, file: Path | None, target: str | None) -> None:
     """List what carries the namespace's tags: what sync made, and what plays have there at the moment."""
     import asyncio
 
-    from runner.cli._sync_session import open_session
-
     session = open_session(file, target)
     session.show(asyncio.run(_list(session)))
 
 
 async def _list(session: Session) -> list[str]:
-    from runner.cli._sync_lines import describe_target
-    from runner.cli._sync_session import open_remote
+    from runner.cli._change_lines import describe_target
     from runner.sync import read_remote
+    from runner.sync.remote import owned_objects, play_objects
     from runner.sync.tags import ADDRESS
-    from runner.sync.unused import owned_objects, play_objects
 
     namespace = session.configuration.project.namespace
     declared = {one.address for one in session.configuration.project.assistants}
-    async with open_remote(session, "list") as (backend, _):
+    async with session.open_remote("list") as (backend, _):
         remote = await read_remote(backend)
     lines = [f"{describe_target(session.target)}, namespace {namespace}"]
     owned, temporary = owned_objects(namespace, remote), play_objects(namespace, remote)

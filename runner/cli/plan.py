@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli._sync_session import policy_options, target_options
+from runner.cli._planning import policy_options
+from runner.cli._session import Session, open_session, target_options
 
 if TYPE_CHECKING:
-    from runner.cli._sync_session import Session
     from runner.sync import Policy, SyncPlan
 
 
@@ -36,7 +36,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
     """
     import asyncio
 
-    from runner.cli._sync_session import check_offline, open_session, print_gated, raise_if_unsettled, read_policy
+    from runner.cli._planning import print_gated, raise_if_unsettled, read_policy
+    from runner.cli._targets import check_offline
     from runner.errors import UsageError
     from runner.plugins import load_plugin, plugin_names
 
@@ -45,7 +46,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
         raise UsageError(f"--format {format_name!r}: there is {', '.join(formats)}")
     session = open_session(file, target)
     policy = read_policy(session, on_drift=on_drift, prune=prune, only=only)
-    check_offline(session)
+    check_offline(session.configuration.project, None, session.target)
     plan = asyncio.run(_plan(session, policy))
     printed = print_gated(session, plan, allow_deletes)
     click.echo(session.redactor.clean(load_plugin("runner.sync.printing", format_name).render(printed)))
@@ -54,8 +55,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
 
 
 async def _plan(session: Session, policy: Policy) -> SyncPlan:
-    from runner.cli._sync_session import make_plan, open_remote
+    from runner.cli._planning import make_plan
 
-    async with open_remote(session, "plan") as (backend, _):
+    async with session.open_remote("plan") as (backend, _):
         plan, _ = await make_plan(session, backend, policy)
     return plan

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli._counting import count
-from runner.cli._state_folder import state_folder
+from runner.cli._session import Session, open_session, refuse_empty, target_options
+from runner.did_you_mean import count
 
 if TYPE_CHECKING:
+    from runner.cli._targets import OpenedTarget
     from runner.config import Configuration
     from runner.domain.assistant import Target
-    from runner.domain.events import PlayEvent
-    from runner.domain.report import Report
+    from runner.domain.report import PlayEvent, Report
     from runner.domain.scenario import Scenario
+    from runner.errors import WriteFailed
+    from runner.execution.play import PlayOptions
     from runner.redaction import Redactor
+
+PLAYS_KEPT = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +42,28 @@ class Arguments:
     synced: bool
     keep: bool
     no_code: bool
+    allow_declines: bool
     reports: tuple[str, ...]
     quiet: bool
+    verbose: bool
 
 
-@click.command(name="play", short_help="Play scenarios and judge the answers.")
+class _Play(click.Command):
+    """Whatever becomes of a play, a mistyped one too: an earlier one's report must not stand for it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = tuple(args)
+        try:
+            refuse_empty(ctx, args)
+            return super().parse_args(ctx, args)
+        except click.UsageError:
+            _discard_named(given)
+            raise
+
+
+@click.command(name="play", cls=_Play, short_help="Play scenarios and judge the answers.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")
-@click.option("-t", "--target", metavar="NAME", help="Where to play, instead of the file's `target`.")
+@target_options
 @click.option("-n", "--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Scenarios at once.")
 @click.option("-k", "name_part", metavar="TEXT", help="Only scenarios whose name contains TEXT.")
 @click.option("-m", "--tag", metavar="TAG", help="Only scenarios with this tag.")
@@ -52,39 +71,41 @@ class Arguments:
 @click.option("--synced", is_flag=True, help="Demand that the synced assistants are what the file declares.")
 @click.option("--keep", is_flag=True, help="Leave threads, files and temporary copies on the remote side.")
 @click.option("--no-code", is_flag=True, help="Refuse functions that run code of the project.")
+@click.option("--allow-declines", is_flag=True, help="Skip scenarios that only a language model could answer.")
 @click.option("--report", "reports", multiple=True, metavar="KIND=FILE", help="Also write a report: json=out.json.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
+@click.option("-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too.")
 def command(**arguments: Any) -> int:
     """Play scenarios and judge the answers.
 
-    PATH is a scenario file, a folder or a glob; without one, the folder scenarios/ is played. The file is what is
-    tested: a synced assistant is used only where it is identical, and never changed.
+    PATH is a scenario file, a folder or a glob; without one, the folder scenarios/ is played. FILE:LINE and FILE::NAME
+    are the scenario that stands there. The file is what is tested: a synced assistant is used only where it is
+    identical, and never changed.
 
     Exits 0 if all passed, 1 if a scenario failed, 3 if one could not be evaluated, 2 if a file is wrong.
     """
-    from runner.cli._keys import find_key
-    from runner.cli._known_secrets import keep_secret
-    from runner.cli._targets import find_target, secrets_of
-    from runner.config import load_configuration
-    from runner.redaction import Redactor
+    import asyncio
+
+    from runner.errors import WriteFailed
+    from runner.reporting import discard_earlier, refuse_to_overwrite
 
     wanted = Arguments(**arguments)
-    kinds = [_parse_report(report) for report in wanted.reports]
-    _discard_earlier(kinds)
-    configuration = load_configuration(
-        file=wanted.file, scenario_paths=wanted.paths, cwd=Path.cwd(), environment=os.environ
-    )
-    _keep_reports_off_inputs([path for _, path in kinds], configuration)
-    target = find_target(configuration, wanted.target)
-    secrets = secrets_of(configuration, target, os.environ)
-    keep_secret(secrets)
-    find_key(target, os.environ)
-    scenarios = select_scenarios(configuration.scenarios, name_part=wanted.name_part, tag=wanted.tag)
-    _check_offline(configuration, target, scenarios, forbids_code=wanted.no_code)
-    redactor = Redactor(secrets)
-    emit = _open_reporters(kinds, redactor, is_quiet=wanted.quiet)
-    report = _play(configuration, target, scenarios, wanted, emit, redactor.clean)
-    return report.exit_code
+    reports = [Path(report.partition("=")[2]) for report in wanted.reports]
+    try:
+        kinds = [_parse_report(report) for report in wanted.reports]
+        session = open_session(wanted.file, wanted.target, paths=wanted.paths)
+    except BaseException:
+        discard_earlier(reports)
+        raise
+    inputs = _find_inputs(session.configuration)
+    discard_earlier(report for report in reports if report.resolve() not in inputs)
+    refuse_to_overwrite(reports, inputs)
+    scenarios = select_scenarios(session.configuration.scenarios, name_part=wanted.name_part, tag=wanted.tag)
+    _check_offline(session.configuration, session.target, scenarios, forbids_code=wanted.no_code)
+    with _open_reporters(kinds, session.redactor, wanted) as (emit, failures):
+        report = asyncio.run(_play(session, scenarios, wanted, emit))
+    session.show_errors(f"runner: {failure}" for failure in failures)
+    return report.exit_code or (WriteFailed.exit_code if failures else 0)
 
 
 def _check_offline(
@@ -92,7 +113,7 @@ def _check_offline(
 ) -> None:
     """Raises ConfigError with everything that can't be played, before anything is sent."""
     from runner.cli._targets import check_offline
-    from runner.execution.code import refuse_code
+    from runner.execution.answering import refuse_code
 
     check_offline(configuration.project, scenarios, target)
     if forbids_code:
@@ -114,17 +135,6 @@ def select_scenarios(scenarios: Sequence[Scenario], *, name_part: str | None, ta
     return chosen
 
 
-def _keep_reports_off_inputs(reports: Sequence[Path], configuration: Configuration) -> None:
-    """Raises UsageError for a report that would replace a file of the project."""
-    from runner.errors import UsageError
-
-    inputs = {configuration.file.resolve()}
-    inputs |= {Path(scenario.location.file).resolve() for scenario in configuration.scenarios}
-    for report in reports:
-        if report.resolve() in inputs:
-            raise UsageError(f"--report would overwrite {report}, which is played; name another file")
-
-
 def _parse_report(text: str) -> tuple[str, Path]:
     from runner.errors import UsageError
     from runner.plugins import plugin_names
@@ -136,93 +146,111 @@ def _parse_report(text: str) -> tuple[str, Path]:
     return kind, Path(path)
 
 
-def _discard_earlier(reports: list[tuple[str, Path]]) -> None:
-    """Whatever becomes of this play, an earlier one's report must not stand for it."""
-    from runner.plugins import load_plugin
+def _find_inputs(configuration: Configuration) -> frozenset[Path]:
+    """The real paths of the files that are played."""
+    scenarios, assistants = configuration.scenarios, configuration.project.assistants
+    attached = (file.path for scenario in scenarios for turn in scenario.turns for file in turn.attachments)
+    known = (file.path for assistant in assistants for file in assistant.files)
+    files = {configuration.file, *(Path(scenario.location.file) for scenario in scenarios), *attached, *known}
+    return frozenset(file.resolve() for file in files)
 
-    for kind, path in reports:
-        load_plugin("runner.reporting", kind).discard_earlier(path)
+
+def _discard_named(arguments: Sequence[str]) -> None:
+    """The reports that a command line names, which could not even be read."""
+    from runner.reporting import discard_earlier
+
+    values = [one.removeprefix("--report=") for one in arguments if one.startswith("--report=")]
+    values += [value for option, value in pairwise(arguments) if option == "--report"]
+    discard_earlier(Path(value.partition("=")[2]) for value in values)
 
 
+@contextmanager
 def _open_reporters(
-    kinds: list[tuple[str, Path]], redactor: Redactor, *, is_quiet: bool
-) -> Callable[[PlayEvent], None]:
-    """One function that tells the screen and every file; a file that can't be written doesn't silence the others."""
+    kinds: list[tuple[str, Path]], redactor: Redactor, wanted: Arguments
+) -> Iterator[tuple[Callable[[PlayEvent], None], Sequence[WriteFailed]]]:
+    """One function that tells the screen and every file, and the files that could not be written.
+
+    What is wrong with one silences none of the others.
+    """
+    from runner.errors import WriteFailed
     from runner.plugins import load_plugin
     from runner.reporting import Reporter
     from runner.reporting.console import Console
 
     files: list[Reporter] = [load_plugin("runner.reporting", kind).open_report(path, redactor) for kind, path in kinds]
+    screen = Console(sys.stdout, redactor, is_quiet=wanted.quiet, is_verbose=wanted.verbose)
     # The file reports come first: a closed pipe on the screen must not cost them.
-    reporters = [*files, Console(sys.stdout, redactor, is_quiet=is_quiet)]
+    reporters = [*files, screen]
+
+    failures: list[WriteFailed] = []
 
     def emit(event: PlayEvent) -> None:
-        from runner.errors import WriteFailed
-
-        failures = []
         for reporter in reporters:
             try:
                 reporter.on_event(event)
             except WriteFailed as error:
                 failures.append(error)
-        if failures:
-            raise failures[0]
 
-    return emit
+    try:
+        yield emit, failures
+    finally:
+        screen.close()
 
 
-def _play(
-    configuration: Configuration,
-    target: Target,
-    scenarios: tuple[Scenario, ...],
-    wanted: Arguments,
-    emit: Callable[[PlayEvent], None],
-    clean: Callable[[str], str],
+async def _play(
+    session: Session, scenarios: tuple[Scenario, ...], wanted: Arguments, emit: Callable[[PlayEvent], None]
 ) -> Report:
-    """Play inside an event loop of its own, with the signals of this process tied to an Interruption."""
-    import asyncio
+    """Play, with the signals of this process tied to an Interruption; the journal of the play stays."""
     import time
 
-    from runner.cli._identifiers import make_play_id
     from runner.cli._signals import tie_signals
-    from runner.cli._targets import open_target
-    from runner.execution.interruption import Interruption
-    from runner.execution.play import PlayOptions, Surroundings, play
-    from runner.journal import Journal
+    from runner.execution.play import play
+    from runner.execution.player import Surroundings
+    from runner.execution.scheduler import Interruption
+    from runner.journal import forget_plays
 
-    play_id = make_play_id()
+    interruption = Interruption()
+    plays, play_id = session.state / "plays", make_play_id()
+    with tie_signals(interruption), session.open_journal(plays / play_id / "journal.jsonl") as journal:
+        # For `runner clean`: ids mean nothing on another target.
+        journal.add("play", target=session.target.name)
+        async with session.open_target(journal) as opened:
+            around = Surroundings(
+                backend=opened.backend,
+                journal=journal,
+                emit=emit,
+                clock=time.monotonic,
+                interruption=interruption,
+                clean=session.redactor.clean,
+            )
+            options = _choose_options(wanted, opened, play_id)
+            report = await play(session.configuration.project, scenarios, options, around)
+    forget_plays(plays, keep=PLAYS_KEPT)
+    if wanted.keep and (kept := len(journal.live)):
+        click.echo(f"kept {count(kept, 'object')} on the remote side; `runner clean` removes what is kept")
+    return report
 
-    async def play_on_target() -> Report:
-        interruption = Interruption()
-        with (
-            tie_signals(interruption),
-            Journal(state_folder(configuration.root) / "plays" / play_id / "journal.jsonl", clean=clean) as journal,
-        ):
-            # For `runner clean`: ids mean nothing on another target.
-            journal.add("play", target=target.name)
-            async with open_target(configuration, target, journal, os.environ) as opened:
-                options = PlayOptions(
-                    play_id=play_id,
-                    target=target.name,
-                    api=target.api,
-                    inference=opened.inference,
-                    sandbox=opened.sandbox,
-                    jobs=wanted.jobs,
-                    keeps=wanted.keep,
-                    demands_synced=wanted.synced,
-                    stops_at_first_failure=wanted.fail_fast,
-                )
-                around = Surroundings(
-                    backend=opened.backend,
-                    journal=journal,
-                    emit=emit,
-                    clock=time.monotonic,
-                    interruption=interruption,
-                    clean=clean,
-                )
-                report = await play(configuration.project, scenarios, options, around)
-        if wanted.keep and (kept := len(journal.live)):
-            click.echo(f"kept {count(kept, 'object')} on the remote side; `runner clean` removes what is kept")
-        return report
 
-    return asyncio.run(play_on_target())
+def make_play_id() -> str:
+    """Sorts by time, is unique, and is safe as a folder's name and as a metadata value."""
+    import secrets
+    import time
+
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
+
+
+def _choose_options(wanted: Arguments, opened: OpenedTarget, play_id: str) -> PlayOptions:
+    from runner.execution.play import PlayOptions
+
+    return PlayOptions(
+        play_id=play_id,
+        target=opened.target.name,
+        api=opened.target.api,
+        inference=opened.inference,
+        sandbox=opened.sandbox,
+        jobs=wanted.jobs,
+        keeps=wanted.keep,
+        demands_synced=wanted.synced,
+        stops_at_first_failure=wanted.fail_fast,
+        allows_declines=wanted.allow_declines,
+    )

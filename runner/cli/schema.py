@@ -13,6 +13,6 @@ def command(kind: str) -> None:
     For an editor that speaks the YAML language server, save it and begin the YAML file with
     `# yaml-language-server: $schema=PATH`.
     """
-    from runner.config.schema import schema_text
+    from runner.config.file_schemas import schema_text
 
     click.echo(schema_text(kind), nl=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli._state_folder import state_folder
+from runner.cli._session import state_folder
 
 if TYPE_CHECKING:
     from socket import socket
@@ -60,7 +60,7 @@ def command(**arguments: Any) -> int:
     import asyncio
 
     from runner.cli._targets import open_inference
-    from runner.server.listening import open_listener
+    from runner.server.embedded import open_listener
     from runner.server.sandboxes import need_sandbox
 
     wanted = Arguments(**arguments)
@@ -76,7 +76,8 @@ def command(**arguments: Any) -> int:
 
 def read_inference(wanted: Arguments) -> InferenceChoice:
     """Raises UsageError for what is no inference."""
-    from runner.domain.assistant import ChatEndpoint, Offline, Scripted
+    from runner.config.file_schemas import inferences_by_name
+    from runner.domain.assistant import ByName, ChatEndpoint, Scripted
     from runner.errors import UsageError
 
     is_url = wanted.inference.startswith(("http://", "https://"))
@@ -89,12 +90,13 @@ def read_inference(wanted: Arguments) -> InferenceChoice:
         )
     if wanted.model or wanted.embedding_model or wanted.key_env:
         raise UsageError("--model, --embedding-model and --key-env go with an --inference that is a URL")
-    if wanted.inference == "offline":
-        return Offline()
+    if wanted.inference in inferences_by_name():
+        return ByName(name=wanted.inference)
     name, separator, path = wanted.inference.partition("=")
     if name != "scripted" or not separator or not path:
+        names = ", ".join(inferences_by_name())
         raise UsageError(
-            f"--inference {wanted.inference!r}: write offline, scripted=FILE, or a URL such as http://127.0.0.1:11434/v1"
+            f"--inference {wanted.inference!r}: write {names}, scripted=FILE, or a URL such as http://127.0.0.1:11434/v1"
         )
     return Scripted(script=Path(path))
 
@@ -138,7 +140,7 @@ def _find_state(cwd: Path) -> Path:
 
 
 async def _serve(wanted: Arguments, listener: socket, token: str, state: Path, inference: Inference) -> None:
-    from runner.cli._serve_signals import tie_stop
+    from runner.cli._signals import tie_stop
     from runner.server.gate import names_of
     from runner.server.serving import Server, Service, serve
     from runner.server.tools import ToolSettings
@@ -169,8 +171,8 @@ def _say_hello(wanted: Arguments, listener: socket, token: str, state: Path, inf
     from shlex import quote
 
     from runner.escaping import terminal_line
+    from runner.server.embedded import LOOPBACK, base_url
     from runner.server.gate import is_loopback, is_wildcard
-    from runner.server.listening import LOOPBACK, base_url
 
     url = base_url(listener, LOOPBACK if is_wildcard(wanted.host) else wanted.host)
     answered_by = "offline rules, not a language model" if inference.name == "offline" else inference.name

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli._sync_session import policy_options, target_options
+from runner.cli._planning import policy_options
+from runner.cli._session import Session, open_session, target_options
 
 if TYPE_CHECKING:
     from runner.backends import Backend
-    from runner.cli._sync_session import Session
     from runner.journal import Journal
     from runner.sync import Applied, Policy, RemoteState, SyncPlan
 
@@ -54,22 +54,23 @@ def command(  # noqa: PLR0913 - one parameter for each option
     """
     import asyncio
 
-    from runner.cli._sync_session import check_offline, open_session, read_policy
+    from runner.cli._planning import read_policy
+    from runner.cli._targets import check_offline
 
     session = open_session(file, target)
     policy = read_policy(session, on_drift=on_drift, prune=prune, only=only)
     conditions = _Conditions(policy=policy, allow_deletes=allow_deletes, checksum=plan_checksum, only_checks=check)
-    check_offline(session)
+    check_offline(session.configuration.project, None, session.target)
     asyncio.run(_sync(session, conditions))
 
 
 async def _sync(session: Session, conditions: _Conditions) -> None:
-    from runner.cli._sync_lines import describe_target
-    from runner.cli._sync_session import make_plan, open_remote, print_gated, raise_if_stopped, raise_if_unsettled
+    from runner.cli._change_lines import describe_target
+    from runner.cli._planning import make_plan, print_gated, raise_if_stopped, raise_if_unsettled
     from runner.errors import GateClosed
     from runner.sync.printing.text import render
 
-    async with open_remote(session, "sync") as (backend, journal):
+    async with session.open_remote("sync") as (backend, journal):
         if not conditions.only_checks:  # the plan says it, too
             session.show([describe_target(session.target)])
         plan, remote = await make_plan(session, backend, conditions.policy)
@@ -90,7 +91,7 @@ async def _sync(session: Session, conditions: _Conditions) -> None:
 
 
 async def _apply(session: Session, plan: SyncPlan, remote: RemoteState, at: tuple[Backend, Journal]) -> None:
-    from runner.cli._sync_lines import count_failed, describe_applied, describe_outcome
+    from runner.cli._change_lines import count_failed, describe_applied, describe_outcome
     from runner.cli._upload_progress import UploadProgress
     from runner.domain.plan import Action
     from runner.errors import RemoteError

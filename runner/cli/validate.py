@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
-from runner.cli._counting import count
+from runner.cli._session import load_project
+from runner.did_you_mean import count
 
 
 @click.command(name="validate", short_help="Check the files; nothing is sent.")
@@ -17,13 +17,12 @@ from runner.cli._counting import count
 def command(paths: tuple[str, ...], file: Path | None, target: str | None) -> int:
     """Check the project's file and its scenarios; nothing is sent.
 
-    PATH is a scenario file, a folder or a glob; without one, the folder scenarios/ is checked.
+    PATH is a scenario file, a folder or a glob; without one, the folder scenarios/ is checked. FILE:LINE and
+    FILE::NAME are the scenario that stands there.
 
     Exits 0 if all is well, 2 with every mistake as file:line:column, 5 if a glob or folder holds no scenario.
     """
-    from runner.config import load_configuration
-
-    found = load_configuration(file=file, scenario_paths=paths, cwd=Path.cwd(), environment=os.environ)
+    found = load_project(file, paths)
     if target is not None:
         from runner.cli._targets import check_offline, find_target
 

@@ -12,16 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from runner.config.importing_formats import find_format_obstacle, show_format
-from runner.config.importing_functions import find_obstacle, leftovers, show_function
-from runner.config.schema import MAX_METADATA_KEYS
-from runner.config.tool_schema import MAX_RESULTS, RETRIEVAL
+from runner.config.declared_assistants import JSON_SCHEMA, KEY, find_schema_obstacle
+from runner.config.declared_tools import MAX_DESCRIPTION_LENGTH, MAX_RESULTS, NAME_PATTERN, RESERVED_NAMES, RETRIEVAL
+from runner.config.file_schemas import MAX_METADATA_KEYS
 from runner.config.writing import STEP, protect, show_tools
-from runner.domain.assistant import Tool, ToolName
+from runner.domain.assistant import PlainFormat, Tool, ToolName
 from runner.errors import UsageError
 from runner.redaction import REPLACEMENT
-from runner.yaml_text.scalars import show_comment, show_text
-from runner.yaml_text.spans import Style
+from runner.yaml_text import Style
+from runner.yaml_text.coercion import as_json, read_decimal, show_comment, show_flow, show_text
 
 Json = Mapping[str, object]
 
@@ -40,6 +39,14 @@ _TOOLS = (ToolName.CODE_INTERPRETER, ToolName.FILE_SEARCH)
 _OUR_TAGS = "runner."
 _SECRET_NAME = re.compile(r"(?i)authorization|api.?key|token|secret|password|credential|cookie")
 _SECRET_VALUE = re.compile(r"\b(?:sk|pk|rk|ghp|gho|xox[abp])[-_][A-Za-z0-9_-]{16,}|(?i:\bbearer\s+)[\w.~+/=-]{12,}")
+
+_FORMAT_KEYS = ("name", "description", "schema", "strict")
+UNANSWERED = "error: nobody has said yet how this function is answered"
+"""What the model is told, in the words that tell it of any call that failed."""
+_TO_DO = "# to be replaced: returns, python or http, as docs/functions.md has them"
+_MAX_DEPTH = 16
+_FUNCTION_KEYS = frozenset({"name", "description", "parameters", "strict"})
+_NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +87,7 @@ class _Draft:
 def read_export(raw: bytes, *, file: str) -> tuple[Json, ...]:
     """The assistants in an export: one object, a list response, or a bare list. Raises UsageError, in one line."""
     try:
-        value = json.loads(raw, parse_float=Decimal, parse_constant=_refuse_constant)
+        value = json.loads(raw, parse_float=_read_decimal, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise UsageError(f"{file}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}") from error
     except (ValueError, RecursionError) as error:
@@ -184,7 +191,7 @@ def _add_functions(written: object, draft: _Draft) -> None:
         if not isinstance(tool, dict) or tool.get("type") != "function":
             continue
         function = tool.get("function")
-        obstacle = find_obstacle(function)
+        obstacle = find_function_obstacle(function)
         if obstacle or not isinstance(function, dict) or function["name"].casefold() in taken:
             draft.note(f"a function left out ({obstacle or 'its name is taken'})", tool)
             continue
@@ -284,5 +291,112 @@ def _explain_unreadable(error: Exception) -> str:
     return "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else "a number in it is none, or too long"
 
 
+def _read_decimal(text: str) -> Decimal:
+    value = read_decimal(text)
+    if not isinstance(value, Decimal):
+        raise ValueError(f"{text[:40]} is out of range")
+    return value
+
+
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is no number")
+
+
+def find_format_obstacle(written: object) -> str:
+    """Why a format can't be declared as it is; "" if it can."""
+    if not isinstance(written, Mapping):
+        return "it is none that is known"
+    said = {key: value for key, value in written.items() if value is not None}
+    if said.get("type") in [one.value for one in PlainFormat]:
+        return "it has options that are not known" if set(said) != {"type"} else ""
+    named = said.get(JSON_SCHEMA)
+    if said.get("type") != JSON_SCHEMA or not isinstance(named, Mapping) or set(said) != {"type", JSON_SCHEMA}:
+        return "it is none that is known"
+    return _find_schema_obstacle(named)
+
+
+def show_format(written: Json, hide: Callable[[str], str]) -> Iterator[str]:
+    """Its lines, at the left margin; `written` has no obstacle."""
+    if written["type"] != JSON_SCHEMA:
+        yield f"{KEY}: {written['type']}"
+        return
+    named = written[JSON_SCHEMA]
+    assert isinstance(named, Mapping), "it has no obstacle"
+    yield f"{KEY}:"
+    kept = {key: value for key, value in named.items() if value not in (None, "", False)}
+    yield from (" " * STEP + line for line in show_mapping({JSON_SCHEMA: kept}, hide))
+
+
+def _find_schema_obstacle(named: Json) -> str:
+    description, schema = named.get("description") or "", named.get("schema")
+    if set(named) - set(_FORMAT_KEYS) or not re.fullmatch(NAME_PATTERN, str(named.get("name"))):
+        return "it has a key that is not known, or a name that does not fit"
+    if not isinstance(description, str) or len(description) > MAX_DESCRIPTION_LENGTH:
+        return "its description does not fit"
+    if not isinstance(schema, Mapping) or not is_writable(schema):
+        return "its schema does not fit"
+    obstacle, _ = find_schema_obstacle(as_json(schema), is_strict=named.get("strict") is True)
+    return f"its schema {obstacle}" if obstacle else ""
+
+
+def find_function_obstacle(function: object) -> str:
+    """Why a function can't be declared as it is; "" if it can."""
+    from runner.json_schema import check_schema, find_looseness
+
+    if not isinstance(function, Mapping) or not re.fullmatch(NAME_PATTERN, str(function.get("name"))):
+        return "it has no name that fits"
+    if function["name"] in RESERVED_NAMES:
+        return "its name means something else here"
+    description, parameters = function.get("description") or "", function.get("parameters") or _NO_PARAMETERS
+    if not isinstance(description, str) or len(description) > MAX_DESCRIPTION_LENGTH:
+        return "its description does not fit"
+    if not isinstance(parameters, Mapping) or parameters.get("type") != "object" or not is_writable(parameters):
+        return "its parameters do not fit"
+    try:
+        check_schema(as_json(parameters))
+    except ValueError as error:
+        return f"what describes its parameters {error}"
+    looseness = find_looseness(parameters) if function.get("strict") is True else ""
+    return f"it is strict, and {looseness}" if looseness else ""
+
+
+def show_function(function: Json, hide: Callable[[str], str]) -> Iterator[str]:
+    """The lines of one item of `functions`, at the left margin; `function` has no obstacle."""
+    kept = {
+        key: value for key, value in function.items() if key in _FUNCTION_KEYS and value not in (None, "", False, {})
+    }
+    head, *rest = show_mapping(kept, hide)
+    yield f"- {head}"
+    margin = " " * STEP
+    yield from (margin + line for line in rest)
+    yield margin + _TO_DO
+    yield f"{margin}returns: {show_text(UNANSWERED, Style.PLAIN, indent=0, in_flow=True)}"
+
+
+def leftovers(function: Json) -> Json:
+    """What a declared function has no place for."""
+    return {
+        key: value for key, value in function.items() if key not in _FUNCTION_KEYS and value not in (None, "", {}, [])
+    }
+
+
+def show_mapping(value: Json, hide: Callable[[str], str]) -> Iterator[str]:
+    """The lines of a block, at the left margin; lists and what is empty are in flow style."""
+    for key, one in value.items():
+        name = show_text(key, Style.PLAIN, indent=0, in_flow=True)
+        if isinstance(one, Mapping) and one:
+            yield f"{name}:"
+            yield from (" " * STEP + line for line in show_mapping(one, hide))
+        else:
+            yield f"{name}: {show_flow(one, lambda text: protect(hide(text)))}"
+
+
+def is_writable(value: object, depth: int = 0) -> bool:
+    """Whether it can be written in a file of ours: not too deep, and no key that means something to YAML."""
+    if depth > _MAX_DEPTH:
+        return False
+    if isinstance(value, Mapping):
+        return all(key != "<<" and key.isprintable() and is_writable(one, depth + 1) for key, one in value.items())
+    if isinstance(value, list):
+        return all(is_writable(one, depth + 1) for one in value)
+    return not isinstance(value, Decimal) or value.is_finite()

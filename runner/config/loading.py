@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.config.assistants import read_assistants
-from runner.config.coerce import Schema, coerce
-from runner.config.document import Document
-from runner.config.expand import expand_placeholders
-from runner.config.paths import find_project_file, find_scenario_files, show_file
-from runner.config.scenarios import Declared, ScenarioNames, read_scenarios
-from runner.config.schema import assistants_schema, scenario_schema
-from runner.config.targets import read_default_target, read_targets
+from runner.config.declared_assistants import read_assistants
+from runner.config.declared_targets import read_default_target, read_targets
+from runner.config.familiar_words import ASSISTANTS_ADVICE, SCENARIO_ADVICE
+from runner.config.file_schemas import assistants_schema, scenario_schema
+from runner.config.paths import ScenarioFile, find_project_file, find_scenario_files, show_file
+from runner.config.scenarios import Declared, ScenarioNames, choose_scenarios, read_scenarios
+from runner.did_you_mean import quote
 from runner.domain.assistant import Assistant, Namespace, Project
 from runner.domain.scenario import Scenario
 from runner.errors import ConfigError, NothingFound, Problem
-from runner.redaction import Redactor
-from runner.yaml_text import read_yaml
+from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
+from runner.yaml_text.coercion import Schema
+from runner.yaml_text.yaml_document import Advice, Mistake, Where, YamlDocument, read_document
+
+_PLACEHOLDER = re.compile(r"\$\$\{|\$\{(?:(env|secret):([A-Za-z_][A-Za-z0-9_]*)\}|[^}\s]{0,40}\}?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,23 +43,25 @@ def load_configuration(
 ) -> Configuration:
     """The project of `file`, or of the nearest assistants.yaml from `cwd` upwards, with the scenarios asked for.
 
-    `scenario_paths`: None reads no scenarios, () those of `scenarios/`; files, folders and globs otherwise.
-    Raises ConfigError with all mistakes, UsageError if a file is missing, NothingFound if a glob or folder is empty.
+    `scenario_paths`: None reads no scenarios, () those of `scenarios/`; files, folders and globs otherwise, a file
+    with the place of a scenario if need be. Raises ConfigError with all mistakes, UsageError if a file or a place in it
+    is missing, NothingFound if a glob or folder is empty.
     """
     loader = _Loader(cwd, environment)
     project_file = find_project_file(file, cwd)
     root = project_file.parent.resolve()
     project, declared = loader.read_project(project_file, root)
-    paths: tuple[Path, ...] = ()
+    files: tuple[ScenarioFile, ...] = ()
     if scenario_paths is not None:
         try:
-            paths = find_scenario_files(scenario_paths, cwd=cwd, root=project_file.parent)
+            files = find_scenario_files(scenario_paths, cwd=cwd, root=project_file.parent)
         except NothingFound:
             if not loader.problems:
                 raise
-    scenarios = tuple(scenario for path in paths for scenario in loader.read_scenario_file(path, declared))
+    read = [(file, *loader.read_scenario_file(file.path, declared)) for file in files]
     if loader.problems or project is None:
         raise ConfigError(tuple(loader.problems))
+    scenarios = tuple(one for file, document, found in read for one in choose_scenarios(file, document, found))
     return Configuration(
         project=project,
         scenarios=scenarios,
@@ -78,7 +83,7 @@ class _Loader:
 
     def read_project(self, path: Path, root: Path) -> tuple[Project | None, Declared]:
         """The project, or None if its file has mistakes; and what its scenarios may refer to all the same."""
-        document = self._read(path, assistants_schema())
+        document = self._read(path, assistants_schema(), ASSISTANTS_ADVICE)
         settings = document.value if isinstance(document.value, dict) else {}
         targets = read_targets(document, settings, root)
         default = read_default_target(document, settings)
@@ -91,28 +96,21 @@ class _Loader:
         project = Project(namespace=namespace, assistants=assistants, targets=targets, default_target=default)
         return project, declared
 
-    def read_scenario_file(self, path: Path, declared: Declared) -> list[Scenario]:
-        """The sound scenarios of one file."""
-        document = self._read(path, scenario_schema())
+    def read_scenario_file(self, path: Path, declared: Declared) -> tuple[YamlDocument, list[Scenario]]:
+        """One file, and its sound scenarios."""
+        document = self._read(path, scenario_schema(), SCENARIO_ADVICE)
         scenarios = list(read_scenarios(document, declared, self._names))
         self._keep_problems(document)
-        return scenarios
+        return document, scenarios
 
-    def _read(self, path: Path, schema: Schema) -> Document:
-        # The schema library costs a tenth of a second: `--help` must not pay for it.
-        from runner.config.validate import validate
-
+    def _read(self, path: Path, schema: Schema, advice: Advice) -> YamlDocument:
         file = show_file(path, self._cwd)
-        parsed = read_yaml(path, file=file)
-        document = Document(file=file, folder=path.parent.resolve(), root=parsed.root)
-        document.problems += parsed.problems
-        if parsed.root is not None:
-            document.value = coerce(parsed.root, schema, schema)
-            self.secrets |= expand_placeholders(document, self._environment)
-            validate(document, parsed.root, schema)
-        return document
+        return read_document(path, file=file, schema=schema, advice=advice, fill=self._fill)
 
-    def _keep_problems(self, document: Document) -> None:
+    def _fill(self, document: YamlDocument) -> None:
+        self.secrets |= expand_placeholders(document, self._environment)
+
+    def _keep_problems(self, document: YamlDocument) -> None:
         # A message may quote a value that a secret was filled into.
         clean = Redactor(self.secrets).clean
         shown = (
@@ -128,3 +126,52 @@ def _declare(root: Path, settings: Mapping[str, object], assistants: tuple[Assis
         addresses=tuple(written) if isinstance(written, dict) else None,
         assistants={assistant.address: assistant for assistant in assistants},
     )
+
+
+class _Refused(Exception):
+    """A placeholder that has no value: message and hint."""
+
+
+def expand_placeholders(document: YamlDocument, environment: Mapping[str, str]) -> frozenset[str]:
+    """Fill the placeholders in a document's value; returns what `secret` gave. A refused one stays as written."""
+    secrets: set[str] = set()
+    document.value = _expand(document.value, (), document, environment, secrets)
+    return frozenset(secrets)
+
+
+def _expand(
+    value: object, where: Where, document: YamlDocument, environment: Mapping[str, str], secrets: set[str]
+) -> object:
+    if isinstance(value, dict):
+        return {key: _expand(one, (*where, key), document, environment, secrets) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_expand(one, (*where, index), document, environment, secrets) for index, one in enumerate(value)]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    try:
+        return _PLACEHOLDER.sub(lambda match: _fill(match, environment, secrets), value)
+    except _Refused as error:
+        message, hint = error.args
+        document.report(Mistake(where=where, message=message, hint=hint))
+        return value
+
+
+def _fill(match: re.Match[str], environment: Mapping[str, str], secrets: set[str]) -> str:
+    whole, kind, name = match[0], match[1], match[2]
+    if whole == "$${":
+        return "${"
+    if kind is None:
+        raise _Refused(
+            f"{quote(whole)} is no placeholder", "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'"
+        )
+    found = environment.get(name)
+    if not found:
+        state = "not set" if found is None else "empty"
+        raise _Refused(f"the environment variable {name} is {state}", f"set {name}, or remove {quote(whole)}")
+    if kind == "secret":
+        if len(found) < MIN_SECRET_CHARACTERS:
+            hint = f"use a longer one, or ${{env:{name}}} if it isn't secret"
+            shortness = f"fewer than {MIN_SECRET_CHARACTERS} characters, too few to keep it out of output"
+            raise _Refused(f"the secret {name} has {shortness}", hint)
+        secrets.add(found)
+    return found

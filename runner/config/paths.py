@@ -1,18 +1,51 @@
-"""Which files a command line means: the project's file, and the scenario files."""
+"""Files and folders that are named: scenario files, and files to attach or to know."""
 
 from __future__ import annotations
 
 import glob
 import os
+import re
+import stat
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 
-from runner.config.suggest import find_similar, quote
-from runner.errors import NothingFound, UsageError
+from runner.did_you_mean import find_similar, quote
+from runner.domain.files import (
+    CODE_INTERPRETER_TYPES,
+    FILE_SEARCH_TYPES,
+    INPUT_TYPES,
+    MAX_FILE_BYTES,
+    FileUse,
+    LocalFile,
+    choose_use,
+    file_type,
+    takes_file,
+)
+from runner.errors import NothingFound, UsageError, on_one_line
+from runner.yaml_text.coercion import is_visible
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 PROJECT_FILE = "assistants.yaml"
 SCENARIO_FOLDER = "scenarios"
 _SUFFIXES = (".yaml", ".yml")
+_MOST_NAMES_READ = 5000
+_MOST_FOLDERS = 10_000
+# As messages show places, and as pytest names tests.
+_PLACE = re.compile(r"(?P<path>.+?)(?:::(?P<name>.+)|:(?P<line>[1-9][0-9]{0,8})(?::[0-9]{1,9})?:?)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioFile:
+    """A file that was asked for: the scenarios on these lines and of these names; all of them without any."""
+
+    path: Path
+    lines: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.lines and not self.names
 
 
 def show_file(path: Path, cwd: Path) -> str:
@@ -27,80 +60,302 @@ def find_project_file(file: Path | None, cwd: Path) -> Path:
         if named.is_dir():
             named /= PROJECT_FILE
         if not os.path.lexists(named):
-            raise UsageError(f"there is no file {quote(str(file))}{_did_you_mean(named)}")
+            raise UsageError(f"there is no file {quote(str(file))}{_did_you_mean(str(file), cwd)}")
         return named
     for folder in (cwd, *cwd.parents):
         if os.path.lexists(folder / PROJECT_FILE):
             return folder / PROJECT_FILE
-    other = next((one for one in ("assistants.yml", "assistant.yaml") if (cwd / one).exists()), None)
+    others = ("assistants.yaml", "assistants.yml", "assistant.yaml", "assistant.yml")
+    other = next((one for one in sorted(_names_in(cwd)) if one.casefold() in others), None)
     hint = f"rename {other}, or use `-f {other}`" if other else "write one there, or name another with `-f FILE`"
-    raise UsageError(f"there is no {PROJECT_FILE} in {cwd} or above it; {hint}")
+    raise UsageError(f"there is no {PROJECT_FILE} in {str(cwd)!r} or above it; {hint}")
 
 
-def find_scenario_files(asked: Sequence[str], *, cwd: Path, root: Path) -> tuple[Path, ...]:
+def find_scenario_files(asked: Sequence[str], *, cwd: Path, root: Path) -> tuple[ScenarioFile, ...]:
     """The scenario files that files, folders and globs mean, each once; without any, those of `scenarios/`.
 
-    Raises UsageError for a named path that is missing, NothingFound for a folder or glob without scenarios.
+    A file may be followed by the place of a scenario: `:LINE`, `:LINE:COLUMN` or `::NAME`. Raises UsageError for a
+    named path that is missing, NothingFound for a folder or glob without scenarios.
     """
     if not asked:
         folder = root / SCENARIO_FOLDER
         if not folder.is_dir():
-            raise NothingFound(f"there is no folder {show_file(folder, cwd)}/ yet; write a scenario there")
-        return _unique(_files_below(folder, str(show_file(folder, cwd))))
-    return _unique([path for one in asked for path in _files_meant_by(one, cwd)])
+            raise NothingFound(f"there is no folder {on_one_line(show_file(folder, cwd))}/ yet; write a scenario there")
+        return _unique([ScenarioFile(path=path) for path in _files_below(folder, cwd)])
+    return _unique([file for one in asked for file in _files_meant_by(one, cwd)])
 
 
-def _files_meant_by(asked: str, cwd: Path) -> list[Path]:
+def _files_meant_by(asked: str, cwd: Path) -> list[ScenarioFile]:
+    if not asked.strip():
+        raise UsageError("one of the paths is empty; is a variable unset?")
     if "\0" in asked:
         raise UsageError(f"{quote(asked)} is no path")
+    place = None if os.path.lexists(cwd / asked) else _PLACE.fullmatch(asked)
+    if place is None:
+        return [ScenarioFile(path=path) for path in _paths_meant_by(asked, cwd)]
+    named = place["path"]
+    path = Path(os.path.normpath(cwd / named))
+    if path.is_dir() or (glob.has_magic(named) and not os.path.lexists(path)):
+        raise UsageError(f"{quote(asked)}: a line or a name goes with one file; use -k to choose by name")
+    (path,) = _paths_meant_by(named, cwd)
+    if place["name"]:
+        return [ScenarioFile(path=path, names=(place["name"],))]
+    return [ScenarioFile(path=path, lines=(int(place["line"]),))]
+
+
+def _paths_meant_by(asked: str, cwd: Path) -> list[Path]:
     path = Path(os.path.normpath(cwd / asked))
     if path.is_dir():
-        return _files_below(path, asked)
+        return _files_below(path, cwd)
     if os.path.lexists(path):
         return [path]
     if not glob.has_magic(asked):
-        raise UsageError(f"there is no file or folder {quote(asked)}{_did_you_mean(path)}")
-    matched = [Path(os.path.normpath(cwd / one)) for one in glob.glob(asked, root_dir=cwd, recursive=True)]
-    found = [one for one in sorted(matched) if one.is_file() and _is_scenario_file(one)]
+        raise UsageError(f"there is no file or folder {quote(asked)}{_did_you_mean(asked, cwd)}")
+    found: list[Path] = []
+    for one in sorted(glob.glob(asked, root_dir=cwd, recursive=True)):
+        matched = Path(os.path.normpath(cwd / one))
+        found += _walk(matched, cwd, set()) if matched.is_dir() else [matched]
+    found = [one for one in found if _is_scenario_file(one)]
     if not found:
         raise NothingFound(f"no scenario file matches {quote(asked)}")
     return found
 
 
-def _files_below(folder: Path, shown: str) -> list[Path]:
-    found = [path for path in _walk(folder) if _is_scenario_file(path)]
+def _files_below(folder: Path, cwd: Path) -> list[Path]:
+    found = [path for path in _walk(folder, cwd, set()) if _is_scenario_file(path)]
     if not found:
-        raise NothingFound(f"there is no scenario file (*.yaml) in {quote(shown)}")
+        raise NothingFound(f"there is no scenario file (*.yaml) in {show_file(folder, cwd)!r}")
     return found
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Files below a folder in a stable order; hidden folders and links to folders are left out."""
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(parent, name) for name in sorted(files))
+def _walk(folder: Path, cwd: Path, seen: set[str]) -> Iterator[Path]:
+    """Files below a folder in a stable order; hidden ones are left out, and links to folders followed, but once."""
+    real = os.path.realpath(folder)
+    if real in seen:
+        return
+    seen.add(real)
+    if len(seen) > _MOST_FOLDERS:
+        raise UsageError(f"there are more than {_MOST_FOLDERS:,} folders here; does a link lead out of the project?")
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise UsageError(f"the folder {show_file(folder, cwd)!r} can't be read: {error.strerror}") from error
+    paths = [folder / name for name in names if not name.startswith(".")]
+    folders = [path for path in paths if path.is_dir()]
+    for path in paths:
+        if path.is_symlink() and not path.exists() and not path.suffix:
+            # It may have been a folder of scenarios.
+            raise UsageError(f"{show_file(path, cwd)!r} is a link to {os.readlink(path)!r}, which is not there")
+        if not path.is_dir():
+            yield path
+    # Links last: what is there under its own name is called by that.
+    for below in sorted(folders, key=lambda path: path.is_symlink()):
+        yield from _walk(below, cwd, seen)
 
 
 def _is_scenario_file(path: Path) -> bool:
-    return path.suffix in _SUFFIXES and path.name != PROJECT_FILE and not path.name.startswith(".")
+    return path.suffix.lower() in _SUFFIXES and path.name != PROJECT_FILE and not path.name.startswith(".")
 
 
-def _unique(paths: Sequence[Path]) -> tuple[Path, ...]:
-    by_real_path: dict[str, Path] = {}
-    for path in paths:
-        by_real_path.setdefault(os.path.realpath(path), path)
+def _unique(files: Sequence[ScenarioFile]) -> tuple[ScenarioFile, ...]:
+    """Each file once; a file that is asked for as a whole is whole."""
+    by_real_path: dict[str, ScenarioFile] = {}
+    for file in files:
+        real = os.path.realpath(file.path)
+        earlier = by_real_path.setdefault(real, file)
+        if earlier is file:
+            continue
+        is_whole = earlier.is_whole or file.is_whole
+        lines, names = () if is_whole else earlier.lines + file.lines, () if is_whole else earlier.names + file.names
+        by_real_path[real] = replace(earlier, lines=lines, names=names)
     return tuple(by_real_path.values())
 
 
-def _did_you_mean(missing: Path) -> str:
-    similar = find_similar_file(missing)
-    return f"; did you mean {quote(similar)}?" if similar else ""
+def _did_you_mean(asked: str, folder: Path) -> str:
+    similar = find_similar_path(asked, folder)
+    return f"; did you mean {similar!r}?" if similar else ""
 
 
-def find_similar_file(missing: Path) -> str | None:
-    """A name in the folder of a missing file that is much like its own."""
+def find_similar_path(missing: str, folder: Path) -> str | None:
+    """The path that is much like a missing one, part by part, written as that is; None if there is none."""
+    found: list[str] = []
+    for part in PurePath(missing).parts:
+        is_there = os.path.lexists(os.path.join(folder, *found, part))
+        meant = part if is_there else find_similar(part, _names_in(Path(folder, *found)), likeness=0.7)
+        if meant is None:
+            return None
+        found.append(meant)
+    return os.path.join(*found) if found else None
+
+
+def _names_in(folder: Path) -> list[str]:
     try:
-        names = os.listdir(missing.parent)
+        return os.listdir(folder)[:_MOST_NAMES_READ]
     except OSError:
-        return None
-    return find_similar(missing.name, names[:5000], likeness=0.7)
+        return []
+
+
+_USABLE_TYPES = FILE_SEARCH_TYPES | CODE_INTERPRETER_TYPES | INPUT_TYPES
+_MAX_NAME_LENGTH = 255
+
+
+class Unusable(Exception):
+    """A path or file that can't be used: a message and a hint."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(message)
+
+    def at(self, where: Where) -> Mistake:
+        return Mistake(where=where, message=self.message, hint=self.hint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """Who gets the files: an assistant with its tools, with or without a question they come along with."""
+
+    tools: frozenset[str]
+    takes_input: bool
+
+
+def find_file(named: str, *, folder: Path, root: Path) -> Path:
+    """The real path of the regular file that `named`, written in a file in `folder`, means. Raises Unusable.
+
+    It is confined to `root` by its real path, so that neither `..` nor a link leads out of the project.
+    """
+    path = _confine(named, folder, root)
+    try:
+        real = Path(os.path.realpath(path, strict=True))
+        mode = real.stat().st_mode
+    except FileNotFoundError:
+        raise Unusable(f"there is no file {quote(named)}", _explain_missing(named, path, folder)) from None
+    except OSError as error:
+        raise Unusable(f"{quote(named)} can't be read: {error.strerror}") from error
+    if not real.is_relative_to(os.path.realpath(root)):
+        raise Unusable(f"{quote(named)} is a link that leads out of the project", "copy the file into it")
+    if stat.S_ISDIR(mode):
+        raise Unusable(f"{quote(named)} is a folder", "name its files")
+    if not stat.S_ISREG(mode):
+        raise Unusable(f"{quote(named)} is a device, pipe or socket, not a file")
+    if not os.access(real, os.R_OK):
+        raise Unusable(f"{quote(named)} can't be read: permission denied")
+    return real
+
+
+def _explain_missing(named: str, missing: Path, folder: Path) -> str:
+    if missing.is_symlink():
+        return f"it is a link to {os.readlink(missing)!r}, which is not there"
+    similar = find_similar_path(named, folder)
+    return f"did you mean {similar!r}?" if similar else ""
+
+
+def _confine(named: str, folder: Path, root: Path) -> Path:
+    if not all(map(is_visible, named)):
+        raise Unusable(f"the path {quote(named)} holds characters that can't be printed", "rename the file")
+    if "\\" in named:
+        # What receives uploads takes it for the end of a folder's name, and keeps only what follows.
+        raise Unusable(f"{quote(named)} holds a '\\'", "write '/' between folders; in a file's name, rename it")
+    if named.startswith("~"):
+        raise Unusable(f"{quote(named)}: '~' is not expanded", "write a path inside the project, relative to this file")
+    if os.path.isabs(named):
+        raise Unusable(f"{quote(named)} is an absolute path", "write a path inside the project, relative to this file")
+    path = Path(os.path.normpath(folder / named))
+    if not path.is_relative_to(root):
+        raise Unusable(f"{quote(named)} leads out of the project", "copy the file into it")
+    return path
+
+
+def read_file_item(
+    item: object, where: Where, document: YamlDocument, *, root: Path, recipient: Recipient
+) -> LocalFile | None:
+    """One validated item of `files` or `attach`; None after reporting why it can't be used."""
+    named, wanted, use_where = _split_item(item, where)
+    try:
+        real = find_file(named, folder=document.folder, root=root)
+        return _make_local_file(real, Path(named).name, wanted, recipient, document, where)
+    except _WrongUse as error:
+        document.report(error.at(use_where))
+    except Unusable as error:
+        document.report(error.at((*where, "file") if isinstance(item, dict) else where))
+    return None
+
+
+def _split_item(item: object, where: Where) -> tuple[str, FileUse | None, Where]:
+    if isinstance(item, dict):
+        use = item.get("for")
+        return str(item["file"]), FileUse(use) if use else None, (*where, "for" if use else "file")
+    return str(item), None, where
+
+
+class _WrongUse(Unusable):
+    """The file is all right, but not for this use or this assistant."""
+
+
+def _make_local_file(
+    real: Path, name: str, wanted: FileUse | None, recipient: Recipient, document: YamlDocument, where: Where
+) -> LocalFile:
+    size = real.stat().st_size
+    if len(os.fsencode(name)) > _MAX_NAME_LENGTH:
+        raise Unusable(f"the name of {quote(name)} is longer than {_MAX_NAME_LENGTH} bytes", "rename the file")
+    if size == 0:
+        raise Unusable(f"{quote(name)} is empty")
+    if size > MAX_FILE_BYTES:
+        megabytes = f"{size / 1024 / 1024:,.1f} MB"
+        raise Unusable(f"{quote(name)} has {megabytes}; the API takes at most {MAX_FILE_BYTES // 1024 // 1024} MB")
+    use = _check_use(name, wanted, recipient) if wanted else _find_use(name, recipient)
+    return LocalFile(path=real, name=name, size_bytes=size, use=use, location=document.location(where))
+
+
+def _find_use(name: str, recipient: Recipient) -> FileUse:
+    use = choose_use(name, tools=recipient.tools, may_be_input=recipient.takes_input)
+    if use is not None:
+        return use
+    kind = file_type(name)
+    if not kind:
+        raise Unusable(f"{quote(name)} has no extension, so its type is not known", "rename it, as in 'notes.txt'")
+    if kind not in _USABLE_TYPES:
+        raise Unusable(f"files of type '.{kind}' are not supported", f"supported are {_list_types(_USABLE_TYPES)}")
+    helpful = [use.value for use in (FileUse.FILE_SEARCH, FileUse.CODE_INTERPRETER) if takes_file(use, name)]
+    hint = f"add {' or '.join(helpful)} to its `tools`" if helpful else ""
+    raise _WrongUse(f"the assistant has no tool that takes a '.{kind}' file", hint)
+
+
+def _check_use(name: str, use: FileUse, recipient: Recipient) -> FileUse:
+    kind = f"'.{file_type(name)}'" if file_type(name) else "without an extension"
+    if not takes_file(use, name):
+        others = [one.value for one in FileUse if one is not use and _could_be(one, name, recipient)]
+        taken = "no model takes it" if use is FileUse.INPUT else f"{use.value} doesn't take it"
+        hint = f"use `for: {others[0]}`" if others else _explain_accepted(use)
+        raise _WrongUse(f"a {kind} file can't be for {use.value}: {taken}", hint)
+    if use is not FileUse.INPUT and use.value not in recipient.tools:
+        raise _WrongUse(f"the assistant doesn't have the tool {use.value}", "add it to its `tools`")
+    return use
+
+
+def _could_be(use: FileUse, name: str, recipient: Recipient) -> bool:
+    has_it = recipient.takes_input if use is FileUse.INPUT else use.value in recipient.tools
+    return has_it and takes_file(use, name)
+
+
+def _explain_accepted(use: FileUse) -> str:
+    accepted = {
+        FileUse.FILE_SEARCH: FILE_SEARCH_TYPES,
+        FileUse.CODE_INTERPRETER: CODE_INTERPRETER_TYPES,
+        FileUse.INPUT: INPUT_TYPES,
+    }
+    return f"it takes {_list_types(accepted[use])}"
+
+
+def _list_types(types: frozenset[str]) -> str:
+    return " ".join(sorted(types))
+
+
+def expand_glob(pattern: str, *, folder: Path, root: Path) -> tuple[str, ...]:
+    """The files that a glob matches, relative to `folder`, sorted; hidden ones are left out. Raises Unusable."""
+    _confine(pattern, folder, root)
+    matched = sorted(glob.glob(pattern, root_dir=folder, recursive=True))
+    names = tuple(name for name in matched if not (folder / name).is_dir())
+    if not names:
+        raise Unusable(f"no file matches {quote(pattern)}")
+    return names

@@ -11,16 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from runner.config.tool_schema import RETRIEVAL
+from runner.config.declared_tools import RETRIEVAL
 from runner.domain.assistant import Tool, ToolName
-from runner.yaml_text.scalars import show_text
-from runner.yaml_text.spans import Piece, Style, find_spans
+from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode, parse_yaml
+from runner.yaml_text.coercion import show_text
 
 STEP = 2
 """Spaces by which what is written here is indented below its key."""
 _PLACEHOLDER = re.compile(r"(?<!\$)\$\{")
 
 Value = str | Decimal | tuple[Tool, ...]
+_Entry = tuple[TextNode, Node]
 
 
 class Unwritable(Exception):
@@ -51,12 +52,11 @@ def edit_assistant(text: str, address: str, edit: FieldEdit) -> str:
     mapping, owner = body, None
     if groups:
         owner = body.find(groups[0])
-        if owner is None and edit.value is None:
-            return text
         if owner is None:
-            return _add_group(text, body, groups[0], key, edit.value)
+            return text if edit.value is None else _add_group(text, body, groups[0], key, edit.value)
+        _refuse_shared(text, owner[1])
+        assert isinstance(owner[1], MapNode), "the text loads"
         mapping = owner[1]
-        _refuse_shared(text, mapping)
     found = mapping.find(key)
     if edit.value is None:
         if found is None:
@@ -77,9 +77,11 @@ def find_instructions_file(text: str, address: str) -> str | None:
     found = _find_body(text, address).find("instructions_file")
     if found is None:
         return None
-    if found[1].is_alias or "${" in found[1].text:
+    path = found[1]
+    assert isinstance(path, TextNode), "the text loads"
+    if path.span.is_alias or "${" in path.text:
         raise Unwritable("the path of its instructions_file is an alias or has a placeholder in it")
-    return found[1].text
+    return path.text
 
 
 def add_assistants(text: str, entries: Sequence[str]) -> str:
@@ -87,14 +89,13 @@ def add_assistants(text: str, entries: Sequence[str]) -> str:
 
     Each entry is lines of YAML as at the left margin, beginning with its address, ending with a newline.
     """
-    found = find_spans(text).find("assistants")
-    if found is None or found[1].is_alias or found[1].style is not Style.BLOCK or not found[1].entries:
+    assistants = _find_assistants(text)
+    if assistants.span.is_alias or assistants.style is not Style.BLOCK:
         raise Unwritable("its `assistants` is not written as a block, one below the other")
-    assistants = found[1]
-    if assistants.entries[-1][1].is_alias:
+    if assistants.entries[-1][1].span.is_alias:
         raise Unwritable("its last assistant is an alias")
-    margin = " " * assistants.column
-    place = _line_end(text, assistants.end)
+    margin = " " * _indent(assistants.entries[0][0])
+    place = _line_end(text, assistants.span.end)
     blocks = [
         "\n" + "\n".join(margin + line if line else "" for line in one.rstrip("\n").split("\n")) for one in entries
     ]
@@ -118,45 +119,60 @@ def show_tools(tools: Sequence[Tool]) -> str:
     return f"[{', '.join(items)}]"
 
 
-def _find_body(text: str, address: str) -> Piece:
-    assistants = find_spans(text).find("assistants")
-    found = assistants[1].find(address) if assistants else None
-    if found is None or not found[1].entries:
-        raise Unwritable("it is an alias of another assistant")
-    _refuse_shared(text, found[1])
+def _find_assistants(text: str) -> MapNode:
+    root = parse_yaml(text, file="").root
+    found = root.find("assistants") if isinstance(root, MapNode) else None
+    assert found is not None, "the text loads"
+    assert isinstance(found[1], MapNode), "the text loads"
     return found[1]
 
 
-def _refuse_shared(text: str, piece: Piece) -> None:
-    if piece.is_alias:
+def _find_body(text: str, address: str) -> MapNode:
+    assistants = _find_assistants(text)
+    found = assistants.find(address)
+    if found is None or found[1].span.is_alias or assistants.span.is_alias:
+        raise Unwritable("it is an alias of another assistant")
+    _refuse_shared(text, found[1])
+    assert isinstance(found[1], MapNode), "the text loads"
+    return found[1]
+
+
+def _refuse_shared(text: str, node: Node) -> None:
+    if node.span.is_alias:
         raise Unwritable("it is an alias, and what it stands for is used elsewhere too")
-    if text.startswith("&", piece.start):
+    if text.startswith("&", node.span.start):
         raise Unwritable("it has an anchor, by which it is used elsewhere too")
 
 
-def _change(text: str, mapping: Piece, entry: tuple[Piece, Piece], value: Value) -> _Patch:
+def _indent(node: Node) -> int:
+    """How many characters stand before a node on its line."""
+    return node.column - 1
+
+
+def _change(text: str, mapping: MapNode, entry: _Entry, value: Value) -> _Patch:
     key, old = entry
     _refuse_shared(text, old)
-    if _PLACEHOLDER.search(old.text):
+    # A word may take a mapping's place: `response_format`.
+    if _PLACEHOLDER.search(old.text if isinstance(old, TextNode) else text[old.span.start : old.span.end]):
         raise Unwritable("a placeholder is in it, which would be lost")
-    if isinstance(value, str) and old.style in (Style.LITERAL, Style.FOLDED) and old.text.endswith("\n"):
+    if isinstance(value, str) and isinstance(old, TextNode) and _is_block(old) and old.text.endswith("\n"):
         value = value.removesuffix("\n") + "\n"
-    return _Patch(old.start, old.end, _show(value, old.style, _find_indent(text, old, key), mapping.style))
+    return _Patch(old.span.start, old.span.end, _show(value, old.style, _find_indent(text, old, key), mapping.style))
 
 
-def _add(text: str, mapping: Piece, key: str, value: Value) -> _Patch:
+def _add(text: str, mapping: MapNode, key: str, value: Value) -> _Patch:
     last = mapping.entries[-1][1]
-    column = mapping.entries[-1][0].column
+    column = _indent(mapping.entries[-1][0])
     name = show_text(key, Style.PLAIN, indent=0, in_flow=True)
     shown = f"{name}: {_show(value, Style.PLAIN, column + STEP, mapping.style)}"
     return _insert(text, mapping, last, column, shown)
 
 
-def _add_group(text: str, body: Piece, group: str, key: str, value: Value | None) -> str:
+def _add_group(text: str, body: MapNode, group: str, key: str, value: Value | None) -> str:
     """A mapping that isn't there yet, with its first key."""
     assert value is not None, "there is something to add"
     last_key, last = body.entries[-1]
-    column = last_key.column
+    column = _indent(last_key)
     name = show_text(key, Style.PLAIN, indent=0, in_flow=True)
     if body.style is Style.FLOW:
         shown = f"{group}: {{{name}: {_show(value, Style.PLAIN, 0, Style.FLOW)}}}"
@@ -166,25 +182,25 @@ def _add_group(text: str, body: Piece, group: str, key: str, value: Value | None
     return _apply(text, [_insert(text, body, last, column, shown)])
 
 
-def _insert(text: str, collection: Piece, last: Piece, column: int, shown: str) -> _Patch:
+def _insert(text: str, collection: MapNode | ListNode, last: Node, column: int, shown: str) -> _Patch:
     """Something new behind the last entry or item: before the comments that follow it, for they may be the next's."""
-    if last.is_alias:
+    if last.span.is_alias:
         raise Unwritable("the value before it is an alias")
     if collection.style is Style.FLOW:
-        return _Patch(last.end, last.end, f", {shown}")
-    place = _line_end(text, last.end)
+        return _Patch(last.span.end, last.span.end, f", {shown}")
+    place = _line_end(text, last.span.end)
     return _Patch(place, place, f"\n{' ' * column}{shown}")
 
 
-def _take_out(text: str, mapping: Piece, entry: tuple[Piece, Piece]) -> _Patch:
+def _take_out(text: str, mapping: MapNode, entry: _Entry) -> _Patch:
     key, value = entry
     _refuse_shared(text, value)
     if mapping.style is Style.BLOCK:
-        return _take_out_lines(text, key.start, value.end)
+        return _take_out_lines(text, key.span.start, value.span.end)
     index = mapping.entries.index(entry)
     if index + 1 < len(mapping.entries):
-        return _Patch(key.start, mapping.entries[index + 1][0].start, "")
-    return _Patch(mapping.entries[index - 1][1].end if index else key.start, value.end, "")
+        return _Patch(key.span.start, mapping.entries[index + 1][0].span.start, "")
+    return _Patch(mapping.entries[index - 1][1].span.end if index else key.span.start, value.span.end, "")
 
 
 def _take_out_lines(text: str, start: int, end: int) -> _Patch:
@@ -195,16 +211,17 @@ def _take_out_lines(text: str, start: int, end: int) -> _Patch:
     return _Patch(first, after or len(text), "")
 
 
-def _change_tools(text: str, body: Piece, entry: tuple[Piece, Piece], wanted: tuple[Tool, ...]) -> list[_Patch]:
+def _change_tools(text: str, body: MapNode, entry: _Entry, wanted: tuple[Tool, ...]) -> list[_Patch]:
     """Patches for a list of tools: items that stay are not touched."""
     written = entry[1]
     _refuse_shared(text, written)
+    assert isinstance(written, ListNode), "the text loads"
     if not wanted:
         return [_take_out(text, body, entry)]
     if written.style is Style.FLOW:
-        if "#" in text[written.start : written.end]:
+        if "#" in text[written.span.start : written.span.end]:
             raise Unwritable("there are comments inside of its list")
-        return [_Patch(written.start, written.end, show_tools(wanted))]
+        return [_Patch(written.span.start, written.span.end, show_tools(wanted))]
     missing = {tool.name: tool for tool in wanted}
     patches = []
     for item in written.items:
@@ -212,27 +229,38 @@ def _change_tools(text: str, body: Piece, entry: tuple[Piece, Piece], wanted: tu
         name, options = _read_tool(item)
         tool = missing.pop(name, None)
         if tool is None:
-            patches.append(_take_out_lines(text, item.start, item.end))
+            patches.append(_take_out_lines(text, item.span.start, item.span.end))
         elif options != tool.max_num_results:
-            patches.append(_Patch(item.start, item.end, show_tool(tool)))
+            patches.append(_Patch(item.span.start, item.span.end, show_tool(tool)))
     if missing:
         last = written.items[-1]
-        shown = f"\n{' ' * written.column}".join(f"- {show_tool(one)}" for one in missing.values())
-        patches.append(_insert(text, written, last, written.column, shown))
+        shown = f"\n{' ' * _indent(written)}".join(f"- {show_tool(one)}" for one in missing.values())
+        patches.append(_insert(text, written, last, _indent(written), shown))
     return patches
 
 
-def _read_tool(item: Piece) -> tuple[ToolName, int | None]:
-    name, options = (item.entries[0][0].text, item.entries[0][1]) if item.entries else (item.text, None)
-    said = options.find("max_num_results") if options else None
-    tool = ToolName.FILE_SEARCH if name == RETRIEVAL else ToolName(name)
-    return tool, int(said[1].text) if said else None
+def _read_tool(item: Node) -> tuple[ToolName, int | None]:
+    if isinstance(item, TextNode):
+        return _tool_name(item), None
+    assert isinstance(item, MapNode), "the text loads"
+    ((name, options),) = item.entries
+    said = options.find("max_num_results") if isinstance(options, MapNode) else None
+    return _tool_name(name), int(said[1].text) if said and isinstance(said[1], TextNode) else None
 
 
-def _find_indent(text: str, old: Piece, key: Piece) -> int:
+def _tool_name(written: TextNode) -> ToolName:
+    return ToolName.FILE_SEARCH if written.text == RETRIEVAL else ToolName(written.text)
+
+
+def _is_block(node: Node) -> bool:
+    return node.style in (Style.LITERAL, Style.FOLDED)
+
+
+def _find_indent(text: str, old: Node, key: TextNode) -> int:
     """Of a block's lines: that of the old ones, where there are any."""
-    found = re.search(r"\n( *)\S", text[old.start : old.end]) if old.style in (Style.LITERAL, Style.FOLDED) else None
-    return len(found[1]) if found and len(found[1]) > key.column else key.column + STEP
+    found = re.search(r"\n( *)\S", text[old.span.start : old.span.end]) if _is_block(old) else None
+    margin = _indent(key)
+    return len(found[1]) if found and len(found[1]) > margin else margin + STEP
 
 
 def _show(value: Value, style: Style, indent: int, around: Style) -> str:

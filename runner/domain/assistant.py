@@ -10,10 +10,55 @@ from pathlib import Path
 from typing import NewType
 
 from runner.domain.files import LocalFile
-from runner.domain.functions import Function
 from runner.domain.location import Location
-from runner.domain.response_format import ResponseFormat
-from runner.domain.tool_options import McpServer, WebSearch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """How the calls of a function are answered.
+
+    `kind` is the file's name under `runner/functions`, `settings` are what its `Answerer` is built from.
+    """
+
+    kind: str
+    settings: Mapping[str, object] = field(repr=False)
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A declared function. `parameters` is a JSON Schema of an object, of plain JSON values.
+
+    With `strict` the API itself keeps the model to the schema.
+    """
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, object]
+    strict: bool = False
+    answering: Answering
+    location: Location
+
+
+def matches(wanted: object, given: object) -> bool:
+    """Whether `given` has everything that `wanted` has: what a mapping doesn't mention may be anything.
+
+    Numbers are equal by value (1 and 1.0), null and "not there" are the same, lists go item by item.
+    """
+    if isinstance(wanted, Mapping):
+        return isinstance(given, Mapping) and all(matches(value, given.get(key)) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        if not isinstance(given, list) or len(given) != len(wanted):
+            return False
+        return all(matches(one, other) for one, other in zip(wanted, given, strict=True))
+    if _is_number(wanted) and _is_number(given):
+        return Decimal(str(wanted)) == Decimal(str(given))
+    return type(wanted) is type(given) and wanted == given
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
 
 Address = NewType("Address", str)
 """The stable handle of an assistant in its file."""
@@ -31,6 +76,42 @@ class ToolName(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebSearch:
+    """How the web is searched. None and () are "not said": the API's default holds.
+
+    `context_size` is low, medium or high. `user_location` has any of country, region, city and timezone; without any
+    it means "nowhere in particular". `is_live` False keeps to what the API has in its cache.
+    """
+
+    context_size: str | None = None
+    allowed_domains: tuple[str, ...] = ()
+    user_location: Mapping[str, str] | None = None
+    is_live: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpServer:
+    """A server of tools that the API calls by itself. `url`, `authorization` and `headers` may hold secrets.
+
+    `allowed_tools` () are all of the server's. `require_approval` is "always", "never", or tools under these words;
+    None leaves it to the API. `approved_tools` are those whose calls are approved where the API asks; None: all.
+    """
+
+    label: str
+    url: str = field(repr=False)
+    description: str = ""
+    authorization: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    allowed_tools: tuple[str, ...] = ()
+    require_approval: str | Mapping[str, tuple[str, ...]] | None = None
+    approved_tools: frozenset[str] | None = frozenset()
+
+    def approves(self, tool: str) -> bool:
+        """Whether the file has a call of the tool approved that the API asks about."""
+        return self.approved_tools is None or tool in self.approved_tools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """A hosted tool with its options: `max_num_results` (1..50) is file search's alone, the others say whose they are.
 
@@ -42,6 +123,26 @@ class Tool:
     web_search: WebSearch | None = None
     mcp: McpServer | None = None
     location: Location | None = field(default=None, compare=False)
+
+
+class PlainFormat(Enum):
+    """A form without options; the value is the word users write."""
+
+    TEXT = "text"
+    JSON_OBJECT = "json_object"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaFormat:
+    """JSON that fits a schema. `strict` has the API keep the model to it; else the schema is a request."""
+
+    name: str
+    schema: Mapping[str, object]
+    strict: bool = False
+    description: str = ""
+
+
+ResponseFormat = PlainFormat | SchemaFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +200,10 @@ class SandboxName(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offline:
-    """Rules, not a language model."""
+class ByName:
+    """An inference that needs no settings, by its plug-in's name. `offline` is rules, not a language model."""
+
+    name: str = "offline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +226,7 @@ class ChatEndpoint:
     embedding_model: str | None = None
 
 
-InferenceChoice = Offline | Scripted | ChatEndpoint
+InferenceChoice = ByName | Scripted | ChatEndpoint
 """What says what to do next on an embedded server."""
 
 
@@ -142,7 +245,7 @@ class Target:
     location: Location
     base_url: str | None = None
     key_variable: str | None = None
-    inference: InferenceChoice = Offline()
+    inference: InferenceChoice = ByName()
     sandbox: SandboxName = SandboxName.MONTY
     history: History = History.CONVERSATION
     background: bool = False

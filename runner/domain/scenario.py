@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from runner.domain.assistant import Address, Assistant
+from runner.domain.assistant import Address, Answering, Assistant, Function
 from runner.domain.files import LocalFile
-from runner.domain.functions import Answering, Function
 from runner.domain.location import Location
 
 
@@ -34,6 +33,7 @@ class Turn:
 class Scenario:
     """Turns in order, played in one thread. `smoke` allows turns without expectations.
 
+    `timeout_s` is for all turns together, None: nothing is said; `timeout_location` is where it is written.
     `functions` are answers that hold here instead of the assistant's own, by the function's name.
     """
 
@@ -43,6 +43,7 @@ class Scenario:
     tags: tuple[str, ...] = ()
     smoke: bool = False
     timeout_s: float | None = None
+    timeout_location: Location | None = field(default=None, compare=False)
     functions: Mapping[str, Answering] = field(default_factory=dict)
     location: Location
 

@@ -1,14 +1,18 @@
-"""Answer the function calls of a run, whatever a model makes of them: every call gets an answer."""
+"""Answer the function calls of a run: every call gets an answer; code of the project is named, or refused, before."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from math import isinf
 
+from runner.domain.assistant import Function, Project
 from runner.domain.conversation import FunctionAnswer, FunctionCall
-from runner.domain.functions import Function
+from runner.domain.location import Location
+from runner.domain.scenario import Scenario, functions_in
+from runner.errors import ConfigError
 from runner.functions import MAX_OUTPUT_BYTES, Answerer, FunctionFailed
 from runner.json_schema import find_mismatch
 from runner.plugins import load_plugin
@@ -92,3 +96,37 @@ def _explain(reason: str) -> FunctionAnswer:
 def _sendable(text: str) -> str:
     """Without the halves of characters that no encoding has."""
     return text.encode("utf-8", "replace").decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectCode:
+    """Code that answers a function; `code` as people read it: `tools/rates.py:exchange_rate`."""
+
+    code: str
+    function: str
+    location: Location
+
+
+def find_code(project: Project, scenarios: Iterable[Scenario]) -> tuple[ProjectCode, ...]:
+    """What the functions of these scenarios' assistants may run, each declaration once."""
+    found: dict[Location, ProjectCode] = {}
+    for scenario in scenarios:
+        assistant = project.find_assistant(scenario.assistant)
+        for function in functions_in(scenario, assistant) if assistant else ():
+            location = function.answering.location
+            if location not in found and (code := build_answerer(function).code):
+                found[location] = ProjectCode(code=code, function=function.name, location=location)
+    return tuple(found.values())
+
+
+def refuse_code(project: Project, scenarios: Iterable[Scenario]) -> None:
+    """Raises ConfigError with everything that would be run."""
+    problems = tuple(
+        one.location.problem(
+            f"the function '{one.function}' runs {one.code}, which --no-code forbids",
+            hint="give it another answer in the scenario, as in `functions: {NAME: {returns: VALUE}}`",
+        )
+        for one in find_code(project, scenarios)
+    )
+    if problems:
+        raise ConfigError(problems)

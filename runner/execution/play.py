@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
-from runner.backends import Backend
 from runner.domain.assistant import Project
-from runner.domain.events import PlayEvent, PlayFinished, PlayStarted, ScenarioFinished
 from runner.domain.files import FileUse
-from runner.domain.report import Report, ScenarioResult
+from runner.domain.report import (
+    NO_MODEL,
+    Outcome,
+    PlayFinished,
+    PlayStarted,
+    Report,
+    ScenarioFinished,
+    ScenarioResult,
+    ScenarioStarted,
+)
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError
-from runner.execution.cleaning import INTERRUPTED_CLEANING_S, Cleaner
-from runner.execution.code import find_code
-from runner.execution.interruption import Interruption
-from runner.execution.player import Player
-from runner.execution.scheduler import fail_fast_reason, fatal_reason, play_side_by_side
-from runner.execution.stage import Stage
+from runner.execution.answering import find_code
+from runner.execution.player import Player, Surroundings
+from runner.execution.scheduler import Interruption, fail_fast_reason, fatal_reason, play_side_by_side
+from runner.execution.stage import Cleaner, Stage
 from runner.journal import Journal
 from runner.sync import read_remote
 
 DEFAULT_JOBS = 8
+INTERRUPTED_CLEANING_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayOptions:
-    """How to play. `jobs` is how many scenarios are under way at once; `play_id` tags what is created."""
+    """How to play. `jobs` is how many scenarios are under way at once; `play_id` tags what is created.
+
+    With `allows_declines`, scenarios in which offline rules declined are SKIPPED, not ERRORED.
+    """
 
     play_id: str
     target: str
@@ -38,22 +46,7 @@ class PlayOptions:
     keeps: bool = False
     demands_synced: bool = False
     stops_at_first_failure: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a play works with. `clock` gives monotonic seconds; `emit` is told everything that happens.
-
-    `clean` takes secrets out of texts.
-    """
-
-    backend: Backend
-    journal: Journal
-    emit: Callable[[PlayEvent], None]
-    clock: Callable[[], float]
-    interruption: Interruption
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    clean: Callable[[str], str] = field(default=lambda text: text)
+    allows_declines: bool = False
 
 
 async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayOptions, around: Surroundings) -> Report:
@@ -80,22 +73,8 @@ async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayO
         clean=around.clean,
     )
     cleaner = Cleaner(around.backend, around.journal, keeps=options.keeps)
-    emit = _journaling(around.emit, around.journal)
-    player = Player(around.backend, stage, cleaner, emit=emit, clock=around.clock, sleep=around.sleep)
-
-    async def play_one(scenario: Scenario) -> ScenarioResult:
-        assistant = project.find_assistant(scenario.assistant)
-        assert assistant is not None, "the configuration has checked every scenario's assistant"
-        return await player.play(scenario, assistant)
-
-    def stops_after(result: ScenarioResult) -> str | None:
-        return fatal_reason(result) or (fail_fast_reason(result) if options.stops_at_first_failure else None)
-
-    leftovers: tuple[str, ...] = ()
     try:
-        results = await play_side_by_side(
-            scenarios, play_one, jobs=options.jobs, stops_after=stops_after, interruption=around.interruption
-        )
+        results = await _play_all(project, scenarios, options, around, Player(around, stage, cleaner))
     finally:
         await stage.close()
         leftovers = await _clean(cleaner, around.interruption)
@@ -110,8 +89,32 @@ async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayO
         signal=around.interruption.signal,
         duration_s=around.clock() - started,
     )
-    emit(PlayFinished(report=report))
+    around.emit(PlayFinished(report=report))
     return report
+
+
+async def _play_all(
+    project: Project, scenarios: tuple[Scenario, ...], options: PlayOptions, around: Surroundings, player: Player
+) -> tuple[ScenarioResult, ...]:
+    """The results of all; each is told, and in the journal, as it comes, so that a crash keeps it."""
+
+    async def play_one(scenario: Scenario) -> ScenarioResult:
+        assistant = project.find_assistant(scenario.assistant)
+        assert assistant is not None, "the configuration has checked every scenario's assistant"
+        around.emit(ScenarioStarted(scenario=scenario))
+        result = await player.play(scenario, assistant)
+        if options.allows_declines and result.is_decline:
+            result = replace(result, outcome=Outcome.SKIPPED, reason=f"declined: {NO_MODEL}")
+        _keep(result, around.journal)
+        around.emit(ScenarioFinished(result=result))
+        return result
+
+    def stops_after(result: ScenarioResult) -> str | None:
+        return fatal_reason(result) or (fail_fast_reason(result) if options.stops_at_first_failure else None)
+
+    return await play_side_by_side(
+        scenarios, play_one, jobs=options.jobs, stops_after=stops_after, interruption=around.interruption
+    )
 
 
 def _name_code(project: Project, scenarios: tuple[Scenario, ...]) -> tuple[str, ...]:
@@ -139,20 +142,12 @@ async def _clean(cleaner: Cleaner, interruption: Interruption) -> tuple[str, ...
         return (f"cleaning up failed: {error}",)
 
 
-def _journaling(emit: Callable[[PlayEvent], None], journal: Journal) -> Callable[[PlayEvent], None]:
-    """Append each result to the journal as it comes, so that a crash keeps it."""
-
-    def emit_and_keep(event: PlayEvent) -> None:
-        if isinstance(event, ScenarioFinished):
-            result = event.result
-            journal.add(
-                "result",
-                scenario=result.scenario.name,
-                location=str(result.scenario.location),
-                outcome=result.outcome.value,
-                answers=[turn.run.text if turn.run else None for turn in result.turns],
-                reason=result.reason,
-            )
-        emit(event)
-
-    return emit_and_keep
+def _keep(result: ScenarioResult, journal: Journal) -> None:
+    journal.add(
+        "result",
+        scenario=result.scenario.name,
+        location=str(result.scenario.location),
+        outcome=result.outcome.value,
+        answers=[turn.run.text if turn.run else None for turn in result.turns],
+        reason=result.reason,
+    )

@@ -1,17 +1,38 @@
-"""Play scenarios side by side, and stop early when there is reason to."""
+"""Play scenarios side by side, and stop early when there is reason to, or somebody asks."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from runner.domain.report import ScenarioResult
+from runner.domain.report import Outcome, ScenarioResult
 from runner.domain.scenario import Scenario
-from runner.domain.verdict import Outcome
 from runner.errors import KeyRejected, QuotaUsedUp
-from runner.execution.interruption import Interruption
 
 _NO_QUOTA = "insufficient_quota"
+
+
+class Interruption:
+    """Set once by a signal handler; whoever subscribed is told at once.
+
+    `signal` is the number of the first signal, None as long as there was none.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._listeners: list[Callable[[], None]] = []
+
+    def request(self, signal: int) -> None:
+        if self.signal is not None:
+            return
+        self.signal = signal
+        for listener in self._listeners:
+            listener()
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        self._listeners.append(listener)
+        if self.signal is not None:
+            listener()
 
 
 async def play_side_by_side(
@@ -22,7 +43,7 @@ async def play_side_by_side(
     stops_after: Callable[[ScenarioResult], str | None],
     interruption: Interruption,
 ) -> tuple[ScenarioResult, ...]:
-    """Results in the order of `scenarios`; those not begun are SKIPPED with the reason, those cut off missing.
+    """Results in the order of `scenarios`; those never begun are SKIPPED with the reason, those cut off are missing.
 
     `stops_after` names a reason why nothing further should be started, or None.
     """
@@ -47,6 +68,7 @@ async def play_side_by_side(
 
     interruption.subscribe(cut_off)
     await _finish(workers, interruption)
+    results |= {index: _skipped(scenario, "not started: the play was interrupted") for index, scenario in waiting}
     return tuple(results[index] for index in sorted(results))
 
 
@@ -78,5 +100,6 @@ def fatal_reason(result: ScenarioResult) -> str | None:
 
 
 def fail_fast_reason(result: ScenarioResult) -> str | None:
-    """For `--fail-fast`: anything but a pass."""
-    return None if result.outcome is Outcome.PASSED else f"not started: '{result.scenario.name}' did not pass"
+    """For `--fail-fast`: anything but a pass, or what doesn't count."""
+    is_fine = result.outcome in (Outcome.PASSED, Outcome.SKIPPED)
+    return None if is_fine else f"not started: '{result.scenario.name}' did not pass"

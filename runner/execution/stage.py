@@ -1,24 +1,30 @@
-"""What the scenarios of one play share: deployed assistants and uploaded attachments, each made once."""
+"""What the scenarios of one play share on the remote side: made once, and removed off the critical path."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from runner.backends import Backend, Deployment
 from runner.domain.assistant import Address, Assistant, Namespace
-from runner.domain.conversation import FileId, StoreId
+from runner.domain.conversation import FileId, StoreId, ThreadId
 from runner.domain.files import FileUse, LocalFile
+from runner.domain.plan import Kind
 from runner.domain.scenario import Scenario, functions_in
-from runner.errors import ChangesPending
+from runner.errors import ChangesPending, RemoteError, RemoteMissing
 from runner.execution.answering import CALLS_AT_ONCE, Desk
-from runner.execution.once import Once
-from runner.sync import RemoteState, bring_code_files, deploy_copy, deployment_if_identical, hash_content
+from runner.journal import Journal
+from runner.sync import RemoteState, bring_code_files, deploy_copy, deployment_if_identical, hash_content, remove_live
 
 INDEXING_DEADLINE_S = 120.0
 EXPIRES_AFTER_DAYS = 1
+DELETES_AT_ONCE = 4
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +70,8 @@ class Stage:
         self._clean = clean
         self._call_places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._assistants: dict[Address, Assistant] = {}
-        self._deployments: Once[Address, Deployment] = Once(self._deploy)
-        self._uploads: Once[_Content, FileId] = Once(self._upload)
+        self._deployments: MadeOnce[Address, Deployment] = MadeOnce(self._deploy)
+        self._uploads: MadeOnce[_Content, FileId] = MadeOnce(self._upload)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -127,3 +133,71 @@ class Stage:
         return await self._backend.files.upload_file(
             content.path, content.name, content.use, expires_after_days=EXPIRES_AFTER_DAYS
         )
+
+
+class MadeOnce(Generic[Key, Value]):
+    """Things made by a coroutine, once for each key, however many ask at the same time.
+
+    A failure is remembered too: all who ask get the same exception (creates are sent once: `backends/_requests.py`).
+    """
+
+    def __init__(self, make: Callable[[Key], Awaitable[Value]]) -> None:
+        self._make = make
+        self._tasks: dict[Key, asyncio.Future[Value]] = {}
+
+    async def get(self, key: Key) -> Value:
+        if key not in self._tasks:
+            self._tasks[key] = asyncio.ensure_future(self._make(key))
+        # Shielded: one scenario that is cancelled must not take the thing from the others.
+        return await asyncio.shield(self._tasks[key])
+
+    async def close(self) -> None:
+        """Stop what is still being made."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+
+class Cleaner:
+    """Deletes threads and their stores while other scenarios play, everything else at the end.
+
+    With `keeps` nothing is removed.
+    """
+
+    def __init__(self, backend: Backend, journal: Journal, *, keeps: bool) -> None:
+        self._backend = backend
+        self._journal = journal
+        self._keeps = keeps
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(DELETES_AT_ONCE)
+
+    def release(self, thread_id: ThreadId | None, store_id: StoreId | None) -> None:
+        """A scenario is over with these; a failure here is made good by `finish`."""
+        if self._keeps:
+            return
+        if thread_id is not None:
+            self._start(self._delete(Kind.THREAD, thread_id, lambda: self._backend.delete_thread(thread_id)))
+        if store_id is not None:
+            self._start(self._delete(Kind.STORE, store_id, lambda: self._backend.files.delete_store(store_id)))
+
+    async def finish(self) -> tuple[str, ...]:
+        """Remove all that is left; one line for each object that could not be removed."""
+        if self._keeps:
+            return ()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        return await remove_live(self._backend, self._journal)
+
+    def _start(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _delete(self, kind: Kind, remote_id: str, delete: Callable[[], Awaitable[None]]) -> None:
+        async with self._places:
+            try:
+                await delete()
+            except RemoteMissing:
+                pass
+            except RemoteError:
+                return  # still live in the journal: `finish` tries again and reports
+            self._journal.deleted(kind, remote_id)

@@ -14,6 +14,7 @@ Not here: what is called with which arguments, and what becomes of the answers (
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -46,3 +47,17 @@ class Answerer(Protocol):
 
     async def answer(self, arguments: Mapping[str, object]) -> str:
         """The result: a text, or JSON as text. Ends in good time. Raises FunctionFailed."""
+
+
+def as_text(value: object) -> str:
+    """A text as it is, anything else as JSON. Raises FunctionFailed for what JSON can't say."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FunctionFailed(f"the result is not JSON: {error}") from error
+
+
+def describe_excess(size_bytes: int) -> str:
+    return f"the result has {size_bytes:,} bytes; at most {MAX_OUTPUT_BYTES:,} are passed on"

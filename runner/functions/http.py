@@ -6,23 +6,25 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from runner.domain.hosts import is_authority
-from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed
-from runner.functions._output import describe_excess
+from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, describe_excess
 
 if TYPE_CHECKING:
     import httpx2
-
-    from runner.functions._hosts import Route
 
 DEFAULT_TIMEOUT_S = 10.0
 LONGEST_QUOTE = 500
 _WITHOUT_BODY = ("GET", "DELETE")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_MOST_ADDRESSES = 4
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+# Where a network translates the newer addresses into the older: RFC 6052.
+_TRANSLATED = IPv6Network("64:ff9b::/96")
 _OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 
 MAIN_FIELD = "url"
@@ -67,6 +69,14 @@ SCHEMA = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One address of a host: what stands in a URL for it, and what makes TLS ask for the host all the same."""
+
+    authority: str
+    extensions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
     url: str
     method: str = "GET"
@@ -86,8 +96,6 @@ class Answerer:
         import asyncio
 
         import httpx2
-
-        from runner.functions._hosts import find_routes, is_named
 
         address = urlsplit(self.url)
         target, rest = _fill(address, arguments)
@@ -222,3 +230,49 @@ async def _read(response: httpx2.Response) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError:
         raise FunctionFailed("the service's answer is not text in UTF-8") from None
+
+
+def is_named(host: str) -> bool:
+    """Whether the host is said so that nobody can be mistaken about where it is: an address, or this machine."""
+    try:
+        ip_address(host)
+    except ValueError:
+        host = host.lower().rstrip(".")
+        return host == "localhost" or host.endswith(".localhost")
+    return True
+
+
+async def find_routes(address: SplitResult, *, may_be_private: bool) -> tuple[Route, ...]:
+    """The ways to a URL's host. Raises FunctionFailed if there is none, or one leads into a private network."""
+    import asyncio
+    import socket
+
+    host = address.hostname or ""
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise FunctionFailed(f"the host name '{host}' can't be found") from error
+    # The older addresses first: not every machine has a way to the newer ones.
+    found.sort(key=lambda one: one[0] != socket.AF_INET)
+    ips = list(dict.fromkeys(ip_address(str(one[4][0]).partition("%")[0]) for one in found))[:_MOST_ADDRESSES]
+    if not may_be_private and not all(map(_is_public, ips)):
+        raise FunctionFailed(
+            f"'{host}' leads into a private network, which the function must not; `private: true` in its declaration "
+            "lets it"
+        )
+    extensions = {} if host == str(ips[0]) else {"sni_hostname": host}
+    return tuple(Route(authority=f"{_in_url(ip)}:{port}", extensions=extensions) for ip in ips)
+
+
+def _is_public(ip: IPv4Address | IPv6Address) -> bool:
+    if isinstance(ip, IPv6Address):
+        within = IPv4Address(int(ip) & 0xFFFF_FFFF) if ip in _TRANSLATED else ip.ipv4_mapped or ip.sixtofour
+        if within is None:
+            return ip.is_global and ip in _GLOBAL_UNICAST
+        ip = within
+    return ip.is_global and not ip.is_multicast
+
+
+def _in_url(ip: IPv4Address | IPv6Address) -> str:
+    return f"[{ip}]" if isinstance(ip, IPv6Address) else str(ip)

@@ -14,10 +14,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from runner.did_you_mean import find_similar
 from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, ProjectFiles
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ def _check_source(file: Path, named: str, function: str) -> None:
         raise ValueError(f"'{named}' is not Python") from error
     names = set(_bound_names(module.body))
     if function not in names and "*" not in names:
-        close = get_close_matches(function, names, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
+        similar = find_similar(function, names)
+        hint = f"; did you mean '{similar}'?" if similar else ""
         raise ValueError(f"'{named}' has no function '{function}'{hint}")
 
 

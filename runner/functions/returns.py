@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.domain.arguments import matches
-from runner.functions import FunctionFailed
-from runner.functions._output import as_text
+from runner.domain.assistant import matches
+from runner.functions import FunctionFailed, as_text
 
 _ANYTHING = ["string", "integer", "number", "boolean", "null", "array", "object"]
 _NOT_SAID = object()

@@ -1,133 +1,192 @@
-"""The report on the screen: live progress on a terminal, plain lines elsewhere, every failure at the end."""
+"""The report on the screen: each scenario as it ends, what did not pass once more at the end, then the counts."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
-from typing import TextIO
-
-from rich.console import Console as RichConsole
-from rich.status import Status
-from rich.text import Text
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from runner.domain.assistant import SandboxName
-from runner.domain.events import (
+from runner.domain.conversation import Run
+from runner.domain.report import (
+    COUNTED,
+    DECLINED,
+    NO_MODEL,
+    NOT_STARTED,
+    Outcome,
     PlayEvent,
     PlayFinished,
     PlayStarted,
+    Report,
     ScenarioFinished,
+    ScenarioResult,
     ScenarioStarted,
     TurnFinished,
+    TurnResult,
+    TurnStarted,
+    Verdict,
 )
-from runner.domain.report import Report, ScenarioResult, TurnResult
-from runner.domain.verdict import Outcome, Verdict
 from runner.escaping import terminal, terminal_line
 from runner.redaction import Redactor
 
+if TYPE_CHECKING:
+    from rich.live import Live
+
+Parts = Iterable[str | tuple[str, str]]
+"""A line in pieces: plain text, or (text, style)."""
+_NARROWEST = 20
+_USUAL_WIDTH = 80
+
 _STYLES = {
-    Outcome.PASSED: "green",
-    Outcome.FAILED: "bold red",
-    Outcome.ERRORED: "bold yellow",
-    Outcome.FLAKY: "yellow",
-    Outcome.SKIPPED: "dim",
+    "passed": "green",
+    "failed": "bold red",
+    "errored": "bold yellow",
+    DECLINED: "yellow",
+    "flaky": "yellow",
+    "skipped": "dim",
+    NOT_STARTED: "dim",
 }
-_SHOWN_AT_THE_END = frozenset({Outcome.FAILED, Outcome.ERRORED})
+_IN_FULL = frozenset({"failed", "errored"})
 ANSWER_CHARACTERS = 2_000
 """Longer answers are cut on the screen; the JSON report has them whole."""
 _LABEL_WIDTH = 10
-
-
-class _Screen(RichConsole):
-    """A stream whose reader may go away (`| head`): then it falls silent, and the play goes on to its exit code."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        self.file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open until the process ends
+_WORD_WIDTH = 9
+_NAMES_SHOWN = 4
+_LONGEST_NAME = 40
 
 
 class Console:
-    """Prints to `stream`. `is_quiet` leaves out the scenarios that passed."""
+    """Prints to `stream`. `is_quiet` leaves out the scenarios that passed, `is_verbose` shows their turns too.
 
-    def __init__(self, stream: TextIO, redactor: Redactor, *, is_quiet: bool = False) -> None:
-        self._console = _Screen(file=stream, highlight=False, markup=False, emoji=False)
+    `clock` gives monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        redactor: Redactor,
+        *,
+        is_quiet: bool = False,
+        is_verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._screen = open_screen(stream)
         self._redactor = redactor
         self._is_quiet = is_quiet
-        self._live: Status | None = None
-        self._running: list[str] = []
-        self._finished = 0
+        self._is_verbose = is_verbose
+        self._clock = clock
+        self._started_s = clock()
         self._planned = 0
+        self._running: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
+        self._shown_in_full = 0
+        self._is_separated = False
+
+    def close(self) -> None:
+        """Give the terminal back, also where a play broke off."""
+        self._screen.close_status()
 
     def on_event(self, event: PlayEvent) -> None:
         match event:
             case PlayStarted():
                 self._start(event)
-            case ScenarioStarted():
-                self._running.append(event.scenario.name)
-                self._show_progress()
-            case TurnFinished():
+            case ScenarioStarted(scenario=scenario):
+                self._running[scenario.name] = ""
+            case TurnStarted(scenario=scenario, number=number) if len(scenario.turns) > 1:
+                self._running[scenario.name] = f" {number}/{len(scenario.turns)}"
+            case TurnStarted() | TurnFinished():
                 pass
-            case ScenarioFinished():
-                self._finish_scenario(event.result)
-            case PlayFinished():
-                self._finish(event.report)
+            case ScenarioFinished(result=result):
+                self._running.pop(result.scenario.name)
+                self._counts[result.counted_as] += 1
+                self._print_result(result)
+            case PlayFinished(report=report):
+                self._finish(report)
 
     def _start(self, event: PlayStarted) -> None:
         self._planned = event.planned
+        self._started_s = self._clock()
         self._print(self._line(describe_target(event.target, event.api, event.inference, event.sandbox)))
         for note in event.notes:
             self._print(self._line(note))
         if not self._is_quiet:
-            self._print("")
+            self._print()
+        self._screen.keep_status(self._describe_progress)
 
-    def _finish_scenario(self, result: ScenarioResult) -> None:
-        self._running.remove(result.scenario.name)
-        self._finished += 1
-        if not (self._is_quiet and result.outcome is Outcome.PASSED):
-            self._print_scenario(result)
-        self._show_progress()
-
-    def _print_scenario(self, result: ScenarioResult) -> None:
-        word = (f"{result.outcome.value.upper():8}", _STYLES[result.outcome])
-        self._print(word, f" {self._line(result.scenario.name)}  ", (f"{result.duration_s:.2f} s", "dim"))
-        if result.retried:
-            self._print_field("~", f"played again after {', '.join(result.retried)}", width=2)
-        if result.outcome in _SHOWN_AT_THE_END:
+    def _print_result(self, result: ScenarioResult) -> None:
+        if result.outcome is Outcome.PASSED and self._is_quiet:
             return
-        for turn in result.turns:
-            self._print_field("?", turn.turn.ask, indent=2, width=2)
-            self._print_field("=", _answer_of(turn), indent=2, width=2)
-            for verdict in turn.verdicts:
-                if verdict.weak:
-                    self._print_field(
-                        "~", f"weak pass of `{verdict.check}`: {verdict.expected} is somewhere in the answer", width=2
-                    )
+        if result.counted_as in _IN_FULL:
+            self._print_failure(result)
+            self._shown_in_full += 1
+            return
+        self._print_heading(result)
+        self._is_separated = self._shown_in_full > 0
+        if self._is_verbose:
+            for turn in result.turns:
+                self._print_field("?", turn.turn.ask, width=2)
+                self._print_field("=", _answer_of(turn), width=2)
 
     def _finish(self, report: Report) -> None:
-        self._clear_progress()
-        for result in report.results:
-            if result.outcome in _SHOWN_AT_THE_END:
+        self._screen.close_status()
+        failures = [result for result in report.results if result.counted_as in _IN_FULL]
+        # Where nothing but failures was shown since the first of them, they can still be seen.
+        if failures and self._is_separated:
+            self._print()
+            self._print(("Once more, what did not pass:", "bold"))
+            for result in failures:
+                self._print()
                 self._print_failure(result)
-        for result in report.results:
-            if result.outcome is Outcome.SKIPPED:
-                self._print(("SKIPPED", "dim"), f"  {self._line(result.scenario.name)}: {self._line(result.reason)}")
-        for leftover, times in Counter(report.leftovers).items():
-            count = f" ({times} times)" if times > 1 else ""
-            self._print(("left behind", "yellow"), f"  {self._line(leftover)}{count}")
-        self._print("")
+        self._print()
+        self._print_names(failures)
+        self._print_notes(report)
         self._print(*_summarise(report))
 
+    def _print_names(self, failures: list[ScenarioResult]) -> None:
+        """A line for each, with a place that can be pasted behind `runner play`."""
+        width = min(_LONGEST_NAME, max((len(self._line(one.scenario.name)) for one in failures), default=0))
+        for result in failures:
+            place = result.scenario.location
+            where = self._line(f"{place.file}:{place.line}")
+            self._print(f"{self._line(result.scenario.name):{width}}  ", (where, "dim"), before=(_word(result),))
+        if failures:
+            self._print()
+
+    def _print_notes(self, report: Report) -> None:
+        """Once for all scenarios: why some were not played, or not judged, and what is left on the remote side."""
+        declined = sum(result.is_decline for result in report.results)
+        if declined:
+            self._print((f"{declined} {DECLINED}", _STYLES[DECLINED]), f": {NO_MODEL}")
+        reasons = dict.fromkeys(one.reason for one in report.results if one.counted_as == NOT_STARTED)
+        for reason in reasons:
+            self._print(self._line(reason))
+        for leftover, times in Counter(report.leftovers).items():
+            count = f" ({times} times)" if times > 1 else ""
+            self._print(f"{self._line(leftover)}{count}", before=(("left behind", "yellow"), "  "))
+        if declined or reasons or report.leftovers:
+            self._print()
+
+    def _print_heading(self, result: ScenarioResult) -> None:
+        parts: list[str | tuple[str, str]] = [f"{self._line(result.scenario.name)}  "]
+        parts.append((f"{result.duration_s:.2f} s", "dim"))
+        parts += [(f" · {self._line(remark)}", "dim") for remark in _remarks(result)]
+        self._print(*parts, before=(_word(result),))
+
     def _print_failure(self, result: ScenarioResult) -> None:
+        self._print_heading(result)
         for number, turn in enumerate(result.turns, start=1):
             if turn.outcome is Outcome.PASSED:
                 continue
-            word = (turn.outcome.value.upper(), _STYLES[turn.outcome])
-            self._print("")
-            self._print(
-                word, f" {self._line(str(turn.turn.location))}: {self._line(result.scenario.name)}, turn {number}"
-            )
+            which = f", turn {number}" if len(result.scenario.turns) > 1 else ""
+            self._print(f"{self._line(str(turn.turn.location))}{which}", before=("  ",))
             self._print_field("question", turn.turn.ask)
             if turn.run is not None:
-                self._print_field("answer", turn.run.text or turn.run.refusal or "(none)")
+                self._print_field("answer", turn.run.text or turn.run.refusal or turn.run.declined or "(none)")
+                if turn.run.steps:
+                    self._print_field("tools", ", ".join(_tools_of(turn.run)))
             if turn.reason:
                 self._print_field("reason", turn.reason)
             for verdict in turn.verdicts:
@@ -138,7 +197,7 @@ class Console:
     def _print_verdict(self, verdict: Verdict) -> None:
         if verdict.outcome is Outcome.PASSED:
             return
-        self._print((f"  {verdict.check}:", "bold"), f" {self._line(str(verdict.location))}")
+        self._print((f"{verdict.check}:", "bold"), f" {self._line(str(verdict.location))}", before=("  ",))
         for label, text in (("expected", verdict.expected), ("found", verdict.found), ("reason", verdict.reason)):
             if text:
                 self._print_field(label, text, indent=4)
@@ -147,42 +206,57 @@ class Console:
         """A label and a text; further lines of the text are indented below its first."""
         shortened = text if len(text) <= ANSWER_CHARACTERS else f"{text[:ANSWER_CHARACTERS]} … (shortened)"
         first, *rest = terminal(self._redactor.clean(shortened)).splitlines() or [""]
-        self._print(" " * indent, (f"{label:{width}}", "dim"), first)
+        self._print(first, before=(" " * indent, (f"{label:{width}}", "dim")))
         for line in rest:
-            self._print(f"{' ' * (indent + width)}{line}")
+            self._print(line, before=(" " * (indent + width),))
 
     def _line(self, text: str) -> str:
         return terminal_line(self._redactor.clean(text))
 
-    def _print(self, *parts: str | tuple[str, str]) -> None:
-        """One line from plain parts and (text, style) pairs; never wrapped, so that it can be copied and searched."""
-        self._console.print(Text.assemble(*parts), soft_wrap=True)
+    def _print(self, *parts: str | tuple[str, str], before: Parts = ()) -> None:
+        self._screen.print(before, parts)
 
-    def _show_progress(self) -> None:
-        if not self._console.is_terminal:
-            return
-        names = ", ".join(map(self._line, self._running[:4])) + (", …" if len(self._running) > 4 else "")
-        text = Text(f"{self._finished}/{self._planned} {names}", no_wrap=True, overflow="ellipsis")
-        if self._live is None:
-            self._live = self._console.status(text)
-            self._live.start()
-        self._live.update(text)
-
-    def _clear_progress(self) -> None:
-        if self._live is not None:
-            self._live.stop()
+    def _describe_progress(self) -> Parts:
+        """What the line at the bottom says now."""
+        done = sum(self._counts.values())
+        parts: list[str | tuple[str, str]] = [f"{done}/{self._planned}"]
+        for word in COUNTED:
+            if count := self._counts[word]:
+                parts += [" · ", (f"{count} {word}", _STYLES[word])]
+        names = [f"{self._line(name)}{turn}" for name, turn in list(self._running.items())[:_NAMES_SHOWN]]
+        more = ", …" if len(self._running) > _NAMES_SHOWN else ""
+        minutes, seconds = divmod(int(self._clock() - self._started_s), 60)
+        return (*parts, f" · {minutes}:{seconds:02} · ", (", ".join(names) + more, "dim"))
 
 
-def _summarise(report: Report) -> list[str | tuple[str, str]]:
-    """The last line: how many of each outcome, how long."""
+def _word(result: ScenarioResult) -> tuple[str, str]:
+    return f"{result.counted_as.upper():{_WORD_WIDTH}}", _STYLES[result.counted_as]
+
+
+def _remarks(result: ScenarioResult) -> list[str]:
+    """What is to be known of a scenario beside its outcome."""
+    remarks = [
+        f"played again after {retry.code}" + (f": {retry.reason}" if retry.reason else "") for retry in result.retried
+    ]
+    if result.is_decline:
+        remarks += [f"turn {len(result.turns)}"] if len(result.scenario.turns) > 1 else []
+        remarks += [DECLINED] if result.outcome is Outcome.SKIPPED else []
+        # What a call did not do may be why.
+        remarks += [cause for cause in result.turns[-1].reason.split("; ")[1:] if cause]
+    weak = [verdict.check for turn in result.turns for verdict in turn.verdicts if verdict.weak]
+    return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
+
+
+def _summarise(report: Report) -> Parts:
+    """The last line: how many of each, how long."""
+    counted = [(f"{count} {word.replace('_', ' ')}", _STYLES[word]) for word, count in report.counts.items() if count]
+    if report.cut_off:
+        counted.insert(len(counted) - bool(report.counts[NOT_STARTED]), (f"{report.cut_off} cut off", "yellow"))
     parts: list[str | tuple[str, str]] = []
-    for outcome in (Outcome.FAILED, Outcome.ERRORED, Outcome.FLAKY, Outcome.PASSED, Outcome.SKIPPED):
-        if count := report.count(outcome):
-            parts += [(f"{count} {outcome.value}", _STYLES[outcome]), ", "]
-    if cut_off := report.planned - len(report.results):
-        parts += [f"{cut_off} cut off", ", "]
-    parts[-1:] = [" in " if parts else "nothing played in ", f"{report.duration_s:.2f} s"]
-    return [*parts, " (interrupted)"] if report.signal is not None else parts
+    for one in counted:
+        parts += [", ", one] if parts else [one]
+    parts += [" in " if parts else "nothing played in ", f"{report.duration_s:.2f} s"]
+    return (*parts, " (interrupted)") if report.signal is not None else tuple(parts)
 
 
 def describe_target(target: str, api: str, inference: str | None, sandbox: str | None) -> str:
@@ -192,10 +266,102 @@ def describe_target(target: str, api: str, inference: str | None, sandbox: str |
     return f"target {target} · {api} api{answered_by.get(inference, f' · answered by {inference}')}{runs_in}"
 
 
+def _tools_of(run: Run) -> list[str]:
+    """The tools that were called, each once, in the order of their first calls."""
+    return list(dict.fromkeys(step.title if step.completed else f"{step.title} (not completed)" for step in run.steps))
+
+
 def _answer_of(turn: TurnResult) -> str:
-    if turn.run is None or not (turn.run.text or turn.run.refusal):
+    run = turn.run
+    said = (run.text or run.refusal or run.declined) if run is not None else None
+    if run is None or not said:
         return f"({turn.reason or 'no answer'})"
-    tools = list(
-        dict.fromkeys(step.title if step.completed else f"{step.title} (not completed)" for step in turn.run.steps)
-    )
-    return (turn.run.text or turn.run.refusal or "") + (f"  [{', '.join(tools)}]" if tools else "")
+    tools = _tools_of(run)
+    return said + (f"  [{', '.join(tools)}]" if tools else "")
+
+
+class Screen(Protocol):
+    """Where the console prints: a terminal, with wrapped words and a line at the bottom, or plain lines."""
+
+    def print(self, before: Parts, parts: Parts) -> None:
+        """One line; `before` stands at its beginning, and what has to be wrapped is indented by its width."""
+
+    def keep_status(self, describe: Callable[[], Parts]) -> None:
+        """Show, until `close_status`, a line at the bottom that says what `describe` says at the moment."""
+
+    def close_status(self) -> None: ...
+
+
+def open_screen(stream: TextIO) -> Screen:
+    """Colours for a terminal, or where FORCE_COLOR wants them; without, rich (which takes long to import) isn't needed.
+
+    A stream's reader may go away (`| head`): then the screen falls silent, and the play goes on to its exit code.
+    """
+    return _Painted(stream) if stream.isatty() or os.environ.get("FORCE_COLOR") else _Plain(stream)
+
+
+class _Plain:
+    """Lines are never wrapped, so that they can be copied and searched."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def print(self, before: Parts, parts: Parts) -> None:
+        line = "".join(part if isinstance(part, str) else part[0] for part in (*before, *parts))
+        try:
+            self._stream.write(f"{line.rstrip()}\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            self._stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open until the process ends
+
+    def keep_status(self, describe: Callable[[], Parts]) -> None:
+        """A line that comes and goes is for terminals."""
+
+    def close_status(self) -> None:
+        """There was none."""
+
+
+class _Painted:
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+
+        class Rich(Console):
+            def on_broken_pipe(self) -> None:
+                self.quiet = True
+                self.file = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open until the process ends
+
+        # A width that is no width (COLUMNS=0) would leave nothing to be seen.
+        columns = os.environ.get("COLUMNS", "")
+        width = _USUAL_WIDTH if columns.isdigit() and int(columns) < _NARROWEST else None
+        self._rich = Rich(file=stream, highlight=False, markup=False, emoji=False, width=width)
+        self._is_terminal = stream.isatty()
+        self._live: Live | None = None
+
+    def print(self, before: Parts, parts: Parts) -> None:
+        from rich.text import Text
+
+        label, text = Text.assemble(*before), Text.assemble(*parts)
+        if not self._is_terminal:
+            self._rich.print(label + text, soft_wrap=True)
+            return
+        width = max(_NARROWEST, self._rich.width - label.cell_len)
+        for line in text.wrap(self._rich, width) or [text]:
+            self._rich.print(label + line, soft_wrap=True)
+            label = Text(" " * label.cell_len)
+
+    def keep_status(self, describe: Callable[[], Parts]) -> None:
+        from rich.live import Live
+        from rich.text import Text
+
+        def draw() -> Text:
+            return Text.assemble(*describe(), no_wrap=True, overflow="ellipsis")
+
+        if self._is_terminal:
+            self._live = Live(console=self._rich, get_renderable=draw, transient=True, refresh_per_second=8)
+            self._live.start()
+
+    def close_status(self) -> None:
+        if self._live is not None:
+            with suppress(BrokenPipeError):
+                self._live.stop()
+            self._live = None

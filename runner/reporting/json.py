@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from runner.domain.conversation import Run, Step
-from runner.domain.events import PlayEvent, PlayFinished
-from runner.domain.report import Report, ScenarioResult, TurnResult
-from runner.domain.verdict import Outcome, Verdict
+from runner.domain.report import PlayEvent, PlayFinished, Report, ScenarioResult, TurnResult, Verdict
 from runner.redaction import Redactor
+from runner.reporting import MARK
 from runner.whole_file import write_whole
 
-VERSION = 1
+VERSION = 2
 """Goes up when a key changes its meaning or goes away; new keys may come at any time."""
 
 
 def open_report(path: Path, redactor: Redactor) -> JsonReport:
     return JsonReport(path, redactor)
-
-
-def discard_earlier(path: Path) -> None:
-    """Remove an earlier play's report, which could be taken for this one's; any other file is left alone."""
-    with suppress(OSError):
-        if path.is_file() and _is_report(path):
-            path.unlink()
-
-
-def _is_report(path: Path) -> bool:
-    with path.open("rb") as file:
-        return re.match(rb'{\n  "version": \d+,\n  "target": ', file.read(100)) is not None
 
 
 class JsonReport:
@@ -51,6 +36,7 @@ class JsonReport:
 
 def report_as_json(report: Report) -> dict[str, object]:
     return {
+        "generator": MARK,
         "version": VERSION,
         "target": report.target,
         "api": report.api,
@@ -60,7 +46,8 @@ def report_as_json(report: Report) -> dict[str, object]:
         "signal": report.signal,
         "duration_s": round(report.duration_s, 3),
         "planned": report.planned,
-        "counts": {outcome.value: report.count(outcome) for outcome in Outcome},
+        "counts": dict(report.counts),
+        "cut_off": report.cut_off,
         "leftovers": list(report.leftovers),
         "scenarios": [_scenario(result) for result in report.results],
     }
@@ -74,9 +61,10 @@ def _scenario(result: ScenarioResult) -> dict[str, object]:
         "assistant": scenario.assistant,
         "tags": list(scenario.tags),
         "outcome": result.outcome.value,
+        "counted_as": result.counted_as,
         "reason": result.reason,
         "duration_s": round(result.duration_s, 3),
-        "retried": list(result.retried),
+        "retried": [asdict(retry) for retry in result.retried],
         "turns": [_turn(turn) for turn in result.turns],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Container, Mapping
@@ -17,13 +18,43 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
 from runner import plugins
-from runner.server.engine.engine import Engine
-from runner.server.engine.refusals import Damaged, Refusal
-from runner.server.engine.settling import settle
-from runner.server.faces._errors import BadRequest, answer_bad_request, answer_refusal, error_reply
+from runner.errors import DISK_TROUBLE
+from runner.server.engine.core.engine import Engine
+from runner.server.engine.runs.transitions import sweep
+from runner.server.engine.state.refusals import Damaged, Refusal
 from runner.server.gate import LOOPBACK_HOSTS, Gate
 from runner.server.inference import Inference
-from runner.server.trouble import answer_trouble
+from runner.server.wire.replies import BadRequest, answer_bad_request, answer_refusal, error_reply
+
+_log = logging.getLogger("runner.server")
+
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_UNWRITABLE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
+
+
+def answer_trouble(request: Request, error: Exception) -> Response:
+    """The answer to a request that met the trouble; anything else is raised again: it is a bug."""
+    status, message, code = _describe_trouble(error)
+    _log.error("%s %s: %s", request.method, request.url.path, message)
+    return error_reply(status, message, kind="server_error", code=code)
+
+
+def _describe_trouble(error: Exception) -> tuple[int, str, str]:
+    if isinstance(error, Damaged):
+        return 500, str(error), "damaged_object"
+    if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
+        return 507, f"The server can't write its state: {error.strerror}.", "insufficient_storage"
+    if isinstance(error, sqlite3.Error):
+        # An extended code has the plain one in its lowest byte.
+        plain = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if plain in _UNWRITABLE:
+            return 507, f"The server can't write its state: {error}.", "insufficient_storage"
+        if plain in _BUSY:
+            return 503, "Another process is writing the server's state. Try again.", "state_busy"
+        if plain in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            return 500, f"The server's state is damaged: {error}.", "damaged_state"
+    raise error
+
 
 _FACES = "runner.server.faces"
 API_VERSION = "2020-10-01"
@@ -49,7 +80,7 @@ def create_app(engine: Engine, token: str, *, hosts: Container[str] = LOOPBACK_H
         middleware=[
             Middleware(Letterhead, inference=engine.inference, sandbox=engine.toolbox.settings.sandbox),
             Middleware(Gate, token=token, hosts=hosts),
-            Middleware(Settled, engine=engine),
+            Middleware(Swept, engine=engine),
         ],
         exception_handlers=handlers,
     )
@@ -79,7 +110,7 @@ class Letterhead:
         await self._app(scope, receive, send_with_headers)
 
 
-class Settled:
+class Swept:
     """Every request meets a state in which nothing pretends to be alive."""
 
     def __init__(self, app: ASGIApp, *, engine: Engine) -> None:
@@ -89,7 +120,7 @@ class Settled:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             try:
-                settle(self._engine)
+                sweep(self._engine)
             except (sqlite3.Error, Damaged) as error:
                 await answer_trouble(Request(scope), error)(scope, receive, send)
                 return

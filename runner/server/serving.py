@@ -1,24 +1,134 @@
-"""Runs the application on uvicorn in the current event loop, from an open state folder to its settled end."""
+"""Runs the application on uvicorn in the current event loop, from an open state folder to its settled end.
+
+Each request gets a line in the access log, with neither query nor headers; a connection may keep us waiting for a
+request's headers and body only so long.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import h11
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from runner.server.access_log import AccessLog
+from runner.escaping import terminal_line
 from runner.server.app import create_app
-from runner.server.engine.engine import open_engine
-from runner.server.engine.expiry import Lifetimes
+from runner.server.engine.core.engine import open_engine
+from runner.server.engine.state.lifetimes import Lifetimes
 from runner.server.gate import LOOPBACK_HOSTS
 from runner.server.inference import Inference
-from runner.server.patience import Patience, patient_protocol
 from runner.server.tools import ToolSettings
+
+_LONGEST_PATH = 200
+
+
+class AccessLog:
+    """Tells a line when a request has been answered; "-" is the status of one that never was."""
+
+    def __init__(
+        self, app: ASGIApp, *, tell: Callable[[str], None], clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._app = app
+        self._tell = tell
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = self._clock()
+        status = "-"
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            path: str = scope["path"]
+            shown = path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}…"
+            self._tell(terminal_line(f"{scope['method']} {shown} {status} {(self._clock() - begun) * 1000:.0f} ms"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """Headers must be complete within `headers_s`; a body brings `least_bytes` in every `body_s`, or its end."""
+
+    headers_s: float = 10.0
+    body_s: float = 20.0
+    least_bytes: int = 1024
+
+
+class PatientProtocol(H11Protocol):
+    """uvicorn's protocol with these limits: a connection that breaks one is closed."""
+
+    patience = Patience()
+    _timer: asyncio.TimerHandle | None = None
+    _is_for_body = False
+    _received_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._received_bytes += len(data)
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Keep the timer that fits what is being waited for; a running one is not put off."""
+        awaits_body = self.conn.their_state is h11.SEND_BODY
+        # Between two requests uvicorn's own timer runs.
+        is_between = self.cycle is not None and not self.conn.trailing_data[0]
+        awaits_headers = self.conn.their_state is h11.IDLE and not is_between
+        if self.transport.is_closing() or not (awaits_body or awaits_headers):
+            self._stop_watching()
+        elif self._timer is None or self._is_for_body != awaits_body:
+            self._start_timer(is_for_body=awaits_body)
+
+    def _start_timer(self, *, is_for_body: bool) -> None:
+        self._stop_watching()
+        self._is_for_body = is_for_body
+        self._received_bytes = 0
+        seconds = self.patience.body_s if is_for_body else self.patience.headers_s
+        self._timer = self.loop.call_later(seconds, self._time_is_up)
+
+    def _stop_watching(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _time_is_up(self) -> None:
+        # Reading is paused while the application is behind: that is not the client's fault.
+        has_done_enough = self._received_bytes >= self.patience.least_bytes or self.flow.read_paused
+        if self._is_for_body and has_done_enough:
+            self._start_timer(is_for_body=True)
+        else:
+            self._timer = None
+            self.transport.close()
+
+
+def patient_protocol(patience: Patience) -> type[PatientProtocol]:
+    """The protocol as uvicorn wants it: a class, which it makes an object of for each connection."""
+    return type("PatientProtocol", (PatientProtocol,), {"patience": patience})
+
 
 _LAST_REQUESTS_S = 2
 LONGEST_HEADERS_BYTES = 32 << 10

@@ -13,20 +13,14 @@ the declared one), `deploy_copy` (a temporary one), `remove_live` (everything th
 Not here: how an API is spoken to (`backends/`), what is printed (`cli/`).
 """
 
-from runner.sync.applier import Applied, apply_plan
-from runner.sync.content import ContentCache, hash_content
+from runner.sync.applier import Applied, apply_plan, explain
 from runner.sync.copies import bring_code_files, deploy_copy, deployment_if_identical
 from runner.sync.creating import Patience
-from runner.sync.deciding import decide
-from runner.sync.desired import Desired, read_desired
-from runner.sync.leftovers import EarlierFiles, read_earlier_files
-from runner.sync.limits import find_excesses
-from runner.sync.locating import explain
-from runner.sync.planner import OnDrift, Policy, SyncPlan, plan_sync
+from runner.sync.desired import ContentCache, Desired, find_excesses, hash_content, read_desired
+from runner.sync.leftovers import EarlierFiles, read_earlier_files, remove_live
+from runner.sync.planner import OnDrift, Policy, SyncPlan, check_gates, decide, plan_destruction, plan_sync
 from runner.sync.remote import RemoteState, read_remote
-from runner.sync.removing import remove_live
 from runner.sync.stores import FilesMoved
-from runner.sync.unused import check_gates, plan_destruction
 from runner.sync.uploads import Uploading
 
 __all__ = [

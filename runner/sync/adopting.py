@@ -7,9 +7,7 @@ from runner.domain.assistant import Address, Namespace
 from runner.domain.conversation import AssistantId
 from runner.errors import GateClosed, RemoteMissing
 from runner.sync import tags
-from runner.sync.binder import bind
-from runner.sync.limits import TAGS_OF_OURS
-from runner.sync.remote import RemoteState
+from runner.sync.remote import RemoteState, bind
 
 
 def find_adoptable(
@@ -69,7 +67,8 @@ def _refuse_full(found: RemoteAssistant, namespace: Namespace, address: Address)
     ours = (*tags.owner_tags(namespace, address), tags.SPEC, tags.ECHO)
     theirs = [key for key in found.metadata if key not in ours]
     most = Limits().metadata_pairs
-    if len(theirs) + TAGS_OF_OURS > most:
+    if len(theirs) + tags.TAGS_OF_OURS > most:
         raise GateClosed(
-            f"{found.id} has {len(theirs)} metadata keys; the API takes {most}, of which runner needs {TAGS_OF_OURS}"
+            f"{found.id} has {len(theirs)} metadata keys; the API takes {most}, "
+            f"of which runner needs {tags.TAGS_OF_OURS}"
         )

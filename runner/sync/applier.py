@@ -11,19 +11,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from runner.backends import Backend, Deployment, RemoteAssistant, RemoteStore, managed_fields
-from runner.domain.assistant import Address
+from runner.domain.assistant import Address, Assistant
 from runner.domain.conversation import AssistantId, FileId, StoreId
 from runner.domain.plan import Action, Change, Kind
-from runner.errors import RemoteError, RemoteMissing, UnclearOutcome
+from runner.errors import ModelMissing, RemoteError, RemoteMissing, UnclearOutcome
 from runner.journal import Journal
 from runner.sync import leftovers, tags
 from runner.sync.bounded import run_bounded
-from runner.sync.comparing import Marks, declared_hashes, dropped_keys, echo_hashes
+from runner.sync.comparing import Imprint, Marks, declared_hashes, dropped_keys, echo_hashes, write_imprint
 from runner.sync.creating import Made, Maker, Patience, create_once
 from runner.sync.desired import Desired
-from runner.sync.imprint import Imprint, write_imprint
 from runner.sync.leftovers import EarlierFiles
-from runner.sync.locating import explain
 from runner.sync.planner import OnDrift, Policy, SyncPlan, Unit, code_files_are_live, plan_unit
 from runner.sync.stores import FilesMoved, StoreFiller
 from runner.sync.uploads import Uploading, Uploads
@@ -119,7 +117,7 @@ class _Steps:
                 continue
             assert change.remote_id is not None, "what is deleted exists"
             try:
-                await self._delete_one(change.kind, change.remote_id)
+                await leftovers.delete_object(self._backend, change.kind, change.remote_id)
             except RemoteMissing:
                 self._tell(Applied(change=change, note="it was gone already"))
             except RemoteError as error:
@@ -135,12 +133,6 @@ class _Steps:
             suspects |= set(ours)
         candidates = {file_id: name for file_id, name in ours.items() if file_id in suspects}
         return await leftovers.sweep_files(self._backend, self._journal, candidates)
-
-    async def _delete_one(self, kind: Kind, remote_id: str) -> None:
-        if kind is Kind.ASSISTANT:
-            await self._backend.delete_assistant(AssistantId(remote_id))
-        else:
-            await self._backend.files.delete_store(StoreId(remote_id))
 
     def _tell(self, applied: Applied) -> None:
         self.has_failed = self.has_failed or bool(applied.error)
@@ -318,3 +310,10 @@ def _journaling(tell: Callable[[Applied | Uploading], None], journal: Journal) -
         tell(applied)
 
     return tell_and_keep
+
+
+def explain(error: RemoteError, assistant: Assistant) -> str:
+    """The error's message; behind the place of the model's name, if it is the model that isn't there."""
+    if not isinstance(error, ModelMissing):
+        return str(error)
+    return f"{assistant.place_of('model')}: model '{assistant.model}': {error}"

@@ -1,12 +1,16 @@
 """Compare what the file says of an assistant with what is stored, field by field, and tell which side moved.
 
 One normalisation serves both sides: values that mean the same become equal. Where they differ, two imprints decide:
-what was applied (`runner.spec`) and what the server made of it (`runner.echo`).
+what was applied (`runner.spec`) and what the server made of it (`runner.echo`). An imprint is a line such as
+`instructions:5f1c0a9e model:77d0be21`, one short hash for each field, and stays under the 512 characters of a metadata
+value. A field that is not in it had its default, or was not said. Hashes are of normalised values.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,7 +18,6 @@ from runner.backends import FUNCTION_LABEL, managed_fields
 from runner.domain.assistant import Assistant
 from runner.domain.plan import FieldChange, Origin
 from runner.sync import tags
-from runner.sync.imprint import Imprint, explicit, hash_value, is_metadata_label, metadata_label, read_imprint
 
 _TEXTS = ("name", "model", "instructions")
 _NUMBERS = ("temperature", "top_p")
@@ -24,6 +27,14 @@ _METADATA = "metadata"
 _TOOLS = "tools"
 _DOCUMENTED_DEFAULT = 1.0
 """Of both numbers, in OpenAI's reference."""
+_HASH_CHARACTERS = 8
+_KEY_CHARACTERS = 6
+_ENTRY = re.compile(r"([a-z_.0-9]+):([0-9a-f]{8}|-)")
+_METADATA_PREFIX = "m."
+_NOTHING = "-"
+
+Imprint = Mapping[str, str]
+"""Hashes by label; "" stands for what is not there, `-` for a default that is meant explicitly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,3 +249,43 @@ def _show_options(options: object) -> str:
 
 def _show_option(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, Mapping) else str(value)
+
+
+def hash_value(value: object) -> str:
+    """Eight characters for a value, "" for what is empty or not said."""
+    return "" if value is None or value in ("", {}, []) else digest(value)[:_HASH_CHARACTERS]
+
+
+def explicit(hashed: str) -> str:
+    """A hash that can be told from "not in the imprint"."""
+    return hashed or _NOTHING
+
+
+def metadata_label(key: str) -> str:
+    """The label of a user's metadata key, whatever characters it is of."""
+    return _METADATA_PREFIX + digest(key)[:_KEY_CHARACTERS]
+
+
+def is_metadata_label(label: str) -> bool:
+    return label.startswith(_METADATA_PREFIX)
+
+
+def write_imprint(hashes: Imprint) -> str:
+    """The line, with what is empty left out; "" if nothing is left."""
+    return " ".join(f"{label}:{hashed}" for label, hashed in sorted(hashes.items()) if hashed)
+
+
+def read_imprint(line: str | None) -> Imprint | None:
+    """The hashes in a line; None if there is no line, or it is none of ours."""
+    if not line:
+        return None
+    entries = [_ENTRY.fullmatch(part) for part in line.split(" ")]
+    if not all(entries):
+        return None
+    return {entry[1]: entry[2] for entry in entries if entry}
+
+
+def digest(value: object) -> str:
+    """The sha256 of a value in one canonical form, in hex."""
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()

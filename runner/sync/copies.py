@@ -14,10 +14,9 @@ from runner.domain.assistant import Assistant, Namespace
 from runner.domain.conversation import StoreId
 from runner.domain.plan import Action
 from runner.errors import DeadlineExceeded
-from runner.sync.binder import bind
 from runner.sync.desired import Desired, describe
 from runner.sync.planner import plan_unit
-from runner.sync.remote import RemoteState
+from runner.sync.remote import RemoteState, bind
 from runner.sync.stores import said_chunking
 from runner.sync.uploads import Uploads
 

@@ -16,8 +16,8 @@ from typing import Generic
 
 from runner.domain.assistant import Address, Namespace
 from runner.errors import RemoteError, UnclearOutcome
-from runner.sync.binder import T, age, bind
 from runner.sync.bounded import run_bounded
+from runner.sync.remote import T, age, bind
 
 CREATES_AT_ONCE = 8
 

@@ -1,23 +1,28 @@
-"""File objects that earlier syncs made, and what the journals know of them.
+"""What syncs and plays left behind on the remote side: known from journals and tags, and removed.
 
 Files carry no tags and can't be told from other people's; a journal of ours that has the upload is the only proof. A
-file is deleted only if it is in there, and no store and no assistant of the whole project uses it.
+sync's file is deleted only if it is in there, and no store and no assistant of the whole project uses it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from runner.backends import Backend
-from runner.domain.conversation import FileId, StoreId
+from runner.did_you_mean import count
+from runner.domain.assistant import Namespace
+from runner.domain.conversation import AssistantId, FileId, StoreId, ThreadId
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing
-from runner.journal import Entry, Journal, find_journals, read_journal
+from runner.journal import Entry, Intent, Journal, find_journals, read_journal
+from runner.sync import tags
 from runner.sync.bounded import run_bounded
+from runner.sync.remote import RemoteState, play_objects
 
 LOOKS_AT_ONCE = 8
 SETTLED = "settled"
@@ -28,6 +33,10 @@ CHECKED = "checked"
 """Entry: these files were looked up, and are in use."""
 NAMED = "named"
 """Entry: people were told of this upload of that journal, whose answer was lost."""
+REMOVALS_AT_ONCE = 8
+_ORDER = (Kind.THREAD, Kind.RESPONSE, Kind.CONVERSATION, Kind.CONTAINER, Kind.ASSISTANT, Kind.STORE, Kind.FILE)
+_LOOKS_S = (0.0, 0.5, 1.0)
+"""Pauses before each look for an object whose creation was not confirmed: it may turn up late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +109,7 @@ async def sweep_files(backend: Backend, journal: Journal, candidates: Mapping[Fi
     if still_used := [file_id for file_id in candidates if file_id in used]:
         journal.add(CHECKED, files=still_used)
     unused = {file_id: name for file_id, name in candidates.items() if file_id not in used}
-    jobs = [partial(_delete, backend, journal, file_id, name) for file_id, name in unused.items()]
+    jobs = [partial(_delete_unused, backend, journal, file_id, name) for file_id, name in unused.items()]
     return tuple(await run_bounded(jobs, at_once=LOOKS_AT_ONCE))
 
 
@@ -131,7 +140,7 @@ async def _list_files(backend: Backend, store_id: StoreId) -> frozenset[FileId]:
         return frozenset()
 
 
-async def _delete(backend: Backend, journal: Journal, file_id: FileId, name: str) -> str:
+async def _delete_unused(backend: Backend, journal: Journal, file_id: FileId, name: str) -> str:
     try:
         await backend.files.delete_file(file_id)
     except RemoteMissing:
@@ -139,3 +148,155 @@ async def _delete(backend: Backend, journal: Journal, file_id: FileId, name: str
     except RemoteError as error:
         return f"file {file_id} ('{name}') is of no use any more and could not be deleted: {error}"
     return f"file {file_id} ('{name}') was of no use any more and was deleted"
+
+
+async def remove_live(
+    backend: Backend, journal: Journal, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> tuple[str, ...]:
+    """Delete everything that the journal says is live; one line for each object that may be left.
+
+    Creates whose answer was lost are looked up by a play's tags and removed too; threads, conversations, responses and
+    files can't be.
+    """
+    found, lines = await _find_unclear(backend, journal.unclear, sleep)
+    live = [*journal.live, *found]
+    for kind in _ORDER:
+        ids = dict.fromkeys(remote_id for one, remote_id in live if one is kind)
+        jobs = [partial(_remove, backend, journal, kind, remote_id) for remote_id in ids]
+        lines += [line for line in await run_bounded(jobs, at_once=REMOVALS_AT_ONCE) if line]
+    return tuple(lines)
+
+
+async def _find_unclear(
+    backend: Backend, intents: tuple[Intent, ...], sleep: Callable[[float], Awaitable[None]]
+) -> tuple[list[tuple[Kind, str]], list[str]]:
+    """Objects that a lost answer left, by the tags of their intents, and a line for each that can't be looked up."""
+    found: list[tuple[Kind, str]] = []
+    lines: list[str] = []
+    for intent in intents:
+        ids: tuple[str, ...] | None = None
+        # Only a play's objects: what carries an address is sync's, and stays.
+        if intent.kind in (Kind.ASSISTANT, Kind.STORE) and tags.PLAY in intent.tags:
+            ids = await _look_up(backend, intent, sleep)
+        if ids is None:
+            label = f"{intent.kind.value} '{intent.label}'"
+            # What the server made for it by itself can't be told from other people's.
+            label += ", and a container for its code," if intent.kind is Kind.RESPONSE else ""
+            lines.append(f"{label} may be left on the server: the answer to its creation was lost")
+        found += [(intent.kind, remote_id) for remote_id in ids or ()]
+    return found, lines
+
+
+async def _look_up(
+    backend: Backend, intent: Intent, sleep: Callable[[float], Awaitable[None]]
+) -> tuple[str, ...] | None:
+    """The ids of objects with the intent's tags; None if the server doesn't say."""
+    for pause_s in _LOOKS_S:
+        await sleep(pause_s)
+        try:
+            listed = await (backend.files.list_stores() if intent.kind is Kind.STORE else backend.list_assistants())
+        except RemoteError:
+            return None
+        if ids := tuple(one.id for one in listed if _carries(one.metadata, intent.tags)):
+            return ids
+    return ()
+
+
+def _carries(metadata: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    return all(metadata.get(key) == value for key, value in wanted.items() if key in (tags.NAMESPACE, tags.PLAY))
+
+
+async def _remove(backend: Backend, journal: Journal, kind: Kind, remote_id: str) -> str:
+    try:
+        await delete_object(backend, kind, remote_id)
+    except RemoteMissing:
+        pass
+    except RemoteError as error:
+        return f"{kind.value} {remote_id} could not be removed: {error}"
+    if (kind, remote_id) in journal.live:
+        journal.deleted(kind, remote_id)
+    return ""
+
+
+async def delete_object(backend: Backend, kind: Kind, remote_id: str) -> None:
+    match kind:
+        case Kind.THREAD | Kind.RESPONSE | Kind.CONVERSATION:
+            await backend.delete_thread(ThreadId(remote_id))
+        case Kind.CONTAINER:
+            await backend.delete_container(remote_id)
+        case Kind.ASSISTANT:
+            await backend.delete_assistant(AssistantId(remote_id))
+        case Kind.STORE:
+            await backend.files.delete_store(StoreId(remote_id))
+        case Kind.FILE:
+            await backend.files.delete_file(FileId(remote_id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleaned:
+    """What was removed: lines for people; `leftovers` are what could not be, or can't be known."""
+
+    removed: tuple[str, ...]
+    leftovers: tuple[str, ...]
+
+
+async def clean_journals(
+    backend: Backend,
+    folder: Path,
+    *,
+    target: str,
+    namespace: Namespace,
+    remote: RemoteState,
+    sleep: Callable[[float], Awaitable[None]],
+) -> Cleaned:
+    """Remove what the plays in `folder` made on this target, but for those that are under way.
+
+    A journal may have been edited, or come with somebody else's branch: an assistant or store that it names is
+    removed only if it carries the tags of a play of this namespace.
+    """
+    removed: list[str] = []
+    leftovers: list[str] = []
+    for path in find_journals(folder, "*/journal.jsonl"):
+        if not any(one.entry == "play" and one.fields.get("target") == target for one in read_journal(path)):
+            continue
+        with Journal.reopen(path) as journal:
+            play = path.parent.name
+            leftovers += [f"play {play}: {line}" for line in _forget_foreign(journal, namespace, remote)]
+            before = len(journal.live)
+            leftovers += [f"play {play}: {line}" for line in await remove_live(backend, journal, sleep=sleep)]
+            journal.forget_unclear()
+            if gone := before - len(journal.live):
+                removed.append(f"play {play}: removed {count(gone, 'object')} that its journal names")
+    return Cleaned(removed=tuple(removed), leftovers=tuple(leftovers))
+
+
+def _forget_foreign(journal: Journal, namespace: Namespace, remote: RemoteState) -> list[str]:
+    """Take out of the journal what is on the remote side and isn't a play's of this namespace; a line for each."""
+    ours = {(kind, one.id) for kind, one, _ in play_objects(namespace, remote)}
+    there = {(Kind.ASSISTANT, one.id) for one in remote.assistants} | {(Kind.STORE, one.id) for one in remote.stores}
+    foreign = [(kind, remote_id) for kind, remote_id in journal.live if (kind, remote_id) in there - ours]
+    for kind, remote_id in foreign:
+        journal.disown(kind, remote_id)
+    return [
+        f"{kind.value} {remote_id} carries no tag of a play of ours, and was left alone" for kind, remote_id in foreign
+    ]
+
+
+async def clean_tagged(
+    backend: Backend, namespace: Namespace, remote: RemoteState, *, created_before_s: float
+) -> Cleaned:
+    """Remove assistants and stores of plays of this namespace that are older than a moment (Unix time)."""
+    removed: list[str] = []
+    leftovers: list[str] = []
+    for kind, one, play in play_objects(namespace, remote):
+        name = f"{kind.value} {one.id} of the play {play}"
+        if one.created_at >= created_before_s:
+            leftovers.append(f"{name} is too young to be left behind, and was left alone")
+            continue
+        try:
+            await delete_object(backend, kind, one.id)
+        except RemoteError as error:
+            leftovers.append(f"{name} could not be removed: {error}")
+        else:
+            removed.append(f"{name}: removed")
+    return Cleaned(removed=tuple(removed), leftovers=tuple(leftovers))

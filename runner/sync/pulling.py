@@ -8,9 +8,8 @@ from decimal import Decimal
 
 from runner.backends import FUNCTION_LABEL, managed_fields
 from runner.config.writing import FieldEdit
-from runner.domain.assistant import Assistant, Tool, ToolName
+from runner.domain.assistant import Assistant, PlainFormat, Tool, ToolName
 from runner.domain.plan import FieldChange, Origin
-from runner.domain.response_format import PlainFormat
 from runner.sync.planner import Unit
 
 INSTRUCTIONS = ("instructions",)
@@ -21,7 +20,7 @@ _TEXTS = ("name", "model", "instructions")
 
 
 _FILES_REASON = "what files contain can't be read back; `runner sync` ships the file's"
-_FILE_FIELDS = ("files", "content", "vector store", "code interpreter files")
+_FILE_FIELDS = ("files", "vector store", "code interpreter files")
 
 
 class _Unpullable(Exception):

@@ -1,24 +1,36 @@
-"""What is stored on the remote side, as far as sync looks at it."""
+"""What is stored on the remote side, and whose it is: decided by tags alone, never by names or remembered ids."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Generic, Protocol, TypeVar
 
-from runner.backends import Backend, RemoteAssistant, RemoteStore
+from runner.backends import Backend, RemoteAssistant, RemoteStore, StoredFile
+from runner.domain.assistant import Address, Namespace
+from runner.domain.conversation import StoreId
+from runner.domain.plan import Kind
+from runner.sync import tags
+from runner.sync.bounded import run_bounded
+
+LOOKS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteState:
     """Everything of the kinds that we manage, other people's included. `lists_read` counts what was asked for.
 
-    With `stores_assistants` False the API keeps none: a definition travels with every request.
+    With `stores_assistants` False the API keeps none: a definition travels with every request. `store_files` are those
+    of the stores that were looked into.
     """
 
     assistants: tuple[RemoteAssistant, ...] = ()
     stores: tuple[RemoteStore, ...] = ()
     lists_read: int = 0
     stores_assistants: bool = True
+    store_files: Mapping[StoreId, tuple[StoredFile, ...]] = field(default_factory=dict)
 
 
 async def read_remote(backend: Backend, *, with_stores: bool = True) -> RemoteState:
@@ -36,5 +48,70 @@ async def read_remote(backend: Backend, *, with_stores: bool = True) -> RemoteSt
     )
 
 
+async def look_into(backend: Backend, remote: RemoteState, store_ids: Sequence[StoreId]) -> RemoteState:
+    """The same with the files of these stores. Raises RemoteError."""
+    jobs = [partial(backend.files.list_store_files, store_id) for store_id in store_ids]
+    files = dict(zip(store_ids, await run_bounded(jobs, at_once=LOOKS_AT_ONCE), strict=True))
+    return replace(remote, store_files=files, lists_read=remote.lists_read + len(files))
+
+
 async def _nothing() -> tuple[()]:
     return ()
+
+
+class Tagged(Protocol):
+    """A remote object that carries metadata; `created_at` is in Unix seconds."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def created_at(self) -> int: ...
+    @property
+    def metadata(self) -> Mapping[str, str]: ...
+
+
+T = TypeVar("T", bound=Tagged)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding(Generic[T]):
+    """The object that stands for an address, and others that carry the same tags (never touched)."""
+
+    chosen: T | None
+    duplicates: tuple[T, ...] = ()
+
+
+def bind(objects: Iterable[T], namespace: Namespace, address: Address) -> Binding[T]:
+    """The oldest object with the address's tags. Every sync chooses alike: ties are broken by id."""
+    found = sorted(
+        (one for one in objects if tags.belongs_to(one.metadata, namespace) and one.metadata[tags.ADDRESS] == address),
+        key=age,
+    )
+    return Binding(chosen=found[0] if found else None, duplicates=tuple(found[1:]))
+
+
+def age(one: Tagged) -> tuple[int, str]:
+    """Sorts the oldest first."""
+    return one.created_at, one.id
+
+
+def owned_objects(namespace: Namespace, remote: RemoteState) -> tuple[tuple[Kind, Tagged], ...]:
+    """Everything that sync made under this namespace: assistants, then stores, the oldest of each first."""
+    objects = [(Kind.ASSISTANT, tuple[Tagged, ...](remote.assistants)), (Kind.STORE, tuple(remote.stores))]
+    return tuple(
+        (kind, one)
+        for kind, found in objects
+        for one in sorted(found, key=age)
+        if tags.belongs_to(one.metadata, namespace)
+    )
+
+
+def play_objects(namespace: Namespace, remote: RemoteState) -> tuple[tuple[Kind, Tagged, str], ...]:
+    """What plays of this namespace have on the remote side, with each play's id; assistants, then stores."""
+    objects = [(Kind.ASSISTANT, tuple[Tagged, ...](remote.assistants)), (Kind.STORE, tuple(remote.stores))]
+    return tuple(
+        (kind, one, one.metadata[tags.PLAY])
+        for kind, found in objects
+        for one in sorted(found, key=age)
+        if one.metadata.get(tags.NAMESPACE) == namespace and tags.PLAY in one.metadata
+    )

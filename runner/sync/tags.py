@@ -12,13 +12,16 @@ from runner.domain.assistant import Address, Namespace
 NAMESPACE = "runner.namespace"
 ADDRESS = "runner.address"
 SPEC = "runner.spec"
-"""What was applied to an assistant: an imprint (`imprint.py`), one hash for each field."""
+"""What was applied to an assistant: an imprint (`comparing.py`), one hash for each field."""
 ECHO = "runner.echo"
 """What the server made of it, where that was something else: an imprint of those fields alone."""
 FILES = "runner.files"
 """Hash of the file list that was applied: the commit mark of a store, written last."""
 PLAY = "runner.play"
 """On a play's temporary objects, in place of an address: sync never binds to them."""
+
+TAGS_OF_OURS = 4
+"""Metadata pairs that sync needs for itself on an assistant: namespace, address, spec, echo."""
 
 
 def owner_tags(namespace: Namespace, address: Address) -> dict[str, str]:

@@ -13,7 +13,7 @@ from runner.domain.conversation import FileId
 from runner.domain.files import FileUse
 from runner.errors import RemoteError, UnclearOutcome
 from runner.sync.bounded import run_bounded
-from runner.sync.content import HashedFile
+from runner.sync.desired import HashedFile
 
 UPLOADS_AT_ONCE = 4
 LARGE_BYTES = 1_000_000

@@ -1,15 +1,15 @@
-"""Parser events to a tree, without recursion: depth and size are checked before anything is built."""
+"""YAML as a tree of texts: nodes with their places, built without recursion and without trust."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import NamedTuple
 
 import yaml
 
 from runner.errors import Problem
-from runner.yaml_text.nodes import ListNode, MapNode, Node, Parsed, TextNode
-from runner.yaml_text.syntax import explain_syntax
 
 MAX_DEPTH = 50
 MAX_NODES = 500_000
@@ -17,6 +17,86 @@ MAX_NODES = 500_000
 
 _COMMENT = re.compile(r"[ \t]*(#[^\r\n]*)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_QUOTE_IT = "put quotes around the whole text"
+
+
+class Style(Enum):
+    """How a value is written."""
+
+    PLAIN = ""
+    SINGLE_QUOTED = "'"
+    DOUBLE_QUOTED = '"'
+    LITERAL = "|"
+    FOLDED = ">"
+    BLOCK = "block"
+    FLOW = "flow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Where a value stands in the text: character offsets, `end` exclusive, with its anchor.
+
+    A block's end is that of its last value: comments and blank lines that follow are not part of it. An alias has a
+    span of its own; what it stands for keeps its line and column.
+    """
+
+    start: int
+    end: int
+    is_alias: bool = False
+
+
+_NOWHERE = Span(start=0, end=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextNode:
+    """A scalar; `comment` is what follows it on the same line, from its `#` on."""
+
+    line: int
+    column: int
+    text: str
+    style: Style = Style.PLAIN
+    comment: str = ""
+    span: Span = field(default=_NOWHERE, compare=False)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is unquoted."""
+        return self.style is Style.PLAIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListNode:
+    line: int
+    column: int
+    items: tuple[Node, ...]
+    style: Style = Style.BLOCK
+    span: Span = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapNode:
+    """A mapping with unique keys, in the file's order."""
+
+    line: int
+    column: int
+    entries: tuple[tuple[TextNode, Node], ...]
+    style: Style = Style.BLOCK
+    span: Span = field(default=_NOWHERE, compare=False)
+
+    def find(self, key: str) -> tuple[TextNode, Node] | None:
+        return next((entry for entry in self.entries if entry[0].text == key), None)
+
+
+Node = TextNode | ListNode | MapNode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """A file's tree, as far as it could be read; `root` is None when there is nothing to go on with."""
+
+    root: Node | None
+    problems: tuple[Problem, ...] = ()
 
 
 def parse_yaml(text: str, *, file: str) -> Parsed:
@@ -50,13 +130,20 @@ def _place(event: yaml.Event) -> tuple[int, int]:
     return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
+def _span(event: yaml.Event) -> Span:
+    start, end = event.start_mark, event.end_mark
+    return Span(start=start.index, end=end.index) if start and end else _NOWHERE
+
+
 class _Open:
     """A list or mapping whose end has not been seen; a mapping's children alternate between key and value."""
 
     def __init__(self, event: yaml.CollectionStartEvent) -> None:
         self.line, self.column = _place(event)
         self.anchor: str | None = event.anchor
+        self.start = event.start_mark.index if event.start_mark else 0
         self.is_mapping = isinstance(event, yaml.MappingStartEvent)
+        self.style = Style.FLOW if event.flow_style else Style.BLOCK
         self.children: list[Node] = []
         self.nodes = 1
         self.height = 1
@@ -109,22 +196,26 @@ class _Builder:
                 self._anchors[event.anchor] = None
             self._open.append(_Open(event))
         elif isinstance(event, yaml.CollectionEndEvent):
-            self._close(self._open.pop())
+            self._close(self._open.pop(), event)
         elif isinstance(event, yaml.AliasEvent):
-            self._expand(event.anchor or "")
+            self._expand(event)
 
     def _text_node(self, event: yaml.ScalarEvent) -> TextNode:
+        style, text = Style(event.style or ""), event.value
         if event.tag is not None:
             self._refuse_tag(event.tag)
-            return TextNode(line=self.line, column=self.column, text=f"!{event.value}", plain=False)
-        plain = event.style is None
-        comment = _COMMENT.match(self._text, event.end_mark.index) if plain and event.end_mark else None
+            style, text = Style.SINGLE_QUOTED, f"!{text}"
+        span = _span(event)
+        comment = _COMMENT.match(self._text, span.end) if style is Style.PLAIN else None
+        if style in (Style.LITERAL, Style.FOLDED):
+            span = replace(span, end=span.start + len(self._text[span.start : span.end].rstrip()))
         return TextNode(
             line=self.line,
             column=self.column,
-            text=self._readable(event.value),
-            plain=plain,
+            text=self._readable(text),
+            style=style,
             comment=comment[1] if comment else "",
+            span=span,
         )
 
     def _readable(self, text: str) -> str:
@@ -140,12 +231,16 @@ class _Builder:
         if tag is not None:
             self._report("a tag ('!...') is not accepted", "put quotes around a text that begins with '!'")
 
-    def _close(self, done: _Open) -> None:
+    def _close(self, done: _Open, event: yaml.Event) -> None:
+        last = done.children[-1].span.end if done.children else done.start
+        end = _span(event).end if done.style is Style.FLOW else last
+        at = {"line": done.line, "column": done.column}
+        span = Span(start=done.start, end=end)
         node: Node
         if done.is_mapping:
-            node = MapNode(line=done.line, column=done.column, entries=self._unique_entries(done.children))
+            node = MapNode(**at, entries=self._unique_entries(done.children), style=done.style, span=span)
         else:
-            node = ListNode(line=done.line, column=done.column, items=tuple(done.children))
+            node = ListNode(**at, items=tuple(done.children), style=done.style, span=span)
         self._add(node, anchor=done.anchor, nodes=done.nodes, height=done.height)
 
     def _unique_entries(self, children: list[Node]) -> tuple[tuple[TextNode, Node], ...]:
@@ -163,7 +258,8 @@ class _Builder:
                 entries[key.text] = (key, value)
         return tuple(entries.values())
 
-    def _expand(self, name: str) -> None:
+    def _expand(self, event: yaml.AliasEvent) -> None:
+        name = event.anchor or ""
         if name not in self._anchors:
             hint = "put quotes around a text that begins with '*'"
             raise self._stop(f"the alias '*{name}' stands for nothing: there is no '&{name}' before it", hint)
@@ -172,7 +268,8 @@ class _Builder:
             raise self._stop(f"the alias '*{name}' stands inside what it stands for", "remove it")
         if len(self._open) + anchored.height > MAX_DEPTH:
             raise self._stop(f"the alias '*{name}' nests deeper than {MAX_DEPTH} levels")
-        self._add(anchored.node, anchor=None, nodes=anchored.nodes, height=anchored.height)
+        node = replace(anchored.node, span=replace(_span(event), is_alias=True))
+        self._add(node, anchor=None, nodes=anchored.nodes, height=anchored.height)
 
     def _add(self, node: Node, *, anchor: str | None, nodes: int, height: int) -> None:
         if anchor is not None:
@@ -196,3 +293,69 @@ class _Builder:
     def _problem(self, message: str, hint: str, at: tuple[int, int] | None) -> Problem:
         line, column = at or (self.line, self.column)
         return Problem(file=self._file, line=line, column=column, message=message, hint=hint)
+
+
+class _Complaint(NamedTuple):
+    """A fragment of PyYAML's message, and what we say instead; "" keeps PyYAML's own words."""
+
+    fragment: str
+    message: str
+    hint: str
+
+
+_COMPLAINTS = (
+    _Complaint("character '\\t'", "a tab stands where YAML wants spaces", "indent with spaces"),
+    _Complaint("tab character", "a tab stands where YAML wants spaces", "indent with spaces"),
+    _Complaint("that cannot start any token", "an unquoted text can't begin with {character}", _QUOTE_IT),
+    _Complaint("while scanning an alias", "'*' begins an alias, and no name follows", _QUOTE_IT),
+    _Complaint("while scanning an anchor", "'&' begins an anchor, and no name follows", _QUOTE_IT),
+    _Complaint("tag", "'!' begins a tag, which is not accepted", _QUOTE_IT),
+    _Complaint("unknown escape character", "", "in single quotes a backslash is only a backslash"),
+    _Complaint("expected escape sequence", "", "in single quotes a backslash is only a backslash"),
+    _Complaint("unexpected end of stream", "the closing quote is missing", "the text begins here"),
+    _Complaint("unexpected document separator", "the closing quote is missing", "the text begins here"),
+    _Complaint("block scalar", "", "nothing but a comment may follow '|' or '>' on its line"),
+    _Complaint("could not find expected ':'", "a key without ':'", "write 'key: value', or quote the text"),
+    _Complaint("expected <block end>", "this doesn't fit what stands before it", "check indentation and quotes"),
+    _Complaint("sequence entries are not allowed", "a list can't begin here", "put '-' on a line of its own"),
+    _Complaint("block collections", "this can't begin here", "put it on a line of its own"),
+)
+
+
+def explain_syntax(error: yaml.MarkedYAMLError, *, file: str, text: str) -> Problem:
+    """The problem behind PyYAML's error, at the place where the user has to change something."""
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return Problem(file=file, line=1, column=1, message=f"not valid YAML: {error}")
+    if error.context_mark is not None and "while parsing a flow" in (error.context or ""):
+        message = f"what '[' or '{{' opens here is not closed, or a comma is missing, on line {mark.line + 1}"
+        hint = "put quotes around texts that hold any of , : ? [ ] { }"
+        mark = error.context_mark
+    else:
+        message, hint = _say(error, text.splitlines()[mark.line : mark.line + 1], mark.column)
+    if hint == "the text begins here" and error.context_mark is not None:
+        mark, hint = error.context_mark, "close the quote that opens here"
+    return Problem(file=file, line=mark.line + 1, column=mark.column + 1, message=message, hint=hint)
+
+
+def _say(error: yaml.MarkedYAMLError, lines: list[str], column: int) -> tuple[str, str]:
+    """What is wrong, and what to do. `lines` holds the line of the mistake, or nothing at the file's end."""
+    problem = f"{error.problem or ''} {error.context or ''}"
+    if "mapping values are not allowed" in problem:
+        return _explain_second_colon(lines[0][:column] if lines else "")
+    for complaint in _COMPLAINTS:
+        if complaint.fragment in problem:
+            message = complaint.message or f"not valid YAML: {error.problem}"
+            return message.replace("{character}", _quoted_character(problem)), complaint.hint
+    return f"not valid YAML: {error.problem or error}", ""
+
+
+def _explain_second_colon(before: str) -> tuple[str, str]:
+    if ": " in before:
+        return "a second ': ' in one line", "put quotes around the text after the first"
+    return "this key follows a text that has not ended", "check the indentation, and the ':' of the line before"
+
+
+def _quoted_character(problem: str) -> str:
+    """The first thing that PyYAML's message quotes, with its quotes."""
+    return "'" + problem.partition("'")[2].partition("'")[0] + "'"

@@ -17,8 +17,9 @@ import assistants_wire as wire
 import pytest
 from wire_server import Seen, WireServer, reply, wire_server
 
-from runner.backends import Backend, Deployment, Endpoint, Files, Limits, _assistants_wire, _files
+from runner.backends import Backend, Deployment, Endpoint, Files, Limits, _files
 from runner.backends.assistants import open_backend
+from runner.backends.assistants import wire as remote
 from runner.domain.assistant import Tool, ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import Ending, RunStatus, ThreadId
@@ -126,7 +127,6 @@ async def test_everything_works_against_the_embedded_server(tmp_path):
                 )
                 assert [one.id for one in await backend.list_assistants()] == [made.id]
                 assert [one.id for one in await backend.files.list_stores()] == [store.id]
-                await backend.cancel_runs(first.thread_id)
                 await backend.delete_thread(first.thread_id)
                 await backend.delete_thread(first.thread_id)
                 await backend.files.detach_file(store.id, file_id)
@@ -185,10 +185,10 @@ def _objects_in(response: object) -> list[dict]:
 
 def _read(body: dict) -> bool:
     readers = {
-        "assistant": _assistants_wire.read_assistant,
-        "thread.run": _assistants_wire.read_run,
-        "thread.message": _assistants_wire.read_message,
-        "thread.run.step": _assistants_wire.read_step,
+        "assistant": remote.read_assistant,
+        "thread.run": remote.read_run,
+        "thread.message": remote.read_message,
+        "thread.run.step": remote.read_step,
         "vector_store": _files._read_store,
         "vector_store.file": _files._read_store_file,
         "vector_store.file_batch": _files._read_batch,

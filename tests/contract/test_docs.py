@@ -1,31 +1,45 @@
 """The docs say what is true now."""
 
 import re
-import subprocess
-import sys
+from importlib import import_module
 from pathlib import Path
 from textwrap import indent
+from types import ModuleType
 
 import pytest
 
 from runner.config import load_configuration
 from runner.domain.assistant import ToolName
+from runner.execution.player import TURN_DEADLINE_S
 from runner.plugins import plugin_names
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_page_on_checks_is_what_the_checks_say_of_themselves() -> None:
-    made = subprocess.run([sys.executable, "docs/make_checks.py"], cwd=ROOT, capture_output=True, text=True, check=True)
-    shown = (ROOT / "docs/checks.md").read_text("utf-8")
-    assert shown == made.stdout, "run: python docs/make_checks.py > docs/checks.md"
+@pytest.fixture
+def maker(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """`docs/make.py`, which is no part of the program."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    return import_module("make")
 
 
-def test_the_page_on_capabilities_is_what_the_backends_say_of_themselves() -> None:
-    command = [sys.executable, "docs/make_capabilities.py"]
-    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    shown = (ROOT / "docs/capabilities.md").read_text("utf-8")
-    assert shown == made.stdout, "run: python docs/make_capabilities.py > docs/capabilities.md"
+@pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "docs").glob("make_*.py"))])
+def test_what_is_generated_is_what_make_docs_makes(maker: ModuleType, name: str) -> None:
+    assert name in maker.MAKERS
+    for path, text in maker.make(name).items():
+        assert (ROOT / path).read_text("utf-8") == text, "run: make docs"
+
+
+def test_the_examples_of_the_page_on_keys_are_read(tmp_path: Path) -> None:
+    page = (ROOT / "docs/keys.md").read_text("utf-8")
+    project, *scenarios = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "assistants.yaml").write_text(project, encoding="utf-8")
+    for scenario in scenarios:
+        (tmp_path / "one.yaml").write_text(scenario, encoding="utf-8")
+        found = load_configuration(file=None, scenario_paths=["one.yaml"], cwd=tmp_path, environment={})
+        assert found.scenarios
+    assert "each turn may take 300." in page
+    assert TURN_DEADLINE_S == 300
 
 
 @pytest.mark.parametrize("verb", plugin_names("runner.cli"))

@@ -1,6 +1,7 @@
 """Rules that hold for every file of the program."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "runner").rglob("*.py"))
-MAX_LINES = 500
+MAX_LINES = 600
+"""Where the build fails; a module that comes to 400 is talked about."""
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -17,6 +19,15 @@ def test_a_module_stays_within_the_size_limit_and_says_what_it_is(module: Path) 
     source = module.read_text("utf-8")
     assert source.count("\n") <= MAX_LINES, f"{module.name} has over {MAX_LINES} lines: split it"
     assert ast.get_docstring(ast.parse(source)), f"{module.name} does not begin with a sentence on what it is"
+
+
+def test_a_leading_underscore_marks_what_stands_beside_plug_ins_and_nothing_else() -> None:
+    packages = "backends checks cli functions reporting server/extraction server/faces server/inference server/tools"
+    beside_plug_ins = {ROOT / "runner" / package for package in [*packages.split(), "server/sandboxes"]}
+    marked = {
+        place for module in MODULES for place in (module, module.parent) if re.match(r"_(?!_)", place.name) is not None
+    }
+    assert [str(place.relative_to(ROOT)) for place in marked if place.parent not in beside_plug_ins] == []
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["validate"], ["play", "--help"], ["schema", "scenario"]])

@@ -14,6 +14,7 @@ FOLDERS = ("assistants", "vectorstores", "files")
 RECORDINGS = [path for folder in FOLDERS for path in sorted((SHARED / "recordings" / folder).glob("*.json"))]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not RECORDINGS, reason="no recordings; set RUNNER_SHARED to play them")
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 async def test_the_recorded_requests_get_the_recorded_answers(recording: Path, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def listed_for(recording: Path) -> list[Found]:
     return [found for row in rows for found in row.expand(load_exchanges(recording))]
 
 
+@pytest.mark.slow
 @NEEDS_RECORDINGS
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 async def test_the_recorded_requests_get_the_recorded_responses(recording: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +21,8 @@ from runner.errors import RemoteError, UnclearOutcome
 ROOT = Path(__file__).parents[2]
 RECORDINGS = Path(os.environ.get("RUNNER_SHARED", ROOT / ".." / "shared")) / "recordings"
 FOLDERS = ("responses", "responsestool", "conversation")
-PLACES_INSIDE = 200
+PLACES = 30
+"""That are spread over a stream, beside those that differ in kind; raise it here for a longer look."""
 
 pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no recordings: set RUNNER_SHARED")
 
@@ -209,6 +211,7 @@ def test_there_is_something_to_play():
     assert (len(CASES), len(STREAMS)) == (61, 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "number"), STREAMS)
 @pytest.mark.parametrize("size", [1, 7, 4096])
 async def test_a_recorded_stream_may_come_in_pieces_of_any_size(tmp_path, file, number, size):
@@ -237,24 +240,32 @@ async def test_a_recorded_stream_with_other_line_ends_is_the_same(tmp_path, file
 # Cuts ------------------------------------------------------------------------------------------------------------
 
 
-def _places(stream: bytes) -> tuple[list[int], list[int]]:
-    """Every boundary between two events, and places inside events, spread over the whole stream."""
+def _places(recording: Recording) -> tuple[list[int], list[int]]:
+    """Boundaries between events, one for each pair of kinds that follow each other, and places inside events.
+
+    Some more of both are spread over the whole stream. The first boundary is the stream's beginning, the last its end.
+    """
+    stream = recording.raw.encode()
     boundaries = [0]
     while (at := stream.find(b"\n\n", boundaries[-1])) >= 0:
         boundaries.append(at + 2)
-    step = len(stream) / PLACES_INSIDE
-    inside = {int(number * step) for number in range(PLACES_INSIDE)} - set(boundaries)
+    kinds = [event["type"] for event in _events(recording.raw)]
+    assert len(boundaries) == len(kinds) + 1
+    pairs = dict(zip(pairwise(kinds), boundaries[1:-1], strict=True))
+    firsts = {kind: place + 1 for kind, place in reversed([*zip(kinds, boundaries, strict=False)])}
+    chosen = {0, boundaries[1], len(stream), *pairs.values(), *boundaries[:: 1 + len(boundaries) // PLACES]}
+    inside = {int(number * len(stream) / PLACES) for number in range(PLACES)} | set(firsts.values())
     # The last event counts most, and its end most of all.
-    return boundaries, sorted(inside | {len(stream) - 1, len(stream) - 2, boundaries[-2] + 1})
+    inside |= {len(stream) - 1, len(stream) - 2, boundaries[-2] + 1}
+    return sorted(chosen), sorted(inside - set(boundaries))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "number"), STREAMS)
 async def test_a_cut_stream_is_an_error_or_the_response_read_again(tmp_path, file, number):
     recording = Recording(file, number)
     stream = recording.raw.encode()
-    boundaries, inside = _places(stream)
-    assert len(boundaries) == len(_events(recording.raw)) + 1
-    assert len(inside) >= PLACES_INSIDE - 5
+    boundaries, inside = _places(recording)
     player = Player(recording)
     async with wire.talking(tmp_path, player) as (backend, server, _):
         for place in [*boundaries, *inside]:
@@ -272,15 +283,16 @@ async def test_a_cut_stream_is_an_error_or_the_response_read_again(tmp_path, fil
             assert server.calls.count("POST /responses") == len(recording.rounds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "number"), STREAMS)
 async def test_a_cut_stream_of_a_response_that_is_not_kept_is_an_error(tmp_path, file, number):
     recording = Recording(file, number)
     stream = recording.raw.encode()
-    boundaries, inside = _places(stream)
+    boundaries, inside = _places(recording)
     player = Player(recording)
     player.keeps = False
     async with wire.talking(tmp_path, player) as (backend, _, journal):
-        for place in [*boundaries[1:-1], *inside[::20]]:
+        for place in [*boundaries[1:-1], *inside[::5]]:
             player.begin([wire.SSE_HEAD + wire.chunk(stream[:place]), CLOSE])
             with pytest.raises(RemoteError):
                 await _ask(backend)

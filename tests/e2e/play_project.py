@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from verbs import Done, run_verb
+
 from runner.server.embedded import start_embedded
 from runner.server.inference import Inference
 
@@ -31,13 +33,6 @@ assistants:
 
 
 @dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-@dataclass(frozen=True)
 class Project:
     """A folder with an assistants.yaml; `state` is the state folder of the server that it talks to."""
 
@@ -52,16 +47,7 @@ class Project:
         return path
 
     def run(self, *arguments: str) -> Done:
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=dict(self.environment),
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        return run_verb(*arguments, cwd=self.folder, environment=self.environment)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from app_listening import listening_environment
 from embedded_brains import Echo
+from verbs import Done, run_verb
 
 from runner.backends import Backend, Deployment, Endpoint, RemoteAssistant
 from runner.backends.assistants import open_backend
@@ -19,13 +18,6 @@ from runner.config import load_configuration
 from runner.domain.assistant import Assistant
 from runner.journal import Journal
 from runner.server.embedded import start_embedded
-
-
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
 
 
 @dataclass
@@ -43,17 +35,8 @@ class StoredProject:
         self.file.write_bytes(text.encode())
 
     async def run(self, *arguments: str, given: bytes = b"") -> Done:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "runner", *arguments),
-            cwd=self.root,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.root), **listening_environment(), **self.environment},
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate(given)
-        return Done(process.returncode or 0, out.decode(), err.decode())
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.root), **self.environment}
+        return await asyncio.to_thread(run_verb, *arguments, cwd=self.root, environment=environment, given=given)
 
     def load(self, address: str) -> Assistant:
         configuration = load_configuration(

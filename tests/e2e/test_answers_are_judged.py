@@ -18,7 +18,7 @@ SCENARIO = "assistant: guide\nturns:\n  - ask: When does the museum open?\n    e
 PATCHED_COMMAND = """
 import sys
 from runner.cli import main
-from runner.server.faces import assistants
+from runner.server.faces.assistants_api import assistants
 right = assistants.render_assistant
 assistants.render_assistant = lambda record: {**right(record), "created_at": "yesterday"}
 main(sys.argv[1:])
@@ -42,7 +42,7 @@ def test_an_invalid_body_inside_a_command_is_seen(tmp_path: Path) -> None:
 
 
 async def test_an_invalid_event_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.server.faces._run_events.render_run", lambda *_, **__: {"object": "walk"})
+    monkeypatch.setattr("runner.server.faces.assistants_api.run_bodies.render_run", lambda *_, **__: {"object": "walk"})
     async with served(tmp_path, Echo()) as server:
         assistant = (await server.client.post("/assistants", json={"model": "m"})).json()["id"]
         thread = {"messages": [{"role": "user", "content": "Hello"}]}

@@ -20,7 +20,7 @@ from backend_talk import KEY, NEW, always, each, hurry, talking
 from wire_server import CLOSE, RESET, refusal, reply, wire_server
 
 from runner.backends import Endpoint, _sdk
-from runner.backends._translation import Key, Translator
+from runner.backends._failures import Key, Translator
 from runner.backends.assistants import open_backend
 from runner.domain.conversation import FileId, ThreadId
 from runner.domain.plan import Kind
@@ -60,7 +60,7 @@ async def test_a_create_whose_answer_is_lost_is_sent_once_and_stays_unclear(talk
         ):
             await backend.create_assistant(NEW, {"runner.address": "travel-guide"})
         assert server.calls == ["POST /assistants"]
-        assert journal.unclear == ((Kind.ASSISTANT, "travel-guide"),)
+        assert [(one.kind, one.label) for one in journal.unclear] == [(Kind.ASSISTANT, "travel-guide")]
 
 
 async def test_a_create_that_is_refused_leaves_nothing_unclear(talk):
@@ -103,7 +103,7 @@ async def test_an_answer_that_drips_in_ends_at_the_deadline(talk):
         with pytest.raises(UnclearOutcome, match="while asking 'travel-guide' in a new thread: no complete answer"):
             await backend.ask(wire.question(deadline_s=0.3))
         assert len(server.seen) == 1
-        assert journal.unclear == ((Kind.THREAD, "travel-guide"),)
+        assert [(one.kind, one.label) for one in journal.unclear] == [(Kind.THREAD, "travel-guide")]
 
 
 # Reads -----------------------------------------------------------------------------------------------------------
@@ -329,7 +329,6 @@ async def test_deleting_what_is_gone_already_is_fine(talk):
     async with talk(always(*refusal(404, "No such File object: file-1"))) as (backend, _, _):
         await backend.files.delete_file(FileId("file-1"))
         await backend.delete_thread(ThreadId("thread_1"))
-        await backend.cancel_runs(ThreadId("thread_1"))
 
 
 # Where requests go -----------------------------------------------------------------------------------------------

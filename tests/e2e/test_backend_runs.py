@@ -19,7 +19,7 @@ from wire_server import Seen, refusal, reply, wire_server
 
 from runner.backends import Endpoint
 from runner.backends.assistants import open_backend
-from runner.domain.conversation import FileId, RunStatus, StoreId, ThreadId
+from runner.domain.conversation import FileId, RunStatus, StoreId
 from runner.domain.files import Chunking, FileUse
 from runner.domain.plan import Kind
 from runner.errors import (
@@ -93,7 +93,7 @@ async def test_a_run_that_does_not_end_is_cancelled_at_the_deadline(talk, status
 
 
 async def test_a_run_that_can_t_be_cancelled_either_is_said_to_be_so(talk, monkeypatch):
-    monkeypatch.setattr("runner.backends._assistants_following.CANCELLING_S", 0.1)
+    monkeypatch.setattr("runner.backends.assistants.backend.CANCELLING_S", 0.1)
     stuck = playing(wire.run("in_progress"), cancelled=wire.run("cancelling"))
     async with talk(stuck, hurried=False) as (backend, _, _):
         run = await backend.ask(wire.question(deadline_s=0.05))
@@ -132,17 +132,6 @@ async def test_the_server_s_poll_delay_is_kept(tmp_path):
             async with open_backend(Endpoint(base_url=server.url, key=KEY), journal, sleep=sleep) as backend:
                 await backend.ask(wire.question())
     assert slept == [0.777]
-
-
-async def test_what_still_runs_in_a_thread_is_cancelled(talk):
-    def answer(seen: Seen) -> list:
-        if seen.path.endswith("/cancel"):
-            return reply(wire.run("cancelled"))
-        return reply(wire.page(wire.run("in_progress"), wire.run("completed", id="run_2")))
-
-    async with talk(answer) as (backend, server, _):
-        await backend.cancel_runs(ThreadId("thread_1"))
-        assert server.calls == ["GET /threads/thread_1/runs", "POST /threads/thread_1/runs/run_1/cancel"]
 
 
 # Files -----------------------------------------------------------------------------------------------------------

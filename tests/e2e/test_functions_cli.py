@@ -10,7 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from play_project import Done, Project, make_project, project_elsewhere
+from play_project import Project, make_project, project_elsewhere
+from verbs import Done
 from wire_server import reply, wire_server
 
 from runner.server.inference import Answer, FunctionRequest, Scene, Turnout, UseTools
@@ -112,15 +113,14 @@ def test_no_code_refuses_it_before_anything_is_sent_and_another_answer_helps(pro
 
 
 def test_nothing_but_a_call_runs_the_project_s_code(project):
-    """T1, with an audit hook in the process of each verb."""
-    for arguments in (["validate"], ["plan"], ["sync"], ["sync", "--check"], ["list"], ["pull"], ["play", "--no-code"]):
-        assert _touches(project, *arguments) == [], arguments
+    """T1, with an audit hook in the process of the verbs."""
+    assert _touches(project, "validate", "plan", "sync", "sync --check", "list", "pull", "play --no-code") == []
     assert not (project.folder / "ran.txt").exists()
     assert _touches(project, "play") == [], "it runs in a process of its own"
     assert (project.folder / "ran.txt").exists()
 
 
-def _touches(project: Project, *arguments: str) -> list[str]:
+def _touches(project: Project, *commands: str) -> list[str]:
     script = (
         "import sys\n"
         "def hook(event, arguments):\n"
@@ -130,10 +130,12 @@ def _touches(project: Project, *arguments: str) -> list[str]:
         "        sys.stderr.write(f'TOUCHED {event} {arguments}\\n')\n"
         "sys.addaudithook(hook)\n"
         "from runner.cli import main\n"
-        "main(sys.argv[1:])\n"
+        "for command in sys.argv[1:]:\n"
+        "    try:\n        main(command.split())\n"
+        "    except SystemExit:\n        sys.stderr.write(f'ENDED {command}\\n')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
+        [sys.executable, "-c", script, *commands],
         cwd=project.folder,
         env=dict(project.environment),
         capture_output=True,
@@ -142,6 +144,7 @@ def _touches(project: Project, *arguments: str) -> list[str]:
         check=False,
     )
     assert "Traceback" not in done.stderr
+    assert done.stderr.count("ENDED ") == len(commands)
     return [line for line in done.stderr.splitlines() if line.startswith("TOUCHED")]
 
 

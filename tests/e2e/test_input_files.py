@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import responses_wire as wire
-from play_project import Done, Project
+from play_project import Project
+from verbs import Done
 from wire_server import Seen, reply, wire_server
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +64,7 @@ def attach(project: Project, attach: str, assistant: str = "guide") -> None:
 def test_the_embedded_server_reads_a_pdf_that_the_model_gets(tmp_path, target, assistant, attached):
     project = write_project(tmp_path)
     attach(project, attached, assistant)
-    done = project.run("play", "-t", target)
+    done = project.run("play", "-t", target, "--verbose")
     assert done.code == 0, done.out + done.err
     assert "39.25" in done.out
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from acting_brains import Actor
-from play_project import Done, project_elsewhere
+from play_project import project_elsewhere
+from verbs import Done
 
 from runner.server.inference import Answer, Fail, Move
 
 BROKE = Fail(code="server_error", message="It broke.")
+RETRY = {"code": "server_error", "reason": "It broke."}
 HELLO = Answer(text="hello")
 SCENARIO = (
     "assistant: guide\nturns: [{ask: hello, expect: [contains: hello]}, {ask: hello, expect: [contains: hello]}]\n"
@@ -37,8 +39,8 @@ async def play(folder: Path, api: str, *moves: Move) -> tuple[Done, dict, list[i
 async def test_what_passes_in_a_second_attempt_counts_and_both_are_told(tmp_path: Path, api: str) -> None:
     done, scenario, seen = await play(tmp_path, api, HELLO, BROKE, HELLO)
     assert done.code == 0, done.out + done.err
-    assert "~ played again after server_error" in done.out
-    assert (scenario["outcome"], scenario["retried"], len(scenario["turns"])) == ("passed", ["server_error"], 2)
+    assert " · played again after server_error: It broke.\n" in done.out
+    assert (scenario["outcome"], scenario["retried"], len(scenario["turns"])) == ("passed", [RETRY], 2)
     assert seen == [1, 3, 1, 3], "the second attempt begins with the first question, in a thread without the old one"
 
 
@@ -47,7 +49,7 @@ async def test_what_fails_twice_is_an_error_with_its_reason(tmp_path: Path, api:
     done, scenario, seen = await play(tmp_path, api, BROKE)
     assert done.code == 3
     assert "the run ended as failed (server_error): It broke." in done.out
-    assert (scenario["outcome"], scenario["retried"], seen) == ("errored", ["server_error"], [1, 1])
+    assert (scenario["outcome"], scenario["retried"], seen) == ("errored", [RETRY], [1, 1])
 
 
 @pytest.mark.parametrize("api", ["assistants", "responses"])

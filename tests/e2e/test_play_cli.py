@@ -60,7 +60,7 @@ def project(tmp_path: Path) -> Project:
 
 def test_a_right_answer_passes_and_is_shown(project: Project) -> None:
     project.write_scenario(SPLIT.format(expected="12.50"))
-    done = project.run("play")
+    done = project.run("play", "--verbose")
     assert done.code == 0, done.err
     assert "offline rules, not a language model" in done.out
     assert "PASSED   one" in done.out
@@ -76,12 +76,36 @@ def test_a_wrong_expectation_fails_with_place_question_answer_expected_and_found
         assert part in done.out
 
 
-def test_a_decline_fails_and_says_that_no_model_is_connected(project: Project) -> None:
-    project.write_scenario("assistant: guide\nturns: [{ask: Write me a poem about Lisbon., expect: [contains: sea]}]")
-    done = project.run("play")
-    assert done.code == 1
-    assert "declined" in done.out
-    assert "no language model" in done.out.casefold()
+POEM = "assistant: guide\nturns: [{ask: Write me a poem about Lisbon., expect: [contains: sea]}]"
+
+
+def test_a_decline_is_an_error_and_is_told_once_for_all(project: Project) -> None:
+    for name in ("one", "two"):
+        project.write_scenario(POEM, name=name)
+    done = project.run("play", "--report", "json=out.json")
+    assert done.code == 3
+    assert done.out.count("2 declined: no language model is connected, see docs/embedded_server.md") == 1
+    assert done.out.count("no language model is connected") == 1
+    assert "2 declined in " in done.out.splitlines()[-1]
+    report = json.loads((project.folder / "out.json").read_text())
+    assert (report["counts"]["declined"], report["counts"]["errored"], report["exit_code"]) == (2, 0, 3)
+
+
+def test_a_suite_can_run_without_a_model_where_declines_are_allowed(project: Project) -> None:
+    project.write_scenario(POEM, name="poem")
+    project.write_scenario(SPLIT.format(expected="12.50"), name="split")
+    done = project.run("play", "--allow-declines", "--report", "json=out.json")
+    assert done.code == 0, done.out + done.err
+    poem, split = json.loads((project.folder / "out.json").read_text())["scenarios"]
+    assert (poem["outcome"], poem["counted_as"], split["outcome"]) == ("skipped", "skipped", "passed")
+    assert poem["reason"] == "declined: no language model is connected, see docs/embedded_server.md"
+    assert "1 passed, 1 skipped in " in done.out
+
+
+def test_what_else_is_wrong_still_counts_where_declines_are_allowed(project: Project) -> None:
+    project.write_scenario(POEM, name="poem")
+    project.write_scenario(SPLIT.format(expected="12.51"), name="split")
+    assert project.run("play", "--allow-declines").code == 1
 
 
 def test_a_typo_is_found_with_its_place_and_a_hint_and_nothing_is_started(project: Project) -> None:
@@ -205,20 +229,39 @@ async def test_keep_leaves_everything_where_it_is(tmp_path: Path) -> None:
         assert project.count_objects()["thread"] == 1
 
 
-def test_a_play_that_never_began_leaves_no_earlier_report_behind(project: Project) -> None:
-    path = project.write_scenario(SPLIT.format(expected="12.50"))
-    assert project.run("play", "--report", "json=out.json").code == 0
-    assert (project.folder / "out.json").exists()
-    path.write_text(path.read_text().replace("expect:", "expct:"))
-    assert project.run("play", "--report", "json=out.json").code == 2
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("scenarios/broken.yaml",), 2),
+        (("scenarios/missing.yaml",), 2),
+        (("scenarios/none*.yaml",), 5),
+        (("-k", "nowhere", "scenarios/one.yaml"), 5),
+        (("--target", "nowhere"), 2),
+        (("--jobs", "0"), 2),
+        (("--no-such-option",), 2),
+        (("--report", "jsn=other.json"), 2),
+        (("--report", "json=city.md"), 2),
+        (("-f", "missing.yaml"), 2),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, tuple) else "",
+)
+def test_a_play_that_never_began_leaves_no_earlier_report_behind(
+    project: Project, arguments: tuple[str, ...], code: int
+) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    project.write_scenario("assistant: guide\nturns:\n  - ask: hello\n    expct: [contains: x]\n", name="broken")
+    (project.folder / "out.json").write_text('{\n  "generator": "assistant-runner report"\n}\n')
+    done = project.run("play", "--report", "json=out.json", *arguments)
+    assert done.code == code, done.out + done.err
     assert not (project.folder / "out.json").exists()
 
 
 async def test_two_plays_at_once_on_one_state_do_not_disturb_each_other(project: Project) -> None:
     for number in range(4):
         project.write_scenario(SPLIT.format(expected="12.50"), name=f"s{number}")
-    done = await asyncio.gather(*(asyncio.to_thread(project.run, "play") for _ in range(3)))
-    assert [one.code for one in done] == [0, 0, 0], done
+    processes = [project.start("play") for _ in range(3)]
+    said = [await asyncio.to_thread(process.communicate, timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], said
     assert project.count_objects() == {}
 
 
@@ -248,13 +291,73 @@ def test_a_report_that_cannot_be_written_is_exit_3_and_the_results_are_still_sho
     assert "cannot write the report" in done.err
 
 
-def test_a_report_never_overwrites_what_is_played(project: Project) -> None:
-    path = project.write_scenario(SPLIT.format(expected="12.50"))
-    before = path.read_text()
-    done = project.run("play", "--report", "json=scenarios/one.yaml")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "assistants.yaml",
+        "city.md",
+        "scenarios/one.yaml",
+        "scenarios/other.yaml",
+        "scenarios/note.txt",
+        "moves.yaml",
+        "tools.py",
+        "role.txt",
+        "schema.json",
+        "link.json",
+    ],
+)
+def test_a_report_overwrites_no_file_of_the_project(project: Project, name: str) -> None:
+    file = project.folder / "assistants.yaml"
+    file.write_text(
+        file.read_text()
+        .replace(
+            "targets:\n", "targets:\n  script: {api: assistants, server: embedded, inference: {scripted: moves.yaml}}\n"
+        )
+        .replace("    instructions: You are a guide.\n", "    instructions_file: role.txt\n")
+    )
+    project.write_scenario(SPLIT.format(expected="12.50").replace("    expect:", "    attach: [note.txt]\n    expect:"))
+    project.write_scenario(SPLIT.format(expected="12.50"), name="other")
+    for other in ("scenarios/note.txt", "moves.yaml", "tools.py", "role.txt", "schema.json"):
+        (project.folder / other).write_text("# mine\n")
+    (project.folder / "link.json").symlink_to("role.txt")
+    before = (project.folder / name).read_text()
+    done = project.run("play", "scenarios/one.yaml", "--report", f"json={name}")
     assert done.code == 2
-    assert "would overwrite" in done.err
-    assert path.read_text() == before
+    assert f"--report would overwrite {name}" in done.err
+    assert (project.folder / name).read_text() == before
+    assert not (project.folder / ".runner").exists()
+
+
+def test_not_even_an_attachment_that_is_a_report(project: Project) -> None:
+    earlier = '{"generator": "assistant-runner report"}'
+    project.write_scenario(SPLIT.format(expected="12.50").replace("    expect:", "    attach: [r.json]\n    expect:"))
+    (project.folder / "scenarios" / "r.json").write_text(earlier)
+    done = project.run("play", "--report", "json=scenarios/r.json")
+    assert (done.code, (project.folder / "scenarios" / "r.json").read_text()) == (2, earlier)
+
+
+def test_a_failure_is_not_hidden_by_a_report_that_cannot_be_written(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.51"))
+    (project.folder / "taken").write_text("")
+    done = project.run("play", "--report", "json=taken/report.json", "--report", "json=good.json")
+    assert done.code == 1
+    assert "cannot write the report" in done.err
+    assert (project.folder / "good.json").exists()
+
+
+def test_the_last_plays_are_kept_and_those_that_left_something(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    plays = project.folder / ".runner" / "plays"
+    for number in range(60):
+        folder = plays / f"20260101T0000{number:02}Z-abcdef"
+        folder.mkdir(parents=True)
+        created = '{"entry": "created", "kind": "thread", "id": "thread_1"}\n' * (number == 3)
+        unclear = '{"entry": "intent", "number": 1, "kind": "assistant", "label": "guide"}\n' * (number == 4)
+        (folder / "journal.jsonl").write_text(f'{{"entry": "play", "target": "embedded"}}\n{created}{unclear}')
+    assert project.run("play").code == 0
+    kept = sorted(path.name[11:15] for path in plays.iterdir() if path.name.startswith("20260101"))
+    assert kept == ["0003", "0004", *(f"00{number}" for number in range(11, 60))]
+    assert len(list(plays.iterdir())) == 52
 
 
 def test_a_full_disk_behind_the_screen_is_one_line_and_exit_3(project: Project) -> None:

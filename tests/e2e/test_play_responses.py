@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from verbs import run_verb
 
 ROOT = Path(__file__).parents[2]
 TARGETS = {
@@ -35,9 +34,6 @@ def project(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("target", TARGETS)
 def test_all_examples_pass_through_each_api(project: Path, target: str) -> None:
     environment = {name: value for name, value in os.environ.items() if "KEY" not in name}
-    command = [sys.executable, "-m", "runner", "play", "-t", target]
-    done = subprocess.run(
-        command, cwd=project, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+    done = run_verb("play", "-t", target, cwd=project, environment=environment)
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.code == 0, done.out + done.err

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from acting_brains import Actor, serve_in_sight
+from openai import AsyncOpenAI
 from play_project import Project, make_project
 from stored_project import StoredProject
 
-from runner.domain.response_format import PlainFormat, SchemaFormat
+from runner.backends import Endpoint
+from runner.backends.responses import open_backend
+from runner.domain.assistant import PlainFormat, SchemaFormat
+from runner.domain.files import FileUse
+from runner.journal import Journal
 from runner.server.embedded import start_embedded
-from runner.server.inference import Answer, Scene, Spent, Turnout
+from runner.server.inference import Answer, Refuse, Scene, Spent, Turnout
 
 SCHEMA = {
     "type": "object",
@@ -73,13 +80,15 @@ def test_an_answer_comes_in_each_format_and_one_that_is_cut_off_is_an_error(
     assert project.count_objects() == {}
 
 
+@pytest.mark.parametrize("response_format", ["json_object", FORMATS["a schema"]])
 @pytest.mark.parametrize("api", APIS)
-def test_offline_rules_say_that_they_write_no_json(tmp_path: Path, api: str) -> None:
-    project = write_project(tmp_path / "project", api, "    response_format: json_object\n", server="server: embedded")
-    done = project.run("play")
-    assert done.code == 1, done.out + done.err
+def test_offline_rules_say_that_they_write_no_json(tmp_path: Path, api: str, response_format: str) -> None:
+    keys = f"    response_format: {response_format}\n"
+    project = write_project(tmp_path / "project", api, keys, server="server: embedded")
+    done = project.run("play", "--verbose")
+    assert done.code == 3, done.out + done.err
     assert "the answer is to be in JSON" in done.out
-    assert "declined: offline rules could not answer this" in done.out
+    assert " declined: no language model is connected" in done.out
 
 
 @dataclass
@@ -171,3 +180,55 @@ async def test_an_exported_format_becomes_the_key_and_one_that_does_not_fit_a_no
         assert project.load(name).response_format is None
     assert "response_format left out (its schema refers to 'https://schemas.example.org/bill.json'" in done.out
     assert "response_format left out (it is none that is known)" in done.out
+
+
+@pytest.mark.parametrize("kind", ["json_schema", "json_object"])
+@pytest.mark.filterwarnings("ignore:The Assistants API is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
+async def test_what_is_no_json_comes_as_a_refusal_where_json_was_asked_for(tmp_path: Path, kind: str) -> None:
+    """Clients that parse the answer raise on prose; the official one hands a refusal on."""
+    spelled = {"type": kind} if kind == "json_object" else {"type": kind, "name": "bill", "schema": {"type": "object"}}
+    nested = {"type": kind} if kind == "json_object" else {"type": kind, kind: {"name": "bill", "schema": {}}}
+    for words, move, marker in (
+        ("I don't know.", Answer(text="I don't know.", declined=True), {"runner.declined": "true"}),
+        ("I won't.", Refuse(text="I won't."), {}),
+    ):
+        async with serve_in_sight(tmp_path / words, Actor(move)) as (_, client):
+            response = await client.responses.create(
+                model="m", input="Answer in JSON.", text={"format": cast(Any, spelled)}
+            )
+            assistant = await client.beta.assistants.create(model="m", response_format=cast(Any, nested))
+            thread = {"messages": [{"role": "user", "content": "Answer in JSON."}]}
+            run = await client.beta.threads.create_and_run_poll(assistant_id=assistant.id, thread=cast(Any, thread))
+            messages = await client.beta.threads.messages.list(run.thread_id)
+        assert response.output[0].to_dict()["content"] == [{"type": "refusal", "refusal": words}]
+        assert (response.output_text, response.metadata) == ("", marker)
+        assert messages.data[0].content[0].to_dict() == {"type": "refusal", "refusal": words}
+        assert run.status == "completed"
+
+
+async def test_a_decline_in_prose_stays_prose(tmp_path: Path) -> None:
+    async with serve_in_sight(tmp_path, Actor(Answer(text="I don't know.", declined=True))) as (_, client):
+        response = await client.responses.create(model="m", input="How much?")
+    assert response.output_text == "I don't know."
+
+
+async def test_any_name_of_a_model_is_one(tmp_path: Path) -> None:
+    async with serve_in_sight(tmp_path, Actor(Answer(text="1"))) as (_, client):
+        one, other = await client.models.retrieve("gpt-6-luna"), await client.models.retrieve("org/model:7b")
+        listed = [model.id async for model in client.models.list()]
+    assert (one.id, other.id, one.object) == ("gpt-6-luna", "org/model:7b", "model")
+    assert "gpt-6-luna" not in listed
+
+
+@pytest.mark.parametrize("name", ['a"b.md', "a%22b.md", "ä b.md"])
+async def test_an_uploaded_file_keeps_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "x").write_text("Burger 23.75")
+    async with start_embedded(tmp_path / "server", Listener()) as address:
+        with Journal(tmp_path / "journal.jsonl") as journal:
+            endpoint = Endpoint(base_url=address.base_url, key=address.token, is_embedded=True)
+            async with open_backend(endpoint, journal) as backend:
+                file_id = await backend.files.upload_file(tmp_path / "x", name, FileUse.FILE_SEARCH)
+        client = AsyncOpenAI(base_url=address.base_url, api_key=address.token)
+        assert (await client.files.retrieve(file_id)).filename == name
+        await client.close()

@@ -223,7 +223,7 @@ async def test_an_answer_that_names_no_response_is_unclear_and_never_sent_again(
         with pytest.raises(UnclearOutcome, match="whether the response exists now is unknown"):
             await backend.ask(wire.question())
         assert server.calls == ["POST /responses"]
-        assert journal.unclear == ((Kind.RESPONSE, "travel-guide"),)
+        assert [(one.kind, one.label) for one in journal.unclear] == [(Kind.RESPONSE, "travel-guide")]
 
 
 # S6: streams that are not as they should be (where they may be cut: tests/contract) -------------------------------

@@ -62,7 +62,7 @@ async def test_functions_are_answered_in_a_replayed_thread(talk):
         run = await backend.ask(wire.question(answer=told))
     assert run.text == "It is 39.25."
     assert server.seen[1].json["input"] == [
-        {"role": "user", "content": "How much?"},
+        {"type": "message", "role": "user", "content": "How much?"},
         {"type": "function_call", "call_id": "call_1", "name": "rate", "arguments": "{}"},
         {"type": "function_call_output", "call_id": "call_1", "output": "rate of {}"},
     ]
@@ -118,4 +118,4 @@ async def test_s4_an_output_whose_arrival_is_unclear_is_not_given_twice(talk):
         with pytest.raises(UnclearOutcome):
             await backend.ask(wire.question(answer=told))
         assert server.calls == ["POST /responses"] * 2
-        assert journal.unclear == ((Kind.RESPONSE, "travel-guide"),)
+        assert [(one.kind, one.label) for one in journal.unclear] == [(Kind.RESPONSE, "travel-guide")]

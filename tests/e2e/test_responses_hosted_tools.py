@@ -23,11 +23,10 @@ from responses_wire import Keeper
 from wire_server import Seen, refusal, reply, wire_server
 
 from runner.backends import Question
-from runner.backends._responses_bodies import approval_item
-from runner.backends._responses_mcp import LONGEST_OUTPUT
-from runner.domain.assistant import Tool, ToolName
+from runner.backends.responses.bodies import approval_item
+from runner.backends.responses.wire import LONGEST_OUTPUT
+from runner.domain.assistant import McpServer, Tool, ToolName, WebSearch
 from runner.domain.conversation import Ending, FunctionAnswer, FunctionCall, Run, RunStatus, Step
-from runner.domain.tool_options import McpServer, WebSearch
 from runner.errors import RemoteError
 
 ANSWERED = wire.response(wire.message(), id="resp_2")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,18 +15,18 @@ import pytest
 import responses_wire as wire
 from assistants_wire import GUIDE, HERE, function
 from backend_talk import KEY
+from verbs import run_verb
 from wire_server import Seen, WireServer, refusal, reply, wire_server
 
 from runner.backends import Backend, Endpoint
 from runner.backends.responses import open_backend
-from runner.domain.assistant import Assistant, Namespace, Project, Tool, ToolName
+from runner.domain.assistant import Answering, Assistant, Namespace, Project, Tool, ToolName
 from runner.domain.files import FileUse, LocalFile
-from runner.domain.functions import Answering
-from runner.domain.report import Report
+from runner.domain.report import Outcome, Report
 from runner.domain.scenario import Scenario, Turn
-from runner.domain.verdict import Outcome
-from runner.execution.interruption import Interruption
-from runner.execution.play import PlayOptions, Surroundings, play
+from runner.execution.play import PlayOptions, play
+from runner.execution.player import Surroundings
+from runner.execution.scheduler import Interruption
 from runner.journal import Journal
 from runner.sync import (
     RemoteState,
@@ -96,15 +95,24 @@ def guide(*files: LocalFile, tools: tuple[Tool, ...] = ()) -> Assistant:
     )
 
 
-async def play_one(assistant: Assistant, backend: Backend, journal: Journal, *turns: tuple[LocalFile, ...]) -> Report:
+async def play_one(
+    assistant: Assistant,
+    backend: Backend,
+    journal: Journal,
+    *turns: tuple[LocalFile, ...],
+    clock: Callable[[], float] = time.monotonic,
+    timeout_s: float | None = None,
+) -> Report:
     asked = tuple(Turn(ask="How much?", attachments=files, location=HERE) for files in turns)
-    scenario = Scenario(name="one", assistant=assistant.address, turns=asked, smoke=True, location=HERE)
+    scenario = Scenario(
+        name="one", assistant=assistant.address, turns=asked, smoke=True, timeout_s=timeout_s, location=HERE
+    )
     project = Project(namespace=NAMESPACE, assistants=(assistant,), targets={}, default_target="x")
     around = Surroundings(
         backend=backend,
         journal=journal,
         emit=lambda _event: None,
-        clock=time.monotonic,
+        clock=clock,
         interruption=Interruption(),
     )
     options = PlayOptions(play_id="p1", target="x", api="responses", inference=None)
@@ -128,6 +136,30 @@ async def play_and_count(tmp_path: Path, assistant: Assistant, *turns: tuple[Loc
 
 async def test_a_scenario_of_one_turn_takes_one_request(tmp_path):
     assert await play_and_count(tmp_path, guide(tools=wire.TOOLS), ()) == ["POST /responses"]
+
+
+@pytest.mark.parametrize(
+    ("slow", "reason", "answers"),
+    [
+        ("POST /responses", "the answer came too late; `timeout: 5` is for the whole scenario", 1),
+        ("POST /files", "the time was up before the question was asked; `timeout: 5` is for the whole scenario", 0),
+    ],
+)
+async def test_what_comes_after_the_scenario_s_time_does_not_count(tmp_path, slow, reason, answers):
+    now = [0.0]
+
+    class Slow(Service):
+        def __call__(self, seen: Seen) -> list:
+            now[0] += 6.0 * (str(seen) == slow)
+            return super().__call__(seen)
+
+    receipt = attachment(tmp_path, "receipt.pdf", FileUse.INPUT)
+    async with wire.talking(tmp_path, Slow()) as (backend, server, journal):
+        report = await play_one(guide(), backend, journal, (receipt,), (), clock=lambda: now[0], timeout_s=5)
+        assert (report.leftovers, journal.live) == ((), ())
+    ((turn,),) = [result.turns for result in report.results]
+    assert (turn.outcome, turn.reason) == (Outcome.ERRORED, reason)
+    assert server.calls.count("POST /responses") == answers
 
 
 async def test_an_input_file_takes_one_more(tmp_path):
@@ -359,15 +391,9 @@ async def test_the_same_files_play_on_each_kind_of_target(tmp_path, target, call
     (tmp_path / "scenarios" / "one.yaml").write_text(SCENARIO)
     async with wire_server(Service()) as server:
         (tmp_path / "assistants.yaml").write_text(ASSISTANTS.format(target=target, url=server.url))
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "runner", "play"),
-            cwd=tmp_path,
-            env={**os.environ, "RESPONSES_KEY": KEY},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        shown, _ = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode == 0, shown.decode()
+        environment = {**os.environ, "RESPONSES_KEY": KEY}
+        done = await asyncio.to_thread(run_verb, "play", cwd=tmp_path, environment=environment)
+        assert done.code == 0, done.out + done.err
         assert before_cleaning(server) == calls
         deleted = [call for call in server.calls if call.startswith("DELETE /responses/")]
         assert len(deleted) == (0 if target == "replayed" else 2)

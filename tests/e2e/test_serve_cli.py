@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,7 +17,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from openai import AsyncOpenAI
-from play_project import Done, Project
+from play_project import Project
+from verbs import Done, run_verb
 from wire_server import reply, wire_server
 
 pytestmark = [
@@ -81,16 +81,7 @@ async def serving(
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> Done:
-    done = subprocess.run(
-        [sys.executable, "-m", "runner", *arguments],
-        cwd=folder,
-        env={**ENVIRONMENT, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
+    return run_verb(*arguments, cwd=folder, environment={**ENVIRONMENT, **environment})
 
 
 async def ask(client: AsyncOpenAI, question: str) -> str:
@@ -241,7 +232,10 @@ def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -> None:
         (["--token", "has a space in it, this one"], "a character in it that a header can't hold"),
         (["--inference", "oflline"], "write offline, scripted=FILE, or a URL"),
         (["--inference", "scripted=gone.yaml"], "gone.yaml:1:1: the file can't be read"),
-        (["--inference", "scripted=moves.yaml"], "moves.yaml:1:36: unknown move 'sya'; did you mean 'say'?"),
+        (
+            ["--inference", "scripted=moves.yaml"],
+            "moves.yaml:1:36: scripts[0].moves[0]: unknown move 'sya'; did you mean 'say'?",
+        ),
         (["--model", "x"], "go with an --inference that is a URL"),
         (["--inference", "http://127.0.0.1:1/v1", "--key-env", "NO_SUCH"], "environment variable NO_SUCH (--key-env)"),
         (["--inference", "http:///v1"], "is no address"),
@@ -312,7 +306,7 @@ def test_a_script_with_mistakes_stops_the_play_before_anything_is_sent(tmp_path:
     (tmp_path / "moves.yml").write_text("scripts: [{question: any, moves: [{sya: x}]}]")
     done = project.run("play")
     assert done.code == 2
-    assert "moves.yml:1:36: unknown move 'sya'; did you mean 'say'?" in done.err
+    assert "moves.yml:1:36: scripts[0].moves[0]: unknown move 'sya'; did you mean 'say'?" in done.err
     assert not (tmp_path / ".runner" / "embedded").exists()
 
 

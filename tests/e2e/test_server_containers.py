@@ -17,8 +17,8 @@ from acting_brains import Typist
 from openai import AsyncOpenAI
 
 from runner.server.embedded import start_embedded
-from runner.server.engine.engine import open_engine
-from runner.server.engine.settling import settle
+from runner.server.engine.core.engine import open_engine
+from runner.server.engine.runs.transitions import sweep
 
 MODEL = "any-model"
 OUTPUTS = ["code_interpreter_call.outputs"]
@@ -48,7 +48,7 @@ async def run(client: AsyncOpenAI, code: str, container: object = AUTO, **more: 
 async def pass_time(state: Path, seconds: float) -> None:
     """Let expire what would be due then: a process that shares the state has a clock that is ahead."""
     async with open_engine(state, Typist(), now=lambda: time.time() + seconds) as later:
-        settle(later)
+        sweep(later)
 
 
 async def paths_in(client: AsyncOpenAI, container_id: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from openai import AsyncOpenAI
 from openai.types.beta.threads import Message, Run
 from openai_schemas import openapi_validator
 
-from runner.server.engine.expiry import Lifetimes
+from runner.server.engine.state.lifetimes import Lifetimes
 from runner.server.inference import Answer, BreakOff, FunctionRequest, Spent, ToolRequest, UseTools
 from runner.server.inference.offline import create as create_offline
 
@@ -299,3 +299,18 @@ async def test_the_offline_rules_decline_what_they_cannot_honour(tmp_path: Path,
 
     assert "runner.declined" not in plain.metadata
     assert asked.metadata == {"runner.declined": "true"}
+
+
+async def test_a_decline_where_a_schema_is_asked_for_is_a_refusal_and_no_tokens_are_counted(tmp_path: Path) -> None:
+    schema = {"name": "bill", "schema": {"type": "object"}}
+    async with serve_in_sight(tmp_path, create_offline({}), lifetimes=Lifetimes(documents_s=1)) as (_, client):
+        thread = {"messages": [{"role": "user", "content": "What is 2 + 2?"}]}
+        wanted = {"response_format": {"type": "json_schema", "json_schema": schema}}
+        run = await run_with(client, {}, thread=thread, **wanted)
+        message = await last_message(client, run)
+        text = {"format": {"type": "json_schema", **schema}}
+        made = await client.responses.create(model="any", input="What is 2 + 2?", text=text)
+
+    assert [part.type for part in (*message.content, *made.output[0].content)] == ["refusal", "refusal"]
+    assert message.metadata == made.metadata == {"runner.declined": "true"}
+    assert (run.usage, made.usage) == (None, None)

@@ -10,8 +10,8 @@ import pytest
 from acting_brains import Actor, serve_in_sight
 from openai import AsyncOpenAI
 
-from runner.server.engine import responses
-from runner.server.engine.response_records import ItemRecord
+from runner.server.engine.responses.responses import responses
+from runner.server.engine.state.records import ItemRecord
 from runner.server.inference import Answer, FunctionRequest, Move, Scene, ToolRequest, UseTools
 
 MODEL = "any-model"
@@ -229,7 +229,7 @@ async def test_a_model_that_calls_a_tool_in_vain_is_asked_again(tmp_path: Path) 
 async def test_a_thread_that_outgrows_the_context_loses_its_oldest_messages_if_that_is_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runner.server.engine.budget.CONTEXT_TOKENS", 8)
+    monkeypatch.setattr("runner.server.engine.runs.context.CONTEXT_TOKENS", 8)
     monkeypatch.setattr(responses, "CONTEXT_TOKENS", 8)
     actor = Actor(Answer(text="five six"))
     async with serve_in_sight(tmp_path, actor) as (_, client):

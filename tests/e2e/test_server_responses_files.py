@@ -7,15 +7,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import docx
 import openai
 import printed_pdfs
 import pytest
 from acting_brains import Actor, serve_in_sight
-from office_files import docx
 from openai import AsyncOpenAI
 from wire_server import CLOSE, wire_server
 
-from runner.server.engine import input_files
+from runner.server.engine.documents import files as input_files
 from runner.server.inference import Answer, GivenFile, Scene, openai_compatible
 from runner.server.inference.offline import MAX_GIVEN_CHARACTERS
 from runner.server.inference.offline import create as create_offline
@@ -127,7 +127,10 @@ async def test_types_that_carry_text_are_read(tmp_path: Path, name: str, content
 
 
 async def test_a_word_document_is_read(tmp_path: Path) -> None:
-    content = docx(tmp_path / "menu.docx", "Burger 23.75").read_bytes()
+    menu = docx.Document()
+    menu.add_paragraph("Burger 23.75")
+    menu.save(str(tmp_path / "menu.docx"))
+    content = (tmp_path / "menu.docx").read_bytes()
     actor = Actor(Answer(text="Yes."))
     async with serve_in_sight(tmp_path, actor) as (_, client):
         await client.responses.create(model=MODEL, input=ask("Well?", await upload(client, content, "menu.docx")))

@@ -12,8 +12,8 @@ from acting_brains import Actor, Speaker, serve_in_sight
 from embedded_brains import Coder, Searcher
 from openai import AsyncOpenAI
 
-from runner.server.engine.expiry import Lifetimes
-from runner.server.engine.response_records import ToldRecord, told_id
+from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.engine.state.records import ToldRecord, told_id
 from runner.server.inference import Answer, Fail, FunctionRequest, Inference, Refuse, ToolRequest, UseTools
 
 MODEL = "any-model"
@@ -78,13 +78,13 @@ async def test_who_leaves_a_stream_cancels_nothing_and_comes_back_to_the_rest(tm
         stream = await client.responses.create(model=MODEL, input="Hello", background=True, stream=True)
         seen = [await anext(aiter(stream)) for _ in range(3)]
         await stream.close()
-        run_ids = engine.feed.run_ids
+        run_ids = tuple(engine.feed._listeners)
         response_id = seen[0].response.id
         speaker.go_on.set()
         rest = await retrieve(client, response_id, starting_after=seen[-1].sequence_number)
 
     assert len(run_ids) == 1
-    assert engine.feed.run_ids == ()
+    assert engine.feed._listeners == {}
     assert rest[0]["sequence_number"] == 3
     assert rest[-1]["response"]["output"][0]["content"][0]["text"] == "It is 39.25"
 
@@ -191,7 +191,7 @@ async def test_a_response_that_is_deleted_under_its_reader_ends_the_stream(tmp_p
         await asyncio.sleep(0.1)
         await client.responses.delete(made.id)
         last = (await reading)[-1]
-        listened_to = engine.feed.run_ids
+        listened_to = tuple(engine.feed._listeners)
 
     assert (last["type"], last["response"]["status"]) == ("response.failed", "cancelled")
     assert listened_to == ()

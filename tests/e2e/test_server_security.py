@@ -8,7 +8,9 @@ import os
 import re
 import signal
 import tempfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
@@ -19,7 +21,7 @@ from test_server_processes import server_process
 
 from runner.server.embedded import start_embedded
 from runner.server.gate import names_of
-from runner.server.patience import Patience
+from runner.server.serving import Patience
 
 HEAD = f"host: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n"
 SHORT = Patience(headers_s=0.3, body_s=0.3, least_bytes=100)
@@ -198,25 +200,50 @@ async def test_a_second_request_on_a_connection_has_the_same_limit(impatient: Se
     writer.close()
 
 
-async def test_a_dribbled_body_is_given_up_and_a_slow_honest_one_is_not(impatient: Served) -> None:
-    head = f"POST /v1/assistants HTTP/1.1\r\n{HEAD}content-type: application/json\r\ncontent-length: 2000\r\n\r\n"
-    reader, writer = await impatient.send(head.encode())
-    dribble = asyncio.create_task(_dribble(writer, b" "))
-    assert await asyncio.wait_for(reader.read(), 5) == b""
-    dribble.cancel()
-    await asyncio.gather(dribble, return_exceptions=True)
+LONG_BODY = f"POST /v1/assistants HTTP/1.1\r\n{HEAD}content-type: application/json\r\ncontent-length: 1014\r\n\r\n"
+
+
+@contextmanager
+def stopped_clock() -> Iterator[Callable[[float], Awaitable[None]]]:
+    """Time passes when the test says so, however busy the machine is: what is given lets that many seconds pass."""
+    loop = asyncio.get_running_loop()
+    running = loop.time
+    now = running()
+
+    async def let_pass(seconds: float) -> None:
+        nonlocal now
+        # What was written is on its way to the server; it is there first.
+        await asyncio.to_thread(time.sleep, 0.01)
+        now += seconds
+
+    loop.time = lambda: now
+    try:
+        yield let_pass
+    finally:
+        # It goes on from here: what is due at a later time than the right one would be late.
+        ahead_s = now - running()
+        loop.time = lambda: running() + ahead_s
+
+
+async def test_a_dribbled_body_is_given_up(impatient: Served) -> None:
+    reader, writer = await impatient.send(LONG_BODY.encode())
+    with stopped_clock() as let_pass:
+        while not reader.at_eof():
+            writer.write(b" ")
+            await let_pass(SHORT.body_s / 10)
+    assert await reader.read() == b""
     writer.close()
 
-    async def slowly() -> AsyncIterator[bytes]:
-        yield b'{"model": "m"'
-        for _ in range(10):
-            await asyncio.sleep(0.1)
-            yield b" " * 100
-        yield b"}"
 
-    kind = {"content-type": "application/json"}
-    answer = await impatient.client.post("/assistants", content=slowly(), headers=kind)
-    assert answer.status_code == 200
+async def test_a_slow_honest_body_is_waited_for(impatient: Served) -> None:
+    reader, writer = await impatient.send(LONG_BODY.encode() + b'{"model": "m"')
+    with stopped_clock() as let_pass:
+        for _ in range(10):
+            await let_pass(SHORT.body_s * 0.8)
+            writer.write(b" " * SHORT.least_bytes)
+        writer.write(b"}")
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.close()
 
 
 async def _dribble(writer: asyncio.StreamWriter, piece: bytes) -> None:

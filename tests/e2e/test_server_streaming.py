@@ -15,7 +15,7 @@ from embedded_brains import Coder, Searcher, Sleeper
 from openai import AsyncOpenAI
 from openai_schemas import SHARED, event_validator
 
-from runner.server.engine.expiry import Lifetimes
+from runner.server.engine.state.lifetimes import Lifetimes
 from runner.server.inference import (
     Answer,
     BreakOff,
@@ -228,7 +228,7 @@ async def test_what_is_said_aloud_goes_out_as_it_comes(tmp_path: Path) -> None:
     assert events[-2][1]["status"] == "completed"
 
 
-async def test_a_client_that_goes_away_cancels_nothing_and_leaves_no_listener(tmp_path: Path) -> None:
+async def test_a_client_that_goes_away_stops_its_run_and_leaves_no_listener(tmp_path: Path) -> None:
     speaker = Speaker("One, ", "two.")
     async with serve_in_sight(tmp_path, speaker) as (engine, client):
         body = {"assistant_id": await make_assistant(client), "thread": QUESTION}
@@ -237,13 +237,12 @@ async def test_a_client_that_goes_away_cancels_nothing_and_leaves_no_listener(tm
                 if name == "thread.message.delta":
                     break
                 run = data
-        await until(lambda: not engine.feed.run_ids)
-        speaker.go_on.set()
+        await until(lambda: not engine.feed._listeners)
         ended = await client.beta.threads.runs.poll(run["run_id"], thread_id=run["thread_id"])
         messages = await client.beta.threads.messages.list(run["thread_id"])
 
-    assert ended.status == "completed"
-    assert messages.data[0].content[0].text.value == "One, two."
+    assert ended.status == "cancelled"
+    assert (messages.data[0].status, messages.data[0].content[0].text.value) == ("incomplete", "One, ")
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -340,7 +339,7 @@ async def test_a_thread_deleted_under_a_stream_ends_it_with_an_error(tmp_path: P
     assert events[-1] == ("done", None)
     assert events[-2][0] == "error"
     event_validator()(*events[-2])
-    assert engine.feed.run_ids == ()
+    assert engine.feed._listeners == {}
 
 
 async def test_many_streams_at_once_are_each_their_own(tmp_path: Path) -> None:
@@ -366,7 +365,7 @@ async def test_a_bad_request_for_a_stream_is_an_ordinary_error(tmp_path: Path) -
 
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/json"
-    assert engine.feed.run_ids == ()
+    assert engine.feed._listeners == {}
 
 
 async def test_text_before_calls_is_a_message_of_its_own(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from app_listening import listening_environment
 from embedded_brains import Echo
 from faulty_proxy import FaultyProxy, drop_answer_to, start_proxy
+from verbs import Done, run_verb
 
 from runner.backends import Backend, Endpoint
 from runner.backends.assistants import open_backend
@@ -53,13 +54,6 @@ assistants:
 
 
 @dataclass
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-@dataclass
 class Folder:
     """A project on the disk, and how to sync it as its user does."""
 
@@ -79,22 +73,23 @@ class Folder:
     def load(self) -> Configuration:
         return load_configuration(file=None, scenario_paths=None, cwd=self.root, environment={})
 
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {"PATH": os.environ["PATH"], "HOME": str(self.root), "SYNC_TEST_KEY": self.key}
+        return {name: value for name, value in own.items() if value}
+
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.root), **listening_environment()}
-        environment["SYNC_TEST_KEY"] = self.key
         return await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "runner", "sync", *arguments),
             cwd=self.root,
-            env={name: value for name, value in environment.items() if value},
+            env={**self.environment, **listening_environment()},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
 
     async def sync(self, *arguments: str) -> Done:
-        process = await self.start(*arguments)
-        out, err = await process.communicate()
-        return Done(process.returncode or 0, out.decode(), err.decode())
+        return await asyncio.to_thread(run_verb, "sync", *arguments, cwd=self.root, environment=self.environment)
 
 
 @pytest.fixture

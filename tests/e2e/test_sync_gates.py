@@ -4,28 +4,21 @@ import asyncio
 import json
 import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import pytest
-from app_listening import listening_environment
 from embedded_brains import Echo
 from play_project import project_elsewhere
+from verbs import Done, run_verb
+
+from runner.server.embedded import start_embedded
 
 HEAD = "version: 1\nnamespace: gates-1\nassistants:\n"
 GUIDE = "  guide:\n    name: Guide\n    model: gpt-6-luna\n    temperature: {temperature}\n    tools: [file_search]\n"
 FILES = "    files: [knowledge/*.md]\n"
 OTHER = "  {name}: {{name: {name}, model: gpt-6-luna}}\n"
-
-
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
 
 
 @dataclass
@@ -37,34 +30,21 @@ class Project:
         (self.root / "assistants.yaml").write_text(text + "".join(OTHER.format(name=name) for name in others))
 
     def run(self, *arguments: str) -> Done:
-        done = subprocess.run(
-            [sys.executable, "-m", "runner", *arguments],
-            cwd=self.root,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.root), **listening_environment()},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.root)}
+        return run_verb(*arguments, cwd=self.root, environment=environment)
 
     def edit_remotely(self, instructions: str) -> None:
-        """As another client of the same server would: the official SDK against `runner serve` is tested elsewhere."""
-        script = (
-            "import asyncio, sys\nfrom pathlib import Path\nfrom openai import OpenAI\n"
-            "from runner.plugins import load_plugin\nfrom runner.server.embedded import start_embedded\n"
-            "async def main():\n"
-            "    inference = load_plugin('runner.server.inference', 'offline').create({})\n"
-            "    async with start_embedded(Path('.runner/embedded'), inference) as at:\n"
-            "        await asyncio.to_thread(edit, OpenAI(base_url=at.base_url, api_key=at.token))\n"
-            "def edit(client):\n"
-            "    for one in client.beta.assistants.list().data:\n"
-            "        client.beta.assistants.update(one.id, instructions=sys.argv[1])\n"
-            "asyncio.run(main())\n"
-        )
-        subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", script, instructions], cwd=self.root, timeout=60, check=True
-        )
+        """As another client of the same server would."""
+
+        async def edit() -> None:
+            async with start_embedded(self.root / ".runner" / "embedded", Echo()) as address:
+                headers = {"authorization": f"Bearer {address.token}"}
+                async with httpx2.AsyncClient(base_url=address.base_url, headers=headers, trust_env=False) as client:
+                    for one in (await client.get("/assistants")).json()["data"]:
+                        edited = await client.post(f"/assistants/{one['id']}", json={"instructions": instructions})
+                        assert edited.status_code == 200
+
+        asyncio.run(edit())
 
 
 @pytest.fixture

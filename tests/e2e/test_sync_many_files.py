@@ -55,6 +55,7 @@ def write_files(project: StoredProject, count: int) -> None:
         (project.root / "knowledge" / f"fact-{number}.md").write_text(f"Fact {number}.")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_with_nothing_to_do_two_calls_are_sent_whatever_the_number_of_files(
     project: StoredProject, proxy: FaultyProxy

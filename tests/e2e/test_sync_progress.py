@@ -1,6 +1,5 @@
 """What `runner sync` shows of large files on their way, on a terminal and elsewhere."""
 
-import asyncio
 import os
 import pty
 import re
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from app_listening import listening_environment
+from verbs import run_verb
 
 PROJECT = """\
 version: 1
@@ -35,18 +35,12 @@ def environment(folder: Path) -> dict[str, str]:
     return {**own, **listening_environment()}
 
 
-async def test_elsewhere_a_large_file_gets_a_line_and_a_small_one_none(folder: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "runner", "sync"),
-        cwd=folder,
-        env=environment(folder),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out = (await process.communicate())[0].decode()
-    assert process.returncode == 0
-    assert out.count("uploading '[red]large.csv', 3.0 MB\n") == 1
-    assert "uploading 'small" not in out
-    assert "\x1b" not in out
+def test_elsewhere_a_large_file_gets_a_line_and_a_small_one_none(folder: Path) -> None:
+    done = run_verb("sync", cwd=folder, environment=environment(folder))
+    assert done.code == 0
+    assert done.out.count("uploading '[red]large.csv', 3.0 MB\n") == 1
+    assert "uploading 'small" not in done.out
+    assert "\x1b" not in done.out
 
 
 def test_a_terminal_shows_bytes_and_the_bar_is_gone_at_the_end(folder: Path) -> None:

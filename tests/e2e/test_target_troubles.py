@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import responses_wire as wire
-from play_project import Done, Project
+from play_project import Project
+from verbs import Done
 from wire_server import Seen, refusal, reply, wire_server
 
 from runner.redaction import Redactor

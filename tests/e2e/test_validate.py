@@ -8,14 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from verbs import Done, run_verb
+
+from runner.reporting import MARK
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 ENVIRONMENT = {**os.environ, "STAGE": "test", "MODEL": "m", "TOKEN": "a-token-of-some-length"}
 
 
-def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "runner", *arguments]
-    return subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False)
+def run(*arguments: str, cwd: Path) -> Done:
+    return run_verb(*arguments, cwd=cwd, environment=ENVIRONMENT)
 
 
 @pytest.fixture
@@ -26,21 +28,21 @@ def project(tmp_path):
 
 def test_a_valid_project_is_counted(project):
     result = run("validate", cwd=project)
-    assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == "assistants.yaml: 3 assistants\n3 scenarios, 4 turns: valid\n"
+    assert (result.code, result.err) == (0, "")
+    assert result.out == "assistants.yaml: 3 assistants\n3 scenarios, 4 turns: valid\n"
 
 
 def test_one_file_is_counted_alone(project):
     result = run("validate", "scenarios/bill.yaml", cwd=project)
-    assert result.stdout == "assistants.yaml: 3 assistants\n1 scenario, 2 turns: valid\n"
+    assert result.out == "assistants.yaml: 3 assistants\n1 scenario, 2 turns: valid\n"
 
 
 def test_every_mistake_is_a_line_with_its_place_and_the_code_is_2(project):
     shutil.copy(CONFIGS / "broken" / "scenarios" / "many_mistakes.yaml", project / "scenarios")
     shutil.copy(CONFIGS / "broken" / "scenarios" / "misspelt_expect.yaml", project / "scenarios")
     result = run("validate", cwd=project)
-    assert (result.returncode, result.stdout) == (2, "")
-    lines = result.stderr.splitlines()
+    assert (result.code, result.out) == (2, "")
+    lines = result.err.splitlines()
     assert "scenarios/misspelt_expect.yaml:4:5: turns[0]: unknown key 'expct'; did you mean 'expect'?" in lines
     assert len([line for line in lines if line.startswith("scenarios/many_mistakes.yaml:")]) == 6
     assert "7 mistakes" in lines[-1]
@@ -49,9 +51,9 @@ def test_every_mistake_is_a_line_with_its_place_and_the_code_is_2(project):
 def test_of_thousands_of_mistakes_the_first_two_hundred_are_shown_and_all_counted(project):
     (project / "scenarios" / "generated.yaml").write_text("".join(f"key{n}: 1\n" for n in range(5_000)))
     result = run("validate", cwd=project)
-    lines = result.stderr.splitlines()
+    lines = result.err.splitlines()
     # Beside the unknown keys: no assistant, and no turns.
-    assert (result.returncode, len(lines)) == (2, 202)
+    assert (result.code, len(lines)) == (2, 202)
     assert lines[-2:] == ["... and 4,801 more", "runner: 5001 mistakes found; nothing was sent"]
 
 
@@ -59,28 +61,38 @@ def test_of_thousands_of_mistakes_the_first_two_hundred_are_shown_and_all_counte
     ("arguments", "code", "message"),
     [
         (["scenarios/*.yml"], 5, "no scenario file matches 'scenarios/*.yml'"),
-        (["scenarios/bil.yaml"], 2, "there is no file or folder 'scenarios/bil.yaml'; did you mean 'bill.yaml'?"),
+        (
+            ["scenarios/bil.yaml"],
+            2,
+            "there is no file or folder 'scenarios/bil.yaml'; did you mean 'scenarios/bill.yaml'?",
+        ),
+        ([""], 2, "One of the arguments is empty; is a variable unset?"),
+        (["-t", ""], 2, "One of the arguments is empty; is a variable unset?"),
+        (["--target="], 2, "--target= has no value; is a variable unset?"),
+        ([" "], 2, "one of the paths is empty; is a variable unset?"),
+        (["scenarios/several.yaml::fist"], 2, "there is no scenario 'fist' in scenarios/several.yaml"),
+        (["scenarios/several.yaml:1"], 2, "scenarios/several.yaml:1 is in no scenario"),
         (["-f", "elsewhere.yaml"], 2, "there is no file 'elsewhere.yaml'"),
     ],
 )
 def test_a_selection_that_finds_nothing_is_told_from_wrong_usage(project, arguments, code, message):
     result = run("validate", *arguments, cwd=project)
-    assert result.returncode == code
-    assert message in result.stderr
+    assert result.code == code
+    assert message in result.err
 
 
 def test_a_hostile_key_reaches_the_terminal_as_visible_text(project):
     (project / "scenarios" / "hostile.yaml").write_text('"\\e]52;c;aGk=\\a": 1\nturns: []\n')
     result = run("validate", cwd=project)
-    assert result.returncode == 2
-    assert "\x1b" not in result.stderr
-    assert "unknown key '\\x1b]52;c;aGk=\\x07'" in result.stderr
+    assert result.code == 2
+    assert "\x1b" not in result.err
+    assert "unknown key '\\x1b]52;c;aGk=\\x07'" in result.err
 
 
 @pytest.mark.parametrize("kind", ["assistants", "scenario"])
 def test_the_schema_is_printed_as_json(project, kind):
     result = run("schema", kind, cwd=project)
-    assert json.loads(result.stdout)["$id"] == f"urn:assistant-runner:{kind}"
+    assert json.loads(result.out)["$id"] == f"urn:assistant-runner:{kind}"
 
 
 def test_validating_never_imports_openai(project):
@@ -100,18 +112,16 @@ def test_a_hundred_scenarios_are_validated(project):
     for number in range(99):
         (project / "scenarios" / f"bill{number}.yaml").write_text(text)
     result = run("validate", cwd=project)
-    assert (result.returncode, "102 scenarios" in result.stdout) == (0, True), result.stdout + result.stderr
+    assert (result.code, "102 scenarios" in result.out) == (0, True), result.out + result.err
 
 
 def test_a_mistake_is_told_even_where_there_is_no_scenario_yet(project):
     shutil.rmtree(project / "scenarios")
-    assert run("validate", cwd=project).returncode == 5
+    assert run("validate", cwd=project).code == 5
     path = project / "assistants.yaml"
     path.write_text(path.read_text() + "  spare: {modle: m}\n")
     result = run("validate", cwd=project)
-    assert (result.returncode, "unknown key 'modle'; did you mean 'model'?" in result.stderr) == (2, True), (
-        result.stderr
-    )
+    assert (result.code, "unknown key 'modle'; did you mean 'model'?" in result.err) == (2, True), result.err
 
 
 def test_a_target_is_looked_at_when_it_is_named_and_no_key_is_needed(tmp_path):
@@ -121,10 +131,51 @@ def test_a_target_is_looked_at_when_it_is_named_and_no_key_is_needed(tmp_path):
         "version: 1\nnamespace: n-1\ntargets: {openai: {api: responses}}\n"
         "assistants:\n  guide: {model: m, tools: [web_search]}\n"
     )
-    assert run("validate", cwd=tmp_path).returncode == 0
-    assert run("validate", "--target", "openai", cwd=tmp_path).returncode == 0
+    assert run("validate", cwd=tmp_path).code == 0
+    assert run("validate", "--target", "openai", cwd=tmp_path).code == 0
     embedded = run("validate", "--target", "embedded", cwd=tmp_path)
-    assert embedded.returncode == 2
-    assert embedded.stderr.startswith("assistants.yaml:5:29: assistants.guide.tools[0]: target 'embedded'"), (
-        embedded.stderr
-    )
+    assert embedded.code == 2
+    assert embedded.err.startswith("assistants.yaml:5:29: assistants.guide.tools[0]: target 'embedded'"), embedded.err
+
+
+def test_a_play_with_an_empty_path_plays_nothing_and_leaves_no_earlier_report(project):
+    (project / "out.json").write_text(f'{{"made by": "{MARK}"}}')
+    result = run("play", "", "--report", "json=out.json", cwd=project)
+    assert (result.code, result.out) == (2, "")
+    assert "One of the arguments is empty; is a variable unset?" in result.err
+    assert not (project / "out.json").exists()
+
+
+def test_a_place_is_validated_as_it_was_shown(project):
+    assert "1 scenario, " in run("validate", "scenarios/bill.yaml:3:1:", cwd=project).out
+
+
+def test_a_line_break_in_a_files_name_splits_no_message(project):
+    (project / "scenarios" / "a\nb.yaml").write_text("name: odd\nturns: []\nassistant: clerk\n")
+    result = run("validate", cwd=project)
+    assert result.code == 2
+    assert result.err.splitlines() == [
+        "scenarios/a\\nb.yaml:2:8: turns: is empty",
+        "runner: 1 mistake found; nothing was sent",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--repeat=3", "a scenario is played once"),
+        ("--junit=out.xml", "`--report KIND=FILE`"),
+        ("-j", "`-n N`"),
+        ("--lf", "`FILE:LINE`"),
+        ("--quit", "--quiet"),
+    ],
+)
+def test_an_option_of_another_tool_leads_to_ours(project, option, words):
+    result = run("play", option, cwd=project)
+    assert result.code == 2
+    assert words in result.err
+
+
+def test_an_option_of_another_verb_is_not_explained_by_those_for_playing(project):
+    assert "No such option" in run("sync", "--filter=x", cwd=project).err
+    assert "-k TEXT" not in run("sync", "--filter=x", cwd=project).err

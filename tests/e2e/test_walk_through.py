@@ -104,11 +104,13 @@ def walk(exports: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_travel_guide_works_out_the_bill_and_reads_the_receipt(tmp_path: Path) -> None:
     with serving(tmp_path) as exports:
         assert walk(exports, "offline", str(RECEIPT)) == OFFLINE
 
 
+@pytest.mark.slow
 def test_functions_streams_files_limits_and_pages_work_with_the_sdk_alone(tmp_path: Path) -> None:
     with serving(tmp_path, "--inference", f"scripted={SCRIPT}") as exports:
         assert walk(exports, "scripted") == SCRIPTED

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import httpx2
 
+from runner.server.embedded import base_url, open_listener
 from runner.server.inference import Inference
-from runner.server.listening import base_url, open_listener
-from runner.server.patience import Patience
-from runner.server.serving import Server, Service, serve
+from runner.server.serving import Patience, Server, Service, serve
 
 TOKEN = "a-token-of-the-tests"
 

@@ -32,6 +32,7 @@ def test_a_secret_is_replaced_however_it_is_written(text: str) -> None:
     assert "canary" not in cleaned
 
 
+@pytest.mark.slow
 def test_text_full_of_percent_signs_is_cleaned_in_time_that_grows_with_its_length() -> None:
     text = "100% of 50%2D sk-canary%2" * 20_000
     assert Redactor([CANARY, "another-secret" * 10]).clean(text) == text

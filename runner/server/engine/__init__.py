@@ -1,5 +1,7 @@
 """The engine: what the server knows and does, in words of no particular API.
 
-`records.py` is what is kept, `store.py` the only place that changes it, `loop.py` a run's state machine;
-`engine.py` ties them together. Belongs here: rules that hold whatever API asks. Doesn't: wire words (`faces/`).
+Rooms, from the ground up: `state/` what is kept and how, `search/` the index of passages, `core/` the parts and how
+long they live, `documents/` files and vector stores, `containers/` where code runs, `runs/` a run from its order to its
+end, `responses/` runs that go on from earlier ones. Belongs here: rules that hold whatever API asks. Doesn't: wire
+words (`faces/`).
 """

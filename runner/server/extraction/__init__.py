@@ -10,14 +10,30 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, cast
 
-from runner.domain.files import file_type
+from runner.domain.files import FILE_SEARCH_TYPES, IMAGE_TYPES, file_type
 from runner.plugins import load_plugin, plugin_names
 from runner.server.extraction._chunking import split_into_chunks
 
-__all__ = ["MAX_CHARACTERS", "Unreadable", "extract_text", "readable_types", "split_into_chunks"]
+__all__ = ["MAX_CHARACTERS", "SEARCHED_TYPES", "Unreadable", "extract_text", "readable_types", "split_into_chunks"]
 
 MAX_CHARACTERS = 20_000_000
 """OpenAI's file search takes at most 5,000,000 tokens a file; a token is about four characters."""
+MAX_PARTS = 5_000
+"""Pages, slides, sheets."""
+MAX_ROWS = 1_000
+"""Of a table: OpenAI's models get to see no more."""
+ROWS_LEFT_OUT = f"[only the first {MAX_ROWS} rows are shown]"
+
+# The reasons that are given to users where no text can be had.
+EMPTY = "it is empty"
+ENCRYPTED = "it is encrypted: a password is needed to read it"
+MALFORMED = "malformed"  # begins the reason where a reader could make nothing of a file
+NO_TEXT = "it holds no text, and pictures aren't read"
+TOO_MANY_CHARACTERS = f"it holds more than {MAX_CHARACTERS:,} characters"
+TOO_MANY_PARTS = f"it has more than {MAX_PARTS:,} pages"
+SEARCHED_TYPES = FILE_SEARCH_TYPES | IMAGE_TYPES
+"""What file search takes here; OpenAI's takes no pictures."""
+_GIVEN_UP = {"doc": "the format of Word 97 to 2003 isn't read; save it as .docx"}
 
 _TIDY: dict[int, str | None] = {
     **dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)]),  # control characters go,
@@ -42,7 +58,8 @@ class Kind(Protocol):
 def extract_text(path: Path, filename: str) -> str:
     """The text of the file at `path`, whose kind follows from `filename`; lines end in "\\n". Raises Unreadable.
 
-    Takes at most half a minute, whatever the file holds. Blocks: call it off the event loop.
+    Takes at most half a minute, whatever the file holds, and five where pictures are read. Blocks: call it off the
+    event loop.
     """
     kind = _find_kind(file_type(filename))
     try:
@@ -50,7 +67,7 @@ def extract_text(path: Path, filename: str) -> str:
     except OSError as error:
         raise Unreadable(f"it can't be opened: {error.strerror or error}") from error
     if len(text) > MAX_CHARACTERS:
-        raise Unreadable(f"it holds more than {MAX_CHARACTERS:,} characters")
+        raise Unreadable(TOO_MANY_CHARACTERS)
     tidy = text.replace("\r\n", "\n").replace("\r", "\n").translate(_TIDY)
     if not tidy.strip():
         raise Unreadable("it holds no text")
@@ -70,4 +87,5 @@ def _find_kind(extension: str) -> Kind:
     for kind in _kinds():
         if extension in kind.EXTENSIONS:
             return kind
-    raise Unreadable(f"file search doesn't take .{extension} files" if extension else "its name has no extension")
+    refusal = f"file search doesn't take .{extension} files" if extension else "its name has no extension"
+    raise Unreadable(_GIVEN_UP.get(extension, refusal))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
-from runner.server.extraction import MAX_CHARACTERS, Unreadable
+from runner.server.extraction import MAX_CHARACTERS, TOO_MANY_CHARACTERS, Unreadable
 
 _MARKS = (  # the longer marks first: UTF-32's begins like UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -21,7 +21,7 @@ def read_text(path: Path) -> str:
     with path.open("rb") as file:
         content = file.read(4 * MAX_CHARACTERS + 1)
     if len(content) > 4 * MAX_CHARACTERS:
-        raise Unreadable(f"it holds more than {MAX_CHARACTERS:,} characters")
+        raise Unreadable(TOO_MANY_CHARACTERS)
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)

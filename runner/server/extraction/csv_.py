@@ -7,9 +7,8 @@ import io
 from itertools import islice
 from pathlib import Path
 
-from runner.server.extraction import Unreadable
+from runner.server.extraction import MALFORMED, MAX_ROWS, ROWS_LEFT_OUT, Unreadable
 from runner.server.extraction._decoding import read_text
-from runner.server.extraction._limits import MALFORMED, MAX_ROWS, ROWS_LEFT_OUT
 
 EXTENSIONS = frozenset({"csv", "tsv"})
 

@@ -1,4 +1,4 @@
-"""Inference: what to do next in a run; one file per adapter, the file's name is the one users write.
+"""Inference: what to do next in a run; one file or folder per adapter, its name is the one users write.
 
 An adapter module has `create(settings: Mapping[str, object]) -> Inference`. It sees a Scene, never the store,
 the wire or the file system: only tools look things up, only tools compute.
@@ -206,10 +206,10 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turnout:
-    """A move and what it cost."""
+    """A move and what it cost; `spent` is None where no model was asked."""
 
     move: Move
-    spent: Spent = field(default_factory=Spent)
+    spent: Spent | None = field(default_factory=Spent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

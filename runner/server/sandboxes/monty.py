@@ -3,14 +3,119 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from runner.server.sandboxes import FILES_FOLDER, OUTPUT_LIMIT_BYTES, Sandbox, SandboxFailed, Workplace
-from runner.server.sandboxes._display import display_value
-from runner.server.sandboxes._thread_states import ThreadStates
 
 if TYPE_CHECKING:
     from pydantic_monty import AsyncMonty, AsyncMontySession, MontyError, MountDir, ResourceLimits
+
+
+_MAX_DEPTH = 50
+_MAX_EXACT_BITS = 4_096
+_PLAIN = (bool, float, complex, datetime.date, datetime.time, datetime.timedelta, type(None), type(...))
+
+
+def display_value(value: object, max_characters: int) -> str:
+    """Like `repr`, but never longer than `max_characters` and an ellipsis, and quick for any value."""
+    parts: list[str] = []
+    room = max_characters
+    for part in _write(value, max_characters, _MAX_DEPTH):
+        if len(part) > room:
+            return "".join(parts) + part[:room] + "..."
+        parts.append(part)
+        room -= len(part)
+    return "".join(parts)
+
+
+def _write(value: object, max_characters: int, depth: int) -> Iterator[str]:
+    match value:
+        case list():
+            yield from _write_items("[", value, "]", max_characters, depth)
+        case tuple():
+            yield from _write_items("(", value, ",)" if len(value) == 1 else ")", max_characters, depth)
+        case set() if value:
+            yield from _write_items("{", value, "}", max_characters, depth)
+        case frozenset() if value:
+            yield from _write_items("frozenset({", value, "})", max_characters, depth)
+        case dict():
+            yield from _write_dict(value, max_characters, depth)
+        case BaseException():
+            yield f"{type(value).__name__}("
+            yield from _write_items("", value.args, ")", max_characters, depth)
+        case _:
+            yield _write_scalar(value, max_characters)
+
+
+def _write_items(opening: str, items: Iterable[object], closing: str, max_characters: int, depth: int) -> Iterator[str]:
+    yield opening
+    if not depth:
+        yield "..."
+    else:
+        for number, item in enumerate(items):
+            if number:
+                yield ", "
+            yield from _write(item, max_characters, depth - 1)
+    yield closing
+
+
+def _write_dict(items: dict[object, object], max_characters: int, depth: int) -> Iterator[str]:
+    yield "{"
+    if not depth:
+        yield "..."
+    else:
+        for number, (key, item) in enumerate(items.items()):
+            if number:
+                yield ", "
+            yield from _write(key, max_characters, depth - 1)
+            yield ": "
+            yield from _write(item, max_characters, depth - 1)
+    yield "}"
+
+
+def _write_scalar(value: object, max_characters: int) -> str:
+    if isinstance(value, str | bytes):
+        return repr(value[: max_characters + 1])
+    if isinstance(value, int) and value.bit_length() > _MAX_EXACT_BITS:
+        return f"<an integer of {value.bit_length()} bits>"
+    if isinstance(value, _PLAIN) or type(value) in (int, set, frozenset, Decimal, type):
+        return repr(value)
+    return f"<{getattr(value, 'name', type(value).__name__)} object>"
+
+
+MAX_STATE_BYTES = 4 << 20
+MAX_TOTAL_BYTES = 64 << 20
+
+
+class ThreadStates:
+    """Sessions' states as bytes, the least recently used dropped first."""
+
+    def __init__(self) -> None:
+        self._states: OrderedDict[str, bytes] = OrderedDict()
+        self._total_bytes = 0
+
+    def find(self, place_id: str) -> bytes | None:
+        if place_id in self._states:
+            self._states.move_to_end(place_id)
+        return self._states.get(place_id)
+
+    def keep(self, place_id: str, state: bytes) -> None:
+        """Remember a state. One that is too large is not: the place begins anew."""
+        self.forget(place_id)
+        if len(state) > MAX_STATE_BYTES:
+            return
+        self._states[place_id] = state
+        self._total_bytes += len(state)
+        while self._total_bytes > MAX_TOTAL_BYTES:
+            self.forget(next(iter(self._states)))
+
+    def forget(self, place_id: str) -> None:
+        self._total_bytes -= len(self._states.pop(place_id, b""))
+
 
 LIBRARY = "pydantic_monty"
 EXTRA = ""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from runner.server.inference import ToolOutcome, ToolRequest
 from runner.server.sandboxes import Sandbox, SandboxFailed, Workplace, open_sandbox
 from runner.server.tools import HostedTool, ToolContext, ToolSettings
-from runner.server.tools._containers import Container, Containers, FilesNotGiven, Stamps
+from runner.server.tools._code_folders import Container, Containers, FilesNotGiven, Stamps
 
 
 def create(settings: ToolSettings) -> HostedTool:

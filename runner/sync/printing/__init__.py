@@ -6,17 +6,43 @@ is rendered), and what a sync did (`cli/`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher, unified_diff
+from itertools import groupby
 from typing import Protocol
 
-from runner.domain.plan import Action, Plan
-from runner.sync.imprint import digest
+from runner.did_you_mean import count
+from runner.domain.plan import Action, FieldChange, Plan
+from runner.sync.comparing import digest
 from runner.sync.planner import SyncPlan
 
 VERSION = 1
 """Of the JSON document; it grows when a reader of the old one would go wrong."""
 _CHECKSUM_CHARACTERS = 16
+LONGEST_VALUE = 60
+LONGEST_LINE = 200
+_LISTS = ("files", "code interpreter files")
+_WORD = re.compile(r"\S+\s*|\s+")
+_WORDS_AROUND = 6
+_MANY_WORDS = 1_000
+SIGNS = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.DELETE: "-",
+    Action.IN_SYNC: "=",
+    Action.LEAVE: "?",
+    Action.BLOCKED: "!",
+}
+TO_DO = {
+    Action.CREATE: "to create",
+    Action.UPDATE: "to update",
+    Action.DELETE: "to delete",
+    Action.BLOCKED: "blocked",
+    Action.LEAVE: "left alone",
+    Action.IN_SYNC: "in sync",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +67,8 @@ def print_plan(plan: SyncPlan, *, target: str, gate: str = "") -> PrintedPlan:
     """The plan with its checksum: equal for plans that do the same to the same objects."""
     namespace, notes = str(plan.namespace), plan.notes
     printed = PrintedPlan(target=target, namespace=namespace, plan=plan.plan, checksum="", notes=notes)
-    checksum = digest(as_json(printed))[:_CHECKSUM_CHARACTERS]
+    content = [[one.address, one.desired.search_mark, one.desired.code_hash] for one in plan.units]
+    checksum = digest([as_json(printed), content])[:_CHECKSUM_CHARACTERS]
     return PrintedPlan(target=target, namespace=namespace, plan=plan.plan, checksum=checksum, gate=gate, notes=notes)
 
 
@@ -77,3 +104,86 @@ def summarise(plan: Plan, *, said: Mapping[Action, str]) -> str:
     """The numbers of a plan in a line; what there is none of is left out."""
     counts = [f"{plan.count(action)} {words}" for action, words in said.items() if plan.count(action)]
     return ", ".join(counts) or "nothing is declared"
+
+
+def is_long(field: FieldChange) -> bool:
+    """Whether a field's values are better shown in lines of their own."""
+    if field.field in _LISTS:
+        return False
+    return "\n" in field.before + field.after or len(field.before) + len(field.after) > 2 * LONGEST_VALUE
+
+
+def describe_field(field: FieldChange) -> str:
+    if is_long(field):
+        return f"{field.field} ({len(field.before):,} -> {len(field.after):,} characters)"
+    return f"{field.field} {field.before or '(empty)'} -> {field.after or '(empty)'}"
+
+
+def describe_value(field: FieldChange) -> str:
+    """A field of something new: its value, if that is not long."""
+    if is_long(field):
+        return f"{field.field} ({len(field.after):,} characters)"
+    return f"{field.field} {' '.join(field.after.split()) or '(empty)'}"
+
+
+def value_lines(field: FieldChange) -> tuple[str, ...]:
+    """All lines of a long value of something new; () for what is short enough to stand in a line."""
+    return tuple(field.after.splitlines()) if is_long(field) else ()
+
+
+def diff_lines(field: FieldChange, *, context: int, longest: int) -> tuple[str, ...]:
+    """A unified diff without its head, cut after so many lines; () for what is short enough to be shown whole."""
+    if not is_long(field):
+        return ()
+    return diff_texts(field.before, field.after, context=context, longest=longest)
+
+
+def diff_texts(before: str, after: str, *, context: int, longest: int) -> tuple[str, ...]:
+    """A unified diff without its head, cut after `longest` lines.
+
+    A line stays one line, however long: instructions are often one line of many sentences. Where a long line took the
+    place of another, only what changed in it is shown, with some words around.
+    """
+    lines = list(unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=context))[2:]
+    if not context:
+        lines = [line for line in lines if not line.startswith("@@")]
+    shown: list[str] = []
+    for _, block in groupby(lines, key=lambda line: line[:1] in ("-", "+")):
+        shown += _shorten_block(list(block))
+    more = len(shown) - longest
+    return (*shown[:longest], f"... {count(more, 'more line')}") if more > 0 else tuple(shown)
+
+
+def _shorten_block(block: list[str]) -> list[str]:
+    """Lines that stand together: some went, others came, or none changed."""
+    gone = [line[1:] for line in block if line.startswith("-")]
+    come = [line[1:] for line in block if line.startswith("+")]
+    if not gone and not come:
+        return [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..." for line in block]
+    if len(gone) == len(come):
+        pairs = [_shorten_pair(old, new) for old, new in zip(gone, come, strict=True)]
+        gone, come = [old for old, _ in pairs], [new for _, new in pairs]
+    return [f"-{line}" for line in gone] + [f"+{line}" for line in come]
+
+
+def _shorten_pair(before: str, after: str) -> tuple[str, str]:
+    """Two long lines without the words that they share, but for those beside a change."""
+    if max(len(before), len(after)) <= LONGEST_LINE:
+        return before, after
+    old, new = _WORD.findall(before), _WORD.findall(after)
+    parts: tuple[list[str], list[str]] = ([], [])
+    opcodes = SequenceMatcher(None, old, new, autojunk=len(old) > _MANY_WORDS).get_opcodes()
+    for number, (what, i1, i2, j1, j2) in enumerate(opcodes):
+        if what == "equal":
+            words = _shorten_run(old[i1:i2], is_first=not number, is_last=number == len(opcodes) - 1)
+            parts[0].extend(words)
+            parts[1].extend(words)
+        else:
+            parts[0].extend(old[i1:i2])
+            parts[1].extend(new[j1:j2])
+    return "".join(parts[0]), "".join(parts[1])
+
+
+def _shorten_run(words: list[str], *, is_first: bool, is_last: bool) -> list[str]:
+    head, tail = ([] if is_first else words[:_WORDS_AROUND]), ([] if is_last else words[-_WORDS_AROUND:])
+    return [*head, "... ", *tail] if len(words) > len(head) + len(tail) + 1 else words

@@ -9,8 +9,8 @@ import assistants_wire as wire
 import pytest
 
 from runner.backends import Deployment, managed_fields
-from runner.backends import _assistants_wire as reading
-from runner.backends._assistants_answers import build_run, is_settled
+from runner.backends.assistants import wire as reading
+from runner.backends.assistants.answers import build_run, is_settled
 from runner.domain.assistant import Tool, ToolName
 from runner.domain.conversation import Ending, FileId, FunctionAnswer, RunStatus, StoreId, Usage
 from runner.domain.files import FileUse

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.backends._citations import Annotation, strip_marks
+from runner.backends.assistants.answers import strip_marks
+from runner.backends.assistants.wire import Annotation
 from runner.domain.conversation import FileId
 
 MARK = "【4:0†menu.txt】"

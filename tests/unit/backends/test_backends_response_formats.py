@@ -10,9 +10,9 @@ import responses_wire
 from openai_schemas import openapi_validator
 
 from runner.backends import Deployment, managed_fields
-from runner.backends._assistants_wire import assistant_body, read_assistant, run_settings
-from runner.backends._responses_bodies import Material, definition_body
-from runner.domain.response_format import PlainFormat, SchemaFormat
+from runner.backends.assistants.wire import assistant_body, read_assistant, run_settings
+from runner.backends.responses.bodies import Material, definition_body
+from runner.domain.assistant import PlainFormat, SchemaFormat
 
 SCHEMA = {"type": "object", "properties": {"total": {"type": "number", "minimum": 1.0}}, "required": ["total"]}
 BILL = SchemaFormat(name="bill", schema=SCHEMA)

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 import responses_wire as wire
 
-from runner.backends._reading import Malformed
-from runner.backends._responses_answers import Round, build_run
-from runner.backends._responses_bodies import Material, definition_body, question_item
-from runner.backends._responses_wire import read_response, read_this_response
+from runner.backends._json_fields import Malformed
+from runner.backends.responses.answers import Round, build_run
+from runner.backends.responses.bodies import Material, definition_body, question_item
+from runner.backends.responses.wire import read_response, read_this_response
 from runner.domain.conversation import (
     Ending,
     FileId,

@@ -292,6 +292,7 @@ class TestMatches:
         with pytest.raises(ValueError, match=r"too much|too large"):
             matches.Check(pattern=pattern)
 
+    @pytest.mark.slow
     def test_a_pattern_without_end_breaks_the_check(self) -> None:
         check = matches.Check(pattern="(a+)+$")
 
@@ -321,6 +322,7 @@ class TestShorten:
         assert shorten("a" * 500 + "needle" + "b" * 500, around=500).count("needle") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     ["*", "_", "[", "[a](", "<b", "<a ", "~~", "`", "> ", "\\", "[a](b) ", "【", "<s>", "&amp;", "<!--", "[[", "中"],

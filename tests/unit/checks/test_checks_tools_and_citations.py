@@ -75,7 +75,7 @@ class TestToolCalled:
         assert finding.found == 'rate with {"to": "SEK"}'
         assert finding.reason == 'rate with {"to": "NOK", "amount": 0.5} was not called'
 
-    @pytest.mark.parametrize("written", ["", "print(1)", "[1]", "[" * 100_000])
+    @pytest.mark.parametrize("written", ["", "print(1)", "[1]", "[" * 100_000, '{"to": 1e99999999999999999999}'])
     def test_what_is_no_json_object_has_no_arguments(self, written: str) -> None:
         call = Step(tool="rate", completed=True, input=written)
 

@@ -9,7 +9,7 @@ from runner.cli._upload_progress import UploadProgress
 from runner.domain.files import FileUse, LocalFile
 from runner.domain.location import Location
 from runner.sync import Uploading
-from runner.sync.content import Fingerprint, HashedFile
+from runner.sync.desired import Fingerprint, HashedFile
 
 SIZE_BYTES = 250_000_000
 

@@ -93,7 +93,9 @@ def test_a_glob_or_folder_without_scenarios_is_nothing_found(root, tmp_path):
 
 
 def test_a_named_path_that_is_missing_is_wrong_usage(root):
-    with pytest.raises(UsageError, match=r"no file or folder 'scenarios/helo.yaml'; did you mean 'hello.yaml'\?"):
+    with pytest.raises(
+        UsageError, match=r"no file or folder 'scenarios/helo.yaml'; did you mean 'scenarios/hello.yaml'\?"
+    ):
         load(root, "scenarios/helo.yaml")
 
 

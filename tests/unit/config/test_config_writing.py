@@ -57,6 +57,29 @@ def test_what_was_put_in_can_be_taken_out_again(text: str, key: str, yaml_text: 
     assert edit_assistant(there, "guide", FieldEdit(path=("metadata", key), value=None)) == yaml_text
 
 
+@pytest.mark.parametrize(
+    ("written", "changed"),
+    [
+        ("{json_schema: {name: bill, schema: {type: object}}}", "json_object"),
+        ("\n      json_schema:\n        name: bill\n        schema: {type: object}", "\n      json_object"),
+    ],
+)
+def test_a_word_takes_the_place_of_a_mapping(written: str, changed: str) -> None:
+    text = f"assistants:\n  guide:\n    response_format: {written}\n    model: m\n"
+
+    done = edit_assistant(text, "guide", FieldEdit(path=("response_format",), value="json_object"))
+
+    assert done == text.replace(written, changed)
+    assert read(done, "response_format") == "json_object"
+
+
+def test_a_placeholder_inside_of_a_mapping_is_not_lost() -> None:
+    text = "assistants:\n  guide: {response_format: {json_schema: {name: '${env:NAME}', schema: {}}}}\n"
+
+    with pytest.raises(Unwritable, match="a placeholder is in it"):
+        edit_assistant(text, "guide", FieldEdit(path=("response_format",), value="text"))
+
+
 def test_the_last_key_of_a_group_takes_the_group_along() -> None:
     bare = edit_assistant(FLOW, "guide", FieldEdit(path=("metadata", "a"), value=None))
 

@@ -6,8 +6,8 @@ import pytest
 
 from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.location import Location
+from runner.domain.report import Outcome
 from runner.domain.scenario import Expectation, Turn
-from runner.domain.verdict import Outcome
 from runner.execution.judging import judge_turn
 
 PLACE = Location("scenarios/x.yaml", 3, 5)
@@ -33,7 +33,7 @@ def test_a_complete_answer_fails_when_a_check_says_no() -> None:
 @pytest.mark.parametrize(
     ("ending", "outcome"),
     [
-        ({"declined": "No language model is connected."}, Outcome.FAILED),
+        ({"declined": "No language model is connected."}, Outcome.ERRORED),
         ({"refusal": "I can't help with that."}, Outcome.FAILED),
         ({"text": "  "}, Outcome.ERRORED),
         ({"text": "\u200b\u2060\ufeff"}, Outcome.ERRORED),
@@ -65,6 +65,7 @@ def test_a_call_that_did_not_complete_is_named_beside_the_ending_that_it_led_to(
     assert reason.endswith("could not answer this; rate did not complete: error: KeyError: 'NOK'")
 
 
+@pytest.mark.slow
 def test_a_broken_check_is_an_error_not_a_failure() -> None:
     hopeless = {"pattern": "(a+)+$"}
     run = replace(ANSWERED, text="a" * 5_000 + "b")

@@ -7,12 +7,10 @@ import pytest
 
 from runner.domain.assistant import Address
 from runner.domain.location import Location
-from runner.domain.report import ScenarioResult, TurnResult
+from runner.domain.report import Outcome, ScenarioResult, TurnResult
 from runner.domain.scenario import Scenario, Turn
-from runner.domain.verdict import Outcome
 from runner.errors import KeyRejected, QuotaUsedUp
-from runner.execution.interruption import Interruption
-from runner.execution.scheduler import fail_fast_reason, fatal_reason, play_side_by_side
+from runner.execution.scheduler import Interruption, fail_fast_reason, fatal_reason, play_side_by_side
 
 PLACE = Location("x.yaml", 1, 1)
 TURN = Turn(ask="?", location=PLACE)
@@ -74,7 +72,17 @@ async def test_fail_fast_starts_nothing_after_a_failure() -> None:
     assert [result.outcome.value for result in results] == ["passed", "failed", "skipped", "skipped"]
 
 
-async def test_an_interruption_keeps_what_was_finished() -> None:
+async def test_a_scenario_that_is_skipped_does_not_stop_the_others_with_fail_fast() -> None:
+    async def play(scenario: Scenario) -> ScenarioResult:
+        return result_of(scenario, Outcome.SKIPPED)
+
+    results = await play_side_by_side(
+        scenarios(3), play, jobs=1, stops_after=fail_fast_reason, interruption=Interruption()
+    )
+    assert all(result.turns for result in results)
+
+
+async def test_an_interruption_keeps_what_was_finished_and_tells_what_never_began_from_what_was_cut_off() -> None:
     interruption = Interruption()
 
     async def play(scenario: Scenario) -> ScenarioResult:
@@ -84,7 +92,8 @@ async def test_an_interruption_keeps_what_was_finished() -> None:
         return result_of(scenario)
 
     results = await play_side_by_side(scenarios(5), play, jobs=1, stops_after=fatal_reason, interruption=interruption)
-    assert [result.scenario.name for result in results] == ["s0", "s1"]
+    told = [(result.scenario.name, result.counted_as) for result in results]
+    assert told == [("s0", "passed"), ("s1", "passed"), ("s3", "not_started"), ("s4", "not_started")]
 
 
 async def test_a_bug_in_one_scenario_is_not_swallowed() -> None:

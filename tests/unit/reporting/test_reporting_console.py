@@ -1,15 +1,30 @@
 """What people see on the screen."""
 
 import io
+import re
+from collections.abc import Sequence
 from dataclasses import replace
+
+import pytest
 
 from runner.domain.assistant import Address
 from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
-from runner.domain.events import PlayFinished, PlayStarted, ScenarioFinished, ScenarioStarted
 from runner.domain.location import Location
-from runner.domain.report import Report, ScenarioResult, TurnResult
+from runner.domain.report import (
+    NO_MODEL,
+    Outcome,
+    PlayFinished,
+    PlayStarted,
+    Report,
+    Retry,
+    ScenarioFinished,
+    ScenarioResult,
+    ScenarioStarted,
+    TurnResult,
+    TurnStarted,
+    Verdict,
+)
 from runner.domain.scenario import Scenario, Turn
-from runner.domain.verdict import Outcome, Verdict
 from runner.redaction import Redactor
 from runner.reporting.console import Console
 
@@ -39,32 +54,76 @@ FAILED = replace(
     outcome=Outcome.FAILED,
     turns=(TurnResult(turn=TURN, outcome=Outcome.FAILED, run=RUN, verdicts=(WRONG,)),),
 )
+DECLINED = replace(
+    PASSED,
+    outcome=Outcome.ERRORED,
+    turns=(
+        TurnResult(
+            turn=TURN,
+            outcome=Outcome.ERRORED,
+            run=replace(RUN, text="", declined="I can't answer this."),
+            reason="declined: offline rules could not answer this",
+        ),
+    ),
+)
+NOT_STARTED = ScenarioResult(scenario=SCENARIO, outcome=Outcome.SKIPPED, reason="not started: 'receipt' did not pass")
 
 
-def shown(result: ScenarioResult, *, is_quiet: bool = False, secrets: tuple[str, ...] = (), planned: int = 1) -> str:
-    stream = io.StringIO()
-    console = Console(stream, Redactor(secrets), is_quiet=is_quiet)
-    report = Report(target="embedded", api="assistants", inference="offline", planned=planned, results=(result,))
-    console.on_event(PlayStarted(target="embedded", api="assistants", inference="offline", planned=planned))
-    console.on_event(ScenarioStarted(scenario=result.scenario))
-    console.on_event(ScenarioFinished(result=result))
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def named(result: ScenarioResult, name: str) -> ScenarioResult:
+    return replace(result, scenario=replace(result.scenario, name=name))
+
+
+def play(
+    stream: io.StringIO, results: Sequence[ScenarioResult], *, secrets: tuple[str, ...] = (), **settings: object
+) -> str:
+    """What a console prints of a play with these results."""
+    details = {key: settings.pop(key) for key in ("planned", "signal", "leftovers") if key in settings}
+    console = Console(stream, Redactor(secrets), **settings)
+    about = {"target": "embedded", "api": "assistants", "inference": "offline", "planned": len(results)}
+    report = Report(**{**about, **details}, results=tuple(results))
+    console.on_event(PlayStarted(**about))
+    for result in results:
+        if result.turns:
+            console.on_event(ScenarioStarted(scenario=result.scenario))
+            console.on_event(ScenarioFinished(result=result))
     console.on_event(PlayFinished(report=report))
     return stream.getvalue()
 
 
-def test_a_pass_shows_question_answer_and_tools() -> None:
-    text = shown(PASSED)
-    assert "PASSED   receipt" in text
+def shown(*results: ScenarioResult, **settings: object) -> str:
+    return play(io.StringIO(), results, **settings)
+
+
+def test_a_pass_is_one_line() -> None:
+    lines = shown(PASSED).splitlines()
+    assert lines[2:] == ["PASSED   receipt  0.00 s", "", "1 passed in 0.00 s"]
+
+
+def test_a_pass_shows_question_answer_and_tools_where_that_is_wanted() -> None:
+    text = shown(PASSED, is_verbose=True)
     assert "? How much for burger and soda?" in text
     assert "= You pay $39.25.  [file_search]" in text
-    assert text.splitlines()[-1].startswith("1 passed in ")
+
+
+def test_a_weak_pass_and_a_second_attempt_are_told_in_the_line() -> None:
+    weak = Verdict(outcome=Outcome.PASSED, check="contains", location=PLACE, weak=True)
+    turn = replace(PASSED.turns[0], verdicts=(weak, weak))
+    text = shown(replace(PASSED, turns=(turn,), retried=(Retry(code="server_error", reason="It broke."),)))
+    assert "PASSED   receipt  0.00 s · played again after server_error: It broke. · weak pass of `contains`\n" in text
 
 
 def test_a_call_that_did_not_complete_is_not_taken_for_one_that_did() -> None:
     denied = Step(tool="mcp", label="dice.roll", completed=False)
-    turn = TurnResult(turn=TURN, outcome=Outcome.PASSED, run=replace(RUN, steps=(denied, *RUN.steps, *RUN.steps)))
-    text = shown(replace(PASSED, turns=(turn,)))
-    assert "= You pay $39.25.  [mcp dice.roll (not completed), file_search]" in text
+    run = replace(RUN, steps=(denied, *RUN.steps, *RUN.steps))
+    passed = replace(PASSED, turns=(replace(PASSED.turns[0], run=run),))
+    failed = replace(FAILED, turns=(replace(FAILED.turns[0], run=run),))
+    assert "= You pay $39.25.  [mcp dice.roll (not completed), file_search]" in shown(passed, is_verbose=True)
+    assert "  tools     mcp dice.roll (not completed), file_search\n" in shown(failed)
 
 
 def test_a_sandbox_other_than_the_usual_one_is_named() -> None:
@@ -83,36 +142,108 @@ def test_offline_rules_are_never_taken_for_a_model() -> None:
     assert "offline rules, not a language model" in shown(PASSED).splitlines()[0]
 
 
-def test_a_failure_shows_place_question_answer_expected_found_and_reason() -> None:
-    text = shown(FAILED)
-    for part in (
-        "scenarios/receipt.yaml:7:9",
-        "How much for burger and soda?",
-        "You pay $39.25.",
-        "expected  39.26",
-        "found     39.25",
-        "the final number in the answer is 39.25",
-    ):
-        assert part in text
+def test_a_failure_shows_place_question_answer_tools_expected_found_and_reason() -> None:
+    assert shown(FAILED).splitlines()[2:] == [
+        "FAILED   receipt  0.00 s",
+        "  scenarios/receipt.yaml:3:5",
+        "  question  How much for burger and soda?",
+        "  answer    You pay $39.25.",
+        "  tools     file_search",
+        "  number: scenarios/receipt.yaml:7:9",
+        "    expected  39.26",
+        "    found     39.25",
+        "    reason    the final number in the answer is 39.25",
+        "",
+        "FAILED   receipt  scenarios/receipt.yaml:3",
+        "",
+        "1 failed in 0.00 s",
+    ]
+
+
+def test_a_failure_is_told_when_it_happens_and_once_more_at_the_end_with_a_list_of_names() -> None:
+    errored = replace(FAILED, outcome=Outcome.ERRORED)
+    lines = shown(named(FAILED, "one"), named(PASSED, "two"), named(errored, "three")).splitlines()
+    told = [line for line in lines if re.match("FAILED|ERRORED|PASSED|Once", line)]
+    assert told == [
+        "FAILED   one  0.00 s",
+        "PASSED   two  0.00 s",
+        "ERRORED  three  0.00 s",
+        "Once more, what did not pass:",
+        "FAILED   one  0.00 s",
+        "ERRORED  three  0.00 s",
+        "FAILED   one    scenarios/receipt.yaml:3",
+        "ERRORED  three  scenarios/receipt.yaml:3",
+    ]
+    assert lines[-1] == "1 failed, 1 errored, 1 passed in 0.00 s"
+
+
+def test_what_can_still_be_seen_is_not_told_once_more() -> None:
+    text = shown(named(PASSED, "one"), FAILED, FAILED)
+    assert (text.count("expected  39.26"), "Once more" in text) == (2, False)
 
 
 def test_quiet_leaves_out_what_passed() -> None:
-    assert "How much" not in shown(PASSED, is_quiet=True)
-    assert "How much" in shown(FAILED, is_quiet=True)
+    text = shown(PASSED, FAILED, PASSED, is_quiet=True)
+    assert "PASSED" not in text
+    assert text.count("How much") == 1
+
+
+def test_a_decline_is_a_line_and_its_reason_stands_once_at_the_end() -> None:
+    lines = shown(DECLINED, named(DECLINED, "other"), PASSED).splitlines()
+    assert lines[2:] == [
+        "DECLINED receipt  0.00 s",
+        "DECLINED other  0.00 s",
+        "PASSED   receipt  0.00 s",
+        "",
+        f"2 declined: {NO_MODEL}",
+        "",
+        "2 declined, 1 passed in 0.00 s",
+    ]
+
+
+def test_a_decline_names_its_turn_and_the_call_that_led_to_it() -> None:
+    scenario = replace(SCENARIO, turns=(TURN, TURN, TURN))
+    turn = replace(DECLINED.turns[0], reason="declined: offline rules could not answer this; rate did not complete: no")
+    text = shown(replace(DECLINED, scenario=scenario, turns=(PASSED.turns[0], turn)))
+    assert "DECLINED receipt  0.00 s · turn 2 · rate did not complete: no\n" in text
+
+
+def test_a_decline_that_is_allowed_says_that_it_was_skipped() -> None:
+    text = shown(replace(DECLINED, outcome=Outcome.SKIPPED, reason=f"declined: {NO_MODEL}"))
+    assert "SKIPPED  receipt  0.00 s · declined\n" in text
+    assert text.splitlines()[-1] == "1 skipped in 0.00 s"
+    assert text.count(NO_MODEL) == 1
+
+
+def test_what_was_not_started_is_counted_once_with_the_reason() -> None:
+    text = shown(FAILED, *([NOT_STARTED] * 46))
+    assert text.count("46 not started") == 1
+    assert text.splitlines()[-3:] == ["not started: 'receipt' did not pass", "", "1 failed, 46 not started in 0.00 s"]
+
+
+def test_an_interrupted_play_says_what_was_cut_off_and_what_never_began() -> None:
+    waiting = replace(NOT_STARTED, reason="not started: the play was interrupted")
+    lines = shown(PASSED, waiting, waiting, planned=5, signal=2).splitlines()
+    assert lines[-3:] == [
+        "not started: the play was interrupted",
+        "",
+        "1 passed, 2 cut off, 2 not started in 0.00 s (interrupted)",
+    ]
 
 
 def test_a_hostile_answer_and_name_do_not_reach_the_terminal() -> None:
     evil = replace(RUN, text="\x1b]0;owned\x07\n::error::owned [red]not markup[/red]")
     scenario = replace(SCENARIO, name="a\x1b[31m\nb")
     turn = TurnResult(turn=TURN, outcome=Outcome.PASSED, run=evil)
-    text = shown(replace(PASSED, scenario=scenario, turns=(turn,)))
+    text = shown(replace(PASSED, scenario=scenario, turns=(turn,)), is_verbose=True)
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "[red]not markup[/red]" in text
     assert not any(line.lstrip().startswith("::") for line in text.splitlines())
 
 
-def test_whatever_else_comes_from_files_or_from_afar_does_not_reach_the_terminal_either() -> None:
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.SKIPPED])
+def test_whatever_else_comes_from_files_or_from_afar_does_not_reach_the_terminal_either(outcome: Outcome) -> None:
     hostile = "\x1b]52;c;cm0gLXJm\x07\u202e::error::"
     place = Location(f"scenarios/{hostile}.yaml", 3, 5)
     step = Step(tool="mcp", label=hostile, completed=True)
@@ -123,14 +254,20 @@ def test_whatever_else_comes_from_files_or_from_afar_does_not_reach_the_terminal
         verdicts=(replace(WRONG, location=place, expected=hostile, found=hostile, reason=hostile),),
         reason=hostile,
     )
-    result = replace(FAILED, turns=(turn,), reason=hostile)
+    scenario = replace(SCENARIO, name=hostile, location=place)
+    result = ScenarioResult(
+        scenario=scenario, outcome=outcome, turns=(turn,), reason=hostile, retried=(Retry(code="x", reason=hostile),)
+    )
     stream = io.StringIO()
     console = Console(stream, Redactor(()))
-    report = Report(target="t", api="responses", inference=hostile, planned=1, results=(result,), leftovers=(hostile,))
+    skipped = replace(result, turns=(), outcome=Outcome.SKIPPED)
+    results = (result, PASSED, skipped)
+    report = Report(target="t", api="responses", inference=hostile, planned=3, results=results, leftovers=(hostile,))
     notes = (f"functions run code of this project: {hostile}.py:rate",)
     console.on_event(PlayStarted(target="t", api="responses", inference=hostile, planned=1, notes=notes))
-    console.on_event(ScenarioStarted(scenario=result.scenario))
-    console.on_event(ScenarioFinished(result=result))
+    for one in (result, PASSED):
+        console.on_event(ScenarioStarted(scenario=one.scenario))
+        console.on_event(ScenarioFinished(result=one))
     console.on_event(PlayFinished(report=report))
     text = stream.getvalue()
     assert "functions run code of this project: " in text
@@ -149,16 +286,83 @@ def test_what_is_left_behind_several_times_is_told_once() -> None:
 
 def test_a_secret_in_an_answer_is_redacted() -> None:
     turn = TurnResult(turn=TURN, outcome=Outcome.PASSED, run=replace(RUN, text="the key is sk-canary-1234"))
-    text = shown(replace(PASSED, turns=(turn,)), secrets=("sk-canary-1234",))
+    text = shown(replace(PASSED, turns=(turn,)), secrets=("sk-canary-1234",), is_verbose=True)
     assert "canary" not in text
 
 
 def test_a_long_answer_is_cut_and_says_so() -> None:
     turn = TurnResult(turn=TURN, outcome=Outcome.PASSED, run=replace(RUN, text="x" * 100_000))
-    text = shown(replace(PASSED, turns=(turn,)))
+    text = shown(replace(PASSED, turns=(turn,)), is_verbose=True)
     assert "(shortened)" in text
     assert len(text) < 5_000
 
 
-def test_scenarios_that_were_cut_off_are_counted() -> None:
-    assert "2 cut off" in shown(PASSED, planned=3).splitlines()[-1]
+def test_a_pipe_gets_whole_lines_without_colours() -> None:
+    turn = replace(FAILED.turns[0], run=replace(RUN, text="word " * 100))
+    text = shown(replace(FAILED, turns=(turn,)))
+    assert f"  answer    {('word ' * 100).rstrip()}\n" in text
+    assert "\x1b" not in text
+
+
+class TestOnATerminal:
+    @pytest.fixture(autouse=True)
+    def terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setenv("TERM", "xterm-256color")
+        for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+            monkeypatch.delenv(name, raising=False)
+
+    def lines(self, *results: ScenarioResult, **settings: object) -> list[str]:
+        """What a terminal shows, but for the line at the bottom."""
+        printed = play(Terminal(), results, **settings)
+        plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", printed)
+        return [line.rpartition("\r")[2] for line in plain.split("\n")]
+
+    def test_words_wrap_with_their_indent(self) -> None:
+        words = " ".join(f"word{number}" for number in range(40))
+        turn = replace(FAILED.turns[0], run=replace(RUN, text=f"{words}\n\n  * {words}"))
+        lines = self.lines(replace(FAILED, turns=(turn,)))
+        assert max(map(len, lines)) <= 80
+        at = next(number for number, line in enumerate(lines) if line.startswith("  answer    word0"))
+        assert lines[at + 1].startswith(" " * 12 + "word")
+        assert any(line.startswith(" " * 12 + "  * word0") for line in lines)
+
+    def test_wide_characters_count_twice(self) -> None:
+        turn = replace(FAILED.turns[0], run=replace(RUN, text="退款" * 60))
+        lines = self.lines(replace(FAILED, turns=(turn,)))
+        wide = [line for line in lines if "退款" in line]
+        assert max(map(len, wide)) <= 12 + 34
+        assert sum(line.count("退款") for line in wide) == 60
+
+    def test_an_address_that_is_longer_than_a_line_is_kept_whole_though_broken(self) -> None:
+        address = "https://host.example/" + "x" * 200
+        turn = replace(FAILED.turns[0], run=replace(RUN, text=address))
+        lines = self.lines(replace(FAILED, turns=(turn,)))
+        at = next(number for number, line in enumerate(lines) if "https://" in line)
+        assert "".join(line[12:] for line in lines[at : at + 4]).startswith(address)
+
+    def test_the_line_at_the_bottom_has_counts_time_and_turn_and_is_cut_where_it_is_too_long(self) -> None:
+        now = [0.0]
+        stream = Terminal()
+        console = Console(stream, Redactor(()), clock=lambda: now[0])
+        scenario = replace(SCENARIO, turns=(TURN, TURN, TURN))
+        console.on_event(PlayStarted(target="t", api="assistants", inference=None, planned=50))
+        for name in ("a", "b", "c"):
+            console.on_event(ScenarioStarted(scenario=replace(scenario, name=name)))
+        for result in (named(FAILED, "a"), named(PASSED, "b")):
+            console.on_event(ScenarioFinished(result=result))
+        console.on_event(TurnStarted(scenario=replace(scenario, name="c"), number=2))
+        console.on_event(ScenarioStarted(scenario=replace(scenario, name="long " * 30)))
+        now[0] = 65.4
+        stream.truncate(0)
+        console.close()
+        (last,) = [
+            line for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue()).splitlines() if "50" in line
+        ]
+        assert last.startswith("2/50 · 1 failed · 1 passed · 1:05 · c 2/3, long long")
+        assert last.endswith("…")
+        assert len(last) == 80
+
+    def test_a_width_that_is_none_does_not_silence_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "0")
+        assert "1 passed in 0.00 s" in self.lines(PASSED)

@@ -1,22 +1,16 @@
 """The JSON report is whole, versioned, and safe to read anywhere."""
 
 import json
-import stat
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from runner.domain.assistant import Address
 from runner.domain.conversation import Citation, FileId, ProducedFile, Run, RunId, RunStatus, ThreadId, Usage
-from runner.domain.events import PlayFinished
 from runner.domain.location import Location
-from runner.domain.report import Report, ScenarioResult, TurnResult
+from runner.domain.report import Outcome, PlayFinished, Report, Retry, ScenarioResult, TurnResult
 from runner.domain.scenario import Scenario, Turn
-from runner.domain.verdict import Outcome
-from runner.errors import WriteFailed
 from runner.redaction import Redactor
-from runner.reporting.json import discard_earlier, open_report
+from runner.reporting.json import open_report
 
 PLACE = Location("x.yaml", 1, 1)
 TURN = Turn(ask="?", location=PLACE)
@@ -33,7 +27,7 @@ def test_the_report_names_version_inference_and_exit_code(tmp_path: Path) -> Non
     path = tmp_path / "deep" / "report.json"
     open_report(path, Redactor([])).on_event(PlayFinished(report=REPORT))
     content = json.loads(path.read_text("utf-8"))
-    assert (content["version"], content["inference"], content["exit_code"]) == (1, "offline", 0)
+    assert (content["version"], content["inference"], content["exit_code"]) == (2, "offline", 0)
     assert content["scenarios"][0]["turns"][0]["run"]["answer"] == "42"
     assert content["scenarios"][0]["turns"][0]["run"]["usage"] is None
 
@@ -67,32 +61,34 @@ def test_hostile_text_stays_valid_json_in_ascii(tmp_path: Path) -> None:
     assert json.loads(raw)["scenarios"][0]["turns"][0]["run"]["answer"] == hostile.text
 
 
-def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(WriteFailed, match="cannot write the report"):
-        open_report(tmp_path / "file" / "r.json", Redactor([])).on_event(PlayFinished(report=REPORT))
+def test_each_scenario_is_counted_once_and_declines_apart(tmp_path: Path) -> None:
+    declined = TurnResult(turn=TURN, outcome=Outcome.ERRORED, run=replace(RUN, text="", declined="No model."))
+    failed = TurnResult(turn=TURN, outcome=Outcome.FAILED, run=RUN)
+    results = (
+        RESULT,
+        replace(RESULT, outcome=Outcome.ERRORED, turns=(declined,)),
+        replace(RESULT, outcome=Outcome.SKIPPED, turns=(declined,)),
+        replace(RESULT, outcome=Outcome.FAILED, turns=(failed, declined)),
+        ScenarioResult(scenario=RESULT.scenario, outcome=Outcome.SKIPPED, reason="not started: interrupted"),
+    )
+    report = replace(REPORT, results=results, planned=7, signal=2)
+    open_report(tmp_path / "r.json", Redactor([])).on_event(PlayFinished(report=report))
+    content = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    counted = {word: count for word, count in content["counts"].items() if count}
+    assert counted == {"failed": 1, "declined": 1, "passed": 1, "skipped": 1, "not_started": 1}
+    assert (content["planned"], content["cut_off"], content["exit_code"]) == (7, 2, 130)
+    told = [(one["outcome"], one["counted_as"]) for one in content["scenarios"]]
+    assert told == [
+        ("passed", "passed"),
+        ("errored", "declined"),
+        ("skipped", "skipped"),
+        ("failed", "failed"),
+        ("skipped", "not_started"),
+    ]
 
 
-def test_a_full_disk_leaves_the_old_report_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "r.json"
-    path.write_text("old")
-    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(WriteFailed, match="No space left"):
-        open_report(path, Redactor([])).on_event(PlayFinished(report=REPORT))
-    assert path.read_text() == "old"
-    assert [file.name for file in tmp_path.iterdir()] == ["r.json"]
-
-
-def test_the_report_can_go_to_a_device(capfd: pytest.CaptureFixture[str]) -> None:
-    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
-    open_report(Path("/dev/null"), Redactor([])).on_event(PlayFinished(report=REPORT))
-    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
-
-
-def test_only_an_earlier_report_is_taken_away(tmp_path: Path) -> None:
-    report, other = tmp_path / "r.json", tmp_path / "o.json"
-    open_report(report, Redactor([])).on_event(PlayFinished(report=REPORT))
-    other.write_text('{"version": 1, "target": "mine"}')
-    for path in (report, other, tmp_path / "missing.json", tmp_path):
-        discard_earlier(path)
-    assert (report.exists(), other.exists()) == (False, True)
+def test_what_was_played_again_has_its_reason(tmp_path: Path) -> None:
+    again = replace(RESULT, retried=(Retry(code="server_error", reason="It broke."),))
+    open_report(tmp_path / "r.json", Redactor([])).on_event(PlayFinished(report=replace(REPORT, results=(again,))))
+    (scenario,) = json.loads((tmp_path / "r.json").read_text("utf-8"))["scenarios"]
+    assert scenario["retried"] == [{"code": "server_error", "reason": "It broke."}]

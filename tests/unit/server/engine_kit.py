@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from runner.server.engine.assistants import create_assistant
-from runner.server.engine.engine import Engine, open_engine
-from runner.server.engine.expiry import Lifetimes
-from runner.server.engine.file_records import FileRecord
-from runner.server.engine.files import keep_file
-from runner.server.engine.lookup import need
-from runner.server.engine.records import AssistantRecord, Brief, RunRecord, TextPart, ToolSetting
-from runner.server.engine.resources import ResourceOrder
-from runner.server.engine.runs import RunOrder, start_run_in_new_thread
-from runner.server.engine.threads import NewMessage, NewThread
+from runner.server.engine.core.engine import Engine, need, open_engine
+from runner.server.engine.core.feed import Event
+from runner.server.engine.documents.files import keep_file
+from runner.server.engine.documents.vector_stores import ResourceOrder
+from runner.server.engine.runs.runs import RunOrder, start_run_in_new_thread
+from runner.server.engine.runs.threads import NewMessage, NewThread, create_assistant
+from runner.server.engine.state.file_records import FileRecord
+from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.engine.state.records import AssistantRecord, Brief, RunRecord, TextPart, ToolSetting
 from runner.server.inference import Answer, Move, Role, Scene, Turnout
 
 
@@ -91,3 +90,12 @@ async def keep(engine: Engine, name: str, content: bytes, lifetime_s: int | None
 
     arrival = await engine.blobs.receive(chunks())
     return keep_file(engine, arrival, filename=name, purpose="assistants", lifetime_s=lifetime_s)
+
+
+@contextmanager
+def listening(engine: Engine, run_id: str, listener: Callable[[Event], None]) -> Iterator[None]:
+    unsubscribe = engine.feed.subscribe(run_id, listener)
+    try:
+        yield
+    finally:
+        unsubscribe()

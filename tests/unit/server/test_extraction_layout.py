@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +49,7 @@ def test_a_page_without_words_has_no_lines() -> None:
     assert read_lines([]) == []
 
 
+@pytest.mark.slow
 def test_a_page_made_to_be_slow_is_read_in_time() -> None:
     chance = random.Random(7)
     words = [word("abc", chance.uniform(0, 1e6), chance.uniform(0, 1e4)) for _ in range(50_000)]

@@ -82,7 +82,7 @@ def test_no_two_kinds_claim_one_extension() -> None:
 
 
 def test_all_that_file_search_takes_can_be_read() -> None:
-    assert readable_types() >= FILE_SEARCH_TYPES
+    assert readable_types() >= FILE_SEARCH_TYPES - {"doc"}  # which is refused with the way out
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ from runner.server.inference import (
     Turnout,
     UseTools,
 )
-from runner.server.inference._chat.marks import MarkReader
 from runner.server.inference.openai_compatible import OpenAICompatibleInference, create
+from runner.server.inference.openai_compatible.reply import MarkReader
 
 KEY = "sk-canary-0123456789"
 CUT = b"HTTP/1.1 200 X\r\ncontent-length: 99\r\ncontent-type: application/json\r\n\r\n{"
@@ -338,6 +338,171 @@ async def test_streamed_calls_are_put_together() -> None:
     assert turnout.move == UseTools(requests=(SEARCH, FunctionRequest(name="rate", arguments="{}")))
 
 
+def part(arguments: str, *, name: str | None = None, **place: object) -> dict:
+    """A part of a call as it is streamed."""
+    named = {"name": name} if name else {}
+    return {"tool_calls": [{"type": "function", "function": {**named, "arguments": arguments}, **place}]}
+
+
+TO_EUR, TO_USD = ('{"to": ', '"EUR"}'), ('{"to": ', '"USD"}')
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        pytest.param(
+            [
+                part(text, name="rate", index=0, id=call_id)
+                for call_id, texts in zip("ab", (TO_EUR, TO_USD), strict=True)
+                for text in texts
+            ],
+            id="one index, the id and the name with every part",
+        ),
+        pytest.param(
+            [
+                part(TO_EUR[0], name="rate", index=0, id="a"),
+                part(TO_EUR[1], index=0, id="a"),
+                part(TO_USD[0], name="rate", index=0, id="b"),
+                part(TO_USD[1], index=0, id="b"),
+            ],
+            id="one index, an id of its own for each call",
+        ),
+        pytest.param(
+            [
+                part(TO_EUR[0], name="rate", index=0, id="a"),
+                part(TO_USD[0], name="rate", index=0, id="b"),
+                part(TO_USD[1], index=0, id="b"),
+                part(TO_EUR[1], index=0, id="a"),
+            ],
+            id="one index, parts by turns",
+        ),
+        pytest.param(
+            [part("".join(TO_EUR), name="rate", id="a"), part("".join(TO_USD), name="rate", id="b")],
+            id="no index, whole calls",
+        ),
+        pytest.param(
+            [part("".join(TO_EUR), name="rate"), part("".join(TO_USD), name="rate")], id="neither index nor id"
+        ),
+        pytest.param(
+            [
+                part(TO_EUR[0], name="rate"),
+                part(TO_EUR[1]),
+                part(TO_USD[0], name="rate"),
+                part(TO_USD[1]),
+            ],
+            id="neither index nor id, in parts",
+        ),
+        pytest.param(
+            [
+                {"tool_calls": [part("", name="rate")["tool_calls"][0], part("", name="rate")["tool_calls"][0]]},
+                {"tool_calls": [part("".join(TO_EUR))["tool_calls"][0], part("".join(TO_USD))["tool_calls"][0]]},
+            ],
+            id="side by side in each part",
+        ),
+        pytest.param(
+            [
+                part(TO_EUR[0], name="rate", index=0, id="a"),
+                part(TO_EUR[1], index=0, id="x1"),
+                part(TO_USD[0], name="rate", index=1, id="b"),
+                part(TO_USD[1], index=1, id="x2"),
+            ],
+            id="a new id with every part",
+        ),
+    ],
+)
+async def test_streamed_calls_are_told_apart_however_the_server_numbers_them(deltas: list[dict]) -> None:
+    turnout, _ = await decide_aloud(scene(functions=(RATE,)), stream(*deltas, finish="tool_calls"))
+    assert isinstance(turnout.move, UseTools)
+    assert [one.arguments for one in turnout.move.requests] == ["".join(TO_EUR), "".join(TO_USD)]
+
+
+PARTS = [
+    {"type": "thinking", "thinking": [{"type": "text", "text": "Bergen? No."}]},
+    {"type": "text", "text": "Os"},
+    {"type": "text", "text": "lo."},
+]
+
+
+async def test_content_in_parts_is_read_without_the_thoughts_among_them() -> None:
+    whole, _ = await decide(scene(), reply(completion(content=PARTS)))
+    streamed, heard = await decide_aloud(scene(), stream({"content": PARTS[:2]}, {"content": PARTS[2:]}))
+    refused, _ = await decide(scene(), reply(completion(content=[{"type": "refusal", "refusal": "No."}])))
+    assert whole.move == streamed.move == Answer(text="Oslo.")
+    assert heard == ["Os", "lo."]
+    assert refused.move == Refuse(text="No.")
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("<think>Oslo? No.</think>Bergen.", "Bergen."),
+        ("<think>\nOslo?\nNo.\n</think>\n\nBergen.", "Bergen."),
+        ("\n<think></think>\n\nBergen.", "Bergen."),
+        ("<think>Oslo?</think>\n<think>No.</think> Bergen.", "Bergen."),
+        ("<thinking>Oslo?</thinking>Bergen.", "Bergen."),
+        ("[THINK]Oslo?[/THINK]Bergen.", "Bergen."),
+        ("<think>Oslo, without an end", ""),
+        ("<thin ice", "<thin ice"),
+        ("<th", "<th"),
+        ("  Bergen.", "  Bergen."),
+        ("It is <think>Bergen</think>.", "It is <think>Bergen</think>."),
+        ("Use `</think>` to end it.", "Use `</think>` to end it."),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 1000])
+async def test_what_a_model_only_thinks_is_no_answer(said: str, answer: str, size: int) -> None:
+    pieces = [{"content": said[at : at + size]} for at in range(0, len(said), size)]
+    whole, _ = await decide(scene(), reply(completion(content=said)))
+    streamed, heard = await decide_aloud(scene(), stream(*pieces))
+    assert whole.move == streamed.move == Answer(text=answer)
+    assert "".join(heard) == answer
+
+
+async def test_a_thought_that_only_ends_is_none_of_the_answer_either() -> None:
+    """The chat template opened it: what was streamed of it is a failure once, and held back ever after."""
+    said = "Oslo? No.\n</think>\n\nBergen."
+    heard: list[str] = []
+
+    async def hear(piece: str) -> None:
+        heard.append(piece)
+
+    replies = (stream({"content": said}), stream({"content": said}), stream({"content": "Just Bergen."}))
+    async with endpoint(*replies) as (_, inference):
+        first = await inference.decide_aloud(scene(), hear)
+        heard.clear()
+        second = await inference.decide_aloud(scene(), hear)
+        third = await inference.decide_aloud(scene(), hear)
+    whole, _ = await decide(scene(), reply(completion(content=said)))
+    assert isinstance(first.move, Fail)
+    assert "'</think>' and no beginning of it" in first.move.message
+    assert second.move == whole.move == Answer(text="Bergen.")
+    assert third.move == Answer(text="Just Bergen.")
+    assert heard == ["Bergen.", "Just Bergen."]
+
+
+async def test_a_whole_reply_where_a_stream_was_asked_is_read() -> None:
+    whole, heard = await decide_aloud(scene(), reply(completion(content="It is 39.25.")))
+    text = b"".join(one for one in stream({"content": "It is "}, {"content": "39.25."})[1:] if isinstance(one, bytes))
+    unlabelled, _ = await decide_aloud(scene(), reply(text))
+    assert whole.move == unlabelled.move == Answer(text="It is 39.25.")
+    assert heard == ["It is 39.25."]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (reply("It is 39.25."), "asked for a stream and sent text that is no JSON"),
+        (reply(b"<html>"), "asked for a stream and sent an HTML page"),
+        (reply(""), "asked for a stream and sent nothing"),
+        (reply({"error": {"message": "no streams"}}), "broke off with an error: no streams"),
+    ],
+)
+async def test_something_else_where_a_stream_was_asked_is_told_in_these_words(answer: list, words: str) -> None:
+    turnout, _ = await decide_aloud(scene(), answer)
+    assert isinstance(turnout.move, Fail)
+    assert words in turnout.move.message
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
@@ -381,6 +546,13 @@ async def test_a_malformed_call_is_told_back_to_the_model_once(wrong, told) -> N
         ),
         (refusal(404, "model 'x' not found"), "server_error", "not know the model, or the path (HTTP 404): model 'x'"),
         (refusal(429, "Slow down"), "rate_limit_exceeded", "too many requests, or a quota is used up (HTTP 429): Slow"),
+        (refusal(404, "Not Found"), "server_error", "/v1/chat/completions"),
+        (
+            refusal(400, "the request exceeds the available context size. try increasing the context size"),
+            "invalid_prompt",
+            "context size; what the model is given is too long for it; with file_search, a smaller `max_num_results`",
+        ),
+        (refusal(500, "context length exceeded"), "invalid_prompt", "a smaller `max_num_results` makes it shorter"),
         (refusal(400, "context is too long"), "invalid_prompt", "it refuses the request (HTTP 400): context is too"),
         (reply({"detail": "unprocessable"}, 422), "invalid_prompt", "(HTTP 422): unprocessable"),
         (reply({"error": "out of memory"}, 500), "server_error", "it had an error (HTTP 500): out of memory"),
@@ -447,6 +619,8 @@ async def test_nobody_there_is_said_so() -> None:
     assert isinstance(move, Fail)
     assert "The inference at http://127.0.0.1:9/v1: the connection failed" in move.message
     assert "is it running?" in move.message
+    # Not one of those for which a scenario is played again.
+    assert move.code == "invalid_prompt"
 
 
 async def test_an_endpoint_that_never_answers_or_never_ends_is_given_up_at_the_deadline() -> None:
@@ -478,7 +652,7 @@ async def test_a_cancelled_decision_lets_go_of_the_connection() -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({}, UsageError, "is no address; write it like"),
+        ({}, UsageError, "is no address of a server; write it like"),
         ({"base_url": "127.0.0.1:11434"}, UsageError, "is no address"),
         ({"base_url": "http://models.example/v1", "key": KEY}, UsageError, "would send the key unencrypted"),
         ({"base_url": "https://models.example/v1", "key": "a\nb"}, UsageError, "a character in it that no key has"),

@@ -11,10 +11,10 @@ import pytest
 from engine_kit import ask, ended, engine_at, make_assistant, says, until
 
 from runner.errors import ConfigError
-from runner.server.engine.lookup import need
-from runner.server.engine.records import RunRecord, RunState
-from runner.server.engine.runs import RunOrder, cancel_run, start_run_in_new_thread
-from runner.server.engine.threads import NewThread
+from runner.server.engine.core.engine import need
+from runner.server.engine.runs.runs import RunOrder, cancel_run, start_run_in_new_thread
+from runner.server.engine.runs.threads import NewThread
+from runner.server.engine.state.records import RunRecord, RunState
 from runner.server.inference import (
     Answer,
     BreakOff,
@@ -149,6 +149,7 @@ scripts:
     assert "moves.yaml is for the question 'Where?'" in nobody.message
 
 
+@pytest.mark.slow
 async def test_a_regular_expression_without_end_ends_the_run_instead(script) -> None:
     inference = script(whole="scripts: [{question: {matches: '(a|aa)+$'}, moves: [{say: x}]}]")
     move = (await inference.decide(scene("a" * 60 + "b"))).move
@@ -243,20 +244,32 @@ async def test_tokens_are_as_written_or_else_estimated(script) -> None:
     ("whole", "mistakes"),
     [
         ("script: []", ["1:1: unknown key 'script'; did you mean 'scripts'?"]),
-        ("moves: []", ["1:1: unknown key 'moves'; known are scripts", "1:1: the key 'scripts' is missing"]),
-        ("scripts: []", ["1:10: the list is empty"]),
-        ("scripts: [{question: any}]", ["1:11: the key 'moves' is missing"]),
+        (
+            "moves: []",
+            [
+                "1:1: unknown key 'moves'; it belongs under scripts",
+                "1:1: the key 'scripts' is missing; the first that fits is played",
+            ],
+        ),
+        ("scripts: []", ["1:10: scripts: is empty"]),
+        (
+            "scripts: [{question: any}]",
+            ["1:11: scripts[0]: the key 'moves' is missing; what the model does, one after the other"],
+        ),
         (
             "scripts: [{moves: [{say: x}]}]",
-            ["1:11: the key 'question' is missing"],
+            [
+                "1:11: scripts[0]: the key 'question' is missing; `any` for every question, or {contains: TEXT}, "
+                "or {matches: REGEX}"
+            ],
         ),
         (
             "scripts: [{question: all, moves: [{say: x}]}]",
-            ["1:22: expected `any` or a mapping, found 'all'; write {contains: TEXT}"],
+            ["1:22: scripts[0].question: unknown question 'all'; known are any, {contains: TEXT}, {matches: REGEX}"],
         ),
         (
             "scripts: [{question: {matches: '('}, moves: [{say: x}]}]",
-            ["1:32: this is no regular expression: missing ) at position 1"],
+            ["1:32: scripts[0].question.matches: this is no regular expression: missing ) at position 1"],
         ),
     ],
 )
@@ -269,26 +282,50 @@ def test_a_mistake_in_the_file_is_told_with_its_place(script, whole, mistakes) -
 @pytest.mark.parametrize(
     ("moves", "mistake"),
     [
-        ("[{sya: x}]", "3:14: unknown move 'sya'; did you mean 'say'?"),
-        ("[{say: x}, {say: y}]", "3:23: no move can follow the one that ends the run"),
-        ("[{call: {rate: {}}}]", "3:12: after the last of these moves the run has no end"),
-        ("[{wait: 1}]", "3:12: after the last of these moves the run has no end"),
-        ("[{wait: soon}, {say: x}]", "3:20: expected a number from 0 on, found 'soon'"),
-        ("[{wait: 1, say: x}]", "3:13: 2 moves in one item: wait, say; begin each with '- '"),
-        ("[{saying: x}]", "3:13: there is no move beside this"),
-        ("[{refuse: x, saying: y}]", "3:33: 'saying' has no meaning beside 'refuse'; remove it"),
-        ("[{say: }]", "3:18: there is no value; write '' for an empty text"),
-        ("[{fail: server_eror}]", "3:20: unknown code 'server_eror'; did you mean 'server_error'?"),
-        ("[{fail: {message: x}}]", "3:20: the key 'code' is missing"),
-        ("[{incomplete: tired}]", "3:26: unknown reason 'tired'; known are max_completion_tokens"),
-        ("[{expire: now}]", "3:22: 'expire' takes no value"),
-        ("[{stay: quued}]", "3:20: unknown state 'quued'; did you mean 'queued'?"),
-        ("[{wait: 1}, {stay: queued}]", "3:24: only a run that has not begun can stay queued"),
-        ("[{call: {a: 1, b: 2}}, {say: x}]", "3:20: expected one call; write `- NAME: ARGUMENTS` for each call"),
-        ("[{expect: {tool: []}}, {say: x}]", "3:23: unknown expectation 'tool'; did you mean 'tools'?"),
-        ("[{expect: {tools: file_search}}, {say: x}]", "3:30: expected a list; write [] for none"),
-        ("[{expect: {messages: 1.5}}, {say: x}]", "3:33: expected a whole number from 0 on, found '1.5'"),
-        ("[{say: x, tokens: {input: -1}}]", "3:38: expected a whole number from 0 on"),
+        ("[{sya: x}]", "3:14: scripts[0].moves[0]: unknown move 'sya'; did you mean 'say'?"),
+        ("[{say: x}, {say: y}]", "3:23: scripts[0].moves[1]: no move can follow the one that ends the run"),
+        ("[{call: {rate: {}}}]", "3:12: scripts[0].moves: after the last of these moves the run has no end"),
+        ("[{wait: 1}]", "3:12: scripts[0].moves: after the last of these moves the run has no end"),
+        ("[{wait: soon}, {say: x}]", "3:20: scripts[0].moves[0].wait: expected a number, found 'soon'"),
+        ("[{wait: 1, say: x}]", "3:13: scripts[0].moves[0]: 2 moves in one item: wait, say; begin each with '- '"),
+        ("[{saying: x}]", "3:13: scripts[0].moves[0]: there is no move beside this"),
+        (
+            "[{refuse: x, saying: y}]",
+            "3:33: scripts[0].moves[0].saying: 'saying' has no meaning beside 'refuse'; remove it",
+        ),
+        ("[{say: }]", "3:18: scripts[0].moves[0].say: there is no value; write '' for an empty text"),
+        (
+            "[{fail: server_eror}]",
+            "3:20: scripts[0].moves[0].fail: unknown code 'server_eror'; did you mean 'server_error'?",
+        ),
+        ("[{fail: {message: x}}]", "3:14: scripts[0].moves[0].fail: the key 'code' is missing"),
+        (
+            "[{incomplete: tired}]",
+            "3:26: scripts[0].moves[0].incomplete: unknown reason 'tired'; known are max_completion_tokens",
+        ),
+        ("[{expire: now}]", "3:22: scripts[0].moves[0].expire: 'expire' takes no value"),
+        ("[{stay: quued}]", "3:20: scripts[0].moves[0].stay: unknown state 'quued'; did you mean 'queued'?"),
+        ("[{wait: 1}, {stay: queued}]", "3:24: scripts[0].moves[1]: only a run that has not begun can stay queued"),
+        (
+            "[{call: {a: 1, b: 2}}, {say: x}]",
+            "3:20: scripts[0].moves[0].call: 2 keys in one item; begin each with '- '",
+        ),
+        (
+            "[{expect: {tool: []}}, {say: x}]",
+            "3:23: scripts[0].moves[0].expect: unknown expectation 'tool'; did you mean 'tools'?",
+        ),
+        (
+            "[{expect: {tools: file_search}}, {say: x}]",
+            "3:30: scripts[0].moves[0].expect.tools: expected a list, found 'file_search'; write [file_search]",
+        ),
+        (
+            "[{expect: {messages: 1.5}}, {say: x}]",
+            "3:33: scripts[0].moves[0].expect.messages: expected a whole number, found 1.5",
+        ),
+        ("[{say: x, tokens: {input: -1}}]", "3:38: scripts[0].moves[0].tokens.input: must be at least 0, found -1"),
+        ("[{call: [{rate: {}}, a text]}, {say: x}]", "3:33: scripts[0].moves[0].call[1]: expected a mapping"),
+        ("[{say: {text: x, paus: 1}}]", "3:29: scripts[0].moves[0].say: unknown key 'paus'; did you mean 'pause'?"),
+        ("[{wait: 1e999999999999999999999}, {say: x}]", "3:20: scripts[0].moves[0].wait: expected a number"),
         ("[*x]", "3:13: "),
     ],
 )

@@ -9,11 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.server.inference import Answer, Passage, Role, Scene, SceneMessage, ToolOutcome, ToolRequest, UseTools
-from runner.server.inference._offline.computing import read_output, work_out, write_program
-from runner.server.inference._offline.expressions import Number, Quotient
-from runner.server.inference._offline.matching import NotSure
-from runner.server.inference._offline.question import NO_MONEY, Calculation, Currency, Sense
 from runner.server.inference.offline import choose_move, create
+from runner.server.inference.offline.arithmetic import (
+    NO_MONEY,
+    Calculation,
+    Currency,
+    Sense,
+    plain,
+    read_output,
+    split,
+    work_out,
+    write_program,
+)
+from runner.server.inference.offline.arithmetic import (
+    given as amount_of,
+)
+from runner.server.inference.offline.question import NotSure
 from runner.server.tools import ToolContext, ToolSettings, code_interpreter
 
 BOTH = frozenset({"file_search", "code_interpreter"})
@@ -60,14 +71,13 @@ def test_a_thread_that_does_not_end_with_a_question_is_declined(messages: tuple[
     assert "nothing was asked" in move.text
 
 
-async def test_the_adapter_is_named_counts_tokens_and_has_no_settings() -> None:
+async def test_the_adapter_is_named_counts_no_tokens_and_has_no_settings() -> None:
     inference = create({})
 
     turnout = await inference.decide(scene(SPLIT))
 
     assert inference.name == "offline"
-    assert turnout.spent.input_tokens > 0
-    assert turnout.spent.output_tokens > 0
+    assert turnout.spent is None
     with pytest.raises(ValueError, match="model"):
         create({"model": "x"})
 
@@ -179,17 +189,12 @@ async def test_the_sandbox_and_the_rules_work_out_the_same() -> None:
     tool = code_interpreter.create(ToolSettings())
     money = Currency(text="$")
     for whole, people in (("5632.34", "17"), ("22.00", "3"), ("100", "7"), ("0.01", "2"), ("99999999.99", "13")):
-        expression = Quotient(Number(Decimal(whole)), Number(Decimal(people)))
+        each = amount_of(Decimal(whole), money).over(plain(Decimal(people)))
+        ratio = amount_of(Decimal(whole), NO_MONEY).over(plain(Decimal(people)))
         for calculation in (
-            Calculation(
-                expression=expression,
-                sense=Sense.SPLIT,
-                currency=money,
-                whole=Number(Decimal(whole)),
-                people=Decimal(people),
-            ),
-            Calculation(expression=expression, sense=Sense.UNIT, currency=money),
-            Calculation(expression=expression, sense=Sense.VALUE, currency=NO_MONEY),
+            split(amount_of(Decimal(whole), money), Decimal(people)),
+            Calculation(amount=each, sense=Sense.UNIT),
+            Calculation(amount=ratio, sense=Sense.VALUE),
         ):
             request = ToolRequest(tool="code_interpreter", arguments={"code": write_program(calculation)})
             done = await tool.run(request, ToolContext(index=NoIndex(), thread_id="thread"))

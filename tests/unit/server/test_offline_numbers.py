@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from runner.server.inference._offline.numbers import format_money, format_plain, parse_number, read_shape
-from runner.server.inference._offline.words import prepare
+from runner.server.inference.offline.numbers import format_money, format_plain, parse_number, read_shape
+from runner.server.inference.offline.words import prepare
 
 
 @pytest.mark.parametrize(

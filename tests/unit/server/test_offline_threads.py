@@ -24,7 +24,6 @@ BUDGET = "Our budget for the trip is $2,400 and there are 5 of us."
 
 ANSWERED = (
     ((SPLIT, "and if 3 of us don't pay?"), "$402.31 each."),
-    ((SPLIT, "and with a 10% tip?"), "$364.45."),
     ((SPLIT, "What about if we are 4?"), "$1,408.09."),
     (("Split $90 between 3 people.", "and 2 more people join?"), "$18.00 each."),
     ((BUDGET, "How much is that for each of us?"), "$480.00 each."),
@@ -42,6 +41,7 @@ ANSWERED = (
 )
 
 DECLINED = (
+    (SPLIT, "and with a 10% tip?"),
     ("and if 3 of us don't pay?",),
     ("Write a poem.", "and if 3 of us don't pay?"),
     ("Split $90 between 3 people.", "and if 3 of us don't pay?"),

@@ -14,9 +14,8 @@ from runner.errors import UsageError
 from runner.plugins import plugin_names
 from runner.server import sandboxes
 from runner.server.sandboxes import DEFAULT, Sandbox, SandboxFailed, Workplace, need_sandbox, open_sandbox
-from runner.server.sandboxes._display import display_value
-from runner.server.sandboxes._folder_files import FolderFiles
-from runner.server.sandboxes._thread_states import MAX_STATE_BYTES, MAX_TOTAL_BYTES, ThreadStates
+from runner.server.sandboxes.monty import MAX_STATE_BYTES, MAX_TOTAL_BYTES, ThreadStates, display_value
+from runner.server.sandboxes.wasi import FolderFiles
 
 
 def test_the_configuration_knows_every_sandbox_and_no_other() -> None:

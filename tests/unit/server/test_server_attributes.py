@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.server.engine.attributes import AttributeIs, Combined, Comparison, Value, matches
+from runner.server.engine.state.file_filters import AttributeIs, Combined, Comparison, Value, matches
 
 VALUES = st.one_of(st.text(max_size=3), st.integers(-3, 3), st.floats(-3, 3), st.booleans())
 OPPOSITES = [(Comparison.EQ, Comparison.NE), (Comparison.IN, Comparison.NIN)]

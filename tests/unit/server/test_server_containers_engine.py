@@ -11,29 +11,30 @@ from pathlib import Path
 import pytest
 from engine_kit import Brain, Clock, engine_at, keep
 
-from runner.server.engine.blobs import Arrival
-from runner.server.engine.container_contents import forget_removed, keep_uploaded, keep_written
-from runner.server.engine.container_records import ContainerFileRecord, ContainerRecord
-from runner.server.engine.containers import (
+from runner.server.engine.containers.containers import (
     NewContainer,
     add_copies,
     copy_upload,
     create_container,
     delete_container,
     expire_container,
+    forget_removed,
+    keep_uploaded,
+    keep_written,
     look_at_container,
     use_container,
 )
-from runner.server.engine.engine import Engine
-from runner.server.engine.expiry import Lifetimes
-from runner.server.engine.files import delete_file
-from runner.server.engine.items import NewItem
-from runner.server.engine.lookup import need
-from runner.server.engine.records import Brief, RunRecord, RunState, TextPart, ToolSetting
-from runner.server.engine.refusals import Missing, Refusal
-from runner.server.engine.responses import ResponseOrder, start_response
-from runner.server.engine.settling import settle
-from runner.server.engine.threads import NewMessage
+from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.documents.files import delete_file
+from runner.server.engine.responses.items import NewItem
+from runner.server.engine.responses.responses import ResponseOrder, start_response
+from runner.server.engine.runs.threads import NewMessage
+from runner.server.engine.runs.transitions import sweep
+from runner.server.engine.state.blobs import Arrival
+from runner.server.engine.state.file_records import ContainerFileRecord, ContainerRecord
+from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.engine.state.records import Brief, RunRecord, RunState, TextPart, ToolSetting
+from runner.server.engine.state.refusals import Missing, Refusal
 from runner.server.inference import Answer, Move, Role, Scene, ToolRequest, UseTools
 
 
@@ -60,15 +61,15 @@ async def test_a_container_expires_20_minutes_after_its_last_use(tmp_path: Path)
         container = create_container(engine, NewContainer(name="one"))
         keep_uploaded(engine, container.id, await arrive(engine, b"a"), "a.txt")
         clock.now += 1_199
-        settle(engine)
+        sweep(engine)
         use_container(engine, container.id)
         clock.now += 1_199
-        settle(engine)
+        sweep(engine)
         assert look_at_container(engine, container.id).is_expired is False
         clock.now += 1_200
         with pytest.raises(Refusal, match="Container is expired"):
             use_container(engine, container.id)
-        settle(engine)
+        sweep(engine)
 
         assert look_at_container(engine, container.id).is_expired
         assert look_at_container(engine, container.id).last_active_at == clock.now - 1_200

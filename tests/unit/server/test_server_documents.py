@@ -6,21 +6,20 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import office_files
+import docx
 import pytest
 from engine_kit import Brain, ask, engine_at, keep, make_assistant, until
 
 from runner.errors import UsageError
-from runner.server.engine.engine import Engine, open_engine
-from runner.server.engine.file_records import Chunking, FileRecord, IndexState, StoredFileRecord, stored_file_id
-from runner.server.engine.index import Index
-from runner.server.engine.lookup import need
-from runner.server.engine.records import MessageRecord, PathMark, StepRecord, TextPart, ToolCall
-from runner.server.engine.refusals import Refusal
-from runner.server.engine.runs import RunOrder
-from runner.server.engine.searching import SearchOrder, search_store
-from runner.server.engine.vector_stores import NewStore, NewStoredFile, attach, attach_batch, create_store
-from runner.server.faces._marks import insert_marks
+from runner.server.engine.core.engine import Engine, need, open_engine
+from runner.server.engine.documents.searching import SearchOrder, search_store
+from runner.server.engine.documents.vector_stores import NewStore, NewStoredFile, attach, attach_batch, create_store
+from runner.server.engine.runs.runs import RunOrder
+from runner.server.engine.search.index import Index
+from runner.server.engine.state.file_records import Chunking, FileRecord, IndexState, StoredFileRecord, stored_file_id
+from runner.server.engine.state.records import MessageRecord, PathMark, StepRecord, TextPart, ToolCall
+from runner.server.engine.state.refusals import Refusal
+from runner.server.faces.assistants_api.messages import insert_marks
 from runner.server.inference import Answer, EmbeddingFailed, Move, Scene, SourceMark, ToolRequest, UseTools, Vector
 from runner.server.tools import ToolSettings
 
@@ -90,9 +89,12 @@ async def test_a_file_that_can_not_be_read_is_failed_with_the_reason(
 
 
 async def test_a_word_document_is_found_by_its_words(tmp_path: Path) -> None:
-    path = office_files.docx(tmp_path / "menu.docx", [("Burger", "23.75"), ("Soda", "15.50")])
+    menu = docx.Document()
+    menu.add_paragraph("Burger 23.75")
+    menu.add_paragraph("Soda 15.50")
+    menu.save(str(tmp_path / "menu.docx"))
     async with engine_at(tmp_path / "state") as engine:
-        stored = await put(engine, "menu.docx", path.read_bytes())
+        stored = await put(engine, "menu.docx", (tmp_path / "menu.docx").read_bytes())
         found = await search_store(engine, stored.store_id, SearchOrder(queries=("burger",)))
     assert [passage.text for passage in found] == ["Burger 23.75\nSoda 15.50"]
 

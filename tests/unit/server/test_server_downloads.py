@@ -9,10 +9,10 @@ from engine_kit import engine_at, keep
 from starlette.responses import Response
 from starlette.types import Message
 
-from runner.server.engine.blobs import CHUNK_BYTES
-from runner.server.engine.files import delete_file
-from runner.server.engine.refusals import Missing
-from runner.server.faces._downloads import reply_content
+from runner.server.engine.documents.files import delete_file
+from runner.server.engine.state.blobs import CHUNK_BYTES
+from runner.server.engine.state.refusals import Missing
+from runner.server.wire.replies import reply_content
 
 
 async def send(response: Response) -> list[Message]:

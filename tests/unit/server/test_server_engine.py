@@ -8,23 +8,33 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from engine_kit import Brain, Clock, ask, ended, engine_at, keep, make_assistant, says, until
+from engine_kit import Brain, Clock, ask, ended, engine_at, keep, listening, make_assistant, says, until
 
-from runner.server.engine.engine import Engine
-from runner.server.engine.expiry import Lifetimes
-from runner.server.engine.feed import Event, MessageGrew, MessageWritten, RunChanged, StepChanged
-from runner.server.engine.file_records import FileRecord, IndexState, StoredFileRecord, StoreRecord, stored_file_id
-from runner.server.engine.files import delete_file
-from runner.server.engine.lookup import need
-from runner.server.engine.loop import MAX_MOVES
-from runner.server.engine.records import MessageRecord, RunRecord, RunState, StepRecord, StepState, ToolSetting
-from runner.server.engine.refusals import Conflict, Missing
-from runner.server.engine.resources import ResourceOrder
-from runner.server.engine.runs import RunOrder, cancel_run, start_run, start_run_in_new_thread
-from runner.server.engine.settling import settle
-from runner.server.engine.threads import NewThread, add_message, create_thread, delete_thread
-from runner.server.engine.transitions import LEGAL, move_run
-from runner.server.engine.vector_stores import NewStore, NewStoredFile, attach, create_store, detach
+from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.core.feed import Event, MessageGrew, MessageWritten, RunChanged, StepChanged
+from runner.server.engine.documents.files import delete_file
+from runner.server.engine.documents.vector_stores import (
+    NewStore,
+    NewStoredFile,
+    ResourceOrder,
+    attach,
+    create_store,
+    detach,
+)
+from runner.server.engine.runs.loop import MAX_MOVES
+from runner.server.engine.runs.runs import RunOrder, cancel_run, start_run, start_run_in_new_thread
+from runner.server.engine.runs.threads import NewThread, add_message, create_thread, delete_thread
+from runner.server.engine.runs.transitions import LEGAL, move_run, sweep
+from runner.server.engine.state.file_records import (
+    FileRecord,
+    IndexState,
+    StoredFileRecord,
+    StoreRecord,
+    stored_file_id,
+)
+from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.engine.state.records import MessageRecord, RunRecord, RunState, StepRecord, StepState, ToolSetting
+from runner.server.engine.state.refusals import Conflict, Missing
 from runner.server.inference import Answer, Move, Scene, ToolRequest, UseTools
 
 MENU = b"Burger 23.75\nSoda 15.50\n"
@@ -49,7 +59,7 @@ async def test_a_run_tells_its_listeners_every_change_in_order(tmp_path: Path) -
     async with engine_at(tmp_path) as engine:
         assistant = make_assistant(engine)
         run = start_run_in_new_thread(engine, NewThread(messages=(says("Hi"),)), RunOrder(assistant_id=assistant.id))
-        with engine.feed.listening(run.id, events.append):
+        with listening(engine, run.id, events.append):
             await ended(engine, run.id)
 
     assert [type(event) for event in events] == [
@@ -218,10 +228,10 @@ async def test_a_lease_that_lapsed_settles_its_run_and_its_file_to_failed(tmp_pa
         engine.store.hold(run.id, "another process", clock.now + 10)
         engine.store.hold(stored.id, "another process", clock.now + 10)
 
-        settle(engine)
+        sweep(engine)
         before = need(engine, RunRecord, run.id).state, need(engine, StoredFileRecord, stored.id).state
         clock.now += 11
-        settle(engine)
+        sweep(engine)
         after = need(engine, RunRecord, run.id).state, need(engine, StoredFileRecord, stored.id).state
         found = engine.index.search((store.id,), "burger", 5)
 
@@ -239,7 +249,7 @@ async def test_files_and_stores_expire_when_their_time_has_come(tmp_path: Path) 
         store = create_store(engine, NewStore(expires_after_days=1, files=files))
         await indexed(engine, store.id, lasting.id)
         clock.now += 2 * 86_400
-        settle(engine)
+        sweep(engine)
 
         assert need(engine, StoreRecord, store.id).is_expired
         assert engine.store.children(StoredFileRecord, store.id) == ()

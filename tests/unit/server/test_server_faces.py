@@ -6,14 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.server.engine.records import TextPart
-from runner.server.faces._bodies import Fields
-from runner.server.faces._errors import BadRequest
-from runner.server.faces._marks import insert_marks
-from runner.server.faces._messages import read_message
-from runner.server.faces._replies import poll_pace_ms
-from runner.server.faces._resources import read_chunking
+from runner.server.engine.state.records import TextPart
+from runner.server.faces.assistants_api.assistants import read_chunking
+from runner.server.faces.assistants_api.messages import insert_marks, read_message
 from runner.server.inference import SourceMark
+from runner.server.wire.fields import Fields
+from runner.server.wire.replies import BadRequest, poll_pace_ms
 
 
 def mark(position: int, file_id: str = "file-1", filename: str = "menu.pdf") -> SourceMark:

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from engine_kit import engine_at
 
-from runner.server.engine.engine import Engine
-from runner.server.engine.file_records import FileRecord
-from runner.server.engine.files import delete_file, keep_file
-from runner.server.engine.input_files import FileTextRecord, find_given, prepare_files
-from runner.server.engine.refusals import Missing, Refusal
+from runner.server.engine.core.engine import Engine
+from runner.server.engine.documents.files import FileTextRecord, delete_file, find_given, keep_file, prepare_files
+from runner.server.engine.state.file_records import FileRecord
+from runner.server.engine.state.refusals import Missing, Refusal
 
 
 async def upload(engine: Engine, content: bytes, filename: str) -> FileRecord:

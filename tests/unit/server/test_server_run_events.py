@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from runner.server.engine.feed import RunChanged
-from runner.server.engine.records import Brief, RunRecord, RunState
-from runner.server.faces._run_events import RunEvents
+from runner.server.engine.core.feed import RunChanged
+from runner.server.engine.state.records import Brief, RunRecord, RunState
+from runner.server.faces.assistants_api.run_bodies import RunEvents
 
 RUN = RunRecord(
     id="run_1",

@@ -7,14 +7,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from engine_kit import Brain, ended, engine_at, make_assistant, says
+from engine_kit import Brain, ended, engine_at, listening, make_assistant, says
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.server.engine.engine import Engine
-from runner.server.engine.feed import Event, MessageGrew
-from runner.server.engine.pieces import split_into_pieces
-from runner.server.engine.records import (
+from runner.server.engine.core.engine import Engine
+from runner.server.engine.core.feed import Event, MessageGrew
+from runner.server.engine.runs.message_writer import split_into_pieces
+from runner.server.engine.runs.runs import RunOrder, start_run_in_new_thread
+from runner.server.engine.runs.threads import NewThread
+from runner.server.engine.state.records import (
     ImagePart,
     MessageRecord,
     MessageState,
@@ -23,8 +25,6 @@ from runner.server.engine.records import (
     StepRecord,
     StepState,
 )
-from runner.server.engine.runs import RunOrder, start_run_in_new_thread
-from runner.server.engine.threads import NewThread
 from runner.server.inference import Answer, Expire, Fail, Move, Refuse, Scene, SourceMark, Turnout, UseTools
 
 
@@ -47,7 +47,7 @@ class Talker(Brain):
 async def talk(engine: Engine, events: list[Event]) -> RunRecord:
     order = RunOrder(assistant_id=make_assistant(engine).id)
     run = start_run_in_new_thread(engine, NewThread(messages=(says("Hi"),)), order)
-    with engine.feed.listening(run.id, events.append):
+    with listening(engine, run.id, events.append):
         return await ended(engine, run.id)
 
 

@@ -12,12 +12,9 @@ from pathlib import Path
 import pytest
 
 from runner.errors import WriteFailed
-from runner.server.engine.attributes import AttributeIs, Combined, Comparison
-from runner.server.engine.blobs import Blobs
-from runner.server.engine.database import open_database
-from runner.server.engine.encoding import decode, encode
-from runner.server.engine.paging import PageRequest
-from runner.server.engine.records import (
+from runner.server.engine.state.blobs import Blobs
+from runner.server.engine.state.file_filters import AttributeIs, Combined, Comparison
+from runner.server.engine.state.records import (
     Attachment,
     Brief,
     ImagePart,
@@ -32,8 +29,8 @@ from runner.server.engine.records import (
     ToolCall,
     ToolSetting,
 )
-from runner.server.engine.refusals import Refusal
-from runner.server.engine.store import Store
+from runner.server.engine.state.refusals import Refusal
+from runner.server.engine.state.store import PageRequest, Store, decode, encode, open_database
 from runner.server.inference import Passage, Role, SourceMark
 
 

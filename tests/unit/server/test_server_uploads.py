@@ -9,9 +9,9 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from runner.server.engine.blobs import Blobs
-from runner.server.faces._errors import BadRequest
-from runner.server.faces._uploads import MAX_FRAME_BYTES, Upload, read_upload
+from runner.server.engine.state.blobs import Blobs
+from runner.server.wire.forms import MAX_FRAME_BYTES, Upload, read_upload
+from runner.server.wire.replies import BadRequest
 
 LIMIT = 1000
 

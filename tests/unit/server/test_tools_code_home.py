@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.server.tools._code_home import CodeHome
+from runner.server.tools._code_folders import CodeHome
 
-OWNER = "from runner.server.tools._code_home import CodeHome; home = CodeHome(); print(home.path, flush=True); input()"
+OWNER = (
+    "from runner.server.tools._code_folders import CodeHome; home = CodeHome(); print(home.path, flush=True); input()"
+)
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import pytest
 from runner.server.inference import Passage, ToolOutcome, ToolRequest
 from runner.server.sandboxes import open_sandbox
 from runner.server.sandboxes.monty import MAX_WORKERS
-from runner.server.tools import ToolContext, ToolSettings, _containers
+from runner.server.tools import ToolContext, ToolSettings
+from runner.server.tools import _code_folders as _containers
 from runner.server.tools.code_interpreter import CodeInterpreter, create
 
 

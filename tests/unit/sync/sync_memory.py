@@ -190,9 +190,6 @@ class MemoryBackend:
     async def ask(self, question: Question) -> Run:
         raise NotImplementedError
 
-    async def cancel_runs(self, thread_id: ThreadId) -> None:
-        raise NotImplementedError
-
     async def delete_thread(self, thread_id: ThreadId) -> None:
         self.journal.deleted(Kind.THREAD, thread_id)
 

@@ -21,8 +21,8 @@ from runner.domain.conversation import AssistantId
 from runner.domain.files import FileUse
 from runner.journal import Journal
 from runner.sync import OnDrift, Policy
-from runner.sync.binder import bind
 from runner.sync.comparing import compare
+from runner.sync.remote import bind
 from runner.sync.tags import ADDRESS, NAMESPACE
 
 
@@ -96,6 +96,7 @@ def _declare(folder: Path, version: str) -> tuple[Assistant, ...]:
     return make_assistant("one", files=files, instructions=version), make_assistant("two", files=files[:1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("is_update", [False, True])
 async def test_a_sync_that_died_around_any_remote_call_is_finished_by_the_next(

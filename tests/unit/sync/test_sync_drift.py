@@ -9,10 +9,10 @@ import pytest
 from sync_memory import MemoryBackend, MemoryServer, make_assistant, make_file, sync
 
 from runner.backends import Deployment, RemoteAssistant
+from runner.domain.assistant import PlainFormat, ResponseFormat, SchemaFormat
 from runner.domain.conversation import AssistantId, StoreId
 from runner.domain.files import FileUse
 from runner.domain.plan import Action, Change, Origin
-from runner.domain.response_format import PlainFormat, ResponseFormat, SchemaFormat
 from runner.errors import GateClosed
 from runner.journal import Journal
 from runner.sync import OnDrift, Policy

@@ -11,8 +11,7 @@ from runner.backends import FUNCTION_LABEL, managed_fields
 from runner.domain.assistant import Assistant, Tool, ToolName
 from runner.domain.plan import Origin
 from runner.sync import tags
-from runner.sync.comparing import compare, declared_hashes, echo_hashes
-from runner.sync.imprint import write_imprint
+from runner.sync.comparing import compare, declared_hashes, echo_hashes, write_imprint
 from runner.sync.pulling import _read_tools, _Unpullable
 
 RATE = wire.function(

@@ -3,9 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.yaml_text import TextNode, parse_yaml
-from runner.yaml_text.scalars import show_comment, show_quoted, show_text
-from runner.yaml_text.spans import Style, find_spans
+from runner.yaml_text import Style, TextNode, parse_yaml
+from runner.yaml_text.coercion import show_comment, show_quoted, show_text
 
 PARTS = st.sampled_from(
     [
@@ -96,10 +95,10 @@ def test_words_that_mean_something_else_are_quoted() -> None:
 def test_a_values_place_ends_before_the_comments_that_follow() -> None:
     text = "a:\n  b: |\n    x\n\n  # about c\n  c: [1, 2] # two\n# end\nd: &x y\ne: *x\n"
 
-    root = find_spans(text)
+    root = parse_yaml(text, file="f").root
 
-    block, flow = (value for _, value in root.entries[0][1].entries)
+    block, flow = (value.span for _, value in root.entries[0][1].entries)
     assert (text[block.start : block.end], text[flow.start : flow.end]) == ("|\n    x", "[1, 2]")
-    assert root.entries[0][1].end == flow.end
-    assert text[root.entries[1][1].start :].startswith("&x y")
-    assert root.entries[2][1].is_alias
+    assert root.entries[0][1].span.end == flow.end
+    assert text[root.entries[1][1].span.start :].startswith("&x y")
+    assert root.entries[2][1].span.is_alias

@@ -1,0 +1,142 @@
+"""Fields out of JSON that a server sent, each checked: nothing is believed for being in an answer.
+
+The functions raise Malformed, which `_requests.py` turns into an error that says what was being done.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
+
+Item = TypeVar("Item")
+Json = Mapping[str, object]
+
+_LONGEST_ID = 4096
+
+
+class Malformed(Exception):
+    """An answer that is none of the API's; the message names the first thing that is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """A page of a list; `last_id` is the cursor of the next one."""
+
+    items: tuple[Item, ...]
+    has_more: bool
+    last_id: str | None
+
+
+def read_object(content: bytes) -> Json:
+    """The JSON object that is the whole of `content`."""
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        if content[:64].lstrip().startswith(b"<"):
+            raise Malformed("it is a web page") from None
+        raise Malformed("it is not JSON" if content else "it is empty") from None
+    if not isinstance(value, dict):
+        raise Malformed(f"it is {_kind(value)}, not an object")
+    return cast(Json, value)
+
+
+def identifier(body: Json, name: str = "id") -> str:
+    """An id: any text that can be sent back, in a path or in a body. LiteLLM's have 405 characters and end in `=`."""
+    value = text(body, name)
+    # A server or proxy that decodes a path before it takes it apart would climb out of it.
+    climbs = any(not segment.strip(".") for segment in re.split(r"[/\\]", value))
+    if climbs or len(value) > _LONGEST_ID or not value.isprintable():
+        raise Malformed(f"its '{name}' is no id")
+    return value
+
+
+def moment(body: Json, name: str = "created_at") -> int:
+    """A time in Unix seconds; some servers send a fraction, which is left out."""
+    value = body.get(name)
+    return int(value) if isinstance(value, float) and math.isfinite(value) else integer(body, name)
+
+
+def text(body: Json, name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise Malformed(f"its '{name}' is {_kind(value)}, not text")
+    return value
+
+
+def optional_text(body: Json, name: str) -> str | None:
+    return None if body.get(name) is None else text(body, name)
+
+
+def integer(body: Json, name: str) -> int:
+    value = body.get(name)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Malformed(f"its '{name}' is {_kind(value)}, not a whole number")
+    return value
+
+
+def optional_integer(body: Json, name: str) -> int | None:
+    return None if body.get(name) is None else integer(body, name)
+
+
+def number(body: Json, name: str, default: float) -> float:
+    """A number; `default` where the field is absent or null."""
+    value = body.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise Malformed(f"its '{name}' is {_kind(value)}, not a number")
+    return float(value)
+
+
+def part(body: Json, name: str) -> Json:
+    """An object inside an object; empty where the field is absent or null."""
+    value = body.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Malformed(f"its '{name}' is {_kind(value)}, not an object")
+    return cast(Json, value)
+
+
+def parts(body: Json, name: str) -> tuple[Json, ...]:
+    """The objects of a list; empty where the field is absent or null."""
+    values = body.get(name)
+    if values is None:
+        return ()
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise Malformed(f"its '{name}' is not a list of objects")
+    return tuple(cast(Json, value) for value in values)
+
+
+def texts(body: Json, name: str) -> tuple[str, ...]:
+    """The strings of a list; empty where the field is absent or null."""
+    values = body.get(name)
+    if values is None:
+        return ()
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise Malformed(f"its '{name}' is not a list of texts")
+    return tuple(values)
+
+
+def text_map(body: Json, name: str) -> dict[str, str]:
+    """A mapping of text to text; values of other types become their JSON."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in part(body, name).items()}
+
+
+def read_page(body: Json, read_item: Callable[[Json], Item]) -> Page[Item]:
+    if not isinstance(body.get("data"), list):
+        raise Malformed("it has no list 'data'")
+    rows = parts(body, "data")
+    last_id = optional_text(body, "last_id") or (optional_text(rows[-1], "id") if rows else None)
+    return Page(tuple(read_item(row) for row in rows), body.get("has_more") is True, last_id)
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "missing"}
+    return names.get(type(value), "a number")

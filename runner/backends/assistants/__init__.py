@@ -1,0 +1,42 @@
+"""Assistants v2: assistants, threads and runs. OpenAI shut it down on 2026-08-26; the embedded server speaks it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from runner.backends import Endpoint, Limits
+from runner.backends._waiting import Clock, Sleep
+from runner.domain.assistant import ToolName
+from runner.domain.capabilities import Capabilities
+from runner.domain.files import IMAGE_TYPES
+from runner.journal import Journal
+
+if TYPE_CHECKING:
+    from runner.backends.assistants.backend import AssistantsBackend
+
+LIMITS = Limits(name_characters=256, instructions_characters=256_000, code_files=20, tools=128)
+CAPABILITIES = Capabilities(
+    stores_assistants=True,
+    tools=frozenset({ToolName.CODE_INTERPRETER.value, ToolName.FILE_SEARCH.value}),
+    functions=True,
+    input_types=IMAGE_TYPES,
+    settings=frozenset({"temperature", "top_p", "reasoning", "response_format", "max_output_tokens", "metadata"}),
+    least_output_tokens=256,
+)
+_ASSISTANTS_V2 = {"OpenAI-Beta": "assistants=v2"}
+
+
+@asynccontextmanager
+async def open_backend(
+    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
+) -> AsyncIterator[AssistantsBackend]:
+    """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
+    from runner.backends._sdk import open_api
+    from runner.backends.assistants.backend import AssistantsBackend
+
+    async with open_api(endpoint, journal, headers=_ASSISTANTS_V2, clock=clock, sleep=sleep) as api:
+        yield AssistantsBackend(api, CAPABILITIES)

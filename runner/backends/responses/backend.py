@@ -1,0 +1,162 @@
+"""What speaks the Responses API: a thread is a conversation, a chain of responses, or a history of our own."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from itertools import count
+
+from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
+from runner.backends._files import RemoteFiles, Stores
+from runner.backends._json_fields import identifier
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
+from runner.backends.responses.answers import build_run, produced_in
+from runner.backends.responses.turn import Thread, Turn, cancel_response
+from runner.backends.responses.wire import Produced, read_response
+from runner.domain.assistant import History
+from runner.domain.capabilities import Capabilities
+from runner.domain.conversation import AssistantId, ProducedFile, Run, ThreadId
+from runner.domain.files import FileUse
+from runner.domain.plan import Kind
+from runner.errors import RemoteError, RemoteMissing, UsageError
+
+RESPONSE_PREFIX = "resp"
+
+
+class ResponsesBackend:
+    """Implements `Backend`."""
+
+    def __init__(self, api: Api, endpoint: Endpoint, capabilities: Capabilities) -> None:
+        self._replays = endpoint.history is History.REPLAY
+        self._remote_files = RemoteFiles(api, Stores.NEVER if self._replays else Stores.ALWAYS)
+        self.files: Files = self._remote_files
+        self.capabilities = capabilities
+        self._api = api
+        self._in_background = endpoint.background and not self._replays
+        self._threads: dict[ThreadId, Thread] = {}
+        self._numbers = count(1)
+
+    async def list_assistants(self) -> tuple[RemoteAssistant, ...]:
+        return ()
+
+    async def create_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
+        raise _stores_none(deployment.assistant.address, metadata)
+
+    async def update_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
+        raise _stores_none(deployment.assistant.address, metadata)
+
+    async def tag_assistant(self, assistant_id: AssistantId, metadata: Mapping[str, str]) -> RemoteAssistant:
+        raise _stores_none(assistant_id, metadata)
+
+    async def delete_assistant(self, assistant_id: AssistantId) -> None:
+        raise _stores_none(assistant_id, {})
+
+    async def ask(self, question: Question) -> Run:
+        started = self._api.pace.clock()
+        self._check(question)
+        thread = await self._thread_of(question)
+        thread.code_file_ids += [file_id for file_id, use in question.attachments if use is FileUse.CODE_INTERPRETER]
+        names = {file_id: self._remote_files.name_of(file_id) for file_id, _ in question.attachments}
+        turn = Turn(self._api, question, thread, names, in_background=self._in_background)
+        try:
+            rounds = await turn.play()
+        finally:
+            if thread.id is not None:
+                self._threads[thread.id] = thread
+        files = await asyncio.gather(*(self._download(one) for one in produced_in(rounds)))
+        assert thread.id is not None, "there is a response, or a history of our own"
+        return build_run(thread.id, rounds, tuple(files), duration_s=self._api.pace.clock() - started)
+
+    async def delete_thread(self, thread_id: ThreadId) -> None:
+        thread = self._threads.pop(thread_id, None)
+        if thread is None:
+            thread = _thread_elsewhere(thread_id)
+            await self._look_for_containers(thread)
+        for response_id in thread.response_ids:
+            if response_id in thread.running:
+                await self._cancel(thread, response_id)
+            path = join_path("responses", response_id)
+            await self._api.delete(f"deleting the response {response_id}", path, Kind.RESPONSE, response_id)
+        if thread.conversation_id is not None:
+            await self._delete_conversation(thread.conversation_id)
+        for container_id in thread.container_ids:
+            # Made by the server for this thread alone. What stays is in the journal, and is tried once more.
+            with suppress(RemoteError):
+                await self.delete_container(container_id)
+
+    async def _look_for_containers(self, thread: Thread) -> None:
+        """Who made its responses may have been killed before it heard of their containers."""
+        for response_id in thread.response_ids:
+            request = Request(doing=f"reading the response {response_id}", path=join_path("responses", response_id))
+            with suppress(RemoteError):
+                reply = await self._api.get(request, read_response)
+                thread.container_ids.update(reply.value.container_ids)
+
+    async def delete_container(self, container_id: str) -> None:
+        path = join_path("containers", container_id)
+        await self._api.delete(f"deleting the container {container_id}", path, Kind.CONTAINER, container_id)
+
+    def _check(self, question: Question) -> None:
+        """Raises UsageError for what a server without a memory can't be asked."""
+        deployment = question.deployment
+        tools = deployment.assistant.tool_names - self.capabilities.tools
+        if tools:
+            names = ", ".join(sorted(tools))
+            raise UsageError(f"'{deployment.assistant.address}' has tools that this target does not offer: {names}")
+
+    async def _thread_of(self, question: Question) -> Thread:
+        if question.thread_id is not None:
+            return self._threads.get(question.thread_id) or _thread_elsewhere(question.thread_id)
+        if self._replays:
+            return Thread(own_id=ThreadId(f"replay-{next(self._numbers)}"), remembers_itself=True)
+        if question.is_last:
+            return Thread()
+        address = question.deployment.assistant.address
+        request = Request(
+            doing=f"creating a conversation with '{address}'",
+            path="/conversations",
+            body={"metadata": dict(question.tags)},
+            budget_s=min(REQUEST_BUDGET_S, question.deadline_s),
+        )
+        creation = Creation(kind=Kind.CONVERSATION, label=address, tags=question.tags)
+        return Thread(conversation_id=(await self._api.create(request, creation, identifier)).value)
+
+    async def _cancel(self, thread: Thread, response_id: str) -> None:
+        await cancel_response(self._api, response_id)
+        thread.running.discard(response_id)
+
+    async def _delete_conversation(self, conversation_id: str) -> None:
+        """The items first: they outlive their conversation, and could not be found without it."""
+        doing = f"deleting the conversation {conversation_id}"
+        path = join_path("conversations", conversation_id)
+        try:
+            item_ids = await self._api.list_all(Request(doing=doing, path=f"{path}/items"), identifier)
+        except RemoteMissing:
+            item_ids = ()
+        for item_id in item_ids:
+            await self._api.delete(doing, f"{path}{join_path('items', item_id)}")
+        await self._api.delete(doing, path, Kind.CONVERSATION, conversation_id)
+
+    async def _download(self, file: Produced) -> ProducedFile:
+        """The container goes after 20 idle minutes, and its files with it."""
+        path = join_path("containers", file.container_id, "files", file.file_id, "content")
+        try:
+            content = await self._api.fetch(Request(doing=f"downloading '{file.filename}'", path=path))
+        except RemoteError as error:
+            return ProducedFile(name=file.filename, problem=str(error))
+        digest = hashlib.sha256(content).hexdigest()
+        return ProducedFile(name=file.filename, size_bytes=len(content), sha256=digest)
+
+
+def _stores_none(what: str, tags: Mapping[str, str]) -> RemoteError:
+    label = f"'{what}' of {tags['runner.namespace']}" if "runner.namespace" in tags else f"'{what}'"
+    return RemoteError(f"{label} can't be stored: on this API the definition travels with each request")
+
+
+def _thread_elsewhere(thread_id: ThreadId) -> Thread:
+    """A thread, or a part of one, that another process began, or that is half deleted: its id tells what it is."""
+    if thread_id.startswith(RESPONSE_PREFIX):
+        return Thread(response_ids=[thread_id], last_response_id=thread_id)
+    return Thread(conversation_id=thread_id)

@@ -1,0 +1,272 @@
+"""One turn: a response, and as many more as the functions that it calls make necessary."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from runner.backends import Question
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
+from runner.backends._waiting import Deadline, Rhythm
+from runner.backends.responses.answers import Round, text_of
+from runner.backends.responses.bodies import (
+    Body,
+    Material,
+    answer_item,
+    approval_item,
+    call_item,
+    definition_body,
+    includes_of,
+    output_item,
+    question_item,
+    replayed_item,
+)
+from runner.backends.responses.stream import ResponseListener
+from runner.backends.responses.wire import (
+    COMPLETED,
+    ApprovalRequest,
+    WireResponse,
+    is_approved,
+    read_response,
+    read_this_response,
+)
+from runner.domain.conversation import FileId, FunctionAnswer, FunctionCall, ThreadId
+from runner.domain.plan import Kind
+from runner.errors import RemoteError, UnclearOutcome
+
+MAX_RESPONSES = 16
+"""Of one turn: what still calls functions then would never end."""
+CANCELLING_S = 5.0
+SHORTEST_WAIT_S = 0.05
+"""Less than that is no time left: the clock that ended a stream may be a little ahead."""
+LOOP_CODE = "function_loop"
+_CONTAINER_IS_GONE = re.compile(r"\bcontainer\b.{0,80}\b(expired|not found)\b", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(slots=True, kw_only=True)
+class Thread:
+    """What is known of one thread, while it goes on.
+
+    With `remembers_itself`, the server keeps nothing: `history` is sent again with each request. Else it is a
+    conversation, or a chain of responses. `running` are responses in the background that were not seen to end.
+    """
+
+    own_id: ThreadId | None = None
+    conversation_id: str | None = None
+    remembers_itself: bool = False
+    response_ids: list[str] = field(default_factory=list)
+    last_response_id: str | None = None
+    running: set[str] = field(default_factory=set)
+    code_file_ids: list[FileId] = field(default_factory=list)
+    container_ids: set[str] = field(default_factory=set)
+    history: list[Body] = field(default_factory=list)
+
+    @property
+    def id(self) -> ThreadId | None:
+        """The conversation's id, else the first response's; None as long as there is neither."""
+        known = self.own_id or self.conversation_id or next(iter(self.response_ids), None)
+        return ThreadId(known) if known else None
+
+    def context_body(self, items: Sequence[Body]) -> Body:
+        """The input of the next request, and where it belongs."""
+        if self.remembers_itself:
+            return {"input": [*map(replayed_item, (*self.history, *items))], "store": False}
+        body: Body = {"input": list(items), "store": True}
+        if self.conversation_id is not None:
+            return {**body, "conversation": self.conversation_id}
+        return {**body, "previous_response_id": self.last_response_id} if self.last_response_id else body
+
+    def note(self, response: WireResponse, items: Sequence[Body]) -> None:
+        """What the next request builds on, now that this response is over."""
+        if response.status not in (COMPLETED, "incomplete"):
+            return
+        self.last_response_id = response.id
+        if self.remembers_itself:
+            said = text_of(response)
+            self.history += [*items, *([answer_item(said)] if said else []), *map(call_item, response.calls)]
+
+
+class Turn:
+    """The work on one question. `names` are those of uploaded files, as far as they are known."""
+
+    def __init__(
+        self, api: Api, question: Question, thread: Thread, names: Mapping[FileId, str], *, in_background: bool
+    ) -> None:
+        self._api = api
+        self._question = question
+        self._thread = thread
+        self._names = names
+        self._in_background = in_background
+        self._address = question.deployment.assistant.address
+        self._deadline = Deadline.after(question.deadline_s, api.pace.clock)
+        self._rhythm = Rhythm(api.pace.fastest_look_s)
+
+    async def play(self) -> tuple[Round, ...]:
+        """All responses of the turn. Its end, good or bad, is the last one's; what raises is no end."""
+        items = [question_item(self._question, self._names)]
+        rounds: list[Round] = []
+        while True:
+            one = await self._respond(items)
+            if one.response.waits_for_us:
+                one = await self._answer(one, is_last=len(rounds) + 1 == MAX_RESPONSES)
+            rounds.append(one)
+            if not one.response.waits_for_us:
+                return tuple(rounds)
+            response = one.response
+            items = [output_item(call, said) for call, said in zip(response.calls, one.answers, strict=True)]
+            items += [approval_item(ask.id, approves=ask.id in one.approved) for ask in response.approvals]
+
+    async def _answer(self, one: Round, *, is_last: bool) -> Round:
+        """Every call answered; or the turn failed, with the reason, if that can't be."""
+        calls, requests, answer = one.response.calls, one.response.approvals, self._question.answer
+        if is_last:
+            names = _list_names((*calls, *requests))
+            error = f"the assistant still calls {names} in response {MAX_RESPONSES} of this turn; it was stopped"
+            return _fail(one, error, LOOP_CODE)
+        tools = self._question.deployment.assistant.tools
+        one = replace(one, approved=frozenset(request.id for request in requests if is_approved(request, tools)))
+        if not calls:
+            return one
+        names = _list_names(calls)
+        if answer is None:
+            return _fail(one, f"the assistant calls functions that nothing here answers: {names}", None)
+        try:
+            async with asyncio.timeout(self._deadline.left_s()):
+                answers = await asyncio.gather(*(answer(call) for call in calls))
+        except TimeoutError:
+            return _fail(one, f"{names} did not answer within {self._question.deadline_s:.0f} s", None)
+        return replace(one, answers=tuple[FunctionAnswer, ...](answers))
+
+    async def _respond(self, items: Sequence[Body]) -> Round:
+        """One response; a second one where the first could not be for a container that is gone."""
+        try:
+            response = await self._make(items)
+        except UnclearOutcome:
+            raise
+        except RemoteError as error:
+            if not _CONTAINER_IS_GONE.search(str(error)):
+                raise
+        else:
+            if response.status != "failed" or not _CONTAINER_IS_GONE.search(response.error or ""):
+                return Round(response=response)
+        return Round(response=await self._make(items), was_restarted=True)
+
+    async def _make(self, items: Sequence[Body]) -> WireResponse:
+        deployment = self._question.deployment
+        own_store = (self._question.store_id,) if self._question.store_id else ()
+        material = Material(
+            store_ids=(*deployment.store_ids, *own_store),
+            code_file_ids=(*deployment.code_file_ids, *self._thread.code_file_ids),
+        )
+        stores = not self._thread.remembers_itself
+        body = definition_body(self._question, material, stores=stores) | self._thread.context_body(items)
+        make = self._make_in_background if self._in_background else self._make_streamed
+        response = await make(body)
+        self._thread.note(response, items)
+        for container_id in response.container_ids:
+            self._note_container(container_id)
+        return response
+
+    def _note_container(self, container_id: str) -> None:
+        """The server makes it by itself; who cleans up after a kill has to know of it."""
+        if container_id not in self._thread.container_ids:
+            self._thread.container_ids.add(container_id)
+            self._api.note_found(Kind.CONTAINER, container_id, self._address)
+
+    async def _make_streamed(self, body: Body) -> WireResponse:
+        listener = ResponseListener(self._note_container)
+        stores = not self._thread.remembers_itself
+        try:
+            trouble = await self._api.create_streamed(
+                self._request({**body, "stream": True}, self._deadline.left_s()),
+                self._creation() if stores else None,
+                listener,
+            )
+        finally:
+            if listener.remote_id is not None and stores:
+                self._thread.response_ids.append(listener.remote_id)
+        assert listener.remote_id is not None, "else an error was raised"
+        if listener.ending is not None:
+            return listener.ending
+        seen = WireResponse(id=listener.remote_id, status=listener.status)
+        if listener.refusal is not None:
+            refusal = listener.refusal
+            return replace(seen, status="failed", error=refusal.message, error_code=refusal.code)
+        if self._deadline.left_s() < SHORTEST_WAIT_S:
+            return self._give_up(seen, "its connection was closed")
+        if not stores:
+            message = "the stream ended before the answer was complete"
+            raise trouble or RemoteError(self._api.line(self._doing, message))
+        doing = f"reading the response {seen.id} again, since its stream ended before its answer"
+        response = await self._follow(await self._look(seen.id, doing, body), doing, body)
+        return response if response.is_over else self._give_up(response, "its connection was lost")
+
+    async def _make_in_background(self, body: Body) -> WireResponse:
+        request = self._request({**body, "background": True}, min(REQUEST_BUDGET_S, self._deadline.left_s()))
+        reply = await self._api.create(request, self._creation(), read_response)
+        self._thread.response_ids.append(reply.value.id)
+        self._thread.running.add(reply.value.id)
+        doing = f"waiting for the response {reply.value.id}"
+        response = await self._follow(reply, doing, body)
+        if not response.is_over:
+            trouble = await cancel_response(self._api, response.id)
+            ending = f"it could not be cancelled: {trouble}" if trouble else "it was cancelled"
+            response = self._give_up(response, ending)
+        self._thread.running.discard(response.id)
+        return response
+
+    async def _follow(self, reply: Reply[WireResponse], doing: str, body: Body) -> WireResponse:
+        """The response when it is over, or as it was last seen when the time is: unknown statuses count as not over."""
+        pace = self._api.pace
+        started = pace.clock()
+        while not reply.value.is_over and self._deadline.left_s() > 0:
+            pause_s = self._rhythm.pause_s(reply.poll_after_s, pace.clock() - started)
+            await pace.sleep(min(pause_s, self._deadline.left_s()))
+            reply = await self._look(reply.value.id, doing, body)
+        return reply.value
+
+    async def _look(self, response_id: str, doing: str, body: Body) -> Reply[WireResponse]:
+        # The last look may end a little late: better than to take a finished response for one that hangs.
+        request = Request(
+            doing=doing,
+            path=join_path("responses", response_id),
+            query={"include": includes_of(body)} if includes_of(body) else {},
+            budget_s=min(REQUEST_BUDGET_S, self._deadline.left_s() + CANCELLING_S),
+        )
+        return await self._api.get(request, lambda answer: read_this_response(answer, response_id))
+
+    def _give_up(self, response: WireResponse, ending: str) -> WireResponse:
+        error = f"the response was still '{response.status}' after {self._question.deadline_s:.0f} s, and {ending}"
+        return replace(response, status="cancelled", error=error)
+
+    def _request(self, body: Body, budget_s: float) -> Request:
+        return Request(doing=self._doing, path="/responses", body=body, budget_s=budget_s)
+
+    def _creation(self) -> Creation:
+        return Creation(kind=Kind.RESPONSE, label=self._address, tags=self._question.tags)
+
+    @property
+    def _doing(self) -> str:
+        place = f" in the conversation {self._thread.conversation_id}" if self._thread.conversation_id else ""
+        return f"asking '{self._address}'{place}"
+
+
+async def cancel_response(api: Api, response_id: str) -> str:
+    """Cancel a response in the background; what went wrong is returned: nobody can do anything about it."""
+    doing = f"cancelling the response {response_id}"
+    path = join_path("responses", response_id, "cancel")
+    try:
+        reply = await api.post(Request(doing=doing, path=path, budget_s=CANCELLING_S), read_response)
+    except RemoteError as error:
+        return str(error)
+    return "" if reply.value.is_over else f"it was '{reply.value.status}' afterwards"
+
+
+def _list_names(waiting: Iterable[FunctionCall | ApprovalRequest]) -> str:
+    return ", ".join(dict.fromkeys(one.name for one in waiting))
+
+
+def _fail(one: Round, error: str, code: str | None) -> Round:
+    return replace(one, response=replace(one.response, status="failed", error=error, error_code=code))

@@ -1,0 +1,181 @@
+"""How every verb opens its project: file, target and key found, secrets known, backend and journal opened."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from runner.backends import Backend
+    from runner.cli._targets import OpenedTarget
+    from runner.config import Configuration
+    from runner.domain.assistant import Assistant, Target
+    from runner.journal import Journal
+    from runner.redaction import Redactor
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def refuse_empty(ctx: click.Context, arguments: Iterable[str]) -> None:
+    """What a variable that isn't set leaves behind would be taken for "here", "any" or "the default"."""
+    for one in arguments:
+        if not one:
+            ctx.fail("One of the arguments is empty; is a variable unset?")
+        if one.startswith("--") and one.endswith("="):
+            ctx.fail(f"{one} has no value; is a variable unset?")
+
+
+def file_option(function: F) -> F:
+    """The option that says which project."""
+    return click.option(
+        "-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml."
+    )(function)
+
+
+def target_options(function: F) -> F:
+    """The options that say which project, and where."""
+    return file_option(
+        click.option("-t", "--target", metavar="NAME", help="Where, instead of the file's `target`.")(function)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A project and its target, before anything is sent."""
+
+    configuration: Configuration
+    target: Target
+    redactor: Redactor
+
+    @property
+    def state(self) -> Path:
+        return state_folder(self.configuration.root)
+
+    @property
+    def journals(self) -> Path:
+        """Where this target's verbs keep their journals: ids of one target mean nothing on another."""
+        from runner.escaping import file_name
+
+        return self.state / "journal" / file_name(self.target.name)
+
+    def show(self, lines: Iterable[str]) -> None:
+        """Print lines as they come, without secrets and with nothing in them that a terminal would act on."""
+        self._print(lines)
+
+    def show_errors(self, lines: Iterable[str]) -> None:
+        """The same on standard error."""
+        self._print(lines, is_error=True)
+
+    def _print(self, lines: Iterable[str], *, is_error: bool = False) -> None:
+        from runner.escaping import terminal
+
+        for line in lines:
+            click.echo(terminal(self.redactor.clean(line.replace("\n", " "))), err=is_error)
+
+    def find_assistant(self, address: str, *, option: str = "") -> Assistant:
+        """The one that the file declares under an address. Raises UsageError with what was probably meant."""
+        from runner.did_you_mean import quote, suggest
+        from runner.errors import UsageError
+
+        found = self.configuration.project.find_assistant(address)
+        if found is not None:
+            return found
+        known = [one.address for one in self.configuration.project.assistants]
+        hint = suggest(address, known, kind=f"{self.configuration.file.name} declares")
+        asked = f"{option}: " if option else ""
+        raise UsageError(f"{asked}unknown assistant {quote(address)}" + (f"; {hint}" if hint else ""))
+
+    @contextmanager
+    def open_journal(self, path: Path) -> Iterator[Journal]:
+        """A journal without secrets; a verb that wrote nothing leaves none."""
+        from runner.journal import Journal
+
+        try:
+            with Journal(path, clean=self.redactor.clean) as journal:
+                yield journal
+        finally:
+            with suppress(OSError):
+                if path.stat().st_size == 0:
+                    path.unlink()
+
+    def open_target(self, journal: Journal) -> AbstractAsyncContextManager[OpenedTarget]:
+        """The target, ready to be talked to: an embedded server runs until the block ends."""
+        from runner.cli._targets import open_target
+
+        return open_target(self.target, journal, os.environ, embedded_state=self.state / "embedded")
+
+    @asynccontextmanager
+    async def open_remote(self, verb: str) -> AsyncIterator[tuple[Backend, Journal]]:
+        """The backend, and a journal of this verb's."""
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        with self.open_journal(self.journals / f"{stamp}-{verb}-{os.getpid()}.jsonl") as journal:
+            async with self.open_target(journal) as opened:
+                yield opened.backend, journal
+
+
+def open_session(
+    file: Path | None, target_name: str | None, *, paths: tuple[str, ...] | None = None, for_stored: str = ""
+) -> Session:
+    """Read the file, with the scenarios at `paths` (None: none). Raises UsageError if one is wrong, or the key missing.
+
+    `for_stored` is a verb that is about stored assistants: an error where the target's API stores none.
+    """
+    from runner.cli._targets import find_key, find_target, key_variables
+    from runner.redaction import Redactor
+
+    configuration = load_project(file, paths)
+    target = find_target(configuration, target_name)
+    if for_stored:
+        _need_stored_assistants(target, for_stored)
+    keys = {os.environ.get(variable, "") for variable in key_variables(target)}
+    secrets = configuration.secrets | (keys - {""})
+    _keep_from_last_words(secrets)
+    find_key(target, os.environ)
+    return Session(configuration=configuration, target=target, redactor=Redactor(secrets))
+
+
+def load_project(file: Path | None, paths: tuple[str, ...] | None = None) -> Configuration:
+    """The project of the current folder, or that of `file`. Raises UsageError with every mistake."""
+    from runner.config import load_configuration
+
+    return load_configuration(file=file, scenario_paths=paths, cwd=Path.cwd(), environment=os.environ)
+
+
+def state_folder(root: Path) -> Path:
+    """`.runner/`, made on its first use, with a `.gitignore` that keeps answers and documents out of commits.
+
+    What can't be made is left to the writer that needs it: its message says for what.
+    """
+    folder = root / ".runner"
+    if not folder.exists():
+        with suppress(OSError):
+            folder.mkdir()
+            (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+    return folder
+
+
+def _need_stored_assistants(target: Target, verb: str) -> None:
+    from runner.errors import UsageError
+    from runner.plugins import load_plugin
+
+    if not load_plugin("runner.backends", target.api).CAPABILITIES.stores_assistants:
+        raise UsageError(
+            f"target '{target.name}' (api {target.api}) stores no assistants: what the file says goes with each "
+            f"request, so there is nothing to {verb}"
+        )
+
+
+def _keep_from_last_words(secrets: Iterable[str]) -> None:
+    """What the program says at its end, of a bug too, is without them."""
+    context = click.get_current_context(silent=True)
+    if context is not None and isinstance(context.obj, set):
+        context.obj.update(secrets)

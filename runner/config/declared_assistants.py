@@ -1,0 +1,226 @@
+"""`assistants.yaml` to assistants."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from runner.config.declared_tools import read_functions, read_tools
+from runner.config.file_schemas import MAX_TEXT_LENGTH
+from runner.config.paths import Recipient, Unusable, expand_glob, find_file, read_file_item
+from runner.did_you_mean import quote
+from runner.domain.assistant import Address, Assistant, PlainFormat, ResponseFormat, SchemaFormat, Tool
+from runner.domain.files import Chunking, FileUse, LocalFile
+from runner.errors import Problem
+from runner.yaml_text import read_text
+from runner.yaml_text.coercion import as_json
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
+
+_Body = Mapping[str, Any]
+
+KEY = "response_format"
+JSON_SCHEMA = "json_schema"
+
+
+def read_assistants(document: YamlDocument, settings: _Body, root: Path) -> Iterator[Assistant]:
+    """The assistants of a file, those with mistakes left out after reporting them."""
+    declared = settings.get("assistants")
+    if not isinstance(declared, dict):
+        return
+    _report_equal_addresses(document, declared)
+    for address, body in declared.items():
+        if isinstance(body, dict):
+            assistant = _read_assistant(document, Address(address), body, root)
+            if document.is_sound(("assistants", address)) and assistant is not None:
+                yield assistant
+
+
+def _report_equal_addresses(document: YamlDocument, declared: _Body) -> None:
+    first: dict[str, str] = {}
+    for address in declared:
+        earlier = first.setdefault(address.casefold(), address)
+        if earlier != address:
+            line = document.location(("assistants", earlier), at_key=True).line
+            message = f"{quote(address)} differs from {quote(earlier)} on line {line} only in case"
+            document.report(
+                Mistake(where=("assistants", address), at_key=True, message=message, hint="addresses must be unique")
+            )
+
+
+def _read_assistant(document: YamlDocument, address: Address, body: _Body, root: Path) -> Assistant | None:
+    where: Where = ("assistants", address)
+    tools = read_tools(document, body, where)
+    files = _read_files(document, body, where, root, tools)
+    functions = read_functions(document, body, where, root)
+    instructions = _read_instructions(document, body, where, root)
+    response_format = read_response_format(document, body, where)
+    if not document.is_sound(where):
+        return None
+    return Assistant(
+        address=address,
+        location=document.location(where, at_key=True),
+        name=body.get("name", address),
+        model=body["model"],
+        instructions=instructions,
+        tools=tools,
+        files=files,
+        functions=functions,
+        temperature=_decimal(body.get("temperature")),
+        top_p=_decimal(body.get("top_p")),
+        reasoning_effort=body.get("reasoning", {}).get("effort"),
+        response_format=response_format,
+        max_output_tokens=body.get("max_output_tokens"),
+        metadata=dict(body.get("metadata", {})),
+        places={key: document.location((*where, key), at_key=True) for key in body},
+    )
+
+
+def _decimal(value: object) -> Decimal | None:
+    return value if isinstance(value, Decimal) else None
+
+
+def _read_instructions(document: YamlDocument, body: _Body, where: Where, root: Path) -> str:
+    key: Where = (*where, "instructions_file")
+    if "instructions_file" not in body:
+        return str(body.get("instructions", ""))
+    if "instructions" in body:
+        message = "`instructions` and `instructions_file` exclude each other"
+        document.report(Mistake(where=key, at_key=True, message=message, hint="remove one of them"))
+    if not document.is_sound(key):
+        return ""
+    try:
+        return _read_text_file(str(body["instructions_file"]), document.folder, root)
+    except Unusable as error:
+        document.report(error.at(key))
+        return ""
+
+
+def _read_text_file(named: str, folder: Path, root: Path) -> str:
+    text = read_text(find_file(named, folder=folder, root=root), file=named)
+    if isinstance(text, Problem):
+        raise Unusable(f"{quote(named)}, line {text.line}: {text.message}", text.hint)
+    if not text.strip():
+        raise Unusable(f"{quote(named)} is empty")
+    if len(text) > MAX_TEXT_LENGTH:
+        raise Unusable(f"{quote(named)} has {len(text):,} characters; at most {MAX_TEXT_LENGTH:,} are accepted")
+    return text.strip()
+
+
+def _read_files(
+    document: YamlDocument, body: _Body, where: Where, root: Path, tools: tuple[Tool, ...]
+) -> tuple[LocalFile, ...]:
+    where = (*where, "files")
+    if "files" not in body or not document.is_sound(where) or not document.is_sound((*where[:-1], "tools")):
+        return ()
+    recipient = Recipient(tools=frozenset(tool.name.value for tool in tools), takes_input=False)
+    named: dict[Path, LocalFile] = {}
+    matched: dict[Path, LocalFile] = {}
+    for index, item in enumerate(body["files"]):
+        place = (*where, index)
+        pattern = item["file"] if isinstance(item, dict) else item
+        is_glob = glob.has_magic(pattern) and not (document.folder / pattern).exists()
+        chunking = read_chunking(document, item, place)
+        for one in _expand(item, place, document, root) if is_glob else (item,):
+            file = read_file_item(one, place, document, root=root, recipient=recipient)
+            if file is None:
+                continue
+            if not is_glob and file.path in named:
+                document.report(_explain_repetition(file, named[file.path], place))
+            (matched if is_glob else named)[file.path] = with_chunking(file, chunking, document, place)
+    # What is named by itself has the say over what a glob also matches.
+    files = tuple((matched | named).values())
+    _report_equal_names(document, files, where)
+    return files
+
+
+def _expand(item: str | _Body, where: Where, document: YamlDocument, root: Path) -> tuple[str | _Body, ...]:
+    """An item for each file that its glob matches."""
+    pattern, place = (item, where) if isinstance(item, str) else (item["file"], (*where, "file"))
+    try:
+        names = expand_glob(pattern, folder=document.folder, root=root)
+    except Unusable as error:
+        document.report(error.at(place))
+        return ()
+    return names if isinstance(item, str) else tuple({**item, "file": name} for name in names)
+
+
+def _explain_repetition(file: LocalFile, earlier: LocalFile, where: Where) -> Mistake:
+    message = f"{quote(file.name)} is also listed on line {earlier.location.line}"
+    return Mistake(where=where, message=message, hint="keep one of the two")
+
+
+def _report_equal_names(document: YamlDocument, files: tuple[LocalFile, ...], where: Where) -> None:
+    """Names are all that a citation shows, so two files of one assistant must not share theirs."""
+    first: dict[str, LocalFile] = {}
+    for file in files:
+        earlier = first.setdefault(file.name.casefold(), file)
+        if earlier is not file:
+            both = " and ".join(str(one.path.relative_to(document.folder.resolve())) for one in (earlier, file))
+            message = f"two files would have the same name: {both}"
+            document.report(Mistake(where=where, at_key=True, message=message, hint="rename one of them"))
+
+
+def read_response_format(document: YamlDocument, body: Mapping[str, Any], where: Where) -> ResponseFormat | None:
+    """The format of the assistant at `where`; None if it has none, or after reporting what is wrong with it."""
+    place = (*where, KEY)
+    written = body.get(KEY)
+    if written is None or not document.is_sound(place):
+        return None
+    if isinstance(written, str):
+        return PlainFormat(written)
+    given = as_json(written[JSON_SCHEMA])
+    is_strict = given.get("strict", False)
+    obstacle, hint = find_schema_obstacle(given["schema"], is_strict=is_strict)
+    if obstacle:
+        at = (*place, JSON_SCHEMA, "schema")
+        document.report(Mistake(where=at, at_key=True, message=obstacle, hint=hint))
+        return None
+    return SchemaFormat(
+        name=given["name"], schema=given["schema"], strict=is_strict, description=given.get("description", "")
+    )
+
+
+def find_schema_obstacle(schema: Mapping[str, Any], *, is_strict: bool) -> tuple[str, str]:
+    """Why answers can't be held to a schema, and what to do about it; ("", "") if they can."""
+    # The schema library costs a tenth of a second: `--help` must not pay for it.
+    from runner.json_schema import check_schema, find_looseness
+
+    try:
+        check_schema(schema)
+    except ValueError as error:
+        return str(error), ""
+    looseness = find_looseness(schema) if is_strict else ""
+    if is_strict and schema.get("type") != "object":
+        looseness = "at its top it lacks `type: object`"
+    return (f"is not strict: {looseness}", "mend that, or remove `strict`") if looseness else ("", "")
+
+
+def read_chunking(document: YamlDocument, item: object, where: Where) -> Chunking | None:
+    """What a validated item says; None where it says nothing, or after reporting a mistake."""
+    said = item.get("chunking") if isinstance(item, dict) else None
+    if said is None:
+        return None
+    max_tokens = int(said["max_tokens"])
+    most = max_tokens // 2
+    overlap_tokens = int(said.get("overlap_tokens", most))
+    if overlap_tokens > most:
+        message = f"an overlap of {overlap_tokens} tokens is more than half of max_tokens, {max_tokens}"
+        place = (*where, "chunking", "overlap_tokens")
+        document.report(Mistake(where=place, message=message, hint=f"at most {most} is accepted"))
+        return None
+    return Chunking(max_tokens=max_tokens, overlap_tokens=overlap_tokens)
+
+
+def with_chunking(file: LocalFile, chunking: Chunking | None, document: YamlDocument, where: Where) -> LocalFile:
+    """The file, to be cut up like that; reports a file that is not for search."""
+    if chunking is None:
+        return file
+    if file.use is not FileUse.FILE_SEARCH:
+        message = f"{quote(file.name)} is for {file.use.value}, which gets it whole"
+        place = (*where, "chunking")
+        document.report(Mistake(where=place, at_key=True, message=message, hint="chunking is for file_search alone"))
+    return replace(file, chunking=chunking)

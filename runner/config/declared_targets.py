@@ -1,0 +1,229 @@
+"""`targets` and `target`: where the file's assistants can run, what answers there, and which key goes there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from runner.config.familiar_words import show_embedded_target
+from runner.config.paths import Unusable, find_file
+from runner.did_you_mean import quote, suggest
+from runner.domain.assistant import (
+    ByName,
+    ChatEndpoint,
+    History,
+    InferenceChoice,
+    SandboxName,
+    Scripted,
+    Server,
+    Target,
+)
+from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_azure, is_open_road, is_openai
+from runner.domain.location import Location
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
+
+EMBEDDED = "embedded"
+_ASSISTANTS_API = "assistants"
+_RESPONSES_API = "responses"
+
+_ENDPOINT_KEYS = ("base_url", "model", "key_env", "embedding_model")
+OPENAI_KEY = "OPENAI_API_KEY"
+"""The environment variable with OpenAI's key, wherever OpenAI's SDK is used."""
+_AZURE_PATH = re.compile(r"/openai/v1/?$")
+
+
+def read_targets(document: YamlDocument, settings: Mapping[str, Any], root: Path) -> dict[str, Target]:
+    """The declared targets and the built-in one, by name."""
+    targets = {EMBEDDED: _built_in_target(document.file)}
+    declared = settings.get("targets")
+    for name, body in declared.items() if isinstance(declared, dict) else ():
+        where = ("targets", name)
+        if name == EMBEDDED:
+            hint = "give this one another name"
+            document.report(Mistake(where=where, at_key=True, message="the target 'embedded' is built in", hint=hint))
+        elif document.is_sound(where) and _is_consistent(document, body, where):
+            inference = read_inference(document, body, where, root)
+            if inference is not None:
+                targets[name] = _make_target(name, body, document.location(where, at_key=True), inference)
+    return targets
+
+
+def read_default_target(document: YamlDocument, settings: Mapping[str, Any]) -> str:
+    """The name of the target that is used when nobody says otherwise."""
+    wanted = settings.get("target", EMBEDDED)
+    declared = settings.get("targets")
+    names = [EMBEDDED, *(declared if isinstance(declared, dict) else ())]
+    if document.is_sound(("target",)) and wanted not in names:
+        hint = suggest(str(wanted), names, kind="there is")
+        document.report(Mistake(where=("target",), message=f"unknown target {quote(str(wanted))}", hint=hint))
+    return str(wanted)
+
+
+def _built_in_target(file: str) -> Target:
+    location = Location(file, 1, 1)
+    return Target(name=EMBEDDED, api=_ASSISTANTS_API, server=Server.EMBEDDED, location=location)
+
+
+def _make_target(name: str, body: Mapping[str, Any], location: Location, inference: InferenceChoice) -> Target:
+    base_url = body.get("base_url")
+    server = Server.BASE_URL if base_url else Server(body.get("server", Server.OPENAI.value))
+    return Target(
+        name=name,
+        api=body["api"],
+        server=server,
+        location=location,
+        base_url=base_url,
+        key_variable=_key_variable(body, server),
+        inference=inference,
+        sandbox=SandboxName(body.get("sandbox", SandboxName.MONTY.value)),
+        history=History(body.get("history", History.CONVERSATION.value)),
+        background=body.get("background", False),
+    )
+
+
+def _key_variable(body: Mapping[str, Any], server: Server) -> str | None:
+    match server:
+        case Server.EMBEDDED:
+            return None
+        case Server.OPENAI:
+            return str(body.get("key_env", OPENAI_KEY))
+        case Server.BASE_URL:
+            return key_variable(body)
+
+
+def _is_consistent(document: YamlDocument, body: Mapping[str, Any], where: Where) -> bool:
+    """Whether the keys of a target go together; reports what doesn't."""
+    before = len(document.problems)
+    server = body.get("server")
+    if "base_url" in body:
+        if server is not None:
+            message = f"`base_url` and `server: {server}` exclude each other"
+            document.report(Mistake(where=(*where, "server"), at_key=True, message=message, hint="remove one of them"))
+        if check_url(document, str(body["base_url"]), (*where, "base_url")):
+            check_key_place(document, body, where)
+    elif server == EMBEDDED and "key_env" in body:
+        message = "the embedded server needs no key"
+        hint = "remove key_env; the key of a language model behind it goes under `inference`"
+        document.report(Mistake(where=(*where, "key_env"), at_key=True, message=message, hint=hint))
+    if _is_retired(body):
+        message = "OpenAI shut the Assistants API down on 2026-08-26"
+        hint = "use its successor `api: responses`, `server: embedded`, or `base_url` for a server that still speaks it"
+        document.report(Mistake(where=(*where, "api"), message=message, hint=hint))
+    if "base_url" in body or server != EMBEDDED:
+        _refuse_embedded_keys(document, body, where)
+    _check_history(document, body, where)
+    return len(document.problems) == before
+
+
+def _is_retired(body: Mapping[str, Any]) -> bool:
+    """Whether the target is one of the places where the Assistants API was."""
+    if body["api"] != _ASSISTANTS_API or body.get("server") == EMBEDDED:
+        return False
+    host = host_of(str(body["base_url"])) if "base_url" in body else None
+    return host is None or is_openai(host) or is_azure(host)
+
+
+def _refuse_embedded_keys(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
+    is_elsewhere = "base_url" in body or "server" in body
+    for key, words in (("inference", "an inference"), ("sandbox", "a sandbox")):
+        if key in body:
+            message = f"only the embedded server has {words}"
+            hint = f"use `server: embedded`, or remove {key}"
+            if key == "inference" and not is_elsewhere:
+                hint = f"write `{show_embedded_target(str(where[-1]), body)}`"
+            document.report(Mistake(where=(*where, key), at_key=True, message=message, hint=hint))
+
+
+def _check_history(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
+    for key in ("history", "background"):
+        if key in body and body["api"] != _RESPONSES_API:
+            message = f"`{key}` is for `api: {_RESPONSES_API}`"
+            document.report(Mistake(where=(*where, key), at_key=True, message=message, hint=f"remove {key}"))
+    if body.get("background") and body.get("history") == History.REPLAY.value:
+        message = "a server that keeps nothing can't work in the background"
+        document.report(Mistake(where=(*where, "background"), message=message, hint="remove background"))
+
+
+def read_inference(document: YamlDocument, body: Mapping[str, Any], where: Where, root: Path) -> InferenceChoice | None:
+    """The choice of the target at `where`; None after reporting what is wrong with it."""
+    written = body.get("inference")
+    where = (*where, "inference")
+    if not isinstance(written, dict):
+        return ByName(name=written or ByName().name)
+    if "scripted" in written:
+        return _read_script(document, written, where, root)
+    if "base_url" not in written:
+        hint = "write offline, {scripted: FILE} or {base_url: ADDRESS, model: NAME}"
+        document.report(Mistake(where=where, at_key=True, message="the key 'base_url' is missing", hint=hint))
+        return None
+    if not check_url(document, str(written["base_url"]), (*where, "base_url")):
+        return None
+    check_key_place(document, written, where)
+    return ChatEndpoint(
+        base_url=written["base_url"],
+        model=written.get("model"),
+        key_variable=key_variable(written),
+        embedding_model=written.get("embedding_model"),
+    )
+
+
+def _read_script(document: YamlDocument, written: Mapping[str, Any], where: Where, root: Path) -> Scripted | None:
+    for key in _ENDPOINT_KEYS:
+        if key in written:
+            message = f"`scripted` and `{key}` exclude each other"
+            document.report(Mistake(where=(*where, key), at_key=True, message=message, hint="remove one of them"))
+            return None
+    try:
+        return Scripted(script=find_file(str(written["scripted"]), folder=document.folder, root=root))
+    except Unusable as error:
+        document.report(error.at((*where, "scripted")))
+        return None
+
+
+def check_url(document: YamlDocument, url: str, where: Where) -> bool:
+    """Whether a text is the address of a server; reports what is wrong with it."""
+    fault = find_address_fault(url)
+    if fault is not None:
+        hint = {
+            AddressFault.NO_ADDRESS: "write it as in http://127.0.0.1:8000/v1",
+            AddressFault.PASSWORD: "put the key into an environment variable, and its name into key_env",
+        }.get(fault, "end it before that")
+        document.report(Mistake(where=where, message=f"this {fault.value}", hint=hint))
+    return fault is None
+
+
+def key_variable(body: Mapping[str, Any]) -> str | None:
+    """The environment variable with the key for the `base_url` of a mapping; None: no key is sent there."""
+    named: str | None = body.get("key_env")
+    return named or (OPENAI_KEY if is_openai(host_of(str(body["base_url"]))) else None)
+
+
+def check_key_place(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
+    """Reports a key that would go where it doesn't belong, or unencrypted; and what is known to be wrong on Azure.
+
+    `body` has a `base_url` that is an address.
+    """
+    url, variable = str(body["base_url"]), key_variable(body)
+    host = host_of(url)
+    if variable == OPENAI_KEY and not is_openai(host):
+        message = f"{OPENAI_KEY} holds the key for OpenAI, which '{host}' is not"
+        hint = "put the key of that server into a variable of its own, and name it here"
+        document.report(Mistake(where=(*where, "key_env"), message=message, hint=hint))
+    if variable is not None and is_open_road(url):
+        message = f"the key in {variable} would go to '{host}' unencrypted"
+        document.report(Mistake(where=(*where, "base_url"), message=message, hint="use https"))
+    if is_azure(host):
+        _check_azure(document, url, variable, where)
+
+
+def _check_azure(document: YamlDocument, url: str, variable: str | None, where: Where) -> None:
+    address = urlsplit(url)
+    if not _AZURE_PATH.search(address.path):
+        hint = f"write https://{address.hostname}/openai/v1/"
+        document.report(Mistake(where=(*where, "base_url"), message="Azure's API is at /openai/v1/", hint=hint))
+    if variable is None:
+        hint = "add key_env with the name of the environment variable that holds it"
+        document.report(Mistake(where=(*where, "base_url"), message="Azure wants a key", hint=hint))

@@ -1,0 +1,524 @@
+"""Tools of an assistant, hosted ones and functions: schemas and reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from runner.config.paths import Unusable, find_file
+from runner.did_you_mean import quote, suggest
+from runner.domain.assistant import Answering, Function, McpServer, Tool, ToolName, WebSearch
+from runner.domain.hosts import AddressFault, find_address_fault, is_open_road
+from runner.plugins import load_plugin, plugin_names
+from runner.yaml_text import TextNode
+from runner.yaml_text.coercion import as_json
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
+
+_SECRET = "${secret:"
+
+_Body = Mapping[str, Any]
+
+RETRIEVAL = "retrieval"
+"""File search's name in 2023."""
+MAX_RESULTS = 50
+APPROVE_ALL = "all"
+ALWAYS = "always"
+NEVER = "never"
+_MAX_ITEMS = 100
+_Json = dict[str, Any]
+
+
+def read_tools(document: YamlDocument, body: _Body, where: Where) -> tuple[Tool, ...]:
+    """The tools of the assistant at `where`; () after reporting that they can't be read."""
+    where = (*where, "tools")
+    if "tools" not in body or not document.is_sound(where):
+        return ()
+    tools = tuple(_read_tool(document, item, (*where, index)) for index, item in enumerate(body["tools"]))
+    _report_repetitions(document, tools, where)
+    return tools
+
+
+def _read_tool(document: YamlDocument, item: object, place: Where) -> Tool:
+    written, options = next(iter(item.items())) if isinstance(item, dict) else (str(item), None)
+    name = ToolName.FILE_SEARCH if written == RETRIEVAL else ToolName(written)
+    options_place = (*place, written)
+    if name is ToolName.MCP and options is None:
+        hint = "write `mcp: {server_label: NAME, server_url: ADDRESS}`"
+        document.report(Mistake(where=place, message="the tool mcp needs a server", hint=hint))
+    return Tool(
+        name=name,
+        max_num_results=options.get("max_num_results") if options else None,
+        web_search=_read_web_search(options) if name is ToolName.WEB_SEARCH and options else None,
+        mcp=_read_mcp(document, options, options_place) if name is ToolName.MCP and options else None,
+        location=document.location(place),
+    )
+
+
+def _read_web_search(options: _Body) -> WebSearch:
+    return WebSearch(
+        context_size=options.get("search_context_size"),
+        allowed_domains=tuple(options.get("allowed_domains", ())),
+        user_location=options.get("user_location"),
+        is_live=options.get("external_web_access"),
+    )
+
+
+def _read_mcp(document: YamlDocument, options: _Body, place: Where) -> McpServer:
+    _check_address(document, options, place)
+    _check_authorization(document, options, place)
+    _check_approval(document, options, place)
+    _check_names(document, options, place)
+    required = options.get("require_approval")
+    approved = options.get("approve", ())
+    return McpServer(
+        label=options["server_label"],
+        url=options["server_url"],
+        description=options.get("server_description", ""),
+        authorization=options.get("authorization", ""),
+        headers=dict(options.get("headers", {})),
+        allowed_tools=tuple(options.get("allowed_tools", ())),
+        require_approval={word: tuple(names) for word, names in required.items()}
+        if isinstance(required, dict)
+        else required,
+        approved_tools=None if approved == APPROVE_ALL else frozenset(approved),
+    )
+
+
+def _check_address(document: YamlDocument, options: _Body, place: Where) -> None:
+    url = str(options["server_url"])
+    where = (*place, "server_url")
+    fault = find_address_fault(url)
+    if fault is AddressFault.GOES_ON:
+        fault = None
+    if fault is None and not url.isascii():
+        fault = AddressFault.NO_ADDRESS
+    if fault is not None:
+        is_password = fault is AddressFault.PASSWORD
+        hint = "use `authorization` or `headers`" if is_password else "write it as in https://tools.example.org/mcp"
+        document.report(Mistake(where=where, message=f"this {fault.value}", hint=hint))
+    elif is_open_road(url) and {"authorization", "headers"} & set(options):
+        message = "what `authorization` and `headers` hold would go over the network unprotected"
+        document.report(Mistake(where=where, message=message, hint="use https"))
+
+
+def _check_authorization(document: YamlDocument, options: _Body, place: Where) -> None:
+    """A token must not stand in the file: nothing would keep it out of output."""
+    where = (*place, "authorization")
+    written = document.find(where)[1]
+    if "authorization" in options and not (isinstance(written, TextNode) and _SECRET in written.text):
+        hint = "put it into an environment variable, and write ${secret:NAME}"
+        document.report(Mistake(where=where, message="an access token is written out in the file", hint=hint))
+    named = [name for name in options.get("headers", {}) if name.lower() == "authorization"]
+    if named and "authorization" in options:
+        message = f"`authorization` and the header {named[0]} exclude each other"
+        document.report(Mistake(where=where, at_key=True, message=message, hint="remove one of them"))
+
+
+def _check_approval(document: YamlDocument, options: _Body, place: Where) -> None:
+    """Nothing is asked about tools that need no approval, so approving them is a misunderstanding."""
+    if options.get("require_approval") == NEVER and "approve" in options:
+        hint = "remove one of them: each lets the tools be called"
+        message = "`approve` has no effect beside `require_approval: never`"
+        document.report(Mistake(where=(*place, "approve"), at_key=True, message=message, hint=hint))
+    required = options.get("require_approval")
+    if isinstance(required, dict):
+        for name in sorted({*required.get(ALWAYS, ())} & {*required.get(NEVER, ())}):
+            message = f"{quote(name)} can't need approval always and never"
+            document.report(Mistake(where=(*place, "require_approval"), message=message, hint="remove it from one"))
+
+
+def _check_names(document: YamlDocument, options: _Body, place: Where) -> None:
+    """What is said about tools has to be about those that the model gets to see."""
+    allowed = options.get("allowed_tools", ())
+    for where, name in _named_tools(options, place) if allowed else ():
+        if name not in allowed:
+            hint = suggest(name, allowed, kind="allowed are")
+            document.report(Mistake(where=where, message=f"{quote(name)} is not among `allowed_tools`", hint=hint))
+
+
+def _named_tools(options: _Body, place: Where) -> Iterator[tuple[Where, str]]:
+    lists: dict[Where, object] = {(*place, "approve"): options.get("approve")}
+    required = options.get("require_approval")
+    if isinstance(required, dict):
+        lists |= {(*place, "require_approval", word): names for word, names in required.items()}
+    for where, names in lists.items():
+        for index, name in enumerate(names if isinstance(names, list) else ()):
+            yield (*where, index), name
+
+
+def _report_repetitions(document: YamlDocument, tools: tuple[Tool, ...], where: Where) -> None:
+    seen: set[tuple[ToolName, str]] = set()
+    for index, tool in enumerate(tools):
+        label = tool.mcp.label if tool.mcp else ""
+        if (tool.name, label) in seen and label:
+            place: Where = (*where, index, tool.name.value, "server_label")
+            message = f"the label {quote(label)} is used for two servers"
+            document.report(Mistake(where=place, message=message, hint="labels must be unique"))
+        elif (tool.name, label) in seen:
+            message = f"the tool {tool.name.value} is listed twice"
+            document.report(Mistake(where=(*where, index), message=message, hint="keep one of them"))
+        seen.add((tool.name, label))
+
+
+def tool() -> _Json:
+    """One item of an assistant's `tools`."""
+    options = {
+        ToolName.CODE_INTERPRETER: _described(_mapping({}), "Runs code that the model writes; it has no options."),
+        ToolName.FILE_SEARCH: _described(_file_search(), "Looks things up in the assistant's and the thread's files."),
+        ToolName.MCP: _described(_mcp(), "Calls the tools of a server that speaks the Model Context Protocol."),
+        ToolName.WEB_SEARCH: _described(_web_search(), "Searches the web."),
+    }
+    forms = {name.value: form for name, form in options.items()}
+    return {
+        "anyOf": [
+            {"enum": [*forms, RETRIEVAL], "title": "tool"},
+            {
+                **_mapping({**forms, RETRIEVAL: _described(_file_search(), "The name of file_search in 2023.")}),
+                "title": "tool",
+                "minProperties": 1,
+                "maxProperties": 1,
+            },
+        ],
+        "description": "A tool's name, or a mapping of it to its options.",
+    }
+
+
+def _described(body: _Json, description: str) -> _Json:
+    return {**body, "description": description}
+
+
+def _file_search() -> _Json:
+    return _mapping(
+        {
+            "max_num_results": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MAX_RESULTS,
+                "examples": [5],
+                "description": "How many passages a search gives at most.",
+            }
+        }
+    )
+
+
+def _web_search() -> _Json:
+    return _mapping(
+        {
+            "search_context_size": {
+                "enum": ["low", "medium", "high"],
+                "title": "size",
+                "description": "How much of what is found the model gets to read.",
+            },
+            "allowed_domains": _names(
+                {
+                    "type": "string",
+                    "pattern": r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$",
+                    "maxLength": 253,
+                    "description": "A domain, as in example.org; its subdomains are meant too.",
+                },
+                "Where alone to search.",
+            ),
+            "user_location": {
+                **_mapping(
+                    {
+                        "country": {
+                            "type": "string",
+                            "pattern": "^[A-Z]{2}$",
+                            "description": "Two capital letters, as in NO.",
+                        },
+                        "region": _text("A region of the country."),
+                        "city": _text("A city."),
+                        "timezone": _text("A time zone, as in Europe/Oslo."),
+                    }
+                ),
+                "description": "Where the user is, roughly; {} for nowhere in particular.",
+            },
+            "external_web_access": {
+                "type": "boolean",
+                "description": "False keeps to pages that the API has already.",
+            },
+        }
+    )
+
+
+def _mcp() -> _Json:
+    names = _names(_text("The name of a tool of that server."), "Tools of that server, by name.")
+    return _mapping(
+        {
+            "server_label": {
+                "type": "string",
+                "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,63}$",
+                "description": "What the server is called in this file: a letter, then up to 63 letters, digits, "
+                "'_' or '-'.",
+            },
+            "server_url": _text("The server's address: the API connects to it, not this machine.", longest=2000),
+            "server_description": _text("What the model is told about the server.", longest=1000),
+            "authorization": _text("An access token for the server: ${secret:NAME}.", longest=16_384),
+            "headers": {
+                "type": "object",
+                "description": "Headers that the API sends to the server. Keep keys out of the file: ${secret:NAME}.",
+                "minProperties": 1,
+                "propertyNames": {
+                    "pattern": r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$",
+                    "description": "The name of a header has letters, digits and '-'.",
+                },
+                "additionalProperties": {
+                    "type": "string",
+                    "pattern": r"^[!-~]([ -~]*[!-~])?$",
+                    "maxLength": 16_384,
+                    "description": "The value of a header is one line of ASCII.",
+                },
+            },
+            "allowed_tools": {**names, "description": "The only tools of that server that the model gets to see."},
+            "require_approval": {
+                "anyOf": [
+                    {"enum": [ALWAYS, NEVER], "title": "approval"},
+                    {**_mapping({ALWAYS: names, NEVER: names}), "minProperties": 1},
+                ],
+                "description": "Which calls the API asks about before it makes them; all of them by default.",
+            },
+            "approve": {
+                "anyOf": [{"enum": [APPROVE_ALL], "title": "approval"}, names],
+                "description": "Tools whose calls are approved when the API asks; all others are denied.",
+            },
+        },
+        required=["server_label", "server_url"],
+    )
+
+
+def _names(item: _Json, description: str) -> _Json:
+    return {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": _MAX_ITEMS,
+        "uniqueItems": True,
+        "items": item,
+        "description": description,
+    }
+
+
+def _text(description: str, *, longest: int = 256) -> _Json:
+    return {"type": "string", "minLength": 1, "maxLength": longest, "description": description}
+
+
+def _mapping(properties: _Json, *, required: list[str] | None = None) -> _Json:
+    body: _Json = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**body, "required": required} if required else body
+
+
+RESERVED_NAMES = frozenset({*(tool.value for tool in ToolName), RETRIEVAL, "auto", "none", "required"})
+"""Words that mean something else wherever a function's name can stand."""
+_NO_PARAMETERS: Mapping[str, object] = {"type": "object", "properties": {}}
+
+
+FUNCTIONS = "runner.functions"
+MAX_DESCRIPTION_LENGTH = 10_000
+NAME_PATTERN = r"^[a-zA-Z0-9_-]{1,64}$"
+NAME_WORDS = "1 to 64 letters, digits, '_' or '-'."
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files of the project, as one of its files names them."""
+
+    folder: Path
+    root: Path
+
+    def find(self, named: str) -> Path:
+        return find_file(named, folder=self.folder, root=self.root)
+
+
+def read_functions(document: YamlDocument, body: _Body, where: Where, root: Path) -> tuple[Function, ...]:
+    """The functions of the assistant at `where`, those with mistakes left out after reporting them."""
+    where = (*where, "functions")
+    items = body.get("functions")
+    first: dict[str, Where] = {}
+    functions = []
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        place = (*where, index)
+        if not isinstance(item, dict) or not document.is_sound(place):
+            continue
+        _check_name(document, item["name"], place, first)
+        function = _read_function(document, item, place, root)
+        if function is not None and document.is_sound(place):
+            functions.append(function)
+    return tuple(functions)
+
+
+def read_answers(
+    document: YamlDocument, written: object, where: Where, root: Path, functions: tuple[Function, ...] | None
+) -> Mapping[str, Answering]:
+    """What a scenario says about its assistant's functions; `functions` is None where those are not known."""
+    answers: dict[str, Answering] = {}
+    declared = None if functions is None else [function.name for function in functions]
+    for name, body in written.items() if isinstance(written, dict) else ():
+        place = (*where, name)
+        if not document.is_sound(place):
+            continue
+        if declared is not None and name not in declared:
+            message = f"the assistant has no function {quote(name)}"
+            hint = suggest(name, declared, kind="it has") or "declare it under the assistant's `functions`"
+            document.report(Mistake(where=place, at_key=True, message=message, hint=hint))
+            continue
+        answering = _read_answering(document, body, place, root)
+        if answering is not None:
+            answers[name] = answering
+    return answers
+
+
+def _check_name(document: YamlDocument, name: str, place: Where, first: dict[str, Where]) -> None:
+    earlier = first.setdefault(name.casefold(), place)
+    if name in RESERVED_NAMES:
+        message = f"{quote(name)} can't be a function's name: it means something else"
+        document.report(Mistake(where=(*place, "name"), message=message, hint="choose another"))
+    elif earlier != place:
+        line = document.location((*earlier, "name")).line
+        message = f"the function {quote(name)} is also declared on line {line}"
+        hint = "names must be unique, whatever their case"
+        document.report(Mistake(where=(*place, "name"), message=message, hint=hint))
+
+
+def _read_function(document: YamlDocument, item: _Body, place: Where, root: Path) -> Function | None:
+    parameters = as_json(item.get("parameters", _NO_PARAMETERS))
+    assert isinstance(parameters, dict), "the schema has seen to that"
+    _check_parameters(document, parameters, place, is_strict=item.get("strict", False))
+    answering = _read_answering(document, item, place, root)
+    if answering is None:
+        return None
+    return Function(
+        name=item["name"],
+        description=item.get("description", ""),
+        parameters=parameters,
+        strict=item.get("strict", False),
+        answering=answering,
+        location=document.location(place),
+    )
+
+
+def _check_parameters(document: YamlDocument, parameters: dict[str, object], place: Where, *, is_strict: bool) -> None:
+    # The schema library costs a tenth of a second: `--help` must not pay for it.
+    from runner.json_schema import check_schema, find_looseness
+
+    place = (*place, "parameters")
+    if parameters.get("type") != "object":
+        hint = "write `type: object`, and each argument under `properties`"
+        document.report(
+            Mistake(where=place, at_key=True, message="the arguments of a function are an object", hint=hint)
+        )
+        return
+    try:
+        check_schema(parameters)
+    except ValueError as error:
+        document.report(Mistake(where=place, at_key=True, message=str(error)))
+        return
+    looseness = find_looseness(parameters) if is_strict else ""
+    if looseness:
+        document.report(
+            Mistake(
+                where=place, at_key=True, message=f"is not strict: {looseness}", hint="mend that, or remove `strict`"
+            )
+        )
+
+
+def _read_answering(document: YamlDocument, body: _Body, place: Where, root: Path) -> Answering | None:
+    """How the mapping at `place` says that a function is answered; None after reporting what is wrong with it."""
+    kinds = [kind for kind in plugin_names(FUNCTIONS) if kind in body]
+    if len(kinds) != 1:
+        known = ", ".join(plugin_names(FUNCTIONS))
+        message = f"{' and '.join(kinds)} exclude each other" if kinds else "it is not said how it is answered"
+        hint = "remove all but one" if kinds else f"add one of {known}"
+        document.report(Mistake(where=place, message=message, hint=hint))
+        return None
+    (kind,) = kinds
+    place = (*place, kind)
+    module = load_plugin(FUNCTIONS, kind)
+    written = as_json(body[kind] if isinstance(body[kind], dict) else {module.MAIN_FIELD: body[kind]})
+    try:
+        locate = getattr(module, "locate", None)
+        settings = locate(written, _Files(document.folder, root)) if locate else written
+        module.Answerer(**settings)
+    except Unusable as error:
+        document.report(error.at(place))
+        return None
+    except ValueError as error:
+        document.report(Mistake(where=place, message=str(error)))
+        return None
+    return Answering(kind=kind, settings=settings, location=document.location(place, at_key=True))
+
+
+@cache
+def answer_forms() -> _Json:
+    """What can stand under each way to answer, by its name."""
+    modules = {name: load_plugin(FUNCTIONS, name) for name in plugin_names(FUNCTIONS)}
+    return {name: _forms(module.SCHEMA, module.MAIN_FIELD) for name, module in modules.items()}
+
+
+def declared_function() -> _Json:
+    """One item of an assistant's `functions`."""
+    return {
+        "type": "object",
+        "title": "key",
+        "description": "A function that the assistant can call, and how the call is answered.",
+        "properties": {
+            "name": {
+                "type": "string",
+                "pattern": NAME_PATTERN,
+                "examples": ["exchange_rate"],
+                "description": f"The function's name: {NAME_WORDS}",
+            },
+            "description": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": MAX_DESCRIPTION_LENGTH,
+                "examples": ["Today's rate of a currency."],
+                "description": "What the model is told about it.",
+            },
+            "parameters": {
+                "type": "object",
+                "examples": [{"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}],
+                "description": "A JSON Schema of the arguments, with `type: object`; none by default.",
+            },
+            "strict": {
+                "type": "boolean",
+                "default": False,
+                "examples": [True],
+                "description": "True has the API keep the model to the schema.",
+            },
+            **answer_forms(),
+        },
+        "required": ["name"],
+        "additionalProperties": False,
+    }
+
+
+def answers_by_name() -> _Json:
+    """A scenario's `functions`; each is one `function_answer`."""
+    return {
+        "type": "object",
+        "examples": [{"exchange_rate": {"returns": 1.08}}],
+        "description": "How functions of the assistant are answered here, by their names.",
+        "propertyNames": {"pattern": NAME_PATTERN, "description": f"A function's name is {NAME_WORDS}"},
+        "additionalProperties": {"$ref": "#/$defs/function_answer"},
+    }
+
+
+def function_answer() -> _Json:
+    """One way to answer, by its name."""
+    return {
+        "type": "object",
+        "description": "How a function is answered.",
+        "properties": answer_forms(),
+        "additionalProperties": False,
+    }
+
+
+def _forms(full: _Json, main_field: str) -> _Json:
+    """The value of the main field, or a mapping, which is always the full form."""
+    main = full["properties"][main_field]
+    kinds = main["type"] if isinstance(main["type"], list) else [main["type"]]
+    # A bare `null` is more likely a value that was forgotten.
+    short = {**main, "type": [kind for kind in kinds if kind not in ("object", "null")]}
+    return {"anyOf": [short, full], "description": full["description"]}

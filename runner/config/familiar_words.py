@@ -1,0 +1,368 @@
+"""What people write who know other tools, and what says it here: before a guess by spelling, which leads to nonsense.
+
+promptfoo's keys and assertions, pytest's words, the Assistants API's and those of the usual frameworks. A hint is true
+for what works today: who adds a key, a check or a tool looks through these tables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+
+from runner.yaml_text import Style
+from runner.yaml_text.coercion import show_flow, show_text
+from runner.yaml_text.yaml_document import Advice, Where
+
+_CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the question"
+_NO_MODEL_JUDGES = "no model judges answers here; say what the answer must have: contains, matches, number, one_of"
+_NO_CODE = "checks run no code; say what the answer must have: contains, matches, number, one_of"
+_WITH_THE_ASSISTANT = "it stands with the assistant, in assistants.yaml"
+_ONE_BY_ONE = "write each row as a scenario of its own under `scenarios`; what they share goes under `defaults`"
+_ONCE = "a scenario is played once; run the command again"
+_REFUSED = "there is no check of refusals: a refusal where an answer was expected fails by itself"
+_UNDER_ASK = "write the question under `ask`"
+_UNDER_ATTACH = "files that come with a question stand under `attach` of its turn"
+_ANSWER = "say what the answer must have under `expect`, as in `expect: [contains: Oslo]`"
+_NOT_SENT = "it is not sent; remove it"
+
+Table = Mapping[str, str]
+
+
+def _table(*rows: tuple[str, str]) -> Table:
+    return {word: hint for words, hint in rows for word in words.split()}
+
+
+_SCENARIO_KEYS = _table(
+    (
+        "assert asserts assertion assertions checks criteria expectations expects grader graders evaluators "
+        "testing_criteria judge judges then should",
+        _CHECKS_ARE_LISTED,
+    ),
+    (
+        "expected expected_output expected_outputs expected_answer ideal reference reference_answer "
+        "ground_truth answer "
+        "answers output outputs response responses completion result",
+        _ANSWER,
+    ),
+    (
+        "input inputs question questions query queries user user_input user_message prompt prompts text content say "
+        "utterance request given when",
+        _UNDER_ASK,
+    ),
+    (
+        "message messages conversation dialog dialogue steps step thread turn chat history",
+        "each question is an item of `turns`, with its text under `ask`",
+    ),
+    ("role", "turns are the user's questions; what the assistant says is held to `expect`"),
+    (
+        "files file file_ids file_id attachment attachments attached images image documents document upload uploads",
+        _UNDER_ATTACH,
+    ),
+    (
+        "model models instructions instruction system system_prompt system_message temperature top_p reasoning "
+        "reasoning_effort response_format max_tokens max_output_tokens tools tool_resources knowledge",
+        _WITH_THE_ASSISTANT,
+    ),
+    ("assistant_id agent agents bot", "write `assistant: ADDRESS`, as assistants.yaml declares it"),
+    (
+        "provider providers target targets inference sandbox api base_url server environment env",
+        "where to run is a target: `targets` in assistants.yaml, chosen with `--target`",
+    ),
+    ("refusal refusals refuses refused refuse is_refusal", _REFUSED),
+    (
+        "cases case rows examples example dataset data data_file datasets csv table parametrize params "
+        "parameters matrix "
+        "foreach for_each with_items",
+        _ONE_BY_ONE,
+    ),
+    ("vars var variables variable values", "there are no variables; write the values into `ask`"),
+    ("tests test suite", "write `scenarios`, a list, or one file for each"),
+    ("description title id label", "write `name`"),
+    ("repeat repeats retry retries reruns runs trials times iterations flaky num_runs", _ONCE),
+    ("skip skipif xfail only disabled enabled ignore focus", "choose when playing: `-k TEXT` by name, `-m TAG` by tag"),
+    ("mark marks marker markers labels groups category categories", "write `tags: [WORD]`, and choose with `-m WORD`"),
+    (
+        "fixture fixtures setup teardown before after before_all after_all hooks",
+        "each scenario has a thread of its own, so there is nothing to set up or to clean",
+    ),
+    ("deadline max_time max_duration timeout_s timeout_ms timeout_seconds time_limit", "write `timeout`, in seconds"),
+    ("threshold weight metric score min_score", "a check holds or it doesn't; there are no scores"),
+    ("mock mocks stub stubs", "write `functions: {NAME: {returns: VALUE}}`"),
+    ("tool_choice parallel_tool_calls", "it can't be set; expect the call: `expect: [tool_called: NAME]`"),
+    ("default default_test defaulttest common shared", "write `defaults`, beside `scenarios`"),
+    ("version namespace assistants", "it stands in assistants.yaml"),
+    ("must contain include includes", "write it under `expect`, as in `expect: [contains: Oslo]`"),
+    ("regex regexp pattern", "write it under `expect`, as in `expect: [matches: REGEX]`"),
+)
+
+_CHECKS = _table(
+    (
+        "type kind assert name value check threshold weight metric transform provider",
+        "an item is `CHECK: VALUE`, as in `contains: Oslo`",
+    ),
+    ("regex regexp match pattern re fullmatch not_regex like", "write `matches: REGEX`"),
+    (
+        "icontains contains_text includes include in has substring contain text mentions",
+        "write `contains: TEXT`; upper and lower case make no difference",
+    ),
+    (
+        "contains_all icontains_all includes_all all all_of",
+        "write `contains: [ONE, ANOTHER]`: all of them must be there",
+    ),
+    (
+        "contains_any icontains_any any any_of includes_any anyof oneof enum choices options",
+        "write `one_of: {values: [ONE, ANOTHER], inside: true}`",
+    ),
+    (
+        "not_icontains excludes exclude not_in not_includes does_not_contain doesnt_contain contains_not without",
+        "write `not_contains: TEXT`",
+    ),
+    (
+        "equal eq is exact exact_match exactly string_check assert_equal assertequal ideal expected answer output",
+        "write `equals: TEXT` for all of the answer, `contains: TEXT` for a part of it",
+    ),
+    ("iequals", "write `equals: TEXT`; upper and lower case make no difference by default"),
+    ("starts_with startswith prefix begins_with", "write `matches: ^TEXT`"),
+    ("ends_with endswith suffix", "write `matches: TEXT$`"),
+    (
+        "approx isclose close_to between min max range greater_than less_than gt lt gte lte amount value_is "
+        "numeric float "
+        "int integer decimal price",
+        "write `number: {value: 39.25, tolerance: 0.01}`",
+    ),
+    (
+        "llm_rubric model_graded_closedqa model_graded_factuality model_graded g_eval geval rubric judge llm_judge "
+        "llm_as_judge llm_as_a_judge factuality answer_relevance context_recall context_relevance context_faithfulness "
+        "faithfulness similar similarity text_similarity select_best max_score classifier score_model label_model pi "
+        "conversation_relevance criteria moderation guardrails toxicity sentiment hallucination semantic "
+        "meaning search_rubric",
+        _NO_MODEL_JUDGES,
+    ),
+    (
+        "bleu rouge rouge_n meteor levenshtein gleu perplexity perplexity_score edit_distance embedding",
+        "answers are not scored; say what the answer must have: contains, matches, number, one_of",
+    ),
+    ("javascript python ruby exec webhook function script code js py", _NO_CODE),
+    (
+        "is_json contains_json json json_schema jsonschema is_valid_json is_xml contains_xml is_html "
+        "contains_html is_sql "
+        "contains_sql schema jsonpath json_path",
+        "there is no check of a format; write `matches: REGEX`",
+    ),
+    (
+        "cost latency duration max_latency response_time time tokens max_tokens",
+        "there is no check of it; `timeout` of the scenario limits the time",
+    ),
+    ("refusal refuses refused refuse is_refusal not_is_refusal decline declines", _REFUSED),
+    (
+        "status finish finish_reason completed incomplete error raises",
+        "there is no check of it: an answer that is not complete fails or is an error by itself",
+    ),
+    ("length max_length min_length word_count", "there is no check of it; write `matches: REGEX`"),
+    (
+        "tool tools tool_call tool_calls calls called uses_tool used_tool uses function_call function_called "
+        "function_calls is_valid_openai_tools_call is_valid_openai_function_call is_valid_function_call tool_call_f1 "
+        "trajectory:tool_used trajectory trace_span_count",
+        "write `tool_called: NAME`",
+    ),
+    ("not_called no_tool no_tools tool_unused", "write `tool_not_called: NAME`"),
+    ("citation citations cite cited source sources references file_citation annotations quotes", "write `cites: FILE`"),
+    ("file files attachment", "write `cites: FILE` for a citation in the answer; files to send stand under `attach`"),
+)
+
+_ASSISTANT_KEYS = _table(
+    (
+        "prompt prompts system system_prompt system_message developer role persona",
+        "write `instructions`, or `instructions_file` for a text file",
+    ),
+    (
+        "file_ids file_id vector_store vector_stores vector_store_id vector_store_ids tool_resources knowledge "
+        "knowledge_base documents document attachments attach corpus resources data",
+        "write `files`, with paths; runner uploads them and makes the vector store",
+    ),
+    ("max_tokens max_completion_tokens max_prompt_tokens max_new_tokens token_limit", "write `max_output_tokens`"),
+    ("reasoning_effort effort thinking", "write `reasoning: {effort: low}`"),
+    (
+        "verbosity seed stop n stream top_k presence_penalty frequency_penalty logprobs user store "
+        "parallel_tool_calls tool_choice max_tool_calls model_settings service_tier",
+        _NOT_SENT,
+    ),
+    ("description title label", "write `name`; notes of your own go under `metadata`"),
+    (
+        "id assistant_id agent_id",
+        "the address above it is what it is called here; `runner adopt ADDRESS ID` takes over one that exists",
+    ),
+    ("engine deployment deployment_name deployment_id model_name", "write `model`"),
+    ("function function_call function_calls actions plugins skills", "write `functions`, a list"),
+    (
+        "provider providers endpoint url host base_uri api_base api_url",
+        "where to run is a target: `targets: {NAME: {api: responses, base_url: ADDRESS}}`",
+    ),
+    (
+        "api_key apikey key token secret openai_api_key credentials",
+        "keys stay out of the file: a target's `key_env` names the environment variable that holds it",
+    ),
+    ("organization organisation org project organization_id project_id", "the account is the key's; remove it"),
+    (
+        "scenario scenarios turns tests test cases expect assert checks",
+        "scenarios stand in files of their own: scenarios/NAME.yaml",
+    ),
+    ("assistant agents agent bots bot", "write `assistants: {ADDRESS: {model: NAME}}`"),
+    ("prefix tag owner workspace", "write `namespace`"),
+    ("default_target environment env environments profiles", "write `target: NAME`, and declare it under `targets`"),
+    ("retention expires_after expiry ttl", _NOT_SENT),
+    (
+        "json json_mode json_schema output_format output_schema output_type text format structured_output",
+        "write `response_format: {json_schema: {name: NAME, schema: {...}}}`",
+    ),
+    (
+        "chunk_size chunk_overlap chunking_strategy max_chunk_size_tokens chunk_overlap_tokens",
+        "write `chunking: {max_tokens: 800}` beside the file, as in `files: [{file: PATH, chunking: "
+        "{max_tokens: 800}}]`",
+    ),
+    ("script moves", "write `inference: {scripted: FILE}` in a target with `server: embedded`"),
+    ("ollama vllm llama_cpp llamacpp lmstudio litellm azure", "a target's `base_url` says where it is"),
+)
+
+_TOOLS = _table(
+    ("type name tool", "write the tool's name by itself, as in `tools: [file_search]`"),
+    ("function functions custom", "functions stand under `functions` of the assistant"),
+    ("code python interpreter code_execution python_interpreter sandbox", "write code_interpreter"),
+    ("search files file documents knowledge rag vector_store file_retrieval semantic_search", "write file_search"),
+    ("web browser web_browser browsing internet web_search_preview bing bing_grounding google", "write web_search"),
+    ("connector connectors mcp_server", "write `mcp: {server_label: NAME, server_url: ADDRESS}`"),
+    (
+        "image_generation dalle computer computer_use computer_use_preview local_shell shell apply_patch canvas",
+        "it is not there; there are code_interpreter, file_search, web_search and mcp",
+    ),
+)
+
+PLAY_OPTIONS = _table(
+    ("--repeat --repeats --retries --reruns --count --runs", _ONCE),
+    (
+        "--junit --junitxml --junit-xml --xml --json --html --csv --markdown --output --out -o --reporter --reporters",
+        "reports are written with `--report KIND=FILE`",
+    ),
+    (
+        "--filter --grep --name --test --only --match --pattern --expression --filter-pattern --test-name",
+        "`-k TEXT` chooses by name, `FILE::NAME` and `FILE:LINE` name one scenario",
+    ),
+    ("--tags --mark --marker --markers --label --labels --group --include", "`-m TAG` chooses by tag"),
+    (
+        "--workers --worker --parallel --concurrency --max-concurrency -j --numprocesses --threads --processes",
+        "`-n N` plays so many scenarios at once",
+    ),
+    (
+        "--bail --exitfirst --maxfail --stop-on-failure --stop --fail-early",
+        "`-x` stops at the first that does not pass",
+    ),
+    ("--config -c --project --manifest --assistants", "`-f FILE` names the project's file"),
+    ("--provider --providers --env --environment --profile --backend --api --base-url", "`-t NAME` chooses a target"),
+    ("--last-failed --lf --failed-first --ff --rerun-failed", "`FILE:LINE`, as failures show it, plays that scenario"),
+    ("--timeout --deadline --max-time", "`timeout` stands in the scenario, or under `defaults`"),
+    (
+        "--dry-run --collect-only --list --check-only --lint",
+        "`runner validate` checks the files, `runner plan` says what `runner sync` would do",
+    ),
+    ("--silent", "`-q` shows only what did not pass"),
+    ("--api-key --key --openai-api-key", "keys come from the environment: a target's `key_env` names the variable"),
+    ("--assistant --assistant-id --agent", "scenarios say which assistant they talk to: `assistant: ADDRESS`"),
+    ("--prompt --prompts --ask --question --vars --var", "questions stand in scenario files, under `ask`"),
+)
+"""Options of the commands by which other tools play."""
+
+_ENDPOINT_EXAMPLE = '{base_url: "http://127.0.0.1:11434/v1", model: llama3.2}'
+_AMOUNT = re.compile(r"(?P<before>[^\d\s.,+-]{0,12})\s*(?P<number>[-+]?\d[\d.,]*)\s*(?P<after>[^\d\s.,]{0,12})")
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d{1,2}")
+_DURATION = re.compile(
+    r"(?P<number>\d{1,6}(?:\.\d{1,3})?)\s*(?P<unit>s|sec|secs|seconds?|m|mins?|minutes?|h|hours?)", re.I
+)
+_SECONDS = {"s": 1, "se": 1, "m": 60, "mi": 60, "h": 3600, "ho": 3600}
+_CURRENCY_CODE = re.compile(r"[A-Z]{3}")
+
+
+def _fold(word: str) -> str:
+    """`expectedOutput`, `expected-output` and `Expected output` are one word."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word.strip())
+    return re.sub(r"[\s-]+", "_", snake).casefold()
+
+
+def _advise_on_scenario_key(kind: str, word: str, _value: object, _where: Where) -> str:
+    if kind == "check":
+        return _CHECKS.get(_fold(word), "")
+    return _SCENARIO_KEYS.get(_fold(word), "") if kind == "key" else ""
+
+
+def _advise_on_scenario_value(kind: str, text: str, _value: object, where: Where) -> str:
+    if kind == "check":
+        return _CHECKS.get(_fold(text), "")
+    if where[-1:] == ("number",) or where[-2:] == ("number", "value"):
+        return _show_amount(text, is_short=where[-1:] == ("number",))
+    if where[-1:] == ("timeout",) and (found := _DURATION.fullmatch(text.strip())):
+        return f"write the seconds, as in `timeout: {Decimal(found['number']) * _SECONDS[found['unit'][:2].lower()]:f}`"
+    return ""
+
+
+def _show_amount(text: str, *, is_short: bool) -> str:
+    """`EUR 250` in the form that is read; "" where it is not clear what it would be."""
+    found = _AMOUNT.fullmatch(text.strip())
+    unit = (found["before"] or found["after"]) if found else ""
+    if found is None or not unit or (found["before"] and found["after"]):
+        return ""
+    if found["before"] and found["before"].isalpha() and not _CURRENCY_CODE.fullmatch(unit):
+        return ""  # `about 5`
+    number = found["number"]
+    if _THOUSANDS.fullmatch(number):
+        number = number.replace(",", "")
+    elif _DECIMAL_COMMA.fullmatch(number):
+        number = number.replace(",", ".")
+    try:
+        Decimal(number)
+    except InvalidOperation:
+        return ""
+    shown = f"{{value: {number}, unit: {show_text(unit, Style.PLAIN, indent=0, in_flow=True)}}}"
+    return f"write `number: {shown}`" if is_short else f"write `{shown[1:-1]}`"
+
+
+def _advise_on_assistants_key(kind: str, word: str, value: object, where: Where) -> str:
+    if kind == "tool":
+        return _TOOLS.get(_fold(word), "")
+    if kind != "key":
+        return ""
+    if word == "inference" and where[:1] != ("targets",):
+        return (
+            "what answers is part of a target: write `target: local` and "
+            f"`targets: {{local: {{api: responses, server: embedded, inference: {show_inference(value)}}}}}` at the top"
+        )
+    return _ASSISTANT_KEYS.get(_fold(word), "")
+
+
+def _advise_on_assistants_value(kind: str, text: str, _value: object, _where: Where) -> str:
+    return _TOOLS.get(_fold(text), "") if kind == "tool" else ""
+
+
+def show_inference(value: object) -> str:
+    """An `inference` as it is written on one line: the given one where it is complete, else an example."""
+    if isinstance(value, dict) and ("base_url" in value or "scripted" in value):
+        return show_flow(value)
+    return str(value) if value in ("offline",) else "{scripted: FILE}" if value == "scripted" else _ENDPOINT_EXAMPLE
+
+
+def _advise_on_missing(_kind: str, key: str, value: object, where: Where) -> str:
+    if key == "api" and where[:1] == ("targets",) and isinstance(value, dict) and "inference" in value:
+        return f"write `{show_embedded_target(str(where[-1]), value)}`"
+    return ""
+
+
+def show_embedded_target(name: str, body: Mapping[str, object]) -> str:
+    """A target of the embedded server that has the `inference` of `body`, finished."""
+    api = body.get("api", "responses")
+    return f"{name}: {{api: {api}, server: embedded, inference: {show_inference(body.get('inference'))}}}"
+
+
+SCENARIO_ADVICE = Advice(on_key=_advise_on_scenario_key, on_value=_advise_on_scenario_value)
+ASSISTANTS_ADVICE = Advice(
+    on_key=_advise_on_assistants_key, on_value=_advise_on_assistants_value, on_missing=_advise_on_missing
+)

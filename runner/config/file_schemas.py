@@ -1,0 +1,482 @@
+"""The JSON Schemas of both kinds of file, composed from what is there: checks and APIs come from their plug-ins."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from runner.config.declared_tools import (
+    MAX_DESCRIPTION_LENGTH,
+    NAME_PATTERN,
+    NAME_WORDS,
+    answers_by_name,
+    declared_function,
+    function_answer,
+    tool,
+)
+from runner.domain.assistant import History, PlainFormat, SandboxName
+from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
+from runner.plugins import load_plugin, plugin_names
+
+CHECKS = "runner.checks"
+INFERENCES = "runner.server.inference"
+BACKENDS = "runner.backends"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+MAX_NAME_LENGTH = 256
+MAX_TEXT_LENGTH = 256_000
+MAX_METADATA_KEYS = 12
+"""The API takes 16 keys; four are ours."""
+MAX_TIMEOUT_S = 86_400
+MAX_OUTPUT_TOKENS = 10_000_000
+"""More than any model says: larger is a slip of the hand."""
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_IDENTIFIER_WORDS = "1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit."
+
+_Json = dict[str, Any]
+
+
+@cache
+def assistants_schema() -> _Json:
+    """The schema of `assistants.yaml`."""
+    return _file(
+        "assistants",
+        "What assistants.yaml declares.",
+        _mapping(
+            {
+                "version": {"const": 1, "description": "The version of this file's format: 1.", "examples": [1]},
+                "namespace": {
+                    "type": "string",
+                    "pattern": _IDENTIFIER,
+                    "examples": ["travel-demo-5c1e07"],
+                    "description": f"Tags everything that this file owns remotely: {_IDENTIFIER_WORDS}",
+                },
+                "target": {
+                    **_text("Where to run by default: 'embedded', or one of `targets`.", example="local"),
+                    "default": "embedded",
+                },
+                "targets": {
+                    "type": "object",
+                    "examples": [{"openai": {"api": "responses"}}],
+                    "description": "Where assistants can run, besides the built-in 'embedded'.",
+                    "propertyNames": _name_of("A target's name"),
+                    "additionalProperties": {"$ref": "#/$defs/target"},
+                },
+                "assistants": {
+                    "type": "object",
+                    "examples": [{"guide": {"model": "gpt-6-luna"}}],
+                    "description": "The assistants, each under its address: a stable handle.",
+                    "minProperties": 1,
+                    "propertyNames": _name_of("An address"),
+                    "additionalProperties": {"$ref": "#/$defs/assistant"},
+                },
+            },
+            required=["version", "namespace", "assistants"],
+        ),
+        {"target": _target(), "assistant": _assistant(), "tool": tool(), "function": declared_function()},
+    )
+
+
+@cache
+def scenario_schema() -> _Json:
+    """The schema of a scenario file: one scenario at the top, or several under `scenarios`."""
+    one = _scenario_keys()
+    shared = {key: one[key] for key in ("assistant", "functions", "tags", "smoke", "timeout")}
+    several: _Json = {
+        "scenarios": {
+            "type": "array",
+            "minItems": 1,
+            "description": "Several scenarios, each with a name.",
+            "items": _mapping({**one, "name": _scenario_name("The scenario's name.")}, required=["name", "turns"]),
+        },
+        "defaults": {
+            **_mapping(shared),
+            "examples": [{"assistant": "travel-guide"}],
+            "description": "What holds for each scenario that doesn't say otherwise.",
+        },
+    }
+    choice = {
+        "if": {"required": ["scenarios"]},
+        "then": {"$ref": "#/$defs/several"},
+        "else": {"$ref": "#/$defs/single"},
+    }
+    parts = {
+        "single": _mapping(one, required=["turns"]),
+        "several": _mapping(several, required=["scenarios"]),
+        "turn": _turn(),
+        "expectation": _expectation(),
+        "function_answer": function_answer(),
+    }
+    return _file("scenario", "Questions in order, and what to expect of the answers.", choice, parts)
+
+
+def schema_text(kind: str) -> str:
+    """A schema as it is printed and shipped; `kind` is `assistants` or `scenario`."""
+    schema = {"assistants": assistants_schema, "scenario": scenario_schema}[kind]()
+    return json.dumps(schema, indent=2, ensure_ascii=False, default=float) + "\n"
+
+
+def _file(name: str, description: str, body: _Json, parts: _Json) -> _Json:
+    head = {"$schema": DIALECT, "$id": f"urn:assistant-runner:{name}", "description": description}
+    return {**head, **body, "$defs": parts}
+
+
+def _mapping(properties: _Json, *, required: list[str] | None = None) -> _Json:
+    body: _Json = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**body, "required": required} if required else body
+
+
+def _text(description: str, *, longest: int = MAX_TEXT_LENGTH, example: str | None = None) -> _Json:
+    body: _Json = {"type": "string", "minLength": 1, "maxLength": longest, "description": description}
+    return body if example is None else {**body, "examples": [example]}
+
+
+def _name_of(what: str) -> _Json:
+    return {"pattern": _IDENTIFIER, "description": f"{what} is {_IDENTIFIER_WORDS}"}
+
+
+def _target() -> _Json:
+    return {
+        **_mapping(
+            {
+                "api": {
+                    "enum": list(plugin_names(BACKENDS)),
+                    "title": "api",
+                    "examples": ["responses"],
+                    "description": "Which API to speak.",
+                },
+                "server": {
+                    "enum": ["embedded", "openai"],
+                    "title": "server",
+                    "default": "openai",
+                    "examples": ["embedded"],
+                    "description": "Who answers: the embedded server, or api.openai.com. It excludes `base_url`.",
+                },
+                "base_url": _text(
+                    "Another server that speaks the API: its address, up to /v1.",
+                    longest=2000,
+                    example="https://models.example.org/v1",
+                ),
+                "key_env": _key_variable(),
+                "inference": _inference(),
+                "sandbox": {
+                    "enum": [one.value for one in SandboxName],
+                    "title": "sandbox",
+                    "default": SandboxName.MONTY.value,
+                    "examples": ["wasi"],
+                    "description": "What runs the code interpreter's code on the embedded server; "
+                    "wasi needs the extra of that name.",
+                },
+                "history": {
+                    "enum": [one.value for one in History],
+                    "title": "history",
+                    "default": History.CONVERSATION.value,
+                    "examples": ["replay"],
+                    "description": "Who remembers what was said: the server, or runner, for servers that keep nothing.",
+                },
+                "background": {
+                    "type": "boolean",
+                    "default": False,
+                    "examples": [True],
+                    "description": "Start each run and look at it from time to time, instead of streaming it.",
+                },
+            },
+            required=["api"],
+        ),
+        "description": "An API at an address, with a key.",
+    }
+
+
+def inferences_by_name() -> tuple[str, ...]:
+    """The inferences that need no settings: any plug-in but those that are written as a mapping."""
+    return tuple(name for name in plugin_names(INFERENCES) if name not in ("openai_compatible", "scripted"))
+
+
+def _inference() -> _Json:
+    endpoint = {
+        "scripted": _text(
+            "A YAML file with the model's moves, relative to this file.", longest=4096, example="moves.yaml"
+        ),
+        "base_url": _text(
+            "A chat-completions endpoint: its address, up to /v1.", longest=2000, example="http://127.0.0.1:11434/v1"
+        ),
+        "model": _text(
+            "The model to ask for, instead of each assistant's own.", longest=MAX_NAME_LENGTH, example="llama3.2"
+        ),
+        "key_env": _key_variable(),
+        "embedding_model": _text(
+            "A model of the endpoint's /embeddings, or `local` for a small one (the extra `semantic`): file search then"
+            " goes by meaning, too.",
+            longest=MAX_NAME_LENGTH,
+            example="nomic-embed-text",
+        ),
+    }
+    return {
+        "anyOf": [
+            {
+                "enum": list(inferences_by_name()),
+                "title": "inference",
+                "examples": ["offline", {"scripted": "FILE"}, {"base_url": "ADDRESS", "model": "NAME"}],
+            },
+            {**_mapping(endpoint), "minProperties": 1},
+        ],
+        "default": "offline",
+        "examples": [{"base_url": "http://127.0.0.1:11434/v1", "model": "llama3.2"}],
+        "description": "What says what to do next on the embedded server: rules, a script, or a language model.",
+    }
+
+
+def _key_variable() -> _Json:
+    return {
+        "type": "string",
+        "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$",
+        "examples": ["MODELS_KEY"],
+        "description": "The name of the environment variable that holds the key.",
+    }
+
+
+def _assistant() -> _Json:
+    return {
+        **_mapping(
+            {
+                "name": _text(
+                    "What people see; the address by default.", longest=MAX_NAME_LENGTH, example="Travel Guide"
+                ),
+                "model": {
+                    "type": "string",
+                    "pattern": r"^\S+$",
+                    "maxLength": MAX_NAME_LENGTH,
+                    "examples": ["gpt-6-luna"],
+                    "description": "The model's name: one word.",
+                },
+                "instructions": _text("What the assistant is told about itself.", example="You are a travel guide."),
+                "instructions_file": _text(
+                    "A text file with the instructions, instead of `instructions`.", example="knowledge/guide.txt"
+                ),
+                "tools": {
+                    "type": "array",
+                    "items": {"$ref": "#/$defs/tool"},
+                    "examples": [["code_interpreter", "file_search"]],
+                    "description": "Hosted tools.",
+                },
+                "files": {
+                    "type": "array",
+                    "items": _file_item(FileUse.FILE_SEARCH, FileUse.CODE_INTERPRETER, chunking=_chunking()),
+                    "examples": [["knowledge/*.pdf", {"file": "knowledge/prices.csv", "for": "code_interpreter"}]],
+                    "description": "Standing knowledge: paths and globs, relative to this file.",
+                },
+                "functions": {
+                    "type": "array",
+                    "items": {"$ref": "#/$defs/function"},
+                    "examples": [[{"name": "exchange_rate", "returns": 1.08}]],
+                    "description": "Functions that the assistant can call, each with how it is answered.",
+                },
+                "temperature": _number(0, 2, "Sampling temperature, 0 to 2.", example=0.2),
+                "top_p": _number(0, 1, "Nucleus sampling, 0 to 1.", example=0.9),
+                "reasoning": {
+                    **_mapping(
+                        {
+                            "effort": {
+                                "enum": list(_EFFORTS),
+                                "examples": ["low"],
+                                "description": "How much the model thinks first.",
+                            }
+                        }
+                    ),
+                    "examples": [{"effort": "low"}],
+                    "description": "How the model thinks, for models that do.",
+                },
+                "response_format": _response_format(),
+                "max_output_tokens": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": MAX_OUTPUT_TOKENS,
+                    "examples": [2000],
+                    "description": "What a run may say at most, in tokens; a run that reaches it is an error.",
+                },
+                "metadata": {
+                    "type": "object",
+                    "maxProperties": MAX_METADATA_KEYS,
+                    "examples": [{"owner": "travel-desk"}],
+                    "description": "Your own tags on the remote assistant.",
+                    "propertyNames": {
+                        "pattern": r"^(?!runner\.).{1,64}$",
+                        "description": "At most 64 characters, not beginning with 'runner.'.",
+                    },
+                    "additionalProperties": {"type": "string", "maxLength": 512, "description": "A text."},
+                },
+            },
+            required=["model"],
+        ),
+        "description": "One assistant.",
+    }
+
+
+def _response_format() -> _Json:
+    json_schema = {
+        "name": {
+            "type": "string",
+            "pattern": NAME_PATTERN,
+            "examples": ["bill"],
+            "description": f"The format's name: {NAME_WORDS}",
+        },
+        "description": _text(
+            "What the model is told about it.", longest=MAX_DESCRIPTION_LENGTH, example="A bill with its total."
+        ),
+        "schema": {
+            "type": "object",
+            "examples": [{"type": "object", "properties": {"total": {"type": "number"}}}],
+            "description": "A JSON Schema of the answers.",
+        },
+        "strict": {
+            "type": "boolean",
+            "default": False,
+            "examples": [True],
+            "description": "True has the API keep the model to the schema.",
+        },
+    }
+    described = {**_mapping(json_schema, required=["name", "schema"]), "description": "A JSON Schema, with a name."}
+    named = _mapping({"json_schema": described}, required=["json_schema"])
+    return {
+        "anyOf": [{"enum": [one.value for one in PlainFormat], "title": "one-word format"}, named],
+        "default": PlainFormat.TEXT.value,
+        "examples": ["json_object"],
+        "description": "The form of the answers: text, json_object, or a JSON Schema under `json_schema`.",
+    }
+
+
+def _number(least: int, most: int, description: str, *, example: float) -> _Json:
+    return {
+        "type": "number",
+        "minimum": least,
+        "maximum": most,
+        "examples": [example],
+        "description": description,
+    }
+
+
+def _chunking() -> _Json:
+    return {
+        **_mapping(
+            {
+                "max_tokens": {
+                    "type": "integer",
+                    "minimum": MIN_CHUNK_TOKENS,
+                    "maximum": MAX_CHUNK_TOKENS,
+                    "examples": [800],
+                    "description": f"The length of a chunk at most, {MIN_CHUNK_TOKENS} to {MAX_CHUNK_TOKENS} tokens.",
+                },
+                "overlap_tokens": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "maximum": MAX_CHUNK_TOKENS // 2,
+                    "examples": [200],
+                    "description": "What neighbouring chunks share, at most half of max_tokens, which is the default.",
+                },
+            },
+            required=["max_tokens"],
+        ),
+        "examples": [{"max_tokens": 800}],
+        "description": "How file search cuts the file up; the API's own way by default.",
+    }
+
+
+def _file_item(*uses: FileUse, **more: _Json) -> _Json:
+    path = _text("A path, relative to this file.", longest=4096, example="files/receipt.pdf")
+    long_form = _mapping(
+        {
+            "file": path,
+            "for": {
+                "enum": [use.value for use in uses],
+                "title": "use",
+                "examples": [uses[0].value],
+                "description": "How the assistant gets to see it; by its type and the assistant's tools by default.",
+            },
+            **more,
+        },
+        required=["file"],
+    )
+    return {"anyOf": [path, long_form]}
+
+
+def _scenario_keys() -> _Json:
+    return {
+        "name": _scenario_name("The scenario's name; the file's by default."),
+        "assistant": _text(
+            "The address of the assistant to talk to, as assistants.yaml declares it.", example="travel-guide"
+        ),
+        "functions": answers_by_name(),
+        "tags": {
+            "type": "array",
+            "items": _text("A word to select scenarios by.", longest=64),
+            "uniqueItems": True,
+            "examples": [["slow", "receipts"]],
+            "description": "Words to select scenarios by.",
+        },
+        "smoke": {
+            "type": "boolean",
+            "default": False,
+            "examples": [True],
+            "description": "True allows a scenario without any expectation: it is enough that an answer comes.",
+        },
+        "timeout": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": MAX_TIMEOUT_S,
+            "examples": [90],
+            "description": "Seconds that the whole scenario may take; without it, each turn may take 300.",
+        },
+        "turns": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"$ref": "#/$defs/turn"},
+            "examples": [[{"ask": "How much is a burger?", "expect": [{"number": 23.75}]}]],
+            "description": "Questions in order, asked in one thread.",
+        },
+    }
+
+
+def _scenario_name(description: str) -> _Json:
+    return _text(description, longest=128, example="hotel bill")
+
+
+def _turn() -> _Json:
+    return _mapping(
+        {
+            "ask": {
+                **_text("The question.", example="How much is a burger?"),
+                "pattern": r"\S",
+            },
+            "attach": {
+                "type": "array",
+                "items": _file_item(FileUse.FILE_SEARCH, FileUse.CODE_INTERPRETER, FileUse.INPUT),
+                "examples": [["files/receipt.pdf", {"file": "files/prices.csv", "for": "code_interpreter"}]],
+                "description": "Files that come with the question.",
+            },
+            "expect": {
+                "type": "array",
+                "minItems": 1,
+                "items": {"$ref": "#/$defs/expectation"},
+                "examples": [[{"number": 39.25}, {"cites": "receipt.pdf"}]],
+                "description": "Checks that the answer has to pass, each an item of its own.",
+            },
+        },
+        required=["ask"],
+    )
+
+
+def _expectation() -> _Json:
+    checks = {name: load_plugin(CHECKS, name) for name in plugin_names(CHECKS)}
+    forms = {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
+    mapping = {**_mapping(forms), "title": "check", "minProperties": 1, "maxProperties": 1}
+    bare = [name for name, check in checks.items() if not check.SCHEMA.get("required")]
+    if not bare:
+        return mapping
+    return {"anyOf": [{"enum": bare, "title": "check"}, mapping]}
+
+
+def _check_value(full: _Json, main_field: str) -> _Json:
+    """Both ways to write a check: the value of its main field, or a mapping, which is always the full form."""
+    return {"anyOf": [full["properties"][main_field], full], "description": full.get("description", "")}

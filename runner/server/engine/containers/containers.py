@@ -1,0 +1,284 @@
+"""Containers: where the code of runs runs, with files of their own, for as long as somebody uses them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.documents.files import discard_content
+from runner.server.engine.state.blobs import Arrival
+from runner.server.engine.state.file_records import AUTO, ContainerFileRecord, ContainerRecord, FileRecord
+from runner.server.engine.state.records import Brief, IdKind, RunRecord, StepRecord, ThreadRecord, ToolCall
+from runner.server.engine.state.refusals import Refusal
+from runner.server.sandboxes import safe_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewContainer:
+    """`idle_s` None is the server's own."""
+
+    name: str
+    file_ids: tuple[str, ...] = ()
+    idle_s: float | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+def create_container(engine: Engine, order: NewContainer) -> ContainerRecord:
+    """Raises Missing for an unknown file."""
+    now = engine.now()
+    container = ContainerRecord(
+        id=engine.new_id(IdKind.CONTAINER),
+        created_at=now,
+        name=order.name,
+        last_active_at=now,
+        idle_s=engine.lifetimes.container_s if order.idle_s is None else order.idle_s,
+        settings=order.settings,
+    )
+    with engine.store.transaction():
+        engine.store.insert(container)
+        add_copies(engine, container.id, order.file_ids)
+    return container
+
+
+def look_at_container(engine: Engine, container_id: str) -> ContainerRecord:
+    """A container, be it expired; looking at one that is not counts as use."""
+    with engine.store.transaction():
+        container = need(engine, ContainerRecord, container_id)
+        if container.has_expired(engine.now()):
+            return container
+        container = replace(container, last_active_at=engine.now())
+        engine.store.replace(container)
+    return container
+
+
+def use_container(engine: Engine, container_id: str) -> ContainerRecord:
+    """Raises Refusal if it has expired."""
+    container = look_at_container(engine, container_id)
+    if container.has_expired(engine.now()):
+        raise Refusal("Container is expired.")
+    return container
+
+
+def delete_container(engine: Engine, container_id: str) -> None:
+    """With its files. What processes still hold of it is dropped soon after."""
+    with engine.store.transaction():
+        need(engine, ContainerRecord, container_id)
+        _discard_files(engine, container_id)
+        engine.store.delete(container_id)
+
+
+def expire_container(engine: Engine, container_id: str) -> None:
+    """Only the fact that it was there is kept. Does nothing if it has been used meanwhile."""
+    with engine.store.transaction():
+        container = engine.store.find(ContainerRecord, container_id)
+        if container is not None and container.has_expired(engine.now()):
+            _discard_files(engine, container_id)
+            engine.store.replace(replace(container, is_expired=True))
+
+
+def _discard_files(engine: Engine, container_id: str) -> None:
+    for file in engine.store.children(ContainerFileRecord, container_id):
+        delete_container_file(engine, file.id)
+
+
+def delete_container_file(engine: Engine, file_id: str) -> None:
+    """Does nothing if it is gone already."""
+    with engine.store.transaction():
+        # Code may have written it anew since it was looked up.
+        file = engine.store.find(ContainerFileRecord, file_id)
+        if file is not None:
+            engine.store.delete(file.id)
+            discard_content(engine, file.sha256)
+
+
+def add_copies(engine: Engine, container_id: str, file_ids: Sequence[str]) -> None:
+    """Within a transaction: have the uploads as files; those that are there already stay as code left them."""
+    known = {file.origin_id for file in engine.store.children(ContainerFileRecord, container_id)}
+    for file_id in dict.fromkeys(file_ids):
+        if file_id not in known:
+            _copy(engine, container_id, file_id)
+
+
+def copy_upload(engine: Engine, container_id: str, file_id: str) -> ContainerFileRecord:
+    """Raises Missing for an unknown container or file, Refusal if the container has expired."""
+    with engine.store.transaction():
+        return _copy(engine, use_container(engine, container_id).id, file_id)
+
+
+def _copy(engine: Engine, container_id: str, file_id: str) -> ContainerFileRecord:
+    upload = need(engine, FileRecord, file_id)
+    own_id = engine.new_id(IdKind.CONTAINER_FILE)
+    file = ContainerFileRecord(
+        id=own_id,
+        created_at=engine.now(),
+        container_id=container_id,
+        name=find_free_name(engine, container_id, upload.filename, own_id),
+        size_bytes=upload.size_bytes,
+        sha256=upload.sha256,
+        origin_id=file_id,
+    )
+    engine.store.insert(file)
+    return file
+
+
+def find_free_name(engine: Engine, container_id: str, filename: str, file_id: str) -> str:
+    """A name inside the container's folder; the second of one name has its id before it."""
+    name = safe_name(filename)
+    # Of a path, the folder: a file can't have the name of one.
+    taken = {file.name.partition("/")[0] for file in engine.store.children(ContainerFileRecord, container_id)}
+    return f"{file_id}-{name}" if name in taken else name
+
+
+def keep_uploaded(engine: Engine, container_id: str, arrival: Arrival, filename: str) -> ContainerFileRecord:
+    """Raises Refusal if the container is gone; then nothing is left on disk."""
+    try:
+        with engine.store.transaction():
+            container = use_container(engine, container_id)
+            file_id = engine.new_id(IdKind.CONTAINER_FILE)
+            name = find_free_name(engine, container.id, filename, file_id)
+            return _insert(engine, arrival, _new_file(engine, container.id, arrival, file_id, name))
+    finally:
+        arrival.discard()
+
+
+def keep_written(engine: Engine, container_id: str, arrival: Arrival, name: str) -> ContainerFileRecord | None:
+    """What code wrote to `name`, a path inside the folder; None if the container is gone meanwhile."""
+    try:
+        with engine.store.transaction():
+            container = engine.store.find(ContainerRecord, container_id)
+            if container is None or container.is_expired:
+                return None
+            old = _find_by_name(engine, container_id, name)
+            if old is None:
+                new = _new_file(engine, container_id, arrival, engine.new_id(IdKind.CONTAINER_FILE), name)
+                return _insert(engine, arrival, replace(new, is_written=True))
+            file = replace(old, size_bytes=arrival.size_bytes, sha256=arrival.sha256, is_written=True)
+            engine.blobs.keep(arrival)
+            engine.store.replace(file)
+            discard_content(engine, old.sha256)
+            return file
+    finally:
+        arrival.discard()
+
+
+def forget_removed(engine: Engine, container_id: str, names: Sequence[str]) -> None:
+    """Code has removed these files."""
+    for name in names:
+        file = _find_by_name(engine, container_id, name)
+        if file is not None:
+            delete_container_file(engine, file.id)
+
+
+def _find_by_name(engine: Engine, container_id: str, name: str) -> ContainerFileRecord | None:
+    return next(iter(engine.store.children(ContainerFileRecord, container_id, {"name": name})), None)
+
+
+def _new_file(engine: Engine, container_id: str, arrival: Arrival, file_id: str, name: str) -> ContainerFileRecord:
+    return ContainerFileRecord(
+        id=file_id,
+        created_at=engine.now(),
+        container_id=container_id,
+        name=name,
+        size_bytes=arrival.size_bytes,
+        sha256=arrival.sha256,
+    )
+
+
+def _insert(engine: Engine, arrival: Arrival, file: ContainerFileRecord) -> ContainerFileRecord:
+    engine.blobs.keep(arrival)
+    engine.store.insert(file)
+    return file
+
+
+CODE = "code_interpreter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeFiles:
+    """Paths on disk by name: what was given to the code, and what it has written earlier."""
+
+    given: Mapping[str, Path] = field(default_factory=dict)
+    written: Mapping[str, Path] = field(default_factory=dict)
+
+
+def check_container(engine: Engine, brief: Brief) -> None:
+    """Raises Refusal if code is to run in a container that is gone, or has expired."""
+    wanted = _wanted_container(brief)
+    if wanted is not None and wanted != AUTO:
+        use_container(engine, wanted)
+
+
+def _wanted_container(brief: Brief) -> str | None:
+    """An id, AUTO, or None for the thread's own folder."""
+    options = next((tool.options for tool in brief.hosted_tools if tool.name == CODE), {})
+    wanted = options.get("container")
+    return wanted if isinstance(wanted, str) else None
+
+
+def place_calls(engine: Engine, run: RunRecord, step: StepRecord) -> StepRecord:
+    """The step, with the container of its code. Raises Refusal if that is gone, or has expired."""
+    wanted = _wanted_container(run.brief)
+    if wanted is None or not any(isinstance(call, ToolCall) and call.tool == CODE for call in step.calls):
+        return step
+    container_id = _choose_container(engine, run, wanted)
+    calls = tuple(
+        replace(call, container_id=container_id) if isinstance(call, ToolCall) and call.tool == CODE else call
+        for call in step.calls
+    )
+    return replace(step, calls=calls)
+
+
+def _choose_container(engine: Engine, run: RunRecord, wanted: str) -> str:
+    with engine.store.transaction():
+        if wanted != AUTO:
+            container = use_container(engine, wanted)
+        else:
+            container = _find_last_used(engine, run) or create_container(engine, NewContainer(name=AUTO))
+            add_copies(engine, container.id, [file.id for file in _uploads_for_code(engine, run)])
+        thread = engine.store.find(ThreadRecord, run.thread_id)
+        if thread is not None:
+            engine.store.replace(replace(thread, container_id=container.id))
+    return container.id
+
+
+def _find_last_used(engine: Engine, run: RunRecord) -> ContainerRecord | None:
+    """The container that the thread's code has used last, if it still lives."""
+    thread = engine.store.find(ThreadRecord, run.thread_id)
+    if thread is None or thread.container_id is None or not engine.is_in_use(thread.container_id):
+        return None
+    return use_container(engine, thread.container_id)
+
+
+def lock_container(engine: Engine, container_id: str) -> asyncio.Lock:
+    """Held from looking at the container's files until those that code wrote are kept; within this process."""
+    return engine.container_locks.setdefault(container_id, asyncio.Lock())
+
+
+def find_code_files(engine: Engine, run: RunRecord, container_id: str | None) -> CodeFiles:
+    if container_id is None:
+        return CodeFiles(given=_name_uploads(engine, _uploads_for_code(engine, run)))
+    files = engine.store.children(ContainerFileRecord, container_id)
+    return CodeFiles(
+        given={file.name: engine.blobs.path(file.sha256) for file in files if not file.is_written},
+        written={file.name: engine.blobs.path(file.sha256) for file in files if file.is_written},
+    )
+
+
+def _uploads_for_code(engine: Engine, run: RunRecord) -> list[FileRecord]:
+    thread = engine.store.find(ThreadRecord, run.thread_id)
+    of_thread = thread.resources.code_file_ids if thread is not None else None
+    wanted = dict.fromkeys((*(run.brief.resources.code_file_ids or ()), *(of_thread or ())))
+    found = (engine.store.find(FileRecord, file_id) for file_id in wanted)
+    return [file for file in found if file is not None]
+
+
+def _name_uploads(engine: Engine, files: list[FileRecord]) -> Mapping[str, Path]:
+    """By name; the second of one name has its id before it."""
+    paths: dict[str, Path] = {}
+    for file in files:
+        name = f"{file.id}-{file.filename}" if file.filename in paths else file.filename
+        paths[name] = engine.blobs.path(file.sha256)
+    return paths

@@ -1,0 +1,1 @@
+"""Core: the engine's parts, tied together, and what it tells of runs."""

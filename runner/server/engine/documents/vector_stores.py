@@ -1,0 +1,335 @@
+"""Vector stores: which files are in them, indexing these, and what an assistant, thread or run lets its tools read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from runner.domain.files import file_type
+from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.core.feed import FileSettled
+from runner.server.engine.search.vectors import embed_texts
+from runner.server.engine.state.file_records import (
+    BatchRecord,
+    Chunking,
+    FileRecord,
+    IndexState,
+    StoredFileRecord,
+    StoreRecord,
+    stored_file_id,
+)
+from runner.server.engine.state.records import Failure, IdKind, Resources
+from runner.server.engine.state.refusals import Conflict, Refusal
+from runner.server.engine.state.store import Tally
+from runner.server.extraction import SEARCHED_TYPES, Unreadable, extract_text, split_into_chunks
+from runner.server.inference import Vector
+
+_TAKEN_TYPES = "https://platform.openai.com/docs/assistants/tools/file-search/supported-files"
+_STOPPED = Failure(code="server_error", message="The server stopped before the file was indexed.")
+
+
+def start_indexing(engine: Engine, stored_id: str) -> None:
+    """Index a file in the background, which holds a lease already."""
+    engine.workers.start(stored_id, _index(engine, stored_id), on_break=partial(abandon_indexing, engine, stored_id))
+
+
+def abandon_indexing(engine: Engine, stored_id: str) -> None:
+    """Settle a file whose indexing stopped."""
+    _fail(engine, stored_id, _STOPPED)
+
+
+def _fail(engine: Engine, stored_id: str, failure: Failure) -> None:
+    """Nothing half-indexed is left to be found."""
+    stored = _finish(engine, stored_id, IndexState.FAILED, failure=failure)
+    if stored is not None:
+        engine.index.remove(stored.store_id, stored.file_id)
+
+
+def refuse_types(files: Iterable[FileRecord]) -> None:
+    """Raises Refusal, in OpenAI's words, if file search takes not all of them."""
+    types = dict.fromkeys(file_type(file.filename) for file in files)
+    refused = [f".{one}" if one else "none" for one in types if one not in SEARCHED_TYPES]
+    if refused:
+        raise Refusal(
+            f"Files with extensions [{', '.join(refused)}] are not supported for retrieval. See {_TAKEN_TYPES}",
+            param="file_ids",
+            code="unsupported_file",
+        )
+
+
+async def _index(engine: Engine, stored_id: str) -> None:
+    async with engine.indexing:
+        stored = engine.store.find(StoredFileRecord, stored_id)
+        file = None if stored is None else engine.store.find(FileRecord, stored.file_id)
+        if stored is None or file is None:
+            return
+        if file_type(file.filename) not in SEARCHED_TYPES:
+            _fail(engine, stored_id, Failure(code="unsupported_file", message="The file type is not supported."))
+            return
+        path = engine.blobs.path(file.sha256)
+        try:
+            chunks = await asyncio.to_thread(_read_chunks, path, file.filename, stored.chunking)
+        except Unreadable as reason:
+            _fail(engine, stored_id, Failure(code="invalid_file", message=str(reason)))
+            return
+        except OSError as error:
+            message = f"The server can't read the file's content: {error.strerror or error}."
+            _fail(engine, stored_id, Failure(code="server_error", message=message))
+            return
+        vectors = await embed_texts(engine.inference, chunks)
+        await _put(engine, stored, file.filename, chunks, vectors)
+
+
+def _read_chunks(path: Path, filename: str, chunking: Chunking) -> tuple[str, ...]:
+    with path.open("rb"):  # that it is there is the server's affair, that it can be read the file's
+        text = extract_text(path, filename)
+    return split_into_chunks(text, max_tokens=chunking.max_tokens, overlap_tokens=chunking.overlap_tokens)
+
+
+async def _put(
+    engine: Engine,
+    stored: StoredFileRecord,
+    filename: str,
+    chunks: tuple[str, ...],
+    vectors: tuple[Vector, ...] | None,
+) -> None:
+    """Write the chunks. A cancellation waits for the thread that writes, to leave nothing behind."""
+    writing = asyncio.ensure_future(
+        asyncio.to_thread(engine.index.put, stored.store_id, stored.file_id, filename, chunks, vectors)
+    )
+    try:
+        await asyncio.shield(writing)
+        usage_bytes = sum(len(chunk.encode()) for chunk in chunks)
+        _finish(engine, stored.id, IndexState.COMPLETED, usage_bytes=usage_bytes)
+    finally:
+        await writing
+        current = engine.store.find(StoredFileRecord, stored.id)
+        if current is None or current.state in {IndexState.CANCELLED, IndexState.FAILED}:
+            engine.index.remove(stored.store_id, stored.file_id)
+
+
+def _finish(
+    engine: Engine, stored_id: str, state: IndexState, *, usage_bytes: int = 0, failure: Failure | None = None
+) -> StoredFileRecord | None:
+    """Write how it ended; None if the file is gone, or its indexing was over before."""
+    with engine.store.transaction():
+        stored = engine.store.find(StoredFileRecord, stored_id)
+        if stored is None or stored.state is not IndexState.IN_PROGRESS:
+            return None
+        stored = replace(stored, state=state, usage_bytes=usage_bytes, failure=failure)
+        engine.store.replace(stored)
+        engine.store.release(stored_id)
+    tell_settled(engine, stored)
+    return stored
+
+
+def tell_settled(engine: Engine, stored: StoredFileRecord) -> None:
+    """Runs wait for the documents that they search."""
+    engine.feed.tell(stored.store_id, FileSettled(file_id=stored.file_id))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewStoredFile:
+    """A file to be put into a store."""
+
+    file_id: str
+    chunking: Chunking = field(default_factory=Chunking)
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewStore:
+    """A store to be made, with its first files."""
+
+    name: str | None = None
+    description: str | None = None
+    expires_after_days: int | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[NewStoredFile, ...] = ()
+
+
+def create_store(engine: Engine, order: NewStore) -> StoreRecord:
+    now = engine.now()
+    store = StoreRecord(
+        id=engine.new_id(IdKind.STORE),
+        created_at=now,
+        last_active_at=now,
+        name=order.name,
+        description=order.description,
+        expires_after_days=order.expires_after_days,
+        metadata=order.metadata,
+    )
+    with engine.store.transaction():
+        engine.store.insert(store)
+        attach(engine, store.id, order.files)
+    return store
+
+
+def update_store(engine: Engine, store_id: str, changes: Mapping[str, object]) -> StoreRecord:
+    """Set fields of a StoreRecord. A changed expiry counts from now."""
+    with engine.store.transaction():
+        store = replace(need(engine, StoreRecord, store_id), **changes)  # type: ignore[arg-type]  # the face checked
+        if "expires_after_days" in changes and not store.is_expired:
+            store = replace(store, last_active_at=engine.now())
+        engine.store.replace(store)
+    return store
+
+
+def attach(
+    engine: Engine, store_id: str, files: Iterable[NewStoredFile], batch_id: str | None = None
+) -> tuple[StoredFileRecord, ...]:
+    """Put files into a store, and start indexing them; a file that is there already is indexed anew.
+
+    Raises Missing for an unknown store or file, Refusal for a type that file search doesn't take, before any is put in.
+    """
+    wanted = tuple({file.file_id: file for file in files}.values())
+    with engine.store.transaction():
+        store = need(engine, StoreRecord, store_id)
+        if store.is_expired:
+            raise Conflict(f"Vector store {store_id} is expired.")
+        records = [need(engine, FileRecord, file.file_id) for file in wanted]
+        if batch_id is None:  # of a batch, only the file itself fails
+            refuse_types(records)
+        stored = tuple(_put_in(engine, store_id, file, batch_id) for file in wanted)
+        touch_stores(engine, (store_id,))
+    for one in stored:
+        engine.workers.cancel(one.id)
+        start_indexing(engine, one.id)
+    return stored
+
+
+def _put_in(engine: Engine, store_id: str, file: NewStoredFile, batch_id: str | None) -> StoredFileRecord:
+    stored = StoredFileRecord(
+        id=stored_file_id(store_id, file.file_id),
+        created_at=engine.now(),
+        store_id=store_id,
+        file_id=file.file_id,
+        chunking=file.chunking,
+        attributes=file.attributes,
+        batch_id=batch_id,
+    )
+    if not engine.store.replace(stored):
+        engine.store.insert(stored)
+    engine.hold(stored.id)
+    return stored
+
+
+def attach_batch(engine: Engine, store_id: str, files: Iterable[NewStoredFile]) -> BatchRecord:
+    need(engine, StoreRecord, store_id)
+    batch = BatchRecord(id=engine.new_id(IdKind.BATCH), created_at=engine.now(), store_id=store_id)
+    with engine.store.transaction():
+        engine.store.insert(batch)
+        attach(engine, store_id, files, batch.id)
+    return batch
+
+
+def tally_files(engine: Engine, store_id: str, batch: BatchRecord | None = None) -> Mapping[IndexState, Tally]:
+    """The files of a store, or of one batch, by state: every state is there. Totals are bytes of text."""
+    matching = {} if batch is None else {"batch_id": batch.id}
+    found = engine.store.tally(StoredFileRecord, store_id, by="state", total="usage_bytes", matching=matching)
+    return {state: found.get(state.value, Tally()) for state in IndexState}
+
+
+def batch_files(engine: Engine, batch: BatchRecord) -> tuple[StoredFileRecord, ...]:
+    return engine.store.children(StoredFileRecord, batch.store_id, matching={"batch_id": batch.id})
+
+
+def cancel_batch(engine: Engine, batch: BatchRecord) -> BatchRecord:
+    """What is indexed stays, what isn't yet is cancelled. A batch that is done stays as it is."""
+    with engine.store.transaction():
+        unfinished = [file for file in batch_files(engine, batch) if file.state is IndexState.IN_PROGRESS]
+        for file in unfinished:
+            engine.store.replace(replace(file, state=IndexState.CANCELLED))
+            engine.store.release(file.id)
+        if unfinished:
+            batch = replace(batch, is_cancelled=True)
+            engine.store.replace(batch)
+    for file in unfinished:
+        engine.workers.cancel(file.id)
+        tell_settled(engine, file)
+    return batch
+
+
+def set_attributes(engine: Engine, stored: StoredFileRecord, attributes: Mapping[str, object]) -> StoredFileRecord:
+    with engine.store.transaction():
+        stored = replace(need(engine, StoredFileRecord, stored.id), attributes=attributes)
+        engine.store.replace(stored)
+    return stored
+
+
+def detach(engine: Engine, stored: StoredFileRecord) -> None:
+    """Take a file out of a store; the file itself stays."""
+    engine.workers.cancel(stored.id)
+    engine.store.delete(stored.id)
+    engine.index.remove(stored.store_id, stored.file_id)
+    tell_settled(engine, stored)
+
+
+def delete_store(engine: Engine, store_id: str) -> None:
+    need(engine, StoreRecord, store_id)
+    _stop_indexing(engine, store_id)
+    engine.store.delete(store_id)
+    engine.index.remove_store(store_id)
+
+
+def expire_store(engine: Engine, store: StoreRecord) -> None:
+    """Its files leave it; the store itself stays, to be seen as expired."""
+    _stop_indexing(engine, store.id)
+    with engine.store.transaction():
+        for stored in engine.store.children(StoredFileRecord, store.id):
+            engine.store.delete(stored.id)
+        engine.store.replace(replace(store, is_expired=True))
+    engine.index.remove_store(store.id)
+
+
+def _stop_indexing(engine: Engine, store_id: str) -> None:
+    for stored in engine.store.children(StoredFileRecord, store_id):
+        engine.workers.cancel(stored.id)
+
+
+def touch_stores(engine: Engine, store_ids: Iterable[str]) -> None:
+    """Note that stores were used: their expiry counts from here."""
+    with engine.store.transaction():
+        for store_id in store_ids:
+            store = engine.store.find(StoreRecord, store_id)
+            if store is not None and not store.is_expired:
+                engine.store.replace(replace(store, last_active_at=engine.now()))
+
+
+MAX_CODE_FILES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceOrder:
+    """What was asked for; None is "not said". `new_store` is made on the way, instead of `store_ids`."""
+
+    code_file_ids: tuple[str, ...] | None = None
+    store_ids: tuple[str, ...] | None = None
+    new_store: NewStore | None = None
+
+
+def settle_resources(engine: Engine, order: ResourceOrder, base: Resources) -> Resources:
+    """`base` with what was asked for. Raises Missing for an unknown file or store."""
+    for file_id in order.code_file_ids or ():
+        need(engine, FileRecord, file_id)
+    for store_id in order.store_ids or ():
+        need(engine, StoreRecord, store_id)
+    resources = base
+    if order.code_file_ids is not None:
+        resources = replace(resources, code_file_ids=order.code_file_ids)
+    if order.new_store is not None:
+        return replace(resources, store_ids=(create_store(engine, order.new_store).id,))
+    if order.store_ids is not None:
+        resources = replace(resources, store_ids=order.store_ids)
+    return resources
+
+
+def add_code_files(resources: Resources, file_ids: tuple[str, ...]) -> Resources:
+    """With more files for the code interpreter. Raises Refusal beyond 20."""
+    merged = tuple(dict.fromkeys((*(resources.code_file_ids or ()), *file_ids)))
+    if len(merged) > MAX_CODE_FILES:
+        raise Refusal(f"The code interpreter takes at most {MAX_CODE_FILES} files in a thread.", param="attachments")
+    return replace(resources, code_file_ids=merged)

@@ -1,0 +1,1 @@
+"""Responses: conversations, their items, and runs that go on from earlier ones."""

@@ -1,0 +1,320 @@
+"""Responses, runs without a stored assistant that go on where an earlier one stopped, and conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from runner.server.engine.containers.containers import check_container
+from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.documents.files import delete_files_of
+from runner.server.engine.documents.vector_stores import ResourceOrder, settle_resources
+from runner.server.engine.responses.items import NewItem, copy_item, keep_items
+from runner.server.engine.runs.context import CONTEXT_TOKENS, build_scene, count_calls, count_prompt
+from runner.server.engine.runs.loop import take_up
+from runner.server.engine.runs.message_writer import new_step
+from runner.server.engine.runs.runs import cancel_run
+from runner.server.engine.runs.transitions import move_run
+from runner.server.engine.state.records import (
+    Brief,
+    ConversationRecord,
+    FunctionCall,
+    IdKind,
+    ItemRecord,
+    Resources,
+    ResponseRecord,
+    RunRecord,
+    RunState,
+    StepRecord,
+    StepState,
+    ThreadRecord,
+    Tokens,
+)
+from runner.server.engine.state.refusals import Conflict, Missing, Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseOrder:
+    """What a response is asked for; `settings` is how the face shows that."""
+
+    brief: Brief
+    items: tuple[NewItem, ...]
+    settings: Mapping[str, object]
+    conversation_id: str | None = None
+    previous_id: str | None = None
+    tool_choice: str = "auto"
+    parallel_tool_calls: bool = True
+    max_output_tokens: int | None = None
+    max_tool_calls: int | None = None
+    truncates: bool = False
+    in_background: bool = False
+    is_stored: bool = True
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def start_response(engine: Engine, order: ResponseOrder) -> ResponseRecord:
+    """A queued run, which this process works on from now. Raises Conflict if its thread is being worked on."""
+    with engine.store.transaction():
+        check_container(engine, order.brief)
+        thread_id, last = _find_thread(engine, order)
+        earlier = engine.store.children(ItemRecord, thread_id)
+        kept = keep_items(engine, thread_id, order.items)
+        run = replace(_new_run(engine, thread_id, order), carried_run_ids=find_carried(engine, last))
+        carried = carry_calls(engine, run, last, order.items)
+        run = _count_from_here(run, carried)
+        engine.store.insert(run)
+        for step in carried:
+            engine.store.insert(step)
+        _refuse_too_much(engine, run)
+        response = ResponseRecord(
+            id=engine.new_id(IdKind.RESPONSE),
+            created_at=run.created_at,
+            thread_id=thread_id,
+            run_id=run.id,
+            settings=order.settings,
+            input_ids=tuple(item.item_id for item in (*earlier, *kept)),
+            carried_steps=len(carried),
+            conversation_id=order.conversation_id,
+            previous_id=order.previous_id,
+            in_background=order.in_background,
+            is_stored=order.is_stored,
+            metadata=order.metadata,
+        )
+        engine.store.insert(response)
+        take_up(engine, run)
+    return response
+
+
+def _find_thread(engine: Engine, order: ResponseOrder) -> tuple[str, ResponseRecord | None]:
+    """The thread to go on with, and its last response if there is one."""
+    if order.previous_id is not None:
+        previous = _need_previous(engine, order.previous_id)
+        return thread_after(engine, previous), previous
+    if order.conversation_id is not None:
+        thread_id = need(engine, ConversationRecord, order.conversation_id).thread_id
+        responses = engine.store.children(ResponseRecord, thread_id)
+        if any(run_of(engine, one).is_being_worked_on for one in responses):
+            message = "Another process is currently operating on this conversation. Please retry in a few seconds."
+            raise Conflict(message, code="conversation_locked")
+        return thread_id, responses[-1] if responses else None
+    return new_thread(engine), None
+
+
+def _need_previous(engine: Engine, response_id: str) -> ResponseRecord:
+    previous = engine.store.find(ResponseRecord, response_id)
+    if previous is None or not previous.is_stored:
+        message = f"Previous response with id '{response_id}' not found."
+        raise Refusal(message, param="previous_response_id", code="previous_response_not_found")
+    if run_of(engine, previous).is_being_worked_on:
+        raise Conflict(f"Previous response '{previous.id}' is still in progress.", param="previous_response_id")
+    return previous
+
+
+def new_thread(engine: Engine) -> str:
+    thread = ThreadRecord(id=engine.new_id(IdKind.THREAD), created_at=engine.now())
+    engine.store.insert(thread)
+    return thread.id
+
+
+def _new_run(engine: Engine, thread_id: str, order: ResponseOrder) -> RunRecord:
+    brief = order.brief
+    resources = settle_resources(engine, _as_order(brief.resources), Resources())
+    now = engine.now()
+    return RunRecord(
+        id=engine.new_id(IdKind.RUN),
+        created_at=now,
+        thread_id=thread_id,
+        assistant_id="",
+        brief=replace(brief, instructions=_all_instructions(engine, thread_id, brief), resources=resources),
+        state=RunState.QUEUED,
+        expires_at=now + engine.lifetimes.run_s,
+        tool_choice=order.tool_choice,
+        parallel_tool_calls=order.parallel_tool_calls,
+        ends_with_calls=True,
+        max_completion_tokens=order.max_output_tokens,
+        max_tool_calls=order.max_tool_calls,
+        truncates=order.truncates,
+    )
+
+
+def _count_from_here(run: RunRecord, carried: tuple[StepRecord, ...]) -> RunRecord:
+    """The run with a limit on calls that leaves those out which an earlier response has made."""
+    if run.max_tool_calls is None:
+        return run
+    return replace(run, max_tool_calls=run.max_tool_calls + count_calls(carried))
+
+
+def _refuse_too_much(engine: Engine, run: RunRecord) -> None:
+    if count_prompt(build_scene(engine, run)) > CONTEXT_TOKENS:
+        message = "Your input exceeds the context window of this model. Please adjust your input and try again."
+        raise Refusal(message, param="input", code="context_length_exceeded")
+
+
+def _as_order(resources: Resources) -> ResourceOrder:
+    return ResourceOrder(code_file_ids=resources.code_file_ids, store_ids=resources.store_ids)
+
+
+def _all_instructions(engine: Engine, thread_id: str, brief: Brief) -> str | None:
+    """The response's own, then those that stand among the items of its thread."""
+    items = engine.store.children(ItemRecord, thread_id)
+    texts = [brief.instructions, *(item.instruction for item in items)]
+    return "\n".join(text for text in texts if text) or None
+
+
+def need_response(engine: Engine, response_id: str) -> ResponseRecord:
+    """Raises Missing if there is none, or if it was not to be kept."""
+    response = need(engine, ResponseRecord, response_id)
+    if not response.is_stored:
+        raise Missing(ResponseRecord.KIND, response_id)
+    return response
+
+
+def run_of(engine: Engine, response: ResponseRecord) -> RunRecord:
+    return need(engine, RunRecord, response.run_id)
+
+
+def cancel_response(engine: Engine, response_id: str) -> ResponseRecord:
+    """Raises Conflict unless it is in the background. What is over, or about to be cancelled, stays as it is."""
+    response = need_response(engine, response_id)
+    if not response.in_background:
+        raise Conflict("Cannot cancel a synchronous response.")
+    with suppress(Conflict):
+        cancel_run(engine, response.thread_id, response.run_id)
+    return response
+
+
+def delete_response(engine: Engine, response_id: str) -> None:
+    """A run that is at work for it is stopped; what was said goes with the last one who knows of it."""
+    response = need(engine, ResponseRecord, response_id)
+    engine.workers.cancel(response.run_id)
+    with engine.store.transaction():
+        # Who listens to the run is told of its end while there still is one.
+        for state in (RunState.CANCELLING, RunState.CANCELLED):
+            move_run(engine, response.run_id, state)
+        engine.store.delete(response_id)
+        drop_unused_thread(engine, response.thread_id)
+
+
+def drop_unused_thread(engine: Engine, thread_id: str) -> None:
+    """Within a transaction: delete a thread that no response and no conversation is about."""
+    conversations = engine.store.children(ConversationRecord, "", matching={"thread_id": thread_id})
+    if not conversations and not engine.store.children(ResponseRecord, thread_id):
+        delete_files_of(engine, thread_id)
+        engine.store.delete(thread_id)
+
+
+def thread_after(engine: Engine, response: ResponseRecord) -> str:
+    """Within a transaction: a thread that knows what the response and those before it knew and said, and no more.
+
+    It is the response's own, unless that is a conversation's, or somebody has gone on with it already: then a copy.
+    """
+    items = engine.store.children(ItemRecord, response.thread_id)
+    known = _known_items(response, items)
+    is_last = engine.store.children(ResponseRecord, response.thread_id)[-1].id == response.id
+    if is_last and known == items and response.conversation_id is None:
+        return response.thread_id
+    thread = need(engine, ThreadRecord, response.thread_id)
+    branch = replace(thread, id=engine.new_id(IdKind.THREAD), created_at=engine.now())
+    engine.store.insert(branch)
+    for item in known:
+        copy_item(engine, branch.id, item)
+    return branch.id
+
+
+def _known_items(response: ResponseRecord, items: tuple[ItemRecord, ...]) -> tuple[ItemRecord, ...]:
+    given = frozenset(response.input_ids)
+    return tuple(item for item in items if item.item_id in given or item.response_id == response.id)
+
+
+def carry_calls(
+    engine: Engine, run: RunRecord, last: ResponseRecord | None, items: Sequence[NewItem]
+) -> tuple[StepRecord, ...]:
+    """The steps of the last response, whose calls are answered now, and those of calls that came as items.
+
+    Raises Refusal for an answer without its call, and for a call without an answer.
+    """
+    answers = {item.call.id: item.call for item in items if item.call is not None and item.call.output is not None}
+    known = {item.call.id: item.call for item in items if item.call is not None and item.call.output is None}
+    open_steps = _open_steps(engine, last)
+    awaited = {call.id: call for step in open_steps for call in step.calls if isinstance(call, FunctionCall)}
+    for call_id in answers:
+        if call_id not in awaited and call_id not in known:
+            message = f"No tool call found for function call output with call_id {call_id}."
+            raise Refusal(message, param="input")
+    outputs = {call_id: call.output for call_id, call in answers.items()}
+    missing = [call_id for call_id, call in (awaited | known).items() if call.output is None and call_id not in outputs]
+    if missing:
+        raise Refusal(f"No tool output found for function call {missing[0]}.", param="input")
+    steps = [_copy(engine, run, step, outputs) for step in open_steps]
+    given = tuple(replace(call, output=outputs[call_id]) for call_id, call in known.items() if call_id not in awaited)
+    if given and _are_last(items):
+        steps.append(_close(engine, replace(new_step(engine, run), calls=given)))
+    return tuple(steps)
+
+
+def find_carried(engine: Engine, last: ResponseRecord | None) -> tuple[str, ...]:
+    """The runs whose calls are answered now. What they said before them is no part of the question."""
+    run = need(engine, RunRecord, last.run_id) if last is not None and _open_steps(engine, last) else None
+    return () if run is None else (*run.carried_run_ids, run.id)
+
+
+def _open_steps(engine: Engine, last: ResponseRecord | None) -> tuple[StepRecord, ...]:
+    """The calls of a response that has called functions and not come to an answer."""
+    steps = engine.store.children(StepRecord, last.run_id) if last is not None else ()
+    calling = tuple(step for step in steps if step.calls)
+    is_open = any(isinstance(call, FunctionCall) and call.output is None for step in calling for call in step.calls)
+    return calling if is_open else ()
+
+
+def _are_last(items: Sequence[NewItem]) -> bool:
+    """Whether the answers are news: what was said after them has made use of them."""
+    return bool(items) and items[-1].call is not None
+
+
+def _copy(engine: Engine, run: RunRecord, step: StepRecord, outputs: Mapping[str, str | None]) -> StepRecord:
+    calls = tuple(
+        replace(call, output=outputs.get(call.id, call.output)) if isinstance(call, FunctionCall) else call
+        for call in step.calls
+    )
+    copied = replace(
+        step, id=engine.new_id(IdKind.STEP), run_id=run.id, thread_id=run.thread_id, calls=calls, tokens=Tokens()
+    )
+    return _close(engine, copied)
+
+
+def _close(engine: Engine, step: StepRecord) -> StepRecord:
+    return replace(step, state=StepState.COMPLETED, ended_at=engine.now())
+
+
+def create_conversation(engine: Engine, items: Sequence[NewItem], metadata: Mapping[str, str]) -> ConversationRecord:
+    with engine.store.transaction():
+        conversation = ConversationRecord(
+            id=engine.new_id(IdKind.CONVERSATION),
+            created_at=engine.now(),
+            thread_id=new_thread(engine),
+            metadata=metadata,
+        )
+        engine.store.insert(conversation)
+        keep_items(engine, conversation.thread_id, items)
+    return conversation
+
+
+def update_conversation(engine: Engine, conversation_id: str, metadata: Mapping[str, str]) -> ConversationRecord:
+    with engine.store.transaction():
+        conversation = replace(need(engine, ConversationRecord, conversation_id), metadata=metadata)
+        engine.store.replace(conversation)
+    return conversation
+
+
+def add_items(engine: Engine, conversation_id: str, items: Sequence[NewItem]) -> tuple[ItemRecord, ...]:
+    with engine.store.transaction():
+        return keep_items(engine, need(engine, ConversationRecord, conversation_id).thread_id, items)
+
+
+def delete_conversation(engine: Engine, conversation_id: str) -> None:
+    """What was said stays as long as a response builds on it."""
+    with engine.store.transaction():
+        conversation = need(engine, ConversationRecord, conversation_id)
+        engine.store.delete(conversation_id)
+        drop_unused_thread(engine, conversation.thread_id)

@@ -1,0 +1,288 @@
+"""A run from its start to its end: ask the inference, do as it says, until it answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, nullcontext, suppress
+from dataclasses import replace
+from functools import partial
+from typing import cast
+
+from runner.server.engine.containers.containers import lock_container, place_calls
+from runner.server.engine.containers.written_files import keep_produced
+from runner.server.engine.core.engine import Engine
+from runner.server.engine.core.feed import CallFinished, StepChanged
+from runner.server.engine.documents.searching import find_attributes
+from runner.server.engine.documents.vector_stores import touch_stores
+from runner.server.engine.runs.context import (
+    COMPLETION,
+    build_scene,
+    cut_to_fit,
+    find_exceeded,
+    left_to_call,
+    offered_functions,
+    offered_tools,
+    searched_stores,
+    sum_tokens,
+    tool_context,
+    wants_json,
+)
+from runner.server.engine.runs.message_writer import MessageWriter, new_step
+from runner.server.engine.runs.transitions import break_off, move_run
+from runner.server.engine.state.file_records import StoredFileRecord
+from runner.server.engine.state.records import (
+    Failure,
+    FunctionCall,
+    IdKind,
+    RefusalPart,
+    RunRecord,
+    RunState,
+    StepRecord,
+    StepState,
+    TextPart,
+    Tokens,
+    ToolCall,
+)
+from runner.server.engine.state.refusals import Missing, Refusal
+from runner.server.inference import (
+    Answer,
+    BreakOff,
+    Expire,
+    Fail,
+    FunctionRequest,
+    Refuse,
+    Scene,
+    ToolRequest,
+    Turnout,
+    UseTools,
+)
+
+
+async def make_calls(engine: Engine, run: RunRecord, step: StepRecord) -> bool:
+    """Make the calls of a new step; whether the run can go on: it can't while it waits for functions."""
+    try:
+        step = place_calls(engine, run, step)
+    except Missing as missing:
+        reason = f"Container with id '{missing.object_id}' not found."
+        move_run(engine, run.id, RunState.FAILED, Failure(code="server_error", message=reason))
+        return False
+    except Refusal as refusal:
+        move_run(engine, run.id, RunState.FAILED, Failure(code="server_error", message=str(refusal)))
+        return False
+    engine.store.insert(step)
+    engine.feed.tell(run.id, StepChanged(step=step))
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_make_call(engine, run, step, number)) for number in range(len(step.calls))]
+    step = replace(step, calls=tuple(task.result() for task in tasks))
+    if any(isinstance(call, FunctionCall) for call in step.calls):
+        if run.ends_with_calls:
+            with engine.store.transaction():
+                close_step(engine, step)
+                move_run(engine, run.id, RunState.COMPLETED)
+            return False
+        with engine.store.transaction():
+            engine.store.replace(step)
+            move_run(engine, run.id, RunState.REQUIRES_ACTION)
+        return False
+    close_step(engine, step)
+    return True
+
+
+def new_call(engine: Engine, request: ToolRequest | FunctionRequest) -> ToolCall | FunctionCall:
+    call_id = engine.new_id(IdKind.CALL)
+    if isinstance(request, FunctionRequest):
+        return FunctionCall(id=call_id, name=request.name, arguments=request.arguments)
+    return ToolCall(id=call_id, tool=request.tool, arguments=request.arguments)
+
+
+def close_step(engine: Engine, step: StepRecord) -> None:
+    """The step's end, once every call has its outcome: failed if a hosted tool failed."""
+    failed = next((call for call in step.calls if isinstance(call, ToolCall) and not call.completed), None)
+    step = replace(
+        step,
+        state=StepState.COMPLETED if failed is None else StepState.FAILED,
+        failure=None if failed is None else Failure(code="server_error", message=failed.output),
+        ended_at=engine.now(),
+    )
+    engine.store.replace(step)
+    engine.feed.tell(step.run_id, StepChanged(step=step))
+
+
+async def _make_call(engine: Engine, run: RunRecord, step: StepRecord, number: int) -> ToolCall | FunctionCall:
+    call = step.calls[number]
+    if isinstance(call, FunctionCall):
+        return call
+    tool = await engine.toolbox.open(call.tool)
+    async with nullcontext() if call.container_id is None else lock_container(engine, call.container_id):
+        context = tool_context(engine, run, call)
+        outcome = await tool.run(ToolRequest(tool=call.tool, arguments=call.arguments), context)
+        files = await keep_produced(engine, run.thread_id, outcome, call.container_id)
+    passages = outcome.passages
+    if passages:
+        touch_stores(engine, context.store_ids)
+        passages = find_attributes(engine, context.store_ids, passages)
+    call = replace(call, completed=outcome.completed, output=outcome.output, passages=passages, files=files)
+    engine.feed.tell(run.id, CallFinished(step_id=step.id, number=number, call=call))
+    return call
+
+
+MAX_MOVES = 32
+
+_DecideAloud = Callable[[Scene, Callable[[str], Awaitable[None]]], Awaitable[Turnout]]
+
+
+def take_up(engine: Engine, run: RunRecord) -> None:
+    """Work on a queued run in the background, in this process's care."""
+    engine.hold(run.id)
+    stopped = partial(break_off, engine, run.id, "The server stopped, or failed, while it worked on the run.")
+    engine.workers.start(run.id, _work_on_run(engine, run), on_break=stopped)
+
+
+async def _work_on_run(engine: Engine, run: RunRecord) -> None:
+    """Take a queued run to its end, or to where it waits for the client. `expires_at` is kept here meanwhile."""
+    try:
+        async with asyncio.timeout(run.expires_at - engine.now()) as deadline:
+            await _wait_for_admission(engine, run)
+            begun = move_run(engine, run.id, RunState.IN_PROGRESS)
+            if begun is not None:
+                await _wait_for_documents(engine, begun)
+                await _make_moves(engine, begun)
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        move_run(engine, run.id, RunState.EXPIRED)
+    # Another process may have asked for the end meanwhile; from any other state this does nothing.
+    move_run(engine, run.id, RunState.CANCELLED)
+
+
+async def _wait_for_admission(engine: Engine, run: RunRecord) -> None:
+    admit = getattr(engine.inference, "admit", None)
+    if admit is not None:
+        await admit(build_scene(engine, run))
+
+
+async def _wait_for_documents(engine: Engine, run: RunRecord) -> None:
+    """Wait a while for files that are being indexed; what is not ready by then is not found."""
+    stores = searched_stores(engine, run)
+    news = asyncio.Event()
+    with ExitStack() as listening:
+        for store_id in stores:
+            listening.callback(engine.feed.subscribe(store_id, lambda _: news.set()))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(engine.lifetimes.documents_s):
+                while any(engine.store.is_any_in_work(StoredFileRecord, store_id) for store_id in stores):
+                    # What another process indexes is told to nobody here: it is looked up now and then.
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(news.wait(), engine.lifetimes.renewal_s)
+                    news.clear()
+
+
+async def _make_moves(engine: Engine, run: RunRecord) -> None:
+    for _ in range(MAX_MOVES):
+        steps = engine.store.children(StepRecord, run.id)
+        if sum(bool(step.calls) for step in steps) >= MAX_MOVES:
+            break
+        scene = build_scene(engine, run)
+        exceeded = find_exceeded(scene, run, sum_tokens(steps))
+        if exceeded is not None:
+            _leave_incomplete(engine, run, exceeded)
+            return
+        speech = MessageWriter(engine, run)
+        turnout = await _ask(engine, scene, speech)
+        if not await _follow(engine, run, _cut(turnout, scene), speech):
+            return
+    _fail(engine, run, f"The inference made {MAX_MOVES} moves without coming to an answer.")
+
+
+async def _ask(engine: Engine, scene: Scene, speech: MessageWriter) -> Turnout:
+    decide_aloud = getattr(engine.inference, "decide_aloud", None)
+    if decide_aloud is None:
+        return await engine.inference.decide(scene)
+    try:
+        return await cast(_DecideAloud, decide_aloud)(scene, speech.hear)
+    finally:
+        speech.keep_what_was_heard()
+
+
+def _cut(turnout: Turnout, scene: Scene) -> Turnout:
+    """The move, kept to the run's limit on what it may say."""
+    if not isinstance(turnout.move, Answer) or scene.max_output_tokens is None:
+        return turnout
+    text = cut_to_fit(turnout.move.text, turnout.spent, scene.max_output_tokens)
+    if text is None:
+        return turnout
+    spent = turnout.spent and replace(turnout.spent, output_tokens=scene.max_output_tokens)
+    return Turnout(move=BreakOff(reason=COMPLETION, text=text), spent=spent)
+
+
+async def _follow(engine: Engine, run: RunRecord, turnout: Turnout, speech: MessageWriter) -> bool:
+    """Do as the inference says; whether it is to be asked again."""
+    spent = turnout.spent
+    tokens = Tokens(input=spent.input_tokens, output=spent.output_tokens) if spent else Tokens(uncounted=True)
+    match turnout.move:
+        case UseTools() as move:
+            return await _use_tools(engine, run, move, speech, tokens)
+        case Answer(text=text, sources=sources, declined=declined):
+            with engine.store.transaction():
+                # Prose where JSON was asked for would break clients that parse it; a refusal is what they expect.
+                is_prose = declined and wants_json(run)
+                part = RefusalPart(text=text) if is_prose else TextPart(text=text, sources=sources)
+                if speech.end(part, tokens=tokens, declined=declined):
+                    move_run(engine, run.id, RunState.COMPLETED)
+        case Refuse(text=text):
+            with engine.store.transaction():
+                if speech.end(RefusalPart(text=text), tokens=tokens):
+                    move_run(engine, run.id, RunState.COMPLETED)
+        case BreakOff(reason=reason, text=text):
+            cause = "content_filter" if reason == "content_filter" else "max_tokens"
+            with engine.store.transaction():
+                speech.end(TextPart(text=text), tokens=tokens, broken_off_by=cause)
+                _leave_incomplete(engine, run, reason)
+        case Fail(code=code, message=message):
+            move_run(engine, run.id, RunState.FAILED, Failure(code=code, message=message))
+        case Expire():
+            move_run(engine, run.id, RunState.EXPIRED)
+    return False
+
+
+async def _use_tools(engine: Engine, run: RunRecord, move: UseTools, speech: MessageWriter, tokens: Tokens) -> bool:
+    requests = move.requests if run.parallel_tool_calls else move.requests[:1]
+    if not move.requests:
+        _fail(engine, run, "The inference asked for tools, and named none.")
+        return False
+    names = {request.tool if isinstance(request, ToolRequest) else request.name for request in requests}
+    offered = offered_tools(run) | {function.name for function in offered_functions(run)}
+    unknown = names - offered
+    if unknown:
+        _fail(engine, run, f"The inference asked for tools that are not on offer: {', '.join(sorted(unknown))}.")
+        return False
+    if (move.text or speech.has_begun) and not speech.end(TextPart(text=move.text), tokens=Tokens()):
+        return False
+    allowed = _within_limit(requests, left_to_call(run, engine.store.children(StepRecord, run.id)))
+    if not allowed:
+        return True
+    calls = tuple(new_call(engine, request) for request in allowed)
+    return await make_calls(engine, run, replace(new_step(engine, run), calls=calls, said=move.text, tokens=tokens))
+
+
+def _within_limit(
+    requests: tuple[ToolRequest | FunctionRequest, ...], left: int | None
+) -> tuple[ToolRequest | FunctionRequest, ...]:
+    """Without the calls of hosted tools beyond the first `left`: they are ignored."""
+    kept: list[ToolRequest | FunctionRequest] = []
+    for request in requests:
+        if isinstance(request, ToolRequest) and left is not None:
+            if left == 0:
+                continue
+            left -= 1
+        kept.append(request)
+    return tuple(kept)
+
+
+def _leave_incomplete(engine: Engine, run: RunRecord, limit: str) -> None:
+    move_run(engine, run.id, RunState.INCOMPLETE, Failure(code=limit, message=""))
+
+
+def _fail(engine: Engine, run: RunRecord, reason: str) -> None:
+    move_run(engine, run.id, RunState.FAILED, Failure(code="server_error", message=reason))

@@ -1,0 +1,1 @@
+"""Search: the index of passages, by words and by meaning."""

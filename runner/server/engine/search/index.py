@@ -1,0 +1,278 @@
+"""Keyword search over the chunks of files in vector stores.
+
+SQLite's FTS5 cuts folded text into stemmed terms and keeps where they occur; ranks are BM25 with the counts of the
+stores that are searched, so that what other stores hold changes no answer. Nothing of a query is ever read as FTS5
+syntax.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import threading
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from heapq import nlargest, nsmallest
+from pathlib import Path
+
+from runner.server.engine.search.folding import fold_query, fold_text
+from runner.server.engine.search.vectors import MAX_PRODUCTS, fuse_ranks, put_vector, rank_by_meaning
+from runner.server.engine.search.vectors import SCHEMA as MEANINGS_SCHEMA
+from runner.server.engine.state.store import open_database, transaction
+from runner.server.inference import Passage, Vector
+
+# Vowel signs (Mn, Mc) belong to the words of Hindi, Tamil and others.
+_TOKENIZER = "porter unicode61 remove_diacritics 2 categories ''L* N* Co Mn Mc''"
+# Named anew when `fold_text` changes: what was indexed has to be forgotten in the same form.
+_TERMS = "folded_terms_1"
+_OLD_TERMS = "chunk_terms"
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS chunks (
+        number INTEGER PRIMARY KEY,
+        store_id TEXT NOT NULL,
+        file_id TEXT NOT NULL,
+        filename TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        words INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        UNIQUE (store_id, file_id, position)
+    )""",
+    "CREATE INDEX IF NOT EXISTS chunks_in_store ON chunks(store_id, words)",
+    f"CREATE VIRTUAL TABLE IF NOT EXISTS {_TERMS} USING fts5(text, content='', tokenize='{_TOKENIZER}')",
+    f"CREATE VIRTUAL TABLE temp.term_counts USING fts5vocab('main', '{_TERMS}', 'row')",
+    f"CREATE VIRTUAL TABLE temp.term_places USING fts5vocab('main', '{_TERMS}', 'instance')",
+    f"CREATE VIRTUAL TABLE temp.query USING fts5(text, tokenize='{_TOKENIZER}')",
+    "CREATE VIRTUAL TABLE temp.query_terms USING fts5vocab('temp', 'query', 'instance')",
+)
+
+# Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009).
+_SATURATION = 1.2
+_LENGTH_WEIGHT = 0.75
+
+# Makes 0.75 of a chunk of average length that has each of the query's terms once, as in OpenAI's recorded scores.
+_STEEPNESS = 3.0
+
+# Terms that most chunks have say little and cost the most: left out, where an index is large enough to be slow.
+_LARGE_INDEX_CHUNKS = 500
+_COMMON_SHARE = 0.1
+_MAX_QUERY_TERMS = 64
+
+_ENDINGS = re.compile(r"(?<=\w)['’](?:s|t|d|m|ll|re|ve)\b", re.IGNORECASE)  # of a possessive, or a short form
+
+# What a question is held together with, in any document: not searched for, unless there is nothing else.
+_FILLERS = frozenset(
+    "a an and any are as at be been but by can could did do does for from had has have how i if in is it its many me"
+    " much my of on or our shall should so than that the their them then there these they this those to us was we were"
+    " what when where which who whose why will with would you your".split()
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Corpus:
+    """The chunks that are searched: how many, and how long on average."""
+
+    store_ids: tuple[str, ...]
+    chunks: int
+    mean_words: float
+
+
+class Index:
+    """Chunks in a database file, which may be the server's. Every method blocks; any thread may call."""
+
+    def __init__(self, database: Path) -> None:
+        self._lock = threading.Lock()
+        self._connection = open_database(database, any_thread=True)
+        self._connection.execute("PRAGMA temp_store=MEMORY")
+        self._connection.create_function("fold", 1, fold_text, deterministic=True)
+        with self._writing():
+            for statement in (*_SCHEMA, *MEANINGS_SCHEMA):
+                self._connection.execute(statement)
+            self._fold_old_terms()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def _fold_old_terms(self) -> None:
+        """Index anew what an older version has indexed."""
+        tables = "SELECT name FROM sqlite_master WHERE name = ?"
+        if self._connection.execute(tables, (_OLD_TERMS,)).fetchone() is not None:
+            self._connection.execute(f"INSERT INTO {_TERMS} (rowid, text) SELECT number, fold(text) FROM chunks")
+            self._connection.execute(f"DROP TABLE {_OLD_TERMS}")
+
+    def put(
+        self,
+        store_id: str,
+        file_id: str,
+        filename: str,
+        chunks: Sequence[str],
+        vectors: Sequence[Vector] | None = None,
+    ) -> None:
+        """Make `chunks` the file's content in the store, in place of what it had; with a vector for each, or none."""
+        with self._lock, self._writing():
+            self._remove("store_id = ? AND file_id = ?", (store_id, file_id))
+            for position, (text, vector) in enumerate(zip(chunks, vectors or (None,) * len(chunks), strict=True)):
+                terms = fold_text(text)
+                row = (store_id, file_id, filename, position, len(terms.split()), text)
+                cursor = self._connection.execute(
+                    "INSERT INTO chunks (store_id, file_id, filename, position, words, text) VALUES (?, ?, ?, ?, ?, ?)",
+                    row,
+                )
+                self._connection.execute(f"INSERT INTO {_TERMS} (rowid, text) VALUES (?, ?)", (cursor.lastrowid, terms))
+                if vector is not None and cursor.lastrowid is not None:
+                    put_vector(self._connection, cursor.lastrowid, vector)
+
+    def remove(self, store_id: str, file_id: str) -> None:
+        with self._lock, self._writing():
+            self._remove("store_id = ? AND file_id = ?", (store_id, file_id))
+
+    def remove_store(self, store_id: str) -> None:
+        with self._lock, self._writing():
+            self._remove("store_id = ?", (store_id,))
+
+    def search(
+        self,
+        store_ids: Sequence[str],
+        query: str,
+        limit: int,
+        file_ids: Collection[str] | None = None,
+        *,
+        meaning: Vector | None = None,
+    ) -> tuple[Passage, ...]:
+        """The passages that have terms of the query, the best first, in an order that is always the same.
+
+        A smaller limit gives the beginning of the same list. What scores mean is told at `_to_scale`. A file that is
+        in several of the stores is found once. `file_ids` leaves out all other files, and changes no score. With the
+        query's `meaning`, chunks that are near to it are found as well, and a score tells the places in both rankings.
+        """
+        with self._lock, self._reading():
+            corpus = self._measure(tuple(dict.fromkeys(store_ids)))
+            terms = self._choose_terms(query) if corpus.chunks else ()
+            scores = self._score(corpus, terms)
+            if file_ids is not None:
+                scores = self._only(scores, corpus, file_ids)
+            # A chunk may be found once in every store.
+            wanted = limit * max(1, len(corpus.store_ids))
+            if meaning is None:
+                scores = {number: _to_scale(score) for number, score in scores.items()}
+            else:
+                scores = fuse_ranks(scores, self._rank_by_meaning(scores, corpus, file_ids, meaning))
+            found = self._fetch(scores, wanted)
+        once: dict[tuple[str, str], Passage] = {}
+        for passage in found:
+            once.setdefault((passage.file_id, passage.text), passage)
+        return tuple(once.values())[:limit]
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return transaction(self._connection)
+
+    def _reading(self) -> AbstractContextManager[None]:
+        return transaction(self._connection, "BEGIN")
+
+    def _remove(self, condition: str, values: tuple[str, ...]) -> None:
+        # FTS5 keeps no text of its own here, so it is told what to forget.
+        self._connection.execute(
+            f"INSERT INTO {_TERMS} ({_TERMS}, rowid, text)"
+            f" SELECT 'delete', number, fold(text) FROM chunks WHERE {condition}",
+            values,
+        )
+        self._connection.execute(f"DELETE FROM chunks WHERE {condition}", values)
+
+    def _measure(self, store_ids: tuple[str, ...]) -> _Corpus:
+        chunks, words = self._connection.execute(
+            f"SELECT count(*), total(words) FROM chunks WHERE store_id IN ({_marks(store_ids)})", store_ids
+        ).fetchone()
+        return _Corpus(store_ids=store_ids, chunks=chunks, mean_words=max(1.0, words / max(1, chunks)))
+
+    def _choose_terms(self, query: str) -> tuple[str, ...]:
+        """The query's terms, stemmed as the index has them; without very common ones where the index is large."""
+        execute = self._connection.execute
+        words = fold_query(_ENDINGS.sub("", query))
+        telling_words = [word for word in words if word not in _FILLERS]
+        execute("DELETE FROM temp.query")
+        execute("INSERT INTO temp.query (text) VALUES (?)", (" ".join(telling_words or words),))
+        found = execute("SELECT term FROM temp.query_terms ORDER BY offset")
+        terms = tuple(dict.fromkeys(term for (term,) in found))[:_MAX_QUERY_TERMS]
+        (indexed,) = execute("SELECT count(*) FROM chunks").fetchone()
+        if indexed < _LARGE_INDEX_CHUNKS:
+            return terms
+        counts = dict(execute(f"SELECT term, doc FROM temp.term_counts WHERE term IN ({_marks(terms)})", terms))
+        rare = tuple(term for term in terms if counts.get(term, 0) <= indexed * _COMMON_SHARE)
+        if counts.keys() & set(rare):
+            return rare
+        return tuple(sorted(terms, key=lambda term: counts.get(term, math.inf))[:1])
+
+    def _score(self, corpus: _Corpus, terms: tuple[str, ...]) -> dict[int, float]:
+        """BM25, as a multiple of what a chunk of average length gets that has each term once."""
+        scores: dict[int, float] = {}
+        once = 0.0
+        for term in terms:
+            rows = self._connection.execute(
+                "SELECT chunks.number, chunks.words, count(*) FROM temp.term_places AS places"
+                " CROSS JOIN chunks ON chunks.number = places.doc"
+                f" WHERE places.term = ? AND chunks.store_id IN ({_marks(corpus.store_ids)}) GROUP BY chunks.number",
+                (term, *corpus.store_ids),
+            ).fetchall()
+            # A term that is nowhere weighs as much as one that is in one place: else it would outweigh all others.
+            having = max(1, len(rows))
+            rarity = math.log(1 + (corpus.chunks - having + 0.5) / (having + 0.5))
+            once += rarity
+            for number, words, count in rows:
+                length = 1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * words / corpus.mean_words
+                gain = rarity * count * (_SATURATION + 1) / (count + _SATURATION * length)
+                scores[number] = scores.get(number, 0.0) + gain
+        return {number: score / once for number, score in scores.items()}
+
+    def _rank_by_meaning(
+        self,
+        scores: dict[int, float],
+        corpus: _Corpus,
+        file_ids: Collection[str] | None,
+        meaning: Vector,
+    ) -> tuple[int, ...]:
+        most = MAX_PRODUCTS // max(1, len(meaning.values))
+        if corpus.chunks > most:
+            numbers: Collection[int] = nlargest(most, scores, key=lambda number: scores[number])
+        else:
+            numbers = self._numbers(corpus, file_ids)
+        return rank_by_meaning(self._connection, numbers, meaning)
+
+    def _numbers(self, corpus: _Corpus, file_ids: Collection[str] | None) -> tuple[int, ...]:
+        rows = self._connection.execute(
+            f"SELECT number FROM chunks WHERE store_id IN ({_marks(corpus.store_ids)})"
+            " AND (? IS NULL OR file_id IN (SELECT value FROM json_each(?)))",
+            (*corpus.store_ids, *2 * (None if file_ids is None else json.dumps(list(file_ids)),)),
+        )
+        return tuple(number for (number,) in rows)
+
+    def _only(self, scores: dict[int, float], corpus: _Corpus, file_ids: Collection[str]) -> dict[int, float]:
+        return {number: scores[number] for number in self._numbers(corpus, file_ids) if number in scores}
+
+    def _fetch(self, scores: dict[int, float], limit: int) -> list[Passage]:
+        """The best chunks in their order, which knows all that are as good as the last one."""
+        least = min(nlargest(limit, scores.values()), default=0.0)
+        rows = self._connection.execute(
+            "SELECT filename, position, file_id, number FROM chunks WHERE number IN (SELECT value FROM json_each(?))",
+            (json.dumps([number for number, score in scores.items() if score >= least]),),
+        )
+        best = nsmallest(limit, ((-scores[row[-1]], *row) for row in rows))
+        return [
+            Passage(file_id=file_id, filename=filename, score=-negative, text=self._text(number))
+            for negative, filename, _, file_id, number in best
+        ]
+
+    def _text(self, number: int) -> str:
+        (text,) = self._connection.execute("SELECT text FROM chunks WHERE number = ?", (number,)).fetchone()
+        return str(text)
+
+
+def _to_scale(multiple: float) -> float:
+    """A score in 0..1 of a multiple as `_score` gives it: 0.75 for 1, 0.5 for 0.58, 0.1 for 0.2."""
+    weight = _STEEPNESS * multiple**2
+    return weight / (weight + 1)
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))

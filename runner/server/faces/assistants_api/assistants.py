@@ -1,0 +1,212 @@
+"""/assistants, and the fields that they share with threads and runs: model, instructions, formats, tool resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.documents.vector_stores import MAX_CODE_FILES, NewStore, NewStoredFile, ResourceOrder
+from runner.server.engine.runs.threads import create_assistant, delete_assistant, update_assistant
+from runner.server.engine.state.records import AssistantRecord, Brief, Resources, ToolSetting
+from runner.server.faces.assistants_api.tools import read_tools, render_tool
+from runner.server.wire.fields import (
+    PAGE_PARAMETERS,
+    Fields,
+    read_body,
+    read_chunking,
+    read_metadata,
+    read_name,
+    read_page,
+    read_query,
+)
+from runner.server.wire.replies import BadRequest, Json, deleted_reply, json_reply, page_reply, unix_seconds
+
+_KINDS = ("text", "json_object", "json_schema")
+
+
+def read_format(body: Fields) -> Mapping[str, object] | None:
+    """The API's mapping as it was sent; None for `auto`."""
+    if body.values.get("response_format") == "auto":
+        return None
+    wanted = body.mapping("response_format")
+    if wanted is None:
+        return None
+    wanted.need("type")
+    if wanted.choice("type", _KINDS) != "json_schema":
+        wanted.only("type")
+        return wanted.values
+    wanted.only("type", "json_schema")
+    wanted.need("json_schema")
+    schema = wanted.mapping("json_schema") or Fields({})
+    schema.only("name", "description", "schema", "strict")
+    read_name(schema, "name")
+    schema.text("description")
+    schema.mapping("schema")
+    schema.flag("strict")
+    return wanted.values
+
+
+BRIEF_PARAMETERS = (
+    "model", "instructions", "tools", "temperature", "top_p", "reasoning_effort", "response_format",
+)  # fmt: skip
+MAX_INSTRUCTIONS = 256_000
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+def read_brief_changes(body: Fields, *, most_tools: int) -> dict[str, object]:
+    """The fields of a Brief that the body sets. Null puts a field back to what it is when nothing is said."""
+    read: dict[str, object] = {
+        "model": body.text("model", longest=256),
+        "instructions": body.text("instructions", longest=MAX_INSTRUCTIONS),
+        "tools": read_tools(body, most=most_tools) or (),
+        "temperature": body.number("temperature", least=0.0, most=2.0),
+        "top_p": body.number("top_p", least=0.0, most=1.0),
+        "reasoning_effort": body.choice("reasoning_effort", _EFFORTS),
+        "response_format": read_format(body),
+    }
+    return {name: value for name, value in read.items() if name in body.values}
+
+
+def render_brief(brief: Brief) -> Json:
+    return {
+        "model": brief.model,
+        "instructions": brief.instructions,
+        "tools": [render_tool(tool) for tool in brief.tools],
+        "temperature": 1.0 if brief.temperature is None else brief.temperature,
+        "top_p": 1.0 if brief.top_p is None else brief.top_p,
+        "reasoning_effort": brief.reasoning_effort,
+        "response_format": "auto" if brief.response_format is None else dict(brief.response_format),
+    }
+
+
+MAX_INLINE_FILES = 10_000
+
+
+def read_resources(body: Fields, *, may_make_stores: bool) -> ResourceOrder:
+    resources = body.mapping("tool_resources") or Fields({})
+    resources.only("code_interpreter", "file_search")
+    code = resources.mapping("code_interpreter") or Fields({}, resources.where("code_interpreter"))
+    code.only("file_ids")
+    search = resources.mapping("file_search") or Fields({}, resources.where("file_search"))
+    search.only("vector_store_ids", *(("vector_stores",) if may_make_stores else ()))
+    store_ids = search.texts("vector_store_ids", most=1)
+    stores = search.objects("vector_stores", most=1)
+    if store_ids is not None and stores is not None:
+        message = "Use either 'vector_store_ids' or 'vector_stores', not both."
+        raise BadRequest(message, param=search.path, code="invalid_value")
+    return ResourceOrder(
+        code_file_ids=code.texts("file_ids", most=MAX_CODE_FILES),
+        store_ids=store_ids,
+        new_store=_read_inline_store(stores[0]) if stores else None,
+    )
+
+
+def _read_inline_store(store: Fields) -> NewStore:
+    store.only("file_ids", "chunking_strategy", "metadata")
+    chunking = read_chunking(store)
+    file_ids = store.texts("file_ids", most=MAX_INLINE_FILES) or ()
+    return NewStore(
+        metadata=read_metadata(store) or {},
+        files=tuple(NewStoredFile(file_id=file_id, chunking=chunking) for file_id in file_ids),
+    )
+
+
+def render_resources(resources: Resources, tools: tuple[ToolSetting, ...] = (), *, in_full: bool = False) -> Json:
+    """A tool that an assistant has is shown with an empty list even if nothing was given to it.
+
+    In full, as every stream and a thread that is retrieved have it, so is the code interpreter, whatever there is.
+    """
+    names = {tool.name for tool in tools}
+    shown: Json = {}
+    if in_full or resources.code_file_ids is not None or "code_interpreter" in names:
+        shown["code_interpreter"] = {"file_ids": list(resources.code_file_ids or ())}
+    if resources.store_ids is not None or "file_search" in names:
+        shown["file_search"] = {"vector_store_ids": list(resources.store_ids or ())}
+    return shown
+
+
+MAX_TOOLS = 128
+
+
+def routes(engine: Engine) -> list[Route]:
+    async def create(request: Request) -> Response:
+        body = await read_body(request)
+        body.need("model")
+        changes = _read_changes(body)
+
+        def build(assistant_id: str, now: float) -> AssistantRecord:
+            empty = AssistantRecord(id=assistant_id, created_at=now, brief=Brief(model=""))
+            return _apply(empty, changes)
+
+        resources = read_resources(body, may_make_stores=True)
+        return json_reply(render_assistant(create_assistant(engine, build, resources)))
+
+    async def update(request: Request) -> Response:
+        body = await read_body(request)
+        if "model" in body.values:
+            body.need("model")
+        changes = _read_changes(body)
+        assistant = update_assistant(
+            engine,
+            request.path_params["assistant_id"],
+            lambda current: _apply(current, changes),
+            read_resources(body, may_make_stores=False),
+        )
+        return json_reply(render_assistant(assistant))
+
+    async def retrieve(request: Request) -> Response:
+        return json_reply(render_assistant(need(engine, AssistantRecord, request.path_params["assistant_id"])))
+
+    async def browse(request: Request) -> Response:
+        page = read_page(read_query(request, *PAGE_PARAMETERS))
+        return page_reply(engine.store.page(AssistantRecord, "", page), render_assistant)
+
+    async def delete(request: Request) -> Response:
+        assistant_id = request.path_params["assistant_id"]
+        delete_assistant(engine, assistant_id)
+        return deleted_reply(assistant_id, "assistant")
+
+    one = "/assistants/{assistant_id}"
+    return [
+        Route("/assistants", create, methods=["POST"]),
+        Route("/assistants", browse, methods=["GET"]),
+        Route(one, retrieve, methods=["GET"]),
+        Route(one, update, methods=["POST"]),
+        Route(one, delete, methods=["DELETE"]),
+    ]
+
+
+def _read_changes(body: Fields) -> tuple[dict[str, object], dict[str, object]]:
+    """What the body says of the assistant itself, and of its brief."""
+    body.only(*BRIEF_PARAMETERS, "name", "description", "metadata", "tool_resources")
+    read = {
+        "name": body.text("name", longest=256),
+        "description": body.text("description", longest=512),
+        "metadata": read_metadata(body),
+    }
+    own: dict[str, object] = {name: value for name, value in read.items() if name in body.values}
+    return own, read_brief_changes(body, most_tools=MAX_TOOLS)
+
+
+def _apply(assistant: AssistantRecord, changes: tuple[dict[str, object], dict[str, object]]) -> AssistantRecord:
+    own, of_brief = changes
+    brief = replace(assistant.brief, **of_brief)  # type: ignore[arg-type]  # read_brief_changes checked the types
+    return replace(assistant, brief=brief, **own)  # type: ignore[arg-type]  # so did _read_changes
+
+
+def render_assistant(assistant: AssistantRecord) -> Json:
+    return {
+        "id": assistant.id,
+        "object": "assistant",
+        "created_at": unix_seconds(assistant.created_at),
+        "name": assistant.name,
+        "description": assistant.description,
+        **render_brief(assistant.brief),
+        "tool_resources": render_resources(assistant.brief.resources, assistant.brief.hosted_tools),
+        "metadata": dict(assistant.metadata),
+    }

@@ -1,0 +1,304 @@
+"""/threads and /threads/{thread_id}/messages, with the citation marks in the messages' text.
+
+Where a source is cited, the text has `【4:0†name】`, and an annotation says what that means; one says it of the
+addresses of files that code wrote, too.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.documents.vector_stores import ResourceOrder
+from runner.server.engine.runs.threads import (
+    NewMessage,
+    NewThread,
+    add_message,
+    create_thread,
+    delete_thread,
+    update_message,
+    update_thread,
+)
+from runner.server.engine.state.records import (
+    Attachment,
+    ImagePart,
+    MessageRecord,
+    MessageState,
+    PathMark,
+    RefusalPart,
+    TextPart,
+    ThreadRecord,
+)
+from runner.server.faces.assistants_api.assistants import read_resources, render_resources
+from runner.server.inference import Role, SourceMark
+from runner.server.wire.fields import PAGE_PARAMETERS, Fields, read_body, read_metadata, read_page, read_query
+from runner.server.wire.replies import DECLINED, BadRequest, Json, deleted_reply, json_reply, page_reply, unix_seconds
+
+
+def routes(engine: Engine) -> list[Route]:
+    return _message_routes(engine) + _thread_routes(engine)
+
+
+class Marking:
+    """Counts the characters and the sources of one text that is written from its beginning to its end."""
+
+    def __init__(self) -> None:
+        self._length = 0
+        self._numbers: dict[str, int] = {}
+        self.marks = 0
+
+    def add_text(self, text: str) -> str:
+        self._length += len(text)
+        return text
+
+    def add_source(self, source: SourceMark) -> tuple[str, Json, int]:
+        """The mark that comes next, its annotation, and the annotation's number."""
+        number = self._numbers.setdefault(source.file_id, len(self._numbers))
+        mark = f"【4:{number}†{source.filename}】"
+        annotation: Json = {
+            "type": "file_citation",
+            "text": mark,
+            "start_index": self._length,
+            "end_index": self._length + len(mark),
+            "file_citation": {"file_id": source.file_id},
+        }
+        self._length += len(mark)
+        self.marks += 1
+        return mark, annotation, self.marks - 1
+
+
+def insert_marks(part: TextPart) -> tuple[str, list[Json]]:
+    """The text with its marks, and the annotations; offsets count characters of that text."""
+    marking = Marking()
+    text, placed, taken = "", [], 0
+    shifts: list[tuple[int, int]] = []
+    for source in sorted(part.sources, key=lambda one: one.position):
+        text += marking.add_text(part.text[taken : source.position])
+        taken = max(taken, source.position)
+        mark, annotation, _ = marking.add_source(source)
+        placed.append((len(text), annotation))
+        text += mark
+        shifts.append((source.position, len(mark)))
+    for path in part.paths:
+        shift = sum(length for position, length in shifts if position <= path.position)
+        placed.append((path.position + shift, _annotate_path(path, path.position + shift)))
+    in_order = sorted(placed, key=lambda one: one[0])
+    return text + part.text[taken:], [annotation for _, annotation in in_order]
+
+
+def _annotate_path(path: PathMark, start: int) -> Json:
+    return {
+        "type": "file_path",
+        "text": path.text,
+        "start_index": start,
+        "end_index": start + len(path.text),
+        "file_path": {"file_id": path.file_id},
+    }
+
+
+MAX_TEXT = 256_000
+MAX_PARTS = 10_000
+_TOOLS = ("code_interpreter", "file_search")
+_DETAILS = ("auto", "low", "high")
+
+
+def read_new_thread(body: Fields) -> NewThread:
+    body.only("messages", "tool_resources", "metadata")
+    return NewThread(
+        messages=read_messages(body, "messages"),
+        resources=read_resources(body, may_make_stores=True),
+        metadata=read_metadata(body) or {},
+    )
+
+
+def read_messages(body: Fields, name: str) -> tuple[NewMessage, ...]:
+    return tuple(read_message(message) for message in body.objects(name, most=MAX_PARTS) or ())
+
+
+def read_message(body: Fields) -> NewMessage:
+    body.only("role", "content", "attachments", "metadata")
+    body.need("role")
+    role = body.choice("role", ("user", "assistant"))
+    return NewMessage(
+        role=Role(role),
+        parts=_read_content(body),
+        attachments=tuple(_read_attachment(one) for one in body.objects("attachments", most=MAX_PARTS) or ()),
+        metadata=read_metadata(body) or {},
+    )
+
+
+def _read_content(body: Fields) -> tuple[TextPart | ImagePart, ...]:
+    if isinstance(body.values.get("content"), list):
+        parts = tuple(_read_part(part) for part in body.objects("content", most=MAX_PARTS) or ())
+    else:
+        body.need("content")
+        parts = (TextPart(text=body.text("content", longest=MAX_TEXT) or ""),)
+    if not any(isinstance(part, ImagePart) or part.text.strip() for part in parts):
+        raise BadRequest("Message content must be non-empty.", param=body.where("content"))
+    return parts
+
+
+def _read_part(part: Fields) -> TextPart | ImagePart:
+    part.need("type")
+    kind = part.choice("type", ("text", "image_file", "image_url"))
+    if kind == "text":
+        part.only("type", "text")
+        return TextPart(text=part.needed_text("text", longest=MAX_TEXT))
+    name = kind or ""
+    part.only("type", name)
+    part.need(name)
+    image = part.mapping(name) or Fields({})
+    source = "file_id" if name == "image_file" else "url"
+    image.only(source, "detail")
+    detail = image.choice("detail", _DETAILS) or "auto"
+    if source == "file_id":
+        return ImagePart(file_id=image.needed_text("file_id"), detail=detail)
+    return ImagePart(url=_read_url(image), detail=detail)
+
+
+def _read_url(image: Fields) -> str:
+    url = image.needed_text("url")
+    if not url.startswith(("http://", "https://")):
+        raise image.invalid("url", "expected a URL that begins with http:// or https://.", "invalid_value")
+    return url
+
+
+def _read_attachment(attachment: Fields) -> Attachment:
+    attachment.only("file_id", "tools")
+    attachment.need("tools")
+    tools = []
+    for tool in attachment.objects("tools", most=len(_TOOLS)) or ():
+        tool.only("type")
+        tool.need("type")
+        tools.append(tool.choice("type", _TOOLS) or "")
+    if not tools:
+        raise attachment.invalid("tools", "expected at least one tool.", "array_below_min_length")
+    return Attachment(file_id=attachment.needed_text("file_id"), tools=tuple(tools))
+
+
+def read_thread_changes(body: Fields) -> tuple[dict[str, str] | None, ResourceOrder]:
+    body.only("metadata", "tool_resources")
+    return read_metadata(body), read_resources(body, may_make_stores=False)
+
+
+def render_message(message: MessageRecord, *, streamed: bool = False) -> Json:
+    """The status is shown in streams, and of messages that are not complete: so it was recorded."""
+    marker = {DECLINED: "true"} if message.declined else {}
+    return {
+        "id": message.id,
+        "object": "thread.message",
+        "created_at": unix_seconds(message.created_at),
+        "assistant_id": message.assistant_id,
+        "thread_id": message.thread_id,
+        "run_id": message.run_id,
+        **(_render_status(message) if streamed or message.state is not MessageState.COMPLETED else {}),
+        "role": message.role.value,
+        "content": [_render_part(part) for part in message.parts],
+        "attachments": [
+            {"file_id": one.file_id, "tools": [{"type": tool} for tool in one.tools]} for one in message.attachments
+        ],
+        "metadata": {**message.metadata, **marker},
+    }
+
+
+def _render_status(message: MessageRecord) -> Json:
+    def when(state: MessageState) -> int | None:
+        return unix_seconds(message.ended_at) if message.state is state else None
+
+    return {
+        "status": message.state.value,
+        "incomplete_details": None if message.broken_off_by is None else {"reason": message.broken_off_by},
+        "incomplete_at": when(MessageState.INCOMPLETE),
+        "completed_at": when(MessageState.COMPLETED),
+    }
+
+
+def _render_part(part: TextPart | ImagePart | RefusalPart) -> Json:
+    if isinstance(part, RefusalPart):
+        return {"type": "refusal", "refusal": part.text}
+    if isinstance(part, TextPart):
+        text, annotations = insert_marks(part)
+        return {"type": "text", "text": {"value": text, "annotations": annotations}}
+    if part.file_id is not None:
+        return {"type": "image_file", "image_file": {"file_id": part.file_id, "detail": part.detail}}
+    return {"type": "image_url", "image_url": {"url": part.url, "detail": part.detail}}
+
+
+def _message_routes(engine: Engine) -> list[Route]:
+    def find(request: Request) -> MessageRecord:
+        need(engine, ThreadRecord, request.path_params["thread_id"])
+        return need(engine, MessageRecord, request.path_params["message_id"], request.path_params["thread_id"])
+
+    async def create(request: Request) -> Response:
+        message = read_message(await read_body(request))
+        return json_reply(render_message(add_message(engine, request.path_params["thread_id"], message)))
+
+    async def browse(request: Request) -> Response:
+        query = read_query(request, *PAGE_PARAMETERS, "run_id")
+        thread = need(engine, ThreadRecord, request.path_params["thread_id"])
+        run_id = query.text("run_id")
+        matching = {} if run_id is None else {"run_id": run_id}
+        page = engine.store.page(MessageRecord, thread.id, read_page(query), matching)
+        return page_reply(page, render_message)
+
+    async def retrieve(request: Request) -> Response:
+        return json_reply(render_message(find(request)))
+
+    async def update(request: Request) -> Response:
+        body = await read_body(request)
+        body.only("metadata")
+        message = find(request)
+        return json_reply(render_message(update_message(engine, message.thread_id, message.id, read_metadata(body))))
+
+    async def delete(request: Request) -> Response:
+        message = find(request)
+        engine.store.delete(message.id)
+        return deleted_reply(message.id, "thread.message")
+
+    many = "/threads/{thread_id}/messages"
+    one = f"{many}/{{message_id}}"
+    return [
+        Route(many, create, methods=["POST"]),
+        Route(many, browse, methods=["GET"]),
+        Route(one, retrieve, methods=["GET"]),
+        Route(one, update, methods=["POST"]),
+        Route(one, delete, methods=["DELETE"]),
+    ]
+
+
+def render_thread(thread: ThreadRecord, *, in_full: bool = False) -> Json:
+    return {
+        "id": thread.id,
+        "object": "thread",
+        "created_at": unix_seconds(thread.created_at),
+        "metadata": dict(thread.metadata),
+        "tool_resources": render_resources(thread.resources, in_full=in_full),
+    }
+
+
+def _thread_routes(engine: Engine) -> list[Route]:
+    async def create(request: Request) -> Response:
+        return json_reply(render_thread(create_thread(engine, read_new_thread(await read_body(request)))))
+
+    async def retrieve(request: Request) -> Response:
+        return json_reply(render_thread(need(engine, ThreadRecord, request.path_params["thread_id"]), in_full=True))
+
+    async def update(request: Request) -> Response:
+        metadata, resources = read_thread_changes(await read_body(request))
+        thread = update_thread(engine, request.path_params["thread_id"], metadata, resources)
+        return json_reply(render_thread(thread))
+
+    async def delete(request: Request) -> Response:
+        thread_id = request.path_params["thread_id"]
+        delete_thread(engine, thread_id)
+        return deleted_reply(thread_id, "thread")
+
+    one = "/threads/{thread_id}"
+    return [
+        Route("/threads", create, methods=["POST"]),
+        Route(one, retrieve, methods=["GET"]),
+        Route(one, update, methods=["POST"]),
+        Route(one, delete, methods=["DELETE"]),
+    ]

@@ -1,0 +1,392 @@
+"""Runs and their steps as they are shown, at rest and as a stream, and reading orders for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from runner.server.engine.core.feed import CallFinished, Event, MessageGrew, MessageWritten, RunChanged, StepChanged
+from runner.server.engine.documents.vector_stores import ResourceOrder
+from runner.server.engine.runs.message_writer import split_into_pieces
+from runner.server.engine.runs.runs import RunOrder, Subscription
+from runner.server.engine.state.records import (
+    FunctionCall,
+    MessageRecord,
+    MessageState,
+    RunRecord,
+    RunState,
+    StepRecord,
+    StepState,
+    TextPart,
+    Tokens,
+    ToolCall,
+    ToolSetting,
+)
+from runner.server.faces.assistants_api.assistants import (
+    BRIEF_PARAMETERS,
+    MAX_INSTRUCTIONS,
+    read_brief_changes,
+    read_resources,
+    render_brief,
+    render_resources,
+)
+from runner.server.faces.assistants_api.messages import Marking, insert_marks, read_messages, render_message
+from runner.server.faces.assistants_api.tools import ranking, read_choice, render_choice, render_required_action
+from runner.server.inference import Passage
+from runner.server.wire.fields import Fields, read_metadata, read_query
+from runner.server.wire.replies import BadRequest, Json, unix_seconds
+
+MAX_TOOLS = 20
+LEAST_TOKENS = 256
+_RUN_PARAMETERS = (
+    *BRIEF_PARAMETERS, "assistant_id", "metadata", "stream", "max_prompt_tokens", "max_completion_tokens",
+    "truncation_strategy", "tool_choice", "parallel_tool_calls",
+)  # fmt: skip
+_IN_THREAD = ("additional_instructions", "additional_messages")
+_WITH_THREAD = ("thread", "tool_resources")
+_LIMITS = ("max_completion_tokens", "max_prompt_tokens")
+
+
+def read_run(body: Fields, *, with_thread: bool) -> RunOrder:
+    """The order for a run; whether it is to be streamed is another question."""
+    body.only(*_RUN_PARAMETERS, *(_WITH_THREAD if with_thread else _IN_THREAD))
+    overrides = read_brief_changes(body, most_tools=MAX_TOOLS)
+    return RunOrder(
+        assistant_id=body.needed_text("assistant_id"),
+        # For a run, null is "as the assistant has it".
+        overrides={name: value for name, value in overrides.items() if body.values[name] is not None},
+        additional_instructions=body.text("additional_instructions", longest=MAX_INSTRUCTIONS),
+        additional_messages=read_messages(body, "additional_messages"),
+        resources=read_resources(body, may_make_stores=False) if with_thread else ResourceOrder(),
+        last_messages=_read_truncation(body),
+        tool_choice=read_choice(body),
+        parallel_tool_calls=body.flag("parallel_tool_calls") is not False,
+        max_prompt_tokens=body.integer("max_prompt_tokens", least=LEAST_TOKENS),
+        max_completion_tokens=body.integer("max_completion_tokens", least=LEAST_TOKENS),
+        metadata=read_metadata(body) or {},
+    )
+
+
+def _read_truncation(body: Fields) -> int | None:
+    truncation = body.mapping("truncation_strategy")
+    if truncation is None:
+        return None
+    truncation.only("type", "last_messages")
+    truncation.need("type")
+    if truncation.choice("type", ("auto", "last_messages")) == "auto":
+        truncation.refuse("last_messages")
+        return None
+    truncation.need("last_messages")
+    return truncation.integer("last_messages", least=1)
+
+
+def render_run(run: RunRecord, *, streamed: bool = False) -> Json:
+    """In a stream a run shows tool resources that it shows nowhere else, as recorded."""
+
+    def when(state: RunState) -> int | None:
+        return unix_seconds(run.ended_at) if run.state is state else None
+
+    is_incomplete = run.state is RunState.INCOMPLETE
+    failure = None if is_incomplete else run.failure
+    truncation = "auto" if run.last_messages is None else "last_messages"
+    return {
+        "id": run.id,
+        "object": "thread.run",
+        "created_at": unix_seconds(run.created_at),
+        "assistant_id": run.assistant_id,
+        "thread_id": run.thread_id,
+        "status": run.state.value,
+        "started_at": unix_seconds(run.started_at),
+        "expires_at": unix_seconds(run.expires_at) if run.state.is_active else None,
+        "cancelled_at": when(RunState.CANCELLED),
+        "failed_at": when(RunState.FAILED),
+        "completed_at": when(RunState.COMPLETED),
+        "required_action": render_required_action(run.awaited),
+        "last_error": None if failure is None else {"code": failure.code, "message": failure.message},
+        **render_brief(run.brief),
+        "tool_resources": render_resources(run.own_resources, in_full=streamed),
+        "metadata": dict(run.metadata),
+        "max_completion_tokens": run.max_completion_tokens,
+        "max_prompt_tokens": run.max_prompt_tokens,
+        "truncation_strategy": {"type": truncation, "last_messages": run.last_messages},
+        "incomplete_details": _render_incomplete(run) if is_incomplete else None,
+        "usage": None if run.state.is_active else render_tokens(run.tokens),
+        "tool_choice": render_choice(run),
+        "parallel_tool_calls": run.parallel_tool_calls,
+    }
+
+
+def _render_incomplete(run: RunRecord) -> Json:
+    """This API has no word for reasons other than its two limits."""
+    reason = None if run.failure is None else run.failure.code
+    return {"reason": reason} if reason in _LIMITS else {}
+
+
+def render_tokens(tokens: Tokens) -> Json | None:
+    if tokens.uncounted:
+        return None
+    return {
+        "prompt_tokens": tokens.input,
+        "completion_tokens": tokens.output,
+        "total_tokens": tokens.input + tokens.output,
+        "prompt_token_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+
+
+INCLUDE = "include[]"
+SEARCH_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
+
+
+def read_include(request: Request, *other_parameters: str) -> bool:
+    """Whether the texts that file search found are wanted. Raises BadRequest for anything else to include."""
+    query = read_query(request, INCLUDE, *other_parameters)
+    wanted = query.texts(INCLUDE, most=16) or ()
+    for one in wanted:
+        if one != SEARCH_CONTENT:
+            message = f"Invalid value: '{one}'. Supported values are: '{SEARCH_CONTENT}'."
+            raise BadRequest(message, param="include", code="invalid_value")
+    return bool(wanted)
+
+
+def render_step(step: StepRecord, run: RunRecord, *, with_content: bool, streamed: bool = False) -> Json:
+    """In a stream a step keeps the time at which it would have expired, as recorded."""
+
+    def when(state: StepState) -> int | None:
+        return unix_seconds(step.ended_at) if step.state is state else None
+
+    failure = step.failure
+    is_open = step.state is StepState.IN_PROGRESS
+    return {
+        "id": step.id,
+        "object": "thread.run.step",
+        "created_at": unix_seconds(step.created_at),
+        "run_id": step.run_id,
+        "assistant_id": step.assistant_id,
+        "thread_id": step.thread_id,
+        "type": "tool_calls" if step.message_id is None else "message_creation",
+        "status": step.state.value,
+        "cancelled_at": when(StepState.CANCELLED),
+        "completed_at": when(StepState.COMPLETED),
+        "expires_at": unix_seconds(run.expires_at) if is_open or streamed else None,
+        "failed_at": when(StepState.FAILED),
+        "last_error": None if failure is None else {"code": failure.code, "message": failure.message},
+        "step_details": _render_details(step, run, with_content=with_content),
+        "usage": None if is_open else render_tokens(step.tokens),
+    }
+
+
+def _render_details(step: StepRecord, run: RunRecord, *, with_content: bool) -> Json:
+    if step.message_id is not None:
+        return {"type": "message_creation", "message_creation": {"message_id": step.message_id}}
+    calls = [render_call(call, run, with_content=with_content) for call in step.calls]
+    return {"type": "tool_calls", "tool_calls": calls}
+
+
+def render_call(call: ToolCall | FunctionCall, run: RunRecord, *, with_content: bool) -> Json:
+    if isinstance(call, FunctionCall):
+        function = {"name": call.name, "arguments": call.arguments, "output": call.output}
+        return {"id": call.id, "type": "function", "function": function}
+    if call.tool == "file_search":
+        results = [_render_passage(passage, with_content=with_content) for passage in call.passages]
+        details: Json = {"ranking_options": ranking(find_setting(run, call.tool)), "results": results}
+    else:
+        outputs = [{"type": "logs", "logs": call.output}] if call.output else []
+        details = {"input": call.code, "outputs": outputs}
+    return {"id": call.id, "type": call.tool, call.tool: details}
+
+
+def find_setting(run: RunRecord, tool: str) -> ToolSetting | None:
+    return next((setting for setting in run.brief.hosted_tools if setting.name == tool), None)
+
+
+def _render_passage(passage: Passage, *, with_content: bool) -> Json:
+    result: Json = {
+        "file_id": passage.file_id,
+        "file_name": passage.filename,
+        "score": passage.score,
+        "attributes": dict(passage.attributes),
+    }
+    if with_content:
+        result["content"] = [{"type": "text", "text": passage.text}]
+    return result
+
+
+class MessageDeltas:
+    """The deltas of one message, whose text is its first part, and a refusal the last."""
+
+    def __init__(self, message_id: str) -> None:
+        self._message_id = message_id
+        self._marking = Marking()
+        self._has_text = False
+
+    def next(self, growth: MessageGrew) -> Json:
+        return self._delta(self._refusal(growth.text) if growth.is_refusal else self._text(growth))
+
+    def last(self, message: MessageRecord) -> Iterator[Json]:
+        """Which files the text names is known once all of it has been said."""
+        texts = [part for part in message.parts if isinstance(part, TextPart) and part.paths]
+        for part in texts:
+            annotations = [one for one in insert_marks(part)[1] if one["type"] == "file_path"]
+            numbered = [{"index": self._marking.marks + number, **one} for number, one in enumerate(annotations)]
+            yield self._delta({"index": 0, "type": "text", "text": {"annotations": numbered}})
+
+    def _delta(self, content: Json) -> Json:
+        return {"id": self._message_id, "object": "thread.message.delta", "delta": {"content": [content]}}
+
+    def _refusal(self, text: str) -> Json:
+        return {"index": int(self._has_text), "type": "refusal", "refusal": text}
+
+    def _text(self, growth: MessageGrew) -> Json:
+        if growth.source is not None:
+            mark, annotation, number = self._marking.add_source(growth.source)
+            citation = {"file_id": growth.source.file_id, "quote": growth.source.quote}
+            text: Json = {"value": mark, "annotations": [{"index": number, **annotation, "file_citation": citation}]}
+        elif self._has_text:
+            text = {"value": self._marking.add_text(growth.text)}
+        else:
+            text = {"value": self._marking.add_text(growth.text), "annotations": []}
+        self._has_text = True
+        return {"index": 0, "type": "text", "text": text}
+
+
+def call_deltas(step: StepRecord, run: RunRecord) -> Iterator[Json]:
+    """The calls of a step that has just begun: each is named, then its input comes piece by piece."""
+    for number, call in enumerate(step.calls):
+        if isinstance(call, FunctionCall):
+            opening: Json = {"name": call.name, "arguments": "", "output": None}
+            yield _step_delta(step.id, number, "function", opening, call.id)
+            for piece in split_into_pieces(call.arguments):
+                yield _step_delta(step.id, number, "function", {"arguments": piece})
+        elif call.tool == "file_search":
+            details: Json = {"ranking_options": ranking(find_setting(run, call.tool)), "results": []}
+            yield _step_delta(step.id, number, call.tool, details, call.id)
+        else:
+            yield _step_delta(step.id, number, call.tool, {"input": "", "outputs": []}, call.id)
+            for piece in split_into_pieces(call.code):
+                yield _step_delta(step.id, number, call.tool, {"input": piece})
+
+
+def output_deltas(step_id: str, number: int, call: ToolCall) -> Iterator[Json]:
+    """What a call put out. What file search found comes with the step's end, as recorded."""
+    if call.tool == "code_interpreter" and call.output:
+        outputs = [{"index": 0, "type": "logs", "logs": call.output}]
+        yield _step_delta(step_id, number, call.tool, {"outputs": outputs})
+
+
+def _step_delta(step_id: str, number: int, kind: str, details: Json, call_id: str | None = None) -> Json:
+    call: Json = {"index": number, **({} if call_id is None else {"id": call_id}), "type": kind, kind: details}
+    delta = {"step_details": {"type": "tool_calls", "tool_calls": [call]}}
+    return {"id": step_id, "object": "thread.run.step.delta", "delta": delta}
+
+
+WireEvent = tuple[str, Json]
+
+
+class RunEvents:
+    """The events of one stream. `is_over` once the run has ended, or waits for the client."""
+
+    def __init__(self, run: RunRecord, *, with_content: bool) -> None:
+        self._run = run
+        self._with_content = with_content
+        self._deltas: dict[str, MessageDeltas] = {}
+        self.is_over = False
+
+    def begin(self) -> Iterator[WireEvent]:
+        """The events of a run that has just been created."""
+        for name in ("created", "queued"):
+            yield f"thread.run.{name}", render_run(self._run, streamed=True)
+
+    def write(self, event: Event) -> Iterator[WireEvent]:
+        match event:
+            case RunChanged(run=run):
+                yield from self._write_run(run)
+            case StepChanged(step=step):
+                yield from self._write_step(step)
+            case CallFinished(step_id=step_id, number=number, call=call):
+                for delta in output_deltas(step_id, number, call):
+                    yield "thread.run.step.delta", delta
+            case MessageWritten(message=message):
+                yield from self._write_message(message)
+            case MessageGrew() as growth:
+                yield "thread.message.delta", self._deltas[growth.message_id].next(growth)
+
+    def _write_run(self, run: RunRecord) -> Iterator[WireEvent]:
+        before, self._run = self._run.state, run
+        self.is_over = not run.is_being_worked_on
+        if run.state is RunState.CANCELLED and before not in (RunState.CANCELLING, RunState.CANCELLED):
+            # Another process was quicker than our look at the run; there is no other way to this end.
+            passed = replace(run, state=RunState.CANCELLING, ended_at=None)
+            yield "thread.run.cancelling", render_run(passed, streamed=True)
+        if run.state is not before:
+            yield f"thread.run.{run.state.value}", render_run(run, streamed=True)
+
+    def _write_step(self, step: StepRecord) -> Iterator[WireEvent]:
+        if step.state is not StepState.IN_PROGRESS:
+            yield f"thread.run.step.{step.state.value}", self._render_step(step)
+            return
+        # A step begins without its calls: they come as deltas.
+        begun = self._render_step(replace(step, calls=()))
+        yield "thread.run.step.created", begun
+        yield "thread.run.step.in_progress", begun
+        for delta in call_deltas(step, self._run):
+            yield "thread.run.step.delta", delta
+
+    def _render_step(self, step: StepRecord) -> Json:
+        return render_step(step, self._run, with_content=self._with_content, streamed=True)
+
+    def _write_message(self, message: MessageRecord) -> Iterator[WireEvent]:
+        deltas = self._deltas.setdefault(message.id, MessageDeltas(message.id))
+        if message.state is MessageState.IN_PROGRESS:
+            yield "thread.message.created", render_message(message, streamed=True)
+        for delta in deltas.last(message):
+            yield "thread.message.delta", delta
+        yield f"thread.message.{message.state.value}", render_message(message, streamed=True)
+
+
+_HEADERS = {"content-type": "text/event-stream", "cache-control": "no-cache"}
+_DONE = b"event: done\ndata: [DONE]\n\n"
+_GONE: WireEvent = (
+    "error",
+    {"code": None, "message": "The run was deleted.", "param": None, "type": "invalid_request_error"},
+)
+
+
+class EventStream(StreamingResponse):
+    """A stream of a run. However it ends, the subscription is closed; if its client has left it, the run is stopped."""
+
+    def __init__(self, subscription: Subscription, first: Iterable[WireEvent], events: RunEvents) -> None:
+        self._subscription = subscription
+        self._events = events
+        super().__init__(_follow(subscription, tuple(first), events), headers=_HEADERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._subscription.close()
+            if not self._events.is_over:
+                self._subscription.leave()
+
+
+async def _follow(subscription: Subscription, first: tuple[WireEvent, ...], events: RunEvents) -> AsyncIterator[bytes]:
+    for name, data in first:
+        yield _write(name, data)
+    while not events.is_over:
+        event = await subscription.next()
+        if event is None:
+            yield _write(*_GONE)
+            break
+        for name, data in events.write(event):
+            yield _write(name, data)
+    yield _DONE
+
+
+def _write(name: str, data: Json) -> bytes:
+    """ASCII only: JSON's escapes keep lone surrogates and line separators out of the stream."""
+    return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'), allow_nan=False)}\n\n".encode("ascii")

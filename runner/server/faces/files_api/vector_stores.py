@@ -1,0 +1,399 @@
+"""/vector_stores, their files and batches of files, and searching them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.documents.searching import SearchOrder, read_stored_text, search_store
+from runner.server.engine.documents.vector_stores import (
+    NewStore,
+    NewStoredFile,
+    attach,
+    attach_batch,
+    cancel_batch,
+    create_store,
+    delete_store,
+    detach,
+    set_attributes,
+    tally_files,
+    update_store,
+)
+from runner.server.engine.state.file_records import (
+    BatchRecord,
+    IndexState,
+    StoredFileRecord,
+    StoreRecord,
+    stored_file_id,
+)
+from runner.server.engine.state.refusals import Missing
+from runner.server.engine.state.store import Tally
+from runner.server.inference import Passage
+from runner.server.wire.fields import (
+    PAGE_PARAMETERS,
+    Fields,
+    read_attributes,
+    read_body,
+    read_chunking,
+    read_filters,
+    read_metadata,
+    read_page,
+    read_query,
+)
+from runner.server.wire.replies import (
+    BadRequest,
+    Json,
+    deleted_reply,
+    json_reply,
+    page_reply,
+    poll_pace_ms,
+    unix_seconds,
+)
+
+MAX_FIRST_FILES = 500
+MAX_BATCH_FILES = 2000
+MAX_NAME = 256
+MAX_DESCRIPTION = 512
+
+
+def routes(engine: Engine) -> list[Route]:
+    parts = (_store_routes, _search_routes, _file_routes, _batch_routes, _content_routes)
+    return [route for part in parts for route in part(engine)]
+
+
+def read_new_store(body: Fields) -> NewStore:
+    body.only("name", "description", "file_ids", "expires_after", "chunking_strategy", "metadata")
+    chunking = read_chunking(body)
+    return NewStore(
+        name=body.text("name", longest=MAX_NAME),
+        description=body.text("description", longest=MAX_DESCRIPTION),
+        expires_after_days=read_expiry_days(body),
+        metadata=read_metadata(body) or {},
+        files=tuple(
+            NewStoredFile(file_id=file_id, chunking=chunking)
+            for file_id in body.texts("file_ids", most=MAX_FIRST_FILES) or ()
+        ),
+    )
+
+
+def read_store_changes(body: Fields) -> dict[str, object]:
+    """The fields of a StoreRecord that the body sets."""
+    body.only("name", "expires_after", "metadata")
+    changes: dict[str, object] = {}
+    if "name" in body.values:
+        changes["name"] = body.text("name", longest=MAX_NAME)
+    if "expires_after" in body.values:
+        changes["expires_after_days"] = read_expiry_days(body)
+    if "metadata" in body.values:
+        changes["metadata"] = read_metadata(body)
+    return changes
+
+
+def read_expiry_days(body: Fields) -> int | None:
+    policy = body.mapping("expires_after")
+    if policy is None:
+        return None
+    policy.only("anchor", "days")
+    policy.need("anchor")
+    policy.choice("anchor", ("last_active_at",))
+    policy.need("days")
+    return policy.integer("days", least=1, most=365)
+
+
+def read_stored_file(body: Fields) -> NewStoredFile:
+    body.only("file_id", "attributes", "chunking_strategy")
+    return NewStoredFile(
+        file_id=body.needed_text("file_id"),
+        chunking=read_chunking(body),
+        attributes=read_attributes(body) or {},
+    )
+
+
+def read_batch(body: Fields) -> tuple[NewStoredFile, ...]:
+    body.only("file_ids", "files", "attributes", "chunking_strategy")
+    files, file_ids = body.objects("files", most=MAX_BATCH_FILES), body.texts("file_ids", most=MAX_BATCH_FILES)
+    if bool(files) is bool(file_ids):
+        message = "Give either 'file_ids' or 'files', with at least one file."
+        raise BadRequest(message, param="file_ids", code="missing_required_parameter")
+    if files:
+        # With `files`, each names its own settings.
+        body.refuse("attributes", "chunking_strategy")
+        return tuple(read_stored_file(file) for file in files)
+    chunking, attributes = read_chunking(body), read_attributes(body) or {}
+    return tuple(NewStoredFile(file_id=file_id, chunking=chunking, attributes=attributes) for file_id in file_ids or ())
+
+
+def find_stored_file(engine: Engine, request: Request) -> StoredFileRecord:
+    store = need(engine, StoreRecord, request.path_params["store_id"])
+    file_id = request.path_params["file_id"]
+    stored = engine.store.find(StoredFileRecord, stored_file_id(store.id, file_id))
+    if stored is None:
+        raise Missing(StoredFileRecord.KIND, file_id, store.id)
+    return stored
+
+
+FileTallies = Mapping[IndexState, Tally]
+
+
+def _count_states(files: FileTallies) -> dict[str, int]:
+    counts = {state.value: tally.count for state, tally in files.items()}
+    return {**counts, "total": sum(counts.values())}
+
+
+def render_store(store: StoreRecord, files: FileTallies) -> Json:
+    counts = _count_states(files)
+    status = "expired" if store.is_expired else "in_progress" if counts["in_progress"] else "completed"
+    days = store.expires_after_days
+    return {
+        "id": store.id,
+        "object": "vector_store",
+        "created_at": unix_seconds(store.created_at),
+        "name": store.name,
+        "description": store.description,
+        "usage_bytes": sum(tally.total for tally in files.values()),
+        "file_counts": counts,
+        "status": status,
+        "expires_after": None if days is None else {"anchor": "last_active_at", "days": days},
+        "expires_at": unix_seconds(store.expires_at),
+        "last_active_at": unix_seconds(store.last_active_at),
+        "metadata": dict(store.metadata),
+    }
+
+
+def render_stored_file(file: StoredFileRecord) -> Json:
+    failure = file.failure
+    chunking = file.chunking
+    return {
+        "id": file.file_id,
+        "object": "vector_store.file",
+        "usage_bytes": file.usage_bytes,
+        "created_at": unix_seconds(file.created_at),
+        "vector_store_id": file.store_id,
+        "status": file.state.value,
+        "last_error": None if failure is None else {"code": failure.code, "message": failure.message},
+        "chunking_strategy": {
+            "type": "static",
+            "static": {
+                "max_chunk_size_tokens": chunking.max_tokens,
+                "chunk_overlap_tokens": chunking.overlap_tokens,
+            },
+        },
+        "attributes": dict(file.attributes),
+    }
+
+
+def render_batch(batch: BatchRecord, files: FileTallies) -> Json:
+    counts = _count_states(files)
+    status = "cancelled" if batch.is_cancelled else "in_progress" if counts["in_progress"] else "completed"
+    return {
+        "id": batch.id,
+        "object": "vector_store.file_batch",
+        "created_at": unix_seconds(batch.created_at),
+        "status": status,
+        "vector_store_id": batch.store_id,
+        "file_counts": counts,
+    }
+
+
+def _store_routes(engine: Engine) -> list[Route]:
+    def render(store: StoreRecord) -> Json:
+        return render_store(store, tally_files(engine, store.id))
+
+    def reply(store: StoreRecord) -> Response:
+        files = tally_files(engine, store.id)
+        begun = files[IndexState.IN_PROGRESS]
+        pace = poll_pace_ms(engine.now() - begun.newest) if begun.count else None
+        return json_reply(render_store(store, files), poll_after_ms=pace)
+
+    async def create(request: Request) -> Response:
+        return reply(create_store(engine, read_new_store(await read_body(request))))
+
+    async def retrieve(request: Request) -> Response:
+        return reply(need(engine, StoreRecord, request.path_params["store_id"]))
+
+    async def browse(request: Request) -> Response:
+        page = read_page(read_query(request, *PAGE_PARAMETERS))
+        return page_reply(engine.store.page(StoreRecord, "", page), render)
+
+    async def update(request: Request) -> Response:
+        changes = read_store_changes(await read_body(request))
+        return reply(update_store(engine, request.path_params["store_id"], changes))
+
+    async def delete(request: Request) -> Response:
+        store_id = request.path_params["store_id"]
+        delete_store(engine, store_id)
+        return deleted_reply(store_id, "vector_store")
+
+    one = "/vector_stores/{store_id}"
+    return [
+        Route("/vector_stores", create, methods=["POST"]),
+        Route("/vector_stores", browse, methods=["GET"]),
+        Route(one, retrieve, methods=["GET"]),
+        Route(one, update, methods=["POST"]),
+        Route(one, delete, methods=["DELETE"]),
+    ]
+
+
+DEFAULT_RESULTS = 10
+MAX_RESULTS = 50
+MAX_QUERIES = 32
+MAX_QUERY = 4096
+_RANKERS = ("none", "auto", "default-2024-11-15")  # there is one way to rank here; all three mean it
+
+
+def _search_routes(engine: Engine) -> list[Route]:
+    async def search(request: Request) -> Response:
+        order = _read_order(await read_body(request))
+        passages = await search_store(engine, request.path_params["store_id"], order)
+        return json_reply(
+            {
+                "object": "vector_store.search_results.page",
+                "search_query": list(order.queries),
+                "data": [_render(passage) for passage in passages],
+                "has_more": False,
+                "next_page": None,
+            }
+        )
+
+    return [Route("/vector_stores/{store_id}/search", search, methods=["POST"])]
+
+
+def _read_order(body: Fields) -> SearchOrder:
+    body.only("query", "filters", "max_num_results", "ranking_options", "rewrite_query")
+    body.refuse("rewrite_query", harmless=(None, False))
+    ranking = body.mapping("ranking_options") or Fields({})
+    ranking.only("ranker", "score_threshold")
+    ranking.choice("ranker", _RANKERS)
+    return SearchOrder(
+        queries=_read_queries(body),
+        limit=body.integer("max_num_results", least=1, most=MAX_RESULTS) or DEFAULT_RESULTS,
+        threshold=ranking.number("score_threshold", least=0.0, most=1.0) or 0.0,
+        attributes=read_filters(body),
+    )
+
+
+def _read_queries(body: Fields) -> tuple[str, ...]:
+    body.need("query")
+    if isinstance(body.values["query"], list):
+        queries = body.texts("query", most=MAX_QUERIES) or ()
+    else:
+        queries = (body.needed_text("query", longest=MAX_QUERY),)
+    if not queries or not all(query.strip() for query in queries):
+        raise body.invalid("query", "expected at least one query, and none that is empty.", "invalid_value")
+    return queries
+
+
+def _render(passage: Passage) -> Json:
+    return {
+        "file_id": passage.file_id,
+        "filename": passage.filename,
+        "score": passage.score,
+        "attributes": dict(passage.attributes),
+        "content": [{"type": "text", "text": passage.text}],
+    }
+
+
+STATES = tuple(state.value for state in IndexState)
+
+
+def _file_routes(engine: Engine) -> list[Route]:
+    def reply(stored: StoredFileRecord) -> Response:
+        is_open = stored.state is IndexState.IN_PROGRESS
+        pace = poll_pace_ms(engine.now() - stored.created_at) if is_open else None
+        return json_reply(render_stored_file(stored), poll_after_ms=pace)
+
+    async def create(request: Request) -> Response:
+        order = read_stored_file(await read_body(request))
+        return reply(attach(engine, request.path_params["store_id"], (order,))[0])
+
+    async def browse(request: Request) -> Response:
+        query = read_query(request, *PAGE_PARAMETERS, "filter")
+        store = need(engine, StoreRecord, request.path_params["store_id"])
+        state = query.choice("filter", STATES)
+        matching = {} if state is None else {"state": state}
+        page = engine.store.page(StoredFileRecord, store.id, read_page(query), matching)
+        return page_reply(page, render_stored_file)
+
+    async def retrieve(request: Request) -> Response:
+        return reply(find_stored_file(engine, request))
+
+    async def update(request: Request) -> Response:
+        body = await read_body(request)
+        body.only("attributes")
+        if "attributes" not in body.values:
+            body.need("attributes")
+        return reply(set_attributes(engine, find_stored_file(engine, request), read_attributes(body) or {}))
+
+    async def delete(request: Request) -> Response:
+        stored = find_stored_file(engine, request)
+        detach(engine, stored)
+        return deleted_reply(stored.file_id, "vector_store.file")
+
+    many = "/vector_stores/{store_id}/files"
+    one = f"{many}/{{file_id}}"
+    return [
+        Route(many, create, methods=["POST"]),
+        Route(many, browse, methods=["GET"]),
+        Route(one, retrieve, methods=["GET"]),
+        Route(one, update, methods=["POST"]),
+        Route(one, delete, methods=["DELETE"]),
+    ]
+
+
+def _batch_routes(engine: Engine) -> list[Route]:
+    def find(request: Request) -> BatchRecord:
+        need(engine, StoreRecord, request.path_params["store_id"])
+        return need(engine, BatchRecord, request.path_params["batch_id"], request.path_params["store_id"])
+
+    def reply(batch: BatchRecord) -> Response:
+        files = tally_files(engine, batch.store_id, batch)
+        is_open = files[IndexState.IN_PROGRESS].count > 0
+        pace = poll_pace_ms(engine.now() - batch.created_at) if is_open else None
+        return json_reply(render_batch(batch, files), poll_after_ms=pace)
+
+    async def create(request: Request) -> Response:
+        files = read_batch(await read_body(request))
+        return reply(attach_batch(engine, request.path_params["store_id"], files))
+
+    async def retrieve(request: Request) -> Response:
+        return reply(find(request))
+
+    async def browse_files(request: Request) -> Response:
+        query = read_query(request, *PAGE_PARAMETERS, "filter")
+        batch = find(request)
+        state = query.choice("filter", STATES)
+        matching = {"batch_id": batch.id} | ({} if state is None else {"state": state})
+        page = engine.store.page(StoredFileRecord, batch.store_id, read_page(query), matching)
+        return page_reply(page, render_stored_file)
+
+    async def cancel(request: Request) -> Response:
+        await read_body(request)
+        return reply(cancel_batch(engine, find(request)))
+
+    many = "/vector_stores/{store_id}/file_batches"
+    one = f"{many}/{{batch_id}}"
+    return [
+        Route(many, create, methods=["POST"]),
+        Route(one, retrieve, methods=["GET"]),
+        Route(f"{one}/files", browse_files, methods=["GET"]),
+        Route(f"{one}/cancel", cancel, methods=["POST"]),
+    ]
+
+
+def _content_routes(engine: Engine) -> list[Route]:
+    async def content(request: Request) -> Response:
+        text = await read_stored_text(engine, find_stored_file(engine, request))
+        return json_reply(
+            {
+                "object": "vector_store.file_content.page",
+                "data": [{"type": "text", "text": text}],
+                "has_more": False,
+                "next_page": None,
+            }
+        )
+
+    return [Route("/vector_stores/{store_id}/files/{file_id}/content", content, methods=["GET"])]

@@ -1,0 +1,32 @@
+"""/models: the names in use, and whatever else is asked for: any name is accepted."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from runner.server.engine.core.engine import Engine
+from runner.server.engine.state.records import AssistantRecord
+from runner.server.wire.replies import Json, json_reply
+
+
+def routes(engine: Engine) -> list[Route]:
+    def names() -> list[str]:
+        used = {assistant.brief.model for assistant in engine.store.children(AssistantRecord, "")}
+        return [engine.inference.name, *sorted(used - {engine.inference.name})]
+
+    async def browse(_: Request) -> Response:
+        return json_reply({"object": "list", "data": [_render(name) for name in names()]})
+
+    async def retrieve(request: Request) -> Response:
+        return json_reply(_render(request.path_params["model"]))
+
+    return [
+        Route("/models", browse, methods=["GET"]),
+        Route("/models/{model:path}", retrieve, methods=["GET"]),
+    ]
+
+
+def _render(name: str) -> Json:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "runner"}

@@ -1,0 +1,161 @@
+"""/responses: taking an order, answering at once, when it is over, or as a stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Container, Coroutine, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from runner.server.engine.core.engine import Engine
+from runner.server.engine.core.feed import Event, RunChanged
+from runner.server.engine.responses.items import keep_output
+from runner.server.engine.responses.responses import (
+    cancel_response,
+    delete_response,
+    need_response,
+    run_of,
+    start_response,
+)
+from runner.server.engine.runs.runs import leave_run
+from runner.server.engine.state.records import ItemRecord, ResponseRecord, RunRecord
+from runner.server.engine.state.refusals import Refusal
+from runner.server.engine.state.store import PageRequest
+from runner.server.faces.responses_api.input import InlineFiles
+from runner.server.faces.responses_api.orders import Wanted, read_include, read_order
+from runner.server.faces.responses_api.rendering import render_output, render_response, show_item
+from runner.server.faces.responses_api.streams import Recordings, ResponseStream, show_events, wait_for_end
+from runner.server.wire.fields import PAGE_PARAMETERS, read_body, read_flag, read_number, read_page, read_query
+from runner.server.wire.replies import Json, json_reply, list_body, poll_pace_ms, wait_until_gone
+
+
+async def answer_order(
+    engine: Engine,
+    recordings: Recordings,
+    response: ResponseRecord,
+    wanted: Wanted,
+    gone: Callable[[], Awaitable[None]],
+) -> Response:
+    """For a response that has just been started: nothing was told of it yet. `gone` returns when its client leaves.
+
+    Only in the background does a response go on for nobody.
+    """
+    if wanted.is_streamed or response.in_background:
+        recordings.begin(response)
+    _keep_output_at_end(engine, response)
+    if wanted.is_streamed:
+        events = show_events(recordings.follow(response), wanted.include, is_padded=wanted.is_padded)
+        return ResponseStream(events, lambda: _end(engine, response))
+    try:
+        if not response.in_background:
+            await _wait_together(wait_for_end(engine, response), gone())
+        return reply_response(engine, response, wanted.include)
+    finally:
+        _end(engine, response)
+
+
+async def _wait_together(end: Coroutine[Any, Any, None], leaving: Awaitable[None]) -> None:
+    """Until either is over. Raises what waiting for the end raises."""
+    ends, leaves = asyncio.ensure_future(end), asyncio.ensure_future(leaving)
+    try:
+        await asyncio.wait({ends, leaves}, return_when=asyncio.FIRST_COMPLETED)
+        if ends.done():
+            ends.result()
+    finally:
+        ends.cancel()
+        leaves.cancel()
+
+
+def reply_response(engine: Engine, response: ResponseRecord, include: Container[str]) -> Response:
+    is_open = run_of(engine, response).is_being_worked_on
+    pace = poll_pace_ms(engine.now() - response.created_at) if is_open else None
+    return json_reply(render_response(engine, response, include), poll_after_ms=pace)
+
+
+def reply_items(bodies: Sequence[Json], page: PageRequest, include: Container[str]) -> Response:
+    """One page of items that are given oldest first. Raises Refusal for a cursor that is none of them."""
+    ordered = list(reversed(bodies)) if page.newest_first else list(bodies)
+    ids = [item["id"] for item in ordered]
+    for name, cursor in (("after", page.after), ("before", page.before)):
+        if cursor is not None and cursor not in ids:
+            raise Refusal(f"Invalid cursor: there is no object with id '{cursor}' in this list.", param=name)
+    start = 0 if page.after is None else ids.index(page.after) + 1
+    end = len(ids) if page.before is None else ids.index(page.before)
+    found = ordered[start:end]
+    data = [show_item(item, include) for item in found[: page.limit]]
+    return json_reply({**list_body(data, has_more=len(found) > page.limit)})
+
+
+def _keep_output_at_end(engine: Engine, response: ResponseRecord) -> None:
+    """A thread's items get what the response came to; nothing was told of its run yet."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, RunChanged) and not event.run.state.is_active:
+            unsubscribe()
+            if engine.store.find(RunRecord, response.run_id) is not None:
+                keep_output(engine, response, render_output(engine, response))
+
+    unsubscribe = engine.feed.subscribe(response.run_id, listen)
+
+
+def _end(engine: Engine, response: ResponseRecord) -> None:
+    """The client has its answer, or has left. A response that is not to be stored goes with it."""
+    if not response.in_background:
+        leave_run(engine, response.run_id)
+    if not response.is_stored and engine.store.find(ResponseRecord, response.id) is not None:
+        delete_response(engine, response.id)
+
+
+INCLUDE = "include[]"
+
+
+def routes(engine: Engine) -> list[Route]:
+    recordings = Recordings(engine)
+
+    async def create(request: Request) -> Response:
+        body = await read_body(request)
+        with InlineFiles(engine) as inline:
+            wanted = await read_order(inline, body)
+            response = start_response(engine, wanted.order)
+        return await answer_order(engine, recordings, response, wanted, lambda: wait_until_gone(request))
+
+    async def retrieve(request: Request) -> Response:
+        query = read_query(request, INCLUDE, "stream", "starting_after", "include_obfuscation")
+        include, is_padded = read_include(query, INCLUDE), read_flag(query, "include_obfuscation") is not False
+        is_streamed, after = read_flag(query, "stream"), read_number(query, "starting_after", least=0)
+        if after is not None and not is_streamed:
+            raise query.invalid("starting_after", "it needs 'stream' to be true.", "invalid_value")
+        response = need_response(engine, request.path_params["response_id"])
+        if not is_streamed:
+            return reply_response(engine, response, include)
+        told = recordings.follow(response, -1 if after is None else after)
+        return ResponseStream(show_events(told, include, is_padded=is_padded))
+
+    async def delete(request: Request) -> Response:
+        response = need_response(engine, request.path_params["response_id"])
+        delete_response(engine, response.id)
+        recordings.drop(response.id)
+        return json_reply({"id": response.id, "object": "response.deleted", "deleted": True})
+
+    async def cancel(request: Request) -> Response:
+        return reply_response(engine, cancel_response(engine, request.path_params["response_id"]), ())
+
+    async def browse_input(request: Request) -> Response:
+        query = read_query(request, INCLUDE, *PAGE_PARAMETERS)
+        include, page = read_include(query, INCLUDE), read_page(query)
+        response = need_response(engine, request.path_params["response_id"])
+        items = engine.store.children(ItemRecord, response.thread_id)
+        wanted = frozenset(response.input_ids)
+        return reply_items([dict(item.body) for item in items if item.item_id in wanted], page, include)
+
+    one = "/responses/{response_id}"
+    return [
+        Route("/responses", create, methods=["POST"]),
+        Route(one, retrieve, methods=["GET"]),
+        Route(one, delete, methods=["DELETE"]),
+        Route(f"{one}/cancel", cancel, methods=["POST"]),
+        Route(f"{one}/input_items", browse_input, methods=["GET"]),
+    ]

@@ -1,0 +1,81 @@
+"""Offline: rules instead of a language model, small and frozen. Only tools look up and compute.
+
+Each kind of question is a module with `answer(question)`: None says that the question is not of its kind. What a kind
+isn't sure of is declined; so is what no kind knows. The rules see no instructions of the assistant's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from runner.server.inference import Answer, Inference, Scene, ToolRequest, Turnout, UseTools
+from runner.server.inference.offline import calculations, facts, functions, memory
+from runner.server.inference.offline.question import MAX_GIVEN_CHARACTERS, NotSure, Question, ToolNeeded
+
+__all__ = ["MAX_GIVEN_CHARACTERS", "OfflineInference", "choose_move", "create"]
+
+_DECLINE = (
+    "I can't answer this for sure ({}): no language model is connected (`runner serve --inference`, or a target's "
+    "`inference:`; see docs/embedded_server.md)."
+)
+
+
+class Kind(Protocol):
+    """One kind of question. Raises NotSure, with the reason, or ToolNeeded."""
+
+    def answer(self, question: Question) -> UseTools | Answer | None: ...
+
+
+KINDS: tuple[Kind, ...] = (functions, memory, calculations, facts)
+"""In this order: the first that knows a question has it."""
+
+
+def create(settings: Mapping[str, object]) -> Inference:
+    """The offline rules; they have no settings."""
+    if settings:
+        raise ValueError(f"the inference 'offline' has no settings, found: {', '.join(sorted(settings))}")
+    return OfflineInference()
+
+
+class OfflineInference:
+    """Stateless: the same scene gets the same move. No tokens are counted: no model read or wrote any."""
+
+    name = "offline"
+
+    async def decide(self, scene: Scene) -> Turnout:
+        return Turnout(move=choose_move(scene), spent=None)
+
+
+def choose_move(scene: Scene) -> UseTools | Answer:
+    """The next move: a tool call, the answer, or a decline that says why."""
+    try:
+        return _keep_to_order(scene, _ask_kinds(Question(scene=scene)))
+    except NotSure as unsure:
+        # The reason may quote the user or a document.
+        return Answer(text=_DECLINE.format(" ".join(str(unsure).split())), declined=True)
+
+
+def _ask_kinds(question: Question) -> UseTools | Answer:
+    if question.scene.response_format is not None:
+        raise NotSure("the answer is to be in JSON")
+    try:
+        for kind in KINDS:
+            if (move := kind.answer(question)) is not None:
+                return move
+    except ToolNeeded as needed:
+        return UseTools(requests=(needed.request,))
+    except ArithmeticError:
+        raise NotSure("the numbers are too large") from None
+    raise NotSure("it is no question that the rules know")
+
+
+def _keep_to_order(scene: Scene, move: UseTools | Answer) -> UseTools | Answer:
+    """The move. Raises NotSure where the run asks for the call of a certain tool, and the rules have no use for it."""
+    requests = move.requests if isinstance(move, UseTools) else ()
+    called = {one.tool if isinstance(one, ToolRequest) else one.name for one in requests}
+    if scene.tool_choice == "required" and not called:
+        raise NotSure("a tool is to be called, and none is needed")
+    if scene.tool_choice not in {"auto", "none", "required"} and called != {scene.tool_choice}:
+        raise NotSure(f"the tool {scene.tool_choice} is to be called, and it is of no use here")
+    return move

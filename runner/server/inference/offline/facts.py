@@ -1,0 +1,210 @@
+"""The line that answers: it says just what is asked, in the question's own words, and is the only one that does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from runner.server.inference import Answer, SourceMark
+from runner.server.inference.offline.numbers import has_doubtful_amount, words_to_digits
+from runner.server.inference.offline.question import MAX_QUOTE, Document, Line, NotSure, Question, by_tier, restricts
+from runner.server.inference.offline.words import (
+    CHANGING,
+    NEGATIONS,
+    content_roots,
+    prepare,
+    read_roots,
+    read_words,
+    root,
+    search_words,
+)
+
+_CLOCK = re.compile(r"\b\d{1,2}[:.]\d\d(?:\s?[ap]\.?m\b\.?)?|\b\d{1,2}\s?[ap]m\b|\bnoon\b|\bmidnight\b", re.IGNORECASE)
+_MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sep(?:t(?:ember)?)?"
+    r"|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\b"
+)
+_DAY = re.compile(
+    r"(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day,?\s)?"
+    rf"(?:\b\d{{1,2}}(?:st|nd|rd|th)?\s{_MONTH}(?:,?\s\d{{4}}\b)?|\b{_MONTH}\s\d{{1,2}}\b(?:,?\s\d{{4}}\b)?)"
+    r"|\b\d{4}-\d\d-\d\d\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b"
+)
+# Verbs of what happens at a time, in the present: "it opened" tells nothing of when it opens.
+_PRESENT = "leave leaves depart departs arrive arrives open opens close closes start starts begin begins end ends"
+_EVENTS = {word: root(word) for word in _PRESENT.split()}
+_ASKS_TIME = re.compile(
+    r"(?:(?:at )?(?P<time>what time)|(?P<any>when)|(?:on )?(?:what|which) (?P<day>date|day)) (?:do|does) (?P<about>.+)"
+)
+_ASKS_COUNT = re.compile(r"how many (?P<noun>[a-z-]+) (?:may|can|must|does|do) (?P<about>.+)")
+_ASKS_THING = re.compile(
+    r"(?:(?:what|which) (?P<noun>[a-z]+) do (?:i|we) have(?P<where>(?: (?:in|on) .+)?)"
+    r"|(?:what|which) (?:is|are) (?:the|my|our|your) (?P<thing>.+)|(?P<who>who) is (?:the|my|our|your) (?P<person>.+))"
+)
+# Words that a sentence may have beside those of the question without saying something else.
+_PLAIN = frozenset("the a an your our its at on in from to and is are of this".split())
+_SPOT = re.compile(
+    r"\b(?:from|at|in) (?:the )?(?:platform|gate|bay|terminal|quay|pier|track) [\dA-Z]{1,4}\b(?: of the [a-z ]+)?"
+)
+_MEASURE = re.compile(
+    r"\b(?:of )?(?:up to )?\d+(?:[.,]\d+)? ?(?:kg|g|cm|m|km|l|lb|lbs|pounds|litres|liters)\b", re.IGNORECASE
+)
+_NEXT_EVENT = re.compile(rf"\s*(?:,|;|\band\b)\s*(?=[^,;]*\b(?:{'|'.join(_EVENTS)})\b)", re.IGNORECASE)
+_WORDS = re.compile(r"[td]\d+_|[^\W_]+(?:['-][^\W_]+)*")
+# Words that change a sum, and not what is said.
+_NAMING = frozenset("each per fee rate deposit tax tip first second third double".split())
+_PRONOUN = re.compile(r"\b(?:it|they|this|that|these|those)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A fact: the words that its line must have, and what tells it: "time", "day", "day or time", "count", "is"."""
+
+    roots: frozenset[str]
+    tells: str
+    names_person: bool = False
+
+
+def answer(question: Question) -> Answer | None:
+    """The line, quoted; with the time, date or number at the end where one was asked for."""
+    asked = _read(prepare(question.message.text))
+    if asked is None:
+        return None
+    for documents in by_tier(question.search([search_words(prepare(question.message.text).lower())])):
+        lines = [(line, document) for document in documents for line in document.sentences]
+        found = {(quote, value): document for line, document in lines for quote, value in _tell(asked, line)}
+        rivals = {line.text for line, _ in lines if _may_tell(asked, line.text)} - {quote for quote, _ in found}
+        if found and (rivals or len({value for _, value in found}) > 1):
+            raise NotSure("several passages could be meant")
+        for (quote, value), document in found.items():
+            return _answer(quote, value, document)
+    raise NotSure("no passage was found that surely tells it")
+
+
+def find_times(text: str) -> list[str]:
+    """The times of day and dates in a text."""
+    return [found[0].strip() for pattern in (_CLOCK, _DAY) for found in pattern.finditer(text)]
+
+
+def _answer(quote: str, value: str, document: Document) -> Answer:
+    if has_doubtful_amount(quote):
+        raise NotSure(f"the amount in '{quote}' is not clear")
+    text = f"{document.filename} says: “{quote}”"
+    mark = SourceMark(position=len(text), file_id=document.file_id, filename=document.filename, quote=quote)
+    return Answer(
+        text=f"{text} So: {value}." if not quote.rstrip(".").endswith(value.rstrip(".")) else text, sources=(mark,)
+    )
+
+
+def _read(prepared: str) -> _Asked | None:
+    """What a question asks for; None if it is not one plain question of these kinds."""
+    text = re.sub(r"^(?:(?:hi|hello|hey|ok|okay|so|and|please|thanks)[ ,]+)*", "", " ".join(prepared.lower().split()))
+    if not re.fullmatch(r"[^.?!,;:]+\?", text):
+        return None
+    text = text.rstrip(" ?")
+    if found := _ASKS_TIME.fullmatch(text):
+        roots = frozenset(content_roots(found["about"]))
+        tells = "time" if found["time"] else "day" if found["day"] else "day or time"
+        has_event = len(roots & set(_EVENTS.values())) == 1 and len(roots) > 1
+        return _Asked(roots=roots, tells=tells) if has_event else None
+    if found := _ASKS_COUNT.fullmatch(text):
+        return _Asked(roots=frozenset({root(found["noun"]), *content_roots(found["about"])}), tells="count")
+    if found := _ASKS_THING.fullmatch(text):
+        about = found["thing"] or found["person"] or f"{found['noun']} {found['where']}"
+        roots, is_who = frozenset(content_roots(about)), found["who"] is not None
+        is_short = len(roots) < (1 if is_who else 2)
+        return None if is_short else _Asked(roots=roots, tells="is", names_person=is_who)
+    return None
+
+
+def _tell(asked: _Asked, line: Line) -> Iterator[tuple[str, str]]:
+    """The line with its value, if it surely tells what is asked."""
+    text = words_to_digits(_MEASURE.sub("", line.text)) if asked.tells == "count" else line.text
+    if len(text) > MAX_QUOTE or text.rstrip().endswith("?") or not asked.roots <= read_roots(text):
+        return
+    # A word that changes what is said must be in the question as well.
+    words = {word for word in read_words(text) if word in CHANGING or word in NEGATIONS}
+    if restricts(line.heading, asked.roots) or not {root(word) for word in words} <= asked.roots | _NAMING:
+        return
+    if asked.tells == "is":
+        value = line.text if _is_defined(asked, line.text) else ""
+    else:
+        value = _find_count(asked, text) if asked.tells == "count" else _find_time(asked, text)
+    if value:
+        yield line.text, value
+
+
+def _may_tell(asked: _Asked, text: str) -> bool:
+    """Whether a line has something to say on what is asked, even if it isn't clear that it answers."""
+    roots = read_roots(text)
+    if asked.tells in {"is", "count"}:
+        return asked.roots - {"number"} <= roots and re.search(r"\d", words_to_digits(text)) is not None
+    event = asked.roots & set(_EVENTS.values())
+    speaks_of_it = asked.roots <= roots or (event <= roots and _PRONOUN.search(text) is not None)
+    return speaks_of_it and bool(find_times(text))
+
+
+def _is_defined(asked: _Asked, text: str) -> bool:
+    """Whether it is "<what was asked for>: <value>", or "<what was asked for> is <value>", and nothing narrower.
+
+    Of "in A, and in B" only the one that is asked for counts.
+    """
+    label, colon, value = text.partition(": ")
+    if not colon:
+        sides = re.split(r"\b(?:is|are)\b ", text, maxsplit=1)
+        label, value = (sides[0], sides[1]) if len(sides) > 1 else (text, "")
+        if not re.match(r"[\d+(“\"A-Z$€£]|\S*\d", value):
+            return False
+    value = value.strip()
+    words = set(read_words(label)) - _PLAIN
+    narrower = re.fullmatch(r"(?P<head>.+?) (?P<prep>in|on|at|for) [^,]+, and (?P=prep) (?P<place>[^,]+),? ?", label)
+    if narrower is not None and {root(one) for one in words} - asked.roots:
+        words = set(read_words(f"{narrower['head']} {narrower['place']}")) - _PLAIN
+    if not value or {root(word) for word in words} != set(asked.roots):
+        return False
+    return not asked.names_person or re.match(r"[A-Z][\w'’.-]*[a-z]", value) is not None
+
+
+def _find_time(asked: _Asked, text: str) -> str:
+    """The one time that a clause tells of the event; "" if there is none, or anything beside it."""
+    values: list[str] = []
+
+    def mark(found: re.Match[str]) -> str:
+        values.append(found[0].strip())
+        return f" {'d' if len(values[-1].split()) > 1 or _DAY.fullmatch(values[-1]) else 't'}{len(values) - 1}_ "
+
+    marked = _CLOCK.sub(mark, _DAY.sub(mark, _SPOT.sub("", text)))
+    clauses = [clause for clause in _NEXT_EVENT.split(marked) if clause.strip()]
+    subject = _WORDS.findall(clauses[0].lower())
+    subject = subject[: next((index for index, word in enumerate(subject) if word in _EVENTS), 0)]
+    fitting = [_value_of_clause(asked, clause, subject) for clause in clauses]
+    if None in fitting or not (told := [one for one in fitting if one]):
+        return ""
+    return values[int(told[0][1:-1])] if len(told) == 1 else ""
+
+
+def _value_of_clause(asked: _Asked, clause: str, subject: Sequence[str]) -> str | None:
+    """The mark of the time that a clause tells of the event, "" if it tells of another; None if it tells no time."""
+    words = _WORDS.findall(clause.lower())
+    marks = {letter: [word for word in words if word[0] == letter and word[-1] == "_"] for letter in "td"}
+    events = [word for word in words if word in _EVENTS]
+    if len(events) != 1 or not (marks["t"] or marks["d"]):
+        return None
+    own = [*(subject if words[0] in _EVENTS else ()), *words]
+    roots = {root(word) for word in own if word[-1] != "_" and word not in _PLAIN}
+    wanted = marks["d"] if asked.tells == "day" else marks["t"] or (marks["d"] if asked.tells == "day or time" else [])
+    # What opens at a time on a day needs not open at it on others; what leaves does so once.
+    is_every_day = wanted == marks["t"] and marks["d"] and _EVENTS[events[0]] not in {"leave", "arrive"}
+    return wanted[0] if len(wanted) == 1 and roots == asked.roots and not is_every_day else ""
+
+
+def _find_count(asked: _Asked, text: str) -> str:
+    """The one number of what was counted; "" if there is none, or anything beside it."""
+    clauses = re.split(r"\s*(?:,|;|\band\b)\s*(?=\d)", text.lower())
+    subject = re.split(r"\d", clauses[0])[0]
+    found = [
+        re.findall(r"\d+(?:[.,]\d+)*", clause)
+        for clause in (clauses[0], *(subject + clause for clause in clauses[1:]))
+        if {one for one in content_roots(clause) if not one[0].isdigit()} == asked.roots
+    ]
+    return found[0][0] if len(found) == 1 and len(found[0]) == 1 else ""

@@ -1,0 +1,118 @@
+"""What the user told in the thread: noted when it is told, quoted when it is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.server.inference import Answer, Role
+from runner.server.inference.offline.facts import find_times
+from runner.server.inference.offline.question import MAX_MESSAGE_CHARS, NotSure, Question
+from runner.server.inference.offline.words import NEGATIONS, content_roots, prepare, read_roots, read_words
+
+_TELLS = re.compile(
+    r"^(?P<lead>(?:(?:hi|hello|hey|ok|okay|so|and|also|well|actually|correction|sorry|no|by the way|just so you know"
+    r"|for your information|(?:please )?(?:remember|note|keep in mind)(?: that)?)\b[ ,:!-]*)*)"
+    r"(?:(?:my|our) [\w' -]+ (?:is|are|was|were|will be|starts?|begins?|ends?|leaves?|arrives?|has|have|costs?)\b"
+    r"|(?:i am|we are|i was|we were|there are|there is|it is) "
+    r"|(?:i|we) (?:have|paid|spent|booked|live|stay|arrive|leave|eat|do not eat|like|love|hate|prefer|bought|fly"
+    r"|travel|changed|will (?:arrive|leave|stay|fly|travel|be))\b"
+    r"|(?:the|this) [\w' -]+ (?:is|are|was|were|costs?)\b)",
+    re.IGNORECASE,
+)
+_REQUESTS = re.compile(
+    r"\b(?:please|want|need|would like|wish|wonder|wondering|hope|looking for|interested|curious|help|tell|show|give"
+    r"|find|calculate|compute|translate|write|split|divide|how|why|which|book me|trying|not sure|confused|know)\b",
+    re.IGNORECASE,
+)
+_CORRECTS = re.compile(r"\b(?:actually|correction|instead|changed|now|sorry|new|no longer|i meant)\b", re.IGNORECASE)
+_OTHERS = re.compile(r"\b(?:his|her|their|he|she|they)\b|\w's\b", re.IGNORECASE)
+_SAID = re.compile(
+    r"\b(?:did|have) (?:i|we) (?:say|said|tell you|told you|mention|mentioned)\b"
+    r"|\b(?:i|we) (?:said|told you|mentioned)\b|\bdo you remember\b|\bremind me\b"
+)
+_RECALLS = re.compile(
+    r"(?:and |so |but )*(?P<asks>what time|what|where|when|who|which)\b(?! if\b)(?=.*\b(?:my|our|i|we|us|me)\b)"
+)
+_VALUE_TYPES = {"what time": "time", "when": "day or time"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One sentence of the user's. `corrects` says that it takes back what was told before."""
+
+    text: str
+    corrects: bool
+
+
+def answer(question: Question) -> Answer | None:
+    """A note of what is told, or the one sentence of the user's that has all words of what is asked."""
+    text = question.message.text
+    if is_note(text):
+        return Answer(text=f"Noted: “{' '.join(text.split())}”")
+    asked = " ".join(prepare(text).lower().split())
+    said, asked = _SAID.search(asked), _SAID.sub(" ", asked).strip()
+    recalls = _RECALLS.match(asked)
+    if not said and (recalls is None or asked.count("?") != 1):
+        return None
+    statements = [
+        statement
+        for message in question.earlier
+        if message.role is Role.USER and len(message.text) <= MAX_MESSAGE_CHARS
+        for statement in read_statements(message.text)
+    ]
+    found = _find(asked[recalls.end("asks") :] if recalls else asked, recalls["asks"] if recalls else "", statements)
+    if len(found) > 1:
+        quotes = ", ".join(f"'{one[:80]}'" for one in found)
+        raise NotSure(f"you said several things about it: {quotes}")
+    if found:
+        return Answer(text=f"You said: “{found[0]}”")
+    if said:
+        raise NotSure("I find nothing about it in what you said")
+    return None
+
+
+def is_note(text: str) -> bool:
+    """Whether a message only tells things: every sentence says how something is, none asks or orders."""
+    sentences = _read_sentences(text)
+    return bool(sentences) and all(_is_told(sentence) for sentence in sentences)
+
+
+def read_statements(text: str) -> tuple[Statement, ...]:
+    """The sentences of a message that ask nothing."""
+    return tuple(
+        Statement(text=sentence, corrects=bool(_CORRECTS.search(sentence)))
+        for sentence in _read_sentences(text)
+        if not sentence.endswith("?")
+    )
+
+
+def _read_sentences(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r"(?<=[.!?])\s+|\n+", text) if part.strip()]
+
+
+def _is_told(sentence: str) -> bool:
+    prepared = prepare(sentence)
+    told = _TELLS.match(prepared)
+    return told is not None and not sentence.endswith("?") and not _REQUESTS.search(prepared[told.end("lead") :])
+
+
+def _find(asked: str, asks: str, statements: Sequence[Statement]) -> list[str]:
+    """The statements that tell what is asked, from the last correction on."""
+    roots = set(content_roots(asked))
+    fitting = [one for one in statements if roots and _tells(one, asked, roots, asks)]
+    last = max((index for index, one in enumerate(fitting) if one.corrects), default=0)
+    return list(dict.fromkeys(one.text for one in fitting[last:]))
+
+
+def _tells(statement: Statement, asked: str, roots: set[str], asks: str) -> bool:
+    """Whether a statement has all words of the question, speaks of the same people, and denies no more."""
+    told = prepare(statement.text)
+    if not roots <= read_roots(told):
+        return False
+    if {"old", "former", "previous"} & (set(read_words(told)) - set(read_words(asked))):
+        return False
+    others = {word.lower() for word in _OTHERS.findall(told)} - {word.lower() for word in _OTHERS.findall(asked)}
+    denied = NEGATIONS & (set(read_words(told)) ^ set(read_words(asked)))
+    return not others and not denied and (asks not in _VALUE_TYPES or len(find_times(told)) > 0)

@@ -1,0 +1,212 @@
+"""Lines of documents that end in a price: what they name, how many, what one costs; and the one that is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from runner.server.inference.offline.arithmetic import UNKNOWN, Amount, Currency, given, plain
+from runner.server.inference.offline.numbers import CODES, CURRENCY, NUMBER, has_doubtful_amount, parse_number
+from runner.server.inference.offline.question import Document, Line, NotSure, by_tier
+from runner.server.inference.offline.words import CHANGING, is_plural, read_words, stem
+
+MAX_LINE_CHARS = 160
+"""Longer lines are prose; and no pattern takes long on shorter ones."""
+SUMS = frozenset({"total", "subtotal", "tax", "tip", "service charge"})
+"""What a document sums up."""
+_LOWERING = frozenset("discount void voided refund refunded coupon voucher promo comp cancelled canceled".split())
+_TAXES = frozenset({"tax", "vat", "gst"})
+# "The premium" may be what is paid, or a plan of that name: of itself it names no thing.
+_GRADES = frozenset(
+    "premium basic standard economy comfort gold silver bronze platinum plus pro deluxe superior classic regular small "
+    "medium large single double triple plan tier level class option package rate fee price cost amount".split()
+)
+_LINE = re.compile(
+    r"^(?P<lead>.*?)(?=(?P<gap>(?:[\s.·…:|_=]|[-–—](?=\s))+|^))(?P=gap)(?P<sign>[-−–(]\s?)?"
+    rf"(?P<before>{CURRENCY})?\s?(?P<minus>[-−])?(?P<amount>{NUMBER})(?P<after>\s?{CURRENCY})?"
+    r"(?P<close>\s?[-)])?(?:\s[A-Z*]{1,2})?\s*\|?$",
+    re.IGNORECASE,
+)
+_PRICE = rf"(?P<price>(?:{CURRENCY}\s?)?{NUMBER}(?:\s?{CURRENCY})?)[\s=|.]*$"
+_COUNT = r"(?P<count>\d{1,3})"
+_SEVERAL = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"^\s*\|?\s*{_COUNT}(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}",
+        rf"^(?P<name>.*?[^\W\d].*?)[\s|,.]+{_COUNT}\s*(?:x|×|@|à|at|[\s|])\s*{_PRICE}",
+    )
+)
+_TIME_OF_DAY = re.compile(r"\b(?:from|at|until|till|to|by|between|and|open|opens|closes)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedLine:
+    """A line with a price: `amount` for `count` things, `unit_price` for one; `is_added_to` by the next line."""
+
+    name: str
+    text: str
+    amount: Decimal
+    currency: Currency
+    heading: str
+    is_added_to: bool
+    count: int | None
+    unit_price: Decimal
+
+    @property
+    def stems(self) -> frozenset[str]:
+        return name_stems(self.name)
+
+
+def name_stems(name: str) -> frozenset[str]:
+    """What two names must have in common to be the same; percentages don't count ("Tax 8%")."""
+    return frozenset(
+        stem(word)
+        for word in read_words(re.sub(r"\(?\b[\d.,]+ ?%\)?", "", name))
+        if word not in {"of", "the", "a", "an"}
+    )
+
+
+def read_priced_lines(lines: Sequence[Line]) -> tuple[PricedLine, ...]:
+    """All lines with a price, in order."""
+    matches = [
+        _LINE.match(line.text) if len(line.text) <= MAX_LINE_CHARS and re.search(r"\d\D{0,8}$", line.text) else None
+        for line in lines
+    ]
+    read = (
+        _read_line(line, match, lines[index + 1].text.strip() if index + 1 < len(lines) and matches[index + 1] else "")
+        for index, (line, match) in enumerate(zip(lines, matches, strict=True))
+        if match is not None and (match["before"] or match["after"] or re.search(r"[.,]\d\d$", match["amount"]))
+    )
+    return tuple(line for line in read if line is not None)
+
+
+def _read_line(line: Line, match: re.Match[str], below: str) -> PricedLine | None:
+    value = parse_number(match["amount"])
+    written = (match["before"] or match["after"] or "").strip()
+    if value is None or (not written and value < 24 and _TIME_OF_DAY.search(match["lead"])):
+        return None
+    sign, close = (match["sign"] or "").strip(), (match["close"] or "").strip()
+    is_negative = match["minus"] or sign in {"-", "−", "–"} or close == "-" or (sign == "(" and close == ")")
+    amount = -value if is_negative else value
+    name, count, unit_price = _read_lead(match["lead"], amount)
+    return PricedLine(
+        name=name,
+        text=" ".join(line.text.split()),
+        amount=amount,
+        currency=Currency(
+            text=written.upper() if written.upper() in CODES else written, leads=bool(match["before"]) or not written
+        ),
+        heading=line.heading,
+        is_added_to=below.lower().startswith(("+", "w/", ">", "add ", "extra ")),
+        count=count,
+        unit_price=unit_price,
+    )
+
+
+def _read_lead(lead: str, amount: Decimal) -> tuple[str, int | None, Decimal]:
+    """Name, count and price of one, from what stands before the amount. A count must work out, else it is a name's."""
+    for pattern in _SEVERAL:
+        match = pattern.match(lead)
+        digits = re.search(NUMBER, match["price"]) if match else None
+        each = parse_number(digits[0]) if digits else None
+        if match and each is not None and int(match["count"]) > 0 and each * int(match["count"]) == amount:
+            return match["name"], int(match["count"]), each
+    only = re.match(r"\s*\|?\s*1(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*)", lead)
+    return (only["name"], 1, amount) if only else (lead, None, amount)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """What a question names to have its price found; `count` is None where it names none."""
+
+    name: str
+    count: int | None = None
+
+    @property
+    def is_sum(self) -> bool:
+        return self.name in SUMS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What stands for a thing, and where it was found."""
+
+    thing: Thing
+    amount: Amount
+    line: PricedLine
+    document: Document
+
+
+class PriceList:
+    """The priced lines of documents, each read once."""
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self._groups = [
+            tuple((line, document) for document in group for line in read_priced_lines(document.lines))
+            for group in by_tier(documents)
+        ]
+
+    def find(self, thing: Thing) -> Price:
+        """The price of a thing. Raises NotSure unless exactly one reading is left."""
+        wanted = name_stems(thing.name)
+        for group in self._groups:
+            fitting = [one for one in group if one[0].stems == wanted]
+            if not fitting:
+                continue
+            line, document = fitting[0]
+            rivals = [
+                one for one, _ in group if one.stems == wanted or (thing.name == "total" and "total" in one.stems)
+            ]
+            if len({(one.unit_price, one.currency.text) for one in rivals}) > 1:
+                quotes = ", ".join(sorted({f"'{one.text}'" for one in rivals})[:3])
+                raise NotSure(f"'{thing.name}' fits several lines: {quotes}")
+            lines = [one for one, other in group if other is document]
+            _refuse_conditions(thing, line, lines)
+            amount = _price(thing, line, _find_currency(line, lines), copies=len(fitting))
+            return Price(thing=thing, amount=amount, line=line, document=document)
+        raise NotSure(f"no priced line for '{thing.name}' was found")
+
+    def has_tax(self, document: Document) -> bool:
+        """Whether the document adds a tax to its things."""
+        return any(other is document and _TAXES & line.stems for group in self._groups for line, other in group)
+
+
+def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLine]) -> None:
+    """Raises NotSure where the price may be another one, or not hold for the thing as it was named."""
+    if has_doubtful_amount(line.text):
+        raise NotSure(f"the amount in the line '{line.text}' is not clear")
+    if set(read_words(thing.name)) <= _GRADES:
+        raise NotSure(f"'{thing.name}' may be a kind of something")
+    if thing.is_sum:
+        return
+    if any(one.amount < 0 or _LOWERING & one.stems for one in lines):
+        raise NotSure("the document takes something off its prices")
+    if line.is_added_to:
+        raise NotSure(f"the line of '{thing.name}' has extras listed under it")
+    if (CHANGING - {"fees", "rate"}) & set(read_words(line.heading)):
+        raise NotSure(f"the line of '{thing.name}' stands under '{line.heading}'")
+
+
+def _find_currency(line: PricedLine, lines: Sequence[PricedLine]) -> Currency:
+    """The line's currency, or the one that its document writes; none if it writes none."""
+    found = {one.currency.text: one.currency for one in ([line] if line.currency.text else lines) if one.currency.text}
+    if len(found) > 1:
+        raise NotSure("the document has several currencies")
+    return next(iter(found.values()), UNKNOWN)
+
+
+def _price(thing: Thing, line: PricedLine, currency: Currency, *, copies: int) -> Amount:
+    """What the asked-for number of a thing costs. Raises NotSure if the line leaves that open."""
+    one, whole = (given(value, currency, is_found=True) for value in (line.unit_price, line.amount))
+    asks_many = is_plural(read_words(thing.name)[-1]) and not is_plural((read_words(line.name) or ("",))[-1])
+    if thing.count is None:
+        if asks_many and copies == 1 and line.count is not None and line.count > 1:
+            return whole
+        if asks_many or (line.count is not None and line.count * copies > 1):
+            raise NotSure(f"it does not say how many of '{thing.name}', and the line is '{line.text}'")
+        return whole
+    if line.count is not None and thing.count > line.count * copies:
+        raise NotSure(f"only {line.count * copies} of '{thing.name}' are listed")
+    return one if thing.count == 1 else one.times(plain(Decimal(thing.count)))

@@ -1,0 +1,152 @@
+"""Scripted: the model's moves from a YAML file, for tests that must come out the same each time."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from runner.server.inference import (
+    Answer,
+    Fail,
+    Inference,
+    Move,
+    Passage,
+    Role,
+    Scene,
+    SourceMark,
+    Spent,
+    Turnout,
+    UseTools,
+)
+from runner.server.inference.scripted.script import Call, Say, Script, Stay, Step, StuckIn, Wait, explain_difference
+from runner.server.inference.scripted.script_file import read_scripts
+
+Hear = Callable[[str], Awaitable[None]]
+
+_MARK = re.compile(r"【([^【】]+)】")
+_TOKENS_PER_WORD = 4 / 3
+
+
+def create(settings: Mapping[str, object]) -> Inference:
+    """The scripts of the file `settings["script"]`. Raises ConfigError with all of its mistakes."""
+    if set(settings) != {"script"}:
+        raise ValueError(f"the inference 'scripted' has one setting, 'script', found: {', '.join(sorted(settings))}")
+    path = Path(str(settings["script"]))
+    return ScriptedInference(read_scripts(path, file=str(path)), file=str(path))
+
+
+class ScriptedInference:
+    """Stateless: what is due follows from the question and the calls that were answered in this run."""
+
+    name = "scripted"
+
+    def __init__(self, scripts: tuple[Script, ...], *, file: str) -> None:
+        self._scripts = scripts
+        self._file = file
+
+    async def admit(self, scene: Scene) -> None:
+        """Returns when the run may begin; never, if the script keeps it queued."""
+        step = self._find_step(scene)
+        if isinstance(step, Step) and step.act == Stay(state=StuckIn.QUEUED):
+            await _stay()
+
+    async def decide(self, scene: Scene) -> Turnout:
+        return await self.decide_aloud(scene, _hear_nothing)
+
+    async def decide_aloud(self, scene: Scene, hear: Hear) -> Turnout:
+        step = self._find_step(scene)
+        if isinstance(step, Fail):
+            return Turnout(move=step)
+        for before in step.before:
+            if isinstance(before, Wait):
+                await asyncio.sleep(before.seconds)
+            elif (difference := explain_difference(before, scene)) is not None:
+                return Turnout(move=_fail(difference))
+        move = await _act(step, scene, hear)
+        return Turnout(move=move, spent=step.spent or _estimate(scene, move))
+
+    def _find_step(self, scene: Scene) -> Step | Fail:
+        """The step that is due; a failure if there is none."""
+        question = next((message.text for message in reversed(scene.messages) if message.role is Role.USER), "")
+        for script in self._scripts:
+            try:
+                fits = script.question.fits(question)
+            except TimeoutError:
+                return _fail(f"the regular expression of the script at {script.where} takes too long")
+            if fits:
+                answered = len(scene.outcomes)
+                return script.step_after(answered) or _fail(
+                    f"the script at {script.where} has no move after {answered} answered calls"
+                )
+        return _fail(f"no script in {self._file} is for the question {_cut(question)!r}")
+
+
+async def _act(step: Step, scene: Scene, hear: Hear) -> Move:
+    match step.act:
+        case Call(requests=requests, saying=saying):
+            return UseTools(requests=requests, text=saying)
+        case Say() as say:
+            return await _say(say, scene, hear)
+        case Stay():
+            await _stay()
+            raise AssertionError("a stay has no end")
+        case move:
+            return move
+
+
+async def _say(say: Say, scene: Scene, hear: Hear) -> Answer | Fail:
+    found = {passage.filename: passage for outcome in scene.outcomes for passage in outcome.passages}
+    for name in (name for piece in say.pieces for name in _MARK.findall(piece)):
+        if name not in found:
+            return _fail(f"the script cites {name!r}, which file search did not find in this run")
+    text, sources = "", []
+    for number, piece in enumerate(say.pieces):
+        if number:
+            await asyncio.sleep(say.pause_s)
+        plain, marks = _take_marks(piece, len(text), found)
+        sources += marks
+        text += plain
+        if plain:
+            await hear(plain)
+    return Answer(text=text, sources=tuple(sources), declined=say.declined)
+
+
+def _take_marks(piece: str, begin: int, found: Mapping[str, Passage]) -> tuple[str, list[SourceMark]]:
+    """A piece without its `【name】`s, and those as marks; `begin` is the piece's place in the answer."""
+    plain, marks = "", []
+    for index, part in enumerate(_MARK.split(piece)):
+        if index % 2 == 0:
+            plain += part
+        else:
+            source = found[part]
+            marks.append(SourceMark(position=begin + len(plain), file_id=source.file_id, filename=source.filename))
+    return plain, marks
+
+
+def _estimate(scene: Scene, move: Move) -> Spent:
+    said = str(move.requests) if isinstance(move, UseTools) else getattr(move, "text", "")
+    read = " ".join((scene.instructions, *(message.text for message in scene.messages)))
+    return Spent(input_tokens=_count_tokens(read), output_tokens=_count_tokens(said))
+
+
+def _count_tokens(text: str) -> int:
+    return round(len(text.split()) * _TOKENS_PER_WORD)
+
+
+def _fail(message: str) -> Fail:
+    return Fail(code="server_error", message=message)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+async def _hear_nothing(_: str) -> None:
+    """For who doesn't listen."""
+
+
+async def _stay() -> None:
+    """Until the run is cancelled or expires, which cancels this."""
+    await asyncio.Event().wait()

@@ -1,0 +1,163 @@
+"""What every answer has in common: JSON, lists, contents of files, errors, and the pace at which to ask again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import BinaryIO, TypeVar
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from runner.server.engine.core.engine import Engine
+from runner.server.engine.state.blobs import CHUNK_BYTES
+from runner.server.engine.state.file_records import ContainerFileRecord, FileRecord
+from runner.server.engine.state.refusals import Missing, Refusal
+from runner.server.engine.state.store import Page
+
+Json = dict[str, object]
+R = TypeVar("R")
+
+DECLINED = "runner.declined"
+"""The metadata key that marks a message which says why there is no answer."""
+
+_FASTEST_POLL_MS = 10
+_SLOWEST_POLL_MS = 1000
+
+
+def json_reply(body: object, *, status: int = 200, poll_after_ms: int | None = None) -> Response:
+    """ASCII only: lone surrogates, which JSON allows, have no UTF-8."""
+    headers = {} if poll_after_ms is None else {"openai-poll-after-ms": str(poll_after_ms)}
+    content = json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return Response(content, status_code=status, headers=headers, media_type="application/json")
+
+
+def poll_pace_ms(age_s: float) -> int:
+    """When to look again at work that began `age_s` ago: after a quarter of its age, within bounds."""
+    return int(min(max(age_s * 250, _FASTEST_POLL_MS), _SLOWEST_POLL_MS))
+
+
+def list_body(items: Sequence[Json], *, has_more: bool) -> Json:
+    return {
+        "object": "list",
+        "data": items,
+        "first_id": items[0]["id"] if items else None,
+        "last_id": items[-1]["id"] if items else None,
+        "has_more": has_more,
+    }
+
+
+def page_reply(page: Page[R], render: Callable[[R], Json]) -> Response:
+    return json_reply(list_body([render(item) for item in page.items], has_more=page.has_more))
+
+
+def deleted_reply(object_id: str, kind: str) -> Response:
+    return json_reply({"id": object_id, "object": f"{kind}.deleted", "deleted": True})
+
+
+def unix_seconds(time: float | None) -> int | None:
+    return None if time is None else int(time)
+
+
+ANY_TYPE = "application/octet-stream"
+
+
+def reply_content(
+    engine: Engine, file: FileRecord | ContainerFileRecord, filename: str, media_type: str = ANY_TYPE
+) -> Response:
+    """Raises Missing if the file is gone since it was looked up."""
+    try:
+        content = engine.blobs.path(file.sha256).open("rb")
+    except FileNotFoundError as error:
+        raise Missing(file.KIND, file.id) from error
+    return _Download(content, filename, media_type)
+
+
+async def wait_until_gone(request: Request) -> None:
+    """Until the client has left; its request's body has been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+class _Download(StreamingResponse):
+    """Reads what is open already, and closes it: starlette's own opens the file when it may be gone."""
+
+    def __init__(self, content: BinaryIO, filename: str, media_type: str) -> None:
+        self._content = content
+        headers = {
+            "content-length": str(os.fstat(content.fileno()).st_size),
+            "content-disposition": f"attachment; filename*=utf-8''{quote(filename, errors='replace')}",
+        }
+        super().__init__(_read(content), headers=headers, media_type=media_type)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._content:
+            await super().__call__(scope, receive, send)
+
+
+async def _read(content: BinaryIO) -> AsyncIterator[bytes]:
+    while chunk := await asyncio.to_thread(content.read, CHUNK_BYTES):
+        yield chunk
+
+
+_NOT_FOUND: Mapping[str, str] = {
+    "assistant": "No assistant found with id '{id}'.",
+    "thread": "No thread found with id '{id}'.",
+    "message": "No message found with id '{id}'.",
+    "run": "No run found with id '{id}'.",
+    "step": "No run step found with id '{id}'.",
+    "file": "No such File object: {id}",
+    "vector_store": "Vector store with id '{id}' not found.",
+    "stored_file": "No file found with id '{id}' in vector store '{parent}'.",
+    "batch": "No file batch found with id '{id}' in vector store '{parent}'.",
+    "response": "Response with id '{id}' not found.",
+    "conversation": "Conversation with id '{id}' not found.",
+    "item": "Item with id '{id}' not found.",
+    "container": "Container with id '{id}' not found.",
+    "container_file": "Container file with id '{id}' not found.",
+    "model": "The model '{id}' does not exist",
+}
+
+
+class BadRequest(Exception):
+    """The request is wrong. `status` is 4xx; `param` names the parameter, `code` is OpenAI's word."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> None:
+        self.message = message
+        self.param = param
+        self.code = code
+        self.status = status
+        super().__init__(message)
+
+
+def error_reply(
+    status: int, message: str, *, param: str | None = None, code: str | None = None, kind: str = "invalid_request_error"
+) -> Response:
+    error = {"message": message, "type": kind, "param": param, "code": code}
+    return json_reply({"error": error}, status=status)
+
+
+def _error_reply_to(request: Request, status: int, message: str, *, param: str | None, code: str | None) -> Response:
+    """As `error_reply`; the Files API says it twice."""
+    error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
+    is_about_files = request.url.path.startswith("/v1/files")
+    detail = {"detail": {"message": message, "code": code}} if is_about_files else {}
+    return json_reply({"error": error, **detail}, status=status)
+
+
+async def answer_bad_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BadRequest)
+    return _error_reply_to(request, error.status, error.message, param=error.param, code=error.code)
+
+
+async def answer_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    if isinstance(error, Missing):
+        message = _NOT_FOUND[error.kind].format(id=error.object_id, parent=error.parent_id)
+        param = "id" if error.kind == "file" else None
+        return _error_reply_to(request, 404, message, param=param, code=None)
+    return _error_reply_to(request, 400, str(error), param=error.param, code=error.code)

@@ -1,0 +1,436 @@
+"""Every mistake that a file's value makes against its JSON Schema, at its place and in plain words."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from runner.did_you_mean import find_similar, quote, suggest
+from runner.yaml_text import ListNode, MapNode, Node, TextNode
+from runner.yaml_text.coercion import (
+    MAX_EXPONENT,
+    MAX_NUMBER_LENGTH,
+    Schema,
+    Unreadable,
+    alternatives,
+    resolve,
+    show_flow,
+)
+from runner.yaml_text.yaml_document import Advice, Mistake, Where, YamlDocument
+
+_VERY_LIKE = 0.8
+Words = tuple[str, str]
+"""A message and a hint, which may be empty."""
+_TYPES = {
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+}
+_YES_OR_NO = re.compile(r"(?i)yes|no|on|off|y|n")
+_NOT_FINITE = re.compile(r"(?i)[-+]?\.?(nan|inf|infinity)")
+_SHORT_NUMBER = re.compile(r"[-+]?[\d.]{1,20}")
+_RANGE = f"numbers of 1e-{MAX_EXPONENT} to 1e{MAX_EXPONENT} are read"
+_WITH_EXPONENT = re.compile(r"(?i)[-+]?(\d+\.?\d*|\.\d+)e[-+]?\d+")
+_NUMBER_LIKE = re.compile(r"\W*[\d.,_' ]+\W*")
+
+
+def report_schema_mistakes(document: YamlDocument, root: Node, schema: Schema, advice: Advice) -> None:
+    """Report every mistake of the document's value, each once."""
+    mistakes = list(_find_misread_texts(root, document.value, ()))
+    for broken in find_broken_rules(document.value, schema):
+        mistakes += _explain(broken, document, schema, advice)
+    for mistake in dict.fromkeys(mistakes):
+        document.report(mistake)
+
+
+def _explain(broken: BrokenRule, document: YamlDocument, schema: Schema, advice: Advice) -> Iterator[Mistake]:
+    if broken.rule == "additionalProperties":
+        yield from explain_unknown_keys(broken, schema, advice)
+    elif broken.rule == "required":
+        yield from explain_missing_keys(broken, advice)
+    elif broken.is_about_key:
+        yield explain_unfit_key(broken)
+    elif not _is_follow_up(broken):
+        node = document.find(broken.where)[1]
+        message, hint = describe(broken, node)
+        if isinstance(node, TextNode) and node.text:
+            hint = advice.on_value(str(broken.schema.get("title", "")), node.text, broken.value, broken.where) or hint
+        yield Mistake(where=broken.where, message=message, hint=hint)
+
+
+def _is_follow_up(broken: BrokenRule) -> bool:
+    """Whether there are too many keys only because some are unknown, which is reported by itself."""
+    if broken.rule != "maxProperties" or broken.schema.get("additionalProperties") is not False:
+        return False
+    return any(key not in broken.schema.get("properties", ()) for key in broken.value)
+
+
+def _find_misread_texts(node: Node, value: object, where: Where) -> Iterator[Mistake]:
+    """What YAML reads as something else than was meant, and no schema objects to."""
+    if isinstance(node, MapNode) and isinstance(value, dict):
+        for key, below in node.entries:
+            yield from _find_misread_texts(below, value[key.text], (*where, key.text))
+    elif isinstance(node, ListNode) and isinstance(value, list):
+        for index, below in enumerate(node.items):
+            yield from _find_misread_texts(below, value[index], (*where, index))
+    elif isinstance(value, Unreadable):
+        message = f"the number {found_text(node)} is out of range"
+        yield Mistake(where=where, message=message, hint=f"{_RANGE}; put quotes around it if it is text")
+    elif isinstance(node, TextNode) and isinstance(value, str) and node.comment[1:2].isalnum():
+        # An unquoted `#5` cut the text short.
+        message = "the text ends before '#', where a comment begins"
+        yield Mistake(where=where, message=message, hint="put quotes around the text, or a space after '#'")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenRule:
+    """A keyword of JSON Schema (`rule`) with its argument (`wanted`), and the value that breaks it.
+
+    `schema` is what the keyword stands in. `is_about_key`: the value is a key, of the mapping at `where`.
+    `branches` are what each branch of an `anyOf` has against the value.
+    """
+
+    rule: str
+    wanted: Any
+    value: Any
+    schema: Mapping[str, Any]
+    where: Where
+    is_about_key: bool = False
+    branches: tuple[tuple[BrokenRule, ...], ...] = ()
+
+
+def find_broken_rules(value: object, schema: Schema) -> Iterator[BrokenRule]:
+    """Every rule that a value breaks, each as near to the mistake as can be told."""
+    for error in Draft202012Validator(schema).iter_errors(value):
+        yield from _find_meant(_translate(error))
+
+
+def _translate(error: ValidationError) -> BrokenRule:
+    branches: dict[object, list[BrokenRule]] = defaultdict(list)
+    for inner in error.context or ():
+        branches[inner.relative_schema_path[0]].append(_translate(inner))
+    return BrokenRule(
+        rule=str(error.validator),
+        wanted=error.validator_value,
+        value=error.instance,
+        schema=error.schema if isinstance(error.schema, Mapping) else {},
+        where=tuple(error.absolute_path),
+        is_about_key="propertyNames" in error.absolute_schema_path,
+        branches=tuple(tuple(branch) for branch in branches.values()),
+    )
+
+
+def _find_meant(broken: BrokenRule) -> Iterator[BrokenRule]:
+    """The rule itself, or what is wrong inside the only branch that has the value's own shape."""
+    fitting = [
+        branch for branch in broken.branches if not any(_is_other_shape(inner, broken.where) for inner in branch)
+    ]
+    if len(fitting) != 1:
+        yield broken
+        return
+    for inner in fitting[0]:
+        yield from _find_meant(inner)
+
+
+def _is_other_shape(broken: BrokenRule, where: Where) -> bool:
+    """Whether a branch fails because the value is of another shape altogether (a list where it wants text)."""
+    if broken.where != where:
+        return False
+    if broken.branches:
+        return all(any(_is_other_shape(inner, where) for inner in branch) for branch in broken.branches)
+    is_compound = isinstance(broken.value, dict | list)
+    return broken.rule == "type" or (broken.rule in ("enum", "const") and is_compound)
+
+
+def explain_unknown_keys(broken: BrokenRule, whole: Schema, advice: Advice) -> Iterator[Mistake]:
+    """One mistake for each key that the mapping must not have."""
+    known = list(broken.schema.get("properties", ()))
+    kind = broken.schema.get("title", "key")
+    siblings = [key for key in broken.value if key in known]
+    places = _find_places(whole)
+    for key in broken.value:
+        if key not in known:
+            yield Mistake(
+                where=(*broken.where, key),
+                shown=broken.where,
+                at_key=True,
+                message=f"unknown {kind} {quote(key)}",
+                hint=_find_nearest(key, siblings, places)
+                or advice.on_key(kind, key, broken.value[key], broken.where)
+                or _find_home(key, known, places),
+            )
+
+
+def explain_missing_keys(broken: BrokenRule, advice: Advice) -> Iterator[Mistake]:
+    """One mistake for each key that is missing, unless an unknown one beside it was meant to be it."""
+    known = broken.schema.get("properties", {})
+    unknown = [key for key in broken.value if known and key not in known]
+    misspelt = {find_similar(key, known) for key in unknown}
+    kind = broken.schema.get("title", "key")
+    advised = " ".join(advice.on_key(kind, key, broken.value[key], broken.where) for key in unknown)
+    for key in broken.wanted:
+        if key not in broken.value and key not in misspelt and f"`{key}`" not in advised and f"`{key}: " not in advised:
+            yield Mistake(
+                where=broken.where,
+                at_key=True,
+                message=f"the key {quote(key)} is missing",
+                hint=advice.on_missing("key", key, broken.value, broken.where) or hint_from(known.get(key, {})),
+            )
+
+
+def explain_unfit_key(broken: BrokenRule) -> Mistake:
+    """The mistake of a key that users choose freely, within limits."""
+    key = str(broken.value)
+    return Mistake(
+        where=(*broken.where, key),
+        shown=broken.where,
+        at_key=True,
+        message=f"{quote(key)} is not accepted as a key",
+        hint=hint_from(broken.schema),
+    )
+
+
+def _find_nearest(key: str, siblings: list[str], places: Mapping[str, list[str]]) -> str:
+    """A hint: the key stands beside the one that it belongs under."""
+    homes = places.get(key, [])
+    beside = (home for home in homes for sibling in siblings if home.endswith(f".{sibling}"))
+    nearest = homes[0] if homes and homes[0] in siblings else next(beside, None)
+    return _show_home(nearest) if nearest else ""
+
+
+def _show_home(place: str) -> str:
+    return f"it belongs under {place.replace('*', 'NAME')}"
+
+
+def _find_home(key: str, known: list[str], places: Mapping[str, list[str]]) -> str:
+    """A hint: the key that was meant, or the place where this key would be right."""
+    similar = find_similar(key, known, likeness=_VERY_LIKE)
+    if similar is not None:
+        return f"did you mean {quote(similar)}?"
+    homes = places.get(key, [])
+    if homes:
+        return _show_home(homes[0])
+    if find_similar(key, known) is None and (elsewhere := find_similar(key, places, likeness=_VERY_LIKE)):
+        return f"did you mean {quote(elsewhere)}?"
+    return suggest(key, known, kind="known are")
+
+
+def _find_places(whole: Schema) -> Mapping[str, list[str]]:
+    """Where each key of a schema belongs, the outermost place first; "" is left out."""
+    places: dict[str, list[str]] = defaultdict(list)
+    level: list[tuple[str, Schema]] = [("", whole)]
+    while level:
+        below: list[tuple[str, Schema]] = []
+        for place, schema in level:
+            for key, inner in _inner_schemas(schema, whole):
+                if key not in ("[]", "*") and place:
+                    places[key].append(place.removesuffix("[]"))
+                elif key not in ("[]", "*"):
+                    places[key] += []
+                below.append((_join(place, key), inner))
+        level = below
+    return places
+
+
+def _join(place: str, key: str) -> str:
+    return place + key if key == "[]" or not place else f"{place}.{key}"
+
+
+def _inner_schemas(schema: Schema, whole: Schema) -> Iterator[tuple[str, Schema]]:
+    """Each key of a mapping with its schema; "[]" for a list's items, "*" for a mapping's free keys."""
+    for branch in alternatives(schema, whole):
+        for choice in ("else", "then"):
+            if choice in branch:
+                yield from _inner_schemas(resolve(branch[choice], whole), whole)
+        yield from branch.get("properties", {}).items()
+        if isinstance(branch.get("additionalProperties"), Mapping):
+            yield "*", branch["additionalProperties"]
+        if isinstance(branch.get("items"), Mapping):
+            yield "[]", branch["items"]
+
+
+def describe(broken: BrokenRule, node: Node) -> Words:
+    """Words for an error about the value at `node`. Unknown and missing keys are in keys.py."""
+    words = _WORDS.get(broken.rule)
+    return words(broken, node) if words else (f"breaks the rule {broken.rule}: {broken.wanted}", "")
+
+
+def found_text(node: Node) -> str:
+    """What the user wrote, for messages."""
+    if isinstance(node, ListNode):
+        return "a list"
+    if isinstance(node, MapNode):
+        return "a mapping"
+    if node.plain and _SHORT_NUMBER.fullmatch(node.text):
+        return node.text
+    return quote(node.text) if node.plain else f"the quoted text {quote(node.text)}"
+
+
+def hint_from(schema: Mapping[str, Any]) -> str:
+    """A schema's description as a hint: it follows a semicolon."""
+    description = str(schema.get("description", "")).rstrip(".")
+    return description[:1].lower() + description[1:]
+
+
+def _type(broken: BrokenRule, node: Node) -> Words:
+    wanted = _wanted_types(broken)
+    if isinstance(node, TextNode) and wanted != ["object"]:
+        wanted = [name for name in wanted if name != "object"]
+    if broken.value is None:
+        return "there is no value", _explain_nothing(node, broken.schema)
+    names = " or ".join(_TYPES[name] for name in wanted)
+    if isinstance(node, TextNode) and len(node.text) > MAX_NUMBER_LENGTH and node.text.isdigit():
+        return f"a number of {len(node.text):,} digits; at most {MAX_NUMBER_LENGTH} are read", ""
+    hint = _explain_bare_key(broken, node) if wanted == ["object"] else _explain_shape(wanted, node)
+    return f"expected {names}, found {found_text(node)}", hint
+
+
+def _wanted_types(broken: BrokenRule) -> list[str]:
+    """The types that would have been right, over all branches of an `anyOf`."""
+    if broken.rule == "anyOf":
+        types = [name for branch in broken.branches for inner in branch for name in _wanted_types(inner)]
+        return list(dict.fromkeys(types))
+    if broken.rule in ("enum", "const"):
+        return ["string"]
+    wanted = broken.schema.get("type", [])
+    return [wanted] if isinstance(wanted, str) else list(wanted)
+
+
+def _explain_nothing(node: Node, schema: Schema) -> str:
+    if isinstance(node, TextNode) and node.comment:
+        return "'#' begins a comment: put quotes around a text that begins with it"
+    if isinstance(node, TextNode) and node.text:
+        return f"YAML reads {node.text} as nothing; put quotes around it if it is text"
+    if any(one.get("type") == "string" and "minLength" not in one for one in schema.get("anyOf", ())):
+        return "write '' for an empty text"
+    return "write one, or remove the key"
+
+
+def _explain_bare_key(broken: BrokenRule, node: Node) -> str:
+    """A hint for a key without ':' and value."""
+    known = broken.schema.get("properties", {})
+    if not isinstance(node, TextNode) or not known:
+        return ""
+    return f"write `{node.text}: VALUE`" if node.text in known else suggest(node.text, known, kind="known are")
+
+
+def _explain_shape(wanted: list[str], node: Node) -> str:
+    if isinstance(node, TextNode):
+        return _explain_text(wanted, node)
+    if isinstance(node, MapNode) and "array" in wanted:
+        return "begin each item with '- '"
+    if "string" in wanted:
+        return "put quotes around the text"
+    return ""
+
+
+def _explain_text(wanted: list[str], node: TextNode) -> str:
+    text = node.text
+    if "array" in wanted and "string" not in wanted:
+        return f"write [{text}]" if node.plain and len(text) <= 40 else "begin each item with '- '"
+    if "boolean" in wanted and _YES_OR_NO.fullmatch(text):
+        return "write true or false"
+    if not {"number", "integer"} & set(wanted):
+        return ""
+    if "${" in text:
+        return "only texts are filled in from the environment"
+    if not node.plain:
+        return "remove the quotes"
+    if _NOT_FINITE.fullmatch(text):
+        return "infinity and NaN are not accepted"
+    if _WITH_EXPONENT.fullmatch(text) and "number" in wanted:
+        return _RANGE
+    if _NUMBER_LIKE.fullmatch(text) and not _SHORT_NUMBER.fullmatch(text):
+        return "write only digits and a point, as in 1234.50"
+    return ""
+
+
+def _enum(broken: BrokenRule, node: Node) -> Words:
+    if broken.value is None:
+        return _type(broken, node)
+    known = [str(value) for value in broken.wanted]
+    kind = broken.schema.get("title", "value")
+    text = node.text if isinstance(node, TextNode) else ""
+    message = f"unknown {kind} {quote(text)}" if text else f"expected one name, found {found_text(node)}"
+    examples = broken.schema.get("examples", ())
+    if any(isinstance(one, dict) for one in examples) and find_similar(text, known) is None:
+        # More than the words of the list can stand there.
+        return message, f"known are {', '.join(map(show_flow, examples))}"
+    return message, suggest(text, known, kind="known are")
+
+
+def _const(broken: BrokenRule, node: Node) -> Words:
+    return f"must be {broken.wanted}, found {found_text(node)}", ""
+
+
+def _limit(phrase: str) -> Callable[[BrokenRule, Node], Words]:
+    def words(broken: BrokenRule, node: Node) -> Words:
+        return f"must be {phrase} {broken.wanted}, found {found_text(node)}", ""
+
+    return words
+
+
+def _too_short(broken: BrokenRule, node: Node) -> Words:
+    if broken.wanted == 1:
+        return "is empty", _explain_nothing(node, {}) if isinstance(node, TextNode) and node.plain else ""
+    return f"needs at least {broken.wanted}, has {len(broken.value)}", ""
+
+
+def _too_long(unit: str) -> Callable[[BrokenRule, Node], Words]:
+    def words(broken: BrokenRule, _node: Node) -> Words:
+        return f"{len(broken.value):,} {unit} are too many; the limit is {broken.wanted:,}", ""
+
+    return words
+
+
+def _too_many_keys(broken: BrokenRule, node: Node) -> Words:
+    if broken.wanted == 1:
+        return f"{len(broken.value)} keys in one item", "begin each with '- ', as an item of its own"
+    return _too_long("keys")(broken, node)
+
+
+def _pattern(broken: BrokenRule, node: Node) -> Words:
+    if isinstance(broken.value, str) and not broken.value.strip():
+        return "is empty", ""
+    return f"{found_text(node)} is not accepted here", hint_from(broken.schema)
+
+
+def _repeated(broken: BrokenRule, _node: Node) -> Words:
+    repeated = next(one for index, one in enumerate(broken.value) if one in broken.value[:index])
+    return f"{quote(str(repeated))} is listed twice", "remove one of the two"
+
+
+def _multiple(broken: BrokenRule, node: Node) -> Words:
+    return f"must be a multiple of {Decimal(str(broken.wanted))}, found {found_text(node)}", ""
+
+
+_WORDS: dict[str, Callable[[BrokenRule, Node], Words]] = {
+    "type": _type,
+    "anyOf": _type,
+    "enum": _enum,
+    "const": _const,
+    "minimum": _limit("at least"),
+    "maximum": _limit("at most"),
+    "exclusiveMinimum": _limit("more than"),
+    "exclusiveMaximum": _limit("less than"),
+    "multipleOf": _multiple,
+    "minLength": _too_short,
+    "minItems": _too_short,
+    "minProperties": _too_short,
+    "maxLength": _too_long("characters"),
+    "maxItems": _too_long("items"),
+    "maxProperties": _too_many_keys,
+    "pattern": _pattern,
+    "uniqueItems": _repeated,
+}
