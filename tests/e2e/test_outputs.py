@@ -8,7 +8,7 @@ import pytest
 from app_listening import listening_environment
 from play_project import Project, make_project
 
-NAMED = "assistant: guide\nturns:\n  - ask: Was kostet das Menü für 旅人?\n    expect: [contains: no such thing]\n"
+NAMED = "assistant: guide\nturns:\n  - ask: What is 12 times 12?\n    expect: [contains: 旅]\n"
 ASKED = "assistant: guide\nturns:\n  - ask: What is 12 times 12?\n    expect: [number: 144]\n"
 VERBS = ["validate", "plan", "sync", "list", "play", "destroy --confirm tests-000001", "clean", "--help"]
 
@@ -44,8 +44,8 @@ def test_a_character_that_the_encoding_lacks_is_written_in_another_way(project: 
     assert (plan.returncode, plan.stderr) == (0, "")
     assert ("旅" if encoding == "ascii" else "\\u65c5") in plan.stdout  # click takes ASCII for a mistake
     play = run(project, "play", PYTHONIOENCODING=encoding)
-    assert (play.returncode, play.stderr) in ((1, ""), (3, ""))
-    assert "\\u65c5\\u4eba" in play.stdout
+    assert (play.returncode, play.stderr) == (1, "")
+    assert "\\u65c5" in play.stdout
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
