@@ -34,6 +34,11 @@ _LATEX = re.compile(
 _PANDOC_NOTE = re.compile(r"\^(\[\d{1,3}\])|\^(\d{1,2})\^")
 
 
+_BREAKS = " \n。，、；！？"
+_LONGEST_RUN = 5000
+_UNBROKEN = re.compile(rf"[^\s{_BREAKS}]{{{_LONGEST_RUN},}}")
+
+
 def plain_text(text: str) -> str:
     """The text with any script's digits as 0 to 9, and one character for each kind of minus, space and apostrophe.
 
@@ -53,7 +58,7 @@ def plain_text(text: str) -> str:
         text = _PANDOC_NOTE.sub(lambda found: found[1] or found[2].translate(_TO_SUPERSCRIPT), text)
     if "\\" in text or "{" in text:
         text = _LATEX.sub(_plain_latex, text)
-    return text
+    return _UNBROKEN.sub("…", text)  # no prose, and no number of anyone's
 
 
 def _plain_latex(found: re.Match[str]) -> str:
@@ -180,6 +185,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_LONE_POINT = re.compile(r"[1-9]\d{0,2}\.\d{3}")
+_WITH_POINTS = frozenset("usd gbp cad aud nzd hkd sgd inr jpy cny krw thb ils myr php mxn chf cent".split())
+"""Currencies of countries where a point stands before decimals."""
 _SPELLED_NUMBER = re.compile(
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{3,5}teen|(?:twen|thir|for|fif|six|seven"
     r"|eigh|nine)ty"
@@ -245,8 +253,10 @@ class Passage:
         """The text cut at line ends (in a line without end, at spaces), from its beginning."""
         start, size = 0, len(self.text)
         while start < size:
-            cut = self.text.find("\n", start + _PIECE, start + 10 * _PIECE)
-            cut = self.text.find(" ", start + 9 * _PIECE) if cut < 0 else cut
+            cut = self.text.find("\n", start + _PIECE, start + 9 * _PIECE)
+            if cut < 0:
+                cuts = (self.text.find(mark, start + 9 * _PIECE, start + 9 * _PIECE + _LONGEST_RUN) for mark in _BREAKS)
+                cut = min((place for place in cuts if place >= 0), default=-1)
             end = size if cut < 0 else cut + 1
             yield start, end
             start = end
@@ -256,7 +266,8 @@ class Passage:
         while end > 0:
             cut = self.text.rfind("\n", max(0, end - 10 * _PIECE), max(0, end - _PIECE))
             if cut < 0 and end > 10 * _PIECE:
-                cut = self.text.rfind(" ", 0, end - 9 * _PIECE)
+                last = end - 9 * _PIECE
+                cut = max(self.text.rfind(mark, max(0, last - _LONGEST_RUN), last) for mark in _BREAKS)
             yield cut + 1, end
             end = cut + 1
 
@@ -317,12 +328,6 @@ def read_passage(text: str, *, decimal: str | None = None) -> Passage:
     return Passage(plain, list_numbers(plain), _SCALED_TABLE.search(plain) is not None, decimal)
 
 
-def find_numbers(text: str, *, decimal: str | None = None) -> tuple[FoundNumber, ...]:
-    """All the numbers of a text in reading order."""
-    passage = read_passage(text, decimal=decimal)
-    return tuple(map(passage.judged, passage.numbers(0, len(passage.text))))
-
-
 def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: str | None) -> FoundNumber | None:
     before = read_before(text, candidate.start(), floor=floor)
     value = _base_value(candidate, decimal)
@@ -345,6 +350,8 @@ def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: st
     elif not _agrees_with_words(text, start, amount):
         doubt = "isn't the number in the words before it"
     problems = [value.reason] if isinstance(value, Unclear) else []
+    if decimal is None and _LONE_POINT.fullmatch(written) and after.units & CURRENCIES - _WITH_POINTS:
+        problems.append(f"{written} may be in thousands: say which mark is the decimal one, `decimal: '.'` or `','`")
     shown = text[start:end]
     problems += [f"{shown} {problem}" for problem in (before.problem, after.problem, doubt) if problem]
     return FoundNumber(

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
-from runner.checks._final_number import final_number
+from runner.checks._final_number import FAR, final_number
 from runner.checks._numbers import PRECISION, FoundNumber, Passage, read_passage
 from runner.checks._text import shorten
 from runner.checks._units import unit_name
 from runner.domain.conversation import Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 MAIN_FIELD = "value"
 SCHEMA = {
@@ -68,6 +68,8 @@ SCHEMA = {
 
 _MAX_EXPONENT = 60
 _MANY = 100
+_TOO_MANY = 3000
+"""Numbers that are looked at, at most: no check holds a play up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,23 +100,25 @@ class Check:
         if self.take == "final":
             number = final_number(passage, self._counts)
             return self._no_number(run) if number is None else self._judge_one(number)
-        numbers = self._numbers(passage, enough={"first": 1, "only": _MANY}.get(self.take))
+        numbers = self._numbers(passage, enough={"first": 1, "only": _MANY}.get(self.take, _TOO_MANY))
         if not numbers:
             return self._no_number(run)
         if self.take == "any":
             return self._judge_any(numbers)
+        if self.take == "all" and len(numbers) >= _TOO_MANY:
+            return self._finding(False, _list_texts(numbers), f"the answer gives {_TOO_MANY} numbers or more")
         if self.take == "only" and len(numbers) > 1:
             count = f"{_MANY} or more" if len(numbers) >= _MANY else len(numbers)
             reason = f"the answer gives {count} numbers{self._with_unit()}, not one"
             return self._finding(False, _list_texts(numbers), reason)
         return self._judge_all(numbers) if self.take == "all" else self._judge_one(numbers[0])
 
-    def _numbers(self, passage: Passage, *, enough: int | None) -> list[FoundNumber]:
+    def _numbers(self, passage: Passage, *, enough: int) -> list[FoundNumber]:
         """The numbers that count, in reading order; no more than the first `enough` are needed."""
         numbers: list[FoundNumber] = []
         for start, end in passage.pieces():
             numbers += [passage.judged(number) for number in passage.numbers(start, end) if self._counts(number)]
-            if enough is not None and len(numbers) >= enough:
+            if len(numbers) >= enough or (not numbers and end > FAR):
                 break
         return numbers
 
@@ -140,7 +144,9 @@ class Check:
             return self._finding(True, shorten(accepted.text))
         doubtful = next((number.problem for number in numbers if number.problem), "")
         reason = (
-            f"none of the {len(numbers)} numbers in the answer is that" if len(numbers) > 1 else "the number is another"
+            f"none of the {'first ' if len(numbers) >= _TOO_MANY else ''}{len(numbers)} numbers in the answer is that"
+            if len(numbers) > 1
+            else "the number is another"
         )
         return self._finding(False, _list_texts(numbers), f"{reason}; {doubtful}" if doubtful else reason)
 

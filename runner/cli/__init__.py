@@ -39,12 +39,11 @@ class _Verbs(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """What a variable that isn't set leaves behind would be taken for "here", "any" or "the default"."""
-        for one in args:
-            if not one:
-                ctx.fail("One of the arguments is empty; is a variable unset?")
-            if one.startswith("--") and one.endswith("="):
-                ctx.fail(f"{one} has no value; is a variable unset?")
+        from runner.cli._session import refuse_empty
+
+        # `play` looks itself: it has to discard an earlier report before it fails.
+        if args[:1] != ["play"]:
+            refuse_empty(ctx, args)
         return super().parse_args(ctx, args)
 
     def resolve_command(
@@ -101,12 +100,12 @@ def _run(arguments: list[str] | None, ending: Ending) -> int:
 
 
 def _name_what_was_meant(error: click.ClickException) -> click.ClickException:
-    """Options of other tools lead to ours, before click guesses by their letters."""
-    if not isinstance(error, click.NoSuchOption):
+    """Options that other tools have for playing lead to ours, before click guesses by their letters."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None or error.ctx.info_name != "play":
         return error
-    from runner.config.familiar_words import OPTIONS
+    from runner.config.familiar_words import PLAY_OPTIONS
 
-    hint = OPTIONS.get(error.option_name)
+    hint = PLAY_OPTIONS.get(error.option_name)
     return click.UsageError(f"No such option: {error.option_name}; {hint}.", ctx=error.ctx) if hint else error
 
 

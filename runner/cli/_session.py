@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def refuse_empty(ctx: click.Context, arguments: Iterable[str]) -> None:
+    """What a variable that isn't set leaves behind would be taken for "here", "any" or "the default"."""
+    for one in arguments:
+        if not one:
+            ctx.fail("One of the arguments is empty; is a variable unset?")
+        if one.startswith("--") and one.endswith("="):
+            ctx.fail(f"{one} has no value; is a variable unset?")
+
+
 def file_option(function: F) -> F:
     """The option that says which project."""
     return click.option(

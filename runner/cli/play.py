@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli._session import Session, open_session, target_options
+from runner.cli._session import Session, open_session, refuse_empty, target_options
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class _Play(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = tuple(args)
         try:
+            refuse_empty(ctx, args)
             return super().parse_args(ctx, args)
         except click.UsageError:
             _discard_named(given)
@@ -77,8 +78,9 @@ class _Play(click.Command):
 def command(**arguments: Any) -> int:
     """Play scenarios and judge the answers.
 
-    PATH is a scenario file, a folder or a glob; without one, the folder scenarios/ is played. The file is what is
-    tested: a synced assistant is used only where it is identical, and never changed.
+    PATH is a scenario file, a folder or a glob; without one, the folder scenarios/ is played. FILE:LINE and FILE::NAME
+    are the scenario that stands there. The file is what is tested: a synced assistant is used only where it is
+    identical, and never changed.
 
     Exits 0 if all passed, 1 if a scenario failed, 3 if one could not be evaluated, 2 if a file is wrong.
     """

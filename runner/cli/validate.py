@@ -17,7 +17,8 @@ from runner.did_you_mean import count
 def command(paths: tuple[str, ...], file: Path | None, target: str | None) -> int:
     """Check the project's file and its scenarios; nothing is sent.
 
-    PATH is a scenario file, a folder or a glob; without one, the folder scenarios/ is checked.
+    PATH is a scenario file, a folder or a glob; without one, the folder scenarios/ is checked. FILE:LINE and
+    FILE::NAME are the scenario that stands there.
 
     Exits 0 if all is well, 2 with every mistake as file:line:column, 5 if a glob or folder holds no scenario.
     """

@@ -1,7 +1,8 @@
 """Configuration: text to domain objects, or all the mistakes at once.
 
-Here: schemas, typing of values, validation, paths, and the words for what is wrong. Not here: reading YAML
-(`yaml_text`), the environment and printing (`cli/`), anything remote. Nothing in here imports what a user names.
+Here: the schemas of both files, what the schemas can't say, paths, and the words of other tools. Not here: reading
+YAML by a schema (`yaml_text`), the environment and printing (`cli/`), anything remote. Nothing in here imports what a
+user names.
 """
 
 from __future__ import annotations

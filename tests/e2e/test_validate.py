@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from verbs import Done, run_verb
 
+from runner.reporting import MARK
+
 CONFIGS = Path(__file__).parents[1] / "configs"
 ENVIRONMENT = {**os.environ, "STAGE": "test", "MODEL": "m", "TOKEN": "a-token-of-some-length"}
 
@@ -136,6 +138,14 @@ def test_a_target_is_looked_at_when_it_is_named_and_no_key_is_needed(tmp_path):
     assert embedded.err.startswith("assistants.yaml:5:29: assistants.guide.tools[0]: target 'embedded'"), embedded.err
 
 
+def test_a_play_with_an_empty_path_plays_nothing_and_leaves_no_earlier_report(project):
+    (project / "out.json").write_text(f'{{"made by": "{MARK}"}}')
+    result = run("play", "", "--report", "json=out.json", cwd=project)
+    assert (result.code, result.out) == (2, "")
+    assert "One of the arguments is empty; is a variable unset?" in result.err
+    assert not (project / "out.json").exists()
+
+
 def test_a_place_is_validated_as_it_was_shown(project):
     assert "1 scenario, " in run("validate", "scenarios/bill.yaml:3:1:", cwd=project).out
 
@@ -164,3 +174,8 @@ def test_an_option_of_another_tool_leads_to_ours(project, option, words):
     result = run("play", option, cwd=project)
     assert result.code == 2
     assert words in result.err
+
+
+def test_an_option_of_another_verb_is_not_explained_by_those_for_playing(project):
+    assert "No such option" in run("sync", "--filter=x", cwd=project).err
+    assert "-k TEXT" not in run("sync", "--filter=x", cwd=project).err

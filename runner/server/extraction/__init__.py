@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, cast
 
-from runner.domain.files import file_type
+from runner.domain.files import FILE_SEARCH_TYPES, IMAGE_TYPES, file_type
 from runner.plugins import load_plugin, plugin_names
 from runner.server.extraction._chunking import split_into_chunks
 
-__all__ = ["MAX_CHARACTERS", "Unreadable", "extract_text", "readable_types", "split_into_chunks"]
+__all__ = ["MAX_CHARACTERS", "SEARCHED_TYPES", "Unreadable", "extract_text", "readable_types", "split_into_chunks"]
 
 MAX_CHARACTERS = 20_000_000
 """OpenAI's file search takes at most 5,000,000 tokens a file; a token is about four characters."""
@@ -31,6 +31,8 @@ MALFORMED = "malformed"  # begins the reason where a reader could make nothing o
 NO_TEXT = "it holds no text, and pictures aren't read"
 TOO_MANY_CHARACTERS = f"it holds more than {MAX_CHARACTERS:,} characters"
 TOO_MANY_PARTS = f"it has more than {MAX_PARTS:,} pages"
+SEARCHED_TYPES = FILE_SEARCH_TYPES | IMAGE_TYPES
+"""What file search takes here; OpenAI's takes no pictures."""
 _GIVEN_UP = {"doc": "the format of Word 97 to 2003 isn't read; save it as .docx"}
 
 _TIDY: dict[int, str | None] = {
@@ -56,7 +58,8 @@ class Kind(Protocol):
 def extract_text(path: Path, filename: str) -> str:
     """The text of the file at `path`, whose kind follows from `filename`; lines end in "\\n". Raises Unreadable.
 
-    Takes at most half a minute, whatever the file holds. Blocks: call it off the event loop.
+    Takes at most half a minute, whatever the file holds, and five where pictures are read. Blocks: call it off the
+    event loop.
     """
     kind = _find_kind(file_type(filename))
     try:

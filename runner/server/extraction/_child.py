@@ -43,12 +43,12 @@ class Reading:
         return self.reason.startswith(MALFORMED)
 
 
-def read_in_child(reader: str, path: Path, timeout_s: float) -> Reading:
+def read_in_child(reader: str, path: Path, timeout_s: float, memory_bytes: int = MAX_MEMORY_BYTES) -> Reading:
     """The parts that `reader` finds, as `docx.read`. Raises Unreadable if that takes too long or there is nothing."""
     with path.open("rb") as file:
         if not file.read(1):
             raise Unreadable(EMPTY)
-    command = [sys.executable, "-I", "-c", _PROGRAM, str(_ROOT), reader, str(path.absolute())]
+    command = [sys.executable, "-I", "-c", _PROGRAM, str(_ROOT), reader, str(path.absolute()), str(memory_bytes)]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired as error:
@@ -59,9 +59,9 @@ def read_in_child(reader: str, path: Path, timeout_s: float) -> Reading:
     return Reading(parts=tuple(messages[:-1]), reason=messages[-1]["end"])
 
 
-def read_text_in_child(reader: str, path: Path, timeout_s: float) -> str:
+def read_text_in_child(reader: str, path: Path, timeout_s: float, memory_bytes: int = MAX_MEMORY_BYTES) -> str:
     """The text of a file whose reader emits `{"text": ...}`, the parts an empty line apart. Raises Unreadable."""
-    reading = read_in_child(reader, path, timeout_s)
+    reading = read_in_child(reader, path, timeout_s, memory_bytes)
     if reading.reason:
         raise Unreadable(reading.reason)
     text = "\n\n".join(part["text"] for part in reading.parts if part["text"])
@@ -72,12 +72,13 @@ def read_text_in_child(reader: str, path: Path, timeout_s: float) -> str:
 
 def main(arguments: list[str]) -> None:
     """What the child does."""
-    module, _, function = arguments[2].partition(".")
-    _limit_memory()
+    _, _, reader, path, memory_bytes = arguments
+    module, _, function = reader.partition(".")
+    _limit_memory(int(memory_bytes))
     logging.disable()
     reason = ""
     try:
-        getattr(import_module(f"runner.server.extraction.{module}"), function)(arguments[3], _printer())
+        getattr(import_module(f"runner.server.extraction.{module}"), function)(path, _printer())
     except Unreadable as error:
         reason = str(error)
     except Exception as error:  # noqa: BLE001  whatever a reader raises for a broken document
@@ -102,9 +103,9 @@ def _print(message: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(message) + "\n")
 
 
-def _limit_memory() -> None:
+def _limit_memory(memory_bytes: int) -> None:
     try:
         import resource
     except ImportError:  # Windows has no such limit
         return
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

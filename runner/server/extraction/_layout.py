@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 _MIN_COLUMN_LINES = 4
 _MIN_WORDS_PER_LINE = 4  # running text; tables, receipts and addresses have fewer beside each other
+_MAX_NUMBERS = 0.3  # of the words of running text; a table's columns have more
 _MIN_FILL = 0.6  # of a column's width that its lines take up: a table's cells don't
 _GUTTER_EMS = 0.8  # white space between columns, in text heights
 _MARGIN_POINTS = 4.0  # words that begin this close to each other have one left margin
@@ -24,13 +25,17 @@ _MAX_GUTTERS = 20  # a page made to be slow could have thousands
 
 
 class Word(NamedTuple):
-    """A word and its box in points: `x`, `y` is the left end of its baseline, y grows upwards."""
+    """A word and its box in points: `x`, `y` is the left end of its baseline, y grows upwards.
+
+    `is_spelt` says that its letters were drawn one by one.
+    """
 
     text: str
     x: float
     y: float
     width: float
     height: float
+    is_spelt: bool = False
 
     @property
     def right(self) -> float:
@@ -83,10 +88,11 @@ def _find_rows(words: list[Word]) -> list[Row]:
             rows[-1].append(word)
         else:
             rows.append([word])
-    return [_drop_repeats(sorted(row, key=lambda word: word.x)) for row in rows]
+    return [drop_repeats(sorted(row, key=lambda word: word.x)) for row in rows]
 
 
-def _drop_repeats(row: Row) -> Row:
+def drop_repeats(row: Row) -> Row:
+    """Without what was drawn a second time in the same place, for a bold effect."""
     kept: Row = []
     for word in row:
         if kept and kept[-1].text == word.text and word.x - kept[-1].x < 0.25 * min(word.width, word.height):
@@ -144,7 +150,10 @@ def _is_running_text(rows: Sequence[Row], gutter: float) -> bool:
 def _is_filled(side: Sequence[Row]) -> bool:
     if len(side) < _MIN_COLUMN_LINES:
         return False
-    words_per_line = sum(len(row) for row in side) / len(side)
+    words = [word for row in side for word in row]
+    words_per_line = len(words) / len(side)
+    if sum(word.text.lstrip("$€£¥+-(#")[:1].isdigit() for word in words) > _MAX_NUMBERS * len(words):
+        return False
     widest = max(row[-1].right for row in side) - min(row[0].x for row in side)
     usual = median(row[-1].right - row[0].x for row in side)
     return words_per_line >= _MIN_WORDS_PER_LINE and usual >= _MIN_FILL * widest

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-_RAISED = {
+RAISED = {
     "superscript": str.maketrans("0123456789+-\u2212", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻"),
     "subscript": str.maketrans("0123456789+-\u2212", "₀₁₂₃₄₅₆₇₈₉₊₋₋"),
 }
+_DIGIT = re.compile("[0-9]")
 _MAX_TABLE_DEPTH = 20  # deeper ones are read as if they stood side by side
 
 
@@ -35,7 +36,7 @@ def join_runs(runs: Iterable[Run]) -> str:
         if run.is_struck and not keeps_struck:
             is_after_gap = True
             continue
-        text = run.text.translate(_RAISED.get(run.raised, {}))
+        text = run.text.translate(RAISED.get(run.raised, {}))
         joins_numbers = is_after_gap and line[-1:].isdigit() and text[:1].isdigit()
         line += f" {text}" if joins_numbers else text
         is_after_gap = False
@@ -106,4 +107,8 @@ class _Row:
         filled = [lines for cell in self.cells if (lines := [line for line in cell if line])]
         if self.holds_table or len(filled) < 2:
             return [line for cell in filled for line in cell]
+        is_even = len({len(lines) for lines in filled}) == 1
+        if is_even and any(all(map(_DIGIT.search, lines)) for lines in filled):
+            # Descriptions in one cell, their prices in another.
+            return [" ".join(parts) for parts in zip(*filled, strict=True)]
         return [" ".join(line for cell in filled for line in cell)]

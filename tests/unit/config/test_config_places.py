@@ -85,6 +85,15 @@ def test_folders_that_are_linked_in_a_circle_are_read_once(project: Path) -> Non
     assert files.count("scenarios/deep/bill.yaml") == 1
 
 
+def test_a_link_that_leads_into_the_wide_world_is_not_followed_for_ever(project: Path, monkeypatch) -> None:
+    monkeypatch.setattr("runner.config.paths._MOST_FOLDERS", 3)
+    for number in range(4):
+        (project / "world" / str(number)).mkdir(parents=True)
+    (project / "scenarios" / "there").symlink_to("../world", target_is_directory=True)
+
+    assert "does a link lead out of the project?" in refusal(project)
+
+
 def test_a_folder_that_a_glob_matches_is_read(project: Path) -> None:
     write(project / "scenarios" / "more" / "bill.yaml")
 

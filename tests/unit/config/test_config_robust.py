@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ import yaml
 
 from runner.config import load_configuration
 from runner.errors import ConfigError
+from runner.server.inference.scripted import create
 
 OK = Path(__file__).parents[2] / "configs" / "ok" / "travel"
 ENVIRONMENT = {"STAGE": "test", "MODEL": "m", "TOKEN": "a-token-of-some-length"}
@@ -49,3 +51,16 @@ def test_an_odd_value_anywhere_never_breaks_the_reading(name, tmp_path):
             (root / name).write_text(json.dumps(with_odd(value, where, odd)), encoding="utf-8")
             with suppress(ConfigError):
                 load_configuration(file=None, scenario_paths=(), cwd=root, environment=ENVIRONMENT)
+
+
+@pytest.mark.slow
+def test_an_odd_value_anywhere_in_a_script_never_breaks_the_reading(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "scripted.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(# tests/moves\.yaml\n.*?)```", page, re.DOTALL)
+    value = yaml.safe_load(example)
+    path = tmp_path / "moves.yaml"
+    for where in places(value):
+        for odd in ODD:
+            path.write_text(json.dumps(with_odd(value, where, odd)), encoding="utf-8")
+            with suppress(ConfigError):
+                create({"script": str(path)})

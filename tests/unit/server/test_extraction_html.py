@@ -94,3 +94,58 @@ pieces = st.sampled_from(
 @given(st.lists(pieces, max_size=30))
 def test_no_markup_makes_the_reader_fail(tmp_path: Path, parts: list[str]) -> None:
     assert read(tmp_path, "start <p>" + "".join(parts)).startswith("start")
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("<p>273.879.750<sup>1</sup> EUR</p>", "273.879.750¹ EUR"),
+        ("<p>$23<sup>75</sup> or <b>$320<sup><a href='#n'>1</a></sup></b></p>", "$23⁷⁵ or $320¹"),
+        ("<p>m<sup>2</sup>, CO<sub>2</sub>, 1<sup>st</sup>, 10<sup>-3</sup></p>", "m², CO₂, 1st, 10⁻³"),
+        ("<p>Price <s>$45.00</s>$39.25</p>", "Price $39.25"),
+        ("<p>Price <del>45.00</del> <ins>39.25</ins></p>", "Price 39.25"),
+        ("<p>12<strike>45</strike>39</p>", "12 39"),
+        ("<p><s>all gone: 45.00</s></p><p>5</p>", "all gone: 45.00\n\n5"),
+    ],
+)
+def test_raised_digits_are_no_digits_of_an_amount_and_what_is_struck_is_not_joined(
+    tmp_path: Path, source: str, text: str
+) -> None:
+    assert read(tmp_path, source) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("<p>Pay 39<span style='display:none'>99</span> EUR</p>", "Pay 39 EUR"),
+        ("<p>Pay 39<span style='color: red; DISPLAY : none !important'>99</span> EUR</p>", "Pay 39 EUR"),
+        ("<p>Pay 39<span style='visibility:hidden'>99</span></p>", "Pay 39"),
+        ("<p>Pay 39<b hidden>99<b>98</b>97</b>.5</p>", "Pay 39.5"),
+        ("<div hidden><p>a</p><div>b</div>c</div>d", "d"),
+        ("<p hidden>a<p>b<p hidden>c<ul><li>d</ul>", "b\n\nd"),
+        ("<ul><li hidden>a<ul><li>b</ul>c<li>d</ul>", "d"),
+        (
+            "<table><tr><td>a<td hidden>9<table><tr><td>8</table>7<td>b<tr hidden><td>c<tr><td>d<td>e</table>",
+            "a b\nd e",
+        ),
+        ("<style>@media print {.a {display: none}} .x, #y {display:none}</style><i class='A z'>1</i>", "1"),
+        ("<style>.x, #y {color: red; display:none}</style>1<i class='z X'>2</i><i id=y>3</i>4", "14"),
+        ("<br hidden>a<input type=hidden value=9>b", "ab"),
+        ("<a title='hidden' data-hidden=1 class=hidden>a</a>", "a"),
+    ],
+)
+def test_what_a_browser_does_not_show_is_left_out(tmp_path: Path, source: str, text: str) -> None:
+    assert read(tmp_path, source) == text
+
+
+def test_the_values_of_form_fields_are_text(tmp_path: Path) -> None:
+    source = (
+        "<p>Amount:<input name=a value='39.25'>EUR<input type=checkbox value=7><input></p>"
+        "<textarea>Two <b>\nlines</textarea>"
+    )
+    assert read(tmp_path, source) == "Amount: 39.25 EUR\n\nTwo <b> lines"
+
+
+def test_descriptions_and_prices_in_two_blocks_are_put_back_into_rows(tmp_path: Path) -> None:
+    source = "<table><tr><td>Burger<br>Soda, large<br>Salad</td><td>23.75<br>15.50<br>18.40</td></tr></table>"
+    assert read(tmp_path, source) == "Burger 23.75\nSoda, large 15.50\nSalad 18.40"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from runner.domain.files import MAX_INPUT_BYTES, file_type
+from runner.domain.files import IMAGE_TYPES, MAX_INPUT_BYTES, file_type
 from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.documents.vector_stores import detach
 from runner.server.engine.state.blobs import Arrival
@@ -117,7 +117,7 @@ def _text_id(file_id: str) -> str:
 
 
 def _refuse_types(files: Sequence[FileRecord]) -> None:
-    taken = readable_types() if files else frozenset()
+    taken = readable_types() - IMAGE_TYPES if files else frozenset()
     for file in files:
         extension = file_type(file.filename)
         if extension not in taken:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from runner.domain.files import FILE_SEARCH_TYPES, file_type
+from runner.domain.files import file_type
 from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.core.feed import FileSettled
 from runner.server.engine.search.vectors import embed_texts
@@ -24,7 +24,7 @@ from runner.server.engine.state.file_records import (
 from runner.server.engine.state.records import Failure, IdKind, Resources
 from runner.server.engine.state.refusals import Conflict, Refusal
 from runner.server.engine.state.store import Tally
-from runner.server.extraction import Unreadable, extract_text, split_into_chunks
+from runner.server.extraction import SEARCHED_TYPES, Unreadable, extract_text, split_into_chunks
 from runner.server.inference import Vector
 
 _TAKEN_TYPES = "https://platform.openai.com/docs/assistants/tools/file-search/supported-files"
@@ -51,7 +51,7 @@ def _fail(engine: Engine, stored_id: str, failure: Failure) -> None:
 def refuse_types(files: Iterable[FileRecord]) -> None:
     """Raises Refusal, in OpenAI's words, if file search takes not all of them."""
     types = dict.fromkeys(file_type(file.filename) for file in files)
-    refused = [f".{one}" if one else "none" for one in types if one not in FILE_SEARCH_TYPES]
+    refused = [f".{one}" if one else "none" for one in types if one not in SEARCHED_TYPES]
     if refused:
         raise Refusal(
             f"Files with extensions [{', '.join(refused)}] are not supported for retrieval. See {_TAKEN_TYPES}",
@@ -66,7 +66,7 @@ async def _index(engine: Engine, stored_id: str) -> None:
         file = None if stored is None else engine.store.find(FileRecord, stored.file_id)
         if stored is None or file is None:
             return
-        if file_type(file.filename) not in FILE_SEARCH_TYPES:
+        if file_type(file.filename) not in SEARCHED_TYPES:
             _fail(engine, stored_id, Failure(code="unsupported_file", message="The file type is not supported."))
             return
         path = engine.blobs.path(file.sha256)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from runner.domain.files import FILE_SEARCH_TYPES, file_type
+from runner.domain.files import file_type
 from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.documents.files import delete_files_of
 from runner.server.engine.documents.vector_stores import (
@@ -30,6 +30,7 @@ from runner.server.engine.state.records import (
     ThreadRecord,
 )
 from runner.server.engine.state.refusals import Conflict, Refusal
+from runner.server.extraction import SEARCHED_TYPES
 from runner.server.inference import Role
 
 
@@ -157,7 +158,7 @@ def append_message(engine: Engine, thread_id: str, message: NewMessage) -> Messa
 def _take_attachments(engine: Engine, thread: ThreadRecord, attachments: tuple[Attachment, ...]) -> None:
     for attachment in attachments:
         file = need(engine, FileRecord, attachment.file_id)
-        if "file_search" in attachment.tools and file_type(file.filename) not in FILE_SEARCH_TYPES:
+        if "file_search" in attachment.tools and file_type(file.filename) not in SEARCHED_TYPES:
             raise Refusal(
                 f"Files with extensions [.{file_type(file.filename)}] are not supported for retrieval.",
                 param="attachments",
