@@ -32,13 +32,14 @@ class Journal:
     """One file of entries, kept open while the work goes on.
 
     `add` writes an entry of any type; the others write those that say which remote objects exist because of us.
-    `clean` takes secrets out of every line.
+    `clean` takes secrets out of every line. `refusal` is the first line of what was done that the disk did not take.
     """
 
     def __init__(self, path: Path, *, clean: Callable[[str], str] = str) -> None:
         self.path = path
         self._clean = clean
         self._known = _Known()
+        self.refusal: WriteFailed | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             is_cut_off = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
@@ -77,43 +78,55 @@ class Journal:
         except OSError as error:
             raise WriteFailed(f"cannot write the journal {self.path}: {error.strerror}") from error
 
+    def note(self, entry: str, **fields: object) -> None:
+        """Append an entry about what is done: if the disk refuses it, the work goes on, and begins nothing new."""
+        try:
+            self.add(entry, **fields)
+        except WriteFailed as error:
+            self.refusal = self.refusal or error
+
     def intend(self, kind: Kind, label: str, tags: Mapping[str, str] | None = None) -> int:
-        """Say, before a create is sent, what is about to exist. The number goes to `created` or `refused`."""
+        """Say, before a create is sent, what is about to exist. The number goes to `created` or `refused`.
+
+        Raises WriteFailed if that, or what was done before, can't be written: it must not be sent then.
+        """
         number = self._known.next_intent
         self._known.next_intent += 1
+        self.note("intent", number=number, kind=kind.value, label=label, tags=dict(tags or {}))
+        if self.refusal:
+            raise self.refusal
         self._known.pending[number] = Intent(kind=kind, label=label, tags=dict(tags or {}))
-        self.add("intent", number=number, kind=kind.value, label=label, tags=dict(tags or {}))
         return number
 
     def created(self, number: int, remote_id: str) -> None:
         intent = self._known.pending.pop(number)
         self._known.live[(intent.kind, remote_id)] = intent.label
-        self.add("created", number=number, kind=intent.kind.value, id=remote_id)
+        self.note("created", number=number, kind=intent.kind.value, id=remote_id)
 
     def found(self, kind: Kind, remote_id: str, label: str) -> None:
         """Say that the remote side made an object for us that we didn't ask for by a create."""
         self._known.live[(kind, remote_id)] = label
-        self.add("created", kind=kind.value, id=remote_id, label=label)
+        self.note("created", kind=kind.value, id=remote_id, label=label)
 
     def refused(self, number: int, reason: str) -> None:
         """The remote side said no: nothing exists."""
         self._known.pending.pop(number)
-        self.add("refused", number=number, reason=reason)
+        self.note("refused", number=number, reason=reason)
 
     def deleted(self, kind: Kind, remote_id: str) -> None:
         self._known.live.pop((kind, remote_id), None)
-        self.add("deleted", kind=kind.value, id=remote_id)
+        self.note("deleted", kind=kind.value, id=remote_id)
 
     def disown(self, kind: Kind, remote_id: str) -> None:
         """Say that an object that was taken for ours is not, and is none of our business."""
         self._known.live.pop((kind, remote_id), None)
-        self.add("disowned", kind=kind.value, id=remote_id)
+        self.note("disowned", kind=kind.value, id=remote_id)
 
     def forget_unclear(self) -> None:
         """Say that people were told of the creates whose answer was lost: nothing more can be done about them."""
         for number in list(self._known.pending):
             del self._known.pending[number]
-            self.add("named", number=number)
+            self.note("named", number=number)
 
     @property
     def live(self) -> tuple[tuple[Kind, str], ...]:

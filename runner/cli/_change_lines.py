@@ -61,11 +61,11 @@ def describe_applied(applied: Applied) -> tuple[str, ...]:
     return (f"{SIGNS[change.action]} {head}: {', '.join(said)}", *details, *note)
 
 
-def describe_outcome(applied: Sequence[Applied], remote: RemoteState) -> str:
+def describe_outcome(applied: Sequence[Applied], remote: RemoteState, *, was_stopped: bool = False) -> str:
     """The last line: what it all came to."""
     failed = count_failed(applied)
     counts = {action: sum(one.change.action is action and not one.error for one in applied) for action in Action}
-    if not failed and counts[Action.IN_SYNC] + counts[Action.LEAVE] == len(applied):
+    if not was_stopped and not failed and counts[Action.IN_SYNC] + counts[Action.LEAVE] == len(applied):
         in_sync = [one.change for one in applied if one.change.action is Action.IN_SYNC]
         objects = ", ".join(_count_kind(kind, in_sync) for kind in (Kind.ASSISTANT, Kind.STORE))
         left = f", {counts[Action.LEAVE]} left alone" if counts[Action.LEAVE] else ""
@@ -74,7 +74,9 @@ def describe_outcome(applied: Sequence[Applied], remote: RemoteState) -> str:
         return f"in sync: nothing to do ({objects}{left}; read {lists}, {wrote})"
     said = f"{counts[Action.CREATE]} created, {counts[Action.UPDATE]} updated, {counts[Action.IN_SYNC]} unchanged"
     more = {"deleted": counts[Action.DELETE], "left alone": counts[Action.LEAVE], "failed": failed}
-    return f"done: {said}" + "".join(f", {count} {words}" for words, count in more.items() if count)
+    return f"{'stopped' if was_stopped else 'done'}: {said}" + "".join(
+        f", {count} {words}" for words, count in more.items() if count
+    )
 
 
 def count_failed(applied: Iterable[Applied]) -> int:

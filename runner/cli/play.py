@@ -103,9 +103,10 @@ def command(**arguments: Any) -> int:
     scenarios = select_scenarios(session.configuration.scenarios, name_part=wanted.name_part, tag=wanted.tag)
     _check_offline(session.configuration, session.target, scenarios, forbids_code=wanted.no_code)
     with _open_reporters(kinds, session.redactor, wanted) as (emit, failures):
-        report = asyncio.run(_play(session, scenarios, wanted, emit))
-    session.show_errors(f"runner: {failure}" for failure in failures)
-    return report.exit_code or (WriteFailed.exit_code if failures else 0)
+        report, refusal = asyncio.run(_play(session, scenarios, wanted, emit))
+    unwritten = [*failures, *([refusal] if refusal else [])]
+    session.show_errors(f"runner: {failure}" for failure in unwritten)
+    return report.exit_code or (WriteFailed.exit_code if unwritten else 0)
 
 
 def _check_offline(
@@ -199,8 +200,11 @@ def _open_reporters(
 
 async def _play(
     session: Session, scenarios: tuple[Scenario, ...], wanted: Arguments, emit: Callable[[PlayEvent], None]
-) -> Report:
-    """Play, with the signals of this process tied to an Interruption; the journal of the play stays."""
+) -> tuple[Report, WriteFailed | None]:
+    """Play, with the signals of this process tied to an Interruption; the journal of the play stays.
+
+    With the report comes what could not be written into the journal.
+    """
     import time
 
     from runner.cli._signals import tie_signals
@@ -228,7 +232,7 @@ async def _play(
     forget_plays(plays, keep=PLAYS_KEPT)
     if wanted.keep and (kept := len(journal.live)):
         click.echo(f"kept {count(kept, 'object')} on the remote side; `runner clean` removes what is kept")
-    return report
+    return report, journal.refusal
 
 
 def make_play_id() -> str:

@@ -94,7 +94,7 @@ async def _apply(session: Session, plan: SyncPlan, remote: RemoteState, at: tupl
     from runner.cli._change_lines import count_failed, describe_applied, describe_outcome
     from runner.cli._upload_progress import UploadProgress
     from runner.domain.plan import Action
-    from runner.errors import RemoteError
+    from runner.errors import RemoteError, WriteFailed
     from runner.sync import Uploading, apply_plan, read_earlier_files
 
     done: list[Applied] = []
@@ -109,9 +109,16 @@ async def _apply(session: Session, plan: SyncPlan, remote: RemoteState, at: tupl
     backend, journal = at
     earlier = read_earlier_files(session.journals)
     with UploadProgress(sys.stdout, session.show, session.redactor.clean) as progress:
-        leftovers = await apply_plan(plan, backend, journal, tell=tell, earlier=earlier)
+        try:
+            leftovers = await apply_plan(plan, backend, journal, tell=tell, earlier=earlier)
+        except WriteFailed:
+            # What is about to exist could not be journaled, so no more was begun.
+            session.show([describe_outcome(done, remote, was_stopped=True)])
+            raise
     session.show(f"note: {note}" for note in (*plan.notes, *leftovers))
     session.show([describe_outcome(done, remote)])
+    if journal.refusal:
+        raise journal.refusal
     blocked_by_plan = plan.plan.count(Action.BLOCKED)
     if (failed := count_failed(done)) > blocked_by_plan:
         raise RemoteError(f"{failed} of {len(done)} objects could not be synced; `runner sync` again resumes")

@@ -10,7 +10,7 @@ from enum import Enum
 from runner.domain.conversation import Ending, Run
 from runner.domain.location import Location
 from runner.domain.scenario import Scenario, Turn
-from runner.errors import RemoteError
+from runner.errors import RemoteError, WriteFailed
 
 
 class Outcome(Enum):
@@ -75,7 +75,7 @@ class TurnResult:
     run: Run | None = None
     verdicts: tuple[Verdict, ...] = ()
     reason: str = ""
-    cause: RemoteError | None = None
+    cause: RemoteError | WriteFailed | None = None
 
     @property
     def is_decline(self) -> bool:

@@ -143,7 +143,7 @@ async def _clean(cleaner: Cleaner, interruption: Interruption) -> tuple[str, ...
 
 
 def _keep(result: ScenarioResult, journal: Journal) -> None:
-    journal.add(
+    journal.note(
         "result",
         scenario=result.scenario.name,
         location=str(result.scenario.location),

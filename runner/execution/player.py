@@ -12,7 +12,7 @@ from runner.domain.conversation import FileId, Run, RunStatus, StoreId, ThreadId
 from runner.domain.files import FileUse
 from runner.domain.report import Outcome, PlayEvent, Retry, ScenarioResult, TurnFinished, TurnResult, TurnStarted, worst
 from runner.domain.scenario import Scenario, Turn
-from runner.errors import DeadlineExceeded, RemoteError
+from runner.errors import DeadlineExceeded, RemoteError, WriteFailed
 from runner.execution.judging import judge_turn
 from runner.execution.scheduler import Interruption
 from runner.execution.stage import Cleaner, Stage
@@ -93,7 +93,7 @@ class Player:
     async def _play_turn(self, conversation: _Conversation, turn: Turn) -> TurnResult:
         try:
             run = await conversation.ask(turn)
-        except RemoteError as error:
+        except (RemoteError, WriteFailed) as error:  # the latter: what is about to exist could not be journaled
             reason = explain(error, conversation.assistant)
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, reason=reason, cause=error)
         if late := conversation.describe_lateness(run):

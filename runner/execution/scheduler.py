@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from runner.domain.report import Outcome, ScenarioResult
 from runner.domain.scenario import Scenario
-from runner.errors import KeyRejected, QuotaUsedUp
+from runner.errors import KeyRejected, QuotaUsedUp, WriteFailed
 
 _NO_QUOTA = "insufficient_quota"
 
@@ -96,6 +96,8 @@ def fatal_reason(result: ScenarioResult) -> str | None:
             return "not started: the key was rejected, or lacks a permission"
         if isinstance(turn.cause, QuotaUsedUp) or (turn.run is not None and turn.run.error_code == _NO_QUOTA):
             return "not started: the account's quota is used up"
+        if isinstance(turn.cause, WriteFailed):
+            return "not started: the journal can't be written"
     return None
 
 

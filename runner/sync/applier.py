@@ -14,7 +14,7 @@ from runner.backends import Backend, Deployment, RemoteAssistant, RemoteStore, m
 from runner.domain.assistant import Address, Assistant
 from runner.domain.conversation import AssistantId, FileId, StoreId
 from runner.domain.plan import Action, Change, Kind
-from runner.errors import ModelMissing, RemoteError, RemoteMissing, UnclearOutcome
+from runner.errors import ModelMissing, RemoteError, RemoteMissing, RunnerError, UnclearOutcome
 from runner.journal import Journal
 from runner.sync import leftovers, tags
 from runner.sync.bounded import run_bounded
@@ -297,7 +297,7 @@ def _journaling(tell: Callable[[Applied | Uploading], None], journal: Journal) -
             return
         change = applied.change
         if change.is_pending or applied.note or applied.error:
-            journal.add(
+            journal.note(
                 "applied",
                 action=change.action.value,
                 kind=change.kind.value,
@@ -312,7 +312,7 @@ def _journaling(tell: Callable[[Applied | Uploading], None], journal: Journal) -
     return tell_and_keep
 
 
-def explain(error: RemoteError, assistant: Assistant) -> str:
+def explain(error: RunnerError, assistant: Assistant) -> str:
     """The error's message; behind the place of the model's name, if it is the model that isn't there."""
     if not isinstance(error, ModelMissing):
         return str(error)

@@ -262,12 +262,22 @@ async def clean_journals(
         with Journal.reopen(path) as journal:
             play = path.parent.name
             leftovers += [f"play {play}: {line}" for line in _forget_foreign(journal, namespace, remote)]
+            await _find_containers(backend, journal)
             before = len(journal.live)
             leftovers += [f"play {play}: {line}" for line in await remove_live(backend, journal, sleep=sleep)]
             journal.forget_unclear()
             if gone := before - len(journal.live):
                 removed.append(f"play {play}: removed {count(gone, 'object')} that its journal names")
     return Cleaned(removed=tuple(removed), leftovers=tuple(leftovers))
+
+
+async def _find_containers(backend: Backend, journal: Journal) -> None:
+    """Who asked may have been killed before it heard of them."""
+    for kind, remote_id in journal.live:
+        if kind is Kind.RESPONSE:
+            with suppress(RemoteError):
+                for container_id in await backend.find_containers(remote_id):
+                    journal.found(Kind.CONTAINER, container_id, remote_id)
 
 
 def _forget_foreign(journal: Journal, namespace: Namespace, remote: RemoteState) -> list[str]:

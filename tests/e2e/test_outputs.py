@@ -1,14 +1,18 @@
 """What becomes of the output never decides what becomes of the work: each in a real process, whose streams they are."""
 
+import asyncio
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 from app_listening import listening_environment
-from play_project import Project, make_project
+from play_project import Project, make_project, project_elsewhere
 
-NAMED = "assistant: guide\nturns:\n  - ask: Was kostet das Menü für 旅人?\n    expect: [contains: no such thing]\n"
+from runner.server.inference.offline import create
+
+NAMED = "assistant: guide\nturns:\n  - ask: What is 12 times 12?\n    expect: [contains: 旅]\n"
 ASKED = "assistant: guide\nturns:\n  - ask: What is 12 times 12?\n    expect: [number: 144]\n"
 VERBS = ["validate", "plan", "sync", "list", "play", "destroy --confirm tests-000001", "clean", "--help"]
 
@@ -44,8 +48,8 @@ def test_a_character_that_the_encoding_lacks_is_written_in_another_way(project: 
     assert (plan.returncode, plan.stderr) == (0, "")
     assert ("旅" if encoding == "ascii" else "\\u65c5") in plan.stdout  # click takes ASCII for a mistake
     play = run(project, "play", PYTHONIOENCODING=encoding)
-    assert (play.returncode, play.stderr) in ((1, ""), (3, ""))
-    assert "\\u65c5\\u4eba" in play.stdout
+    assert (play.returncode, play.stderr) == (1, "")
+    assert "\\u65c5" in play.stdout
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
@@ -110,3 +114,25 @@ def test_a_full_disk_behind_the_screen_is_told_when_the_work_is_done(project: Pr
     assert done.returncode == code
     assert "runner: cannot write: No space left on device\n" in done.stderr
     assert project.count_objects().get("assistant", 0) == (1 if verb in ("sync", "destroy") else 0)
+
+
+@pytest.mark.parametrize(("expected", "code"), [("144", 3), ("141", 1)])
+async def test_a_disk_that_is_full_in_the_middle_costs_no_result(tmp_path: Path, expected: str, code: int) -> None:
+    async with project_elsewhere(tmp_path, create({})) as project:
+        for number in range(40):
+            project.write_scenario(ASKED.replace("number: 144", f"number: {expected}"), name=f"s{number}")
+        done = await asyncio.to_thread(run, project, "play -n 2 --report json=out.json", "ulimit -f 8;")
+    told = {"144": "passed", "141": "failed"}[expected]
+    assert done.returncode == code
+    assert re.search(rf"\d+ {told}, .*\d+ not started in", done.stdout.replace("\n", " ")), done.stdout[-500:]
+    assert "not started: the journal can't be written" in done.stdout
+    assert re.search(r"runner: cannot write the journal \S+journal\.jsonl: File too large\n", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+async def test_a_sync_on_a_full_disk_says_how_far_it_came(tmp_path: Path) -> None:
+    async with project_elsewhere(tmp_path, create({})) as project:
+        done = await asyncio.to_thread(run, project, "sync", "mkdir .runner; ulimit -f 0;")
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[-1] == "stopped: 0 created, 0 updated, 0 unchanged"
+    assert re.fullmatch(r"runner: cannot write the journal \S+-sync-\d+\.jsonl: File too large\n", done.stderr)

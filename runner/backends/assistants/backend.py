@@ -110,6 +110,9 @@ class AssistantsBackend:
         await self._api.delete(f"deleting the thread {thread_id}", path, Kind.THREAD, thread_id)
         self._thread_stores.pop(thread_id, None)
 
+    async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's signature
+        return ()
+
     async def delete_container(self, container_id: str) -> None:
         raise RemoteMissing(f"there is no container {container_id}: this API has none")
 

@@ -70,10 +70,7 @@ class ResponsesBackend:
         return build_run(thread.id, rounds, tuple(files), duration_s=self._api.pace.clock() - started)
 
     async def delete_thread(self, thread_id: ThreadId) -> None:
-        thread = self._threads.pop(thread_id, None)
-        if thread is None:
-            thread = _thread_elsewhere(thread_id)
-            await self._look_for_containers(thread)
+        thread = self._threads.pop(thread_id, None) or _thread_elsewhere(thread_id)
         for response_id in thread.response_ids:
             if response_id in thread.running:
                 await self._cancel(thread, response_id)
@@ -86,13 +83,9 @@ class ResponsesBackend:
             with suppress(RemoteError):
                 await self.delete_container(container_id)
 
-    async def _look_for_containers(self, thread: Thread) -> None:
-        """Who made its responses may have been killed before it heard of their containers."""
-        for response_id in thread.response_ids:
-            request = Request(doing=f"reading the response {response_id}", path=join_path("responses", response_id))
-            with suppress(RemoteError):
-                reply = await self._api.get(request, read_response)
-                thread.container_ids.update(reply.value.container_ids)
+    async def find_containers(self, response_id: str) -> tuple[str, ...]:
+        request = Request(doing=f"reading the response {response_id}", path=join_path("responses", response_id))
+        return (await self._api.get(request, read_response)).value.container_ids
 
     async def delete_container(self, container_id: str) -> None:
         path = join_path("containers", container_id)

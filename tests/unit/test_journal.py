@@ -1,0 +1,33 @@
+"""A journal on a disk that takes no more: what is done goes on, and nothing new is begun."""
+
+from pathlib import Path
+
+import pytest
+
+from runner.domain.plan import Kind
+from runner.errors import WriteFailed
+from runner.journal import Journal
+
+FULL = Path("/dev/full")
+
+
+def test_what_was_done_is_known_though_it_could_not_be_written() -> None:
+    with Journal(FULL) as journal:
+        journal.found(Kind.FILE, "file_1", "receipt.pdf")
+        journal.found(Kind.FILE, "file_2", "receipt.pdf")
+        journal.deleted(Kind.FILE, "file_2")
+        assert journal.live == ((Kind.FILE, "file_1"),)
+        assert str(journal.refusal) == "cannot write the journal /dev/full: No space left on device"
+
+
+def test_what_is_about_to_exist_is_not_begun_where_that_can_not_be_written() -> None:
+    with Journal(FULL) as journal, pytest.raises(WriteFailed, match="No space left"):
+        journal.intend(Kind.ASSISTANT, "guide")
+    assert journal.unclear == ()
+
+
+def test_nothing_is_begun_after_a_line_that_was_not_taken_though_there_is_room_again(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        journal.refusal = WriteFailed("there was no room")
+        with pytest.raises(WriteFailed, match="there was no room"):
+            journal.intend(Kind.ASSISTANT, "guide")
