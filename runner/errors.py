@@ -29,6 +29,9 @@ from typing import ClassVar
 DISK_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 """The `errno` of an OSError that is about the disk: full, failing or read-only."""
 
+TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+"""The `errno` of an OSError that is about how many files may be open at once."""
+
 
 def on_one_line(name: str) -> str:
     """A file's name for messages: what can't be printed becomes an escape, so that nothing splits the line."""

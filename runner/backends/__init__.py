@@ -190,6 +190,9 @@ class Backend(Protocol):
     async def delete_thread(self, thread_id: ThreadId) -> None:
         """Delete a thread and all that belongs to it; or a part of one, by the id that the journal has for it."""
 
+    async def delete_container(self, container_id: str) -> None:
+        """Delete what the server made for code by itself, and the journal has; threads take their own along."""
+
 
 FUNCTION_LABEL = "function "
 """What a function's name has before it among the tools of `managed_fields`: functions and hosted tools can be alike."""

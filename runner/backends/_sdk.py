@@ -17,12 +17,11 @@ from urllib.parse import SplitResult, urlsplit
 import httpx2
 import openai
 
-from runner.ambient import check_ambient_proxies, explaining_environment
 from runner.backends import Endpoint
 from runner.backends._failures import Key, Translator
 from runner.backends._requests import Api, Unusable
 from runner.backends._waiting import Clock, Pace, Sleep
-from runner.connections import SteadyClient
+from runner.connections import SteadyClient, check_ambient_proxies, explaining_environment
 from runner.domain.assistant import History
 from runner.domain.hosts import AddressFault, find_address_fault, is_loopback, is_open_road, is_openai
 from runner.errors import UsageError

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from runner.domain.conversation import Ending, Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 TOOL_NAME = "tool-name"
 FILE_NAME = "file-name"

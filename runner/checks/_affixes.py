@@ -31,7 +31,7 @@ _SPACE = "[ \u00a0]"
 _MINUS_WORDS = "minus|negative|moins|menos|meno|минус|eksi|ujemne|マイナス|负|負|सालब|ऋण|سالب|ناقص"
 
 _BEFORE = re.compile(
-    rf"(?P<outer>[-–+])?(?P<currency>(?<![{CASED}])\\?(?:{MONEY_BEFORE}|(?P<code>[A-Z]{{3}}))(?:{_SPACE}?[$€£]"
+    rf"(?P<outer>[-–+])?(?P<currency>(?<![{CASED}])\\?(?:{MONEY_BEFORE}|(?P<code>[A-Z]{{3}}))(?:(?<=[A-Z]){_SPACE}?[$€£]"
     rf"|/)?{_SPACE}?)?(?P<inner>[-–+])?\Z"
     r"|(?<=[=({≈][ ])-[ ]\Z"  # x = - 5
     rf"|(?:(?<!\w)(?=[A-Za-zА-я])"
@@ -71,7 +71,7 @@ _TEN_TO_THE = re.compile(
     r"|(?P<raised>[⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2}))(?![\w⁰¹²³⁴⁵⁶⁷⁸⁹])"
 )
 _POWER = re.compile(
-    rf"[ ]?\^\{{?[-+\w]{{0,20}}\}}?|[{SUPERSCRIPTS}]{{1,20}}|\*\*\d{{1,20}}|[₀-₉]{{1,4}}|(?:!|‼)(?!\s|\Z|[*_)])"
+    rf"[ ]?\^\{{?[-+\w]{{0,20}}\}}?|[{SUPERSCRIPTS}]{{1,20}}|\*\*\d{{1,20}}|[₀-₉]{{1,4}}|(?:!|‼)(?!\s|\Z|[*_)!?])"
 )
 _ONE_RAISED = re.compile(rf"¹(?![{SUPERSCRIPTS}])")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)(?!\w)", re.IGNORECASE)
@@ -134,10 +134,6 @@ _AFTER_COUNTERS = re.compile(
     "|了|的|呢|吧|啊|吗|嗎|是|和|与|及|、|左右|元|钱|ครับ|ค่ะ|คะ|นะ)"
 )
 _HALF = re.compile("[ ]?[半반]")
-_FINE_AFTER = re.compile(
-    r"[\s.,;:!?)\]}\"'”’»›」』】》*_`~|/\\<>=+–—×÷·^&#…、。，；：！？）〉→@-]"
-    r"|[\u2190-\u23ff\u2500-\u2bff\ufe0f\U0001f000-\U0001faff]"
-)
 _JOINED = re.compile(rf"{LETTER}|[°′″©®™_@#µ$€£¥₹]")
 
 
@@ -276,7 +272,7 @@ def _country_currency(word: str) -> str:
 def read_after(text: str, end: int, *, is_plain: bool, before: Before) -> After | None:
     """What belongs to the numeral that ends at `end`; None for an ordinal. `is_plain`: it has digits only."""
     after = After(end=end, unit_end=end, is_percent=before.is_percent)
-    if text[end : end + 1] in ("", "\n"):
+    if end == len(text):
         return _with_currency(after, before, "")
     if is_plain and _ORDINAL.match(text, end):
         return None
@@ -364,6 +360,9 @@ def _read_bracketed_multiplier(text: str, after: After) -> After:
     return _with_problem(after, "may be multiplied by the word in brackets") if is_one else after
 
 
+_JOINED_MONEY = re.compile(r"([kKTtMme]|[Mm]d)(?:EUR|USD|CHF|GBP|SEK|NOK|DKK|PLN|CZK|RON|kr|Ft)")
+
+
 def _read_multiplier(
     text: str, found: re.Match[str], *, is_money: bool, is_further: bool
 ) -> tuple[int, Decimal | str] | None:
@@ -372,8 +371,10 @@ def _read_multiplier(
         leading = leading_multiplier(word)
         return (found.start("word") + len(leading[0]), leading[1]) if leading else None
     bare = word.rstrip(".€$")
+    if bare in ("cent", "cents") and text.startswith(" mille", found.end("word")):
+        return found.end("word"), "may be multiplied by the words after it"
     end = found.end("word") - (1 if word[-1] in "€$" else 0)
-    if word == "miles" and not text.startswith(" de ", found.end()):
+    if word.lower() == "miles" and not text.startswith(" de ", found.end()):
         return None
     if len(bare) <= 3:
         is_joined = not set(found["gap"]) & _APART
@@ -381,8 +382,8 @@ def _read_multiplier(
         factor = short_multiplier(bare, is_joined=is_joined, is_money=is_money or money_follows)
         if factor is not None or (len(bare) < 3 and bare.isascii()):
             return None if factor is None else (end, factor)
-    if (money := re.fullmatch(r"([kKTM])(?:EUR|USD|CHF|GBP)", bare)) and not is_further:
-        return found.start("word") + 1, Decimal(1).scaleb({"M": 6}.get(money[1], 3))
+    if (money := _JOINED_MONEY.fullmatch(bare)) and not is_further:
+        return found.start("word") + len(money[1]), Decimal(1).scaleb({"m": 6, "md": 9}.get(money[1].lower(), 3))
     factor = multiplier(word, _around(text, found))
     if word.endswith(".") and factor is None:
         factor = multiplier(bare, _around(text, found))
@@ -496,7 +497,10 @@ def _read_unit(text: str, after: After) -> After:
     raised = (found["raised"] or "").strip("^{}").replace("2", "²").replace("3", "³")
     unit_end = found.end("unit") + len(found["raised"] or "")
     kinds = dimensions(unit) if not raised else frozenset({"area" if raised == "²" else "volume"})
-    if is_joined and not kinds and not unit.startswith("°") and not _is_known_joined(unit):
+    if len(unit) == 1 and "-" in found["gap"]:
+        return _with_problem(after, _joined_to(text, after.end))
+    is_measure = kinds and (len(unit) > 1 or unit.lower() in "hmsdgltwy")
+    if is_joined and not is_measure and not unit.startswith("°") and not _is_known_joined(unit):
         return _with_problem(after, _joined_to(text, after.end))
     if text[unit_end : unit_end + 1].isdigit() and (is_joined or "-" in found["gap"]):
         return _with_problem(after, _joined_to(text, after.end))
@@ -510,9 +514,9 @@ def _read_unit(text: str, after: After) -> After:
 
 
 _KNOWN_JOINED = frozenset(
-    "x kwh wh mwh gwh kw mw gw w kv v mv ma a ah mah hz khz mhz ghz px pt em rem dpi fps rpm bpm mph kph kmh"
+    "x kwh wh mwh gwh kw mw gw w kv v mv ma ah mah hz khz mhz ghz px pt em rem dpi fps rpm bpm mph kph kmh"
     " psi bar hpa kpa mpa pa db f c gb mb tb kb pb gib mib kib tib gbps mbps kbps bit bits byte bytes kcal cal kj j"
-    " mol mmol ppm ppb cc ct qt pc pcs stk pkt ea p pm am".split()
+    " mol mmol ppm ppb cc ct qt pc pcs stk pkt ea p pm am mal".split()
 )
 
 

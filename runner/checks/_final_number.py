@@ -13,7 +13,6 @@ _MARK = re.compile(r"\*\*\*?|__(?!\w{0,40}__\w)|</?(?:b|strong|mark)>|\\(?:textb
 _SENTENCE_END = re.compile(
     r"(?<![.\d])[.!?]['\")*_]{0,3}(?=\s|\Z)|(?<=\d)[.!?]['\")*_]{0,3}(?=\s+[^\s\d]|\s*\Z)|[。！？]|\n|(?=¿)"
 )
-_QUESTION_END = re.compile(r"[?？؟;]['\"»”)*_\s]{0,12}(?:\S{0,4}\s{0,3})?\Z")
 _DOUBTING = re.compile(
     r"\W{0,8}(?:or|but|wait|hmm+|is|isn't|was|are[ ]you[ ]sure|maybe|perhaps|what[ ]if|could[ ]it|oder|ist|ou"
     r"|est-ce[ ]que[ ]c'est|o|es)\b",
@@ -103,12 +102,15 @@ def _only_explains(text: str, number: FoundNumber, floor: int) -> bool:
     nearest = max(floor, number.start - _REACH)
     line = max(text.rfind("\n", nearest, number.start) + 1, nearest)
     opening = _open_bracket(text, line, number.start)
-    if opening < 0 or not re.search(r"[^\W_]", text[line:opening]):
+    if opening < 0:
         return False
     closing = text.find(")" if text[opening] == "(" else "]", number.end)
     content = text[opening + 1 : closing if closing >= 0 else number.end + 40]
-    words = content.replace(number.text, "", 1)
-    return re.search(r"[^\W\d_]{2,}|\d", words) is not None and re.search(r"\d", text[line:opening]) is not None
+    ahead = text[line:opening]
+    if not re.search(r"[^\W_]", ahead):  # a line, or a paragraph, of its own
+        ahead = text[max(0, line - _REACH) : line] if closing >= 0 and not re.match(r".*\w", text[closing:]) else ""
+    has_more = re.search(r"[^\W\d_]{2,}|\d", content.replace(number.text, "", 1)) is not None
+    return has_more and re.search(r"\d", ahead) is not None
 
 
 def _open_bracket(text: str, start: int, place: int) -> int:

@@ -185,6 +185,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_LONE_POINT = re.compile(r"[1-9]\d{0,2}\.\d{3}")
+_WITH_POINTS = frozenset("usd gbp cad aud nzd hkd sgd inr jpy cny krw thb ils myr php mxn chf cent".split())
+"""Currencies of countries where a point stands before decimals."""
 _SPELLED_NUMBER = re.compile(
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w{3,5}teen|(?:twen|thir|for|fif|six|seven"
     r"|eigh|nine)ty"
@@ -325,12 +328,6 @@ def read_passage(text: str, *, decimal: str | None = None) -> Passage:
     return Passage(plain, list_numbers(plain), _SCALED_TABLE.search(plain) is not None, decimal)
 
 
-def find_numbers(text: str, *, decimal: str | None = None) -> tuple[FoundNumber, ...]:
-    """All the numbers of a text in reading order."""
-    passage = read_passage(text, decimal=decimal)
-    return tuple(map(passage.judged, passage.numbers(0, len(passage.text))))
-
-
 def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: str | None) -> FoundNumber | None:
     before = read_before(text, candidate.start(), floor=floor)
     value = _base_value(candidate, decimal)
@@ -353,6 +350,8 @@ def _read_candidate(text: str, candidate: re.Match[str], floor: int, decimal: st
     elif not _agrees_with_words(text, start, amount):
         doubt = "isn't the number in the words before it"
     problems = [value.reason] if isinstance(value, Unclear) else []
+    if decimal is None and _LONE_POINT.fullmatch(written) and after.units & CURRENCIES - _WITH_POINTS:
+        problems.append(f"{written} may be in thousands: say which mark is the decimal one, `decimal: '.'` or `','`")
     shown = text[start:end]
     problems += [f"{shown} {problem}" for problem in (before.problem, after.problem, doubt) if problem]
     return FoundNumber(

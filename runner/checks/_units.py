@@ -150,17 +150,18 @@ MONEY_AFTER = "|".join(map(re.escape, sorted({*_SYMBOLS, *_CODES}, key=len, reve
 _ZEROS_OF_WORDS = _table(
     """
     1 十 십
+    2 centaine centaines yüz
     2 hundred hundreds hundert cientos centinaia honderd hundra hundrede сотен сотни сотня setki 百 佰 백 सौ مئة
     2 مائة ร้อย
-    3 thousands grand k tausende tausender milles_de milliers mille migliaia miles_de millares milhar milhares
+    3 thousands grand k tausende tausender milliers mille migliaia miles ribuan ألفًا ألفا millares milhar milhares
     3 duizenden hezar ezer tsd tsd. teur t€ t$ тыщ тысячу 千 仟 ألفا الف ngàn
     4 万 萬 myriad myriads
-    5 lakh lakhs lac lacs
-    6 millions mio mln mn millionen милион миллиону лям juta m€ meur
+    5 లక్ష లక్షలు லட்சம் ലക്ഷം লক্ষ lakh lakhs lac lacs
+    6 মিলিয়ন εκατ. лямов ملیون ملین millions mio mln mn millionen милион миллиону лям juta m€ meur
     7 crore crores
     8 亿 億
-    9 milliards mrd mrd. mld mia mia. md mds bn миллиарду tỉ milliarden
-    12 trln трлн
+    9 بليون milliards mrd mrd. mld mia mia. md mds bn миллиарду tỉ milliarden
+    12 تريليون trln трлн
     """
 )
 """Those that the locale data lacks: other cases and plurals, and what people say and write for short."""
@@ -171,7 +172,9 @@ _TWELVE = (
     "дюжины дюжин düzine दर्जन ダース 다스 打 dussin dusin tusin tucet tucat"
 )
 _TIMES = dict.fromkeys(map(comparable, _TWELVE.split()), 12) | {"десяток": 10, "десятка": 10, "десятков": 10}
-_UNSURE = frozenset("mil. mill mill. bi tri bln bln. bil bil. cr gross score scores arab ярд bio. tn 打 mega".split())
+_UNSURE = frozenset(
+    "brd thou ths mil. mill mill. bi tri bln bln. bil bil. cr gross score scores arab ярд bio. tn 打 mega".split()
+)
 _OF_THE_SHORT_SCALE = frozenset("billion billions trillion trillions".split())
 _ROMANCE = re.compile(
     r"\b(?:d[eo]s?|del|el|la|los|las|es|son|por|en|con|os|as|uma?|em|são|é|euros|dólares|pesos|reais|pess?onas"
@@ -222,7 +225,7 @@ _SHORT_APART = {
     "jt": 6,
     "mii": 3,
 }
-_MAYBE_SHORT = frozenset("k K M B T G MM Mn MN kk KK кк КК mm m b t tn mi bi tri md Md tr nt cr Cr L".split())
+_MAYBE_SHORT = frozenset("k K к К M B T G MM Mn MN kk KK кк КК mm m b t tn mi bi tri md Md tr nt cr Cr L".split())
 _LOOKS_LIKE_A_MULTIPLIER = re.compile(
     r"(?:m|b|tr|k[vw]adr|quadr)i(?:l{1,2}|lh|lj|ly)[ijy]{0,2}(?:[ou]|a(?=[ro]))[aeioujnrdms]\w{0,7}"
     r"|(?:мил|бил|трил)\w{0,4}(?:он|ард|яр|ион)\w{0,4}|(?:тыс|тис|хиљ|хил)\w{0,6}|tau[sz]en\w{0,4}|thousan\w{0,4}"
@@ -375,6 +378,9 @@ def _simple_name(plain: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") else word.rstrip(".")
 
 
+_AGES_AND_MONTHS = frozenset("歳 岁 歲 才 살 세 ヶ月 か月 カ月 箇月 개월 个月 個月".split())
+
+
 @lru_cache(maxsize=4096)
 def dimensions(word: str) -> frozenset[str]:
     """What a word may measure: `duration`, `length`, `mass`, `money` ...; nothing if it is no measure that is known."""
@@ -383,6 +389,8 @@ def dimensions(word: str) -> frozenset[str]:
         return frozenset({"money"})
     kinds = measures().get(key) or measures().get(key.rstrip(".")) or measures().get(f"{key}.") or ()
     found = frozenset(kind.partition("-")[0] for kind in kinds)
+    if key in _AGES_AND_MONTHS:
+        return frozenset({"duration"})
     if key in ("pound", "pounds"):
         return frozenset({"money", "mass"})
     return found or (frozenset({"length"}) if key in _NAMES else frozenset())

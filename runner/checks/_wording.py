@@ -106,7 +106,7 @@ _BOUND = (
     _ignoring_case(
         r"[*_$)]{0,4}(?:\+(?=[\s.,;:!?)*]|\Z)"
         r"|(?:[ ]\w{1,12})?[ ](?:or|and)[ ](?:more|less|fewer|up|over|under|above|below|upwards?|higher|lower)\b"
-        r"|(?:[ ]\w{1,12})?[ ]upwards?\b)"
+        r"|(?:[ ]\w{1,12})?[ ](?:upwards?|plus(?=[.,;!]|\s*\Z))\b)"
     ),
 )
 _WORKED_ON = (
@@ -193,7 +193,7 @@ _OBJECTIONS = (
     (_WORKED_ON, "is only part of a sum that isn't worked out"),
     (_DIFFERENCE, "is only how far off something is"),
 )
-_SAYS_SOMETHING = re.compile(r"[^\W\d_]|[<>≥≤≧≦≠=%÷\\~/]")
+_SAYS_SOMETHING = re.compile(r"[^\W\d_]|[<>≥≤≧≦≠=%÷×*+\\~/]")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,180}>[*_(\\$]{0,4}\Z")
 _PLACEHOLDER = re.compile(r"<\Z")
 _CLOSED_RANGE = re.compile(

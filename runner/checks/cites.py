@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from runner.checks import FILE_NAME
 from runner.checks._text import quote, shorten
 from runner.domain.conversation import Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "file"

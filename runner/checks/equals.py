@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from runner.checks._text import normalise, normalise_wanted, quote, readings
 from runner.domain.conversation import Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 MAIN_FIELD = "value"
 SCHEMA = {

@@ -10,7 +10,7 @@ import regex
 
 from runner.checks._text import quote, shorten
 from runner.domain.conversation import Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "pattern"

@@ -11,7 +11,7 @@ from runner.checks._numbers import PRECISION, FoundNumber, Passage, read_passage
 from runner.checks._text import shorten
 from runner.checks._units import unit_name
 from runner.domain.conversation import Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 MAIN_FIELD = "value"
 SCHEMA = {

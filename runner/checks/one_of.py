@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.checks._text import find_all, find_in, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 MAIN_FIELD = "values"
 SCHEMA = {

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from runner.checks import TOOL_NAME
 from runner.checks._text import shorten
 from runner.checks._tools import calls_of, describe_calls, read_arguments, tool_name
+from runner.domain.assistant import matches
 from runner.domain.conversation import Run, Step
-from runner.domain.functions import matches
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 MAIN_FIELD = "tool"
 SCHEMA = {

@@ -8,7 +8,7 @@ from runner.checks import TOOL_NAME
 from runner.checks._text import shorten
 from runner.checks._tools import calls_of, describe_calls, tool_name
 from runner.domain.conversation import Run
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 MAIN_FIELD = "tool"
 SCHEMA = {

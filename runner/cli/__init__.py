@@ -13,13 +13,16 @@ from typing import Any, NoReturn
 import click
 
 from runner import __version__
+from runner.cli._output import Output
 from runner.cli._signals import Ending
-from runner.errors import DISK_TROUBLE, ConfigError, RunnerError
+from runner.errors import DISK_TROUBLE, TOO_MANY_FILES, ConfigError, RunnerError
 from runner.plugins import load_plugin, plugin_names
 
 EXIT_WRONG_USAGE = 2
 EXIT_NOT_WRITTEN = 3
 EXIT_BUG = 70
+_LESS_THAN_NOT_WRITTEN = (0, 5, 6)
+"""Exit codes that give way to "not written"; the others say what is worse."""
 _MOST_MISTAKES_SHOWN = 200
 
 
@@ -65,10 +68,13 @@ def root() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """The program: runs one verb and exits with the code of docs/exit_codes.md."""
-    ending = Ending()
+    output, ending = Output(), Ending()
     ending.listen()
     exit_code = _run(arguments, ending)
     ending.ignore_all()
+    if refusal := output.finish():
+        told = _explain_system(refusal)
+        exit_code = told if exit_code in _LESS_THAN_NOT_WRITTEN else exit_code
     sys.exit(exit_code)
 
 
@@ -76,7 +82,6 @@ def _run(arguments: list[str] | None, ending: Ending) -> int:
     secrets: set[str] = set()
     try:
         result: Any = root.main(args=arguments, prog_name="runner", standalone_mode=False, obj=secrets)
-        _flush()
         return result if isinstance(result, int) else 0
     except RunnerError as error:
         return _explain(error, secrets)
@@ -88,44 +93,35 @@ def _run(arguments: list[str] | None, ending: Ending) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("runner: interrupted", err=True)
         return ending.exit_code
-    except BrokenPipeError:
-        _flush()
-        return 0
     except OSError as error:
-        return _explain_disk(error) if error.errno in DISK_TROUBLE else _report_bug(error, secrets)
+        return _explain_system(error) or _report_bug(error, secrets)
     except Exception as error:  # noqa: BLE001 - the boundary: a bug must not end in a bare traceback
         return _report_bug(error, secrets)
 
 
 def _name_what_was_meant(error: click.ClickException) -> click.ClickException:
-    """Options of other tools lead to ours, before click guesses by their letters."""
-    if not isinstance(error, click.NoSuchOption):
+    """Options that other tools have for playing lead to ours, before click guesses by their letters."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None or error.ctx.info_name != "play":
         return error
-    from runner.config.familiar_words import OPTIONS
+    from runner.config.familiar_words import PLAY_OPTIONS
 
-    hint = OPTIONS.get(error.option_name)
+    hint = PLAY_OPTIONS.get(error.option_name)
     return click.UsageError(f"No such option: {error.option_name}; {hint}.", ctx=error.ctx) if hint else error
 
 
-def _explain_disk(error: OSError) -> int:
-    """A full or read-only disk, wherever it was met: an output, a journal, a temporary file."""
+def _explain_system(error: OSError) -> int:
+    """What is no fault of ours, wherever it was met: the exit code, or 0 for what may be one."""
     where = f" {error.filename}" if error.filename else ""
-    click.echo(f"runner: cannot write{where}: {error.strerror}", err=True)
-    _forget_output()
-    return EXIT_NOT_WRITTEN
-
-
-def _forget_output() -> None:
-    """Python would complain again when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _flush() -> None:
-    """Hand the last lines over; a reader that has gone (`| head`) is no reason to complain, now or at exit."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_output()
+    if error.errno in DISK_TROUBLE:  # an output, a journal, a temporary file
+        click.echo(f"runner: cannot write{where}: {error.strerror}", err=True)
+        return EXIT_NOT_WRITTEN
+    if error.errno in TOO_MANY_FILES:
+        click.echo(
+            f"runner: cannot open{where}: {error.strerror}; allow more (`ulimit -n`), or play fewer at once (`-n 1`)",
+            err=True,
+        )
+        return EXIT_NOT_WRITTEN
+    return 0
 
 
 def _explain(error: RunnerError, secrets: set[str]) -> int:

@@ -18,7 +18,7 @@ from runner.backends import Backend, Endpoint
 from runner.config import Configuration
 from runner.config.declared_targets import OPENAI_KEY
 from runner.did_you_mean import quote, suggest
-from runner.domain.assistant import ChatEndpoint, History, InferenceChoice, Project, Scripted, Server, Target
+from runner.domain.assistant import ByName, ChatEndpoint, History, InferenceChoice, Project, Scripted, Server, Target
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES
 from runner.domain.hosts import host_of, is_openai
@@ -183,8 +183,8 @@ def open_inference(choice: InferenceChoice, key: str) -> Inference:
                 "key": key,
                 "embedding_model": choice.embedding_model or "",
             }
-        case _:
-            name, settings = "offline", {}
+        case ByName():
+            name, settings = choice.name, {}
     inference: Inference = load_plugin("runner.server.inference", name).create(settings)
     return inference
 

@@ -76,7 +76,8 @@ def command(**arguments: Any) -> int:
 
 def read_inference(wanted: Arguments) -> InferenceChoice:
     """Raises UsageError for what is no inference."""
-    from runner.domain.assistant import ChatEndpoint, Offline, Scripted
+    from runner.config.file_schemas import inferences_by_name
+    from runner.domain.assistant import ByName, ChatEndpoint, Scripted
     from runner.errors import UsageError
 
     is_url = wanted.inference.startswith(("http://", "https://"))
@@ -89,12 +90,13 @@ def read_inference(wanted: Arguments) -> InferenceChoice:
         )
     if wanted.model or wanted.embedding_model or wanted.key_env:
         raise UsageError("--model, --embedding-model and --key-env go with an --inference that is a URL")
-    if wanted.inference == "offline":
-        return Offline()
+    if wanted.inference in inferences_by_name():
+        return ByName(name=wanted.inference)
     name, separator, path = wanted.inference.partition("=")
     if name != "scripted" or not separator or not path:
+        names = ", ".join(inferences_by_name())
         raise UsageError(
-            f"--inference {wanted.inference!r}: write offline, scripted=FILE, or a URL such as http://127.0.0.1:11434/v1"
+            f"--inference {wanted.inference!r}: write {names}, scripted=FILE, or a URL such as http://127.0.0.1:11434/v1"
         )
     return Scripted(script=Path(path))
 

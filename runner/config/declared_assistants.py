@@ -9,10 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from runner.config.declared_functions import read_functions
-from runner.config.declared_tools import read_tools
+from runner.config.declared_tools import read_functions, read_tools
 from runner.config.file_schemas import MAX_TEXT_LENGTH
-from runner.config.local_files import Recipient, Unusable, expand_glob, find_file, read_file_item
+from runner.config.paths import Recipient, Unusable, expand_glob, find_file, read_file_item
 from runner.did_you_mean import quote
 from runner.domain.assistant import Address, Assistant, PlainFormat, ResponseFormat, SchemaFormat, Tool
 from runner.domain.files import Chunking, FileUse, LocalFile

@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runner.config.familiar_words import show_embedded_target
-from runner.config.local_files import Unusable, find_file
+from runner.config.paths import Unusable, find_file
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import (
+    ByName,
     ChatEndpoint,
     History,
     InferenceChoice,
-    Offline,
     SandboxName,
     Scripted,
     Server,
@@ -152,7 +152,7 @@ def read_inference(document: YamlDocument, body: Mapping[str, Any], where: Where
     written = body.get("inference")
     where = (*where, "inference")
     if not isinstance(written, dict):
-        return Offline()
+        return ByName(name=written or ByName().name)
     if "scripted" in written:
         return _read_script(document, written, where, root)
     if "base_url" not in written:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from runner.yaml_text import Style
-from runner.yaml_text.scalars import show_flow, show_text
+from runner.yaml_text.coercion import show_flow, show_text
 from runner.yaml_text.yaml_document import Advice, Where
 
 _CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the question"
@@ -238,7 +238,7 @@ _TOOLS = _table(
     ),
 )
 
-OPTIONS = _table(
+PLAY_OPTIONS = _table(
     ("--repeat --repeats --retries --reruns --count --runs", _ONCE),
     (
         "--junit --junitxml --junit-xml --xml --json --html --csv --markdown --output --out -o --reporter --reporters",
@@ -270,7 +270,7 @@ OPTIONS = _table(
     ("--assistant --assistant-id --agent", "scenarios say which assistant they talk to: `assistant: ADDRESS`"),
     ("--prompt --prompts --ask --question --vars --var", "questions stand in scenario files, under `ask`"),
 )
-"""Options of other tools' commands, for the command line."""
+"""Options of the commands by which other tools play."""
 
 _ENDPOINT_EXAMPLE = '{base_url: "http://127.0.0.1:11434/v1", model: llama3.2}'
 _AMOUNT = re.compile(r"(?P<before>[^\d\s.,+-]{0,12})\s*(?P<number>[-+]?\d[\d.,]*)\s*(?P<after>[^\d\s.,]{0,12})")

@@ -6,20 +6,21 @@ import json
 from functools import cache
 from typing import Any
 
-from runner.config.declared_functions import (
+from runner.config.declared_tools import (
     MAX_DESCRIPTION_LENGTH,
     NAME_PATTERN,
     NAME_WORDS,
     answers_by_name,
     declared_function,
     function_answer,
+    tool,
 )
-from runner.config.declared_tools import tool
 from runner.domain.assistant import History, PlainFormat, SandboxName
 from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
 from runner.plugins import load_plugin, plugin_names
 
 CHECKS = "runner.checks"
+INFERENCES = "runner.server.inference"
 BACKENDS = "runner.backends"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -188,6 +189,11 @@ def _target() -> _Json:
     }
 
 
+def inferences_by_name() -> tuple[str, ...]:
+    """The inferences that need no settings: any plug-in but those that are written as a mapping."""
+    return tuple(name for name in plugin_names(INFERENCES) if name not in ("openai_compatible", "scripted"))
+
+
 def _inference() -> _Json:
     endpoint = {
         "scripted": _text(
@@ -201,7 +207,8 @@ def _inference() -> _Json:
         ),
         "key_env": _key_variable(),
         "embedding_model": _text(
-            "A model of the endpoint's /embeddings: file search then goes by meaning, too.",
+            "A model of the endpoint's /embeddings, or `local` for a small one (the extra `semantic`): file search then"
+            " goes by meaning, too.",
             longest=MAX_NAME_LENGTH,
             example="nomic-embed-text",
         ),
@@ -209,7 +216,7 @@ def _inference() -> _Json:
     return {
         "anyOf": [
             {
-                "enum": ["offline"],
+                "enum": list(inferences_by_name()),
                 "title": "inference",
                 "examples": ["offline", {"scripted": "FILE"}, {"base_url": "ADDRESS", "model": "NAME"}],
             },

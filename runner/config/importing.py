@@ -13,16 +13,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from runner.config.declared_assistants import JSON_SCHEMA, KEY, find_schema_obstacle
-from runner.config.declared_functions import MAX_DESCRIPTION_LENGTH, NAME_PATTERN, RESERVED_NAMES
-from runner.config.declared_tools import MAX_RESULTS, RETRIEVAL
+from runner.config.declared_tools import MAX_DESCRIPTION_LENGTH, MAX_RESULTS, NAME_PATTERN, RESERVED_NAMES, RETRIEVAL
 from runner.config.file_schemas import MAX_METADATA_KEYS
 from runner.config.writing import STEP, protect, show_tools
 from runner.domain.assistant import PlainFormat, Tool, ToolName
 from runner.errors import UsageError
 from runner.redaction import REPLACEMENT
 from runner.yaml_text import Style
-from runner.yaml_text.coercion import as_json, read_decimal
-from runner.yaml_text.scalars import show_comment, show_flow, show_text
+from runner.yaml_text.coercion import as_json, read_decimal, show_comment, show_flow, show_text
 
 Json = Mapping[str, object]
 

@@ -26,6 +26,7 @@ class Kind(Enum):
     THREAD = "thread"
     CONVERSATION = "conversation"
     RESPONSE = "response"
+    CONTAINER = "container"
 
 
 class Origin(Enum):

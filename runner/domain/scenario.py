@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from runner.domain.assistant import Address, Assistant
+from runner.domain.assistant import Address, Answering, Assistant, Function
 from runner.domain.files import LocalFile
-from runner.domain.functions import Answering, Function
 from runner.domain.location import Location
 
 

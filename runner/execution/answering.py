@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import isinf
 
-from runner.domain.assistant import Project
+from runner.domain.assistant import Function, Project
 from runner.domain.conversation import FunctionAnswer, FunctionCall
-from runner.domain.functions import Function
 from runner.domain.location import Location
 from runner.domain.scenario import Scenario, functions_in
 from runner.errors import ConfigError

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from runner.checks import ORDINARY_ENDINGS, Check
 from runner.domain.conversation import Ending, Run
-from runner.domain.report import TurnResult
+from runner.domain.report import Outcome, TurnResult, Verdict, worst
 from runner.domain.scenario import Expectation, Turn
-from runner.domain.verdict import Outcome, Verdict, worst
 from runner.errors import CheckBroken
 from runner.plugins import load_plugin
 

@@ -9,6 +9,7 @@ from runner.domain.assistant import Project
 from runner.domain.files import FileUse
 from runner.domain.report import (
     NO_MODEL,
+    Outcome,
     PlayFinished,
     PlayStarted,
     Report,
@@ -17,7 +18,6 @@ from runner.domain.report import (
     ScenarioStarted,
 )
 from runner.domain.scenario import Scenario
-from runner.domain.verdict import Outcome
 from runner.errors import RemoteError
 from runner.execution.answering import find_code
 from runner.execution.player import Player, Surroundings

@@ -10,9 +10,8 @@ from runner.backends import Backend, Question
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, Run, RunStatus, StoreId, ThreadId
 from runner.domain.files import FileUse
-from runner.domain.report import PlayEvent, Retry, ScenarioResult, TurnFinished, TurnResult, TurnStarted
+from runner.domain.report import Outcome, PlayEvent, Retry, ScenarioResult, TurnFinished, TurnResult, TurnStarted, worst
 from runner.domain.scenario import Scenario, Turn
-from runner.domain.verdict import Outcome, worst
 from runner.errors import DeadlineExceeded, RemoteError
 from runner.execution.judging import judge_turn
 from runner.execution.scheduler import Interruption

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from runner.domain.report import ScenarioResult
+from runner.domain.report import Outcome, ScenarioResult
 from runner.domain.scenario import Scenario
-from runner.domain.verdict import Outcome
 from runner.errors import KeyRejected, QuotaUsedUp
 
 _NO_QUOTA = "insufficient_quota"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.domain.functions import matches
+from runner.domain.assistant import matches
 from runner.functions import FunctionFailed, as_text
 
 _ANYTHING = ["string", "integer", "number", "boolean", "null", "array", "object"]

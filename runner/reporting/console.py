@@ -16,6 +16,7 @@ from runner.domain.report import (
     DECLINED,
     NO_MODEL,
     NOT_STARTED,
+    Outcome,
     PlayEvent,
     PlayFinished,
     PlayStarted,
@@ -26,8 +27,8 @@ from runner.domain.report import (
     TurnFinished,
     TurnResult,
     TurnStarted,
+    Verdict,
 )
-from runner.domain.verdict import Outcome, Verdict
 from runner.escaping import terminal, terminal_line
 from runner.redaction import Redactor
 

@@ -7,8 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from runner.domain.conversation import Run, Step
-from runner.domain.report import PlayEvent, PlayFinished, Report, ScenarioResult, TurnResult
-from runner.domain.verdict import Verdict
+from runner.domain.report import PlayEvent, PlayFinished, Report, ScenarioResult, TurnResult, Verdict
 from runner.redaction import Redactor
 from runner.reporting import MARK
 from runner.whole_file import write_whole

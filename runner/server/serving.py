@@ -22,7 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from runner.escaping import terminal_line
 from runner.server.app import create_app
 from runner.server.engine.core.engine import open_engine
-from runner.server.engine.state.expiry import Lifetimes
+from runner.server.engine.state.lifetimes import Lifetimes
 from runner.server.gate import LOOPBACK_HOSTS
 from runner.server.inference import Inference
 from runner.server.tools import ToolSettings

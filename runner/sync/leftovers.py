@@ -34,7 +34,7 @@ CHECKED = "checked"
 NAMED = "named"
 """Entry: people were told of this upload of that journal, whose answer was lost."""
 REMOVALS_AT_ONCE = 8
-_ORDER = (Kind.THREAD, Kind.RESPONSE, Kind.CONVERSATION, Kind.ASSISTANT, Kind.STORE, Kind.FILE)
+_ORDER = (Kind.THREAD, Kind.RESPONSE, Kind.CONVERSATION, Kind.CONTAINER, Kind.ASSISTANT, Kind.STORE, Kind.FILE)
 _LOOKS_S = (0.0, 0.5, 1.0)
 """Pauses before each look for an object whose creation was not confirmed: it may turn up late."""
 
@@ -180,6 +180,8 @@ async def _find_unclear(
             ids = await _look_up(backend, intent, sleep)
         if ids is None:
             label = f"{intent.kind.value} '{intent.label}'"
+            # What the server made for it by itself can't be told from other people's.
+            label += ", and a container for its code," if intent.kind is Kind.RESPONSE else ""
             lines.append(f"{label} may be left on the server: the answer to its creation was lost")
         found += [(intent.kind, remote_id) for remote_id in ids or ()]
     return found, lines
@@ -220,6 +222,8 @@ async def delete_object(backend: Backend, kind: Kind, remote_id: str) -> None:
     match kind:
         case Kind.THREAD | Kind.RESPONSE | Kind.CONVERSATION:
             await backend.delete_thread(ThreadId(remote_id))
+        case Kind.CONTAINER:
+            await backend.delete_container(remote_id)
         case Kind.ASSISTANT:
             await backend.delete_assistant(AssistantId(remote_id))
         case Kind.STORE:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from runner.backends import Backend, RemoteAssistant, RemoteStore, managed_fields
+from runner.did_you_mean import count
 from runner.domain.assistant import Address, Namespace
 from runner.domain.conversation import StoreId
 from runner.domain.plan import Action, Change, FieldChange, Kind, Origin, Plan
@@ -20,10 +21,11 @@ from runner.sync import tags
 from runner.sync.comparing import Marks, compare, hash_value, normalise, show_value, write_imprint
 from runner.sync.creating import Patience
 from runner.sync.desired import CODE_IDS_LABEL, CODE_LABEL, STORE_LABEL, Desired, HashedFile
-from runner.sync.remote import Binding, RemoteState, Tagged, bind, owned_objects, read_remote
+from runner.sync.remote import Binding, RemoteState, Tagged, bind, look_into, owned_objects, read_remote
+from runner.sync.stores import holds
 
-_SHORT = 12
-"""Characters of a hash that are shown."""
+_MOST_NAMES = 20
+"""Of files, in one change; further ones are counted."""
 YOUNG_S = 10.0
 """Long enough for `settle_s` and for clocks that differ a little; what is older was settled by its maker."""
 FREE_SHARE = 0.3
@@ -110,7 +112,8 @@ def plan_sync(
     for one in wanted:
         assistant = bind(remote.assistants, namespace, one.assistant.address)
         store = bind(remote.stores, namespace, one.assistant.address)
-        units.append(plan_unit(one, assistant.chosen, store.chosen, policy, stored=remote.stores_assistants))
+        unit = plan_unit(one, assistant.chosen, store.chosen, policy, stored=remote.stores_assistants)
+        units.append(_name_files(unit, remote))
         if remote.stores_assistants:
             notes += _note_namesakes(one, assistant, remote.assistants)
     if not remote.stores_assistants:
@@ -167,9 +170,8 @@ def code_files_are_live(desired: Desired, assistant: RemoteAssistant) -> bool:
 def _plan_store(desired: Desired, store: RemoteStore | None) -> Change:
     address = desired.assistant.address
     if store is None:
-        files = FieldChange(field="files", before="", after=", ".join(map(_describe_file, desired.search_files)))
-        content = FieldChange(field="content", before="", after=_short(desired.search_mark))
-        return Change(action=Action.CREATE, kind=Kind.STORE, address=address, fields=(files, content))
+        files = FieldChange(field="files", before="", after=_list_names(map(_describe_file, desired.search_files)))
+        return Change(action=Action.CREATE, kind=Kind.STORE, address=address, fields=(files,))
     mark = store.metadata.get(tags.FILES)
     if mark == desired.search_mark and _has_lost_files(desired, store):
         lost = FieldChange(
@@ -180,15 +182,39 @@ def _plan_store(desired: Desired, store: RemoteStore | None) -> Change:
         return Change(action=Action.UPDATE, kind=Kind.STORE, address=address, remote_id=store.id, fields=(lost,))
     if mark == desired.search_mark:
         return Change(action=Action.IN_SYNC, kind=Kind.STORE, address=address, remote_id=store.id)
-    cut = ", ".join(_describe_file(file) for file in desired.search_files if file.chunking)
-    after = _short(desired.search_mark) + (f", {cut}" if cut else "")
-    change = FieldChange(field="files", before=_short(mark), after=after)
+    change = FieldChange(field="files", before="what was applied last", after=f"{len(desired.search_files)} declared")
     return Change(action=Action.UPDATE, kind=Kind.STORE, address=address, remote_id=store.id, fields=(change,))
+
+
+def _name_files(unit: Unit, remote: RemoteState) -> Unit:
+    """The unit with the files by name that a change of its store is about, if the store was looked into."""
+    change, store = unit.store_change, unit.store
+    if change is None or store is None or change.action is not Action.UPDATE or store.id not in remote.store_files:
+        return unit
+    stored = [one for one in remote.store_files[store.id] if one.sha256]
+    wanted = unit.desired.search_files
+    missing = [file for file in wanted if not any(holds(one, file) for one in stored)]
+    stale = {one.filename or one.file_id for one in stored if not any(holds(one, file) for file in wanted)}
+    moves = {
+        "changed": [_describe_file(file) for file in missing if file.name in stale],
+        "new": [_describe_file(file) for file in missing if file.name not in stale],
+        "gone": sorted(stale - {file.name for file in missing}),
+    }
+    said = "; ".join(f"{how} {_list_names(names)}" for how, names in moves.items() if names)
+    after = f"{len(wanted)} ({said or 'the same; the last sync was cut off before it said so'})"
+    field = FieldChange(field="files", before=str(len(stored)), after=after)
+    return replace(unit, store_change=replace(change, fields=(field,)))
 
 
 def _has_lost_files(desired: Desired, store: RemoteStore) -> bool:
     """Whether the store has fewer files than its mark says; other programs may have put more into it."""
     return store.searchable_files is not None and store.searchable_files < len(desired.search_files)
+
+
+def _list_names(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = len(listed) - _MOST_NAMES
+    return ", ".join(listed[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _describe_file(file: HashedFile) -> str:
@@ -197,13 +223,15 @@ def _describe_file(file: HashedFile) -> str:
 
 def _plan_creation(desired: Desired) -> Change:
     assistant = desired.assistant
+    # A default that nobody wrote is nothing that sync sets.
+    unsaid = {name for name in ("temperature", "top_p") if getattr(assistant, name) is None}
     fields = [
         FieldChange(field=name, before="", after=show_value(value))
         for name, value in normalise(managed_fields(assistant)).items()
-        if value is not None and value != {}
+        if name not in unsaid and value not in (None, "", {})
     ]
     if desired.code_files:
-        names = ", ".join(f"{file.name} ({_short(file.sha256)})" for file in desired.code_files)
+        names = _list_names(file.name for file in desired.code_files)
         fields.append(FieldChange(field="code interpreter files", before="", after=names))
     return Change(action=Action.CREATE, kind=Kind.ASSISTANT, address=assistant.address, fields=tuple(fields))
 
@@ -250,11 +278,11 @@ def _file_changes(unit: Unit, assistant: RemoteAssistant) -> tuple[FieldChange, 
         changes.append(FieldChange(field="vector store", before=before, after=after, origin=origin))
     if not code_files_are_live(desired, assistant):
         was_applied = spec is not None and spec.get(CODE_LABEL, "") == desired.code_hash
-        names = ", ".join(f"{file.name} ({_short(file.sha256)})" for file in desired.code_files)
+        names = _list_names(file.name for file in desired.code_files)
         changes.append(
             FieldChange(
                 field="code interpreter files",
-                before=str(len(assistant.code_file_ids)),
+                before=f"{count(len(assistant.code_file_ids), 'file')} there",
                 after=names or "none",
                 origin=Origin.DRIFT if was_applied else Origin.LOCAL,
             )
@@ -286,10 +314,6 @@ def _note_namesakes(
         f"assistant {address}: {', '.join(ids)} is also called '{name}', but not ours: left alone; "
         f"`runner adopt {address} {ids[0]}` takes it over",
     )
-
-
-def _short(digest: str | None) -> str:
-    return digest[:_SHORT] if digest else "none"
 
 
 def find_unused_objects(
@@ -363,13 +387,21 @@ async def decide(
     """The plan, and the remote state that it is made from. `now_s` is Unix time. Raises RemoteError."""
     remote = await read_remote(backend)
     plan = plan_sync(desired, namespace, remote, policy)
-    if not _changes_young(plan, remote, now_s()):
-        return plan, remote
-    patience = patience or Patience()
-    await patience.sleep(patience.settle_s)
-    again = await read_remote(backend)
-    plan = plan_sync(desired, namespace, again, policy)
-    return plan, replace(again, lists_read=remote.lists_read + again.lists_read)
+    if _changes_young(plan, remote, now_s()):
+        patience = patience or Patience()
+        await patience.sleep(patience.settle_s)
+        again = await read_remote(backend)
+        remote = replace(again, lists_read=remote.lists_read + again.lists_read)
+        plan = plan_sync(desired, namespace, remote, policy)
+    changing = [
+        unit.store.id
+        for unit in plan.units
+        if unit.store and unit.store_change and unit.store_change.action is Action.UPDATE
+    ]
+    if changing:
+        remote = await look_into(backend, remote, changing)
+        plan = plan_sync(desired, namespace, remote, policy)
+    return plan, remote
 
 
 def _changes_young(plan: SyncPlan, remote: RemoteState, now_s: float) -> bool:

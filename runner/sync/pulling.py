@@ -20,7 +20,7 @@ _TEXTS = ("name", "model", "instructions")
 
 
 _FILES_REASON = "what files contain can't be read back; `runner sync` ships the file's"
-_FILE_FIELDS = ("files", "content", "vector store", "code interpreter files")
+_FILE_FIELDS = ("files", "vector store", "code interpreter files")
 
 
 class _Unpullable(Exception):

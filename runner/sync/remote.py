@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from runner.backends import Backend, RemoteAssistant, RemoteStore
+from runner.backends import Backend, RemoteAssistant, RemoteStore, StoredFile
 from runner.domain.assistant import Address, Namespace
+from runner.domain.conversation import StoreId
 from runner.domain.plan import Kind
 from runner.sync import tags
+from runner.sync.bounded import run_bounded
+
+LOOKS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteState:
     """Everything of the kinds that we manage, other people's included. `lists_read` counts what was asked for.
 
-    With `stores_assistants` False the API keeps none: a definition travels with every request.
+    With `stores_assistants` False the API keeps none: a definition travels with every request. `store_files` are those
+    of the stores that were looked into.
     """
 
     assistants: tuple[RemoteAssistant, ...] = ()
     stores: tuple[RemoteStore, ...] = ()
     lists_read: int = 0
     stores_assistants: bool = True
+    store_files: Mapping[StoreId, tuple[StoredFile, ...]] = field(default_factory=dict)
 
 
 async def read_remote(backend: Backend, *, with_stores: bool = True) -> RemoteState:
@@ -39,6 +46,13 @@ async def read_remote(backend: Backend, *, with_stores: bool = True) -> RemoteSt
         lists_read=stores_assistants + with_stores,
         stores_assistants=stores_assistants,
     )
+
+
+async def look_into(backend: Backend, remote: RemoteState, store_ids: Sequence[StoreId]) -> RemoteState:
+    """The same with the files of these stores. Raises RemoteError."""
+    jobs = [partial(backend.files.list_store_files, store_id) for store_id in store_ids]
+    files = dict(zip(store_ids, await run_bounded(jobs, at_once=LOOKS_AT_ONCE), strict=True))
+    return replace(remote, store_files=files, lists_read=remote.lists_read + len(files))
 
 
 async def _nothing() -> tuple[()]:

@@ -123,7 +123,7 @@ class StoreFiller:
         await self._files.tag_store(store.id, tags.merge_metadata(store.metadata, {}, ours))
 
 
-def _holds(stored: StoredFile, wanted: HashedFile) -> bool:
+def holds(stored: StoredFile, wanted: HashedFile) -> bool:
     """Whether a stored file is the wanted one; a name that the API does not tell is taken on trust."""
     is_cut_alike = stored.chunking == wanted.chunking
     return stored.sha256 == wanted.sha256 and is_cut_alike and stored.filename in ("", wanted.name)
@@ -135,7 +135,7 @@ def said_chunking(files: Mapping[FileId, HashedFile]) -> dict[FileId, Chunking]:
 
 
 def _is_held(stored: Iterable[StoredFile], wanted: HashedFile) -> bool:
-    return any(_holds(one, wanted) for one in stored)
+    return any(holds(one, wanted) for one in stored)
 
 
 def _find_stale(present: Sequence[StoredFile], wanted: Sequence[HashedFile], arrivals: _Arrivals) -> list[FileId]:
@@ -149,7 +149,7 @@ def _find_stale(present: Sequence[StoredFile], wanted: Sequence[HashedFile], arr
     for file_id, file in arrivals.landed.items():
         copies.setdefault((file.name, file.sha256), set()).add(file_id)
     for stored in present:
-        match = next((file for file in wanted if _holds(stored, file)), None)
+        match = next((file for file in wanted if holds(stored, file)), None)
         if match is not None:
             copies.setdefault((match.name, match.sha256), set()).add(stored.file_id)
         elif stored.sha256:

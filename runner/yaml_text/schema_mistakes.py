@@ -14,8 +14,15 @@ from jsonschema.exceptions import ValidationError
 
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
-from runner.yaml_text.coercion import MAX_EXPONENT, MAX_NUMBER_LENGTH, Schema, Unreadable, alternatives, resolve
-from runner.yaml_text.scalars import show_flow
+from runner.yaml_text.coercion import (
+    MAX_EXPONENT,
+    MAX_NUMBER_LENGTH,
+    Schema,
+    Unreadable,
+    alternatives,
+    resolve,
+    show_flow,
+)
 from runner.yaml_text.yaml_document import Advice, Mistake, Where, YamlDocument
 
 _VERY_LIKE = 0.8
@@ -168,9 +175,12 @@ def explain_unknown_keys(broken: BrokenRule, whole: Schema, advice: Advice) -> I
 def explain_missing_keys(broken: BrokenRule, advice: Advice) -> Iterator[Mistake]:
     """One mistake for each key that is missing, unless an unknown one beside it was meant to be it."""
     known = broken.schema.get("properties", {})
-    misspelt = {find_similar(key, known) for key in broken.value if known and key not in known}
+    unknown = [key for key in broken.value if known and key not in known]
+    misspelt = {find_similar(key, known) for key in unknown}
+    kind = broken.schema.get("title", "key")
+    advised = " ".join(advice.on_key(kind, key, broken.value[key], broken.where) for key in unknown)
     for key in broken.wanted:
-        if key not in broken.value and key not in misspelt:
+        if key not in broken.value and key not in misspelt and f"`{key}`" not in advised and f"`{key}: " not in advised:
             yield Mistake(
                 where=broken.where,
                 at_key=True,

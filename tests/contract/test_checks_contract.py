@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 import runner.checks
 from runner.domain.conversation import Citation, Ending, FileId, Run, RunId, RunStatus, Step, ThreadId
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 from runner.plugins import load_plugin, plugin_names
 
 NAMES = plugin_names(runner.checks.__name__)

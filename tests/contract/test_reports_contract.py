@@ -14,6 +14,7 @@ from runner.domain.assistant import Address
 from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.location import Location
 from runner.domain.report import (
+    Outcome,
     PlayEvent,
     PlayFinished,
     PlayStarted,
@@ -25,9 +26,9 @@ from runner.domain.report import (
     TurnFinished,
     TurnResult,
     TurnStarted,
+    Verdict,
 )
 from runner.domain.scenario import Scenario, Turn
-from runner.domain.verdict import Outcome, Verdict
 from runner.errors import UsageError, WriteFailed
 from runner.plugins import load_plugin, plugin_names
 from runner.redaction import Redactor

@@ -20,12 +20,10 @@ from wire_server import Seen, WireServer, refusal, reply, wire_server
 
 from runner.backends import Backend, Endpoint
 from runner.backends.responses import open_backend
-from runner.domain.assistant import Assistant, Namespace, Project, Tool, ToolName
+from runner.domain.assistant import Answering, Assistant, Namespace, Project, Tool, ToolName
 from runner.domain.files import FileUse, LocalFile
-from runner.domain.functions import Answering
-from runner.domain.report import Report
+from runner.domain.report import Outcome, Report
 from runner.domain.scenario import Scenario, Turn
-from runner.domain.verdict import Outcome
 from runner.execution.play import PlayOptions, play
 from runner.execution.player import Surroundings
 from runner.execution.scheduler import Interruption

@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from runner.server.embedded import ServerAddress, start_embedded
 from runner.server.engine.core.engine import Engine
-from runner.server.engine.state.expiry import Lifetimes
+from runner.server.engine.state.lifetimes import Lifetimes
 from runner.server.inference import Answer, FunctionRequest, Move, Scene, ToolRequest, UseTools
 
 pytestmark = [

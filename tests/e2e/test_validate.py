@@ -174,3 +174,8 @@ def test_an_option_of_another_tool_leads_to_ours(project, option, words):
     result = run("play", option, cwd=project)
     assert result.code == 2
     assert words in result.err
+
+
+def test_an_option_of_another_verb_is_not_explained_by_those_for_playing(project):
+    assert "No such option" in run("sync", "--filter=x", cwd=project).err
+    assert "-k TEXT" not in run("sync", "--filter=x", cwd=project).err

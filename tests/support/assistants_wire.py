@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from runner.backends import Deployment, Question
-from runner.domain.assistant import Address, Assistant
+from runner.domain.assistant import Address, Answering, Assistant, Function
 from runner.domain.conversation import AssistantId
-from runner.domain.functions import Answering, Function
 from runner.domain.location import Location
 
 HERE = Location("assistants.yaml", 1, 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from runner.checks.number import Check
 from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
-from runner.domain.verdict import Finding
+from runner.domain.report import Finding
 
 
 def judge(text: str, value: str, **parameters: Any) -> Finding:

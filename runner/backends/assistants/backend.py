@@ -42,7 +42,7 @@ from runner.domain.conversation import (
     ThreadId,
 )
 from runner.domain.plan import Kind
-from runner.errors import ModelMissing, RemoteError, UnclearOutcome
+from runner.errors import ModelMissing, RemoteError, RemoteMissing, UnclearOutcome
 
 STEP_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 MAX_ROUNDS = 16
@@ -109,6 +109,9 @@ class AssistantsBackend:
         path = join_path("threads", thread_id)
         await self._api.delete(f"deleting the thread {thread_id}", path, Kind.THREAD, thread_id)
         self._thread_stores.pop(thread_id, None)
+
+    async def delete_container(self, container_id: str) -> None:
+        raise RemoteMissing(f"there is no container {container_id}: this API has none")
 
     async def _start(self, question: Question) -> Reply[WireRun]:
         """Put the question and start a run on it: one request, or two where the thread gets its store only now."""

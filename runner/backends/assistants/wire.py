@@ -20,7 +20,7 @@ from runner.backends._json_fields import (
     text_map,
     texts,
 )
-from runner.domain.assistant import Assistant, ResponseFormat, SchemaFormat, ToolName
+from runner.domain.assistant import Assistant, Function, ResponseFormat, SchemaFormat, ToolName
 from runner.domain.conversation import (
     AssistantId,
     FileId,
@@ -33,7 +33,6 @@ from runner.domain.conversation import (
     Usage,
 )
 from runner.domain.files import FileUse
-from runner.domain.functions import Function
 
 TAG_PREFIX = "runner."
 DECLINED_TAG = "runner.declined"

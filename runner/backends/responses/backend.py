@@ -14,7 +14,7 @@ from runner.backends._json_fields import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
 from runner.backends.responses.answers import build_run, produced_in
 from runner.backends.responses.turn import Thread, Turn, cancel_response
-from runner.backends.responses.wire import Produced
+from runner.backends.responses.wire import Produced, read_response
 from runner.domain.assistant import History
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import AssistantId, ProducedFile, Run, ThreadId
@@ -65,13 +65,15 @@ class ResponsesBackend:
         finally:
             if thread.id is not None:
                 self._threads[thread.id] = thread
-        thread.container_ids.update(one for known in rounds for one in known.response.container_ids)
         files = await asyncio.gather(*(self._download(one) for one in produced_in(rounds)))
         assert thread.id is not None, "there is a response, or a history of our own"
         return build_run(thread.id, rounds, tuple(files), duration_s=self._api.pace.clock() - started)
 
     async def delete_thread(self, thread_id: ThreadId) -> None:
-        thread = self._threads.pop(thread_id, None) or _thread_elsewhere(thread_id)
+        thread = self._threads.pop(thread_id, None)
+        if thread is None:
+            thread = _thread_elsewhere(thread_id)
+            await self._look_for_containers(thread)
         for response_id in thread.response_ids:
             if response_id in thread.running:
                 await self._cancel(thread, response_id)
@@ -80,10 +82,21 @@ class ResponsesBackend:
         if thread.conversation_id is not None:
             await self._delete_conversation(thread.conversation_id)
         for container_id in thread.container_ids:
-            # Made by the server for this thread alone. One that stays goes by itself after 20 idle minutes.
+            # Made by the server for this thread alone. What stays is in the journal, and is tried once more.
             with suppress(RemoteError):
-                path = join_path("containers", container_id)
-                await self._api.delete(f"deleting the container {container_id}", path)
+                await self.delete_container(container_id)
+
+    async def _look_for_containers(self, thread: Thread) -> None:
+        """Who made its responses may have been killed before it heard of their containers."""
+        for response_id in thread.response_ids:
+            request = Request(doing=f"reading the response {response_id}", path=join_path("responses", response_id))
+            with suppress(RemoteError):
+                reply = await self._api.get(request, read_response)
+                thread.container_ids.update(reply.value.container_ids)
+
+    async def delete_container(self, container_id: str) -> None:
+        path = join_path("containers", container_id)
+        await self._api.delete(f"deleting the container {container_id}", path, Kind.CONTAINER, container_id)
 
     def _check(self, question: Question) -> None:
         """Raises UsageError for what a server without a memory can't be asked."""

@@ -6,10 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.backends import Question
-from runner.domain.assistant import Assistant, McpServer, ResponseFormat, SchemaFormat, Tool, ToolName, WebSearch
+from runner.domain.assistant import (
+    Assistant,
+    Function,
+    McpServer,
+    ResponseFormat,
+    SchemaFormat,
+    Tool,
+    ToolName,
+    WebSearch,
+)
 from runner.domain.conversation import FileId, FunctionAnswer, FunctionCall, StoreId
 from runner.domain.files import IMAGE_TYPES, FileUse, file_type
-from runner.domain.functions import Function
 
 DENIAL = "nothing in the assistant's definition approves it"
 # Without these, the items of hosted tools come without what the tools found.

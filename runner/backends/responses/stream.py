@@ -7,12 +7,12 @@ stream and the response is to be read again by its id.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from runner.backends._failures import Refusal
 from runner.backends._json_fields import Json, Malformed, identifier, optional_text, part, read_object, text
-from runner.backends.responses.wire import WireResponse, read_response
+from runner.backends.responses.wire import WireResponse, read_container_ids, read_response
 
 _ENDINGS = {f"response.{status}": status for status in ("completed", "failed", "incomplete")}
 _NO_MORE = "[DONE]"
@@ -22,7 +22,9 @@ _BOM = b"\xef\xbb\xbf"
 class ResponseListener:
     """Implements `Listener`. `ending` is None as long as the last event has not come, and for ever if it never does."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_container: Callable[[str], None] = lambda _: None) -> None:
+        """`on_container` is told of each container, as soon as it is there: it outlives an answer that never comes."""
+        self._on_container = on_container
         self.remote_id: str | None = None
         self.status = "queued"
         self.refusal: Refusal | None = None
@@ -61,6 +63,9 @@ class ResponseListener:
             self.refusal = Refusal(message=message, code=optional_text(said, "code"))
         elif kind.startswith("response.") and isinstance(body.get("response"), dict):
             self._note_response(kind, part(body, "response"))
+        elif kind == "response.output_item.added" and isinstance(body.get("item"), dict):
+            for container_id in read_container_ids((part(body, "item"),)):
+                self._on_container(container_id)
 
     def _note_response(self, kind: str, body: Json) -> None:
         response_id = identifier(body)

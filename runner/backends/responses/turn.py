@@ -165,10 +165,18 @@ class Turn:
         make = self._make_in_background if self._in_background else self._make_streamed
         response = await make(body)
         self._thread.note(response, items)
+        for container_id in response.container_ids:
+            self._note_container(container_id)
         return response
 
+    def _note_container(self, container_id: str) -> None:
+        """The server makes it by itself; who cleans up after a kill has to know of it."""
+        if container_id not in self._thread.container_ids:
+            self._thread.container_ids.add(container_id)
+            self._api.note_found(Kind.CONTAINER, container_id, self._address)
+
     async def _make_streamed(self, body: Body) -> WireResponse:
-        listener = ResponseListener()
+        listener = ResponseListener(self._note_container)
         stores = not self._thread.remembers_itself
         try:
             trouble = await self._api.create_streamed(

@@ -124,7 +124,7 @@ def read_response(body: Json) -> WireResponse:
         error_code=optional_text(error, "code"),
         incomplete_reason=optional_text(part(body, "incomplete_details"), "reason"),
         declined=text_map(body, "metadata").get(DECLINED_TAG) == "true",
-        container_ids=_read_container_ids(output),
+        container_ids=read_container_ids(output),
     )
 
 
@@ -248,7 +248,7 @@ def _read_result(body: Json) -> SearchResult:
     )
 
 
-def _read_container_ids(output: tuple[Json, ...]) -> tuple[str, ...]:
+def read_container_ids(output: tuple[Json, ...]) -> tuple[str, ...]:
     """The containers in which code ran, each once."""
     calls = (item for item in output if item.get("type") == "code_interpreter_call" and item.get("container_id"))
     return tuple(dict.fromkeys(identifier(call, "container_id") for call in calls))

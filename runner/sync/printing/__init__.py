@@ -6,12 +6,14 @@ is rendered), and what a sync did (`cli/`).
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import unified_diff
+from difflib import SequenceMatcher, unified_diff
+from itertools import groupby
 from typing import Protocol
 
+from runner.did_you_mean import count
 from runner.domain.plan import Action, FieldChange, Plan
 from runner.sync.comparing import digest
 from runner.sync.planner import SyncPlan
@@ -20,7 +22,11 @@ VERSION = 1
 """Of the JSON document; it grows when a reader of the old one would go wrong."""
 _CHECKSUM_CHARACTERS = 16
 LONGEST_VALUE = 60
-WIDTH = 100
+LONGEST_LINE = 200
+_LISTS = ("files", "code interpreter files")
+_WORD = re.compile(r"\S+\s*|\s+")
+_WORDS_AROUND = 6
+_MANY_WORDS = 1_000
 SIGNS = {
     Action.CREATE: "+",
     Action.UPDATE: "~",
@@ -61,7 +67,8 @@ def print_plan(plan: SyncPlan, *, target: str, gate: str = "") -> PrintedPlan:
     """The plan with its checksum: equal for plans that do the same to the same objects."""
     namespace, notes = str(plan.namespace), plan.notes
     printed = PrintedPlan(target=target, namespace=namespace, plan=plan.plan, checksum="", notes=notes)
-    checksum = digest(as_json(printed))[:_CHECKSUM_CHARACTERS]
+    content = [[one.address, one.desired.search_mark, one.desired.code_hash] for one in plan.units]
+    checksum = digest([as_json(printed), content])[:_CHECKSUM_CHARACTERS]
     return PrintedPlan(target=target, namespace=namespace, plan=plan.plan, checksum=checksum, gate=gate, notes=notes)
 
 
@@ -100,7 +107,9 @@ def summarise(plan: Plan, *, said: Mapping[Action, str]) -> str:
 
 
 def is_long(field: FieldChange) -> bool:
-    """Whether a field's values are better shown as a diff."""
+    """Whether a field's values are better shown in lines of their own."""
+    if field.field in _LISTS:
+        return False
     return "\n" in field.before + field.after or len(field.before) + len(field.after) > 2 * LONGEST_VALUE
 
 
@@ -111,10 +120,15 @@ def describe_field(field: FieldChange) -> str:
 
 
 def describe_value(field: FieldChange) -> str:
-    """A field of something new: its value, cut to one short line."""
-    first = " ".join(field.after.split())
-    shown = first if len(first) <= LONGEST_VALUE else f"{first[:LONGEST_VALUE]}..."
-    return f"{field.field} {shown or '(empty)'}"
+    """A field of something new: its value, if that is not long."""
+    if is_long(field):
+        return f"{field.field} ({len(field.after):,} characters)"
+    return f"{field.field} {' '.join(field.after.split()) or '(empty)'}"
+
+
+def value_lines(field: FieldChange) -> tuple[str, ...]:
+    """All lines of a long value of something new; () for what is short enough to stand in a line."""
+    return tuple(field.after.splitlines()) if is_long(field) else ()
 
 
 def diff_lines(field: FieldChange, *, context: int, longest: int) -> tuple[str, ...]:
@@ -127,20 +141,49 @@ def diff_lines(field: FieldChange, *, context: int, longest: int) -> tuple[str, 
 def diff_texts(before: str, after: str, *, context: int, longest: int) -> tuple[str, ...]:
     """A unified diff without its head, cut after `longest` lines.
 
-    Long lines are folded first: instructions are often one line of many sentences, and a diff of whole lines would
-    not show what changed.
+    A line stays one line, however long: instructions are often one line of many sentences. Where a long line took the
+    place of another, only what changed in it is shown, with some words around.
     """
-    lines = list(unified_diff(_fold(before), _fold(after), lineterm="", n=context))[2:]
+    lines = list(unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=context))[2:]
     if not context:
         lines = [line for line in lines if not line.startswith("@@")]
-    more = len(lines) - longest
-    return (*lines[:longest], f"... {more} more line{'' if more == 1 else 's'}") if more > 0 else tuple(lines)
+    shown: list[str] = []
+    for _, block in groupby(lines, key=lambda line: line[:1] in ("-", "+")):
+        shown += _shorten_block(list(block))
+    more = len(shown) - longest
+    return (*shown[:longest], f"... {count(more, 'more line')}") if more > 0 else tuple(shown)
 
 
-def _fold(text: str) -> list[str]:
-    """Lines of at most WIDTH characters, broken at spaces where there are any."""
-    return [
-        part
-        for line in text.splitlines()
-        for part in textwrap.wrap(line, WIDTH, break_on_hyphens=False, replace_whitespace=False) or [line]
-    ]
+def _shorten_block(block: list[str]) -> list[str]:
+    """Lines that stand together: some went, others came, or none changed."""
+    gone = [line[1:] for line in block if line.startswith("-")]
+    come = [line[1:] for line in block if line.startswith("+")]
+    if not gone and not come:
+        return [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..." for line in block]
+    if len(gone) == len(come):
+        pairs = [_shorten_pair(old, new) for old, new in zip(gone, come, strict=True)]
+        gone, come = [old for old, _ in pairs], [new for _, new in pairs]
+    return [f"-{line}" for line in gone] + [f"+{line}" for line in come]
+
+
+def _shorten_pair(before: str, after: str) -> tuple[str, str]:
+    """Two long lines without the words that they share, but for those beside a change."""
+    if max(len(before), len(after)) <= LONGEST_LINE:
+        return before, after
+    old, new = _WORD.findall(before), _WORD.findall(after)
+    parts: tuple[list[str], list[str]] = ([], [])
+    opcodes = SequenceMatcher(None, old, new, autojunk=len(old) > _MANY_WORDS).get_opcodes()
+    for number, (what, i1, i2, j1, j2) in enumerate(opcodes):
+        if what == "equal":
+            words = _shorten_run(old[i1:i2], is_first=not number, is_last=number == len(opcodes) - 1)
+            parts[0].extend(words)
+            parts[1].extend(words)
+        else:
+            parts[0].extend(old[i1:i2])
+            parts[1].extend(new[j1:j2])
+    return "".join(parts[0]), "".join(parts[1])
+
+
+def _shorten_run(words: list[str], *, is_first: bool, is_last: bool) -> list[str]:
+    head, tail = ([] if is_first else words[:_WORDS_AROUND]), ([] if is_last else words[-_WORDS_AROUND:])
+    return [*head, "... ", *tail] if len(words) > len(head) + len(tail) + 1 else words

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 
 from runner.domain.plan import Action, Change
 from runner.escaping import markdown, terminal
-from runner.sync.printing import SIGNS, TO_DO, PrintedPlan, describe_field, describe_value, diff_lines, summarise
+from runner.sync.printing import (
+    SIGNS,
+    TO_DO,
+    PrintedPlan,
+    describe_field,
+    describe_value,
+    diff_lines,
+    summarise,
+    value_lines,
+)
 
 LONGEST_DIFF = 60
 LONGEST_COMMENT = 60_000
@@ -51,13 +60,13 @@ def _row(change: Change) -> str:
 
 
 def _diffs(change: Change) -> Iterator[str]:
-    if change.action is Action.CREATE:
-        return
+    is_new = change.action is Action.CREATE
     for field in change.fields:
-        lines = [terminal(line) for line in diff_lines(field, context=2, longest=LONGEST_DIFF)]
+        shown = value_lines(field) if is_new else diff_lines(field, context=2, longest=LONGEST_DIFF)
+        lines = [terminal(line) for line in shown]
         if not lines:
             continue
-        title = f"{change.kind.value} {change.address}: {field.field} ({field.origin.value})"
+        title = f"{change.kind.value} {change.address}: {field.field} ({'new' if is_new else field.origin.value})"
         runs = re.findall("`{3,}", "\n".join(lines))
         fence = "`" * (max(map(len, runs), default=2) + 1)
-        yield from ("", markdown(title), "", f"{fence}diff", *lines, fence)
+        yield from ("", markdown(title), "", f"{fence}{'' if is_new else 'diff'}", *lines, fence)

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 from runner.domain.plan import Action, Change
 from runner.escaping import terminal_line
-from runner.sync.printing import SIGNS, TO_DO, PrintedPlan, describe_field, describe_value, diff_lines, summarise
+from runner.sync.printing import (
+    SIGNS,
+    TO_DO,
+    PrintedPlan,
+    describe_field,
+    describe_value,
+    diff_lines,
+    summarise,
+    value_lines,
+)
 
 LONGEST_DIFF = 200
 
@@ -34,12 +43,15 @@ def _describe(change: Change) -> Iterator[str]:
     for field in change.fields:
         if change.action is Action.CREATE:
             yield f"    {terminal_line(describe_value(field))}"
+            yield from (f"      {_one_line(line)}" for line in value_lines(field))
             continue
         yield f"    {terminal_line(describe_field(field))} ({field.origin.value})"
-        yield from (f"      {_one_line(line)}" for line in diff_lines(field, context=2, longest=LONGEST_DIFF))
+        yield from (
+            f"      {line[:1]}{_one_line(line[1:])}" for line in diff_lines(field, context=2, longest=LONGEST_DIFF)
+        )
 
 
 def _one_line(line: str) -> str:
-    """A line of a diff: its sign and indentation stay."""
-    indented = len(line) - len(line[1:].lstrip(" ")) if line else 0
-    return line[:indented] + terminal_line(line[indented:])
+    """A line of a text: its indentation stays."""
+    words = line.lstrip(" ")
+    return " " * (len(line) - len(words)) + terminal_line(words)

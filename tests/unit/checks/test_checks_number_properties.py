@@ -10,7 +10,7 @@ from cpu_time import at_most_cpu_s
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.checks._numbers import find_numbers
+from runner.checks._numbers import FoundNumber, read_passage
 from runner.checks.number import Check
 from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
 
@@ -63,6 +63,11 @@ MINUS: dict[str, Callable[[str], str]] = {
     "accounts with currency": "($ {})".format,
     "trailing": "{}-".format,
 }
+
+
+def find_numbers(text: str) -> list[FoundNumber]:
+    passage = read_passage(text)
+    return [passage.judged(number) for number in passage.numbers(0, len(passage.text))]
 
 
 def judge(text: str, check: Check) -> bool:
@@ -200,6 +205,28 @@ HOSTILE = (
 def test_no_text_makes_the_reading_hang(unit: str) -> None:
     with at_most_cpu_s(10):
         find_numbers(unit * (32_000 // len(unit)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "The total is 39.25 euros and ",
+        "(1 ",
+        "a 1\n",
+        "1. x\n",
+        "共39.25元。",
+        "Is it 39?\n",
+        "[1]",
+        "**1** ",
+        "\\boxed{",
+        "for 2025 ",
+    ],
+)
+@pytest.mark.parametrize("take", ["final", "only", "any", "all", "first"])
+@pytest.mark.timeout(30)
+def test_a_megabyte_is_judged_in_seconds(unit: str, take: str) -> None:
+    judge(unit * (1_000_000 // len(unit)), Check(value=Decimal(77), take=take))
 
 
 @pytest.mark.slow

@@ -20,6 +20,41 @@ def run(text: str) -> Run:
     return Run(id=RunId("run"), thread_id=ThreadId("thread"), status=RunStatus.COMPLETED, text=text)
 
 
+FULL_REFUND = [
+    "a **full** refund",
+    "a <b>full</b> refund",
+    "a [full](https://x.y/z) refund",
+    "a *full* refund",
+    "a _full_ refund",
+    "a `full` refund",
+    "a ***full*** refund",
+    "a ~~full~~ refund",
+    "a <strong class='x'>full</strong> refund",
+    "a full&nbsp;refund",
+    "a f**ul**l refund",
+    "a [full][1] refund",
+    "a full<br>refund",
+    "a full<!-- x --> refund",
+    "a fu\u00adll refund",
+    "a fu<wbr>ll refund",
+    "a [**full** refund](u)",
+    "> a full refund",
+    "# a full refund",
+    "a fu\u200bll refund",
+    "a ![full](i.png) refund",
+    "a ｆｕｌｌ refund",
+    "a <i>full</i> <u>refund</u>",
+    "a &#102;ull refund",
+    "**a full** refund",
+    "a full\n> refund",
+    "a full ~~partial~~ refund",
+    "a full【4:0†source】 refund",
+    'a [full](u "title") refund',
+    "a <a href='x'>full</a> refund",
+    "a __full__ refund",
+]
+
+
 def is_contained(text: str, value: str | Sequence[str], **parameters: Any) -> bool:
     return contains.Check(value=value, **parameters).judge(run(text)).holds
 
@@ -78,6 +113,48 @@ class TestContains:
         assert finding.reason == "the answer doesn't contain 'terminal'"
         assert finding.expected == "'gate' and 'terminal'"
 
+    @pytest.mark.parametrize(
+        ("value", "answer"),
+        [
+            ("102", "10²"),
+            ("10²", "102"),
+            ("10⁵", "105 people"),
+            ("105", "10⁵"),
+            ("1/2", "½"),
+            ("½", "1/2"),
+            ("H2O", "H₂O"),
+            ("1", "①"),
+            ("12", "1²"),
+            ("102", "10<sup>2</sup>"),
+            ("12m2", "12㎡"),
+        ],
+    )
+    @pytest.mark.parametrize("words", [True, False])
+    def test_a_raised_digit_is_no_digit(self, value: str, answer: str, words: bool) -> None:
+        assert not is_contained(answer, value, words=words)
+        assert not equals.Check(value=value).judge(run(answer)).holds
+
+    @pytest.mark.parametrize(
+        ("value", "answer"),
+        [
+            ("10²", "10<sup>2</sup>"),
+            ("39", "３９"),
+            ("2*3", "2*3"),
+            ("2 * 3 * 4", "2 * 3 * 4"),
+            ("snake_case", "snake_case"),
+            ("full refund", "a **full** refund"),
+            ("R&D", "R&amp;D"),
+            ("<b>", "use <b> here"),
+            ("**bold**", "use **bold** here"),
+            ("5 < 6", "5 < 6 and 7 > 6"),
+            ("#1", "We're #1"),
+            ("-5", "-5 degrees"),
+            ("__init__", "the __init__ file"),
+        ],
+    )
+    def test_a_text_is_found_as_it_is_written_and_as_it_is_shown(self, value: str, answer: str) -> None:
+        assert is_contained(answer, value)
+
     def test_case_makes_a_difference_when_asked(self) -> None:
         assert not is_contained("us", "US", case=True)
         assert is_contained("the US", "US", case=True)
@@ -102,6 +179,14 @@ class TestNotContains:
     def test_it_holds_where_the_text_stands_inside_another_word_only(self) -> None:
         assert not_contains.Check(value="refund").judge(run("refunds")).holds
         assert not not_contains.Check(value="refund", words=False).judge(run("refunds")).holds
+
+    @pytest.mark.parametrize("answer", FULL_REFUND)
+    def test_marks_of_markdown_and_html_hide_nothing(self, answer: str) -> None:
+        assert not not_contains.Check(value="full refund").judge(run(answer)).holds
+
+    def test_what_is_struck_out_counts_for_neither_side(self) -> None:
+        assert not contains.Check(value="full refund").judge(run("a ~~full~~ refund")).holds
+        assert not not_contains.Check(value="full refund").judge(run("a ~~full~~ refund")).holds
 
     @settings(deadline=None)
     @given(text=st.text(max_size=80), value=st.text(min_size=1, max_size=5), words=st.booleans(), case=st.booleans())
@@ -151,6 +236,12 @@ class TestOneOf:
         assert not check.judge(run("Neither.")).holds
         finding = check.judge(run("Red or white?"))
         assert finding.reason == "the answer contains 'red' and 'white', so it doesn't choose"
+
+    @pytest.mark.parametrize(
+        "answer", ["_Paris_ or Rome", "P**aris** or Rome", "[Paris](x) or <b>Rome</b>", "Paris ~~Rome~~"]
+    )
+    def test_marks_hide_no_second_choice(self, answer: str) -> None:
+        assert not one_of.Check(values=["Paris", "Rome"], inside=True).judge(run(answer)).holds
 
     def test_values_that_are_the_same_to_the_check_are_refused(self) -> None:
         with pytest.raises(ValueError, match="told apart"):
@@ -232,6 +323,15 @@ class TestShorten:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "unit",
+    ["*", "_", "[", "[a](", "<b", "<a ", "~~", "`", "> ", "\\", "[a](b) ", "【", "<s>", "&amp;", "<!--", "[[", "中"],
+)
+@pytest.mark.timeout(30)
+def test_no_text_makes_the_marks_hang(unit: str) -> None:
+    assert not_contains.Check(value="full refund").judge(run(unit * (1_000_000 // len(unit)))).holds
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"), [("a" * 1_000_000, "aa"), ("ab" * 500_000, "ba"), ("a " * 500_000, "a a b")]
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from runner.checks import __name__ as checks
+from runner.cli import play
 from runner.config import assistants_schema, familiar_words, load_configuration
 from runner.config.file_schemas import scenario_schema
 from runner.errors import ConfigError
@@ -65,6 +67,14 @@ def test_a_word_of_another_tool_in_a_scenario_leads_to_ours(tmp_path: Path, key:
     (hint,) = hints(tmp_path, scenario=scenario)
 
     assert words in hint
+
+
+@pytest.mark.parametrize("word", ["question", "input", "prompt"])
+def test_another_word_for_a_key_that_must_be_there_is_one_mistake(tmp_path: Path, word: str) -> None:
+    scenario = f"assistant: guide\nturns:\n  - {word}: Hi\n    expect: [contains: Hello]\n"
+
+    assert hints(tmp_path, scenario=scenario) == ["write the question under `ask`"]
+    assert hints(tmp_path, project=f"{PROJECT}assistants: {{guide: {{engine: m}}}}\n") == ["write `model`"]
 
 
 @pytest.mark.parametrize(
@@ -205,6 +215,15 @@ def test_a_question_beside_the_turns_belongs_into_them(tmp_path: Path) -> None:
     scenario = "assistant: guide\nask: Hi\nturns: [{ask: Hi, expect: [contains: Hello]}]\n"
 
     assert hints(tmp_path, scenario=scenario) == ["it belongs under turns"]
+
+
+def test_no_option_of_the_table_is_one_of_ours_and_those_it_names_are() -> None:
+    ours = {option for parameter in play.command.params for option in parameter.opts}
+
+    assert not ours & set(familiar_words.PLAY_OPTIONS)
+    named = {option for hint in familiar_words.PLAY_OPTIONS.values() for option in re.findall(r"`(-+[a-z-]+)", hint)}
+    assert named <= ours
+    assert len(named) > 5
 
 
 def test_no_word_of_the_tables_is_one_of_ours() -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from runner.domain.functions import matches
+from runner.domain.assistant import matches
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ from pathlib import Path
 import assistants_wire as wire
 import pytest
 
-from runner.domain.assistant import Address
+from runner.domain.assistant import Address, Answering
 from runner.domain.conversation import FunctionAnswer, FunctionCall
-from runner.domain.functions import Answering
 from runner.domain.scenario import Scenario, functions_in
 from runner.execution.answering import Desk
 from runner.functions.python import locate

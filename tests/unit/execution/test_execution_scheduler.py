@@ -7,9 +7,8 @@ import pytest
 
 from runner.domain.assistant import Address
 from runner.domain.location import Location
-from runner.domain.report import ScenarioResult, TurnResult
+from runner.domain.report import Outcome, ScenarioResult, TurnResult
 from runner.domain.scenario import Scenario, Turn
-from runner.domain.verdict import Outcome
 from runner.errors import KeyRejected, QuotaUsedUp
 from runner.execution.scheduler import Interruption, fail_fast_reason, fatal_reason, play_side_by_side
 

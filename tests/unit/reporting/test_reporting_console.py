@@ -12,6 +12,7 @@ from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.location import Location
 from runner.domain.report import (
     NO_MODEL,
+    Outcome,
     PlayFinished,
     PlayStarted,
     Report,
@@ -21,9 +22,9 @@ from runner.domain.report import (
     ScenarioStarted,
     TurnResult,
     TurnStarted,
+    Verdict,
 )
 from runner.domain.scenario import Scenario, Turn
-from runner.domain.verdict import Outcome, Verdict
 from runner.redaction import Redactor
 from runner.reporting.console import Console
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runner.server.engine.search.folding import fold_text
 from runner.server.engine.search.index import Index
 from runner.server.inference import Vector
 
@@ -92,7 +93,10 @@ def test_what_is_removed_is_found_no_more(index: Index, tmp_path: Path) -> None:
     assert found(index, "burger", "s2") == ["three"]
     index.remove_store("s2")
     database = sqlite3.connect(tmp_path / "state.db")
-    database.execute("INSERT INTO chunk_terms (chunk_terms, rank) VALUES ('integrity-check', 1)")
+    (terms,) = database.execute("SELECT name FROM sqlite_master WHERE sql LIKE '%USING fts5%'").fetchone()
+    database.execute(f"INSERT INTO {terms} ({terms}, rank) VALUES ('integrity-check', 1)")
+    database.execute(f"CREATE VIRTUAL TABLE temp.left_over USING fts5vocab('main', '{terms}', 'row')")
+    assert database.execute("SELECT * FROM temp.left_over").fetchall() == []
     database.close()
 
 
@@ -249,3 +253,60 @@ def test_a_put_that_breaks_off_leaves_what_was_there(index: Index) -> None:
     with pytest.raises(AttributeError):
         index.put("s1", "f1", "receipt", ["new text", None])  # type: ignore[list-item]  # a fault in the middle
     assert [passage.text for passage in index.search(["s1"], "burger new text", 5)] == [RECEIPT]
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("我们的退款政策是三天", "退款"),
+        ("我们的退款政策是三天", "退款政策是什么?"),
+        ("我们的退款政策是三天", "退"),
+        ("返金ポリシーについて", "ポリシー"),
+        ("นโยบายการคืนเงินภายในสามวัน", "คืนเงิน"),
+        ("환불은 삼 일 안에 됩니다", "환불을 받고 싶어요"),
+        ("धनवापसी तीन दिन में", "धनवापसी"),
+        ("سياسة الاسترداد", "الاِستِردَاد"),
+        ("the best o\ufb00er of the year", "offer"),
+        ("an offer", "o\ufb00er"),
+        ("Hauptstraße 5", "hauptstrasse"),
+        ("HAUPTSTRASSE 5", "Hauptstraße"),
+        ("the terms of your insur-\nance are these", "insurance"),
+        ("the terms of your insur\u00ad\nance are these", "insurance"),
+        ("a co\u00adoperative", "cooperative"),
+        ("ＡＢＣ　１２３", "abc 123"),
+        ("Sum 273.879.750¹", "750"),
+        ("CO₂ at 40 percent", "CO2"),
+        ("Καφές και νερό", "ΚΑΦΕΣ"),
+        ("El precio incluye el café", "cafe"),
+        ("e\u0301clair", "éclair"),
+    ],
+)
+def test_a_text_is_found_in_every_script_and_spelling(index: Index, text: str, query: str) -> None:
+    index.put("s1", "f1", "wanted", [text])
+    index.put("s1", "f2", "other", ["Lisbon on foot, 参观城市, 도시 산책, เดินเล่นในเมือง"])
+    assert found(index, query)[:1] == ["wanted"]
+    index.remove("s1", "f1")
+    assert "wanted" not in found(index, query)
+
+
+def test_what_an_older_version_has_indexed_is_found_in_the_new_form(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    opened = Index(path)
+    opened.put("s1", "f1", "policy", ["退款政策"])
+    opened.close()
+    database = sqlite3.connect(path)
+    (terms,) = database.execute("SELECT name FROM sqlite_master WHERE sql LIKE '%USING fts5%'").fetchone()
+    database.execute(f"DROP TABLE {terms}")
+    database.execute("CREATE VIRTUAL TABLE chunk_terms USING fts5(text, content='chunks', content_rowid='number')")
+    database.commit()
+    database.close()
+    opened = Index(path)
+    assert found(opened, "退款") == ["policy"]
+    opened.put("s1", "f1", "policy", ["返金"])
+    assert found(opened, "退款") == []
+    opened.close()
+
+
+@pytest.mark.parametrize("piece", ["a", "a-\n", "退", "e\u0301", "¹1", "\u00ad\n", "ﷺ", "1,"])
+def test_the_time_to_fold_grows_with_the_length_and_no_faster(piece: str) -> None:
+    fold_text(piece * (300_000 // len(piece)))

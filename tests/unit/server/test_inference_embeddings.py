@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from operator import mul
 
 import pytest
 from wire_server import RESET, WireServer, refusal, reply, wire_server
 
-from runner.server.inference import Embedder, EmbeddingFailed, openai_compatible
+from runner.errors import UsageError
+from runner.server.inference import Embedder, EmbeddingFailed, _local_embedder, openai_compatible
 from runner.server.inference.openai_compatible import create
 
 KEY = "sk-canary-0123456789"
@@ -84,3 +86,20 @@ async def test_the_key_is_in_no_failure() -> None:
         with pytest.raises(EmbeddingFailed) as failed:
             await embedder.embed(["ship"])
     assert KEY not in str(failed.value)
+
+
+def test_the_local_model_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_local_embedder, "find_spec", lambda _: None)
+    with pytest.raises(UsageError, match="needs the extra 'semantic': pip install 'assistant-runner"):
+        create({"base_url": "http://127.0.0.1:1/v1", "embedding_model": "local"})
+
+
+async def test_the_local_model_puts_near_what_means_the_same() -> None:
+    pytest.importorskip("wordllama", reason="the extra `semantic` is not installed")
+    embedder = create({"base_url": "http://127.0.0.1:1/v1", "embedding_model": "local"}).embedder  # type: ignore[attr-defined]  # as above
+    texts = ["Tickets can be refunded.", "The ferry leaves at nine.", "Breakfast is from 7 to 10."]
+    questions = ["get my money back", "when does the boat sail", "a morning meal"]
+    found = [one.values for one in await embedder.embed(texts)]
+    for place, question in enumerate([one.values for one in await embedder.embed(questions)]):
+        nearness = [sum(map(mul, question, text)) for text in found]
+        assert nearness.index(max(nearness)) == place

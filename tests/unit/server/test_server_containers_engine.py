@@ -31,8 +31,8 @@ from runner.server.engine.responses.responses import ResponseOrder, start_respon
 from runner.server.engine.runs.threads import NewMessage
 from runner.server.engine.runs.transitions import sweep
 from runner.server.engine.state.blobs import Arrival
-from runner.server.engine.state.expiry import Lifetimes
 from runner.server.engine.state.file_records import ContainerFileRecord, ContainerRecord
+from runner.server.engine.state.lifetimes import Lifetimes
 from runner.server.engine.state.records import Brief, RunRecord, RunState, TextPart, ToolSetting
 from runner.server.engine.state.refusals import Missing, Refusal
 from runner.server.inference import Answer, Move, Role, Scene, ToolRequest, UseTools

@@ -25,7 +25,6 @@ from runner.server.engine.runs.loop import MAX_MOVES
 from runner.server.engine.runs.runs import RunOrder, cancel_run, start_run, start_run_in_new_thread
 from runner.server.engine.runs.threads import NewThread, add_message, create_thread, delete_thread
 from runner.server.engine.runs.transitions import LEGAL, move_run, sweep
-from runner.server.engine.state.expiry import Lifetimes
 from runner.server.engine.state.file_records import (
     FileRecord,
     IndexState,
@@ -33,6 +32,7 @@ from runner.server.engine.state.file_records import (
     StoreRecord,
     stored_file_id,
 )
+from runner.server.engine.state.lifetimes import Lifetimes
 from runner.server.engine.state.records import MessageRecord, RunRecord, RunState, StepRecord, StepState, ToolSetting
 from runner.server.engine.state.refusals import Conflict, Missing
 from runner.server.inference import Answer, Move, Scene, ToolRequest, UseTools

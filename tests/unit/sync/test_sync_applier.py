@@ -117,7 +117,7 @@ async def test_changed_chunking_replaces_the_file_without_a_gap(backend: MemoryB
 
     second = await sync(backend, make_assistant(files=(finely, food)))
     (change,) = second.told[0].change.fields
-    assert change.after.endswith(", city.md (chunks of 200/50 tokens)")
+    assert change.after == "2 (changed city.md (chunks of 200/50 tokens))"
     assert second.writes == ["upload_file", "attach_files", "detach_file", "tag_store", "delete_file"]
     assert {one.filename: one.chunking for one in backend.server.stored[store_id].values()} == {
         "city.md": "200/50",

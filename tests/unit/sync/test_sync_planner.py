@@ -17,9 +17,10 @@ from runner.domain.conversation import AssistantId
 from runner.domain.files import FileUse
 from runner.domain.plan import Action
 from runner.journal import Journal
-from runner.sync import RemoteState, plan_sync
+from runner.sync import RemoteState, decide, plan_sync
 from runner.sync.comparing import compare
 from runner.sync.desired import Desired, describe
+from runner.sync.printing import print_plan
 from runner.sync.remote import bind
 from runner.sync.tags import ADDRESS, PLAY, merge_metadata, owner_tags
 from runner.sync.tags import NAMESPACE as NAMESPACE_TAG
@@ -212,3 +213,40 @@ def _check_holds(server: MemoryServer, declared: list[Assistant]) -> None:
         ):
             wanted = sorted((one.name, one.path.read_bytes()) for one in assistant.files if one.use is use)
             assert sorted(server.files[file_id] for file_id in file_ids) == wanted
+
+
+async def test_the_files_that_a_store_gains_loses_and_changes_are_named(backend: MemoryBackend, tmp_path: Path) -> None:
+    names = ("same.md", "old.md", "city.md")
+    await sync(backend, make_assistant(files=tuple(make_file(tmp_path / name, name) for name in names)))
+    city, new = make_file(tmp_path / "city.md", "other words"), make_file(tmp_path / "new.md")
+    guide = make_assistant(files=(make_file(tmp_path / "same.md", "same.md"), city, new))
+
+    plan, _ = await decide([describe(guide)], NAMESPACE, backend, now_s=lambda: 1e10)
+
+    (field,) = plan.plan.changes[0].fields
+    assert (field.before, field.after) == ("3", "3 (changed city.md; new new.md; gone old.md)")
+
+
+async def test_many_files_are_named_in_part_and_counted(backend: MemoryBackend, tmp_path: Path) -> None:
+    files = tuple(make_file(tmp_path / f"{number:02}.md") for number in range(25))
+    plan, _ = await decide([describe(make_assistant(files=files))], NAMESPACE, backend, now_s=lambda: 1e10)
+    (field,) = plan.plan.changes[0].fields
+    assert field.after.startswith("00.md, 01.md, ")
+    assert field.after.endswith(", 19.md and 5 more")
+
+
+def test_what_nobody_wrote_is_not_set_by_a_new_assistant() -> None:
+    plan = plan_sync([describe(make_assistant(temperature="0.5"))], NAMESPACE, RemoteState())
+    fields = {one.field: one.after for one in plan.plan.changes[0].fields}
+    assert fields["temperature"] == "0.5"
+    assert not fields.keys() & {"top_p", "response_format", "metadata", "reasoning_effort"}
+
+
+def test_the_checksum_tells_contents_apart_that_have_the_same_names(tmp_path: Path) -> None:
+    sums = set()
+    for use in (FileUse.FILE_SEARCH, FileUse.CODE_INTERPRETER):
+        for words in ("one", "two"):
+            file = make_file(tmp_path / "a.csv", words, use=use)
+            plan = plan_sync([describe(make_assistant(files=(file,)))], NAMESPACE, RemoteState())
+            sums.add(print_plan(plan, target="there").checksum)
+    assert len(sums) == 4

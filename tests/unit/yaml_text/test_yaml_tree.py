@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runner.errors import Problem
 from runner.yaml_text import ListNode, MapNode, Style, TextNode, parse_yaml, read_text, read_yaml
-from runner.yaml_text.file_text import MAX_BYTES
+from runner.yaml_text.yaml_document import MAX_BYTES
 
 
 def problem_in(path: Path) -> str:

@@ -19,8 +19,8 @@ from runner.errors import WriteFailed
 from runner.server.engine.core.feed import Feed, RunChanged
 from runner.server.engine.search.index import Index
 from runner.server.engine.state.blobs import Blobs
-from runner.server.engine.state.expiry import Lifetimes
 from runner.server.engine.state.file_records import ContainerRecord
+from runner.server.engine.state.lifetimes import Lifetimes
 from runner.server.engine.state.records import NewId, Record, RunRecord, RunState, ThreadRecord, random_id
 from runner.server.engine.state.refusals import Damaged, Missing
 from runner.server.engine.state.store import Store, open_database

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from runner.server.engine.containers.run_containers import check_container
+from runner.server.engine.containers.containers import check_container
 from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.documents.files import delete_files_of
 from runner.server.engine.documents.vector_stores import ResourceOrder, settle_resources

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from runner.server.engine.containers.run_containers import find_code_files
+from runner.server.engine.containers.containers import find_code_files
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.documents.files import find_given
 from runner.server.engine.documents.searching import AboveScore, InFiles, find_files

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from runner.server.engine.containers.run_containers import lock_container, place_calls
+from runner.server.engine.containers.containers import lock_container, place_calls
 from runner.server.engine.containers.written_files import keep_produced
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.core.feed import CallFinished, StepChanged

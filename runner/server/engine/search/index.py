@@ -1,7 +1,8 @@
 """Keyword search over the chunks of files in vector stores.
 
-SQLite's FTS5 cuts text into stemmed terms and keeps where they occur; ranks are BM25 with the counts of the stores
-that are searched, so that what other stores hold changes no answer. Nothing of a query is ever read as FTS5 syntax.
+SQLite's FTS5 cuts folded text into stemmed terms and keeps where they occur; ranks are BM25 with the counts of the
+stores that are searched, so that what other stores hold changes no answer. Nothing of a query is ever read as FTS5
+syntax.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from pathlib import Path
 
+from runner.server.engine.search.folding import fold_query, fold_text
 from runner.server.engine.search.vectors import MAX_PRODUCTS, fuse_ranks, put_vector, rank_by_meaning
 from runner.server.engine.search.vectors import SCHEMA as MEANINGS_SCHEMA
 from runner.server.engine.state.store import open_database, transaction
 from runner.server.inference import Passage, Vector
 
-_TOKENIZER = "porter unicode61 remove_diacritics 2"
+# Vowel signs (Mn, Mc) belong to the words of Hindi, Tamil and others.
+_TOKENIZER = "porter unicode61 remove_diacritics 2 categories ''L* N* Co Mn Mc''"
+# Named anew when `fold_text` changes: what was indexed has to be forgotten in the same form.
+_TERMS = "folded_terms_1"
+_OLD_TERMS = "chunk_terms"
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS chunks (
         number INTEGER PRIMARY KEY,
@@ -34,10 +40,9 @@ _SCHEMA = (
         UNIQUE (store_id, file_id, position)
     )""",
     "CREATE INDEX IF NOT EXISTS chunks_in_store ON chunks(store_id, words)",
-    f"""CREATE VIRTUAL TABLE IF NOT EXISTS chunk_terms
-        USING fts5(text, content='chunks', content_rowid='number', tokenize='{_TOKENIZER}')""",
-    "CREATE VIRTUAL TABLE temp.term_counts USING fts5vocab('main', 'chunk_terms', 'row')",
-    "CREATE VIRTUAL TABLE temp.term_places USING fts5vocab('main', 'chunk_terms', 'instance')",
+    f"CREATE VIRTUAL TABLE IF NOT EXISTS {_TERMS} USING fts5(text, content='', tokenize='{_TOKENIZER}')",
+    f"CREATE VIRTUAL TABLE temp.term_counts USING fts5vocab('main', '{_TERMS}', 'row')",
+    f"CREATE VIRTUAL TABLE temp.term_places USING fts5vocab('main', '{_TERMS}', 'instance')",
     f"CREATE VIRTUAL TABLE temp.query USING fts5(text, tokenize='{_TOKENIZER}')",
     "CREATE VIRTUAL TABLE temp.query_terms USING fts5vocab('temp', 'query', 'instance')",
 )
@@ -80,13 +85,22 @@ class Index:
         self._lock = threading.Lock()
         self._connection = open_database(database, any_thread=True)
         self._connection.execute("PRAGMA temp_store=MEMORY")
+        self._connection.create_function("fold", 1, fold_text, deterministic=True)
         with self._writing():
             for statement in (*_SCHEMA, *MEANINGS_SCHEMA):
                 self._connection.execute(statement)
+            self._fold_old_terms()
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+    def _fold_old_terms(self) -> None:
+        """Index anew what an older version has indexed."""
+        tables = "SELECT name FROM sqlite_master WHERE name = ?"
+        if self._connection.execute(tables, (_OLD_TERMS,)).fetchone() is not None:
+            self._connection.execute(f"INSERT INTO {_TERMS} (rowid, text) SELECT number, fold(text) FROM chunks")
+            self._connection.execute(f"DROP TABLE {_OLD_TERMS}")
 
     def put(
         self,
@@ -100,14 +114,13 @@ class Index:
         with self._lock, self._writing():
             self._remove("store_id = ? AND file_id = ?", (store_id, file_id))
             for position, (text, vector) in enumerate(zip(chunks, vectors or (None,) * len(chunks), strict=True)):
-                row = (store_id, file_id, filename, position, len(text.split()), text)
+                terms = fold_text(text)
+                row = (store_id, file_id, filename, position, len(terms.split()), text)
                 cursor = self._connection.execute(
                     "INSERT INTO chunks (store_id, file_id, filename, position, words, text) VALUES (?, ?, ?, ?, ?, ?)",
                     row,
                 )
-                self._connection.execute(
-                    "INSERT INTO chunk_terms (rowid, text) VALUES (?, ?)", (cursor.lastrowid, text)
-                )
+                self._connection.execute(f"INSERT INTO {_TERMS} (rowid, text) VALUES (?, ?)", (cursor.lastrowid, terms))
                 if vector is not None and cursor.lastrowid is not None:
                     put_vector(self._connection, cursor.lastrowid, vector)
 
@@ -161,8 +174,8 @@ class Index:
     def _remove(self, condition: str, values: tuple[str, ...]) -> None:
         # FTS5 keeps no text of its own here, so it is told what to forget.
         self._connection.execute(
-            "INSERT INTO chunk_terms (chunk_terms, rowid, text)"
-            f" SELECT 'delete', number, text FROM chunks WHERE {condition}",
+            f"INSERT INTO {_TERMS} ({_TERMS}, rowid, text)"
+            f" SELECT 'delete', number, fold(text) FROM chunks WHERE {condition}",
             values,
         )
         self._connection.execute(f"DELETE FROM chunks WHERE {condition}", values)
@@ -176,10 +189,10 @@ class Index:
     def _choose_terms(self, query: str) -> tuple[str, ...]:
         """The query's terms, stemmed as the index has them; without very common ones where the index is large."""
         execute = self._connection.execute
-        words = re.findall(r"\w+", _ENDINGS.sub("", query))
-        telling_words = [word for word in words if word.lower() not in _FILLERS]
+        words = fold_query(_ENDINGS.sub("", query))
+        telling_words = [word for word in words if word not in _FILLERS]
         execute("DELETE FROM temp.query")
-        execute("INSERT INTO temp.query (text) VALUES (?)", (" ".join(telling_words) or query,))
+        execute("INSERT INTO temp.query (text) VALUES (?)", (" ".join(telling_words or words),))
         found = execute("SELECT term FROM temp.query_terms ORDER BY offset")
         terms = tuple(dict.fromkeys(term for (term,) in found))[:_MAX_QUERY_TERMS]
         (indexed,) = execute("SELECT count(*) FROM chunks").fetchone()

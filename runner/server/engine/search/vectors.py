@@ -9,7 +9,7 @@ import sqlite3
 from array import array
 from collections.abc import Collection, Sequence
 from heapq import nlargest
-from operator import mul
+from typing import Any
 
 from runner.server.inference import Embedder, EmbeddingFailed, Inference, Vector
 
@@ -42,7 +42,7 @@ SCHEMA = (
         BEGIN DELETE FROM vectors WHERE number = old.number; END""",
 )
 
-MAX_PRODUCTS = 4_000_000  # numbers that are multiplied for one query: some tenths of a second
+MAX_PRODUCTS = 20_000_000  # numbers that are multiplied for one query: some tenths of a second, to read them
 _PLACES = 200
 _RANK_OFFSET = 60  # Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion" (2009)
 
@@ -59,14 +59,25 @@ def rank_by_meaning(connection: sqlite3.Connection, numbers: Collection[int], ve
     """The chunks among `numbers` that are nearest to the vector, the nearest first, up to a place that says little."""
     wanted = _unit(vector.values)
     rows = connection.execute(
-        "SELECT number, vector FROM vectors WHERE number IN (SELECT value FROM json_each(?)) AND model = ?",
-        (json.dumps(list(numbers)), vector.model),
-    )
-    size_bytes = len(wanted) * wanted.itemsize
-    cosines = (
-        (sum(map(mul, wanted, array("f", content))), -number) for number, content in rows if len(content) == size_bytes
-    )
+        "SELECT number, vector FROM vectors WHERE number IN (SELECT value FROM json_each(?)) AND model = ?"
+        " AND length(vector) = ? ORDER BY number",
+        (json.dumps(list(numbers)), vector.model, len(wanted) * wanted.itemsize),
+    ).fetchall()
+    if not rows:
+        return ()
+    cosines = zip(_multiply(wanted, [content for _, content in rows]), (-number for number, _ in rows), strict=True)
     return tuple(-number for cosine, number in nlargest(_PLACES, cosines) if cosine > 0)
+
+
+def _multiply(wanted: array[float], vectors: Sequence[bytes]) -> Sequence[float]:
+    """The product of one vector with each of the others, which have as many numbers."""
+    from simsimd import cdist
+
+    multiply: Any = cdist  # its types know numpy's arrays alone, though every buffer will do
+    one = memoryview(wanted).cast("B").cast("f", shape=(1, len(wanted)))
+    others = memoryview(b"".join(vectors)).cast("f", shape=(len(vectors), len(wanted)))
+    products: Any = memoryview(multiply(one, others, metric="dot")).tolist()
+    return tuple(products[0])
 
 
 def fuse_ranks(keyword_scores: dict[int, float], by_meaning: Sequence[int]) -> dict[int, float]:

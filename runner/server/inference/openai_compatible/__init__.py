@@ -10,11 +10,21 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runner.ambient import check_ambient_proxies, explaining_environment
+from runner.connections import check_ambient_proxies, explaining_environment
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_loopback, is_open_road
 from runner.errors import UsageError
 from runner.redaction import Redactor
-from runner.server.inference import EmbeddingFailed, Fail, Inference, Scene, Spent, Turnout, Vector
+from runner.server.inference import (
+    Embedder,
+    EmbeddingFailed,
+    Fail,
+    Inference,
+    Scene,
+    Spent,
+    Turnout,
+    Vector,
+    _local_embedder,
+)
 from runner.server.inference.openai_compatible.reply import (
     MarkReader,
     NoReply,
@@ -73,8 +83,12 @@ class OpenAICompatibleInference:
         self._begins_with_thoughts = False
         # With the model that answered last; before the first answer, the one that will be asked for.
         self.name = _name(endpoint.model or "")
-        embeds = endpoint.embedding_model
-        self.embedder = None if embeds is None else ChatEmbedder(embeds, self._post_for_embeddings)
+        self.embedder = self._find_embedder(endpoint.embedding_model)
+
+    def _find_embedder(self, model: str | None) -> Embedder | None:
+        if model == _local_embedder.NAME:
+            return _local_embedder.LocalEmbedder()
+        return None if model is None else ChatEmbedder(model, self._post_for_embeddings)
 
     async def close(self) -> None:
         if self._client is not None:

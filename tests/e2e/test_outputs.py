@@ -1,0 +1,112 @@
+"""What becomes of the output never decides what becomes of the work: each in a real process, whose streams they are."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from app_listening import listening_environment
+from play_project import Project, make_project
+
+NAMED = "assistant: guide\nturns:\n  - ask: Was kostet das Menü für 旅人?\n    expect: [contains: no such thing]\n"
+ASKED = "assistant: guide\nturns:\n  - ask: What is 12 times 12?\n    expect: [number: 144]\n"
+VERBS = ["validate", "plan", "sync", "list", "play", "destroy --confirm tests-000001", "clean", "--help"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = make_project(tmp_path / "project")
+    file = project.folder / "assistants.yaml"
+    file.write_text(file.read_text().replace("name: Guide", "name: Führer für 旅"), encoding="utf-8")
+    project.write_scenario(ASKED)
+    return project
+
+
+def run(project: Project, command: str, *redirect: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The program under bash, with a redirection or a limit of its streams."""
+    before, after = (*redirect, "", "")[:2]
+    return subprocess.run(
+        ["bash", "-c", f"{before} {' '.join(project.command(command))} {after}"],
+        cwd=project.folder,
+        env={**project.environment, **listening_environment(), **environment},
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=100,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_character_that_the_encoding_lacks_is_written_in_another_way(project: Project, encoding: str) -> None:
+    project.write_scenario(NAMED)
+    plan = run(project, "plan", PYTHONIOENCODING=encoding)
+    assert (plan.returncode, plan.stderr) == (0, "")
+    assert ("旅" if encoding == "ascii" else "\\u65c5") in plan.stdout  # click takes ASCII for a mistake
+    play = run(project, "play", PYTHONIOENCODING=encoding)
+    assert (play.returncode, play.stderr) in ((1, ""), (3, ""))
+    assert "\\u65c5\\u4eba" in play.stdout
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_streams_that_were_closed_before_we_came_cost_nothing(project: Project, closed: str) -> None:
+    for verb in VERBS:
+        done = run(project, verb, "", closed)
+        assert (done.returncode, done.stderr) == (0, ""), verb
+    assert project.count_objects().get("assistant", 0) == 0  # synced, and destroyed
+
+
+def test_a_report_is_whole_though_stdout_was_closed(project: Project) -> None:
+    done = run(project, "play --report json=out.json", "", ">&-")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((project.folder / "out.json").read_text())["counts"]["passed"] == 1
+
+
+@pytest.mark.parametrize("verb", ["sync", "destroy --confirm tests-000001", "clean"])
+def test_work_is_finished_though_its_reader_went_away(project: Project, verb: str) -> None:
+    if verb == "clean":
+        assert project.run("play", "--keep").code == 0
+    elif verb != "sync":
+        assert project.run("sync").code == 0
+    done = run(project, verb, "", "| head -0; exit ${PIPESTATUS[0]}")
+    assert (done.returncode, done.stderr) == (0, "")
+    left = {kind for kind, number in project.count_objects().items() if number and kind in ("assistant", "thread")}
+    assert left == ({"assistant"} if verb == "sync" else set())
+    assert project.run("sync", "--check").code == (0 if verb == "sync" else 6)
+
+
+def test_the_exit_code_is_the_work_s_though_its_reader_went_away(project: Project) -> None:
+    project.run("sync")
+    done = run(project, "destroy", "", "| head -0; exit ${PIPESTATUS[0]}")
+    assert done.returncode == 4
+    assert run(project, "sync --check", "", "| head -0; exit ${PIPESTATUS[0]}").returncode == 0
+
+
+@pytest.mark.parametrize("columns", ["0", "00", "-1", "x", "99999999999999999999"])
+def test_a_terminal_of_impossible_width_is_written_to_all_the_same(project: Project, columns: str) -> None:
+    done = run(project, "play", COLUMNS=columns, LINES=columns)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 passed in" in done.stdout
+
+
+def test_few_open_files_are_enough_or_are_told_of(project: Project) -> None:
+    few = run(project, "play", "ulimit -n 32;")
+    assert (few.returncode, few.stderr) == (0, "")
+    none = run(project, "play", "ulimit -n 12;")
+    assert none.returncode == 3
+    assert none.stderr.splitlines()[-1].startswith("runner: cannot ")
+
+
+def test_more_open_files_are_asked_for_where_the_system_has_them(project: Project) -> None:
+    done = run(project, "play", "ulimit -S -n 12;")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("verb", "code"), [("sync", 3), ("sync --check", 3), ("plan --exit-code", 3), ("destroy", 4)])
+def test_a_full_disk_behind_the_screen_is_told_when_the_work_is_done(project: Project, verb: str, code: int) -> None:
+    if verb == "destroy":
+        project.run("sync")
+    done = run(project, verb, "", "> /dev/full")
+    assert done.returncode == code
+    assert "runner: cannot write: No space left on device\n" in done.stderr
+    assert project.count_objects().get("assistant", 0) == (1 if verb in ("sync", "destroy") else 0)
