@@ -28,7 +28,7 @@ NO_MONEY, UNKNOWN = Currency(text=None), Currency(text="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """A value; `is_given` tells that nothing is to be worked out, `is_found` that it is a document's.
+    """A value; `is_given` tells that nothing is to be worked out, `is_found` that it is or adds up a document's.
 
     What is done with amounts raises NotSure where money and plain numbers don't go together.
     """
@@ -51,7 +51,8 @@ class Amount:
         if self.is_money and other.is_money:
             raise NotSure("money times money means nothing")
         currency = self.currency if self.is_money else other.currency
-        return Amount(value=self.value * other.value, currency=currency, code=f"{self.code} * {other.code}")
+        value, code = self.value * other.value, f"{self.code} * {other.code}"
+        return Amount(value=value, currency=currency, code=code, is_found=self.is_found)
 
     def over(self, by: Amount) -> Amount:
         if by.value == 0:
@@ -87,7 +88,8 @@ def add(amounts: Sequence[Amount]) -> Amount:
     if len(amounts) == 1:
         return amounts[0]
     value = sum((one.value for one in amounts), Decimal(0))
-    return Amount(value=value, currency=_join(amounts), code=f"({' + '.join(one.code for one in amounts)})")
+    code, is_found = f"({' + '.join(one.code for one in amounts)})", all(one.is_found for one in amounts)
+    return Amount(value=value, currency=_join(amounts), code=code, is_found=is_found)
 
 
 def _join(amounts: Sequence[Amount]) -> Currency:

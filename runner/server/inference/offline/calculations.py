@@ -111,7 +111,7 @@ def read_calculation(prepared: str, known: Known, price_of: Callable[[Thing], Am
         )
     mark_things(draft, price_of)
     speaks_of_earlier = _mark_earlier(draft, known.earlier)
-    calculation = _read_sentence(draft) or read_problem(draft, prepared, known.people)
+    calculation = _read_sentence(draft) or read_problem(draft, known.people)
     if speaks_of_earlier and calculation and known.last and known.last.sense is calculation.sense is Sense.SPLIT:
         raise NotSure("it may mean the whole amount or one share of it")
     return calculation
@@ -141,9 +141,7 @@ def _remember(known: Known, message: str, *, was_answered: bool) -> Known:
     if (CHANGING - {"budget"}) & set(told.text.split()):
         named = {}
     marks = re.findall(r"#m\d+", told.text)
-    people, last = None, None
-    with contextlib.suppress(NotSure):
-        people = read_people(told)
+    people, last = read_people(told), None
     with contextlib.suppress(NotSure):
         last = read_calculation(prepare(message), known, _no_price) if was_answered else None
     earlier = told.amount(marks[0]) if len(marks) == 1 and was_answered and not message.endswith("?") else None
@@ -165,7 +163,7 @@ def _read_change(draft: Draft, known: Known) -> Calculation | None:
         found = pattern.fullmatch(draft.text)
         if found is None:
             continue
-        last, number = known.last, draft.number(found["n"])
+        last, number = known.last, draft.number(re.findall(r"#n\d+", found[0])[0])
         if last is None or last.whole is None or last.people is None:
             raise NotSure("there is no earlier amount that was shared among people")
         return split(last.whole, last.people + change * number if change else number)
@@ -192,9 +190,7 @@ def _mark_earlier(draft: Draft, earlier: Amount | None) -> bool:
             return found["verb"]
         if earlier is None or (own and not adds):
             return None
-        # The comma keeps "that per person" from reading as a price per person.
-        is_shared = re.match(r" (?:for )?(?:each|every|per)\b", found.string[found.end() :])
-        return f"{found['verb']} {draft.add(earlier)}{' ,' if is_shared else ''}"
+        return f"{found['verb']} {draft.add(earlier)}"
 
     draft.replace(_THAT, change)
     return len(draft.amounts) > count

@@ -13,10 +13,6 @@ from runner.server.inference.offline.question import NotSure
 from runner.server.inference.offline.words import CHANGING
 
 VALUE, PERCENT = r"#[mn]\d+", r"#p\d+"
-NOUN_PLACE = "~"
-"""Stands where an amount or a count has been taken out; it reads as a noun."""
-CUE_PLACE = "^"
-"""Stands where words have been taken out that say what to do with the amounts."""
 
 
 class Draft:
@@ -50,12 +46,6 @@ class Draft:
 
         self.text = " ".join(re.sub(pattern, changed, self.text).split())
 
-    def take(self, pattern: re.Pattern[str] | str, place: str = NOUN_PLACE) -> tuple[re.Match[str], ...]:
-        """Take every match out of the text; `place` is left where it stood."""
-        taken = tuple(re.finditer(pattern, self.text))
-        self.replace(pattern, lambda _: place)
-        return taken
-
 
 _MAX_NAME_WORDS = 6
 _HAD = r"(?:have |just )?(?:had|ordered|ate|drank|bought|took|chose|picked|got)"
@@ -69,7 +59,7 @@ _PLACES = tuple(
         rf"\bhow much (?:is|are|was|were|for) {_THINGS}(?: cost)?{_END}",
         rf"\b(?:how much|what) (?:do|does|did|would|will) {_THINGS} (?:cost|come to|add up to){_END}",
         rf"\b(?:owe|pay|paid) for {_THINGS}{_END}",
-        rf"(?:\b(?:price|cost|sum|total)s? (?:of|for)|#p\d+ (?:tip )?(?:on|of|off)) (?!#|~){_THINGS}{_END}",
+        rf"(?:\b(?:price|cost|sum|total)s? (?:of|for)|#p\d+ (?:tip )?(?:on|of|off)) (?!#){_THINGS}{_END}",
     )
 )
 # What a name can have though it changes a calculation: the document must have it too.
@@ -139,7 +129,7 @@ def _read_thing(text: str, draft: Draft) -> Thing | None:
     words = found["name"].split() if found else []
     if found is None or len(words) > _MAX_NAME_WORDS or set(words) <= _NO_THINGS:
         return None
-    if any(word in _NO_NAME or {"#", "~"} & set(word) for word in words):
+    if any(word in _NO_NAME or "#" in word for word in words):
         return None
     count = draft.number(found["mark"]) if found["mark"] else Decimal(1)
     if count != count.to_integral_value() or count <= 0:

@@ -1,278 +1,179 @@
-"""Word problems: every number has a part to play, and no other word can change the result; or they are declined."""
+"""Word problems in a few fixed forms: each clause tells an amount, a count or how many share; one asks. Or declined."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from runner.server.inference.offline.arithmetic import Amount, Calculation, Sense, add, plain, split
-from runner.server.inference.offline.draft import CUE_PLACE, NOUN_PLACE, Draft
+from runner.server.inference.offline.draft import Draft
 from runner.server.inference.offline.question import NotSure
-from runner.server.inference.offline.words import CHANGING, NEUTRAL, NOUNS, PERSON, stem
+from runner.server.inference.offline.words import CHANGING, PERSON, PREPOSITIONS, stem
 
-_EXTRA = r"(?:tip|gratuity|tax|sales tax|vat|service charge|service fee|service)"
-_UNITS = "night|day|person|head|piece|ticket|bottle|hour|week|kg|kilo|litre|liter|km|mile|room|glass|item|pack|box"
-_FREE = rf"(?!(?:{'|'.join(sorted(CHANGING))}|of|and|for|at|is|cost|costs)\b)[a-z][a-z-]*"
-"""A word that a pattern may pass over."""
-_EACH = rf"(?:each|apiece|a piece|per (?P<per>[a-z]+)|/ ?(?P<slash>[a-z]+)|an? (?P<unit>{_UNITS}))(?! of us)"
+_M, _N, _P, _UNIT = r"#m\d+", r"#n\d+", r"#p\d+", r"(?P<unit>[a-z]+)"
+_TAKEN = "i we you he she it they his her their your is are was were be and or cost costs paid spent have has had me us"
+# A word that has no part to play; "my friend's" is somebody else's.
+_WORD = rf"(?!(?:{'|'.join(sorted({*CHANGING, *PREPOSITIONS, *_TAKEN.split()}))}|{PERSON})\b)[a-z][a-z-]*(?!')"
+_THING = rf"(?:(?:a|an|the|our|my|this) )?(?:{_WORD} ){{0,3}}{_WORD}"
+_PEOPLE = (
+    rf"(?:(?:(?:a|the|our|my) (?:{_WORD} )?(?:team|group|party|family|club|class|crew) of |the |all )?{_N}"
+    rf"(?: of us| (?:{_WORD} )?{PERSON}))"
+)
+_COST = r"(?:is|are|was|were|costs?|came to)"
+_SUM = r"(?: in total| altogether| together| combined)?"
+_TIP = rf"(?:an? )?{_P} (?:tip|gratuity|tax|sales tax|vat|service charge|service)"
+_ARE_PEOPLE = rf"(?:we are|we were|there are|there were) (?:only )?{_N}(?: of us| people)?"
 
-# What is asked for. Two cues of different senses are one too many.
-_CUES = (
+_TOLD = (
     (
-        Sense.LEFT,
-        r"\b(?:is |be |do (?:i|we) )?(?:still )?(?:have )?(?:left(?: over)?|remaining|remains?)(?: from| of)?\b",
+        "amount",  # ... and how many share it.
+        rf"{_PEOPLE} (?:have|has|had|shares?|shared|paid|split|want to split) (?:(?:a|an|the) )?(?:shared )?"
+        rf"(?:{_THING} of )?{_M}(?: {_THING})?(?: for {_THING})?{_SUM}(?: with {_TIP})?",
     ),
-    (Sense.LEFT, r"(?<=\^ )(?:~ )?(?:if|after(?: paying| spending| buying)?)\b(?=[^?.]* ~)"),
-    (Sense.LEFT, r"\bhow much change(?: (?:do|will|should|would))?\b"),
-    (Sense.SPLIT, rf"\beach(?: (?:of us|{PERSON}))?\b|\b(?:apiece|per (?:person|head)|every person)\b"),
-    (Sense.SPLIT, r"\b(?:everyone(?: of us)?|everybody|my share)\b"),
+    ("amount", rf"{_PEOPLE} (?:booked|rented|hired|bought) {_THING} for {_M}{_SUM}"),
+    ("amount", rf"{_THING} {_COST} {_M}{_SUM}(?: for (?:me|you|us))?(?: with {_TIP})?"),
+    ("amount", rf"(?:(?:i|we) )?(?:paid|spent) {_M}(?: (?:on|for) {_THING})?"),
+    ("amount", rf"{_M} (?:on|for) (?:me|you|us|{_THING})|{_THING} for {_M}|(?:a |an |the )?{_M} {_THING}"),
+    ("found", rf"{_M}(?: with {_TIP})?"),
+    ("times", rf"{_N} (?P<counted>[a-z]+) at {_M}(?: (?:each|apiece|per {_UNIT}))?(?: cost)?"),
+    ("rate", rf"{_THING} costs? {_M} (?:per|a|an) {_UNIT}"),
+    ("count", rf"(?:i|we) bought {_N} {_UNIT} for {_M}|{_N} (?P<unit_>[a-z]+) {_COST} {_M}"),
+    ("count", rf"(?:a|an|the) (?:{_WORD} ){{1,2}}(?:with|of|for) {_N} {_UNIT} {_COST} {_M}"),
+    ("count", rf"(?:(?:it cost|(?:we|i) spent|(?:we|i) paid) )?{_M} (?:for|over|in) {_N} {_UNIT}"),
+    ("fund", rf"(?:i|we) (?:have|had) {_M}|(?:i|we) paid with a {_M} (?:bill|note)|(?:my|our) budget is {_M}"),
+    ("people", _ARE_PEOPLE),
+    ("tip", rf"(?:we want to (?:add|leave) |with )?{_TIP}"),
+)
+"""What a clause tells. The clause's numbers come in one of each kind."""
+_DOES = "(?:do|does|did|should|must|will|would)"
+_ASKED = (
     (
-        Sense.UNIT,
-        r"\bhow much (?:is|does|was) (?:#n\d+|a single|a|each) (?!(?:pay|owe|person|friend|of|one|get|cost)\b)"
-        r"(?P<one>[a-z]+)(?= \?| cost)",
+        Sense.SPLIT,
+        rf"(?:split|divide|share) (?:{_THING} of )?{_M} (?:equally |evenly )?(?:(?:between|among|by|into|in) )?"
+        rf"(?:us|{_PEOPLE}|{_N}(?: ways)?)(?: equally| evenly)?",
     ),
-    (Sense.UNIT, r"\b(?:the )?(?:average )?(?:cost |price |rate )?(?:(?:is|was) (?:it|that) )?per (?P<per>[a-z]+)\b"),
-)
-# These name what happened, and ask for a share only together with a question that does.
-_SHARING = r"\b(?:split(?:ting)?|divided?|shared?(?: in)?)\b"
-_ASKS_AMOUNT = re.compile(r"\b(?:how much|what|total|altogether|sum|split|divide|calculate|share)\b")
-_ASKS_PART = re.compile(
-    r"\bhow much (?:of an? |of the )?(?:tip|tax|vat|gratuity|discount|interest|service)\b|"
-    r"\b(?:what|how much) (?:is|was|are|would|will|should|do|does)(?: (?:a|an|the|be|i|we|my|our|it))* "
-    r"(?:#p\d+|tip|leave|tax)\b"
-)
-_PAYERS = re.compile(
-    r"\b(?P<who>[a-z]+) (?:have |has |had )?(?:already )?(?:paid|pays?|spent|spends?|owes?|bought|buys|gave|put"
-    r"|have|has|had|brought)\b"
-)
-_NO_PAYERS = frozenset(
-    "to should must will would can could shall do does did and or that which it each people all us both how much not "
-    "also have just".split()
-)
-_WHOLE = frozenset(
-    "trip journey holiday vacation stay weekend day days meal meals bill tab check purchase shopping expenses expense "
-    "group team party family friends people person everything item items thing things of us".split()
-)
-
-_SUBJECT = (
-    r"(?:and|but|so|ok|okay|now|then|what|how about|what about|how much|is it|would it be|each|,| )*(?:if )?(?:we )?"
-)
-_US = r"(?:of us|people|persons|friends|of them|of my friends|players|guests)"
-_REST = (
-    r"(?: ,| how much| what| do| does| should| would| will| is| that| it| each| then| pay| owe| be| of us|~)*[ ?.!]*"
-)
-PERSON_CHANGES = (
+    (Sense.SPLIT, rf"(?:how much|what) {_DOES} (?:each(?: of us| {_WORD}| {PERSON})?|everyone) (?:pay|owe)"),
     (
-        re.compile(
-            rf"{_SUBJECT}(?P<n>#n\d+) {_US} (?:(?:do|does|can|will|are|is|did) not (?:pay|come|join|going|coming|paying"
-            rf"|joining)|drops? out){_REST}"
-        ),
-        -1,
+        Sense.SPLIT,
+        rf"how much(?: is)?(?: it| that| {_M})? (?:(?:for )?each(?: of us)?|per person|apiece)|what is my share",
     ),
-    (re.compile(rf"{_SUBJECT}(?P<n>#n\d+) more (?:{_US} )?(?:joins?|comes?|pay)(?: us| along)?{_REST}"), 1),
+    (Sense.UNIT, rf"how much (?:is|does|was) (?:{_N}|a single|each) {_UNIT}(?: cost)?"),
+    (Sense.UNIT, rf"(?:how much|what) (?:is |was )?(?:it |that |the average |the price )?per {_UNIT}"),
+    (Sense.LEFT, rf"how much (?:of (?:{_M}|my budget|our budget) )?(?:is|do (?:i|we) have) left"),
+    (Sense.LEFT, rf"how much is left of {_M}|how much change (?:do|will|should) (?:i|we) get"),
+    (Sense.TOTAL, rf"how much (?:is|are|for|do|does|would) {_N} {_UNIT}(?: cost)?"),
     (
-        re.compile(rf"{_SUBJECT}(?:we are|we were|there are|there were) (?:only |now )*(?P<n>#n\d+)(?: {_US})?{_REST}"),
-        0,
+        Sense.TOTAL,
+        rf"(?:how much|what) {_DOES} (?:i|we) (?:pay|owe|spend)(?: for this(?: meal| purchase| order)?)?{_SUM}",
     ),
+    (Sense.TOTAL, rf"how much(?: (?:is|was|are|were|does|do|did)(?: it| that| this| all)?(?: cost| come to)?)?{_SUM}"),
+    (Sense.TOTAL, r"what (?:is|was) the (?:total|sum|final price|total price|total cost)"),
+    (Sense.TOTAL, rf"(?:how much|what) (?:is|are|was|were|for|{_DOES}) {_M}(?: cost| come to| add up to)?{_SUM}"),
+    (Sense.TOTAL, rf"(?:how much {_DOES} (?:i|we) (?:pay|owe) for|what (?:is|are) the (?:price|cost)s? of) {_M}{_SUM}"),
 )
-""" "And if 2 of us don't come?": what changes the number of people in an earlier question."""
+_BETWEEN = re.compile(r"(?: |^)(?:[.,;:!?]|(?:and|so|plus|if|after|please|exactly)\b|$)")
+_ASKS_AMOUNT = re.compile(r"\b(?:how much|what|total|altogether|sum|split|divide|share)\b")
 
 
 @dataclass(slots=True, kw_only=True)
-class _Parts:
-    """The parts that the numbers play. A price in `rates` is for one of its unit ("" is "each")."""
+class _Told:
+    """What the clauses of a problem tell; counts and rates each with the unit that they are of."""
 
-    amounts: list[Amount]
-    rates: list[tuple[Amount, str]]
-    funds: list[Amount]
-    percents: list[Decimal]
-    people: list[Decimal]
-    counts: list[tuple[Decimal, str]]
+    amounts: list[Amount] = field(default_factory=list)
+    funds: list[Amount] = field(default_factory=list)
+    people: list[Decimal] = field(default_factory=list)
+    tips: list[Decimal] = field(default_factory=list)
+    counts: list[tuple[Decimal, str]] = field(default_factory=list)
+    rates: list[tuple[Amount, str]] = field(default_factory=list)
 
 
-def read_problem(draft: Draft, original: str, people: Decimal | None) -> Calculation | None:
+def read_problem(draft: Draft, people: Decimal | None) -> Calculation | None:
     """The calculation; None if nothing is asked that has to do with amounts.
 
     `people` is how many the thread already spoke of. Raises NotSure if it is not understood.
     """
     if not _ASKS_AMOUNT.search(draft.text) or not re.search(r"#[mp]\d", draft.text):
         return None
-    _refuse_lookalikes(draft.text, original)
-    names_people = "#n" in re.split(r" [.!;?] ", draft.text.rstrip(" ?.!"))[-1]
-    unit_cue = draft.take(_CUES[5][1], CUE_PLACE)
-    parts = _read_parts(draft)
-    sense, unit = _read_sense(draft, stem(unit_cue[0]["one"]) if unit_cue else "")
-    _refuse_other_words(draft, original)
-    if sense is Sense.UNIT:
-        return _unit_price(parts, unit)
-    # Of several amounts, some may be shared by some.
-    _only(sense is not Sense.SPLIT or len(parts.amounts) == 1 or names_people)
-    if sense is Sense.LEFT:
-        _only(len(parts.funds) == 1 and not (parts.percents or parts.people))
-        return Calculation(amount=parts.funds[0].minus(_spent(parts)), sense=sense, is_positive=True)
-    _only(not parts.funds)
-    return _split(parts, people) if sense is Sense.SPLIT else _total(parts)
-
-
-def _refuse_lookalikes(text: str, original: str) -> None:
-    """Raises NotSure for questions about amounts that no rule answers."""
-    if text.count("?") > 1:
-        raise NotSure("it asks several things at once")
-    if _ASKS_PART.search(text):
-        raise NotSure("it asks for a part of an amount in words that the rules do not know")
-    payers = {found["who"] for found in _PAYERS.finditer(original.lower())} - _NO_PAYERS
-    if len(payers & {"i", "we", "me"}) > 1 or len(payers) > len(payers & {"i", "we"}) > 0:
-        raise NotSure("it speaks of the money of several people")
-
-
-def _read_parts(draft: Draft) -> _Parts:
-    """Take every number out of the draft's text into its part."""
-    amounts, people, counts = list[Amount](), list[Decimal](), list[tuple[Decimal, str]]()
-    link = r"(?:, )?(?:(?:that|which) )?(?:at|for|costing|cost|priced at|are|is|were|was) "
-    product = (
-        rf"(#n\d+) (?P<noun>(?:{_FREE} ){{1,3}}?)"
-        rf"(?:{link}(?P<m>#m\d+) {_EACH}|at (?P<all>#m\d+)(?! (?:each|for|in|per|an?)\b| /))"
-    )
-    for found in draft.take(product):
-        unit = found["per"] or found["slash"] or found["unit"]
-        _only(not unit or stem(unit) in {stem(word) for word in found["noun"].split()})
-        amounts.append(draft.amount(found["m"] or found["all"]).times(plain(draft.number(found[1]))))
-    rates = [
-        (draft.amount(found[1]), stem(found["per"] or found["slash"] or found["unit"] or ""))
-        for found in draft.take(rf"(#m\d+) {_EACH}")
-    ]
-    for found in draft.take(r"(#n\d+) ([a-z]+) (?:costs|cost|is|was|sells for) (#m\d+)"):
-        amounts.append(draft.amount(found[3]))
-        if re.fullmatch(PERSON, found[2]):
-            people.append(draft.number(found[1]))
+    told, senses, unit = _Told(), list[Sense](), ""
+    text = re.sub(rf"\bhow much (?:is|are|do|for) (?={_N} [a-z]+ at #m)", "how much . ", draft.text)
+    for clause in filter(None, (one.strip() for one in _BETWEEN.split(text))):
+        for sense, form in _ASKED:
+            if found := re.fullmatch(form, clause):
+                senses.append(sense)
+                unit = stem(found.groupdict().get("unit") or "")
+                _take_asked(told, sense, unit, draft, clause)
+                break
         else:
-            counts.append((draft.number(found[1]), stem(found[2])))
-    percents = [draft.number(found[1] or found[2]) for found in draft.take(_RAISED)]
-    percents += [-draft.number(found[1] or found[2]) for found in draft.take(_CUT)]
-    funds = [draft.amount(found[1]) for pattern in _FUNDS for found in draft.take(pattern)]
-    people += _take_people(draft)
-    counts += [(draft.number(found[1]), stem(found[2])) for found in draft.take(_COUNTED)]
-    amounts += [draft.amount(found[0]) for found in draft.take(r"#m\d+")]
-    return _Parts(amounts=amounts, rates=rates, funds=funds, percents=percents, people=people, counts=counts)
+            _take_told(told, draft, clause)
+    _only(len(senses) == 1, "it asks for several steps")
+    _only(senses[0] is Sense.LEFT or not re.search(r". (?:if|after) ", draft.text), "it asks for several steps")
+    _only(" for you" not in draft.text or "in total" in draft.text, "it speaks of the money of several people")
+    return _calculate(told, senses[0], unit, people)
 
 
-_RAISED = (
-    rf"\b(?:{_EXTRA} (?:of|is|was)|add|plus) (?:an? )?(#p\d+)(?! off| of)(?: {_EXTRA})?"
-    rf"|(?:with |and |leave )?(?:an? |the )?(#p\d+) {_EXTRA}(?: added| on top)?"
-)
-_CUT = (
-    r"(?:with |at |on sale at |get |a |is )*(#p\d+) (?:off|discount|reduction)\b"
-    r"|\b(?:discounted by|reduced by|discount of) (#p\d+)"
-)
-_FUNDS = (
-    r"\bbudget (?:of|is|was) (#m\d+)",
-    r"\b(?:i|we) (?:only )?(?:have|had|brought|start with|pay with|paid with) (?:a )?(#m\d+)(?: bill| note)?",
-    r"\bof (#m\d+)(?= (?:is|do|will|would|have|if|after|\?))",
-)
-_PEOPLE = (
-    r"(?:(?:between|among|amongst|by|into|in|for) )?(?:the |all )?(#n\d+) of us",
-    r"\bfor (#n\d+)(?= (?:was|is|cost|costs|came|were)\b)",
-    rf"(?:the |all |us )?(#n\d+) (?:of my |of our |my )?(?!nights|days)(?:{_FREE} )?(?:{PERSON})\b",
-    r"\b(?:between|among|amongst) (?:the |all |us )?(#n\d+)(?= (?:~|\?|\.|,|how|equally|evenly|and)|$)",
-    r"(?:in |into )?(#n\d+) ways\b",
-    r"\b(?:if )?(?:we are|we were|there are|there were|us) (#n\d+)(?= (?:\.|,|and|so|\?|;|how)|$)",
-    r"\b(?:table|party|group|team|family) (?:of|for) (#n\d+)",
-)
-_COUNTED = (
-    rf"(?:\b(?:over|during|for|in) (?:the )?)?(#n\d+) (?:{_FREE} )?({_FREE})"
-    r"(?= (?:of|and|or|for|at|is|costs?|are|was|were|in|on|[?.,~]|that|which|how|#m|do|would|will)|$)"
-)
+def _take_asked(told: _Told, sense: Sense, unit: str, draft: Draft, clause: str) -> None:
+    amounts, numbers = _marked(draft, clause, "m"), [one.value for one in _marked(draft, clause, "n")]
+    (told.funds if sense is Sense.LEFT else told.amounts).extend(amounts)
+    if sense is Sense.UNIT:
+        _only(numbers in ([], [1]))
+    elif sense is Sense.SPLIT:
+        told.people += numbers
+    else:
+        told.counts += [(number, unit) for number in numbers]
 
 
-def read_people(draft: Draft) -> Decimal | None:
-    """How many people a text speaks of, if it names one number of them."""
-    found = _take_people(draft)
-    return found[0] if len(found) == 1 else None
+def _take_told(told: _Told, draft: Draft, clause: str) -> None:
+    part, found = next(((part, found) for part, form in _TOLD if (found := re.fullmatch(form, clause))), ("", None))
+    if found is None:
+        raise NotSure(f"'{re.sub('#.[0-9]+', '...', clause)}' is not in words that the rules know")
+    amounts, numbers = _marked(draft, clause, "m"), [one.value for one in _marked(draft, clause, "n")]
+    units = [stem(value) for value in found.groupdict().values() if value]
+    told.tips += [one.value for one in _marked(draft, clause, "p")]
+    if part == "fund":
+        told.funds += amounts
+    elif part == "rate":
+        told.rates.append((amounts[0], units[0]))
+    elif part == "times":
+        _only(len(set(units)) == 1)
+        told.amounts.append(amounts[0].times(plain(numbers[0])))
+    elif part == "count":
+        told.amounts += amounts
+        told.counts.append((numbers[0], units[0]))
+    else:
+        _only(part != "found" or amounts[0].is_found)
+        told.amounts += amounts
+        told.people += numbers
 
 
-def _take_people(draft: Draft) -> list[Decimal]:
-    people: list[Decimal] = []
-    for found in draft.take(rf"\bwith (?:my )?(#n\d+) (?:of my |other )?(?:{PERSON})\b"):
-        if not re.search(r"\bi\b", draft.text) or re.search(r"\b(?:we|us|our)\b", draft.text):
-            raise NotSure("it does not say who shares with the others")
-        people.append(draft.number(found[1]) + 1)
-    return people + [draft.number(found[1]) for pattern in _PEOPLE for found in draft.take(pattern)]
+def _marked(draft: Draft, clause: str, kind: str) -> list[Amount]:
+    return [draft.amount(mark) for mark in re.findall(rf"#{kind}\d+", clause)]
 
 
-def _read_sense(draft: Draft, unit: str) -> tuple[Sense, str]:
-    """The sense that the cues name (TOTAL without any) with the unit of a unit price. Raises NotSure for several.
-
-    A cue counts in the question proper; told before it ("20 people each pay $15"), it is one step of several.
-    """
-    senses = {Sense.UNIT} if unit else set[Sense]()
-    for sense, cue in _CUES:
-        start = _question_start(draft)
-        for found in draft.take(cue, CUE_PLACE):
-            if found.end() <= start:
-                raise NotSure("it asks for several steps")
-            senses.add(sense)
-            unit = next((stem(value) for value in found.groupdict().values() if value), unit)
-    start = _question_start(draft)
-    asks_share = start == 0 or re.search(r"\b(?:pay|owe|contribute)\b", draft.text[start:])
-    if asks_share and start and Sense.SPLIT not in senses and not re.search(r"\bi\b", draft.text[start:]):
-        asks_share = None
-    for found in draft.take(_SHARING, CUE_PLACE):
-        if Sense.SPLIT not in senses and not asks_share and found.end() <= start:
-            raise NotSure("it does not say what is asked of the shares")
-        senses.add(Sense.SPLIT)
-    if len(senses) > 1:
-        raise NotSure("it asks for several steps")
-    return (senses.pop() if senses else Sense.TOTAL), unit
-
-
-def _question_start(draft: Draft) -> int:
-    """Where the question proper begins; 0 for a single sentence without a question's word ("split ...")."""
-    asked = max(draft.text.rfind("how much"), draft.text.rfind("what "))
-    return asked if asked >= 0 else draft.text.rstrip(" ?.!").rfind(" . ") + 1
-
-
-def _refuse_other_words(draft: Draft, original: str) -> None:
-    """Raises NotSure where the rest of the text can change the result.
-
-    `original` is the question with its capitals: a name in mid-sentence is as good as a noun.
-    """
-    if "#" in draft.text:
-        raise NotSure("it has a number that the rules cannot place")
-    # A question apart from what was told must not be about one thing among several.
-    asked = re.split(r" [.!;,] | how much ", draft.text.rstrip(" ?.!"))[-1].split()
-    if NOUN_PLACE not in asked and (other := [word for word in asked if word not in NEUTRAL | _WHOLE]):
-        raise NotSure(f"it asks about '{other[0]}' alone")
-    names = {word.lower() for word in re.findall(r"(?<=[a-z,0-9] )[A-Z][a-z]+\b", original)}
-    known = NEUTRAL | NOUNS | names
-    tokens = [".", ".", *draft.text.split(), "."]
-    for index in range(2, len(tokens) - 1):
-        before, token, after = tokens[index - 1 : index + 2]
-        if (token == "if" and index == 2) or (token == "plus" and before == after == NOUN_PLACE):
-            continue
-        if token in CHANGING:
-            raise NotSure(f"the word '{token}' changes what is asked")
-        if before == NOUN_PLACE and tokens[index - 2] in {"a", "an", "the", "our", "my"}:
-            before = tokens[index - 2]  # "a $5 pen"
-        if token not in known and not _is_noun_place(before, token, after):
-            raise NotSure(f"the word '{token}' is not one that the rules know")
-
-
-_OPENING = frozenset("a an the our my your this these of for on at in from".split())
-_CLOSING = frozenset(
-    ". , ? ! ; : of is was are were costs cost for in on at from with has have had and we i how".split()
-)
-
-
-def _is_noun_place(before: str, word: str, after: str) -> bool:
-    """Whether an unknown word stands where only a noun, or a word that describes one, can stand."""
-    if not re.fullmatch(r"[a-z][a-z'&-]*", word):
-        return False
-    if before in _OPENING or (before == NOUN_PLACE and after in NOUNS):
-        return True
-    if before in NOUNS:
-        return after in NOUNS or (after in _CLOSING and not word.endswith(("ed", "ing", "s")))
-    return before != NOUN_PLACE and after in NOUNS and not word.endswith(("ed", "ing"))
+def _calculate(told: _Told, sense: Sense, unit: str, people: Decimal | None) -> Calculation:
+    if sense is Sense.UNIT:
+        _only(not (told.rates or told.funds or told.tips or told.people))
+        _only(len(told.amounts) == len(told.counts) == 1 and told.counts[0][1] == unit)
+        return Calculation(amount=told.amounts[0].over(plain(told.counts[0][0])), sense=sense, unit=unit)
+    if told.rates:
+        _only(len(told.rates) == len(told.counts) == 1 and told.rates[0][1] == told.counts[0][1] and not told.amounts)
+        told.amounts.append(told.rates[0][0].times(plain(told.counts.pop()[0])))
+    _only(bool(told.amounts) and not told.counts and len(told.tips) <= 1 and len(told.people) <= 1)
+    _only(not told.tips or len(told.amounts) == 1, "it does not say what the percentage is of")
+    whole = add(told.amounts).changed_by(told.tips[0]) if told.tips else add(told.amounts)
+    if sense is Sense.LEFT:
+        _only(len(told.funds) == 1 and not (told.tips or told.people))
+        return Calculation(amount=told.funds[0].minus(whole), sense=sense, is_positive=True)
+    _only(not told.funds)
+    if sense is Sense.SPLIT:
+        _only(len(told.amounts) == 1)  # Of several amounts, some may be shared by some.
+        among = told.people[0] if told.people else people
+        if among is None:
+            raise NotSure("it does not say among how many")
+        return split(whole, among)
+    _only(not told.people)
+    _only(not whole.is_given or whole.is_found, "it does not say what to do with the amount")
+    return Calculation(amount=whole, sense=Sense.VALUE if whole.is_given else Sense.TOTAL)
 
 
 def _only(condition: bool, reason: str = "not every number in it has a part that the rules know") -> None:
@@ -280,42 +181,20 @@ def _only(condition: bool, reason: str = "not every number in it has a part that
         raise NotSure(reason)
 
 
-def _spent(parts: _Parts) -> Amount:
-    """All that was spent, with prices times counts, and one percentage of one amount."""
-    for price, unit in parts.rates:
-        fitting = parts.people if unit in {"person", "head"} and not parts.counts else []
-        fitting = fitting or [count for count, noun in parts.counts if unit in {"", "piece", "item", noun}]
-        _only(len(parts.rates) == len(fitting) == 1 and len(parts.counts) <= 1)
-        _only(not parts.amounts, "it asks for several steps")
-        parts.amounts.append(price.times(plain(fitting[0])))
-        parts.counts.clear()
-        parts.people = [] if fitting is parts.people else parts.people
-    _only(bool(parts.amounts) and not parts.counts)
-    _only(len(parts.percents) <= 1, "it has several percentages")
-    _only(not parts.percents or len(parts.amounts) == 1, "it does not say what the percentage is of")
-    whole = add(parts.amounts)
-    return whole.changed_by(parts.percents[0]) if parts.percents else whole
+# The thread.
+
+_PEOPLE_IN_TEXT = re.compile(rf"{_ARE_PEOPLE}(?= (?:[.,;?!]|and|so)|$)|{_PEOPLE}")
+_SUBJECT = r"(?:(?:and|but|so|ok|okay|now|then|what|how about|what about|,) )*(?:if )?"
+_THEN = r"(?: ,? ?how much (?:is (?:it|that)|does|should) each(?: of us)?(?: pay)?)?[ ?.!]*"
+PERSON_CHANGES = (
+    (re.compile(rf"{_SUBJECT}{_N} of us (?:do|does|can|will|are) not (?:pay|come|join|coming|paying){_THEN}"), -1),
+    (re.compile(rf"{_SUBJECT}{_N} more (?:people |friends |of us )?(?:joins?|comes?|pay){_THEN}"), 1),
+    (re.compile(rf"{_SUBJECT}{_ARE_PEOPLE}{_THEN}"), 0),
+)
+""" "And if 2 of us don't come?": what changes the number of people in an earlier question."""
 
 
-def _split(parts: _Parts, people: Decimal | None) -> Calculation:
-    _only(not parts.counts and not parts.rates)
-    _only(len(parts.people) <= 1, "it has two numbers of people")
-    among = parts.people[0] if parts.people else people
-    if among is None:
-        raise NotSure("it does not say among how many")
-    return split(_spent(parts), among)
-
-
-def _total(parts: _Parts) -> Calculation:
-    whole = _spent(parts)
-    _only(not parts.people)
-    _only(not whole.is_given or whole.is_found, "it does not say what to do with the amount")
-    return Calculation(amount=whole, sense=Sense.VALUE if whole.is_given else Sense.TOTAL)
-
-
-def _unit_price(parts: _Parts, unit: str) -> Calculation:
-    others = parts.rates or parts.funds or parts.percents or parts.people
-    _only(not others and len(parts.amounts) == 1 and len(parts.counts) == 1)
-    count, counted = parts.counts[0]
-    _only(unit in {counted, "unit", "one", "piece"}, f"it asks for a price per {unit} but counts {counted}")
-    return Calculation(amount=parts.amounts[0].over(plain(count)), sense=Sense.UNIT, unit=counted)
+def read_people(draft: Draft) -> Decimal | None:
+    """How many people a text speaks of, if it names one number of them."""
+    found = [number for one in _PEOPLE_IN_TEXT.finditer(draft.text) for number in _marked(draft, one[0], "n")]
+    return found[0].value if len(found) == 1 else None

@@ -31,38 +31,6 @@ CHANGING = frozenset(
     """.split()
 )
 
-# Words that carry structure, or say nothing about amounts.
-NEUTRAL = frozenset(
-    """
-    a an the our my your this these of in on at to from for with by and as we i us me it is are was were be been
-    being am have has had having do does did done should must will would can could shall may might need needs please
-    so final how much what total totals totalling totaling altogether together sum exactly precisely correctly
-    amount amounts price prices priced cost costs costing value pay pays paid paying owe spend spends spent come
-    came comes make makes work out get got split divided divide share everyone everybody equally evenly fairly among
-    amongst between there here hi hello hey thanks thank ok okay tell know find calculate compute figure also both
-    all people person persons now today tonight yesterday buy buys bought book booked rent rented hire hired order
-    ordered eat ate drink drank go went goes going took take stay stayed stays travel travelled traveled visit
-    visited use used charge charged charges want let like say new one they each ~ ^ , ; : . ? !
-    """.split()
-)
-
-# Nouns of travel, meals and shopping; others are accepted only where a noun must stand.
-NOUNS = frozenset(
-    """
-    bill bills check tab invoice receipt restaurant dinner lunch breakfast brunch supper meal meals hotel hostel
-    motel inn apartment flat villa house cabin cottage room rooms suite taxi taxis cab uber ride rides train trains
-    bus buses flight flights plane ferry boat bike bikes car cars van ticket tickets pass passes tour tours museum
-    entrance admission fuel gas petrol parking toll coffee coffees tea snack snacks grocery groceries drink drinks
-    food wine beer water trip trips journey holiday vacation stay weekend night nights day days week weeks hour
-    hours team group family party club class crew company table souvenir souvenirs gift gifts present presents shirt
-    shirts shoes jacket bag bags book books item items thing things purchase shopping expenses expense transport
-    transfer rental accommodation lodging money cash dollars euros way ways part parts share shares portion portions
-    friend friends guest guests member members player players colleague colleagues traveller travellers traveler
-    travelers men women passengers passenger bottle bottles piece pieces pack packs box boxes concert cinema movie
-    show
-    """.split()
-)
-
 PERSON = (
     "(?:people|persons?|friends?|guests?|players?|members?|colleagues?|co-?workers?|travell?ers?|passengers?|tourists?"
     "|roommates?|flatmates?|housemates?|teammates?|classmates?|diners?|men|man|women|woman|hikers?|cyclists?|skiers?"
