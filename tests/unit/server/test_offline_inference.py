@@ -107,7 +107,7 @@ def test_an_output_that_is_no_number_is_declined(output: str) -> None:
 
 @pytest.mark.parametrize("tool", ["code_interpreter", "file_search"])
 def test_a_failed_tool_is_declined_by_its_name(tool: str) -> None:
-    question = SPLIT if tool == "code_interpreter" else "What is the total?"
+    question = SPLIT if tool == "code_interpreter" else "How much is the soup?"
 
     move = choose_move(scene(question, outcome(tool, "out of memory", completed=False)))
 
@@ -134,10 +134,20 @@ def test_prices_are_searched_then_summed_then_cited() -> None:
 
 
 def test_a_single_price_needs_no_code() -> None:
-    move = choose_move(scene("How much was the tax?", searched(RECEIPT)))
+    move = choose_move(scene("How much was the soup?", searched(RECEIPT)))
 
     assert isinstance(move, Answer)
-    assert move.text.endswith("That is $0.27.")
+    assert move.text.endswith("That is $4.10.")
+
+
+@pytest.mark.parametrize(
+    "question", ["How much was the tax?", "What is the total?", "Split the bill between 3 people."]
+)
+def test_what_a_document_sums_up_is_declined(question: str) -> None:
+    move = choose_move(scene(question, searched(RECEIPT)))
+
+    assert isinstance(move, Answer)
+    assert move.declined
 
 
 @pytest.mark.parametrize(

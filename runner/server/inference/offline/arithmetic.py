@@ -1,15 +1,15 @@
-"""Amounts that know how they come about: each has its value, its currency and the Python code that works it out."""
+"""Amounts that know how they come about: value, currency and Python code; and a question with its amounts marked."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
-from runner.server.inference.offline.numbers import format_money, format_plain, round_money
 from runner.server.inference.offline.question import NotSure
+from runner.server.inference.offline.words import format_money, format_plain, read_shape, round_money
 
 _CENT = 'Decimal("0.01"), rounding=ROUND_HALF_UP'
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]?\d+)?")
@@ -134,65 +134,83 @@ def split(whole: Amount, people: Decimal) -> Calculation:
     return Calculation(amount=whole.over(plain(people)), sense=Sense.SPLIT, whole=whole, people=people)
 
 
-Result = tuple[Decimal, Decimal]
-"""What a calculation came to, and what a split to the cent leaves over; less than 0 if it takes too much."""
-
-
 def write_program(calculation: Calculation) -> str:
-    """Python that prints the result on its last line, and before it what is left over."""
+    """Python that prints the result on its last line."""
     lines = ["from decimal import ROUND_HALF_UP, Decimal", "", f"exact = Decimal({calculation.amount.code})"]
-    rest, people = "exact - result", calculation.people
-    if not calculation.amount.is_money:
-        return "\n".join((*lines, "print(exact)", ""))
-    if calculation.whole is not None and people is not None:
-        lines[-1:] = [f"total = Decimal({calculation.whole.code})", f"exact = total / {people:f}"]
-        rest = f"total - result * {people:f}"
-    lines += [f"result = exact.quantize({_CENT})", f'print("left over:", {rest})', "print(result)"]
-    return "\n".join((*lines, ""))
+    lines += [f"print(exact.quantize({_CENT}))" if calculation.amount.is_money else "print(exact)", ""]
+    return "\n".join(lines)
 
 
-def read_output(output: str) -> Result:
+def read_output(output: str) -> Decimal:
     """The result that the program printed. Raises NotSure if its last line is no number."""
-    lines = [line.strip() for line in output.strip().splitlines() if line.strip()]
-    if not lines or not _NUMBER.fullmatch(lines[-1]):
+    last = output.strip().rpartition("\n")[2].strip()
+    if not _NUMBER.fullmatch(last):
         raise NotSure("the code did not end with a number")
-    rests = [line.removeprefix("left over:").strip() for line in lines if line.startswith("left over:")]
-    rest = Decimal(rests[-1]) if rests and _NUMBER.fullmatch(rests[-1]) else Decimal(0)
-    return Decimal(lines[-1]), rest
+    return Decimal(last)
 
 
-def work_out(calculation: Calculation) -> Result:
+def work_out(calculation: Calculation) -> Decimal:
     """The result, worked out here: for where no code interpreter is on offer."""
     exact = calculation.amount.value
-    if not calculation.amount.is_money:
-        return exact, Decimal(0)
-    value = round_money(exact)
-    if calculation.whole is not None and calculation.people is not None:
-        return value, calculation.whole.value - value * calculation.people
-    return value, exact - value
+    return round_money(exact) if calculation.amount.is_money else exact
 
 
-def tell(calculation: Calculation, result: Result) -> str:
+def tell(calculation: Calculation, value: Decimal) -> str:
     """The sentence that ends with the result. Raises NotSure for a result that makes no sense."""
     sense, currency = calculation.sense, calculation.amount.currency
-    value, left_over = result
     if calculation.is_positive and (value < 0 or (value == 0 and sense is Sense.DIFFERENCE)):
         raise NotSure("the amounts do not fit the question")
     if calculation.whole is not None and calculation.people is not None:
-        return _tell_split(calculation.whole, calculation.people, result)
+        return _tell_split(calculation.whole, calculation.people, value)
+    is_rounded = calculation.amount.is_money and value != calculation.amount.value
     value = abs(value) if sense is Sense.DIFFERENCE else value
     sentence = sense.value.format(_format(value, currency), unit=calculation.unit)
-    return f"Rounded to the cent, {sentence[0].lower()}{sentence[1:]}" if left_over else sentence
+    return f"Rounded to the cent, {sentence[0].lower()}{sentence[1:]}" if is_rounded else sentence
 
 
-def _tell_split(whole: Amount, people: Decimal, result: Result) -> str:
-    currency, among = whole.currency, format_plain(people)
-    total, each, rest = (_format(one, currency) for one in (whole.value, result[0], abs(result[1])))
-    if rest == _format(Decimal(0), currency):
+def _tell_split(whole: Amount, people: Decimal, share: Decimal) -> str:
+    among, left_over = format_plain(people), whole.value - share * people
+    total, each, rest = (_format(one, whole.currency) for one in (whole.value, share, abs(left_over)))
+    if left_over == 0:
         return f"{total} shared by {among} is {each} each."
-    remark = f"leaves {rest} over" if result[1] > 0 else f"is {rest} too much"
+    remark = f"leaves {rest} over" if left_over > 0 else f"is {rest} too much"
     return f"{total} does not divide evenly by {among}: {among} × {each} {remark}. To the cent, each pays {each}."
 
 
 def _format(value: Decimal, currency: Currency) -> str:
     return format_plain(value) if currency.text is None else format_money(value, currency.text, leads=currency.leads)
+
+
+VALUE, PERCENT = r"#[mn]\d+", r"#p\d+"
+
+
+class Draft:
+    """Mutable, private to one reading of one question."""
+
+    def __init__(self, prepared: str) -> None:
+        shape = read_shape(prepared)
+        self.text = " ".join(re.sub(r"([.?!,;:()])", r" \1 ", shape.text).split())
+        self.amounts = [
+            given(one.value, Currency(text=one.currency, leads=one.leads) if one.kind == "m" else NO_MONEY)
+            for one in shape.quantities
+        ]
+
+    def add(self, amount: Amount) -> str:
+        """The mark of a new amount."""
+        self.amounts.append(amount)
+        return f"#m{len(self.amounts) - 1}"
+
+    def amount(self, mark: str) -> Amount:
+        return self.amounts[int(mark[2:])]
+
+    def number(self, mark: str) -> Decimal:
+        return self.amount(mark).value
+
+    def replace(self, pattern: re.Pattern[str] | str, change: Callable[[re.Match[str]], str | None]) -> None:
+        """Replace every match by what `change` returns; None leaves it as it is."""
+
+        def changed(match: re.Match[str]) -> str:
+            found = change(match)
+            return match[0] if found is None else f" {found} "
+
+        self.text = " ".join(re.sub(pattern, changed, self.text).split())

@@ -12,9 +12,12 @@ from decimal import Decimal
 
 from runner.server.inference import Answer, Role, SceneMessage, SourceMark
 from runner.server.inference.offline.arithmetic import (
+    PERCENT,
     UNKNOWN,
+    VALUE,
     Amount,
     Calculation,
+    Draft,
     Sense,
     add,
     given,
@@ -25,13 +28,11 @@ from runner.server.inference.offline.arithmetic import (
     work_out,
     write_program,
 )
-from runner.server.inference.offline.draft import PERCENT, VALUE, Draft, mark_things
 from runner.server.inference.offline.memory import read_statements
-from runner.server.inference.offline.numbers import read_shape
-from runner.server.inference.offline.prices import Price, PriceList, Thing
+from runner.server.inference.offline.prices import Price, PriceList, Thing, mark_things
 from runner.server.inference.offline.question import MAX_MESSAGE_CHARS, NotSure, Question
 from runner.server.inference.offline.word_problems import PERSON_CHANGES, read_people, read_problem
-from runner.server.inference.offline.words import CHANGING, prepare, search_words
+from runner.server.inference.offline.words import CHANGING, prepare, read_shape, search_words
 
 _ASKS_OTHERWISE = re.compile(
     r"^(?:(?:and|but|so|ok|okay|hi|hello|please|then|thanks) ,? ?)*(?:when|where|why|who|whom|whose|which|is|are|was"
@@ -74,9 +75,8 @@ def answer(question: Question) -> Answer | None:
         calculation = read_calculation(text, known, amounts.__getitem__) or calculation
     output = None if calculation.amount.is_given else question.run(write_program(calculation))
     told = tell(calculation, work_out(calculation) if output is None else read_output(output))
-    things = [price for price in prices if not price.thing.is_sum]
-    is_sum = len(things) > 1 and sum(price.amount.value for price in things) == calculation.amount.value
-    if is_sum and any(listed.has_tax(price.document) for price in things):
+    is_sum = len(prices) > 1 and sum(price.amount.value for price in prices) == calculation.amount.value
+    if is_sum and any(listed.has_tax(price.document) for price in prices):
         told = f"Without tax or tip on top, {told[0].lower()}{told[1:]}"
     return _with_sources(prices, told)
 

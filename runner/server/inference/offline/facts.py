@@ -7,17 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from runner.server.inference import Answer, SourceMark
-from runner.server.inference.offline.numbers import has_doubtful_amount, words_to_digits
 from runner.server.inference.offline.question import MAX_QUOTE, Document, Line, NotSure, Question, by_tier, restricts
 from runner.server.inference.offline.words import (
     CHANGING,
     NEGATIONS,
     content_roots,
+    has_doubtful_amount,
     prepare,
     read_roots,
     read_words,
     root,
     search_words,
+    words_to_digits,
 )
 
 _CLOCK = re.compile(r"\b\d{1,2}[:.]\d\d(?:\s?[ap]\.?m\b\.?)?|\b\d{1,2}\s?[ap]m\b|\bnoon\b|\bmidnight\b", re.IGNORECASE)

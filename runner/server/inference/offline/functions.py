@@ -12,12 +12,13 @@ import regex
 
 from runner.json_schema import check_schema, find_mismatch
 from runner.server.inference import Answer, FunctionRequest, OfferedFunction, ToolOutcome, UseTools
-from runner.server.inference.offline.numbers import NUMBER, parse_number
 from runner.server.inference.offline.question import NotSure, Question
 from runner.server.inference.offline.words import (
     CHANGING,
     NEGATIONS,
+    NUMBER,
     PREPOSITIONS,
+    parse_number,
     prepare,
     read_roots,
     read_words,

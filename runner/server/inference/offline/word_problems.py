@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from runner.server.inference.offline.arithmetic import Amount, Calculation, Sense, add, plain, split
-from runner.server.inference.offline.draft import Draft
+from runner.server.inference.offline.arithmetic import Amount, Calculation, Draft, Sense, add, plain, split
 from runner.server.inference.offline.question import NotSure
 from runner.server.inference.offline.words import CHANGING, PERSON, PREPOSITIONS, stem
 
@@ -36,7 +35,7 @@ _TOLD = (
     ("amount", rf"(?:(?:i|we) )?(?:paid|spent) {_M}(?: (?:on|for) {_THING})?"),
     ("amount", rf"{_M} (?:on|for) (?:me|you|us|{_THING})|{_THING} for {_M}|(?:a |an |the )?{_M} {_THING}"),
     ("found", rf"{_M}(?: with {_TIP})?"),
-    ("times", rf"{_N} (?P<counted>[a-z]+) at {_M}(?: (?:each|apiece|per {_UNIT}))?(?: cost)?"),
+    ("times", rf"{_N} (?P<counted>{_WORD}) at {_M}(?: (?:each|apiece|per {_UNIT}))?(?: cost)?"),
     ("rate", rf"{_THING} costs? {_M} (?:per|a|an) {_UNIT}"),
     ("count", rf"(?:i|we) bought {_N} {_UNIT} for {_M}|{_N} (?P<unit_>[a-z]+) {_COST} {_M}"),
     ("count", rf"(?:a|an|the) (?:{_WORD} ){{1,2}}(?:with|of|for) {_N} {_UNIT} {_COST} {_M}"),
