@@ -347,14 +347,15 @@ def test_other_questions_are_answered_as_ever():
         ('"eleven"', "exchange_rate(from: EUR, to: NOK) gives eleven."),
         ("Rain, later sun.", "exchange_rate(from: EUR, to: NOK) gives Rain, later sun."),
         ("true", "exchange_rate(from: EUR, to: NOK) gives yes."),
-        ('{"day": "Friday", "rate": 11.70}', "exchange_rate(from: EUR, to: NOK) gives day: Friday, rate: 11.70."),
     ],
 )
 def test_the_result_is_told_as_it_is(output, text):
     assert told(output) == Answer(text=text)
 
 
-@pytest.mark.parametrize("output", ["", "null", "[1, 2]", '{"a": {"b": 1}}', "{}", "x" * 1001, '{"a": 1, "a": 2}'])
+@pytest.mark.parametrize(
+    "output", ["", "null", "[1, 2]", '{"a": {"b": 1}}', "{}", "x" * 1001, '{"day": "Friday", "rate": 11.70}']
+)
 def test_a_result_that_has_no_plain_words_is_declined(output):
     assert told(output).declined
 
@@ -362,7 +363,7 @@ def test_a_result_that_has_no_plain_words_is_declined(output):
 def test_a_function_that_failed_is_named_with_its_reason():
     assert "the function exchange_rate failed: there is no rate for XXX" in told("error: there is no rate for XXX").text
     assert "the function exchange_rate failed" in told("", completed=False).text
-    assert "the function exchange_rate failed: no such bank" in told('{"error": "no such bank"}').text
+    assert told('{"error": "no such bank"}').declined
 
 
 @pytest.mark.parametrize("arguments", ["", "EUR", "[1]", "null"])

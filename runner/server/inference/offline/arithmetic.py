@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -202,15 +202,3 @@ class Draft:
 
     def amount(self, mark: str) -> Amount:
         return self.amounts[int(mark[2:])]
-
-    def number(self, mark: str) -> Decimal:
-        return self.amount(mark).value
-
-    def replace(self, pattern: re.Pattern[str] | str, change: Callable[[re.Match[str]], str | None]) -> None:
-        """Replace every match by what `change` returns; None leaves it as it is."""
-
-        def changed(match: re.Match[str]) -> str:
-            found = change(match)
-            return match[0] if found is None else f" {found} "
-
-        self.text = " ".join(re.sub(pattern, changed, self.text).split())

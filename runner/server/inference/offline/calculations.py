@@ -32,12 +32,7 @@ from runner.server.inference.offline.memory import read_statements
 from runner.server.inference.offline.prices import Price, PriceList, Thing, mark_things
 from runner.server.inference.offline.question import MAX_MESSAGE_CHARS, NotSure, Question
 from runner.server.inference.offline.word_problems import PERSON_CHANGES, read_people, read_problem
-from runner.server.inference.offline.words import CHANGING, prepare, read_shape, search_words
-
-_ASKS_OTHERWISE = re.compile(
-    r"^(?:(?:and|but|so|ok|okay|hi|hello|please|then|thanks) ,? ?)*(?:when|where|why|who|whom|whose|which|is|are|was"
-    r"|were|do|does|did|can|could|may|might|must|shall|should|will|would|has|have|had|am)\b(?! you\b)"
-)
+from runner.server.inference.offline.words import CHANGING, prepare, search_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +54,7 @@ def answer(question: Question) -> Answer | None:
         wanted.append(thing)
         return given(Decimal(1), UNKNOWN, is_found=True)
 
-    try:
-        calculation = read_calculation(text, known, note)
-    except NotSure:
-        if wanted or any(one.kind != "n" for one in read_shape(text).quantities):
-            raise
-        return None
+    calculation = read_calculation(text, known, note)
     if calculation is None:
         return None
     prices: tuple[Price, ...] = ()
@@ -101,8 +91,6 @@ def read_calculation(prepared: str, known: Known, price_of: Callable[[Thing], Am
     changed = _read_change(draft, known)
     if changed is not None:
         return changed
-    if _ASKS_OTHERWISE.match(re.split(r" [.!;] ", draft.text.rstrip(" ?.!"))[-1]):
-        return None
     for name in sorted(known.stated, key=len, reverse=True):
         # "My budget" is the amount that was told, unless it is told again.
         mark = draft.add(known.stated[name])
@@ -135,8 +123,11 @@ _NAMED = re.compile(
 )
 
 
+_CORRECTS = re.compile(r"\b(?:actually|correction|instead|changed|now|sorry|new|no longer|i meant)\b", re.IGNORECASE)
+
+
 def _remember(known: Known, message: str, *, was_answered: bool) -> Known:
-    told = Draft(prepare(" ".join(one.text for one in read_statements(message))))
+    told = Draft(prepare(" ".join(read_statements(message))))
     named = {found["name"]: told.amount(found["mark"]) for found in _NAMED.finditer(told.text)}
     if (CHANGING - {"budget"}) & set(told.text.split()):
         named = {}
@@ -145,7 +136,7 @@ def _remember(known: Known, message: str, *, was_answered: bool) -> Known:
     with contextlib.suppress(NotSure):
         last = read_calculation(prepare(message), known, _no_price) if was_answered else None
     earlier = told.amount(marks[0]) if len(marks) == 1 and was_answered and not message.endswith("?") else None
-    if people and known.people and people != known.people and not any(one.corrects for one in read_statements(message)):
+    if people and known.people and people != known.people and not _CORRECTS.search(message):
         people = Decimal(0)  # "2 of us are children": nobody knows who is to share.
     elif people is None:
         people = known.people or (last.people if last else None)
@@ -163,7 +154,7 @@ def _read_change(draft: Draft, known: Known) -> Calculation | None:
         found = pattern.fullmatch(draft.text)
         if found is None:
             continue
-        last, number = known.last, draft.number(re.findall(r"#n\d+", found[0])[0])
+        last, number = known.last, draft.amount(re.findall(r"#n\d+", found[0])[0]).value
         if last is None or last.whole is None or last.people is None:
             raise NotSure("there is no earlier amount that was shared among people")
         return split(last.whole, last.people + change * number if change else number)
@@ -178,21 +169,20 @@ _THAT = re.compile(
 
 
 def _mark_earlier(draft: Draft, earlier: Amount | None) -> bool:
-    """Replace "that" and "it" by the last result; where the question has one amount of its own, they mean that one.
+    """Replace "that" and "it" by the last result; where the question has one amount before them, they mean that one.
 
     False if the last result is not spoken of.
     """
     count, own = len(draft.amounts), re.findall(r"#m\d+", draft.text)
 
-    def change(found: re.Match[str]) -> str | None:
+    def change(found: re.Match[str]) -> str:
         adds = found["verb"] in {"to", "from"}
         if len(own) == 1 and own[0] in found.string[: found.start()] and not adds:
             return found["verb"]
-        if earlier is None or (own and not adds):
-            return None
-        return f"{found['verb']} {draft.add(earlier)}"
+        is_meant = earlier is not None and (adds or not own)
+        return f"{found['verb']} {draft.add(earlier)}" if earlier is not None and is_meant else found[0]
 
-    draft.replace(_THAT, change)
+    draft.text = _THAT.sub(change, draft.text)
     return len(draft.amounts) > count
 
 
@@ -213,8 +203,6 @@ _SENTENCES = (
     (rf"(?:average|mean|average value) of {_LIST}", "({list}) / {count}", Sense.AVERAGE),
     (rf"add {_A} to {_B}", "{a} + {b}", Sense.TOTAL),
     (rf"difference (?:in (?:price|cost) )?between {_A} and {_B}", "{a} - {b}", Sense.DIFFERENCE),
-    (rf"(?:how much )?more(?: expensive)? (?:is|are|was|does) {_A}(?: cost)? than {_B}", "{a} - {b}", Sense.DIFFERENCE),
-    (rf"(?:how much )?(?:less|cheaper) (?:is|are|was|does) {_A}(?: cost)? than {_B}", "{b} - {a}", Sense.DIFFERENCE),
     (rf"(?:subtract|take|deduct) {_B} from {_A}", "{a} - {b}", Sense.VALUE),
     (rf"(?:divide|quotient of) {_A} (?:by|and) {_B}", "{a} / {b}", Sense.VALUE),
     (rf"(?:multiply|product of) {_A} (?:by|with|and) {_B}", "{a} * {b}", Sense.VALUE),
@@ -222,14 +210,10 @@ _SENTENCES = (
     (rf"(?:an? )?{_P}{_EXTRA} (?:on|of|for) (?:a |the )?(?:bill of )?{_A}(?: bill)?", _PART, Sense.VALUE),
     (rf"{_A} (?:plus|increased by) (?:an? )?{_P}{_EXTRA}?", _PLUS, Sense.TOTAL),
     (rf"{_A} (?:with|and) (?:an? )?{_P}(?:{_EXTRA}| added| on top)+", _PLUS, Sense.TOTAL),
-    (rf"increase {_A} by {_P}", _PLUS, Sense.TOTAL),
     (rf"{_P} (?:off|off of) {_A}", _MINUS, Sense.TOTAL),
-    (rf"{_A} (?:minus|reduced by|decreased by|discounted by) {_P}", _MINUS, Sense.TOTAL),
     (rf"{_A} (?:with|after|at|minus) (?:an? )?{_P} (?:off|discount|reduction)", _MINUS, Sense.TOTAL),
-    (rf"(?:decrease|reduce|lower) {_A} by {_P}", _MINUS, Sense.TOTAL),
     (rf"what (?:percent|percentage) (?:of {_A} is {_B})", "{b} * 100 / {a}", Sense.PERCENT),
     (rf"what (?:percent|percentage) is {_B} of {_A}", "{b} * 100 / {a}", Sense.PERCENT),
-    (rf"{_B} is what (?:percent|percentage) of {_A}", "{b} * 100 / {a}", Sense.PERCENT),
     (rf"(?P<formula>[-+*/() ]*{VALUE}(?:[-+*/() ]+{VALUE})+[) ]*)", "{formula}", Sense.VALUE),
 )
 _OPERATORS = {"plus": "+", "minus": "-", "times": "*", "x": "*", "multiplied by": "*", "divided by": "/", "÷": "/"}
@@ -249,7 +233,7 @@ def _read_sentence(draft: Draft) -> Calculation | None:
         amount = _evaluate(text.strip(), draft)
         if sense is Sense.PERCENT and amount.is_money:
             raise NotSure("money and plain numbers are mixed")
-        return Calculation(amount=amount, sense=sense, is_positive=sense is Sense.TOTAL or " than " in pattern)
+        return Calculation(amount=amount, sense=sense, is_positive=sense is Sense.TOTAL)
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -54,13 +54,12 @@ def answer(question: Question) -> UseTools | Answer | None:
     text = _POLITE.sub("", question.message.text, count=1).strip()
     if question.message.filenames or re.search(r"[.?!]\s+\S", re.sub(r'"[^"]*"', "", text)):
         return None
-    readings = [_read(function, text) for function in question.scene.functions]
-    fitting = [one for one in readings if one is not None]
+    fitting = [function for function in question.scene.functions if _fits_words(function, text)]
     if len(fitting) > 1:
-        raise NotSure(f"more than one function fits: {', '.join(one.function.name for one in fitting)}")
-    for reading in fitting:
-        arguments = json.dumps(_fill_arguments(reading), ensure_ascii=False)
-        return UseTools(requests=(FunctionRequest(name=reading.function.name, arguments=arguments),))
+        raise NotSure(f"more than one function fits: {', '.join(function.name for function in fitting)}")
+    for function in fitting:
+        arguments = json.dumps(_fill_arguments(function, text), ensure_ascii=False)
+        return UseTools(requests=(FunctionRequest(name=function.name, arguments=arguments),))
     return None
 
 
@@ -88,33 +87,19 @@ class _Value:
     after: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
-    """A question as a request of one function: its values, the roots of its other words, and why one can't be told."""
-
-    function: OfferedFunction
-    parameters: Sequence[_Parameter]
-    told: frozenset[str]
-    values: Sequence[_Value]
-    problem: str
-
-
-def _read(function: OfferedFunction, text: str) -> _Reading | None:
-    """The request; None unless the question has all words of the function's name, and none that it doesn't know."""
+def _fits_words(function: OfferedFunction, text: str) -> bool:
+    """Whether the question is a request with all words of the function's name, and none that it doesn't know."""
     parameters = _read_parameters(function)
-    words, values, problem = _read_values(text, {one for parameter in parameters for one in _choices(parameter)})
+    words, values, _ = _read_values(text, parameters)
     asks, name = _ASKS.match(text), [root(word) for word in read_words(_spaced(function.name))]
     asked = [root(word) for word in words[len(read_words(prepare(asks[0]))) if asks else 0 :]]
     rest = " ".join(words)
     if not name or not asked or _MUSES.search(rest) or not NEGATIONS.isdisjoint(read_words(rest)):
-        return None
+        return False
+    told = {*asked, *("currency" for one in values if one.kind == "currency")}
     telling = {word for word in name if word not in _STRUCTURE | {"get", "find"}} or set(name)
     known = _STRUCTURE | _known_roots(function) | set().union(*(one.roots for one in parameters))
-    names = {*asked, *("currency" for one in values if one.kind == "currency")}
-    if not (asks or asked[0] == name[0]) or not telling <= names <= known:
-        return None
-    told = frozenset(asked) - _STRUCTURE - set(name)
-    return _Reading(function=function, parameters=parameters, told=told, values=values, problem=problem)
+    return bool(asks or asked[0] == name[0]) and telling <= told <= known
 
 
 def _known_roots(function: OfferedFunction) -> frozenset[str]:
@@ -157,11 +142,11 @@ _TOKEN = re.compile(
 )
 
 
-def _read_values(question: str, choices: Iterable[str]) -> tuple[list[str], list[_Value], str]:
-    """The words around the values, the values, and why some value can't be told; `choices` are values anywhere."""
+def _read_values(question: str, parameters: Sequence[_Parameter]) -> tuple[list[str], list[_Value], str]:
+    """The words around the values, the values, and why some value can't be told."""
     pieces = re.split(r'("[^"]*")', re.sub(r"[“”]", '"', question))
     text = "".join(piece if piece.startswith('"') else prepare(piece) for piece in pieces)
-    for choice in sorted(choices, key=len, reverse=True):
+    for choice in sorted({one for parameter in parameters for one in _choices(parameter)}, key=len, reverse=True):
         # A short code, as IS for Iceland, is no word in small letters.
         flags = re.NOFLAG if choice.isupper() and len(choice) <= len("EUR") else re.IGNORECASE
         pattern = re.compile(rf"(?<![\w\0]){re.escape(choice)}(?![\w\0])", flags)
@@ -192,29 +177,31 @@ _FROM, _TO = (
 _DIRECTIONS = {"from": _FROM, "to": _TO, "into": _TO, "in": _TO}
 
 
-def _fill_arguments(reading: _Reading) -> Mapping[str, object]:
+def _fill_arguments(function: OfferedFunction, text: str) -> Mapping[str, object]:
     """The arguments of a call. Raises NotSure where one is missing, or a value has no place or several."""
-    name, parameters = reading.function.name, reading.parameters
-    if reading.problem:
-        raise NotSure(reading.problem)
-    fitting = {one.name: [value for value in reading.values if _fits(value, one)] for one in parameters}
+    name, parameters = function.name, _read_parameters(function)
+    words, values, problem = _read_values(text, parameters)
+    told = {root(word) for word in words} - _STRUCTURE - read_roots(_spaced(name))
+    if problem:
+        raise NotSure(problem)
+    fitting = {one.name: [value for value in values if _fits(value, one)] for one in parameters}
     for parameter in parameters:
-        found, named = fitting[parameter.name], parameter.words | parameter.roots - _known_roots(reading.function)
+        found, named = fitting[parameter.name], parameter.words | parameter.roots - _known_roots(function)
         if parameter.is_required and not found:
             raise NotSure(f"it does not say '{parameter.name}', which the function {name} needs")
-        if not found and reading.told & {root(word) for word in named}:  # "in a year"
+        if not found and told & {root(word) for word in named}:  # "in a year"
             raise NotSure(f"it speaks of '{parameter.name}' and gives the function {name} none")
     placed = [id(value) for found in fitting.values() for value in found]
     if any(len(found) > 1 for found in fitting.values()) or len(set(placed)) < len(placed):
         raise NotSure(f"it does not say which value is which for the function {name}")
-    if len(placed) < len(reading.values):
+    if len(placed) < len(values):
         raise NotSure(f"it says more than the function {name} takes")
     arguments = {one: _as_json(found[0].value) for one, found in fitting.items() if found}
     try:
-        check_schema(reading.function.parameters)
+        check_schema(function.parameters)
     except ValueError as error:  # It comes from any client: it may be none.
         raise NotSure(f"of the function {name}, what describes its arguments {error}") from None
-    if mismatch := find_mismatch(arguments, reading.function.parameters):
+    if mismatch := find_mismatch(arguments, function.parameters):
         raise NotSure(f"the function {name} does not take it: {mismatch}")
     return arguments
 
@@ -233,7 +220,7 @@ def _fits(value: _Value, parameter: _Parameter) -> bool:
         # "Bag 23" is no weight of 23; "raised to 20" is not "raised by 20"; "5 years" are not the year 5.
         is_placed = value.before in {"", *_STRUCTURE - {"to", "from"}, *parameter.words} and not value.after
         is_percent = bool({"percent", "percentage"} & parameter.roots)
-        return types in {"number", "integer"} and (is_named or is_placed) and is_percent is (value.kind == "percent")
+        return types in ("number", "integer") and (is_named or is_placed) and is_percent is (value.kind == "percent")
     if types not in ("string", ["string", "null"]):
         return False
     if choices or value.kind == "choice":
@@ -253,41 +240,25 @@ def _fits(value: _Value, parameter: _Parameter) -> bool:
 
 
 def _tell(outcome: ToolOutcome) -> Answer:
-    """The result in a sentence that ends with it."""
+    """The result, if it is a plain value, in a sentence that ends with it."""
     assert isinstance(outcome.request, FunctionRequest)
-    name, told = outcome.request.name, _show(outcome.output.strip())
-    failure = next((one for one in (outcome.output.strip(), told) if one.casefold().startswith(_ERROR)), None)
-    if failure is not None or not outcome.completed:
-        reason = (failure or outcome.output).strip().removeprefix(_ERROR)[:LONGEST_TOLD] or "it said nothing"
+    name, output, arguments = outcome.request.name, outcome.output.strip(), outcome.request.arguments
+    if output.casefold().startswith(_ERROR) or not outcome.completed:
+        reason = output.removeprefix(_ERROR)[:LONGEST_TOLD] or "it said nothing"
         raise NotSure(f"the function {name} failed: {' '.join(reason.split())}")
-    if not 0 < len(told) <= LONGEST_TOLD:
+    told = _read_json(output)
+    told = {True: "yes", False: "no"}[told] if isinstance(told, bool) else told
+    if not isinstance(told, str) or not 0 < len(told) <= LONGEST_TOLD:
         raise NotSure(f"the function {name} gave a result that the rules can't put into words")
-    try:
-        given = json.loads(outcome.request.arguments)
-    except (ValueError, RecursionError):  # A client may make up a call, and call anything its arguments.
-        given = None
-    shown = ", ".join(f"{key}: {value}" for key, value in given.items()) if isinstance(given, dict) else None
-    called = f"{name}({outcome.request.arguments if shown is None else shown})"
-    return Answer(text=f"{called} gives {told}{'' if told[-1] in '.!?' else '.'}")
+    if isinstance(given := _read_json(arguments), dict):
+        arguments = ", ".join(f"{key}: {value}" for key, value in given.items())
+    return Answer(text=f"{name}({arguments}) gives {told}{'' if told[-1] in '.!?' else '.'}")
 
 
-def _show(output: str) -> str:
-    """A plain value, or the plain values of a mapping by name; "" for anything deeper."""
+def _read_json(text: str) -> object:
+    """What is written, with numbers as they are written; the text itself if it is no JSON, as a client's may be."""
     try:
-        # Numbers stay as they are written.
-        value = json.loads(output, parse_float=str, parse_int=str, object_pairs_hook=_read_mapping)
+        value: object = json.loads(text, parse_float=str, parse_int=str)
     except (ValueError, RecursionError):
-        return output
-    if isinstance(value, dict) and all(isinstance(one, str | bool) for one in value.values()):
-        return ", ".join(f"{name}: {_plain(one)}" for name, one in value.items())
-    return _plain(value) if isinstance(value, str | bool) else ""
-
-
-def _read_mapping(pairs: list[tuple[str, object]]) -> object:
-    """The mapping; None if it says two things of one name."""
-    mapping = dict(pairs)
-    return mapping if len(mapping) == len(pairs) else None
-
-
-def _plain(value: object) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+        return text
+    return value

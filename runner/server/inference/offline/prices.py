@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from runner.server.inference.offline.arithmetic import UNKNOWN, Amount, Currency, Draft, add, given, plain
-from runner.server.inference.offline.question import Document, Line, NotSure, by_tier
+from runner.server.inference.offline.question import Document, Line, NotSure
 from runner.server.inference.offline.words import (
     CHANGING,
     CODES,
@@ -146,32 +146,26 @@ class PriceList:
     """The priced lines of documents, each read once."""
 
     def __init__(self, documents: Sequence[Document]) -> None:
-        self._groups = [
-            tuple((line, document) for document in group for line in read_priced_lines(document.lines))
-            for group in by_tier(documents)
-        ]
+        self._lines = [(line, document) for document in documents for line in read_priced_lines(document.lines)]
 
     def find(self, thing: Thing) -> Price:
         """The price of a thing. Raises NotSure unless exactly one reading is left."""
         wanted = name_stems(thing.name)
-        for group in self._groups:
-            fitting = [one for one in group if one[0].stems == wanted]
-            if not fitting:
-                continue
-            line, document = fitting[0]
-            rivals = [one for one, _ in fitting]
-            if len({(one.unit_price, one.currency.text) for one in rivals}) > 1:
-                quotes = ", ".join(sorted({f"'{one.text}'" for one in rivals})[:3])
-                raise NotSure(f"'{thing.name}' fits several lines: {quotes}")
-            lines = [one for one, other in group if other is document]
-            _refuse_conditions(thing, line, lines)
-            amount = _price(thing, line, _find_currency(line, lines), copies=len(fitting))
-            return Price(thing=thing, amount=amount, line=line, document=document)
-        raise NotSure(f"no priced line for '{thing.name}' was found")
+        fitting = [one for one in self._lines if one[0].stems == wanted]
+        if not fitting:
+            raise NotSure(f"no priced line for '{thing.name}' was found")
+        if len({(one.unit_price, one.currency.text) for one, _ in fitting}) > 1:
+            quotes = ", ".join(sorted({f"'{one.text}'" for one, _ in fitting})[:3])
+            raise NotSure(f"'{thing.name}' fits several lines: {quotes}")
+        line, document = fitting[0]
+        lines = [one for one, other in self._lines if other is document]
+        _refuse_conditions(thing, line, lines)
+        amount = _price(thing, line, _find_currency(line, lines), copies=len(fitting))
+        return Price(thing=thing, amount=amount, line=line, document=document)
 
     def has_tax(self, document: Document) -> bool:
         """Whether the document adds a tax to its things."""
-        return any(other is document and _TAXES & line.stems for group in self._groups for line, other in group)
+        return any(other is document and _TAXES & line.stems for line, other in self._lines)
 
 
 def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLine]) -> None:
@@ -279,7 +273,7 @@ def _read_thing(text: str, draft: Draft) -> Thing | None:
         return None
     if any(word in _NO_NAME or "#" in word for word in words):
         return None
-    count = draft.number(found["mark"]) if found["mark"] else Decimal(1)
+    count = draft.amount(found["mark"]).value if found["mark"] else Decimal(1)
     if count != count.to_integral_value() or count <= 0:
         raise NotSure(f"'{count}' is no number of things")
     return Thing(name=found["name"], count=int(count) if found["mark"] or found["article"] else None)

@@ -36,7 +36,6 @@ _TOLD = (
     ("amount", rf"{_M} (?:on|for) (?:me|you|us|{_THING})|{_THING} for {_M}|(?:a |an |the )?{_M} {_THING}"),
     ("found", rf"{_M}(?: with {_TIP})?"),
     ("times", rf"{_N} (?P<counted>{_WORD}) at {_M}(?: (?:each|apiece|per {_UNIT}))?(?: cost)?"),
-    ("rate", rf"{_THING} costs? {_M} (?:per|a|an) {_UNIT}"),
     ("count", rf"(?:i|we) bought {_N} {_UNIT} for {_M}|{_N} (?P<unit_>[a-z]+) {_COST} {_M}"),
     ("count", rf"(?:a|an|the) (?:{_WORD} ){{1,2}}(?:with|of|for) {_N} {_UNIT} {_COST} {_M}"),
     ("count", rf"(?:(?:it cost|(?:we|i) spent|(?:we|i) paid) )?{_M} (?:for|over|in) {_N} {_UNIT}"),
@@ -61,7 +60,6 @@ _ASKED = (
     (Sense.UNIT, rf"(?:how much|what) (?:is |was )?(?:it |that |the average |the price )?per {_UNIT}"),
     (Sense.LEFT, rf"how much (?:of (?:{_M}|my budget|our budget) )?(?:is|do (?:i|we) have) left"),
     (Sense.LEFT, rf"how much is left of {_M}|how much change (?:do|will|should) (?:i|we) get"),
-    (Sense.TOTAL, rf"how much (?:is|are|for|do|does|would) {_N} {_UNIT}(?: cost)?"),
     (
         Sense.TOTAL,
         rf"(?:how much|what) {_DOES} (?:i|we) (?:pay|owe|spend)(?: for this(?: meal| purchase| order)?)?{_SUM}",
@@ -77,14 +75,13 @@ _ASKS_AMOUNT = re.compile(r"\b(?:how much|what|total|altogether|sum|split|divide
 
 @dataclass(slots=True, kw_only=True)
 class _Told:
-    """What the clauses of a problem tell; counts and rates each with the unit that they are of."""
+    """What the clauses of a problem tell; counts with the unit that they are of."""
 
     amounts: list[Amount] = field(default_factory=list)
     funds: list[Amount] = field(default_factory=list)
     people: list[Decimal] = field(default_factory=list)
     tips: list[Decimal] = field(default_factory=list)
     counts: list[tuple[Decimal, str]] = field(default_factory=list)
-    rates: list[tuple[Amount, str]] = field(default_factory=list)
 
 
 def read_problem(draft: Draft, people: Decimal | None) -> Calculation | None:
@@ -131,8 +128,6 @@ def _take_told(told: _Told, draft: Draft, clause: str) -> None:
     told.tips += [one.value for one in _marked(draft, clause, "p")]
     if part == "fund":
         told.funds += amounts
-    elif part == "rate":
-        told.rates.append((amounts[0], units[0]))
     elif part == "times":
         _only(len(set(units)) == 1)
         told.amounts.append(amounts[0].times(plain(numbers[0])))
@@ -151,12 +146,9 @@ def _marked(draft: Draft, clause: str, kind: str) -> list[Amount]:
 
 def _calculate(told: _Told, sense: Sense, unit: str, people: Decimal | None) -> Calculation:
     if sense is Sense.UNIT:
-        _only(not (told.rates or told.funds or told.tips or told.people))
+        _only(not (told.funds or told.tips or told.people))
         _only(len(told.amounts) == len(told.counts) == 1 and told.counts[0][1] == unit)
         return Calculation(amount=told.amounts[0].over(plain(told.counts[0][0])), sense=sense, unit=unit)
-    if told.rates:
-        _only(len(told.rates) == len(told.counts) == 1 and told.rates[0][1] == told.counts[0][1] and not told.amounts)
-        told.amounts.append(told.rates[0][0].times(plain(told.counts.pop()[0])))
     _only(bool(told.amounts) and not told.counts and len(told.tips) <= 1 and len(told.people) <= 1)
     _only(not told.tips or len(told.amounts) == 1, "it does not say what the percentage is of")
     whole = add(told.amounts).changed_by(told.tips[0]) if told.tips else add(told.amounts)

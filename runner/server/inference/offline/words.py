@@ -57,13 +57,6 @@ _SYNONYMS = (
     "close closes closing",
     "start starts starting begin begins beginning",
     "end ends ending finish finishes finishing",
-    "luggage baggage",
-    "bag bags",
-    "phone telephone tel",
-    "wifi wi-fi wlan",
-    "email e-mail",
-    "checkin check-in",
-    "checkout check-out",
 )
 _SAME = {word: group.split()[0] for group in _SYNONYMS for word in group.split()}
 
@@ -75,7 +68,6 @@ NEGATIONS = frozenset(
 _CONTRACTIONS = (
     (r"\bwon't\b", "will not"),
     (r"\b(?:can't|cannot)\b", "can not"),
-    (r"\bshan't\b", "shall not"),
     (r"n't\b", " not"),
     (r"\b(what|how|who|where|when|that|there|here|it|he|she)'s\b", r"\1 is"),
     (r"\blet's\b", "let us"),
@@ -84,8 +76,6 @@ _CONTRACTIONS = (
     (r"'ll\b", " will"),
     (r"'d\b", " would"),
     (r"\bi'm\b", "i am"),
-    (r"\bw/o\b", "without"),
-    (r"\bw/", "with "),
     (r"&", " and "),
     (r"\bhow many (dollars|euros|pounds|yen)\b", "how much"),
 )
