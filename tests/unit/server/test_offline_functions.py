@@ -139,7 +139,6 @@ def told(output: str, *, completed: bool = True) -> Answer:
         ("What is the local time now?", "local_time", {}),
         ("Exchange rate from EUR to NOK?", "exchange_rate", {"from": "EUR", "to": "NOK"}),
         ("Calculate the exchange rate from EUR to NOK.", "exchange_rate", {"from": "EUR", "to": "NOK"}),
-        ("What is the sales tax of 8% on a price of 50?", "sales_tax", {"percent": 8, "price": 50}),
         ("What is the bag fee for a weight of 23?", "bag_fee", {"weight": 23}),
     ],
 )
@@ -209,6 +208,7 @@ def test_a_call_that_is_not_clear_in_every_argument_is_declined_with_the_reason(
         "My booking KV7TQM is cancelled.",
         "What is the bag fee for bikes of a weight of 23?",
         "Should we convert 250 EUR to NOK?",
+        "What is the sales tax of 8% on a price of 50?",
         # A value that has neither quotes, digits alone nor a currency's code is none.
         "Please tell me the exchange rate for EUR in NOK.",
         "Could you please give me the exchange rate from euros to ISK?",

@@ -110,7 +110,6 @@ class Sense(Enum):
     DIFFERENCE = "The difference is {}."
     AVERAGE = "The average is {}."
     UNIT = "Per {unit}, that is {}."
-    PERCENT = "That is {}%."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

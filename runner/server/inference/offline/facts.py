@@ -189,7 +189,7 @@ def _value_of_clause(asked: _Asked, clause: str, subject: Sequence[str]) -> str 
     roots = {root(word) for word in own if word[-1] != "_" and word not in _PLAIN}
     wanted = marks["d"] if asked.tells == "day" else marks["t"] or (marks["d"] if asked.tells == "day or time" else [])
     # What opens at a time on a day needs not open at it on others; what leaves does so once.
-    is_every_day = wanted == marks["t"] and marks["d"] and _EVENTS[events[0]] not in {"leave", "arrive"}
+    is_every_day = wanted == marks["t"] and marks["d"] and _EVENTS[events[0]] not in {root("leave"), root("arrive")}
     return wanted[0] if len(wanted) == 1 and roots == asked.roots and not is_every_day else ""
 
 

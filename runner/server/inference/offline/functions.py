@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 import regex
 
@@ -78,11 +77,11 @@ class _Parameter:
 class _Value:
     """A value with the words before it ("from") and after it ("nights"); "" for none, and for a preposition after it.
 
-    `kind` is choice, quote, date, number, percent or currency.
+    `kind` is choice, quote, date, number or currency.
     """
 
     kind: str
-    value: str | Decimal
+    value: str | float
     before: str
     after: str
 
@@ -137,7 +136,7 @@ def _spaced(name: str) -> str:
 _TOKEN = re.compile(
     r'\0(?P<choice>[^\0]+)\0|"(?P<quote>[^"]*[^\s"][^"]*)"'
     r"|\b(?P<date>\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))\b"
-    rf"|(?<![\w.,])(?:(?P<percent>{NUMBER})\s?%|(?P<number>{NUMBER})(?!\w))"
+    rf"|(?<![\w.,])(?P<number>{NUMBER})(?!\w)"
     r"|\b(?P<currency>[A-Z]{3})\b|(?P<word>[^\W_]+(?:['-][^\W_]+)*)|(?P<sign>[^\s,.;:?!()&])"
 )
 
@@ -157,7 +156,7 @@ def _read_values(question: str, parameters: Sequence[_Parameter]) -> tuple[list[
     problem = "it has a sign that can be read in several ways" if re.search(r"[#~^\0]", question) else ""
     for index, token in enumerate(tokens):
         kind = str(token.lastgroup)
-        value = parse_number(token[kind]) if kind in {"number", "percent"} else token[kind]
+        value = _read_number(token[kind]) if kind == "number" else token[kind]
         if kind == "sign" or value is None:  # What stands beside a number may change it ("-5", "20°").
             problem = f"'{token[0]}' can be read in several ways"
         elif kind != "word":
@@ -166,6 +165,11 @@ def _read_values(question: str, parameters: Sequence[_Parameter]) -> tuple[list[
             after = "" if after in {"0", *_STRUCTURE} else after
             values.append(_Value(kind=kind, value=value, before=before, after=after))
     return [token["word"].lower() for token in tokens if token["word"]], values, problem
+
+
+def _read_number(text: str) -> float | None:
+    value = parse_number(text)
+    return None if value is None else int(value) if value == value.to_integral_value() else float(value)
 
 
 # Which value is which argument.
@@ -196,7 +200,7 @@ def _fill_arguments(function: OfferedFunction, text: str) -> Mapping[str, object
         raise NotSure(f"it does not say which value is which for the function {name}")
     if len(placed) < len(values):
         raise NotSure(f"it says more than the function {name} takes")
-    arguments = {one: _as_json(found[0].value) for one, found in fitting.items() if found}
+    arguments = {one: found[0].value for one, found in fitting.items() if found}
     try:
         check_schema(function.parameters)
     except ValueError as error:  # It comes from any client: it may be none.
@@ -206,21 +210,14 @@ def _fill_arguments(function: OfferedFunction, text: str) -> Mapping[str, object
     return arguments
 
 
-def _as_json(value: str | Decimal) -> object:
-    if isinstance(value, str):
-        return value
-    return int(value) if value == value.to_integral_value() else float(value)
-
-
 def _fits(value: _Value, parameter: _Parameter) -> bool:
     """Whether a value can be this argument by its kind, by the word before it, and by the word after it."""
     types, choices = parameter.schema.get("type"), _choices(parameter)
     is_named, is_date = value.after in parameter.words, "date" in {*parameter.words, parameter.schema.get("format")}
-    if value.kind in {"number", "percent"}:
+    if value.kind == "number":
         # "Bag 23" is no weight of 23; "raised to 20" is not "raised by 20"; "5 years" are not the year 5.
         is_placed = value.before in {"", *_STRUCTURE - {"to", "from"}, *parameter.words} and not value.after
-        is_percent = bool({"percent", "percentage"} & parameter.roots)
-        return types in ("number", "integer") and (is_named or is_placed) and is_percent is (value.kind == "percent")
+        return types in ("number", "integer") and (is_named or is_placed)
     if types not in ("string", ["string", "null"]):
         return False
     if choices or value.kind == "choice":

@@ -10,13 +10,9 @@ from runner.server.inference.offline.question import MAX_MESSAGE_CHARS, NotSure,
 from runner.server.inference.offline.words import NEGATIONS, content_roots, prepare, read_roots, read_words
 
 _TELLS = re.compile(
-    r"^(?P<lead>(?:(?:hi|hello|hey|ok|okay|so|and|also|well|actually|correction|sorry|no|by the way|just so you know"
-    r"|for your information|(?:please )?(?:remember|note|keep in mind)(?: that)?)\b[ ,:!-]*)*)"
-    r"(?:(?:my|our) [\w' -]+ (?:is|are|was|were|will be|starts?|begins?|ends?|leaves?|arrives?|has|have|costs?)\b"
+    r"^(?:(?:and|also|actually|sorry|no)[ ,]+)*(?:(?:my|our|the|this) [\w' -]+ (?:is|are|was|were|has|have|costs?)\b"
     r"|(?:i am|we are|i was|we were|there are|there is|it is) "
-    r"|(?:i|we) (?:have|paid|spent|booked|live|stay|arrive|leave|eat|do not eat|like|love|hate|prefer|bought|fly"
-    r"|travel|changed|will (?:arrive|leave|stay|fly|travel|be))\b"
-    r"|(?:the|this) [\w' -]+ (?:is|are|was|were|costs?)\b)",
+    r"|(?:i|we) (?:have|paid|spent|booked|live|stay|do not eat|do not like|like|bought|will (?:arrive|leave|stay))\b)",
     re.IGNORECASE,
 )
 _REQUESTS = re.compile(
@@ -79,7 +75,7 @@ def _read_sentences(text: str) -> list[str]:
 def _is_told(sentence: str) -> bool:
     prepared = prepare(sentence)
     told = _TELLS.match(prepared)
-    return told is not None and not sentence.endswith("?") and not _REQUESTS.search(prepared[told.end("lead") :])
+    return told is not None and not sentence.endswith("?") and not _REQUESTS.search(prepared)
 
 
 def _tells(statement: str, asked: str, asks: str) -> bool:

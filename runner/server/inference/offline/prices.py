@@ -38,12 +38,8 @@ _LINE = re.compile(
 )
 _PRICE = rf"(?P<price>(?:{CURRENCY}\s?)?{NUMBER}(?:\s?{CURRENCY})?)[\s=|.]*$"
 _COUNT = r"(?P<count>\d{1,3})"
-_SEVERAL = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"^\s*\|?\s*{_COUNT}(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}",
-        rf"^(?P<name>.*?[^\W\d].*?)[\s|,.]+{_COUNT}\s*(?:x|×|@|à|at|[\s|])\s*{_PRICE}",
-    )
+_SEVERAL = re.compile(
+    rf"^\s*\|?\s*{_COUNT}(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}", re.IGNORECASE
 )
 _TIME_OF_DAY = re.compile(r"\b(?:from|at|until|till|to|by|between|and|open|opens|closes)$", re.IGNORECASE)
 
@@ -114,12 +110,11 @@ def _read_line(line: Line, match: re.Match[str], below: str) -> PricedLine | Non
 
 def _read_lead(lead: str, amount: Decimal) -> tuple[str, int | None, Decimal]:
     """Name, count and price of one, from what stands before the amount. A count must work out, else it is a name's."""
-    for pattern in _SEVERAL:
-        match = pattern.match(lead)
-        digits = re.search(NUMBER, match["price"]) if match else None
-        each = parse_number(digits[0]) if digits else None
-        if match and each is not None and int(match["count"]) > 0 and each * int(match["count"]) == amount:
-            return match["name"], int(match["count"]), each
+    match = _SEVERAL.match(lead)
+    digits = re.search(NUMBER, match["price"]) if match else None
+    each = parse_number(digits[0]) if digits else None
+    if match and each is not None and int(match["count"]) > 0 and each * int(match["count"]) == amount:
+        return match["name"], int(match["count"]), each
     only = re.match(r"\s*\|?\s*1(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*)", lead)
     return (only["name"], 1, amount) if only else (lead, None, amount)
 

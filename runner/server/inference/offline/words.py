@@ -49,17 +49,8 @@ _STRUCTURE = frozenset(
     """.split()
 )
 
-# Words of which one stands for the others.
-_SYNONYMS = (
-    "leave leaves leaving depart departs departing departure departures dep",
-    "arrive arrives arriving arrival arrivals arr",
-    "open opens opening",
-    "close closes closing",
-    "start starts starting begin begins beginning",
-    "end ends ending finish finishes finishing",
-)
-_SAME = {word: group.split()[0] for group in _SYNONYMS for word in group.split()}
-
+_SAME = {"depart": "leave", "begin": "start"}
+"""Of the events that are asked for, those that are one."""
 PREPOSITIONS = frozenset("of in on at for from to with by near into towards between until before after".split())
 NEGATIONS = frozenset(
     "not no never none nobody nothing neither nor without except excluding unless closed cannot cancelled".split()
@@ -96,28 +87,24 @@ def prepare(text: str) -> str:
 
 @lru_cache(maxsize=16_384)
 def stem(word: str) -> str:
-    """The word without its plural or verb ending, and one word for those that mean the same."""
+    """The word without its plural or verb ending."""
     word = word.lower()
-    if word in _SAME:
-        return _SAME[word]
     for ending, rest in (("'s", ""), ("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("shes", "sh"), ("xes", "x")):
         if word.endswith(ending) and len(word) > len(ending) + 2:
             return word[: -len(ending)] + rest
     if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
         word = word[:-1]
-    return _SAME.get(word, word)
+    return word
 
 
 @lru_cache(maxsize=16_384)
 def root(word: str) -> str:
     """The stem without a verb's ending: "changed", "changing" and "change" have the same."""
-    if word.lower() in _SAME:
-        return _SAME[word.lower()]
     short = stem(word)
     for ending in ("ing", "ed", "e"):
         if short.endswith(ending) and len(short) > max(5, len(ending) + 3):
             return short[: -len(ending)]
-    return short
+    return _SAME.get(short, short)
 
 
 def is_plural(word: str) -> bool:
@@ -141,13 +128,8 @@ def content_roots(text: str) -> tuple[str, ...]:
 
 
 def search_words(text: str) -> str:
-    """What to search with: the words that carry meaning, and those that mean the same."""
-    found: dict[str, None] = {}
-    for word in read_words(text):
-        if word not in _STRUCTURE:
-            group = next((group for group in _SYNONYMS if word in group.split()), word)
-            found.update(dict.fromkeys((word, *group.split())))
-    return " ".join(found) or text
+    """What to search with: the words that carry meaning."""
+    return " ".join(dict.fromkeys(word for word in read_words(text) if word not in _STRUCTURE)) or text
 
 
 # Numbers.
