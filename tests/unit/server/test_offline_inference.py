@@ -13,7 +13,6 @@ from runner.server.inference.offline import choose_move, create
 from runner.server.inference.offline.arithmetic import (
     NO_MONEY,
     Calculation,
-    Currency,
     Sense,
     plain,
     read_output,
@@ -197,7 +196,7 @@ def test_no_text_makes_the_patterns_hang(piece: str) -> None:
 
 async def test_the_sandbox_and_the_rules_work_out_the_same() -> None:
     tool = code_interpreter.create(ToolSettings())
-    money = Currency(text="$")
+    money = "$"
     for whole, people in (("5632.34", "17"), ("22.00", "3"), ("100", "7"), ("0.01", "2"), ("99999999.99", "13")):
         each = amount_of(Decimal(whole), money).over(plain(Decimal(people)))
         ratio = amount_of(Decimal(whole), NO_MONEY).over(plain(Decimal(people)))

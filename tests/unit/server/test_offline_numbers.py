@@ -51,19 +51,18 @@ def test_a_shape_marks_every_number_with_its_kind(text: str, shape: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("value", "currency", "leads", "text"),
+    ("value", "currency", "text"),
     [
-        ("5632.345", "$", True, "$5,632.35"),
-        ("-0.5", "€", True, "-€0.50"),
-        ("12", "EUR", True, "EUR 12.00"),
-        ("12", "€", False, "12.00 €"),
-        ("1200", "¥", True, "¥1,200"),
-        ("333.33", "¥", True, "¥333.33"),
-        ("7", "", True, "7.00"),
+        ("5632.345", "$", "$5,632.35"),
+        ("-0.5", "€", "-€0.50"),
+        ("12", "EUR", "EUR 12.00"),
+        ("1200", "¥", "¥1,200"),
+        ("333.33", "¥", "¥333.33"),
+        ("7", "", "7.00"),
     ],
 )
-def test_amounts_are_written_to_the_cent_in_their_currency(value: str, currency: str, leads: bool, text: str) -> None:
-    assert format_money(Decimal(value), currency, leads=leads) == text
+def test_amounts_are_written_to_the_cent_in_their_currency(value: str, currency: str, text: str) -> None:
+    assert format_money(Decimal(value), currency) == text
 
 
 def test_plain_numbers_lose_needless_digits() -> None:

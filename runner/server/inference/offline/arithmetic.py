@@ -15,15 +15,8 @@ _CENT = 'Decimal("0.01"), rounding=ROUND_HALF_UP'
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]?\d+)?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Currency:
-    """How amounts are written; `text` is "" where the source names none, None where no money is involved."""
-
-    text: str | None
-    leads: bool = True
-
-
-NO_MONEY, UNKNOWN = Currency(text=None), Currency(text="")
+NO_MONEY, UNKNOWN = None, ""
+"""Currencies: of a plain number, and of money whose source names none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +27,14 @@ class Amount:
     """
 
     value: Decimal
-    currency: Currency
+    currency: str | None
     code: str
     is_given: bool = False
     is_found: bool = False
 
     @property
     def is_money(self) -> bool:
-        return self.currency != NO_MONEY
+        return self.currency is not NO_MONEY
 
     def minus(self, part: Amount) -> Amount:
         code = f"({self.code} - {part.code})"
@@ -59,22 +52,18 @@ class Amount:
             raise NotSure("it divides by zero")
         if by.is_money and not self.is_money:
             raise NotSure("a plain number cannot be divided by money")
-        currency = NO_MONEY if by.is_money and _join((self, by)) else self.currency
+        currency = self.currency
+        if by.is_money:
+            _join((self, by))
+            currency = NO_MONEY
         return Amount(value=self.value / by.value, currency=currency, code=f"(Decimal({self.code}) / ({by.code}))")
 
     def changed_by(self, percent: Decimal) -> Amount:
         """The amount plus (or, with a negative percentage, minus) that part of it."""
         return self.times(plain(100 + percent)).over(plain(Decimal(100)))
 
-    def shown(self) -> Amount:
-        """What "that" means once it was told: money to the cent."""
-        if not self.is_money:
-            return self
-        code = f"Decimal({self.code}).quantize({_CENT})"
-        return Amount(value=round_money(self.value), currency=self.currency, code=code)
 
-
-def given(value: Decimal, currency: Currency, *, is_found: bool = False) -> Amount:
+def given(value: Decimal, currency: str | None, *, is_found: bool = False) -> Amount:
     """An amount as somebody wrote it: the user, or a document."""
     code = f'Decimal("{value:f}")' if "." in f"{value:f}" else f"{value:f}"
     return Amount(value=value, currency=currency, code=code, is_given=True, is_found=is_found)
@@ -92,12 +81,12 @@ def add(amounts: Sequence[Amount]) -> Amount:
     return Amount(value=value, currency=_join(amounts), code=code, is_found=is_found)
 
 
-def _join(amounts: Sequence[Amount]) -> Currency:
+def _join(amounts: Sequence[Amount]) -> str | None:
     """The one currency of all amounts."""
-    named = {one.currency.text: one.currency for one in amounts if one.currency.text}
+    named = {one.currency for one in amounts if one.currency}
     if len({one.is_money for one in amounts}) > 1 or len(named) > 1:
         raise NotSure("the amounts are in different currencies, or not all of them are money")
-    return next(iter(named.values()), amounts[0].currency)
+    return next(iter(named), amounts[0].currency)
 
 
 class Sense(Enum):
@@ -176,8 +165,8 @@ def _tell_split(whole: Amount, people: Decimal, share: Decimal) -> str:
     return f"{total} does not divide evenly by {among}: {among} × {each} {remark}. To the cent, each pays {each}."
 
 
-def _format(value: Decimal, currency: Currency) -> str:
-    return format_plain(value) if currency.text is None else format_money(value, currency.text, leads=currency.leads)
+def _format(value: Decimal, currency: str | None) -> str:
+    return format_plain(value) if currency is None else format_money(value, currency)
 
 
 VALUE, PERCENT = r"#[mn]\d+", r"#p\d+"
@@ -189,10 +178,7 @@ class Draft:
     def __init__(self, prepared: str) -> None:
         shape = read_shape(prepared)
         self.text = " ".join(re.sub(r"([.?!,;:()])", r" \1 ", shape.text).split())
-        self.amounts = [
-            given(one.value, Currency(text=one.currency, leads=one.leads) if one.kind == "m" else NO_MONEY)
-            for one in shape.quantities
-        ]
+        self.amounts = [given(one.value, one.currency if one.kind == "m" else NO_MONEY) for one in shape.quantities]
 
     def add(self, amount: Amount) -> str:
         """The mark of a new amount."""

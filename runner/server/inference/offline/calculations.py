@@ -146,8 +146,9 @@ def _remember(known: Known, message: str, *, was_answered: bool) -> Known:
         people = Decimal(0)  # "2 of us are children": nobody knows who is to share.
     elif people is None:
         people = known.people or (last.people if last else None)
-    stated = {**known.stated, **named}
-    return Known(last=last, earlier=last.amount.shown() if last else earlier, people=people, stated=stated)
+    if last is not None:  # "That" is what was told: money to the cent.
+        earlier = given(work_out(last), last.amount.currency)
+    return Known(last=last, earlier=earlier, people=people, stated={**known.stated, **named})
 
 
 def _no_price(thing: Thing) -> Amount:
@@ -272,7 +273,7 @@ def _work_through(node: ast.expr, draft: Draft) -> Amount:
 
 # Word problems in a few fixed forms: each clause tells an amount, a count or how many share, and one asks.
 
-_M, _N, _P, _UNIT = r"#m\d+", r"#n\d+", r"#p\d+", r"(?P<unit>[a-z]+)"
+_M, _N, _UNIT = r"#m\d+", r"#n\d+", r"(?P<unit>[a-z]+)"
 _TAKEN = "i we you he she it they his her their your is are was were be and or cost costs paid spent have has had me us"
 # A word that has no part to play; "my friend's" is somebody else's.
 _WORD = rf"(?!(?:{'|'.join(sorted({*CHANGING, *PREPOSITIONS, *_TAKEN.split()}))}|{PERSON})\b)[a-z][a-z-]*(?!')"
@@ -283,7 +284,7 @@ _PEOPLE = (
 )
 _COST = r"(?:is|are|was|were|costs?|came to)"
 _SUM = r"(?: in total| altogether| together| combined)?"
-_TIP = rf"(?:an? )?{_P} (?:tip|gratuity|tax|sales tax|vat|service charge|service)"
+_TIP = rf"(?:an? )?{PERCENT}{_EXTRA}"
 _ARE_PEOPLE = rf"(?:we are|we were|there are|there were) (?:only )?{_N}(?: of us| people)?"
 
 _TOLD = (

@@ -34,7 +34,8 @@ _VALUE_TYPES = {"what time": "time", "when": "day or time"}
 def answer(question: Question) -> Answer | None:
     """A note of what is told, or the one sentence of the user's that has all words of what is asked."""
     text = question.message.text
-    if is_note(text):
+    sentences = _read_sentences(text)
+    if sentences and all(_is_told(one) for one in sentences):
         return Answer(text=f"Noted: “{' '.join(text.split())}”")
     asked = " ".join(prepare(text).lower().split())
     said, asked = _SAID.search(asked), _SAID.sub(" ", asked).strip()
@@ -57,12 +58,6 @@ def answer(question: Question) -> Answer | None:
     return None
 
 
-def is_note(text: str) -> bool:
-    """Whether a message only tells things: every sentence says how something is, none asks or orders."""
-    sentences = _read_sentences(text)
-    return bool(sentences) and all(_is_told(sentence) for sentence in sentences)
-
-
 def read_statements(text: str) -> tuple[str, ...]:
     """The sentences of a message that ask nothing."""
     return tuple(sentence for sentence in _read_sentences(text) if not sentence.endswith("?"))
@@ -73,9 +68,9 @@ def _read_sentences(text: str) -> list[str]:
 
 
 def _is_told(sentence: str) -> bool:
+    """Whether a sentence says how something is, and neither asks nor orders."""
     prepared = prepare(sentence)
-    told = _TELLS.match(prepared)
-    return told is not None and not sentence.endswith("?") and not _REQUESTS.search(prepared)
+    return bool(_TELLS.match(prepared)) and not sentence.endswith("?") and not _REQUESTS.search(prepared)
 
 
 def _tells(statement: str, asked: str, asks: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from runner.server.inference.offline.arithmetic import UNKNOWN, Amount, Currency, Draft, add, given, plain
+from runner.server.inference.offline.arithmetic import UNKNOWN, Amount, Draft, add, given, plain
 from runner.server.inference.offline.question import Document, Line, NotSure
 from runner.server.inference.offline.words import (
     CHANGING,
@@ -51,7 +51,7 @@ class PricedLine:
     name: str
     text: str
     amount: Decimal
-    currency: Currency
+    currency: str
     heading: str
     is_added_to: bool
     count: int | None
@@ -98,9 +98,7 @@ def _read_line(line: Line, match: re.Match[str], below: str) -> PricedLine | Non
         name=name,
         text=" ".join(line.text.split()),
         amount=amount,
-        currency=Currency(
-            text=written.upper() if written.upper() in CODES else written, leads=bool(match["before"]) or not written
-        ),
+        currency=written.upper() if written.upper() in CODES else written,
         heading=line.heading,
         is_added_to=below.lower().startswith(("+", "w/", ">", "add ", "extra ")),
         count=count,
@@ -149,7 +147,7 @@ class PriceList:
         fitting = [one for one in self._lines if one[0].stems == wanted]
         if not fitting:
             raise NotSure(f"no priced line for '{thing.name}' was found")
-        if len({(one.unit_price, one.currency.text) for one, _ in fitting}) > 1:
+        if len({(one.unit_price, one.currency) for one, _ in fitting}) > 1:
             quotes = ", ".join(sorted({f"'{one.text}'" for one, _ in fitting})[:3])
             raise NotSure(f"'{thing.name}' fits several lines: {quotes}")
         line, document = fitting[0]
@@ -177,15 +175,15 @@ def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLin
         raise NotSure(f"the line of '{thing.name}' stands under '{line.heading}'")
 
 
-def _find_currency(line: PricedLine, lines: Sequence[PricedLine]) -> Currency:
+def _find_currency(line: PricedLine, lines: Sequence[PricedLine]) -> str:
     """The line's currency, or the one that its document writes; none if it writes none."""
-    found = {one.currency.text: one.currency for one in ([line] if line.currency.text else lines) if one.currency.text}
+    found = {one.currency for one in ([line] if line.currency else lines) if one.currency}
     if len(found) > 1:
         raise NotSure("the document has several currencies")
-    return next(iter(found.values()), UNKNOWN)
+    return next(iter(found), UNKNOWN)
 
 
-def _price(thing: Thing, line: PricedLine, currency: Currency, *, copies: int) -> Amount:
+def _price(thing: Thing, line: PricedLine, currency: str, *, copies: int) -> Amount:
     """What the asked-for number of a thing costs. Raises NotSure if the line leaves that open."""
     one, whole = (given(value, currency, is_found=True) for value in (line.unit_price, line.amount))
     asks_many = is_plural(read_words(thing.name)[-1]) and not is_plural((read_words(line.name) or ("",))[-1])

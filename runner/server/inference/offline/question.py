@@ -68,11 +68,7 @@ class Question:
             raise NotSure("it needs a document, and there is none to search")
         if outcomes and not outcomes[-1].completed:
             raise NotSure("the file search failed")
-        return self._documents
-
-    @cached_property
-    def _documents(self) -> tuple[Document, ...]:
-        found = (passage for outcome in self._outcomes(FILE_SEARCH) for passage in outcome.passages)
+        found = (passage for outcome in outcomes for passage in outcome.passages)
         return read_documents((*self.given, *found))
 
     def run(self, program: str) -> str | None:

@@ -175,7 +175,7 @@ _ORDINAL = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """A number in a text; `currency` is as written ("$", "EUR"), `leads` whether it stands before the number.
+    """A number in a text; `currency` is as written ("$", "EUR").
 
     `kind` is its letter in a shape: m for money, p for percent, n for any other.
     """
@@ -183,7 +183,6 @@ class Quantity:
     value: Decimal
     kind: str = "n"
     currency: str = ""
-    leads: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +254,7 @@ def _quantity(found: re.Match[str]) -> Quantity | None:
         return Quantity(value=value, kind="p")
     if written:
         currency = written.upper() if written.isascii() and written.isalpha() else written
-        return Quantity(value=value, kind="m", currency=currency, leads=bool(found["before"]))
+        return Quantity(value=value, kind="m", currency=currency)
     if found["word"]:
         cents = Decimal(found["cents"] or 0) / 100
         return Quantity(value=value + cents, kind="m", currency=_WORDS[found["word"].lower()])
@@ -267,13 +266,11 @@ def round_money(value: Decimal) -> Decimal:
     return value.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
 
 
-def format_money(value: Decimal, currency: str, *, leads: bool = True) -> str:
-    """An amount as its source writes them; two decimals but for currencies that have none."""
+def format_money(value: Decimal, currency: str) -> str:
+    """An amount with its currency before it; two decimals but for currencies that have none."""
     rounded = round_money(value)
     is_whole = currency in _WITHOUT_CENTS and rounded == rounded.to_integral_value()
     digits, sign = f"{abs(rounded):,.{0 if is_whole else 2}f}", "-" if rounded < 0 else ""
-    if not currency or not leads:
-        return f"{sign}{digits} {currency}".rstrip()
     return f"{sign}{currency}{' ' if currency.isalpha() else ''}{digits}"
 
 
