@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from runner.server.engine.core.feed import CallFinished, Event, MessageGrew, MessageWritten, RunChanged, StepChanged
 from runner.server.engine.documents.vector_stores import ResourceOrder
@@ -38,8 +35,9 @@ from runner.server.faces.assistants_api.assistants import (
 from runner.server.faces.assistants_api.messages import Marking, insert_marks, read_messages, render_message
 from runner.server.faces.assistants_api.tools import ranking, read_choice, render_choice, render_required_action
 from runner.server.inference import Passage
-from runner.server.wire.fields import Fields, read_metadata, read_query
-from runner.server.wire.replies import BadRequest, Json, unix_seconds
+from runner.server.wire import fields
+from runner.server.wire.fields import INCLUDE, Fields, read_metadata, read_query
+from runner.server.wire.replies import EventStream, Json, unix_seconds, write_event
 
 MAX_TOOLS = 20
 LEAST_TOKENS = 256
@@ -77,8 +75,7 @@ def _read_truncation(body: Fields) -> int | None:
     if truncation is None:
         return None
     truncation.only("type", "last_messages")
-    truncation.need("type")
-    if truncation.choice("type", ("auto", "last_messages")) == "auto":
+    if truncation.needed_choice("type", ("auto", "last_messages")) == "auto":
         truncation.refuse("last_messages")
         return None
     truncation.need("last_messages")
@@ -139,19 +136,12 @@ def render_tokens(tokens: Tokens) -> Json | None:
     }
 
 
-INCLUDE = "include[]"
 SEARCH_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 
 
 def read_include(request: Request, *other_parameters: str) -> bool:
     """Whether the texts that file search found are wanted. Raises BadRequest for anything else to include."""
-    query = read_query(request, INCLUDE, *other_parameters)
-    wanted = query.texts(INCLUDE, most=16) or ()
-    for one in wanted:
-        if one != SEARCH_CONTENT:
-            message = f"Invalid value: '{one}'. Supported values are: '{SEARCH_CONTENT}'."
-            raise BadRequest(message, param="include", code="invalid_value")
-    return bool(wanted)
+    return bool(fields.read_include(read_query(request, INCLUDE, *other_parameters), (SEARCH_CONTENT,)))
 
 
 def render_step(step: StepRecord, run: RunRecord, *, with_content: bool, streamed: bool = False) -> Json:
@@ -349,7 +339,6 @@ class RunEvents:
         yield f"thread.message.{message.state.value}", render_message(message, streamed=True)
 
 
-_HEADERS = {"content-type": "text/event-stream", "cache-control": "no-cache"}
 _DONE = b"event: done\ndata: [DONE]\n\n"
 _GONE: WireEvent = (
     "error",
@@ -357,36 +346,25 @@ _GONE: WireEvent = (
 )
 
 
-class EventStream(StreamingResponse):
-    """A stream of a run. However it ends, the subscription is closed; if its client has left it, the run is stopped."""
+def stream_run(subscription: Subscription, first: Iterable[WireEvent], events: RunEvents) -> EventStream:
+    """However it ends, the subscription is closed; if its client has left it, the run is stopped."""
 
-    def __init__(self, subscription: Subscription, first: Iterable[WireEvent], events: RunEvents) -> None:
-        self._subscription = subscription
-        self._events = events
-        super().__init__(_follow(subscription, tuple(first), events), headers=_HEADERS)
+    def end() -> None:
+        subscription.close()
+        if not events.is_over:
+            subscription.leave()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._subscription.close()
-            if not self._events.is_over:
-                self._subscription.leave()
+    return EventStream(_follow(subscription, tuple(first), events), end)
 
 
 async def _follow(subscription: Subscription, first: tuple[WireEvent, ...], events: RunEvents) -> AsyncIterator[bytes]:
     for name, data in first:
-        yield _write(name, data)
+        yield write_event(name, data)
     while not events.is_over:
         event = await subscription.next()
         if event is None:
-            yield _write(*_GONE)
+            yield write_event(*_GONE)
             break
         for name, data in events.write(event):
-            yield _write(name, data)
+            yield write_event(name, data)
     yield _DONE
-
-
-def _write(name: str, data: Json) -> bytes:
-    """ASCII only: JSON's escapes keep lone surrogates and line separators out of the stream."""
-    return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'), allow_nan=False)}\n\n".encode("ascii")
