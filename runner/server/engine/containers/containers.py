@@ -109,15 +109,8 @@ def copy_upload(engine: Engine, container_id: str, file_id: str) -> ContainerFil
 def _copy(engine: Engine, container_id: str, file_id: str) -> ContainerFileRecord:
     upload = need(engine, FileRecord, file_id)
     own_id = engine.new_id(IdKind.CONTAINER_FILE)
-    file = ContainerFileRecord(
-        id=own_id,
-        created_at=engine.now(),
-        container_id=container_id,
-        name=find_free_name(engine, container_id, upload.filename, own_id),
-        size_bytes=upload.size_bytes,
-        sha256=upload.sha256,
-        origin_id=file_id,
-    )
+    name = find_free_name(engine, container_id, upload.filename, own_id)
+    file = replace(_new_file(engine, container_id, upload, own_id, name), origin_id=file_id)
     engine.store.insert(file)
     return file
 
@@ -174,14 +167,16 @@ def _find_by_name(engine: Engine, container_id: str, name: str) -> ContainerFile
     return next(iter(engine.store.children(ContainerFileRecord, container_id, {"name": name})), None)
 
 
-def _new_file(engine: Engine, container_id: str, arrival: Arrival, file_id: str, name: str) -> ContainerFileRecord:
+def _new_file(
+    engine: Engine, container_id: str, content: Arrival | FileRecord, file_id: str, name: str
+) -> ContainerFileRecord:
     return ContainerFileRecord(
         id=file_id,
         created_at=engine.now(),
         container_id=container_id,
         name=name,
-        size_bytes=arrival.size_bytes,
-        sha256=arrival.sha256,
+        size_bytes=content.size_bytes,
+        sha256=content.sha256,
     )
 
 

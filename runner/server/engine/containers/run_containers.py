@@ -32,8 +32,8 @@ def check_container(engine: Engine, brief: Brief) -> None:
 
 def _wanted_container(brief: Brief) -> str | None:
     """An id, AUTO, or None for the thread's own folder."""
-    options = next((tool.options for tool in brief.hosted_tools if tool.name == CODE), {})
-    wanted = options.get("container")
+    setting = brief.setting(CODE)
+    wanted = None if setting is None else setting.options.get("container")
     return wanted if isinstance(wanted, str) else None
 
 
@@ -57,8 +57,7 @@ def _choose_container(engine: Engine, run: RunRecord, wanted: str) -> str:
         else:
             container = _find_last_used(engine, run) or create_container(engine, NewContainer(name=AUTO))
             add_copies(engine, container.id, [file.id for file in _uploads_for_code(engine, run)])
-        thread = engine.store.find(ThreadRecord, run.thread_id)
-        if thread is not None:
+        if (thread := engine.store.find(ThreadRecord, run.thread_id)) is not None:
             engine.store.replace(replace(thread, container_id=container.id))
     return container.id
 
@@ -78,11 +77,16 @@ def lock_container(engine: Engine, container_id: str) -> asyncio.Lock:
 
 def find_code_files(engine: Engine, run: RunRecord, container_id: str | None) -> CodeFiles:
     if container_id is None:
-        return CodeFiles(given=_name_uploads(engine, _uploads_for_code(engine, run)))
+        paths: dict[str, Path] = {}
+        for file in _uploads_for_code(engine, run):
+            # The second of one name has its id before it.
+            name = f"{file.id}-{file.filename}" if file.filename in paths else file.filename
+            paths[name] = engine.blobs.path(file.sha256)
+        return CodeFiles(given=paths)
     files = engine.store.children(ContainerFileRecord, container_id)
     return CodeFiles(
-        given={file.name: engine.blobs.path(file.sha256) for file in files if not file.is_written},
-        written={file.name: engine.blobs.path(file.sha256) for file in files if file.is_written},
+        given={one.name: engine.blobs.path(one.sha256) for one in files if not one.is_written},
+        written={one.name: engine.blobs.path(one.sha256) for one in files if one.is_written},
     )
 
 
@@ -92,12 +96,3 @@ def _uploads_for_code(engine: Engine, run: RunRecord) -> list[FileRecord]:
     wanted = dict.fromkeys((*(run.brief.resources.code_file_ids or ()), *(of_thread or ())))
     found = (engine.store.find(FileRecord, file_id) for file_id in wanted)
     return [file for file in found if file is not None]
-
-
-def _name_uploads(engine: Engine, files: list[FileRecord]) -> Mapping[str, Path]:
-    """By name; the second of one name has its id before it."""
-    paths: dict[str, Path] = {}
-    for file in files:
-        name = f"{file.id}-{file.filename}" if file.filename in paths else file.filename
-        paths[name] = engine.blobs.path(file.sha256)
-    return paths

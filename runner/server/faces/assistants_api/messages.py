@@ -6,6 +6,7 @@ addresses of files that code wrote, too.
 
 from __future__ import annotations
 
+from enum import Enum
 from functools import partial
 
 from starlette.requests import Request
@@ -28,6 +29,8 @@ from runner.server.engine.state.records import (
     MessageState,
     PathMark,
     RefusalPart,
+    RunRecord,
+    StepRecord,
     TextPart,
     ThreadRecord,
 )
@@ -187,15 +190,17 @@ def render_message(message: MessageRecord, *, streamed: bool = False) -> Json:
     }
 
 
-def _render_status(message: MessageRecord) -> Json:
-    def when(state: MessageState) -> int | None:
-        return unix_seconds(message.ended_at) if message.state is state else None
+def time_of(record: MessageRecord | RunRecord | StepRecord, end: Enum) -> int | None:
+    """When it came to that end, if it did."""
+    return unix_seconds(record.ended_at) if record.state is end else None
 
+
+def _render_status(message: MessageRecord) -> Json:
     return {
         "status": message.state.value,
         "incomplete_details": None if message.broken_off_by is None else {"reason": message.broken_off_by},
-        "incomplete_at": when(MessageState.INCOMPLETE),
-        "completed_at": when(MessageState.COMPLETED),
+        "incomplete_at": time_of(message, MessageState.INCOMPLETE),
+        "completed_at": time_of(message, MessageState.COMPLETED),
     }
 
 

@@ -22,7 +22,6 @@ from runner.server.engine.state.records import (
     TextPart,
     Tokens,
     ToolCall,
-    ToolSetting,
 )
 from runner.server.faces.assistants_api.assistants import (
     BRIEF_PARAMETERS,
@@ -32,7 +31,7 @@ from runner.server.faces.assistants_api.assistants import (
     render_brief,
     render_resources,
 )
-from runner.server.faces.assistants_api.messages import Marking, insert_marks, read_messages, render_message
+from runner.server.faces.assistants_api.messages import Marking, insert_marks, read_messages, render_message, time_of
 from runner.server.faces.assistants_api.tools import ranking, read_choice, render_choice, render_required_action
 from runner.server.inference import Passage
 from runner.server.wire import fields
@@ -84,10 +83,6 @@ def _read_truncation(body: Fields) -> int | None:
 
 def render_run(run: RunRecord, *, streamed: bool = False) -> Json:
     """In a stream a run shows tool resources that it shows nowhere else, as recorded."""
-
-    def when(state: RunState) -> int | None:
-        return unix_seconds(run.ended_at) if run.state is state else None
-
     is_incomplete = run.state is RunState.INCOMPLETE
     failure = None if is_incomplete else run.failure
     truncation = "auto" if run.last_messages is None else "last_messages"
@@ -100,9 +95,9 @@ def render_run(run: RunRecord, *, streamed: bool = False) -> Json:
         "status": run.state.value,
         "started_at": unix_seconds(run.started_at),
         "expires_at": unix_seconds(run.expires_at) if run.state.is_active else None,
-        "cancelled_at": when(RunState.CANCELLED),
-        "failed_at": when(RunState.FAILED),
-        "completed_at": when(RunState.COMPLETED),
+        "cancelled_at": time_of(run, RunState.CANCELLED),
+        "failed_at": time_of(run, RunState.FAILED),
+        "completed_at": time_of(run, RunState.COMPLETED),
         "required_action": render_required_action(run.awaited),
         "last_error": None if failure is None else {"code": failure.code, "message": failure.message},
         **render_brief(run.brief),
@@ -146,10 +141,6 @@ def read_include(request: Request, *other_parameters: str) -> bool:
 
 def render_step(step: StepRecord, run: RunRecord, *, with_content: bool, streamed: bool = False) -> Json:
     """In a stream a step keeps the time at which it would have expired, as recorded."""
-
-    def when(state: StepState) -> int | None:
-        return unix_seconds(step.ended_at) if step.state is state else None
-
     failure = step.failure
     is_open = step.state is StepState.IN_PROGRESS
     return {
@@ -161,10 +152,10 @@ def render_step(step: StepRecord, run: RunRecord, *, with_content: bool, streame
         "thread_id": step.thread_id,
         "type": "tool_calls" if step.message_id is None else "message_creation",
         "status": step.state.value,
-        "cancelled_at": when(StepState.CANCELLED),
-        "completed_at": when(StepState.COMPLETED),
+        "cancelled_at": time_of(step, StepState.CANCELLED),
+        "completed_at": time_of(step, StepState.COMPLETED),
         "expires_at": unix_seconds(run.expires_at) if is_open or streamed else None,
-        "failed_at": when(StepState.FAILED),
+        "failed_at": time_of(step, StepState.FAILED),
         "last_error": None if failure is None else {"code": failure.code, "message": failure.message},
         "step_details": _render_details(step, run, with_content=with_content),
         "usage": None if is_open else render_tokens(step.tokens),
@@ -184,15 +175,11 @@ def render_call(call: ToolCall | FunctionCall, run: RunRecord, *, with_content: 
         return {"id": call.id, "type": "function", "function": function}
     if call.tool == "file_search":
         results = [_render_passage(passage, with_content=with_content) for passage in call.passages]
-        details: Json = {"ranking_options": ranking(find_setting(run, call.tool)), "results": results}
+        details: Json = {"ranking_options": ranking(run.brief.setting(call.tool)), "results": results}
     else:
         outputs = [{"type": "logs", "logs": call.output}] if call.output else []
         details = {"input": call.code, "outputs": outputs}
     return {"id": call.id, "type": call.tool, call.tool: details}
-
-
-def find_setting(run: RunRecord, tool: str) -> ToolSetting | None:
-    return next((setting for setting in run.brief.hosted_tools if setting.name == tool), None)
 
 
 def _render_passage(passage: Passage, *, with_content: bool) -> Json:
@@ -216,7 +203,9 @@ class MessageDeltas:
         self._has_text = False
 
     def next(self, growth: MessageGrew) -> Json:
-        return self._delta(self._refusal(growth.text) if growth.is_refusal else self._text(growth))
+        if growth.is_refusal:
+            return self._delta({"index": int(self._has_text), "type": "refusal", "refusal": growth.text})
+        return self._delta(self._text(growth))
 
     def last(self, message: MessageRecord) -> Iterator[Json]:
         """Which files the text names is known once all of it has been said."""
@@ -229,18 +218,13 @@ class MessageDeltas:
     def _delta(self, content: Json) -> Json:
         return {"id": self._message_id, "object": "thread.message.delta", "delta": {"content": [content]}}
 
-    def _refusal(self, text: str) -> Json:
-        return {"index": int(self._has_text), "type": "refusal", "refusal": text}
-
     def _text(self, growth: MessageGrew) -> Json:
         if growth.source is not None:
             mark, annotation, number = self._marking.add_source(growth.source)
             citation = {"file_id": growth.source.file_id, "quote": growth.source.quote}
             text: Json = {"value": mark, "annotations": [{"index": number, **annotation, "file_citation": citation}]}
-        elif self._has_text:
-            text = {"value": self._marking.add_text(growth.text)}
         else:
-            text = {"value": self._marking.add_text(growth.text), "annotations": []}
+            text = {"value": self._marking.add_text(growth.text), **({} if self._has_text else {"annotations": []})}
         self._has_text = True
         return {"index": 0, "type": "text", "text": text}
 
@@ -254,7 +238,7 @@ def call_deltas(step: StepRecord, run: RunRecord) -> Iterator[Json]:
             for piece in split_into_pieces(call.arguments):
                 yield _step_delta(step.id, number, "function", {"arguments": piece})
         elif call.tool == "file_search":
-            details: Json = {"ranking_options": ranking(find_setting(run, call.tool)), "results": []}
+            details: Json = {"ranking_options": ranking(run.brief.setting(call.tool)), "results": []}
             yield _step_delta(step.id, number, call.tool, details, call.id)
         else:
             yield _step_delta(step.id, number, call.tool, {"input": "", "outputs": []}, call.id)
