@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from mimetypes import guess_type
 from pathlib import PurePosixPath
 
@@ -22,17 +23,10 @@ from runner.server.engine.containers.containers import (
 from runner.server.engine.core.engine import Engine, need
 from runner.server.engine.state.file_records import ContainerFileRecord, ContainerRecord
 from runner.server.sandboxes import FILES_FOLDER
-from runner.server.wire.fields import LIMITS, Fields, read_body, read_limits, read_page, read_query
+from runner.server.wire import browsing, deleting, resource_routes, route
+from runner.server.wire.fields import FORWARD_PARAMETERS, LIMITS, Fields, read_body, read_idle_time, read_limits
 from runner.server.wire.forms import Content, read_content_or
-from runner.server.wire.replies import (
-    ANY_TYPE,
-    Json,
-    deleted_reply,
-    json_reply,
-    page_reply,
-    reply_content,
-    unix_seconds,
-)
+from runner.server.wire.replies import ANY_TYPE, Json, deleted_reply, json_reply, reply_content, unix_seconds
 
 MAX_FILES = 50
 MAX_NAME = 256
@@ -46,23 +40,13 @@ def routes(engine: Engine) -> list[Route]:
 def read_new_container(body: Fields) -> NewContainer:
     body.only("name", "file_ids", "expires_after", "skills", *LIMITS)
     body.refuse("skills", harmless=(None, []))
+    minutes = read_idle_time(body, "minutes", most=MAX_MINUTES)
     return NewContainer(
         name=body.needed_text("name", longest=MAX_NAME),
         file_ids=body.texts("file_ids", most=MAX_FILES) or (),
-        idle_s=_read_idle_s(body),
+        idle_s=None if minutes is None else minutes * 60.0,
         settings=read_limits(body),
     )
-
-
-def _read_idle_s(body: Fields) -> float | None:
-    policy = body.mapping("expires_after")
-    if policy is None:
-        return None
-    policy.only("anchor", "minutes")
-    policy.need("anchor")
-    policy.choice("anchor", ("last_active_at",))
-    policy.need("minutes")
-    return (policy.integer("minutes", least=1, most=MAX_MINUTES) or 1) * 60.0
 
 
 def render_container(container: ContainerRecord, now: float) -> Json:
@@ -97,36 +81,25 @@ def _container_routes(engine: Engine) -> list[Route]:
     async def create(request: Request) -> Response:
         return json_reply(render(create_container(engine, read_new_container(await read_body(request)))))
 
-    async def browse(request: Request) -> Response:
-        query = read_query(request, "limit", "order", "after", "name")
-        name = query.text("name")
-        matching = {} if name is None else {"name": name}
-        return page_reply(engine.store.page(ContainerRecord, "", read_page(query), matching), render)
-
-    async def retrieve(request: Request) -> Response:
-        return json_reply(render(look_at_container(engine, request.path_params["container_id"])))
-
-    async def delete(request: Request) -> Response:
-        container_id = request.path_params["container_id"]
-        delete_container(engine, container_id)
-        return deleted_reply(container_id, "container")
-
-    one = "/containers/{container_id}"
-    return [
-        Route("/containers", create, methods=["POST"]),
-        Route("/containers", browse, methods=["GET"]),
-        Route(one, retrieve, methods=["GET"]),
-        Route(one, delete, methods=["DELETE"]),
-    ]
+    return resource_routes(
+        "/containers",
+        "container_id",
+        create=create,
+        browse=browsing(engine, ContainerRecord, render, parameters=FORWARD_PARAMETERS, filtered_by="name"),
+        retrieve=lambda request: json_reply(render(look_at_container(engine, request.path_params["container_id"]))),
+        delete=deleting("container_id", partial(delete_container, engine), "container"),
+    )
 
 
 def _file_routes(engine: Engine) -> list[Route]:
+    def container_id(request: Request) -> str:
+        return use_container(engine, request.path_params["container_id"]).id
+
     def find(request: Request) -> ContainerFileRecord:
-        container = use_container(engine, request.path_params["container_id"])
-        return need(engine, ContainerFileRecord, request.path_params["file_id"], container.id)
+        return need(engine, ContainerFileRecord, request.path_params["file_id"], container_id(request))
 
     async def create(request: Request) -> Response:
-        container_id = request.path_params["container_id"]
+        place = request.path_params["container_id"]
         if request.headers.get("content-type", "").startswith("multipart/"):
             given: Content | str = await read_content_or(request, engine.blobs, "file_id")
         else:
@@ -134,36 +107,34 @@ def _file_routes(engine: Engine) -> list[Route]:
             body.only("file_id")
             given = body.needed_text("file_id")
         if isinstance(given, str):
-            file = copy_upload(engine, container_id, given)
+            file = copy_upload(engine, place, given)
         else:
-            file = keep_uploaded(engine, container_id, given.arrival, given.filename)
+            file = keep_uploaded(engine, place, given.arrival, given.filename)
         return json_reply(render_container_file(file))
 
-    async def browse(request: Request) -> Response:
-        page = read_page(read_query(request, "limit", "order", "after"))
-        container = use_container(engine, request.path_params["container_id"])
-        return page_reply(engine.store.page(ContainerFileRecord, container.id, page), render_container_file)
-
-    async def retrieve(request: Request) -> Response:
-        return json_reply(render_container_file(find(request)))
-
-    async def content(request: Request) -> Response:
+    def content(request: Request) -> Response:
         file = find(request)
         filename = PurePosixPath(file.name).name
         media_type, packing = guess_type(filename)
         return reply_content(engine, file, filename, media_type if media_type and not packing else ANY_TYPE)
 
-    async def delete(request: Request) -> Response:
+    def delete(request: Request) -> Response:
         file = find(request)
         delete_container_file(engine, file.id)
         return deleted_reply(file.id, "container.file")
 
-    many = "/containers/{container_id}/files"
-    one = f"{many}/{{file_id}}"
+    path = "/containers/{container_id}/files"
+    browse = browsing(
+        engine, ContainerFileRecord, render_container_file, parent_id=container_id, parameters=FORWARD_PARAMETERS
+    )
     return [
-        Route(many, create, methods=["POST"]),
-        Route(many, browse, methods=["GET"]),
-        Route(one, retrieve, methods=["GET"]),
-        Route(one, delete, methods=["DELETE"]),
-        Route(f"{one}/content", content, methods=["GET"]),
+        *resource_routes(
+            path,
+            "file_id",
+            create=create,
+            browse=browse,
+            retrieve=lambda request: json_reply(render_container_file(find(request))),
+            delete=delete,
+        ),
+        route("GET", f"{path}/{{file_id}}/content", content),
     ]

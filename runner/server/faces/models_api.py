@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.state.records import AssistantRecord
+from runner.server.wire import resource_routes
 from runner.server.wire.replies import Json, json_reply
 
 
@@ -16,16 +15,12 @@ def routes(engine: Engine) -> list[Route]:
         used = {assistant.brief.model for assistant in engine.store.children(AssistantRecord, "")}
         return [engine.inference.name, *sorted(used - {engine.inference.name})]
 
-    async def browse(_: Request) -> Response:
-        return json_reply({"object": "list", "data": [_render(name) for name in names()]})
-
-    async def retrieve(request: Request) -> Response:
-        return json_reply(_render(request.path_params["model"]))
-
-    return [
-        Route("/models", browse, methods=["GET"]),
-        Route("/models/{model:path}", retrieve, methods=["GET"]),
-    ]
+    return resource_routes(
+        "/models",
+        "model:path",
+        browse=lambda _: json_reply({"object": "list", "data": [_render(name) for name in names()]}),
+        retrieve=lambda request: json_reply(_render(request.path_params["model"])),
+    )
 
 
 def _render(name: str) -> Json:

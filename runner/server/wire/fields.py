@@ -90,12 +90,13 @@ class Fields:
 
     def choice(self, name: str, allowed: Collection[str]) -> str | None:
         value = self._typed(name, str)
-        if value is not None and value not in allowed:
-            where = self.where(name)
-            listed = ", ".join(f"'{one}'" for one in allowed)
-            message = f"Invalid value: '{value}'. Supported values are: {listed}."
-            raise BadRequest(message, param=where, code="invalid_value")
+        if value is not None:
+            _check_value(value, allowed, self.where(name))
         return value
+
+    def needed_choice(self, name: str, allowed: Collection[str]) -> str:
+        self.need(name)
+        return self.choice(name, allowed) or ""
 
     def flag(self, name: str) -> bool | None:
         return self._typed(name, bool)
@@ -127,6 +128,10 @@ class Fields:
     def mapping(self, name: str) -> Fields | None:
         value = self._typed(name, dict)
         return None if value is None else Fields(value, self.where(name))
+
+    def needed_mapping(self, name: str) -> Fields:
+        self.need(name)
+        return self.mapping(name) or Fields({})
 
     def objects(self, name: str, *, most: int) -> tuple[Fields, ...] | None:
         values = self.array(name, most=most)
@@ -178,6 +183,13 @@ class Fields:
         if most is not None and value > most:
             why = f"{kind} above maximum value. Expected a value <= {most}, but got {value} instead."
             raise self.invalid(name, why, f"{kind}_above_max_value")
+
+
+def _check_value(value: str, allowed: Collection[str], param: str) -> None:
+    if value not in allowed:
+        listed = ", ".join(f"'{one}'" for one in allowed)
+        message = f"Invalid value: '{value}'. Supported values are: {listed}."
+        raise BadRequest(message, param=param, code="invalid_value")
 
 
 async def read_body(request: Request, *parameters: str) -> Fields:
@@ -279,7 +291,8 @@ def read_query(request: Request, *names: str) -> Fields:
     return fields
 
 
-PAGE_PARAMETERS = ("limit", "order", "after", "before")
+FORWARD_PARAMETERS = ("limit", "order", "after")
+PAGE_PARAMETERS = (*FORWARD_PARAMETERS, "before")
 
 
 def read_page(query: Fields, *, default: int = 20, most: int = 100) -> PageRequest:
@@ -289,6 +302,17 @@ def read_page(query: Fields, *, default: int = 20, most: int = 100) -> PageReque
         after=query.text("after"),
         before=query.text("before"),
     )
+
+
+INCLUDE = "include[]"
+
+
+def read_include(fields: Fields, allowed: Collection[str], name: str = INCLUDE) -> frozenset[str]:
+    """What else is to be shown."""
+    wanted = fields.texts(name, most=16) or ()
+    for one in wanted:
+        _check_value(one, allowed, "include")
+    return frozenset(wanted)
 
 
 MAX_NAME = 64
@@ -321,12 +345,7 @@ def read_attributes(body: Fields) -> Mapping[str, object] | None:
     pairs = _read_pairs(body, "attributes")
     if pairs is None:
         return None
-    for key, value in pairs.values.items():
-        if not isinstance(value, str | int | float):
-            where = pairs.where(key)
-            message = f"Invalid type for '{where}': expected a string, a number or a boolean."
-            raise BadRequest(message, param=where, code="invalid_type")
-    return pairs.values
+    return {key: _read_value(pairs, key, value) for key, value in pairs.values.items()}
 
 
 def _read_pairs(body: Fields, name: str) -> Fields | None:
@@ -367,8 +386,7 @@ def read_filters(body: Fields) -> AttributeFilter | None:
 def _read_filter(wanted: Fields, depth: int) -> AttributeFilter:
     if depth > MAX_FILTER_DEPTH:
         raise wanted.invalid("filters", f"filters may be nested {MAX_FILTER_DEPTH} deep at most.", "invalid_value")
-    wanted.need("type")
-    kind = wanted.choice("type", (*_COMPARISONS, "and", "or"))
+    kind = wanted.needed_choice("type", (*_COMPARISONS, "and", "or"))
     if kind not in {"and", "or"}:
         return _read_comparison(wanted, Comparison(kind))
     wanted.only("type", "filters")
@@ -409,19 +427,28 @@ def read_chunking(body: Fields) -> Chunking:
     strategy = body.mapping("chunking_strategy")
     if strategy is None:
         return Chunking()
-    strategy.need("type")
-    if strategy.choice("type", ("auto", "static")) == "auto":
+    if strategy.needed_choice("type", ("auto", "static")) == "auto":
         strategy.only("type")
         return Chunking()
     strategy.only("type", "static")
-    strategy.need("static")
-    static = strategy.mapping("static") or Fields({})
+    static = strategy.needed_mapping("static")
     static.only("max_chunk_size_tokens", "chunk_overlap_tokens")
     for name in ("max_chunk_size_tokens", "chunk_overlap_tokens"):
         static.need(name)
     size = static.integer("max_chunk_size_tokens", least=100, most=4096) or 0
     overlap = static.integer("chunk_overlap_tokens", least=0, most=size // 2) or 0
     return Chunking(max_tokens=size, overlap_tokens=overlap)
+
+
+def read_idle_time(body: Fields, unit: str, *, most: int) -> int | None:
+    """After how many of a unit without use it expires; None if that is not said."""
+    policy = body.mapping("expires_after")
+    if policy is None:
+        return None
+    policy.only("anchor", unit)
+    policy.needed_choice("anchor", ("last_active_at",))
+    policy.need(unit)
+    return policy.integer(unit, least=1, most=most)
 
 
 def read_limits(body: Fields) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -41,7 +41,10 @@ async def read_upload(request: Request, blobs: Blobs, *, most_bytes: int = MAX_F
     """Raises BadRequest; then, and when the client goes away, nothing is left on disk."""
     async with _open_form(request, most_bytes) as (fields, file):
         fields.only("purpose", *_EXPIRY)
-        purpose, lifetime_s = _read_purpose(fields), _read_lifetime(fields)
+        purpose = fields.needed_text("purpose")
+        if purpose not in PURPOSES:
+            raise BadRequest(f"'{purpose}' is not one of {list(PURPOSES)} - 'purpose'", param="purpose")
+        lifetime_s = _read_lifetime(fields)
         if file is None:
             raise BadRequest("Missing required parameter: 'file'.", param="file", code="missing_required_parameter")
         return Upload(
@@ -105,21 +108,14 @@ async def _chunks(file: UploadFile) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _read_purpose(fields: Fields) -> str:
-    purpose = fields.needed_text("purpose")
-    if purpose not in PURPOSES:
-        raise BadRequest(f"'{purpose}' is not one of {list(PURPOSES)} - 'purpose'", param="purpose")
-    return purpose
-
-
 def _read_lifetime(fields: Fields) -> int | None:
-    values: Mapping[str, object] = fields.values
-    if not any(name in values for name in _EXPIRY):
+    anchor, seconds = _EXPIRY
+    if anchor not in fields.values and seconds not in fields.values:
         return None
-    for name in _EXPIRY:
-        fields.need(name)
-    fields.choice(_EXPIRY[0], ("created_at",))
-    seconds = str(values[_EXPIRY[1]])
-    if not seconds.isdecimal():
-        raise fields.invalid(_EXPIRY[1], f"expected an integer, but got '{seconds}' instead.", "invalid_type")
-    return Fields({_EXPIRY[1]: int(seconds)}).integer(_EXPIRY[1], least=3600, most=2_592_000)
+    fields.need(anchor)
+    fields.need(seconds)
+    fields.choice(anchor, ("created_at",))
+    value = str(fields.values[seconds])
+    if not value.isdecimal():
+        raise fields.invalid(seconds, f"expected an integer, but got '{value}' instead.", "invalid_type")
+    return Fields({seconds: int(value)}).integer(seconds, least=3600, most=2_592_000)

@@ -29,9 +29,9 @@ _FASTEST_POLL_MS = 10
 _SLOWEST_POLL_MS = 1000
 
 
-def json_reply(body: object, *, status: int = 200, poll_after_ms: int | None = None) -> Response:
-    """ASCII only: lone surrogates, which JSON allows, have no UTF-8."""
-    headers = {} if poll_after_ms is None else {"openai-poll-after-ms": str(poll_after_ms)}
+def json_reply(body: object, *, status: int = 200, work_age_s: float | None = None) -> Response:
+    """ASCII only: lone surrogates, which JSON allows, have no UTF-8. `work_age_s`: how long work on it has gone on."""
+    headers = {} if work_age_s is None else {"openai-poll-after-ms": str(poll_pace_ms(work_age_s))}
     content = json.dumps(body, separators=(",", ":"), allow_nan=False).encode("ascii")
     return Response(content, status_code=status, headers=headers, media_type="application/json")
 
@@ -75,6 +75,31 @@ def reply_content(
     except FileNotFoundError as error:
         raise Missing(file.KIND, file.id) from error
     return _Download(content, filename, media_type)
+
+
+def write_event(name: str, data: Json) -> bytes:
+    """ASCII only: JSON's escapes keep lone surrogates and line separators out of the stream."""
+    return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'), allow_nan=False)}\n\n".encode("ascii")
+
+
+class EventStream(StreamingResponse):
+    """However it ends, `at_end` is called."""
+
+    def __init__(
+        self,
+        events: AsyncIterator[bytes],
+        at_end: Callable[[], None] = lambda: None,
+        *,
+        content_type: str = "text/event-stream",
+    ) -> None:
+        self._at_end = at_end
+        super().__init__(events, headers={"content-type": content_type, "cache-control": "no-cache"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._at_end()
 
 
 async def wait_until_gone(request: Request) -> None:
@@ -141,23 +166,19 @@ def error_reply(
     return json_reply({"error": error}, status=status)
 
 
-def _error_reply_to(request: Request, status: int, message: str, *, param: str | None, code: str | None) -> Response:
-    """As `error_reply`; the Files API says it twice."""
-    error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
-    is_about_files = request.url.path.startswith("/v1/files")
-    detail = {"detail": {"message": message, "code": code}} if is_about_files else {}
-    return json_reply({"error": error, **detail}, status=status)
-
-
 async def answer_bad_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, BadRequest)
-    return _error_reply_to(request, error.status, error.message, param=error.param, code=error.code)
+    reply = {"message": error.message, "type": "invalid_request_error", "param": error.param, "code": error.code}
+    # The Files API says it twice.
+    is_about_files = request.url.path.startswith("/v1/files")
+    detail = {"detail": {"message": error.message, "code": error.code}} if is_about_files else {}
+    return json_reply({"error": reply, **detail}, status=error.status)
 
 
 async def answer_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
+    bad = BadRequest(str(error), param=error.param, code=error.code)
     if isinstance(error, Missing):
         message = _NOT_FOUND[error.kind].format(id=error.object_id, parent=error.parent_id)
-        param = "id" if error.kind == "file" else None
-        return _error_reply_to(request, 404, message, param=param, code=None)
-    return _error_reply_to(request, 400, str(error), param=error.param, code=error.code)
+        bad = BadRequest(message, param="id" if error.kind == "file" else None, status=404)
+    return await answer_bad_request(request, bad)

@@ -111,15 +111,8 @@ def copy_upload(engine: Engine, container_id: str, file_id: str) -> ContainerFil
 def _copy(engine: Engine, container_id: str, file_id: str) -> ContainerFileRecord:
     upload = need(engine, FileRecord, file_id)
     own_id = engine.new_id(IdKind.CONTAINER_FILE)
-    file = ContainerFileRecord(
-        id=own_id,
-        created_at=engine.now(),
-        container_id=container_id,
-        name=find_free_name(engine, container_id, upload.filename, own_id),
-        size_bytes=upload.size_bytes,
-        sha256=upload.sha256,
-        origin_id=file_id,
-    )
+    name = find_free_name(engine, container_id, upload.filename, own_id)
+    file = replace(_new_file(engine, container_id, upload, own_id, name), origin_id=file_id)
     engine.store.insert(file)
     return file
 
@@ -176,14 +169,16 @@ def _find_by_name(engine: Engine, container_id: str, name: str) -> ContainerFile
     return next(iter(engine.store.children(ContainerFileRecord, container_id, {"name": name})), None)
 
 
-def _new_file(engine: Engine, container_id: str, arrival: Arrival, file_id: str, name: str) -> ContainerFileRecord:
+def _new_file(
+    engine: Engine, container_id: str, content: Arrival | FileRecord, file_id: str, name: str
+) -> ContainerFileRecord:
     return ContainerFileRecord(
         id=file_id,
         created_at=engine.now(),
         container_id=container_id,
         name=name,
-        size_bytes=arrival.size_bytes,
-        sha256=arrival.sha256,
+        size_bytes=content.size_bytes,
+        sha256=content.sha256,
     )
 
 
@@ -213,8 +208,8 @@ def check_container(engine: Engine, brief: Brief) -> None:
 
 def _wanted_container(brief: Brief) -> str | None:
     """An id, AUTO, or None for the thread's own folder."""
-    options = next((tool.options for tool in brief.hosted_tools if tool.name == CODE), {})
-    wanted = options.get("container")
+    setting = brief.setting(CODE)
+    wanted = None if setting is None else setting.options.get("container")
     return wanted if isinstance(wanted, str) else None
 
 
@@ -238,8 +233,7 @@ def _choose_container(engine: Engine, run: RunRecord, wanted: str) -> str:
         else:
             container = _find_last_used(engine, run) or create_container(engine, NewContainer(name=AUTO))
             add_copies(engine, container.id, [file.id for file in _uploads_for_code(engine, run)])
-        thread = engine.store.find(ThreadRecord, run.thread_id)
-        if thread is not None:
+        if (thread := engine.store.find(ThreadRecord, run.thread_id)) is not None:
             engine.store.replace(replace(thread, container_id=container.id))
     return container.id
 
@@ -259,11 +253,16 @@ def lock_container(engine: Engine, container_id: str) -> asyncio.Lock:
 
 def find_code_files(engine: Engine, run: RunRecord, container_id: str | None) -> CodeFiles:
     if container_id is None:
-        return CodeFiles(given=_name_uploads(engine, _uploads_for_code(engine, run)))
+        paths: dict[str, Path] = {}
+        for file in _uploads_for_code(engine, run):
+            # The second of one name has its id before it.
+            name = f"{file.id}-{file.filename}" if file.filename in paths else file.filename
+            paths[name] = engine.blobs.path(file.sha256)
+        return CodeFiles(given=paths)
     files = engine.store.children(ContainerFileRecord, container_id)
     return CodeFiles(
-        given={file.name: engine.blobs.path(file.sha256) for file in files if not file.is_written},
-        written={file.name: engine.blobs.path(file.sha256) for file in files if file.is_written},
+        given={one.name: engine.blobs.path(one.sha256) for one in files if not one.is_written},
+        written={one.name: engine.blobs.path(one.sha256) for one in files if one.is_written},
     )
 
 
@@ -273,12 +272,3 @@ def _uploads_for_code(engine: Engine, run: RunRecord) -> list[FileRecord]:
     wanted = dict.fromkeys((*(run.brief.resources.code_file_ids or ()), *(of_thread or ())))
     found = (engine.store.find(FileRecord, file_id) for file_id in wanted)
     return [file for file in found if file is not None]
-
-
-def _name_uploads(engine: Engine, files: list[FileRecord]) -> Mapping[str, Path]:
-    """By name; the second of one name has its id before it."""
-    paths: dict[str, Path] = {}
-    for file in files:
-        name = f"{file.id}-{file.filename}" if file.filename in paths else file.filename
-        paths[name] = engine.blobs.path(file.sha256)
-    return paths

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -75,51 +75,38 @@ def mark_paths(engine: Engine, run: RunRecord, part: TextPart | RefusalPart) -> 
     """Within a transaction: a part of an answer, with the places where it names files that the thread's code wrote."""
     if isinstance(part, RefusalPart) or _ADDRESS not in part.text:
         return part
-    files = _files_by_address(engine, run)
+    thread = engine.store.find(ThreadRecord, run.thread_id)
+    container_id = None if thread is None else thread.container_id
+    files = _files_by_address(engine, run, container_id)
     if not files:
         return part
     longest_first = sorted(files, key=len, reverse=True)
     pattern = re.compile("|".join(map(re.escape, longest_first)))
     found = pattern.finditer(part.text)
-    container_id = _container_of(engine, run)
     marks = tuple(
         PathMark(position=one.start(), text=one[0], file_id=files[one[0]], container_id=container_id) for one in found
     )
-    _hand_out(engine, {mark.file_id for mark in marks})
+    for file_id in {mark.file_id for mark in marks}:
+        # Now they outlive their thread, like any other file. Files in a container stay where they are.
+        if (file := engine.store.find(FileRecord, file_id)) is not None:
+            engine.store.replace(replace(file, thread_id=""))
     return replace(part, paths=marks)
 
 
-def _hand_out(engine: Engine, file_ids: set[str]) -> None:
-    """Make them files like any other: now they outlive their thread. Files in a container stay where they are."""
-    for file_id in file_ids:
-        file = engine.store.find(FileRecord, file_id)
-        if file is not None:
-            engine.store.replace(replace(file, thread_id=""))
+def _files_by_address(engine: Engine, run: RunRecord, container_id: str | None) -> dict[str, str]:
+    """File ids by every way to write the file's address; of files with one name the newest counts.
 
-
-def _files_by_address(engine: Engine, run: RunRecord) -> dict[str, str]:
-    """File ids by every way to write the file's address; of files with one name the newest counts."""
+    They are those of the thread's calls, or of the container that its code has used last.
+    """
+    if container_id is not None:
+        kept = engine.store.children(ContainerFileRecord, container_id)
+        written = [(file.name, file.id) for file in kept if file.is_written]
+    else:
+        runs = engine.store.children(RunRecord, run.thread_id)
+        steps = [step for one in runs for step in engine.store.children(StepRecord, one.id)]
+        calls = [call for step in steps for call in step.calls if isinstance(call, ToolCall)]
+        written = [(file.name, file.file_id) for call in calls for file in call.files]
     files: dict[str, str] = {}
-    for name, file_id in _written_files(engine, run):
+    for name, file_id in written:
         files[_ADDRESS + name] = files[_ADDRESS + quote(name)] = file_id
     return files
-
-
-def _written_files(engine: Engine, run: RunRecord) -> Iterator[tuple[str, str]]:
-    """Names and ids, oldest first: of the thread's calls, or of the container that its code has used last."""
-    container_id = _container_of(engine, run)
-    if container_id is not None:
-        for kept in engine.store.children(ContainerFileRecord, container_id):
-            if kept.is_written:
-                yield kept.name, kept.id
-        return
-    for other in engine.store.children(RunRecord, run.thread_id):
-        for step in engine.store.children(StepRecord, other.id):
-            for call in step.calls:
-                for file in call.files if isinstance(call, ToolCall) else ():
-                    yield file.name, file.file_id
-
-
-def _container_of(engine: Engine, run: RunRecord) -> str | None:
-    thread = engine.store.find(ThreadRecord, run.thread_id)
-    return None if thread is None else thread.container_id

@@ -8,7 +8,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -192,7 +192,8 @@ async def open_engine(
         await asyncio.gather(keeper, return_exceptions=True)
         await engine.workers.stop()
         await engine.toolbox.close()
-        await _close_inference(inference)
+        if (close := getattr(inference, "close", None)) is not None:
+            await close()
         index.close()
         store.close()
 
@@ -203,12 +204,6 @@ def _prepare(state: Path) -> Path:
     except OSError as error:
         raise WriteFailed(f"cannot make the embedded server's state folder {state}: {error.strerror}") from error
     return state / "server.db"
-
-
-async def _close_inference(inference: Inference) -> None:
-    close = getattr(inference, "close", None)
-    if close is not None:
-        await close()
 
 
 async def _keep_leases(engine: Engine) -> None:
@@ -234,4 +229,13 @@ def need(engine: Engine, cls: type[R], object_id: str, parent_id: str = "") -> R
     record = engine.store.find(cls, object_id)
     if record is None or (parent_id and record.parent_id != parent_id):
         raise Missing(cls.KIND, object_id, parent_id)
+    return record
+
+
+def set_fields(engine: Engine, cls: type[R], object_id: str, **fields: object) -> R:
+    """Change a record; what is None stays as it is. Raises Missing if there is none."""
+    said: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
+    with engine.store.transaction():
+        record = replace(need(engine, cls, object_id), **said)
+        engine.store.replace(record)
     return record

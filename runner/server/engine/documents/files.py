@@ -97,7 +97,10 @@ async def prepare_files(engine: Engine, file_ids: Iterable[str]) -> None:
     """Take the text out of files that a request gives to the model. Raises Refusal for one that can't be read."""
     files = [need(engine, FileRecord, file_id) for file_id in dict.fromkeys(file_ids)]
     _refuse_types(files)
-    _refuse_sizes(files)
+    total = sum(file.size_bytes for file in files)
+    if total > MAX_INPUT_BYTES:
+        message = f"Invalid input: the files of a request may have {MAX_INPUT_BYTES} bytes together, but have {total}."
+        raise Refusal(message, param="input", code="file_too_large")
     for file in files:
         if engine.store.find(FileTextRecord, _text_id(file.id)) is None:
             _keep_text(engine, file.id, await _read(engine, file))
@@ -128,13 +131,6 @@ def _refuse_types(files: Sequence[FileRecord]) -> None:
                 param="input",
                 code="unsupported_file",
             )
-
-
-def _refuse_sizes(files: Sequence[FileRecord]) -> None:
-    total = sum(file.size_bytes for file in files)
-    if total > MAX_INPUT_BYTES:
-        message = f"Invalid input: the files of a request may have {MAX_INPUT_BYTES} bytes together, but have {total}."
-        raise Refusal(message, param="input", code="file_too_large")
 
 
 async def _read(engine: Engine, file: FileRecord) -> str:

@@ -22,34 +22,33 @@ from runner.server.engine.state.file_records import (
 from runner.server.engine.state.refusals import Conflict
 from runner.server.extraction import Unreadable, extract_text
 from runner.server.inference import Passage, ToolRequest, Vector
-from runner.server.tools import Index, ToolContext
+from runner.server.tools import ToolContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AboveScore:
-    """An index that leaves out what scores below a threshold."""
+class NarrowedIndex:
+    """An index of some files alone, all if that is None, that leaves out what scores below a threshold."""
 
-    index: Index
+    index: StoredIndex
+    file_ids: frozenset[str] | None
     threshold: float
 
     def search(
         self, store_ids: Sequence[str], query: str, limit: int, *, meaning: Vector | None = None
     ) -> tuple[Passage, ...]:
-        found = self.index.search(store_ids, query, limit, meaning=meaning)
+        found = self.index.search(store_ids, query, limit, self.file_ids, meaning=meaning)
         return tuple(passage for passage in found if passage.score >= self.threshold)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InFiles:
-    """An index of some files alone."""
-
-    index: StoredIndex
-    file_ids: frozenset[str]
-
-    def search(
-        self, store_ids: Sequence[str], query: str, limit: int, *, meaning: Vector | None = None
-    ) -> tuple[Passage, ...]:
-        return self.index.search(store_ids, query, limit, self.file_ids, meaning=meaning)
+def narrow_index(
+    engine: Engine, store_ids: Sequence[str], filters: AttributeFilter | None, threshold: float
+) -> NarrowedIndex:
+    """What may be found in these stores: in files that the filters let pass, and not below the threshold."""
+    file_ids = None
+    if filters is not None:
+        files = (file for store_id in store_ids for file in engine.store.children(StoredFileRecord, store_id))
+        file_ids = frozenset(file.file_id for file in files if matches(file.attributes, filters))
+    return NarrowedIndex(index=engine.index, file_ids=file_ids, threshold=threshold)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +67,8 @@ async def search_store(engine: Engine, store_id: str, order: SearchOrder) -> tup
     if store.is_expired:
         raise Conflict(f"Vector store {store_id} is expired.")
     touch_stores(engine, (store_id,))
-    index: Index = engine.index
-    if order.attributes is not None:
-        index = InFiles(index=engine.index, file_ids=find_files(engine, (store_id,), order.attributes))
     context = ToolContext(
-        index=AboveScore(index=index, threshold=order.threshold),
+        index=narrow_index(engine, (store_id,), order.attributes, order.threshold),
         thread_id="",
         store_ids=(store_id,),
         options={"max_num_results": order.limit},
@@ -82,12 +78,6 @@ async def search_store(engine: Engine, store_id: str, order: SearchOrder) -> tup
     request = ToolRequest(tool="file_search", arguments={"queries": order.queries})
     outcome = await tool.run(request, context)
     return find_attributes(engine, (store_id,), outcome.passages)
-
-
-def find_files(engine: Engine, store_ids: Iterable[str], wanted: AttributeFilter) -> frozenset[str]:
-    """The files of these stores whose attributes are as wanted."""
-    files = (file for store_id in store_ids for file in engine.store.children(StoredFileRecord, store_id))
-    return frozenset(file.file_id for file in files if matches(file.attributes, wanted))
 
 
 def find_attributes(engine: Engine, store_ids: Sequence[str], passages: Iterable[Passage]) -> tuple[Passage, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -25,15 +25,9 @@ from runner.server.engine.state.records import Failure, IdKind, Resources
 from runner.server.engine.state.refusals import Conflict, Refusal
 from runner.server.engine.state.store import Tally
 from runner.server.extraction import SEARCHED_TYPES, Unreadable, extract_text, split_into_chunks
-from runner.server.inference import Vector
 
 _TAKEN_TYPES = "https://platform.openai.com/docs/assistants/tools/file-search/supported-files"
 _STOPPED = Failure(code="server_error", message="The server stopped before the file was indexed.")
-
-
-def start_indexing(engine: Engine, stored_id: str) -> None:
-    """Index a file in the background, which holds a lease already."""
-    engine.workers.start(stored_id, _index(engine, stored_id), on_break=partial(abandon_indexing, engine, stored_id))
 
 
 def abandon_indexing(engine: Engine, stored_id: str) -> None:
@@ -48,7 +42,7 @@ def _fail(engine: Engine, stored_id: str, failure: Failure) -> None:
         engine.index.remove(stored.store_id, stored.file_id)
 
 
-def refuse_types(files: Iterable[FileRecord]) -> None:
+def _refuse_types(files: Iterable[FileRecord]) -> None:
     """Raises Refusal, in OpenAI's words, if file search takes not all of them."""
     types = dict.fromkeys(file_type(file.filename) for file in files)
     refused = [f".{one}" if one else "none" for one in types if one not in SEARCHED_TYPES]
@@ -80,7 +74,8 @@ async def _index(engine: Engine, stored_id: str) -> None:
             _fail(engine, stored_id, Failure(code="server_error", message=message))
             return
         vectors = await embed_texts(engine.inference, chunks)
-        await _put(engine, stored, file.filename, chunks, vectors)
+        put = partial(engine.index.put, stored.store_id, stored.file_id, file.filename, chunks, vectors)
+        await _put(engine, stored, put, usage_bytes=sum(len(chunk.encode()) for chunk in chunks))
 
 
 def _read_chunks(path: Path, filename: str, chunking: Chunking) -> tuple[str, ...]:
@@ -89,20 +84,11 @@ def _read_chunks(path: Path, filename: str, chunking: Chunking) -> tuple[str, ..
     return split_into_chunks(text, max_tokens=chunking.max_tokens, overlap_tokens=chunking.overlap_tokens)
 
 
-async def _put(
-    engine: Engine,
-    stored: StoredFileRecord,
-    filename: str,
-    chunks: tuple[str, ...],
-    vectors: tuple[Vector, ...] | None,
-) -> None:
+async def _put(engine: Engine, stored: StoredFileRecord, put: Callable[[], None], *, usage_bytes: int) -> None:
     """Write the chunks. A cancellation waits for the thread that writes, to leave nothing behind."""
-    writing = asyncio.ensure_future(
-        asyncio.to_thread(engine.index.put, stored.store_id, stored.file_id, filename, chunks, vectors)
-    )
+    writing = asyncio.ensure_future(asyncio.to_thread(put))
     try:
         await asyncio.shield(writing)
-        usage_bytes = sum(len(chunk.encode()) for chunk in chunks)
         _finish(engine, stored.id, IndexState.COMPLETED, usage_bytes=usage_bytes)
     finally:
         await writing
@@ -192,12 +178,12 @@ def attach(
             raise Conflict(f"Vector store {store_id} is expired.")
         records = [need(engine, FileRecord, file.file_id) for file in wanted]
         if batch_id is None:  # of a batch, only the file itself fails
-            refuse_types(records)
+            _refuse_types(records)
         stored = tuple(_put_in(engine, store_id, file, batch_id) for file in wanted)
         touch_stores(engine, (store_id,))
     for one in stored:
         engine.workers.cancel(one.id)
-        start_indexing(engine, one.id)
+        engine.workers.start(one.id, _index(engine, one.id), on_break=partial(abandon_indexing, engine, one.id))
     return stored
 
 
@@ -233,14 +219,11 @@ def tally_files(engine: Engine, store_id: str, batch: BatchRecord | None = None)
     return {state: found.get(state.value, Tally()) for state in IndexState}
 
 
-def batch_files(engine: Engine, batch: BatchRecord) -> tuple[StoredFileRecord, ...]:
-    return engine.store.children(StoredFileRecord, batch.store_id, matching={"batch_id": batch.id})
-
-
 def cancel_batch(engine: Engine, batch: BatchRecord) -> BatchRecord:
     """What is indexed stays, what isn't yet is cancelled. A batch that is done stays as it is."""
     with engine.store.transaction():
-        unfinished = [file for file in batch_files(engine, batch) if file.state is IndexState.IN_PROGRESS]
+        files = engine.store.children(StoredFileRecord, batch.store_id, matching={"batch_id": batch.id})
+        unfinished = [file for file in files if file.state is IndexState.IN_PROGRESS]
         for file in unfinished:
             engine.store.replace(replace(file, state=IndexState.CANCELLED))
             engine.store.release(file.id)
@@ -251,13 +234,6 @@ def cancel_batch(engine: Engine, batch: BatchRecord) -> BatchRecord:
         engine.workers.cancel(file.id)
         tell_settled(engine, file)
     return batch
-
-
-def set_attributes(engine: Engine, stored: StoredFileRecord, attributes: Mapping[str, object]) -> StoredFileRecord:
-    with engine.store.transaction():
-        stored = replace(need(engine, StoredFileRecord, stored.id), attributes=attributes)
-        engine.store.replace(stored)
-    return stored
 
 
 def detach(engine: Engine, stored: StoredFileRecord) -> None:
@@ -317,14 +293,11 @@ def settle_resources(engine: Engine, order: ResourceOrder, base: Resources) -> R
         need(engine, FileRecord, file_id)
     for store_id in order.store_ids or ():
         need(engine, StoreRecord, store_id)
-    resources = base
-    if order.code_file_ids is not None:
-        resources = replace(resources, code_file_ids=order.code_file_ids)
-    if order.new_store is not None:
-        return replace(resources, store_ids=(create_store(engine, order.new_store).id,))
-    if order.store_ids is not None:
-        resources = replace(resources, store_ids=order.store_ids)
-    return resources
+    store_ids = order.store_ids if order.new_store is None else (create_store(engine, order.new_store).id,)
+    return Resources(
+        code_file_ids=base.code_file_ids if order.code_file_ids is None else order.code_file_ids,
+        store_ids=base.store_ids if store_ids is None else store_ids,
+    )
 
 
 def add_code_files(resources: Resources, file_ids: tuple[str, ...]) -> Resources:

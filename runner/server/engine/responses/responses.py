@@ -14,7 +14,7 @@ from runner.server.engine.responses.items import NewItem, copy_item, keep_items
 from runner.server.engine.runs.context import CONTEXT_TOKENS, build_scene, count_calls, count_prompt
 from runner.server.engine.runs.loop import take_up
 from runner.server.engine.runs.message_writer import new_step
-from runner.server.engine.runs.runs import cancel_run
+from runner.server.engine.runs.runs import answer_calls, cancel_run
 from runner.server.engine.runs.transitions import move_run
 from runner.server.engine.state.records import (
     Brief,
@@ -62,11 +62,15 @@ def start_response(engine: Engine, order: ResponseOrder) -> ResponseRecord:
         kept = keep_items(engine, thread_id, order.items)
         run = replace(_new_run(engine, thread_id, order), carried_run_ids=find_carried(engine, last))
         carried = carry_calls(engine, run, last, order.items)
-        run = _count_from_here(run, carried)
+        if run.max_tool_calls is not None:
+            # The limit is on its own calls, without those that an earlier response has made.
+            run = replace(run, max_tool_calls=run.max_tool_calls + count_calls(carried))
         engine.store.insert(run)
         for step in carried:
             engine.store.insert(step)
-        _refuse_too_much(engine, run)
+        if count_prompt(build_scene(engine, run)) > CONTEXT_TOKENS:
+            message = "Your input exceeds the context window of this model. Please adjust your input and try again."
+            raise Refusal(message, param="input", code="context_length_exceeded")
         response = ResponseRecord(
             id=engine.new_id(IdKind.RESPONSE),
             created_at=run.created_at,
@@ -118,15 +122,18 @@ def new_thread(engine: Engine) -> str:
 
 
 def _new_run(engine: Engine, thread_id: str, order: ResponseOrder) -> RunRecord:
-    brief = order.brief
-    resources = settle_resources(engine, _as_order(brief.resources), Resources())
-    now = engine.now()
+    brief, now = order.brief, engine.now()
+    wanted = ResourceOrder(code_file_ids=brief.resources.code_file_ids, store_ids=brief.resources.store_ids)
+    # The response's own instructions, then those that stand among the items of its thread.
+    items = engine.store.children(ItemRecord, thread_id)
+    texts = [brief.instructions, *(item.instruction for item in items)]
+    instructions = "\n".join(text for text in texts if text) or None
     return RunRecord(
         id=engine.new_id(IdKind.RUN),
         created_at=now,
         thread_id=thread_id,
         assistant_id="",
-        brief=replace(brief, instructions=_all_instructions(engine, thread_id, brief), resources=resources),
+        brief=replace(brief, instructions=instructions, resources=settle_resources(engine, wanted, Resources())),
         state=RunState.QUEUED,
         expires_at=now + engine.lifetimes.run_s,
         tool_choice=order.tool_choice,
@@ -136,30 +143,6 @@ def _new_run(engine: Engine, thread_id: str, order: ResponseOrder) -> RunRecord:
         max_tool_calls=order.max_tool_calls,
         truncates=order.truncates,
     )
-
-
-def _count_from_here(run: RunRecord, carried: tuple[StepRecord, ...]) -> RunRecord:
-    """The run with a limit on calls that leaves those out which an earlier response has made."""
-    if run.max_tool_calls is None:
-        return run
-    return replace(run, max_tool_calls=run.max_tool_calls + count_calls(carried))
-
-
-def _refuse_too_much(engine: Engine, run: RunRecord) -> None:
-    if count_prompt(build_scene(engine, run)) > CONTEXT_TOKENS:
-        message = "Your input exceeds the context window of this model. Please adjust your input and try again."
-        raise Refusal(message, param="input", code="context_length_exceeded")
-
-
-def _as_order(resources: Resources) -> ResourceOrder:
-    return ResourceOrder(code_file_ids=resources.code_file_ids, store_ids=resources.store_ids)
-
-
-def _all_instructions(engine: Engine, thread_id: str, brief: Brief) -> str | None:
-    """The response's own, then those that stand among the items of its thread."""
-    items = engine.store.children(ItemRecord, thread_id)
-    texts = [brief.instructions, *(item.instruction for item in items)]
-    return "\n".join(text for text in texts if text) or None
 
 
 def need_response(engine: Engine, response_id: str) -> ResponseRecord:
@@ -210,7 +193,8 @@ def thread_after(engine: Engine, response: ResponseRecord) -> str:
     It is the response's own, unless that is a conversation's, or somebody has gone on with it already: then a copy.
     """
     items = engine.store.children(ItemRecord, response.thread_id)
-    known = _known_items(response, items)
+    given = frozenset(response.input_ids)
+    known = tuple(item for item in items if item.item_id in given or item.response_id == response.id)
     is_last = engine.store.children(ResponseRecord, response.thread_id)[-1].id == response.id
     if is_last and known == items and response.conversation_id is None:
         return response.thread_id
@@ -220,11 +204,6 @@ def thread_after(engine: Engine, response: ResponseRecord) -> str:
     for item in known:
         copy_item(engine, branch.id, item)
     return branch.id
-
-
-def _known_items(response: ResponseRecord, items: tuple[ItemRecord, ...]) -> tuple[ItemRecord, ...]:
-    given = frozenset(response.input_ids)
-    return tuple(item for item in items if item.item_id in given or item.response_id == response.id)
 
 
 def carry_calls(
@@ -248,7 +227,8 @@ def carry_calls(
         raise Refusal(f"No tool output found for function call {missing[0]}.", param="input")
     steps = [_copy(engine, run, step, outputs) for step in open_steps]
     given = tuple(replace(call, output=outputs[call_id]) for call_id, call in known.items() if call_id not in awaited)
-    if given and _are_last(items):
+    # Whether the answers are news: what was said after them has made use of them.
+    if given and items[-1].call is not None:
         steps.append(_close(engine, replace(new_step(engine, run), calls=given)))
     return tuple(steps)
 
@@ -267,20 +247,9 @@ def _open_steps(engine: Engine, last: ResponseRecord | None) -> tuple[StepRecord
     return calling if is_open else ()
 
 
-def _are_last(items: Sequence[NewItem]) -> bool:
-    """Whether the answers are news: what was said after them has made use of them."""
-    return bool(items) and items[-1].call is not None
-
-
 def _copy(engine: Engine, run: RunRecord, step: StepRecord, outputs: Mapping[str, str | None]) -> StepRecord:
-    calls = tuple(
-        replace(call, output=outputs.get(call.id, call.output)) if isinstance(call, FunctionCall) else call
-        for call in step.calls
-    )
-    copied = replace(
-        step, id=engine.new_id(IdKind.STEP), run_id=run.id, thread_id=run.thread_id, calls=calls, tokens=Tokens()
-    )
-    return _close(engine, copied)
+    copied = replace(step, id=engine.new_id(IdKind.STEP), run_id=run.id, thread_id=run.thread_id, tokens=Tokens())
+    return _close(engine, answer_calls(copied, outputs))
 
 
 def _close(engine: Engine, step: StepRecord) -> StepRecord:
@@ -297,13 +266,6 @@ def create_conversation(engine: Engine, items: Sequence[NewItem], metadata: Mapp
         )
         engine.store.insert(conversation)
         keep_items(engine, conversation.thread_id, items)
-    return conversation
-
-
-def update_conversation(engine: Engine, conversation_id: str, metadata: Mapping[str, str]) -> ConversationRecord:
-    with engine.store.transaction():
-        conversation = replace(need(engine, ConversationRecord, conversation_id), metadata=metadata)
-        engine.store.replace(conversation)
     return conversation
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from runner.server.engine.containers.containers import find_code_files
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.documents.files import find_given
-from runner.server.engine.documents.searching import AboveScore, InFiles, find_files
+from runner.server.engine.documents.searching import narrow_index
 from runner.server.engine.documents.vector_stores import tally_files
 from runner.server.engine.search.vectors import embed_texts
 from runner.server.engine.state.file_records import FileRecord, IndexState, StoredFileRecord, StoreRecord
@@ -35,7 +35,7 @@ from runner.server.inference import (
     ToolOutcome,
     ToolRequest,
 )
-from runner.server.tools import Index, ToolContext
+from runner.server.tools import ToolContext
 
 WORDS_PER_TOKEN = 0.75
 CONTEXT_TOKENS = 1_000_000
@@ -186,11 +186,12 @@ def _thread_files(engine: Engine, run: RunRecord) -> frozenset[str]:
 
 
 def tool_context(engine: Engine, run: RunRecord, call: ToolCall) -> ToolContext:
-    setting = next((one for one in run.brief.hosted_tools if one.name == call.tool), ToolSetting(name=call.tool))
+    setting = run.brief.setting(call.tool) or ToolSetting(name=call.tool)
+    threshold = setting.options.get("score_threshold")
     store_ids = searched_stores(engine, run)
     code_files = find_code_files(engine, run, call.container_id)
     return ToolContext(
-        index=_searched_index(engine, setting, store_ids),
+        index=narrow_index(engine, store_ids, setting.filters, threshold if isinstance(threshold, float) else 0.0),
         thread_id=run.thread_id,
         store_ids=store_ids,
         files=code_files.given,
@@ -199,15 +200,6 @@ def tool_context(engine: Engine, run: RunRecord, call: ToolCall) -> ToolContext:
         options=setting.options,
         embed=partial(embed_texts, engine.inference),
     )
-
-
-def _searched_index(engine: Engine, setting: ToolSetting, store_ids: tuple[str, ...]) -> Index:
-    """What file search may find: what is above the threshold, in files that the filters let pass."""
-    index: Index = engine.index
-    if setting.filters is not None:
-        index = InFiles(index=engine.index, file_ids=find_files(engine, store_ids, setting.filters))
-    threshold = setting.options.get("score_threshold")
-    return AboveScore(index=index, threshold=threshold if isinstance(threshold, float) else 0.0)
 
 
 def _messages(engine: Engine, run: RunRecord) -> tuple[SceneMessage, ...]:

@@ -63,12 +63,9 @@ async def make_calls(engine: Engine, run: RunRecord, step: StepRecord) -> bool:
     """Make the calls of a new step; whether the run can go on: it can't while it waits for functions."""
     try:
         step = place_calls(engine, run, step)
-    except Missing as missing:
-        reason = f"Container with id '{missing.object_id}' not found."
-        move_run(engine, run.id, RunState.FAILED, Failure(code="server_error", message=reason))
-        return False
     except Refusal as refusal:
-        move_run(engine, run.id, RunState.FAILED, Failure(code="server_error", message=str(refusal)))
+        gone = f"Container with id '{refusal.object_id}' not found." if isinstance(refusal, Missing) else None
+        _fail(engine, run, gone or str(refusal))
         return False
     engine.store.insert(step)
     engine.feed.tell(run.id, StepChanged(step=step))
@@ -76,14 +73,13 @@ async def make_calls(engine: Engine, run: RunRecord, step: StepRecord) -> bool:
         tasks = [group.create_task(_make_call(engine, run, step, number)) for number in range(len(step.calls))]
     step = replace(step, calls=tuple(task.result() for task in tasks))
     if any(isinstance(call, FunctionCall) for call in step.calls):
-        if run.ends_with_calls:
-            with engine.store.transaction():
+        with engine.store.transaction():
+            if run.ends_with_calls:
                 close_step(engine, step)
                 move_run(engine, run.id, RunState.COMPLETED)
-            return False
-        with engine.store.transaction():
-            engine.store.replace(step)
-            move_run(engine, run.id, RunState.REQUIRES_ACTION)
+            else:
+                engine.store.replace(step)
+                move_run(engine, run.id, RunState.REQUIRES_ACTION)
         return False
     close_step(engine, step)
     return True
@@ -143,7 +139,8 @@ async def _work_on_run(engine: Engine, run: RunRecord) -> None:
     """Take a queued run to its end, or to where it waits for the client. `expires_at` is kept here meanwhile."""
     try:
         async with asyncio.timeout(run.expires_at - engine.now()) as deadline:
-            await _wait_for_admission(engine, run)
+            if (admit := getattr(engine.inference, "admit", None)) is not None:
+                await admit(build_scene(engine, run))
             begun = move_run(engine, run.id, RunState.IN_PROGRESS)
             if begun is not None:
                 await _wait_for_documents(engine, begun)
@@ -154,12 +151,6 @@ async def _work_on_run(engine: Engine, run: RunRecord) -> None:
         move_run(engine, run.id, RunState.EXPIRED)
     # Another process may have asked for the end meanwhile; from any other state this does nothing.
     move_run(engine, run.id, RunState.CANCELLED)
-
-
-async def _wait_for_admission(engine: Engine, run: RunRecord) -> None:
-    admit = getattr(engine.inference, "admit", None)
-    if admit is not None:
-        await admit(build_scene(engine, run))
 
 
 async def _wait_for_documents(engine: Engine, run: RunRecord) -> None:

@@ -100,7 +100,17 @@ class MessageWriter:
 
     def _begin(self) -> tuple[MessageRecord, StepRecord]:
         if self._message is None or self._step is None:
-            self._message, self._step = _new_message(self._engine, self._run)
+            self._message = MessageRecord(
+                id=self._engine.new_id(IdKind.MESSAGE),
+                created_at=self._engine.now(),
+                thread_id=self._run.thread_id,
+                role=Role.ASSISTANT,
+                parts=(),
+                state=MessageState.IN_PROGRESS,
+                assistant_id=self._run.assistant_id,
+                run_id=self._run.id,
+            )
+            self._step = replace(new_step(self._engine, self._run), message_id=self._message.id)
             self._engine.feed.tell(self._run.id, StepChanged(step=self._step), MessageWritten(message=self._message))
         return self._message, self._step
 
@@ -112,20 +122,6 @@ class MessageWriter:
         sources = sorted(part.sources, key=lambda source: source.position)
         moved = (replace(one, position=min(max(one.position, len(self._heard)), len(text))) for one in sources)
         return (TextPart(text=text, sources=tuple(moved)),)
-
-
-def _new_message(engine: Engine, run: RunRecord) -> tuple[MessageRecord, StepRecord]:
-    message = MessageRecord(
-        id=engine.new_id(IdKind.MESSAGE),
-        created_at=engine.now(),
-        thread_id=run.thread_id,
-        role=Role.ASSISTANT,
-        parts=(),
-        state=MessageState.IN_PROGRESS,
-        assistant_id=run.assistant_id,
-        run_id=run.id,
-    )
-    return message, replace(new_step(engine, run), message_id=message.id)
 
 
 def new_step(engine: Engine, run: RunRecord) -> StepRecord:

@@ -106,15 +106,6 @@ def _check_choice(choice: str, brief: Brief) -> None:
         raise Refusal(f"'tool_choice' names '{choice}', which is not among the tools.", param="tool_choice")
 
 
-def update_run(engine: Engine, thread_id: str, run_id: str, metadata: Mapping[str, str] | None) -> RunRecord:
-    with engine.store.transaction():
-        run = need(engine, RunRecord, run_id, thread_id)
-        if metadata is not None:
-            run = replace(run, metadata=metadata)
-            engine.store.replace(run)
-    return run
-
-
 def cancel_run(engine: Engine, thread_id: str, run_id: str) -> RunRecord:
     """Ask a run to stop; it does so soon after. If another process works on it, that one will notice.
 
@@ -157,21 +148,22 @@ def submit_outputs(engine: Engine, thread_id: str, run_id: str, outputs: Sequenc
         given = [one.call_id for one in outputs]
         if sorted(awaited) != sorted(given):
             raise Refusal(f"Expected tool outputs for call_ids {awaited}, got {given}")
-        _write_outputs(engine, run, {one.call_id: one.output for one in outputs})
+        for step in engine.store.children(StepRecord, run.id):
+            if step.state is StepState.IN_PROGRESS:
+                close_step(engine, answer_calls(step, {one.call_id: one.output for one in outputs}))
         queued = move_run(engine, run_id, RunState.QUEUED)
         assert queued is not None, "the state was checked in this transaction"
         take_up(engine, queued)
     return queued
 
 
-def _write_outputs(engine: Engine, run: RunRecord, outputs: Mapping[str, str]) -> None:
-    for step in engine.store.children(StepRecord, run.id):
-        if step.state is StepState.IN_PROGRESS:
-            calls = tuple(
-                replace(call, output=outputs[call.id]) if isinstance(call, FunctionCall) else call
-                for call in step.calls
-            )
-            close_step(engine, replace(step, calls=calls))
+def answer_calls(step: StepRecord, outputs: Mapping[str, str | None]) -> StepRecord:
+    """The step with what the client answered, by the calls' ids."""
+    calls = (
+        replace(call, output=outputs.get(call.id, call.output)) if isinstance(call, FunctionCall) else call
+        for call in step.calls
+    )
+    return replace(step, calls=tuple(calls))
 
 
 class Subscription:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from runner.domain.files import file_type
-from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.core.engine import Engine, need, set_fields
 from runner.server.engine.documents.files import delete_files_of
 from runner.server.engine.documents.vector_stores import (
     NewStore,
@@ -38,7 +38,10 @@ def create_assistant(
     engine: Engine, build: Callable[[str, float], AssistantRecord], resources: ResourceOrder
 ) -> AssistantRecord:
     """`build` gets the new id and the time."""
-    return _write(engine, build(engine.new_id(IdKind.ASSISTANT), engine.now()), resources, is_new=True)
+    with engine.store.transaction():
+        assistant = _settle(engine, build(engine.new_id(IdKind.ASSISTANT), engine.now()), resources)
+        engine.store.insert(assistant)
+    return assistant
 
 
 def update_assistant(
@@ -48,18 +51,14 @@ def update_assistant(
     resources: ResourceOrder,
 ) -> AssistantRecord:
     with engine.store.transaction():
-        return _write(engine, change(need(engine, AssistantRecord, assistant_id)), resources, is_new=False)
-
-
-def _write(engine: Engine, assistant: AssistantRecord, order: ResourceOrder, *, is_new: bool) -> AssistantRecord:
-    with engine.store.transaction():
-        resources = settle_resources(engine, order, assistant.brief.resources)
-        assistant = replace(assistant, brief=replace(assistant.brief, resources=resources))
-        if is_new:
-            engine.store.insert(assistant)
-        else:
-            engine.store.replace(assistant)
+        assistant = _settle(engine, change(need(engine, AssistantRecord, assistant_id)), resources)
+        engine.store.replace(assistant)
     return assistant
+
+
+def _settle(engine: Engine, assistant: AssistantRecord, order: ResourceOrder) -> AssistantRecord:
+    resources = settle_resources(engine, order, assistant.brief.resources)
+    return replace(assistant, brief=replace(assistant.brief, resources=resources))
 
 
 def delete_assistant(engine: Engine, assistant_id: str) -> None:
@@ -102,14 +101,8 @@ def update_thread(
 ) -> ThreadRecord:
     """None leaves the metadata as they are."""
     with engine.store.transaction():
-        thread = need(engine, ThreadRecord, thread_id)
-        thread = replace(
-            thread,
-            metadata=thread.metadata if metadata is None else metadata,
-            resources=settle_resources(engine, order, thread.resources),
-        )
-        engine.store.replace(thread)
-    return thread
+        resources = settle_resources(engine, order, need(engine, ThreadRecord, thread_id).resources)
+        return set_fields(engine, ThreadRecord, thread_id, metadata=metadata, resources=resources)
 
 
 def delete_thread(engine: Engine, thread_id: str) -> None:
@@ -180,14 +173,3 @@ def _search_in(engine: Engine, resources: Resources, file_ids: tuple[str, ...]) 
         return resources.store_ids[0]
     days = engine.lifetimes.attachment_store_days
     return create_store(engine, NewStore(files=files, expires_after_days=days)).id
-
-
-def update_message(
-    engine: Engine, thread_id: str, message_id: str, metadata: Mapping[str, str] | None
-) -> MessageRecord:
-    with engine.store.transaction():
-        message = need(engine, MessageRecord, message_id, thread_id)
-        if metadata is not None:
-            message = replace(message, metadata=metadata)
-            engine.store.replace(message)
-    return message

@@ -61,7 +61,9 @@ def move_run(engine: Engine, run_id: str, to: RunState, failure: Failure | None 
         if to is RunState.IN_PROGRESS:
             run = replace(run, started_at=engine.now())
         elif to is RunState.REQUIRES_ACTION:
-            run = replace(run, awaited=_find_awaited(engine, run_id))
+            calls = [call for step in engine.store.children(StepRecord, run_id) for call in step.calls]
+            awaited = (call for call in calls if isinstance(call, FunctionCall) and call.output is None)
+            run = replace(run, awaited=tuple(awaited))
         elif not to.is_active:
             run = replace(run, ended_at=engine.now(), failure=failure, tokens=_close_steps(engine, run, failure))
         engine.store.replace(run)
@@ -69,13 +71,6 @@ def move_run(engine: Engine, run_id: str, to: RunState, failure: Failure | None 
             engine.store.release(run_id)
     engine.feed.tell(run_id, RunChanged(run=run))
     return run
-
-
-def _find_awaited(engine: Engine, run_id: str) -> tuple[FunctionCall, ...]:
-    steps = engine.store.children(StepRecord, run_id)
-    return tuple(
-        call for step in steps for call in step.calls if isinstance(call, FunctionCall) and call.output is None
-    )
 
 
 def _close_steps(engine: Engine, run: RunRecord, failure: Failure | None) -> Tokens:

@@ -113,6 +113,9 @@ class Brief:
     def hosted_tools(self) -> tuple[ToolSetting, ...]:
         return tuple(tool for tool in self.tools if isinstance(tool, ToolSetting))
 
+    def setting(self, tool: str) -> ToolSetting | None:
+        return next((one for one in self.hosted_tools if one.name == tool), None)
+
     @property
     def functions(self) -> tuple[OfferedFunction, ...]:
         return tuple(tool for tool in self.tools if isinstance(tool, OfferedFunction))

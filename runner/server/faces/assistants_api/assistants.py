@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,19 +15,9 @@ from runner.server.engine.documents.vector_stores import MAX_CODE_FILES, NewStor
 from runner.server.engine.runs.threads import create_assistant, delete_assistant, update_assistant
 from runner.server.engine.state.records import AssistantRecord, Brief, Resources, ToolSetting
 from runner.server.faces.assistants_api.tools import read_tools, render_tool
-from runner.server.wire.fields import (
-    PAGE_PARAMETERS,
-    Fields,
-    read_body,
-    read_chunking,
-    read_metadata,
-    read_name,
-    read_page,
-    read_query,
-)
-from runner.server.wire.replies import BadRequest, Json, deleted_reply, json_reply, page_reply, unix_seconds
-
-_KINDS = ("text", "json_object", "json_schema")
+from runner.server.wire import browsing, deleting, resource_routes
+from runner.server.wire.fields import Fields, read_body, read_chunking, read_metadata, read_name
+from runner.server.wire.replies import BadRequest, Json, json_reply, unix_seconds
 
 
 def read_format(body: Fields) -> Mapping[str, object] | None:
@@ -36,13 +27,11 @@ def read_format(body: Fields) -> Mapping[str, object] | None:
     wanted = body.mapping("response_format")
     if wanted is None:
         return None
-    wanted.need("type")
-    if wanted.choice("type", _KINDS) != "json_schema":
+    if wanted.needed_choice("type", ("text", "json_object", "json_schema")) != "json_schema":
         wanted.only("type")
         return wanted.values
     wanted.only("type", "json_schema")
-    wanted.need("json_schema")
-    schema = wanted.mapping("json_schema") or Fields({})
+    schema = wanted.needed_mapping("json_schema")
     schema.only("name", "description", "schema", "strict")
     read_name(schema, "name")
     schema.text("description")
@@ -140,8 +129,7 @@ def routes(engine: Engine) -> list[Route]:
         changes = _read_changes(body)
 
         def build(assistant_id: str, now: float) -> AssistantRecord:
-            empty = AssistantRecord(id=assistant_id, created_at=now, brief=Brief(model=""))
-            return _apply(empty, changes)
+            return _apply(AssistantRecord(id=assistant_id, created_at=now, brief=Brief(model="")), changes)
 
         resources = read_resources(body, may_make_stores=True)
         return json_reply(render_assistant(create_assistant(engine, build, resources)))
@@ -159,26 +147,18 @@ def routes(engine: Engine) -> list[Route]:
         )
         return json_reply(render_assistant(assistant))
 
-    async def retrieve(request: Request) -> Response:
+    def retrieve(request: Request) -> Response:
         return json_reply(render_assistant(need(engine, AssistantRecord, request.path_params["assistant_id"])))
 
-    async def browse(request: Request) -> Response:
-        page = read_page(read_query(request, *PAGE_PARAMETERS))
-        return page_reply(engine.store.page(AssistantRecord, "", page), render_assistant)
-
-    async def delete(request: Request) -> Response:
-        assistant_id = request.path_params["assistant_id"]
-        delete_assistant(engine, assistant_id)
-        return deleted_reply(assistant_id, "assistant")
-
-    one = "/assistants/{assistant_id}"
-    return [
-        Route("/assistants", create, methods=["POST"]),
-        Route("/assistants", browse, methods=["GET"]),
-        Route(one, retrieve, methods=["GET"]),
-        Route(one, update, methods=["POST"]),
-        Route(one, delete, methods=["DELETE"]),
-    ]
+    return resource_routes(
+        "/assistants",
+        "assistant_id",
+        create=create,
+        browse=browsing(engine, AssistantRecord, render_assistant),
+        retrieve=retrieve,
+        update=update,
+        delete=deleting("assistant_id", partial(delete_assistant, engine), "assistant"),
+    )
 
 
 def _read_changes(body: Fields) -> tuple[dict[str, object], dict[str, object]]:

@@ -6,19 +6,20 @@ addresses of files that code wrote, too.
 
 from __future__ import annotations
 
+from enum import Enum
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.documents.vector_stores import ResourceOrder
+from runner.server.engine.core.engine import Engine, need, set_fields
 from runner.server.engine.runs.threads import (
     NewMessage,
     NewThread,
     add_message,
     create_thread,
     delete_thread,
-    update_message,
     update_thread,
 )
 from runner.server.engine.state.records import (
@@ -28,13 +29,16 @@ from runner.server.engine.state.records import (
     MessageState,
     PathMark,
     RefusalPart,
+    RunRecord,
+    StepRecord,
     TextPart,
     ThreadRecord,
 )
 from runner.server.faces.assistants_api.assistants import read_resources, render_resources
 from runner.server.inference import Role, SourceMark
-from runner.server.wire.fields import PAGE_PARAMETERS, Fields, read_body, read_metadata, read_page, read_query
-from runner.server.wire.replies import DECLINED, BadRequest, Json, deleted_reply, json_reply, page_reply, unix_seconds
+from runner.server.wire import browsing, deleting, resource_routes
+from runner.server.wire.fields import Fields, read_body, read_metadata
+from runner.server.wire.replies import DECLINED, BadRequest, Json, deleted_reply, json_reply, unix_seconds
 
 
 def routes(engine: Engine) -> list[Route]:
@@ -101,7 +105,6 @@ def _annotate_path(path: PathMark, start: int) -> Json:
 MAX_TEXT = 256_000
 MAX_PARTS = 10_000
 _TOOLS = ("code_interpreter", "file_search")
-_DETAILS = ("auto", "low", "high")
 
 
 def read_new_thread(body: Fields) -> NewThread:
@@ -119,10 +122,8 @@ def read_messages(body: Fields, name: str) -> tuple[NewMessage, ...]:
 
 def read_message(body: Fields) -> NewMessage:
     body.only("role", "content", "attachments", "metadata")
-    body.need("role")
-    role = body.choice("role", ("user", "assistant"))
     return NewMessage(
-        role=Role(role),
+        role=Role(body.needed_choice("role", ("user", "assistant"))),
         parts=_read_content(body),
         attachments=tuple(_read_attachment(one) for one in body.objects("attachments", most=MAX_PARTS) or ()),
         metadata=read_metadata(body) or {},
@@ -141,28 +142,20 @@ def _read_content(body: Fields) -> tuple[TextPart | ImagePart, ...]:
 
 
 def _read_part(part: Fields) -> TextPart | ImagePart:
-    part.need("type")
-    kind = part.choice("type", ("text", "image_file", "image_url"))
+    kind = part.needed_choice("type", ("text", "image_file", "image_url"))
+    part.only("type", kind)
     if kind == "text":
-        part.only("type", "text")
         return TextPart(text=part.needed_text("text", longest=MAX_TEXT))
-    name = kind or ""
-    part.only("type", name)
-    part.need(name)
-    image = part.mapping(name) or Fields({})
-    source = "file_id" if name == "image_file" else "url"
+    image = part.needed_mapping(kind)
+    source = "file_id" if kind == "image_file" else "url"
     image.only(source, "detail")
-    detail = image.choice("detail", _DETAILS) or "auto"
+    detail = image.choice("detail", ("auto", "low", "high")) or "auto"
     if source == "file_id":
         return ImagePart(file_id=image.needed_text("file_id"), detail=detail)
-    return ImagePart(url=_read_url(image), detail=detail)
-
-
-def _read_url(image: Fields) -> str:
     url = image.needed_text("url")
     if not url.startswith(("http://", "https://")):
         raise image.invalid("url", "expected a URL that begins with http:// or https://.", "invalid_value")
-    return url
+    return ImagePart(url=url, detail=detail)
 
 
 def _read_attachment(attachment: Fields) -> Attachment:
@@ -171,16 +164,10 @@ def _read_attachment(attachment: Fields) -> Attachment:
     tools = []
     for tool in attachment.objects("tools", most=len(_TOOLS)) or ():
         tool.only("type")
-        tool.need("type")
-        tools.append(tool.choice("type", _TOOLS) or "")
+        tools.append(tool.needed_choice("type", _TOOLS))
     if not tools:
         raise attachment.invalid("tools", "expected at least one tool.", "array_below_min_length")
     return Attachment(file_id=attachment.needed_text("file_id"), tools=tuple(tools))
-
-
-def read_thread_changes(body: Fields) -> tuple[dict[str, str] | None, ResourceOrder]:
-    body.only("metadata", "tool_resources")
-    return read_metadata(body), read_resources(body, may_make_stores=False)
 
 
 def render_message(message: MessageRecord, *, streamed: bool = False) -> Json:
@@ -203,15 +190,17 @@ def render_message(message: MessageRecord, *, streamed: bool = False) -> Json:
     }
 
 
-def _render_status(message: MessageRecord) -> Json:
-    def when(state: MessageState) -> int | None:
-        return unix_seconds(message.ended_at) if message.state is state else None
+def time_of(record: MessageRecord | RunRecord | StepRecord, end: Enum) -> int | None:
+    """When it came to that end, if it did."""
+    return unix_seconds(record.ended_at) if record.state is end else None
 
+
+def _render_status(message: MessageRecord) -> Json:
     return {
         "status": message.state.value,
         "incomplete_details": None if message.broken_off_by is None else {"reason": message.broken_off_by},
-        "incomplete_at": when(MessageState.INCOMPLETE),
-        "completed_at": when(MessageState.COMPLETED),
+        "incomplete_at": time_of(message, MessageState.INCOMPLETE),
+        "completed_at": time_of(message, MessageState.COMPLETED),
     }
 
 
@@ -227,45 +216,36 @@ def _render_part(part: TextPart | ImagePart | RefusalPart) -> Json:
 
 
 def _message_routes(engine: Engine) -> list[Route]:
+    def thread_id(request: Request) -> str:
+        return need(engine, ThreadRecord, request.path_params["thread_id"]).id
+
     def find(request: Request) -> MessageRecord:
-        need(engine, ThreadRecord, request.path_params["thread_id"])
-        return need(engine, MessageRecord, request.path_params["message_id"], request.path_params["thread_id"])
+        return need(engine, MessageRecord, request.path_params["message_id"], thread_id(request))
 
     async def create(request: Request) -> Response:
         message = read_message(await read_body(request))
         return json_reply(render_message(add_message(engine, request.path_params["thread_id"], message)))
 
-    async def browse(request: Request) -> Response:
-        query = read_query(request, *PAGE_PARAMETERS, "run_id")
-        thread = need(engine, ThreadRecord, request.path_params["thread_id"])
-        run_id = query.text("run_id")
-        matching = {} if run_id is None else {"run_id": run_id}
-        page = engine.store.page(MessageRecord, thread.id, read_page(query), matching)
-        return page_reply(page, render_message)
-
-    async def retrieve(request: Request) -> Response:
-        return json_reply(render_message(find(request)))
-
     async def update(request: Request) -> Response:
         body = await read_body(request)
         body.only("metadata")
-        message = find(request)
-        return json_reply(render_message(update_message(engine, message.thread_id, message.id, read_metadata(body))))
+        message = set_fields(engine, MessageRecord, find(request).id, metadata=read_metadata(body))
+        return json_reply(render_message(message))
 
-    async def delete(request: Request) -> Response:
+    def delete(request: Request) -> Response:
         message = find(request)
         engine.store.delete(message.id)
         return deleted_reply(message.id, "thread.message")
 
-    many = "/threads/{thread_id}/messages"
-    one = f"{many}/{{message_id}}"
-    return [
-        Route(many, create, methods=["POST"]),
-        Route(many, browse, methods=["GET"]),
-        Route(one, retrieve, methods=["GET"]),
-        Route(one, update, methods=["POST"]),
-        Route(one, delete, methods=["DELETE"]),
-    ]
+    return resource_routes(
+        "/threads/{thread_id}/messages",
+        "message_id",
+        create=create,
+        browse=browsing(engine, MessageRecord, render_message, parent_id=thread_id, filtered_by="run_id"),
+        retrieve=lambda request: json_reply(render_message(find(request))),
+        update=update,
+        delete=delete,
+    )
 
 
 def render_thread(thread: ThreadRecord, *, in_full: bool = False) -> Json:
@@ -282,23 +262,14 @@ def _thread_routes(engine: Engine) -> list[Route]:
     async def create(request: Request) -> Response:
         return json_reply(render_thread(create_thread(engine, read_new_thread(await read_body(request)))))
 
-    async def retrieve(request: Request) -> Response:
+    def retrieve(request: Request) -> Response:
         return json_reply(render_thread(need(engine, ThreadRecord, request.path_params["thread_id"]), in_full=True))
 
     async def update(request: Request) -> Response:
-        metadata, resources = read_thread_changes(await read_body(request))
-        thread = update_thread(engine, request.path_params["thread_id"], metadata, resources)
-        return json_reply(render_thread(thread))
+        body = await read_body(request)
+        body.only("metadata", "tool_resources")
+        metadata, resources = read_metadata(body), read_resources(body, may_make_stores=False)
+        return json_reply(render_thread(update_thread(engine, request.path_params["thread_id"], metadata, resources)))
 
-    async def delete(request: Request) -> Response:
-        thread_id = request.path_params["thread_id"]
-        delete_thread(engine, thread_id)
-        return deleted_reply(thread_id, "thread")
-
-    one = "/threads/{thread_id}"
-    return [
-        Route("/threads", create, methods=["POST"]),
-        Route(one, retrieve, methods=["GET"]),
-        Route(one, update, methods=["POST"]),
-        Route(one, delete, methods=["DELETE"]),
-    ]
+    delete = deleting("thread_id", partial(delete_thread, engine), "thread")
+    return resource_routes("/threads", "thread_id", create=create, retrieve=retrieve, update=update, delete=delete)

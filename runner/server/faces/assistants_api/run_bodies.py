@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from runner.server.engine.core.feed import CallFinished, Event, MessageGrew, MessageWritten, RunChanged, StepChanged
 from runner.server.engine.documents.vector_stores import ResourceOrder
@@ -25,7 +22,6 @@ from runner.server.engine.state.records import (
     TextPart,
     Tokens,
     ToolCall,
-    ToolSetting,
 )
 from runner.server.faces.assistants_api.assistants import (
     BRIEF_PARAMETERS,
@@ -35,11 +31,12 @@ from runner.server.faces.assistants_api.assistants import (
     render_brief,
     render_resources,
 )
-from runner.server.faces.assistants_api.messages import Marking, insert_marks, read_messages, render_message
+from runner.server.faces.assistants_api.messages import Marking, insert_marks, read_messages, render_message, time_of
 from runner.server.faces.assistants_api.tools import ranking, read_choice, render_choice, render_required_action
 from runner.server.inference import Passage
-from runner.server.wire.fields import Fields, read_metadata, read_query
-from runner.server.wire.replies import BadRequest, Json, unix_seconds
+from runner.server.wire import fields
+from runner.server.wire.fields import INCLUDE, Fields, read_metadata, read_query
+from runner.server.wire.replies import EventStream, Json, unix_seconds, write_event
 
 MAX_TOOLS = 20
 LEAST_TOKENS = 256
@@ -77,8 +74,7 @@ def _read_truncation(body: Fields) -> int | None:
     if truncation is None:
         return None
     truncation.only("type", "last_messages")
-    truncation.need("type")
-    if truncation.choice("type", ("auto", "last_messages")) == "auto":
+    if truncation.needed_choice("type", ("auto", "last_messages")) == "auto":
         truncation.refuse("last_messages")
         return None
     truncation.need("last_messages")
@@ -87,10 +83,6 @@ def _read_truncation(body: Fields) -> int | None:
 
 def render_run(run: RunRecord, *, streamed: bool = False) -> Json:
     """In a stream a run shows tool resources that it shows nowhere else, as recorded."""
-
-    def when(state: RunState) -> int | None:
-        return unix_seconds(run.ended_at) if run.state is state else None
-
     is_incomplete = run.state is RunState.INCOMPLETE
     failure = None if is_incomplete else run.failure
     truncation = "auto" if run.last_messages is None else "last_messages"
@@ -103,9 +95,9 @@ def render_run(run: RunRecord, *, streamed: bool = False) -> Json:
         "status": run.state.value,
         "started_at": unix_seconds(run.started_at),
         "expires_at": unix_seconds(run.expires_at) if run.state.is_active else None,
-        "cancelled_at": when(RunState.CANCELLED),
-        "failed_at": when(RunState.FAILED),
-        "completed_at": when(RunState.COMPLETED),
+        "cancelled_at": time_of(run, RunState.CANCELLED),
+        "failed_at": time_of(run, RunState.FAILED),
+        "completed_at": time_of(run, RunState.COMPLETED),
         "required_action": render_required_action(run.awaited),
         "last_error": None if failure is None else {"code": failure.code, "message": failure.message},
         **render_brief(run.brief),
@@ -139,27 +131,16 @@ def render_tokens(tokens: Tokens) -> Json | None:
     }
 
 
-INCLUDE = "include[]"
 SEARCH_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 
 
 def read_include(request: Request, *other_parameters: str) -> bool:
     """Whether the texts that file search found are wanted. Raises BadRequest for anything else to include."""
-    query = read_query(request, INCLUDE, *other_parameters)
-    wanted = query.texts(INCLUDE, most=16) or ()
-    for one in wanted:
-        if one != SEARCH_CONTENT:
-            message = f"Invalid value: '{one}'. Supported values are: '{SEARCH_CONTENT}'."
-            raise BadRequest(message, param="include", code="invalid_value")
-    return bool(wanted)
+    return bool(fields.read_include(read_query(request, INCLUDE, *other_parameters), (SEARCH_CONTENT,)))
 
 
 def render_step(step: StepRecord, run: RunRecord, *, with_content: bool, streamed: bool = False) -> Json:
     """In a stream a step keeps the time at which it would have expired, as recorded."""
-
-    def when(state: StepState) -> int | None:
-        return unix_seconds(step.ended_at) if step.state is state else None
-
     failure = step.failure
     is_open = step.state is StepState.IN_PROGRESS
     return {
@@ -171,10 +152,10 @@ def render_step(step: StepRecord, run: RunRecord, *, with_content: bool, streame
         "thread_id": step.thread_id,
         "type": "tool_calls" if step.message_id is None else "message_creation",
         "status": step.state.value,
-        "cancelled_at": when(StepState.CANCELLED),
-        "completed_at": when(StepState.COMPLETED),
+        "cancelled_at": time_of(step, StepState.CANCELLED),
+        "completed_at": time_of(step, StepState.COMPLETED),
         "expires_at": unix_seconds(run.expires_at) if is_open or streamed else None,
-        "failed_at": when(StepState.FAILED),
+        "failed_at": time_of(step, StepState.FAILED),
         "last_error": None if failure is None else {"code": failure.code, "message": failure.message},
         "step_details": _render_details(step, run, with_content=with_content),
         "usage": None if is_open else render_tokens(step.tokens),
@@ -194,15 +175,11 @@ def render_call(call: ToolCall | FunctionCall, run: RunRecord, *, with_content: 
         return {"id": call.id, "type": "function", "function": function}
     if call.tool == "file_search":
         results = [_render_passage(passage, with_content=with_content) for passage in call.passages]
-        details: Json = {"ranking_options": ranking(find_setting(run, call.tool)), "results": results}
+        details: Json = {"ranking_options": ranking(run.brief.setting(call.tool)), "results": results}
     else:
         outputs = [{"type": "logs", "logs": call.output}] if call.output else []
         details = {"input": call.code, "outputs": outputs}
     return {"id": call.id, "type": call.tool, call.tool: details}
-
-
-def find_setting(run: RunRecord, tool: str) -> ToolSetting | None:
-    return next((setting for setting in run.brief.hosted_tools if setting.name == tool), None)
 
 
 def _render_passage(passage: Passage, *, with_content: bool) -> Json:
@@ -226,7 +203,9 @@ class MessageDeltas:
         self._has_text = False
 
     def next(self, growth: MessageGrew) -> Json:
-        return self._delta(self._refusal(growth.text) if growth.is_refusal else self._text(growth))
+        if growth.is_refusal:
+            return self._delta({"index": int(self._has_text), "type": "refusal", "refusal": growth.text})
+        return self._delta(self._text(growth))
 
     def last(self, message: MessageRecord) -> Iterator[Json]:
         """Which files the text names is known once all of it has been said."""
@@ -239,18 +218,13 @@ class MessageDeltas:
     def _delta(self, content: Json) -> Json:
         return {"id": self._message_id, "object": "thread.message.delta", "delta": {"content": [content]}}
 
-    def _refusal(self, text: str) -> Json:
-        return {"index": int(self._has_text), "type": "refusal", "refusal": text}
-
     def _text(self, growth: MessageGrew) -> Json:
         if growth.source is not None:
             mark, annotation, number = self._marking.add_source(growth.source)
             citation = {"file_id": growth.source.file_id, "quote": growth.source.quote}
             text: Json = {"value": mark, "annotations": [{"index": number, **annotation, "file_citation": citation}]}
-        elif self._has_text:
-            text = {"value": self._marking.add_text(growth.text)}
         else:
-            text = {"value": self._marking.add_text(growth.text), "annotations": []}
+            text = {"value": self._marking.add_text(growth.text), **({} if self._has_text else {"annotations": []})}
         self._has_text = True
         return {"index": 0, "type": "text", "text": text}
 
@@ -264,7 +238,7 @@ def call_deltas(step: StepRecord, run: RunRecord) -> Iterator[Json]:
             for piece in split_into_pieces(call.arguments):
                 yield _step_delta(step.id, number, "function", {"arguments": piece})
         elif call.tool == "file_search":
-            details: Json = {"ranking_options": ranking(find_setting(run, call.tool)), "results": []}
+            details: Json = {"ranking_options": ranking(run.brief.setting(call.tool)), "results": []}
             yield _step_delta(step.id, number, call.tool, details, call.id)
         else:
             yield _step_delta(step.id, number, call.tool, {"input": "", "outputs": []}, call.id)
@@ -349,7 +323,6 @@ class RunEvents:
         yield f"thread.message.{message.state.value}", render_message(message, streamed=True)
 
 
-_HEADERS = {"content-type": "text/event-stream", "cache-control": "no-cache"}
 _DONE = b"event: done\ndata: [DONE]\n\n"
 _GONE: WireEvent = (
     "error",
@@ -357,36 +330,25 @@ _GONE: WireEvent = (
 )
 
 
-class EventStream(StreamingResponse):
-    """A stream of a run. However it ends, the subscription is closed; if its client has left it, the run is stopped."""
+def stream_run(subscription: Subscription, first: Iterable[WireEvent], events: RunEvents) -> EventStream:
+    """However it ends, the subscription is closed; if its client has left it, the run is stopped."""
 
-    def __init__(self, subscription: Subscription, first: Iterable[WireEvent], events: RunEvents) -> None:
-        self._subscription = subscription
-        self._events = events
-        super().__init__(_follow(subscription, tuple(first), events), headers=_HEADERS)
+    def end() -> None:
+        subscription.close()
+        if not events.is_over:
+            subscription.leave()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._subscription.close()
-            if not self._events.is_over:
-                self._subscription.leave()
+    return EventStream(_follow(subscription, tuple(first), events), end)
 
 
 async def _follow(subscription: Subscription, first: tuple[WireEvent, ...], events: RunEvents) -> AsyncIterator[bytes]:
     for name, data in first:
-        yield _write(name, data)
+        yield write_event(name, data)
     while not events.is_over:
         event = await subscription.next()
         if event is None:
-            yield _write(*_GONE)
+            yield write_event(*_GONE)
             break
         for name, data in events.write(event):
-            yield _write(name, data)
+            yield write_event(name, data)
     yield _DONE
-
-
-def _write(name: str, data: Json) -> bytes:
-    """ASCII only: JSON's escapes keep lone surrogates and line separators out of the stream."""
-    return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'), allow_nan=False)}\n\n".encode("ascii")

@@ -15,8 +15,7 @@ _NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 
 def read_function(tool: Fields) -> OfferedFunction:
     tool.only("type", "function")
-    tool.need("function")
-    function = tool.mapping("function") or Fields({})
+    function = tool.needed_mapping("function")
     function.only("name", "description", "parameters", "strict")
     name = read_name(function, "name")
     if name in _RESERVED:
@@ -55,20 +54,16 @@ def render_required_action(awaited: tuple[FunctionCall, ...]) -> Json | None:
 def read_outputs(body: Fields) -> tuple[FunctionOutput, ...]:
     body.only("tool_outputs", "stream")
     body.need("tool_outputs")
-    return tuple(_read_output(one) for one in body.objects("tool_outputs", most=MAX_OUTPUTS) or ())
-
-
-def _read_output(output: Fields) -> FunctionOutput:
-    output.only("tool_call_id", "output")
-    return FunctionOutput(
-        call_id=output.needed_text("tool_call_id"), output=output.text("output", longest=MAX_FUNCTION_TEXT) or ""
-    )
+    read = []
+    for one in body.objects("tool_outputs", most=MAX_OUTPUTS) or ():
+        one.only("tool_call_id", "output")
+        call_id, output = one.needed_text("tool_call_id"), one.text("output", longest=MAX_FUNCTION_TEXT) or ""
+        read.append(FunctionOutput(call_id=call_id, output=output))
+    return tuple(read)
 
 
 DEFAULT_RANKER = "default_2024_08_21"
 _RANKERS = ("auto", DEFAULT_RANKER)
-
-
 HOSTED = ("code_interpreter", "file_search")
 
 
@@ -86,8 +81,7 @@ def read_tools(body: Fields, *, most: int) -> tuple[ToolSetting | OfferedFunctio
 
 
 def _read_tool(tool: Fields) -> ToolSetting | OfferedFunction:
-    tool.need("type")
-    name = tool.choice("type", (*HOSTED, "function"))
+    name = tool.needed_choice("type", (*HOSTED, "function"))
     if name == "function":
         return read_function(tool)
     if name == "code_interpreter":
@@ -143,14 +137,12 @@ def read_choice(body: Fields) -> str:
     choice = body.mapping("tool_choice")
     if choice is None:
         return "auto"
-    choice.need("type")
-    kind = choice.choice("type", (*HOSTED, "function"))
+    kind = choice.needed_choice("type", (*HOSTED, "function"))
     if kind != "function":
         choice.only("type")
-        return kind or ""
+        return kind
     choice.only("type", "function")
-    choice.need("function")
-    function = choice.mapping("function") or Fields({})
+    function = choice.needed_mapping("function")
     function.only("name")
     return function.needed_text("name")
 

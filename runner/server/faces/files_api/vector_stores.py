@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.core.engine import Engine, need, set_fields
 from runner.server.engine.documents.searching import SearchOrder, read_stored_text, search_store
 from runner.server.engine.documents.vector_stores import (
     NewStore,
@@ -19,7 +20,6 @@ from runner.server.engine.documents.vector_stores import (
     create_store,
     delete_store,
     detach,
-    set_attributes,
     tally_files,
     update_store,
 )
@@ -33,6 +33,7 @@ from runner.server.engine.state.file_records import (
 from runner.server.engine.state.refusals import Missing
 from runner.server.engine.state.store import Tally
 from runner.server.inference import Passage
+from runner.server.wire import browsing, deleting, resource_routes, route
 from runner.server.wire.fields import (
     PAGE_PARAMETERS,
     Fields,
@@ -40,19 +41,12 @@ from runner.server.wire.fields import (
     read_body,
     read_chunking,
     read_filters,
+    read_idle_time,
     read_metadata,
     read_page,
     read_query,
 )
-from runner.server.wire.replies import (
-    BadRequest,
-    Json,
-    deleted_reply,
-    json_reply,
-    page_reply,
-    poll_pace_ms,
-    unix_seconds,
-)
+from runner.server.wire.replies import BadRequest, Json, deleted_reply, json_reply, page_reply, unix_seconds
 
 MAX_FIRST_FILES = 500
 MAX_BATCH_FILES = 2000
@@ -61,8 +55,7 @@ MAX_DESCRIPTION = 512
 
 
 def routes(engine: Engine) -> list[Route]:
-    parts = (_store_routes, _search_routes, _file_routes, _batch_routes, _content_routes)
-    return [route for part in parts for route in part(engine)]
+    return _store_routes(engine) + _file_routes(engine) + _batch_routes(engine)
 
 
 def read_new_store(body: Fields) -> NewStore:
@@ -71,7 +64,7 @@ def read_new_store(body: Fields) -> NewStore:
     return NewStore(
         name=body.text("name", longest=MAX_NAME),
         description=body.text("description", longest=MAX_DESCRIPTION),
-        expires_after_days=read_expiry_days(body),
+        expires_after_days=read_idle_time(body, "days", most=365),
         metadata=read_metadata(body) or {},
         files=tuple(
             NewStoredFile(file_id=file_id, chunking=chunking)
@@ -87,21 +80,10 @@ def read_store_changes(body: Fields) -> dict[str, object]:
     if "name" in body.values:
         changes["name"] = body.text("name", longest=MAX_NAME)
     if "expires_after" in body.values:
-        changes["expires_after_days"] = read_expiry_days(body)
+        changes["expires_after_days"] = read_idle_time(body, "days", most=365)
     if "metadata" in body.values:
         changes["metadata"] = read_metadata(body)
     return changes
-
-
-def read_expiry_days(body: Fields) -> int | None:
-    policy = body.mapping("expires_after")
-    if policy is None:
-        return None
-    policy.only("anchor", "days")
-    policy.need("anchor")
-    policy.choice("anchor", ("last_active_at",))
-    policy.need("days")
-    return policy.integer("days", least=1, most=365)
 
 
 def read_stored_file(body: Fields) -> NewStoredFile:
@@ -200,42 +182,41 @@ def render_batch(batch: BatchRecord, files: FileTallies) -> Json:
 
 
 def _store_routes(engine: Engine) -> list[Route]:
-    def render(store: StoreRecord) -> Json:
-        return render_store(store, tally_files(engine, store.id))
-
     def reply(store: StoreRecord) -> Response:
         files = tally_files(engine, store.id)
         begun = files[IndexState.IN_PROGRESS]
-        pace = poll_pace_ms(engine.now() - begun.newest) if begun.count else None
-        return json_reply(render_store(store, files), poll_after_ms=pace)
+        age_s = engine.now() - begun.newest if begun.count else None
+        return json_reply(render_store(store, files), work_age_s=age_s)
 
     async def create(request: Request) -> Response:
         return reply(create_store(engine, read_new_store(await read_body(request))))
-
-    async def retrieve(request: Request) -> Response:
-        return reply(need(engine, StoreRecord, request.path_params["store_id"]))
-
-    async def browse(request: Request) -> Response:
-        page = read_page(read_query(request, *PAGE_PARAMETERS))
-        return page_reply(engine.store.page(StoreRecord, "", page), render)
 
     async def update(request: Request) -> Response:
         changes = read_store_changes(await read_body(request))
         return reply(update_store(engine, request.path_params["store_id"], changes))
 
-    async def delete(request: Request) -> Response:
-        store_id = request.path_params["store_id"]
-        delete_store(engine, store_id)
-        return deleted_reply(store_id, "vector_store")
+    async def search(request: Request) -> Response:
+        order = _read_order(await read_body(request))
+        passages = await search_store(engine, request.path_params["store_id"], order)
+        found = [_render(passage) for passage in passages]
+        return json_reply({**_whole_page("search_results", found), "search_query": list(order.queries)})
 
-    one = "/vector_stores/{store_id}"
     return [
-        Route("/vector_stores", create, methods=["POST"]),
-        Route("/vector_stores", browse, methods=["GET"]),
-        Route(one, retrieve, methods=["GET"]),
-        Route(one, update, methods=["POST"]),
-        Route(one, delete, methods=["DELETE"]),
+        *resource_routes(
+            "/vector_stores",
+            "store_id",
+            create=create,
+            browse=browsing(engine, StoreRecord, lambda store: render_store(store, tally_files(engine, store.id))),
+            retrieve=lambda request: reply(need(engine, StoreRecord, request.path_params["store_id"])),
+            update=update,
+            delete=deleting("store_id", partial(delete_store, engine), "vector_store"),
+        ),
+        route("POST", "/vector_stores/{store_id}/search", search),
     ]
+
+
+def _whole_page(kind: str, found: list[Json]) -> Json:
+    return {"object": f"vector_store.{kind}.page", "data": found, "has_more": False, "next_page": None}
 
 
 DEFAULT_RESULTS = 10
@@ -243,23 +224,6 @@ MAX_RESULTS = 50
 MAX_QUERIES = 32
 MAX_QUERY = 4096
 _RANKERS = ("none", "auto", "default-2024-11-15")  # there is one way to rank here; all three mean it
-
-
-def _search_routes(engine: Engine) -> list[Route]:
-    async def search(request: Request) -> Response:
-        order = _read_order(await read_body(request))
-        passages = await search_store(engine, request.path_params["store_id"], order)
-        return json_reply(
-            {
-                "object": "vector_store.search_results.page",
-                "search_query": list(order.queries),
-                "data": [_render(passage) for passage in passages],
-                "has_more": False,
-                "next_page": None,
-            }
-        )
-
-    return [Route("/vector_stores/{store_id}/search", search, methods=["POST"])]
 
 
 def _read_order(body: Fields) -> SearchOrder:
@@ -297,51 +261,56 @@ def _render(passage: Passage) -> Json:
     }
 
 
-STATES = tuple(state.value for state in IndexState)
-
-
 def _file_routes(engine: Engine) -> list[Route]:
     def reply(stored: StoredFileRecord) -> Response:
         is_open = stored.state is IndexState.IN_PROGRESS
-        pace = poll_pace_ms(engine.now() - stored.created_at) if is_open else None
-        return json_reply(render_stored_file(stored), poll_after_ms=pace)
+        age_s = engine.now() - stored.created_at if is_open else None
+        return json_reply(render_stored_file(stored), work_age_s=age_s)
 
     async def create(request: Request) -> Response:
         order = read_stored_file(await read_body(request))
         return reply(attach(engine, request.path_params["store_id"], (order,))[0])
-
-    async def browse(request: Request) -> Response:
-        query = read_query(request, *PAGE_PARAMETERS, "filter")
-        store = need(engine, StoreRecord, request.path_params["store_id"])
-        state = query.choice("filter", STATES)
-        matching = {} if state is None else {"state": state}
-        page = engine.store.page(StoredFileRecord, store.id, read_page(query), matching)
-        return page_reply(page, render_stored_file)
-
-    async def retrieve(request: Request) -> Response:
-        return reply(find_stored_file(engine, request))
 
     async def update(request: Request) -> Response:
         body = await read_body(request)
         body.only("attributes")
         if "attributes" not in body.values:
             body.need("attributes")
-        return reply(set_attributes(engine, find_stored_file(engine, request), read_attributes(body) or {}))
+        stored = find_stored_file(engine, request)
+        return reply(set_fields(engine, StoredFileRecord, stored.id, attributes=read_attributes(body) or {}))
 
-    async def delete(request: Request) -> Response:
+    async def content(request: Request) -> Response:
+        text = await read_stored_text(engine, find_stored_file(engine, request))
+        return json_reply(_whole_page("file_content", [{"type": "text", "text": text}]))
+
+    def delete(request: Request) -> Response:
         stored = find_stored_file(engine, request)
         detach(engine, stored)
         return deleted_reply(stored.file_id, "vector_store.file")
 
-    many = "/vector_stores/{store_id}/files"
-    one = f"{many}/{{file_id}}"
+    path = "/vector_stores/{store_id}/files"
     return [
-        Route(many, create, methods=["POST"]),
-        Route(many, browse, methods=["GET"]),
-        Route(one, retrieve, methods=["GET"]),
-        Route(one, update, methods=["POST"]),
-        Route(one, delete, methods=["DELETE"]),
+        *resource_routes(
+            path,
+            "file_id",
+            create=create,
+            browse=lambda request: _browse_files(engine, request),
+            retrieve=lambda request: reply(find_stored_file(engine, request)),
+            update=update,
+            delete=delete,
+        ),
+        route("GET", f"{path}/{{file_id}}/content", content),
     ]
+
+
+def _browse_files(engine: Engine, request: Request, batch: BatchRecord | None = None) -> Response:
+    query = read_query(request, *PAGE_PARAMETERS, "filter")
+    store = need(engine, StoreRecord, request.path_params["store_id"])
+    state = query.choice("filter", [state.value for state in IndexState])
+    matching = {} if batch is None else {"batch_id": batch.id}
+    if state is not None:
+        matching["state"] = state
+    return page_reply(engine.store.page(StoredFileRecord, store.id, read_page(query), matching), render_stored_file)
 
 
 def _batch_routes(engine: Engine) -> list[Route]:
@@ -352,48 +321,21 @@ def _batch_routes(engine: Engine) -> list[Route]:
     def reply(batch: BatchRecord) -> Response:
         files = tally_files(engine, batch.store_id, batch)
         is_open = files[IndexState.IN_PROGRESS].count > 0
-        pace = poll_pace_ms(engine.now() - batch.created_at) if is_open else None
-        return json_reply(render_batch(batch, files), poll_after_ms=pace)
+        age_s = engine.now() - batch.created_at if is_open else None
+        return json_reply(render_batch(batch, files), work_age_s=age_s)
 
     async def create(request: Request) -> Response:
         files = read_batch(await read_body(request))
         return reply(attach_batch(engine, request.path_params["store_id"], files))
 
-    async def retrieve(request: Request) -> Response:
-        return reply(find(request))
-
-    async def browse_files(request: Request) -> Response:
-        query = read_query(request, *PAGE_PARAMETERS, "filter")
-        batch = find(request)
-        state = query.choice("filter", STATES)
-        matching = {"batch_id": batch.id} | ({} if state is None else {"state": state})
-        page = engine.store.page(StoredFileRecord, batch.store_id, read_page(query), matching)
-        return page_reply(page, render_stored_file)
-
     async def cancel(request: Request) -> Response:
         await read_body(request)
         return reply(cancel_batch(engine, find(request)))
 
-    many = "/vector_stores/{store_id}/file_batches"
-    one = f"{many}/{{batch_id}}"
+    path = "/vector_stores/{store_id}/file_batches"
+    one = f"{path}/{{batch_id}}"
     return [
-        Route(many, create, methods=["POST"]),
-        Route(one, retrieve, methods=["GET"]),
-        Route(f"{one}/files", browse_files, methods=["GET"]),
-        Route(f"{one}/cancel", cancel, methods=["POST"]),
+        *resource_routes(path, "batch_id", create=create, retrieve=lambda request: reply(find(request))),
+        route("GET", f"{one}/files", lambda request: _browse_files(engine, request, find(request))),
+        route("POST", f"{one}/cancel", cancel),
     ]
-
-
-def _content_routes(engine: Engine) -> list[Route]:
-    async def content(request: Request) -> Response:
-        text = await read_stored_text(engine, find_stored_file(engine, request))
-        return json_reply(
-            {
-                "object": "vector_store.file_content.page",
-                "data": [{"type": "text", "text": text}],
-                "has_more": False,
-                "next_page": None,
-            }
-        )
-
-    return [Route("/vector_stores/{store_id}/files/{file_id}/content", content, methods=["GET"])]

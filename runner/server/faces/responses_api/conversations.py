@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.core.engine import Engine, need, set_fields
 from runner.server.engine.responses.items import delete_item
 from runner.server.engine.responses.responses import (
     add_items,
     create_conversation,
     delete_conversation,
-    update_conversation,
 )
 from runner.server.engine.state.records import ConversationRecord, ItemRecord, stored_item_id
 from runner.server.engine.state.refusals import Missing
 from runner.server.faces.responses_api.input import InlineFiles, read_input
-from runner.server.faces.responses_api.orders import read_include
+from runner.server.faces.responses_api.orders import INCLUDES
 from runner.server.faces.responses_api.rendering import show_item
 from runner.server.faces.responses_api.responses import reply_items
-from runner.server.wire.fields import PAGE_PARAMETERS, read_body, read_metadata, read_page, read_query
+from runner.server.wire import deleting, resource_routes
+from runner.server.wire.fields import (
+    INCLUDE,
+    PAGE_PARAMETERS,
+    read_body,
+    read_include,
+    read_metadata,
+    read_page,
+    read_query,
+)
 from runner.server.wire.replies import Json, json_reply, list_body, unix_seconds
 
 MAX_ITEMS = 20
 
 
 def routes(engine: Engine) -> list[Route]:
-    return _conversation_routes(engine) + _item_routes(engine)
-
-
-def _conversation_routes(engine: Engine) -> list[Route]:
     def find(request: Request) -> ConversationRecord:
         return need(engine, ConversationRecord, request.path_params["conversation_id"])
 
@@ -43,27 +50,24 @@ def _conversation_routes(engine: Engine) -> list[Route]:
             conversation = create_conversation(engine, items, metadata)
         return json_reply(render_conversation(conversation))
 
-    async def retrieve(request: Request) -> Response:
-        return json_reply(render_conversation(find(request)))
-
     async def update(request: Request) -> Response:
         body = await read_body(request)
         body.only("metadata")
         if "metadata" not in body.values:
             body.need("metadata")
-        return json_reply(render_conversation(update_conversation(engine, find(request).id, read_metadata(body) or {})))
+        changed = set_fields(engine, ConversationRecord, find(request).id, metadata=read_metadata(body) or {})
+        return json_reply(render_conversation(changed))
 
-    async def delete(request: Request) -> Response:
-        conversation = find(request)
-        delete_conversation(engine, conversation.id)
-        return json_reply({"id": conversation.id, "object": "conversation.deleted", "deleted": True})
-
-    one = "/conversations/{conversation_id}"
     return [
-        Route("/conversations", create, methods=["POST"]),
-        Route(one, retrieve, methods=["GET"]),
-        Route(one, update, methods=["POST"]),
-        Route(one, delete, methods=["DELETE"]),
+        *resource_routes(
+            "/conversations",
+            "conversation_id",
+            create=create,
+            retrieve=lambda request: json_reply(render_conversation(find(request))),
+            update=update,
+            delete=deleting("conversation_id", partial(delete_conversation, engine), "conversation"),
+        ),
+        *_item_routes(engine, find),
     ]
 
 
@@ -76,13 +80,7 @@ def render_conversation(conversation: ConversationRecord) -> Json:
     }
 
 
-INCLUDE = "include[]"
-
-
-def _item_routes(engine: Engine) -> list[Route]:
-    def find(request: Request) -> ConversationRecord:
-        return need(engine, ConversationRecord, request.path_params["conversation_id"])
-
+def _item_routes(engine: Engine, find: Callable[[Request], ConversationRecord]) -> list[Route]:
     def find_item(request: Request) -> ItemRecord:
         item_id = request.path_params["item_id"]
         found = engine.store.find(ItemRecord, stored_item_id(find(request).thread_id, item_id))
@@ -91,7 +89,7 @@ def _item_routes(engine: Engine) -> list[Route]:
         return found
 
     async def create(request: Request) -> Response:
-        include = read_include(read_query(request, INCLUDE), INCLUDE)
+        include = read_include(read_query(request, INCLUDE), INCLUDES)
         body = await read_body(request, INCLUDE)
         body.only("items")
         body.need("items")
@@ -100,24 +98,19 @@ def _item_routes(engine: Engine) -> list[Route]:
             added = add_items(engine, conversation.id, await read_input(inline, body, "items", most=MAX_ITEMS))
         return json_reply(list_body([show_item(item.body, include) for item in added], has_more=False))
 
-    async def browse(request: Request) -> Response:
+    def browse(request: Request) -> Response:
         query = read_query(request, INCLUDE, *PAGE_PARAMETERS)
-        include, page = read_include(query, INCLUDE), read_page(query)
+        include, page = read_include(query, INCLUDES), read_page(query)
         items = engine.store.children(ItemRecord, find(request).thread_id)
         return reply_items([dict(item.body) for item in items], page, include)
 
-    async def retrieve(request: Request) -> Response:
-        include = read_include(read_query(request, INCLUDE), INCLUDE)
+    def retrieve(request: Request) -> Response:
+        include = read_include(read_query(request, INCLUDE), INCLUDES)
         return json_reply(show_item(find_item(request).body, include))
 
-    async def delete(request: Request) -> Response:
+    def delete(request: Request) -> Response:
         delete_item(engine, find_item(request))
         return json_reply(render_conversation(find(request)))
 
-    many = "/conversations/{conversation_id}/items"
-    return [
-        Route(many, create, methods=["POST"]),
-        Route(many, browse, methods=["GET"]),
-        Route(f"{many}/{{item_id}}", retrieve, methods=["GET"]),
-        Route(f"{many}/{{item_id}}", delete, methods=["DELETE"]),
-    ]
+    path = "/conversations/{conversation_id}/items"
+    return resource_routes(path, "item_id", create=create, browse=browse, retrieve=retrieve, delete=delete)

@@ -67,12 +67,6 @@ MAX_TEXT = 10 << 20
 _STATUSES = ("in_progress", "completed", "incomplete", "failed")
 
 
-def read_earlier(item: Fields, kind: str) -> NewItem:
-    """Raises BadRequest. `kind` is one of EARLIER."""
-    prefix, read = EARLIER[kind]
-    return NewItem(body={"type": kind, **read(item)}, id_prefix=prefix)
-
-
 def _read_search(item: Fields) -> Json:
     item.only("type", "id", "status", "queries", "results")
     item.need("queries")
@@ -107,8 +101,7 @@ def _read_code(item: Fields) -> Json:
 
 
 def _read_earlier_output(output: Fields) -> Json:
-    output.need("type")
-    output.choice("type", ("logs",))
+    output.needed_choice("type", ("logs",))
     output.only("type", "logs")
     return {"type": "logs", "logs": output.text("logs", longest=MAX_TEXT) or ""}
 
@@ -123,8 +116,7 @@ def _read_reasoning(item: Fields) -> Json:
 
 
 def _read_summary(part: Fields) -> Json:
-    part.need("type")
-    part.choice("type", ("summary_text",))
+    part.needed_choice("type", ("summary_text",))
     part.only("type", "text")
     return {"type": "summary_text", "text": part.needed_text("text", longest=MAX_TEXT)}
 
@@ -164,7 +156,8 @@ async def _read_item(inline: InlineFiles, item: Fields) -> NewItem:
     if kind == "function_call":
         return _read_call(item)
     if kind in EARLIER:
-        return read_earlier(item, kind)
+        prefix, read = EARLIER[kind]
+        return NewItem(body={"type": kind, **read(item)}, id_prefix=prefix)
     return _read_output(item)
 
 
@@ -221,8 +214,7 @@ def _read_output_text(item: Fields) -> str:
         return item.text("output", longest=MAX_FUNCTION_TEXT) or ""
     texts = []
     for part in item.objects("output", most=MAX_PARTS) or ():
-        part.need("type")
-        part.choice("type", ("input_text",))
+        part.needed_choice("type", ("input_text",))
         part.only("type", "text")
         texts.append(part.text("text", longest=MAX_FUNCTION_TEXT) or "")
     return "\n".join(texts)
@@ -230,8 +222,7 @@ def _read_output_text(item: Fields) -> str:
 
 async def _read_message(inline: InlineFiles, item: Fields) -> NewItem:
     item.only("type", "id", "status", "role", "content", "phase")
-    item.need("role")
-    role = item.choice("role", _ROLES) or ""
+    role = item.needed_choice("role", _ROLES)
     bodies: list[Json] = []
     parts: list[TextPart | ImagePart] = []
     attachments: list[Attachment] = []
@@ -274,8 +265,7 @@ def _message(
 
 
 async def _read_part(inline: InlineFiles, part: Fields) -> tuple[Json, TextPart | ImagePart | Attachment]:
-    part.need("type")
-    kind = part.choice("type", _PARTS) or ""
+    kind = part.needed_choice("type", _PARTS)
     if kind == "input_image":
         return _read_image(part)
     if kind == "input_file":

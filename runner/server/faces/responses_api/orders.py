@@ -16,6 +16,7 @@ from runner.server.wire.fields import (
     Fields,
     read_container_id,
     read_filters,
+    read_include,
     read_limits,
     read_metadata,
     read_name,
@@ -40,16 +41,15 @@ def read_tools(body: Fields) -> tuple[tuple[Tool, ...], Resources, list[Json]]:
     shown: list[Json] = []
     resources = Resources()
     for tool in body.objects("tools", most=MAX_TOOLS) or ():
-        tool.need("type")
-        kind = tool.choice("type", (*HOSTED, "function"))
+        kind = tool.needed_choice("type", (*HOSTED, "function"))
         if kind == "function":
             read, show = _read_function(tool)
         elif kind == "file_search":
             read, show, store_ids = _read_search(tool)
-            resources = Resources(code_file_ids=resources.code_file_ids, store_ids=store_ids)
+            resources = replace(resources, store_ids=store_ids)
         else:
             read, show, file_ids = _read_code(tool)
-            resources = Resources(code_file_ids=file_ids, store_ids=resources.store_ids)
+            resources = replace(resources, code_file_ids=file_ids)
         if read.name in [one.name for one in tools]:
             message = f"Tool names must be unique, but '{read.name}' is there twice."
             raise BadRequest(message, param=tool.where("name"), code="invalid_value")
@@ -118,8 +118,7 @@ def _read_code(tool: Fields) -> tuple[Tool, Json, tuple[str, ...]]:
         return setting, {"type": "code_interpreter", "container": container_id}, ()
     container = tool.mapping("container") or Fields({})
     container.only("type", "file_ids", *LIMITS)
-    container.need("type")
-    container.choice("type", (AUTO,))
+    container.needed_choice("type", (AUTO,))
     read_limits(container)
     file_ids = container.texts("file_ids", most=MAX_CODE_FILES) or ()
     files: Json = {"file_ids": list(file_ids)} if file_ids else {}
@@ -129,29 +128,20 @@ def _read_code(tool: Fields) -> tuple[Tool, Json, tuple[str, ...]]:
 
 def read_choice(body: Fields, tools: tuple[Tool, ...]) -> tuple[str, object]:
     """`auto`, `none`, `required` or a tool's name; and how it is shown."""
-    if body.values.get("tool_choice") is None:
-        return "auto", "auto"
-    if isinstance(body.values.get("tool_choice"), str):
-        choice: str = body.choice("tool_choice", _CHOICES) or "auto"
-        _check_choice(choice, tools)
-        return choice, choice
-    wanted = body.mapping("tool_choice") or Fields({})
-    wanted.need("type")
-    kind = wanted.choice("type", (*HOSTED, "function")) or ""
-    if kind != "function":
+    wanted = None if isinstance(body.values.get("tool_choice"), str) else body.mapping("tool_choice")
+    shown: object
+    if wanted is None:
+        shown = choice = body.choice("tool_choice", _CHOICES) or "auto"
+    elif (kind := wanted.needed_choice("type", (*HOSTED, "function"))) == "function":
+        wanted.only("type", "name")
+        choice = wanted.needed_text("name")
+        shown = {"type": "function", "name": choice}
+    else:
         wanted.only("type")
-        _check_choice(kind, tools)
-        return kind, {"type": kind}
-    wanted.only("type", "name")
-    name = wanted.needed_text("name")
-    _check_choice(name, tools)
-    return name, {"type": "function", "name": name}
-
-
-def _check_choice(choice: str, tools: tuple[Tool, ...]) -> None:
+        choice, shown = kind, {"type": kind}
     names = {tool.name for tool in tools}
     if choice in {"auto", "none"} or choice in names or (choice == "required" and names):
-        return
+        return choice, shown
     raise BadRequest(f"Tool choice '{choice}' not found in 'tools' parameter.", param="tool_choice")
 
 
@@ -183,14 +173,12 @@ def read_text(body: Fields) -> tuple[Json, str | None]:
 
 
 def _read_format(wanted: Fields) -> Json:
-    wanted.need("type")
-    kind = wanted.choice("type", _FORMATS)
+    kind = wanted.needed_choice("type", _FORMATS)
     if kind != "json_schema":
         wanted.only("type")
         return {"type": kind}
     wanted.only("type", "name", "description", "schema", "strict")
-    wanted.need("schema")
-    schema = wanted.mapping("schema") or Fields({})
+    schema = wanted.needed_mapping("schema")
     return {
         "type": "json_schema",
         "description": wanted.text("description"),
@@ -220,13 +208,7 @@ _NEVER_THERE = (
 INCLUDES = (*sorted(EVERYTHING), *_NEVER_THERE)
 LEAST_TOKENS = 16
 MAX_INSTRUCTIONS = 256_000
-_HARMLESS: Mapping[str, tuple[object, ...]] = {
-    "top_logprobs": (None, 0),
-    "prompt": (None,),
-    "context_management": (None,),
-    "moderation": (None,),
-    "prompt_cache_options": (None,),
-}
+_REFUSED = ("prompt", "context_management", "moderation", "prompt_cache_options")
 # No tier is quicker here, and nothing is kept for longer or shorter.
 _TIERS = ("auto", "default")
 _RETENTIONS = ("in_memory", "24h")
@@ -235,6 +217,7 @@ _READ = (
     "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "text", "temperature", "top_p",
     "reasoning", "max_output_tokens", "metadata", "store", "include", "previous_response_id", "conversation", "stream",
     "background", "service_tier", "stream_options", "prompt_cache_retention", "max_tool_calls", "truncation",
+    "top_logprobs",
 )  # fmt: skip
 
 
@@ -249,9 +232,9 @@ class Wanted:
 
 
 async def read_order(inline: InlineFiles, body: Fields) -> Wanted:
-    body.only(*_READ, *_NOTED, *_HARMLESS)
-    for name, harmless in _HARMLESS.items():
-        body.refuse(name, harmless=harmless)
+    body.only(*_READ, *_NOTED, *_REFUSED)
+    body.refuse(*_REFUSED)
+    body.refuse("top_logprobs", harmless=(None, 0))
     tools, resources, shown_tools = read_tools(body)
     choice, shown_choice = read_choice(body, tools)
     brief, shown_brief = _read_brief(body)
@@ -263,7 +246,7 @@ async def read_order(inline: InlineFiles, body: Fields) -> Wanted:
     is_stored, in_background = body.flag("store") is not False, body.flag("background") or False
     if in_background and not is_stored:
         raise BadRequest("Background mode requires 'store' to be true.", param="background", code="invalid_value")
-    include, is_streamed = read_include(body), body.flag("stream") or False
+    include, is_streamed = read_include(body, INCLUDES, "include"), body.flag("stream") or False
     metadata = read_metadata(body) or {}
     settings: Json = {
         **shown_brief,
@@ -322,16 +305,6 @@ def _read_brief(body: Fields) -> tuple[Brief, Json]:
         "top_p": 1.0 if brief.top_p is None else brief.top_p,
     }
     return brief, shown
-
-
-def read_include(body: Fields, name: str = "include") -> frozenset[str]:
-    wanted = body.texts(name, most=16) or ()
-    for one in wanted:
-        if one not in INCLUDES:
-            listed = ", ".join(f"'{known}'" for known in INCLUDES)
-            message = f"Invalid value: '{one}'. Supported values are: {listed}."
-            raise BadRequest(message, param="include", code="invalid_value")
-    return frozenset(wanted)
 
 
 def _read_tier(body: Fields) -> str:

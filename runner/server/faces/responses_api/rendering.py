@@ -9,7 +9,6 @@ from runner.server.engine.responses.responses import run_of
 from runner.server.engine.state.records import (
     FunctionCall,
     MessageRecord,
-    MessageState,
     PathMark,
     RefusalPart,
     ResponseRecord,
@@ -40,12 +39,9 @@ def show_item(body: Mapping[str, object], include: Container[str]) -> Json:
     field, name = _HIDDEN.get(str(body["type"]), ("", ""))
     parts = body.get("content")
     if isinstance(parts, list) and IMAGE_URLS not in include:
-        return {**body, "content": [_without_url(part) for part in parts]}
+        content = [{**part, "image_url": None} if part["type"] == "input_image" else part for part in parts]
+        return {**body, "content": content}
     return dict(body) if not field or name in include else {**body, field: None}
-
-
-def _without_url(part: Json) -> Json:
-    return {**part, "image_url": None} if part["type"] == "input_image" else part
 
 
 def render_output(engine: Engine, response: ResponseRecord) -> list[Json]:
@@ -67,32 +63,20 @@ def render_message(message: MessageRecord, *, begun: bool = False) -> Json:
     return {
         "id": message.id,
         "type": "message",
-        "status": "in_progress" if begun else _message_status(message),
+        "status": "in_progress" if begun else message.state.value,
         "content": [] if begun else [_render_part(part) for part in message.parts],
         "role": "assistant",
     }
-
-
-def _message_status(message: MessageRecord) -> str:
-    return message.state.value if message.state is not MessageState.IN_PROGRESS else "in_progress"
 
 
 def _render_part(part: object) -> Json:
     if isinstance(part, RefusalPart):
         return {"type": "refusal", "refusal": part.text}
     assert isinstance(part, TextPart), "runs write text and refusals only"
-    return {
-        "type": "output_text",
-        "annotations": render_annotations(part),
-        "logprobs": [],
-        "text": part.text,
-    }
-
-
-def render_annotations(part: TextPart) -> list[Json]:
-    cited = [(one.position, render_citation(one)) for one in part.sources]
-    written = [(one.position, render_path(one)) for one in part.paths]
-    return [annotation for _, annotation in sorted([*cited, *written], key=lambda one: one[0])]
+    both: list[SourceMark | PathMark] = [*part.sources, *part.paths]
+    marks = sorted(both, key=lambda mark: mark.position)
+    annotations = [render_citation(mark) if isinstance(mark, SourceMark) else _render_path(mark) for mark in marks]
+    return {"type": "output_text", "annotations": annotations, "logprobs": [], "text": part.text}
 
 
 def render_citation(source: SourceMark) -> Json:
@@ -104,7 +88,7 @@ def render_citation(source: SourceMark) -> Json:
     }
 
 
-def render_path(path: PathMark) -> Json:
+def _render_path(path: PathMark) -> Json:
     return {
         "type": "container_file_citation",
         "container_id": path.container_id or "",
@@ -141,7 +125,7 @@ def render_call(call: ToolCall | FunctionCall, step: StepRecord, *, begun: bool 
         "status": status,
         "code": "" if begun else call.code,
         "container_id": call.container_id or "",
-        "outputs": None if begun else _render_outputs(call),
+        "outputs": None if begun else [{"type": "logs", "logs": call.output}] if call.output else [],
     }
 
 
@@ -154,10 +138,6 @@ def _call_status(call: ToolCall, step: StepRecord) -> str:
 def _queries_of(call: ToolCall) -> list[str]:
     queries = call.arguments.get("queries")
     return [str(query) for query in queries] if isinstance(queries, list | tuple) else []
-
-
-def _render_outputs(call: ToolCall) -> list[Json]:
-    return [{"type": "logs", "logs": call.output}] if call.output else []
 
 
 def _render_passage(passage: Passage) -> Json:

@@ -25,11 +25,21 @@ from runner.server.engine.state.records import ItemRecord, ResponseRecord, RunRe
 from runner.server.engine.state.refusals import Refusal
 from runner.server.engine.state.store import PageRequest
 from runner.server.faces.responses_api.input import InlineFiles
-from runner.server.faces.responses_api.orders import Wanted, read_include, read_order
+from runner.server.faces.responses_api.orders import INCLUDES, Wanted, read_order
 from runner.server.faces.responses_api.rendering import render_output, render_response, show_item
-from runner.server.faces.responses_api.streams import Recordings, ResponseStream, show_events, wait_for_end
-from runner.server.wire.fields import PAGE_PARAMETERS, read_body, read_flag, read_number, read_page, read_query
-from runner.server.wire.replies import Json, json_reply, list_body, poll_pace_ms, wait_until_gone
+from runner.server.faces.responses_api.streams import CONTENT_TYPE, Recordings, show_events, wait_for_end
+from runner.server.wire import resource_routes, route
+from runner.server.wire.fields import (
+    INCLUDE,
+    PAGE_PARAMETERS,
+    read_body,
+    read_flag,
+    read_include,
+    read_number,
+    read_page,
+    read_query,
+)
+from runner.server.wire.replies import EventStream, Json, deleted_reply, json_reply, list_body, wait_until_gone
 
 
 async def answer_order(
@@ -48,7 +58,7 @@ async def answer_order(
     _keep_output_at_end(engine, response)
     if wanted.is_streamed:
         events = show_events(recordings.follow(response), wanted.include, is_padded=wanted.is_padded)
-        return ResponseStream(events, lambda: _end(engine, response))
+        return EventStream(events, lambda: _end(engine, response), content_type=CONTENT_TYPE)
     try:
         if not response.in_background:
             await _wait_together(wait_for_end(engine, response), gone())
@@ -71,8 +81,8 @@ async def _wait_together(end: Coroutine[Any, Any, None], leaving: Awaitable[None
 
 def reply_response(engine: Engine, response: ResponseRecord, include: Container[str]) -> Response:
     is_open = run_of(engine, response).is_being_worked_on
-    pace = poll_pace_ms(engine.now() - response.created_at) if is_open else None
-    return json_reply(render_response(engine, response, include), poll_after_ms=pace)
+    age_s = engine.now() - response.created_at if is_open else None
+    return json_reply(render_response(engine, response, include), work_age_s=age_s)
 
 
 def reply_items(bodies: Sequence[Json], page: PageRequest, include: Container[str]) -> Response:
@@ -86,7 +96,7 @@ def reply_items(bodies: Sequence[Json], page: PageRequest, include: Container[st
     end = len(ids) if page.before is None else ids.index(page.before)
     found = ordered[start:end]
     data = [show_item(item, include) for item in found[: page.limit]]
-    return json_reply({**list_body(data, has_more=len(found) > page.limit)})
+    return json_reply(list_body(data, has_more=len(found) > page.limit))
 
 
 def _keep_output_at_end(engine: Engine, response: ResponseRecord) -> None:
@@ -109,9 +119,6 @@ def _end(engine: Engine, response: ResponseRecord) -> None:
         delete_response(engine, response.id)
 
 
-INCLUDE = "include[]"
-
-
 def routes(engine: Engine) -> list[Route]:
     recordings = Recordings(engine)
 
@@ -122,9 +129,9 @@ def routes(engine: Engine) -> list[Route]:
             response = start_response(engine, wanted.order)
         return await answer_order(engine, recordings, response, wanted, lambda: wait_until_gone(request))
 
-    async def retrieve(request: Request) -> Response:
+    def retrieve(request: Request) -> Response:
         query = read_query(request, INCLUDE, "stream", "starting_after", "include_obfuscation")
-        include, is_padded = read_include(query, INCLUDE), read_flag(query, "include_obfuscation") is not False
+        include, is_padded = read_include(query, INCLUDES), read_flag(query, "include_obfuscation") is not False
         is_streamed, after = read_flag(query, "stream"), read_number(query, "starting_after", least=0)
         if after is not None and not is_streamed:
             raise query.invalid("starting_after", "it needs 'stream' to be true.", "invalid_value")
@@ -132,30 +139,28 @@ def routes(engine: Engine) -> list[Route]:
         if not is_streamed:
             return reply_response(engine, response, include)
         told = recordings.follow(response, -1 if after is None else after)
-        return ResponseStream(show_events(told, include, is_padded=is_padded))
+        return EventStream(show_events(told, include, is_padded=is_padded), content_type=CONTENT_TYPE)
 
-    async def delete(request: Request) -> Response:
+    def delete(request: Request) -> Response:
         response = need_response(engine, request.path_params["response_id"])
         delete_response(engine, response.id)
         recordings.drop(response.id)
-        return json_reply({"id": response.id, "object": "response.deleted", "deleted": True})
+        return deleted_reply(response.id, "response")
 
-    async def cancel(request: Request) -> Response:
-        return reply_response(engine, cancel_response(engine, request.path_params["response_id"]), ())
-
-    async def browse_input(request: Request) -> Response:
+    def browse_input(request: Request) -> Response:
         query = read_query(request, INCLUDE, *PAGE_PARAMETERS)
-        include, page = read_include(query, INCLUDE), read_page(query)
+        include, page = read_include(query, INCLUDES), read_page(query)
         response = need_response(engine, request.path_params["response_id"])
         items = engine.store.children(ItemRecord, response.thread_id)
         wanted = frozenset(response.input_ids)
         return reply_items([dict(item.body) for item in items if item.item_id in wanted], page, include)
 
+    def cancel(request: Request) -> Response:
+        return reply_response(engine, cancel_response(engine, request.path_params["response_id"]), ())
+
     one = "/responses/{response_id}"
     return [
-        Route("/responses", create, methods=["POST"]),
-        Route(one, retrieve, methods=["GET"]),
-        Route(one, delete, methods=["DELETE"]),
-        Route(f"{one}/cancel", cancel, methods=["POST"]),
-        Route(f"{one}/input_items", browse_input, methods=["GET"]),
+        *resource_routes("/responses", "response_id", create=create, retrieve=retrieve, delete=delete),
+        route("POST", f"{one}/cancel", cancel),
+        route("GET", f"{one}/input_items", browse_input),
     ]

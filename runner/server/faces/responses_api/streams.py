@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import string
 from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
-
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.core.feed import CallFinished, Event, MessageGrew, MessageWritten, RunChanged, StepChanged
@@ -31,7 +28,6 @@ from runner.server.engine.state.records import (
     ToolCall,
     told_id,
 )
-from runner.server.engine.state.records import ToolCall as Call
 from runner.server.engine.state.refusals import Missing
 from runner.server.faces.responses_api.rendering import (
     EVERYTHING,
@@ -42,9 +38,9 @@ from runner.server.faces.responses_api.rendering import (
     show_item,
     status_of,
 )
-from runner.server.wire.replies import Json
+from runner.server.wire.replies import Json, write_event
 
-_ENDINGS = {"cancelled": "failed"}
+CONTENT_TYPE = "text/event-stream; charset=utf-8"
 _PADDED_LENGTH = 16
 _PADDING = string.ascii_letters + string.digits
 _EMPTY_TEXT: Json = {"type": "output_text", "annotations": [], "logprobs": [], "text": ""}
@@ -52,12 +48,11 @@ _EMPTY_REFUSAL: Json = {"type": "refusal", "refusal": ""}
 
 
 class _Message:
-    """How far one message has been told. `position` counts the characters of its text."""
+    """How far one message has been told."""
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.kinds: list[str] = []
-        self.position = 0
         self.annotations = 0
 
 
@@ -108,7 +103,7 @@ class ResponseEvents:
                 yield self._whole("in_progress")
             return
         self.is_over = True
-        yield self._whole(_ENDINGS.get(status, status))
+        yield self._whole("failed" if status == "cancelled" else status)
 
     def _write_step(self, step: StepRecord) -> Iterator[Json]:
         if step.message_id is not None:
@@ -120,10 +115,10 @@ class ResponseEvents:
                 yield from self._begin_call(step, number, call)
         elif step.state is not StepState.IN_PROGRESS:
             for number, call in enumerate(step.calls):
-                if isinstance(call, Call) and call.id not in self._finished:
+                if isinstance(call, ToolCall) and call.id not in self._finished:
                     yield self._done(self._steps[step.id][1] + number, render_call(call, step))
 
-    def _begin_call(self, step: StepRecord, number: int, call: Call | FunctionCall) -> Iterator[Json]:
+    def _begin_call(self, step: StepRecord, number: int, call: ToolCall | FunctionCall) -> Iterator[Json]:
         index = self._steps[step.id][1] + number
         item = render_call(call, step, begun=True)
         place = {"item_id": item["id"], "output_index": index}
@@ -143,7 +138,7 @@ class ResponseEvents:
         yield self._event("code_interpreter_call_code.done", **place, code=call.code)
         yield self._event("code_interpreter_call.interpreting", **place)
 
-    def _finish_call(self, step_id: str, number: int, call: Call) -> Iterator[Json]:
+    def _finish_call(self, step_id: str, number: int, call: ToolCall) -> Iterator[Json]:
         step, first = self._steps[step_id]
         item = render_call(call, step)
         self._finished.add(call.id)
@@ -355,37 +350,31 @@ class _Recording:
                 position += 1
             if position >= len(self.told) and self._events.is_over:
                 return
-            if position >= len(self.told) and not await self._wait():
-                yield _gone(position)
-                return
-
-    async def _wait(self) -> bool:
-        """Until more was told; False if the run is gone. Another process may have ended it: then it is looked up."""
-        try:
-            await asyncio.wait_for(self._news.wait(), self._engine.lifetimes.renewal_s)
-        except TimeoutError:
-            run = self._engine.store.find(RunRecord, self._run_id)
-            if run is None:
-                return False
-            if not self._events.is_over:
-                self._listen(RunChanged(run=run))
-        return True
+            if position < len(self.told):
+                continue
+            try:
+                await asyncio.wait_for(self._news.wait(), self._engine.lifetimes.renewal_s)
+            except TimeoutError:
+                # Another process may have ended it.
+                run = self._engine.store.find(RunRecord, self._run_id)
+                if run is None:
+                    yield _gone(position)
+                    return
+                if not self._events.is_over:
+                    self._listen(RunChanged(run=run))
 
 
 async def wait_for_end(engine: Engine, response: ResponseRecord) -> None:
     """Raises Missing if the response is deleted meanwhile."""
-    subscription = Subscription(engine, response.run_id)
-    try:
+    with closing(Subscription(engine, response.run_id)) as subscription:
         while run_of(engine, response).state.is_active:
             await subscription.next()
-    finally:
-        subscription.close()
 
 
-async def show_events(events: AsyncIterator[Json], include: Container[str], *, is_padded: bool) -> AsyncIterator[Json]:
+async def show_events(events: AsyncIterator[Json], include: Container[str], *, is_padded: bool) -> AsyncIterator[bytes]:
     """Events as somebody sees them who asked for `include`, with padding if that is wanted."""
     async for event in events:
-        yield _show(event, include, is_padded=is_padded)
+        yield write_event(str(event["type"]), _show(event, include, is_padded=is_padded))
 
 
 def _show(event: Json, include: Container[str], *, is_padded: bool) -> Json:
@@ -403,31 +392,3 @@ def _show(event: Json, include: Container[str], *, is_padded: bool) -> Json:
 def _gone(number: int) -> Json:
     message = "The response was deleted."
     return {"type": "error", "sequence_number": number, "code": None, "message": message, "param": None}
-
-
-_HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
-
-
-class ResponseStream(StreamingResponse):
-    """However it ends, `at_end` is called."""
-
-    def __init__(self, events: AsyncIterator[Json], at_end: Callable[[], None] = lambda: None) -> None:
-        self._at_end = at_end
-        super().__init__(_write_all(events), headers=_HEADERS)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._at_end()
-
-
-async def _write_all(events: AsyncIterator[Json]) -> AsyncIterator[bytes]:
-    async for event in events:
-        yield _write(event)
-
-
-def _write(event: Json) -> bytes:
-    """ASCII only: JSON's escapes keep lone surrogates and line separators out of the stream."""
-    data = json.dumps(event, separators=(",", ":"), allow_nan=False)
-    return f"event: {event['type']}\ndata: {data}\n\n".encode("ascii")
