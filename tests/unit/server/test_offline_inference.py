@@ -263,3 +263,41 @@ def test_a_line_that_is_labelled_as_asked_for_answers_if_it_is_the_only_one(text
     assert isinstance(move, Answer)
     assert move.declined is not answered
     assert answered is ("2026-06-14" in move.text)
+
+
+FIRST = "Soup 4.10\nBread 1.20\nSubtotal 5.30\nThe café opens at 9:00."
+SECOND = "Bread 1.20\nSubtotal 5.30\nThe café opens at 9:00.\nTea 2.00"
+
+
+@pytest.mark.parametrize(
+    ("question", "ends"),
+    [
+        ("How much is the bread?", "1.20."),
+        ("I had the bread and the tea. How much should I pay?", "3.20."),
+        ("When does the café open?", "9:00.”"),
+    ],
+)
+def test_a_line_in_two_overlapping_pieces_of_a_document_counts_once(question: str, ends: str) -> None:
+    pieces = (Passage(file_id="f", filename="till.txt", score=0.5, text=text) for text in (FIRST, SECOND))
+    move = choose_move(scene(question, searched(*pieces), tools=frozenset({"file_search"})))
+
+    assert isinstance(move, Answer)
+    assert not move.declined, move.text
+    assert move.text.endswith(ends)
+
+
+def test_a_line_cut_off_where_a_piece_of_a_document_ends_is_no_rival_of_itself() -> None:
+    whole = "The castle opens at 10:00 and closes at 18:00."
+    pieces = (Passage(file_id="f", filename="a.txt", score=0.5, text=text) for text in (f"Castle\n{whole}", whole))
+    move = choose_move(scene("When does the castle close?", searched(*pieces), tools=frozenset({"file_search"})))
+
+    assert isinstance(move, Answer)
+    assert move.text.endswith("18:00.”")
+
+
+def test_the_same_thing_listed_twice_in_one_piece_is_two() -> None:
+    passage = Passage(file_id="f", filename="a.txt", score=0.5, text="1 Tea 2.00\n1 Tea 2.00\nBread 1.20")
+    move = choose_move(scene("How much is the tea?", searched(passage), tools=frozenset({"file_search"})))
+
+    assert isinstance(move, Answer)
+    assert move.declined

@@ -72,8 +72,7 @@ def _keep_to_order(scene: Scene, move: UseTools | Answer) -> UseTools | Answer:
     """The move. Raises NotSure where the run asks for the call of a certain tool, and the rules have no use for it."""
     requests = move.requests if isinstance(move, UseTools) else ()
     called = {one.tool if isinstance(one, ToolRequest) else one.name for one in requests}
-    if scene.tool_choice == "required" and not called:
-        raise NotSure("a tool is to be called, and none is needed")
-    if scene.tool_choice not in {"auto", "none", "required"} and called != {scene.tool_choice}:
-        raise NotSure(f"the tool {scene.tool_choice} is to be called, and it is of no use here")
+    wanted = scene.tool_choice
+    if wanted not in {"auto", "none", *called} and not (wanted == "required" and called):
+        raise NotSure(f"a tool is to be called (tool_choice: {wanted}), and it is of no use here")
     return move

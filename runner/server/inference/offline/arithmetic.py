@@ -58,10 +58,6 @@ class Amount:
             currency = NO_MONEY
         return Amount(value=self.value / by.value, currency=currency, code=f"(Decimal({self.code}) / ({by.code}))")
 
-    def changed_by(self, percent: Decimal) -> Amount:
-        """The amount plus (or, with a negative percentage, minus) that part of it."""
-        return self.times(plain(100 + percent)).over(plain(Decimal(100)))
-
 
 def given(value: Decimal, currency: str | None, *, is_found: bool = False) -> Amount:
     """An amount as somebody wrote it: the user, or a document."""
@@ -176,9 +172,9 @@ class Draft:
     """Mutable, private to one reading of one question."""
 
     def __init__(self, prepared: str) -> None:
-        shape = read_shape(prepared)
-        self.text = " ".join(re.sub(r"([.?!,;:()])", r" \1 ", shape.text).split())
-        self.amounts = [given(one.value, one.currency if one.kind == "m" else NO_MONEY) for one in shape.quantities]
+        text, quantities = read_shape(prepared)
+        self.text = " ".join(re.sub(r"([.?!,;:()])", r" \1 ", text).split())
+        self.amounts = [given(one.value, one.currency if one.kind == "m" else NO_MONEY) for one in quantities]
 
     def add(self, amount: Amount) -> str:
         """The mark of a new amount."""

@@ -29,7 +29,7 @@ from runner.server.inference.offline.arithmetic import (
     write_program,
 )
 from runner.server.inference.offline.memory import read_statements
-from runner.server.inference.offline.prices import Price, PriceList, Thing, mark_things
+from runner.server.inference.offline.prices import Price, PricedLine, PriceList, Thing, mark_things
 from runner.server.inference.offline.question import MAX_MESSAGE_CHARS, NotSure, Question
 from runner.server.inference.offline.words import (
     CHANGING,
@@ -67,20 +67,20 @@ def answer(question: Question) -> Answer | None:
     if wanted:
         listed = PriceList(question.search([search_words(thing.name) for thing in wanted]))
         prices = tuple(listed.find(thing) for thing in wanted)
-        amounts = {price.thing: price.amount for price in prices}
+        amounts = {thing: amount for thing, (amount, _) in zip(wanted, prices, strict=True)}
         calculation = read_calculation(text, known, amounts.__getitem__) or calculation
     output = None if calculation.amount.is_given else question.run(write_program(calculation))
     told = tell(calculation, work_out(calculation) if output is None else read_output(output))
-    is_sum = len(prices) > 1 and sum(price.amount.value for price in prices) == calculation.amount.value
-    if is_sum and any(listed.has_tax(price.document) for price in prices):
+    is_sum = len(prices) > 1 and sum(amount.value for amount, _ in prices) == calculation.amount.value
+    if is_sum and any(listed.has_tax(line.document) for _, line in prices):
         told = f"Without tax or tip on top, {told[0].lower()}{told[1:]}"
-    return _with_sources(prices, told)
+    return _with_sources([line for _, line in prices], told)
 
 
-def _with_sources(prices: Sequence[Price], told: str) -> Answer:
+def _with_sources(found: Sequence[PricedLine], told: str) -> Answer:
     text, sources = "", list[SourceMark]()
-    for document in {price.document.file_id: price.document for price in prices}.values():
-        lines = [price.line.text for price in prices if price.document is document]
+    for document in {line.document.file_id: line.document for line in found}.values():
+        lines = [line.text for line in found if line.document is document]
         text += f"{document.filename} has {' and '.join(f'“{line}”' for line in lines)}."
         mark = SourceMark(position=len(text), file_id=document.file_id, filename=document.filename, quote=lines[0])
         sources.append(mark)
@@ -127,8 +127,6 @@ _NAMED = re.compile(
     r"\b(?:my|our) (?P<name>[a-z]+(?: [a-z]+)?)(?: for (?:the |our |my |this )?[a-z ]+?)? (?:is|was|are|of) "
     r"(?P<mark>#m\d+)(?= (?:\.|,|!|;|and|in total|altogether)|$)"
 )
-
-
 _CORRECTS = re.compile(r"\b(?:actually|correction|instead|changed|now|sorry|new|no longer|i meant)\b", re.IGNORECASE)
 
 
@@ -186,8 +184,7 @@ def _mark_earlier(draft: Draft, earlier: Amount | None) -> bool:
         adds = found["verb"] in {"to", "from"}
         if len(own) == 1 and own[0] in found.string[: found.start()] and not adds:
             return found["verb"]
-        is_meant = earlier is not None and (adds or not own)
-        return f"{found['verb']} {draft.add(earlier)}" if earlier is not None and is_meant else found[0]
+        return f"{found['verb']} {draft.add(earlier)}" if earlier is not None and (adds or not own) else found[0]
 
     draft.text = _THAT.sub(change, draft.text)
     return len(draft.amounts) > count
@@ -235,18 +232,14 @@ def _read_sentence(draft: Draft) -> Calculation | None:
             continue
         listed = re.findall(VALUE, found.groupdict().get("list") or "")
         text = formula.format_map({**found.groupdict(), "list": " + ".join(listed), "count": len(listed)})
-        amount = _evaluate(text.strip(), draft)
+        if len(text) > MAX_FORMULA_CHARS:
+            raise NotSure("the formula is very long")
+        try:
+            amount = _work_through(ast.parse(text.strip().replace("#", "_"), mode="eval").body, draft)
+        except SyntaxError:
+            raise NotSure("the formula is not complete") from None
         return Calculation(amount=amount, sense=sense, is_positive=sense is Sense.TOTAL)
     return None
-
-
-def _evaluate(formula: str, draft: Draft) -> Amount:
-    if len(formula) > MAX_FORMULA_CHARS:
-        raise NotSure("the formula is very long")
-    try:
-        return _work_through(ast.parse(formula.replace("#", "_"), mode="eval").body, draft)
-    except SyntaxError:
-        raise NotSure("the formula is not complete") from None
 
 
 def _work_through(node: ast.expr, draft: Draft) -> Amount:
@@ -287,12 +280,11 @@ _SUM = r"(?: in total| altogether| together| combined)?"
 _TIP = rf"(?:an? )?{PERCENT}{_EXTRA}"
 _ARE_PEOPLE = rf"(?:we are|we were|there are|there were) (?:only )?{_N}(?: of us| people)?"
 
+_SHARE = "(?:have|has|had|shares?|shared|paid|split|want to split)(?: an?| the)?(?: shared)?"
+_BILL = rf"(?:{_THING} of )?{_M}"
+
 _TOLD = (
-    (
-        "amount",  # ... and how many share it.
-        rf"{_PEOPLE} (?:have|has|had|shares?|shared|paid|split|want to split) (?:(?:a|an|the) )?(?:shared )?"
-        rf"(?:{_THING} of )?{_M}(?: {_THING})?(?: for {_THING})?{_SUM}(?: with {_TIP})?",
-    ),
+    ("amount", rf"{_PEOPLE} {_SHARE} {_BILL}(?: {_THING})?(?: for {_THING})?{_SUM}(?: with {_TIP})?"),
     ("amount", rf"{_PEOPLE} (?:booked|rented|hired|bought) {_THING} for {_M}{_SUM}"),
     ("amount", rf"{_THING} {_COST} {_M}{_SUM}(?: for (?:me|you|us))?(?: with {_TIP})?"),
     ("amount", rf"(?:(?:i|we) )?(?:paid|spent) {_M}(?: (?:on|for) {_THING})?"),
@@ -307,26 +299,20 @@ _TOLD = (
     ("tip", rf"(?:we want to (?:add|leave) |with )?{_TIP}"),
 )
 """What a clause tells. The clause's numbers come in one of each kind."""
+_AMONG = "(?:between|among|by|into|in)"
 _DOES = "(?:do|does|did|should|must|will|would)"
 _ASKED = (
     (
         Sense.SPLIT,
-        rf"(?:split|divide|share) (?:{_THING} of )?{_M} (?:equally |evenly )?(?:(?:between|among|by|into|in) )?"
-        rf"(?:us|{_PEOPLE}|{_N}(?: ways)?)(?: equally| evenly)?",
+        rf"(?:split|divide|share) {_BILL} (?:equally )?(?:{_AMONG} )?(?:us|{_PEOPLE}|{_N}(?: ways)?)(?: equally)?",
     ),
     (Sense.SPLIT, rf"(?:how much|what) {_DOES} (?:each(?: of us| {_WORD}| {PERSON})?|everyone) (?:pay|owe)"),
-    (
-        Sense.SPLIT,
-        rf"how much(?: is)?(?: it| that| {_M})? (?:(?:for )?each(?: of us)?|per person|apiece)|what is my share",
-    ),
+    (Sense.SPLIT, rf"how much(?: is)?(?: it| that| {_M})? (?:(?:for )?each(?: of us)?|per person|apiece)"),
     (Sense.UNIT, rf"how much (?:is|does|was) (?:{_N}|a single|each) {_UNIT}(?: cost)?"),
     (Sense.UNIT, rf"(?:how much|what) (?:is |was )?(?:it |that |the average |the price )?per {_UNIT}"),
     (Sense.LEFT, rf"how much (?:of (?:{_M}|my budget|our budget) )?(?:is|do (?:i|we) have) left"),
     (Sense.LEFT, rf"how much is left of {_M}|how much change (?:do|will|should) (?:i|we) get"),
-    (
-        Sense.TOTAL,
-        rf"(?:how much|what) {_DOES} (?:i|we) (?:pay|owe|spend)(?: for this(?: meal| purchase| order)?)?{_SUM}",
-    ),
+    (Sense.TOTAL, rf"(?:how much|what) {_DOES} (?:i|we) (?:pay|owe|spend)(?: for this(?: meal)?)?{_SUM}"),
     (Sense.TOTAL, rf"how much(?: (?:is|was|are|were|does|do|did)(?: it| that| this| all)?(?: cost| come to)?)?{_SUM}"),
     (Sense.TOTAL, r"what (?:is|was) the (?:total|sum|final price|total price|total cost)"),
     (Sense.TOTAL, rf"(?:how much|what) (?:is|are|was|were|for|{_DOES}) {_M}(?: cost| come to| add up to)?{_SUM}"),
@@ -365,8 +351,8 @@ def read_problem(draft: Draft, people: Decimal | None) -> Calculation | None:
                 break
         else:
             _take_told(told, draft, clause)
-    _only(len(senses) == 1, "it asks for several steps")
-    _only(senses[0] is Sense.LEFT or not re.search(r". (?:if|after) ", draft.text), "it asks for several steps")
+    is_one_step = senses == [Sense.LEFT] or not re.search(r". (?:if|after) ", draft.text)
+    _only(len(senses) == 1 and is_one_step, "it asks for several steps")
     _only(" for you" not in draft.text or "in total" in draft.text, "it speaks of the money of several people")
     return _calculate(told, senses[0], unit, people)
 
@@ -414,7 +400,9 @@ def _calculate(told: _Told, sense: Sense, unit: str, people: Decimal | None) -> 
         return Calculation(amount=told.amounts[0].over(plain(told.counts[0][0])), sense=sense, unit=unit)
     _only(bool(told.amounts) and not told.counts and len(told.tips) <= 1 and len(told.people) <= 1)
     _only(not told.tips or len(told.amounts) == 1, "it does not say what the percentage is of")
-    whole = add(told.amounts).changed_by(told.tips[0]) if told.tips else add(told.amounts)
+    whole = add(told.amounts)
+    if told.tips:
+        whole = whole.times(plain(100 + told.tips[0])).over(plain(Decimal(100)))
     if sense is Sense.LEFT:
         _only(len(told.funds) == 1 and not (told.tips or told.people))
         return Calculation(amount=told.funds[0].minus(whole), sense=sense, is_positive=True)

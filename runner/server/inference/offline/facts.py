@@ -59,11 +59,10 @@ _PRONOUN = re.compile(r"\b(?:it|they|this|that|these|those)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """A fact: the words that its line must have, and what tells it: "time", "day", "day or time", "count", "is"."""
+    """The words that the line of a fact must have, and what tells it: time, day, day or time, count, is, who."""
 
     roots: frozenset[str]
     tells: str
-    names_person: bool = False
 
 
 def answer(question: Question) -> Answer | None:
@@ -92,9 +91,8 @@ def _answer(quote: str, value: str, document: Document) -> Answer:
         raise NotSure(f"the amount in '{quote}' is not clear")
     text = f"{document.filename} says: “{quote}”"
     mark = SourceMark(position=len(text), file_id=document.file_id, filename=document.filename, quote=quote)
-    return Answer(
-        text=f"{text} So: {value}." if not quote.rstrip(".").endswith(value.rstrip(".")) else text, sources=(mark,)
-    )
+    so = "" if quote.rstrip(".").endswith(value.rstrip(".")) else f" So: {value}."
+    return Answer(text=text + so, sources=(mark,))
 
 
 def _read(prepared: str) -> _Asked | None:
@@ -114,7 +112,7 @@ def _read(prepared: str) -> _Asked | None:
         about = found["thing"] or found["person"] or f"{found['noun']} {found['where']}"
         roots, is_who = frozenset(content_roots(about)), found["who"] is not None
         is_short = len(roots) < (1 if is_who else 2)
-        return None if is_short else _Asked(roots=roots, tells="is", names_person=is_who)
+        return None if is_short else _Asked(roots=roots, tells="who" if is_who else "is")
     return None
 
 
@@ -127,7 +125,7 @@ def _tell(asked: _Asked, line: Line) -> Iterator[tuple[str, str]]:
     words = {word for word in read_words(text) if word in CHANGING or word in NEGATIONS}
     if restricts(line.heading, asked.roots) or not {root(word) for word in words} <= asked.roots | _NAMING:
         return
-    if asked.tells == "is":
+    if asked.tells in {"is", "who"}:
         value = line.text if _is_defined(asked, line.text) else ""
     else:
         value = _find_count(asked, text) if asked.tells == "count" else _find_time(asked, text)
@@ -138,7 +136,7 @@ def _tell(asked: _Asked, line: Line) -> Iterator[tuple[str, str]]:
 def _may_tell(asked: _Asked, text: str) -> bool:
     """Whether a line has something to say on what is asked, even if it isn't clear that it answers."""
     roots = read_roots(text)
-    if asked.tells in {"is", "count"}:
+    if asked.tells in {"is", "who", "count"}:
         return asked.roots - {"number"} <= roots and re.search(r"\d", words_to_digits(text)) is not None
     event = asked.roots & set(_EVENTS.values())
     speaks_of_it = asked.roots <= roots or (event <= roots and _PRONOUN.search(text) is not None)
@@ -157,7 +155,7 @@ def _is_defined(asked: _Asked, text: str) -> bool:
     words = set(read_words(label)) - _PLAIN
     if not value or {root(word) for word in words} != set(asked.roots):
         return False
-    return not asked.names_person or re.match(r"[A-Z][\w'’.-]*[a-z]", value) is not None
+    return asked.tells == "is" or re.match(r"[A-Z][\w'’.-]*[a-z]", value) is not None
 
 
 def _find_time(asked: _Asked, text: str) -> str:

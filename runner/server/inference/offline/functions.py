@@ -174,10 +174,8 @@ def _read_number(text: str) -> float | None:
 
 # Which value is which argument.
 
-_FROM, _TO = (
-    frozenset("from source origin base start".split()),
-    frozenset("to into target destination quote end".split()),
-)
+_FROM = frozenset("from source origin base start".split())
+_TO = frozenset("to into target destination quote end".split())
 _DIRECTIONS = {"from": _FROM, "to": _TO, "into": _TO, "in": _TO}
 
 

@@ -21,8 +21,7 @@ from runner.server.inference.offline.words import (
     stem,
 )
 
-MAX_LINE_CHARS = 160
-"""Longer lines are prose; and no pattern takes long on shorter ones."""
+MAX_LINE_CHARS = 160  # Longer lines are prose; and no pattern takes long on shorter ones.
 _LOWERING = frozenset("discount void voided refund refunded coupon voucher promo comp cancelled canceled".split())
 _TAXES = frozenset({"tax", "vat", "gst"})
 # "The premium" may be what is paid, or a plan of that name: of itself it names no thing.
@@ -37,9 +36,9 @@ _LINE = re.compile(
     re.IGNORECASE,
 )
 _PRICE = rf"(?P<price>(?:{CURRENCY}\s?)?{NUMBER}(?:\s?{CURRENCY})?)[\s=|.]*$"
-_COUNT = r"(?P<count>\d{1,3})"
 _SEVERAL = re.compile(
-    rf"^\s*\|?\s*{_COUNT}(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}", re.IGNORECASE
+    rf"^\s*\|?\s*(?P<count>\d{{1,3}})(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}",
+    re.IGNORECASE,
 )
 _TIME_OF_DAY = re.compile(r"\b(?:from|at|until|till|to|by|between|and|open|opens|closes)$", re.IGNORECASE)
 
@@ -48,6 +47,7 @@ _TIME_OF_DAY = re.compile(r"\b(?:from|at|until|till|to|by|between|and|open|opens
 class PricedLine:
     """A line with a price: `amount` for `count` things, `unit_price` for one; `is_added_to` by the next line."""
 
+    document: Document
     name: str
     text: str
     amount: Decimal
@@ -64,28 +64,31 @@ class PricedLine:
 
 def name_stems(name: str) -> frozenset[str]:
     """What two names must have in common to be the same; percentages don't count ("Tax 8%")."""
-    return frozenset(
-        stem(word)
-        for word in read_words(re.sub(r"\(?\b[\d.,]+ ?%\)?", "", name))
-        if word not in {"of", "the", "a", "an"}
-    )
+    words = read_words(re.sub(r"\(?\b[\d.,]+ ?%\)?", "", name))
+    return frozenset(stem(word) for word in words if word not in {"of", "the", "a", "an"})
 
 
-def read_priced_lines(lines: Sequence[Line]) -> tuple[PricedLine, ...]:
+def read_priced_lines(document: Document) -> tuple[PricedLine, ...]:
     """All lines with a price, in order."""
+    lines = document.lines
     matches = [
         _LINE.match(line.text) if len(line.text) <= MAX_LINE_CHARS and re.search(r"\d\D{0,8}$", line.text) else None
         for line in lines
     ]
     read = (
-        _read_line(line, match, lines[index + 1].text.strip() if index + 1 < len(lines) and matches[index + 1] else "")
+        _read_line(
+            document,
+            line,
+            match,
+            lines[index + 1].text.strip() if index + 1 < len(lines) and matches[index + 1] else "",
+        )
         for index, (line, match) in enumerate(zip(lines, matches, strict=True))
         if match is not None and (match["before"] or match["after"] or re.search(r"[.,]\d\d$", match["amount"]))
     )
     return tuple(line for line in read if line is not None)
 
 
-def _read_line(line: Line, match: re.Match[str], below: str) -> PricedLine | None:
+def _read_line(document: Document, line: Line, match: re.Match[str], below: str) -> PricedLine | None:
     value = parse_number(match["amount"])
     written = (match["before"] or match["after"] or "").strip()
     if value is None or (not written and value < 24 and _TIME_OF_DAY.search(match["lead"])):
@@ -95,6 +98,7 @@ def _read_line(line: Line, match: re.Match[str], below: str) -> PricedLine | Non
     amount = -value if is_negative else value
     name, count, unit_price = _read_lead(match["lead"], amount)
     return PricedLine(
+        document=document,
         name=name,
         text=" ".join(line.text.split()),
         amount=amount,
@@ -125,40 +129,33 @@ class Thing:
     count: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
-    """What stands for a thing, and where it was found."""
-
-    thing: Thing
-    amount: Amount
-    line: PricedLine
-    document: Document
+Price = tuple[Amount, PricedLine]
+"""What stands for a thing, and where it was found."""
 
 
 class PriceList:
     """The priced lines of documents, each read once."""
 
     def __init__(self, documents: Sequence[Document]) -> None:
-        self._lines = [(line, document) for document in documents for line in read_priced_lines(document.lines)]
+        self._lines = [line for document in documents for line in read_priced_lines(document)]
 
     def find(self, thing: Thing) -> Price:
         """The price of a thing. Raises NotSure unless exactly one reading is left."""
         wanted = name_stems(thing.name)
-        fitting = [one for one in self._lines if one[0].stems == wanted]
+        fitting = [one for one in self._lines if one.stems == wanted]
         if not fitting:
             raise NotSure(f"no priced line for '{thing.name}' was found")
-        if len({(one.unit_price, one.currency) for one, _ in fitting}) > 1:
-            quotes = ", ".join(sorted({f"'{one.text}'" for one, _ in fitting})[:3])
+        if len({(one.unit_price, one.currency) for one in fitting}) > 1:
+            quotes = ", ".join(sorted({f"'{one.text}'" for one in fitting})[:3])
             raise NotSure(f"'{thing.name}' fits several lines: {quotes}")
-        line, document = fitting[0]
-        lines = [one for one, other in self._lines if other is document]
+        line = fitting[0]
+        lines = [one for one in self._lines if one.document is line.document]
         _refuse_conditions(thing, line, lines)
-        amount = _price(thing, line, _find_currency(line, lines), copies=len(fitting))
-        return Price(thing=thing, amount=amount, line=line, document=document)
+        return _price(thing, line, _find_currency(line, lines), copies=len(fitting)), line
 
     def has_tax(self, document: Document) -> bool:
         """Whether the document adds a tax to its things."""
-        return any(other is document and _TAXES & line.stems for line, other in self._lines)
+        return any(line.document is document and _TAXES & line.stems for line in self._lines)
 
 
 def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLine]) -> None:

@@ -102,7 +102,6 @@ _INSTRUCTION = re.compile(
 _SENTENCE_END = re.compile(r"(?<![A-Z])(?<!\b[A-Z][a-z])(?<!Mrs)(?<!approx)(?<=[.!?])\s+(?=[A-Z0-9“\"])")
 _HEADING = re.compile(r"^(?:#+\s*)?[A-Z0-9][^.!?|]{2,70}$")
 _VALUE_IN_LINE = re.compile(r"\d[.:]\d\d|:\s*\S|\s{3,}|[$€£]|,$")
-_HEADING_WORDS = 8
 # The rest of a sentence that is broken by the page's width may say when it does not hold.
 _WRAP = re.compile(r"(?<![.!?:|\n])\n\s*(?=[a-z(])")
 
@@ -181,7 +180,7 @@ def _under_headings(lines: Iterable[str]) -> Iterator[Line]:
 
 def _is_heading(line: str) -> bool:
     text = line.strip()
-    return bool(_HEADING.match(text)) and not _VALUE_IN_LINE.search(text) and len(text.split()) <= _HEADING_WORDS
+    return bool(_HEADING.match(text)) and not _VALUE_IN_LINE.search(text) and len(text.split()) <= 8
 
 
 def _tidy(text: str) -> str:

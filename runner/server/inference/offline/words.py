@@ -49,8 +49,7 @@ _STRUCTURE = frozenset(
     """.split()
 )
 
-_SAME = {"depart": "leave", "begin": "start"}
-"""Of the events that are asked for, those that are one."""
+_SAME = {"depart": "leave", "begin": "start"}  # of the events that are asked for
 PREPOSITIONS = frozenset("of in on at for from to with by near into towards between until before after".split())
 NEGATIONS = frozenset(
     "not no never none nobody nothing neither nor without except excluding unless closed cannot cancelled".split()
@@ -61,14 +60,12 @@ _CONTRACTIONS = (
     (r"\b(?:can't|cannot)\b", "can not"),
     (r"n't\b", " not"),
     (r"\b(what|how|who|where|when|that|there|here|it|he|she)'s\b", r"\1 is"),
-    (r"\blet's\b", "let us"),
     (r"'re\b", " are"),
     (r"'ve\b", " have"),
     (r"'ll\b", " will"),
     (r"'d\b", " would"),
     (r"\bi'm\b", "i am"),
     (r"&", " and "),
-    (r"\bhow many (dollars|euros|pounds|yen)\b", "how much"),
 )
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 
@@ -151,7 +148,7 @@ NUMBER = r"(?:\d{1,3}(?:[,'’\u00a0\u202f]\d{3})+(?:\.\d+)?|\d{1,3}(?:[.\u00a0\
 _TOKEN = re.compile(
     rf"(?P<before>{CURRENCY})?\s?(?<![\w.,])(?P<number>{NUMBER})(?![\d])"
     rf"(?:\s?(?P<percent>%|percent\b|per\ cent\b)|\s?(?P<after>{CURRENCY}(?!\w))"
-    rf"|\s(?P<word>{'|'.join(_WORDS)})\b(?!\ of\b)(?:\ and\ (?P<cents>\d\d?)\ cents\b)?)?",
+    rf"|\s(?P<word>{'|'.join(_WORDS)})\b(?!\ of\b|\ and\ \d+\ cents\b))?",
     re.IGNORECASE,
 )
 _UNUSABLE = re.compile(
@@ -183,17 +180,6 @@ class Quantity:
     value: Decimal
     kind: str = "n"
     currency: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """A text in lower case whose numbers are replaced by marks: `#m0` money, `#p1` percent, `#n2` plain.
-
-    The digit is the index into `quantities`. `#u` stands for what has digits and can't be calculated with.
-    """
-
-    text: str
-    quantities: tuple[Quantity, ...]
 
 
 def parse_number(text: str) -> Decimal | None:
@@ -230,8 +216,11 @@ def _convert(text: str) -> str:
     return text[:start] + str(alpha2digit(text.strip(), "en", 0)) + text[end:] if text.strip() else text
 
 
-def read_shape(text: str) -> Shape:
-    """The shape of a text whose number words are digits already."""
+def read_shape(text: str) -> tuple[str, list[Quantity]]:
+    """A text, its number words digits already, in lower case with marks for its numbers; and the numbers.
+
+    `#m0` is money, `#p1` a percentage, `#n2` plain, the digit an index; `#u` has digits and can't be calculated with.
+    """
     quantities: list[Quantity] = []
 
     def mark(found: re.Match[str]) -> str:
@@ -242,8 +231,7 @@ def read_shape(text: str) -> Shape:
         return f" #{quantity.kind}{len(quantities) - 1} "
 
     marked = _UNUSABLE.sub(lambda found: found[0] if _TOKEN.fullmatch(found[0]) else " #u ", text)
-    shape = _TOKEN.sub(mark, marked)
-    return Shape(text=" ".join(shape.lower().split()), quantities=tuple(quantities))
+    return " ".join(_TOKEN.sub(mark, marked).lower().split()), quantities
 
 
 def _quantity(found: re.Match[str]) -> Quantity | None:
@@ -256,8 +244,7 @@ def _quantity(found: re.Match[str]) -> Quantity | None:
         currency = written.upper() if written.isascii() and written.isalpha() else written
         return Quantity(value=value, kind="m", currency=currency)
     if found["word"]:
-        cents = Decimal(found["cents"] or 0) / 100
-        return Quantity(value=value + cents, kind="m", currency=_WORDS[found["word"].lower()])
+        return Quantity(value=value, kind="m", currency=_WORDS[found["word"].lower()])
     return Quantity(value=value)
 
 
