@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -123,7 +124,7 @@ def ogx_command(environment: Path, folder: Path, port: int, model_url: str) -> l
     def one(name: str, kind: str, **config: object) -> list[dict[str, object]]:
         return [{"provider_id": name, "provider_type": kind, "config": config}]
 
-    store = {"db_path": f"{folder}/vectors.db", "persistence": {"namespace": "vectors", "backend": "kv"}}
+    store = {"persistence": {"namespace": "vectors", "backend": "kv"}}
     embedding = {"embedding_dimension": DIMENSIONS, "context_length": 512}
     behind = {"provider_id": "behind", "provider_model_id": "stand-in"}
     config = {
@@ -132,7 +133,7 @@ def ogx_command(environment: Path, folder: Path, port: int, model_url: str) -> l
         "apis": ["files", "file_processors", "inference", "responses", "tool_runtime", "vector_io"],
         "providers": {
             "inference": one("behind", "remote::vllm", base_url=model_url, api_token="none"),
-            "vector_io": one("sqlite-vec", "inline::sqlite-vec", **store),
+            "vector_io": one("faiss", "inline::faiss", **store),
             "files": one("files", "inline::localfs", storage_dir=f"{folder}/files", metadata_store=table("files")),
             "file_processors": one("pypdf", "inline::pypdf"),
             "responses": one("builtin", "inline::builtin", persistence={"responses": table("responses")}),
@@ -156,7 +157,7 @@ def ogx_command(environment: Path, folder: Path, port: int, model_url: str) -> l
             "vector_stores": [],
         },
         "vector_stores": {
-            "default_provider_id": "sqlite-vec",
+            "default_provider_id": "faiss",
             "default_embedding_model": {"provider_id": "behind", "model_id": "embedder"},
         },
         "server": {"port": port, "host": "127.0.0.1"},
@@ -197,7 +198,7 @@ SERVERS = (
     Server(
         name="OGX",
         # The last three are wanted, and not named by the first; LiteLLM ships the table of tokens that OGX would fetch.
-        packages=("ogx", "sqlite-vec", "chardet", "pypdf", "litellm"),
+        packages=("ogx", "faiss-cpu", "chardet", "pypdf", "litellm"),
         python="python3.12",
         command=ogx_command,
         ready="/v1/health",
@@ -348,7 +349,9 @@ def attempt(project: Path, *verbs: str) -> str:
 
 
 def cell(text: str) -> str:
-    plain = " ".join(text.replace("|", "/").split())
+    # Ids of hundreds of characters, and ports, which are others each time.
+    plain = re.sub(r"\S{50,}", "...", " ".join(text.replace("|", "/").split()))
+    plain = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1", plain)
     home = str(Path.home())
     plain = plain.replace(tempfile.gettempdir(), "...").replace(home, "...")
     return plain if len(plain) <= LONGEST_CELL else f"{plain[: LONGEST_CELL - 1]}…"

@@ -28,7 +28,7 @@ _MARKS = re.compile(
       |quellen?|fontes?|fuentes?)
       [.:# ]{{0,3}}\d[^\]\n]{{0,80}}\]
   | \((?i:sources?|see|refs?|cf|siehe|vgl|s|voir|véase|ver|vedi|p|pp|pages?|seite|fn)[.:]?[ ][^()\n]{{0,80}}\)
-  | [†‡]\d{{1,2}}(?!\d)
+  | [†‡]\d{{1,2}}(?!\d) | :contentReference\[[^\]\n]{{0,40}}\](?:\{{[^{{}}\n]{{0,40}}\}})?
   | \\(?:cite\w{{0,8}}|ref|eqref|label|footnotemark|tag|hspace|vspace)\*?(?:\[[^\]\n]{{0,40}}\])?\{{[^{{}}\n]{{0,80}}\}}
   | <!--[^<>]{{0,2000}}--> | </?[A-Za-z][^<>]{{0,500}}>
   | \d\ufe0f?\u20e3

@@ -13,6 +13,8 @@ from math import isfinite
 from statistics import median
 from typing import NamedTuple
 
+_SAME_ROW = 0.5  # of a word's height, between two baselines
+_BETWEEN_ROWS = 0.7  # a price in the middle beside two lines of a description
 _MIN_COLUMN_LINES = 4
 _MIN_WORDS_PER_LINE = 4  # running text; tables, receipts and addresses have fewer beside each other
 _MAX_NUMBERS = 0.3  # of the words of running text; a table's columns have more
@@ -27,7 +29,7 @@ _MAX_GUTTERS = 20  # a page made to be slow could have thousands
 class Word(NamedTuple):
     """A word and its box in points: `x`, `y` is the left end of its baseline, y grows upwards.
 
-    `is_spelt` says that its letters were drawn one by one.
+    `is_spelt` says that its letters were drawn one by one; the other two, that white space was drawn beside it.
     """
 
     text: str
@@ -36,6 +38,8 @@ class Word(NamedTuple):
     width: float
     height: float
     is_spelt: bool = False
+    has_space_before: bool = False
+    has_space_after: bool = False
 
     @property
     def right(self) -> float:
@@ -84,11 +88,17 @@ def _find_rows(words: list[Word]) -> list[Row]:
     rows: list[Row] = []
     for word in sorted(words, key=lambda word: -word.y):
         first = rows[-1][0] if rows else None
-        if first and first.y - word.y < 0.5 * min(first.height, word.height):
+        drop = first.y - word.y if first else 0.0
+        height = min(first.height, word.height) if first else 0.0
+        if first and (drop < _SAME_ROW * height or (drop < _BETWEEN_ROWS * height and _is_beside(word, rows[-1]))):
             rows[-1].append(word)
         else:
             rows.append([word])
     return [drop_repeats(sorted(row, key=lambda word: word.x)) for row in rows]
+
+
+def _is_beside(word: Word, row: Row) -> bool:
+    return all(word.right < other.x or other.right < word.x for other in row)
 
 
 def drop_repeats(row: Row) -> Row:

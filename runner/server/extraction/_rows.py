@@ -10,7 +10,7 @@ RAISED = {
     "superscript": str.maketrans("0123456789+-\u2212", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻"),
     "subscript": str.maketrans("0123456789+-\u2212", "₀₁₂₃₄₅₆₇₈₉₊₋₋"),
 }
-_DIGIT = re.compile("[0-9]")
+_AMOUNT = re.compile(r"(?=.*[0-9])(?:(?<![^\W\d_])[^\W\d_]{1,3}(?![^\W\d_])|[\W\d_])*+")
 _MAX_TABLE_DEPTH = 20  # deeper ones are read as if they stood side by side
 
 
@@ -105,10 +105,10 @@ class _Row:
     def lines(self) -> list[str]:
         """One line where the cells stand side by side; cell after cell where the table only serves the layout."""
         filled = [lines for cell in self.cells if (lines := [line for line in cell if line])]
-        if self.holds_table or len(filled) < 2:
-            return [line for cell in filled for line in cell]
         is_even = len({len(lines) for lines in filled}) == 1
-        if is_even and any(all(map(_DIGIT.search, lines)) for lines in filled):
+        if is_even and any(all(map(_AMOUNT.fullmatch, lines)) for lines in filled):
             # Descriptions in one cell, their prices in another.
             return [" ".join(parts) for parts in zip(*filled, strict=True)]
+        if self.holds_table or len(filled) < 2:
+            return [line for cell in filled for line in cell]
         return [" ".join(line for cell in filled for line in cell)]

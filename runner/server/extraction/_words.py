@@ -31,7 +31,7 @@ _LOWERED = (-0.5, -0.08)
 _MAX_MARK = 12  # characters
 _CELL_POINTS = 20.0  # of the grid in which the text beside a mark is looked for
 _MAX_IN_CELL = 30  # a page made to be slow could have thousands
-_DECIMALS = re.compile(r"[.,][0-9]+\D*")
+_GOES_ON = re.compile("[.,][0-9]")
 _SIGNS_BEFORE = frozenset("+-\u2212$€£¥(#")  # a number may begin with them
 
 
@@ -53,7 +53,8 @@ def form_words(glyphs: Iterable[Glyph]) -> list[Word]:
     """The words of a page from all its glyphs, white space included, in the order of drawing."""
     placed = [glyph for glyph in glyphs if all(map(isfinite, glyph[2:]))]
     words = [word for row in _find_baselines(_cut_strokes(placed)) for word in _join_touching(row)]
-    return _attach_marks(words)
+    marked = _attach_marks(words)
+    return [word for row in _find_baselines(marked) for word in _join_touching(row)]
 
 
 def _cut_strokes(glyphs: Sequence[Glyph]) -> Iterator[Word]:
@@ -68,9 +69,17 @@ def _cut_strokes(glyphs: Sequence[Glyph]) -> Iterator[Word]:
             height = drawn[end - 1].height
             if is_last or not -_BACK * height < gaps[end - 1] - usual <= _GAP * height:
                 if text := "".join(glyph.text for glyph in drawn[start:end]).strip():
-                    first, last = drawn[start], drawn[end - 1]
-                    width = last.right - first.x
-                    yield Word(text, first.x, first.y, width, first.height, is_spelt=len(drawn) == 1)
+                    before, after = drawn[start - 1 : start], drawn[end : end + 1]
+                    yield Word(
+                        text,
+                        drawn[start].x,
+                        drawn[start].y,
+                        drawn[end - 1].right - drawn[start].x,
+                        drawn[start].height,
+                        is_spelt=len(drawn) == 1,
+                        has_space_before=bool(before) and before[0].text.isspace(),
+                        has_space_after=bool(after) and after[0].text.isspace(),
+                    )
                 start = end
 
 
@@ -91,7 +100,10 @@ def _join_touching(row: Row) -> Iterator[Word]:
         if joined and _is_one_word(joined[-1], word):
             left = joined[-1]
             joined[-1] = left._replace(
-                text=left.text + word.text, width=word.right - left.x, is_spelt=left.is_spelt and word.is_spelt
+                text=left.text + word.text,
+                width=word.right - left.x,
+                is_spelt=left.is_spelt and word.is_spelt,
+                has_space_after=word.has_space_after,
             )
         else:
             joined.append(word)
@@ -100,14 +112,16 @@ def _join_touching(row: Row) -> Iterator[Word]:
 
 def _is_one_word(left: Word, right: Word) -> bool:
     """Whether what was drawn in two goes on one baseline is one word."""
+    if left.has_space_after or right.has_space_before:
+        return False
     height = max(left.height, right.height)
     gap = right.x - left.right
     if not -_OVERLAP * height < gap < _GAP * height or min(left.height, right.height) < _SMALLER * height:
         return False
     touches = abs(gap) <= _TOUCH * height
     end, start = left.text[-1], right.text[0]
-    if touches and end.isdigit() and _DECIMALS.fullmatch(right.text) and start not in left.text:
-        return True  # a column that is aligned at the decimal points
+    if touches and end.isdigit() and _GOES_ON.match(right.text) and not (start == "." and "." in left.text):
+        return True  # a column that is aligned at the decimal points; no cell begins with a comma
     if end.isdigit() and (start.isdigit() or start in _SIGNS_BEFORE or start in ".,"):
         return touches and left.is_spelt and right.is_spelt
     if (end.isdigit() and start.isalpha()) or (start.isdigit() and (end.isalpha() or end in ".,")):
@@ -131,7 +145,12 @@ def _attach_marks(words: list[Word]) -> list[Word]:
                 lowered = mark._replace(text=mark.text.translate(RAISED[raised]), y=text.y)
                 if is_after and mark.x - text.right < _GAP * text.height:
                     before = kept[other]
-                    kept[other] = before._replace(text=before.text + lowered.text, width=mark.right - before.x)
+                    kept[other] = before._replace(
+                        text=before.text + lowered.text,
+                        width=mark.right - before.x,
+                        is_spelt=False,
+                        has_space_after=mark.has_space_after,
+                    )
                     del kept[number]
                 else:
                     kept[number] = lowered

@@ -90,7 +90,7 @@ MARKS = (
     " [source 1]| [1†source]| ([1](https://e.org/12))"
     "| [[1]](http://x.y/3)|\n\n[1] receipt.pdf|\n[1]: receipt.pdf|\n\n1. receipt.pdf|\n\nSource: [1]| (page 3)| (p."
     " 3)| ^[1]| ^1^| &#91;1&#93;|.[1]| 1️⃣| ①"
-    "| <!-- 12 -->| <img width=12>| \\cite{ref12}| (Source 1)| 【1】"
+    "| <!-- 12 -->| <img width=12>| \\cite{ref12}| (Source 1)| 【1】| :contentReference[oaicite:1]{index=1}"
 ).split("|")
 DATES = (
     " (UTC+1)| (GMT-5)| in 2025| in Q3 2025| am 4. März 2025| on 04-Mar-2025| 24/7| (2025)| since 2025| as of"
@@ -142,6 +142,7 @@ GIVEN = (
     " including 19% VAT|Total: **39.25** of which 6.27 is VAT"
     "|For **17** people, each pays $39.25.|Total = 39.25 (= 23.75 + 15.50)|It costs $39.25 (about 36 EUR).|You pay"
     " $39.25.\n\nShall I split it between 2 people?"
+    "|**Total: $39.25**\n\n*(Burger $23.75 + soda $15.50)*|Total: 39.25 EUR (source: bill 12.pdf)"
 ).split("|")
 
 
@@ -226,7 +227,7 @@ def test_a_unit_is_the_same_in_every_spelling(answer: str, value: str, unit: str
 @pytest.mark.parametrize("mark", [*MARKS, *DATES, *NAMES])
 @pytest.mark.parametrize("frame", ["39.25{}", "You pay 39.25 EUR{}", "The total is $39.25{}."])
 def test_digits_behind_the_number_that_are_none_change_nothing(mark: str, frame: str) -> None:
-    finding = judge(frame.format(mark), "39.25")
+    finding = judge(frame.replace("{}", mark), "39.25")
 
     assert finding.holds, finding.reason
 

@@ -149,3 +149,5 @@ def test_the_values_of_form_fields_are_text(tmp_path: Path) -> None:
 def test_descriptions_and_prices_in_two_blocks_are_put_back_into_rows(tmp_path: Path) -> None:
     source = "<table><tr><td>Burger<br>Soda, large<br>Salad</td><td>23.75<br>15.50<br>18.40</td></tr></table>"
     assert read(tmp_path, source) == "Burger 23.75\nSoda, large 15.50\nSalad 18.40"
+    names, prices = "<table><tr><td>Burger<tr><td>Soda</table>", "<table><tr><td>23.75 EUR<tr><td>15.50 EUR</table>"
+    assert read(tmp_path, f"<table><tr><td>{names}<td>{prices}</table>") == "Burger 23.75 EUR\nSoda 15.50 EUR"

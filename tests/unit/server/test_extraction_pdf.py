@@ -171,6 +171,7 @@ def draw_runs(canvas: Canvas, *runs: tuple[str, float, float], gap: float = 0.0)
         ([("Total $320", 12, 0), ("1", 12, 4)], "Total $320¹"),
         ([("Tax 12", 12, 0), ("1,2", 6, 5), (" 5.00", 12, 0)], "Tax 12¹,² 5.00"),
         ([("CO", 12, 0), ("2", 8, -3), (" 40", 12, 0)], "CO₂ 40"),
+        ([("H", 12, 0), ("2", 8, -3), ("O", 12, 0)], "H₂O"),
         ([("1", 7, 4), ("The service is included", 12, 0)], "¹ The service is included"),
         ([("the 1", 12, 0), ("st", 7, 4), (" of May", 12, 0)], "the 1st of May"),
         ([("$", 7, 4), ("23", 12, 0)], "$ 23"),
@@ -189,6 +190,12 @@ def test_raised_digits_are_no_digits_of_the_amount_before_them(
 def test_numbers_in_cells_that_nearly_touch_stay_apart(tmp_path: Path, gap: float, cells: list[str]) -> None:
     path = draw(tmp_path / "f.pdf", lambda canvas: draw_runs(canvas, *[(cell, 10, 0) for cell in cells], gap=gap))
     assert lines_of(path) == [" ".join(cells)]
+
+
+@pytest.mark.parametrize("parts", [["97,451", ".80 EUR"], ["5", ",169,671"], ["12", ",50"]])
+def test_a_number_goes_on_at_its_separator(tmp_path: Path, parts: list[str]) -> None:
+    path = draw(tmp_path / "file.pdf", lambda canvas: draw_runs(canvas, *[(part, 10, 0) for part in parts]))
+    assert lines_of(path) == ["".join(parts)]
 
 
 def test_what_is_drawn_letter_by_letter_is_read_as_words(tmp_path: Path) -> None:
@@ -282,6 +289,27 @@ def test_a_table_with_long_descriptions_and_prices_is_put_back_into_rows(tmp_pat
 
     path = draw(tmp_path / "rooms.pdf", draw_page, size=(600, 300))
     assert lines_of(path) == [" ".join(row) for row in zip(names, prices, strict=True)]
+
+
+def test_a_price_in_the_middle_beside_its_description_stays_with_it(tmp_path: Path) -> None:
+    def draw_page(canvas: Canvas) -> None:
+        for number, name in enumerate(["A long description that", "wraps around", "Another one that", "wraps around"]):
+            canvas.drawString(50, 250 - 12 * number, name)
+        for number, price in enumerate(["18.40", "140.00"]):
+            canvas.drawString(300, 244 - 24 * number, price)
+
+    lines = ["A long description that 18.40", "wraps around", "Another one that 140.00", "wraps around"]
+    assert lines_of(draw(tmp_path / "table.pdf", draw_page)) == lines
+
+
+def test_a_space_that_is_drawn_parts_words_however_narrow_it_is(tmp_path: Path) -> None:
+    def draw_page(canvas: Canvas) -> None:
+        tight = canvas.beginText(50, 100)
+        tight.setCharSpace(-0.8)
+        tight.textOut("Tight letters in 1,234.50 and 7 of 12")
+        canvas.drawText(tight)
+
+    assert lines_of(draw(tmp_path / "tight.pdf", draw_page)) == ["Tight letters in 1,234.50 and 7 of 12"]
 
 
 def scan_of(path: Path) -> Path:

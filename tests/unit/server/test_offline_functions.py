@@ -115,39 +115,31 @@ def told(output: str, *, completed: bool = True) -> Answer:
     [
         ("What is the exchange rate from EUR to NOK?", "exchange_rate", {"from": "EUR", "to": "NOK"}),
         ("And what's the exchange rate to NOK from EUR?", "exchange_rate", {"from": "EUR", "to": "NOK"}),
-        ("Please tell me the exchange rate for EUR in NOK.", "exchange_rate", {"from": "EUR", "to": "NOK"}),
-        (
-            "Could you please give me the exchange rate from euros to ISK?",
-            "exchange_rate",
-            {"from": "EUR", "to": "ISK"},
-        ),
         ("Convert 250 EUR to NOK.", "convert_currency", {"amount": 250, "source": "EUR", "target": "NOK"}),
-        ("Convert €1,250.50 into DKK!", "convert_currency", {"amount": 1250.5, "source": "EUR", "target": "DKK"}),
-        ("What is the weather in Oslo?", "get_weather", {"city": "Oslo"}),
-        ("What is the weather in New York in fahrenheit?", "get_weather", {"city": "New York", "unit": "fahrenheit"}),
-        ("Get the status of order AB-1234.", "orderStatus", {"orderNumber": "AB-1234"}),
         ("What is the price of a room for 3 nights and 2 guests?", "room_price", {"nights": 3, "guests": 2}),
         ("How much is the price of a room for two guests for three nights?", "room_price", {"nights": 3, "guests": 2}),
-        ("Please cancel booking KV7TQM.", "cancel_booking", {"reference": "KV7TQM"}),
         ("Is there anything? Tell me.", "", {}),
-        ("Which public holiday is on 2027-05-17?", "public_holiday", {"date": "2027-05-17"}),
         ("What is the water temperature of Lake Garda?", "water_temperature", {"lake": "Lake Garda"}),
         (
             'Translate the phrase "Where is the station?" into Greek.',
             "translate_phrase",
             {"phrase": "Where is the station?", "language": "Greek"},
         ),
+        (
+            "Could you please give me the exchange rate from EUR to ISK?",
+            "exchange_rate",
+            {"from": "EUR", "to": "ISK"},
+        ),
+        ("Convert 1,250.50 EUR into DKK!", "convert_currency", {"amount": 1250.5, "source": "EUR", "target": "DKK"}),
+        ('What is the weather in the city "New York"?', "get_weather", {"city": "New York"}),
+        ('Get the weather in "Oslo" in fahrenheit', "get_weather", {"city": "Oslo", "unit": "fahrenheit"}),
+        ('Get the status of order "AB-1234".', "orderStatus", {"orderNumber": "AB-1234"}),
+        ('Please cancel booking "KV7TQM".', "cancel_booking", {"reference": "KV7TQM"}),
+        ("What is the public holiday on 2027-05-17?", "public_holiday", {"date": "2027-05-17"}),
         ("What is the local time now?", "local_time", {}),
         ("Exchange rate from EUR to NOK?", "exchange_rate", {"from": "EUR", "to": "NOK"}),
         ("Calculate the exchange rate from EUR to NOK.", "exchange_rate", {"from": "EUR", "to": "NOK"}),
-        ("Get the weather in Oslo", "get_weather", {"city": "Oslo"}),
-        ("What is the sales tax of 8% on a price of 50?", "sales_tax", {"percent": 8, "price": 50}),
         ("What is the bag fee for a weight of 23?", "bag_fee", {"weight": 23}),
-        (
-            "When is the train departure from Bergen to Oslo?",
-            "train_departure",
-            {"origin": "Bergen", "destination": "Oslo"},
-        ),
     ],
 )
 def test_a_question_that_names_a_function_and_all_it_needs_is_a_call(question, name, arguments):
@@ -163,21 +155,18 @@ def test_a_question_that_names_a_function_and_all_it_needs_is_a_call(question, n
         ("What is the exchange rate from EUR?", (RATE,), "it does not say which value is which|does not say 'to'"),
         ("What is the exchange rate?", (RATE,), "it does not say 'from', which the function exchange_rate needs"),
         ("What is the exchange rate of EUR and NOK?", (RATE,), "which value is which"),
-        ("What is the exchange rate from EUR to NOK and DKK?", (RATE,), "it says more than the function"),
+        ("What is the exchange rate from EUR to NOK and DKK?", (RATE,), "which value is which"),
         ("What is the exchange rate from EUR to 1.234?", (RATE,), "several ways"),
-        ("What is the exchange rate from $5 to NOK?", (RATE,), "can stand for several currencies"),
-        ("What is the exchange rate from Bergen to Oslo?", (RATE,), "does not say 'from'"),
+        ("What is the exchange rate from $5 to NOK?", (RATE,), "'$' can be read in several ways"),
         ("Convert 250 to NOK currency.", (CONVERT,), "does not fit|does not say 'source'|which value is which"),
         ("What is the weather?", (WEATHER,), "does not say 'city'"),
-        ("What is the weather in Oslo and Bergen?", (WEATHER,), "does not fit"),
-        ("What is the Norwegian weather?", (WEATHER,), "does not say 'city'"),
         ("What is the status of order 1234?", (ORDER,), "does not say 'orderNumber'"),
         ("What is the price of a room for 3 and 2?", (NIGHTS,), "which value is which"),
-        ("What is the price of a room for 3.5 nights and 2 guests?", (NIGHTS,), "does not say 'nights'"),
-        ("Which public holiday is on 5?", (HOLIDAY,), "does not say 'date'"),
-        ("What is the water temperature of Loch Ness?", (TEMPERATURE,), "does not say 'lake'"),
+        ("What is the price of a room for 3.5 nights and 2 guests?", (NIGHTS,), "3.5 is not of type 'integer'"),
+        ("What is the public holiday on 5?", (HOLIDAY,), "does not say 'date'"),
+        ('What is the weather in "Oslo" and "Bergen"?', (WEATHER,), "which value is which"),
+        ('What is the train departure from "Bergen" to "Oslo"?', (TRAIN,), "does not say 'origin'"),
         ("What is the bag fee for a weight of 40?", (BAG,), "40 is greater than the maximum of 32"),
-        ("What is the train departure from Bergen?", (TRAIN,), "does not say 'destination'"),
         ("Find tours.", (TAGS,), "does not say 'tags'"),
         ("What is the exchange rate from EUR to NOK?", (RATE, BARE_RATE), "more than one function fits"),
     ],
@@ -219,11 +208,33 @@ def test_a_call_that_is_not_clear_in_every_argument_is_declined_with_the_reason(
         "My booking KV7TQM is cancelled.",
         "What is the bag fee for bikes of a weight of 23?",
         "Should we convert 250 EUR to NOK?",
+        "What is the sales tax of 8% on a price of 50?",
+        # A value that has neither quotes, digits alone nor a currency's code is none.
+        "Please tell me the exchange rate for EUR in NOK.",
+        "Could you please give me the exchange rate from euros to ISK?",
+        "Convert €1,250.50 into DKK!",
+        "What is the weather in Oslo?",
+        "What is the weather in New York in fahrenheit?",
+        "Get the status of order AB-1234.",
+        "Please cancel booking KV7TQM.",
+        "Which public holiday is on 2027-05-17?",
+        "Get the weather in Oslo",
+        "When is the train departure from Bergen to Oslo?",
+        "What is the exchange rate from Bergen to Oslo?",
+        "What is the weather in Oslo and Bergen?",
+        "What is the Norwegian weather?",
+        "Which public holiday is on 5?",
+        "What is the water temperature of Loch Ness?",
+        "What is the train departure from Bergen?",
+        "Set the temperature of room A21 to 20.5 degrees.",
+        "What is the population of Oslo in 2020?",
+        "What is the baggage allowance in the first cabin of SAS?",
+        "Top up card AB12345 by 2'000.",
         "",
     ],
 )
 def test_a_question_that_asks_for_something_else_is_no_call(question):
-    answer = choose_move(scene(question, *ALL))
+    answer = choose_move(scene(question, *ALL, HEATING, POPULATION, BAGGAGE, TOP_UP))
     assert isinstance(answer, Answer)
     assert answer.declined or answer.text.startswith("Noted")
 
@@ -257,6 +268,20 @@ def test_a_question_that_asks_for_something_else_is_no_call(question):
         ("When is the last train departure from Bergen to Oslo?", TRAIN),
         ("Delete the trip from Rome.", TRIP),
         ("What is open in Louvre on 24 December 2026?", function("is_open", "", museum=TEXT, date=TEXT)),
+        # The same with values that count as such.
+        *((f'Set the temperature of room "A21" to {number} degrees.', HEATING) for number in ("-5", "−5", "- 5", "~5")),
+        *(
+            (f'What is the population of "Oslo" in {number}?', POPULATION)
+            for number in ("-2020", "'20", ">2020", "2020°", "5 years", "a year")
+        ),
+        ('What is the population of "Oslo" from 2020?', POPULATION),
+        ('What is the population of "Oslo" and "Bergen"?', POPULATION),
+        ('What is the population of "Oslo" or "Bergen"?', POPULATION),
+        ('What is the first baggage allowance of "Lufthansa"?', BAGGAGE),
+        ('Top up card "AB12345" to 20.', TOP_UP),
+        ('Top up card "AB12345" from 20.', TOP_UP),
+        ('What is the weather in "Oslo" tomorrow?', WEATHER),
+        ('What is the train departure from "Bergen" to "Oslo"?', TRAIN),
     ],
 )
 def test_a_value_that_only_nearly_is_an_argument_is_no_guess(question, function):
@@ -266,10 +291,10 @@ def test_a_value_that_only_nearly_is_an_argument_is_no_guess(question, function)
 @pytest.mark.parametrize(
     ("question", "function", "arguments"),
     [
-        ("Set the temperature of room A21 to 20.5 degrees.", HEATING, {"room": "A21", "degrees": 20.5}),
-        ("What is the population of Oslo in 2020?", POPULATION, {"city": "Oslo", "year": 2020}),
-        ("What is the baggage allowance in the first cabin of SAS?", BAGGAGE, {"airline": "SAS", "cabin": "first"}),
-        ("Top up card AB12345 by 2'000.", TOP_UP, {"card": "AB12345", "amount": 2000}),
+        ('Set the temperature of room "A21" to 20.5 degrees.', HEATING, {"room": "A21", "degrees": 20.5}),
+        ('What is the population of "Oslo" in 2020?', POPULATION, {"city": "Oslo", "year": 2020}),
+        ('What is the baggage allowance in the first cabin of "SAS"?', BAGGAGE, {"airline": "SAS", "cabin": "first"}),
+        ('Top up card "AB12345" by 2\'000.', TOP_UP, {"card": "AB12345", "amount": 2000}),
     ],
 )
 def test_a_value_that_is_one_all_the_same_becomes_an_argument(question, function, arguments):
@@ -322,14 +347,15 @@ def test_other_questions_are_answered_as_ever():
         ('"eleven"', "exchange_rate(from: EUR, to: NOK) gives eleven."),
         ("Rain, later sun.", "exchange_rate(from: EUR, to: NOK) gives Rain, later sun."),
         ("true", "exchange_rate(from: EUR, to: NOK) gives yes."),
-        ('{"day": "Friday", "rate": 11.70}', "exchange_rate(from: EUR, to: NOK) gives day: Friday, rate: 11.70."),
     ],
 )
 def test_the_result_is_told_as_it_is(output, text):
     assert told(output) == Answer(text=text)
 
 
-@pytest.mark.parametrize("output", ["", "null", "[1, 2]", '{"a": {"b": 1}}', "{}", "x" * 1001, '{"a": 1, "a": 2}'])
+@pytest.mark.parametrize(
+    "output", ["", "null", "[1, 2]", '{"a": {"b": 1}}', "{}", "x" * 1001, '{"day": "Friday", "rate": 11.70}']
+)
 def test_a_result_that_has_no_plain_words_is_declined(output):
     assert told(output).declined
 
@@ -337,7 +363,7 @@ def test_a_result_that_has_no_plain_words_is_declined(output):
 def test_a_function_that_failed_is_named_with_its_reason():
     assert "the function exchange_rate failed: there is no rate for XXX" in told("error: there is no rate for XXX").text
     assert "the function exchange_rate failed" in told("", completed=False).text
-    assert "the function exchange_rate failed: no such bank" in told('{"error": "no such bank"}').text
+    assert told('{"error": "no such bank"}').declined
 
 
 @pytest.mark.parametrize("arguments", ["", "EUR", "[1]", "null"])

@@ -13,7 +13,6 @@ from runner.server.inference.offline import choose_move, create
 from runner.server.inference.offline.arithmetic import (
     NO_MONEY,
     Calculation,
-    Currency,
     Sense,
     plain,
     read_output,
@@ -107,7 +106,7 @@ def test_an_output_that_is_no_number_is_declined(output: str) -> None:
 
 @pytest.mark.parametrize("tool", ["code_interpreter", "file_search"])
 def test_a_failed_tool_is_declined_by_its_name(tool: str) -> None:
-    question = SPLIT if tool == "code_interpreter" else "What is the total?"
+    question = SPLIT if tool == "code_interpreter" else "How much is the soup?"
 
     move = choose_move(scene(question, outcome(tool, "out of memory", completed=False)))
 
@@ -134,10 +133,20 @@ def test_prices_are_searched_then_summed_then_cited() -> None:
 
 
 def test_a_single_price_needs_no_code() -> None:
-    move = choose_move(scene("How much was the tax?", searched(RECEIPT)))
+    move = choose_move(scene("How much was the soup?", searched(RECEIPT)))
 
     assert isinstance(move, Answer)
-    assert move.text.endswith("That is $0.27.")
+    assert move.text.endswith("That is $4.10.")
+
+
+@pytest.mark.parametrize(
+    "question", ["How much was the tax?", "What is the total?", "Split the bill between 3 people."]
+)
+def test_what_a_document_sums_up_is_declined(question: str) -> None:
+    move = choose_move(scene(question, searched(RECEIPT)))
+
+    assert isinstance(move, Answer)
+    assert move.declined
 
 
 @pytest.mark.parametrize(
@@ -187,7 +196,7 @@ def test_no_text_makes_the_patterns_hang(piece: str) -> None:
 
 async def test_the_sandbox_and_the_rules_work_out_the_same() -> None:
     tool = code_interpreter.create(ToolSettings())
-    money = Currency(text="$")
+    money = "$"
     for whole, people in (("5632.34", "17"), ("22.00", "3"), ("100", "7"), ("0.01", "2"), ("99999999.99", "13")):
         each = amount_of(Decimal(whole), money).over(plain(Decimal(people)))
         ratio = amount_of(Decimal(whole), NO_MONEY).over(plain(Decimal(people)))

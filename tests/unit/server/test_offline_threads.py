@@ -37,7 +37,6 @@ ANSWERED = (
     (("We're staying at Hotel Aurora.", "Where are we staying?"), "Hotel Aurora.”"),
     (("Our flight is on 12 May at 09:30.", "What time is our flight?"), "09:30.”"),
     ((BUDGET, "Split $10 between 4 people.", "What did I say our budget was?"), "5 of us.”"),
-    (("My budget is $500.", "Actually, my budget is $600.", "What is my budget?"), "$600.”"),
 )
 
 DECLINED = (
@@ -47,6 +46,7 @@ DECLINED = (
     ("Split $90 between 3 people.", "and if 3 of us don't pay?"),
     ("Split $90 between 3 people.", "How much is that each if we are 5?"),
     ("My budget is $500.", "My budget is $600.", "What is my budget?"),
+    ("My budget is $500.", "Actually, my budget is $600.", "What is my budget?"),
     ("My sister's budget is $500.", "What is my budget?"),
     ("My name is Ana.", "What is my age?"),
     ("What is 2 + 2?", "and with a 10% tip?"),

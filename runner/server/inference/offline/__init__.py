@@ -6,8 +6,7 @@ isn't sure of is declined; so is what no kind knows. The rules see no instructio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
 from runner.server.inference import Answer, Inference, Scene, ToolRequest, Turnout, UseTools
 from runner.server.inference.offline import calculations, facts, functions, memory
@@ -21,14 +20,13 @@ _DECLINE = (
 )
 
 
-class Kind(Protocol):
-    """One kind of question. Raises NotSure, with the reason, or ToolNeeded."""
-
-    def answer(self, question: Question) -> UseTools | Answer | None: ...
-
-
-KINDS: tuple[Kind, ...] = (functions, memory, calculations, facts)
-"""In this order: the first that knows a question has it."""
+KINDS: tuple[Callable[[Question], UseTools | Answer | None], ...] = (
+    functions.answer,
+    memory.answer,
+    calculations.answer,
+    facts.answer,
+)
+"""In this order: the first that knows a question has it. They raise NotSure, with the reason, or ToolNeeded."""
 
 
 def create(settings: Mapping[str, object]) -> Inference:
@@ -61,7 +59,7 @@ def _ask_kinds(question: Question) -> UseTools | Answer:
         raise NotSure("the answer is to be in JSON")
     try:
         for kind in KINDS:
-            if (move := kind.answer(question)) is not None:
+            if (move := kind(question)) is not None:
                 return move
     except ToolNeeded as needed:
         return UseTools(requests=(needed.request,))

@@ -1,4 +1,4 @@
-"""Amounts that know how they come about: each has its value, its currency and the Python code that works it out."""
+"""Amounts that know how they come about: value, currency and Python code; and a question with its amounts marked."""
 
 from __future__ import annotations
 
@@ -8,40 +8,33 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
-from runner.server.inference.offline.numbers import format_money, format_plain, round_money
 from runner.server.inference.offline.question import NotSure
+from runner.server.inference.offline.words import format_money, format_plain, read_shape, round_money
 
 _CENT = 'Decimal("0.01"), rounding=ROUND_HALF_UP'
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]?\d+)?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Currency:
-    """How amounts are written; `text` is "" where the source names none, None where no money is involved."""
-
-    text: str | None
-    leads: bool = True
-
-
-NO_MONEY, UNKNOWN = Currency(text=None), Currency(text="")
+NO_MONEY, UNKNOWN = None, ""
+"""Currencies: of a plain number, and of money whose source names none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """A value; `is_given` tells that nothing is to be worked out, `is_found` that it is a document's.
+    """A value; `is_given` tells that nothing is to be worked out, `is_found` that it is or adds up a document's.
 
     What is done with amounts raises NotSure where money and plain numbers don't go together.
     """
 
     value: Decimal
-    currency: Currency
+    currency: str | None
     code: str
     is_given: bool = False
     is_found: bool = False
 
     @property
     def is_money(self) -> bool:
-        return self.currency != NO_MONEY
+        return self.currency is not NO_MONEY
 
     def minus(self, part: Amount) -> Amount:
         code = f"({self.code} - {part.code})"
@@ -51,29 +44,26 @@ class Amount:
         if self.is_money and other.is_money:
             raise NotSure("money times money means nothing")
         currency = self.currency if self.is_money else other.currency
-        return Amount(value=self.value * other.value, currency=currency, code=f"{self.code} * {other.code}")
+        value, code = self.value * other.value, f"{self.code} * {other.code}"
+        return Amount(value=value, currency=currency, code=code, is_found=self.is_found)
 
     def over(self, by: Amount) -> Amount:
         if by.value == 0:
             raise NotSure("it divides by zero")
         if by.is_money and not self.is_money:
             raise NotSure("a plain number cannot be divided by money")
-        currency = NO_MONEY if by.is_money and _join((self, by)) else self.currency
+        currency = self.currency
+        if by.is_money:
+            _join((self, by))
+            currency = NO_MONEY
         return Amount(value=self.value / by.value, currency=currency, code=f"(Decimal({self.code}) / ({by.code}))")
 
     def changed_by(self, percent: Decimal) -> Amount:
         """The amount plus (or, with a negative percentage, minus) that part of it."""
         return self.times(plain(100 + percent)).over(plain(Decimal(100)))
 
-    def shown(self) -> Amount:
-        """What "that" means once it was told: money to the cent."""
-        if not self.is_money:
-            return self
-        code = f"Decimal({self.code}).quantize({_CENT})"
-        return Amount(value=round_money(self.value), currency=self.currency, code=code)
 
-
-def given(value: Decimal, currency: Currency, *, is_found: bool = False) -> Amount:
+def given(value: Decimal, currency: str | None, *, is_found: bool = False) -> Amount:
     """An amount as somebody wrote it: the user, or a document."""
     code = f'Decimal("{value:f}")' if "." in f"{value:f}" else f"{value:f}"
     return Amount(value=value, currency=currency, code=code, is_given=True, is_found=is_found)
@@ -87,15 +77,16 @@ def add(amounts: Sequence[Amount]) -> Amount:
     if len(amounts) == 1:
         return amounts[0]
     value = sum((one.value for one in amounts), Decimal(0))
-    return Amount(value=value, currency=_join(amounts), code=f"({' + '.join(one.code for one in amounts)})")
+    code, is_found = f"({' + '.join(one.code for one in amounts)})", all(one.is_found for one in amounts)
+    return Amount(value=value, currency=_join(amounts), code=code, is_found=is_found)
 
 
-def _join(amounts: Sequence[Amount]) -> Currency:
+def _join(amounts: Sequence[Amount]) -> str | None:
     """The one currency of all amounts."""
-    named = {one.currency.text: one.currency for one in amounts if one.currency.text}
+    named = {one.currency for one in amounts if one.currency}
     if len({one.is_money for one in amounts}) > 1 or len(named) > 1:
         raise NotSure("the amounts are in different currencies, or not all of them are money")
-    return next(iter(named.values()), amounts[0].currency)
+    return next(iter(named), amounts[0].currency)
 
 
 class Sense(Enum):
@@ -108,7 +99,6 @@ class Sense(Enum):
     DIFFERENCE = "The difference is {}."
     AVERAGE = "The average is {}."
     UNIT = "Per {unit}, that is {}."
-    PERCENT = "That is {}%."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,65 +122,68 @@ def split(whole: Amount, people: Decimal) -> Calculation:
     return Calculation(amount=whole.over(plain(people)), sense=Sense.SPLIT, whole=whole, people=people)
 
 
-Result = tuple[Decimal, Decimal]
-"""What a calculation came to, and what a split to the cent leaves over; less than 0 if it takes too much."""
-
-
 def write_program(calculation: Calculation) -> str:
-    """Python that prints the result on its last line, and before it what is left over."""
+    """Python that prints the result on its last line."""
     lines = ["from decimal import ROUND_HALF_UP, Decimal", "", f"exact = Decimal({calculation.amount.code})"]
-    rest, people = "exact - result", calculation.people
-    if not calculation.amount.is_money:
-        return "\n".join((*lines, "print(exact)", ""))
-    if calculation.whole is not None and people is not None:
-        lines[-1:] = [f"total = Decimal({calculation.whole.code})", f"exact = total / {people:f}"]
-        rest = f"total - result * {people:f}"
-    lines += [f"result = exact.quantize({_CENT})", f'print("left over:", {rest})', "print(result)"]
-    return "\n".join((*lines, ""))
+    lines += [f"print(exact.quantize({_CENT}))" if calculation.amount.is_money else "print(exact)", ""]
+    return "\n".join(lines)
 
 
-def read_output(output: str) -> Result:
+def read_output(output: str) -> Decimal:
     """The result that the program printed. Raises NotSure if its last line is no number."""
-    lines = [line.strip() for line in output.strip().splitlines() if line.strip()]
-    if not lines or not _NUMBER.fullmatch(lines[-1]):
+    last = output.strip().rpartition("\n")[2].strip()
+    if not _NUMBER.fullmatch(last):
         raise NotSure("the code did not end with a number")
-    rests = [line.removeprefix("left over:").strip() for line in lines if line.startswith("left over:")]
-    rest = Decimal(rests[-1]) if rests and _NUMBER.fullmatch(rests[-1]) else Decimal(0)
-    return Decimal(lines[-1]), rest
+    return Decimal(last)
 
 
-def work_out(calculation: Calculation) -> Result:
+def work_out(calculation: Calculation) -> Decimal:
     """The result, worked out here: for where no code interpreter is on offer."""
     exact = calculation.amount.value
-    if not calculation.amount.is_money:
-        return exact, Decimal(0)
-    value = round_money(exact)
-    if calculation.whole is not None and calculation.people is not None:
-        return value, calculation.whole.value - value * calculation.people
-    return value, exact - value
+    return round_money(exact) if calculation.amount.is_money else exact
 
 
-def tell(calculation: Calculation, result: Result) -> str:
+def tell(calculation: Calculation, value: Decimal) -> str:
     """The sentence that ends with the result. Raises NotSure for a result that makes no sense."""
     sense, currency = calculation.sense, calculation.amount.currency
-    value, left_over = result
     if calculation.is_positive and (value < 0 or (value == 0 and sense is Sense.DIFFERENCE)):
         raise NotSure("the amounts do not fit the question")
     if calculation.whole is not None and calculation.people is not None:
-        return _tell_split(calculation.whole, calculation.people, result)
+        return _tell_split(calculation.whole, calculation.people, value)
+    is_rounded = calculation.amount.is_money and value != calculation.amount.value
     value = abs(value) if sense is Sense.DIFFERENCE else value
     sentence = sense.value.format(_format(value, currency), unit=calculation.unit)
-    return f"Rounded to the cent, {sentence[0].lower()}{sentence[1:]}" if left_over else sentence
+    return f"Rounded to the cent, {sentence[0].lower()}{sentence[1:]}" if is_rounded else sentence
 
 
-def _tell_split(whole: Amount, people: Decimal, result: Result) -> str:
-    currency, among = whole.currency, format_plain(people)
-    total, each, rest = (_format(one, currency) for one in (whole.value, result[0], abs(result[1])))
-    if rest == _format(Decimal(0), currency):
+def _tell_split(whole: Amount, people: Decimal, share: Decimal) -> str:
+    among, left_over = format_plain(people), whole.value - share * people
+    total, each, rest = (_format(one, whole.currency) for one in (whole.value, share, abs(left_over)))
+    if left_over == 0:
         return f"{total} shared by {among} is {each} each."
-    remark = f"leaves {rest} over" if result[1] > 0 else f"is {rest} too much"
+    remark = f"leaves {rest} over" if left_over > 0 else f"is {rest} too much"
     return f"{total} does not divide evenly by {among}: {among} × {each} {remark}. To the cent, each pays {each}."
 
 
-def _format(value: Decimal, currency: Currency) -> str:
-    return format_plain(value) if currency.text is None else format_money(value, currency.text, leads=currency.leads)
+def _format(value: Decimal, currency: str | None) -> str:
+    return format_plain(value) if currency is None else format_money(value, currency)
+
+
+VALUE, PERCENT = r"#[mn]\d+", r"#p\d+"
+
+
+class Draft:
+    """Mutable, private to one reading of one question."""
+
+    def __init__(self, prepared: str) -> None:
+        shape = read_shape(prepared)
+        self.text = " ".join(re.sub(r"([.?!,;:()])", r" \1 ", shape.text).split())
+        self.amounts = [given(one.value, one.currency if one.kind == "m" else NO_MONEY) for one in shape.quantities]
+
+    def add(self, amount: Amount) -> str:
+        """The mark of a new amount."""
+        self.amounts.append(amount)
+        return f"#m{len(self.amounts) - 1}"
+
+    def amount(self, mark: str) -> Amount:
+        return self.amounts[int(mark[2:])]

@@ -12,9 +12,12 @@ from decimal import Decimal
 
 from runner.server.inference import Answer, Role, SceneMessage, SourceMark
 from runner.server.inference.offline.arithmetic import (
+    PERCENT,
     UNKNOWN,
+    VALUE,
     Amount,
     Calculation,
+    Draft,
     Sense,
     add,
     given,
@@ -25,17 +28,16 @@ from runner.server.inference.offline.arithmetic import (
     work_out,
     write_program,
 )
-from runner.server.inference.offline.draft import PERCENT, VALUE, Draft, mark_things
 from runner.server.inference.offline.memory import read_statements
-from runner.server.inference.offline.numbers import read_shape
-from runner.server.inference.offline.prices import Price, PriceList, Thing
+from runner.server.inference.offline.prices import Price, PriceList, Thing, mark_things
 from runner.server.inference.offline.question import MAX_MESSAGE_CHARS, NotSure, Question
-from runner.server.inference.offline.word_problems import PERSON_CHANGES, read_people, read_problem
-from runner.server.inference.offline.words import CHANGING, prepare, search_words
-
-_ASKS_OTHERWISE = re.compile(
-    r"^(?:(?:and|but|so|ok|okay|hi|hello|please|then|thanks) ,? ?)*(?:when|where|why|who|whom|whose|which|is|are|was"
-    r"|were|do|does|did|can|could|may|might|must|shall|should|will|would|has|have|had|am)\b(?! you\b)"
+from runner.server.inference.offline.words import (
+    CHANGING,
+    PERSON,
+    PREPOSITIONS,
+    prepare,
+    search_words,
+    stem,
 )
 
 
@@ -58,12 +60,7 @@ def answer(question: Question) -> Answer | None:
         wanted.append(thing)
         return given(Decimal(1), UNKNOWN, is_found=True)
 
-    try:
-        calculation = read_calculation(text, known, note)
-    except NotSure:
-        if wanted or any(one.kind != "n" for one in read_shape(text).quantities):
-            raise
-        return None
+    calculation = read_calculation(text, known, note)
     if calculation is None:
         return None
     prices: tuple[Price, ...] = ()
@@ -74,9 +71,8 @@ def answer(question: Question) -> Answer | None:
         calculation = read_calculation(text, known, amounts.__getitem__) or calculation
     output = None if calculation.amount.is_given else question.run(write_program(calculation))
     told = tell(calculation, work_out(calculation) if output is None else read_output(output))
-    things = [price for price in prices if not price.thing.is_sum]
-    is_sum = len(things) > 1 and sum(price.amount.value for price in things) == calculation.amount.value
-    if is_sum and any(listed.has_tax(price.document) for price in things):
+    is_sum = len(prices) > 1 and sum(price.amount.value for price in prices) == calculation.amount.value
+    if is_sum and any(listed.has_tax(price.document) for price in prices):
         told = f"Without tax or tip on top, {told[0].lower()}{told[1:]}"
     return _with_sources(prices, told)
 
@@ -101,8 +97,6 @@ def read_calculation(prepared: str, known: Known, price_of: Callable[[Thing], Am
     changed = _read_change(draft, known)
     if changed is not None:
         return changed
-    if _ASKS_OTHERWISE.match(re.split(r" [.!;] ", draft.text.rstrip(" ?.!"))[-1]):
-        return None
     for name in sorted(known.stated, key=len, reverse=True):
         # "My budget" is the amount that was told, unless it is told again.
         mark = draft.add(known.stated[name])
@@ -111,7 +105,7 @@ def read_calculation(prepared: str, known: Known, price_of: Callable[[Thing], Am
         )
     mark_things(draft, price_of)
     speaks_of_earlier = _mark_earlier(draft, known.earlier)
-    calculation = _read_sentence(draft) or read_problem(draft, prepared, known.people)
+    calculation = _read_sentence(draft) or read_problem(draft, known.people)
     if speaks_of_earlier and calculation and known.last and known.last.sense is calculation.sense is Sense.SPLIT:
         raise NotSure("it may mean the whole amount or one share of it")
     return calculation
@@ -135,24 +129,26 @@ _NAMED = re.compile(
 )
 
 
+_CORRECTS = re.compile(r"\b(?:actually|correction|instead|changed|now|sorry|new|no longer|i meant)\b", re.IGNORECASE)
+
+
 def _remember(known: Known, message: str, *, was_answered: bool) -> Known:
-    told = Draft(prepare(" ".join(one.text for one in read_statements(message))))
+    told = Draft(prepare(" ".join(read_statements(message))))
     named = {found["name"]: told.amount(found["mark"]) for found in _NAMED.finditer(told.text)}
     if (CHANGING - {"budget"}) & set(told.text.split()):
         named = {}
     marks = re.findall(r"#m\d+", told.text)
-    people, last = None, None
-    with contextlib.suppress(NotSure):
-        people = read_people(told)
+    people, last = read_people(told), None
     with contextlib.suppress(NotSure):
         last = read_calculation(prepare(message), known, _no_price) if was_answered else None
     earlier = told.amount(marks[0]) if len(marks) == 1 and was_answered and not message.endswith("?") else None
-    if people and known.people and people != known.people and not any(one.corrects for one in read_statements(message)):
+    if people and known.people and people != known.people and not _CORRECTS.search(message):
         people = Decimal(0)  # "2 of us are children": nobody knows who is to share.
     elif people is None:
         people = known.people or (last.people if last else None)
-    stated = {**known.stated, **named}
-    return Known(last=last, earlier=last.amount.shown() if last else earlier, people=people, stated=stated)
+    if last is not None:  # "That" is what was told: money to the cent.
+        earlier = given(work_out(last), last.amount.currency)
+    return Known(last=last, earlier=earlier, people=people, stated={**known.stated, **named})
 
 
 def _no_price(thing: Thing) -> Amount:
@@ -165,7 +161,7 @@ def _read_change(draft: Draft, known: Known) -> Calculation | None:
         found = pattern.fullmatch(draft.text)
         if found is None:
             continue
-        last, number = known.last, draft.number(found["n"])
+        last, number = known.last, draft.amount(re.findall(r"#n\d+", found[0])[0]).value
         if last is None or last.whole is None or last.people is None:
             raise NotSure("there is no earlier amount that was shared among people")
         return split(last.whole, last.people + change * number if change else number)
@@ -180,23 +176,20 @@ _THAT = re.compile(
 
 
 def _mark_earlier(draft: Draft, earlier: Amount | None) -> bool:
-    """Replace "that" and "it" by the last result; where the question has one amount of its own, they mean that one.
+    """Replace "that" and "it" by the last result; where the question has one amount before them, they mean that one.
 
     False if the last result is not spoken of.
     """
     count, own = len(draft.amounts), re.findall(r"#m\d+", draft.text)
 
-    def change(found: re.Match[str]) -> str | None:
+    def change(found: re.Match[str]) -> str:
         adds = found["verb"] in {"to", "from"}
         if len(own) == 1 and own[0] in found.string[: found.start()] and not adds:
             return found["verb"]
-        if earlier is None or (own and not adds):
-            return None
-        # The comma keeps "that per person" from reading as a price per person.
-        is_shared = re.match(r" (?:for )?(?:each|every|per)\b", found.string[found.end() :])
-        return f"{found['verb']} {draft.add(earlier)}{' ,' if is_shared else ''}"
+        is_meant = earlier is not None and (adds or not own)
+        return f"{found['verb']} {draft.add(earlier)}" if earlier is not None and is_meant else found[0]
 
-    draft.replace(_THAT, change)
+    draft.text = _THAT.sub(change, draft.text)
     return len(draft.amounts) > count
 
 
@@ -217,8 +210,6 @@ _SENTENCES = (
     (rf"(?:average|mean|average value) of {_LIST}", "({list}) / {count}", Sense.AVERAGE),
     (rf"add {_A} to {_B}", "{a} + {b}", Sense.TOTAL),
     (rf"difference (?:in (?:price|cost) )?between {_A} and {_B}", "{a} - {b}", Sense.DIFFERENCE),
-    (rf"(?:how much )?more(?: expensive)? (?:is|are|was|does) {_A}(?: cost)? than {_B}", "{a} - {b}", Sense.DIFFERENCE),
-    (rf"(?:how much )?(?:less|cheaper) (?:is|are|was|does) {_A}(?: cost)? than {_B}", "{b} - {a}", Sense.DIFFERENCE),
     (rf"(?:subtract|take|deduct) {_B} from {_A}", "{a} - {b}", Sense.VALUE),
     (rf"(?:divide|quotient of) {_A} (?:by|and) {_B}", "{a} / {b}", Sense.VALUE),
     (rf"(?:multiply|product of) {_A} (?:by|with|and) {_B}", "{a} * {b}", Sense.VALUE),
@@ -226,14 +217,8 @@ _SENTENCES = (
     (rf"(?:an? )?{_P}{_EXTRA} (?:on|of|for) (?:a |the )?(?:bill of )?{_A}(?: bill)?", _PART, Sense.VALUE),
     (rf"{_A} (?:plus|increased by) (?:an? )?{_P}{_EXTRA}?", _PLUS, Sense.TOTAL),
     (rf"{_A} (?:with|and) (?:an? )?{_P}(?:{_EXTRA}| added| on top)+", _PLUS, Sense.TOTAL),
-    (rf"increase {_A} by {_P}", _PLUS, Sense.TOTAL),
     (rf"{_P} (?:off|off of) {_A}", _MINUS, Sense.TOTAL),
-    (rf"{_A} (?:minus|reduced by|decreased by|discounted by) {_P}", _MINUS, Sense.TOTAL),
     (rf"{_A} (?:with|after|at|minus) (?:an? )?{_P} (?:off|discount|reduction)", _MINUS, Sense.TOTAL),
-    (rf"(?:decrease|reduce|lower) {_A} by {_P}", _MINUS, Sense.TOTAL),
-    (rf"what (?:percent|percentage) (?:of {_A} is {_B})", "{b} * 100 / {a}", Sense.PERCENT),
-    (rf"what (?:percent|percentage) is {_B} of {_A}", "{b} * 100 / {a}", Sense.PERCENT),
-    (rf"{_B} is what (?:percent|percentage) of {_A}", "{b} * 100 / {a}", Sense.PERCENT),
     (rf"(?P<formula>[-+*/() ]*{VALUE}(?:[-+*/() ]+{VALUE})+[) ]*)", "{formula}", Sense.VALUE),
 )
 _OPERATORS = {"plus": "+", "minus": "-", "times": "*", "x": "*", "multiplied by": "*", "divided by": "/", "÷": "/"}
@@ -251,9 +236,7 @@ def _read_sentence(draft: Draft) -> Calculation | None:
         listed = re.findall(VALUE, found.groupdict().get("list") or "")
         text = formula.format_map({**found.groupdict(), "list": " + ".join(listed), "count": len(listed)})
         amount = _evaluate(text.strip(), draft)
-        if sense is Sense.PERCENT and amount.is_money:
-            raise NotSure("money and plain numbers are mixed")
-        return Calculation(amount=amount, sense=sense, is_positive=sense is Sense.TOTAL or " than " in pattern)
+        return Calculation(amount=amount, sense=sense, is_positive=sense is Sense.TOTAL)
     return None
 
 
@@ -286,3 +269,186 @@ def _work_through(node: ast.expr, draft: Draft) -> Amount:
                 case ast.Div():
                     return one.over(two)
     raise NotSure("the formula is not complete")
+
+
+# Word problems in a few fixed forms: each clause tells an amount, a count or how many share, and one asks.
+
+_M, _N, _UNIT = r"#m\d+", r"#n\d+", r"(?P<unit>[a-z]+)"
+_TAKEN = "i we you he she it they his her their your is are was were be and or cost costs paid spent have has had me us"
+# A word that has no part to play; "my friend's" is somebody else's.
+_WORD = rf"(?!(?:{'|'.join(sorted({*CHANGING, *PREPOSITIONS, *_TAKEN.split()}))}|{PERSON})\b)[a-z][a-z-]*(?!')"
+_THING = rf"(?:(?:a|an|the|our|my|this) )?(?:{_WORD} ){{0,3}}{_WORD}"
+_PEOPLE = (
+    rf"(?:(?:(?:a|the|our|my) (?:{_WORD} )?(?:team|group|party|family|club|class|crew) of |the |all )?{_N}"
+    rf"(?: of us| (?:{_WORD} )?{PERSON}))"
+)
+_COST = r"(?:is|are|was|were|costs?|came to)"
+_SUM = r"(?: in total| altogether| together| combined)?"
+_TIP = rf"(?:an? )?{PERCENT}{_EXTRA}"
+_ARE_PEOPLE = rf"(?:we are|we were|there are|there were) (?:only )?{_N}(?: of us| people)?"
+
+_TOLD = (
+    (
+        "amount",  # ... and how many share it.
+        rf"{_PEOPLE} (?:have|has|had|shares?|shared|paid|split|want to split) (?:(?:a|an|the) )?(?:shared )?"
+        rf"(?:{_THING} of )?{_M}(?: {_THING})?(?: for {_THING})?{_SUM}(?: with {_TIP})?",
+    ),
+    ("amount", rf"{_PEOPLE} (?:booked|rented|hired|bought) {_THING} for {_M}{_SUM}"),
+    ("amount", rf"{_THING} {_COST} {_M}{_SUM}(?: for (?:me|you|us))?(?: with {_TIP})?"),
+    ("amount", rf"(?:(?:i|we) )?(?:paid|spent) {_M}(?: (?:on|for) {_THING})?"),
+    ("amount", rf"{_M} (?:on|for) (?:me|you|us|{_THING})|{_THING} for {_M}|(?:a |an |the )?{_M} {_THING}"),
+    ("found", rf"{_M}(?: with {_TIP})?"),
+    ("times", rf"{_N} (?P<counted>{_WORD}) at {_M}(?: (?:each|apiece|per {_UNIT}))?(?: cost)?"),
+    ("count", rf"(?:i|we) bought {_N} {_UNIT} for {_M}|{_N} (?P<unit_>[a-z]+) {_COST} {_M}"),
+    ("count", rf"(?:a|an|the) (?:{_WORD} ){{1,2}}(?:with|of|for) {_N} {_UNIT} {_COST} {_M}"),
+    ("count", rf"(?:(?:it cost|(?:we|i) spent|(?:we|i) paid) )?{_M} (?:for|over|in) {_N} {_UNIT}"),
+    ("fund", rf"(?:i|we) (?:have|had) {_M}|(?:i|we) paid with a {_M} (?:bill|note)|(?:my|our) budget is {_M}"),
+    ("people", _ARE_PEOPLE),
+    ("tip", rf"(?:we want to (?:add|leave) |with )?{_TIP}"),
+)
+"""What a clause tells. The clause's numbers come in one of each kind."""
+_DOES = "(?:do|does|did|should|must|will|would)"
+_ASKED = (
+    (
+        Sense.SPLIT,
+        rf"(?:split|divide|share) (?:{_THING} of )?{_M} (?:equally |evenly )?(?:(?:between|among|by|into|in) )?"
+        rf"(?:us|{_PEOPLE}|{_N}(?: ways)?)(?: equally| evenly)?",
+    ),
+    (Sense.SPLIT, rf"(?:how much|what) {_DOES} (?:each(?: of us| {_WORD}| {PERSON})?|everyone) (?:pay|owe)"),
+    (
+        Sense.SPLIT,
+        rf"how much(?: is)?(?: it| that| {_M})? (?:(?:for )?each(?: of us)?|per person|apiece)|what is my share",
+    ),
+    (Sense.UNIT, rf"how much (?:is|does|was) (?:{_N}|a single|each) {_UNIT}(?: cost)?"),
+    (Sense.UNIT, rf"(?:how much|what) (?:is |was )?(?:it |that |the average |the price )?per {_UNIT}"),
+    (Sense.LEFT, rf"how much (?:of (?:{_M}|my budget|our budget) )?(?:is|do (?:i|we) have) left"),
+    (Sense.LEFT, rf"how much is left of {_M}|how much change (?:do|will|should) (?:i|we) get"),
+    (
+        Sense.TOTAL,
+        rf"(?:how much|what) {_DOES} (?:i|we) (?:pay|owe|spend)(?: for this(?: meal| purchase| order)?)?{_SUM}",
+    ),
+    (Sense.TOTAL, rf"how much(?: (?:is|was|are|were|does|do|did)(?: it| that| this| all)?(?: cost| come to)?)?{_SUM}"),
+    (Sense.TOTAL, r"what (?:is|was) the (?:total|sum|final price|total price|total cost)"),
+    (Sense.TOTAL, rf"(?:how much|what) (?:is|are|was|were|for|{_DOES}) {_M}(?: cost| come to| add up to)?{_SUM}"),
+    (Sense.TOTAL, rf"(?:how much {_DOES} (?:i|we) (?:pay|owe) for|what (?:is|are) the (?:price|cost)s? of) {_M}{_SUM}"),
+)
+_BETWEEN = re.compile(r"(?: |^)(?:[.,;:!?]|(?:and|so|plus|if|after|please|exactly)\b|$)")
+_ASKS_AMOUNT = re.compile(r"\b(?:how much|what|total|altogether|sum|split|divide|share)\b")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Told:
+    """What the clauses of a problem tell; counts with the unit that they are of."""
+
+    amounts: list[Amount] = field(default_factory=list)
+    funds: list[Amount] = field(default_factory=list)
+    people: list[Decimal] = field(default_factory=list)
+    tips: list[Decimal] = field(default_factory=list)
+    counts: list[tuple[Decimal, str]] = field(default_factory=list)
+
+
+def read_problem(draft: Draft, people: Decimal | None) -> Calculation | None:
+    """The calculation; None if nothing is asked that has to do with amounts.
+
+    `people` is how many the thread already spoke of. Raises NotSure if it is not understood.
+    """
+    if not _ASKS_AMOUNT.search(draft.text) or not re.search(r"#[mp]\d", draft.text):
+        return None
+    told, senses, unit = _Told(), list[Sense](), ""
+    text = re.sub(rf"\bhow much (?:is|are|do|for) (?={_N} [a-z]+ at #m)", "how much . ", draft.text)
+    for clause in filter(None, (one.strip() for one in _BETWEEN.split(text))):
+        for sense, form in _ASKED:
+            if found := re.fullmatch(form, clause):
+                senses.append(sense)
+                unit = stem(found.groupdict().get("unit") or "")
+                _take_asked(told, sense, unit, draft, clause)
+                break
+        else:
+            _take_told(told, draft, clause)
+    _only(len(senses) == 1, "it asks for several steps")
+    _only(senses[0] is Sense.LEFT or not re.search(r". (?:if|after) ", draft.text), "it asks for several steps")
+    _only(" for you" not in draft.text or "in total" in draft.text, "it speaks of the money of several people")
+    return _calculate(told, senses[0], unit, people)
+
+
+def _take_asked(told: _Told, sense: Sense, unit: str, draft: Draft, clause: str) -> None:
+    amounts, numbers = _marked(draft, clause, "m"), [one.value for one in _marked(draft, clause, "n")]
+    (told.funds if sense is Sense.LEFT else told.amounts).extend(amounts)
+    if sense is Sense.UNIT:
+        _only(numbers in ([], [1]))
+    elif sense is Sense.SPLIT:
+        told.people += numbers
+    else:
+        told.counts += [(number, unit) for number in numbers]
+
+
+def _take_told(told: _Told, draft: Draft, clause: str) -> None:
+    part, found = next(((part, found) for part, form in _TOLD if (found := re.fullmatch(form, clause))), ("", None))
+    if found is None:
+        raise NotSure(f"'{re.sub('#.[0-9]+', '...', clause)}' is not in words that the rules know")
+    amounts, numbers = _marked(draft, clause, "m"), [one.value for one in _marked(draft, clause, "n")]
+    units = [stem(value) for value in found.groupdict().values() if value]
+    told.tips += [one.value for one in _marked(draft, clause, "p")]
+    if part == "fund":
+        told.funds += amounts
+    elif part == "times":
+        _only(len(set(units)) == 1)
+        told.amounts.append(amounts[0].times(plain(numbers[0])))
+    elif part == "count":
+        told.amounts += amounts
+        told.counts.append((numbers[0], units[0]))
+    else:
+        _only(part != "found" or amounts[0].is_found)
+        told.amounts += amounts
+        told.people += numbers
+
+
+def _marked(draft: Draft, clause: str, kind: str) -> list[Amount]:
+    return [draft.amount(mark) for mark in re.findall(rf"#{kind}\d+", clause)]
+
+
+def _calculate(told: _Told, sense: Sense, unit: str, people: Decimal | None) -> Calculation:
+    if sense is Sense.UNIT:
+        _only(not (told.funds or told.tips or told.people))
+        _only(len(told.amounts) == len(told.counts) == 1 and told.counts[0][1] == unit)
+        return Calculation(amount=told.amounts[0].over(plain(told.counts[0][0])), sense=sense, unit=unit)
+    _only(bool(told.amounts) and not told.counts and len(told.tips) <= 1 and len(told.people) <= 1)
+    _only(not told.tips or len(told.amounts) == 1, "it does not say what the percentage is of")
+    whole = add(told.amounts).changed_by(told.tips[0]) if told.tips else add(told.amounts)
+    if sense is Sense.LEFT:
+        _only(len(told.funds) == 1 and not (told.tips or told.people))
+        return Calculation(amount=told.funds[0].minus(whole), sense=sense, is_positive=True)
+    _only(not told.funds)
+    if sense is Sense.SPLIT:
+        _only(len(told.amounts) == 1)  # Of several amounts, some may be shared by some.
+        among = told.people[0] if told.people else people
+        if among is None:
+            raise NotSure("it does not say among how many")
+        return split(whole, among)
+    _only(not told.people)
+    _only(not whole.is_given or whole.is_found, "it does not say what to do with the amount")
+    return Calculation(amount=whole, sense=Sense.VALUE if whole.is_given else Sense.TOTAL)
+
+
+def _only(condition: bool, reason: str = "not every number in it has a part that the rules know") -> None:
+    if not condition:
+        raise NotSure(reason)
+
+
+# How many people.
+
+_PEOPLE_IN_TEXT = re.compile(rf"{_ARE_PEOPLE}(?= (?:[.,;?!]|and|so)|$)|{_PEOPLE}")
+_SUBJECT = r"(?:(?:and|but|so|ok|okay|now|then|what|how about|what about|,) )*(?:if )?"
+_THEN = r"(?: ,? ?how much (?:is (?:it|that)|does|should) each(?: of us)?(?: pay)?)?[ ?.!]*"
+PERSON_CHANGES = (
+    (re.compile(rf"{_SUBJECT}{_N} of us (?:do|does|can|will|are) not (?:pay|come|join|coming|paying){_THEN}"), -1),
+    (re.compile(rf"{_SUBJECT}{_N} more (?:people |friends |of us )?(?:joins?|comes?|pay){_THEN}"), 1),
+    (re.compile(rf"{_SUBJECT}{_ARE_PEOPLE}{_THEN}"), 0),
+)
+""" "And if 2 of us don't come?": what changes the number of people in an earlier question."""
+
+
+def read_people(draft: Draft) -> Decimal | None:
+    """How many people a text speaks of, if it names one number of them."""
+    found = [number for one in _PEOPLE_IN_TEXT.finditer(draft.text) for number in _marked(draft, one[0], "n")]
+    return found[0].value if len(found) == 1 else None

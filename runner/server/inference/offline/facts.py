@@ -7,17 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from runner.server.inference import Answer, SourceMark
-from runner.server.inference.offline.numbers import has_doubtful_amount, words_to_digits
-from runner.server.inference.offline.question import MAX_QUOTE, Document, Line, NotSure, Question, by_tier, restricts
+from runner.server.inference.offline.question import MAX_QUOTE, Document, Line, NotSure, Question, restricts
 from runner.server.inference.offline.words import (
     CHANGING,
     NEGATIONS,
     content_roots,
+    has_doubtful_amount,
     prepare,
     read_roots,
     read_words,
     root,
     search_words,
+    words_to_digits,
 )
 
 _CLOCK = re.compile(r"\b\d{1,2}[:.]\d\d(?:\s?[ap]\.?m\b\.?)?|\b\d{1,2}\s?[ap]m\b|\bnoon\b|\bmidnight\b", re.IGNORECASE)
@@ -70,14 +71,14 @@ def answer(question: Question) -> Answer | None:
     asked = _read(prepare(question.message.text))
     if asked is None:
         return None
-    for documents in by_tier(question.search([search_words(prepare(question.message.text).lower())])):
-        lines = [(line, document) for document in documents for line in document.sentences]
-        found = {(quote, value): document for line, document in lines for quote, value in _tell(asked, line)}
-        rivals = {line.text for line, _ in lines if _may_tell(asked, line.text)} - {quote for quote, _ in found}
-        if found and (rivals or len({value for _, value in found}) > 1):
-            raise NotSure("several passages could be meant")
-        for (quote, value), document in found.items():
-            return _answer(quote, value, document)
+    documents = question.search([search_words(prepare(question.message.text).lower())])
+    lines = [(line, document) for document in documents for line in document.sentences]
+    found = {(quote, value): document for line, document in lines for quote, value in _tell(asked, line)}
+    rivals = {line.text for line, _ in lines if _may_tell(asked, line.text)} - {quote for quote, _ in found}
+    if found and (rivals or len({value for _, value in found}) > 1):
+        raise NotSure("several passages could be meant")
+    for (quote, value), document in found.items():
+        return _answer(quote, value, document)
     raise NotSure("no passage was found that surely tells it")
 
 
@@ -145,10 +146,7 @@ def _may_tell(asked: _Asked, text: str) -> bool:
 
 
 def _is_defined(asked: _Asked, text: str) -> bool:
-    """Whether it is "<what was asked for>: <value>", or "<what was asked for> is <value>", and nothing narrower.
-
-    Of "in A, and in B" only the one that is asked for counts.
-    """
+    """Whether it is "<what was asked for>: <value>", or "<what was asked for> is <value>", and nothing narrower."""
     label, colon, value = text.partition(": ")
     if not colon:
         sides = re.split(r"\b(?:is|are)\b ", text, maxsplit=1)
@@ -157,9 +155,6 @@ def _is_defined(asked: _Asked, text: str) -> bool:
             return False
     value = value.strip()
     words = set(read_words(label)) - _PLAIN
-    narrower = re.fullmatch(r"(?P<head>.+?) (?P<prep>in|on|at|for) [^,]+, and (?P=prep) (?P<place>[^,]+),? ?", label)
-    if narrower is not None and {root(one) for one in words} - asked.roots:
-        words = set(read_words(f"{narrower['head']} {narrower['place']}")) - _PLAIN
     if not value or {root(word) for word in words} != set(asked.roots):
         return False
     return not asked.names_person or re.match(r"[A-Z][\w'’.-]*[a-z]", value) is not None
@@ -194,7 +189,7 @@ def _value_of_clause(asked: _Asked, clause: str, subject: Sequence[str]) -> str 
     roots = {root(word) for word in own if word[-1] != "_" and word not in _PLAIN}
     wanted = marks["d"] if asked.tells == "day" else marks["t"] or (marks["d"] if asked.tells == "day or time" else [])
     # What opens at a time on a day needs not open at it on others; what leaves does so once.
-    is_every_day = wanted == marks["t"] and marks["d"] and _EVENTS[events[0]] not in {"leave", "arrive"}
+    is_every_day = wanted == marks["t"] and marks["d"] and _EVENTS[events[0]] not in {root("leave"), root("arrive")}
     return wanted[0] if len(wanted) == 1 and roots == asked.roots and not is_every_day else ""
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from runner.server.inference import Answer, Role
 from runner.server.inference.offline.facts import find_times
@@ -12,13 +10,9 @@ from runner.server.inference.offline.question import MAX_MESSAGE_CHARS, NotSure,
 from runner.server.inference.offline.words import NEGATIONS, content_roots, prepare, read_roots, read_words
 
 _TELLS = re.compile(
-    r"^(?P<lead>(?:(?:hi|hello|hey|ok|okay|so|and|also|well|actually|correction|sorry|no|by the way|just so you know"
-    r"|for your information|(?:please )?(?:remember|note|keep in mind)(?: that)?)\b[ ,:!-]*)*)"
-    r"(?:(?:my|our) [\w' -]+ (?:is|are|was|were|will be|starts?|begins?|ends?|leaves?|arrives?|has|have|costs?)\b"
+    r"^(?:(?:and|also|actually|sorry|no)[ ,]+)*(?:(?:my|our|the|this) [\w' -]+ (?:is|are|was|were|has|have|costs?)\b"
     r"|(?:i am|we are|i was|we were|there are|there is|it is) "
-    r"|(?:i|we) (?:have|paid|spent|booked|live|stay|arrive|leave|eat|do not eat|like|love|hate|prefer|bought|fly"
-    r"|travel|changed|will (?:arrive|leave|stay|fly|travel|be))\b"
-    r"|(?:the|this) [\w' -]+ (?:is|are|was|were|costs?)\b)",
+    r"|(?:i|we) (?:have|paid|spent|booked|live|stay|do not eat|do not like|like|bought|will (?:arrive|leave|stay))\b)",
     re.IGNORECASE,
 )
 _REQUESTS = re.compile(
@@ -26,7 +20,6 @@ _REQUESTS = re.compile(
     r"|find|calculate|compute|translate|write|split|divide|how|why|which|book me|trying|not sure|confused|know)\b",
     re.IGNORECASE,
 )
-_CORRECTS = re.compile(r"\b(?:actually|correction|instead|changed|now|sorry|new|no longer|i meant)\b", re.IGNORECASE)
 _OTHERS = re.compile(r"\b(?:his|her|their|he|she|they)\b|\w's\b", re.IGNORECASE)
 _SAID = re.compile(
     r"\b(?:did|have) (?:i|we) (?:say|said|tell you|told you|mention|mentioned)\b"
@@ -38,31 +31,23 @@ _RECALLS = re.compile(
 _VALUE_TYPES = {"what time": "time", "when": "day or time"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
-    """One sentence of the user's. `corrects` says that it takes back what was told before."""
-
-    text: str
-    corrects: bool
-
-
 def answer(question: Question) -> Answer | None:
     """A note of what is told, or the one sentence of the user's that has all words of what is asked."""
     text = question.message.text
-    if is_note(text):
+    sentences = _read_sentences(text)
+    if sentences and all(_is_told(one) for one in sentences):
         return Answer(text=f"Noted: “{' '.join(text.split())}”")
     asked = " ".join(prepare(text).lower().split())
     said, asked = _SAID.search(asked), _SAID.sub(" ", asked).strip()
     recalls = _RECALLS.match(asked)
     if not said and (recalls is None or asked.count("?") != 1):
         return None
-    statements = [
-        statement
-        for message in question.earlier
-        if message.role is Role.USER and len(message.text) <= MAX_MESSAGE_CHARS
-        for statement in read_statements(message.text)
-    ]
-    found = _find(asked[recalls.end("asks") :] if recalls else asked, recalls["asks"] if recalls else "", statements)
+    asked, asks = (asked[recalls.end("asks") :], recalls["asks"]) if recalls else (asked, "")
+    told = (
+        one.text for one in question.scene.messages[:-1] if one.role is Role.USER and len(one.text) <= MAX_MESSAGE_CHARS
+    )
+    statements = dict.fromkeys(statement for text in told for statement in read_statements(text))
+    found = [statement for statement in statements if _tells(statement, asked, asks)]
     if len(found) > 1:
         quotes = ", ".join(f"'{one[:80]}'" for one in found)
         raise NotSure(f"you said several things about it: {quotes}")
@@ -73,19 +58,9 @@ def answer(question: Question) -> Answer | None:
     return None
 
 
-def is_note(text: str) -> bool:
-    """Whether a message only tells things: every sentence says how something is, none asks or orders."""
-    sentences = _read_sentences(text)
-    return bool(sentences) and all(_is_told(sentence) for sentence in sentences)
-
-
-def read_statements(text: str) -> tuple[Statement, ...]:
+def read_statements(text: str) -> tuple[str, ...]:
     """The sentences of a message that ask nothing."""
-    return tuple(
-        Statement(text=sentence, corrects=bool(_CORRECTS.search(sentence)))
-        for sentence in _read_sentences(text)
-        if not sentence.endswith("?")
-    )
+    return tuple(sentence for sentence in _read_sentences(text) if not sentence.endswith("?"))
 
 
 def _read_sentences(text: str) -> list[str]:
@@ -93,23 +68,15 @@ def _read_sentences(text: str) -> list[str]:
 
 
 def _is_told(sentence: str) -> bool:
+    """Whether a sentence says how something is, and neither asks nor orders."""
     prepared = prepare(sentence)
-    told = _TELLS.match(prepared)
-    return told is not None and not sentence.endswith("?") and not _REQUESTS.search(prepared[told.end("lead") :])
+    return bool(_TELLS.match(prepared)) and not sentence.endswith("?") and not _REQUESTS.search(prepared)
 
 
-def _find(asked: str, asks: str, statements: Sequence[Statement]) -> list[str]:
-    """The statements that tell what is asked, from the last correction on."""
-    roots = set(content_roots(asked))
-    fitting = [one for one in statements if roots and _tells(one, asked, roots, asks)]
-    last = max((index for index, one in enumerate(fitting) if one.corrects), default=0)
-    return list(dict.fromkeys(one.text for one in fitting[last:]))
-
-
-def _tells(statement: Statement, asked: str, roots: set[str], asks: str) -> bool:
+def _tells(statement: str, asked: str, asks: str) -> bool:
     """Whether a statement has all words of the question, speaks of the same people, and denies no more."""
-    told = prepare(statement.text)
-    if not roots <= read_roots(told):
+    roots, told = set(content_roots(asked)), prepare(statement)
+    if not roots or not roots <= read_roots(told):
         return False
     if {"old", "former", "previous"} & (set(read_words(told)) - set(read_words(asked))):
         return False

@@ -1,21 +1,28 @@
-"""Lines of documents that end in a price: what they name, how many, what one costs; and the one that is asked for."""
+"""Lines of documents that end in a price: what they name, how many, what one costs; and the things asked for."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from runner.server.inference.offline.arithmetic import UNKNOWN, Amount, Currency, given, plain
-from runner.server.inference.offline.numbers import CODES, CURRENCY, NUMBER, has_doubtful_amount, parse_number
-from runner.server.inference.offline.question import Document, Line, NotSure, by_tier
-from runner.server.inference.offline.words import CHANGING, is_plural, read_words, stem
+from runner.server.inference.offline.arithmetic import UNKNOWN, Amount, Draft, add, given, plain
+from runner.server.inference.offline.question import Document, Line, NotSure
+from runner.server.inference.offline.words import (
+    CHANGING,
+    CODES,
+    CURRENCY,
+    NUMBER,
+    has_doubtful_amount,
+    is_plural,
+    parse_number,
+    read_words,
+    stem,
+)
 
 MAX_LINE_CHARS = 160
 """Longer lines are prose; and no pattern takes long on shorter ones."""
-SUMS = frozenset({"total", "subtotal", "tax", "tip", "service charge"})
-"""What a document sums up."""
 _LOWERING = frozenset("discount void voided refund refunded coupon voucher promo comp cancelled canceled".split())
 _TAXES = frozenset({"tax", "vat", "gst"})
 # "The premium" may be what is paid, or a plan of that name: of itself it names no thing.
@@ -31,12 +38,8 @@ _LINE = re.compile(
 )
 _PRICE = rf"(?P<price>(?:{CURRENCY}\s?)?{NUMBER}(?:\s?{CURRENCY})?)[\s=|.]*$"
 _COUNT = r"(?P<count>\d{1,3})"
-_SEVERAL = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"^\s*\|?\s*{_COUNT}(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}",
-        rf"^(?P<name>.*?[^\W\d].*?)[\s|,.]+{_COUNT}\s*(?:x|×|@|à|at|[\s|])\s*{_PRICE}",
-    )
+_SEVERAL = re.compile(
+    rf"^\s*\|?\s*{_COUNT}(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}", re.IGNORECASE
 )
 _TIME_OF_DAY = re.compile(r"\b(?:from|at|until|till|to|by|between|and|open|opens|closes)$", re.IGNORECASE)
 
@@ -48,7 +51,7 @@ class PricedLine:
     name: str
     text: str
     amount: Decimal
-    currency: Currency
+    currency: str
     heading: str
     is_added_to: bool
     count: int | None
@@ -95,9 +98,7 @@ def _read_line(line: Line, match: re.Match[str], below: str) -> PricedLine | Non
         name=name,
         text=" ".join(line.text.split()),
         amount=amount,
-        currency=Currency(
-            text=written.upper() if written.upper() in CODES else written, leads=bool(match["before"]) or not written
-        ),
+        currency=written.upper() if written.upper() in CODES else written,
         heading=line.heading,
         is_added_to=below.lower().startswith(("+", "w/", ">", "add ", "extra ")),
         count=count,
@@ -107,12 +108,11 @@ def _read_line(line: Line, match: re.Match[str], below: str) -> PricedLine | Non
 
 def _read_lead(lead: str, amount: Decimal) -> tuple[str, int | None, Decimal]:
     """Name, count and price of one, from what stands before the amount. A count must work out, else it is a name's."""
-    for pattern in _SEVERAL:
-        match = pattern.match(lead)
-        digits = re.search(NUMBER, match["price"]) if match else None
-        each = parse_number(digits[0]) if digits else None
-        if match and each is not None and int(match["count"]) > 0 and each * int(match["count"]) == amount:
-            return match["name"], int(match["count"]), each
+    match = _SEVERAL.match(lead)
+    digits = re.search(NUMBER, match["price"]) if match else None
+    each = parse_number(digits[0]) if digits else None
+    if match and each is not None and int(match["count"]) > 0 and each * int(match["count"]) == amount:
+        return match["name"], int(match["count"]), each
     only = re.match(r"\s*\|?\s*1(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*)", lead)
     return (only["name"], 1, amount) if only else (lead, None, amount)
 
@@ -123,10 +123,6 @@ class Thing:
 
     name: str
     count: int | None = None
-
-    @property
-    def is_sum(self) -> bool:
-        return self.name in SUMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,34 +139,26 @@ class PriceList:
     """The priced lines of documents, each read once."""
 
     def __init__(self, documents: Sequence[Document]) -> None:
-        self._groups = [
-            tuple((line, document) for document in group for line in read_priced_lines(document.lines))
-            for group in by_tier(documents)
-        ]
+        self._lines = [(line, document) for document in documents for line in read_priced_lines(document.lines)]
 
     def find(self, thing: Thing) -> Price:
         """The price of a thing. Raises NotSure unless exactly one reading is left."""
         wanted = name_stems(thing.name)
-        for group in self._groups:
-            fitting = [one for one in group if one[0].stems == wanted]
-            if not fitting:
-                continue
-            line, document = fitting[0]
-            rivals = [
-                one for one, _ in group if one.stems == wanted or (thing.name == "total" and "total" in one.stems)
-            ]
-            if len({(one.unit_price, one.currency.text) for one in rivals}) > 1:
-                quotes = ", ".join(sorted({f"'{one.text}'" for one in rivals})[:3])
-                raise NotSure(f"'{thing.name}' fits several lines: {quotes}")
-            lines = [one for one, other in group if other is document]
-            _refuse_conditions(thing, line, lines)
-            amount = _price(thing, line, _find_currency(line, lines), copies=len(fitting))
-            return Price(thing=thing, amount=amount, line=line, document=document)
-        raise NotSure(f"no priced line for '{thing.name}' was found")
+        fitting = [one for one in self._lines if one[0].stems == wanted]
+        if not fitting:
+            raise NotSure(f"no priced line for '{thing.name}' was found")
+        if len({(one.unit_price, one.currency) for one, _ in fitting}) > 1:
+            quotes = ", ".join(sorted({f"'{one.text}'" for one, _ in fitting})[:3])
+            raise NotSure(f"'{thing.name}' fits several lines: {quotes}")
+        line, document = fitting[0]
+        lines = [one for one, other in self._lines if other is document]
+        _refuse_conditions(thing, line, lines)
+        amount = _price(thing, line, _find_currency(line, lines), copies=len(fitting))
+        return Price(thing=thing, amount=amount, line=line, document=document)
 
     def has_tax(self, document: Document) -> bool:
         """Whether the document adds a tax to its things."""
-        return any(other is document and _TAXES & line.stems for group in self._groups for line, other in group)
+        return any(other is document and _TAXES & line.stems for line, other in self._lines)
 
 
 def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLine]) -> None:
@@ -179,8 +167,6 @@ def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLin
         raise NotSure(f"the amount in the line '{line.text}' is not clear")
     if set(read_words(thing.name)) <= _GRADES:
         raise NotSure(f"'{thing.name}' may be a kind of something")
-    if thing.is_sum:
-        return
     if any(one.amount < 0 or _LOWERING & one.stems for one in lines):
         raise NotSure("the document takes something off its prices")
     if line.is_added_to:
@@ -189,15 +175,15 @@ def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLin
         raise NotSure(f"the line of '{thing.name}' stands under '{line.heading}'")
 
 
-def _find_currency(line: PricedLine, lines: Sequence[PricedLine]) -> Currency:
+def _find_currency(line: PricedLine, lines: Sequence[PricedLine]) -> str:
     """The line's currency, or the one that its document writes; none if it writes none."""
-    found = {one.currency.text: one.currency for one in ([line] if line.currency.text else lines) if one.currency.text}
+    found = {one.currency for one in ([line] if line.currency else lines) if one.currency}
     if len(found) > 1:
         raise NotSure("the document has several currencies")
-    return next(iter(found.values()), UNKNOWN)
+    return next(iter(found), UNKNOWN)
 
 
-def _price(thing: Thing, line: PricedLine, currency: Currency, *, copies: int) -> Amount:
+def _price(thing: Thing, line: PricedLine, currency: str, *, copies: int) -> Amount:
     """What the asked-for number of a thing costs. Raises NotSure if the line leaves that open."""
     one, whole = (given(value, currency, is_found=True) for value in (line.unit_price, line.amount))
     asks_many = is_plural(read_words(thing.name)[-1]) and not is_plural((read_words(line.name) or ("",))[-1])
@@ -210,3 +196,77 @@ def _price(thing: Thing, line: PricedLine, currency: Currency, *, copies: int) -
     if line.count is not None and thing.count > line.count * copies:
         raise NotSure(f"only {line.count * copies} of '{thing.name}' are listed")
     return one if thing.count == 1 else one.times(plain(Decimal(thing.count)))
+
+
+# The things that a question names.
+
+_MAX_NAME_WORDS = 6
+_HAD = r"(?:have |just )?(?:had|ordered|ate|drank|bought|took|chose|picked|got)"
+_END = r"(?: (?:in total|together|altogether|all together|combined))?(?= \?| \.|$)"
+_BEFORE_QUESTION = r"(?= ?(?:,|;)?(?: so| and)? (?:how much|what)\b| (?:with|plus|and) (?:an? )?#p| ?[.?!;]|$)"
+_THINGS = r"(?P<things>[^.?!;]+?)"
+_PLACES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?P<had>\b(?:i|we) {_HAD} ){_THINGS}{_BEFORE_QUESTION}",
+        rf"\bhow much (?:is|are|was|were|for) {_THINGS}(?: cost)?{_END}",
+        rf"\b(?:how much|what) (?:do|does|did|would|will) {_THINGS} (?:cost|come to|add up to){_END}",
+        rf"\b(?:owe|pay|paid) for {_THINGS}{_END}",
+        rf"(?:\b(?:price|cost|sum|total)s? (?:of|for)|#p\d+ (?:tip )?(?:on|of|off)) (?!#){_THINGS}{_END}",
+    )
+)
+# What a name can have though it changes a calculation: the document must have it too.
+_NAMING = frozenset(
+    "first second third fourth fifth sixth eighth tenth extra additional double triple quarter up free cover down cut "
+    "child children kid kids adult adults baby infant senior seniors student students surcharge fee fees rate".split()
+)
+_NO_NAME = (CHANGING - _NAMING) | frozenset(
+    """
+    i we me us you it they he she him her them that this these those who what when where how why is are was were be do
+    does did pay paid pays cost costs should would could can will must have had has an the total bill price prices one
+    each everything anything something nothing stuff things thing lot lots or my our your their his half sum balance tax
+    tip subtotal service cash card change deposit and
+    """.split()
+)
+_NO_THINGS = frozenset("day time date night trip meal name type kind share order food drinks everyone all".split())
+
+
+def mark_things(draft: Draft, price_of: Callable[[Thing], Amount]) -> None:
+    """Replace the things whose prices are asked for ("the burger and 2 sodas") by their amount.
+
+    A question that brings amounts of its own isn't about the prices in a document.
+    """
+    if "#m" in draft.text:
+        return
+    for pattern in _PLACES:
+        found = pattern.search(draft.text)
+        things = _read_things(found["things"], draft) if found else None
+        if found is not None and things is not None:
+            start = found.start() if "had" in found.groupdict() else found.start("things")
+            mark = draft.add(add([price_of(thing) for thing in things]))
+            draft.text = " ".join(f"{draft.text[:start]} {mark} {draft.text[found.end('things') :]}".split())
+            return
+
+
+def _read_things(text: str, draft: Draft) -> tuple[Thing, ...] | None:
+    """The things of a list ("2 burgers, a soda and the fries"); None if any part is no plain name."""
+    parts = re.split(r" ?, (?:and |plus )?| and | plus | along with | as well as ", text.strip())
+    things = [_read_thing(part, draft) for part in parts if part.strip()]
+    found = tuple(thing for thing in things if thing is not None)
+    return found if found and len(found) == len(things) == len({thing.name for thing in found}) else None
+
+
+def _read_thing(text: str, draft: Draft) -> Thing | None:
+    """One named thing with its count; None if the words are no plain name."""
+    found = re.fullmatch(
+        r"(?:(?P<mark>#n\d+)(?: of)?(?: the)?|(?P<article>a|an)|the|my|our)? ?(?P<name>[a-z].*)", text.strip()
+    )
+    words = found["name"].split() if found else []
+    if found is None or len(words) > _MAX_NAME_WORDS or set(words) <= _NO_THINGS:
+        return None
+    if any(word in _NO_NAME or "#" in word for word in words):
+        return None
+    count = draft.amount(found["mark"]).value if found["mark"] else Decimal(1)
+    if count != count.to_integral_value() or count <= 0:
+        raise NotSure(f"'{count}' is no number of things")
+    return Thing(name=found["name"], count=int(count) if found["mark"] or found["article"] else None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from runner.server.inference import Passage, Role, Scene, SceneMessage, ToolOutcome, ToolRequest
-from runner.server.inference.offline.words import read_roots, read_words, root
+from runner.server.inference.offline.words import read_words, root
 
 FILE_SEARCH, CODE = "file_search", "code_interpreter"
 MAX_MESSAGE_CHARS = 2000
@@ -48,10 +48,6 @@ class Question:
     def message(self) -> SceneMessage:
         return self.scene.messages[-1]
 
-    @property
-    def earlier(self) -> tuple[SceneMessage, ...]:
-        return self.scene.messages[:-1]
-
     @cached_property
     def given(self) -> tuple[Passage, ...]:
         """The files that the thread gives to the model itself, each as one passage."""
@@ -72,12 +68,8 @@ class Question:
             raise NotSure("it needs a document, and there is none to search")
         if outcomes and not outcomes[-1].completed:
             raise NotSure("the file search failed")
-        return self._documents
-
-    @cached_property
-    def _documents(self) -> tuple[Document, ...]:
-        found = (passage for outcome in self._outcomes(FILE_SEARCH) for passage in outcome.passages)
-        return read_documents((*self.given, *found), self.scene.messages, self.scene.thread_files)
+        found = (passage for outcome in outcomes for passage in outcome.passages)
+        return read_documents((*self.given, *found))
 
     def run(self, program: str) -> str | None:
         """What the program prints; None where no code interpreter is on offer. Raises ToolNeeded before it ran."""
@@ -111,7 +103,8 @@ _SENTENCE_END = re.compile(r"(?<![A-Z])(?<!\b[A-Z][a-z])(?<!Mrs)(?<!approx)(?<=[
 _HEADING = re.compile(r"^(?:#+\s*)?[A-Z0-9][^.!?|]{2,70}$")
 _VALUE_IN_LINE = re.compile(r"\d[.:]\d\d|:\s*\S|\s{3,}|[$€£]|,$")
 _HEADING_WORDS = 8
-_WRAPPED_CHARS = 45
+# The rest of a sentence that is broken by the page's width may say when it does not hold.
+_WRAP = re.compile(r"(?<![.!?:|\n])\n\s*(?=[a-z(])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,14 +117,10 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """What was found of one file. `passages` are pieces of its lines; pieces may overlap.
-
-    `tier` is 0 for a file that came with the question, 1 for another one of the thread's, 2 for the assistant's.
-    """
+    """What was found of one file. `passages` are pieces of its lines; pieces may overlap."""
 
     file_id: str
     filename: str
-    tier: int
     passages: tuple[tuple[str, ...], ...]
 
     @cached_property
@@ -154,7 +143,7 @@ class Document:
         found = {
             (text, line.heading): Line(text=text, heading=line.heading)
             for passage in self.passages
-            for line in _under_headings(_join_wrapped(passage))
+            for line in _under_headings(_WRAP.sub(" ", "\n".join(passage)).splitlines())
             if not _is_heading(line.text)
             for text in (_tidy(part) for part in _SENTENCE_END.split(line.text))
             if text
@@ -162,9 +151,7 @@ class Document:
         return tuple(found.values())
 
 
-def read_documents(
-    passages: Sequence[Passage], messages: Sequence[SceneMessage], thread_files: Collection[str]
-) -> tuple[Document, ...]:
+def read_documents(passages: Iterable[Passage]) -> tuple[Document, ...]:
     """The documents behind passages."""
     by_file: dict[str, list[Passage]] = {}
     for passage in passages:
@@ -173,24 +160,10 @@ def read_documents(
         Document(
             file_id=file_id,
             filename=pieces[0].filename,
-            tier=_tier(pieces[0], messages, thread_files),
             passages=tuple(_clean_lines(piece.text) for piece in pieces),
         )
         for file_id, pieces in by_file.items()
     )
-
-
-def by_tier(documents: Sequence[Document]) -> Iterator[tuple[Document, ...]]:
-    """Documents in groups that are asked one after the other."""
-    for tier in sorted({document.tier for document in documents}):
-        yield tuple(document for document in documents if document.tier == tier)
-
-
-def _tier(passage: Passage, messages: Sequence[SceneMessage], thread_files: Collection[str]) -> int:
-    if messages and passage.filename in messages[-1].filenames:
-        return 0
-    came_earlier = any(passage.filename in message.filenames for message in messages)
-    return 1 if came_earlier or passage.file_id in thread_files else 2
 
 
 def _clean_lines(text: str) -> tuple[str, ...]:
@@ -211,30 +184,15 @@ def _is_heading(line: str) -> bool:
     return bool(_HEADING.match(text)) and not _VALUE_IN_LINE.search(text) and len(text.split()) <= _HEADING_WORDS
 
 
-def _join_wrapped(lines: Sequence[str]) -> tuple[str, ...]:
-    """Lines with those put together that are one sentence broken by the page's width."""
-    joined: list[str] = []
-    for line in lines:
-        text = line.strip()
-        last = joined[-1] if joined else ""
-        continues = re.match(r"[a-z(]|\d+[ ,.]", text) is not None and not re.match(r"\d{1,2}[:.]\d\d", text)
-        if len(last) >= _WRAPPED_CHARS and continues and not re.search(r"[.!?:|]$|\s{3,}", last) and "   " not in text:
-            joined[-1] = f"{last} {text}"
-        else:
-            joined.append(text)
-    return tuple(joined)
-
-
 def _tidy(text: str) -> str:
     return " ".join(re.sub(r"^[\s#*•·>|-]+|[\s|]+$", "", text).split())
 
 
 def restricts(heading: str, asked: Collection[str]) -> bool:
     """Whether what stands under a heading may hold for what the heading names alone ("Winter", "The pool")."""
-    roots, words = read_roots(heading), set(read_words(heading))
-    return bool(words & _SEASONS and not {root(word) for word in words & _SEASONS} <= set(asked)) or (
-        bool(roots) and not roots & set(asked) and not words <= _TOPICS
-    )
+    words = set(read_words(heading))
+    roots, seasons = ({root(word) for word in some} for some in (words, words & _SEASONS))
+    return not seasons <= set(asked) or not (roots & set(asked) or words <= _TOPICS)
 
 
 _SEASONS = frozenset(

@@ -1,12 +1,14 @@
-"""Words of a text: contractions written out, endings undone, and tables of words by the part that they play."""
+"""Words and numbers as people write them: contractions written out, endings undone, amounts read and written."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 
-from runner.server.inference.offline.numbers import words_to_digits
+from text_to_num import alpha2digit  # type: ignore[import-untyped]  # the package has no type hints
 
 # Words that change what is asked: a calculation never passes over one of them.
 CHANGING = frozenset(
@@ -27,39 +29,7 @@ CHANGING = frozenset(
     converted rate profit loss margin ratio probability area perimeter speed hundred thousand million billion k per
     each every apiece always usually maybe perhaps about around approximately roughly almost nearly children child
     kid kids adult adults baby infant senior seniors student students monthly weekly daily yearly annually month
-    months year years minimum maximum quantity
-    """.split()
-)
-
-# Words that carry structure, or say nothing about amounts.
-NEUTRAL = frozenset(
-    """
-    a an the our my your this these of in on at to from for with by and as we i us me it is are was were be been
-    being am have has had having do does did done should must will would can could shall may might need needs please
-    so final how much what total totals totalling totaling altogether together sum exactly precisely correctly
-    amount amounts price prices priced cost costs costing value pay pays paid paying owe spend spends spent come
-    came comes make makes work out get got split divided divide share everyone everybody equally evenly fairly among
-    amongst between there here hi hello hey thanks thank ok okay tell know find calculate compute figure also both
-    all people person persons now today tonight yesterday buy buys bought book booked rent rented hire hired order
-    ordered eat ate drink drank go went goes going took take stay stayed stays travel travelled traveled visit
-    visited use used charge charged charges want let like say new one they each ~ ^ , ; : . ? !
-    """.split()
-)
-
-# Nouns of travel, meals and shopping; others are accepted only where a noun must stand.
-NOUNS = frozenset(
-    """
-    bill bills check tab invoice receipt restaurant dinner lunch breakfast brunch supper meal meals hotel hostel
-    motel inn apartment flat villa house cabin cottage room rooms suite taxi taxis cab uber ride rides train trains
-    bus buses flight flights plane ferry boat bike bikes car cars van ticket tickets pass passes tour tours museum
-    entrance admission fuel gas petrol parking toll coffee coffees tea snack snacks grocery groceries drink drinks
-    food wine beer water trip trips journey holiday vacation stay weekend night nights day days week weeks hour
-    hours team group family party club class crew company table souvenir souvenirs gift gifts present presents shirt
-    shirts shoes jacket bag bags book books item items thing things purchase shopping expenses expense transport
-    transfer rental accommodation lodging money cash dollars euros way ways part parts share shares portion portions
-    friend friends guest guests member members player players colleague colleagues traveller travellers traveler
-    travelers men women passengers passenger bottle bottles piece pieces pack packs box boxes concert cinema movie
-    show
+    months year years minimum maximum quantity dozen dozens pair pairs
     """.split()
 )
 
@@ -67,10 +37,6 @@ PERSON = (
     "(?:people|persons?|friends?|guests?|players?|members?|colleagues?|co-?workers?|travell?ers?|passengers?|tourists?"
     "|roommates?|flatmates?|housemates?|teammates?|classmates?|diners?|men|man|women|woman|hikers?|cyclists?|skiers?"
     "|runners?|participants?|heads)"
-)
-_ONE_PERSON = (
-    "friend|wife|husband|partner|girlfriend|boyfriend|sister|brother|mother|father|mom|mum|dad|son|daughter|"
-    "colleague|roommate|flatmate|cousin|boss|neighbou?r|spouse|fianc[eé]e?"
 )
 
 # Words of which the answer need have none.
@@ -83,24 +49,8 @@ _STRUCTURE = frozenset(
     """.split()
 )
 
-# Words of which one stands for the others.
-_SYNONYMS = (
-    "leave leaves leaving depart departs departing departure departures dep",
-    "arrive arrives arriving arrival arrivals arr",
-    "open opens opening",
-    "close closes closing",
-    "start starts starting begin begins beginning",
-    "end ends ending finish finishes finishing",
-    "luggage baggage",
-    "bag bags",
-    "phone telephone tel",
-    "wifi wi-fi wlan",
-    "email e-mail",
-    "checkin check-in",
-    "checkout check-out",
-)
-_SAME = {word: group.split()[0] for group in _SYNONYMS for word in group.split()}
-
+_SAME = {"depart": "leave", "begin": "start"}
+"""Of the events that are asked for, those that are one."""
 PREPOSITIONS = frozenset("of in on at for from to with by near into towards between until before after".split())
 NEGATIONS = frozenset(
     "not no never none nobody nothing neither nor without except excluding unless closed cannot cancelled".split()
@@ -109,7 +59,6 @@ NEGATIONS = frozenset(
 _CONTRACTIONS = (
     (r"\bwon't\b", "will not"),
     (r"\b(?:can't|cannot)\b", "can not"),
-    (r"\bshan't\b", "shall not"),
     (r"n't\b", " not"),
     (r"\b(what|how|who|where|when|that|there|here|it|he|she)'s\b", r"\1 is"),
     (r"\blet's\b", "let us"),
@@ -118,8 +67,6 @@ _CONTRACTIONS = (
     (r"'ll\b", " will"),
     (r"'d\b", " would"),
     (r"\bi'm\b", "i am"),
-    (r"\bw/o\b", "without"),
-    (r"\bw/", "with "),
     (r"&", " and "),
     (r"\bhow many (dollars|euros|pounds|yen)\b", "how much"),
 )
@@ -135,49 +82,29 @@ def prepare(text: str) -> str:
         text = re.sub(pattern, plain, text, flags=re.IGNORECASE)
     text = words_to_digits(text)
     text = re.sub(r"(?<![\w.])(\d+)-(?=[a-z])", r"\1 ", text)
-    text = re.sub(r"(?<![\w.])(\d+) ?x (?=[a-z])", r"\1 ", text, flags=re.IGNORECASE)
-    return _count_companions(text)
-
-
-def _count_companions(text: str) -> str:
-    """ "My wife and I", "me and 3 friends", "both of us" as "2 of us" and its kin."""
-    one = rf"my (?:{_ONE_PERSON})"
-    two = (
-        rf"\b{one} and (?:i|me|myself)\b(?! and)|\b(?:me|i) and {one}\b(?! and)|\b(?:both of us|us both|the 2 of us)\b"
-    )
-    text = re.sub(two, "2 of us", text, flags=re.IGNORECASE)
-    more = r"(?:my )?(\d+) (?:other )?friends"
-
-    def one_more(found: re.Match[str]) -> str:
-        return f"{int(found[1] or found[2]) + 1} of us"
-
-    return re.sub(rf"\b{more} and (?:i|me)\b|\b(?:me|i) and {more}\b", one_more, text, flags=re.IGNORECASE)
+    return re.sub(r"(?<![\w.])(\d+) ?x (?=[a-z])", r"\1 ", text, flags=re.IGNORECASE)
 
 
 @lru_cache(maxsize=16_384)
 def stem(word: str) -> str:
-    """The word without its plural or verb ending, and one word for those that mean the same."""
+    """The word without its plural or verb ending."""
     word = word.lower()
-    if word in _SAME:
-        return _SAME[word]
     for ending, rest in (("'s", ""), ("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("shes", "sh"), ("xes", "x")):
         if word.endswith(ending) and len(word) > len(ending) + 2:
             return word[: -len(ending)] + rest
     if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
         word = word[:-1]
-    return _SAME.get(word, word)
+    return word
 
 
 @lru_cache(maxsize=16_384)
 def root(word: str) -> str:
     """The stem without a verb's ending: "changed", "changing" and "change" have the same."""
-    if word.lower() in _SAME:
-        return _SAME[word.lower()]
     short = stem(word)
     for ending in ("ing", "ed", "e"):
         if short.endswith(ending) and len(short) > max(5, len(ending) + 3):
             return short[: -len(ending)]
-    return short
+    return _SAME.get(short, short)
 
 
 def is_plural(word: str) -> bool:
@@ -201,10 +128,155 @@ def content_roots(text: str) -> tuple[str, ...]:
 
 
 def search_words(text: str) -> str:
-    """What to search with: the words that carry meaning, and those that mean the same."""
-    found: dict[str, None] = {}
-    for word in read_words(text):
-        if word not in _STRUCTURE:
-            group = next((group for group in _SYNONYMS if word in group.split()), word)
-            found.update(dict.fromkeys((word, *group.split())))
-    return " ".join(found) or text
+    """What to search with: the words that carry meaning."""
+    return " ".join(dict.fromkeys(word for word in read_words(text) if word not in _STRUCTURE)) or text
+
+
+# Numbers.
+
+MAX_DIGITS = 15
+SYMBOLS = ("US$", "A$", "C$", "$", "€", "£", "¥", "₹", "₩", "₪", "₺", "zł")
+CODES = tuple(
+    "USD EUR GBP CHF JPY CAD AUD NZD SEK NOK DKK PLN CZK HUF INR CNY KRW THB MXN BRL ZAR SGD HKD MYR RM".split()
+)
+_WORDS = {
+    "dollar": "$", "dollars": "$", "buck": "$", "bucks": "$", "euro": "€", "euros": "€",
+    "pound": "£", "pounds": "£", "yen": "¥", "franc": "CHF", "francs": "CHF", "rupees": "₹",
+}  # fmt: skip
+_WITHOUT_CENTS = frozenset({"¥", "JPY", "₩", "KRW"})
+
+CURRENCY = rf"(?:{'|'.join(re.escape(symbol) for symbol in SYMBOLS)}|\b(?:{'|'.join(CODES)})\b)"
+# Grouped first, else plain; NBSP and the narrow NBSP group too.
+NUMBER = r"(?:\d{1,3}(?:[,'’\u00a0\u202f]\d{3})+(?:\.\d+)?|\d{1,3}(?:[.\u00a0\u202f]\d{3})+,\d+|\d+(?:[.,]\d+)?|\.\d+)"
+_TOKEN = re.compile(
+    rf"(?P<before>{CURRENCY})?\s?(?<![\w.,])(?P<number>{NUMBER})(?![\d])"
+    rf"(?:\s?(?P<percent>%|percent\b|per\ cent\b)|\s?(?P<after>{CURRENCY}(?!\w))"
+    rf"|\s(?P<word>{'|'.join(_WORDS)})\b(?!\ of\b)(?:\ and\ (?P<cents>\d\d?)\ cents\b)?)?",
+    re.IGNORECASE,
+)
+_UNUSABLE = re.compile(
+    r"\b\d{1,2}(?::\d\d)+(?:\s?[ap]m\b)?|\b\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\b\d+\s?[ap]m\b"
+    r"|\b(?=[\w-]*\d)(?=[\w-]*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*\b",
+    re.IGNORECASE,
+)
+# What can't be trusted in an amount that a document writes: a raised digit ("$23⁷⁵", "$320¹"), or one that an
+# extraction has put behind it ("$3201", "23.751", "$23 75").
+_DOUBTFUL = re.compile(
+    r"\d[⁰¹²³⁴-⁹₀-₉]|[⁰¹²³⁴-⁹]\d"
+    rf"|{CURRENCY}\s?(?:\d{{4,}}(?![\d.,'’]*[.,]\d\d(?!\d))|[\d.,'’]*\d[.,]\d(?:\d\d\d+|(?!\d))"
+    rf"|{NUMBER}\s\d{{1,2}}(?![\d.,:]|\s?[a-z%]))"
+    rf"|(?<![\d.,])\d{{4,}}\s?{CURRENCY}(?!\w)|\d[.,]\d{{3}}\d?\s?{CURRENCY}(?!\w)",
+    re.IGNORECASE,
+)
+_ORDINAL = re.compile(
+    r"\b((?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth)s?)\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """A number in a text; `currency` is as written ("$", "EUR").
+
+    `kind` is its letter in a shape: m for money, p for percent, n for any other.
+    """
+
+    value: Decimal
+    kind: str = "n"
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A text in lower case whose numbers are replaced by marks: `#m0` money, `#p1` percent, `#n2` plain.
+
+    The digit is the index into `quantities`. `#u` stands for what has digits and can't be calculated with.
+    """
+
+    text: str
+    quantities: tuple[Quantity, ...]
+
+
+def parse_number(text: str) -> Decimal | None:
+    """The value of digits with separators; None where they can be read in two ways ("1.234", "12,3456")."""
+    digits = re.sub(r"['’\u00a0\u202f]", "", text)
+    if sum(char.isdigit() for char in digits) > MAX_DIGITS:
+        return None
+    if "," in digits and "." in digits:
+        decimal_mark = "," if digits.rindex(",") > digits.rindex(".") else "."
+        return Decimal(digits.replace("." if decimal_mark == "," else ",", "").replace(decimal_mark, "."))
+    if re.fullmatch(r"\d{1,3}(?:,\d{3})+", digits):
+        return Decimal(digits.replace(",", ""))
+    if re.fullmatch(r"\d+,\d{1,2}", digits):
+        return Decimal(digits.replace(",", "."))
+    return None if "," in digits or re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", digits) else Decimal(digits)
+
+
+def has_doubtful_amount(line: str) -> bool:
+    """Whether digits of another number, as a footnote's, may have been joined to an amount in a document's line."""
+    return _DOUBTFUL.search(line) is not None
+
+
+def words_to_digits(text: str) -> str:
+    """The text with English number words as digits ("seventeen", "a dozen")."""
+    text = re.sub(r"\bno one\b", "nobody", text, flags=re.IGNORECASE)
+    text = re.sub(r"\b(which|that|this|the|each|every|any|some) one\b", r"\1", text, flags=re.IGNORECASE)
+    # Ordinals stay words: "the third suitcase" names a thing.
+    return "".join(piece if _ORDINAL.fullmatch(piece) else _convert(piece) for piece in _ORDINAL.split(text))
+
+
+def _convert(text: str) -> str:
+    """`alpha2digit`, which drops the white space at either end."""
+    start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    return text[:start] + str(alpha2digit(text.strip(), "en", 0)) + text[end:] if text.strip() else text
+
+
+def read_shape(text: str) -> Shape:
+    """The shape of a text whose number words are digits already."""
+    quantities: list[Quantity] = []
+
+    def mark(found: re.Match[str]) -> str:
+        quantity = _quantity(found)
+        if quantity is None:
+            return " #u "
+        quantities.append(quantity)
+        return f" #{quantity.kind}{len(quantities) - 1} "
+
+    marked = _UNUSABLE.sub(lambda found: found[0] if _TOKEN.fullmatch(found[0]) else " #u ", text)
+    shape = _TOKEN.sub(mark, marked)
+    return Shape(text=" ".join(shape.lower().split()), quantities=tuple(quantities))
+
+
+def _quantity(found: re.Match[str]) -> Quantity | None:
+    value, written = parse_number(found["number"]), found["before"] or found["after"]
+    if value is None or (found["before"] and (found["after"] or found["word"])):
+        return None
+    if found["percent"]:
+        return Quantity(value=value, kind="p")
+    if written:
+        currency = written.upper() if written.isascii() and written.isalpha() else written
+        return Quantity(value=value, kind="m", currency=currency)
+    if found["word"]:
+        cents = Decimal(found["cents"] or 0) / 100
+        return Quantity(value=value + cents, kind="m", currency=_WORDS[found["word"].lower()])
+    return Quantity(value=value)
+
+
+def round_money(value: Decimal) -> Decimal:
+    """Cents, half up."""
+    return value.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
+def format_money(value: Decimal, currency: str) -> str:
+    """An amount with its currency before it; two decimals but for currencies that have none."""
+    rounded = round_money(value)
+    is_whole = currency in _WITHOUT_CENTS and rounded == rounded.to_integral_value()
+    digits, sign = f"{abs(rounded):,.{0 if is_whole else 2}f}", "-" if rounded < 0 else ""
+    return f"{sign}{currency}{' ' if currency.isalpha() else ''}{digits}"
+
+
+def format_plain(value: Decimal) -> str:
+    """A number without needless zeros, rounded half up to two decimals if it has more than six."""
+    exponent = value.normalize().as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -6:
+        value = round_money(value)
+    return f"{value.normalize():,f}"
