@@ -47,7 +47,8 @@ def command(export: str, address: str | None, write: bool, file: Path | None) ->
     _check(text)
     if project_file.exists():
         text = text.split("\nassistants:\n", 1)[1]
-    click.echo(text, nl=False)
+    # What goes into a file is YAML, and that is UTF-8, whatever a terminal here has.
+    click.echo(text if sys.stdout.isatty() else text.encode("utf-8"), nl=False)
 
 
 def _read(export: str) -> bytes:

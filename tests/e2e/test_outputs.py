@@ -52,6 +52,14 @@ def test_a_character_that_the_encoding_lacks_is_written_in_another_way(project: 
     assert "\\u65c5" in play.stdout
 
 
+def test_yaml_that_goes_into_a_file_is_utf_8_whatever_the_encoding_of_the_terminal(project: Project) -> None:
+    exported = {"object": "assistant", "name": "旅 Führer", "model": "gpt-6-luna", "instructions": "Führe."}
+    (project.folder / "old.json").write_text(json.dumps(exported), encoding="utf-8")
+    done = run(project, "import old.json", PYTHONIOENCODING="cp1252")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "旅 Führer" in done.stdout
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
 def test_streams_that_were_closed_before_we_came_cost_nothing(project: Project, closed: str) -> None:
     for verb in VERBS:
