@@ -8,7 +8,7 @@ from runner.cli._targets import find_capabilities
 from runner.domain.assistant import History, Server, Target
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES
-from runner.domain.location import Location
+from runner.errors import Location
 from runner.plugins import load_plugin, plugin_names
 
 HEAD = """# What each API can do

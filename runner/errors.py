@@ -18,6 +18,7 @@ RunnerError                  something stops the program; the message is one lin
     └── DeadlineExceeded     our own deadline passed
 
 CheckBroken is apart: raised inside a check, it becomes an ERRORED verdict, never the program's end.
+
 """
 
 from __future__ import annotations
@@ -145,3 +146,19 @@ class DeadlineExceeded(RemoteError):
 
 class CheckBroken(Exception):
     """A check could not be evaluated; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place in a file as users see it; `line` and `column` start at 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{on_one_line(self.file)}:{self.line}:{self.column}"
+
+    def problem(self, message: str, *, path: str = "", hint: str = "") -> Problem:
+        """A mistake at this place."""
+        return Problem(file=self.file, line=self.line, column=self.column, path=path, message=message, hint=hint)

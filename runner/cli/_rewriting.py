@@ -13,8 +13,7 @@ from runner.config import Configuration
 from runner.config.writing import FieldEdit, Unwritable, edit_assistant, find_instructions_file
 from runner.did_you_mean import count
 from runner.domain.assistant import Assistant
-from runner.domain.location import Location
-from runner.errors import ConfigError, WriteFailed
+from runner.errors import ConfigError, Location, WriteFailed
 from runner.sync import RemoteState, plan_sync
 from runner.sync.desired import describe
 from runner.sync.pulling import INSTRUCTIONS, Difference, find_differences

@@ -22,7 +22,7 @@ from runner.domain.assistant import (
     Target,
 )
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_azure, is_open_road, is_openai
-from runner.domain.location import Location
+from runner.errors import Location
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 EMBEDDED = "embedded"

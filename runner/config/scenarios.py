@@ -18,9 +18,8 @@ from runner.config.paths import Recipient, ScenarioFile, read_file_item
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Address, Assistant, ToolName
 from runner.domain.files import LocalFile
-from runner.domain.location import Location
 from runner.domain.scenario import Expectation, Scenario, Turn
-from runner.errors import UsageError, on_one_line
+from runner.errors import Location, UsageError, on_one_line
 from runner.plugins import load_plugin
 from runner.yaml_text import MapNode
 from runner.yaml_text.coercion import as_json, is_visible

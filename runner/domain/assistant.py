@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NewType
 
 from runner.domain.files import LocalFile
-from runner.domain.location import Location
+from runner.errors import Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePath
 
-from runner.domain.location import Location
+from runner.errors import Location
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
 """The Files API takes no larger file."""

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from runner.domain.conversation import Ending, Run
-from runner.domain.location import Location
 from runner.domain.scenario import Scenario, Turn
-from runner.errors import RemoteError, WriteFailed
+from runner.errors import Location, RemoteError, WriteFailed
 
 
 class Outcome(Enum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from runner.domain.assistant import Address, Answering, Assistant, Function
 from runner.domain.files import LocalFile
-from runner.domain.location import Location
+from runner.errors import Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

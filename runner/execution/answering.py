@@ -10,9 +10,8 @@ from math import isinf
 
 from runner.domain.assistant import Function, Project
 from runner.domain.conversation import FunctionAnswer, FunctionCall
-from runner.domain.location import Location
 from runner.domain.scenario import Scenario, functions_in
-from runner.errors import ConfigError
+from runner.errors import ConfigError, Location
 from runner.functions import MAX_OUTPUT_BYTES, Answerer, FunctionFailed
 from runner.json_schema import find_mismatch
 from runner.plugins import load_plugin

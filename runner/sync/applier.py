@@ -17,12 +17,12 @@ from runner.domain.plan import Action, Change, Kind
 from runner.errors import ModelMissing, RemoteError, RemoteMissing, RunnerError, UnclearOutcome
 from runner.journal import Journal
 from runner.sync import leftovers, tags
-from runner.sync.bounded import run_bounded
 from runner.sync.comparing import Imprint, Marks, declared_hashes, dropped_keys, echo_hashes, write_imprint
 from runner.sync.creating import Made, Maker, Patience, create_once
 from runner.sync.desired import Desired
 from runner.sync.leftovers import EarlierFiles
 from runner.sync.planner import OnDrift, Policy, SyncPlan, Unit, code_files_are_live, plan_unit
+from runner.sync.remote import run_bounded
 from runner.sync.stores import FilesMoved, StoreFiller
 from runner.sync.uploads import Uploading, Uploads
 

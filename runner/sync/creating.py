@@ -16,8 +16,7 @@ from typing import Generic
 
 from runner.domain.assistant import Address, Namespace
 from runner.errors import RemoteError, UnclearOutcome
-from runner.sync.bounded import run_bounded
-from runner.sync.remote import T, age, bind
+from runner.sync.remote import T, age, bind, run_bounded
 
 CREATES_AT_ONCE = 8
 

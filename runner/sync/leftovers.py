@@ -21,8 +21,7 @@ from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing
 from runner.journal import Entry, Intent, Journal, find_journals, read_journal
 from runner.sync import tags
-from runner.sync.bounded import run_bounded
-from runner.sync.remote import RemoteState, play_objects
+from runner.sync.remote import RemoteState, play_objects, run_bounded
 
 LOOKS_AT_ONCE = 8
 SETTLED = "settled"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, Protocol, TypeVar
@@ -13,7 +13,30 @@ from runner.domain.assistant import Address, Namespace
 from runner.domain.conversation import StoreId
 from runner.domain.plan import Kind
 from runner.sync import tags
-from runner.sync.bounded import run_bounded
+
+Item = TypeVar("Item")
+
+
+async def run_bounded(jobs: Iterable[Callable[[], Awaitable[Item]]], *, at_once: int) -> list[Item]:
+    """The jobs' results in their order. The first exception stops the other jobs and is raised as it is."""
+    places = asyncio.Semaphore(at_once)
+
+    async def run(job: Callable[[], Awaitable[Item]]) -> Item:
+        async with places:
+            return await job()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run(job)) for job in jobs]
+    except BaseExceptionGroup as failures:
+        raise _first(failures) from None
+    return [task.result() for task in tasks]
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    failure = failures.exceptions[0]
+    return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
+
 
 LOOKS_AT_ONCE = 8
 

@@ -16,8 +16,8 @@ from runner.domain.conversation import FileId, StoreId
 from runner.domain.files import Chunking
 from runner.errors import RemoteError
 from runner.sync import tags
-from runner.sync.bounded import run_bounded
 from runner.sync.desired import Desired, HashedFile
+from runner.sync.remote import run_bounded
 from runner.sync.uploads import Uploads
 
 DETACHES_AT_ONCE = 8

@@ -12,8 +12,8 @@ from runner.backends import Files
 from runner.domain.conversation import FileId
 from runner.domain.files import FileUse
 from runner.errors import RemoteError, UnclearOutcome
-from runner.sync.bounded import run_bounded
 from runner.sync.desired import HashedFile
+from runner.sync.remote import run_bounded
 
 UPLOADS_AT_ONCE = 4
 LARGE_BYTES = 1_000_000

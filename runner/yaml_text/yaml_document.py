@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.domain.location import Location
-from runner.errors import Problem
+from runner.errors import Location, Problem
 from runner.yaml_text.coercion import Schema, coerce
 from runner.yaml_text.tree import ListNode, MapNode, Node, Parsed, TextNode, parse_yaml
 

@@ -12,7 +12,6 @@ import pytest
 import runner.reporting
 from runner.domain.assistant import Address
 from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
-from runner.domain.location import Location
 from runner.domain.report import (
     Outcome,
     PlayEvent,
@@ -29,7 +28,7 @@ from runner.domain.report import (
     Verdict,
 )
 from runner.domain.scenario import Scenario, Turn
-from runner.errors import UsageError, WriteFailed
+from runner.errors import Location, UsageError, WriteFailed
 from runner.plugins import load_plugin, plugin_names
 from runner.redaction import Redactor
 from runner.reporting import Reporter, discard_earlier, refuse_to_overwrite

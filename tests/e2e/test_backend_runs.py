@@ -22,11 +22,7 @@ from runner.backends.assistants import open_backend
 from runner.domain.conversation import FileId, RunStatus, StoreId
 from runner.domain.files import Chunking, FileUse
 from runner.domain.plan import Kind
-from runner.errors import (
-    DeadlineExceeded,
-    RemoteError,
-    UsageError,
-)
+from runner.errors import DeadlineExceeded, RemoteError, UsageError
 from runner.journal import Journal
 
 STORE = {"id": "vs_1", "object": "vector_store", "created_at": 7, "metadata": {}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.backends import Deployment, Question
 from runner.domain.assistant import Address, Answering, Assistant, Function
 from runner.domain.conversation import AssistantId
-from runner.domain.location import Location
+from runner.errors import Location
 
 HERE = Location("assistants.yaml", 1, 1)
 GUIDE = Assistant(address=Address("travel-guide"), location=HERE, name="Travel Guide", model="gpt-6-luna")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.cli._upload_progress import UploadProgress
 from runner.domain.files import FileUse, LocalFile
-from runner.domain.location import Location
+from runner.errors import Location
 from runner.sync import Uploading
 from runner.sync.desired import Fingerprint, HashedFile
 

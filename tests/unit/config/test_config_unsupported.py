@@ -12,7 +12,7 @@ from runner.config import Configuration, load_configuration
 from runner.config.unsupported import find_unsupported
 from runner.domain.assistant import History, Server, Target
 from runner.domain.capabilities import Capabilities
-from runner.domain.location import Location
+from runner.errors import Location
 
 ASSISTANTS = """\
 version: 1

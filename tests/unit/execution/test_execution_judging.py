@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
-from runner.domain.location import Location
 from runner.domain.report import Outcome
 from runner.domain.scenario import Expectation, Turn
+from runner.errors import Location
 from runner.execution.judging import judge_turn
 
 PLACE = Location("scenarios/x.yaml", 3, 5)

@@ -6,10 +6,9 @@ import signal
 import pytest
 
 from runner.domain.assistant import Address
-from runner.domain.location import Location
 from runner.domain.report import Outcome, ScenarioResult, TurnResult
 from runner.domain.scenario import Scenario, Turn
-from runner.errors import KeyRejected, QuotaUsedUp
+from runner.errors import KeyRejected, Location, QuotaUsedUp
 from runner.execution.scheduler import Interruption, fail_fast_reason, fatal_reason, play_side_by_side
 
 PLACE = Location("x.yaml", 1, 1)

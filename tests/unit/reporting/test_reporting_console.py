@@ -9,7 +9,6 @@ import pytest
 
 from runner.domain.assistant import Address
 from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
-from runner.domain.location import Location
 from runner.domain.report import (
     NO_MODEL,
     Outcome,
@@ -25,6 +24,7 @@ from runner.domain.report import (
     Verdict,
 )
 from runner.domain.scenario import Scenario, Turn
+from runner.errors import Location
 from runner.redaction import Redactor
 from runner.reporting.console import Console
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from runner.domain.assistant import Address
 from runner.domain.conversation import Citation, FileId, ProducedFile, Run, RunId, RunStatus, ThreadId, Usage
-from runner.domain.location import Location
 from runner.domain.report import Outcome, PlayFinished, Report, Retry, ScenarioResult, TurnResult
 from runner.domain.scenario import Scenario, Turn
+from runner.errors import Location
 from runner.redaction import Redactor
 from runner.reporting.json import open_report
 

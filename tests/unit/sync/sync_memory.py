@@ -19,9 +19,8 @@ from runner.domain.assistant import Address, Assistant, Namespace, Tool, ToolNam
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import AssistantId, FileId, Run, StoreId, ThreadId
 from runner.domain.files import Chunking, FileUse, LocalFile
-from runner.domain.location import Location
 from runner.domain.plan import Kind
-from runner.errors import RemoteError, RemoteMissing, UnclearOutcome
+from runner.errors import Location, RemoteError, RemoteMissing, UnclearOutcome
 from runner.journal import Journal
 from runner.sync import Applied, Patience, Policy, RemoteState, apply_plan, check_gates, decide, read_desired
 from runner.sync.leftovers import read_earlier_files
