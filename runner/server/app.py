@@ -32,7 +32,7 @@ _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _UNWRITABLE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
 
 
-def answer_trouble(request: Request, error: Exception) -> Response:
+async def answer_trouble(request: Request, error: Exception) -> Response:
     """The answer to a request that met the trouble; anything else is raised again: it is a bug."""
     status, message, code = _describe_trouble(error)
     _log.error("%s %s: %s", request.method, request.url.path, message)
@@ -70,9 +70,9 @@ def create_app(engine: Engine, token: str, *, hosts: Container[str] = LOOPBACK_H
         Refusal: answer_refusal,
         HTTPException: _answer_http_error,
         ClientDisconnect: _answer_nobody,
-        sqlite3.Error: _answer_trouble,
-        OSError: _answer_trouble,
-        Damaged: _answer_trouble,
+        sqlite3.Error: answer_trouble,
+        OSError: answer_trouble,
+        Damaged: answer_trouble,
         Exception: _answer_bug,
     }
     return Starlette(
@@ -122,7 +122,8 @@ class Swept:
             try:
                 sweep(self._engine)
             except (sqlite3.Error, Damaged) as error:
-                await answer_trouble(Request(scope), error)(scope, receive, send)
+                answer = await answer_trouble(Request(scope), error)
+                await answer(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -139,10 +140,6 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
 async def _answer_nobody(_: Request, __: Exception) -> Response:
     """The client went away in the middle of its request: that is no bug of ours."""
     return Response(status_code=499)
-
-
-async def _answer_trouble(request: Request, error: Exception) -> Response:
-    return answer_trouble(request, error)
 
 
 async def _answer_bug(_: Request, __: Exception) -> Response:

@@ -1,7 +1,6 @@
 """Runs the server inside this process: a thread with its own event loop, on a free loopback port.
 
 Nothing heavy is imported before the thread runs: a program that starts it can go on importing meanwhile.
-
 """
 
 from __future__ import annotations
@@ -82,8 +81,22 @@ async def start_embedded(
     listener = open_listener()
     address = ServerAddress(base_url=base_url(listener), token=make_token())
     started: Future[Server] = Future()
-    serving = _serve(state, inference, lifetimes or Lifetimes(), _Door(listener, address.token, started), sandbox)
-    thread = threading.Thread(target=asyncio.run, args=(serving,), name="embedded-server", daemon=True)
+
+    async def work() -> None:
+        """What goes wrong before the server is up is raised where it was started."""
+        try:
+            from runner.server.serving import Service, serve
+            from runner.server.tools import ToolSettings
+
+            tools, life = ToolSettings(sandbox=sandbox), lifetimes or Lifetimes()
+            service = Service(state=state, inference=inference, token=address.token, lifetimes=life, tools=tools)
+            await serve(service, listener, started.set_result)
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=asyncio.run, args=(work(),), name="embedded-server", daemon=True)
     thread.start()
     try:
         server = await asyncio.wrap_future(started)
@@ -94,25 +107,3 @@ async def start_embedded(
     finally:
         await asyncio.shield(asyncio.to_thread(thread.join))
         listener.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Door:
-    listener: socket.socket
-    token: str
-    started: Future[Server]
-
-
-async def _serve(state: Path, inference: Inference, lifetimes: Lifetimes, door: _Door, sandbox: str) -> None:
-    """The thread's work. What goes wrong before the server is up is raised where it was started."""
-    try:
-        from runner.server.serving import Service, serve
-        from runner.server.tools import ToolSettings
-
-        tools = ToolSettings(sandbox=sandbox)
-        service = Service(state=state, inference=inference, token=door.token, lifetimes=lifetimes, tools=tools)
-        await serve(service, door.listener, door.started.set_result)
-    except BaseException as error:
-        if door.started.done():
-            raise
-        door.started.set_exception(error)

@@ -125,11 +125,6 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
-def patient_protocol(patience: Patience) -> type[PatientProtocol]:
-    """The protocol as uvicorn wants it: a class, which it makes an object of for each connection."""
-    return type("PatientProtocol", (PatientProtocol,), {"patience": patience})
-
-
 _LAST_REQUESTS_S = 2
 LONGEST_HEADERS_BYTES = 32 << 10
 
@@ -170,23 +165,20 @@ async def serve(service: Service, listener: socket.socket, started: Callable[[Se
     opened = open_engine(service.state, service.inference, lifetimes=service.lifetimes, tools=service.tools)
     async with opened as engine:
         app: ASGIApp = create_app(engine, service.token, hosts=service.hosts)
-        config = _configure(app if service.tell is None else AccessLog(app, tell=service.tell), service)
+        config = uvicorn.Config(
+            app if service.tell is None else AccessLog(app, tell=service.tell),
+            loop="asyncio",
+            # uvicorn wants a class, which it makes an object of for each connection.
+            http=type("PatientProtocol", (PatientProtocol,), {"patience": service.patience}),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_LAST_REQUESTS_S,
+            h11_max_incomplete_event_size=LONGEST_HEADERS_BYTES,
+        )
         server = Server(config, engine.workers.stop)
         # The socket listens already: what comes before the server accepts waits in the queue.
         started(server)
         await server.serve(sockets=[listener])
-
-
-def _configure(app: ASGIApp, service: Service) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        loop="asyncio",
-        http=patient_protocol(service.patience),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_LAST_REQUESTS_S,
-        h11_max_incomplete_event_size=LONGEST_HEADERS_BYTES,
-    )

@@ -134,7 +134,12 @@ class Wasi:
         output = _write_output(done)
         if done.trapped is not None:
             await self.forget(place.place_id)
-            raise SandboxFailed("\n".join(filter(None, (output, f"[stopped: {self._name_limit(done.trapped)}]"))))
+            limits = {
+                "deadline": f"it ran longer than {self._time_limit_s:g} s",
+                "out of file calls": f"it used files more than {FILE_CALLS_LIMIT:,} times",
+            }
+            stopped = f"[stopped: {limits.get(done.trapped, done.trapped)}]"
+            raise SandboxFailed("\n".join(filter(None, (output, stopped))))
         return output
 
     async def forget(self, place_id: str) -> None:
@@ -173,13 +178,6 @@ class Wasi:
         )
         session.run(_BEGIN)
         return _Seat(session=session, files=files)
-
-    def _name_limit(self, trapped: str) -> str:
-        known = {
-            "deadline": f"it ran longer than {self._time_limit_s:g} s",
-            "out of file calls": f"it used files more than {FILE_CALLS_LIMIT:,} times",
-        }
-        return known.get(trapped, trapped)
 
 
 def _write_output(done: Completed) -> str:

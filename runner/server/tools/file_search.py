@@ -24,7 +24,8 @@ class FileSearch:
         queries = _read_queries(request.arguments)
         if not queries:
             return ToolOutcome(request=request, completed=False, output="file_search needs `queries`, a list of texts")
-        limit = _read_limit(context.options)
+        limit = context.options.get("max_num_results")
+        limit = min(max(1, limit), MAX_RESULTS) if isinstance(limit, int) else DEFAULT_RESULTS
         best: dict[tuple[str, str], Passage] = {}
         vectors = None if context.embed is None else await context.embed(queries)
         for query, meaning in zip(queries, vectors or (None,) * len(queries), strict=True):
@@ -35,7 +36,9 @@ class FileSearch:
                     best[passage.file_id, passage.text] = passage
         # Sorting is stable: among equals the first query's passages stay first.
         passages = tuple(sorted(best.values(), key=lambda passage: -passage.score)[:limit])
-        return ToolOutcome(request=request, completed=True, output=_describe(passages), passages=passages)
+        files = len({passage.file_id for passage in passages})
+        output = f"{len(passages)} passages from {files} files" if passages else "nothing found"
+        return ToolOutcome(request=request, completed=True, output=output, passages=passages)
 
     async def forget_gone(self, is_in_use: Callable[[str], bool]) -> None:
         pass
@@ -50,13 +53,3 @@ def _read_queries(arguments: Mapping[str, object]) -> tuple[str, ...]:
         return ()
     texts = [query[:MAX_QUERY_CHARACTERS] for query in queries if isinstance(query, str) and query.strip()]
     return tuple(dict.fromkeys(texts))[:MAX_QUERIES]
-
-
-def _read_limit(options: Mapping[str, object]) -> int:
-    limit = options.get("max_num_results")
-    return min(max(1, limit), MAX_RESULTS) if isinstance(limit, int) else DEFAULT_RESULTS
-
-
-def _describe(passages: tuple[Passage, ...]) -> str:
-    files = len({passage.file_id for passage in passages})
-    return f"{len(passages)} passages from {files} files" if passages else "nothing found"

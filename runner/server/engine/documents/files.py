@@ -84,13 +84,10 @@ class FileTextRecord(Record):
     """The text of a file, kept as long as the file is."""
 
     KIND: ClassVar[str] = "file_text"
+    PARENT: ClassVar[str] = "file_id"
 
     file_id: str
     text: str
-
-    @property
-    def parent_id(self) -> str:
-        return self.file_id
 
 
 async def prepare_files(engine: Engine, file_ids: Iterable[str]) -> None:

@@ -188,6 +188,8 @@ class Subscription:
             try:
                 return await asyncio.wait_for(self._events.get(), self._engine.lifetimes.renewal_s)
             except TimeoutError:
+                if not self._events.empty():
+                    continue  # told while the wait was being given up: it comes before what the run is by now
                 with suppress(sqlite3.Error, Damaged):
                     sweep(self._engine)
                 run = self._engine.store.find(RunRecord, self._run_id)

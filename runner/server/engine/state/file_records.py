@@ -18,6 +18,7 @@ class FileRecord(Record):
     """
 
     KIND: ClassVar[str] = "file"
+    PARENT: ClassVar[str] = "thread_id"
 
     filename: str
     size_bytes: int
@@ -25,10 +26,6 @@ class FileRecord(Record):
     sha256: str
     expires_at: float | None = None
     thread_id: str = ""
-
-    @property
-    def parent_id(self) -> str:
-        return self.thread_id
 
     @property
     def due_at(self) -> float | None:
@@ -79,6 +76,7 @@ class StoredFileRecord(Record):
     """A file in a vector store; its id is made of both ids."""
 
     KIND: ClassVar[str] = "stored_file"
+    PARENT: ClassVar[str] = "store_id"
 
     store_id: str
     file_id: str
@@ -88,10 +86,6 @@ class StoredFileRecord(Record):
     chunking: Chunking = field(default_factory=Chunking)
     attributes: Mapping[str, object] = field(default_factory=dict)
     batch_id: str | None = None
-
-    @property
-    def parent_id(self) -> str:
-        return self.store_id
 
     @property
     def is_being_worked_on(self) -> bool:
@@ -107,13 +101,10 @@ class BatchRecord(Record):
     """Files that were put into a store together."""
 
     KIND: ClassVar[str] = "batch"
+    PARENT: ClassVar[str] = "store_id"
 
     store_id: str
     is_cancelled: bool = False
-
-    @property
-    def parent_id(self) -> str:
-        return self.store_id
 
 
 AUTO = "auto"
@@ -149,6 +140,7 @@ class ContainerFileRecord(Record):
     """
 
     KIND: ClassVar[str] = "container_file"
+    PARENT: ClassVar[str] = "container_id"
 
     container_id: str
     name: str
@@ -156,7 +148,3 @@ class ContainerFileRecord(Record):
     sha256: str
     origin_id: str | None = None
     is_written: bool = False
-
-    @property
-    def parent_id(self) -> str:
-        return self.container_id

@@ -48,9 +48,10 @@ def random_id(kind: IdKind) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """An object with an identity. The properties say how the store files it."""
+    """An object with an identity. The properties say how the store files it; PARENT names the field of its parent."""
 
     KIND: ClassVar[str] = ""
+    PARENT: ClassVar[str] = ""
 
     id: str
     created_at: float
@@ -58,7 +59,7 @@ class Record:
     @property
     def parent_id(self) -> str:
         """The object that this one is deleted with; "" for none."""
-        return ""
+        return str(getattr(self, self.PARENT)) if self.PARENT else ""
 
     @property
     def is_being_worked_on(self) -> bool:
@@ -200,6 +201,7 @@ class MessageRecord(Record):
     """
 
     KIND: ClassVar[str] = "message"
+    PARENT: ClassVar[str] = "thread_id"
 
     thread_id: str
     role: Role
@@ -212,10 +214,6 @@ class MessageRecord(Record):
     run_id: str | None = None
     declined: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def parent_id(self) -> str:
-        return self.thread_id
 
 
 class RunState(Enum):
@@ -309,6 +307,7 @@ class RunRecord(Record):
     """
 
     KIND: ClassVar[str] = "run"
+    PARENT: ClassVar[str] = "thread_id"
 
     thread_id: str
     assistant_id: str
@@ -333,10 +332,6 @@ class RunRecord(Record):
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def parent_id(self) -> str:
-        return self.thread_id
-
-    @property
     def is_being_worked_on(self) -> bool:
         return self.state.is_active and self.state is not RunState.REQUIRES_ACTION
 
@@ -359,6 +354,7 @@ class StepRecord(Record):
     """One action of a run: tool calls, or else the message that it wrote. `said` is what was said before the calls."""
 
     KIND: ClassVar[str] = "step"
+    PARENT: ClassVar[str] = "run_id"
 
     run_id: str
     thread_id: str
@@ -370,10 +366,6 @@ class StepRecord(Record):
     ended_at: float | None = None
     failure: Failure | None = None
     tokens: Tokens = field(default_factory=Tokens)
-
-    @property
-    def parent_id(self) -> str:
-        return self.run_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -395,6 +387,7 @@ class ItemRecord(Record):
     """
 
     KIND: ClassVar[str] = "item"
+    PARENT: ClassVar[str] = "thread_id"
 
     thread_id: str
     item_id: str
@@ -402,10 +395,6 @@ class ItemRecord(Record):
     instruction: str | None = None
     message_id: str | None = None
     response_id: str | None = None
-
-    @property
-    def parent_id(self) -> str:
-        return self.thread_id
 
 
 def stored_item_id(thread_id: str, item_id: str) -> str:
@@ -418,13 +407,10 @@ class ToldRecord(Record):
     """The events of a response's stream as the face told them, kept once it is over."""
 
     KIND: ClassVar[str] = "told"
+    PARENT: ClassVar[str] = "response_id"
 
     response_id: str
     events: tuple[Mapping[str, object], ...]
-
-    @property
-    def parent_id(self) -> str:
-        return self.response_id
 
 
 def told_id(response_id: str) -> str:
@@ -439,6 +425,7 @@ class ResponseRecord(Record):
     """
 
     KIND: ClassVar[str] = "response"
+    PARENT: ClassVar[str] = "thread_id"
 
     thread_id: str
     run_id: str
@@ -450,7 +437,3 @@ class ResponseRecord(Record):
     in_background: bool = False
     is_stored: bool = True
     metadata: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def parent_id(self) -> str:
-        return self.thread_id

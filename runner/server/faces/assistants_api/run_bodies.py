@@ -246,13 +246,6 @@ def call_deltas(step: StepRecord, run: RunRecord) -> Iterator[Json]:
                 yield _step_delta(step.id, number, call.tool, {"input": piece})
 
 
-def output_deltas(step_id: str, number: int, call: ToolCall) -> Iterator[Json]:
-    """What a call put out. What file search found comes with the step's end, as recorded."""
-    if call.tool == "code_interpreter" and call.output:
-        outputs = [{"index": 0, "type": "logs", "logs": call.output}]
-        yield _step_delta(step_id, number, call.tool, {"outputs": outputs})
-
-
 def _step_delta(step_id: str, number: int, kind: str, details: Json, call_id: str | None = None) -> Json:
     call: Json = {"index": number, **({} if call_id is None else {"id": call_id}), "type": kind, kind: details}
     delta = {"step_details": {"type": "tool_calls", "tool_calls": [call]}}
@@ -283,8 +276,10 @@ class RunEvents:
             case StepChanged(step=step):
                 yield from self._write_step(step)
             case CallFinished(step_id=step_id, number=number, call=call):
-                for delta in output_deltas(step_id, number, call):
-                    yield "thread.run.step.delta", delta
+                # What file search found comes with the step's end, as recorded.
+                if call.tool == "code_interpreter" and call.output:
+                    outputs = [{"index": 0, "type": "logs", "logs": call.output}]
+                    yield "thread.run.step.delta", _step_delta(step_id, number, call.tool, {"outputs": outputs})
             case MessageWritten(message=message):
                 yield from self._write_message(message)
             case MessageGrew() as growth:

@@ -235,6 +235,7 @@ async def read_order(inline: InlineFiles, body: Fields) -> Wanted:
     body.only(*_READ, *_NOTED, *_REFUSED)
     body.refuse(*_REFUSED)
     body.refuse("top_logprobs", harmless=(None, 0))
+    body.refuse("service_tier", harmless=(None, *_TIERS))
     tools, resources, shown_tools = read_tools(body)
     choice, shown_choice = read_choice(body, tools)
     brief, shown_brief = _read_brief(body)
@@ -254,7 +255,7 @@ async def read_order(inline: InlineFiles, body: Fields) -> Wanted:
         "max_tool_calls": most_calls,
         "parallel_tool_calls": is_parallel,
         "prompt_cache_retention": body.choice("prompt_cache_retention", _RETENTIONS),
-        "service_tier": _read_tier(body),
+        "service_tier": body.text("service_tier") or "auto",
         "tool_choice": shown_choice,
         "tools": shown_tools,
         "top_logprobs": 0,
@@ -280,7 +281,10 @@ async def read_order(inline: InlineFiles, body: Fields) -> Wanted:
         is_stored=is_stored,
         metadata=metadata,
     )
-    return Wanted(order=order, include=include, is_streamed=is_streamed, is_padded=_read_padding(body))
+    streaming = body.mapping("stream_options") or Fields({}, "stream_options")
+    streaming.only("include_obfuscation")
+    is_padded = streaming.flag("include_obfuscation") is not False
+    return Wanted(order=order, include=include, is_streamed=is_streamed, is_padded=is_padded)
 
 
 def _read_brief(body: Fields) -> tuple[Brief, Json]:
@@ -305,18 +309,6 @@ def _read_brief(body: Fields) -> tuple[Brief, Json]:
         "top_p": 1.0 if brief.top_p is None else brief.top_p,
     }
     return brief, shown
-
-
-def _read_tier(body: Fields) -> str:
-    if body.values.get("service_tier") not in (None, *_TIERS):
-        body.unsupported("service_tier")
-    return body.text("service_tier") or "auto"
-
-
-def _read_padding(body: Fields) -> bool:
-    options = body.mapping("stream_options") or Fields({}, "stream_options")
-    options.only("include_obfuscation")
-    return options.flag("include_obfuscation") is not False
 
 
 def _read_place(body: Fields) -> tuple[str | None, str | None]:

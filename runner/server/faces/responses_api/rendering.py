@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
 
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.responses.responses import run_of
@@ -46,17 +46,13 @@ def show_item(body: Mapping[str, object], include: Container[str]) -> Json:
 
 def render_output(engine: Engine, response: ResponseRecord) -> list[Json]:
     """Everything that the response has come to so far, in full."""
-    steps = engine.store.children(StepRecord, response.run_id)[response.carried_steps :]
-    return [item for step in steps for item in _render_step(engine, step)]
-
-
-def _render_step(engine: Engine, step: StepRecord) -> Iterator[Json]:
-    if step.message_id is not None:
-        message = engine.store.find(MessageRecord, step.message_id)
+    items = []
+    for step in engine.store.children(StepRecord, response.run_id)[response.carried_steps :]:
+        message = None if step.message_id is None else engine.store.find(MessageRecord, step.message_id)
         if message is not None:
-            yield render_message(message)
-    for call in step.calls:
-        yield render_call(call, step)
+            items.append(render_message(message))
+        items += [render_call(call, step) for call in step.calls]
+    return items
 
 
 def render_message(message: MessageRecord, *, begun: bool = False) -> Json:

@@ -216,11 +216,6 @@ class ResponseEvents:
                 )
 
 
-def pad_delta(delta: str) -> str:
-    """Characters that bring a delta to a length which tells nothing of it."""
-    return "".join(secrets.choice(_PADDING) for _ in range(-len(delta) % _PADDED_LENGTH))
-
-
 _NOTHING_YET: Json = {"completed_at": None, "error": None, "incomplete_details": None, "output": [], "usage": None}
 
 
@@ -254,7 +249,11 @@ def _as_it_was(event: Json, response: ResponseRecord) -> Json:
 
 
 def _events_of(engine: Engine, step: StepRecord) -> Iterator[Event]:
-    yield StepChanged(step=replace(step, state=StepState.IN_PROGRESS, calls=tuple(map(_as_open, step.calls))))
+    calls = tuple(
+        call if isinstance(call, FunctionCall) else replace(call, completed=None, output="", passages=(), files=())
+        for call in step.calls
+    )
+    yield StepChanged(step=replace(step, state=StepState.IN_PROGRESS, calls=calls))
     for number, call in enumerate(step.calls):
         if isinstance(call, ToolCall) and call.completed is not None:
             yield CallFinished(step_id=step.id, number=number, call=call)
@@ -266,12 +265,6 @@ def _events_of(engine: Engine, step: StepRecord) -> Iterator[Event]:
                 yield from grow(message.id, part)
         yield MessageWritten(message=message)
     yield StepChanged(step=step)
-
-
-def _as_open(call: ToolCall | FunctionCall) -> ToolCall | FunctionCall:
-    if isinstance(call, FunctionCall):
-        return call
-    return replace(call, completed=None, output="", passages=(), files=())
 
 
 class Recordings:
@@ -385,7 +378,8 @@ def _show(event: Json, include: Container[str], *, is_padded: bool) -> Json:
     if isinstance(response, dict):
         shown["response"] = {**response, "output": [show_item(one, include) for one in response["output"]]}
     if isinstance(delta, str) and is_padded:
-        shown["obfuscation"] = pad_delta(delta)
+        # Characters that bring the delta to a length which tells nothing of it.
+        shown["obfuscation"] = "".join(secrets.choice(_PADDING) for _ in range(-len(delta) % _PADDED_LENGTH))
     return shown
 
 

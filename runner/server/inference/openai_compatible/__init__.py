@@ -96,12 +96,9 @@ class OpenAICompatibleInference:
             self._client = None
 
     async def decide(self, scene: Scene) -> Turnout:
-        return await self._decide(scene, None)
+        return await self.decide_aloud(scene, None)
 
-    async def decide_aloud(self, scene: Scene, hear: Hear) -> Turnout:
-        return await self._decide(scene, hear)
-
-    async def _decide(self, scene: Scene, hear: Hear | None) -> Turnout:
+    async def decide_aloud(self, scene: Scene, hear: Hear | None) -> Turnout:
         try:
             async with asyncio.timeout(self._endpoint.timeout_s) as deadline:
                 return await self._converse(scene, hear)
@@ -219,7 +216,9 @@ class OpenAICompatibleInference:
             case openai.APIConnectionError():
                 return self._explain_connection(error.__cause__ or said)
             case openai.APIStatusError(status_code=status):
-                return self._explain_status(status, _describe_page(error) or said, path)
+                if "text/html" in error.response.headers.get("content-type", ""):
+                    said = "it sent an HTML page; does base_url end where the API begins, as in .../v1?"
+                return self._explain_status(status, said, path)
         return self._fail("server_error", f"it broke off with an error: {said}")
 
     def _explain_connection(self, reason: object) -> Fail:
@@ -246,9 +245,8 @@ class OpenAICompatibleInference:
         if code != "rate_limit_exceeded" and _TOO_LONG.search(what):
             code, what = "invalid_prompt", f"{what}; {_SHORTEN}"
         message = self._clean(f"The inference at {self._endpoint.base_url}: {what}")
-        return Fail(
-            code=code, message=message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
-        )
+        shown = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
+        return Fail(code=code, message=shown)
 
 
 def _make_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
@@ -295,12 +293,6 @@ def _read_whole(content: bytes) -> Iterator[object]:
 async def _tell(text: str, hear: Hear | None) -> None:
     if text and hear is not None:
         await hear(text)
-
-
-def _describe_page(error: openai.APIStatusError) -> str:
-    """In place of a page's source."""
-    is_page = "text/html" in error.response.headers.get("content-type", "")
-    return "it sent an HTML page; does base_url end where the API begins, as in .../v1?" if is_page else ""
 
 
 def _name(model: str) -> str:
@@ -378,9 +370,8 @@ class ChatEmbedder:
             if not isinstance(values, list) or not values or not all(map(_is_number, values)):
                 raise EmbeddingFailed("the endpoint sent something else than embeddings")
             number = item.get("index")
-            vectors[number if isinstance(number, int) else place] = Vector(
-                model=self._model, values=tuple(map(float, values))
-            )
+            vector = Vector(model=self._model, values=tuple(map(float, values)))
+            vectors[number if isinstance(number, int) else place] = vector
         if set(vectors) != set(range(wanted)) or len({len(one.values) for one in vectors.values()}) > 1:
             raise EmbeddingFailed(f"the endpoint sent no {wanted} embeddings of one length for {wanted} texts")
         return tuple(vectors[number] for number in range(wanted))

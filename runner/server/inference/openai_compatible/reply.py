@@ -323,12 +323,14 @@ class MarkReader:
         begun = _BEGUN.search(pending)
         cut = len(pending) if begun is None else begun.start()
         self._held = pending[cut:]
-        return self._keep(pending[:cut])
+        self.text += pending[:cut]
+        return pending[:cut]
 
     def finish(self) -> str:
         """The rest, when nothing more comes."""
         rest, self._held = self._held, ""
-        return self._keep(rest)
+        self.text += rest
+        return rest
 
     def restart(self, text: str) -> None:
         """Read this instead of all that came."""
@@ -343,18 +345,11 @@ class MarkReader:
         for match in _MARK.finditer(pending):
             plain += pending[end : match.start()]
             end = match.end()
-            self._cite(match[1], len(self.text) + len(plain))
+            for number in map(int, match[1].split(",")):
+                if 1 <= number <= len(self._passages):
+                    source, place = self._passages[number - 1], len(self.text) + len(plain)
+                    self.sources.append(SourceMark(position=place, file_id=source.file_id, filename=source.filename))
         return plain + pending[end:]
-
-    def _cite(self, numbers: str, position: int) -> None:
-        for number in (int(one) for one in numbers.split(",")):
-            if 1 <= number <= len(self._passages):
-                source = self._passages[number - 1]
-                self.sources.append(SourceMark(position=position, file_id=source.file_id, filename=source.filename))
-
-    def _keep(self, plain: str) -> str:
-        self.text += plain
-        return plain
 
 
 def choose_move(reply: Reply, calls: Calls, marks: MarkReader) -> Move:
@@ -376,13 +371,9 @@ def tell_mistakes(reply: Reply, calls: Calls) -> list[Json]:
     results = [calls.mistakes.get(place, "Not done, because another call was wrong.") for place in sorted(reply.calls)]
     # Arguments that are no JSON would break chat templates that parse them.
     shown = [(call_id, name, arguments if _is_json(arguments) else "{}") for call_id, name, arguments in made]
-    return [
-        write_calls(reply.text, shown),
-        *(
-            write_result(call_id, f"{result} Call it again.")
-            for (call_id, _, _), result in zip(made, results, strict=True)
-        ),
-    ]
+    pairs = zip(made, results, strict=True)
+    answers = [write_result(call_id, f"{result} Call it again.") for (call_id, _, _), result in pairs]
+    return [write_calls(reply.text, shown), *answers]
 
 
 def _is_json(text: str) -> bool:

@@ -80,7 +80,8 @@ class ScriptedInference:
                 return script.step_after(answered) or _fail(
                     f"the script at {script.where} has no move after {answered} answered calls"
                 )
-        return _fail(f"no script in {self._file} is for the question {_cut(question)!r}")
+        shown = question if len(question) <= 80 else f"{question[:79]}…"
+        return _fail(f"no script in {self._file} is for the question {shown!r}")
 
 
 async def _act(step: Step, scene: Scene, hear: Hear) -> Move:
@@ -137,10 +138,6 @@ def _count_tokens(text: str) -> int:
 
 def _fail(message: str) -> Fail:
     return Fail(code="server_error", message=message)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 async def _hear_nothing(_: str) -> None:

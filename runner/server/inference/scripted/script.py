@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -16,7 +16,6 @@ from runner.server.inference import (
     Role,
     Scene,
     Spent,
-    ToolOutcome,
     ToolRequest,
 )
 
@@ -129,47 +128,37 @@ class Script:
 
 def explain_difference(expect: Expect, scene: Scene) -> str | None:
     """What the script expected and the scene does not hold; None if all holds."""
-    differences = (*_differing_texts(expect, scene), *_differing_sets(expect, scene), *_missing_texts(expect, scene))
+    differences = (*_differing_values(expect, scene), *_missing_texts(expect, scene))
     if not differences:
         return None
     return f"the script's expectation at {expect.where} does not hold: {'; '.join(differences)}"
 
 
-def _differing_texts(expect: Expect, scene: Scene) -> Iterator[str]:
-    if expect.model not in (None, scene.model):
-        yield f"model: expected {expect.model!r}, found {scene.model!r}"
-    if expect.tool_choice not in (None, scene.tool_choice):
-        yield f"tool_choice: expected {expect.tool_choice!r}, found {scene.tool_choice!r}"
-    if expect.messages not in (None, len(scene.messages)):
-        yield f"messages: expected {expect.messages}, found {len(scene.messages)}"
-
-
-def _differing_sets(expect: Expect, scene: Scene) -> Iterator[str]:
+def _differing_values(expect: Expect, scene: Scene) -> Iterator[str]:
     questions = (message for message in reversed(scene.messages) if message.role is Role.USER)
-    attached = frozenset(next((message.filenames for message in questions), ()))
-    pairs = (
+    pairs: tuple[tuple[str, object, object], ...] = (
+        ("model", expect.model, scene.model),
+        ("tool_choice", expect.tool_choice, scene.tool_choice),
+        ("messages", expect.messages, len(scene.messages)),
         ("tools", expect.tools, scene.tools),
         ("functions", expect.functions, frozenset(function.name for function in scene.functions)),
-        ("attachments", expect.attachments, attached),
+        ("attachments", expect.attachments, frozenset(next((message.filenames for message in questions), ()))),
     )
     for name, expected, found in pairs:
         if expected is not None and expected != found:
-            yield f"{name}: expected {_list(expected)}, found {_list(found)}"
+            yield f"{name}: expected {_show(expected)}, found {_show(found)}"
 
 
 def _missing_texts(expect: Expect, scene: Scene) -> Iterator[str]:
     for text in expect.instructions_contain:
         if text not in scene.instructions:
             yield f"instructions: {text!r} is not in them"
-    outputs = "\n".join(_read_outcome(outcome) for outcome in scene.outcomes)
+    texts = [(outcome.output, *(passage.text for passage in outcome.passages)) for outcome in scene.outcomes]
+    outputs = "\n".join(text for outcome in texts for text in outcome)
     for text in expect.outputs_contain:
         if text not in outputs:
             yield f"outputs: {text!r} is in none of the {len(scene.outcomes)} outputs"
 
 
-def _read_outcome(outcome: ToolOutcome) -> str:
-    return "\n".join((outcome.output, *(passage.text for passage in outcome.passages)))
-
-
-def _list(names: Iterable[str]) -> str:
-    return f"[{', '.join(sorted(names))}]"
+def _show(value: object) -> str:
+    return f"[{', '.join(sorted(value))}]" if isinstance(value, frozenset) else repr(value)

@@ -126,20 +126,9 @@ class _Reader:
 
 
 def _read_expectation(written: Mapping[str, Any], where: str) -> Expect:
-    tools, functions, attachments = (
-        frozenset(written[key]) if key in written else None for key in ("tools", "functions", "attachments")
-    )
-    return Expect(
-        where=where,
-        model=written.get("model"),
-        tool_choice=written.get("tool_choice"),
-        tools=tools,
-        functions=functions,
-        attachments=attachments,
-        messages=written.get("messages"),
-        instructions_contain=_texts(written.get("instructions_contain", ())),
-        outputs_contain=_texts(written.get("outputs_contain", ())),
-    )
+    sets = {key: frozenset(written[key]) for key in ("tools", "functions", "attachments") if key in written}
+    texts = {key: _texts(written[key]) for key in ("instructions_contain", "outputs_contain") if key in written}
+    return Expect(where=where, **{**written, **sets, **texts})
 
 
 def _read_act(kind: str, written: Any, beside: Mapping[str, Any]) -> Act:
@@ -183,7 +172,7 @@ def script_schema() -> _Json:
     question = {
         "anyOf": [
             {"enum": [_ANY], "title": "question", "examples": [_ANY, {"contains": "TEXT"}, {"matches": "REGEX"}]},
-            {**_question(), "minProperties": 1},
+            {**_mapping("condition", {"contains": _one_or_more(_TEXT), "matches": _TEXT}), "minProperties": 1},
         ],
         "description": "`any` for every question, or {contains: TEXT}, or {matches: REGEX}.",
     }
@@ -198,14 +187,17 @@ def script_schema() -> _Json:
     return _mapping("key", {"scripts": scripts}, required=["scripts"])
 
 
-def _question() -> _Json:
-    return _mapping("condition", {"contains": _one_or_more(_TEXT), "matches": _TEXT})
-
-
 def _move() -> _Json:
     answer = {"anyOf": [{"type": "string"}, _list(_TEXT)]}
     failure = {"enum": list(FAILURES), "title": "code"}
     reason = {"enum": list(REASONS), "title": "reason"}
+    call = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "properties": {_CODE: _TEXT, _SEARCH: _one_or_more(_TEXT)},
+        "additionalProperties": {"type": ["object", "array", "string"]},
+    }
     say = {"text": answer, "pause": _SECONDS, "declined": {"type": "boolean"}}
     return _mapping(
         "move",
@@ -213,7 +205,7 @@ def _move() -> _Json:
             "expect": {**_expectation(), "minProperties": 1},
             "wait": _SECONDS,
             "say": {"anyOf": [*answer["anyOf"], _mapping("key", say, required=["text"])]},
-            "call": _one_or_more(_call()),
+            "call": _one_or_more(call),
             "refuse": _TEXT,
             "fail": {"anyOf": [failure, _mapping("key", {"code": failure, "message": _TEXT}, required=["code"])]},
             "incomplete": {"anyOf": [reason, _mapping("key", {"reason": reason, "text": _TEXT}, required=["reason"])]},
@@ -223,17 +215,6 @@ def _move() -> _Json:
             "saying": _TEXT,
         },
     )
-
-
-def _call() -> _Json:
-    named = {_CODE: _TEXT, _SEARCH: _one_or_more(_TEXT)}
-    return {
-        "type": "object",
-        "minProperties": 1,
-        "maxProperties": 1,
-        "properties": named,
-        "additionalProperties": {"type": ["object", "array", "string"]},
-    }
 
 
 def _expectation() -> _Json:
