@@ -40,6 +40,9 @@ _BEFORE = re.compile(
 _NO_SIGN_AFTER = re.compile(r"[\w)\]}%\-–.]")
 _PART_OF_A_NAME = re.compile(rf"[{CASED}]\Z|\^\{{?\Z|_\{{\Z|[^\W_]_{{1,3}}\Z|第[ ]?\Z")
 _ROOT = re.compile(r"(?:√|\\sqrt)[ ]?[\[{(]?\Z")
+_FUNCTION = re.compile(
+    r"(?:\\|(?<![^\W_]))(?:log|ln|lg|sin|cos|tan|exp|arctan|arcsin|arccos)(?:_\{?\w{1,3}\}?)?[ ]?[({]?\Z"
+)
 _NUMERAL_WORD_BEFORE = re.compile(r"[一二三四五六七八九十百千万亿億萬両几幾数數]\Z")
 _PERCENT_BEFORE = re.compile(r"(?:(?<![\w%])%|百分之|\b(?i:yüzde)[ ])\Z")
 _MULTIPLIED_BEFORE = re.compile(
@@ -73,15 +76,21 @@ _TEN_TO_THE = re.compile(
 _POWER = re.compile(
     rf"[ ]?\^\{{?[-+\w]{{0,20}}\}}?|[{SUPERSCRIPTS}]{{1,20}}|\*\*\d{{1,20}}|[₀-₉]{{1,4}}|(?:!|‼)(?!\s|\Z|[*_)!?])"
 )
+_DEGREE = re.compile(r"\^\{?\\circ")
 _ONE_RAISED = re.compile(rf"¹(?![{SUPERSCRIPTS}])")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)(?!\w)", re.IGNORECASE)
-_LATEX = r"(?:\\text(?:rm|bf|it)?\{[ ]?|\\mathrm\{[ ]?|\\[,;: ]|~)?"
+_LATEX = r"(?:\\[,;: ]|~)?(?:\\text(?:rm|bf|it)?\{[ ]?|\\math(?:rm|bf|it)\{[ ]?|\\[,;: ]|~)?"
 _GAP = rf"(?:[*_`]{{0,3}}(?:</[a-z]{{1,6}}>)?[ \u00a0\t]{{0,3}}-?[*_`]{{0,3}}(?:<[a-z]{{1,6}}>)?{_LATEX})"
 """What may stand between a number and its word: spaces, a hyphen, emphasis that ends or begins."""
 _WORD = re.compile(rf"(?P<gap>{_GAP})(?P<word>{LETTER}{{1,40}}[€$]?(?:\.(?=[ \u00a0,;)€$£]))?)")
 _WRAPPED_WORD = re.compile(rf"[ ]?\n(?P<gap>[ ]?)(?P<word>{LETTER}{{4,40}})")
 _BRACKETED_WORD = re.compile(rf"[ ]?[(\[](?:in[ ])?(?P<word>{LETTER}{{2,40}}\.?)[ )\]]")
 _DE = re.compile(r"[ ](?:de|d')[ ]?(?=\w)")
+_DE_MULTIPLIED = re.compile(r"[ ]de[ ](?:mii|milioane|miliarde|sute)\b")
+_PEOPLE = re.compile(
+    r"[mMbB][ ](?:people|users|customers|subscribers|downloads|views|units|inhabitants|residents|visitors|jobs|homes)\b"
+)
+_CONSTANT = re.compile(r"[ ]?\\?(?:pi|tau)\b|[ ]?[πτ]")
 _EMPTY_CENTS = re.compile(rf"[.,](?:[-–—]{{1,2}}|=)(?=[ ]?(?:{MONEY_AFTER}|[\s.,;)*|]|\Z))")
 _CENTS = re.compile(r"(?P<sign>[€$£¥₹₽₺₪])(?P<cents>\d+)(?![\d])(?P<more>[.,]\d)?")
 _PERCENT = re.compile(
@@ -91,7 +100,7 @@ _PERCENT = re.compile(
     re.IGNORECASE,
 )
 _POINTS = re.compile(
-    rf"{_GAP}(?:(?:%|percent(?:age)?|per[ ]cent|Prozent|procent)[ -]?(?:points?|punkte?n?|enheter?|point)"
+    rf"{_GAP}(?:(?:%|percent(?:age)?|pct\.?|per[ ]cent|Prozent|procent)[ -]?(?:points?|pt|pts|[pP](?!\w)|punkte?n?|enheter?|point)"
     rf"|points?[ ]de[ ](?:pourcentage|%)|p(?:u|o)n?t[oi]s?[ ]"
     r"(?:porcentuale?s?|percentua\w+)|процентн\w+[ ]пункт\w*|п\.[ ]?п\.|punkt\w*[ ]procentow\w*|(?:pp|bps?"
     r"|bp)(?!\w)|basis[ ]points?|Basispunkte?n?|个百分点|個百分點"
@@ -104,10 +113,11 @@ _TRAILING_MINUS = re.compile(rf"-(?=[ ]*(?:\Z|[\n|)\]}},;:*]|\.(?!\d)|(?:{MONEY_
 _UNIT = re.compile(
     rf"(?P<gap>{_GAP})(?P<unit>(?:(?:square|cubic|sq\.?|cu\.?|nautical|fluid|fl\.?|light|metric|troy|Quadrat"
     rf"|Kubik)[ ])?{LETTER}{{1,40}}|°[CFK]?|[℃℉])"
-    r"(?P<raised>[²³]|\^\{?[23]\}?)?"
+    r"(?P<raised>[²³]|\^\{?[23]\}?|(?<=m)[23](?![\w.,]\d|\w)|\\textsuperscript\{[23]\})?"
 )
 _PER = re.compile(
     rf"(?:(?P<slash>[ ]?/[ ]?)(?P<of>\d{{1,6}}[ ]?)?|[ ](?:per|pro|par|je|p\.)[ ](?P<of_more>\d{{1,6}}[ ]?)?"
+    r"|[ ](?:in[ ]der|la)[ ](?=Stunde|Sekunde|Woche|oră)|每|[ ·⋅](?=[hs](?:⁻¹|\^\{?-1))"
     r"|[ ](?:(?:por|an?|each|every|в|на|al?|ao|à|na|za|om|im)[ ]|(?:all'|à[ ]l')))"
     rf"(?P<unit>(?:(?:square|cubic|sq)[ ])?{LETTER}{{1,30}}[²³]?)"
 )
@@ -194,6 +204,8 @@ def read_before(text: str, start: int, *, floor: int) -> Before | None:
 def _problem_before(ahead: str, name: str) -> str:
     if _ROOT.search(name):
         return "stands under a root"
+    if _FUNCTION.search(ahead):
+        return "stands in a function"
     if _NUMERAL_WORD_BEFORE.search(name) and not ahead.endswith(("第",)):
         return "is joined to a number in words"
     if _MULTIPLIED_BEFORE.search(ahead):
@@ -282,6 +294,8 @@ def read_after(text: str, end: int, *, is_plain: bool, before: Before) -> After 
     after = _read_cents(text, after, before) if is_plain else after
     after = _read_multipliers(text, after, is_money=bool(before.currency))
     after = _read_bracketed_multiplier(text, after)
+    if _DE_MULTIPLIED.match(text, after.end) or _PEOPLE.match(text, after.end) or _CONSTANT.match(text, after.end):
+        after = _with_problem(after, "may be multiplied by what stands behind it")
     if not before.is_negative and (minus := _TRAILING_MINUS.match(text, after.end)):
         after = replace(after, end=minus.end(), is_negative=True)
     return _read_units(text, after, before)
@@ -313,7 +327,7 @@ def _read_power(text: str, after: After, *, is_money: bool) -> After:
     if ten := _TEN_TO_THE.match(text, after.end):
         zeros = int(ten["power"] or ten["raised"].translate(_FROM_SUPERSCRIPT))
         return replace(after, end=ten.end(), factor=Decimal(1).scaleb(zeros))
-    power = _POWER.match(text, after.end)
+    power = None if _DEGREE.match(text, after.end) else _POWER.match(text, after.end)
     # An amount of money has a footnote there, no power; to the power of one it stays what it is.
     is_note = power and (is_money or _ONE_RAISED.match(text, after.end) or _CURRENCY.match(text, power.end()))
     if power and is_note and text[after.end] in SUPERSCRIPTS:
@@ -494,7 +508,7 @@ def _read_unit(text: str, after: After) -> After:
     unit, is_joined = found["unit"], not set(found["gap"]) & _APART
     if SPACELESS.match(unit):
         return _read_counter(text, after, found.start("unit"), is_joined=is_joined)
-    raised = (found["raised"] or "").strip("^{}").replace("2", "²").replace("3", "³")
+    raised = (found["raised"] or "").removeprefix("\\textsuperscript").strip("^{}").replace("2", "²").replace("3", "³")
     unit_end = found.end("unit") + len(found["raised"] or "")
     kinds = dimensions(unit) if not raised else frozenset({"area" if raised == "²" else "volume"})
     if len(unit) == 1 and "-" in found["gap"]:
@@ -516,7 +530,7 @@ def _read_unit(text: str, after: After) -> After:
 _KNOWN_JOINED = frozenset(
     "x kwh wh mwh gwh kw mw gw w kv v mv ma ah mah hz khz mhz ghz px pt em rem dpi fps rpm bpm mph kph kmh"
     " psi bar hpa kpa mpa pa db f c gb mb tb kb pb gib mib kib tib gbps mbps kbps bit bits byte bytes kcal cal kj j"
-    " mol mmol ppm ppb cc ct qt pc pcs stk pkt ea p pm am mal".split()
+    " mol mmol ppm ppb cc ct qt kω mω ω pc pcs stk pkt ea p pm am mal".split()
 )
 
 

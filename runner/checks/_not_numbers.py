@@ -163,7 +163,7 @@ _INTEGER_LABELS = (
     "pages?|pp?\\.|rooms?|rules?|ref\\.?|reference|errors?|https?|status|code|isbn|issn|chapters?|ch\\.|steps?|gates?|"
     "platforms?|figures?|fig\\.|appendix|articles?|paragraphs?|footnotes?|exercises?|flight|extension|ext\\.|serial"
     "|id|AD|"
-    "invoice|ticket|bookings?|reservations?|account|receipt|customer|(?<!in )case|sku|zip|phone|tel\\.?|fax"
+    "order(?=[ ](?:no|nr|number|id))|invoice|ticket|bookings?|reservations?|account|receipt|customer|(?<!in )case|sku|zip|phone|tel\\.?|fax"
     "|terminal|seat|lines?|bus|tram|"
     "(?<!per )(?<!a )(?<!each )(?<!every )(?<!this )(?<!last )(?<!next )(?:weeks?|days?|tag|woche|semaine|semana)"
     "|lesson|phase|option|question|windows|macos|ios|android|ubuntu|iphone|ipad|galaxy|boeing|airbus|route|"
@@ -185,7 +185,7 @@ _DECIMAL_LABELS = (
 _NUMBER_OF = (
     r"(?:[ ](?:no\.|nr\.?|number|id|num\.?))?(?:(?:(?<=ref)|(?<=isbn)|(?<=issn)|(?<=\bid)|(?<=reference)|(?<=ref\.)"
     r"|(?<=phone)"
-    r"|(?<=sku)|(?<=zip)|(?<=tel)|(?<=fax)|(?<=number)):)?[ ]"
+    r"|(?<=sku)|(?<=zip)|(?<=tel)|(?<=fax)|(?<=number)):|(?<=number)[ ]is)?[ ]"
 )
 _FIRST_ONES = r"(?:\d{1,5}(?:[-–]|[ ](?:of|and|to|or|&)[ ]))?"
 _END = r"[*_\"']{0,3}(?=\d)"

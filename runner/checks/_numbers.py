@@ -201,7 +201,11 @@ _SCALED_TABLE = re.compile(
     r"|(?:[kT](?:€|EUR|USD|\$)|TEUR|(?:Tsd|Mio|Mrd)\.?[ ](?:€|EUR|Euro|USD)|Tausend[ ]Euro|Millionen[ ]Euro"
     r"|miles[ ]de[ ]euros|millones[ ]de[ ]euros|milliers[ ]d'euros|millions[ ]d'euros))"
     r"|\((?:\$|€|£|USD|EUR|GBP)?[ ]?(?:in|en|em)?[ ]?(?:thousands|millions|billions|000s|'000|000|Tsd\.?|Mio\.?"
-    r"|Mrd\.?|miles|millones|milliers|milhares|milhões|тыс\.|млн)[^()\n]{0,20}\)",
+    r"|Mrd\.?|miles|millones|milliers|milhares|milhões|тыс\.|млн)[^()\n]{0,20}\)"
+    r"|\((?:[$€£¥]|USD|EUR|GBP|CHF|JPY)[ ]?(?:m|mn|mm|mio|bn|b|k|t)\)|\((?:m|mn|mm|bn|k|t)[ ]?(?:[$€£]|EUR|USD|GBP|CHF)\)"
+    r"|(?:\(|单位[:：]?[ ]?|単位[:：]?[ ]?|단위[:：]?[ ]?)[百千十백천십]?[万萬億亿千만억천][元円圆원美人]{0,3}\)?"
+    r"|,[ ](?:(?:in[ ])?(?:[$€£](?:mn?|bn|k)|thousands|millions|billions)(?!\w)|(?:тыс|млн|млрд)\.?[ ](?:руб|дол|€|\$)\w*\.?[ ]?:)"
+    r"|\bin[ ](?:[$€£]|USD|EUR|GBP)[ ]?(?:thousands|millions|billions)\b|\(백만[^()\n]{0,6}\)",
     re.IGNORECASE,
 )
 _AND = re.compile(r"[*_]{0,3}\.?[ ]?(?:,|&|and|und|et|y|e|i|и|en|og|och|ve|plus|و|और)?[ ]?[*_]{0,3}")

@@ -13,6 +13,7 @@ _LOOK_ALIKES = str.maketrans(
     | dict.fromkeys("\u2018\u2019\u201a\u201b\u02bc\u2032", "'")
     | dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"')
 )
+_TO_STRAIGHT_QUOTES = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"'))
 # Scripts that put no spaces between words (Thai, Lao, Khmer, Burmese, Chinese, Japanese), or hang particles on
 # them (Korean): there, a word's bounds can't be seen in the letters beside it.
 _UNBOUNDED_SCRIPTS = re.compile(
@@ -23,9 +24,10 @@ _UNBOUNDED_SCRIPTS = re.compile(
 _INLINE_TAG = re.compile(
     r"</?(?:a|abbr|b|bdi|bdo|big|cite|code|del|em|font|i|ins|kbd|mark|q|s|samp|small|span|strike|strong|tt|u|var"
     r"|wbr)(?:\s[^<>]{0,1000})?/?>"
-    r"|<!--[^<>]{0,2000}-->",
+    r"|<!--[^<>]{0,2000}-->|</?[a-z][a-z0-9]{0,15}-[a-z0-9-]{1,20}(?:\s[^<>]{0,1000})?/?>",
     re.IGNORECASE | re.DOTALL,
 )
+_COMMENT = re.compile(r"<!--[^<>]{0,2000}-->")
 _OTHER_TAG = re.compile(r"</?[a-z][a-z0-9]{0,15}(?:\s[^<>]{0,1000})?/?>", re.IGNORECASE)
 _RAISED = re.compile(r"<sup>([-+\d]{1,9})</sup>", re.IGNORECASE)
 _LOWERED = re.compile(r"<sub>(\d{1,9})</sub>", re.IGNORECASE)
@@ -33,6 +35,7 @@ _TO_SUPERSCRIPT = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺�
 _TO_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _LINK = re.compile(
     r"!?\[([^\[\]\n]{0,1000})\](?:\((?:[^()\s]|\([^()\s]{0,200}\)){0,1000}(?:\s{1,3}[\"'(][^\"\n]{0,300}[\"')])?\)"
+    r"|\(\s{0,3}<[^<>\n]{0,1000}>[^()\n]{0,300}\)"
     r"|\[[^\[\]\n]{0,200}\])"
 )
 _AUTOLINK = re.compile(r"<((?:https?|mailto):[^<>\s]{1,1000})>")
@@ -45,6 +48,14 @@ _UNDERSCORES = re.compile(r"(?<![^\W_\\])_{1,3}(?=\S)|(?<=\S)_{1,3}(?![^\W_])")
 _STRUCK = re.compile(r"~~(?=\S)((?:(?!~~).){1,2000})~~|<(s|del|strike)>([^<]{0,2000})</\2>", re.DOTALL | re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _CITATION = re.compile(r"【[^【】\n]{0,300}】")
+_NOTE = re.compile(r"[ ]?\[\^?\d{1,3}\](?![(\[:])|(?<=[^\W\d_]{3})[⁰¹²³⁴-⁹]{1,3}(?!\w)|(?<=\])\{[.#][^{}\n]{1,80}\}")
+_TYPESET = re.compile(r"\\(?:text(?:bf|it|rm|tt)?|emph|mathbf|mathrm|underline|mbox)\{([^{}\n]{1,200})\}")
+_PAIRED = re.compile(
+    r"(==|\+\+|\|\||[\"$*:])(?=[^\W_])([^\"=+|$*:\n]{1,100})(?<=[^\W_])\1(?!\w)|\[([^\W_][^\[\]\n]{0,100})\](?![(\[])"
+    r"|\{([^\W_][^{}\n]{0,100})\}"
+)
+_INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u180e\u2800\u3164\uffa0"
+"""Characters without a glyph that Unicode doesn't call formats; variation selectors are the others."""
 
 
 def shown_text(text: str, *, struck: bool = True) -> str:
@@ -58,7 +69,7 @@ def shown_text(text: str, *, struck: bool = True) -> str:
     text = _STRUCK.sub(lambda found: (found[1] or found[3] or "") if struck else "", text)
     if "<" in text:
         text = _AUTOLINK.sub(r"\1", text)
-        text = _RAISED.sub(lambda found: found[1].translate(_TO_SUPERSCRIPT), text)
+        text = _RAISED.sub(_superscript, text)
         text = _LOWERED.sub(lambda found: found[1].translate(_TO_SUBSCRIPT), text)
         text = _OTHER_TAG.sub(" ", _INLINE_TAG.sub("", text))
     text = _LINE_MARK.sub("", text)
@@ -70,15 +81,40 @@ def shown_text(text: str, *, struck: bool = True) -> str:
     return html.unescape(_ESCAPED.sub(r"\1", text))
 
 
-def readings(text: str, *, case: bool, negative: bool) -> tuple[str, ...]:
+def readings(text: str, *, case: bool, negative: bool, inside: bool = True) -> tuple[str, ...]:
     """The text normalised as it is written, and as it is shown; each only once.
 
-    What is struck out is left out for a check that looks for something; one that must not find anything gets both.
+    What is struck out is left out for a check that looks for something, as comments are; one that must not find
+    anything gets both. With `inside`, where a part is looked for, the words are also there without footnote marks
+    between them and without quotation marks, brackets and the like around some of them.
     """
-    found = [normalise(text, case=case), normalise(shown_text(text, struck=False), case=case)]
+    shown = shown_text(text, struck=False)
+    texts = [text if negative else _written(text), shown]
     if negative:
-        found.append(normalise(shown_text(text), case=case))
-    return tuple(dict.fromkeys(found))
+        texts.append(shown_text(text))
+    if inside:
+        texts += [_undecorated(one) for one in texts[1:]]
+    return tuple(dict.fromkeys(normalise(one, case=case) for one in dict.fromkeys(texts)))
+
+
+def _written(text: str) -> str:
+    """The text with its marks, but without what is struck out or a comment."""
+    if "<" in text:
+        text = _LOWERED.sub(lambda found: found[1].translate(_TO_SUBSCRIPT), _RAISED.sub(_superscript, text))
+        text = _COMMENT.sub("", text)
+    return _STRUCK.sub("", text)
+
+
+def _superscript(found: re.Match[str]) -> str:
+    return found[1].translate(_TO_SUPERSCRIPT)
+
+
+def _undecorated(text: str) -> str:
+    """Shown text without the marks around single words: "full" refund, full [1] refund, ==full== refund."""
+    text = _NOTE.sub("", text.translate(_TO_STRAIGHT_QUOTES))
+    if "\\" in text:
+        text = _TYPESET.sub(r"\1", text)
+    return _PAIRED.sub(lambda found: found[2] or found[3] or found[4], text)
 
 
 def normalise(text: str, *, case: bool = True) -> str:
@@ -97,7 +133,7 @@ def normalise(text: str, *, case: bool = True) -> str:
 
 
 def _plain_form(char: str) -> str:
-    if unicodedata.category(char) == "Cf":
+    if unicodedata.category(char) == "Cf" or char in _INVISIBLE or "\ufe00" <= char <= "\ufe0f":
         return ""
     plain = unicodedata.normalize("NFKC", char)
     holds_digit = any(part.isdigit() for part in plain) and unicodedata.decimal(char, None) is None
@@ -159,9 +195,9 @@ def _is_inside_word(text: str, place: int) -> bool:
     if _is_word_char(before) and _is_word_char(after):
         return not (_UNBOUNDED_SCRIPTS.match(before) or _UNBOUNDED_SCRIPTS.match(after))
     # "39" does not stand in "39.25", nor "25", nor "390" in "1,390".
-    if before in ".,":
+    if before in ".,'":
         return place > 1 and text[place - 2].isdigit() and after.isdigit()
-    return after in ".," and before.isdigit() and text[place + 1 : place + 2].isdigit()
+    return after in ".,'" and before.isdigit() and text[place + 1 : place + 2].isdigit()
 
 
 def _is_word_char(char: str) -> bool:

@@ -173,7 +173,8 @@ _TWELVE = (
 )
 _TIMES = dict.fromkeys(map(comparable, _TWELVE.split()), 12) | {"десяток": 10, "десятка": 10, "десятков": 10}
 _UNSURE = frozenset(
-    "brd thou ths mil. mill mill. bi tri bln bln. bil bil. cr gross score scores arab ярд bio. tn 打 mega".split()
+    "kharab oku wan crs dz dzn dz. tens kosar косарей косаря лимонов лимона тр т.р т.р. hiljada hiljadu hiljade tuhansia t.kr"
+    " t.kr. brd thou ths mil. mill mill. bi tri bln bln. bil bil. cr gross score scores arab ярд bio. tn 打 mega".split()
 )
 _OF_THE_SHORT_SCALE = frozenset("billion billions trillion trillions".split())
 _ROMANCE = re.compile(
@@ -229,7 +230,7 @@ _MAYBE_SHORT = frozenset("k K к К M B T G MM Mn MN kk KK кк КК mm m b t tn
 _LOOKS_LIKE_A_MULTIPLIER = re.compile(
     r"(?:m|b|tr|k[vw]adr|quadr)i(?:l{1,2}|lh|lj|ly)[ijy]{0,2}(?:[ou]|a(?=[ro]))[aeioujnrdms]\w{0,7}"
     r"|(?:мил|бил|трил)\w{0,4}(?:он|ард|яр|ион)\w{0,4}|(?:тыс|тис|хиљ|хил)\w{0,6}|tau[sz]en\w{0,4}|thousan\w{0,4}"
-    r"|hundre\w{0,4}"
+    r"|hundre\w{0,4}|\w{1,12}illi?ons?|\w{0,6}googol\w{0,5}"
 )
 _UNSURE_WORD = "may be multiplied by the word after it"
 

@@ -75,7 +75,7 @@ _NEVER = re.compile(r"(?!)")
 _DENIED = (
     _ignoring_case(
         r"(?:\b(?:not|never|cannot|instead[ ]of|rather[ ]than|other[ ]than|no[ ]longer|neither|nor"
-        rf"|except|hardly|scarcely|far[ ]from|nowhere[ ]near|anything[ ]but|{_SURE}doubt(?:s|ed|ful)?"
+        rf"|except|unlikely|hardly|scarcely|(?:can't|cannot|couldn't|unable[ ]to)[ ](?:confirm|verify)|far[ ]from|nowhere[ ]near|anything[ ]but|{_SURE}doubt(?:s|ed|ful)?"
         r"|(?:false|untrue|wrong|incorrect|mistaken|mistake)(?=[ ](?:to|that)\b))\b|n't\b|[≠]|!=|\\neq?\b)"
         rf"{_FILLERS}{{0,5}}[ :*_(\\~≈$]{{0,4}}\Z"
     ),
@@ -83,6 +83,7 @@ _DENIED = (
         r"[ *_$)\\]{0,4}(?:is|was|are|would[ ]be)(?:[ ](?:definitely|clearly|simply|actually|also))?"
         r"(?:[ ](?:wrong|incorrect|false)\b"
         r"|(?:[ ]not|n't)[ ](?:the[ ]|a[ ])?(?:right|correct|answer|total|result|accurate)\b)"
+        r"|[ *_$)\\]{0,4}(?:[ ]\w{1,12})?,[ ]which[ ](?:is|was|would[ ]be)[ ](?:wrong|incorrect|false|mistaken)\b"
         r"|[ *_$)\\]{0,4}(?:[ ]\w{1,12})?[,;.:]?(?:[ ][-–—])?[ ](?:but|though|although|yet|however,?)[ ]"
         r"(?:that|this|it)(?:(?:'s|’s|[ ]is|[ ]was|[ ]would[ ]be)[ ](?:not|wrong|incorrect|false|mistaken)"
         r"|[ ]?(?:isn|wasn|wouldn)['’]t)\b"
@@ -99,12 +100,12 @@ _BOUND = (
     _ignoring_case(
         r"(?:\b(?:(?:less|more|fewer|greater|higher|lower)[ ]than(?:[ ]or[ ]equal[ ]to)?|at[ ]least|at[ ]most|up[ ]to"
         r"|(?:is|are|was|be|well|just|slightly|little|bit|way|costs?|to|totals?|pay|pays)[ ](?:over|under|above|below)"
-        r"|in[ ]excess[ ]of|upwards?[ ]of|exceed(?:s|ing)?|no[ ]less[ ]than|a[ ](?:minimum|maximum)[ ]of)[ ]"
+        r"|in[ ]excess[ ]of|as[ ](?:many|few|much|little)[ ]as|(?:maximum|minimum)(?:[ ]of)?|max\.?|min\.?|shy[ ]of|upwards?[ ]of|exceed(?:s|ing)?|\A\W{0,4}(?:under|below|above|over)|no[ ]less[ ]than|a[ ](?:minimum|maximum)[ ]of)[ ]"
         r"|[≥≤≧≦][ ]?|\\[gl]eq?[ ]?|(?<!<)<=?[ ]?|(?<![-=>])>=?|(?<=\w[ ])>=?[ ]|(?<=\()>=?[ ])"
         rf"{_MARKS}\Z"
     ),
     _ignoring_case(
-        r"[*_$)]{0,4}(?:\+(?=[\s.,;:!?)*]|\Z)"
+        r"[*_$)]{0,4}(?:[ ]?\+{1,2}(?=[.,;:!?)*\n]|\s*\Z)|\+(?=\s)"
         r"|(?:[ ]\w{1,12})?[ ](?:or|and)[ ](?:more|less|fewer|up|over|under|above|below|upwards?|higher|lower)\b"
         r"|(?:[ ]\w{1,12})?[ ](?:upwards?|plus(?=[.,;!]|\s*\Z))\b)"
     ),
@@ -174,6 +175,13 @@ _BOUND_ELSEWHERE = (
         r"|[余多几幾][万萬亿億个個]?)"
     ),
 )
+_FORMER = (
+    _ignoring_case(
+        r"\b(?:used[ ]to[ ](?:be|cost)|(?:was|were)[ ](?:previously|formerly|originally|once)|(?:previously|formerly|originally)"
+        rf"[ ](?:was|were|cost))(?:[ ](?:about|only|just))?[ ]{_MARKS}\Z"
+    ),
+    _NEVER,
+)
 _DIFFERENCE = (
     _ignoring_case(rf"\b(?:off|wrong|out)[ ]by(?:[ ](?:about|exactly|only|just))?[ ]{_MARKS}\Z"),
     _ignoring_case(
@@ -182,7 +190,10 @@ _DIFFERENCE = (
         r"[ ]too[ ](?:low|high|much|many|little|few|small|large|big)\b)"
     ),
 )
-_STRUCK = (_ignoring_case(r"(?:(?<![\w*_$).%])~~|<(?:s|del|strike)>)[*_\\$]{0,4}\Z"), _NEVER)
+_STRUCK = (
+    _ignoring_case(r"(?:(?<![\w*_$).%])~~|(?:(?<=[ \n(]\*\*)|(?<=\A\*\*))~~|<(?:s|del|strike)>)[*_\\$]{0,4}\Z"),
+    _NEVER,
+)
 _OBJECTIONS = (
     (_STRUCK, "is struck out"),
     (_DENIED, "is denied: the answer says that it is not that"),
@@ -191,6 +202,7 @@ _OBJECTIONS = (
     (_BOUND, "is only a bound"),
     (_BOUND_ELSEWHERE, "is only a bound"),
     (_WORKED_ON, "is only part of a sum that isn't worked out"),
+    (_FORMER, "is what it was before"),
     (_DIFFERENCE, "is only how far off something is"),
 )
 _SAYS_SOMETHING = re.compile(r"[^\W\d_]|[<>≥≤≧≦≠=%÷×*+\\~/]")

@@ -43,7 +43,7 @@ class Check:
         answer = normalise(run.text, case=self.case)
         wanted = normalise_wanted(self.value, case=self.case)
         expected, found = quote(self.value), quote(run.text)
-        if wanted in readings(run.text, case=self.case, negative=False):
+        if wanted in readings(run.text, case=self.case, negative=False, inside=False):
             return Finding(holds=True, expected=expected, found=found)
         place = next((at for at, (one, other) in enumerate(zip(answer, wanted, strict=False)) if one != other), -1)
         if answer.casefold() == wanted.casefold():

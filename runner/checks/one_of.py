@@ -67,7 +67,7 @@ class Check:
         return Finding(holds=False, expected=expected, found=found, reason=reason)
 
     def _chosen_whole(self, text: str) -> list[str]:
-        answers = [answer.strip(_WRAPPING) for answer in readings(text, case=self.case, negative=False)]
+        answers = [answer.strip(_WRAPPING) for answer in readings(text, case=self.case, negative=False, inside=False)]
         return [value for value in self.values if self._core(value) in answers]
 
     def _chosen_inside(self, text: str) -> list[str]:

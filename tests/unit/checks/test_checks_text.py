@@ -337,3 +337,28 @@ def test_no_text_makes_the_marks_hang(unit: str) -> None:
 )
 def test_a_hostile_answer_is_searched_in_seconds(text: str, wanted: str) -> None:
     assert find_in(text, wanted, words=True) == -1
+
+
+DECORATED = (
+    'a "full" refund|a “full” refund|a full¹ refund|a full[^1] refund|a full [1] refund|a full<sup>1</sup> refund'
+    "|a ==full== refund|a ++full++ refund|a [full] refund|a {full} refund|a $full$ refund|a \\textbf{full} refund"
+    "|a \\*full\\* refund|a <x-y>full</x-y> refund|a [full](<http://x y>) refund|a fu\u034fll refund|a fu\ufe0fll refund"
+    "|a fu\u3164ll refund"
+).split("|")
+
+
+@pytest.mark.parametrize("answer", DECORATED)
+def test_marks_around_or_behind_a_word_hide_it_from_no_check(answer: str) -> None:
+    assert not not_contains.Check(value="full refund").judge(run(answer)).holds
+    assert contains.Check(value="full refund").judge(run(answer)).holds
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ("~~Oslo~~ Bergen", "Oslo"), ("<!-- Oslo --> Bergen", "Oslo"), ("12<sup>3</sup>", "12"), ("39'000", "39"),
+        ("x = y", "x y"), ("C++ code", "C code"), ("12[3]", "123"),
+    ],
+)  # fmt: skip
+def test_what_is_struck_out_hidden_or_part_of_more_is_not_contained(answer: str, value: str) -> None:
+    assert not contains.Check(value=value).judge(run(answer)).holds
