@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from runner.server.engine.core.engine import Engine, need, open_engine
-from runner.server.engine.core.feed import Event
+from runner.server.engine.core.engine import Engine, Event, need, open_engine
 from runner.server.engine.documents.files import keep_file
 from runner.server.engine.documents.vector_stores import ResourceOrder
 from runner.server.engine.runs.runs import RunOrder, start_run_in_new_thread

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from engine_kit import Brain, Clock, ask, ended, engine_at, keep, listening, make_assistant, says, until
 
-from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.core.feed import Event, MessageGrew, MessageWritten, RunChanged, StepChanged
+from runner.server.engine.core.engine import Engine, Event, MessageGrew, MessageWritten, RunChanged, StepChanged, need
 from runner.server.engine.documents.files import delete_file
 from runner.server.engine.documents.vector_stores import (
     NewStore,

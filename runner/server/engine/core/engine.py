@@ -1,4 +1,4 @@
-"""The engine's parts, and how long they live."""
+"""The engine's parts, how long they live, and the feed, which tells subscribers what just became true."""
 
 from __future__ import annotations
 
@@ -16,17 +16,97 @@ from weakref import WeakValueDictionary
 
 from runner import plugins
 from runner.errors import WriteFailed
-from runner.server.engine.core.feed import Feed, RunChanged
 from runner.server.engine.search.index import Index
 from runner.server.engine.state.blobs import Blobs
 from runner.server.engine.state.file_records import ContainerRecord
 from runner.server.engine.state.lifetimes import Lifetimes
-from runner.server.engine.state.records import NewId, Record, RunRecord, RunState, ThreadRecord, random_id
+from runner.server.engine.state.records import (
+    MessageRecord,
+    NewId,
+    Record,
+    RunRecord,
+    RunState,
+    StepRecord,
+    ThreadRecord,
+    ToolCall,
+    random_id,
+)
 from runner.server.engine.state.refusals import Damaged, Missing
 from runner.server.engine.state.store import Store, open_database
-from runner.server.inference import Inference
+from runner.server.inference import Inference, SourceMark
 from runner.server.sandboxes import need_sandbox
 from runner.server.tools import HostedTool, ToolSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunChanged:
+    run: RunRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepChanged:
+    step: StepRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFinished:
+    """The call at `number` of a step has its outcome; the step may go on."""
+
+    step_id: str
+    number: int
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageWritten:
+    """A message has begun, or ended: its state says which."""
+
+    message: MessageRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageGrew:
+    """A message that has begun goes on with this text, or with a source that is cited here."""
+
+    message_id: str
+    text: str = ""
+    source: SourceMark | None = None
+    is_refusal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSettled:
+    """A file of a vector store is no longer being indexed: told to those who listen to the store."""
+
+    file_id: str
+
+
+Event = RunChanged | StepChanged | CallFinished | MessageWritten | MessageGrew | FileSettled
+Listener = Callable[[Event], None]
+
+
+class Feed:
+    """Listeners by the id of a run or vector store. Those of other processes are not reached: they poll."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, list[Listener]] = {}
+
+    def subscribe(self, object_id: str, listener: Listener) -> Callable[[], None]:
+        """Tell `listener` of everything from now on. Returns what ends that; call it once."""
+        self._listeners.setdefault(object_id, []).append(listener)
+
+        def unsubscribe() -> None:
+            self._listeners[object_id].remove(listener)
+            if not self._listeners[object_id]:
+                del self._listeners[object_id]
+
+        return unsubscribe
+
+    def tell(self, object_id: str, *events: Event) -> None:
+        for event in events:
+            for listener in tuple(self._listeners.get(object_id, ())):
+                listener(event)
+
 
 _PACKAGE = "runner.server.tools"
 

@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from runner.domain.files import file_type
-from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.core.feed import FileSettled
+from runner.server.engine.core.engine import Engine, FileSettled, need
 from runner.server.engine.search.vectors import embed_texts
 from runner.server.engine.state.file_records import (
     BatchRecord,

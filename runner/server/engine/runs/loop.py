@@ -9,10 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from runner.server.engine.containers.containers import lock_container, place_calls
-from runner.server.engine.containers.written_files import keep_produced
-from runner.server.engine.core.engine import Engine
-from runner.server.engine.core.feed import CallFinished, StepChanged
+from runner.server.engine.containers.containers import keep_produced, lock_container, place_calls
+from runner.server.engine.core.engine import CallFinished, Engine, StepChanged
 from runner.server.engine.documents.searching import find_attributes
 from runner.server.engine.documents.vector_stores import touch_stores
 from runner.server.engine.runs.context import (

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from runner.server.engine.containers.containers import expire_container
-from runner.server.engine.core.engine import Engine
-from runner.server.engine.core.feed import MessageWritten, RunChanged, StepChanged
+from runner.server.engine.core.engine import Engine, MessageWritten, RunChanged, StepChanged
 from runner.server.engine.documents.files import delete_file
 from runner.server.engine.documents.vector_stores import abandon_indexing, expire_store
 from runner.server.engine.state.file_records import ContainerRecord, FileRecord, StoredFileRecord, StoreRecord

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from starlette.requests import Request
 
-from runner.server.engine.core.feed import CallFinished, Event, MessageGrew, MessageWritten, RunChanged, StepChanged
+from runner.server.engine.core.engine import CallFinished, Event, MessageGrew, MessageWritten, RunChanged, StepChanged
 from runner.server.engine.documents.vector_stores import ResourceOrder
 from runner.server.engine.runs.message_writer import split_into_pieces
 from runner.server.engine.runs.runs import RunOrder, Subscription

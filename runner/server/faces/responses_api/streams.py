@@ -9,8 +9,15 @@ from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterat
 from contextlib import closing
 from dataclasses import replace
 
-from runner.server.engine.core.engine import Engine
-from runner.server.engine.core.feed import CallFinished, Event, MessageGrew, MessageWritten, RunChanged, StepChanged
+from runner.server.engine.core.engine import (
+    CallFinished,
+    Engine,
+    Event,
+    MessageGrew,
+    MessageWritten,
+    RunChanged,
+    StepChanged,
+)
 from runner.server.engine.responses.responses import run_of
 from runner.server.engine.runs.message_writer import grow, split_into_pieces
 from runner.server.engine.runs.runs import Subscription
