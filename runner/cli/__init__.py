@@ -50,9 +50,10 @@ class _Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            from runner.config.familiar_words import VERBS
             from runner.did_you_mean import find_similar
 
-            similar = find_similar(args[0], self.list_commands(ctx))
+            similar = VERBS.get(args[0]) or find_similar(args[0], self.list_commands(ctx))
             ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean '{similar}'?" if similar else ""))
         return super().resolve_command(ctx, args)
 
@@ -100,12 +101,12 @@ def _run(arguments: list[str] | None, ending: Ending) -> int:
 
 
 def _name_what_was_meant(error: click.ClickException) -> click.ClickException:
-    """Options that other tools have for playing lead to ours, before click guesses by their letters."""
-    if not isinstance(error, click.NoSuchOption) or error.ctx is None or error.ctx.info_name != "play":
+    """Options that other tools have lead to ours, before click guesses by their letters."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
         return error
-    from runner.config.familiar_words import PLAY_OPTIONS
+    from runner.config.familiar_words import explain_option
 
-    hint = PLAY_OPTIONS.get(error.option_name)
+    hint = explain_option(error.ctx.info_name, error.option_name)
     return click.UsageError(f"No such option: {error.option_name}; {hint}.", ctx=error.ctx) if hint else error
 
 

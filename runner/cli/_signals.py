@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+_ONE_PRESS_S = 0.05
 # A closed terminal (SIGHUP) is a request to end, too.
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -56,10 +57,14 @@ def tie_signals(interruption: Interruption) -> Iterator[None]:
         yield
         return
 
+    is_again = _notice_again()
+
     def on_signal(number: int) -> None:
-        if interruption.signal is not None:
+        if is_again():
             # The journal is written line by line, so it is whole.
             os._exit(128 + number)
+        if interruption.signal is not None:
+            return
         _say("\nrunner: stopping; runs are cancelled and cleaned up (press again to stop at once)\n")
         interruption.request(number)
 
@@ -82,13 +87,33 @@ class Stoppable(Protocol):
 def tie_stop(server: Stoppable) -> None:
     """Inside the running loop that serves. Being stopped is how a server's work ends: it is no interruption."""
 
+    is_again = _notice_again()
+
     def on_signal(number: int) -> None:
-        if server.should_exit:
+        if is_again():
             # What was acknowledged is in the database; what was at work is settled by its lease.
             os._exit(128 + number)
         server.should_exit = True
 
     _handle(_without_hushed(_ENDING), on_signal)
+
+
+def _notice_again() -> Callable[[], bool]:
+    """Inside a running loop: whether this is another press than the first one that it was asked about.
+
+    `timeout` and other wrappers send one press twice: to the process, and to its group.
+    """
+    from asyncio import get_running_loop
+
+    loop = get_running_loop()
+    first_s: float | None = None
+
+    def is_again() -> bool:
+        nonlocal first_s
+        first_s = loop.time() if first_s is None else first_s
+        return loop.time() - first_s > _ONE_PRESS_S
+
+    return is_again
 
 
 def _handle(numbers: Iterable[signal.Signals], on_signal: Callable[[signal.Signals], None]) -> None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from runner.backends import Backend, Endpoint
 from runner.config import Configuration
-from runner.config.declared_targets import OPENAI_KEY
-from runner.did_you_mean import quote, suggest
+from runner.config.declared_targets import OPENAI_KEY, suggest_target
+from runner.did_you_mean import quote
 from runner.domain.assistant import ByName, ChatEndpoint, History, InferenceChoice, Project, Scripted, Server, Target
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES
@@ -52,7 +52,7 @@ def find_target(configuration: Configuration, name: str | None) -> Target:
     wanted = name or configuration.project.default_target
     if wanted in targets:
         return targets[wanted]
-    hint = suggest(wanted, targets)
+    hint = suggest_target(wanted, targets)
     raise UsageError(f"unknown target {quote(wanted)}" + (f"; {hint}" if hint else ""))
 
 

@@ -22,6 +22,7 @@ def command(*, file: Path | None, target: str | None) -> None:
 
 async def _list(session: Session) -> list[str]:
     from runner.cli._change_lines import describe_target
+    from runner.did_you_mean import count
     from runner.sync import read_remote
     from runner.sync.remote import owned_objects, play_objects
     from runner.sync.tags import ADDRESS
@@ -38,7 +39,7 @@ async def _list(session: Session) -> list[str]:
         lines.append(f"{kind.value} {address}: {one.id}, created {_show_time(one.created_at)}{more}")
     for kind, one, play in temporary:
         lines.append(f"{kind.value} of the play {play}: {one.id}, created {_show_time(one.created_at)}")
-    return [*lines, f"{len(owned)} objects of sync, {len(temporary)} of plays"]
+    return [*lines, f"{count(len(owned), 'object')} of sync, {len(temporary)} of plays"]
 
 
 def _show_time(created_at: int) -> str:

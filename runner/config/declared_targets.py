@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,13 +51,20 @@ def read_targets(document: YamlDocument, settings: Mapping[str, Any], root: Path
     return targets
 
 
+def suggest_target(wanted: str, names: Iterable[str]) -> str:
+    """A hint for the name of a target that is not declared."""
+    if wanted == Server.OPENAI.value:
+        return "declare it: `targets: {openai: {api: responses}}`"
+    return suggest(wanted, names, kind="there is")
+
+
 def read_default_target(document: YamlDocument, settings: Mapping[str, Any]) -> str:
     """The name of the target that is used when nobody says otherwise."""
     wanted = settings.get("target", EMBEDDED)
     declared = settings.get("targets")
     names = [EMBEDDED, *(declared if isinstance(declared, dict) else ())]
     if document.is_sound(("target",)) and wanted not in names:
-        hint = suggest(str(wanted), names, kind="there is")
+        hint = suggest_target(str(wanted), names)
         document.report(Mistake(where=("target",), message=f"unknown target {quote(str(wanted))}", hint=hint))
     return str(wanted)
 

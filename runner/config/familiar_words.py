@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
+from runner.config.file_schemas import CHECKS
+from runner.plugins import load_plugin
 from runner.yaml_text import Style
 from runner.yaml_text.coercion import show_flow, show_text
 from runner.yaml_text.yaml_document import Advice, Where
@@ -272,6 +274,43 @@ PLAY_OPTIONS = _table(
 )
 """Options of the commands by which other tools play."""
 
+_PLAN_SHOWS = "`runner plan` shows what sync would do"
+_OTHER_OPTIONS: Mapping[str, Table] = {
+    "play": PLAY_OPTIONS,
+    "sync": _table(
+        ("--dry-run --plan --diff --preview --what-if --noop -n", _PLAN_SHOWS),
+        ("--delete --remove", "`--prune` deletes what the file no longer declares"),
+        (
+            "--yes -y --auto-approve --force",
+            "sync asks nothing; what it must not do stops it with exit code 4",
+        ),
+    ),
+    "plan": _table(
+        ("--check --detailed-exitcode --fail", "`--exit-code` makes it exit with 6 if changes are pending"),
+        ("--json --output -o", "`--format` chooses how it is written"),
+    ),
+}
+VERBS = _table(
+    ("test eval evaluate run exec start", "play"),
+    ("apply deploy push up update create provision", "sync"),
+    ("diff preview status", "plan"),
+    ("check lint verify", "validate"),
+    ("ls show get", "list"),
+    ("delete rm remove down teardown", "destroy"),
+    ("gc prune cleanup", "clean"),
+    ("server listen", "serve"),
+)
+"""What other tools call our verbs."""
+
+
+def explain_option(verb: str | None, option: str) -> str:
+    """What says here what another tool's option of this verb says there; "" if it is not known."""
+    return _OTHER_OPTIONS.get(verb or "", {}).get(option, "")
+
+
+_MAIN_FIELDS = frozenset("text texts string substring expected ideal answer is equals regex name".split())
+_ROUGHLY = re.compile(r"(?P<sign>[~≈<>≤≥=]{1,2})\s*(?P<number>[-+]?\d+(?:\.\d+)?)")
+_WITH_TOLERANCE = re.compile(r"(?P<number>[-+]?\d+(?:\.\d+)?)\s*(?:±|\+/?-)\s*(?P<tolerance>\d+(?:\.\d+)?)")
 _ENDPOINT_EXAMPLE = '{base_url: "http://127.0.0.1:11434/v1", model: llama3.2}'
 _AMOUNT = re.compile(r"(?P<before>[^\d\s.,+-]{0,12})\s*(?P<number>[-+]?\d[\d.,]*)\s*(?P<after>[^\d\s.,]{0,12})")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
@@ -289,9 +328,13 @@ def _fold(word: str) -> str:
     return re.sub(r"[\s-]+", "_", snake).casefold()
 
 
-def _advise_on_scenario_key(kind: str, word: str, _value: object, _where: Where) -> str:
+def _advise_on_scenario_key(kind: str, word: str, _value: object, where: Where) -> str:
     if kind == "check":
         return _CHECKS.get(_fold(word), "")
+    if where[-3:-2] == ("expect",):
+        return f"write `{load_plugin(CHECKS, str(where[-1])).MAIN_FIELD}`" if _fold(word) in _MAIN_FIELDS else ""
+    if word == "defaults" and not where:
+        return "they stand beside `scenarios`; a file with one scenario has its keys at the top"
     return _SCENARIO_KEYS.get(_fold(word), "") if kind == "key" else ""
 
 
@@ -307,6 +350,11 @@ def _advise_on_scenario_value(kind: str, text: str, _value: object, where: Where
 
 def _show_amount(text: str, *, is_short: bool) -> str:
     """`EUR 250` in the form that is read; "" where it is not clear what it would be."""
+    if near := _WITH_TOLERANCE.fullmatch(text.strip()):
+        return _show_number(f"value: {near['number']}, tolerance: {near['tolerance']}", is_short=is_short)
+    if near := _ROUGHLY.fullmatch(text.strip()):
+        hint = _show_number(f"value: {near['number']}, tolerance: 1", is_short=is_short)
+        return f"{hint} for what may differ by 1"
     found = _AMOUNT.fullmatch(text.strip())
     unit = (found["before"] or found["after"]) if found else ""
     if found is None or not unit or (found["before"] and found["after"]):
@@ -322,13 +370,18 @@ def _show_amount(text: str, *, is_short: bool) -> str:
         Decimal(number)
     except InvalidOperation:
         return ""
-    shown = f"{{value: {number}, unit: {show_text(unit, Style.PLAIN, indent=0, in_flow=True)}}}"
-    return f"write `number: {shown}`" if is_short else f"write `{shown[1:-1]}`"
+    shown_unit = show_text(unit, Style.PLAIN, indent=0, in_flow=True)
+    return _show_number(f"value: {number}, unit: {shown_unit}", is_short=is_short)
+
+
+def _show_number(fields: str, *, is_short: bool) -> str:
+    return f"write `number: {{{fields}}}`" if is_short else f"write `{fields}`"
 
 
 def _advise_on_assistants_key(kind: str, word: str, value: object, where: Where) -> str:
     if kind == "tool":
-        return _TOOLS.get(_fold(word), "")
+        is_function = word == "type" and value == "function"
+        return _TOOLS.get("function" if is_function else _fold(word), "")
     if kind != "key":
         return ""
     if word == "inference" and where[:1] != ("targets",):
@@ -336,7 +389,17 @@ def _advise_on_assistants_key(kind: str, word: str, value: object, where: Where)
             "what answers is part of a target: write `target: local` and "
             f"`targets: {{local: {{api: responses, server: embedded, inference: {show_inference(value)}}}}}` at the top"
         )
-    return _ASSISTANT_KEYS.get(_fold(word), "")
+    return _advise_on_api_form(word, value, where) or _ASSISTANT_KEYS.get(_fold(word), "")
+
+
+def _advise_on_api_form(word: str, value: object, where: Where) -> str:
+    """A part of a request's body, as the API has it, in the place of our short form."""
+    if where[-2:-1] == ("functions",):
+        forms = {"type": _NOT_SENT, "function": "write what is in it one level up: `name`, `description`, `parameters`"}
+        return forms.get(word, "")
+    if where[-1:] == ("response_format",) and word == "type" and value in ("text", "json_object"):
+        return f"write `response_format: {value}`, by itself; only `json_schema` is a mapping"
+    return "it is said by `json_schema`; remove it" if where[-1:] == ("response_format",) and word == "type" else ""
 
 
 def _advise_on_assistants_value(kind: str, text: str, _value: object, _where: Where) -> str:

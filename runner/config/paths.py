@@ -107,6 +107,10 @@ def _paths_meant_by(asked: str, cwd: Path) -> list[Path]:
     path = Path(os.path.normpath(cwd / asked))
     if path.is_dir():
         return _files_below(path, cwd)
+    if path.name == PROJECT_FILE and path.is_file():
+        raise UsageError(
+            f"{quote(asked)} declares assistants, and no scenario; without a path, {SCENARIO_FOLDER}/ is meant"
+        )
     if os.path.lexists(path):
         return [path]
     if not glob.has_magic(asked):

@@ -13,12 +13,14 @@ from collections.abc import Awaitable, Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h11
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from runner.errors import TOO_MANY_FILES
 from runner.escaping import terminal_line
 from runner.server.app import create_app
 from runner.server.engine.core.engine import open_engine
@@ -179,6 +181,26 @@ async def serve(service: Service, listener: socket.socket, started: Callable[[Se
             h11_max_incomplete_event_size=LONGEST_HEADERS_BYTES,
         )
         server = Server(config, engine.workers.stop)
+        _keep_quiet_about_full_tables(service.tell)
         # The socket listens already: what comes before the server accepts waits in the queue.
         started(server)
         await server.serve(sockets=[listener])
+
+
+def _keep_quiet_about_full_tables(tell: Callable[[str], None] | None) -> None:
+    """Say once that no more connections can be opened.
+
+    asyncio itself tries again in a second, and until Python 3.13 it logs a traceback for each place in the backlog.
+    """
+    has_told = False
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal has_told
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in TOO_MANY_FILES:
+            loop.default_exception_handler(context)
+        elif tell is not None and not has_told:
+            has_told = True
+            tell(f"cannot open more connections: {error.strerror}; allow more (`ulimit -n`)")
+
+    asyncio.get_running_loop().set_exception_handler(handle)

@@ -26,6 +26,8 @@ from runner.yaml_text.coercion import (
 from runner.yaml_text.yaml_document import Advice, Mistake, Where, YamlDocument
 
 _VERY_LIKE = 0.8
+_NEVER_SHOWN = ("key_env",)
+"""Where keys are written by mistake: a message with one would be in every CI's log."""
 Words = tuple[str, str]
 """A message and a hint, which may be empty."""
 _TYPES = {
@@ -42,6 +44,7 @@ _NOT_FINITE = re.compile(r"(?i)[-+]?\.?(nan|inf|infinity)")
 _SHORT_NUMBER = re.compile(r"[-+]?[\d.]{1,20}")
 _RANGE = f"numbers of 1e-{MAX_EXPONENT} to 1e{MAX_EXPONENT} are read"
 _WITH_EXPONENT = re.compile(r"(?i)[-+]?(\d+\.?\d*|\.\d+)e[-+]?\d+")
+_KEY_AND_VALUE = re.compile(r"(?P<key>\w+)(?:\s*[:=]|\s)\s*(?P<value>.{1,60})")
 _NUMBER_LIKE = re.compile(r"\W*[\d.,_' ]+\W*")
 
 
@@ -221,7 +224,7 @@ def _find_home(key: str, known: list[str], places: Mapping[str, list[str]]) -> s
     homes = places.get(key, [])
     if homes:
         return _show_home(homes[0])
-    if find_similar(key, known) is None and (elsewhere := find_similar(key, places, likeness=_VERY_LIKE)):
+    if find_similar(key, known) is None and (elsewhere := find_similar(key, {*places} - {key}, likeness=_VERY_LIKE)):
         return f"did you mean {quote(elsewhere)}?"
     return suggest(key, known, kind="known are")
 
@@ -320,8 +323,14 @@ def _explain_nothing(node: Node, schema: Schema) -> str:
 def _explain_bare_key(broken: BrokenRule, node: Node) -> str:
     """A hint for a key without ':' and value."""
     known = broken.schema.get("properties", {})
+    if isinstance(node, ListNode):
+        return "remove the '- '" if known else "begin each with a name of its own and ':', instead of '- '"
     if not isinstance(node, TextNode) or not known:
         return ""
+    if (glued := _KEY_AND_VALUE.fullmatch(node.text)) and glued["key"] in known:
+        return f"write `{glued['key']}: {glued['value']}`, with ': ' between the two"
+    if len(known) == 1 and broken.where and node.text not in known:
+        return f"write `{broken.where[-1]}: {{{next(iter(known))}: {node.text}}}`"
     return f"write `{node.text}: VALUE`" if node.text in known else suggest(node.text, known, kind="known are")
 
 
@@ -403,6 +412,8 @@ def _too_many_keys(broken: BrokenRule, node: Node) -> Words:
 def _pattern(broken: BrokenRule, node: Node) -> Words:
     if isinstance(broken.value, str) and not broken.value.strip():
         return "is empty", ""
+    if broken.where[-1:] == _NEVER_SHOWN:
+        return "this is not accepted here", hint_from(broken.schema)
     return f"{found_text(node)} is not accepted here", hint_from(broken.schema)
 
 

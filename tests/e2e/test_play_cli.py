@@ -220,6 +220,20 @@ async def test_an_interrupted_play_cleans_up_writes_its_report_and_says_so(
         assert project.count_objects() == {}
 
 
+async def test_a_press_that_a_wrapper_sends_twice_is_one(tmp_path: Path) -> None:
+    async with project_elsewhere(tmp_path, Slow()) as project:
+        project.write_scenario("assistant: guide\nturns: [{ask: hello, expect: [contains: hello]}]")
+        process = project.start("play")
+        await wait_for_a_run(project)
+        process.send_signal(signal.SIGINT)
+        await asyncio.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        out, err = await asyncio.to_thread(process.communicate, timeout=30)
+        assert process.returncode == 130, out + err
+        assert "1 cut off" in out
+        assert project.count_objects() == {}
+
+
 async def test_keep_leaves_everything_where_it_is(tmp_path: Path) -> None:
     async with project_elsewhere(tmp_path, Echo()) as project:
         project.write_scenario("assistant: guide\nturns: [{ask: hello, expect: [contains: hello]}]")

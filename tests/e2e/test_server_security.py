@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
@@ -58,6 +59,21 @@ async def test_each_start_has_a_port_and_a_token_of_its_own_on_loopback(tmp_path
         assert len(one.token) >= 43
         assert one.base_url.startswith("http://127.0.0.1:")
         assert one.token not in repr(one)
+
+
+async def test_connections_that_cannot_be_opened_are_told_of_once_and_without_a_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+    loop = asyncio.get_running_loop()
+    full = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    async with served(tmp_path, Echo(), tell=told.append):
+        for _ in range(3):
+            loop.call_exception_handler({"message": "socket.accept() out of system resource", "exception": full})
+        assert told == ["cannot open more connections: Too many open files; allow more (`ulimit -n`)"]
+        assert not caplog.records
+        loop.call_exception_handler({"message": "another fault", "exception": ValueError()})
+        assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN])

@@ -176,6 +176,23 @@ def test_an_option_of_another_tool_leads_to_ours(project, option, words):
     assert words in result.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("sync", "--dry-run"), "`runner plan`"),
+        (("plan", "--check"), "`--exit-code`"),
+        (("test",), "'play'"),
+        (("apply",), "'sync'"),
+        (("play", "assistants.yaml"), "declares assistants, and no scenario"),
+    ],
+)
+def test_the_words_of_another_tool_lead_to_ours(project, arguments, words):
+    result = run(*arguments, cwd=project)
+    assert result.code == 2
+    assert words in result.err
+    assert len(result.err.strip().splitlines()) <= 4
+
+
 def test_an_option_of_another_verb_is_not_explained_by_those_for_playing(project):
     assert "No such option" in run("sync", "--filter=x", cwd=project).err
     assert "-k TEXT" not in run("sync", "--filter=x", cwd=project).err

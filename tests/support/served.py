@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +32,10 @@ class Served:
 
 
 @asynccontextmanager
-async def served(state: Path, inference: Inference, *, patience: Patience | None = None) -> AsyncIterator[Served]:
-    service = Service(state=state, inference=inference, token=TOKEN, patience=patience or Patience())
+async def served(
+    state: Path, inference: Inference, *, patience: Patience | None = None, tell: Callable[[str], None] | None = None
+) -> AsyncIterator[Served]:
+    service = Service(state=state, inference=inference, token=TOKEN, patience=patience or Patience(), tell=tell)
     started: asyncio.Future[Server] = asyncio.get_running_loop().create_future()
     with open_listener() as listener:
         serving = asyncio.create_task(serve(service, listener, started.set_result))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.checks import __name__ as checks
+from runner.cli import __name__ as verbs
 from runner.cli import play
 from runner.config import assistants_schema, familiar_words, load_configuration
 from runner.config.file_schemas import scenario_schema
@@ -180,6 +181,10 @@ def test_a_word_for_an_inference_leads_to_the_forms_there_are(tmp_path: Path) ->
         ("-3 km", "write `number: {value: -3, unit: km}`"),
         ("{value: 250 EUR}", "write `value: 250, unit: EUR`"),
         ("1.2.3 EUR", ""),
+        ("~40", "write `number: {value: 40, tolerance: 1}` for what may differ by 1"),
+        ('">= 40"', "write `number: {value: 40, tolerance: 1}` for what may differ by 1"),
+        ("39.25 ± 0.1", "write `number: {value: 39.25, tolerance: 0.1}`"),
+        ("{value: 39.25 +/- 0.1}", "write `value: 39.25, tolerance: 0.1`"),
         ("about 5", ""),
         ("five", ""),
     ],
@@ -215,6 +220,74 @@ def test_a_question_beside_the_turns_belongs_into_them(tmp_path: Path) -> None:
     scenario = "assistant: guide\nask: Hi\nturns: [{ask: Hi, expect: [contains: Hello]}]\n"
 
     assert hints(tmp_path, scenario=scenario) == ["it belongs under turns"]
+
+
+@pytest.mark.parametrize(
+    ("check", "hint"),
+    [
+        ("equals: {text: a}", "write `value`"),
+        ("matches: {regex: a}", "write `pattern`"),
+        ("tool_called: {name: file_search}", "write `tool`"),
+        ("contains:x", "write `contains: x`, with ': ' between the two"),
+        ("contains some words", "write `contains: some words`, with ': ' between the two"),
+    ],
+)
+def test_a_check_in_almost_its_form_is_one_mistake_with_the_form_that_is_meant(
+    tmp_path: Path, check: str, hint: str
+) -> None:
+    scenario = f"assistant: guide\nturns:\n  - ask: Hi\n    expect:\n      - {check}\n"
+
+    assert hints(tmp_path, scenario=scenario) == [hint]
+
+
+def test_defaults_beside_turns_are_not_said_to_be_meant_as_themselves(tmp_path: Path) -> None:
+    scenario = "assistant: guide\ndefaults: {assistant: guide}\nturns: [{ask: Hi, expect: [contains: Hello]}]\n"
+
+    assert "beside `scenarios`" in hints(tmp_path, scenario=scenario)[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("reasoning: high", ["write `reasoning: {effort: high}`"]),
+        ("response_format: {type: json_object}", ["`response_format: json_object`"]),
+        ("response_format: {type: json_schema, json_schema: {name: a, schema: {type: object}}}", ["remove it"]),
+        ("functions: [{type: function, function: {name: a}}]", ["remove it", "one level up"]),
+        ("tools: [{type: function}]", ["under `functions`"]),
+    ],
+)
+def test_the_apis_form_of_a_setting_leads_to_ours(tmp_path: Path, body: str, words: list[str]) -> None:
+    found = hints(tmp_path, project=f"{PROJECT}assistants: {{guide: {{model: m, {body}}}}}\n")
+
+    assert len(found) == len(words)
+    assert all(word in hint for word, hint in zip(words, found, strict=True))
+
+
+def test_openais_target_is_shown_as_it_is_declared(tmp_path: Path) -> None:
+    (hint,) = hints(tmp_path, project=f"{PROJECT}target: openai\n{GUIDE}")
+
+    assert hint == "declare it: `targets: {openai: {api: responses}}`"
+    declared = f"{PROJECT}target: openai\ntargets: {{openai: {{api: responses}}}}\n{GUIDE}"
+    (tmp_path / "assistants.yaml").write_text(declared, encoding="utf-8")
+    load_configuration(file=None, scenario_paths=None, cwd=tmp_path, environment={})
+
+
+def test_a_key_in_the_place_of_its_variables_name_is_not_shown(tmp_path: Path) -> None:
+    key = "sk-proj-not-a-real-one-0123456789"
+    project = f"{PROJECT}targets: {{mine: {{api: responses, key_env: {key}}}}}\n{GUIDE}"
+    (tmp_path / "assistants.yaml").write_text(project, encoding="utf-8")
+
+    with pytest.raises(ConfigError) as caught:
+        load_configuration(file=None, scenario_paths=None, cwd=tmp_path, environment={})
+
+    assert key not in "".join(map(str, caught.value.problems))
+
+
+def test_what_other_tools_call_a_verb_is_no_verb_of_ours_and_leads_to_one() -> None:
+    ours = set(plugin_names(verbs))
+
+    assert not ours & set(familiar_words.VERBS)
+    assert set(familiar_words.VERBS.values()) <= ours
 
 
 def test_no_option_of_the_table_is_one_of_ours_and_those_it_names_are() -> None:
