@@ -46,6 +46,44 @@ _CONTRAST = re.compile(
     r"|sino|mas|ma|maar|ale|но|однако)\b|但|しかし|하지만",
     re.IGNORECASE,
 )
+_RESULT_WORD = (
+    "total|totale|answer|result|sum|altogether|in[ ]all|amount[ ]due|pay|pays|owe|owes|gesamt\\w*|insgesamt"
+    "|summe|ergebnis"
+    "|antwort|zahl\\w*|réponse|résultat|payez|respuesta|resultado|resposta|risposta|risultato|итого|ответ|razem"
+    "|suma|totaal"
+)
+_STATES_RESULT = re.compile(
+    rf"\b(?:{_RESULT_WORD}|so|therefore|thus|hence|final|correct)\b|[=≈→]|合計|总计|总共|總計|합계|총", re.IGNORECASE
+)
+_NAMES_RESULT = re.compile(rf"\b(?:{_RESULT_WORD})\b|=|合計|总计|总共|總計|합계", re.IGNORECASE)
+_LONE_NUMBER = re.compile(r"(?![ \t]*(?:[-+•|]|\*[ ]|\d{1,3}[.)][ ]))[^\w\n]*[\d.,' ]+(?:[^\W\d_]{1,4})?\W*")
+_HEADING = re.compile(
+    r"^[ \t>#*_-]{0,12}(?:(?:here(?:['’]s|[ ]is)[ ](?:how|why|(?:the|a|my)[ ](?:breakdown|calculation|math|working))"
+    r"|breakdown|explanation|how[ ](?:i|we|it)|calculation|steps?|details|reasoning|working|why|notes?"
+    r"|(?:this|it)[ ](?:includes|consists|covers|is[ ]made[ ]up)|if[ ]you|would[ ]you|i[ ]can|let[ ]me[ ]know"
+    r"|aufschlüsselung|berechnung|erklärung|rechenweg|erläuterung|hinweis|détails?|explication|calcul|remarque"
+    r"|desglose|explicación|cálculo|nota|detalhamento|explicação|dettagli\w*|spiegazione|calcolo|uitleg|berekening"
+    r"|wyjaśnienie|obliczenia|разбивка|расчёт|расчет|объяснение)\b|内訳|明细|明細|计算|計算|説明|解释|계산|내역|설명)"
+    r"[^\n\d.?!]{0,60}(?::|[*_ ]*$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_TOTAL_LINE = re.compile(
+    rf"\W{{0,8}}(?:(?:the|your|grand|final)[ ]){{0,2}}(?:{_RESULT_WORD})\b[^\n\d|]{{0,30}}[^\n|]{{1,40}}(?=\n)",
+    re.IGNORECASE,
+)
+_ROWS = re.compile(r"(?:[ \t]*(?:[|*+•-][^\n]*|\d{1,3}[.)][^\n]*)?(?:\n|\Z))*+\Z")
+_EXPLAINED = 4000
+"""Characters of an explanation, at most, that are looked at for another result."""
+_TAX = r"(?:VAT|(?:sales[ ])?tax(?:es)?|MwSt|USt|Mehrwertsteuer|TVA|IVA|BTW|GST|HST|НДС|KDV|moms)\b"
+_INCLUDED = re.compile(
+    r"\b(?:incl(?:uding|usive(?:[ ]of)?|\.)?|inkl(?:usive|\.)?|of[ ]which|thereof|davon|dont|di[ ]cui"
+    r"|de[ ]los[ ]cuales|incluindo"
+    r"|incluye(?:ndo)?|y[ ]compris|w[ ]tym|inclusief|waarvan|в[ ]том[ ]числе|включая)"
+    r"(?P<between>(?:[^.!?;\n\d]|(?<=\w)\.){0,24})\Z",
+    re.IGNORECASE,
+)
+_IS_TAX = re.compile(rf"[^.!?;\n\d]{{0,12}}\b{_TAX}", re.IGNORECASE)
+_AFTER_TAX = re.compile(rf"\b{_TAX}\.?[ ]?\(\Z", re.IGNORECASE)
 FAR = 100_000
 """Characters after which no more is read where no number was found."""
 _UNSURE = "is the last one, but another is emphasised"
@@ -56,6 +94,11 @@ def final_number(passage: Passage, counts: Callable[[FoundNumber], bool]) -> Fou
     boxed = _boxed(passage, counts)
     if boxed is not None:
         return boxed
+    explained = _explained(passage, counts)
+    return explained if explained is not None else _last(passage, counts)
+
+
+def _last(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumber | None:
     fallback: FoundNumber | None = None
     for start, end in passage.pieces_from_the_end():
         if len(passage.text) - end > FAR:
@@ -66,9 +109,59 @@ def final_number(passage: Passage, counts: Callable[[FoundNumber], bool]) -> Fou
         fallback = fallback or passage.judged(numbers[-1])
         given = _without_closing(passage.text, numbers, start)
         given = [number for number in given if not _only_explains(passage.text, number, start)]
+        while len(given) > 1 and _is_tax_within(passage.text, given[-2], given[-1]):
+            given.pop()
         if given:
             return passage.judged(_emphasised(passage.text, given))
     return fallback
+
+
+def _explained(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumber | None:
+    """The result that stands before an explanation of it ("**Total: 39.25**", "Here's how: ...") that has no other."""
+    text = passage.text
+    first = _TOTAL_LINE.match(text, 0, 200)
+    if first and len(text) < first.end() + _EXPLAINED and _ROWS.match(text, first.end()):
+        cut = first.end()
+    elif (heading := _HEADING.search(text)) and len(text) < heading.end() + _EXPLAINED:
+        cut = heading.start()
+    else:
+        return None
+    lead = _last(replace(passage, text=text[:cut]), counts)
+    if lead is None or lead.problem or _CONTRAST.search(text, cut):
+        return None
+    line = text.rfind("\n", 0, lead.start) + 1
+    if not re.search(r"[^\W\d_]", text[line : lead.start]):  # below a heading "Answer"
+        line = text.rfind("\n", 0, len(text[:line].rstrip())) + 1
+    stated = text[line : lead.end + 3]
+    if not (_MARK.search(stated) or _NAMES_RESULT.search(stated)):
+        return None
+    later = [number for number in passage.numbers(cut, len(text)) if counts(number)]
+    return None if any(_is_other_result(text, lead, number, cut) for number in later) else lead
+
+
+def _is_other_result(text: str, lead: FoundNumber, number: FoundNumber, floor: int) -> bool:
+    """Whether a later number is stated as a result that differs from the first."""
+    line = max(floor, text.rfind("\n", 0, number.start) + 1)
+    if number.value == lead.value:
+        return False
+    end = text.find("\n", number.end)
+    is_marked = any(
+        begin <= number.start < close for begin, close in _bold_spans(text, line, end if end >= 0 else len(text))
+    )
+    is_last_line = _LONE_NUMBER.fullmatch(text[line:].rstrip()) is not None
+    return is_marked or is_last_line or _STATES_RESULT.search(text, line, number.start) is not None
+
+
+def _is_tax_within(text: str, amount: FoundNumber, number: FoundNumber) -> bool:
+    """Whether the number says which tax the amount before it contains: "39.25 EUR including 19% VAT"."""
+    before = text[amount.end : number.start]
+    if len(before) > 60 or "\n" in before:
+        return False
+    if number.is_percent and _AFTER_TAX.search(before):
+        return True
+    included = _INCLUDED.search(before)
+    behind = text[number.unit_end or number.end : number.end + 30]
+    return included is not None and bool(_IS_TAX.match(behind) or _IS_TAX.match(included["between"]))
 
 
 def _boxed(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumber | None:
@@ -109,7 +202,7 @@ def _only_explains(text: str, number: FoundNumber, floor: int) -> bool:
     ahead = text[line:opening]
     if not re.search(r"[^\W_]", ahead):  # a line, or a paragraph, of its own
         ahead = text[max(0, line - _REACH) : line] if closing >= 0 and not re.match(r".*\w", text[closing:]) else ""
-    has_more = re.search(r"[^\W\d_]{2,}|\d", content.replace(number.text, "", 1)) is not None
+    has_more = re.search(r"[^\W\d_]{2,}|\d|\A[≈~=]", content.replace(number.text, "", 1)) is not None
     return has_more and re.search(r"\d", ahead) is not None
 
 

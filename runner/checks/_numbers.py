@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
-from runner.checks._affixes import SUPERSCRIPTS, VULGAR, After, Before, read_after, read_before, vulgar_value
+from runner.checks._after_digits import SUPERSCRIPTS, VULGAR, After, read_after, vulgar_value
+from runner.checks._before_digits import Before, read_before
 from runner.checks._not_numbers import Labels, Span, is_perhaps_a_year, list_numbers, spans_of_other_digits
 from runner.checks._units import CASED, CURRENCIES, MONEY_BEFORE
 from runner.checks._wording import is_contrast, is_range, objection, spelled_value
@@ -202,9 +203,11 @@ _SCALED_TABLE = re.compile(
     r"|miles[ ]de[ ]euros|millones[ ]de[ ]euros|milliers[ ]d'euros|millions[ ]d'euros))"
     r"|\((?:\$|€|£|USD|EUR|GBP)?[ ]?(?:in|en|em)?[ ]?(?:thousands|millions|billions|000s|'000|000|Tsd\.?|Mio\.?"
     r"|Mrd\.?|miles|millones|milliers|milhares|milhões|тыс\.|млн)[^()\n]{0,20}\)"
-    r"|\((?:[$€£¥]|USD|EUR|GBP|CHF|JPY)[ ]?(?:m|mn|mm|mio|bn|b|k|t)\)|\((?:m|mn|mm|bn|k|t)[ ]?(?:[$€£]|EUR|USD|GBP|CHF)\)"
+    r"|\((?:[$€£¥]|USD|EUR|GBP|CHF|JPY)[ ]?(?:m|mn|mm|mio|bn|b|k|t)\)|\((?:m|mn|mm|bn|k|t)[ ]?(?:[$€£]|EUR|USD"
+    r"|GBP|CHF)\)"
     r"|(?:\(|单位[:：]?[ ]?|単位[:：]?[ ]?|단위[:：]?[ ]?)[百千十백천십]?[万萬億亿千만억천][元円圆원美人]{0,3}\)?"
-    r"|,[ ](?:(?:in[ ])?(?:[$€£](?:mn?|bn|k)|thousands|millions|billions)(?!\w)|(?:тыс|млн|млрд)\.?[ ](?:руб|дол|€|\$)\w*\.?[ ]?:)"
+    r"|,[ ](?:(?:in[ ])?(?:[$€£](?:mn?|bn|k)|thousands|millions|billions)(?!\w)|(?:тыс|млн|млрд)\.?[ ](?:руб"
+    r"|дол|€|\$)\w*\.?[ ]?:)"
     r"|\bin[ ](?:[$€£]|USD|EUR|GBP)[ ]?(?:thousands|millions|billions)\b|\(백만[^()\n]{0,6}\)",
     re.IGNORECASE,
 )

@@ -55,7 +55,7 @@ _SYMBOLS = _table(
     kzt ₸
     gel ₾
     btc ₿
-    cent ¢
+    cent ¢ €-Cent €-cent €c
     ghs ₵
     crc ₡
     pyg ₲
@@ -173,8 +173,9 @@ _TWELVE = (
 )
 _TIMES = dict.fromkeys(map(comparable, _TWELVE.split()), 12) | {"десяток": 10, "десятка": 10, "десятков": 10}
 _UNSURE = frozenset(
-    "kharab oku wan crs dz dzn dz. tens kosar косарей косаря лимонов лимона тр т.р т.р. hiljada hiljadu hiljade tuhansia t.kr"
-    " t.kr. brd thou ths mil. mill mill. bi tri bln bln. bil bil. cr gross score scores arab ярд bio. tn 打 mega".split()
+    "kharab oku wan crs dz dzn dz. tens kosar косарей косаря лимонов лимона тр т.р т.р. hiljada hiljadu hiljade "
+    "tuhansia t.kr t.kr. brd thou ths mil. mill mill. bi tri bln bln. bil bil. cr gross score scores "
+    "arab ярд bio. tn 打 mega".split()
 )
 _OF_THE_SHORT_SCALE = frozenset("billion billions trillion trillions".split())
 _ROMANCE = re.compile(

@@ -75,7 +75,8 @@ _NEVER = re.compile(r"(?!)")
 _DENIED = (
     _ignoring_case(
         r"(?:\b(?:not|never|cannot|instead[ ]of|rather[ ]than|other[ ]than|no[ ]longer|neither|nor"
-        rf"|except|unlikely|hardly|scarcely|(?:can't|cannot|couldn't|unable[ ]to)[ ](?:confirm|verify)|far[ ]from|nowhere[ ]near|anything[ ]but|{_SURE}doubt(?:s|ed|ful)?"
+        rf"|except|unlikely|hardly|scarcely|(?:can't|cannot|couldn't|unable[ ]to)[ ](?:confirm|verify)|far[ ]from"
+        rf"|nowhere[ ]near|anything[ ]but|{_SURE}doubt(?:s|ed|ful)?"
         r"|(?:false|untrue|wrong|incorrect|mistaken|mistake)(?=[ ](?:to|that)\b))\b|n't\b|[≠]|!=|\\neq?\b)"
         rf"{_FILLERS}{{0,5}}[ :*_(\\~≈$]{{0,4}}\Z"
     ),
@@ -100,7 +101,9 @@ _BOUND = (
     _ignoring_case(
         r"(?:\b(?:(?:less|more|fewer|greater|higher|lower)[ ]than(?:[ ]or[ ]equal[ ]to)?|at[ ]least|at[ ]most|up[ ]to"
         r"|(?:is|are|was|be|well|just|slightly|little|bit|way|costs?|to|totals?|pay|pays)[ ](?:over|under|above|below)"
-        r"|in[ ]excess[ ]of|as[ ](?:many|few|much|little)[ ]as|(?:maximum|minimum)(?:[ ]of)?|max\.?|min\.?|shy[ ]of|upwards?[ ]of|exceed(?:s|ing)?|\A\W{0,4}(?:under|below|above|over)|no[ ]less[ ]than|a[ ](?:minimum|maximum)[ ]of)[ ]"
+        r"|in[ ]excess[ ]of|as[ ](?:many|few|much|little)[ ]as|(?:maximum|minimum)(?:[ ]of)?|max\.?|min\.?|shy[ ]of"
+        r"|upwards?[ ]of|exceed(?:s|ing)?|\A\W{0,4}(?:under|below|above|over)"
+        r"|no[ ]less[ ]than|a[ ](?:minimum|maximum)[ ]of)[ ]"
         r"|[≥≤≧≦][ ]?|\\[gl]eq?[ ]?|(?<!<)<=?[ ]?|(?<![-=>])>=?|(?<=\w[ ])>=?[ ]|(?<=\()>=?[ ])"
         rf"{_MARKS}\Z"
     ),
@@ -177,7 +180,8 @@ _BOUND_ELSEWHERE = (
 )
 _FORMER = (
     _ignoring_case(
-        r"\b(?:used[ ]to[ ](?:be|cost)|(?:was|were)[ ](?:previously|formerly|originally|once)|(?:previously|formerly|originally)"
+        r"\b(?:used[ ]to[ ](?:be|cost)|(?:was|were)[ ](?:previously|formerly|originally|once)"
+        r"|(?:previously|formerly|originally)"
         rf"[ ](?:was|were|cost))(?:[ ](?:about|only|just))?[ ]{_MARKS}\Z"
     ),
     _NEVER,

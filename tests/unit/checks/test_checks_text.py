@@ -342,7 +342,8 @@ def test_a_hostile_answer_is_searched_in_seconds(text: str, wanted: str) -> None
 DECORATED = (
     'a "full" refund|a “full” refund|a full¹ refund|a full[^1] refund|a full [1] refund|a full<sup>1</sup> refund'
     "|a ==full== refund|a ++full++ refund|a [full] refund|a {full} refund|a $full$ refund|a \\textbf{full} refund"
-    "|a \\*full\\* refund|a <x-y>full</x-y> refund|a [full](<http://x y>) refund|a fu\u034fll refund|a fu\ufe0fll refund"
+    "|a \\*full\\* refund|a <x-y>full</x-y> refund|a [full](<http://x y>) refund|a fu\u034fll refund"
+    "|a fu\ufe0fll refund"
     "|a fu\u3164ll refund"
 ).split("|")
 

@@ -1,4 +1,4 @@
-"""What stands directly before and after a numeral: signs, currencies, powers, multipliers, percent, units."""
+"""What stands directly after a numeral: powers, multipliers, percent, currencies, units."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import unicodedata
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from runner.checks._locale_words import comparable, currency_codes, multipliers_before
+from runner.checks._before_digits import Before, country_currency
+from runner.checks._locale_words import currency_codes
 from runner.checks._units import (
     CASED,
     CURRENCIES,
     DOLLARS,
     LETTER,
     MONEY_AFTER,
-    MONEY_BEFORE,
     SPACELESS,
     dimensions,
     leading_multiplier,
@@ -28,32 +28,7 @@ VULGAR = "¼½¾⅐-⅞"
 SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"
 _FROM_SUPERSCRIPT = str.maketrans(SUPERSCRIPTS, "0123456789+-")
 _SPACE = "[ \u00a0]"
-_MINUS_WORDS = "minus|negative|moins|menos|meno|минус|eksi|ujemne|マイナス|负|負|सालब|ऋण|سالب|ناقص"
-
-_BEFORE = re.compile(
-    rf"(?P<outer>[-–+])?(?P<currency>(?<![{CASED}])\\?(?:{MONEY_BEFORE}|(?P<code>[A-Z]{{3}}))(?:(?<=[A-Z]){_SPACE}?[$€£]"
-    rf"|/)?{_SPACE}?)?(?P<inner>[-–+])?\Z"
-    r"|(?<=[=({≈][ ])-[ ]\Z"  # x = - 5
-    rf"|(?:(?<!\w)(?=[A-Za-zА-я])"
-    rf"|(?=[^\x00-\u04ff]))(?P<word>(?i:{_MINUS_WORDS}))[ ]?(?P<owed>\\?(?:{MONEY_BEFORE}){_SPACE}?)?\Z"
-)
-_NO_SIGN_AFTER = re.compile(r"[\w)\]}%\-–.]")
-_PART_OF_A_NAME = re.compile(rf"[{CASED}]\Z|\^\{{?\Z|_\{{\Z|[^\W_]_{{1,3}}\Z|第[ ]?\Z")
-_ROOT = re.compile(r"(?:√|\\sqrt)[ ]?[\[{(]?\Z")
-_FUNCTION = re.compile(
-    r"(?:\\|(?<![^\W_]))(?:log|ln|lg|sin|cos|tan|exp|arctan|arcsin|arccos)(?:_\{?\w{1,3}\}?)?[ ]?[({]?\Z"
-)
-_NUMERAL_WORD_BEFORE = re.compile(r"[一二三四五六七八九十百千万亿億萬両几幾数數]\Z")
-_PERCENT_BEFORE = re.compile(r"(?:(?<![\w%])%|百分之|\b(?i:yüzde)[ ])\Z")
-_MULTIPLIED_BEFORE = re.compile(
-    r"(?<![\w.])(?:(?:[kKTMG]|[mb]n|[Mm]io\.?|[Mm]rd\.?|[Tt]sd\.?|mln|mld|bn)[ ]?(?=\\?[$€£¥₹]|[A-Z]{3}[ ]?\Z)"
-    r"|(?:[$€£¥₹]|(?<![A-Z])[A-Z]{3}|Rs\.?|Rp\.?)[ ]?(?:[kKmMbB]|mn|bn|[Mm]io\.?|[Mm]rd\.?|[Tt]sd\.?|mln"
-    r"|cr(?:ore)?s?|lakhs?)[ ])"
-    r"[^\w\n]{0,6}(?:[A-Z]{3})?[ ]?\Z|(?<![\w.])T(?:EUR|CHF|USD|€)[ ]?\Z"
-)
-_WORD_BEFORE = re.compile(rf"(?<!\d )(?<!\d)(?P<word>{LETTER}{{3,20}}\.?)[ ](?:\\?(?:{MONEY_BEFORE})[ ]?)?\Z")
-_COUNTRY_BEFORE = re.compile(r"(?P<word>[A-Z][a-z]{3,12})[ ]\Z")
-
+_COUNTRY_AFTER = re.compile(r"[ ](?P<word>[A-Za-zéñ]{2,12})(?!\w)")
 _MIXED = re.compile(
     rf"{_SPACE}?(?P<vulgar>[{VULGAR}])|[ ](?P<over>\d{{1,3}})/(?P<under>\d{{1,3}})(?![\w/]|[.,]\d)"
     rf"|(?P<unsure>(?:-|[ ](?:and|und|et|y|e|i|и|plus|&|\+)[ ])(?:\d{{1,3}}/\d{{1,3}}(?![\w/])|[{VULGAR}]"
@@ -100,7 +75,8 @@ _PERCENT = re.compile(
     re.IGNORECASE,
 )
 _POINTS = re.compile(
-    rf"{_GAP}(?:(?:%|percent(?:age)?|pct\.?|per[ ]cent|Prozent|procent)[ -]?(?:points?|pt|pts|[pP](?!\w)|punkte?n?|enheter?|point)"
+    rf"{_GAP}(?:(?:%|percent(?:age)?|pct\.?|per[ ]cent|Prozent|procent)[ -]?(?:points?|pt|pts|[pP](?!\w)"
+    rf"|punkte?n?|enheter?|point)"
     rf"|points?[ ]de[ ](?:pourcentage|%)|p(?:u|o)n?t[oi]s?[ ]"
     r"(?:porcentuale?s?|percentua\w+)|процентн\w+[ ]пункт\w*|п\.[ ]?п\.|punkt\w*[ ]procentow\w*|(?:pp|bps?"
     r"|bp)(?!\w)|basis[ ]points?|Basispunkte?n?|个百分点|個百分點"
@@ -148,17 +124,6 @@ _JOINED = re.compile(rf"{LETTER}|[°′″©®™_@#µ$€£¥₹]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Before:
-    """`start` is where sign and currency begin; `problem` says why the number isn't plain."""
-
-    start: int
-    is_negative: bool = False
-    is_percent: bool = False
-    currency: str = ""
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class After:
     """The value is (numeral / `under` + `plus`) * `factor`; `end` is where the last sign or word of it ends.
 
@@ -175,110 +140,6 @@ class After:
     unit_end: int = 0
     dimensions: frozenset[str] = frozenset()
     problem: str = ""
-
-
-def read_before(text: str, start: int, *, floor: int) -> Before | None:
-    """What belongs to the numeral at `start`, back to `floor` at most; None if the digits are part of a name."""
-    base = max(floor, start - 24)
-    found = _BEFORE.search(text[base:start])
-    begin = base + found.start() if found else start
-    currency = (found["currency"] or found["owed"] or "").strip(" \u00a0/") if found else ""
-    if found and found["code"] and found["code"] not in currency_codes():
-        currency, found, begin = "", None, start
-    sign = found is not None and (bool(found["word"]) or "-" in found.group().replace("–", "-"))
-    if found and found["outer"] and (begin == floor > 0 or (begin and _NO_SIGN_AFTER.match(text[begin - 1]))):
-        sign, begin = False, begin + 1
-    if not currency and _PART_OF_A_NAME.search(text[max(0, begin - 4) : begin]):
-        return None
-    ahead = text[max(floor, begin - 24) : start]
-    percent = _PERCENT_BEFORE.search(text[max(0, begin - 8) : begin])
-    return Before(
-        start=begin - len(percent.group()) if percent else begin,
-        is_negative=sign,
-        is_percent=percent is not None,
-        currency=_currency_before(currency, text[max(floor, begin - 16) : begin]),
-        problem=_problem_before(ahead, text[max(floor, begin - 12) : begin]),
-    )
-
-
-def _problem_before(ahead: str, name: str) -> str:
-    if _ROOT.search(name):
-        return "stands under a root"
-    if _FUNCTION.search(ahead):
-        return "stands in a function"
-    if _NUMERAL_WORD_BEFORE.search(name) and not ahead.endswith(("第",)):
-        return "is joined to a number in words"
-    if _MULTIPLIED_BEFORE.search(ahead):
-        return "may be multiplied by the word before it"
-    word = _WORD_BEFORE.search(ahead)
-    if word and (comparable(word["word"]) in multipliers_before() or isinstance(multiplier(word["word"], ""), Decimal)):
-        return "may be multiplied by the word before it"
-    return ""
-
-
-def _currency_before(written: str, ahead: str) -> str:
-    """The currency's name; CAD of `CAD $` and of `Canadian $`."""
-    if not written:
-        return ""
-    parts = written.lstrip("\\").replace("/", " ").split()
-    name = unit_name(parts[0])
-    if len(parts) == 1 and len(written) > 3 and written[:3].isupper() and written[3:].strip() in ("$", "€", "£"):
-        name = unit_name(written[:3])
-    code = re.search(r"(?<![A-Z])([A-Z]{3})[)]?[ ]?\Z", ahead)
-    if code and code[1] in currency_codes():
-        return next(iter(reconcile(name, unit_name(code[1])) or {code[1].lower()}))
-    country = _COUNTRY_BEFORE.search(ahead)
-    if country and name == "usd" and _country_currency(country["word"]):
-        return _country_currency(country["word"])
-    return name
-
-
-_COUNTRIES = {
-    stem: code
-    for code, *stems in map(
-        str.split,
-        (
-            "usd us americ amerik америк estadounid",
-            "cad canad kanad канад",
-            "aud austral австрал",
-            "nzd neuseel neozel new",
-            "hkd hong гонконг",
-            "sgd singap сингап",
-            "mxn mexi",
-            "twd taiwan",
-            "jmd jamai",
-            "fjd fidji fiji",
-            "chf swiss suiss schweiz",
-            "gbp british",
-            "egp egypt",
-            "syp syrian",
-            "lbp leban",
-            "sdg sudan",
-            "ars argentin",
-            "clp chilen",
-            "cop colombi",
-            "php philippin",
-            "pkr pakistan",
-            "dkk dan",
-            "nok norweg norsk",
-            "sek swed schwed svensk",
-            "czk czech",
-            "brl brazil",
-            "nad namib",
-            "lrd liberi",
-            "gyd guyan",
-            "bsd bahami",
-            "bbd barbad",
-        ),
-    )
-    for stem in stems
-}
-
-
-def _country_currency(word: str) -> str:
-    """The code of the currency of a country that an adjective names, if more countries share the currency's word."""
-    key = comparable(word)
-    return next((code for stem, code in _COUNTRIES.items() if key.startswith(stem)), "")
 
 
 def read_after(text: str, end: int, *, is_plain: bool, before: Before) -> After | None:
@@ -467,6 +328,12 @@ def _read_currency(text: str, after: After, before: Before) -> tuple[str | None,
             return None, after.end
     if before.currency == "usd" and found["currency"] == "$" and text[before.start] in "$-(\\":
         return "", found.end("currency")  # $39.25$ is LaTeX's way to set a formula
+    if found["currency"] == "$" and (country := _COUNTRY_AFTER.match(text, end)):
+        word = country["word"]
+        known = {"CAN": "cad", "HK": "hkd"}
+        dollar = word.lower() if word in currency_codes() else known.get(word, country_currency(word))
+        if dollar in DOLLARS and word.lower() != "new":
+            return dollar, country.end()
     return unit_name(found["currency"]), end
 
 
@@ -481,9 +348,9 @@ def _read_currency_word(text: str, after: After, before: Before) -> tuple[str | 
     if "'" not in word and unit_name(word.rstrip(".")) in CURRENCIES:
         name, end = unit_name(word.rstrip(".")), found.end("word")
         country = _WORD.match(text, end)
-        code = _country_currency(country["word"]) if country and country["gap"] == " " else ""
+        code = country_currency(country["word"]) if country and country["gap"] == " " else ""
         return (code, country.end()) if code and country else (name, end)
-    if code := _country_currency(word):
+    if code := country_currency(word):
         if before.currency == "usd" and word[0].isupper() and code in DOLLARS:
             return code, found.end()
         noun = re.compile(
@@ -587,7 +454,12 @@ def _read_rate(text: str, after: After) -> After:
         return after
     noun = found["unit"]
     of = (found["of"] or found["of_more"] or "").strip()
-    is_measure = bool(of or dimensions(noun.rstrip("²³").split()[-1]) - {"money"})
+    is_measure = bool(
+        of
+        or noun.lower() in _KNOWN_JOINED
+        or isinstance(multiplier(noun, ""), Decimal)
+        or dimensions(noun.rstrip("²³").split()[-1]) - {"money"}
+    )
     if not is_measure and not (found["slash"] and after.dimensions and not after.dimensions & {"money"}):
         return after
     units = frozenset(f"{unit}/{of}{unit_name(noun)}" for unit in after.units)
