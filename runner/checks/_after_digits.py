@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from runner.checks._before_digits import Before, country_currency
-from runner.checks._locale_words import currency_codes
 from runner.checks._units import (
     CASED,
     CURRENCIES,
@@ -16,6 +15,7 @@ from runner.checks._units import (
     LETTER,
     MONEY_AFTER,
     SPACELESS,
+    currency_codes,
     dimensions,
     leading_multiplier,
     multiplier,

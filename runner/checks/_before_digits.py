@@ -6,8 +6,17 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-from runner.checks._locale_words import comparable, currency_codes, multipliers_before
-from runner.checks._units import CASED, LETTER, MONEY_BEFORE, multiplier, reconcile, unit_name
+from runner.checks._units import (
+    CASED,
+    LETTER,
+    MONEY_BEFORE,
+    comparable,
+    currency_codes,
+    multiplier,
+    multipliers_before,
+    reconcile,
+    unit_name,
+)
 
 _SPACE = "[ \u00a0]"
 _MINUS_WORDS = "minus|negative|moins|menos|meno|минус|eksi|ujemne|マイナス|负|負|सालब|ऋण|سالب|ناقص"

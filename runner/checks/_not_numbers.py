@@ -11,8 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
-from runner.checks._locale_words import comparable, months, short_months
-from runner.checks._units import LETTER, dimensions, multiplier, unit_name
+from runner.checks._units import LETTER, comparable, dimensions, months, multiplier, short_months, unit_name
 
 Span = tuple[int, int]
 
