@@ -293,7 +293,7 @@ async def test_the_last_messages_alone_are_seen_if_so_ordered(client: AsyncOpenA
 async def test_the_offline_rules_decline_what_they_cannot_honour(tmp_path: Path, order: dict[str, Any]) -> None:
     async with serve_in_sight(tmp_path, create_offline({}), lifetimes=Lifetimes(documents_s=1)) as (_, client):
         tools = [{"type": "file_search"}, {"type": "code_interpreter"}, WEATHER]
-        thread = {"messages": [{"role": "user", "content": "Hello, my name is Ada."}]}
+        thread = {"messages": [{"role": "user", "content": "Our budget for the trip is $2,400."}]}
         plain = await last_message(client, await run_with(client, {"tools": tools}, thread=thread))
         asked = await last_message(client, await run_with(client, {"tools": tools}, thread=thread, **order))
 

@@ -132,11 +132,12 @@ def test_a_pdf_that_only_its_owner_may_change_is_read(tmp_path: Path) -> None:
     assert lines_of(path) == ["Burger 23.75"]
 
 
-def test_a_page_that_would_take_minutes_is_given_up_at_the_time_limit(tmp_path: Path) -> None:
+def test_a_page_that_takes_too_long_is_given_up_at_the_time_limit(tmp_path: Path) -> None:
     word = b"BT /F1 12 Tf 50 700 Td (Hello world) Tj ET\n"
     path = printed_pdfs.raw(tmp_path / "bomb.pdf", word * 300_000)
-    with pytest.raises(Unreadable, match="longer than 1 s"):
-        pdf_kind.extract(path, timeout_s=1.0)
+    # The reader is quicker than the one for which such a page took minutes; the limit is what is tested.
+    with pytest.raises(Unreadable, match=r"longer than 0\.1 s"):
+        pdf_kind.extract(path, timeout_s=0.1)
 
 
 def test_a_file_that_is_gone_is_unreadable(tmp_path: Path) -> None:
