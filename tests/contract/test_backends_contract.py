@@ -50,6 +50,7 @@ async def test_a_backend_opens_with_everything_that_is_promised(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.slow
 def test_openai_is_imported_only_when_a_backend_is_opened(name):
     code = f"import sys, runner.backends.{name}; sys.exit(bool({{'openai', 'httpx2', 'h11'}} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
@@ -102,6 +103,7 @@ async def test_a_recorded_error_is_shown_in_its_own_words(tmp_path):
             await backend.files.upload_file(path, "a.txt", FileUse.FILE_SEARCH)
 
 
+@pytest.mark.slow
 async def test_everything_works_against_the_embedded_server(tmp_path):
     from runner.server.embedded import start_embedded
 

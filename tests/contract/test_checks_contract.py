@@ -114,6 +114,7 @@ def test_the_parameters_that_its_schema_allows_make_a_check(plugin: ModuleType) 
 
 
 @pytest.mark.parametrize("answer", RUNS, ids=["plain", "long", "hostile", "cited"])
+@pytest.mark.slow
 def test_it_judges_any_answer_with_a_short_finding(plugin: ModuleType, answer: Run) -> None:
     finding = plugin.Check(**parameters_of(plugin.SCHEMA)).judge(answer)
 

@@ -15,6 +15,7 @@ MAX_LINES = 600
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.slow
 def test_a_module_stays_within_the_size_limit_and_says_what_it_is(module: Path) -> None:
     source = module.read_text("utf-8")
     assert source.count("\n") <= MAX_LINES, f"{module.name} has over {MAX_LINES} lines: split it"
@@ -31,6 +32,7 @@ def test_a_leading_underscore_marks_what_stands_beside_plug_ins_and_nothing_else
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["validate"], ["play", "--help"], ["schema", "scenario"]])
+@pytest.mark.slow
 def test_openai_is_not_imported_before_it_is_needed(arguments: list[str]) -> None:
     script = (
         "import sys\nfrom runner.cli import main\n"

@@ -197,6 +197,7 @@ async def _ask(backend) -> Run:
 
 
 @pytest.mark.parametrize(("file", "number"), CASES)
+@pytest.mark.slow
 async def test_every_recorded_response_comes_out_as_a_whole_run(tmp_path, file, number):
     recording = Recording(file, number)
     async with wire.talking(tmp_path, Player(recording)) as (backend, server, journal):

@@ -31,6 +31,7 @@ async def ask_twice(server, method: str, *, makes_nothing: bool) -> httpx2.Respo
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 @pytest.mark.parametrize("makes_nothing", [True, False])
+@pytest.mark.slow
 async def test_what_the_server_never_read_is_sent_again_whatever_it_is(unseen_closing, method, makes_nothing):
     async with wire_server(lambda _: [*reply({}), CLOSE]) as server:
         answer = await ask_twice(server, method, makes_nothing=makes_nothing)
@@ -39,6 +40,7 @@ async def test_what_the_server_never_read_is_sent_again_whatever_it_is(unseen_cl
 
 @pytest.mark.parametrize("end", [CLOSE, RESET])
 @pytest.mark.parametrize(("method", "makes_nothing"), [("GET", False), ("DELETE", False), ("POST", True)])
+@pytest.mark.slow
 async def test_what_makes_nothing_is_sent_again_even_if_the_server_read_it(end, method, makes_nothing):
     moves = [reply({}), [end], reply({})]
     async with wire_server(lambda _: moves.pop(0)) as server:
@@ -47,6 +49,7 @@ async def test_what_makes_nothing_is_sent_again_even_if_the_server_read_it(end, 
 
 
 @pytest.mark.parametrize("end", [CLOSE, RESET])
+@pytest.mark.slow
 async def test_what_may_have_made_something_is_not_sent_again(end):
     moves = [reply({}), [end], reply({})]
     async with wire_server(lambda _: moves.pop(0)) as server:

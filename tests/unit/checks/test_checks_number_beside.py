@@ -226,6 +226,7 @@ def test_a_unit_is_the_same_in_every_spelling(answer: str, value: str, unit: str
 
 @pytest.mark.parametrize("mark", [*MARKS, *DATES, *NAMES])
 @pytest.mark.parametrize("frame", ["39.25{}", "You pay 39.25 EUR{}", "The total is $39.25{}."])
+@pytest.mark.slow
 def test_digits_behind_the_number_that_are_none_change_nothing(mark: str, frame: str) -> None:
     finding = judge(frame.replace("{}", mark), "39.25")
 
@@ -337,6 +338,7 @@ def test_an_ordinary_answer_passes(answer: str) -> None:
     " 20|3月18日|18 марта|18 Uhr".split("|"),
 )
 @pytest.mark.parametrize("take", TAKES)
+@pytest.mark.slow
 def test_what_only_looks_like_the_answer_fails_however_numbers_are_taken(answer: str, take: str) -> None:
     assert not judge(answer, "18", take=take).holds
 
@@ -368,6 +370,7 @@ framed = st.sampled_from(
 
 @settings(deadline=None, max_examples=400)
 @given(amount=amounts, ending=behind, frame=framed, more=st.sampled_from(["", *MARKS, *DATES, *NAMES]))
+@pytest.mark.slow
 def test_whatever_stands_around_a_number_it_is_read_or_doubtful(
     amount: Decimal, ending: str, frame: str, more: str
 ) -> None:

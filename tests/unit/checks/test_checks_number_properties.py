@@ -78,6 +78,7 @@ def judge(text: str, check: Check) -> bool:
 @pytest.mark.parametrize("form", FORMS)
 @settings(deadline=None)
 @given(amount=amounts)
+@pytest.mark.slow
 def test_an_amount_is_read_back_from_every_form(form: str, amount: Decimal) -> None:
     text = f"The total is {FORMS[form](amount)}"
 
@@ -122,6 +123,7 @@ def test_a_negative_amount_never_passes_for_the_positive_one(form: str, amount: 
 
 @settings(deadline=None)
 @given(low=amounts, high=amounts)
+@pytest.mark.slow
 def test_neither_end_of_a_range_passes(low: Decimal, high: Decimal) -> None:
     for text in (
         f"{low}–{high}",

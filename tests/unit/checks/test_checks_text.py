@@ -335,6 +335,7 @@ def test_no_text_makes_the_marks_hang(unit: str) -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"), [("a" * 1_000_000, "aa"), ("ab" * 500_000, "ba"), ("a " * 500_000, "a a b")]
 )
+@pytest.mark.slow
 def test_a_hostile_answer_is_searched_in_seconds(text: str, wanted: str) -> None:
     assert find_in(text, wanted, words=True) == -1
 

@@ -55,12 +55,14 @@ def test_a_good_project_is_read(folder):
 
 
 @pytest.mark.parametrize("file", sorted((CONFIGS / "broken" / "scenarios").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_a_broken_scenario_file_is_explained(file, project):
     shutil.copy(file, project / "scenarios")
     check_against(file.with_suffix(".expected"), mistakes_in(project))
 
 
 @pytest.mark.parametrize("file", sorted((CONFIGS / "broken" / "assistants").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_a_broken_assistants_file_is_explained(file, project):
     shutil.copy(file, project / "assistants.yaml")
     shutil.copy(CONFIGS / "ok" / "minimal" / "scenarios" / "hello.yaml", project / "scenarios")

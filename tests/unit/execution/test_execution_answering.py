@@ -88,6 +88,7 @@ async def test_a_call_that_can_t_be_answered_is_told_why(asked, words):
         ("raise SystemExit", "error: SystemExit: "),
     ],
 )
+@pytest.mark.slow
 async def test_a_function_that_raises_hangs_or_says_too_much_is_told_as_an_error(tmp_path, body, words):
     answer = await desk(running(tmp_path, body, timeout=1)).answer(call())
     assert answer.is_error
@@ -121,6 +122,7 @@ async def test_a_plug_in_with_a_bug_leaves_no_call_without_an_answer(monkeypatch
     assert await desk(returning(1)).answer(call()) == FunctionAnswer(output="error: RuntimeError: a bug", is_error=True)
 
 
+@pytest.mark.slow
 async def test_only_so_many_calls_are_worked_on_at_once(tmp_path):
     body = "import time; start = time.monotonic(); time.sleep(0.2); return [start, time.monotonic()]"
     function = running(tmp_path, body)

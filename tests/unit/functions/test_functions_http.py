@@ -128,12 +128,14 @@ async def test_a_redirect_is_not_followed(location):
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
+@pytest.mark.slow
 async def test_a_service_that_does_not_answer_well_is_a_reason(moves, words):
     timeout_s = 0.5 if "within 0.5 s" in words else 30
     async with answering(*moves) as server:
         assert words in await failure(Answerer(url=f"{server.url}/", timeout=timeout_s))
 
 
+@pytest.mark.slow
 async def test_drops_of_an_answer_do_not_stretch_the_time_limit():
     drops = [move for _ in range(3_000) for move in (b"x", 0.1)]
     async with answering(b"HTTP/1.1 200 X\r\n\r\n", *drops) as server:

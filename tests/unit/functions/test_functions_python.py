@@ -103,6 +103,7 @@ async def test_it_runs_in_the_project_s_folder_with_nothing_of_runner_s_in_its_w
         ("return missing", "NameError: name 'missing' is not defined"),
     ],
 )
+@pytest.mark.slow
 async def test_what_breaks_is_told_in_a_few_words(root, body, words):
     told = await failure(made(root, f"def f():\n    {body}\n"))
     assert words in told
@@ -115,6 +116,7 @@ async def test_arguments_that_the_function_does_not_take_are_its_error(root):
 
 
 @pytest.mark.parametrize("body", ["while True: pass", "import time; time.sleep(600)"])
+@pytest.mark.slow
 async def test_what_takes_too_long_is_ended(root, body):
     answerer = made(
         root, f"import os\ndef f():\n    open('pid', 'w').write(str(os.getpid()))\n    {body}\n", timeout=1.0
@@ -151,6 +153,7 @@ async def test_a_child_that_went_away_with_the_pipe_keeps_nobody_waiting(root):
     os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.slow
 async def test_only_what_waits_for_a_process_asks_how_it_ended(root, monkeypatch):
     """Whoever asks second finds no process, and asyncio complains about that on stderr."""
     asked = []
@@ -161,6 +164,7 @@ async def test_only_what_waits_for_a_process_asks_how_it_ended(root, monkeypatch
     assert asked == []
 
 
+@pytest.mark.slow
 async def test_several_calls_at_once_do_not_get_into_each_other_s_way(root):
     answerer = made(root, "import os\ndef f(n):\n    os.environ['N'] = str(n)\n    return int(os.environ['N']) * 2\n")
     answers = await asyncio.gather(*(answerer.answer({"n": n}) for n in range(6)))

@@ -221,6 +221,7 @@ KINDS: list[tuple[Callable[[Path, Writer, int], None], str, int]] = [
 
 
 @pytest.mark.parametrize(("write", "kind", "count"), KINDS, ids=[write.__name__ for write, _, _ in KINDS])
+@pytest.mark.slow
 def test_the_numbers_put_in_are_the_numbers_read(
     tmp_path: Path, write: Callable[[Path, Writer, int], None], kind: str, count: int
 ) -> None:
@@ -246,6 +247,7 @@ def convert(paths: list[Path], kind: str) -> list[Path]:
     ("write", "kind", "wanted"),
     [(write_docx, "docx", "pdf"), (write_docx, "docx", "docx"), (write_xlsx, "xlsx", "xlsx")],
 )
+@pytest.mark.slow
 def test_the_numbers_put_in_are_those_of_documents_that_libreoffice_wrote(
     tmp_path: Path, write: Callable[[Path, Writer, int], None], kind: str, wanted: str
 ) -> None:

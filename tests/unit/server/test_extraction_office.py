@@ -157,6 +157,7 @@ def colour_it(run: Run) -> None:
         ("1", "2", colour_it, "3", "123"),
     ],
 )
+@pytest.mark.slow
 def test_a_run_is_read_as_it_looks(
     tmp_path: Path, before: str, run: str, look: Callable[[Run], None], after: str, line: str
 ) -> None:
@@ -193,6 +194,7 @@ def test_a_style_makes_its_runs_look(tmp_path: Path) -> None:
     ],
     ids="tab tab_stop mark deleted moved field box".split(),
 )
+@pytest.mark.slow
 def test_what_a_reader_of_the_page_sees_is_read(tmp_path: Path, paragraph: str, lines: list[str]) -> None:
     path = body(tmp_path / "file.docx", lambda xml: re.sub("(?<=<w:p>).*(?=</w:p>)", paragraph, xml))
     assert lines_of(path) == lines
@@ -277,6 +279,7 @@ def test_a_word_document_of_the_old_format_is_refused_with_the_way_out(tmp_path:
         extract_text(path, "file.doc")
 
 
+@pytest.mark.slow
 def test_a_document_that_would_take_too_long_is_given_up_at_the_time_limit(tmp_path: Path) -> None:
     path = body(tmp_path / "long.docx", lambda xml: xml.replace("<w:p>", "<w:p/>" * 4_000_000 + "<w:p>"))
     with pytest.raises(Unreadable, match=r"longer than 0\.5 s"):

@@ -49,6 +49,7 @@ def lines_of(path: Path) -> list[str]:
     ],
     ids="-".join,
 )
+@pytest.mark.slow
 def test_a_quantity_a_name_and_a_price_stay_on_one_line_however_they_were_drawn(
     tmp_path: Path, passes: tuple[str, ...]
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_pdf_whose_end_was_cut_off_gives_its_pages(tmp_path: Path) -> None:
     assert "Coach 7, seat 42." in lines_of(path)
 
 
+@pytest.mark.slow
 def test_the_second_reader_takes_over_where_the_first_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = printed_pdfs.receipt(tmp_path / "receipt.pdf", ITEMS)
     monkeypatch.setattr(pdf_kind, "_READER", "_no_such_reader")
@@ -179,6 +181,7 @@ def draw_runs(canvas: Canvas, *runs: tuple[str, float, float], gap: float = 0.0)
         ([("$23", 12, 0), ("75", 7, 0)], "$23 75"),
     ],
 )
+@pytest.mark.slow
 def test_raised_digits_are_no_digits_of_the_amount_before_them(
     tmp_path: Path, runs: list[tuple[str, float, float]], line: str
 ) -> None:
@@ -188,12 +191,14 @@ def test_raised_digits_are_no_digits_of_the_amount_before_them(
 
 @pytest.mark.parametrize("gap", [0, 0.2, 0.5, 1, 1.5, 2])
 @pytest.mark.parametrize("cells", [["1,234", "567", "89.5"], ["12", "34"], ["12.50", "-3.75", "$4"], ["2026", "15"]])
+@pytest.mark.slow
 def test_numbers_in_cells_that_nearly_touch_stay_apart(tmp_path: Path, gap: float, cells: list[str]) -> None:
     path = draw(tmp_path / "f.pdf", lambda canvas: draw_runs(canvas, *[(cell, 10, 0) for cell in cells], gap=gap))
     assert lines_of(path) == [" ".join(cells)]
 
 
 @pytest.mark.parametrize("parts", [["97,451", ".80 EUR"], ["5", ",169,671"], ["12", ",50"]])
+@pytest.mark.slow
 def test_a_number_goes_on_at_its_separator(tmp_path: Path, parts: list[str]) -> None:
     path = draw(tmp_path / "file.pdf", lambda canvas: draw_runs(canvas, *[(part, 10, 0) for part in parts]))
     assert lines_of(path) == ["".join(parts)]
@@ -228,6 +233,7 @@ def test_a_wide_table_loses_and_invents_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("are_turned", [True, False], ids=["page", "text"])
 @pytest.mark.parametrize("turn", [90, 180, 270])
+@pytest.mark.slow
 def test_a_turned_page_is_read_as_it_is_shown(tmp_path: Path, turn: int, are_turned: bool) -> None:
     def draw_page(canvas: Canvas) -> None:
         if are_turned:  # the page says that it is shown turned: all seems upright
@@ -337,6 +343,7 @@ def with_scans(folder: Path) -> Path:
     return folder / "mixed.pdf"
 
 
+@pytest.mark.slow
 def test_a_page_without_text_is_named_with_the_extra_that_reads_it(tmp_path: Path) -> None:
     advice = "pictures are read with the extra 'ocr': pip install 'assistant-runner[ocr]'"
     assert lines_of(with_scans(tmp_path)) == ["Burger", f"[page 2 has no text; {advice}]"]
@@ -370,6 +377,7 @@ def test_pages_and_pictures_without_text_are_read_with_the_extra(
     ],
     ids=["none", "private", "one"],
 )
+@pytest.mark.slow
 def test_text_whose_characters_stand_for_nothing_is_no_readable_text(
     tmp_path: Path, spoil: Callable[[bytes], bytes]
 ) -> None:

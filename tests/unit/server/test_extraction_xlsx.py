@@ -89,6 +89,7 @@ def test_hidden_rows_and_columns_are_not_shown(tmp_path: Path) -> None:
         (date(1900, 3, 1), "yyyy-mm-dd", "1900-03-01"),
     ],
 )
+@pytest.mark.slow
 def test_a_cell_is_read_as_it_is_shown(tmp_path: Path, value: Any, code: str, shown: str) -> None:
     assert read(write(tmp_path / "book.xlsx", [value], A1=code)) == f"[sheet: S]\n{shown}"
 
@@ -108,6 +109,7 @@ def test_formulas_that_nobody_has_calculated_are_told(tmp_path: Path) -> None:
     assert lines[1:] == ["2\t3", "[some formulas have no value: the program that wrote the file calculated none]"]
 
 
+@pytest.mark.slow
 def test_a_long_sheet_says_that_it_goes_on(tmp_path: Path) -> None:
     lines = read(write(tmp_path / "book.xlsx", *[[7, None]] * 1101)).splitlines()
 
@@ -115,6 +117,7 @@ def test_a_long_sheet_says_that_it_goes_on(tmp_path: Path) -> None:
     assert lines[-1] == "[only the first 1000 rows are shown]"
 
 
+@pytest.mark.slow
 def test_a_cell_far_away_makes_no_endless_line_and_its_absence_is_told(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     sheet: Worksheet = book.worksheets[0]
@@ -140,6 +143,7 @@ def test_what_is_no_workbook_is_malformed(tmp_path: Path) -> None:
         read(tmp_path / "book.xlsx")
 
 
+@pytest.mark.slow
 def test_a_book_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "book.xlsx", [7])
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:

@@ -220,6 +220,7 @@ async def test_threads_may_put_and_search_at_once(index: Index) -> None:
     assert await asyncio.gather(*(work(number) for number in range(40))) == [1] * 40
 
 
+@pytest.mark.slow
 def test_processes_may_share_a_database(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from runner.server.engine.search.index import Index\n"
@@ -281,6 +282,7 @@ def test_a_put_that_breaks_off_leaves_what_was_there(index: Index) -> None:
         ("e\u0301clair", "éclair"),
     ],
 )
+@pytest.mark.slow
 def test_a_text_is_found_in_every_script_and_spelling(index: Index, text: str, query: str) -> None:
     index.put("s1", "f1", "wanted", [text])
     index.put("s1", "f2", "other", ["Lisbon on foot, 参观城市, 도시 산책, เดินเล่นในเมือง"])
@@ -308,5 +310,6 @@ def test_what_an_older_version_has_indexed_is_found_in_the_new_form(tmp_path: Pa
 
 
 @pytest.mark.parametrize("piece", ["a", "a-\n", "退", "e\u0301", "¹1", "\u00ad\n", "ﷺ", "1,"])
+@pytest.mark.slow
 def test_the_time_to_fold_grows_with_the_length_and_no_faster(piece: str) -> None:
     fold_text(piece * (300_000 // len(piece)))

@@ -68,6 +68,7 @@ def test_an_inference_without_an_embedding_model_has_no_embedder() -> None:
         [RESET],
     ],
 )
+@pytest.mark.slow
 async def test_what_is_no_answer_is_a_failure_with_a_reason(answer: list) -> None:
     async with endpoint(answer) as (_, embedder):
         with pytest.raises(EmbeddingFailed, match=r"\w"):

@@ -450,6 +450,7 @@ async def test_content_in_parts_is_read_without_the_thoughts_among_them() -> Non
     ],
 )
 @pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.slow
 async def test_what_a_model_only_thinks_is_no_answer(said: str, answer: str, size: int) -> None:
     pieces = [{"content": said[at : at + size]} for at in range(0, len(said), size)]
     whole, _ = await decide(scene(), reply(completion(content=said)))
@@ -514,6 +515,7 @@ async def test_something_else_where_a_stream_was_asked_is_told_in_these_words(an
         (call("rate", "x"), "not valid JSON"),
     ],
 )
+@pytest.mark.slow
 async def test_a_malformed_call_is_told_back_to_the_model_once(wrong, told) -> None:
     right = call("rate", {"to": "USD"}, "c2")
     given = scene(functions=(RATE,))
@@ -578,6 +580,7 @@ async def test_a_malformed_call_is_told_back_to_the_model_once(wrong, told) -> N
         ),
     ],
 )
+@pytest.mark.slow
 async def test_a_fault_of_the_endpoint_fails_the_run_once_and_says_what_it_was(answer, code, message) -> None:
     turnout, seen = await decide(scene(), answer, key=KEY)
     assert isinstance(turnout.move, Fail)
@@ -605,6 +608,7 @@ async def test_a_fault_of_the_endpoint_fails_the_run_once_and_says_what_it_was(a
         (refusal(404, "model 'x' not found"), "(HTTP 404)"),
     ],
 )
+@pytest.mark.slow
 async def test_a_fault_of_a_stream_fails_the_run(answer, message) -> None:
     turnout, _ = await decide_aloud(scene(), answer)
     assert isinstance(turnout.move, Fail)
@@ -623,6 +627,7 @@ async def test_nobody_there_is_said_so() -> None:
     assert move.code == "invalid_prompt"
 
 
+@pytest.mark.slow
 async def test_an_endpoint_that_never_answers_or_never_ends_is_given_up_at_the_deadline() -> None:
     turnout, _ = await decide(scene(), [60.0], timeout_s=0.2)
     assert isinstance(turnout.move, Fail)

@@ -76,6 +76,7 @@ async def put(engine: Engine, name: str, content: bytes, chunking: Chunking | No
         ("image.md", b"\x89PNG\r\n\x1a\n\0\0", "it isn't"),
     ],
 )
+@pytest.mark.slow
 async def test_a_file_that_can_not_be_read_is_failed_with_the_reason(
     tmp_path: Path, name: str, content: bytes, reason: str
 ) -> None:

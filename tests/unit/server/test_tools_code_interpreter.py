@@ -82,11 +82,13 @@ async def test_an_exception_in_the_code_is_a_completed_call_with_the_traceback(
     assert outcome.output.splitlines()[-1] == last_line
 
 
+@pytest.mark.slow
 async def test_what_was_printed_before_a_limit_is_kept(tool: CodeInterpreter) -> None:
     outcome = await run(tool, "print('before')\nwhile True: pass")
     assert (outcome.completed, outcome.output) == (False, "before\n[stopped: it ran longer than 2 s]")
 
 
+@pytest.mark.slow
 async def test_code_finds_what_its_thread_defined_before(tool: CodeInterpreter) -> None:
     await run(tool, "total = 40\ndef add(n): return total + n")
     await run(tool, "1 / 0")
@@ -266,6 +268,7 @@ async def test_what_is_at_work_is_not_dropped(tool: CodeInterpreter) -> None:
     assert (await working).output == "1"
 
 
+@pytest.mark.slow
 async def test_the_event_loop_stays_free_while_code_runs(tool: CodeInterpreter) -> None:
     running = asyncio.create_task(run(tool, "while True: pass"))
     turns = 0
@@ -289,6 +292,7 @@ def workers() -> int:
     return sum("monty" in line and not line.startswith("Z") for line in listed.stdout.splitlines())
 
 
+@pytest.mark.slow
 async def test_a_cancelled_call_stops_its_worker_and_the_tool_answers_on(tool: CodeInterpreter) -> None:
     await run(tool, "kept = 7")
     for _ in range(2 * MAX_WORKERS):

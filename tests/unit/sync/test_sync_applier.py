@@ -328,6 +328,7 @@ async def test_duplicates_orphans_and_namesakes_are_shown_and_left_alone(backend
 
 
 @pytest.mark.parametrize("seed", range(10))
+@pytest.mark.slow
 async def test_of_eight_syncs_at_once_one_assistant_and_one_store_remain(tmp_path: Path, seed: int) -> None:
     loop, dice = asyncio.get_running_loop(), random.Random(seed)
     speed = 50  # the server's seconds pass 50 times as fast as ours

@@ -83,6 +83,7 @@ def test_keys_that_would_collide_as_numbers_and_booleans_stay_apart_as_texts():
     "text",
     ["[" * 100_000, "{a: " * 100_000, "- " * 100_000 + "x", "a:\n" + "".join(" " * i + "a:\n" for i in range(1, 400))],
 )
+@pytest.mark.slow
 def test_deep_nesting_is_refused_at_once(text):
     (problem,) = problems_of(text)
     assert "nested deeper than 50 levels" in problem
