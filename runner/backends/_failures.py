@@ -248,7 +248,10 @@ class Translator:
         if "request too large" in _quote(error).lower():
             return Failure(error=self._say(error, doing, RateLimited, "the request exceeds the rate limit by itself"))
         pause_s = retry_after_s(error.response.headers, self._now())
-        told = "" if pause_s is None else f", and the server asks to wait {_tell_wait(pause_s)}"
+        told = ""
+        if pause_s is not None:
+            wait = f"{pause_s:.0f} s" if pause_s <= _LONGEST_WAIT_TOLD_S else "for more than a day"
+            told = f", and the server asks to wait {wait}"
         error_line = self._say(error, doing, RateLimited, f"too many requests{told}")
         return Failure(error=error_line, remedy=Remedy.PAUSE, pause_s=pause_s)
 
@@ -312,10 +315,6 @@ def explain_overflow(code: str | None, words: str | None) -> str | None:
 
 def _advise_path(path: str) -> str:
     return next((words for paths, words in _WITHOUT_PATH if path.startswith(paths)), "")
-
-
-def _tell_wait(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds <= _LONGEST_WAIT_TOLD_S else "for more than a day"
 
 
 def _kind_of(refusal: Refusal) -> type[RemoteError]:

@@ -39,10 +39,6 @@ LINGER_S = 0.5
 """How long to wait for the end of a stream that has said all it has to say."""
 
 
-class Unusable(Malformed):
-    """An answer that is not read to its end; the message says why."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """`doing` completes "while ..." in messages; `budget_s` covers all attempts and pauses.
