@@ -2,8 +2,6 @@
 
 Every method is one short statement or transaction on the process's one writing connection. Several processes
 may share the database: what is read and then written belongs into `transaction()`.
-
-
 """
 
 from __future__ import annotations
