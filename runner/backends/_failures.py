@@ -214,7 +214,8 @@ class Translator:
         return _REFUSALS.get(error.status_code, _REFUSALS[400])
 
     def _explain_missing(self, error: openai.APIStatusError, doing: str, path: str) -> RemoteError:
-        if self._is_shut_down(path):
+        is_a_service = is_openai(self._host) or is_azure(self._host)
+        if is_a_service and path.startswith(("/assistants", "/threads")):
             line = self.line(doing, f"{SHUT_DOWN} ({error.status_code})")
             return RemoteMissing(line, status=error.status_code, code=error.code)
         asked = f"what was asked for is {self._base_url.rstrip('/')}{path}"
@@ -225,9 +226,6 @@ class Translator:
         advice = _advise_path(path)
         words = f"{self._base_url} has no {path}; is this the right API?{self._advise_version()}"
         return self._say(error, doing, RemoteMissing, f"{words} ({advice})" if advice else words)
-
-    def _is_shut_down(self, path: str) -> bool:
-        return (is_openai(self._host) or is_azure(self._host)) and path.startswith(("/assistants", "/threads"))
 
     def _advise_version(self) -> str:
         return "" if _VERSIONED.search(self._base_url) else " Base URLs mostly end in /v1."

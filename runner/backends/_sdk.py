@@ -61,7 +61,8 @@ async def open_api(
     base_url = endpoint.base_url or OPENAI_URL
     has_key = endpoint.key not in ("", NO_KEY)
     address = _check_url(base_url, has_key=has_key)
-    stays_here = endpoint.is_embedded or is_loopback(_host(address))
+    host = address.hostname or ""
+    stays_here = endpoint.is_embedded or is_loopback(host)
     # What a server without a memory is asked leaves nothing there, however often it is asked.
     makes_nothing = endpoint.history is History.REPLAY
     async with _open_http(address, stays_here=stays_here, makes_nothing=makes_nothing) as http:
@@ -73,7 +74,7 @@ async def open_api(
             default_headers=headers,
             http_client=http,
         )
-        if not is_openai(_host(address)):
+        if not is_openai(host):
             _forget_ambient_settings(client, headers)
         key = Key(variable=endpoint.key_variable, is_sent=has_key)
         translator = Translator(base_url, redactor.clean, time.time, key)
@@ -132,10 +133,6 @@ def _check_url(base_url: str, *, has_key: bool) -> SplitResult:
     if has_key and is_open_road(base_url):
         raise UsageError(f"base_url '{base_url}' would send the key unencrypted; use https")
     return urlsplit(base_url)
-
-
-def _host(address: SplitResult) -> str:
-    return address.hostname or ""
 
 
 async def _limit_answer(response: httpx2.Response) -> None:
