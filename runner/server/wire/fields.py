@@ -18,6 +18,7 @@ from runner.server.engine.state.file_filters import AttributeFilter, AttributeIs
 from runner.server.engine.state.file_records import Chunking
 from runner.server.engine.state.records import IdKind
 from runner.server.engine.state.store import PageRequest
+from runner.server.inference import OfferedFunction
 from runner.server.wire.replies import BadRequest, Json
 
 T = TypeVar("T")
@@ -325,6 +326,20 @@ def read_name(body: Fields, field: str) -> str:
         why = f"string does not match pattern. Expected a string that matches the pattern '{_PATTERN}'."
         raise body.invalid(field, why, "invalid_value")
     return name
+
+
+NO_PARAMETERS: Json = {"type": "object", "properties": {}}
+
+
+def read_function(fields: Fields, reserved: Collection[str], *, is_strict: bool) -> OfferedFunction:
+    """A function without its parameters; `is_strict` where that is not said."""
+    name = read_name(fields, "name")
+    if name in reserved:
+        raise fields.invalid("name", f"'{name}' is not a function's name here.", "invalid_value")
+    strict = fields.flag("strict")
+    return OfferedFunction(
+        name=name, description=fields.text("description") or "", strict=is_strict if strict is None else strict
+    )
 
 
 MAX_PAIRS = 16
