@@ -162,6 +162,7 @@ class Translator:
         return Failure(error=kind(self.line(doing, message), code=refusal.code))
 
     def line(self, doing: str, message: str) -> str:
+        """A message for users: one line, without secrets."""
         return " ".join(self._clean(f"while {doing}: {message}").split())
 
     def _explain_status(self, error: openai.APIStatusError, doing: str, path: str) -> Failure:

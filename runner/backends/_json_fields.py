@@ -54,10 +54,10 @@ def identifier(body: Json, name: str = "id") -> str:
     return value
 
 
-def moment(body: Json, name: str = "created_at") -> int:
-    """A time in Unix seconds; some servers send a fraction, which is left out."""
-    value = body.get(name)
-    return int(value) if isinstance(value, float) and math.isfinite(value) else integer(body, name)
+def moment(body: Json) -> int:
+    """When it was created, in Unix seconds; some servers send a fraction, which is left out."""
+    value = body.get("created_at")
+    return int(value) if isinstance(value, float) and math.isfinite(value) else integer(body, "created_at")
 
 
 def text(body: Json, name: str) -> str:

@@ -92,6 +92,9 @@ class Api:
         self._client = client
         self._translator = translator
         self._journal = journal
+        self.line = translator.line
+        self.note_found = journal.found
+        """Journal an object that the server made for us by itself."""
 
     async def get(self, request: Request, read: Callable[[Json], Value]) -> Reply[Value]:
         return _unwrap(await self._send(request, self._reading(self._get, request, read), attempts=READ_ATTEMPTS))
@@ -143,10 +146,6 @@ class Api:
         if kind is not None:
             self._journal.deleted(kind, remote_id)
 
-    def note_found(self, kind: Kind, remote_id: str, label: str) -> None:
-        """Journal an object that the server made for us by itself."""
-        self._journal.found(kind, remote_id, label)
-
     async def list_all(self, request: Request, read_item: Callable[[Json], Value]) -> tuple[Value, ...]:
         """Every item of a list, page by page."""
         deadline = Deadline.after(LIST_BUDGET_S, self.pace.clock)
@@ -165,10 +164,6 @@ class Api:
                 raise RemoteError(self._translator.line(request.doing, message))
             cursors.add(page.last_id)
             query["after"] = page.last_id
-
-    def line(self, doing: str, message: str) -> str:
-        """A message for users: one line, without secrets."""
-        return self._translator.line(doing, message)
 
     async def _create(self, request: Request, creation: Creation, read: Callable[[Json], Value]) -> Reply[Value]:
         number = self._journal.intend(creation.kind, creation.label, creation.tags)

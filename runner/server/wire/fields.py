@@ -61,12 +61,9 @@ class Fields:
         """Raises BadRequest for fields that this server does not support, unless their value asks for nothing."""
         for name in names:
             if not any(self.values.get(name) == value for value in harmless):
-                self.unsupported(name)
-
-    def unsupported(self, name: str, what: str = "Unsupported parameter") -> None:
-        where = self.where(name)
-        message = f"{what}: '{where}' is not supported by this server with this value."
-        raise BadRequest(message, param=where, code="unsupported_parameter")
+                where = self.where(name)
+                message = f"Unsupported parameter: '{where}' is not supported by this server with this value."
+                raise BadRequest(message, param=where, code="unsupported_parameter")
 
     def need(self, name: str) -> None:
         if self.values.get(name) is None:
@@ -118,13 +115,8 @@ class Fields:
         return float(value)
 
     def texts(self, name: str, *, most: int) -> tuple[str, ...] | None:
-        values = self.array(name, most=most)
-        if values is None:
-            return None
-        for number, value in enumerate(values):
-            if not isinstance(value, str):
-                raise self._wrong_type(f"{name}[{number}]", "a string", value)
-        return tuple(str(value) for value in values)
+        values = self._array_of(str, name, most)
+        return None if values is None else tuple(values)
 
     def mapping(self, name: str) -> Fields | None:
         value = self._typed(name, dict)
@@ -135,15 +127,10 @@ class Fields:
         return self.mapping(name) or Fields({})
 
     def objects(self, name: str, *, most: int) -> tuple[Fields, ...] | None:
-        values = self.array(name, most=most)
+        values = self._array_of(dict, name, most)
         if values is None:
             return None
-        found = []
-        for number, value in enumerate(values):
-            if not isinstance(value, dict):
-                raise self._wrong_type(f"{name}[{number}]", "an object", value)
-            found.append(Fields(value, self.where(f"{name}[{number}]")))
-        return tuple(found)
+        return tuple(Fields(value, self.where(f"{name}[{number}]")) for number, value in enumerate(values))
 
     def array(self, name: str, *, most: int) -> list[object] | None:
         values = self._typed(name, list)
@@ -155,6 +142,17 @@ class Fields:
                 "array_above_max_length",
             )
         return values
+
+    def _array_of(self, kind: type[T], name: str, most: int) -> list[T] | None:
+        values = self.array(name, most=most)
+        if values is None:
+            return None
+        found = []
+        for number, value in enumerate(values):
+            if not isinstance(value, kind):
+                raise self._wrong_type(f"{name}[{number}]", _KINDS[kind], value)
+            found.append(value)
+        return found
 
     def invalid(self, name: str, why: str, code: str) -> BadRequest:
         where = self.where(name)
