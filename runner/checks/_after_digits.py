@@ -385,6 +385,8 @@ def _read_unit(text: str, after: After) -> After:
         return _with_problem(after, _joined_to(text, after.end))
     if text[unit_end : unit_end + 1].isdigit() and (is_joined or "-" in found["gap"]):
         return _with_problem(after, _joined_to(text, after.end))
+    if unit in _NO_UNITS:
+        return after
     if unit_name(unit) in ("%", "‰"):
         return replace(after, units=frozenset({unit_name(unit)}), is_percent=unit_name(unit) == "%", unit_end=unit_end)
     if (more := _MORE_UNIT.match(text, unit_end)) and kinds and dimensions(more["unit"]):
@@ -394,6 +396,8 @@ def _read_unit(text: str, after: After) -> After:
     )
 
 
+_NO_UNITS = frozenset("with after before for from plus over at on by and und et og och ve и".split())
+"""Words behind a number that say nothing of it: "12 million and 5 thousand", "$12 after a $3 discount"."""
 _KNOWN_JOINED = frozenset(
     "x kwh wh mwh gwh kw mw gw w kv v mv ma ah mah hz khz mhz ghz px pt em rem dpi fps rpm bpm mph kph kmh"
     " psi bar hpa kpa mpa pa db f c gb mb tb kb pb gib mib kib tib gbps mbps kbps bit bits byte bytes kcal cal kj j"

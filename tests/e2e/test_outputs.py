@@ -102,7 +102,9 @@ def test_a_terminal_of_impossible_width_is_written_to_all_the_same(project: Proj
 
 
 def test_few_open_files_are_enough_or_are_told_of(project: Project) -> None:
-    few = run(project, "play", "ulimit -n 32;")
+    for number in range(20):
+        project.write_scenario(ASKED.replace("number: 144", "number: {value: 144, take: any}"), name=f"s{number}")
+    few = run(project, "play --jobs 1", "ulimit -n 32;")
     assert (few.returncode, few.stderr) == (0, "")
     none = run(project, "play", "ulimit -n 12;")
     assert none.returncode == 3
