@@ -33,7 +33,7 @@ def judge_turn(turn: Turn, run: Run) -> TurnResult:
 
 
 def prepare_checks(scenarios: Iterable[Scenario]) -> None:
-    """Read what the scenarios' checks need while there are files to open: later, connections may have taken them all."""
+    """Read what the checks need while files can be opened: later, connections may have taken all descriptors."""
     expectations = (one for scenario in scenarios for turn in scenario.turns for one in turn.expectations)
     for name in sorted({one.check for one in expectations}):
         getattr(load_plugin("runner.checks", name), "prepare", lambda: None)()
