@@ -112,13 +112,14 @@ def test_few_open_files_are_enough_or_are_told_of(project: Project) -> None:
 
 WITHOUT_FILES = """
 import resource
+from decimal import Decimal
 from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location
 from runner.execution.judging import judge_turn, prepare_checks
 
 place = Location("scenarios/x.yaml", 3, 5)
-number = Expectation(check="number", parameters={"value": 12000000, "unit": "EUR"}, location=place)
+number = Expectation(check="number", parameters={"value": Decimal(12000000), "unit": "EUR"}, location=place)
 turn = Turn(ask="How much?", expectations=(number,), location=place)
 run = Run(id=RunId("run"), thread_id=ThreadId("thread"), status=RunStatus.COMPLETED, text="12 Millionen Euro am 4. Mai")
 prepare_checks([Scenario(name="x", assistant="guide", turns=(turn,), location=place)])
