@@ -36,7 +36,8 @@ class Endpoint:
     """An address to talk to. `base_url` None is api.openai.com; `is_embedded` keeps proxies out of it.
 
     `key_variable` is where the key comes from, for messages; None if that is no matter.
-    `history` and `background` are as in a Target, for the backends that have a choice.
+    `history`, `background` and `token_command` are as in a Target, for the backends that have a choice. `place` is
+    where that is declared; `learn_secret` is told of secrets that come up on the way.
     """
 
     base_url: str | None
@@ -45,12 +46,20 @@ class Endpoint:
     is_embedded: bool = False
     history: History = History.CONVERSATION
     background: bool = False
+    token_command: tuple[str, ...] = ()
+    place: str = ""
+    learn_secret: Callable[[str], None] = field(default=lambda _: None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What an API takes at most; None where it has no such limit. Metadata is limited alike on all of them."""
+    """What an API takes at most; None where it has no such limit. Metadata is limited alike on all of them.
 
+    `address_pattern` is what an address has to match where it is the name on the API, `address_words` says so.
+    """
+
+    address_pattern: str | None = None
+    address_words: str = ""
     name_characters: int | None = None
     instructions_characters: int | None = None
     code_files: int | None = None
@@ -64,7 +73,7 @@ class RemoteAssistant:
 
     `fields` holds what the API says, in our words (name, model, instructions, tools, temperature, top_p,
     reasoning_effort, response_format, metadata without tags), values comparable with those of `managed_fields`;
-    `metadata` is all of it, tags included.
+    `metadata` is all of it, tags included. `key` is the name that stands for it on an API that takes each name once.
     """
 
     id: AssistantId
@@ -74,6 +83,11 @@ class RemoteAssistant:
     metadata: Mapping[str, str]
     store_ids: tuple[StoreId, ...] = ()
     code_file_ids: tuple[FileId, ...] = ()
+    key: str = ""
+
+    def covers(self, assistant_id: str) -> bool:
+        """Whether an id names this, or a version of what has its key."""
+        return assistant_id == self.id or (self.key != "" and assistant_id.partition(":")[0] == self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +190,9 @@ class Backend(Protocol):
     files: Files
     capabilities: Capabilities
 
-    async def list_assistants(self) -> tuple[RemoteAssistant, ...]: ...
+    async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:
+        """`in_full`: with drafts, and with each version in the id of an assistant, where an API has such things."""
+
     async def create_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant: ...
     async def update_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant: ...
     async def tag_assistant(self, assistant_id: AssistantId, metadata: Mapping[str, str]) -> RemoteAssistant:

@@ -213,6 +213,10 @@ def find_excesses(assistants: Sequence[Assistant], limits: Limits, *, target: st
 
 
 def _find_excesses(assistant: Assistant, limits: Limits, target: str) -> Iterator[Problem]:
+    pattern = limits.address_pattern
+    if pattern is not None and re.fullmatch(pattern, assistant.address) is None:
+        message = f"{target} does not take this address: {limits.address_words}"
+        yield assistant.location.problem(message, path=f"assistants.{assistant.address}", hint="give it another one")
     texts = (
         ("name", len(assistant.name), limits.name_characters),
         ("instructions", len(assistant.instructions), limits.instructions_characters),
