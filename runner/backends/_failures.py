@@ -245,6 +245,8 @@ class Translator:
             return "no key was sent, and the server wants one: name its environment variable with key_env"
         if code == "unsupported_country_region_territory":
             return "the API is not offered in the country that this machine is in"
+        if status == 401 and self._key.words:
+            return f"{self._key.words} was rejected, and so was a new one; is it of the right tenant, for this server?"
         if status == 401:
             return f"{self._name_key()} was rejected; is it whole, and for this server?"
         return f"{self._name_key()} has no permission for this; give it one, or use another"
