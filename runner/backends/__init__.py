@@ -74,6 +74,7 @@ class RemoteAssistant:
     `fields` holds what the API says, in our words (name, model, instructions, tools, temperature, top_p,
     reasoning_effort, response_format, metadata without tags), values comparable with those of `managed_fields`;
     `metadata` is all of it, tags included. `key` is the name that stands for it on an API that takes each name once.
+    A draft is there for those who name it, and stands for nothing.
     """
 
     id: AssistantId
@@ -84,6 +85,7 @@ class RemoteAssistant:
     store_ids: tuple[StoreId, ...] = ()
     code_file_ids: tuple[FileId, ...] = ()
     key: str = ""
+    is_draft: bool = False
 
     def covers(self, assistant_id: str) -> bool:
         """Whether an id names this, or a version of what has its key."""

@@ -108,6 +108,7 @@ def plan_sync(
 ) -> SyncPlan:
     """One unit for each declared assistant, in the file's order, and what the file has no use for."""
     policy = policy or Policy()
+    remote = replace(remote, assistants=tuple(one for one in remote.assistants if not one.is_draft))
     wanted = [one for one in desired if policy.only in (None, one.assistant.address)]
     units: list[Unit] = []
     notes: list[str] = []

@@ -56,7 +56,8 @@ class FoundryBackend:
         request = Request(doing="listing the agents", path="/agents", query={"order": "asc"})
         latest = await self._api.list_all(request, read_agent, goes_on_unless_told=True)
         if not in_full:
-            return tuple(as_assistant(one) for one in latest)
+            # Where there are drafts alone, one of them is shown in the place of the latest.
+            return tuple(as_assistant(one) for one in latest if not one.is_draft)
         places = asyncio.Semaphore(LOOKS_AT_ONCE)
 
         async def look(one: Version) -> tuple[RemoteAssistant, ...]:

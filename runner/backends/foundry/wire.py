@@ -147,6 +147,7 @@ def as_assistant(version: Version, numbers: Sequence[str] = ()) -> RemoteAssista
         store_ids=tuple(map(StoreId, texts(by_kind.get(ToolName.FILE_SEARCH.value, {}), "vector_store_ids"))),
         code_file_ids=tuple(map(FileId, _code_files(by_kind.get(ToolName.CODE_INTERPRETER.value, {})))),
         key=version.name,
+        is_draft=version.is_draft,
     )
 
 
