@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from runner.domain.assistant import Assistant, History, ResponseFormat, SchemaFormat
+from runner.domain.assistant import Assistant, History, SchemaFormat
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     AssistantId,
@@ -230,11 +230,6 @@ def schema_format(one: SchemaFormat) -> dict[str, object]:
     return {"json_schema": {**said, "schema": _plain_numbers(one.schema)}}
 
 
-def _format_value(wanted: ResponseFormat | None) -> object:
-    """A word, a mapping, or None for the API's default."""
-    return schema_format(wanted) if isinstance(wanted, SchemaFormat) else wanted.value if wanted else None
-
-
 def _plain_numbers(value: object) -> object:
     """JSON with 1.0 as 1: not every server keeps the difference."""
     if isinstance(value, Mapping):
@@ -254,6 +249,7 @@ def managed_fields(assistant: Assistant) -> dict[str, object]:
         FUNCTION_LABEL + one.name: function_options(one.description, one.parameters, strict=one.strict)
         for one in assistant.functions
     }
+    wanted = assistant.response_format
     return {
         "name": assistant.name,
         "model": assistant.model,
@@ -262,6 +258,6 @@ def managed_fields(assistant: Assistant) -> dict[str, object]:
         "temperature": 1.0 if assistant.temperature is None else float(assistant.temperature),
         "top_p": 1.0 if assistant.top_p is None else float(assistant.top_p),
         "reasoning_effort": assistant.reasoning_effort,
-        "response_format": _format_value(assistant.response_format),
+        "response_format": schema_format(wanted) if isinstance(wanted, SchemaFormat) else wanted and wanted.value,
         "metadata": dict(assistant.metadata),
     }

@@ -167,6 +167,7 @@ class Translator:
         return Failure(error=kind(self.line(doing, message), code=refusal.code))
 
     def line(self, doing: str, message: str) -> str:
+        """A message for users: one line, without secrets."""
         return " ".join(self._clean(f"while {doing}: {message}").split())
 
     def _explain_status(self, error: openai.APIStatusError, doing: str, path: str) -> Failure:
@@ -219,7 +220,8 @@ class Translator:
         return _REFUSALS.get(error.status_code, _REFUSALS[400])
 
     def _explain_missing(self, error: openai.APIStatusError, doing: str, path: str) -> RemoteError:
-        if self._is_shut_down(path):
+        is_a_service = is_openai(self._host) or is_azure(self._host)
+        if is_a_service and path.startswith(("/assistants", "/threads")):
             line = self.line(doing, f"{SHUT_DOWN} ({error.status_code})")
             return RemoteMissing(line, status=error.status_code, code=error.code)
         asked = f"what was asked for is {self._base_url.rstrip('/')}{path}"
@@ -230,9 +232,6 @@ class Translator:
         advice = _advise_path(path)
         words = f"{self._base_url} has no {path}; is this the right API?{self._advise_version()}"
         return self._say(error, doing, RemoteMissing, f"{words} ({advice})" if advice else words)
-
-    def _is_shut_down(self, path: str) -> bool:
-        return (is_openai(self._host) or is_azure(self._host)) and path.startswith(("/assistants", "/threads"))
 
     def _advise_version(self) -> str:
         return "" if _VERSIONED.search(self._base_url) else " Base URLs mostly end in /v1."
@@ -255,7 +254,10 @@ class Translator:
         if "request too large" in _quote(error).lower():
             return Failure(error=self._say(error, doing, RateLimited, "the request exceeds the rate limit by itself"))
         pause_s = retry_after_s(error.response.headers, self._now())
-        told = "" if pause_s is None else f", and the server asks to wait {_tell_wait(pause_s)}"
+        told = ""
+        if pause_s is not None:
+            wait = f"{pause_s:.0f} s" if pause_s <= _LONGEST_WAIT_TOLD_S else "for more than a day"
+            told = f", and the server asks to wait {wait}"
         error_line = self._say(error, doing, RateLimited, f"too many requests{told}")
         return Failure(error=error_line, remedy=Remedy.PAUSE, pause_s=pause_s)
 
@@ -321,10 +323,6 @@ def explain_overflow(code: str | None, words: str | None) -> str | None:
 
 def _advise_path(path: str) -> str:
     return next((words for paths, words in _WITHOUT_PATH if path.startswith(paths)), "")
-
-
-def _tell_wait(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds <= _LONGEST_WAIT_TOLD_S else "for more than a day"
 
 
 def _kind_of(refusal: Refusal) -> type[RemoteError]:

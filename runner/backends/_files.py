@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -15,7 +16,7 @@ from runner.backends import RemoteStore, StoredFile
 from runner.backends._json_fields import Json, identifier, integer, moment, optional_text, part, text, text_map
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
 from runner.backends._waiting import Deadline, Rhythm
-from runner.domain.conversation import FileId, StoreId
+from runner.domain.conversation import FileId, ProducedFile, StoreId
 from runner.domain.files import IMAGE_TYPES, Chunking, FileUse, file_type
 from runner.domain.plan import Kind
 from runner.errors import DeadlineExceeded, RemoteError, RemoteMissing, UsageError
@@ -194,7 +195,9 @@ class RemoteFiles:
                 raise RemoteError(f"{self._api.line(doing, reported)}; and {error}") from None
             self._takes_batches = False
             return
-        reasons = await self._read_failures(doing, f"{path}{join_path(batch.id, 'files')}")
+        listed = Request(doing=doing, path=f"{path}{join_path(batch.id, 'files')}")
+        failures = filter(None, await self._api.list_all(listed, _read_failure))
+        reasons = "; ".join(f"{self._describe_one(file_id)}: {reason}" for file_id, reason in failures)
         raise RemoteError(self._api.line(doing, reasons or reported))
 
     async def _attach_missing(self, store_id: StoreId, rows: Sequence[_Order], deadline: Deadline) -> None:
@@ -243,11 +246,6 @@ class RemoteFiles:
             reply = await self._api.get(Request(doing=doing, path=path_of(reply.value)), read)
         return reply.value
 
-    async def _read_failures(self, doing: str, path: str) -> str:
-        """Each file that failed with its reason, in one line; "" if the server names none."""
-        rows = await self._api.list_all(Request(doing=doing, path=path), _read_failure)
-        return "; ".join(f"{self._describe_one(row[0])}: {row[1]}" for row in rows if row)
-
     def _order(self, file_id: FileId, sha256: str, chunking: Chunking | None) -> _Order:
         attributes = {SHA256_ATTRIBUTE: sha256}
         if file_id in self._names:
@@ -264,6 +262,10 @@ class RemoteFiles:
 
     def _describe_one(self, file_id: FileId) -> str:
         return f"'{self._names[file_id]}'" if file_id in self._names else f"the file {file_id}"
+
+
+def describe_content(name: str, content: bytes) -> ProducedFile:
+    return ProducedFile(name=name, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 def _purpose(name: str, use: FileUse) -> str:
@@ -342,10 +344,9 @@ def _read_store_file(body: Json) -> StoredFile | None:
 
 
 def _read_failure(body: Json) -> tuple[FileId, str] | None:
-    status = text(body, "status")
-    if status in ("completed", "in_progress"):
+    if text(body, "status") in ("completed", "in_progress"):
         return None
-    return FileId(identifier(body)), optional_text(part(body, "last_error"), "message") or status
+    return FileId(identifier(body)), _read_attached(body).reason
 
 
 def _read_attached(body: Json) -> _Attached:

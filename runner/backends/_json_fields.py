@@ -54,10 +54,10 @@ def identifier(body: Json, name: str = "id") -> str:
     return value
 
 
-def moment(body: Json, name: str = "created_at") -> int:
-    """A time in Unix seconds; some servers send a fraction, which is left out."""
-    value = body.get(name)
-    return int(value) if isinstance(value, float) and math.isfinite(value) else integer(body, name)
+def moment(body: Json) -> int:
+    """When it was created, in Unix seconds; some servers send a fraction, which is left out."""
+    value = body.get("created_at")
+    return int(value) if isinstance(value, float) and math.isfinite(value) else integer(body, "created_at")
 
 
 def text(body: Json, name: str) -> str:
@@ -106,21 +106,20 @@ def part(body: Json, name: str) -> Json:
 
 def parts(body: Json, name: str) -> tuple[Json, ...]:
     """The objects of a list; empty where the field is absent or null."""
-    values = body.get(name)
-    if values is None:
-        return ()
-    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-        raise Malformed(f"its '{name}' is not a list of objects")
-    return tuple(cast(Json, value) for value in values)
+    return _items(body, name, dict, "objects")
 
 
 def texts(body: Json, name: str) -> tuple[str, ...]:
     """The strings of a list; empty where the field is absent or null."""
+    return _items(body, name, str, "texts")
+
+
+def _items(body: Json, name: str, kind: type[Item], words: str) -> tuple[Item, ...]:
     values = body.get(name)
     if values is None:
         return ()
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise Malformed(f"its '{name}' is not a list of texts")
+    if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
+        raise Malformed(f"its '{name}' is not a list of {words}")
     return tuple(values)
 
 

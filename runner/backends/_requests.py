@@ -39,10 +39,6 @@ LINGER_S = 0.5
 """How long to wait for the end of a stream that has said all it has to say."""
 
 
-class Unusable(Malformed):
-    """An answer that is not read to its end; the message says why."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """`doing` completes "while ..." in messages; `budget_s` covers all attempts and pauses.
@@ -96,6 +92,10 @@ class Api:
         self._client = client
         self._translator = translator
         self._journal = journal
+        self.line = translator.line
+        self.note_deleted = journal.deleted
+        self.note_found = journal.found
+        """Journal an object that the server made for us by itself."""
 
     async def get(self, request: Request, read: Callable[[Json], Value]) -> Reply[Value]:
         return _unwrap(await self._send(request, self._reading(self._get, request, read), attempts=READ_ATTEMPTS))
@@ -147,14 +147,6 @@ class Api:
         if kind is not None:
             self._journal.deleted(kind, remote_id)
 
-    def note_deleted(self, kind: Kind, remote_id: str) -> None:
-        """Journal that an object is gone which took more than one request."""
-        self._journal.deleted(kind, remote_id)
-
-    def note_found(self, kind: Kind, remote_id: str, label: str) -> None:
-        """Journal an object that the server made for us by itself."""
-        self._journal.found(kind, remote_id, label)
-
     async def list_all(
         self, request: Request, read_item: Callable[[Json], Value], *, goes_on_unless_told: bool = False
     ) -> tuple[Value, ...]:
@@ -175,10 +167,6 @@ class Api:
                 raise RemoteError(self._translator.line(request.doing, message))
             cursors.add(page.last_id)
             query["after"] = page.last_id
-
-    def line(self, doing: str, message: str) -> str:
-        """A message for users: one line, without secrets."""
-        return self._translator.line(doing, message)
 
     async def _create(self, request: Request, creation: Creation, read: Callable[[Json], Value]) -> Reply[Value]:
         number = self._journal.intend(creation.kind, creation.label, creation.tags)

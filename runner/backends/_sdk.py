@@ -20,7 +20,8 @@ import openai
 
 from runner.backends import Endpoint
 from runner.backends._failures import Key, Translator
-from runner.backends._requests import Api, Unusable
+from runner.backends._json_fields import Malformed
+from runner.backends._requests import Api
 from runner.backends._waiting import Clock, Pace, Sleep
 from runner.connections import SteadyClient, check_ambient_proxies, explaining_environment
 from runner.domain.assistant import History
@@ -78,7 +79,8 @@ async def open_api(  # noqa: PLR0913 - what a connection can differ in, all but 
     base_url = endpoint.base_url or OPENAI_URL
     has_key = bearer is not None or endpoint.key not in ("", NO_KEY)
     address = _check_url(base_url, has_key=has_key)
-    stays_here = endpoint.is_embedded or is_loopback(_host(address))
+    host = address.hostname or ""
+    stays_here = endpoint.is_embedded or is_loopback(host)
     # What a server without a memory is asked leaves nothing there, however often it is asked.
     makes_nothing = endpoint.history is History.REPLAY
     auth = bearer.auth if bearer else None
@@ -92,7 +94,7 @@ async def open_api(  # noqa: PLR0913 - what a connection can differ in, all but 
             default_query=query,
             http_client=http,
         )
-        if not is_openai(_host(address)):
+        if not is_openai(host):
             _forget_ambient_settings(client, headers)
         key = Key(variable=endpoint.key_variable, words=bearer.words if bearer else "", is_sent=has_key)
         translator = Translator(base_url, clean, time.time, key)
@@ -108,33 +110,26 @@ def _open_http(
 
     Raises UsageError for what the environment says and can't be used.
     """
+    limits = httpx2.Limits(
+        max_connections=CONNECTIONS, max_keepalive_connections=IDLE_CONNECTIONS, keepalive_expiry=KEEP_ALIVE_S
+    )
     with explaining_environment():
         if not stays_here:
             check_ambient_proxies()
-        return _make_http(address, auth, stays_here=stays_here, makes_nothing=makes_nothing)
-
-
-def _make_http(
-    address: SplitResult, auth: httpx2.Auth | None, *, stays_here: bool, makes_nothing: bool
-) -> httpx2.AsyncClient:
-    return SteadyClient(
-        makes_nothing=makes_nothing,
-        auth=auth,
-        # A context that trusts nobody: plain http never asks it, and loading the system's certificates takes long.
-        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if stays_here and address.scheme == "http" else True,
-        # A proxy from the environment must not stand between us and this machine.
-        trust_env=not stays_here,
-        follow_redirects=False,
-        timeout=httpx2.Timeout(None, connect=CONNECT_S),
-        limits=httpx2.Limits(
-            max_connections=CONNECTIONS,
-            max_keepalive_connections=IDLE_CONNECTIONS,
-            keepalive_expiry=KEEP_ALIVE_S,
-        ),
-        # Compressed bytes can't be counted before they are memory.
-        headers={"Accept-Encoding": "identity"},
-        event_hooks={"response": [_limit_answer]},
-    )
+        return SteadyClient(
+            makes_nothing=makes_nothing,
+            auth=auth,
+            # A context that trusts nobody: plain http never asks it, and loading the system's certificates takes long.
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if stays_here and address.scheme == "http" else True,
+            # A proxy from the environment must not stand between us and this machine.
+            trust_env=not stays_here,
+            follow_redirects=False,
+            timeout=httpx2.Timeout(None, connect=CONNECT_S),
+            limits=limits,
+            # Compressed bytes can't be counted before they are memory.
+            headers={"Accept-Encoding": "identity"},
+            event_hooks={"response": [_limit_answer]},
+        )
 
 
 def _forget_ambient_settings(client: openai.AsyncOpenAI, headers: Mapping[str, str]) -> None:
@@ -163,19 +158,15 @@ def _check_url(base_url: str, *, has_key: bool) -> SplitResult:
     return urlsplit(base_url)
 
 
-def _host(address: SplitResult) -> str:
-    return address.hostname or ""
-
-
 async def _limit_answer(response: httpx2.Response) -> None:
     """Refuse what could fill the memory. A declared length is held by httpx2 itself."""
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise Unusable("it is compressed although that was ruled out")
+        raise Malformed("it is compressed although that was ruled out")
     declared = response.headers.get("content-length", "")
     if not declared.isdecimal():
         response.stream = _LimitedStream(response.stream)
     elif int(declared) > LARGEST_ANSWER_BYTES:
-        raise Unusable(_TOO_LARGE)
+        raise Malformed(_TOO_LARGE)
 
 
 class _LimitedStream(httpx2.AsyncByteStream):
@@ -188,7 +179,7 @@ class _LimitedStream(httpx2.AsyncByteStream):
         async for chunk in self._stream:
             size += len(chunk)
             if size > LARGEST_ANSWER_BYTES:
-                raise Unusable(_TOO_LARGE)
+                raise Malformed(_TOO_LARGE)
             yield chunk
 
     async def aclose(self) -> None:

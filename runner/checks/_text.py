@@ -57,6 +57,13 @@ _PAIRED = re.compile(
 _INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u180e\u2800\u3164\uffa0"
 """Characters without a glyph that Unicode doesn't call formats; variation selectors are the others."""
 
+CASE = {
+    "type": "boolean",
+    "default": False,
+    "description": "With true, upper and lower case make a difference; by default they don't.",
+}
+"""The schema of `case`, which every check of a text has."""
+
 
 def shown_text(text: str, *, struck: bool = True) -> str:
     """The text as a reader sees it: without the marks of Markdown and HTML, links as their text.

@@ -7,9 +7,22 @@ from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 
+from runner.checks import TOOL_NAME
 from runner.domain.conversation import Run, Step
 
 _OLD_NAMES = {"retrieval": "file_search"}
+
+
+def tool_schema(example: str) -> dict[str, object]:
+    """The schema of a check's `tool`."""
+    return {
+        "type": "string",
+        "examples": [example],
+        "format": TOOL_NAME,
+        "minLength": 1,
+        "description": "The tool: file_search (or retrieval, its name in 2023), code_interpreter, web_search, mcp "
+        "(a tool of any MCP server), or a function of the assistant's.",
+    }
 
 
 def tool_name(written: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.checks._text import as_tuple, find_in, normalise_wanted, quote, readings, shorten
+from runner.checks._text import CASE, as_tuple, find_in, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
@@ -29,11 +29,7 @@ SCHEMA = {
             "description": "Whole words only, the default: 'car' is not found in 'card', nor '39' in '39.25'. "
             "With false, any place counts.",
         },
-        "case": {
-            "type": "boolean",
-            "default": False,
-            "description": "With true, upper and lower case make a difference; by default they don't.",
-        },
+        "case": CASE,
     },
     "required": ["value"],
     "additionalProperties": False,

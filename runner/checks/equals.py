@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.checks._text import normalise, normalise_wanted, quote, readings
+from runner.checks._text import CASE, normalise, normalise_wanted, quote, readings
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
@@ -20,11 +20,7 @@ SCHEMA = {
             "minLength": 1,
             "description": "The answer, all of it, punctuation included.",
         },
-        "case": {
-            "type": "boolean",
-            "default": False,
-            "description": "With true, upper and lower case make a difference; by default they don't.",
-        },
+        "case": CASE,
     },
     "required": ["value"],
     "additionalProperties": False,

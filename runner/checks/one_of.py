@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.checks._text import find_all, find_in, normalise_wanted, quote, readings, shorten
+from runner.checks._text import CASE, find_all, find_in, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
@@ -27,11 +27,7 @@ SCHEMA = {
             "description": "With true, the answer may be longer: it must contain exactly one of the texts, "
             "as whole words.",
         },
-        "case": {
-            "type": "boolean",
-            "default": False,
-            "description": "With true, upper and lower case make a difference; by default they don't.",
-        },
+        "case": CASE,
     },
     "required": ["values"],
     "additionalProperties": False,

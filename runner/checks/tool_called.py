@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.checks import TOOL_NAME
 from runner.checks._text import shorten
-from runner.checks._tools import calls_of, describe_calls, read_arguments, tool_name
+from runner.checks._tools import calls_of, describe_calls, read_arguments, tool_name, tool_schema
 from runner.domain.assistant import matches
 from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding
@@ -18,14 +17,7 @@ SCHEMA = {
     "type": "object",
     "description": "The assistant called this tool while it worked on the question, and the call completed.",
     "properties": {
-        "tool": {
-            "type": "string",
-            "examples": ["file_search"],
-            "format": TOOL_NAME,
-            "minLength": 1,
-            "description": "The tool: file_search (or retrieval, its name in 2023), code_interpreter, web_search, mcp "
-            "(a tool of any MCP server), or a function of the assistant's.",
-        },
+        "tool": tool_schema("file_search"),
         "times": {
             "type": "integer",
             "minimum": 1,

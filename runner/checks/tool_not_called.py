@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.checks import TOOL_NAME
 from runner.checks._text import shorten
-from runner.checks._tools import calls_of, describe_calls, tool_name
+from runner.checks._tools import calls_of, describe_calls, tool_name, tool_schema
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
@@ -16,14 +15,7 @@ SCHEMA = {
     "description": "The assistant did not call this tool while it worked on the question; a call that broke counts "
     "as a call.",
     "properties": {
-        "tool": {
-            "type": "string",
-            "examples": ["code_interpreter"],
-            "format": TOOL_NAME,
-            "minLength": 1,
-            "description": "The tool: file_search (or retrieval, its name in 2023), code_interpreter, web_search, mcp "
-            "(a tool of any MCP server), or a function of the assistant's.",
-        },
+        "tool": tool_schema("code_interpreter"),
     },
     "required": ["tool"],
     "additionalProperties": False,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -69,18 +68,14 @@ def _read_assistant(document: YamlDocument, address: Address, body: _Body, root:
         tools=tools,
         files=files,
         functions=functions,
-        temperature=_decimal(body.get("temperature")),
-        top_p=_decimal(body.get("top_p")),
+        temperature=body.get("temperature"),
+        top_p=body.get("top_p"),
         reasoning_effort=body.get("reasoning", {}).get("effort"),
         response_format=response_format,
         max_output_tokens=body.get("max_output_tokens"),
         metadata=dict(body.get("metadata", {})),
         places={key: document.location((*where, key), at_key=True) for key in body},
     )
-
-
-def _decimal(value: object) -> Decimal | None:
-    return value if isinstance(value, Decimal) else None
 
 
 def _read_instructions(document: YamlDocument, body: _Body, where: Where, root: Path) -> str:

@@ -166,7 +166,7 @@ def _report_repetitions(document: YamlDocument, tools: tuple[Tool, ...], where: 
 def tool() -> _Json:
     """One item of an assistant's `tools`."""
     options = {
-        ToolName.CODE_INTERPRETER: _described(_mapping({}), "Runs code that the model writes; it has no options."),
+        ToolName.CODE_INTERPRETER: _described(mapping({}), "Runs code that the model writes; it has no options."),
         ToolName.FILE_SEARCH: _described(_file_search(), "Looks things up in the assistant's and the thread's files."),
         ToolName.MCP: _described(_mcp(), "Calls the tools of a server that speaks the Model Context Protocol."),
         ToolName.WEB_SEARCH: _described(_web_search(), "Searches the web."),
@@ -176,7 +176,7 @@ def tool() -> _Json:
         "anyOf": [
             {"enum": [*forms, RETRIEVAL], "title": "tool"},
             {
-                **_mapping({**forms, RETRIEVAL: _described(_file_search(), "The name of file_search in 2023.")}),
+                **mapping({**forms, RETRIEVAL: _described(_file_search(), "The name of file_search in 2023.")}),
                 "title": "tool",
                 "minProperties": 1,
                 "maxProperties": 1,
@@ -191,7 +191,7 @@ def _described(body: _Json, description: str) -> _Json:
 
 
 def _file_search() -> _Json:
-    return _mapping(
+    return mapping(
         {
             "max_num_results": {
                 "type": "integer",
@@ -205,7 +205,7 @@ def _file_search() -> _Json:
 
 
 def _web_search() -> _Json:
-    return _mapping(
+    return mapping(
         {
             "search_context_size": {
                 "enum": ["low", "medium", "high"],
@@ -222,7 +222,7 @@ def _web_search() -> _Json:
                 "Where alone to search.",
             ),
             "user_location": {
-                **_mapping(
+                **mapping(
                     {
                         "country": {
                             "type": "string",
@@ -246,7 +246,7 @@ def _web_search() -> _Json:
 
 def _mcp() -> _Json:
     names = _names(_text("The name of a tool of that server."), "Tools of that server, by name.")
-    return _mapping(
+    return mapping(
         {
             "server_label": {
                 "type": "string",
@@ -276,7 +276,7 @@ def _mcp() -> _Json:
             "require_approval": {
                 "anyOf": [
                     {"enum": [ALWAYS, NEVER], "title": "approval"},
-                    {**_mapping({ALWAYS: names, NEVER: names}), "minProperties": 1},
+                    {**mapping({ALWAYS: names, NEVER: names}), "minProperties": 1},
                 ],
                 "description": "Which calls the API asks about before it makes them; all of them by default.",
             },
@@ -304,7 +304,7 @@ def _text(description: str, *, longest: int = 256) -> _Json:
     return {"type": "string", "minLength": 1, "maxLength": longest, "description": description}
 
 
-def _mapping(properties: _Json, *, required: list[str] | None = None) -> _Json:
+def mapping(properties: _Json, *, required: list[str] | None = None) -> _Json:
     body: _Json = {"type": "object", "properties": properties, "additionalProperties": False}
     return {**body, "required": required} if required else body
 

@@ -13,6 +13,7 @@ from runner.config.declared_tools import (
     answers_by_name,
     declared_function,
     function_answer,
+    mapping,
     tool,
 )
 from runner.domain.assistant import History, PlainFormat, SandboxName
@@ -44,7 +45,7 @@ def assistants_schema() -> _Json:
     return _file(
         "assistants",
         "What assistants.yaml declares.",
-        _mapping(
+        mapping(
             {
                 "version": {"const": 1, "description": "The version of this file's format: 1.", "examples": [1]},
                 "namespace": {
@@ -89,10 +90,10 @@ def scenario_schema() -> _Json:
             "type": "array",
             "minItems": 1,
             "description": "Several scenarios, each with a name.",
-            "items": _mapping({**one, "name": _scenario_name("The scenario's name.")}, required=["name", "turns"]),
+            "items": mapping({**one, "name": _scenario_name("The scenario's name.")}, required=["name", "turns"]),
         },
         "defaults": {
-            **_mapping(shared),
+            **mapping(shared),
             "examples": [{"assistant": "travel-guide"}],
             "description": "What holds for each scenario that doesn't say otherwise.",
         },
@@ -103,8 +104,8 @@ def scenario_schema() -> _Json:
         "else": {"$ref": "#/$defs/single"},
     }
     parts = {
-        "single": _mapping(one, required=["turns"]),
-        "several": _mapping(several, required=["scenarios"]),
+        "single": mapping(one, required=["turns"]),
+        "several": mapping(several, required=["scenarios"]),
         "turn": _turn(),
         "expectation": _expectation(),
         "function_answer": function_answer(),
@@ -123,11 +124,6 @@ def _file(name: str, description: str, body: _Json, parts: _Json) -> _Json:
     return {**head, **body, "$defs": parts}
 
 
-def _mapping(properties: _Json, *, required: list[str] | None = None) -> _Json:
-    body: _Json = {"type": "object", "properties": properties, "additionalProperties": False}
-    return {**body, "required": required} if required else body
-
-
 def _text(description: str, *, longest: int = MAX_TEXT_LENGTH, example: str | None = None) -> _Json:
     body: _Json = {"type": "string", "minLength": 1, "maxLength": longest, "description": description}
     return body if example is None else {**body, "examples": [example]}
@@ -139,7 +135,7 @@ def _name_of(what: str) -> _Json:
 
 def _target() -> _Json:
     return {
-        **_mapping(
+        **mapping(
             {
                 "api": {
                     "enum": list(plugin_names(BACKENDS)),
@@ -229,7 +225,7 @@ def _inference() -> _Json:
                 "title": "inference",
                 "examples": ["offline", {"scripted": "FILE"}, {"base_url": "ADDRESS", "model": "NAME"}],
             },
-            {**_mapping(endpoint), "minProperties": 1},
+            {**mapping(endpoint), "minProperties": 1},
         ],
         "default": "offline",
         "examples": [{"base_url": "http://127.0.0.1:11434/v1", "model": "llama3.2"}],
@@ -248,7 +244,7 @@ def _key_variable() -> _Json:
 
 def _assistant() -> _Json:
     return {
-        **_mapping(
+        **mapping(
             {
                 "name": _text(
                     "What people see; the address by default.", longest=MAX_NAME_LENGTH, example="Travel Guide"
@@ -285,7 +281,7 @@ def _assistant() -> _Json:
                 "temperature": _number(0, 2, "Sampling temperature, 0 to 2.", example=0.2),
                 "top_p": _number(0, 1, "Nucleus sampling, 0 to 1.", example=0.9),
                 "reasoning": {
-                    **_mapping(
+                    **mapping(
                         {
                             "effort": {
                                 "enum": list(_EFFORTS),
@@ -346,8 +342,8 @@ def _response_format() -> _Json:
             "description": "True has the API keep the model to the schema.",
         },
     }
-    described = {**_mapping(json_schema, required=["name", "schema"]), "description": "A JSON Schema, with a name."}
-    named = _mapping({"json_schema": described}, required=["json_schema"])
+    described = {**mapping(json_schema, required=["name", "schema"]), "description": "A JSON Schema, with a name."}
+    named = mapping({"json_schema": described}, required=["json_schema"])
     return {
         "anyOf": [{"enum": [one.value for one in PlainFormat], "title": "one-word format"}, named],
         "default": PlainFormat.TEXT.value,
@@ -368,7 +364,7 @@ def _number(least: int, most: int, description: str, *, example: float) -> _Json
 
 def _chunking() -> _Json:
     return {
-        **_mapping(
+        **mapping(
             {
                 "max_tokens": {
                     "type": "integer",
@@ -394,7 +390,7 @@ def _chunking() -> _Json:
 
 def _file_item(*uses: FileUse, **more: _Json) -> _Json:
     path = _text("A path, relative to this file.", longest=4096, example="files/receipt.pdf")
-    long_form = _mapping(
+    long_form = mapping(
         {
             "file": path,
             "for": {
@@ -452,7 +448,7 @@ def _scenario_name(description: str) -> _Json:
 
 
 def _turn() -> _Json:
-    return _mapping(
+    return mapping(
         {
             "ask": {
                 **_text("The question.", example="How much is a burger?"),
@@ -479,11 +475,9 @@ def _turn() -> _Json:
 def _expectation() -> _Json:
     checks = {name: load_plugin(CHECKS, name) for name in plugin_names(CHECKS)}
     forms = {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
-    mapping = {**_mapping(forms), "title": "check", "minProperties": 1, "maxProperties": 1}
+    one = {**mapping(forms), "title": "check", "minProperties": 1, "maxProperties": 1}
     bare = [name for name, check in checks.items() if not check.SCHEMA.get("required")]
-    if not bare:
-        return mapping
-    return {"anyOf": [{"enum": bare, "title": "check"}, mapping]}
+    return {"anyOf": [{"enum": bare, "title": "check"}, one]} if bare else one
 
 
 def _check_value(full: _Json, main_field: str) -> _Json:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain, count
 
 from runner.config.declared_assistants import JSON_SCHEMA, KEY, find_schema_obstacle
 from runner.config.declared_tools import MAX_DESCRIPTION_LENGTH, MAX_RESULTS, NAME_PATTERN, RESERVED_NAMES, RETRIEVAL
@@ -260,15 +261,7 @@ def _holds_anything(value: object) -> bool:
 def _make_address(name: str, used: set[str]) -> str:
     shown = _SECRET_VALUE.sub("", name.replace(REPLACEMENT, ""))
     base = re.sub(r"[^a-z0-9]+", "-", shown.lower()).strip("-")[:_LONGEST_ADDRESS].strip("-") or "assistant"
-    return next(one for one in _numbered(base) if one not in used)
-
-
-def _numbered(base: str) -> Iterator[str]:
-    yield base
-    number = 2
-    while True:
-        yield f"{base}-{number}"
-        number += 1
+    return next(one for one in chain([base], (f"{base}-{number}" for number in count(2))) if one not in used)
 
 
 def _hide_named(value: object) -> object:

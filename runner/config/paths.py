@@ -12,9 +12,7 @@ from pathlib import Path, PurePath
 
 from runner.did_you_mean import find_similar, quote
 from runner.domain.files import (
-    CODE_INTERPRETER_TYPES,
-    FILE_SEARCH_TYPES,
-    INPUT_TYPES,
+    ACCEPTED_TYPES,
     MAX_FILE_BYTES,
     FileUse,
     LocalFile,
@@ -199,7 +197,7 @@ def _names_in(folder: Path) -> list[str]:
         return []
 
 
-_USABLE_TYPES = FILE_SEARCH_TYPES | CODE_INTERPRETER_TYPES | INPUT_TYPES
+_USABLE_TYPES = frozenset[str]().union(*ACCEPTED_TYPES.values())
 _MAX_NAME_LENGTH = 255
 
 
@@ -330,7 +328,7 @@ def _check_use(name: str, use: FileUse, recipient: Recipient) -> FileUse:
     if not takes_file(use, name):
         others = [one.value for one in FileUse if one is not use and _could_be(one, name, recipient)]
         taken = "no model takes it" if use is FileUse.INPUT else f"{use.value} doesn't take it"
-        hint = f"use `for: {others[0]}`" if others else _explain_accepted(use)
+        hint = f"use `for: {others[0]}`" if others else f"it takes {_list_types(ACCEPTED_TYPES[use])}"
         raise _WrongUse(f"a {kind} file can't be for {use.value}: {taken}", hint)
     if use is not FileUse.INPUT and use.value not in recipient.tools:
         raise _WrongUse(f"the assistant doesn't have the tool {use.value}", "add it to its `tools`")
@@ -340,15 +338,6 @@ def _check_use(name: str, use: FileUse, recipient: Recipient) -> FileUse:
 def _could_be(use: FileUse, name: str, recipient: Recipient) -> bool:
     has_it = recipient.takes_input if use is FileUse.INPUT else use.value in recipient.tools
     return has_it and takes_file(use, name)
-
-
-def _explain_accepted(use: FileUse) -> str:
-    accepted = {
-        FileUse.FILE_SEARCH: FILE_SEARCH_TYPES,
-        FileUse.CODE_INTERPRETER: CODE_INTERPRETER_TYPES,
-        FileUse.INPUT: INPUT_TYPES,
-    }
-    return f"it takes {_list_types(accepted[use])}"
 
 
 def _list_types(types: frozenset[str]) -> str:

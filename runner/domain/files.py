@@ -30,6 +30,11 @@ class FileUse(Enum):
     INPUT = "input"
 
 
+ACCEPTED_TYPES = {
+    FileUse.FILE_SEARCH: FILE_SEARCH_TYPES,
+    FileUse.CODE_INTERPRETER: CODE_INTERPRETER_TYPES,
+    FileUse.INPUT: INPUT_TYPES,
+}
 MIN_CHUNK_TOKENS = 100
 MAX_CHUNK_TOKENS = 4096
 
@@ -68,12 +73,7 @@ def file_type(name: str) -> str:
 
 def takes_file(use: FileUse, name: str) -> bool:
     """Whether a file called `name` can be used that way."""
-    accepted = {
-        FileUse.FILE_SEARCH: FILE_SEARCH_TYPES,
-        FileUse.CODE_INTERPRETER: CODE_INTERPRETER_TYPES,
-        FileUse.INPUT: INPUT_TYPES,
-    }
-    return file_type(name) in accepted[use]
+    return file_type(name) in ACCEPTED_TYPES[use]
 
 
 def choose_use(name: str, *, tools: frozenset[str], may_be_input: bool) -> FileUse | None:

@@ -65,7 +65,7 @@ class Gate:
     Host and Origin are checked against pages in a browser that reach a loopback server by DNS rebinding.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str, hosts: Container[str] = LOOPBACK_HOSTS) -> None:
+    def __init__(self, app: ASGIApp, *, token: str, hosts: Container[str]) -> None:
         self._app = app
         self._token = token.encode()
         self._hosts = hosts

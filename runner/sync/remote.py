@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, Protocol, TypeVar
@@ -123,21 +123,18 @@ def age(one: Tagged) -> tuple[int, str]:
 
 def owned_objects(namespace: Namespace, remote: RemoteState) -> tuple[tuple[Kind, Tagged], ...]:
     """Everything that sync made under this namespace: assistants, then stores, the oldest of each first."""
-    objects = [(Kind.ASSISTANT, tuple[Tagged, ...](remote.assistants)), (Kind.STORE, tuple(remote.stores))]
-    return tuple(
-        (kind, one)
-        for kind, found in objects
-        for one in sorted(found, key=age)
-        if tags.belongs_to(one.metadata, namespace)
-    )
+    return tuple((kind, one) for kind, one in _oldest_first(remote) if tags.belongs_to(one.metadata, namespace))
 
 
 def play_objects(namespace: Namespace, remote: RemoteState) -> tuple[tuple[Kind, Tagged, str], ...]:
     """What plays of this namespace have on the remote side, with each play's id; assistants, then stores."""
-    objects = [(Kind.ASSISTANT, tuple[Tagged, ...](remote.assistants)), (Kind.STORE, tuple(remote.stores))]
     return tuple(
         (kind, one, one.metadata[tags.PLAY])
-        for kind, found in objects
-        for one in sorted(found, key=age)
+        for kind, one in _oldest_first(remote)
         if one.metadata.get(tags.NAMESPACE) == namespace and tags.PLAY in one.metadata
     )
+
+
+def _oldest_first(remote: RemoteState) -> Iterator[tuple[Kind, Tagged]]:
+    yield from ((Kind.ASSISTANT, one) for one in sorted(remote.assistants, key=age))
+    yield from ((Kind.STORE, one) for one in sorted(remote.stores, key=age))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner.backends import Deployment, Files, Question, RemoteAssistant
-from runner.backends._files import RemoteFiles, Stores
+from runner.backends._files import RemoteFiles, Stores, describe_content
 from runner.backends._json_fields import Json, identifier, optional_text, text
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
 from runner.backends._waiting import Deadline, Rhythm
@@ -337,14 +336,6 @@ async def _answer(question: Question, calls: Sequence[FunctionCall]) -> dict[str
     return {call.id: answer for call, answer in zip(calls, answers, strict=True)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Listed:
-    """A file as the server describes it."""
-
-    name: str
-    is_output: bool
-
-
 async def fetch_produced(
     api: Api, run_id: str, messages: Sequence[WireMessage], steps: Sequence[WireStep]
 ) -> tuple[ProducedFile, ...]:
@@ -362,17 +353,17 @@ async def _fetch(api: Api, file_id: FileId) -> ProducedFile | None:
     path = join_path("files", file_id)
     name: str = file_id
     try:
-        listed = (await api.get(Request(doing=f"reading the file {file_id}", path=path), _read_listed)).value
-        if not listed.is_output:
+        listed = Request(doing=f"reading the file {file_id}", path=path)
+        name, purpose = (await api.get(listed, _read_listed)).value
+        if purpose != _PURPOSE:
             return None
-        name = listed.name
         api.note_found(Kind.FILE, file_id, name)
         content = await api.fetch(Request(doing=f"downloading '{name}'", path=f"{path}/content"))
     except RemoteError as error:
         return ProducedFile(name=name, problem=str(error))
-    return ProducedFile(name=name, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    return describe_content(name, content)
 
 
-def _read_listed(body: Json) -> _Listed:
-    name = optional_text(body, "filename") or text(body, "id")
-    return _Listed(name=name, is_output=body.get("purpose") == _PURPOSE)
+def _read_listed(body: Json) -> tuple[str, object]:
+    """The file's name, and its purpose."""
+    return optional_text(body, "filename") or text(body, "id"), body.get("purpose")

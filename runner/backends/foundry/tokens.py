@@ -27,6 +27,8 @@ UNKNOWN_LIFE_S = 300.0
 """For a token that doesn't say when it ends."""
 LARGEST_OUTPUT_BYTES = 64 * 1024
 _LONGEST_QUOTE = 200
+_LAST_WORDS_S = 1.0
+"""What was printed before the end is read, so that the pipes close."""
 _LOG_IN = "log in (`az login`), or run the command by itself to see more"
 
 
@@ -146,8 +148,9 @@ async def _run(command: tuple[str, ...], limit_s: float) -> bytes:
         # With what it started: that holds the pipes open.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        with suppress(ProcessLookupError):
-            await process.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                await process.communicate()
     if code != 0:
         said = " ".join(complaint.decode(errors="replace").split())[:_LONGEST_QUOTE]
         raise UsageError(f"token_command: '{name}' ended with {code}" + (f": {said}" if said else f"; {_LOG_IN}"))

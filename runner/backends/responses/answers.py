@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from runner.backends._failures import explain_overflow
 from runner.backends.responses.bodies import DENIAL
@@ -19,7 +20,6 @@ from runner.domain.conversation import (
     RunStatus,
     Step,
     ThreadId,
-    Usage,
 )
 
 PART_BREAK = "\n"
@@ -57,7 +57,7 @@ def build_run(
         citations=citations,
         steps=tuple(step for one in rounds for step in _steps_of(one)),
         files=files,
-        usage=_sum_usage(rounds),
+        usage=reduce(add_usage, (one.response.usage for one in rounds)),
         model=last.model,
         declined=(text or refusals) if last.declined else None,
         refusal=None if last.declined else refusals or None,
@@ -86,22 +86,12 @@ def _steps_of(one: Round) -> Iterator[Step]:
         if isinstance(item, Step):
             yield item
         elif isinstance(item, FunctionCall):
-            yield _function_step(item, next(answers, None))
+            answer = next(answers, None)
+            completed, output = answer is not None and not answer.is_error, answer.output if answer else ""
+            yield Step(tool=item.name, completed=completed, input=item.arguments, output=output)
         elif isinstance(item, ApprovalRequest) and item.id not in one.approved:
             output = f"approval was denied: {DENIAL}"
             yield Step(tool=MCP, label=item.name, completed=False, input=item.arguments, output=output)
-
-
-def _function_step(call: FunctionCall, answer: FunctionAnswer | None) -> Step:
-    completed = answer is not None and not answer.is_error
-    return Step(tool=call.name, completed=completed, input=call.arguments, output=answer.output if answer else "")
-
-
-def _sum_usage(rounds: Sequence[Round]) -> Usage | None:
-    total = rounds[0].response.usage
-    for one in rounds[1:]:
-        total = add_usage(total, one.response.usage)
-    return total
 
 
 def _error_of(response: WireResponse) -> str | None:

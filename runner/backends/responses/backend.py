@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
 
 from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
-from runner.backends._files import RemoteFiles, Stores
+from runner.backends._files import RemoteFiles, Stores, describe_content
 from runner.backends._json_fields import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
 from runner.backends.responses.answers import build_run, produced_in
@@ -82,7 +81,8 @@ class ResponsesBackend:
         thread = self._threads.pop(thread_id, None) or _thread_elsewhere(thread_id)
         for response_id in thread.response_ids:
             if response_id in thread.running:
-                await self._cancel(thread, response_id)
+                await cancel_response(self._api, response_id)
+                thread.running.discard(response_id)
             path = join_path("responses", response_id)
             await self._api.delete(f"deleting the response {response_id}", path, Kind.RESPONSE, response_id)
         if thread.conversation_id is not None:
@@ -125,10 +125,6 @@ class ResponsesBackend:
         creation = Creation(kind=Kind.CONVERSATION, label=address, tags=question.tags)
         return Thread(conversation_id=(await self._api.create(request, creation, identifier)).value)
 
-    async def _cancel(self, thread: Thread, response_id: str) -> None:
-        await cancel_response(self._api, response_id)
-        thread.running.discard(response_id)
-
     async def _delete_conversation(self, conversation_id: str) -> None:
         """The items first: they outlive their conversation, and could not be found without it."""
         doing = f"deleting the conversation {conversation_id}"
@@ -148,8 +144,7 @@ class ResponsesBackend:
             content = await self._api.fetch(Request(doing=f"downloading '{file.filename}'", path=path))
         except RemoteError as error:
             return ProducedFile(name=file.filename, problem=str(error))
-        digest = hashlib.sha256(content).hexdigest()
-        return ProducedFile(name=file.filename, size_bytes=len(content), sha256=digest)
+        return describe_content(file.filename, content)
 
 
 def _stores_none(what: str, tags: Mapping[str, str]) -> RemoteError:

@@ -66,9 +66,9 @@ def settings_body(question: Question, material: Material, *, stores: bool) -> Bo
 
 def question_item(question: Question, names: Mapping[FileId, str]) -> Body:
     """The question as an input item. `names` of the files tell images from documents."""
-    files = [
-        _file_part(file_id, names.get(file_id, "")) for file_id, use in question.attachments if use is FileUse.INPUT
-    ]
+    given = [file_id for file_id, use in question.attachments if use is FileUse.INPUT]
+    images = [file_id for file_id in given if file_type(names.get(file_id, "")) in IMAGE_TYPES]
+    files = [{"type": "input_image" if one in images else "input_file", "file_id": one} for one in given]
     if not files:
         return {"role": "user", "content": question.text}
     return {"role": "user", "content": [{"type": "input_text", "text": question.text}, *files]}
@@ -153,13 +153,8 @@ def _format_body(wanted: ResponseFormat) -> Body:
     if not isinstance(wanted, SchemaFormat):
         return {"type": wanted.value}
     described = {"description": wanted.description} if wanted.description else {}
-    return {
-        "type": "json_schema",
-        "name": wanted.name,
-        **described,
-        "schema": wanted.schema,
-        "strict": wanted.strict,
-    }
+    named = {"type": "json_schema", "name": wanted.name, **described}
+    return {**named, "schema": wanted.schema, "strict": wanted.strict}
 
 
 def _said(body: Body) -> Body:
@@ -169,18 +164,8 @@ def _said(body: Body) -> Body:
 
 def _function_body(function: Function) -> Body:
     described = {"description": function.description} if function.description else {}
-    return {
-        "type": "function",
-        "name": function.name,
-        **described,
-        "parameters": function.parameters,
-        "strict": function.strict,
-    }
-
-
-def _file_part(file_id: FileId, name: str) -> Body:
-    kind = "input_image" if file_type(name) in IMAGE_TYPES else "input_file"
-    return {"type": kind, "file_id": file_id}
+    named = {"type": "function", "name": function.name, **described}
+    return {**named, "parameters": function.parameters, "strict": function.strict}
 
 
 def includes_of(body: Mapping[str, object]) -> Sequence[str]:

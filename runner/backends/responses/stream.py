@@ -7,6 +7,7 @@ stream and the response is to be read again by its id.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from runner.backends.responses.wire import WireResponse, read_container_ids, rea
 
 _ENDINGS = {f"response.{status}": status for status in ("completed", "failed", "incomplete")}
 _NO_MORE = "[DONE]"
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -96,44 +98,29 @@ class EventReader:
 
     def __init__(self) -> None:
         self._rest = bytearray()
-        self._searched = 0
-        self._swallows_newline = False
+        self._ended_in_cr = False
         self._is_first_line = True
         self._name = ""
         self._data: list[str] = []
 
     def feed(self, chunk: bytes) -> Iterator[ServerEvent]:
         """The events that are whole now. Raises Malformed for text that is not UTF-8."""
-        self._rest += chunk
-        for line in self._take_lines():
+        for line in self._take_lines(chunk):
             event = self._read_line(line)
             if event is not None:
                 yield event
 
-    def _take_lines(self) -> Iterator[bytes]:
+    def _take_lines(self, chunk: bytes) -> Iterator[bytes]:
         """Whole lines, ended by LF, CR or CRLF; the LF of a CRLF may come in the next chunk."""
-        while True:
-            if self._swallows_newline and self._rest:
-                if self._rest[0] == 0x0A:
-                    del self._rest[0]
-                self._swallows_newline = False
-            end = self._find_line_end()
-            if end is None:
-                return
-            line = bytes(self._rest[:end])
-            self._swallows_newline = self._rest[end] == 0x0D
-            del self._rest[: end + 1]
-            self._searched = 0
+        if not chunk:
+            return
+        rest = chunk.removeprefix(b"\n") if self._ended_in_cr else chunk
+        self._ended_in_cr = rest.endswith(b"\r")
+        first, *others = _LINE_END.split(rest)
+        self._rest += first
+        for begun in others:
+            line, self._rest = bytes(self._rest), bytearray(begun)
             yield line
-
-    def _find_line_end(self) -> int | None:
-        newline = self._rest.find(b"\n", self._searched)
-        before = newline if newline >= 0 else len(self._rest)
-        carriage_return = self._rest.find(b"\r", self._searched, before)
-        self._searched = before
-        if carriage_return >= 0:
-            return carriage_return
-        return newline if newline >= 0 else None
 
     def _read_line(self, line: bytes) -> ServerEvent | None:
         """The event that a blank line ends; None for any other line."""

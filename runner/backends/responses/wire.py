@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 
 from runner.backends._json_fields import (
@@ -140,17 +140,8 @@ def add_usage(one: Usage | None, other: Usage | None) -> Usage | None:
     """The sum; what is unknown of either is unknown of both."""
     if one is None or other is None:
         return None
-    return Usage(
-        input_tokens=_add(one.input_tokens, other.input_tokens),
-        output_tokens=_add(one.output_tokens, other.output_tokens),
-        total_tokens=_add(one.total_tokens, other.total_tokens),
-        cached_tokens=_add(one.cached_tokens, other.cached_tokens),
-        reasoning_tokens=_add(one.reasoning_tokens, other.reasoning_tokens),
-    )
-
-
-def _add(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other
+    pairs = ((field.name, getattr(one, field.name), getattr(other, field.name)) for field in fields(Usage))
+    return Usage(**{name: None if a is None or b is None else a + b for name, a, b in pairs})
 
 
 def _read_usage(body: Json) -> Usage | None:
@@ -290,14 +281,12 @@ def is_approved(request: ApprovalRequest, tools: Iterable[Tool]) -> bool:
 
 def _read_mcp_call(body: Json) -> Step:
     error = _read_error(body)
-    is_completed = optional_text(body, "status") in (COMPLETED, None) and not error
-    output = optional_text(body, "output") or ""
     return Step(
         tool=MCP,
         label=f"{text(body, 'server_label')}.{text(body, 'name')}",
-        completed=is_completed,
+        completed=_is_completed(body) and not error,
         input=optional_text(body, "arguments") or "",
-        output=f"the call failed: {error}" if error else _cut(output),
+        output=f"the call failed: {error}" if error else _cut(optional_text(body, "output") or ""),
     )
 
 

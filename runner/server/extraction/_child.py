@@ -59,7 +59,9 @@ def read_in_child(reader: str, path: Path, timeout_s: float, memory_bytes: int =
     return Reading(parts=tuple(messages[:-1]), reason=messages[-1]["end"])
 
 
-def read_text_in_child(reader: str, path: Path, timeout_s: float, memory_bytes: int = MAX_MEMORY_BYTES) -> str:
+def read_text_in_child(
+    reader: str, path: Path, timeout_s: float = TIMEOUT_S, memory_bytes: int = MAX_MEMORY_BYTES
+) -> str:
     """The text of a file whose reader emits `{"text": ...}`, the parts an empty line apart. Raises Unreadable."""
     reading = read_in_child(reader, path, timeout_s, memory_bytes)
     if reading.reason:

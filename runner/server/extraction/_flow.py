@@ -50,6 +50,8 @@ class Paragraph:
     level: str = ""
 
 
+IN_PARAGRAPH = {"w:pStyle": "style", "w:numId": "list_id", "w:ilvl": "level"}
+"""Where a Paragraph has the value of an element."""
 Labels = Callable[[Paragraph], str]
 """The number that stands before a paragraph of a list; called once for each paragraph, in their order."""
 
@@ -98,7 +100,8 @@ class _Flow:
         if self._hidden or name in _HIDDEN or attributes.get("type") == "slidenum":
             self._hidden += 1
         elif self._describes_paragraph:
-            self._describe_paragraph(name, attributes.get("w:val", ""))
+            if name in IN_PARAGRAPH:
+                setattr(self._paragraph, IN_PARAGRAPH[name], attributes.get("w:val", ""))
         elif name in _TEXTS:
             self._is_text = True
         elif name in _SIGNS:
@@ -131,14 +134,6 @@ class _Flow:
         elif name == "p:cNvPr" and attributes.get("hidden", "0") not in _OFF:
             self._is_hidden_shape = True
 
-    def _describe_paragraph(self, name: str, value: str) -> None:
-        if name == "w:pStyle":
-            self._paragraph.style = value
-        elif name == "w:numId":
-            self._paragraph.list_id = value
-        elif name == "w:ilvl":
-            self._paragraph.level = value
-
     def end(self, name: str) -> None:
         if self._hidden:
             self._hidden -= 1
@@ -168,14 +163,10 @@ class _Flow:
         return self._sheet.finish()
 
     def _add(self, text: str) -> None:
-        look = self._look()
+        run = self._open_looks[-1] if self._open_looks else Look()
+        look = run.over(self._looks.get(self._paragraph.style, Look()))
         if not (look.is_hidden or self._is_hidden_shape):
             self._runs.append(Run(text, raised=look.raised or "", is_struck=bool(look.is_struck)))
-
-    def _look(self) -> Look:
-        return (self._open_looks[-1] if self._open_looks else Look()).over(
-            self._looks.get(self._paragraph.style, Look())
-        )
 
     def _end_line(self) -> None:
         line = join_runs(self._runs).strip()

@@ -9,10 +9,10 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import partial
 
-from runner.server.extraction._child import TIMEOUT_S, Emit, read_text_in_child
-from runner.server.extraction._flow import Look, Paragraph, read_look, read_part
+from runner.server.extraction._child import Emit, read_text_in_child
+from runner.server.extraction._flow import IN_PARAGRAPH, Look, Paragraph, read_look, read_part
 from runner.server.extraction._office import Link, Package, Start
 
 EXTENSIONS = frozenset({"docx"})
@@ -26,8 +26,7 @@ _ROMAN = (
 )  # fmt: skip
 
 
-def extract(path: Path, timeout_s: float = TIMEOUT_S) -> str:
-    return read_text_in_child("docx.read", path, timeout_s)
+extract = partial(read_text_in_child, "docx.read")
 
 
 def read(path: str, emit: Emit) -> None:
@@ -64,10 +63,8 @@ def _read_styles(package: Package, links: tuple[Link, ...]) -> dict[str, _Style]
             style = found[attributes.get("w:styleId", "")] = _Style()
         elif name == "w:basedOn":
             style.base = value
-        elif name == "w:numId":
-            style.place.list_id = value
-        elif name == "w:ilvl":
-            style.place.level = value
+        elif name in {"w:numId", "w:ilvl"}:
+            setattr(style.place, IN_PARAGRAPH[name], value)
         else:
             style.look = read_look(style.look, name, attributes)
 
@@ -96,6 +93,7 @@ class _Level:
     style: str = ""
 
 
+_IN_LEVEL = {"w:numFmt": "format", "w:lvlText": "text", "w:pStyle": "style"}
 _Outline = dict[str, _Level]
 """The levels of a list, by their numbers "0" to "8"."""
 
@@ -137,18 +135,10 @@ class _Lists:
             self._list.restarts[self._open_level] = _number(value)
         elif name == "w:lvl":
             self._level = self._levels[attributes.get("w:ilvl", "")] = _Level()
-        else:
-            self._describe_level(name, value)
-
-    def _describe_level(self, name: str, value: str) -> None:
-        if name == "w:start":
+        elif name == "w:start":
             self._level.first = _number(value)
-        elif name == "w:numFmt":
-            self._level.format = value
-        elif name == "w:lvlText":
-            self._level.text = value
-        elif name == "w:pStyle":
-            self._level.style = value
+        elif name in _IN_LEVEL:
+            setattr(self._level, _IN_LEVEL[name], value)
 
     def count(self, paragraph: Paragraph) -> str:
         """The number before a paragraph as it is shown, "" for one without; it counts the paragraph."""

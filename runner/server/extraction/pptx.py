@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
 from runner.server.extraction import MAX_PARTS, TOO_MANY_PARTS, Unreadable
-from runner.server.extraction._child import TIMEOUT_S, Emit, read_text_in_child
+from runner.server.extraction._child import Emit, read_text_in_child
 from runner.server.extraction._flow import read_part
 from runner.server.extraction._office import Package
 
@@ -14,8 +14,7 @@ EXTENSIONS = frozenset({"pptx"})
 _WITH_A_SLIDE = ("diagramData", "notesSlide")
 
 
-def extract(path: Path, timeout_s: float = TIMEOUT_S) -> str:
-    return read_text_in_child("pptx.read", path, timeout_s)
+extract = partial(read_text_in_child, "pptx.read")
 
 
 def read(path: str, emit: Emit) -> None:

@@ -6,11 +6,11 @@ library's work. Hidden sheets, rows and columns are left out, as is what comes a
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from runner.server.extraction import MAX_PARTS, MAX_ROWS, ROWS_LEFT_OUT, TOO_MANY_PARTS, Unreadable
-from runner.server.extraction._child import TIMEOUT_S, Emit, read_text_in_child
+from runner.server.extraction._child import Emit, read_text_in_child
 from runner.server.extraction._office import Package
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ _CELLS_LEFT_OUT = "[cells far away from the others are not shown]"
 _NOT_CALCULATED = "[some formulas have no value: the program that wrote the file calculated none]"
 
 
-def extract(path: Path, timeout_s: float = TIMEOUT_S) -> str:
-    return read_text_in_child("xlsx.read", path, timeout_s)
+extract = partial(read_text_in_child, "xlsx.read")
 
 
 class _Enough(Exception):

@@ -60,14 +60,9 @@ class _Engine(Protocol):
     def create(self, time_limit_s: float) -> Sandbox: ...
 
 
-def need_sandbox(name: str) -> None:
-    """Raises UsageError if there is no engine called `name`, or its extra is not installed."""
-    _find_engine(name)
-
-
 def open_sandbox(name: str, time_limit_s: float = TIME_LIMIT_S) -> Sandbox:
     """The engine called `name`; nothing heavy is imported before code runs. Raises UsageError if it isn't there."""
-    return _find_engine(name).create(time_limit_s)
+    return need_sandbox(name).create(time_limit_s)
 
 
 def safe_name(name: str) -> str:
@@ -79,7 +74,8 @@ def safe_name(name: str) -> str:
     return shown.encode("utf-8", "replace")[-MAX_NAME_BYTES:].decode("utf-8", "ignore")
 
 
-def _find_engine(name: str) -> _Engine:
+def need_sandbox(name: str) -> _Engine:
+    """Raises UsageError if there is no engine called `name`, or its extra is not installed."""
     if name not in plugin_names(__name__):
         raise UsageError(f"unknown sandbox '{name}'; there is {', '.join(map(repr, plugin_names(__name__)))}")
     engine = cast(_Engine, load_plugin(__name__, name))

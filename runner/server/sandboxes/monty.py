@@ -35,23 +35,26 @@ def display_value(value: object, max_characters: int) -> str:
 def _write(value: object, max_characters: int, depth: int) -> Iterator[str]:
     match value:
         case list():
-            yield from _write_items("[", value, "]", max_characters, depth)
+            yield from _write_items("[", zip(value), "]", max_characters, depth)
         case tuple():
-            yield from _write_items("(", value, ",)" if len(value) == 1 else ")", max_characters, depth)
+            yield from _write_items("(", zip(value), ",)" if len(value) == 1 else ")", max_characters, depth)
         case set() if value:
-            yield from _write_items("{", value, "}", max_characters, depth)
+            yield from _write_items("{", zip(value), "}", max_characters, depth)
         case frozenset() if value:
-            yield from _write_items("frozenset({", value, "})", max_characters, depth)
+            yield from _write_items("frozenset({", zip(value), "})", max_characters, depth)
         case dict():
-            yield from _write_dict(value, max_characters, depth)
+            yield from _write_items("{", value.items(), "}", max_characters, depth)
         case BaseException():
             yield f"{type(value).__name__}("
-            yield from _write_items("", value.args, ")", max_characters, depth)
+            yield from _write_items("", zip(value.args), ")", max_characters, depth)
         case _:
             yield _write_scalar(value, max_characters)
 
 
-def _write_items(opening: str, items: Iterable[object], closing: str, max_characters: int, depth: int) -> Iterator[str]:
+def _write_items(
+    opening: str, items: Iterable[tuple[object, ...]], closing: str, max_characters: int, depth: int
+) -> Iterator[str]:
+    """An item is one value, or a key and its value."""
     yield opening
     if not depth:
         yield "..."
@@ -59,22 +62,11 @@ def _write_items(opening: str, items: Iterable[object], closing: str, max_charac
         for number, item in enumerate(items):
             if number:
                 yield ", "
-            yield from _write(item, max_characters, depth - 1)
+            for place, part in enumerate(item):
+                if place:
+                    yield ": "
+                yield from _write(part, max_characters, depth - 1)
     yield closing
-
-
-def _write_dict(items: dict[object, object], max_characters: int, depth: int) -> Iterator[str]:
-    yield "{"
-    if not depth:
-        yield "..."
-    else:
-        for number, (key, item) in enumerate(items.items()):
-            if number:
-                yield ", "
-            yield from _write(key, max_characters, depth - 1)
-            yield ": "
-            yield from _write(item, max_characters, depth - 1)
-    yield "}"
 
 
 def _write_scalar(value: object, max_characters: int) -> str:

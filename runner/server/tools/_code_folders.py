@@ -71,12 +71,8 @@ MAX_PRODUCED_FILES = 20
 Stamps = Mapping[str, tuple[int, int]]
 
 
-class FilesNotGiven(Exception):
-    """The files can't be put into a folder; the message is the reason, for users."""
-
-
 class Container:
-    """One folder. Its methods block."""
+    """One folder. Its methods block; those that put files into it raise OSError."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -84,19 +80,16 @@ class Container:
         self._written: dict[str, Path] = {}
 
     def give(self, files: Mapping[str, Path]) -> None:
-        """Copy the files that are not there; what code wrote into earlier ones stays. Raises FilesNotGiven."""
+        """Copy the files that are not there; what code wrote into earlier ones stays."""
         self._copy({safe_name(name): source for name, source in files.items()}, self._given)
 
     def match(self, given: Mapping[str, Path], written: Mapping[str, Path]) -> None:
-        """Have these files, without what others have removed meanwhile. Raises FilesNotGiven."""
+        """Have these files, without what others have removed meanwhile."""
         gone = (self._given.keys() | self._written.keys()) - given.keys() - written.keys()
-        try:
-            for name in gone:
-                self._remove_file(name)
-            for name in (*given, *written):
-                self._remove_what_is_in_the_way_of(name)
-        except OSError as error:
-            raise FilesNotGiven(f"the files can't be given to the code: {error.strerror or error}") from error
+        for name in gone:
+            self._remove_file(name)
+        for name in (*given, *written):
+            self._remove_what_is_in_the_way_of(name)
         self._given = {name: source for name, source in self._given.items() if name in given}
         self._written = {name: source for name, source in self._written.items() if name in written}
         self._copy(given, self._given)
@@ -121,11 +114,8 @@ class Container:
             place = self.folder / name
             if known.get(name) == source and place.exists():
                 continue
-            try:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, place)
-            except OSError as error:
-                raise FilesNotGiven(f"the files can't be given to the code: {error.strerror or error}") from error
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, place)
             known[name] = source
 
     def stamp(self) -> Stamps:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from runner.server.inference import ToolOutcome, ToolRequest
 from runner.server.sandboxes import Sandbox, SandboxFailed, Workplace, open_sandbox
 from runner.server.tools import HostedTool, ToolContext, ToolSettings
-from runner.server.tools._code_folders import Container, Containers, FilesNotGiven, Stamps
+from runner.server.tools._code_folders import Container, Containers
 
 
 def create(settings: ToolSettings) -> HostedTool:
@@ -37,9 +37,11 @@ class CodeInterpreter:
             if forgotten is not None:
                 await self._sandbox.forget(forgotten)
             try:
-                before = await asyncio.to_thread(_prepare, container, context)
-            except FilesNotGiven as error:
-                return ToolOutcome(request=request, completed=False, output=str(error))
+                await asyncio.to_thread(_give_files, container, context)
+            except OSError as error:
+                reason = f"the files can't be given to the code: {error.strerror or error}"
+                return ToolOutcome(request=request, completed=False, output=reason)
+            before = await asyncio.to_thread(container.stamp)
             completed, output = await self._run_in(container, code, place_id)
             after = await asyncio.to_thread(container.stamp)
             return ToolOutcome(
@@ -68,10 +70,8 @@ class CodeInterpreter:
             return False, str(error)
 
 
-def _prepare(container: Container, context: ToolContext) -> Stamps:
-    """What is in the container once it has its files. Raises FilesNotGiven."""
+def _give_files(container: Container, context: ToolContext) -> None:
     if context.container_id is None:
         container.give(context.files)
     else:
         container.match(context.files, context.written)
-    return container.stamp()

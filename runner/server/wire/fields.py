@@ -18,6 +18,7 @@ from runner.server.engine.state.file_filters import AttributeFilter, AttributeIs
 from runner.server.engine.state.file_records import Chunking
 from runner.server.engine.state.records import IdKind
 from runner.server.engine.state.store import PageRequest
+from runner.server.inference import OfferedFunction
 from runner.server.wire.replies import BadRequest, Json
 
 T = TypeVar("T")
@@ -60,12 +61,9 @@ class Fields:
         """Raises BadRequest for fields that this server does not support, unless their value asks for nothing."""
         for name in names:
             if not any(self.values.get(name) == value for value in harmless):
-                self.unsupported(name)
-
-    def unsupported(self, name: str, what: str = "Unsupported parameter") -> None:
-        where = self.where(name)
-        message = f"{what}: '{where}' is not supported by this server with this value."
-        raise BadRequest(message, param=where, code="unsupported_parameter")
+                where = self.where(name)
+                message = f"Unsupported parameter: '{where}' is not supported by this server with this value."
+                raise BadRequest(message, param=where, code="unsupported_parameter")
 
     def need(self, name: str) -> None:
         if self.values.get(name) is None:
@@ -117,13 +115,8 @@ class Fields:
         return float(value)
 
     def texts(self, name: str, *, most: int) -> tuple[str, ...] | None:
-        values = self.array(name, most=most)
-        if values is None:
-            return None
-        for number, value in enumerate(values):
-            if not isinstance(value, str):
-                raise self._wrong_type(f"{name}[{number}]", "a string", value)
-        return tuple(str(value) for value in values)
+        values = self._array_of(str, name, most)
+        return None if values is None else tuple(values)
 
     def mapping(self, name: str) -> Fields | None:
         value = self._typed(name, dict)
@@ -134,15 +127,10 @@ class Fields:
         return self.mapping(name) or Fields({})
 
     def objects(self, name: str, *, most: int) -> tuple[Fields, ...] | None:
-        values = self.array(name, most=most)
+        values = self._array_of(dict, name, most)
         if values is None:
             return None
-        found = []
-        for number, value in enumerate(values):
-            if not isinstance(value, dict):
-                raise self._wrong_type(f"{name}[{number}]", "an object", value)
-            found.append(Fields(value, self.where(f"{name}[{number}]")))
-        return tuple(found)
+        return tuple(Fields(value, self.where(f"{name}[{number}]")) for number, value in enumerate(values))
 
     def array(self, name: str, *, most: int) -> list[object] | None:
         values = self._typed(name, list)
@@ -154,6 +142,17 @@ class Fields:
                 "array_above_max_length",
             )
         return values
+
+    def _array_of(self, kind: type[T], name: str, most: int) -> list[T] | None:
+        values = self.array(name, most=most)
+        if values is None:
+            return None
+        found = []
+        for number, value in enumerate(values):
+            if not isinstance(value, kind):
+                raise self._wrong_type(f"{name}[{number}]", _KINDS[kind], value)
+            found.append(value)
+        return found
 
     def invalid(self, name: str, why: str, code: str) -> BadRequest:
         where = self.where(name)
@@ -325,6 +324,20 @@ def read_name(body: Fields, field: str) -> str:
         why = f"string does not match pattern. Expected a string that matches the pattern '{_PATTERN}'."
         raise body.invalid(field, why, "invalid_value")
     return name
+
+
+NO_PARAMETERS: Json = {"type": "object", "properties": {}}
+
+
+def read_function(fields: Fields, reserved: Collection[str], *, is_strict: bool) -> OfferedFunction:
+    """A function without its parameters; `is_strict` where that is not said."""
+    name = read_name(fields, "name")
+    if name in reserved:
+        raise fields.invalid("name", f"'{name}' is not a function's name here.", "invalid_value")
+    strict = fields.flag("strict")
+    return OfferedFunction(
+        name=name, description=fields.text("description") or "", strict=is_strict if strict is None else strict
+    )
 
 
 MAX_PAIRS = 16

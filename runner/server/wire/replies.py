@@ -161,10 +161,8 @@ class BadRequest(Exception):
         super().__init__(message)
 
 
-def error_reply(
-    status: int, message: str, *, param: str | None = None, code: str | None = None, kind: str = "invalid_request_error"
-) -> Response:
-    error = {"message": message, "type": kind, "param": param, "code": code}
+def error_reply(status: int, message: str, *, code: str | None = None, kind: str = "invalid_request_error") -> Response:
+    error = {"message": message, "type": kind, "param": None, "code": code}
     return json_reply({"error": error}, status=status)
 
 

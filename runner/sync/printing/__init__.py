@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher, unified_diff
 from itertools import groupby
-from typing import Protocol
 
 from runner.did_you_mean import count
 from runner.domain.plan import Action, FieldChange, Plan
@@ -55,12 +54,6 @@ class PrintedPlan:
     checksum: str
     gate: str = ""
     notes: tuple[str, ...] = ()
-
-
-class Format(Protocol):
-    """What the module of a format has."""
-
-    def render(self, plan: PrintedPlan) -> str: ...
 
 
 def print_plan(plan: SyncPlan, *, target: str, gate: str = "") -> PrintedPlan:

@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from sync_memory import NAMESPACE as OURS
 from sync_memory import Crash, _no_sleep, make_assistant, make_file
 
-from runner.backends import Endpoint, RemoteAssistant, managed_fields
+from runner.backends import Backend, Endpoint, RemoteAssistant, managed_fields
 from runner.backends.foundry import open_backend
 from runner.connections import SteadyClient
 from runner.domain.assistant import Assistant
@@ -31,7 +31,7 @@ from runner.domain.plan import Action
 from runner.journal import Journal
 from runner.plugins import load_plugin
 from runner.server.embedded import start_embedded
-from runner.sync import OnDrift, Patience, Policy, apply_plan, decide, read_desired, read_remote
+from runner.sync import Applied, OnDrift, Patience, Policy, Uploading, apply_plan, decide, read_desired, read_remote
 from runner.sync.comparing import compare
 from runner.sync.leftovers import read_earlier_files
 from runner.sync.remote import bind
@@ -59,6 +59,7 @@ class Wire:
             self.sent.append(request.method)
             answer = await _send(client, request, **options)
             if is_last:
+                await answer.aclose()
                 raise Crash(request.url.path)
             return answer
 
@@ -103,19 +104,34 @@ class World:
     ) -> tuple[list[str], Wire]:
         """The errors, and what was sent."""
         wire, errors = wire or Wire(), list[str]()
-        patience = Patience(sleep=_no_sleep)
-        policy = Policy(on_drift=OnDrift.OVERWRITE, prunes=prunes)
         journals = self.folder / "journals"
         with Journal(journals / f"{next(self._numbers):04}.jsonl") as journal, wire.tapped():
             async with open_backend(self.endpoint, journal) as backend:
-                desired = await read_desired(declared)
-                now_s = lambda: time.time() + 1000  # noqa: E731 - nothing is young
-                plan, _ = await decide(desired, OURS, backend, now_s=now_s, patience=patience, policy=policy)
-                assert plan.plan.count(Action.BLOCKED) == 0
-                earlier = read_earlier_files(journals)
-                tell = lambda applied: errors.append(getattr(applied, "error", ""))  # noqa: E731
-                await apply_plan(plan, backend, journal, tell=tell, patience=patience, earlier=earlier)
+                work = asyncio.ensure_future(self._sync(backend, journal, declared, errors, prunes=prunes))
+                try:
+                    await work
+                finally:
+                    # Of a process that died nothing goes on.
+                    others = asyncio.all_tasks() - {asyncio.current_task()}
+                    for one in others:
+                        one.cancel()
+                    await asyncio.gather(*others, return_exceptions=True)
         return [error for error in errors if error], wire
+
+    async def _sync(
+        self, backend: Backend, journal: Journal, declared: tuple[Assistant, ...], errors: list[str], *, prunes: bool
+    ) -> None:
+        def tell(event: Applied | Uploading) -> None:
+            if isinstance(event, Applied):
+                errors.append(event.error)
+
+        patience, policy = Patience(sleep=_no_sleep), Policy(on_drift=OnDrift.OVERWRITE, prunes=prunes)
+        desired = await read_desired(declared)
+        later = time.time() + 1000  # Nothing is young.
+        plan, _ = await decide(desired, OURS, backend, now_s=lambda: later, patience=patience, policy=policy)
+        assert plan.plan.count(Action.BLOCKED) == 0
+        earlier = read_earlier_files(journal.path.parent)
+        await apply_plan(plan, backend, journal, tell=tell, patience=patience, earlier=earlier)
 
     async def post(self, agent: str, instructions: str, metadata: Mapping[str, str], *, draft: bool = False) -> None:
         definition = {"kind": "prompt", "model": "gpt-6-luna", "instructions": instructions}

@@ -208,8 +208,8 @@ class Engine:
     inference: Inference
     lifetimes: Lifetimes
     now: Callable[[], float]
-    new_id: NewId
     owner: str
+    new_id: NewId = random_id
     toolbox: Toolbox = field(default_factory=lambda: Toolbox(ToolSettings()))
     workers: Workers = field(default_factory=Workers)
     feed: Feed = field(default_factory=Feed)
@@ -235,7 +235,6 @@ async def open_engine(
     *,
     lifetimes: Lifetimes | None = None,
     now: Callable[[], float] = time.time,
-    new_id: NewId = random_id,
     tools: ToolSettings | None = None,
 ) -> AsyncIterator[Engine]:
     """An engine on a state folder (made if missing), for as long as the context lasts.
@@ -260,7 +259,6 @@ async def open_engine(
         inference=inference,
         lifetimes=lifetimes or Lifetimes(),
         now=now,
-        new_id=new_id,
         owner=uuid4().hex,
         toolbox=Toolbox(tools),
     )

@@ -100,7 +100,12 @@ async def prepare_files(engine: Engine, file_ids: Iterable[str]) -> None:
         raise Refusal(message, param="input", code="file_too_large")
     for file in files:
         if engine.store.find(FileTextRecord, _text_id(file.id)) is None:
-            _keep_text(engine, file.id, await _read(engine, file))
+            try:
+                text = await read_text(engine, file)
+            except Unreadable as reason:
+                message = f"Invalid input: the file '{file.filename}' could not be read: {reason}."
+                raise Refusal(message, param="input", code="invalid_file") from reason
+            _keep_text(engine, file.id, text)
 
 
 def find_given(engine: Engine, file_id: str) -> GivenFile | None:
@@ -130,13 +135,10 @@ def _refuse_types(files: Sequence[FileRecord]) -> None:
             )
 
 
-async def _read(engine: Engine, file: FileRecord) -> str:
+async def read_text(engine: Engine, file: FileRecord) -> str:
+    """Raises Unreadable."""
     async with engine.indexing:
-        try:
-            return await asyncio.to_thread(extract_text, engine.blobs.path(file.sha256), file.filename)
-        except Unreadable as reason:
-            message = f"Invalid input: the file '{file.filename}' could not be read: {reason}."
-            raise Refusal(message, param="input", code="invalid_file") from reason
+        return await asyncio.to_thread(extract_text, engine.blobs.path(file.sha256), file.filename)
 
 
 def _keep_text(engine: Engine, file_id: str, text: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.documents.files import read_text
 from runner.server.engine.documents.vector_stores import touch_stores
 from runner.server.engine.search.index import Index as StoredIndex
 from runner.server.engine.search.vectors import embed_texts
@@ -20,7 +20,7 @@ from runner.server.engine.state.file_records import (
     stored_file_id,
 )
 from runner.server.engine.state.refusals import Conflict
-from runner.server.extraction import Unreadable, extract_text
+from runner.server.extraction import Unreadable
 from runner.server.inference import Passage, ToolRequest, Vector
 from runner.server.tools import ToolContext
 
@@ -100,8 +100,7 @@ async def read_stored_text(engine: Engine, stored: StoredFileRecord) -> str:
     if stored.state is not IndexState.COMPLETED:
         raise Conflict(f"File {stored.file_id} has no content: its status is '{stored.state.value}'.")
     file = need(engine, FileRecord, stored.file_id)
-    async with engine.indexing:
-        try:
-            return await asyncio.to_thread(extract_text, engine.blobs.path(file.sha256), file.filename)
-        except Unreadable as reason:
-            raise Conflict(f"File {stored.file_id} has no content: {reason}") from reason
+    try:
+        return await read_text(engine, file)
+    except Unreadable as reason:
+        raise Conflict(f"File {stored.file_id} has no content: {reason}") from reason

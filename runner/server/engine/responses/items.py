@@ -51,35 +51,24 @@ def _keep_item(engine: Engine, thread_id: str, item: NewItem) -> ItemRecord:
     else:
         random = engine.new_id(IdKind.MESSAGE).removeprefix(IdKind.MESSAGE.prefix)
         item_id = (item.id_prefix or IdKind.MESSAGE.prefix) + random
-    record = ItemRecord(
-        id=stored_item_id(thread_id, item_id),
-        created_at=engine.now(),
-        thread_id=thread_id,
-        item_id=item_id,
-        body={"id": item_id, **item.body},
-        instruction=item.instruction,
-        message_id=message_id,
-    )
-    engine.store.insert(record)
-    return record
+    body = {"id": item_id, **item.body}
+    return _insert_item(engine, thread_id, body, instruction=item.instruction, message_id=message_id)
+
+
+def _insert_item(engine: Engine, thread_id: str, body: Mapping[str, object], **more: str | None) -> ItemRecord:
+    item_id = str(body["id"])
+    stored_id = stored_item_id(thread_id, item_id)
+    item = ItemRecord(id=stored_id, created_at=engine.now(), thread_id=thread_id, item_id=item_id, body=body, **more)
+    engine.store.insert(item)
+    return item
 
 
 def keep_output(engine: Engine, response: ResponseRecord, bodies: Sequence[Mapping[str, object]]) -> None:
     """Add what a response has said and done to its thread's items. The thread may be gone."""
     with engine.store.transaction():
         for body in bodies:
-            item_id = str(body["id"])
-            engine.store.insert(
-                ItemRecord(
-                    id=stored_item_id(response.thread_id, item_id),
-                    created_at=engine.now(),
-                    thread_id=response.thread_id,
-                    item_id=item_id,
-                    body=body,
-                    message_id=item_id if body["type"] == "message" else None,
-                    response_id=response.id,
-                )
-            )
+            message_id = str(body["id"]) if body["type"] == "message" else None
+            _insert_item(engine, response.thread_id, body, message_id=message_id, response_id=response.id)
 
 
 def copy_item(engine: Engine, thread_id: str, item: ItemRecord) -> ItemRecord:

@@ -12,7 +12,6 @@ import math
 import re
 import threading
 from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from pathlib import Path
@@ -86,7 +85,7 @@ class Index:
         self._connection = open_database(database, any_thread=True)
         self._connection.execute("PRAGMA temp_store=MEMORY")
         self._connection.create_function("fold", 1, fold_text, deterministic=True)
-        with self._writing():
+        with transaction(self._connection):
             for statement in (*_SCHEMA, *MEANINGS_SCHEMA):
                 self._connection.execute(statement)
             self._fold_old_terms()
@@ -111,7 +110,7 @@ class Index:
         vectors: Sequence[Vector] | None = None,
     ) -> None:
         """Make `chunks` the file's content in the store, in place of what it had; with a vector for each, or none."""
-        with self._lock, self._writing():
+        with self._lock, transaction(self._connection):
             self._remove("store_id = ? AND file_id = ?", (store_id, file_id))
             for position, (text, vector) in enumerate(zip(chunks, vectors or (None,) * len(chunks), strict=True)):
                 terms = fold_text(text)
@@ -125,11 +124,11 @@ class Index:
                     put_vector(self._connection, cursor.lastrowid, vector)
 
     def remove(self, store_id: str, file_id: str) -> None:
-        with self._lock, self._writing():
+        with self._lock, transaction(self._connection):
             self._remove("store_id = ? AND file_id = ?", (store_id, file_id))
 
     def remove_store(self, store_id: str) -> None:
-        with self._lock, self._writing():
+        with self._lock, transaction(self._connection):
             self._remove("store_id = ?", (store_id,))
 
     def search(
@@ -147,12 +146,12 @@ class Index:
         in several of the stores is found once. `file_ids` leaves out all other files, and changes no score. With the
         query's `meaning`, chunks that are near to it are found as well, and a score tells the places in both rankings.
         """
-        with self._lock, self._reading():
+        with self._lock, transaction(self._connection, "BEGIN"):
             corpus = self._measure(tuple(dict.fromkeys(store_ids)))
             terms = self._choose_terms(query) if corpus.chunks else ()
             scores = self._score(corpus, terms)
             if file_ids is not None:
-                scores = self._only(scores, corpus, file_ids)
+                scores = {one: scores[one] for one in self._numbers(corpus, file_ids) if one in scores}
             # A chunk may be found once in every store.
             wanted = limit * max(1, len(corpus.store_ids))
             if meaning is None:
@@ -164,12 +163,6 @@ class Index:
         for passage in found:
             once.setdefault((passage.file_id, passage.text), passage)
         return tuple(once.values())[:limit]
-
-    def _writing(self) -> AbstractContextManager[None]:
-        return transaction(self._connection)
-
-    def _reading(self) -> AbstractContextManager[None]:
-        return transaction(self._connection, "BEGIN")
 
     def _remove(self, condition: str, values: tuple[str, ...]) -> None:
         # FTS5 keeps no text of its own here, so it is told what to forget.
@@ -246,9 +239,6 @@ class Index:
             (*corpus.store_ids, *2 * (None if file_ids is None else json.dumps(list(file_ids)),)),
         )
         return tuple(number for (number,) in rows)
-
-    def _only(self, scores: dict[int, float], corpus: _Corpus, file_ids: Collection[str]) -> dict[int, float]:
-        return {number: scores[number] for number in self._numbers(corpus, file_ids) if number in scores}
 
     def _fetch(self, scores: dict[int, float], limit: int) -> list[Passage]:
         """The best chunks in their order, which knows all that are as good as the last one."""

@@ -59,13 +59,9 @@ def matches(attributes: Mapping[str, object], wanted: AttributeFilter) -> bool:
     found = attributes.get(wanted.key)
     if wanted.comparison in _ORDERS:
         return any(_is_ordered(found, value, _ORDERS[wanted.comparison]) for value in wanted.values)
-    is_among = any(_is_equal(found, value) for value in wanted.values)
-    return is_among if wanted.comparison in {Comparison.EQ, Comparison.IN} else not is_among
-
-
-def _is_equal(found: object, value: Value) -> bool:
     # In Python True is 1; here it is not.
-    return isinstance(found, bool) is isinstance(value, bool) and found == value
+    is_among = any(isinstance(found, bool) is isinstance(value, bool) and found == value for value in wanted.values)
+    return is_among if wanted.comparison in {Comparison.EQ, Comparison.IN} else not is_among
 
 
 def _is_ordered(found: object, value: Value, order: Callable[[Any, Any], bool]) -> bool:

@@ -2,8 +2,6 @@
 
 Every method is one short statement or transaction on the process's one writing connection. Several processes
 may share the database: what is read and then written belongs into `transaction()`.
-
-
 """
 
 from __future__ import annotations
@@ -50,9 +48,7 @@ CREATE TABLE IF NOT EXISTS leases (
 """
 
 
-def open_database(
-    path: Path, *, sleep: Callable[[float], None] = time.sleep, any_thread: bool = False
-) -> sqlite3.Connection:
+def open_database(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
     """A connection in autocommit mode, for this thread unless the caller locks it (`any_thread`).
 
     Raises WriteFailed if the file can't be used.
@@ -61,7 +57,7 @@ def open_database(
         connection = sqlite3.connect(
             path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=not any_thread
         )
-        _switch_to_wal(connection, sleep)
+        _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -90,7 +86,7 @@ def transaction(connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") 
         raise
 
 
-def _switch_to_wal(connection: sqlite3.Connection, sleep: Callable[[float], None]) -> None:
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
     # SQLite does not wait for its busy timeout here: two processes that start together would collide.
     attempts = 200
     for attempt in range(attempts):
@@ -99,7 +95,7 @@ def _switch_to_wal(connection: sqlite3.Connection, sleep: Callable[[float], None
         except sqlite3.OperationalError:
             if attempt == attempts - 1:
                 raise
-            sleep(0.02)
+            time.sleep(0.02)
         else:
             return
 

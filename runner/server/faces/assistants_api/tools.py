@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from runner.server.engine.runs.runs import FunctionOutput
 from runner.server.engine.state.records import FunctionCall, RunRecord, ToolSetting
 from runner.server.inference import OfferedFunction
-from runner.server.wire.fields import MAX_FUNCTION_TEXT, Fields, read_name
+from runner.server.wire import fields
+from runner.server.wire.fields import MAX_FUNCTION_TEXT, NO_PARAMETERS, Fields
 from runner.server.wire.replies import BadRequest, Json
 
 MAX_OUTPUTS = 128
 _RESERVED = ("auto", "none", "required", "code_interpreter", "file_search")
-_NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 
 
 def read_function(tool: Fields) -> OfferedFunction:
     tool.only("type", "function")
     function = tool.needed_mapping("function")
     function.only("name", "description", "parameters", "strict")
-    name = read_name(function, "name")
-    if name in _RESERVED:
-        raise function.invalid("name", f"'{name}' is not a function's name here.", "invalid_value")
+    read = fields.read_function(function, _RESERVED, is_strict=False)
     parameters = function.mapping("parameters")
-    return OfferedFunction(
-        name=name,
-        description=function.text("description") or "",
-        parameters=_NO_PARAMETERS if parameters is None else parameters.values,
-        strict=function.flag("strict") or False,
-    )
+    return replace(read, parameters=NO_PARAMETERS if parameters is None else parameters.values)
 
 
 def render_function(function: OfferedFunction) -> Json:

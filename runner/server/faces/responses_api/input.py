@@ -101,9 +101,14 @@ def _read_code(item: Fields) -> Json:
 
 
 def _read_earlier_output(output: Fields) -> Json:
-    output.needed_choice("type", ("logs",))
-    output.only("type", "logs")
-    return {"type": "logs", "logs": output.text("logs", longest=MAX_TEXT) or ""}
+    return {"type": "logs", "logs": _read_only_text(output, "logs", "logs", MAX_TEXT)}
+
+
+def _read_only_text(part: Fields, kind: str, field: str, longest: int) -> str:
+    """The text of a part that can't be of another kind, and has nothing else."""
+    part.needed_choice("type", (kind,))
+    part.only("type", field)
+    return part.text(field, longest=longest) or ""
 
 
 def _read_reasoning(item: Fields) -> Json:
@@ -212,12 +217,8 @@ def _read_output(item: Fields) -> NewItem:
 def _read_output_text(item: Fields) -> str:
     if not isinstance(item.values.get("output"), list):
         return item.text("output", longest=MAX_FUNCTION_TEXT) or ""
-    texts = []
-    for part in item.objects("output", most=MAX_PARTS) or ():
-        part.needed_choice("type", ("input_text",))
-        part.only("type", "text")
-        texts.append(part.text("text", longest=MAX_FUNCTION_TEXT) or "")
-    return "\n".join(texts)
+    parts = item.objects("output", most=MAX_PARTS) or ()
+    return "\n".join(_read_only_text(part, "input_text", "text", MAX_FUNCTION_TEXT) for part in parts)
 
 
 async def _read_message(inline: InlineFiles, item: Fields) -> NewItem:

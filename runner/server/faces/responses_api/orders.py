@@ -15,9 +15,11 @@ from runner.server.faces.responses_api.rendering import EVERYTHING
 from runner.server.inference import OfferedFunction
 from runner.server.wire.fields import (
     LIMITS,
+    NO_PARAMETERS,
     Fields,
     read_container_id,
     read_filters,
+    read_function,
     read_include,
     read_limits,
     read_metadata,
@@ -32,7 +34,6 @@ MAX_CODE_FILES = 50
 DEFAULT_RESULTS = 20
 _RANKERS = ("auto", "default-2024-11-15")
 _CHOICES = ("none", "auto", "required")
-_NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 
 Tool = ToolSetting | OfferedFunction
 
@@ -66,20 +67,13 @@ def _read_function(tool: Fields) -> tuple[Tool, Json]:
     )
     tool.refuse("defer_loading", harmless=(None, False))
     tool.refuse("output_schema", "allowed_callers")
-    name = read_name(tool, "name")
-    if name in (*_CHOICES, *HOSTED):
-        raise tool.invalid("name", f"'{name}' is not a function's name here.", "invalid_value")
-    parameters = tool.mapping("parameters")
-    function = OfferedFunction(
-        name=name,
-        description=tool.text("description") or "",
-        parameters=_NO_PARAMETERS if parameters is None else {**_NO_PARAMETERS, **parameters.values},
-        strict=tool.flag("strict") is not False,
-    )
+    function = read_function(tool, (*_CHOICES, *HOSTED), is_strict=True)
+    parameters = tool.mapping("parameters") or Fields({})
+    function = replace(function, parameters={**NO_PARAMETERS, **parameters.values})
     shown: Json = {
         "type": "function",
         "description": tool.text("description"),
-        "name": name,
+        "name": function.name,
         "parameters": dict(function.parameters),
         "strict": function.strict,
     }

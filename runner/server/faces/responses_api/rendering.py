@@ -108,11 +108,12 @@ def render_call(call: ToolCall | FunctionCall, step: StepRecord, *, begun: bool 
         }
     status = "in_progress" if begun else _call_status(call, step)
     if call.tool == "file_search":
+        queries = call.arguments.get("queries")
         return {
             "id": f"fs_{suffix}",
             "type": "file_search_call",
             "status": status,
-            "queries": [] if begun else _queries_of(call),
+            "queries": [] if begun or not isinstance(queries, list | tuple) else list(map(str, queries)),
             "results": None if begun else [_render_passage(passage) for passage in call.passages],
         }
     return {
@@ -129,11 +130,6 @@ def _call_status(call: ToolCall, step: StepRecord) -> str:
     if call.completed is None:
         return "in_progress" if step.state is StepState.IN_PROGRESS else "incomplete"
     return "completed" if call.completed else "failed"
-
-
-def _queries_of(call: ToolCall) -> list[str]:
-    queries = call.arguments.get("queries")
-    return [str(query) for query in queries] if isinstance(queries, list | tuple) else []
 
 
 def _render_passage(passage: Passage) -> Json:

@@ -173,9 +173,7 @@ class ResponseEvents:
             yield self._begin_part(growth.message_id, kind)
         place = self._place(growth.message_id, told.kinds.index(kind))
         if growth.source is not None:
-            annotation = render_citation(growth.source)
-            number, told.annotations = told.annotations, told.annotations + 1
-            yield self._event("output_text.annotation.added", **place, annotation_index=number, annotation=annotation)
+            yield self._annotate(told, place, render_citation(growth.source))
         elif growth.is_refusal:
             yield self._event("refusal.delta", **place, delta=growth.text)
         else:
@@ -209,7 +207,7 @@ class ResponseEvents:
                 yield from self._name_paths(part, told, place)
                 yield self._event("output_text.done", **place, text=part["text"], logprobs=[])
             yield self._event("content_part.done", **place, part=part)
-        yield self._event("output_item.done", output_index=told.index, item=item)
+        yield self._done(told.index, item)
 
     def _name_paths(self, part: Json, told: _Message, place: Json) -> Iterator[Json]:
         """Which files the text names is known once all of it has been said."""
@@ -217,10 +215,11 @@ class ResponseEvents:
         assert isinstance(annotations, list), "it was rendered as one"
         for annotation in annotations:
             if annotation["type"] == "container_file_citation":
-                number, told.annotations = told.annotations, told.annotations + 1
-                yield self._event(
-                    "output_text.annotation.added", **place, annotation_index=number, annotation=annotation
-                )
+                yield self._annotate(told, place, annotation)
+
+    def _annotate(self, told: _Message, place: Json, annotation: Json) -> Json:
+        number, told.annotations = told.annotations, told.annotations + 1
+        return self._event("output_text.annotation.added", **place, annotation_index=number, annotation=annotation)
 
 
 _NOTHING_YET: Json = {"completed_at": None, "error": None, "incomplete_details": None, "output": [], "usage": None}

@@ -129,11 +129,8 @@ def _take_marks(piece: str, begin: int, found: Mapping[str, Passage]) -> tuple[s
 def _estimate(scene: Scene, move: Move) -> Spent:
     said = str(move.requests) if isinstance(move, UseTools) else getattr(move, "text", "")
     read = " ".join((scene.instructions, *(message.text for message in scene.messages)))
-    return Spent(input_tokens=_count_tokens(read), output_tokens=_count_tokens(said))
-
-
-def _count_tokens(text: str) -> int:
-    return round(len(text.split()) * _TOKENS_PER_WORD)
+    read_tokens, said_tokens = (round(len(text.split()) * _TOKENS_PER_WORD) for text in (read, said))
+    return Spent(input_tokens=read_tokens, output_tokens=said_tokens)
 
 
 def _fail(message: str) -> Fail:
