@@ -177,3 +177,47 @@ async def test_a_token_of_yesterday_is_renewed_and_nothing_is_made_twice(folder:
         assert "created guide:1" in done.out
         again = await folder.run("sync")
         assert "in sync: nothing to do" in again.out
+
+
+IDENTITY = FILE.replace("    token_command: [{python}, {script}]\n", "")
+
+
+def without_a_command(folder: Folder, url: str) -> None:
+    folder.write(url, "")
+    (folder.root / "assistants.yaml").write_text(IDENTITY.format(url=url))
+
+
+async def test_without_command_and_extra_it_is_said_what_to_do(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "azure.identity", None)
+    without_a_command(folder, "https://res.services.ai.azure.com/api/projects/p")
+    done = await folder.run("plan")
+    assert done.code == 2, done.out + done.err
+    assert done.err == (
+        f"runner: {PLACE}Azure wants a token: name `token_command`, or install the extra: "
+        "pip install 'assistant-runner[azure]'\n"
+    )
+
+
+async def test_what_azure_identity_says_is_one_line(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    import azure.identity
+
+    class LoggedOut:
+        def get_token(self, scope: str) -> object:
+            assert scope == "https://ai.azure.com/.default"
+            raise ValueError("DefaultAzureCredential failed to retrieve a token.\nAttempted credentials:\n\tmany")
+
+    monkeypatch.setattr(azure.identity, "DefaultAzureCredential", LoggedOut)
+    without_a_command(folder, "https://res.services.ai.azure.com/api/projects/p")
+    done = await folder.run("plan")
+    assert done.code == 2, done.out + done.err
+    assert done.err == (
+        f"runner: {PLACE}azure-identity finds no login: DefaultAzureCredential failed to retrieve a token.; "
+        "try `az login`, or `token_command`\n"
+    )
+
+
+async def test_a_server_of_this_machine_gets_no_token_that_nobody_named(folder: Folder) -> None:
+    async with wire_server(lambda _: reply({"object": "list", "data": [], "has_more": False})) as server:
+        without_a_command(folder, project_url(server.url))
+        assert (await folder.run("plan")).code == 0
+        assert {one.headers["authorization"] for one in server.seen} == {"Bearer none"}

@@ -28,7 +28,6 @@ UNKNOWN_LIFE_S = 300.0
 LARGEST_OUTPUT_BYTES = 64 * 1024
 _LONGEST_QUOTE = 200
 _LAST_WORDS_S = 1.0
-"""What was printed before the end is read, so that the pipes close."""
 _LOG_IN = "log in (`az login`), or run the command by itself to see more"
 
 
@@ -145,16 +144,23 @@ async def _run(command: tuple[str, ...], limit_s: float) -> bytes:
     except TimeoutError:
         raise UsageError(f"token_command: '{name}' has not ended after {limit_s:g} s; {_LOG_IN}") from None
     finally:
-        # With what it started: that holds the pipes open.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_WORDS_S):
-                await process.communicate()
+        await _end(process)
     if code != 0:
         said = " ".join(complaint.decode(errors="replace").split())[:_LONGEST_QUOTE]
         raise UsageError(f"token_command: '{name}' ended with {code}" + (f": {said}" if said else f"; {_LOG_IN}"))
     return printed
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """With what it started, which may hold the pipes open; then they are read to their end, so that they close."""
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORDS_S):
+            await process.communicate()
 
 
 async def _read(stream: asyncio.StreamReader | None) -> bytes:
