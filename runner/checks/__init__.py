@@ -7,7 +7,8 @@ A check module has three names:
   `format: FILE_NAME` names a file that the assistant gets, by the check's method `names(file: str) -> bool`;
 - `MAIN_FIELD`: the property that `check: value` sets;
 - `Check`: a frozen dataclass whose fields are those properties, with one method, `judge`. Its constructor
-  raises ValueError, with a message for users, for parameters that the schema can't rule out.
+  raises ValueError, with a message for users, for parameters that the schema can't rule out;
+- if it judges by data in files, `prepare()`, which reads them: called once before a play opens its connections.
 
 Not here: deciding what a turn comes to (`execution/judging.py`), reading YAML (`config/`).
 """

@@ -98,7 +98,7 @@ _PER = re.compile(
     rf"(?P<unit>(?:(?:square|cubic|sq)[ ])?{LETTER}{{1,30}}[²³]?)"
 )
 _COUNTERS = re.compile(
-    "(?:個月|个月|か月|ヶ月|カ月|箇月|週間|时间|時間|小時|小时|分钟|分鐘|分間|秒钟|秒間|日間|年間|天|周|週|年|月|日"
+    "(?:千瓦时|千瓦|千卡|千焦|千帕|千赫|千字节|兆字节|兆瓦|兆赫|兆帕|百帕|個月|个月|か月|ヶ月|カ月|箇月|週間|时间|時間|小時|小时|分钟|分鐘|分間|秒钟|秒間|日間|年間|天|周|週|年|月|日"
     "|号|时|時|分|秒|点|點|岁|歳|歲|才|人|名|位|口|個|个|箇|件|份|只"
     "|隻|匹|頭|头|条|條|本|冊|册|张|張|枚|台|臺|辆|輛|架|艘|双|雙|对|對|套|组|組|次|回|度|倍|层|層|階|阶|楼|间|間|家"
     "|所|户|戶|棵|朵|颗|顆|粒|片|块|塊|包|袋|盒|箱|瓶|杯|碗"
@@ -385,6 +385,8 @@ def _read_unit(text: str, after: After) -> After:
         return _with_problem(after, _joined_to(text, after.end))
     if text[unit_end : unit_end + 1].isdigit() and (is_joined or "-" in found["gap"]):
         return _with_problem(after, _joined_to(text, after.end))
+    if unit in _NO_UNITS:
+        return after
     if unit_name(unit) in ("%", "‰"):
         return replace(after, units=frozenset({unit_name(unit)}), is_percent=unit_name(unit) == "%", unit_end=unit_end)
     if (more := _MORE_UNIT.match(text, unit_end)) and kinds and dimensions(more["unit"]):
@@ -394,6 +396,8 @@ def _read_unit(text: str, after: After) -> After:
     )
 
 
+_NO_UNITS = frozenset("with after before for from plus over at on by and und et og och ve и".split())
+"""Words behind a number that say nothing of it: "12 million and 5 thousand", "$12 after a $3 discount"."""
 _KNOWN_JOINED = frozenset(
     "x kwh wh mwh gwh kw mw gw w kv v mv ma ah mah hz khz mhz ghz px pt em rem dpi fps rpm bpm mph kph kmh"
     " psi bar hpa kpa mpa pa db f c gb mb tb kb pb gib mib kib tib gbps mbps kbps bit bits byte bytes kcal cal kj j"

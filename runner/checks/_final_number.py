@@ -74,11 +74,17 @@ _TOTAL_LINE = re.compile(
 _ROWS = re.compile(r"(?:[ \t]*(?:[|*+•-][^\n]*|\d{1,3}[.)][^\n]*)?(?:\n|\Z))*+\Z")
 _EXPLAINED = 4000
 """Characters of an explanation, at most, that are looked at for another result."""
-_TAX = r"(?:VAT|(?:sales[ ])?tax(?:es)?|MwSt|USt|Mehrwertsteuer|TVA|IVA|BTW|GST|HST|НДС|KDV|moms)\b"
+_TAX = (
+    r"(?:VAT|(?:sales[ ])?tax(?:es)?|MwSt|USt|Mehrwertsteuer|TVA|IVA|BTW|GST|HST|НДС|KDV|moms|tips?|gratuity|discount"
+    r"|service|shipping|delivery|postage|handling|fees?|coupon|Trinkgeld|Rabatt|Skonto|Versand\w*|Gebühr\w*"
+    r"|pourboire|remise|réduction|livraison|frais|propina|descuento|envío|gorjeta|desconto|frete|mancia|sconto"
+    r"|spedizione|fooi|korting|verzend\w*|napiwek|rabat\w*|чаевы\w*|скидк\w*|доставк\w*)\b"
+)
 _INCLUDED = re.compile(
     r"\b(?:incl(?:uding|usive(?:[ ]of)?|\.)?|inkl(?:usive|\.)?|of[ ]which|thereof|davon|dont|di[ ]cui"
     r"|de[ ]los[ ]cuales|incluindo"
-    r"|incluye(?:ndo)?|y[ ]compris|w[ ]tym|inclusief|waarvan|в[ ]том[ ]числе|включая)"
+    r"|incluye(?:ndo)?|y[ ]compris|w[ ]tym|inclusief|waarvan|в[ ]том[ ]числе|включая|with|after|mit|nach|avec|après"
+    r"|con|tras|com|após|dopo|met|na|po|после)"
     r"(?P<between>(?:[^.!?;\n\d]|(?<=\w)\.){0,24})\Z",
     re.IGNORECASE,
 )
@@ -160,7 +166,7 @@ def _is_tax_within(text: str, amount: FoundNumber, number: FoundNumber) -> bool:
     if number.is_percent and _AFTER_TAX.search(before):
         return True
     included = _INCLUDED.search(before)
-    behind = text[number.unit_end or number.end : number.end + 30]
+    behind = text[number.end : number.end + 30]
     return included is not None and bool(_IS_TAX.match(behind) or _IS_TAX.match(included["between"]))
 
 
@@ -202,7 +208,7 @@ def _only_explains(text: str, number: FoundNumber, floor: int) -> bool:
     ahead = text[line:opening]
     if not re.search(r"[^\W_]", ahead):  # a line, or a paragraph, of its own
         ahead = text[max(0, line - _REACH) : line] if closing >= 0 and not re.match(r".*\w", text[closing:]) else ""
-    has_more = re.search(r"[^\W\d_]{2,}|\d|\A[≈~=]", content.replace(number.text, "", 1)) is not None
+    has_more = re.search(r"[^\W\d_]{2,}|\d|\A(?:[≈~=±]|\+/-)", content.replace(number.text, "", 1)) is not None
     return has_more and re.search(r"\d", ahead) is not None
 
 

@@ -13,7 +13,10 @@ _LOOK_ALIKES = str.maketrans(
     | dict.fromkeys("\u2018\u2019\u201a\u201b\u02bc\u2032", "'")
     | dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"')
 )
-_TO_STRAIGHT_QUOTES = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"'))
+_TO_STRAIGHT_QUOTES = str.maketrans(
+    dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u300c\u300d\u300e\u300f", '"')
+    | dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a", "'")
+)
 # Scripts that put no spaces between words (Thai, Lao, Khmer, Burmese, Chinese, Japanese), or hang particles on
 # them (Korean): there, a word's bounds can't be seen in the letters beside it.
 _UNBOUNDED_SCRIPTS = re.compile(
@@ -48,11 +51,11 @@ _UNDERSCORES = re.compile(r"(?<![^\W_\\])_{1,3}(?=\S)|(?<=\S)_{1,3}(?![^\W_])")
 _STRUCK = re.compile(r"~~(?=\S)((?:(?!~~).){1,2000})~~|<(s|del|strike)>([^<]{0,2000})</\2>", re.DOTALL | re.IGNORECASE)
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _CITATION = re.compile(r"【[^【】\n]{0,300}】")
-_NOTE = re.compile(r"[ ]?\[\^?\d{1,3}\](?![(\[:])|(?<=[^\W\d_]{3})[⁰¹²³⁴-⁹]{1,3}(?!\w)|(?<=\])\{[.#][^{}\n]{1,80}\}")
+_NOTE = re.compile(r"[ ]?\[\^?\d{1,3}\](?![(\[:])|(?<=[^\W\d_]{3})[⁰¹²³⁴-⁹†‡]{1,3}(?!\w)|(?<=\])\{[.#][^{}\n]{1,80}\}")
 _TYPESET = re.compile(r"\\(?:text(?:bf|it|rm|tt)?|emph|mathbf|mathrm|underline|mbox)\{([^{}\n]{1,200})\}")
 _PAIRED = re.compile(
     r"(==|\+\+|\|\||[\"$*:])(?=[^\W_])([^\"=+|$*:\n]{1,100})(?<=[^\W_])\1(?!\w)|\[([^\W_][^\[\]\n]{0,100})\](?![(\[])"
-    r"|\{([^\W_][^{}\n]{0,100})\}"
+    r"|\{([^\W_][^{}\n]{0,100})\}|(?<!\w)'([^\W_][^'\n]{0,100})(?<=[^\W_])'(?!\w)|(?<![\w\]])\(([^\W_]{1,40})\)"
 )
 _INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u180e\u2800\u3164\uffa0"
 """Characters without a glyph that Unicode doesn't call formats; variation selectors are the others."""
@@ -85,7 +88,7 @@ def shown_text(text: str, *, struck: bool = True) -> str:
     if "*" in text:
         text = _STARS.sub("", _FACTOR_STARS.sub("\x01", text)).replace("\x01", "*")
     text = _UNDERSCORES.sub("", text).replace("`", "").replace("~~", "")
-    return html.unescape(_ESCAPED.sub(r"\1", text))
+    return html.unescape(_ESCAPED.sub(r"\1", text.replace("\\\n", "\n")))
 
 
 def readings(text: str, *, case: bool, negative: bool, inside: bool = True) -> tuple[str, ...]:
@@ -121,7 +124,7 @@ def _undecorated(text: str) -> str:
     text = _NOTE.sub("", text.translate(_TO_STRAIGHT_QUOTES))
     if "\\" in text:
         text = _TYPESET.sub(r"\1", text)
-    return _PAIRED.sub(lambda found: found[2] or found[3] or found[4], text)
+    return _PAIRED.sub(lambda found: found[found.lastindex or 0], text)
 
 
 def normalise(text: str, *, case: bool = True) -> str:
@@ -136,7 +139,7 @@ def normalise(text: str, *, case: bool = True) -> str:
         forms = {ord(char): _plain_form(char) for char in set(composed) if not char.isascii()}
         plain = unicodedata.normalize("NFC", composed.translate(forms)).translate(_LOOK_ALIKES)
     spaced = " ".join(plain.split())
-    return spaced if case else spaced.casefold()
+    return spaced if case else spaced.casefold().replace("i\u0307", "i")  # of the Turkish İ
 
 
 def _plain_form(char: str) -> str:

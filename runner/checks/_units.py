@@ -109,7 +109,7 @@ def short_months() -> frozenset[str]:
 def measures() -> Mapping[str, frozenset[str]]:
     """What a word may measure, as `duration-hour` or `mass-kilogram`; several where languages differ."""
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for locale in _locales():
+    for locale in locales():
         for kind, lengths in locale.get("unit_patterns", {}).items():
             if kind.startswith(_DIMENSIONS) and not _RARE.search(kind):
                 for word in _unit_words(lengths):
@@ -120,11 +120,12 @@ def measures() -> Mapping[str, frozenset[str]]:
 @cache
 def currency_codes() -> frozenset[str]:
     """The three capitals of every currency: USD, EUR."""
-    return frozenset(_locales()[0]["currency_names"])
+    return frozenset(locales()[0]["currency_names"])
 
 
 @cache
-def _locales() -> tuple[Mapping[str, Any], ...]:
+def locales() -> tuple[Mapping[str, Any], ...]:
+    """The data of the languages looked up; reading it opens files, and takes a quarter of a second."""
     from babel import localedata
 
     return tuple(localedata.load(language, merge_inherited=False) for language in LANGUAGES)
@@ -134,7 +135,7 @@ _BEFORE, _AFTER = 0, 1
 
 
 def _compact_words(side: int) -> Iterator[tuple[str, int]]:
-    for locale in _locales():
+    for locale in locales():
         formats = locale.get("compact_decimal_formats", {})
         lengths = (formats[length] for length in ("long", "short") if isinstance(formats.get(length), Mapping))
         for power, pattern in chain.from_iterable(one.items() for length in lengths for one in length.values()):
@@ -147,7 +148,7 @@ def _compact_words(side: int) -> Iterator[tuple[str, int]]:
 
 
 def _month_names(length: str) -> Iterator[str]:
-    for locale in _locales():
+    for locale in locales():
         for use in locale.get("months", {}).values():
             names = use.get(length)
             if isinstance(names, Mapping):
@@ -207,6 +208,7 @@ _SYMBOLS = _table(
     ngn ₦
     php ₱
     thb ฿
+    pen S/ S/.
     kzt ₸
     gel ₾
     btc ₿
@@ -440,8 +442,14 @@ def short_multiplier(short: str, *, is_joined: bool, is_money: bool) -> Decimal 
     return _UNSURE_WORD if short in _MAYBE_SHORT and short not in ("m", "t", "mm", "b", "md", "L") else None
 
 
+_METRIC_PREFIX = re.compile("千[米克瓦卡焦帕赫伏安字]|兆[瓦赫帕焦字比位]|百帕")
+"""There 千 and 兆 are a part of the unit, kilo and mega: 12千米 is 12 km."""
+
+
 def leading_multiplier(run: str) -> tuple[str, Decimal] | None:
     """The multiplier that a run of letters without spaces begins with: 万 in 万円, ล้าน in ล้านบาท."""
+    if _METRIC_PREFIX.match(run):
+        return None
     for length in range(min(len(run), 8), 0, -1):
         factor = _sure_multiplier(comparable(run[:length]))
         if isinstance(factor, Decimal):

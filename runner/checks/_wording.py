@@ -136,7 +136,8 @@ _FACTOR = re.compile(rf"\d[ ]?(?:×|\\times\b|[ ][x*][ ])[ ]?{_MARKS}\Z")
 _RESULT_FOLLOWS = _ignoring_case(r"[ *_$)\\]{0,4}(?:=|≈|→|equals?\b|is\b|makes?\b|comes\b|gives\b|for[ ]a[ ]total)")
 _DENIED_ELSEWHERE = (
     _ignoring_case(
-        r"(?:(?<!\w)(?:nicht|kein(?:e[mnrs]?)?|niemals|statt|pas|jamais|au[ ]lieu[ ]de|plutôt[ ]que|no[ ](?:es|son"
+        r"(?:(?<!\w)(?:nicht|(?<=[,;][ ])no|(?<=[ ]y[ ])no"
+        r"|kein(?:e[mnrs]?)?|niemals|statt|pas|jamais|au[ ]lieu[ ]de|plutôt[ ]que|no[ ](?:es|son"
         r"|fue|eran?)|nunca|tampoco"
         r"|não(?:[ ](?:é|são))?|non(?:[ ](?:è|sono))?|invece[ ]di|em[ ]vez[ ]de|en[ ]lugar[ ]de|niet|geen|nie|ikke"
         r"|inte|не|нет|вместо|ليس|ليست|لا|لم)"
@@ -228,8 +229,11 @@ _BETWEEN = re.compile(
 )
 _AND = re.compile(r"[*_]{0,2}[ ](?:and|und|et|y|e|en|i|och|og|и)[ ][*_\\]{0,3}", re.IGNORECASE)
 _CONTRAST = re.compile(
-    r"[*_)]{0,3}(?:[ ][a-z]{1,12}){0,2}[ ]?[,;(–—-]{0,2}[ ]?(?:and[ ]|but[ ])?"
-    r"(?:not|rather[ ]than|instead[ ]of)\b[^.!?\n]{0,40}",
+    r"[*_)]{0,3}(?:[ ][^\W\d_]{1,12}){0,2}[ ]?[,;(–—-]{0,2}[ ]?"
+    r"(?:(?:and|but|und|et|y|e|en|и|а)[ ])?"
+    r"(?:(?:not|rather[ ]than|instead[ ]of)\b[^.!?\n]{0,40}"
+    r"|(?:nicht|statt|pas|au[ ]lieu[ ]de|plutôt[ ]que|não|em[ ]vez[ ]de|non|invece[ ]di|niet|nie|ikke|inte|не|вместо"
+    r"|en[ ]lugar[ ]de|(?<=[,;(–—-][ ])no|(?<=[,;(–—-])no|(?<=[ ]y[ ])no)[ ][^\w\n]{0,6})",
     re.IGNORECASE,
 )
 

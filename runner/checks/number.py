@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from runner.checks._final_number import FAR, final_number
 from runner.checks._numbers import PRECISION, FoundNumber, Passage, read_passage
 from runner.checks._text import shorten
-from runner.checks._units import unit_name
+from runner.checks._units import locales, unit_name
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
@@ -70,6 +70,10 @@ _MAX_EXPONENT = 60
 _MANY = 100
 _TOO_MANY = 3000
 """Numbers that are looked at, at most: no check holds a play up."""
+
+
+def prepare() -> None:
+    locales()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -208,11 +208,13 @@ async def _play(
     import time
 
     from runner.cli._signals import tie_signals
+    from runner.execution.judging import prepare_checks
     from runner.execution.play import play
     from runner.execution.player import Surroundings
     from runner.execution.scheduler import Interruption
     from runner.journal import forget_plays
 
+    prepare_checks(scenarios)
     interruption = Interruption()
     plays, play_id = session.state / "plays", make_play_id()
     with tie_signals(interruption), session.open_journal(plays / play_id / "journal.jsonl") as journal:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from runner.checks import ORDINARY_ENDINGS, Check
 from runner.domain.conversation import Ending, Run
 from runner.domain.report import Outcome, TurnResult, Verdict, worst
-from runner.domain.scenario import Expectation, Turn
+from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import CheckBroken
 from runner.plugins import load_plugin
 
@@ -28,6 +30,13 @@ def judge_turn(turn: Turn, run: Run) -> TurnResult:
     verdicts = tuple(_judge(expectation, check, run) for expectation, check in judged)
     outcome = worst(tuple(verdict.outcome for verdict in verdicts)) if verdicts else Outcome.PASSED
     return TurnResult(turn=turn, outcome=outcome, run=run, verdicts=verdicts)
+
+
+def prepare_checks(scenarios: Iterable[Scenario]) -> None:
+    """Read what the checks need while files can be opened: later, connections may have taken all descriptors."""
+    expectations = (one for scenario in scenarios for turn in scenario.turns for one in turn.expectations)
+    for name in sorted({one.check for one in expectations}):
+        getattr(load_plugin("runner.checks", name), "prepare", lambda: None)()
 
 
 def _build(expectation: Expectation) -> Check:

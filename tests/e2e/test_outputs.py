@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,29 @@ def test_few_open_files_are_enough_or_are_told_of(project: Project) -> None:
     none = run(project, "play", "ulimit -n 12;")
     assert none.returncode == 3
     assert none.stderr.splitlines()[-1].startswith("runner: cannot ")
+
+
+WITHOUT_FILES = """
+import resource
+from decimal import Decimal
+from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
+from runner.domain.scenario import Expectation, Scenario, Turn
+from runner.errors import Location
+from runner.execution.judging import judge_turn, prepare_checks
+
+place = Location("scenarios/x.yaml", 3, 5)
+number = Expectation(check="number", parameters={"value": Decimal(12000000), "unit": "EUR"}, location=place)
+turn = Turn(ask="How much?", expectations=(number,), location=place)
+run = Run(id=RunId("run"), thread_id=ThreadId("thread"), status=RunStatus.COMPLETED, text="12 Millionen Euro am 4. Mai")
+prepare_checks([Scenario(name="x", assistant="guide", turns=(turn,), location=place)])
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+print(judge_turn(turn, run).outcome)
+"""
+
+
+def test_checks_open_no_file_once_they_are_prepared() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_FILES], capture_output=True, encoding="utf-8", check=False)
+    assert (done.stdout, done.stderr) == ("Outcome.PASSED\n", "")
 
 
 def test_more_open_files_are_asked_for_where_the_system_has_them(project: Project) -> None:

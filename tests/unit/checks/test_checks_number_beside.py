@@ -13,6 +13,7 @@ from runner.checks.number import Check
 
 TAKES = ["final", "only", "any", "all", "first"]
 MULTIPLIED = {
+    "12": "12千米|12千克|12 千瓦|12兆字节|12 (±0.5)",
     "144": "12 dozen|12 Dutzend|12 douzaines|12 docenas",
     "1200": "12 hundred|12百",
     "12000": "12 mille euros|12 grand|12k|12K|$12k|12 k€|12 тыс.|12 тыс. руб.|12 tysięcy|12 duizend|12 tusen|12"
@@ -22,7 +23,7 @@ MULTIPLIED = {
     "120000": "12万円|12万|12萬|12만 원|12만원|12万元|12万人です",
     "125000": "12万5千|12万5000円",
     "1200000": "12 lakh|12 lakhs|₹12 lakh|12 लाख|12 lakh rupees",
-    "3200000": "3 million 200 thousand|3 Millionen 200 Tausend",
+    "3200000": "3 million 200 thousand|3 Millionen 200 Tausend|3 million and 200 thousand",
     "12000000": "12 Millionen Euro|12 млн|12 millions d'euros|12 millones de euros|12 milhões de reais|12 milioni di"
     " euro|12 miljoen euro"
     "|12 milionów złotych|12 milyon lira|1200万|12 million|12 Mio. EUR|12M€|12 M€|$12 m|12 миллионов рублей|12 triệu"
@@ -251,6 +252,34 @@ def test_the_final_number_is_the_one_that_the_answer_gives(answer: str) -> None:
     finding = judge(answer, "39.25")
 
     assert finding.holds, finding.reason
+
+
+@pytest.mark.parametrize(
+    "answer",
+    "Es sind 39.25, nicht 15.|C'est 39.25, pas 15.|39.25 € au lieu de 15 €|Son 39.25, no 15.|Son 39.25 y no 15."
+    "|São 39.25, não 15.|Sono 39.25, non 15.|39.25 euro invece di 15|Het is 39.25, niet 15.|39.25, а не 15".split("|"),
+)
+def test_a_number_that_is_set_off_in_any_language_is_not_the_answer(answer: str) -> None:
+    assert judge(answer, "39.25").holds
+    assert not judge(answer, "15").holds
+
+
+@pytest.mark.parametrize(
+    "answer",
+    "Total: $39.25, including $1.20 tip|Total: $39.25, of which $1.20 is tip|Your total is $39.25, including a 20% tip."
+    "|It comes to $39.25 after the 10% discount.|That is $39.25 with a 20% tip.|It comes to $39.25 after a $3 discount."
+    "|Das macht 39.25 EUR inkl. 2 EUR Trinkgeld.|39.25 EUR nach 20% Rabatt|39.25 € après une remise de 20 %".split("|"),
+)
+def test_a_share_that_is_within_the_amount_before_it_is_not_the_answer(answer: str) -> None:
+    finding = judge(answer, "39.25")
+
+    assert finding.holds, finding.reason
+
+
+@pytest.mark.parametrize("answer", ["S/.12.50", "S/ 12.50", "..12.50"])
+def test_a_point_before_the_digits_hides_none_of_them(answer: str) -> None:
+    assert judge(answer, "12.50").holds
+    assert not judge(answer, "50").holds
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,13 @@ def run(text: str) -> Run:
 
 FULL_REFUND = [
     "a **full** refund",
+    "a (full) refund",
+    "a ‘full’ refund",
+    "a 'full' refund",
+    "a ‹full› refund",
+    "a 「full」 refund",
+    "a full† refund",
+    "a full\\\nrefund",
     "a <b>full</b> refund",
     "a [full](https://x.y/z) refund",
     "a *full* refund",
@@ -76,6 +83,7 @@ class TestContains:
             ("Ｐａｒｉｓ", "Paris"),
             ("cafe\u0301", "café"),
             ("STRASSE", "Straße"),
+            ("istanbul", "İstanbul"),
             ("東京都へ行く", "東京"),
             ("서울은 크다", "서울"),
             ("end: 39", "39"),
