@@ -12,12 +12,13 @@ Every create goes out once, is journaled before and after, and carries its tags 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from runner.domain.assistant import Assistant, History, SchemaFormat
+from runner.domain.assistant import Assistant, History, SchemaFormat, Tool
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     AssistantId,
@@ -29,6 +30,7 @@ from runner.domain.conversation import (
     ThreadId,
 )
 from runner.domain.files import Chunking, FileUse
+from runner.domain.hosts import host_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ class Limits:
     """What an API takes at most; None where it has no such limit. Metadata is limited alike on all of them.
 
     `address_pattern` is what an address has to match where it is the name on the API, `address_words` says so.
+    With `refuses_secrets` a definition is kept where others can read it.
     """
 
     address_pattern: str | None = None
@@ -65,6 +68,7 @@ class Limits:
     code_files: int | None = None
     tools: int | None = None
     metadata_pairs: int = 16
+    refuses_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +223,34 @@ FUNCTION_LABEL = "function "
 """What a function's name has before it among the tools of `managed_fields`: functions and hosted tools can be alike."""
 
 
+def hosted_tool(tool: Tool) -> tuple[str, dict[str, object]]:
+    """A hosted tool as an entry of the tools in `managed_fields`, alike from the file and from the API.
+
+    Of an MCP server's address only the host can be read in it: the rest may be a secret.
+    """
+    server, search = tool.mcp, tool.web_search
+    if search is not None:
+        options: dict[str, object] = {
+            "search_context_size": search.context_size,
+            "allowed_domains": list(search.allowed_domains) or None,
+            "user_location": None if search.user_location is None else dict(search.user_location),
+            "external_web_access": search.is_live,
+        }
+        return tool.name.value, options
+    if server is None:
+        return tool.name.value, {"max_num_results": tool.max_num_results}
+    required: object = server.require_approval
+    if isinstance(required, Mapping):
+        required = {word: sorted(names) for word, names in required.items() if names}
+    options = {
+        "server": f"{host_of(server.url)} ({hashlib.sha256(server.url.encode()).hexdigest()[:8]})",
+        "server_description": server.description or None,
+        "allowed_tools": sorted(server.allowed_tools) or None,
+        "require_approval": required,
+    }
+    return f"{tool.name.value} {server.label}", options
+
+
 def function_options(description: str, parameters: Mapping[str, object], *, strict: bool) -> dict[str, object]:
     """A function as an entry of the tools in `managed_fields`, alike from the file and from the API."""
     return {"description": description.strip(), "parameters": _plain_numbers(parameters), "strict": strict}
@@ -244,7 +276,7 @@ def managed_fields(assistant: Assistant) -> dict[str, object]:
 
     Fields that the file does not mention but whose documented default it implies are there with that default.
     """
-    hosted = {tool.name.value: {"max_num_results": tool.max_num_results} for tool in assistant.tools}
+    hosted = dict(map(hosted_tool, assistant.tools))
     functions = {
         FUNCTION_LABEL + one.name: function_options(one.description, one.parameters, strict=one.strict)
         for one in assistant.functions

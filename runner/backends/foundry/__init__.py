@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from runner.backends import Endpoint, Limits
 from runner.backends._waiting import Clock, Sleep
 from runner.backends.responses import CAPABILITIES as RESPONSES
-from runner.domain.assistant import ToolName
 from runner.domain.hosts import is_loopback
 from runner.errors import UsageError
 from runner.journal import Journal
@@ -29,13 +28,9 @@ LIMITS = Limits(
     tools=128,
     # One pair is this backend's own.
     metadata_pairs=15,
+    refuses_secrets=True,
 )
-CAPABILITIES = replace(
-    RESPONSES,
-    stores_assistants=True,
-    # What the others are set to is no field that sync compares yet: a change would not be seen.
-    tools=frozenset({ToolName.CODE_INTERPRETER.value, ToolName.FILE_SEARCH.value}),
-)
+CAPABILITIES = replace(RESPONSES, stores_assistants=True)
 _OPENAI_PATH = "/openai/v1"
 _EMBEDDED_PROJECT = "/api/projects/embedded"
 _VERSION = {"api-version": "v1"}

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from runner.backends import FUNCTION_LABEL, Deployment, RemoteAssistant, function_options, schema_format
+from runner.backends import FUNCTION_LABEL, Deployment, RemoteAssistant, function_options, hosted_tool, schema_format
 from runner.backends._json_fields import (
     Json,
     moment,
@@ -20,7 +20,7 @@ from runner.backends._json_fields import (
     texts,
 )
 from runner.backends.responses.bodies import Body, Material, definition_body
-from runner.domain.assistant import SchemaFormat, ToolName
+from runner.domain.assistant import McpServer, SchemaFormat, Tool, ToolName, WebSearch
 from runner.domain.conversation import AssistantId, FileId, StoreId
 
 TAG_PREFIX = "runner."
@@ -162,7 +162,39 @@ def _read_tool(tool: Json) -> tuple[str, dict[str, object]]:
         strict = tool.get("strict") is True
         options = function_options(optional_text(tool, "description") or "", part(tool, "parameters"), strict=strict)
         return FUNCTION_LABEL + text(tool, "name"), options
+    if kind == ToolName.MCP.value:
+        return hosted_tool(Tool(name=ToolName.MCP, mcp=_read_server(tool)))
+    if kind == ToolName.WEB_SEARCH.value:
+        return hosted_tool(Tool(name=ToolName.WEB_SEARCH, web_search=_read_web_search(tool)))
     return kind, {"max_num_results": optional_integer(tool, "max_num_results")}
+
+
+def _read_server(tool: Json) -> McpServer:
+    """Tools may be listed by themselves, or under `tool_names`."""
+    required = tool.get("require_approval")
+    if isinstance(required, dict):
+        names = {word: part(required, word) for word in required}
+        required = {word: texts(one, "tool_names") for word, one in names.items()}
+    allowed = tool.get("allowed_tools")
+    return McpServer(
+        label=text(tool, "server_label"),
+        url=optional_text(tool, "server_url") or "",
+        description=optional_text(tool, "server_description") or "",
+        allowed_tools=texts(allowed, "tool_names") if isinstance(allowed, dict) else texts(tool, "allowed_tools"),
+        require_approval=required if isinstance(required, str | dict) else None,
+    )
+
+
+def _read_web_search(tool: Json) -> WebSearch:
+    is_live = tool.get("external_web_access")
+    location = part(tool, "user_location").items()
+    place = {name: value for name, value in location if isinstance(value, str) and name != "type"}
+    return WebSearch(
+        context_size=optional_text(tool, "search_context_size"),
+        allowed_domains=texts(part(tool, "filters"), "allowed_domains"),
+        user_location=place if isinstance(tool.get("user_location"), dict) else None,
+        is_live=is_live if isinstance(is_live, bool) else None,
+    )
 
 
 def _read_format(wanted: Json) -> object:
