@@ -101,7 +101,12 @@ class Session:
         """The target, ready to be talked to: an embedded server runs until the block ends."""
         from runner.cli._targets import open_target
 
-        return open_target(self.target, journal, os.environ, embedded_state=self.state / "embedded")
+        def learn(secret: str) -> None:
+            self.redactor.learn(secret)
+            _keep_from_last_words({secret})
+
+        embedded_state = self.state / "embedded"
+        return open_target(self.target, journal, os.environ, embedded_state=embedded_state, learn_secret=learn)
 
     @asynccontextmanager
     async def open_remote(self, verb: str) -> AsyncIterator[tuple[Backend, Journal]]:
