@@ -299,7 +299,7 @@ async def test_a_sync_makes_stores_and_no_assistants_and_a_second_one_reads_one_
         kind, note, said = await synced(tmp_path, backend, assistant)
         assert (kind, note[:29]) == ("vector store", "this API stores no assistants")
         assert "a definition travels with each request" in note
-        assert said.startswith("assistant guide: its definition is ")
+        assert said.startswith("assistant travel-guide: its definition is ")
         assert not [call for call in server.calls if "assistants" in call]
         del server.seen[:]
         await synced(tmp_path, backend, assistant)
