@@ -23,6 +23,12 @@ from embedded_brains import Echo
 from faulty_proxy import FaultyProxy, drop_answer_to, start_proxy
 from verbs import Done, run_verb
 
+from runner.backends import Deployment, Endpoint
+from runner.backends.foundry import open_backend
+from runner.domain.assistant import Address, Assistant
+from runner.domain.conversation import AssistantId
+from runner.errors import Location
+from runner.journal import Journal
 from runner.server.embedded import ServerAddress, start_embedded
 
 PROJECTS = "/api/projects/tests"
@@ -340,6 +346,33 @@ async def test_of_syncs_at_once_one_version_remains(world: World, is_update: boo
     found = await world.get("/agents/guide/versions")
     alike = [one for one in found["data"] if one["definition"] == found["data"][-1]["definition"]]
     assert len(alike) == 1, "who made a second one alike took it back"
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_who_made_a_version_alike_at_the_same_time_takes_it_back(
+    world: World, tmp_path: Path, gone: bool
+) -> None:
+    """Another sync has made version 2, and perhaps a third has taken version 3 back already."""
+    world.write(PLAIN)
+    await world.run("sync")
+    here = Location("assistants.yaml", 1, 1)
+    guide = Assistant(
+        address=Address("guide"), location=here, name="guide", model="gpt-6-luna", instructions="Be long."
+    )
+    with Journal(tmp_path / "mine.jsonl") as journal:
+        endpoint = Endpoint(base_url=world.address.base_url, key=world.address.token, is_embedded=True)
+        async with open_backend(endpoint, journal) as backend:
+            deployment = Deployment(assistant=guide, assistant_id=AssistantId("guide:1"))
+            metadata = {**OURS, "runner.spec": "alike"}
+            first = await backend.update_assistant(deployment, metadata)
+            if gone:
+                await world.post("guide", "Be long.", metadata=metadata)
+                await world.client.delete("/agents/guide/versions/3", params={"api-version": "v1"})
+            assert first.id == "guide:2"
+            assert (await backend.update_assistant(deployment, metadata)).id == "guide:2"
+            different = {**metadata, "runner.spec": "another"}
+            assert (await backend.update_assistant(deployment, different)).id == f"guide:{4 + gone}"
+    assert await world.versions("guide") == ["1", "2", str(4 + gone)]
 
 
 @pytest.mark.parametrize("when", ["POST " + PROJECTS + "/openai/v1/vector_stores", VERSIONS])
