@@ -118,10 +118,11 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """An assistant together with the remote objects that stand for it and its files."""
+    """An assistant together with the remote objects that stand for it and its files; the hash is of all of it."""
 
     assistant: Assistant
     assistant_id: AssistantId | None
+    definition_hash: str = ""
     store_ids: tuple[StoreId, ...] = ()
     code_file_ids: tuple[FileId, ...] = ()
 

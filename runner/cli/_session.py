@@ -152,10 +152,13 @@ def load_project(
 
 
 class PlaceholderEnvironment(dict[str, str]):
-    """The environment, and for what is not set a text that names it: to look at files where nothing is sent."""
+    """The environment, and for what is not set a text that names it: to look at files where nothing is sent.
+
+    The text has the form of an address, which no key of the file refuses.
+    """
 
     def get(self, name: str, default: object = None) -> str:  # noqa: ARG002 - there always is a text
-        return super().get(name) or f"(the variable {name}, which is not set)"
+        return super().get(name) or f"https://not-set.invalid/{name}"
 
 
 def find_assistant(configuration: Configuration, address: str, *, option: str = "") -> Assistant:

@@ -18,6 +18,7 @@ from typing import Self
 from runner.backends import Limits
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, StoreId
+from runner.domain.definition import hash_definition
 from runner.domain.files import FileUse, LocalFile
 from runner.errors import Problem, UsageError, WriteFailed
 from runner.sync.comparing import Imprint, declared_hashes, digest, hash_value
@@ -161,6 +162,12 @@ class Desired:
     def code_hash(self) -> str:
         """Short hash of the code interpreter's files; "" where there are none."""
         return hash_value(sorted((file.name, file.sha256) for file in self.code_files))
+
+    @property
+    def definition_hash(self) -> str:
+        """Short hash of everything that decides how it answers, content of files included."""
+        files = (*self.search_files, *self.code_files)
+        return hash_definition(self.assistant, [(one.file, one.sha256) for one in files])
 
     def imprint(self, store_ids: Sequence[StoreId], code_file_ids: Sequence[FileId]) -> Imprint:
         """What is applied when the assistant is stored with these objects: the content of `runner.spec`.

@@ -313,6 +313,10 @@ def _note_what_is_not_stored(desired: Iterable[Desired]) -> tuple[str, ...]:
     return (
         "this API stores no assistants: a definition travels with each request; files and vector stores are synced",
         *(
+            f"assistant {one.assistant.address}: its definition is {one.definition_hash}; play sends that hash along"
+            for one in desired
+        ),
+        *(
             f"assistant {one.assistant.address}: its code interpreter files have no place on this API; "
             "each play uploads them"
             for one in desired
