@@ -79,6 +79,7 @@ async def test_a_face_answers_nothing_that_openai_s_file_does_not_have(face: str
     assert set(await calls_of(face, tmp_path)) - known == set()
 
 
+@pytest.mark.slow
 async def test_the_foundry_face_answers_nothing_that_azure_s_client_does_not_ask(tmp_path: Path) -> None:
     from azure.ai.projects.operations import _operations as azure
 

@@ -1,139 +1,30 @@
-"""`api: foundry` against a real server: what sync, play and clean send, and what they leave to others."""
+"""`api: foundry` against a real server: what sync sends, and what it leaves to others."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx2
 import pytest
-from app_listening import listening_environment
-from embedded_brains import Echo
-from faulty_proxy import FaultyProxy, drop_answer_to, start_proxy
-from verbs import Done, run_verb
+from faulty_proxy import drop_answer_to
+from foundry_world import GUIDE, LISTS, OLD, OURS, PLAIN, VERSIONS, World, as_answer, kill_at, opened
 
-from runner.server.embedded import ServerAddress, start_embedded
-
-PROJECTS = "/api/projects/tests"
-FILE = """\
-version: 1
-namespace: foundry-1
-target: there
-targets:
-  there: {{api: foundry, base_url: "{url}", key_env: FOUNDRY_KEY}}
-assistants:
-{assistants}
-"""
-GUIDE = """\
-  guide:
-    name: City Guide
-    model: gpt-6-luna
-    instructions: {instructions}
-    tools: [code_interpreter, file_search]
-    files: [city.md, {{file: rates.csv, for: code_interpreter}}]
-"""
-OLD = "  old-guide: {model: gpt-6-luna}\n"
-PLAIN = "  guide: {model: gpt-6-luna, instructions: Be short.}\n"
-VERSIONS = f"POST {PROJECTS}/agents/guide/versions"
-LISTS = [f"GET {PROJECTS}/agents", f"GET {PROJECTS}/openai/v1/vector_stores"]
-OURS = {"runner.namespace": "foundry-1", "runner.address": "guide"}
-
-
-@dataclass
-class World:
-    """A project, the server that it talks to through a proxy, and a way of the tests' own to that."""
-
-    root: Path
-    address: ServerAddress
-    proxy: FaultyProxy
-    client: httpx2.AsyncClient
-
-    def write(self, *assistants: str) -> None:
-        (self.root / "scenarios").mkdir(parents=True, exist_ok=True)
-        url = self.proxy.base_url.removesuffix("/v1") + PROJECTS
-        (self.root / "assistants.yaml").write_text(FILE.format(url=url, assistants="".join(assistants)))
-        (self.root / "city.md").write_text("The town hall opens at nine.\n")
-        (self.root / "rates.csv").write_text("currency,rate\nEUR,1.10\n")
-
-    def scenario(self, text: str) -> None:
-        (self.root / "scenarios" / "one.yaml").write_text(text)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "HOME": str(self.root), "FOUNDRY_KEY": self.address.token}
-
-    async def run(self, *arguments: str) -> Done:
-        self.proxy.forget()
-        return await asyncio.to_thread(run_verb, *arguments, cwd=self.root, environment=self.environment)
-
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "runner", *arguments),
-            cwd=self.root,
-            env={**self.environment, **listening_environment()},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
-    async def get(self, path: str, **query: str) -> Any:
-        answer = await self.client.get(path, params={"api-version": "v1", "limit": "100", "order": "asc", **query})
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    async def post(self, agent: str, instructions: str, **more: object) -> Any:
-        """A version that somebody makes by other means."""
-        body = {"definition": {"kind": "prompt", "model": "gpt-6-luna", "instructions": instructions}, **more}
-        answer = await self.client.post(f"/agents/{agent}/versions", params={"api-version": "v1"}, json=body)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    async def versions(self, agent: str) -> list[str]:
-        found = await self.get(f"/agents/{agent}/versions", include_drafts="true")
-        return [f"{one['version']}{'d' if one['draft'] else ''}" for one in found["data"]]
-
-    async def agents(self) -> list[str]:
-        return [one["name"] for one in (await self.get("/agents"))["data"]]
-
-    async def latest(self, agent: str) -> Any:
-        found = await self.client.get(f"/agents/{agent}", params={"api-version": "v1"})
-        return found.json()["versions"]["latest"]
+from runner.backends import Deployment, Endpoint
+from runner.backends.foundry import open_backend
+from runner.domain.assistant import Address, Assistant
+from runner.domain.conversation import AssistantId
+from runner.errors import Location
+from runner.journal import Journal
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with opened(tmp_path) as world:
         yield world
-
-
-@asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[World]:
-    async with (
-        start_embedded(folder / "server", Echo()) as address,
-        start_proxy(address.base_url) as proxy,
-    ):
-        root = address.base_url.removesuffix("/v1") + PROJECTS
-        headers = {"authorization": f"Bearer {address.token}"}
-        async with httpx2.AsyncClient(base_url=root, headers=headers, trust_env=False, timeout=30) as client:
-            world = World(folder / "project", address, proxy, client)
-            world.write(GUIDE.format(instructions="Be short."))
-            yield world
-
-
-def as_answer(body: object) -> bytes:
-    content = json.dumps(body).encode()
-    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(content) + content
 
 
 async def test_a_definition_is_stored_and_a_second_sync_sends_no_write_from_a_fresh_clone_either(world: World) -> None:
@@ -342,7 +233,34 @@ async def test_of_syncs_at_once_one_version_remains(world: World, is_update: boo
     assert len(alike) == 1, "who made a second one alike took it back"
 
 
-@pytest.mark.parametrize("when", ["POST " + PROJECTS + "/openai/v1/vector_stores", VERSIONS])
+@pytest.mark.parametrize("gone", [False, True])
+async def test_who_made_a_version_alike_at_the_same_time_takes_it_back(
+    world: World, tmp_path: Path, gone: bool
+) -> None:
+    """Another sync has made version 2, and perhaps a third has taken version 3 back already."""
+    world.write(PLAIN)
+    await world.run("sync")
+    here = Location("assistants.yaml", 1, 1)
+    guide = Assistant(
+        address=Address("guide"), location=here, name="guide", model="gpt-6-luna", instructions="Be long."
+    )
+    with Journal(tmp_path / "mine.jsonl") as journal:
+        endpoint = Endpoint(base_url=world.address.base_url, key=world.address.token, is_embedded=True)
+        async with open_backend(endpoint, journal) as backend:
+            deployment = Deployment(assistant=guide, assistant_id=AssistantId("guide:1"))
+            metadata = {**OURS, "runner.spec": "alike"}
+            first = await backend.update_assistant(deployment, metadata)
+            if gone:
+                await world.post("guide", "Be long.", metadata=metadata)
+                await world.client.delete("/agents/guide/versions/3", params={"api-version": "v1"})
+            assert first.id == "guide:2"
+            assert (await backend.update_assistant(deployment, metadata)).id == "guide:2"
+            different = {**metadata, "runner.spec": "another"}
+            assert (await backend.update_assistant(deployment, different)).id == f"guide:{4 + gone}"
+    assert await world.versions("guide") == ["1", "2", str(4 + gone)]
+
+
+@pytest.mark.parametrize("when", ["/openai/v1/vector_stores", "/agents/guide/versions"])
 async def test_a_sync_that_was_killed_is_finished_by_the_next(world: World, when: str) -> None:
     await kill_at(world, when, "sync")
     resumed = await world.run("sync")
@@ -350,183 +268,6 @@ async def test_a_sync_that_was_killed_is_finished_by_the_next(world: World, when
     assert await world.versions("guide") == ["1"]
     assert (await world.run("sync")).code == 0
     assert world.proxy.writes == []
-
-
-async def kill_at(world: World, request: str, *arguments: str) -> None:
-    """The answer to that request never arrives: whoever sent it is dead."""
-    killed: list[asyncio.subprocess.Process] = []
-
-    def kill(name: str, answer: bytes) -> bytes:
-        if name == request and killed[0].returncode is None:
-            killed[0].send_signal(signal.SIGKILL)
-        return answer
-
-    world.proxy.on_answer = kill
-    killed.append(await world.start(*arguments))
-    assert await killed[0].wait() == -signal.SIGKILL
-    world.proxy.on_answer = lambda _, answer: answer
-
-
-# Plays
-
-HELLO = "{assistant: guide, turns: [{ask: hello, expect: [contains: hello]}, {ask: you, expect: [contains: you]}]}"
-ATTACHED = """
-assistant: guide
-turns:
-  - {ask: hello, attach: [{file: note.md, for: file_search}], expect: [contains: hello]}
-  - {ask: again, expect: [contains: again]}
-"""
-
-
-async def test_the_stored_version_is_played_by_its_number(world: World) -> None:
-    await world.run("sync")
-    world.scenario(HELLO)
-    assert (await world.run("play")).code == 0
-    assert world.proxy.requests.count(VERSIONS) == 0
-    assert await world.versions("guide") == ["1"]
-
-
-async def test_a_candidate_is_a_draft_that_production_never_sees_and_that_is_deleted(world: World) -> None:
-    await world.run("sync")
-    world.write(GUIDE.format(instructions="Be long."))
-    world.scenario(HELLO)
-    looks: list[asyncio.Task[tuple[str, list[str]]]] = []
-
-    async def look() -> tuple[str, list[str]]:
-        return (await world.latest("guide"))["version"], await world.versions("guide")
-
-    def note(name: str, answer: bytes) -> bytes:
-        if name == f"POST {PROJECTS}/openai/v1/responses":
-            looks.append(asyncio.get_running_loop().create_task(look()))
-        return answer
-
-    world.proxy.on_answer = note
-    done = await world.run("play")
-    assert done.code == 0, done.out + done.err
-    seen = [await one for one in looks]
-    assert seen[0] == ("1", ["1", "2d"])
-    assert {latest for latest, _ in seen} == {"1"}
-    assert await world.versions("guide") == ["1"]
-    assert (await world.run("clean")).out.endswith("nothing to clean\n")
-
-
-async def test_where_no_agent_of_ours_is_there_a_play_has_one_of_its_own(world: World) -> None:
-    world.scenario(HELLO)
-    done = await world.run("play")
-    assert done.code == 0, done.out + done.err
-    assert await world.agents() == []
-    await world.post("guide", "Theirs.")
-    done = await world.run("play")
-    assert done.code == 0, done.out + done.err
-    assert VERSIONS not in world.proxy.requests
-    assert (await world.agents(), await world.versions("guide")) == (["guide"], ["1"])
-
-
-async def test_what_is_attached_goes_into_a_draft_of_the_thread_s_own(world: World) -> None:
-    await world.run("sync")
-    world.scenario(ATTACHED)
-    (world.root / "scenarios" / "note.md").write_text("A note.\n")
-    done = await world.run("play")
-    assert done.code == 0, done.out + done.err
-    assert world.proxy.requests.count(VERSIONS) == 1, "the second turn has the same files"
-    assert world.proxy.requests.count(f"DELETE {PROJECTS}/agents/guide/versions/2") == 1
-    assert await world.versions("guide") == ["1"]
-
-
-@pytest.mark.parametrize("loses", ["the draft's answer", "the first answer"])
-@pytest.mark.parametrize("is_synced", [True, False])
-async def test_what_a_killed_play_left_is_found_by_clean(world: World, loses: str, is_synced: bool) -> None:
-    if is_synced:
-        await world.run("sync")
-    world.write(PLAIN)
-    world.scenario(HELLO)
-
-    def is_it(name: str) -> bool:
-        what = "/versions" if loses == "the draft's answer" else "/openai/v1/responses"
-        return name.startswith("POST") and name.endswith(what)
-
-    killed: list[asyncio.subprocess.Process] = []
-    before = await world.agents()
-
-    def kill(name: str, answer: bytes) -> bytes:
-        if is_it(name) and killed[0].returncode is None:
-            killed[0].send_signal(signal.SIGKILL)
-        return answer
-
-    world.proxy.on_answer = kill
-    killed.append(await world.start("play"))
-    assert await killed[0].wait() == -signal.SIGKILL
-    world.proxy.on_answer = lambda _, answer: answer
-    assert (await world.agents(), (await world.versions("guide")) if is_synced else []) != (before, ["1"])
-
-    done = await world.run("clean")
-    assert done.code == 0, done.err
-    assert await world.agents() == before
-    if is_synced:
-        assert await world.versions("guide") == ["1"]
-
-
-async def test_drafts_without_a_journal_are_cleaned_when_they_are_old(world: World) -> None:
-    world.write(PLAIN)
-    await world.run("sync")
-    tags = {"runner.namespace": "foundry-1", "runner.play": "a-play-elsewhere"}
-    await world.post("guide", "Draft.", metadata=tags, draft=True)
-    await world.post("guide", "Theirs.", metadata={"team": "blue"}, draft=True)
-    assert "too young" in (await world.run("clean")).out
-    await asyncio.sleep(1.1)
-    done = await world.run("clean", "--older-than", "0")
-    assert "assistant guide:2 of the play a-play-elsewhere: removed" in done.out
-    assert await world.versions("guide") == ["1", "3d"]
-
-
-async def test_a_journal_that_names_production_deletes_nothing(world: World) -> None:
-    world.write(PLAIN)
-    await world.run("sync")
-    world.scenario(HELLO)
-    world.write("  guide: {model: gpt-6-luna, instructions: Be long.}\n")
-    assert (await world.run("play", "--keep")).code == 0
-    (journal,) = (world.root / ".runner" / "plays").glob("*/journal.jsonl")
-    journal.write_text(journal.read_text().replace('"guide:2"', '"guide:1"'))
-    done = await world.run("clean")
-    assert "assistant guide:1 carries no tag of a play of ours, and was left alone" in done.out
-    assert "1" in await world.versions("guide")
-
-
-async def test_a_draft_that_the_server_made_a_release_is_taken_back_and_an_error(world: World) -> None:
-    await world.run("sync")
-    world.write(GUIDE.format(instructions="Be long."))
-    world.scenario(HELLO)
-    world.proxy.on_answer = lambda name, answer: (
-        answer.replace(b'"draft":true', b'"draft":null') if name == VERSIONS else answer
-    )
-    done = await world.run("play")
-    assert done.code == 3, done.out + done.err
-    assert "the server made the draft guide:2 a released version; it was deleted again" in done.out
-    assert await world.versions("guide") == ["1"]
-
-
-async def test_a_version_that_vanished_behind_our_back_is_an_error_that_names_it(world: World) -> None:
-    world.write(PLAIN)
-    await world.run("sync")
-    world.scenario(HELLO)
-
-    def lie(name: str, answer: bytes) -> bytes:
-        return answer.replace(b'"guide:1"', b'"guide:9"').replace(b'"version":"1"', b'"version":"9"')
-
-    world.proxy.on_answer = lambda name, answer: lie(name, answer) if name == LISTS[0] else answer
-    done = await world.run("play")
-    assert done.code == 3, done.out + done.err
-    assert "Version '9' of agent 'guide' not found" in done.out
-
-
-async def test_an_agent_that_somebody_disabled_is_one_clear_line(world: World) -> None:
-    world.write(PLAIN)
-    await world.run("sync")
-    await world.client.post("/agents/guide:disable", params={"api-version": "v1"})
-    world.scenario(HELLO)
-    done = await world.run("play")
-    assert done.code == 3, done.out + done.err
-    assert "Agent 'guide' is disabled." in done.out
 
 
 @pytest.mark.parametrize("address", ["travel_guide", "guide.de", "a" * 64, "guide-"])

@@ -11,7 +11,6 @@ from runner.backends._requests import Api, Creation, Request, join_path
 from runner.backends.foundry.wire import (
     OWNER_TAGS,
     PLAY_TAG,
-    SPEC_TAG,
     Version,
     as_assistant,
     name_for_copy,
@@ -160,22 +159,24 @@ class FoundryBackend:
         return _Place(agent=address, is_draft=True) if found.is_of(owner) else _Place(agent=name_for_copy(address))
 
     async def _give_way(self, version: Version, *, seen: str) -> Version:
-        """The version before ours, if another sync made that at the same time and alike: then ours is deleted."""
-        before = str(int(version.number) - 1) if version.number.isdecimal() else ""
-        if before in ("", "0", seen):
+        """The version that another sync has made alike since ours saw the version `seen`: then ours is deleted.
+
+        The oldest of them never is; so one remains, however many there are.
+        """
+        if not version.number.isdecimal() or int(version.number) - 1 == (int(seen) if seen.isdecimal() else 0):
             return version
-        doing = f"looking at version {before} of the agent '{version.name}'"
-        path = join_path("agents", version.name, "versions", before)
         try:
-            twin = (await self._api.get(Request(doing=doing, path=path), read_version)).value
+            others = await self._list_versions(version.name)
         except RemoteError:
             # One version too many does no harm.
             return version
-        is_alike = twin.is_of(version.metadata) and twin.metadata.get(SPEC_TAG) == version.metadata.get(SPEC_TAG)
-        if twin.is_draft or not is_alike or twin.body.get("definition") != version.body.get("definition"):
+        earlier = [one for one in others if one.number.isdecimal() and int(one.number) < int(version.number)]
+        unseen = [one for one in earlier if not seen.isdecimal() or int(one.number) > int(seen)]
+        twins = sorted((one for one in unseen if one.is_like(version)), key=lambda one: int(one.number))
+        if not twins:
             return version
         await self.delete_assistant(version.id)
-        return twin
+        return twins[0]
 
     async def _list_versions(self, name: str) -> tuple[Version, ...]:
         request = Request(

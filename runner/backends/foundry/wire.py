@@ -58,6 +58,12 @@ class Version:
         owners = [(self.metadata.get(tag), metadata.get(tag)) for tag in OWNER_TAGS]
         return not self.is_a_play_s and all(mine is not None and mine == theirs for mine, theirs in owners)
 
+    def is_like(self, other: Version) -> bool:
+        """Whether the same was applied to the same address; drafts are like nothing."""
+        is_same = self.metadata.get(SPEC_TAG) == other.metadata.get(SPEC_TAG)
+        same_body = self.body.get("definition") == other.body.get("definition")
+        return is_same and same_body and not self.is_draft and self.is_of(other.metadata)
+
 
 def version_id(name: str, numbers: Sequence[str]) -> AssistantId:
     """An assistant's id here: the agent's name, which has no colon, and the versions that are meant; none means all."""

@@ -119,6 +119,7 @@ async def test_a_command_is_run_without_a_shell(tmp_path: Path) -> None:
     assert (await from_command(command)()).value == "t2"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "words"),
     [

@@ -92,6 +92,7 @@ def stored(assistant: Assistant, *, stores: tuple[str, ...] = (), files: tuple[s
     return {**head, "draft": False, **sent}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("assistant", ASSISTANTS.values(), ids=ASSISTANTS)
 def test_what_is_sent_is_azure_s_and_comes_back_as_what_the_file_says(assistant: Assistant) -> None:
     body = stored(assistant, stores=("vs_1",), files=("file-1",))
