@@ -18,13 +18,21 @@ from hypothesis import settings
 from judged_answers import take_violations
 from openai_schemas import OPENAPI
 
+OF_THE_WHOLE = frozenset({"test_play_cli.py", "test_play_responses.py", "test_server_sdk.py", "test_sync_cli.py"})
+"""Of these files in tests/e2e `make quick` runs the first test."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--thin", action="store_true", help="of each file in tests/e2e only the first test; nothing slow")
+    parser.addoption("--thin", action="store_true", help="tests of parts and a few of the whole; nothing slow")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    is_whole = "e2e" in collection_path.parts and collection_path.suffix == ".py"
+    return True if config.getoption("--thin") and is_whole and collection_path.name not in OF_THE_WHOLE else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What `make quick` runs: all tests of parts, and of each file that tests the whole the first one."""
+    """What `make quick` runs: all tests of parts that aren't slow, and of some files that test the whole the first."""
     if not config.getoption("--thin"):
         return
     quick = [item for item in items if item.get_closest_marker("slow") is None]
