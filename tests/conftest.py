@@ -6,6 +6,7 @@ Without the OpenAPI file nobody listens, and test_server_schema.py skips.
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
@@ -24,6 +25,12 @@ OF_THE_WHOLE = frozenset({"test_play_cli.py", "test_play_responses.py", "test_se
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--thin", action="store_true", help="tests of parts and a few of the whole; nothing slow")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Half of the time the tests of the whole wait: for processes, deadlines, what settles."""
+    cores = os.cpu_count() or 1
+    return cores if config.getoption("--thin") else 2 * cores
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
