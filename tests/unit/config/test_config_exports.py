@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.config.importing import read_export
+from runner.config.exports import read_export
 from runner.errors import UsageError
 
 
