@@ -75,10 +75,11 @@ def read_export(raw: bytes, *, file: str) -> tuple[Export, ...]:
         except UsageError as error:
             where = f"{file}: " if len(items) == 1 else f"{file}: number {number} of {len(items)}: "
             raise UsageError(f"{where}{error}") from error
+    found = list(_keep_newest(found))
     if page.get("has_more") is True:
         note = "its list goes on after this one (`has_more`): export the next page too"
         found[-1] = replace(found[-1], notes=(*found[-1].notes, note))
-    return tuple(_keep_newest(found))
+    return tuple(found)
 
 
 def _read_one(item: object) -> Export:

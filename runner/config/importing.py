@@ -43,7 +43,6 @@ _HANDLED = frozenset(
 _LONG_TOOLS = frozenset({ToolName.MCP.value, ToolName.WEB_SEARCH.value})
 _LEFT_OUT_OF_MCP = ("authorization", "headers")
 """What may hold keys, whatever its name."""
-_ANY_ADDRESS = "https://localhost"
 _OF_FILES = frozenset({"file_ids", "file_search", "code_interpreter"})
 FORMAT_NAME = "answer"
 """What a format is called here that has no name on its API."""
@@ -154,7 +153,6 @@ def _import_one(export: Export, address: str, draft: _Draft) -> Imported:
 
 
 def _add_tools(written: object, draft: _Draft) -> None:
-    """Options that the schema of ours takes, each by itself; the others become notes."""
     schemas = make_tool_schema()["anyOf"][1]["properties"]
     shown: dict[tuple[str, object], tuple[str, Json]] = {}
     for one in written if isinstance(written, list) else []:
@@ -162,17 +160,16 @@ def _add_tools(written: object, draft: _Draft) -> None:
         if kind == "function":
             continue
         said = one.get(kind, {}) if isinstance(kind, str) and kind in schemas else None
-        schema = schemas.get(kind, {})
-        options = _choose_options(said, schema) if isinstance(said, dict) else None
-        if options is None or not isinstance(said, dict):
+        if not isinstance(said, dict):
             draft.note("a tool without counterpart", one)
             continue
+        options = _choose_options(said, schemas[kind]["properties"])
         key = (str(kind), options.get("server_label"))
-        if key in shown:
-            draft.note(f"a further {kind}, left out", one)
+        if obstacle := "it is there twice" if key in shown else _find_tool_obstacle(said, options, schemas[kind]):
+            draft.note(f"a tool left out ({obstacle})", one)
             continue
         shown[key] = (key[0], options)
-        _note_options(key[0], {name: value for name, value in said.items() if name not in options}, draft)
+        _note_options(key[0], said, options, draft)
     items = [{name: options} if options else name for name, options in shown.values()]
     if any(name in _LONG_TOOLS and options for name, options in shown.values()):
         draft.lines.append("  tools:")
@@ -183,36 +180,42 @@ def _add_tools(written: object, draft: _Draft) -> None:
         draft.lines.append(f"  tools: {show_flow(items)}")
 
 
-def _choose_options(said: Json, schema: Mapping[str, Any]) -> Json | None:
-    """Those that can be declared; None where the tool can't do without one that can't."""
-    fields = schema["properties"]
+def _choose_options(said: Json, fields: Mapping[str, Any]) -> dict[str, object]:
+    """Those that the schema of ours takes, each by itself."""
     chosen = {
-        key: value for key, value in said.items() if key in fields and not find_mismatch(as_json(value), fields[key])
+        key: value
+        for key, value in said.items()
+        if key in fields and key not in _LEFT_OUT_OF_MCP and not find_mismatch(as_json(value), fields[key])
     }
-    for key in _LEFT_OUT_OF_MCP:
-        chosen.pop(key, None)
-    # Without its own list, a server would offer more than it did.
-    needed = {*schema.get("required", ()), *({"allowed_tools"} & set(said))}
-    if needed - set(chosen) or find_address_fault(str(chosen.get("server_url", _ANY_ADDRESS))):
-        return None
     approval = chosen.get("require_approval")
     if isinstance(approval, dict):
         named = [name for names in approval.values() for name in names]
         allowed = chosen.get("allowed_tools", named)
         if len(set(named)) < len(named) or not set(named) <= set(allowed if isinstance(allowed, list) else ()):
-            chosen.pop("require_approval")
+            del chosen["require_approval"]
     return chosen
 
 
-def _note_options(name: str, rest: Json, draft: _Draft) -> None:
-    sent = [key for key in _LEFT_OUT_OF_MCP if key in rest]
-    if sent:
+def _find_tool_obstacle(said: Json, options: Json, schema: Mapping[str, Any]) -> str:
+    """Why a tool can't be declared; "" if it can."""
+    for key in schema.get("required", ()):
+        if key not in options:
+            return f"it has no `{key}` that fits"
+    if "allowed_tools" in said and "allowed_tools" not in options:
+        return "which tools of its server it may use can't be declared, and it would have them all"
+    fault = find_address_fault(str(options["server_url"])) if "server_url" in options else None
+    return f"its address {fault.value}" if fault else ""
+
+
+def _note_options(name: str, said: Json, options: Json, draft: _Draft) -> None:
+    whose = f"the MCP server {options['server_label']}" if "server_label" in options else name
+    if sent := [key for key in _LEFT_OUT_OF_MCP if key in said]:
         draft.notes.append(
-            f"what {name} sends along was left out ({', '.join(sent)}); write it with ${{secret:NAME}}, as "
+            f"what {whose} is sent was left out ({', '.join(sent)}); write it with ${{secret:NAME}}, as "
             "docs/tools.md has it"
         )
-    if rest := {key: value for key, value in rest.items() if key not in sent}:
-        draft.note(f"options of {name} that have no counterpart here", rest)
+    if rest := {key: value for key, value in said.items() if key not in options and key not in sent}:
+        draft.note(f"options of {whose} that have no counterpart here", rest)
 
 
 def _add_functions(written: object, draft: _Draft) -> None:
@@ -292,8 +295,9 @@ def _note_files(body: Json, draft: _Draft) -> None:
     said = {key: value for key, value in said.items() if _holds_anything(value)}
     if files := {key: value for key, value in said.items() if key in _OF_FILES}:
         draft.note("its files (list your own under `files`; runner makes the vector store)", files)
-    for key in said.keys() - files.keys():
-        draft.note(f"tool_resources.{key} has no counterpart here", said[key])
+    for key, value in said.items():
+        if key not in files:
+            draft.note(f"tool_resources.{key} has no counterpart here", value)
 
 
 def _holds_anything(value: object) -> bool:
