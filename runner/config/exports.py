@@ -28,6 +28,7 @@ _HOSTED = {name.value: name.value for name in ToolName} | {
     "web_search_preview": ToolName.WEB_SEARCH.value,
 }
 _AGENT_DEFAULTS: Json = {
+    "text": {"verbosity": "medium"},
     "service_tier": "auto",
     "multi_agent": {"enabled": False},
     "compaction": {"async": False},
@@ -86,7 +87,7 @@ def _read_one(item: object) -> Export:
     if not isinstance(item, dict):
         raise UsageError("an assistant's object was expected")
     kind = item.get("object")
-    if isinstance(item.get("definition"), dict) or isinstance(item.get("versions"), dict) or item.get("kind") in _KINDS:
+    if any(isinstance(item.get(key), dict) for key in ("definition", "versions")) or _text(item, "kind") in _KINDS:
         export = _read_foundry(item)
     elif kind == "agent":
         export = _read_agent(item)
@@ -102,9 +103,7 @@ def _read_one(item: object) -> Export:
 def _read_agent(item: Json) -> Export:
     """An agent of OpenAI's: `client.beta.agents.retrieve`."""
     body = {key: value for key, value in _strip(item).items() if key != "updated_at"}
-    rest = {key: value for key, value in _mapping(body.pop("text", None)).items() if key != "format"}
-    body["response_format"] = _find_format(item)
-    body["text"] = rest if rest != {"verbosity": "medium"} else None
+    _take_format(body)
     return Export(body=_leave_out(body, _AGENT_DEFAULTS), handle=_text(item, "id"))
 
 
@@ -115,13 +114,12 @@ def _read_foundry(item: Json) -> Export:
     kind = definition.get("kind", "prompt")
     name = _text(version, "name") or _text(item, "name")
     if kind != "prompt":
-        whose = f" ('{name}')" if name else ""
+        whose = f" ('{name[:40]}')" if name else ""
         raise UsageError(f"this is an agent of kind {str(kind)[:40]!r}{whose}; only a 'prompt' agent can be declared")
     outer = {**_strip(item), **_strip(version)}
     body = {key: value for key, value in outer.items() if key not in _FOUNDRY_OWN}
     body |= {key: value for key, value in _strip(definition).items() if key not in _FOUNDRY_OWN}
-    body["response_format"] = _find_format(definition)
-    body["text"] = {key: value for key, value in _mapping(body.get("text")).items() if key != "format"}
+    _take_format(body)
     body = {key: value for key, value in body.items() if key not in _ENABLED or value != "enabled"}
     return Export(body=_leave_out(body, _FOUNDRY_DEFAULTS), handle=name, version=_text(version, "version"))
 
@@ -129,7 +127,7 @@ def _read_foundry(item: Json) -> Export:
 def _settle(body: Json) -> Body:
     """The same, with formats, reasoning and tools as the Assistants API writes them."""
     settled = dict(body)
-    if "reasoning" in body:
+    if isinstance(body.get("reasoning"), dict):
         reasoning = _strip(_mapping(body["reasoning"]))
         settled["reasoning_effort"] = reasoning.pop("effort", None)
         settled["reasoning"] = reasoning
@@ -146,10 +144,13 @@ def _settle(body: Json) -> Body:
     return settled | ({"tool_resources": resources} if resources else {})
 
 
-def _find_format(holder: Json) -> object:
-    """Of `text`; plain text is what its APIs print where nothing was said."""
-    found = _mapping(holder.get("text")).get("format")
-    return None if found == {"type": PlainFormat.TEXT.value} else found
+def _take_format(body: Body) -> None:
+    """Out of `text`; plain text is what these APIs print where nothing was said."""
+    text = body.get("text")
+    if isinstance(text, dict):
+        found = text.get("format")
+        body["response_format"] = None if found == {"type": PlainFormat.TEXT.value} else found
+        body["text"] = {key: value for key, value in text.items() if key != "format"}
 
 
 def _settle_format(written: object) -> object:

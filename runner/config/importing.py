@@ -355,7 +355,7 @@ def show_format(written: Json, hide: Callable[[str], str]) -> Iterator[str]:
 
 def _find_schema_obstacle(named: Json) -> str:
     description, schema = named.get("description") or "", named.get("schema")
-    if set(named) - set(_FORMAT_KEYS) or not re.fullmatch(NAME_PATTERN, str(named.get("name"))):
+    if set(named) - set(_FORMAT_KEYS) or not _has_name(named):
         return "it has a key that is not known, or a name that does not fit"
     if not isinstance(description, str) or len(description) > MAX_DESCRIPTION_LENGTH:
         return "its description does not fit"
@@ -365,9 +365,14 @@ def _find_schema_obstacle(named: Json) -> str:
     return f"its schema {obstacle}" if obstacle else ""
 
 
+def _has_name(one: Json) -> bool:
+    name = one.get("name")
+    return isinstance(name, str) and re.fullmatch(NAME_PATTERN, name) is not None
+
+
 def find_function_obstacle(function: object) -> str:
     """Why a function can't be declared as it is; "" if it can."""
-    if not isinstance(function, Mapping) or not re.fullmatch(NAME_PATTERN, str(function.get("name"))):
+    if not isinstance(function, Mapping) or not _has_name(function):
         return "it has no name that fits"
     if function["name"] in RESERVED_NAMES:
         return "its name means something else here"

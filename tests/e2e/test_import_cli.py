@@ -347,8 +347,8 @@ async def test_an_agent_of_openai_comes_along_as_its_client_prints_it(project: S
         'options of the function late that have no counterpart here: {"defer_loading": true}',
         "response_format: its API has no name for it; 'answer' is made up",
         'service_tier has no counterpart here: "flex"',
-        'experimental has no counterpart here: {"time_awareness": true}',
         'text has no counterpart here: {"verbosity": "low"}',
+        'experimental has no counterpart here: {"time_awareness": true}',
     ]
     assert '"command": "serve"' in done.out
     assert "verysecretvalue" not in done.out + project.file.read_text()
