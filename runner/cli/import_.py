@@ -29,7 +29,7 @@ def command(export: str, address: str | None, write: bool, file: Path | None) ->
     agent of Azure's; which one is seen from what is in it. FILE may be `-` for standard input. The YAML is printed, or
     with --write put into assistants.yaml. What has no counterpart becomes a comment; keys and tokens are left out.
     """
-    from runner.config.exports import read_export
+    from runner.config.exported_assistants import read_export
     from runner.config.importing import import_assistants, write_project
     from runner.errors import UsageError
     from runner.redaction import Redactor

@@ -18,7 +18,7 @@ from typing import Any
 from runner.config.declared_assistants import JSON_SCHEMA, KEY, find_schema_obstacle
 from runner.config.declared_tools import MAX_DESCRIPTION_LENGTH, NAME_PATTERN, RESERVED_NAMES
 from runner.config.declared_tools import tool as make_tool_schema
-from runner.config.exports import Export
+from runner.config.exported_assistants import Export
 from runner.config.file_schemas import EFFORTS, MAX_METADATA_KEYS
 from runner.config.writing import STEP, protect
 from runner.domain.assistant import PlainFormat, ToolName
@@ -123,7 +123,7 @@ def _import_one(export: Export, address: str, draft: _Draft) -> Imported:
         which = f"{export.handle}, version {export.version}" if export.version else export.handle
         verb = f"`runner adopt {address} {quote(export.handle)}` takes that one over"
         draft.notes.append(draft.hide(f"from {which}; {verb}"))
-    draft.notes += export.notes
+    draft.notes += map(draft.hide, export.notes)
     for key in ("name", "model", "instructions"):
         value = body.get(key)
         if isinstance(value, str) and value.strip():

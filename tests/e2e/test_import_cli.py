@@ -110,6 +110,16 @@ async def test_the_words_of_2023_are_understood(project: StoredProject) -> None:
     assert '{"file_ids": ["file-1", "file-2"]}' in done.out
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+async def test_what_a_shell_of_windows_writes_is_read(project: StoredProject, encoding: str) -> None:
+    (project.root / "export.json").write_bytes(json.dumps({"model": "m", "name": "Ærlig"}).encode(encoding))
+
+    done = await project.run("import", "export.json", "--write", "--address", "one")
+
+    assert (done.code, done.err) == (0, "")
+    assert project.load("one").name == "Ærlig"
+
+
 async def test_functions_come_along_as_they_are_with_an_answer_to_be_filled_in(project: StoredProject) -> None:
     parameters = {
         "type": "object",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config.exports import read_export
+from runner.config.exported_assistants import read_export
 from runner.config.importing import import_assistants, write_project
 from runner.errors import UsageError
 from runner.yaml_text import parse_yaml
