@@ -12,24 +12,25 @@ from runner.cli._session import Session, open_session, target_options
 
 @click.command(name="adopt", short_help="Let an assistant that exists already stand for ADDRESS.")
 @click.argument("address")
-@click.argument("assistant_id", metavar="ID")
+@click.argument("wanted", metavar="ID|NAME")
 @target_options
-def command(address: str, assistant_id: str, file: Path | None, target: str | None) -> None:
-    """Let the stored assistant ID stand for ADDRESS, which the file declares.
+def command(address: str, wanted: str, file: Path | None, target: str | None) -> None:
+    """Let the stored assistant with that id or name stand for ADDRESS, which the file declares.
 
     It gets this file's tags and is not changed otherwise. What the next sync would change is printed;
     `runner pull ADDRESS` takes its values into the file instead.
 
-    Exits 0 if it stands for ADDRESS now, 4 if it or ADDRESS belongs to somebody else, 3 if there is no such assistant.
+    Exits 0 if it stands for ADDRESS now, 4 if it or ADDRESS belongs to somebody else or several have that name (their
+    ids are listed), 3 if there is no such assistant.
     """
     import asyncio
 
     session = open_session(file, target, for_stored="adopt")
     session.find_assistant(address)
-    asyncio.run(_adopt(session, address, assistant_id))
+    asyncio.run(_adopt(session, address, wanted))
 
 
-async def _adopt(session: Session, address: str, assistant_id: str) -> None:
+async def _adopt(session: Session, address: str, name: str) -> None:
     from runner.cli._change_lines import describe_pending
     from runner.domain.assistant import Address
     from runner.sync import decide, read_desired, read_remote
@@ -40,7 +41,7 @@ async def _adopt(session: Session, address: str, assistant_id: str) -> None:
     declared = frozenset(one.address for one in project.assistants)
     desired = await read_desired(project.assistants)
     async with session.open_remote("adopt") as (backend, journal):
-        found = find_adoptable(await read_remote(backend), namespace, wanted, assistant_id, declared)
+        found = find_adoptable(await read_remote(backend), namespace, wanted, name, declared)
         if is_adopted(found, namespace, wanted):
             session.show([f"assistant {address}: {found.id} stands for it already; nothing was written"])
         else:

@@ -23,23 +23,25 @@ MAX_BYTES = 16 * 1024 * 1024
 @click.option("--write", is_flag=True, help="Create assistants.yaml, or put the assistants into the one that is there.")
 @click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")
 def command(export: str, address: str | None, write: bool, file: Path | None) -> None:
-    """Turn an exported assistant (JSON as the Assistants API has it, one or a list) into YAML.
+    """Turn an exported assistant into YAML: JSON as its API prints it, one or a list.
 
-    FILE may be `-` for standard input. The YAML is printed, or with --write put into assistants.yaml. What has no
-    counterpart becomes a comment; keys and tokens are left out.
+    It may be an assistant or an agent of OpenAI's, an agent of Azure AI Foundry or a version of one, or a classic
+    agent of Azure's; which one is seen from what is in it. FILE may be `-` for standard input. The YAML is printed, or
+    with --write put into assistants.yaml. What has no counterpart becomes a comment; keys and tokens are left out.
     """
-    from runner.config.importing import import_assistants, read_export, write_project
+    from runner.config.exported_assistants import read_export
+    from runner.config.importing import import_assistants, write_project
     from runner.errors import UsageError
     from runner.redaction import Redactor
 
-    bodies = read_export(_read(export), file="standard input" if export == "-" else export)
-    if address is not None and len(bodies) > 1:
-        raise UsageError(f"--address names one assistant; {export} has {len(bodies)}")
+    exports = read_export(_read(export), file="standard input" if export == "-" else export)
+    if address is not None and len(exports) > 1:
+        raise UsageError(f"--address names one assistant; {export} has {len(exports)}")
     project_file = _find_project_file(file)
     taken = _read_addresses(project_file) if project_file.exists() else ()
     if address in taken:
         raise UsageError(f"{project_file.name} has an assistant '{address}' already; choose another --address")
-    imported = import_assistants(bodies, address=address, taken=taken, clean=Redactor(_secrets()).clean)
+    imported = import_assistants(exports, address=address, taken=taken, clean=Redactor(_secrets()).clean)
     if write:
         _write(project_file, imported)
         return

@@ -32,7 +32,7 @@ MAX_METADATA_KEYS = 12
 MAX_TIMEOUT_S = 86_400
 MAX_OUTPUT_TOKENS = 10_000_000
 """More than any model says: larger is a slip of the hand."""
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _IDENTIFIER_WORDS = "1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit."
 
@@ -284,7 +284,7 @@ def _assistant() -> _Json:
                     **mapping(
                         {
                             "effort": {
-                                "enum": list(_EFFORTS),
+                                "enum": list(EFFORTS),
                                 "examples": ["low"],
                                 "description": "How much the model thinks first.",
                             }

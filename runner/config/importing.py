@@ -1,4 +1,4 @@
-"""An exported assistant (Assistants v2, or v1 of 2023) as YAML for `assistants.yaml`: text in, text out.
+"""An exported assistant as YAML for `assistants.yaml`.
 
 What has no counterpart in our vocabulary becomes a comment, so that nothing is lost without a word. The values come
 from a stranger: texts are written so that they are read back as they are, comments stay on one line.
@@ -12,16 +12,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain, count
+from shlex import quote
+from typing import Any
 
 from runner.config.declared_assistants import JSON_SCHEMA, KEY, find_schema_obstacle
-from runner.config.declared_tools import MAX_DESCRIPTION_LENGTH, MAX_RESULTS, NAME_PATTERN, RESERVED_NAMES, RETRIEVAL
-from runner.config.file_schemas import MAX_METADATA_KEYS
-from runner.config.writing import STEP, protect, show_tools
-from runner.domain.assistant import PlainFormat, Tool, ToolName
-from runner.errors import UsageError
+from runner.config.declared_tools import MAX_DESCRIPTION_LENGTH, NAME_PATTERN, RESERVED_NAMES
+from runner.config.declared_tools import tool as make_tool_schema
+from runner.config.exported_assistants import Export
+from runner.config.file_schemas import EFFORTS, MAX_METADATA_KEYS
+from runner.config.writing import STEP, protect
+from runner.domain.assistant import PlainFormat, ToolName
+from runner.domain.hosts import find_address_fault
+from runner.json_schema import check_schema, find_looseness, find_mismatch
 from runner.redaction import REPLACEMENT
 from runner.yaml_text import Style
-from runner.yaml_text.coercion import as_json, read_decimal, show_comment, show_flow, show_text
+from runner.yaml_text.coercion import as_json, show_comment, show_flow, show_text
 
 Json = Mapping[str, object]
 
@@ -35,8 +40,12 @@ _HANDLED = frozenset(
     "name model instructions tools tool_resources file_ids temperature top_p reasoning_effort response_format "
     "metadata".split()
 )
-_TOOLS = (ToolName.CODE_INTERPRETER, ToolName.FILE_SEARCH)
-"""Those that the Assistants API has."""
+_LONG_TOOLS = frozenset({ToolName.MCP.value, ToolName.WEB_SEARCH.value})
+_LEFT_OUT_OF_MCP = ("authorization", "headers")
+"""What may hold keys, whatever its name."""
+_OF_FILES = frozenset({"file_ids", "file_search", "code_interpreter"})
+FORMAT_NAME = "answer"
+"""What a format is called here that has no name on its API."""
 _OUR_TAGS = "runner."
 _SECRET_NAME = re.compile(r"(?i)authorization|api.?key|token|secret|password|credential|cookie")
 _SECRET_VALUE = re.compile(r"\b(?:sk|pk|rk|ghp|gho|xox[abp])[-_][A-Za-z0-9_-]{16,}|(?i:\bbearer\s+)[\w.~+/=-]{12,}")
@@ -85,32 +94,8 @@ class _Draft:
         self.notes.append(f"{what}: {self.hide(cut)}")
 
 
-def read_export(raw: bytes, *, file: str) -> tuple[Json, ...]:
-    """The assistants in an export: one object, a list response, or a bare list. Raises UsageError, in one line."""
-    try:
-        value = json.loads(raw, parse_float=_read_decimal, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{file}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{file}: this is not JSON that can be read: {_explain_unreadable(error)}") from error
-    items = value["data"] if isinstance(value, dict) and isinstance(value.get("data"), list) else value
-    items = items if isinstance(items, list) else [items]
-    if not items:
-        raise UsageError(f"{file}: there is no assistant in it")
-    for number, item in enumerate(items, 1):
-        where = f"{file}: " if len(items) == 1 else f"{file}: number {number} of {len(items)}: "
-        if not isinstance(item, dict):
-            raise UsageError(f"{where}an assistant's object was expected")
-        kind = item.get("object", "assistant")
-        if kind != "assistant":
-            raise UsageError(f"{where}this is an object of type {str(kind)[:40]!r}, not an assistant")
-        if not isinstance(item.get("model"), str):
-            raise UsageError(f"{where}it has no 'model', so it is no assistant")
-    return tuple(items)
-
-
 def import_assistants(
-    bodies: Iterable[Json], *, address: str | None, taken: Iterable[str], clean: Callable[[str], str]
+    exports: Iterable[Export], *, address: str | None, taken: Iterable[str], clean: Callable[[str], str]
 ) -> tuple[Imported, ...]:
     """The entries of exported assistants. `address` is for a single one; otherwise their names make theirs.
 
@@ -118,10 +103,10 @@ def import_assistants(
     """
     used = {one.casefold() for one in taken}
     found = []
-    for body in bodies:
-        own = address or _make_address(clean(str(body.get("name") or "")), used)
+    for export in exports:
+        own = address or _make_address(clean(str(export.body.get("name") or "")), used)
         used.add(own.casefold())
-        found.append(_import_one(body, own, _Draft(clean)))
+        found.append(_import_one(export, own, _Draft(clean)))
     return tuple(found)
 
 
@@ -132,9 +117,13 @@ def write_project(namespace: str, imported: Iterable[Imported]) -> str:
     return "\n".join(["version: 1", f"namespace: {namespace}", "", "assistants:", *entries[:-1]]) + "\n"
 
 
-def _import_one(body: Json, address: str, draft: _Draft) -> Imported:
-    if isinstance(body.get("id"), str):
-        draft.notes.append(f"from {body['id']}; `runner adopt {address} {body['id']}` takes that one over")
+def _import_one(export: Export, address: str, draft: _Draft) -> Imported:
+    body = export.body
+    if export.handle:
+        which = f"{export.handle}, version {export.version}" if export.version else export.handle
+        verb = f"`runner adopt {address} {quote(export.handle)}` takes that one over"
+        draft.notes.append(draft.hide(f"from {which}; {verb}"))
+    draft.notes += map(draft.hide, export.notes)
     for key in ("name", "model", "instructions"):
         value = body.get(key)
         if isinstance(value, str) and value.strip():
@@ -145,8 +134,10 @@ def _import_one(body: Json, address: str, draft: _Draft) -> Imported:
     _add_functions(body.get("tools"), draft)
     _add_numbers(body, draft)
     effort = body.get("reasoning_effort")
-    if isinstance(effort, str):
-        draft.lines.append(f"  reasoning: {{effort: {show_text(effort, Style.PLAIN, indent=0, in_flow=True)}}}")
+    if effort in EFFORTS:
+        draft.lines.append(f"  reasoning: {{effort: {effort}}}")
+    elif effort is not None:
+        draft.note("reasoning_effort", effort)
     _add_format(body.get("response_format"), draft)
     _add_metadata(body.get("metadata"), draft)
     _note_files(body, draft)
@@ -162,27 +153,69 @@ def _import_one(body: Json, address: str, draft: _Draft) -> Imported:
 
 
 def _add_tools(written: object, draft: _Draft) -> None:
-    tools: dict[ToolName, Tool] = {}
-    known = {tool.value: tool for tool in _TOOLS} | {RETRIEVAL: ToolName.FILE_SEARCH}
+    schemas = make_tool_schema()["anyOf"][1]["properties"]
+    shown: dict[tuple[str, object], tuple[str, Json]] = {}
     for one in written if isinstance(written, list) else []:
         kind = one.get("type") if isinstance(one, dict) else None
         if kind == "function":
             continue
-        name = known.get(kind) if isinstance(kind, str) else None
-        if name is None:
+        said = one.get(kind, {}) if isinstance(kind, str) and kind in schemas else None
+        if not isinstance(said, dict):
             draft.note("a tool without counterpart", one)
             continue
-        options = one.get(str(kind)) if isinstance(one.get(str(kind)), dict) else {}
-        most = options.get("max_num_results")
-        takes_it = name is ToolName.FILE_SEARCH and isinstance(most, int) and 1 <= most <= MAX_RESULTS
-        tools.setdefault(name, Tool(name=name, max_num_results=most if takes_it else None))
-        rest = {key: value for key, value in options.items() if value is not None}
-        if takes_it:
-            rest.pop("max_num_results")
-        if rest:
-            draft.note(f"options of {name.value} that have no counterpart here", rest)
-    if tools:
-        draft.lines.append(f"  tools: {show_tools(tuple(tools.values()))}")
+        options = _choose_options(said, schemas[kind]["properties"])
+        key = (str(kind), options.get("server_label"))
+        if obstacle := "it is there twice" if key in shown else _find_tool_obstacle(said, options, schemas[kind]):
+            draft.note(f"a tool left out ({obstacle})", one)
+            continue
+        shown[key] = (key[0], options)
+        _note_options(key[0], said, options, draft)
+    items = [{name: options} if options else name for name, options in shown.values()]
+    if any(name in _LONG_TOOLS and options for name, options in shown.values()):
+        draft.lines.append("  tools:")
+        for item in items:
+            first, *rest = show_mapping(item, draft.hide) if isinstance(item, dict) else (item,)
+            draft.lines += [f"    - {first}", *(f"      {line}" for line in rest)]
+    elif items:
+        draft.lines.append(f"  tools: {show_flow(items)}")
+
+
+def _choose_options(said: Json, fields: Mapping[str, Any]) -> dict[str, object]:
+    """Those that the schema of ours takes, each by itself."""
+    chosen = {
+        key: value
+        for key, value in said.items()
+        if key in fields and key not in _LEFT_OUT_OF_MCP and not find_mismatch(as_json(value), fields[key])
+    }
+    approval = chosen.get("require_approval")
+    if isinstance(approval, dict):
+        named = [name for names in approval.values() for name in names]
+        allowed = chosen.get("allowed_tools", named)
+        if len(set(named)) < len(named) or not set(named) <= set(allowed if isinstance(allowed, list) else ()):
+            del chosen["require_approval"]
+    return chosen
+
+
+def _find_tool_obstacle(said: Json, options: Json, schema: Mapping[str, Any]) -> str:
+    """Why a tool can't be declared; "" if it can."""
+    for key in schema.get("required", ()):
+        if key not in options:
+            return f"it has no `{key}` that fits"
+    if "allowed_tools" in said and "allowed_tools" not in options:
+        return "which tools of its server it may use can't be declared, and it would have them all"
+    fault = find_address_fault(str(options["server_url"])) if "server_url" in options else None
+    return f"its address {fault.value}" if fault else ""
+
+
+def _note_options(name: str, said: Json, options: Json, draft: _Draft) -> None:
+    whose = f"the MCP server {options['server_label']}" if "server_label" in options else name
+    if sent := [key for key in _LEFT_OUT_OF_MCP if key in said]:
+        draft.notes.append(
+            f"what {whose} is sent was left out ({', '.join(sent)}); write it with ${{secret:NAME}}, as "
+            "docs/tools.md has it"
+        )
+    if rest := {key: value for key, value in said.items() if key not in options and key not in sent}:
+        draft.note(f"options of {whose} that have no counterpart here", rest)
 
 
 def _add_functions(written: object, draft: _Draft) -> None:
@@ -219,11 +252,23 @@ def _add_numbers(body: Json, draft: _Draft) -> None:
 def _add_format(written: object, draft: _Draft) -> None:
     if written in (None, "auto"):
         return
+    if isinstance(named := written.get(JSON_SCHEMA) if isinstance(written, Mapping) else None, dict):
+        written = {"type": JSON_SCHEMA, JSON_SCHEMA: _name_format(named, draft)}
     obstacle = find_format_obstacle(written)
     if obstacle or not isinstance(written, Mapping):
         draft.note(f"response_format left out ({obstacle})", written)
     else:
         draft.lines += [f"  {line}" for line in show_format(written, draft.hide)]
+
+
+def _name_format(named: Json, draft: _Draft) -> Json:
+    """With a name where its API has none; such an API keeps the model to the schema."""
+    if "name" in named:
+        return named
+    draft.notes.append(f"response_format: its API has no name for it; '{FORMAT_NAME}' is made up")
+    schema = named.get("schema")
+    is_tight = isinstance(schema, dict) and not find_schema_obstacle(as_json(schema), is_strict=True)[0]
+    return {"name": FORMAT_NAME, **named, **({"strict": True} if is_tight else {})}
 
 
 def _add_metadata(written: object, draft: _Draft) -> None:
@@ -248,8 +293,11 @@ def _note_files(body: Json, draft: _Draft) -> None:
     resources = body.get("tool_resources")
     said = {"file_ids": body.get("file_ids")} | (dict(resources) if isinstance(resources, Mapping) else {})
     said = {key: value for key, value in said.items() if _holds_anything(value)}
-    if said:
-        draft.note("its files (list your own under `files`; runner makes the vector store)", said)
+    if files := {key: value for key, value in said.items() if key in _OF_FILES}:
+        draft.note("its files (list your own under `files`; runner makes the vector store)", files)
+    for key, value in said.items():
+        if key not in files:
+            draft.note(f"tool_resources.{key} has no counterpart here", value)
 
 
 def _holds_anything(value: object) -> bool:
@@ -270,29 +318,14 @@ def _hide_named(value: object) -> object:
         return {
             str(key): REPLACEMENT
             if _SECRET_NAME.search(str(key)) and isinstance(one, str | dict | list)
+            else dict.fromkeys(one, REPLACEMENT)
+            if str(key).lower() == "headers" and isinstance(one, dict)
             else _hide_named(one)
             for key, one in value.items()
         }
     if isinstance(value, list):
         return [_hide_named(one) for one in value]
     return float(value) if isinstance(value, Decimal) else value
-
-
-def _explain_unreadable(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deep"
-    return "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else "a number in it is none, or too long"
-
-
-def _read_decimal(text: str) -> Decimal:
-    value = read_decimal(text)
-    if not isinstance(value, Decimal):
-        raise ValueError(f"{text[:40]} is out of range")
-    return value
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is no number")
 
 
 def find_format_obstacle(written: object) -> str:
@@ -322,7 +355,7 @@ def show_format(written: Json, hide: Callable[[str], str]) -> Iterator[str]:
 
 def _find_schema_obstacle(named: Json) -> str:
     description, schema = named.get("description") or "", named.get("schema")
-    if set(named) - set(_FORMAT_KEYS) or not re.fullmatch(NAME_PATTERN, str(named.get("name"))):
+    if set(named) - set(_FORMAT_KEYS) or not _has_name(named):
         return "it has a key that is not known, or a name that does not fit"
     if not isinstance(description, str) or len(description) > MAX_DESCRIPTION_LENGTH:
         return "its description does not fit"
@@ -332,11 +365,14 @@ def _find_schema_obstacle(named: Json) -> str:
     return f"its schema {obstacle}" if obstacle else ""
 
 
+def _has_name(one: Json) -> bool:
+    name = one.get("name")
+    return isinstance(name, str) and re.fullmatch(NAME_PATTERN, name) is not None
+
+
 def find_function_obstacle(function: object) -> str:
     """Why a function can't be declared as it is; "" if it can."""
-    from runner.json_schema import check_schema, find_looseness
-
-    if not isinstance(function, Mapping) or not re.fullmatch(NAME_PATTERN, str(function.get("name"))):
+    if not isinstance(function, Mapping) or not _has_name(function):
         return "it has no name that fits"
     if function["name"] in RESERVED_NAMES:
         return "its name means something else here"

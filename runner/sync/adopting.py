@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from runner.backends import Backend, Limits, RemoteAssistant
+from runner.did_you_mean import find_similar, quote
 from runner.domain.assistant import Address, Namespace
 from runner.domain.conversation import AssistantId
 from runner.errors import GateClosed, RemoteMissing
 from runner.sync import tags
-from runner.sync.remote import RemoteState, bind
+from runner.sync.remote import RemoteState, age, bind
 
 
 def find_adoptable(
-    remote: RemoteState, namespace: Namespace, address: Address, assistant_id: str, declared: frozenset[Address]
+    remote: RemoteState, namespace: Namespace, address: Address, wanted: str, declared: frozenset[Address]
 ) -> RemoteAssistant:
-    """The assistant with that id, if it may stand for the address.
+    """The assistant with that id or name, if it may stand for the address.
 
-    Raises RemoteMissing if there is none, GateClosed if it, or the address, belongs to somebody else already.
+    Raises RemoteMissing if there is none, GateClosed if several have that name, or if it, or the address,
+    belongs to somebody else already.
     `declared` are all addresses of the file: one of ours that stands for none of them may get a new address.
     """
-    found = next((one for one in remote.assistants if assistant_id in (one.id, one.key)), None)
-    if found is None:
-        count = len(remote.assistants)
-        raise RemoteMissing(f"there is no assistant '{assistant_id}' on this target (it has {count})")
+    found = _find(remote, wanted)
     _refuse_foreign(found, namespace, address, declared)
     bound = bind(remote.assistants, namespace, address).chosen
     if bound is not None and bound.id != found.id:
@@ -31,6 +30,29 @@ def find_adoptable(
         )
     _refuse_full(found, namespace, address)
     return found
+
+
+def _find(remote: RemoteState, wanted: str) -> RemoteAssistant:
+    """By id, else by name: the copies that plays make of an assistant have its name too, and can't be meant."""
+    found = next((one for one in remote.assistants if wanted in (one.id, one.key)), None)
+    if found is not None:
+        return found
+    called = [one for one in remote.assistants if one.name == wanted]
+    named = sorted((one for one in called if tags.PLAY not in one.metadata), key=age) or called
+    if not named:
+        known = [one.name for one in remote.assistants if one.name and tags.PLAY not in one.metadata]
+        similar = find_similar(wanted, known)
+        hint = f"; did you mean {quote(similar)}?" if similar else ""
+        raise RemoteMissing(f"there is no assistant '{wanted}' on this target (it has {len(remote.assistants)}){hint}")
+    if len(named) > 1:
+        shown = ", ".join(f"{one.id}{_describe_owner(one)}" for one in named)
+        raise GateClosed(f"{len(named)} assistants are called '{wanted}', so name one by its id: {shown}")
+    return named[0]
+
+
+def _describe_owner(one: RemoteAssistant) -> str:
+    owner, address = one.metadata.get(tags.NAMESPACE), one.metadata.get(tags.ADDRESS)
+    return f" ('{address}' of {owner})" if owner and address else ""
 
 
 async def adopt(

@@ -108,3 +108,31 @@ async def test_an_unknown_id_or_address_is_named(project: StoredProject) -> None
         "runner: there is no assistant 'asst_\\x1b[1mno' on this target (it has 0)\n",
     )
     assert (undeclared.code, "did you mean 'guide'?" in undeclared.err) == (2, True)
+
+
+async def test_a_name_stands_for_the_one_that_has_it(project: StoredProject) -> None:
+    stray = await project.store_stray("guide", {}, name="Old Guide")
+    await project.store_stray("guide", {}, name=stray)
+    await project.store_stray("guide", {"runner.namespace": "adopt-test-1", "runner.play": "p1"}, name="Old Guide")
+
+    near = await project.run("adopt", "guide", "old guide")
+    by_name = await project.run("adopt", "guide", "Old Guide")
+    by_id = await project.run("adopt", "guide", stray)
+
+    assert near.code == 3
+    assert "there is no assistant 'old guide' on this target (it has 3); did you mean 'Old Guide'?" in near.err
+    assert (by_name.code, f"adopted {stray} ('Old Guide')" in by_name.out) == (0, True), by_name.err
+    assert (by_id.code, f"{stray} stands for it already" in by_id.out) == (0, True), by_id.err
+
+
+async def test_a_name_that_several_have_is_refused_with_their_ids(project: StoredProject) -> None:
+    theirs = {"runner.namespace": "theirs-1", "runner.address": "helper"}
+    first, second = await project.store_stray("guide", {}), await project.store_stray("guide", theirs)
+
+    done = await project.run("adopt", "guide", "Guide")
+
+    assert (done.code, done.out) == (4, "")
+    assert done.err.startswith("runner: 2 assistants are called 'Guide', so name one by its id: ")
+    assert done.err.count(first) == 1
+    assert f"{second} ('helper' of theirs-1)" in done.err
+    assert {one.id: one.metadata for one in await project.stored()} == {first: {}, second: theirs}
