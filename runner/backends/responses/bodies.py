@@ -38,12 +38,11 @@ class Material:
     code_file_ids: tuple[FileId, ...]
 
 
-def definition_body(question: Question, material: Material, *, stores: bool) -> Body:
-    """The assistant as fields of a request, with tags if the server is to keep the response.
+def definition_body(assistant: Assistant, material: Material, *, tags: Mapping[str, str] | None) -> Body:
+    """The assistant as fields of a request, its metadata with `tags`; None where the server keeps no response.
 
     What the file leaves out is not sent.
     """
-    assistant = question.deployment.assistant
     tools = _tool_bodies(assistant, material)
     optional: Body = {
         "instructions": assistant.instructions,
@@ -54,7 +53,7 @@ def definition_body(question: Question, material: Material, *, stores: bool) -> 
         "reasoning": {"effort": assistant.reasoning_effort} if assistant.reasoning_effort else None,
         "text": {"format": _format_body(assistant.response_format)} if assistant.response_format else None,
         "max_output_tokens": assistant.max_output_tokens,
-        "metadata": {**assistant.metadata, **question.tags} if stores else None,
+        "metadata": None if tags is None else {**assistant.metadata, **tags},
     }
     return {"model": assistant.model, **_said(optional)}
 

@@ -160,8 +160,8 @@ class Turn:
             store_ids=(*deployment.store_ids, *own_store),
             code_file_ids=(*deployment.code_file_ids, *self._thread.code_file_ids),
         )
-        stores = not self._thread.remembers_itself
-        body = definition_body(self._question, material, stores=stores) | self._thread.context_body(items)
+        tags = None if self._thread.remembers_itself else self._question.tags
+        body = definition_body(deployment.assistant, material, tags=tags) | self._thread.context_body(items)
         make = self._make_in_background if self._in_background else self._make_streamed
         response = await make(body)
         self._thread.note(response, items)

@@ -30,8 +30,7 @@ def stored_body(response_format, *, resets=False):
 def sent_definition(**changes):
     asked = responses_wire.question()
     assistant = replace(asked.deployment.assistant, **changes)
-    asked = replace(asked, deployment=replace(asked.deployment, assistant=assistant))
-    return definition_body(asked, Material(store_ids=(), code_file_ids=()), stores=True)
+    return definition_body(assistant, Material(store_ids=(), code_file_ids=()), tags={})
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ def test_the_definition_travels_with_the_request():
     )
     asked = replace(asked, deployment=replace(asked.deployment, assistant=assistant))
     material = Material(store_ids=(StoreId("vs_1"), StoreId("vs_2")), code_file_ids=(FileId("file-1"),))
-    assert definition_body(asked, material, stores=True) == {
+    assert definition_body(asked.deployment.assistant, material, tags=asked.tags) == {
         "model": "gpt-6-luna",
         "instructions": "You guide.",
         "tools": [
@@ -224,11 +224,11 @@ def test_the_definition_travels_with_the_request():
 
 
 def test_what_the_file_does_not_say_is_not_sent():
-    assert definition_body(wire.question(), NOTHING, stores=True) == {"model": "gpt-6-luna"}
+    assert definition_body(wire.question().deployment.assistant, NOTHING, tags={}) == {"model": "gpt-6-luna"}
 
 
 def test_file_search_without_anything_to_search_is_not_offered():
-    body = definition_body(wire.question(tools=wire.TOOLS), NOTHING, stores=True)
+    body = definition_body(wire.question(tools=wire.TOOLS).deployment.assistant, NOTHING, tags={})
     assert body["tools"] == [{"type": "code_interpreter", "container": {"type": "auto"}}]
 
 
@@ -239,7 +239,7 @@ def test_functions_are_offered_with_their_schema():
     known = {name: getattr(asked.deployment.assistant, name) for name in asked.deployment.assistant.__slots__}
     assistant = SimpleNamespace(**{**known, "functions": (function,)})
     asked = replace(asked, deployment=replace(asked.deployment, assistant=assistant))
-    assert definition_body(asked, NOTHING, stores=True)["tools"] == [
+    assert definition_body(asked.deployment.assistant, NOTHING, tags={})["tools"] == [
         {"type": "function", "name": "rate", "description": "The rate today.", "parameters": schema, "strict": False}
     ]
 
