@@ -101,8 +101,9 @@ class Definition:
         verb = f"`runner sync --target {target.name}`"
         instead = "pass vector_store_ids=, or use what `runner export` prints"
         if synced is None:
+            record = record_path(state, target).relative_to(state.parent)
             raise ChangesPending(
-                f"'{assistant.address}' has files to search, and {record_path(state, target).relative_to(state.parent)} knows no vector store "
+                f"'{assistant.address}' has files to search, and {record} knows no vector store "
                 f"with them: run {verb} where the app is built and take that file along, {instead}"
             )
         if synced.search_mark != describe(assistant).search_mark:

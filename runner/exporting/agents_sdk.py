@@ -4,57 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runner.exporting import Call, Code, Export, answering_stub, python_text
+from runner.exporting import Export
+from runner.exporting._python_code import (
+    SERVE_NOTE,
+    Call,
+    Code,
+    answering_stub,
+    approval,
+    client_call,
+    quoted,
+    write,
+)
 
 _SETTINGS = {"max_output_tokens": "max_tokens", "include": "response_include"}
 """Fields of the request that `ModelSettings` calls otherwise."""
 _SAME_SETTINGS = ("temperature", "top_p", "reasoning", "metadata", "store")
-_HERE = "code_interpreter_call.outputs", "web_search_call.action.sources"
-"""What no tool of the library includes by itself."""
+_NO_TRACES = """\
+# Traces go to OpenAI, with the key of OPENAI_API_KEY, wherever the model is.
+set_tracing_disabled(True)
+
+"""
 
 
 def render(export: Export) -> str:
     tools = [_tool(tool, export) for tool in export.tools]
-    agent = export.literal(Call("Agent", _agent(export, tools)))
-    used = {tool.name for tool in tools} | {"Agent", "OpenAIResponsesModel", "Runner"}
-    used |= {"ModelSettings"} & {word.split("(")[0] for word in agent.replace("=", " ").split()}
-    tracing = ""
-    if not export.is_openai:
-        used.add("set_tracing_disabled")
-        tracing = "# Traces go to OpenAI, with the key of OPENAI_API_KEY, wherever the model is.\nset_tracing_disabled(True)\n\n"
-    stub = f"\n\n{answering_stub(export, is_async=True)}\n" if export.functions else ""
-    imports = ["json"] * bool(stub) + ["os"] * ("os.environ[" in agent) + ["sys"]
-    head = f'"""The assistant \'{export.assistant.address}\'; ask it: python FILE "a question"."""\n\n'
-    imported = "".join(f"import {name}\n" for name in imports)
-    imported += f"\nfrom agents import {', '.join(sorted(used, key=str.casefold))}\nfrom openai import AsyncOpenAI\n"
-    note = "# OPENAI_BASE_URL and OPENAI_API_KEY are as `runner serve` prints them.\n" if export.address is None else ""
-    ending = 'if __name__ == "__main__":\n    print(Runner.run_sync(agent, sys.argv[1]).final_output)'
-    return f"{head}{imported}{stub}\n{tracing}{note}agent = {agent}\n\n{ending}"
+    settings = _settings(export.body)
+    agent = write(_agent(export, tools, settings), export)
+    names = {"Agent", "OpenAIResponsesModel", "Runner", *(tool.name for tool in tools)}
+    names |= {"ModelSettings"} if settings else set()
+    names |= set() if export.is_openai else {"set_tracing_disabled"}
+    modules = ["json"] * bool(export.functions) + ["os"] * ("os.environ[" in agent) + ["sys"]
+    return "".join(
+        (
+            f'"""The assistant {export.assistant.address}: `python THIS_FILE "a question"`."""\n\n',
+            *(f"import {module}\n" for module in modules),
+            f"\nfrom agents import {', '.join(sorted(names, key=str.casefold))}\n",
+            "from openai import AsyncOpenAI\n\n",
+            f"\n{answering_stub(export, is_async=True)}\n\n" if export.functions else "",
+            "" if export.is_openai else _NO_TRACES,
+            SERVE_NOTE * (export.address is None),
+            f"agent = {agent}\n\n",
+            'if __name__ == "__main__":\n    print(Runner.run_sync(agent, sys.argv[1]).final_output)',
+        )
+    )
 
 
-def _agent(export: Export, tools: list[Call]) -> dict[str, object]:
+def _agent(export: Export, tools: list[Call], settings: Mapping[str, object]) -> Call:
     body = export.body
     # A model of its own: by name alone the library would fill in settings that it thinks good for that model.
-    model = Call("OpenAIResponsesModel", {"model": body["model"], "openai_client": export.client("AsyncOpenAI")})
-    instructions = {"instructions": body["instructions"]} if "instructions" in body else {}
-    settings = _settings(body)
-    return {
+    client = client_call("AsyncOpenAI", export)
+    arguments: dict[str, object] = {
         "name": export.assistant.name,
-        **instructions,
-        "model": model,
-        **({"model_settings": Call("ModelSettings", settings)} if settings else {}),
-        **({"tools": tools} if tools else {}),
+        "instructions": body.get("instructions"),
+        "model": Call("OpenAIResponsesModel", {"model": body["model"], "openai_client": client}),
+        "model_settings": Call("ModelSettings", settings) if settings else None,
+        "tools": tools or None,
     }
+    return Call("Agent", {name: value for name, value in arguments.items() if value is not None})
 
 
 def _settings(body: Mapping[str, object]) -> dict[str, object]:
     settings = {name: body[name] for name in _SAME_SETTINGS if name in body}
     settings |= {ours: body[theirs] for theirs, ours in _SETTINGS.items() if theirs in body}
-    include = settings.get("response_include")
-    if isinstance(include, list):
-        settings["response_include"] = [one for one in include if one in _HERE]
-    if not settings.get("response_include", True):
-        del settings["response_include"]
     if "text" in body:
         # `output_type` would change the format's name, lose its description, and has none for `json_object`.
         settings["extra_args"] = {"text": body["text"]}
@@ -65,30 +76,29 @@ def _tool(tool: Mapping[str, object], export: Export) -> Call:
     options = {name: value for name, value in tool.items() if name != "type"}
     match tool["type"]:
         case "file_search":
-            return Call("FileSearchTool", {**options, "include_search_results": True})
+            return Call("FileSearchTool", options)
         case "code_interpreter":
             return Call("CodeInterpreterTool", {"tool_config": dict(tool)})
         case "web_search":
             return Call("WebSearchTool", options)
         case "mcp":
-            return Call("HostedMCPTool", {"tool_config": dict(tool), **_approval(tool, export)})
+            return _mcp(tool, export)
         case _:
-            return _function(tool, export)
+            return _function(tool)
 
 
-def _approval(tool: Mapping[str, object], export: Export) -> dict[str, object]:
-    for server in export.asking_servers:
-        if server.label == tool["server_label"]:
-            approved = server.approved_tools
-            tools = "" if approved is None else f"[{', '.join(map(python_text, sorted(approved)))}]"
-            said = f"request.data.name in {tools}" if tools else "True"
-            return {"on_approval_request": Code(f'lambda request: {{"approve": {said}}}')}
-    return {}
+def _mcp(tool: Mapping[str, object], export: Export) -> Call:
+    arguments: dict[str, object] = {"tool_config": dict(tool)}
+    server = next((one for one in export.asking_servers if one.label == tool["server_label"]), None)
+    if server is not None:
+        approved = approval(server, "request.data.name")
+        arguments["on_approval_request"] = Code(f'lambda request: {{"approve": {approved}}}')
+    return Call("HostedMCPTool", arguments)
 
 
-def _function(tool: Mapping[str, object], export: Export) -> Call:
+def _function(tool: Mapping[str, object]) -> Call:
     name = str(tool["name"])
-    invoke = Code(f"lambda context, arguments: answer({export.literal(name)}, json.loads(arguments))")
+    invoke = Code(f"lambda context, arguments: answer({quoted(name)}, json.loads(arguments))")
     arguments = {
         "name": name,
         "description": tool.get("description", ""),

@@ -2,54 +2,59 @@
 
 from __future__ import annotations
 
-from runner.exporting import Export, answering_stub, python_text
+from runner.exporting import Export
+from runner.exporting._python_code import SERVE_NOTE, answering_stub, approval, client_call, quoted, write
 
-_SIMPLE = """
+_SIMPLE = """\
 response = client.responses.create(**REQUEST, input=sys.argv[1])
+if response.status != "completed":
+    sys.exit(f"the response is {response.status}: {response.error or response.incomplete_details}")
 """
-_LOOP = """
+_LOOP = """\
 items: list = [{"role": "user", "content": sys.argv[1]}]
 while True:
     response = client.responses.create(**REQUEST, input=items)
-    asked = len(items) + len(response.output)
+    if response.status != "completed":
+        sys.exit(f"the response is {response.status}: {response.error or response.incomplete_details}")
     items += response.output
+    answers: list = []
     for item in response.output:
-        %s
-    if len(items) == asked:
+        STEPS
+    if not answers:
         break
+    items += answers
 """
-_CALL = """if item.type == "function_call":
+_CALL = """\
+if item.type == "function_call":
             output = answer(item.name, json.loads(item.arguments))
-            items.append({"type": "function_call_output", "call_id": item.call_id, "output": output})"""
-_APPROVAL = """if item.type == "mcp_approval_request":
+            answers.append({"type": "function_call_output", "call_id": item.call_id, "output": output})"""
+_APPROVAL = """\
+if item.type == "mcp_approval_request":
             approval = {"approval_request_id": item.id, "approve": approves(item.server_label, item.name)}
-            items.append({"type": "mcp_approval_response", **approval})"""
-_END = """
-if response.status != "completed":
-    sys.exit(f"the response is {response.status}: {response.error or response.incomplete_details}")
-print(response.output_text)
-"""
+            answers.append({"type": "mcp_approval_response", **approval})"""
+_END = "print(response.output_text)"
 
 
 def render(export: Export) -> str:
-    request = f"REQUEST: dict = {export.literal(dict(export.body))}\n"
-    client = f"client = {export.literal(export.client('OpenAI'))}\n"
-    steps = [_CALL] * bool(export.functions) + [_APPROVAL] * bool(export.asking_servers)
+    request = f"REQUEST: dict = {write(export.body, export)}\n"
+    client = f"client = {write(client_call('OpenAI', export), export)}\n"
     stubs = [answering_stub(export)] if export.functions else []
     stubs += [_approving(export)] if export.asking_servers else []
-    asking = _LOOP % "\n        ".join(steps) if steps else _SIMPLE
-    before = "".join(f"\n\n{stub}" for stub in stubs) + "\n" * bool(stubs)
-    imports = ["json"] * bool(export.functions) + ["os"] * ("os.environ[" in request + client) + ["sys"]
-    head = f'"""The assistant {_title(export)}; ask it: python FILE "a question"."""\n\n'
-    imported = "".join(f"import {name}\n" for name in imports) + "\nfrom openai import OpenAI\n\n"
-    note = "# OPENAI_BASE_URL and OPENAI_API_KEY are as `runner serve` prints them.\n" if export.address is None else ""
-    text = head + imported + request + before + "\n" + note + client + asking.lstrip("\n") + _END.lstrip("\n")
-    return text.rstrip("\n")
-
-
-def _title(export: Export) -> str:
-    """The address, which has no quotes and no escapes in it."""
-    return f"'{export.assistant.address}'"
+    steps = [_CALL] * bool(export.functions) + [_APPROVAL] * bool(export.asking_servers)
+    modules = ["json"] * bool(export.functions) + ["os"] * ("os.environ[" in request + client) + ["sys"]
+    return "".join(
+        (
+            f'"""The assistant {export.assistant.address}: `python THIS_FILE "a question"`."""\n\n',
+            *(f"import {module}\n" for module in modules),
+            f"\nfrom openai import OpenAI\n\n{request}\n",
+            *(f"\n{stub}\n" for stub in stubs),
+            "\n" * bool(stubs),
+            SERVE_NOTE * (export.address is None),
+            client,
+            _LOOP.replace("STEPS", "\n        ".join(steps)) if steps else _SIMPLE,
+            _END,
+        )
+    )
 
 
 def _approving(export: Export) -> str:
@@ -60,7 +65,5 @@ def _approving(export: Export) -> str:
         "    match server:",
     ]
     for server in export.asking_servers:
-        approved = server.approved_tools
-        tools = None if approved is None else "[" + ", ".join(map(python_text, sorted(approved))) + "]"
-        lines += [f"        case {python_text(server.label)}:", f"            return {tools and f'tool in {tools}'}"]
-    return "\n".join(lines).replace("return None", "return True") + "\n    return False\n"
+        lines += [f"        case {quoted(server.label)}:", f"            return {approval(server, 'tool')}"]
+    return "\n".join([*lines, "        case _:", "            return False"]) + "\n"
