@@ -75,7 +75,7 @@ def forget_synced(state: Path, target: Target) -> None:
 
 def _head(target: Target, namespace: Namespace) -> Mapping[str, object]:
     place = target.base_url or target.server.value
-    return {"version": _VERSION, "namespace": str(namespace), "server": place}
+    return {"version": _VERSION, "target": target.name, "namespace": str(namespace), "server": place}
 
 
 def _stores_of(unit: Unit, done: Sequence[Applied]) -> SyncedStores | None:

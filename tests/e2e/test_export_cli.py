@@ -60,12 +60,12 @@ assistants:
     model: gpt-6-luna
     instructions: |
       Say "hi" and 'ho', `x` and $HOME, C:\\new, ${{secret:DICE_TOKEN}}!
-      Then {{a}} é \u202e{quotes}
+      Then {{a}} é {quotes}
       REQUEST
     temperature: 0.2
     top_p: 0.9
     reasoning: {{effort: low}}
-    metadata: {{team: a}}
+    metadata: {{team: "a\\u202e"}}
     max_output_tokens: 2000
     response_format:
       json_schema:
@@ -298,7 +298,7 @@ async def test_the_request_is_the_one_that_play_makes(tmp_path: Path) -> None:
     assert set(sent["metadata"]) > {"team"}
     for name in ("input", "stream", "store"):
         del sent[name]
-    sent["metadata"] = {"team": "a"}
+    sent["metadata"] = {"team": "a\u202e"}
     assert json.loads(printed.out.replace("${DICE_TOKEN}", json.dumps(SECRET)[1:-1])) == sent
 
 
@@ -380,6 +380,6 @@ async def test_approvals_of_mcp_tools_are_the_file_s(tmp_path: Path) -> None:
             code, out, err = await run_printed(tmp_path, kind, printed.out, project.environment)
             assert code == 0, err
             assert "Done." in out
-            answers = [one for one in asked(server)["input"] if one["type"] == "mcp_approval_response"]
+            answers = [one for one in asked(server)["input"] if one.get("type") == "mcp_approval_response"]
             said = {one["approval_request_id"]: one["approve"] for one in answers}
             assert said == {"mcpr_roll": True, "mcpr_steal": False}
