@@ -261,6 +261,25 @@ async def test_functions_are_stubs_to_be_filled_in(project: StoredProject, kind:
     assert "1.5" in out
 
 
+async def test_the_page_s_commands_and_its_program_work_as_they_stand(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs/export.md").read_text("utf-8")
+    for name in ("knowledge", "tools"):
+        shutil.copytree(root / name, tmp_path / name)
+    shutil.copy(root / "assistants.yaml", tmp_path)
+    project = StoredProject(tmp_path)
+    (commands,) = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    for command in commands.splitlines():
+        done = await project.run(*command.split()[1:])
+        assert done.code == 0, (command, done.err)
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == set(FORMATS)
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    async with serving(project) as exports:
+        code, out, err = await run_printed(tmp_path, "python", program, exports)
+    assert code == 0, err
+    assert "112" in out
+
+
 # What it asks
 
 
