@@ -57,19 +57,19 @@ def quoted(text: str) -> str:
 
 
 def _write_text(text: str, export: Export, depth: int) -> str:
-    """One line of Python for each of the text's."""
-    lines = [_line_parts(line, export) for line in text.splitlines(keepends=True)]
-    written = [" + ".join(parts) for parts in lines]
-    if len(written) < 2:
-        return written[0] if written else '""'
+    """One line of Python for each of the text's. Secrets are taken out first: they may have several lines."""
+    pieces: list[str] = []
+    for part in export.split(text):
+        if isinstance(part, Variable):
+            pieces.append(f'os.environ["{part.name}"]')
+        else:
+            pieces += map(quoted, part.splitlines(keepends=True))
+    if len(text.splitlines()) < 2:
+        return " + ".join(pieces) or '""'
     # Texts that are neighbours join by themselves, variables don't.
     joint = "+ " if any(isinstance(part, Variable) for part in export.split(text)) else ""
     inner, outer = _INDENT * (depth + 1), _INDENT * depth
-    return "\n".join(["(", inner + written[0], *(f"{inner}{joint}{one}" for one in written[1:]), outer + ")"])
-
-
-def _line_parts(text: str, export: Export) -> list[str]:
-    return [f'os.environ["{part.name}"]' if isinstance(part, Variable) else quoted(part) for part in export.split(text)]
+    return "\n".join(["(", inner + pieces[0], *(f"{inner}{joint}{one}" for one in pieces[1:]), outer + ")"])
 
 
 def client_call(kind: str, export: Export) -> Call:
