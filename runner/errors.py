@@ -2,7 +2,8 @@
 
 RunnerError                  something stops the program; the message is one line for the user
 ├── UsageError           2   wrong usage or configuration; nothing was sent
-│   └── ConfigError      2   mistakes in files, all at once, as `Problem`s
+│   ├── ConfigError      2   mistakes in files, all at once, as `Problem`s
+│   └── NotDeclared      2   an address that the file doesn't declare; a KeyError, too
 ├── NothingFound         5   a selection that matches nothing
 ├── GateClosed           4   a limit or safety gate stopped it
 ├── ChangesPending       6   the remote side differs from the file, and that was asked to matter
@@ -75,6 +76,12 @@ class ConfigError(UsageError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems
         super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class NotDeclared(UsageError, KeyError):
+    """What an app asked for is not in the file."""
+
+    __str__ = Exception.__str__  # a KeyError's would put quotes around the sentence
 
 
 class NothingFound(RunnerError):

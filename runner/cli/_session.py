@@ -124,11 +124,12 @@ def open_session(
 
     `for_stored` is a verb that is about stored assistants: an error where the target's API stores none.
     """
-    from runner.cli._targets import find_key, find_target, key_variables
+    from runner.cli._targets import find_key, key_variables
+    from runner.config.declared_targets import find_target
     from runner.redaction import Redactor
 
     configuration = load_project(file, paths)
-    target = find_target(configuration, target_name)
+    target = find_target(configuration.project, target_name)
     if for_stored:
         _need_stored_assistants(target, for_stored)
     keys = {os.environ.get(variable, "") for variable in key_variables(target)}

@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.backends import Backend, Endpoint
-from runner.config import Configuration
-from runner.config.declared_targets import OPENAI_KEY, suggest_target
-from runner.did_you_mean import quote
+from runner.config.declared_targets import OPENAI_KEY
 from runner.domain.assistant import ByName, ChatEndpoint, History, InferenceChoice, Project, Scripted, Server, Target
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES
@@ -44,16 +42,6 @@ class OpenedTarget:
     backend: Backend
     inference: str | None
     sandbox: str | None = None
-
-
-def find_target(configuration: Configuration, name: str | None) -> Target:
-    """The target called `name`, or the file's default. Raises UsageError if there is none."""
-    targets = configuration.project.targets
-    wanted = name or configuration.project.default_target
-    if wanted in targets:
-        return targets[wanted]
-    hint = suggest_target(wanted, targets)
-    raise UsageError(f"unknown target {quote(wanted)}" + (f"; {hint}" if hint else ""))
 
 
 def _key_variable(target: Target) -> str | None:

@@ -35,6 +35,7 @@ async def _destroy(session: Session, *, is_confirmed: bool) -> None:
     from runner.errors import GateClosed, RemoteError
     from runner.sync import Applied, SyncPlan, Uploading, apply_plan, plan_destruction, read_earlier_files, read_remote
     from runner.sync.remote import play_objects
+    from runner.sync.synced import forget_synced
 
     namespace = session.configuration.project.namespace
     done: list[Applied] = []
@@ -58,6 +59,7 @@ async def _destroy(session: Session, *, is_confirmed: bool) -> None:
             )
         plan = SyncPlan(namespace=namespace, units=(), unused=changes)
         earlier = read_earlier_files(session.journals)
+        forget_synced(session.state, session.target)
         leftovers = await apply_plan(plan, backend, journal, tell=tell, earlier=earlier)
     session.show(f"note: {line}" for line in leftovers)
     if failed := count_failed(done):

@@ -85,13 +85,14 @@ def _plan_since(
     """What became of the definitions since a commit, and what takes secrets out of it."""
     from runner.cli._revision import open_revision
     from runner.cli._session import find_assistant, load_project
-    from runner.cli._targets import check_offline, find_target
+    from runner.cli._targets import check_offline
+    from runner.config.declared_targets import find_target
     from runner.redaction import Redactor
     from runner.sync.printing import PrintedPlan
     from runner.sync.revisions import compare_definitions
 
     now = load_project(file, needs_variables=False)
-    place = find_target(now, target)
+    place = find_target(now.project, target)
     check_offline(now.project, None, place)
     address = None if only is None else find_assistant(now, only, option="--only").address
     with open_revision(now, ref) as revision:

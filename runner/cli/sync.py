@@ -96,6 +96,7 @@ async def _apply(session: Session, plan: SyncPlan, remote: RemoteState, at: tupl
     from runner.domain.plan import Action
     from runner.errors import RemoteError, WriteFailed
     from runner.sync import Uploading, apply_plan, read_earlier_files
+    from runner.sync.synced import write_synced
 
     done: list[Applied] = []
 
@@ -117,6 +118,7 @@ async def _apply(session: Session, plan: SyncPlan, remote: RemoteState, at: tupl
             raise
     session.show(f"note: {note}" for note in (*plan.notes, *leftovers))
     session.show([describe_outcome(done, remote)])
+    write_synced(session.state, session.target, plan, done)
     if journal.refusal:
         raise journal.refusal
     blocked_by_plan = plan.plan.count(Action.BLOCKED)

@@ -24,9 +24,10 @@ def command(paths: tuple[str, ...], file: Path | None, target: str | None) -> in
     """
     found = load_project(file, paths)
     if target is not None:
-        from runner.cli._targets import check_offline, find_target
+        from runner.cli._targets import check_offline
+        from runner.config.declared_targets import find_target
 
-        check_offline(found.project, found.scenarios, find_target(found, target))
+        check_offline(found.project, found.scenarios, find_target(found.project, target))
     turns = sum(len(scenario.turns) for scenario in found.scenarios)
     click.echo(f"{found.file.name}: {count(len(found.project.assistants), 'assistant')}")
     click.echo(f"{count(len(found.scenarios), 'scenario')}, {count(turns, 'turn')}: valid")

@@ -16,13 +16,14 @@ from runner.domain.assistant import (
     ChatEndpoint,
     History,
     InferenceChoice,
+    Project,
     SandboxName,
     Scripted,
     Server,
     Target,
 )
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_azure, is_open_road, is_openai
-from runner.errors import Location
+from runner.errors import Location, UsageError
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 EMBEDDED = "embedded"
@@ -51,6 +52,15 @@ def read_targets(document: YamlDocument, settings: Mapping[str, Any], root: Path
             if inference is not None:
                 targets[name] = _make_target(name, body, document.location(where, at_key=True), inference)
     return targets
+
+
+def find_target(project: Project, name: str | None) -> Target:
+    """The target called `name`, or the file's default. Raises UsageError if there is none."""
+    wanted = name or project.default_target
+    if wanted in project.targets:
+        return project.targets[wanted]
+    hint = suggest_target(wanted, project.targets)
+    raise UsageError(f"unknown target {quote(wanted)}" + (f"; {hint}" if hint else ""))
 
 
 def suggest_target(wanted: str, names: Iterable[str]) -> str:

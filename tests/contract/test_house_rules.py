@@ -23,7 +23,9 @@ def test_a_module_stays_within_the_size_limit_and_says_what_it_is(module: Path) 
 
 
 def test_a_leading_underscore_marks_what_stands_beside_plug_ins_and_nothing_else() -> None:
-    packages = "backends checks cli functions reporting server/extraction server/faces server/inference server/tools"
+    packages = (
+        "backends checks cli exporting functions reporting server/extraction server/faces server/inference server/tools"
+    )
     beside_plug_ins = {ROOT / "runner" / package for package in [*packages.split(), "server/sandboxes"]}
     marked = {
         place for module in MODULES for place in (module, module.parent) if re.match(r"_(?!_)", place.name) is not None

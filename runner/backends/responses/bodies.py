@@ -51,15 +51,14 @@ def definition_body(assistant: Assistant, material: Material) -> Body:
     return {"model": assistant.model, **_said(optional)}
 
 
-def settings_body(question: Question, material: Material, *, stores: bool) -> Body:
-    """What is said with each request, whoever keeps the definition; with tags if the server is to keep the response."""
-    assistant = question.deployment.assistant
+def settings_body(assistant: Assistant, material: Material, *, tags: Mapping[str, str] | None) -> Body:
+    """What is said with each request, whoever keeps the definition; `tags` None: the server keeps no response."""
     tools = _tool_bodies(assistant, material)
     return _said(
         {
             "include": [_INCLUDES[str(tool["type"])] for tool in tools if tool["type"] in _INCLUDES],
             "max_output_tokens": assistant.max_output_tokens,
-            "metadata": {**assistant.metadata, **question.tags} if stores else None,
+            "metadata": None if tags is None else {**assistant.metadata, **tags},
         }
     )
 

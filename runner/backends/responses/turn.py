@@ -173,8 +173,8 @@ class Turn:
             store_ids=(*deployment.store_ids, *own_store),
             code_file_ids=(*deployment.code_file_ids, *self._thread.code_file_ids),
         )
-        stores = not self._thread.remembers_itself
-        settings = settings_body(self._question, material, stores=stores)
+        tags = None if self._thread.remembers_itself else self._question.tags
+        settings = settings_body(deployment.assistant, material, tags=tags)
         body = await self._define(material) | settings | self._thread.context_body(items)
         make = self._make_in_background if self._in_background else self._make_streamed
         response = await make(body)

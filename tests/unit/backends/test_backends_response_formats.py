@@ -32,7 +32,7 @@ def sent_definition(**changes):
     assistant = replace(asked.deployment.assistant, **changes)
     asked = replace(asked, deployment=replace(asked.deployment, assistant=assistant))
     nothing = Material(store_ids=(), code_file_ids=())
-    return definition_body(assistant, nothing) | settings_body(asked, nothing, stores=True)
+    return definition_body(assistant, nothing) | settings_body(assistant, nothing, tags=asked.tags)
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ def test_the_definition_travels_with_the_request():
     )
     asked = replace(asked, deployment=replace(asked.deployment, assistant=assistant))
     material = Material(store_ids=(StoreId("vs_1"), StoreId("vs_2")), code_file_ids=(FileId("file-1"),))
-    body = definition_body(assistant, material) | settings_body(asked, material, stores=True)
+    body = definition_body(assistant, material) | settings_body(assistant, material, tags=asked.tags)
     assert body == {
         "model": "gpt-6-luna",
         "instructions": "You guide.",
@@ -227,7 +227,7 @@ def test_the_definition_travels_with_the_request():
 def test_what_the_file_does_not_say_is_not_sent():
     asked = wire.question()
     assert definition_body(asked.deployment.assistant, NOTHING) == {"model": "gpt-6-luna"}
-    assert settings_body(asked, NOTHING, stores=True) == {}
+    assert settings_body(asked.deployment.assistant, NOTHING, tags={}) == {}
 
 
 def test_file_search_without_anything_to_search_is_not_offered():
