@@ -121,8 +121,12 @@ class Api:
         """Send a change until it is taken: its key keeps it from being made twice. The answer has no body."""
 
         async def exchange() -> Reply[None]:
-            options = {"headers": {"Idempotency-Key": key}}
-            await self._client.post(request.path, cast_to=httpx2.Response, body=request.body, options=options)
+            await self._client.post(
+                request.path,
+                cast_to=httpx2.Response,
+                body=request.body,
+                options={"headers": {"Idempotency-Key": key}},
+            )
             return Reply(None, None)
 
         _unwrap(await self._send(request, exchange, attempts=READ_ATTEMPTS))
