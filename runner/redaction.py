@@ -17,7 +17,17 @@ class Redactor:
     """Replaces every secret, also base64-encoded at any alignment, or with any of its characters escaped."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        kept = sorted({one for one in secrets if len(one) >= MIN_SECRET_CHARACTERS}, key=len, reverse=True)
+        self._secrets = {one for one in secrets if len(one) >= MIN_SECRET_CHARACTERS}
+        self._compile()
+
+    def learn(self, secret: str) -> None:
+        """One more, which nobody knew before: a token that was just issued."""
+        if len(secret) >= MIN_SECRET_CHARACTERS and secret not in self._secrets:
+            self._secrets.add(secret)
+            self._compile()
+
+    def _compile(self) -> None:
+        kept = sorted(self._secrets, key=len, reverse=True)
         forms = sorted({form for secret in kept for form in _forms(secret)}, key=len, reverse=True)
         self._forms = re.compile("|".join(map(re.escape, forms))) if forms else None
         self._escaped = re.compile("|".join(map(_escaped_pattern, kept)))

@@ -13,12 +13,13 @@ Every create goes out once, is journaled before and after, and carries its tags 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from runner.domain.assistant import Assistant, History, SchemaFormat
+from runner.domain.assistant import Assistant, History, SchemaFormat, Tool
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     AssistantId,
@@ -30,6 +31,7 @@ from runner.domain.conversation import (
     ThreadId,
 )
 from runner.domain.files import Chunking, FileUse
+from runner.domain.hosts import host_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,8 @@ class Endpoint:
     """An address to talk to. `base_url` None is api.openai.com; `is_embedded` keeps proxies out of it.
 
     `key_variable` is where the key comes from, for messages; None if that is no matter.
-    `history` and `background` are as in a Target, for the backends that have a choice.
+    `history`, `background` and `token_command` are as in a Target, for the backends that have a choice. `place` is
+    where that is declared; `learn_secret` is told of secrets that come up on the way.
     """
 
     base_url: str | None
@@ -46,17 +49,27 @@ class Endpoint:
     is_embedded: bool = False
     history: History = History.CONVERSATION
     background: bool = False
+    token_command: tuple[str, ...] = ()
+    place: str = ""
+    learn_secret: Callable[[str], None] = field(default=lambda _: None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What an API takes at most; None where it has no such limit. Metadata is limited alike on all of them."""
+    """What an API takes at most; None where it has no such limit. Metadata is limited alike on all of them.
 
+    `address_pattern` is what an address has to match where it is the name on the API, `address_words` says so.
+    With `refuses_secrets` a definition is kept where others can read it.
+    """
+
+    address_pattern: str | None = None
+    address_words: str = ""
     name_characters: int | None = None
     instructions_characters: int | None = None
     code_files: int | None = None
     tools: int | None = None
     metadata_pairs: int = 16
+    refuses_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +78,8 @@ class RemoteAssistant:
 
     `fields` holds what the API says, in our words (name, model, instructions, tools, temperature, top_p,
     reasoning_effort, response_format, metadata without tags), values comparable with those of `managed_fields`;
-    `metadata` is all of it, tags included.
+    `metadata` is all of it, tags included. `key` is the name that stands for it on an API that takes each name once.
+    A draft is there for those who name it, and stands for nothing.
     """
 
     id: AssistantId
@@ -75,6 +89,12 @@ class RemoteAssistant:
     metadata: Mapping[str, str]
     store_ids: tuple[StoreId, ...] = ()
     code_file_ids: tuple[FileId, ...] = ()
+    key: str = ""
+    is_draft: bool = False
+
+    def covers(self, assistant_id: str) -> bool:
+        """Whether an id names this, or a version of what has its key."""
+        return assistant_id == self.id or (self.key != "" and assistant_id.partition(":")[0] == self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +119,11 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """An assistant together with the remote objects that stand for it and its files."""
+    """An assistant together with the remote objects that stand for it and its files; the hash is of all of it."""
 
     assistant: Assistant
     assistant_id: AssistantId | None
+    definition_hash: str = ""
     store_ids: tuple[StoreId, ...] = ()
     code_file_ids: tuple[FileId, ...] = ()
 
@@ -177,7 +198,9 @@ class Backend(Protocol):
     files: Files
     capabilities: Capabilities
 
-    async def list_assistants(self) -> tuple[RemoteAssistant, ...]: ...
+    async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:
+        """`in_full`: with drafts, and with each version in the id of an assistant, where an API has such things."""
+
     async def create_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant: ...
     async def update_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant: ...
     async def tag_assistant(self, assistant_id: AssistantId, metadata: Mapping[str, str]) -> RemoteAssistant:
@@ -200,6 +223,34 @@ class Backend(Protocol):
 
 FUNCTION_LABEL = "function "
 """What a function's name has before it among the tools of `managed_fields`: functions and hosted tools can be alike."""
+
+
+def hosted_tool(tool: Tool) -> tuple[str, dict[str, object]]:
+    """A hosted tool as an entry of the tools in `managed_fields`, alike from the file and from the API.
+
+    Of an MCP server's address only the host can be read in it: the rest may be a secret.
+    """
+    server, search = tool.mcp, tool.web_search
+    if search is not None:
+        options: dict[str, object] = {
+            "search_context_size": search.context_size,
+            "allowed_domains": list(search.allowed_domains) or None,
+            "user_location": None if search.user_location is None else dict(search.user_location),
+            "external_web_access": search.is_live,
+        }
+        return tool.name.value, options
+    if server is None:
+        return tool.name.value, {"max_num_results": tool.max_num_results}
+    required: object = server.require_approval
+    if isinstance(required, Mapping):
+        required = {word: sorted(names) for word, names in required.items() if names}
+    options = {
+        "server": f"{host_of(server.url)} ({hashlib.sha256(server.url.encode()).hexdigest()[:8]})",
+        "server_description": server.description or None,
+        "allowed_tools": sorted(server.allowed_tools) or None,
+        "require_approval": required,
+    }
+    return f"{tool.name.value} {server.label}", options
 
 
 def function_options(description: str, parameters: Mapping[str, object], *, strict: bool) -> dict[str, object]:
@@ -227,7 +278,7 @@ def managed_fields(assistant: Assistant) -> dict[str, object]:
 
     Fields that the file does not mention but whose documented default it implies are there with that default.
     """
-    hosted = {tool.name.value: {"max_num_results": tool.max_num_results} for tool in assistant.tools}
+    hosted = dict(map(hosted_tool, assistant.tools))
     functions = {
         FUNCTION_LABEL + one.name: function_options(one.description, one.parameters, strict=one.strict)
         for one in assistant.functions

@@ -27,6 +27,7 @@ from runner.errors import (
     RemoteError,
     RemoteMissing,
     RemoteUnreachable,
+    UsageError,
 )
 
 LONGEST_QUOTE = 300
@@ -118,9 +119,13 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """Where the key comes from (None if that is no matter), and whether there is one at all."""
+    """Where the key comes from (None if that is no matter), and whether there is one at all.
+
+    `words` tell of one that comes from elsewhere.
+    """
 
     variable: str | None = None
+    words: str = ""
     is_sent: bool = True
 
 
@@ -233,13 +238,15 @@ class Translator:
         return "" if _VERSIONED.search(self._base_url) else " Base URLs mostly end in /v1."
 
     def _name_key(self) -> str:
-        return f"the key in {self._key.variable}" if self._key.variable else "the key"
+        return self._key.words or (f"the key in {self._key.variable}" if self._key.variable else "the key")
 
     def _describe_rejection(self, status: int, code: str | None) -> str:
         if not self._key.is_sent:
             return "no key was sent, and the server wants one: name its environment variable with key_env"
         if code == "unsupported_country_region_territory":
             return "the API is not offered in the country that this machine is in"
+        if status == 401 and self._key.words:
+            return f"{self._key.words} was rejected, and so was a new one; is it of the right tenant, for this server?"
         if status == 401:
             return f"{self._name_key()} was rejected; is it whole, and for this server?"
         return f"{self._name_key()} has no permission for this; give it one, or use another"
@@ -272,6 +279,8 @@ class Translator:
         # Waiting for more bytes is no failure of TLS; it stands in the chain of a timeout.
         is_waiting = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
         causes = tuple(cause for cause in _causes(error) if not isinstance(cause, is_waiting))
+        if token_trouble := next((cause for cause in causes if isinstance(cause, UsageError)), None):
+            return Failure(error=KeyRejected(self.line(doing, str(token_trouble))))
         message = self._describe_connection(causes)
         is_tls = any(isinstance(cause, ssl.SSLError) for cause in causes)
         return Failure(

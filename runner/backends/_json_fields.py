@@ -128,12 +128,13 @@ def text_map(body: Json, name: str) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in part(body, name).items()}
 
 
-def read_page(body: Json, read_item: Callable[[Json], Item]) -> Page[Item]:
+def read_page(body: Json, read_item: Callable[[Json], Item], *, goes_on_unless_told: bool = False) -> Page[Item]:
     if not isinstance(body.get("data"), list):
         raise Malformed("it has no list 'data'")
     rows = parts(body, "data")
     last_id = optional_text(body, "last_id") or (optional_text(rows[-1], "id") if rows else None)
-    return Page(tuple(read_item(row) for row in rows), body.get("has_more") is True, last_id)
+    unsaid = goes_on_unless_told and bool(rows)
+    return Page(tuple(read_item(row) for row in rows), body.get("has_more", unsaid) is True, last_id)
 
 
 def _kind(value: object) -> str:

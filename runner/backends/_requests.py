@@ -56,12 +56,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Creation:
-    """What a create is about to bring into being; `id_field` is where its id stands in the answer."""
+    """What a create is about to bring into being; `read_id` finds its id in the answer, or raises Malformed."""
 
     kind: Kind
     label: str
     tags: Mapping[str, str] = field(default_factory=dict)
-    id_field: str = "id"
+    read_id: Callable[[Json], str] = identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,7 @@ class Api:
         self._translator = translator
         self._journal = journal
         self.line = translator.line
+        self.note_deleted = journal.deleted
         self.note_found = journal.found
         """Journal an object that the server made for us by itself."""
 
@@ -160,10 +161,12 @@ class Api:
         if kind is not None:
             self._journal.deleted(kind, remote_id)
 
-    async def list_all(self, request: Request, read_item: Callable[[Json], Value]) -> tuple[Value, ...]:
-        """Every item of a list, page by page."""
+    async def list_all(
+        self, request: Request, read_item: Callable[[Json], Value], *, goes_on_unless_told: bool = False
+    ) -> tuple[Value, ...]:
+        """Every item of a list; `goes_on_unless_told`: a page that doesn't say whether there is more isn't the last."""
         deadline = Deadline.after(LIST_BUDGET_S, self.pace.clock)
-        read = partial(read_page, read_item=read_item)
+        read = partial(read_page, read_item=read_item, goes_on_unless_told=goes_on_unless_told)
         items: list[Value] = []
         cursors: set[str] = set()
         query: dict[str, object] = {"limit": PAGE_ITEMS, **request.query}
@@ -183,7 +186,7 @@ class Api:
         number = self._journal.intend(creation.kind, creation.label, creation.tags)
 
         def read_created(body: Json) -> Value:
-            self._journal.created(number, identifier(body, creation.id_field))
+            self._journal.created(number, creation.read_id(body))
             return read(body)
 
         outcome = await self._send(request, self._reading(self._post, request, read_created), attempts=1)

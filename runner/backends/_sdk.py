@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
@@ -46,44 +47,65 @@ LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 _TOO_LARGE = f"it is larger than {LARGEST_ANSWER_BYTES // 1024**2} MB"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bearer:
+    """Tokens that come up on the way: `auth` puts them on requests, `clean` takes them out of texts.
+
+    `words` say where they come from.
+    """
+
+    auth: httpx2.Auth
+    clean: Callable[[str], str]
+    words: str
+
+
 @asynccontextmanager
-async def open_api(
+async def open_api(  # noqa: PLR0913 - what a connection can differ in, all but two by name
     endpoint: Endpoint,
     journal: Journal,
     *,
     headers: Mapping[str, str],
+    query: Mapping[str, object] | None = None,
+    bearer: Bearer | None = None,
     clock: Clock = time.monotonic,
     sleep: Sleep = asyncio.sleep,
 ) -> AsyncIterator[Api]:
-    """A connection to an endpoint; `headers` go with every request. Raises UsageError before anything is sent."""
+    """A connection to an endpoint; `headers` and `query` go with every request, a `bearer`'s token in the key's place.
+
+    Raises UsageError before anything is sent.
+    """
     _check_key(endpoint.key)
-    redactor = Redactor({endpoint.key})
+    clean = bearer.clean if bearer else Redactor({endpoint.key}).clean
     base_url = endpoint.base_url or OPENAI_URL
-    has_key = endpoint.key not in ("", NO_KEY)
+    has_key = bearer is not None or endpoint.key not in ("", NO_KEY)
     address = _check_url(base_url, has_key=has_key)
     host = address.hostname or ""
     stays_here = endpoint.is_embedded or is_loopback(host)
     # What a server without a memory is asked leaves nothing there, however often it is asked.
     makes_nothing = endpoint.history is History.REPLAY
-    async with _open_http(address, stays_here=stays_here, makes_nothing=makes_nothing) as http:
+    auth = bearer.auth if bearer else None
+    async with _open_http(address, auth, stays_here=stays_here, makes_nothing=makes_nothing) as http:
         client = openai.AsyncOpenAI(
             api_key=endpoint.key or NO_KEY,
             base_url=base_url,
             max_retries=0,
             timeout=http.timeout,
             default_headers=headers,
+            default_query=query,
             http_client=http,
         )
         if not is_openai(host):
             _forget_ambient_settings(client, headers)
-        key = Key(variable=endpoint.key_variable, is_sent=has_key)
-        translator = Translator(base_url, redactor.clean, time.time, key)
+        key = Key(variable=endpoint.key_variable, words=bearer.words if bearer else "", is_sent=has_key)
+        translator = Translator(base_url, clean, time.time, key)
         fastest_look_s = FASTEST_LOOK_HERE_S if stays_here else FASTEST_LOOK_S
         pace = Pace(clock=clock, sleep=sleep, fastest_look_s=fastest_look_s)
         yield Api(client, translator, journal, pace)
 
 
-def _open_http(address: SplitResult, *, stays_here: bool, makes_nothing: bool) -> httpx2.AsyncClient:
+def _open_http(
+    address: SplitResult, auth: httpx2.Auth | None, *, stays_here: bool, makes_nothing: bool
+) -> httpx2.AsyncClient:
     """The pool. Deadlines are set around each request, so only connecting has a timeout of its own.
 
     Raises UsageError for what the environment says and can't be used.
@@ -96,6 +118,7 @@ def _open_http(address: SplitResult, *, stays_here: bool, makes_nothing: bool) -
             check_ambient_proxies()
         return SteadyClient(
             makes_nothing=makes_nothing,
+            auth=auth,
             # A context that trusts nobody: plain http never asks it, and loading the system's certificates takes long.
             verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if stays_here and address.scheme == "http" else True,
             # A proxy from the environment must not stand between us and this machine.

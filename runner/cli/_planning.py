@@ -75,6 +75,8 @@ def raise_if_unsettled(printed: PrintedPlan) -> None:
     raise_if_stopped(printed)
     pending = [change for change in printed.plan.changes if change.is_pending]
     if pending:
+        if printed.since:
+            raise ChangesPending(f"{printed.summary} since {printed.since}")
         said = "1 change is" if len(pending) == 1 else f"{len(pending)} changes are"
         raise ChangesPending(f"{said} pending; `runner sync` makes {'it' if len(pending) == 1 else 'them'}")
 

@@ -82,17 +82,7 @@ class Session:
             click.echo(terminal(self.redactor.clean(line.replace("\n", " "))), err=is_error)
 
     def find_assistant(self, address: str, *, option: str = "") -> Assistant:
-        """The one that the file declares under an address. Raises UsageError with what was probably meant."""
-        from runner.did_you_mean import quote, suggest
-        from runner.errors import UsageError
-
-        found = self.configuration.project.find_assistant(address)
-        if found is not None:
-            return found
-        known = [one.address for one in self.configuration.project.assistants]
-        hint = suggest(address, known, kind=f"{self.configuration.file.name} declares")
-        asked = f"{option}: " if option else ""
-        raise UsageError(f"{asked}unknown assistant {quote(address)}" + (f"; {hint}" if hint else ""))
+        return find_assistant(self.configuration, address, option=option)
 
     @contextmanager
     def open_journal(self, path: Path) -> Iterator[Journal]:
@@ -111,7 +101,12 @@ class Session:
         """The target, ready to be talked to: an embedded server runs until the block ends."""
         from runner.cli._targets import open_target
 
-        return open_target(self.target, journal, os.environ, embedded_state=self.state / "embedded")
+        def learn(secret: str) -> None:
+            self.redactor.learn(secret)
+            _keep_from_last_words({secret})
+
+        embedded_state = self.state / "embedded"
+        return open_target(self.target, journal, os.environ, embedded_state=embedded_state, learn_secret=learn)
 
     @asynccontextmanager
     async def open_remote(self, verb: str) -> AsyncIterator[tuple[Backend, Journal]]:
@@ -143,11 +138,41 @@ def open_session(
     return Session(configuration=configuration, target=target, redactor=Redactor(secrets))
 
 
-def load_project(file: Path | None, paths: tuple[str, ...] | None = None) -> Configuration:
-    """The project of the current folder, or that of `file`. Raises UsageError with every mistake."""
+def load_project(
+    file: Path | None, paths: tuple[str, ...] | None = None, *, needs_variables: bool = True
+) -> Configuration:
+    """The project of the current folder, or that of `file`. Raises UsageError with every mistake.
+
+    Without `needs_variables`, `${env:NAME}` and `${secret:NAME}` that are not set have a text in their place.
+    """
     from runner.config import load_configuration
 
-    return load_configuration(file=file, scenario_paths=paths, cwd=Path.cwd(), environment=os.environ)
+    environment = os.environ if needs_variables else PlaceholderEnvironment(os.environ)
+    return load_configuration(file=file, scenario_paths=paths, cwd=Path.cwd(), environment=environment)
+
+
+class PlaceholderEnvironment(dict[str, str]):
+    """The environment, and for what is not set a text that names it: to look at files where nothing is sent.
+
+    The text has the form of an address, which no key of the file refuses.
+    """
+
+    def get(self, name: str, default: object = None) -> str:  # noqa: ARG002 - there always is a text
+        return super().get(name) or f"https://not-set.invalid/{name}"
+
+
+def find_assistant(configuration: Configuration, address: str, *, option: str = "") -> Assistant:
+    """The one that the file declares under an address. Raises UsageError with what was probably meant."""
+    from runner.did_you_mean import quote, suggest
+    from runner.errors import UsageError
+
+    found = configuration.project.find_assistant(address)
+    if found is not None:
+        return found
+    known = [one.address for one in configuration.project.assistants]
+    hint = suggest(address, known, kind=f"{configuration.file.name} declares")
+    asked = f"{option}: " if option else ""
+    raise UsageError(f"{asked}unknown assistant {quote(address)}" + (f"; {hint}" if hint else ""))
 
 
 def state_folder(root: Path) -> Path:

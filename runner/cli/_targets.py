@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from logging.handlers import RotatingFileHandler
@@ -192,16 +192,26 @@ def open_inference(choice: InferenceChoice, key: str) -> Inference:
 
 @asynccontextmanager
 async def open_target(
-    target: Target, journal: Journal, environment: Mapping[str, str], *, embedded_state: Path
+    target: Target,
+    journal: Journal,
+    environment: Mapping[str, str],
+    *,
+    embedded_state: Path,
+    learn_secret: Callable[[str], None],
 ) -> AsyncIterator[OpenedTarget]:
-    """The target, ready to be talked to until the block ends."""
+    """The target, ready to be talked to until the block ends; `learn_secret` is told of tokens that come up."""
     if target.server is Server.EMBEDDED:
         inference = open_inference(target.inference, find_key(target, environment))
         async with _open_embedded(embedded_state, target, inference, journal) as opened:
             yield opened
         return
     endpoint = Endpoint(
-        base_url=target.base_url, key=find_key(target, environment) or "none", key_variable=_key_variable(target)
+        base_url=target.base_url,
+        key=find_key(target, environment) or "none",
+        key_variable=_key_variable(target),
+        token_command=target.token_command,
+        place=f"{target.location}: target '{target.name}'",
+        learn_secret=learn_secret,
     )
     async with _open_backend(target, endpoint, journal) as backend:
         yield OpenedTarget(target=target, backend=backend, inference=None)

@@ -44,14 +44,14 @@ async def _clean(session: Session, older_than_h: float) -> None:
         session.show([describe_target(target)])
         plays = session.state / "plays"
         namespace = configuration.project.namespace
-        remote = await read_remote(backend)
+        remote = await read_remote(backend, in_full=True)
         known = await clean_journals(
             backend, plays, target=target.name, namespace=namespace, remote=remote, sleep=asyncio.sleep
         )
         tagged = await clean_tagged(
             backend,
             namespace,
-            await read_remote(backend),
+            await read_remote(backend, in_full=True),
             created_before_s=time.time() - older_than_h * 3600,
         )
     session.show((*known.removed, *tagged.removed))

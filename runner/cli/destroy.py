@@ -46,7 +46,7 @@ async def _destroy(session: Session, *, is_confirmed: bool) -> None:
 
     async with session.open_remote("destroy") as (backend, journal):
         session.show([describe_target(session.target)])
-        remote = await read_remote(backend)
+        remote = await read_remote(backend, in_full=True)
         changes = plan_destruction(namespace, remote)
         assistants = sum(change.kind is Kind.ASSISTANT for change in changes)
         counted = f"{count(assistants, 'assistant')} and {count(len(changes) - assistants, 'vector store')}"

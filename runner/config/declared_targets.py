@@ -28,11 +28,13 @@ from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 EMBEDDED = "embedded"
 _ASSISTANTS_API = "assistants"
 _RESPONSES_API = "responses"
+_FOUNDRY_API = "foundry"
 
 _ENDPOINT_KEYS = ("base_url", "model", "key_env", "embedding_model")
 OPENAI_KEY = "OPENAI_API_KEY"
 """The environment variable with OpenAI's key, wherever OpenAI's SDK is used."""
 _AZURE_PATH = re.compile(r"/openai/v1/?$")
+_PROJECT_PATH = re.compile(r"/api/projects/[^/]+/?$")
 
 
 def read_targets(document: YamlDocument, settings: Mapping[str, Any], root: Path) -> dict[str, Target]:
@@ -88,6 +90,7 @@ def _make_target(name: str, body: Mapping[str, Any], location: Location, inferen
         sandbox=SandboxName(body.get("sandbox", SandboxName.MONTY.value)),
         history=History(body.get("history", History.CONVERSATION.value)),
         background=body.get("background", False),
+        token_command=tuple(body.get("token_command", ())),
     )
 
 
@@ -122,6 +125,7 @@ def _is_consistent(document: YamlDocument, body: Mapping[str, Any], where: Where
     if "base_url" in body or server != EMBEDDED:
         _refuse_embedded_keys(document, body, where)
     _check_history(document, body, where)
+    _check_foundry(document, body, where)
     return len(document.problems) == before
 
 
@@ -152,6 +156,27 @@ def _check_history(document: YamlDocument, body: Mapping[str, Any], where: Where
     if body.get("background") and body.get("history") == History.REPLAY.value:
         message = "a server that keeps nothing can't work in the background"
         document.report(Mistake(where=(*where, "background"), message=message, hint="remove background"))
+
+
+def _check_foundry(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
+    """Reports a project that is not named, and a command for a token where none goes."""
+    is_foundry = body["api"] == _FOUNDRY_API
+    if is_foundry and "base_url" not in body and body.get("server") != EMBEDDED:
+        message = "Foundry's agents are at the address of a project"
+        hint = "add `base_url: https://RESOURCE.services.ai.azure.com/api/projects/PROJECT`, or use `server: embedded`"
+        document.report(Mistake(where=(*where, "api"), message=message, hint=hint))
+    if "token_command" not in body:
+        return
+    there = (*where, "token_command")
+    if not is_foundry or "base_url" not in body:
+        message = f"`token_command` is for `api: {_FOUNDRY_API}` with a `base_url`"
+        document.report(Mistake(where=there, at_key=True, message=message, hint="remove token_command"))
+    elif "key_env" in body:
+        message = "`token_command` and `key_env` exclude each other"
+        document.report(Mistake(where=there, at_key=True, message=message, hint="remove one of them"))
+    elif is_open_road(str(body["base_url"])):
+        message = f"the token would go to '{host_of(str(body['base_url']))}' unencrypted"
+        document.report(Mistake(where=(*where, "base_url"), message=message, hint="use https"))
 
 
 def read_inference(document: YamlDocument, body: Mapping[str, Any], where: Where, root: Path) -> InferenceChoice | None:
@@ -222,8 +247,17 @@ def check_key_place(document: YamlDocument, body: Mapping[str, Any], where: Wher
     if variable is not None and is_open_road(url):
         message = f"the key in {variable} would go to '{host}' unencrypted"
         document.report(Mistake(where=(*where, "base_url"), message=message, hint="use https"))
-    if is_azure(host):
+    if is_azure(host) and body.get("api") == _FOUNDRY_API:
+        _check_project(document, url, where)
+    elif is_azure(host):
         _check_azure(document, url, variable, where)
+
+
+def _check_project(document: YamlDocument, url: str, where: Where) -> None:
+    address = urlsplit(url)
+    if not _PROJECT_PATH.search(address.path):
+        hint = f"write https://{address.hostname}/api/projects/PROJECT"
+        document.report(Mistake(where=(*where, "base_url"), message="this is no address of a project", hint=hint))
 
 
 def _check_azure(document: YamlDocument, url: str, variable: str | None, where: Where) -> None:

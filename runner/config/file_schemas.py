@@ -178,6 +178,15 @@ def _target() -> _Json:
                     "examples": [True],
                     "description": "Start each run and look at it from time to time, instead of streaming it.",
                 },
+                "token_command": {
+                    "type": "array",
+                    "items": {"type": "string", "minLength": 1, "maxLength": 4096},
+                    "minItems": 1,
+                    "maxItems": 64,
+                    "examples": [["az", "account", "get-access-token", "--resource", "https://ai.azure.com"]],
+                    "description": "A program and its arguments, run without a shell, that prints a token for "
+                    "`api: foundry`.",
+                },
             },
             required=["api"],
         ),

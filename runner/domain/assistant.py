@@ -236,7 +236,8 @@ class Target:
 
     `inference` is what answers on the EMBEDDED server, `sandbox` the engine of its code interpreter.
 
-    `history` and `background` (runs are started and looked at, instead of streamed) are for `api: responses`.
+    `history` and `background` (runs are started and looked at, instead of streamed) are for `api: responses`,
+    `token_command` (a program and its arguments, which prints a token) for `api: foundry`.
     """
 
     name: str
@@ -249,6 +250,7 @@ class Target:
     sandbox: SandboxName = SandboxName.MONTY
     history: History = History.CONVERSATION
     background: bool = False
+    token_command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

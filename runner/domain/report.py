@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from runner.domain.assistant import Address
 from runner.domain.conversation import Ending, Run
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import Location, RemoteError, WriteFailed
@@ -123,6 +124,8 @@ class ScenarioResult:
 class Report:
     """One play. `inference` names what answered on an embedded server, `sandbox` where code ran there (None elsewhere).
 
+    `definitions` are hashes by the assistants' addresses.
+
     `leftovers` are remote objects that could not be removed, one line each; `signal` is the number of the
     signal that interrupted the play, `planned` the number of scenarios it was to play.
     """
@@ -132,6 +135,7 @@ class Report:
     inference: str | None
     planned: int
     results: tuple[ScenarioResult, ...]
+    definitions: Mapping[Address, str] = field(default_factory=dict)
     sandbox: str | None = None
     leftovers: tuple[str, ...] = ()
     signal: int | None = None

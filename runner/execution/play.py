@@ -84,6 +84,7 @@ async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayO
         inference=options.inference,
         planned=len(scenarios),
         results=results,
+        definitions=dict(sorted(stage.definitions.items())),
         sandbox=options.sandbox,
         leftovers=leftovers,
         signal=around.interruption.signal,

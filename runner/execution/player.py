@@ -17,7 +17,7 @@ from runner.execution.judging import judge_turn
 from runner.execution.scheduler import Interruption
 from runner.execution.stage import Cleaner, Stage
 from runner.journal import Journal
-from runner.sync import explain
+from runner.sync import explain, tags
 
 TURN_DEADLINE_S = 300.0
 """For each turn of a scenario that has no `timeout`."""
@@ -172,7 +172,7 @@ class _Conversation:
                 thread_id=self.thread_id,
                 attachments=attachments,
                 store_id=self.store_id,
-                tags=self._stage.tags,
+                tags={**self._stage.tags, tags.DEFINITION: deployment.definition_hash},
                 is_last=turn is self._scenario.turns[-1],
                 answer=self._desk.answer if self._desk else None,
                 deadline_s=self._demand_time("the question was asked"),

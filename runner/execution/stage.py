@@ -48,6 +48,8 @@ class _Content:
 class Stage:
     """Everything here is made when the first scenario needs it; the journal knows what to remove afterwards.
 
+    `definitions` are the hashes of those that were asked.
+
     `demands_synced`: an assistant that is not stored exactly as declared is ChangesPending, not a copy. `clean` takes
     secrets out of what functions answer.
     """
@@ -70,6 +72,7 @@ class Stage:
         self._clean = clean
         self._call_places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._assistants: dict[Address, Assistant] = {}
+        self.definitions: dict[Address, str] = {}
         self._deployments: MadeOnce[Address, Deployment] = MadeOnce(self._deploy)
         self._uploads: MadeOnce[_Content, FileId] = MadeOnce(self._upload)
 
@@ -81,7 +84,9 @@ class Stage:
     async def deployment_of(self, assistant: Assistant) -> Deployment:
         """The stored assistant where it is identical to the file, else a temporary copy."""
         self._assistants[assistant.address] = assistant
-        return await self._deployments.get(assistant.address)
+        deployment = await self._deployments.get(assistant.address)
+        self.definitions[assistant.address] = deployment.definition_hash
+        return deployment
 
     def open_desk(self, scenario: Scenario, assistant: Assistant) -> Desk | None:
         """What answers the assistant's function calls in a scenario; None if it has no functions."""

@@ -163,10 +163,12 @@ class Console:
         reasons = dict.fromkeys(one.reason for one in report.results if one.counted_as == NOT_STARTED)
         for reason in reasons:
             self._print(self._line(reason))
+        for address, definition in report.definitions.items() if self._is_verbose else ():
+            self._print(self._line(f"{address} as defined by {definition}"))
         for leftover, times in Counter(report.leftovers).items():
             count = f" ({times} times)" if times > 1 else ""
             self._print(f"{self._line(leftover)}{count}", before=(("left behind", "yellow"), "  "))
-        if declined or reasons or report.leftovers:
+        if declined or reasons or report.leftovers or (report.definitions and self._is_verbose):
             self._print()
 
     def _print_heading(self, result: ScenarioResult) -> None:

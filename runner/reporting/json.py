@@ -49,16 +49,17 @@ def report_as_json(report: Report) -> dict[str, object]:
         "counts": dict(report.counts),
         "cut_off": report.cut_off,
         "leftovers": list(report.leftovers),
-        "scenarios": [_scenario(result) for result in report.results],
+        "scenarios": [_scenario(result, report) for result in report.results],
     }
 
 
-def _scenario(result: ScenarioResult) -> dict[str, object]:
+def _scenario(result: ScenarioResult, report: Report) -> dict[str, object]:
     scenario = result.scenario
     return {
         "name": scenario.name,
         "location": str(scenario.location),
         "assistant": scenario.assistant,
+        "definition": report.definitions.get(scenario.assistant),
         "tags": list(scenario.tags),
         "outcome": result.outcome.value,
         "counted_as": result.counted_as,

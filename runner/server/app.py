@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import Mount
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
 from runner import plugins
@@ -62,9 +62,14 @@ API_VERSION = "2020-10-01"
 
 def create_app(engine: Engine, token: str, *, hosts: Container[str] = LOOPBACK_HOSTS) -> Starlette:
     """The application on an open engine. Who has `token` may do everything."""
-    routes: list[BaseRoute] = []
-    for name in plugins.plugin_names(_FACES):
-        routes += plugins.load_plugin(_FACES, name).routes(engine)
+    faces = [plugins.load_plugin(_FACES, name) for name in plugins.plugin_names(_FACES)]
+    routes = [route for face in faces if not hasattr(face, "PREFIX") for route in face.routes(engine)]
+    mounts = [Mount("/v1", routes=routes)]
+    for face in faces:
+        if hasattr(face, "PREFIX"):
+            # An API of its own with OpenAI's beside it. The longer path first: the other matches it, too.
+            mounts += [Mount(face.PREFIX + face.BESIDE, routes=routes)]
+            mounts += [Mount(face.PREFIX, routes=face.routes(engine))]
     handlers: Mapping[object, ExceptionHandler] = {
         BadRequest: answer_bad_request,
         Refusal: answer_refusal,
@@ -76,7 +81,7 @@ def create_app(engine: Engine, token: str, *, hosts: Container[str] = LOOPBACK_H
         Exception: _answer_bug,
     }
     return Starlette(
-        routes=[Mount("/v1", routes=routes)],
+        routes=mounts,
         middleware=[
             Middleware(Letterhead, inference=engine.inference, sandbox=engine.toolbox.settings.sandbox),
             Middleware(Gate, token=token, hosts=hosts),

@@ -18,7 +18,7 @@ def find_adoptable(
     Raises RemoteMissing if there is none, GateClosed if it, or the address, belongs to somebody else already.
     `declared` are all addresses of the file: one of ours that stands for none of them may get a new address.
     """
-    found = next((one for one in remote.assistants if one.id == assistant_id), None)
+    found = next((one for one in remote.assistants if assistant_id in (one.id, one.key)), None)
     if found is None:
         count = len(remote.assistants)
         raise RemoteMissing(f"there is no assistant '{assistant_id}' on this target (it has {count})")

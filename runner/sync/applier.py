@@ -139,6 +139,8 @@ class _Steps:
         self._inform(applied)
 
     def _with_store(self, unit: Unit, store: RemoteStore | None) -> Unit:
+        if unit.holder is not None:
+            return replace(unit, store=store)
         return plan_unit(unit.desired, unit.assistant, store, self._policy, stored=unit.assistant_change is not None)
 
     async def bring_stores(self, units: Sequence[Unit]) -> dict[Address, RemoteStore]:
@@ -164,7 +166,7 @@ class _Steps:
     async def bring_assistants(self, units: Sequence[Unit]) -> None:
         """Create and update assistants whose stores are up to date."""
         by_address = {unit.address: unit for unit in units}
-        missing = [unit.address for unit in units if unit.assistant is None]
+        missing = [unit.address for unit in units if unit.assistant is None and unit.holder is None]
         maker = Maker(
             create=lambda address: self._create_assistant(by_address[address]),
             list_all=self._backend.list_assistants,
@@ -202,6 +204,9 @@ class _Steps:
 
     async def _bring_assistant(self, unit: Unit, made: Made[RemoteAssistant] | RemoteError | None) -> None:
         assert unit.assistant_change is not None, "the API stores assistants"
+        if unit.holder is not None:
+            self._tell(Applied(change=unit.assistant_change))
+            return
         if isinstance(made, RemoteError):
             self._tell(Applied(change=unit.assistant_change, error=explain(made, unit.desired.assistant)))
             return

@@ -34,14 +34,21 @@ def deployment_if_identical(assistant: Assistant, namespace: Namespace, remote: 
     if stored is None and remote.stores_assistants:
         return None
     store = bind(remote.stores, namespace, assistant.address).chosen
-    unit = plan_unit(describe(assistant), stored, store, stored=remote.stores_assistants)
+    desired = describe(assistant)
+    unit = plan_unit(desired, stored, store, stored=remote.stores_assistants)
     if any(change.action is not Action.IN_SYNC for change in unit.changes):
         return None
     if stored is None:
-        return Deployment(assistant=assistant, assistant_id=None, store_ids=unit.search_store_ids)
+        return Deployment(
+            assistant=assistant,
+            assistant_id=None,
+            definition_hash=desired.definition_hash,
+            store_ids=unit.search_store_ids,
+        )
     return Deployment(
         assistant=assistant,
         assistant_id=stored.id,
+        definition_hash=desired.definition_hash,
         store_ids=stored.store_ids,
         code_file_ids=stored.code_file_ids,
     )
@@ -91,7 +98,11 @@ async def _deploy(desired: Desired, backend: Backend, tags: Mapping[str, str], d
     finally:
         await uploads.close()
     deployment = Deployment(
-        assistant=desired.assistant, assistant_id=None, store_ids=store_ids, code_file_ids=code_file_ids
+        assistant=desired.assistant,
+        assistant_id=None,
+        definition_hash=desired.definition_hash,
+        store_ids=store_ids,
+        code_file_ids=code_file_ids,
     )
     if backend.capabilities.plays_inline or not backend.capabilities.stores_assistants:
         return deployment

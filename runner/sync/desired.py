@@ -18,6 +18,7 @@ from typing import Self
 from runner.backends import Limits
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, StoreId
+from runner.domain.definition import hash_definition
 from runner.domain.files import FileUse, LocalFile
 from runner.errors import Problem, UsageError, WriteFailed
 from runner.sync.comparing import Imprint, declared_hashes, digest, hash_value
@@ -162,6 +163,12 @@ class Desired:
         """Short hash of the code interpreter's files; "" where there are none."""
         return hash_value(sorted((file.name, file.sha256) for file in self.code_files))
 
+    @property
+    def definition_hash(self) -> str:
+        """Short hash of everything that decides how it answers, content of files included."""
+        files = (*self.search_files, *self.code_files)
+        return hash_definition(self.assistant, [(one.file, one.sha256) for one in files])
+
     def imprint(self, store_ids: Sequence[StoreId], code_file_ids: Sequence[FileId]) -> Imprint:
         """What is applied when the assistant is stored with these objects: the content of `runner.spec`.
 
@@ -213,6 +220,12 @@ def find_excesses(assistants: Sequence[Assistant], limits: Limits, *, target: st
 
 
 def _find_excesses(assistant: Assistant, limits: Limits, target: str) -> Iterator[Problem]:
+    pattern = limits.address_pattern
+    if pattern is not None and re.fullmatch(pattern, assistant.address) is None:
+        message = f"{target} does not take this address: {limits.address_words}"
+        yield assistant.location.problem(message, path=f"assistants.{assistant.address}", hint="give it another one")
+    if limits.refuses_secrets:
+        yield from _find_secrets(assistant, target)
     texts = (
         ("name", len(assistant.name), limits.name_characters),
         ("instructions", len(assistant.instructions), limits.instructions_characters),
@@ -236,6 +249,15 @@ def _find_excesses(assistant: Assistant, limits: Limits, target: str) -> Iterato
     for field, count, most, what in counts:
         if most is not None and count > most:
             yield _problem_at(assistant, field, f"{count}; {target} takes {most}{what}", "remove some")
+
+
+def _find_secrets(assistant: Assistant, target: str) -> Iterator[Problem]:
+    for index, tool in enumerate(assistant.tools):
+        if tool.mcp is not None and (tool.mcp.authorization or tool.mcp.headers):
+            place = tool.location or assistant.place_of("tools")
+            message = f"{target} keeps the definition, and who may read that could read the server's authorization"
+            hint = "use a server that wants none, or `api: responses`"
+            yield place.problem(message, path=f"assistants.{assistant.address}.tools[{index}]", hint=hint)
 
 
 def _problem_at(assistant: Assistant, field: str, message: str, hint: str) -> Problem:

@@ -7,7 +7,7 @@ sync's file is deleted only if it is in there, and no store and no assistant of 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +21,7 @@ from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing
 from runner.journal import Entry, Intent, Journal, find_journals, read_journal
 from runner.sync import tags
-from runner.sync.remote import RemoteState, play_objects, run_bounded
+from runner.sync.remote import RemoteState, Tagged, play_objects, run_bounded
 
 LOOKS_AT_ONCE = 8
 SETTLED = "settled"
@@ -193,7 +193,10 @@ async def _look_up(
     for pause_s in _LOOKS_S:
         await sleep(pause_s)
         try:
-            listed = await (backend.files.list_stores() if intent.kind is Kind.STORE else backend.list_assistants())
+            if intent.kind is Kind.STORE:
+                listed: Sequence[Tagged] = await backend.files.list_stores()
+            else:
+                listed = await backend.list_assistants(in_full=True)
         except RemoteError:
             return None
         if ids := tuple(one.id for one in listed if _carries(one.metadata, intent.tags)):
@@ -282,8 +285,14 @@ async def _find_containers(backend: Backend, journal: Journal) -> None:
 def _forget_foreign(journal: Journal, namespace: Namespace, remote: RemoteState) -> list[str]:
     """Take out of the journal what is on the remote side and isn't a play's of this namespace; a line for each."""
     ours = {(kind, one.id) for kind, one, _ in play_objects(namespace, remote)}
-    there = {(Kind.ASSISTANT, one.id) for one in remote.assistants} | {(Kind.STORE, one.id) for one in remote.stores}
-    foreign = [(kind, remote_id) for kind, remote_id in journal.live if (kind, remote_id) in there - ours]
+    store_ids = {one.id for one in remote.stores}
+
+    def is_there(kind: Kind, remote_id: str) -> bool:
+        if kind is Kind.ASSISTANT:
+            return any(one.covers(remote_id) for one in remote.assistants)
+        return kind is Kind.STORE and remote_id in store_ids
+
+    foreign = [one for one in journal.live if one not in ours and is_there(*one)]
     for kind, remote_id in foreign:
         journal.disown(kind, remote_id)
     return [

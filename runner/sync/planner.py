@@ -56,6 +56,7 @@ class Unit:
 
     `store_change` is None where there is nothing to search, `assistant_change` where the API stores no assistants;
     both stand for themselves in a Plan. `stale_tags` says that nothing differs, but the tags on it are not the latest.
+    `holder` is somebody else's assistant that has the only name which ours could have.
     """
 
     desired: Desired
@@ -64,6 +65,7 @@ class Unit:
     assistant_change: Change | None
     store_change: Change | None
     stale_tags: bool = False
+    holder: RemoteAssistant | None = None
 
     @property
     def address(self) -> Address:
@@ -106,6 +108,7 @@ def plan_sync(
 ) -> SyncPlan:
     """One unit for each declared assistant, in the file's order, and what the file has no use for."""
     policy = policy or Policy()
+    remote = replace(remote, assistants=tuple(one for one in remote.assistants if not one.is_draft))
     wanted = [one for one in desired if policy.only in (None, one.assistant.address)]
     units: list[Unit] = []
     notes: list[str] = []
@@ -113,6 +116,7 @@ def plan_sync(
         assistant = bind(remote.assistants, namespace, one.assistant.address)
         store = bind(remote.stores, namespace, one.assistant.address)
         unit = plan_unit(one, assistant.chosen, store.chosen, policy, stored=remote.stores_assistants)
+        unit = _respect_holder(unit, remote.assistants)
         units.append(_name_files(unit, remote))
         if remote.stores_assistants:
             notes += _note_namesakes(one, assistant, remote.assistants)
@@ -156,6 +160,21 @@ def plan_unit(
         desired.imprint(unit.search_store_ids, assistant.code_file_ids)
     )
     return replace(unit, assistant_change=change, stale_tags=stale)
+
+
+def _respect_holder(unit: Unit, assistants: Iterable[RemoteAssistant]) -> Unit:
+    """Blocked, if ours would be made under a name that is taken: on such an API that changes what is there."""
+    address = unit.address
+    holder = next((one for one in assistants if one.key == address), None)
+    if unit.assistant is not None or holder is None or unit.assistant_change is None:
+        return unit
+    owner = holder.metadata.get(tags.NAMESPACE)
+    whose = f"belongs to the namespace '{owner}'" if owner else "carries no tags of ours"
+    reason = f"{holder.id} has its name, and {whose}"
+    if owner is None:
+        reason += f"; `runner adopt {address} {holder.key}` takes it over"
+    change = replace(unit.assistant_change, action=Action.BLOCKED, remote_id=holder.id, fields=(), reason=reason)
+    return replace(unit, assistant_change=change, holder=holder)
 
 
 def code_files_are_live(desired: Desired, assistant: RemoteAssistant) -> bool:
@@ -294,6 +313,10 @@ def _note_what_is_not_stored(desired: Iterable[Desired]) -> tuple[str, ...]:
     return (
         "this API stores no assistants: a definition travels with each request; files and vector stores are synced",
         *(
+            f"assistant {one.assistant.address}: its definition is {one.definition_hash}; play sends that hash along"
+            for one in desired
+        ),
+        *(
             f"assistant {one.assistant.address}: its code interpreter files have no place on this API; "
             "each play uploads them"
             for one in desired
@@ -375,6 +398,15 @@ def _dispose(kind: Kind, address: Address, remote_id: str, reason: str, *, prune
     )
 
 
+async def _name_versions(backend: Backend, plan: SyncPlan, remote: RemoteState) -> RemoteState:
+    """The same with all versions in the ids of what is to be deleted, where the API has versions."""
+    doomed = any(one.kind is Kind.ASSISTANT and one.action is Action.DELETE for one in plan.unused)
+    if not doomed or not any(one.key for one in remote.assistants):
+        return remote
+    assistants = await backend.list_assistants(in_full=True)
+    return replace(remote, assistants=assistants, lists_read=remote.lists_read + 1)
+
+
 async def decide(
     desired: Sequence[Desired],
     namespace: Namespace,
@@ -392,6 +424,10 @@ async def decide(
         await patience.sleep(patience.settle_s)
         again = await read_remote(backend)
         remote = replace(again, lists_read=remote.lists_read + again.lists_read)
+        plan = plan_sync(desired, namespace, remote, policy)
+    in_full = await _name_versions(backend, plan, remote)
+    if in_full is not remote:
+        remote = in_full
         plan = plan_sync(desired, namespace, remote, policy)
     changing = [
         unit.store.id

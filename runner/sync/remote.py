@@ -56,11 +56,14 @@ class RemoteState:
     store_files: Mapping[StoreId, tuple[StoredFile, ...]] = field(default_factory=dict)
 
 
-async def read_remote(backend: Backend, *, with_stores: bool = True) -> RemoteState:
-    """One list of each kind, read side by side; without stores, no store can be told. Raises RemoteError."""
+async def read_remote(backend: Backend, *, with_stores: bool = True, in_full: bool = False) -> RemoteState:
+    """One list of each kind, read side by side; without stores, no store can be told. Raises RemoteError.
+
+    `in_full` is as in `Backend.list_assistants`.
+    """
     stores_assistants = backend.capabilities.stores_assistants
     assistants, stores = await asyncio.gather(
-        backend.list_assistants() if stores_assistants else _nothing(),
+        backend.list_assistants(in_full=in_full) if stores_assistants else _nothing(),
         backend.files.list_stores() if with_stores else _nothing(),
     )
     return RemoteState(

@@ -20,6 +20,9 @@ FILES = "runner.files"
 PLAY = "runner.play"
 """On a play's temporary objects, in place of an address: sync never binds to them."""
 
+DEFINITION = "runner.definition"
+"""On what a play asks for: the hash of the definition that answers, so that an answer can be traced to it."""
+
 TAGS_OF_OURS = 4
 """Metadata pairs that sync needs for itself on an assistant: namespace, address, spec, echo."""
 

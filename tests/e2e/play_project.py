@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -66,6 +67,17 @@ class Project:
         """What the server has, by kind, all projects' objects together."""
         with sqlite3.connect(self.state / "server.db") as connection:
             return dict(connection.execute("SELECT kind, count(*) FROM objects GROUP BY kind").fetchall())
+
+
+def at_api(text: str, api: str) -> str:
+    """A project's file whose targets speak another API than `assistants`.
+
+    Foundry's is at another address; agents have no hosted tools on the embedded server.
+    """
+    text = text.replace("api: assistants", f"api: {api}")
+    if api == "agents":
+        text = text.replace("    tools: [code_interpreter, file_search]\n    files: [city.md]\n", "")
+    return re.sub(r"(127\.0\.0\.1:\d+)/v1\b", r"\1/api/projects/tests", text) if api == "foundry" else text
 
 
 def make_project(folder: Path, *, target: str = "embedded", base_url: str = "http://127.0.0.1:9/v1") -> Project:

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from play_project import Project, make_project, project_elsewhere
+from play_project import Project, at_api, make_project, project_elsewhere
 from verbs import Done
 from wire_server import reply, wire_server
 
@@ -224,7 +224,7 @@ class Confused:
 async def _play_confused(tmp_path: Path, api: str) -> tuple[Done, list[dict]]:
     async with project_elsewhere(tmp_path, Confused()) as project:
         base = project.folder.joinpath("assistants.yaml").read_text().split("base_url: '")[1].split("'")[0]
-        text = ASSISTANTS.replace("elsewhere: {api: assistants", f"elsewhere: {{api: {api}").replace("{BASE}", base)
+        text = at_api(ASSISTANTS.replace("{BASE}", base), api)
         text = text.replace("target: scripted", "target: elsewhere")
         write(project, "assistants.yaml", text)
         write(project, "moves.yml", MOVES)
@@ -235,7 +235,7 @@ async def _play_confused(tmp_path: Path, api: str) -> tuple[Done, list[dict]]:
         return done, report["scenarios"][0]["turns"][0]["run"]["steps"]
 
 
-@pytest.mark.parametrize("api", ["assistants", "responses", "agents"])
+@pytest.mark.parametrize("api", ["assistants", "responses", "foundry", "agents"])
 async def test_every_call_of_a_confused_model_is_answered(tmp_path, api):
     done, steps = await _play_confused(tmp_path, api)
     assert done.code == 0, done.out + done.err

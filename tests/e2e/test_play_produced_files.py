@@ -42,7 +42,7 @@ scenarios:
 """
 
 
-@pytest.mark.parametrize("api", ["assistants", "responses"])
+@pytest.mark.parametrize("api", ["assistants", "responses", "foundry"])
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_nothing_that_code_wrote_is_left_after_a_play(tmp_path: Path, api: str, ending: str) -> None:
     project = scripted_project(tmp_path / "project", api, ENDINGS[ending])
@@ -53,7 +53,7 @@ def test_nothing_that_code_wrote_is_left_after_a_play(tmp_path: Path, api: str, 
     assert contents_kept(project) == []
 
 
-@pytest.mark.parametrize("api", ["assistants", "responses"])
+@pytest.mark.parametrize("api", ["assistants", "responses", "foundry"])
 def test_what_a_kept_play_wrote_stays(tmp_path: Path, api: str) -> None:
     project = scripted_project(tmp_path / "project", api, ENDINGS["it points to one of two"])
     assert project.run("play", "--keep").code == 0

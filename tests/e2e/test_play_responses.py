@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 TARGETS = {
     "embedded-assistants": "{server: embedded, api: assistants}",
     "embedded-responses": "{server: embedded, api: responses}",
+    "embedded-foundry": "{server: embedded, api: foundry}",
     "embedded-patient": "{server: embedded, api: responses, background: true}",
 }
 

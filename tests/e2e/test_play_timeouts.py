@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from play_project import Project, project_elsewhere
+from play_project import Project, at_api, project_elsewhere
 
 from runner.server.inference import Answer, Fail, Scene, Turnout
 
@@ -39,7 +39,7 @@ class Slow:
 
 async def play(project: Project, api: str, scenario: str) -> dict:
     file = project.folder / "assistants.yaml"
-    file.write_text(file.read_text().replace("api: assistants", f"api: {api}"))
+    file.write_text(at_api(file.read_text(), api))
     project.write_scenario(scenario)
     done = await asyncio.to_thread(project.run, "play", "--report", "json=report.json")
     report = json.loads((project.folder / "report.json").read_text())
@@ -47,7 +47,7 @@ async def play(project: Project, api: str, scenario: str) -> dict:
     return report["scenarios"][0]
 
 
-@pytest.mark.parametrize("api", ["assistants", "responses", "agents"])
+@pytest.mark.parametrize("api", ["assistants", "responses", "foundry", "agents"])
 async def test_the_turns_of_a_scenario_have_its_time_together(tmp_path: Path, api: str) -> None:
     async with project_elsewhere(tmp_path, Slow(1.2)) as project:
         scenario = await play(project, api, f"timeout: 2{TURNS}")

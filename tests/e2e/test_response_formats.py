@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from acting_brains import Actor, serve_in_sight
 from openai import AsyncOpenAI
-from play_project import Project, make_project
+from play_project import Project, at_api, make_project
 from stored_project import StoredProject
 
 from runner.backends import Endpoint
@@ -48,13 +48,14 @@ scenarios:
     turns: [{ask: What does it cost, expect: [{equals: '{"total": 12.5, "code": "1.10"}'}]}]
   - {name: story, assistant: guide, smoke: true, turns: [{ask: Tell me a story.}]}
 """
-APIS = ["assistants", "responses"]
+APIS = ["assistants", "responses", "foundry"]
 
 
 def write_project(folder: Path, api: str, keys: str, *, server: str) -> Project:
     project = make_project(folder)
+    target = at_api(f"api: assistants, {server}", api)
     (folder / "assistants.yaml").write_text(
-        f"version: 1\nnamespace: formats-1\ntarget: here\ntargets:\n  here: {{api: {api}, {server}}}\n"
+        f"version: 1\nnamespace: formats-1\ntarget: here\ntargets:\n  here: {{{target}}}\n"
         f"assistants:\n  guide:\n    model: gpt-6-luna\n{keys}"
     )
     (folder / "moves.yaml").write_text(MOVES)

@@ -296,9 +296,10 @@ async def test_a_sync_makes_stores_and_no_assistants_and_a_second_one_reads_one_
     knowledge = attachment(tmp_path, "city.md", FileUse.FILE_SEARCH)
     assistant = guide(knowledge, tools=wire.TOOLS)
     async with wire.talking(tmp_path, Service()) as (backend, server, _):
-        kind, note = await synced(tmp_path, backend, assistant)
+        kind, note, said = await synced(tmp_path, backend, assistant)
         assert (kind, note[:29]) == ("vector store", "this API stores no assistants")
         assert "a definition travels with each request" in note
+        assert said.startswith("assistant guide: its definition is ")
         assert not [call for call in server.calls if "assistants" in call]
         del server.seen[:]
         await synced(tmp_path, backend, assistant)

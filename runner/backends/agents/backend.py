@@ -104,7 +104,7 @@ class AgentsBackend:
         self._rhythm = Rhythm(api.pace.fastest_look_s)
         self._sessions: dict[ThreadId, tuple[Session, Workspace]] = {}
 
-    async def list_assistants(self) -> tuple[RemoteAssistant, ...]:
+    async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:  # noqa: ARG002 - no drafts here
         request = Request(doing="listing the agents", path="/agents", query={"order": "asc"})
         return await self._api.list_all(request, read_agent)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from runner.backends import FUNCTION_LABEL, RemoteAssistant, function_options, schema_format
+from runner.backends import FUNCTION_LABEL, RemoteAssistant, function_options, hosted_tool, schema_format
 from runner.backends._json_fields import (
     Json,
     identifier,
@@ -20,7 +20,7 @@ from runner.backends._json_fields import (
     text_map,
     texts,
 )
-from runner.domain.assistant import Assistant, Function, SchemaFormat, Tool, ToolName
+from runner.domain.assistant import Assistant, Function, SchemaFormat, Tool, ToolName, WebSearch
 from runner.domain.conversation import (
     AssistantId,
     FileId,
@@ -206,10 +206,23 @@ def read_agent(body: Json) -> RemoteAssistant:
 
 def _read_tool(body: Json) -> tuple[str, dict[str, object]]:
     kind = text(body, "type")
+    if kind == _WEB_SEARCH:
+        return hosted_tool(Tool(name=ToolName.WEB_SEARCH, web_search=_read_search_options(body)))
     if kind != _FUNCTION:
-        return kind, {"max_num_results": None}
+        return kind, {}
     options = function_options(optional_text(body, "description") or "", part(body, "parameters"), strict=False)
     return FUNCTION_LABEL + text(body, "name"), options
+
+
+def _read_search_options(body: Json) -> WebSearch:
+    location = {name: value for name, value in part(body, "location").items() if isinstance(value, str)}
+    mode = optional_text(body, "mode")
+    return WebSearch(
+        context_size=optional_text(body, "context_size"),
+        allowed_domains=texts(body, "allowed_domains"),
+        user_location=location or None,
+        is_live=None if mode is None else mode == "live",
+    )
 
 
 def _read_format(body: Json) -> object:

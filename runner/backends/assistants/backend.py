@@ -64,7 +64,7 @@ class AssistantsBackend:
         self._thread_stores: dict[ThreadId, StoreId | None] = {}
         self._takes_all_at_once = True
 
-    async def list_assistants(self) -> tuple[RemoteAssistant, ...]:
+    async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:  # noqa: ARG002 - no drafts here
         request = Request(doing="listing the assistants", path="/assistants", query={"order": "asc"})
         return await self._api.list_all(request, read_assistant)
 
@@ -133,7 +133,7 @@ class AssistantsBackend:
             body={"assistant_id": assistant_id, "thread": thread, **run_settings(question.deployment.assistant)},
             budget_s=budget_s,
         )
-        creation = Creation(kind=Kind.THREAD, label=address, tags=question.tags, id_field="thread_id")
+        creation = Creation(kind=Kind.THREAD, label=address, tags=question.tags, read_id=_read_thread_id)
         if self._takes_all_at_once:
             try:
                 reply = await self._api.create(request, creation, read_run)
@@ -199,6 +199,10 @@ class AssistantsBackend:
             query={"order": "asc", "include": [STEP_CONTENT]},
         )
         return await asyncio.gather(self._api.list_all(messages, read_message), self._api.list_all(steps, read_step))
+
+
+def _read_thread_id(body: Json) -> str:
+    return identifier(body, "thread_id")
 
 
 def _lacks_path(error: RemoteError) -> bool:

@@ -12,7 +12,8 @@ from runner.backends._files import RemoteFiles, Stores, describe_content
 from runner.backends._json_fields import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
 from runner.backends.responses.answers import build_run, produced_in
-from runner.backends.responses.turn import Thread, Turn, cancel_response
+from runner.backends.responses.bodies import Body, Material, definition_body
+from runner.backends.responses.turn import Define, Order, Thread, Turn, cancel_response
 from runner.backends.responses.wire import Produced, read_response
 from runner.domain.assistant import History
 from runner.domain.capabilities import Capabilities
@@ -37,7 +38,7 @@ class ResponsesBackend:
         self._threads: dict[ThreadId, Thread] = {}
         self._numbers = count(1)
 
-    async def list_assistants(self) -> tuple[RemoteAssistant, ...]:
+    async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:  # noqa: ARG002 - no drafts here
         return ()
 
     async def create_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
@@ -53,12 +54,20 @@ class ResponsesBackend:
         raise _stores_none(assistant_id, {})
 
     async def ask(self, question: Question) -> Run:
+        async def define(material: Material) -> Body:
+            return definition_body(question.deployment.assistant, material)
+
+        return await self.ask_of(question, define)
+
+    async def ask_of(self, question: Question, define: Define) -> Run:
+        """Like `ask`, of whom `define` says; it is asked for each response anew."""
         started = self._api.pace.clock()
         self._check(question)
         thread = await self._thread_of(question)
         thread.code_file_ids += [file_id for file_id, use in question.attachments if use is FileUse.CODE_INTERPRETER]
         names = {file_id: self._remote_files.name_of(file_id) for file_id, _ in question.attachments}
-        turn = Turn(self._api, question, thread, names, in_background=self._in_background)
+        order = Order(question=question, define=define, names=names)
+        turn = Turn(self._api, order, thread, in_background=self._in_background)
         try:
             rounds = await turn.play()
         finally:

@@ -1,4 +1,4 @@
-"""What is sent to make a response: the whole definition, every time; nothing of it is stored."""
+"""What is sent to make a response, and what the assistant is: on OpenAI's API all of that goes with every request."""
 
 from __future__ import annotations
 
@@ -38,25 +38,30 @@ class Material:
     code_file_ids: tuple[FileId, ...]
 
 
-def definition_body(question: Question, material: Material, *, stores: bool) -> Body:
-    """The assistant as fields of a request, with tags if the server is to keep the response.
-
-    What the file leaves out is not sent.
-    """
-    assistant = question.deployment.assistant
-    tools = _tool_bodies(assistant, material)
+def definition_body(assistant: Assistant, material: Material) -> Body:
+    """What the assistant is, as fields of a request. What the file leaves out is not sent."""
     optional: Body = {
         "instructions": assistant.instructions,
-        "tools": tools,
-        "include": [_INCLUDES[str(tool["type"])] for tool in tools if tool["type"] in _INCLUDES],
+        "tools": _tool_bodies(assistant, material),
         "temperature": None if assistant.temperature is None else float(assistant.temperature),
         "top_p": None if assistant.top_p is None else float(assistant.top_p),
         "reasoning": {"effort": assistant.reasoning_effort} if assistant.reasoning_effort else None,
         "text": {"format": _format_body(assistant.response_format)} if assistant.response_format else None,
-        "max_output_tokens": assistant.max_output_tokens,
-        "metadata": {**assistant.metadata, **question.tags} if stores else None,
     }
     return {"model": assistant.model, **_said(optional)}
+
+
+def settings_body(question: Question, material: Material, *, stores: bool) -> Body:
+    """What is said with each request, whoever keeps the definition; with tags if the server is to keep the response."""
+    assistant = question.deployment.assistant
+    tools = _tool_bodies(assistant, material)
+    return _said(
+        {
+            "include": [_INCLUDES[str(tool["type"])] for tool in tools if tool["type"] in _INCLUDES],
+            "max_output_tokens": assistant.max_output_tokens,
+            "metadata": {**assistant.metadata, **question.tags} if stores else None,
+        }
+    )
 
 
 def question_item(question: Question, names: Mapping[FileId, str]) -> Body:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner.backends import Question
@@ -17,11 +17,11 @@ from runner.backends.responses.bodies import (
     answer_item,
     approval_item,
     call_item,
-    definition_body,
     includes_of,
     output_item,
     question_item,
     replayed_item,
+    settings_body,
 )
 from runner.backends.responses.stream import ResponseListener
 from runner.backends.responses.wire import (
@@ -88,16 +88,29 @@ class Thread:
             self.history += [*items, *([answer_item(said)] if said else []), *map(call_item, response.calls)]
 
 
-class Turn:
-    """The work on one question. `names` are those of uploaded files, as far as they are known."""
+Define = Callable[[Material], Awaitable[Body]]
+"""What tells a response who answers: the assistant's whole definition, or where it is kept."""
 
-    def __init__(
-        self, api: Api, question: Question, thread: Thread, names: Mapping[FileId, str], *, in_background: bool
-    ) -> None:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a turn is about. `names` are those of uploaded files, as far as they are known."""
+
+    question: Question
+    define: Define
+    names: Mapping[FileId, str]
+
+
+class Turn:
+    """The work on one question."""
+
+    def __init__(self, api: Api, order: Order, thread: Thread, *, in_background: bool) -> None:
+        question = order.question
         self._api = api
         self._question = question
+        self._define = order.define
         self._thread = thread
-        self._names = names
+        self._names = order.names
         self._in_background = in_background
         self._address = question.deployment.assistant.address
         self._deadline = Deadline.after(question.deadline_s, api.pace.clock)
@@ -161,7 +174,8 @@ class Turn:
             code_file_ids=(*deployment.code_file_ids, *self._thread.code_file_ids),
         )
         stores = not self._thread.remembers_itself
-        body = definition_body(self._question, material, stores=stores) | self._thread.context_body(items)
+        settings = settings_body(self._question, material, stores=stores)
+        body = await self._define(material) | settings | self._thread.context_body(items)
         make = self._make_in_background if self._in_background else self._make_streamed
         response = await make(body)
         self._thread.note(response, items)

@@ -147,6 +147,8 @@ _NOT_FOUND: Mapping[str, str] = {
     "container": "Container with id '{id}' not found.",
     "container_file": "Container file with id '{id}' not found.",
     "model": "The model '{id}' does not exist",
+    "named_agent": "Agent '{id}' not found.",
+    "agent_version": "Version '{id}' of agent '{parent}' not found.",
 }
 
 
@@ -175,10 +177,13 @@ async def answer_bad_request(request: Request, error: Exception) -> Response:
     return json_reply({"error": reply, **detail}, status=error.status)
 
 
+def describe_missing(error: Missing) -> str:
+    return _NOT_FOUND[error.kind].format(id=error.object_id, parent=error.parent_id)
+
+
 async def answer_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     bad = BadRequest(str(error), param=error.param, code=error.code)
     if isinstance(error, Missing):
-        message = _NOT_FOUND[error.kind].format(id=error.object_id, parent=error.parent_id)
-        bad = BadRequest(message, param="id" if error.kind == "file" else None, status=404)
+        bad = BadRequest(describe_missing(error), param="id" if error.kind == "file" else None, status=404)
     return await answer_bad_request(request, bad)

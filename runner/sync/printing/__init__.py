@@ -42,18 +42,37 @@ TO_DO = {
     Action.LEAVE: "left alone",
     Action.IN_SYNC: "in sync",
 }
+SINCE = {
+    Action.CREATE: "new",
+    Action.UPDATE: "changed",
+    Action.DELETE: "removed",
+    Action.IN_SYNC: "unchanged",
+}
+"""The same of definitions that are compared with those of a commit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrintedPlan:
-    """A plan with what surrounds it. `gate` is why it would be refused, "" where it would not."""
+    """A plan with what surrounds it. `gate` is why it would be refused, "" where it would not.
+
+    `since` names the commit that the definitions are compared with; "" is a plan for the target, with its checksum.
+    """
 
     target: str
     namespace: str
     plan: Plan
-    checksum: str
+    checksum: str = ""
     gate: str = ""
     notes: tuple[str, ...] = ()
+    since: str = ""
+
+    @property
+    def summary(self) -> str:
+        """The numbers in a line."""
+        return summarise(self.plan, said=SINCE if self.since else TO_DO)
+
+    def name_action(self, action: Action) -> str:
+        return SINCE[action] if self.since else action.value
 
 
 def print_plan(plan: SyncPlan, *, target: str, gate: str = "") -> PrintedPlan:
@@ -71,7 +90,7 @@ def as_json(printed: PrintedPlan) -> dict[str, object]:
         "version": VERSION,
         "target": printed.target,
         "namespace": printed.namespace,
-        "checksum": printed.checksum,
+        **({"since": printed.since} if printed.since else {"checksum": printed.checksum}),
         "gate": printed.gate,
         "summary": {action.value: printed.plan.count(action) for action in Action},
         "changes": [

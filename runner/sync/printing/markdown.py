@@ -9,12 +9,10 @@ from runner.domain.plan import Action, Change
 from runner.escaping import markdown, terminal
 from runner.sync.printing import (
     SIGNS,
-    TO_DO,
     PrintedPlan,
     describe_field,
     describe_value,
     diff_lines,
-    summarise,
     value_lines,
 )
 
@@ -35,38 +33,45 @@ def render(plan: PrintedPlan) -> str:
 
 
 def _lines(plan: PrintedPlan) -> Iterator[str]:
-    yield f"### Plan: {markdown(summarise(plan.plan, said=TO_DO))}"
+    yield f"### {'Definitions' if plan.since else 'Plan'}: {markdown(plan.summary)}"
     yield ""
-    yield f"Target {markdown(plan.target)}, namespace {markdown(plan.namespace)}, checksum `{plan.checksum}`"
+    if plan.since:
+        yield f"Since {markdown(plan.since)}, namespace {markdown(plan.namespace)}"
+    else:
+        yield f"Target {markdown(plan.target)}, namespace {markdown(plan.namespace)}, checksum `{plan.checksum}`"
     shown = [change for change in plan.plan.changes if change.action is not Action.IN_SYNC or change.reason]
     if plan.gate:
         yield from ("", f"**Refused:** {markdown(plan.gate)}")
     if shown:
-        yield from ("", "| | object | id | origin | what |", "|---|---|---|---|---|")
-        yield from map(_row, shown)
+        columns = ("", "object", "what") if plan.since else ("", "object", "id", "origin", "what")
+        yield from ("", f"|{'|'.join(f' {name} ' if name else ' ' for name in columns)}|", "|---" * len(columns) + "|")
+        yield from (_row(change, plan) for change in shown)
     for change in shown:
-        yield from _diffs(change)
+        yield from _diffs(change, plan)
     for note in plan.notes:
         yield from ("", f"Note: {markdown(note)}")
 
 
-def _row(change: Change) -> str:
+def _row(change: Change, plan: PrintedPlan) -> str:
     describe = describe_value if change.action is Action.CREATE else describe_field
     details = [change.reason] * bool(change.reason) + [describe(field) for field in change.fields]
-    said = "<br>".join(markdown(one) for one in (change.action.value, *details))
+    said = "<br>".join(markdown(one) for one in (plan.name_action(change.action), *details))
     origin = "" if change.action is Action.IN_SYNC else change.origin.value
     name = markdown(f"{change.kind.value} {change.address}")
+    if plan.since:
+        return f"| `{SIGNS[change.action]}` | {name} | {said} |"
     return f"| `{SIGNS[change.action]}` | {name} | {markdown(change.remote_id or '')} | {origin} | {said} |"
 
 
-def _diffs(change: Change) -> Iterator[str]:
+def _diffs(change: Change, plan: PrintedPlan) -> Iterator[str]:
     is_new = change.action is Action.CREATE
     for field in change.fields:
         shown = value_lines(field) if is_new else diff_lines(field, context=2, longest=LONGEST_DIFF)
         lines = [terminal(line) for line in shown]
         if not lines:
             continue
-        title = f"{change.kind.value} {change.address}: {field.field} ({'new' if is_new else field.origin.value})"
+        how = "new" if is_new else "changed" if plan.since else field.origin.value
+        title = f"{change.kind.value} {change.address}: {field.field} ({how})"
         runs = re.findall("`{3,}", "\n".join(lines))
         fence = "`" * (max(map(len, runs), default=2) + 1)
         yield from ("", markdown(title), "", f"{fence}{'' if is_new else 'diff'}", *lines, fence)

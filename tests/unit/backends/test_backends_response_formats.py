@@ -11,7 +11,7 @@ from openai_schemas import openapi_validator
 
 from runner.backends import Deployment, managed_fields
 from runner.backends.assistants.wire import assistant_body, read_assistant, run_settings
-from runner.backends.responses.bodies import Material, definition_body
+from runner.backends.responses.bodies import Material, definition_body, settings_body
 from runner.domain.assistant import PlainFormat, SchemaFormat
 
 SCHEMA = {"type": "object", "properties": {"total": {"type": "number", "minimum": 1.0}}, "required": ["total"]}
@@ -31,7 +31,8 @@ def sent_definition(**changes):
     asked = responses_wire.question()
     assistant = replace(asked.deployment.assistant, **changes)
     asked = replace(asked, deployment=replace(asked.deployment, assistant=assistant))
-    return definition_body(asked, Material(store_ids=(), code_file_ids=()), stores=True)
+    nothing = Material(store_ids=(), code_file_ids=())
+    return definition_body(assistant, nothing) | settings_body(asked, nothing, stores=True)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import responses_wire as wire
 
 from runner.backends._json_fields import Malformed
 from runner.backends.responses.answers import Round, build_run
-from runner.backends.responses.bodies import Material, definition_body, question_item
+from runner.backends.responses.bodies import Material, definition_body, question_item, settings_body
 from runner.backends.responses.wire import read_response, read_this_response
 from runner.domain.conversation import (
     Ending,
@@ -208,7 +208,8 @@ def test_the_definition_travels_with_the_request():
     )
     asked = replace(asked, deployment=replace(asked.deployment, assistant=assistant))
     material = Material(store_ids=(StoreId("vs_1"), StoreId("vs_2")), code_file_ids=(FileId("file-1"),))
-    assert definition_body(asked, material, stores=True) == {
+    body = definition_body(assistant, material) | settings_body(asked, material, stores=True)
+    assert body == {
         "model": "gpt-6-luna",
         "instructions": "You guide.",
         "tools": [
@@ -224,11 +225,13 @@ def test_the_definition_travels_with_the_request():
 
 
 def test_what_the_file_does_not_say_is_not_sent():
-    assert definition_body(wire.question(), NOTHING, stores=True) == {"model": "gpt-6-luna"}
+    asked = wire.question()
+    assert definition_body(asked.deployment.assistant, NOTHING) == {"model": "gpt-6-luna"}
+    assert settings_body(asked, NOTHING, stores=True) == {}
 
 
 def test_file_search_without_anything_to_search_is_not_offered():
-    body = definition_body(wire.question(tools=wire.TOOLS), NOTHING, stores=True)
+    body = definition_body(wire.question(tools=wire.TOOLS).deployment.assistant, NOTHING)
     assert body["tools"] == [{"type": "code_interpreter", "container": {"type": "auto"}}]
 
 
@@ -238,8 +241,7 @@ def test_functions_are_offered_with_their_schema():
     function = SimpleNamespace(name="rate", description="The rate today.", parameters=schema, strict=False)
     known = {name: getattr(asked.deployment.assistant, name) for name in asked.deployment.assistant.__slots__}
     assistant = SimpleNamespace(**{**known, "functions": (function,)})
-    asked = replace(asked, deployment=replace(asked.deployment, assistant=assistant))
-    assert definition_body(asked, NOTHING, stores=True)["tools"] == [
+    assert definition_body(assistant, NOTHING)["tools"] == [
         {"type": "function", "name": "rate", "description": "The rate today.", "parameters": schema, "strict": False}
     ]
 

@@ -70,7 +70,7 @@ class MemoryBackend:
     def files(self) -> MemoryBackend:
         return self
 
-    async def list_assistants(self) -> tuple[RemoteAssistant, ...]:
+    async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:
         return await self._read("list_assistants", lambda: tuple(self.server.assistants.values()))
 
     async def list_stores(self) -> tuple[RemoteStore, ...]:

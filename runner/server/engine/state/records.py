@@ -465,3 +465,31 @@ class SessionRecord(Record):
     active_at: float
     keys: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedAgentRecord(Record):
+    """What stands for a definition under a name, which is its id; `last_version` is the number last given away."""
+
+    KIND: ClassVar[str] = "named_agent"
+
+    is_enabled: bool = True
+    last_version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentVersionRecord(Record):
+    """One version of a named agent, which nothing changes; `definition` is as the API had it.
+
+    A draft is there for those who name it, and never the latest.
+    """
+
+    KIND: ClassVar[str] = "agent_version"
+    PARENT: ClassVar[str] = "agent_name"
+
+    agent_name: str
+    version: str
+    definition: Mapping[str, object]
+    description: str | None = None
+    is_draft: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)

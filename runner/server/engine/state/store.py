@@ -288,7 +288,7 @@ class Store:
         return _read(cls, rows)
 
     def children(
-        self, cls: type[R], parent_id: str | None = None, matching: Mapping[str, str] | None = None
+        self, cls: type[R], parent_id: str | None = None, matching: Mapping[str, str | bool] | None = None
     ) -> tuple[R, ...]:
         """All of one kind, oldest first; of one parent unless that is None."""
         condition, values = _condition(cls, parent_id, matching or {})
@@ -296,7 +296,7 @@ class Store:
         return _read(cls, rows)
 
     def page(
-        self, cls: type[R], parent_id: str, request: PageRequest, matching: Mapping[str, str] | None = None
+        self, cls: type[R], parent_id: str, request: PageRequest, matching: Mapping[str, str | bool] | None = None
     ) -> Page[R]:
         """One page. Raises Refusal for a cursor that is not in the list."""
         condition, values = _condition(cls, parent_id, matching or {})
@@ -326,7 +326,7 @@ class Store:
         return number
 
     def tally(
-        self, cls: type[R], parent_id: str, *, by: str, total: str, matching: Mapping[str, str] | None = None
+        self, cls: type[R], parent_id: str, *, by: str, total: str, matching: Mapping[str, str | bool] | None = None
     ) -> dict[str, Tally]:
         """Objects of one parent by the value of their field `by`; the numbers in `total` are added up.
 
@@ -392,12 +392,15 @@ def _filing(record: Record) -> tuple[bool, float | None, str]:
     return record.is_being_worked_on, record.due_at, encode(record)
 
 
-def _condition(cls: type[Record], parent_id: str | None, matching: Mapping[str, str]) -> tuple[str, list[str | int]]:
-    condition, values = "kind=?", [cls.KIND]
+def _condition(
+    cls: type[Record], parent_id: str | None, matching: Mapping[str, str | bool]
+) -> tuple[str, list[str | int]]:
+    condition = "kind=?"
+    values: list[str | int] = [cls.KIND]
     if parent_id is not None:
         condition += " AND parent_id=?"
         values.append(parent_id)
     for name, value in matching.items():
         condition += " AND json_extract(body, ?) = ?"
         values += [f"$.{name}", value]
-    return condition, list(values)
+    return condition, values

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from runner.server.engine.core.engine import Engine
+from runner.server.engine.responses.agent_versions import choose_version
 from runner.server.engine.responses.responses import ResponseOrder
 from runner.server.engine.state.file_records import AUTO
 from runner.server.engine.state.records import Brief, Resources, ToolSetting
@@ -225,7 +227,40 @@ class Wanted:
     is_padded: bool
 
 
-async def read_order(inline: InlineFiles, body: Fields) -> Wanted:
+_AGENTS = ("instructions", "tools", "tool_choice", "parallel_tool_calls", "text", "temperature", "top_p", "reasoning")
+"""What an agent's definition says, and a request that names one may not."""
+
+
+def follow_agent(engine: Engine, body: Fields) -> tuple[Fields, Json]:
+    """The body with the definition that it refers to in place of the reference; and how that is shown."""
+    reference = body.mapping("agent_reference")
+    if reference is None:
+        return body, {}
+    reference.only("type", "name", "version")
+    reference.needed_choice("type", ("agent_reference",))
+    found = choose_version(engine, reference.needed_text("name"), reference.text("version"))
+    definition = {name: value for name, value in found.definition.items() if name != "kind"}
+    said = body.values.keys() & set(_AGENTS)
+    if body.values.get("model") not in (None, definition["model"]):
+        said |= {"model"}
+    if said:
+        raise BadRequest("Not allowed when agent is specified.", param=min(said), code="invalid_payload")
+    tools = definition.get("tools")
+    if isinstance(tools, list):
+        definition["tools"] = [_with_container(tool) for tool in tools]
+    values = {name: value for name, value in body.values.items() if name != "agent_reference"}
+    shown: Json = {"type": "agent_reference", "name": found.agent_name, "version": found.version}
+    return Fields({**values, **definition}), {"agent_reference": shown}
+
+
+def _with_container(tool: Json) -> Json:
+    """A definition may leave it out."""
+    needs_one = tool["type"] == "code_interpreter" and tool.get("container") is None
+    return {**tool, "container": {"type": AUTO}} if needs_one else tool
+
+
+async def read_order(inline: InlineFiles, body: Fields, shown: Json) -> Wanted:
+    """`shown` is to be shown, too."""
     body.only(*_READ, *_NOTED, *_REFUSED)
     body.refuse(*_REFUSED)
     body.refuse("top_logprobs", harmless=(None, 0))
@@ -255,6 +290,7 @@ async def read_order(inline: InlineFiles, body: Fields) -> Wanted:
         "top_logprobs": 0,
         "truncation": truncation,
         **{name: body.text(name, longest=256) for name in _NOTED},
+        **shown,
     }
     items = await read_input(inline, body, "input")
     if not items and previous_id is None and conversation_id is None:

@@ -28,7 +28,7 @@ from runner.server.engine.state.records import ConversationRecord, ItemRecord, R
 from runner.server.engine.state.refusals import Missing, Refusal
 from runner.server.engine.state.store import PageRequest
 from runner.server.faces.responses_api.input import InlineFiles, read_input
-from runner.server.faces.responses_api.orders import INCLUDES, Wanted, read_order
+from runner.server.faces.responses_api.orders import INCLUDES, Wanted, follow_agent, read_order
 from runner.server.faces.responses_api.rendering import render_output, render_response, show_item
 from runner.server.faces.responses_api.streams import CONTENT_TYPE, Recordings, show_events, wait_for_end
 from runner.server.wire import deleting, resource_routes, route
@@ -140,8 +140,12 @@ def _response_routes(engine: Engine) -> list[Route]:
 
     async def create(request: Request) -> Response:
         body = await read_body(request)
+        shown: Json = {}
+        if "project" in request.path_params:
+            # Foundry's agents are no part of OpenAI's API.
+            body, shown = follow_agent(engine, body)
         with InlineFiles(engine) as inline:
-            wanted = await read_order(inline, body)
+            wanted = await read_order(inline, body, shown)
             response = start_response(engine, wanted.order)
         return await answer_order(engine, recordings, response, wanted, lambda: wait_until_gone(request))
 
