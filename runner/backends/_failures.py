@@ -40,6 +40,7 @@ _CONVERSATIONS = "/conversations"
 # What a server without this path probably is, and what to do about it.
 _WITHOUT_PATH = (
     (("/assistants", "/threads"), f"{_ASSISTANTS_END}; try its successor, `api: responses`"),
+    (("/agents",), "few servers but OpenAI's have agents; try `api: responses`"),
     ((_CONVERSATIONS,), "for a server that keeps no conversations, set `history: replay`"),
     (
         ("/responses",),

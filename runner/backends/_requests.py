@@ -118,6 +118,20 @@ class Api:
             raise _unclear(outcome, "whether it was done is unknown")
         return _unwrap(outcome)
 
+    async def post_keyed(self, request: Request, key: str) -> None:
+        """Send a change until it is taken: its key keeps it from being made twice. The answer has no body."""
+
+        async def exchange() -> Reply[None]:
+            await self._client.post(
+                request.path,
+                cast_to=httpx2.Response,
+                body=request.body,
+                options={"headers": {"Idempotency-Key": key}},
+            )
+            return Reply(None, None)
+
+        _unwrap(await self._send(request, exchange, attempts=READ_ATTEMPTS))
+
     async def create(self, request: Request, creation: Creation, read: Callable[[Json], Value]) -> Reply[Value]:
         """Like `post`, for what makes an object: journaled before and after.
 

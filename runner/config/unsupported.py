@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner.domain.assistant import Assistant, History, Project, Server, Target
+from runner.domain.assistant import Assistant, History, PlainFormat, Project, Server, Target
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES, FileUse, LocalFile, file_type, takes_file
 from runner.domain.scenario import Scenario, Turn
@@ -59,6 +59,12 @@ def _check_assistant(assistant: Assistant, capabilities: Capabilities, shown: st
             f"{shown} does not take {setting}",
             path=f"{path}.{setting}",
             hint=f"remove {setting}, or choose another target",
+        )
+    if assistant.response_format is PlainFormat.JSON_OBJECT and not capabilities.json_object:
+        yield assistant.place_of("response_format").problem(
+            f"{shown} does not take response_format: json_object",
+            path=f"{path}.response_format",
+            hint="give it a JSON Schema, or choose another target",
         )
     least = capabilities.least_output_tokens
     if assistant.max_output_tokens is not None and assistant.max_output_tokens < least:

@@ -13,6 +13,8 @@ class Capabilities:
     `tools` are names of hosted tools; `input_types` are extensions that `for: input` takes; `settings` are the
     assistant's keys beyond name, model, instructions, tools and files that are sent (temperature, top_p, ...).
     `least_output_tokens` is the smallest `max_output_tokens` that is taken.
+    `json_object`: answers can be held to JSON without a schema. `plays_inline`: a candidate that isn't stored can be
+    played as it is, without a temporary copy.
     `input_bytes` is what documents for the model's input may have together in one turn; None: no limit of its own.
     """
 
@@ -23,3 +25,5 @@ class Capabilities:
     settings: frozenset[str]
     least_output_tokens: int = 1
     input_bytes: int | None = None
+    json_object: bool = True
+    plays_inline: bool = False

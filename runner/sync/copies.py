@@ -104,7 +104,7 @@ async def _deploy(desired: Desired, backend: Backend, tags: Mapping[str, str], d
         store_ids=store_ids,
         code_file_ids=code_file_ids,
     )
-    if not backend.capabilities.stores_assistants:
+    if backend.capabilities.plays_inline or not backend.capabilities.stores_assistants:
         return deployment
     created = await backend.create_assistant(deployment, {**desired.assistant.metadata, **tags})
     return replace(deployment, assistant_id=created.id)

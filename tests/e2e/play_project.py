@@ -70,8 +70,13 @@ class Project:
 
 
 def at_api(text: str, api: str) -> str:
-    """A project's file whose targets speak another API than `assistants`; Foundry's is at another address."""
+    """A project's file whose targets speak another API than `assistants`.
+
+    Foundry's is at another address; agents have no hosted tools on the embedded server.
+    """
     text = text.replace("api: assistants", f"api: {api}")
+    if api == "agents":
+        text = text.replace("    tools: [code_interpreter, file_search]\n    files: [city.md]\n", "")
     return re.sub(r"(127\.0\.0\.1:\d+)/v1\b", r"\1/api/projects/tests", text) if api == "foundry" else text
 
 

@@ -235,7 +235,7 @@ async def _play_confused(tmp_path: Path, api: str) -> tuple[Done, list[dict]]:
         return done, report["scenarios"][0]["turns"][0]["run"]["steps"]
 
 
-@pytest.mark.parametrize("api", ["assistants", "responses", "foundry"])
+@pytest.mark.parametrize("api", ["assistants", "responses", "foundry", "agents"])
 async def test_every_call_of_a_confused_model_is_answered(tmp_path, api):
     done, steps = await _play_confused(tmp_path, api)
     assert done.code == 0, done.out + done.err

@@ -35,7 +35,7 @@ async def play(folder: Path, api: str, *moves: Move) -> tuple[Done, dict, list[i
     return done, scenario, [len(scene.messages) for scene in actor.scenes]
 
 
-@pytest.mark.parametrize("api", ["assistants", "responses", "foundry"])
+@pytest.mark.parametrize("api", ["assistants", "responses", "foundry", "agents"])
 async def test_what_passes_in_a_second_attempt_counts_and_both_are_told(tmp_path: Path, api: str) -> None:
     done, scenario, seen = await play(tmp_path, api, HELLO, BROKE, HELLO)
     assert done.code == 0, done.out + done.err
@@ -44,7 +44,7 @@ async def test_what_passes_in_a_second_attempt_counts_and_both_are_told(tmp_path
     assert seen == [1, 3, 1, 3], "the second attempt begins with the first question, in a thread without the old one"
 
 
-@pytest.mark.parametrize("api", ["assistants", "responses", "foundry"])
+@pytest.mark.parametrize("api", ["assistants", "responses", "foundry", "agents"])
 async def test_what_fails_twice_is_an_error_with_its_reason(tmp_path: Path, api: str) -> None:
     done, scenario, seen = await play(tmp_path, api, BROKE)
     assert done.code == 3
@@ -52,7 +52,7 @@ async def test_what_fails_twice_is_an_error_with_its_reason(tmp_path: Path, api:
     assert (scenario["outcome"], scenario["retried"], seen) == ("errored", [RETRY], [1, 1])
 
 
-@pytest.mark.parametrize("api", ["assistants", "responses", "foundry"])
+@pytest.mark.parametrize("api", ["assistants", "responses", "foundry", "agents"])
 async def test_what_can_not_pass_is_not_asked_again(tmp_path: Path, api: str) -> None:
     done, scenario, seen = await play(tmp_path, api, Fail(code="invalid_prompt", message="No."))
     assert (done.code, scenario["retried"], seen) == (3, [], [1])

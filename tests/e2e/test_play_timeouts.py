@@ -47,7 +47,7 @@ async def play(project: Project, api: str, scenario: str) -> dict:
     return report["scenarios"][0]
 
 
-@pytest.mark.parametrize("api", ["assistants", "responses", "foundry"])
+@pytest.mark.parametrize("api", ["assistants", "responses", "foundry", "agents"])
 async def test_the_turns_of_a_scenario_have_its_time_together(tmp_path: Path, api: str) -> None:
     async with project_elsewhere(tmp_path, Slow(1.2)) as project:
         scenario = await play(project, api, f"timeout: 2{TURNS}")

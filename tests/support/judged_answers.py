@@ -1,4 +1,4 @@
-"""The answers of every embedded server that a test started, held against OpenAI's OpenAPI file and Azure's models."""
+"""The answers of embedded servers that tests started, held against OpenAI's file, its SDK's types, Azure's models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import agent_shapes
 import azure_shapes
 from app_listening import HEARD_FOLDER
 from openai_schemas import OPENAPI, event_validator, openapi_validator, response_event_validator
@@ -59,6 +60,10 @@ def _judge_body(answer: _Answer) -> None:
         if answer.body:
             azure_shapes.check_answer(answer.method, found[1], answer.status, json.loads(answer.body))
         return
+    if (found := agent_shapes.AGENTS.fullmatch(answer.path)) and answer.status < 400:
+        if answer.body:
+            agent_shapes.check_answer(answer.method, found[1], json.loads(answer.body))
+        return
     name = "ErrorResponse" if answer.status >= 400 else _schema_of(answer.method, answer.path)
     if name:
         openapi_validator()(name, json.loads(answer.body))
@@ -68,6 +73,8 @@ def _judge_events(answer: _Answer) -> None:
     """A stream that its reader cut off is judged as far as it came."""
     is_about_responses = answer.path.startswith("/v1/responses")
     check = response_event_validator() if is_about_responses else event_validator()
+    if agent_shapes.AGENTS.fullmatch(answer.path):
+        check = agent_shapes.check_event
     for block in answer.body.split("\n\n")[:-1]:
         fields = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line)
         if fields.get("data") not in (None, "[DONE]"):

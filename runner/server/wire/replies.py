@@ -142,6 +142,8 @@ _NOT_FOUND: Mapping[str, str] = {
     "response": "Response with id '{id}' not found.",
     "conversation": "Conversation with id '{id}' not found.",
     "item": "Item with id '{id}' not found.",
+    "agent": "No agent found with id '{id}'.",
+    "session": "No session found with id '{id}'.",
     "container": "Container with id '{id}' not found.",
     "container_file": "Container file with id '{id}' not found.",
     "model": "The model '{id}' does not exist",

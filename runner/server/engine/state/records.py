@@ -30,6 +30,8 @@ class IdKind(Enum):
     BATCH = ("vsfb_", _HEXADECIMAL, 32)
     RESPONSE = ("resp_", _HEXADECIMAL, 50)
     CONVERSATION = ("conv_", _HEXADECIMAL, 48)
+    AGENT = ("agent_", _ALPHANUMERIC, 24)
+    SESSION = ("sess_", _ALPHANUMERIC, 24)
     CONTAINER = ("cntr_", _HEXADECIMAL, 48)
     CONTAINER_FILE = ("cfile_", _HEXADECIMAL, 32)
 
@@ -436,6 +438,32 @@ class ResponseRecord(Record):
     previous_id: str | None = None
     in_background: bool = False
     is_stored: bool = True
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRecord(Record):
+    """A stored definition; `settings` is what the face shows of it beside what the brief says."""
+
+    KIND: ClassVar[str] = "agent"
+
+    brief: Brief
+    updated_at: float
+    name: str | None = None
+    settings: Mapping[str, object] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord(Record):
+    """A thread with the agent as it was when it began. `keys` are those of events that were taken already."""
+
+    KIND: ClassVar[str] = "session"
+
+    thread_id: str
+    agent: AgentRecord
+    active_at: float
+    keys: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 

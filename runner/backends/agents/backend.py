@@ -1,0 +1,251 @@
+"""What speaks the Agents API: stored agents, sessions, and turns that are looked at until they have ended."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from runner.backends import Deployment, Files, Question, RemoteAssistant
+from runner.backends._files import RemoteFiles, Stores, describe_content
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
+from runner.backends._waiting import Rhythm
+from runner.backends.agents.turn import CANCELLING_S, Session, Turn, send_cancel
+from runner.backends.agents.wire import (
+    WORKSPACE,
+    Artifact,
+    agent_body,
+    definition_body,
+    question_content,
+    read_agent,
+    read_artifact,
+    read_session,
+    user_message,
+)
+from runner.domain.capabilities import Capabilities
+from runner.domain.conversation import AssistantId, FileId, ProducedFile, Run, ThreadId
+from runner.domain.files import IMAGE_TYPES, FileUse, file_type
+from runner.domain.plan import Kind
+from runner.errors import RemoteError, RemoteMissing, UsageError
+
+_BUSY = 409
+_MEDIA = {"jpg": "jpeg"}
+
+
+class AgentFiles(RemoteFiles):
+    """Images stay here: this API takes them within the question alone. Everything else is uploaded."""
+
+    def __init__(self, api: Api) -> None:
+        super().__init__(api, Stores.NEVER)
+        self._images: dict[FileId, str] = {}
+        self._numbers = count(1)
+
+    async def upload_file(
+        self,
+        path: Path,
+        name: str,
+        use: FileUse,
+        *,
+        expires_after_days: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> FileId:
+        kind = file_type(name)
+        if use is not FileUse.INPUT or kind not in IMAGE_TYPES:
+            return await super().upload_file(path, name, use, expires_after_days=expires_after_days, progress=progress)
+        try:
+            content = await asyncio.to_thread(path.read_bytes)
+        except OSError as error:
+            raise UsageError(f"'{name}' can't be read: {error.strerror}") from error
+        file_id = FileId(f"image-{next(self._numbers)}")
+        encoded = base64.b64encode(content).decode("ascii")
+        self._images[file_id] = f"data:image/{_MEDIA.get(kind, kind)};base64,{encoded}"
+        return file_id
+
+    def image_of(self, file_id: FileId) -> str | None:
+        """The data URL of an image that was kept here."""
+        return self._images.get(file_id)
+
+    async def delete_file(self, file_id: FileId) -> None:
+        if self._images.pop(file_id, None) is None:
+            await super().delete_file(file_id)
+
+
+@dataclass(slots=True)
+class Workspace:
+    """What lies in a session's hosted environment, by the ids of the uploaded files."""
+
+    paths: dict[FileId, str] = field(default_factory=dict)
+
+    def add(self, file_id: FileId, name: str) -> str:
+        """The file's path there; a name that is taken is made another."""
+        taken = set(self.paths.values())
+        clean = name.replace("/", "_").lstrip(".") or "file"
+        path = f"{WORKSPACE}{clean}"
+        for number in count(2):
+            if path not in taken:
+                break
+            path = f"{WORKSPACE}{number}-{clean}"
+        self.paths[file_id] = path
+        return path
+
+
+class AgentsBackend:
+    """Implements `Backend`."""
+
+    def __init__(self, api: Api, capabilities: Capabilities) -> None:
+        self._remote_files = AgentFiles(api)
+        self.files: Files = self._remote_files
+        self.capabilities = capabilities
+        self._api = api
+        self._rhythm = Rhythm(api.pace.fastest_look_s)
+        self._sessions: dict[ThreadId, tuple[Session, Workspace]] = {}
+
+    async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:  # noqa: ARG002 - no drafts here
+        request = Request(doing="listing the agents", path="/agents", query={"order": "asc"})
+        return await self._api.list_all(request, read_agent)
+
+    async def create_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
+        address = deployment.assistant.address
+        body = agent_body(deployment.assistant, metadata, resets=False)
+        request = Request(doing=f"creating the agent '{address}'", path="/agents", body=body)
+        creation = Creation(kind=Kind.ASSISTANT, label=address, tags=metadata)
+        return (await self._api.create(request, creation, read_agent)).value
+
+    async def update_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
+        address = deployment.assistant.address
+        if deployment.assistant_id is None:
+            raise ValueError(f"'{address}' is not stored")
+        request = Request(
+            doing=f"updating the agent '{address}'",
+            path=join_path("agents", deployment.assistant_id),
+            body=agent_body(deployment.assistant, metadata, resets=True),
+        )
+        return (await self._api.post(request, read_agent)).value
+
+    async def tag_assistant(self, assistant_id: AssistantId, metadata: Mapping[str, str]) -> RemoteAssistant:
+        path = join_path("agents", assistant_id)
+        request = Request(doing=f"tagging the agent {assistant_id}", path=path, body={"metadata": dict(metadata)})
+        return (await self._api.post(request, read_agent)).value
+
+    async def delete_assistant(self, assistant_id: AssistantId) -> None:
+        path = join_path("agents", assistant_id)
+        await self._api.delete(f"deleting the agent {assistant_id}", path, Kind.ASSISTANT, assistant_id)
+
+    async def ask(self, question: Question) -> Run:
+        turn = Turn(self._api, question, self._rhythm)
+        if question.thread_id is None:
+            session = await self._start(question)
+        else:
+            session = await self._go_on(turn, question, question.thread_id)
+        played = await turn.play(session)
+        files = await self._fetch_artifacts(session, played.id) if session.environment_id else ()
+        return turn.build_run(session, played, files)
+
+    async def delete_thread(self, thread_id: ThreadId) -> None:
+        """A session at work refuses to be deleted; it is told to stop, and asked again."""
+        doing, path = f"deleting the session {thread_id}", join_path("agents", "sessions", thread_id)
+        pace = self._api.pace
+        until = pace.clock() + CANCELLING_S
+        while True:
+            try:
+                await self._api.delete(doing, path, Kind.THREAD, thread_id)
+            except RemoteError as error:
+                if error.status != _BUSY or pace.clock() >= until:
+                    raise
+                with suppress(RemoteError):
+                    await send_cancel(self._api, thread_id)
+                await pace.sleep(pace.fastest_look_s)
+            else:
+                self._sessions.pop(thread_id, None)
+                return
+
+    async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's signature
+        return ()
+
+    async def delete_container(self, container_id: str) -> None:
+        raise RemoteMissing(f"there is no container {container_id}: this API's go with their sessions")
+
+    async def _start(self, question: Question) -> Session:
+        """A session with the question in it; its environment is hosted where a document has to lie somewhere."""
+        deployment = question.deployment
+        address = deployment.assistant.address
+        workspace = Workspace()
+        content = self._content_of(question, workspace)
+        environment: dict[str, object] = {"type": "none"}
+        if workspace.paths:
+            files = [_file_body(file_id, path) for file_id, path in workspace.paths.items()]
+            environment = {"type": "openai_hosted", "files": files}
+        if deployment.assistant_id is None:
+            agent: dict[str, object] = {"agent": definition_body(deployment.assistant)}
+        else:
+            agent = {"agent_id": deployment.assistant_id}
+        request = Request(
+            doing=f"asking '{address}' in a new session",
+            path="/agents/sessions",
+            body={
+                **agent,
+                "environment": environment,
+                "input": [user_message(content)],
+                "metadata": dict(question.tags),
+            },
+            budget_s=min(REQUEST_BUDGET_S, question.deadline_s),
+        )
+        creation = Creation(kind=Kind.THREAD, label=address, tags=question.tags)
+        reply = await self._api.create(request, creation, read_session)
+        session = Session(id=ThreadId(reply.value.id), environment_id=reply.value.environment_id)
+        self._sessions[session.id] = session, workspace
+        return session
+
+    async def _go_on(self, turn: Turn, question: Question, thread_id: ThreadId) -> Session:
+        session, workspace = self._sessions.get(thread_id) or (Session(id=thread_id), Workspace())
+        known = set(workspace.paths)
+        content = self._content_of(question, workspace)
+        await turn.wait_until_idle(session)
+        for file_id, path in workspace.paths.items():
+            if file_id not in known:
+                await self._bring(session, file_id, path)
+        await turn.send(session, content)
+        return session
+
+    async def _bring(self, session: Session, file_id: FileId, path: str) -> None:
+        doing = f"bringing {path} into the session {session.id}"
+        if session.environment_id is None:
+            message = "the session has no files of its own; attach one to the first question as well"
+            raise UsageError(self._api.line(doing, message))
+        place = join_path("agents", "environments", session.environment_id, "files")
+        await self._api.post(Request(doing=doing, path=place, body=_file_body(file_id, path)), dict)
+
+    def _content_of(self, question: Question, workspace: Workspace) -> list[dict[str, object]]:
+        images: list[str] = []
+        paths: dict[FileId, str] = {}
+        for file_id, _ in question.attachments:
+            image = self._remote_files.image_of(file_id)
+            if image is not None:
+                images.append(image)
+            else:
+                name = self._remote_files.name_of(file_id) or file_id
+                paths[file_id] = workspace.paths.get(file_id) or workspace.add(file_id, name)
+        return question_content(question.text, images, paths)
+
+    async def _fetch_artifacts(self, session: Session, turn_id: str) -> tuple[ProducedFile, ...]:
+        path = join_path("agents", "sessions", session.id, "artifacts")
+        doing = f"listing the files that the turn {turn_id} made"
+        listed = await self._api.list_all(Request(doing=doing, path=path), read_artifact)
+        ours = [one for one in listed if one.turn_id == turn_id]
+        return tuple(await asyncio.gather(*(self._fetch(path, one) for one in ours)))
+
+    async def _fetch(self, path: str, artifact: Artifact) -> ProducedFile:
+        place = f"{path}{join_path(artifact.id, 'content')}"
+        try:
+            content = await self._api.fetch(Request(doing=f"downloading '{artifact.name}'", path=place))
+        except RemoteError as error:
+            return ProducedFile(name=artifact.name, problem=str(error))
+        return describe_content(artifact.name, content)
+
+
+def _file_body(file_id: FileId, path: str) -> dict[str, object]:
+    return {"type": "file_id", "file_id": file_id, "path": path}

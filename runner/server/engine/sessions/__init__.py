@@ -1,0 +1,1 @@
+"""Sessions: threads with an agent of their own, whose runs are started by what is said in them."""

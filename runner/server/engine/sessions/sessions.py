@@ -1,0 +1,140 @@
+"""Sessions and what is said to them: a question starts a run, results of functions go on with it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.runs.loop import take_up
+from runner.server.engine.runs.runs import FunctionOutput, answer_calls, cancel_run, submit_outputs
+from runner.server.engine.runs.threads import (
+    NewMessage,
+    NewThread,
+    active_run,
+    append_message,
+    create_thread,
+    delete_thread,
+)
+from runner.server.engine.state.records import (
+    AgentRecord,
+    FunctionCall,
+    IdKind,
+    MessageRecord,
+    RunRecord,
+    RunState,
+    SessionRecord,
+    StepRecord,
+)
+from runner.server.engine.state.refusals import Conflict, Refusal
+from runner.server.inference import Role
+
+KEYS_KEPT = 256
+TURN = "runner.turn"
+"""The metadata key of a user's message that names the run which it began."""
+
+
+def create_session(
+    engine: Engine, agent: AgentRecord, metadata: dict[str, str], messages: tuple[NewMessage, ...]
+) -> SessionRecord:
+    """With the first question in it, if there is one: then a run works on that."""
+    with engine.store.transaction():
+        now = engine.now()
+        session = SessionRecord(
+            id=engine.new_id(IdKind.SESSION),
+            created_at=now,
+            active_at=now,
+            thread_id=create_thread(engine, NewThread()).id,
+            agent=agent,
+            metadata=metadata,
+        )
+        engine.store.insert(session)
+        if messages:
+            start_turn(engine, session, messages)
+    return session
+
+
+def delete_session(engine: Engine, session_id: str) -> None:
+    """Raises Conflict while a run of it is active."""
+    session = need(engine, SessionRecord, session_id)
+    if active_run(engine, session.thread_id) is not None:
+        raise Conflict(f"Session {session_id} is still active. Cancel its turn first.", code="conflict_error")
+    with engine.store.transaction():
+        delete_thread(engine, session.thread_id)
+        engine.store.delete(session_id)
+
+
+def note_key(engine: Engine, session_id: str, key: str | None) -> bool:
+    """Within a transaction: whether what came under this key is new. Without a key everything is."""
+    session = need(engine, SessionRecord, session_id)
+    if key is not None and key in session.keys:
+        return False
+    keys = session.keys if key is None else (*session.keys, key)[-KEYS_KEPT:]
+    engine.store.replace(replace(session, keys=keys, active_at=engine.now()))
+    return True
+
+
+def start_turn(engine: Engine, session: SessionRecord, messages: tuple[NewMessage, ...]) -> RunRecord:
+    """Within a transaction. Raises Conflict while an earlier run is active: nothing here can steer it."""
+    if active_run(engine, session.thread_id) is not None:
+        raise Conflict("The active turn can't be steered.", code="active_turn_not_steerable")
+    now = engine.now()
+    run = RunRecord(
+        id=engine.new_id(IdKind.RUN),
+        created_at=now,
+        thread_id=session.thread_id,
+        assistant_id="",
+        brief=session.agent.brief,
+        state=RunState.QUEUED,
+        expires_at=now + engine.lifetimes.run_s,
+    )
+    for message in messages:
+        append_message(engine, session.thread_id, replace(message, metadata={TURN: run.id}))
+    engine.store.insert(run)
+    take_up(engine, run)
+    return run
+
+
+def open_calls(engine: Engine, run: RunRecord) -> tuple[FunctionCall, ...]:
+    """The calls that a run waits for and that are not answered yet."""
+    if run.state is not RunState.REQUIRES_ACTION:
+        return ()
+    awaited = {call.id for call in run.awaited}
+    calls = [call for step in engine.store.children(StepRecord, run.id) for call in step.calls]
+    return tuple(
+        call for call in calls if isinstance(call, FunctionCall) and call.id in awaited and call.output is None
+    )
+
+
+def take_result(engine: Engine, session: SessionRecord, turn_id: str, output: FunctionOutput) -> None:
+    """Within a transaction. The run goes on when its last open call is answered.
+
+    Raises Refusal for a call that nothing waits for.
+    """
+    run = engine.store.find(RunRecord, turn_id)
+    waiting = open_calls(engine, run) if run is not None and run.thread_id == session.thread_id else ()
+    if run is None or output.call_id not in [call.id for call in waiting]:
+        raise Refusal(f"Unknown pending tool call: {output.call_id}", code="invalid_request_error")
+    outputs: dict[str, str | None] = {output.call_id: output.output}
+    for step in engine.store.children(StepRecord, run.id):
+        if any(call.id == output.call_id for call in step.calls):
+            engine.store.replace(answer_calls(step, outputs))
+    if len(waiting) == 1:
+        calls = [call for step in engine.store.children(StepRecord, run.id) for call in step.calls]
+        told = {call.id: call.output for call in calls if isinstance(call, FunctionCall)}
+        awaited = [FunctionOutput(call_id=call.id, output=told[call.id] or "") for call in run.awaited]
+        submit_outputs(engine, session.thread_id, run.id, awaited)
+
+
+def cancel_turn(engine: Engine, session: SessionRecord) -> None:
+    """Where no run is active there is nothing to cancel."""
+    run = active_run(engine, session.thread_id)
+    if run is not None:
+        with suppress(Conflict):
+            cancel_run(engine, session.thread_id, run.id)
+
+
+def messages_of(engine: Engine, run: RunRecord) -> tuple[MessageRecord, ...]:
+    """The user's messages that began a run."""
+    messages = engine.store.children(MessageRecord, run.thread_id)
+    return tuple(one for one in messages if one.role is Role.USER and one.metadata.get(TURN) == run.id)

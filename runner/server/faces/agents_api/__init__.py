@@ -1,0 +1,13 @@
+"""The Agents API (beta) as far as it needs no hosted environment: agents, sessions, turns, items and events."""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from runner.server.engine.core.engine import Engine
+from runner.server.faces.agents_api import agents, sessions
+
+
+def routes(engine: Engine) -> list[Route]:
+    # `/agents/sessions` before `/agents/{agent_id}`.
+    return [*sessions.routes(engine), *agents.routes(engine)]

@@ -1,0 +1,195 @@
+"""/agents, and an agent's fields wherever they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.state.records import AgentRecord, Brief, IdKind
+from runner.server.inference import OfferedFunction
+from runner.server.wire import browsing, deleting, fields, resource_routes
+from runner.server.wire.fields import Fields, read_body, read_metadata
+from runner.server.wire.replies import BadRequest, Json, json_reply, unix_seconds
+
+DEFINITION = (
+    "model", "instructions", "tools", "reasoning", "text", "service_tier", "multi_agent", "compaction", "experimental",
+)  # fmt: skip
+_REFUSED = ("compaction", "experimental")
+MAX_TOOLS = 128
+MAX_INSTRUCTIONS = 256_000
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_SUMMARIES = ("concise", "detailed", "auto")
+_VERBOSITIES = ("low", "medium", "high")
+_TIERS = ("auto", "default")
+_NOTHING: Json = {
+    "reasoning": {"effort": None, "summary": None},
+    "text": {"format": {"type": "text"}, "verbosity": "medium"},
+    "service_tier": "auto",
+}
+
+
+def routes(engine: Engine) -> list[Route]:
+    async def create(request: Request) -> Response:
+        body = await read_body(request)
+        body.need("model")
+        now = engine.now()
+        blank = new_agent(engine)
+        agent = _read_agent(body, replace(blank, created_at=now, updated_at=now))
+        with engine.store.transaction():
+            engine.store.insert(agent)
+        return json_reply(render_agent(agent))
+
+    async def update(request: Request) -> Response:
+        body = await read_body(request)
+        if "model" in body.values:
+            body.need("model")
+        with engine.store.transaction():
+            current = need(engine, AgentRecord, request.path_params["agent_id"])
+            agent = replace(_read_agent(body, current), updated_at=engine.now())
+            engine.store.replace(agent)
+        return json_reply(render_agent(agent))
+
+    def delete(agent_id: str) -> None:
+        need(engine, AgentRecord, agent_id)
+        engine.store.delete(agent_id)
+
+    return resource_routes(
+        "/agents",
+        "agent_id",
+        create=create,
+        browse=browsing(engine, AgentRecord, render_agent, parameters=("after", "limit", "order")),
+        retrieve=lambda request: json_reply(render_agent(need(engine, AgentRecord, request.path_params["agent_id"]))),
+        update=update,
+        delete=deleting("agent_id", delete, "agent"),
+    )
+
+
+def new_agent(engine: Engine) -> AgentRecord:
+    """One that nothing is known of yet, not stored."""
+    now = engine.now()
+    return AgentRecord(
+        id=engine.new_id(IdKind.AGENT), created_at=now, updated_at=now, brief=Brief(model=""), settings=_NOTHING
+    )
+
+
+def _read_agent(body: Fields, agent: AgentRecord) -> AgentRecord:
+    body.only(*DEFINITION, "name", "metadata")
+    agent = read_definition(body, agent)
+    if "name" in body.values:
+        agent = replace(agent, name=body.text("name", longest=128))
+    return replace(agent, metadata=read_metadata(body) or {}) if "metadata" in body.values else agent
+
+
+def read_definition(body: Fields, agent: AgentRecord) -> AgentRecord:
+    """The agent with what the body says; null puts a field back to what it is when nothing is said."""
+    body.refuse(*_REFUSED)
+    multi = body.mapping("multi_agent") or Fields({}, body.where("multi_agent"))
+    multi.refuse("enabled", harmless=(None, False))
+    brief = agent.brief
+    shown = dict(agent.settings)
+    model, instructions = body.text("model", longest=256), body.text("instructions", longest=MAX_INSTRUCTIONS)
+    brief = replace(brief, model=model or brief.model)
+    if "instructions" in body.values:
+        brief = replace(brief, instructions=instructions)
+    if "tools" in body.values:
+        brief = replace(brief, tools=_read_tools(body))
+    if "reasoning" in body.values:
+        shown["reasoning"] = _read_reasoning(body)
+        brief = replace(brief, reasoning_effort=_effort(body))
+    if "text" in body.values:
+        shown["text"] = _read_text(body)
+        brief = replace(brief, response_format=_chat_format(shown["text"]), verbosity=_verbosity(shown["text"]))
+    if "service_tier" in body.values:
+        body.refuse("service_tier", harmless=(None, *_TIERS))
+        shown["service_tier"] = body.text("service_tier") or "auto"
+    return replace(agent, brief=brief, settings=shown)
+
+
+def _effort(body: Fields) -> str | None:
+    reasoning = body.mapping("reasoning")
+    return reasoning.choice("effort", _EFFORTS) if reasoning is not None else None
+
+
+def _read_reasoning(body: Fields) -> Json:
+    reasoning = body.mapping("reasoning") or Fields({}, body.where("reasoning"))
+    reasoning.only("effort", "summary")
+    return {"effort": _effort(body), "summary": reasoning.choice("summary", _SUMMARIES)}
+
+
+def _read_text(body: Fields) -> Json:
+    text = body.mapping("text") or Fields({}, body.where("text"))
+    text.only("format", "verbosity")
+    shown: Json = {"type": "text"}
+    wanted = text.mapping("format")
+    if wanted is not None and wanted.needed_choice("type", ("text", "json_schema")) == "json_schema":
+        wanted.only("type", "schema")
+        shown = {"type": "json_schema", "schema": dict(wanted.needed_mapping("schema").values)}
+    return {"format": shown, "verbosity": text.choice("verbosity", _VERBOSITIES) or "medium"}
+
+
+def _chat_format(text: object) -> Mapping[str, object] | None:
+    """As a Scene has it: the shape of the other APIs."""
+    assert isinstance(text, dict), "it was just read"
+    wanted = text["format"]
+    if wanted["type"] == "text":
+        return None
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": wanted["schema"]}}
+
+
+def _verbosity(text: object) -> str:
+    assert isinstance(text, dict), "it was just read"
+    return str(text["verbosity"])
+
+
+def _read_tools(body: Fields) -> tuple[OfferedFunction, ...]:
+    functions: list[OfferedFunction] = []
+    for tool in body.objects("tools", most=MAX_TOOLS) or ():
+        if tool.needed_text("type") != "function":
+            tool.refuse("type", harmless=("function",))
+        tool.only("type", "name", "description", "parameters", "defer_loading", "async")
+        tool.refuse("defer_loading", "async", harmless=(None, False))
+        tool.need("description")
+        read = fields.read_function(tool, (), is_strict=False)
+        if read.name in [one.name for one in functions]:
+            message = f"Function names must be unique, but '{read.name}' is there twice."
+            raise BadRequest(message, param=tool.where("name"), code="invalid_value")
+        functions.append(replace(read, parameters=dict(tool.needed_mapping("parameters").values)))
+    return tuple(functions)
+
+
+def render_agent(agent: AgentRecord) -> Json:
+    return {
+        **render_definition(agent),
+        "object": "agent",
+        "created_at": unix_seconds(agent.created_at),
+        "updated_at": unix_seconds(agent.updated_at),
+        "metadata": dict(agent.metadata),
+    }
+
+
+def render_definition(agent: AgentRecord) -> Json:
+    """An agent as a session shows it."""
+    return {
+        "id": agent.id,
+        "name": agent.name,
+        "model": agent.brief.model,
+        "instructions": agent.brief.instructions,
+        "tools": [_render_function(one) for one in agent.brief.functions],
+        "multi_agent": {"enabled": False, "max_concurrent_subagents": None},
+        **agent.settings,
+    }
+
+
+def _render_function(function: OfferedFunction) -> Json:
+    return {
+        "type": "function",
+        "name": function.name,
+        "description": function.description,
+        "parameters": dict(function.parameters),
+        "defer_loading": False,
+    }

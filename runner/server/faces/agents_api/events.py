@@ -1,0 +1,285 @@
+"""Sessions, turns and items as they are shown, and the stream of what changes in them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from itertools import count
+
+from runner.server.engine.core.engine import Engine
+from runner.server.engine.runs.threads import active_run
+from runner.server.engine.runs.transitions import sweep
+from runner.server.engine.sessions.sessions import messages_of, open_calls
+from runner.server.engine.state.records import (
+    FunctionCall,
+    ImagePart,
+    MessageRecord,
+    RunRecord,
+    RunState,
+    SessionRecord,
+    StepRecord,
+)
+from runner.server.engine.state.refusals import Damaged
+from runner.server.faces.agents_api.agents import render_definition
+from runner.server.wire.replies import DECLINED, Json, unix_seconds, write_event
+
+LOOK_S = 0.02
+_STATUSES = {
+    RunState.QUEUED: "queued",
+    RunState.IN_PROGRESS: "in_progress",
+    RunState.REQUIRES_ACTION: "waiting",
+    RunState.CANCELLING: "in_progress",
+    RunState.CANCELLED: "cancelled",
+    RunState.COMPLETED: "completed",
+    RunState.EXPIRED: "failed",
+    RunState.FAILED: "failed",
+    RunState.INCOMPLETE: "failed",
+}
+_CODES = {
+    "rate_limit_exceeded": "rate_limit_exceeded",
+    "max_completion_tokens": "max_output_tokens",
+    "invalid_prompt": "invalid_request",
+}
+
+
+def render_session(engine: Engine, session: SessionRecord) -> Json:
+    runs = engine.store.children(RunRecord, session.thread_id)
+    run = active_run(engine, session.thread_id)
+    actions = [_render_action(run, call) for call in open_calls(engine, run)] if run else []
+    status = "idle" if run is None else "requires_action" if actions else "in_progress"
+    declined = runs[-1].id if runs and run is None and _is_declined(engine, runs[-1]) else None
+    return {
+        "id": session.id,
+        "object": "agent.session",
+        "created_at": unix_seconds(session.created_at),
+        "last_active_at": unix_seconds(session.active_at),
+        "agent": render_definition(session.agent),
+        "environment": {"type": "none"},
+        "error": None,
+        "metadata": {**session.metadata, **({DECLINED: declined} if declined else {})},
+        "required_actions": actions,
+        "status": status,
+        "usage": None,
+        "vault_ids": [],
+    }
+
+
+def _is_declined(engine: Engine, run: RunRecord) -> bool:
+    messages = engine.store.children(MessageRecord, run.thread_id)
+    return any(message.declined for message in messages if message.run_id == run.id)
+
+
+def _render_action(run: RunRecord, call: FunctionCall) -> Json:
+    return {
+        "type": "function_call",
+        "turn_id": run.id,
+        "call_id": call.id,
+        "name": call.name,
+        "arguments": _as_json(call.arguments),
+    }
+
+
+def _as_json(arguments: str) -> object:
+    """What a model wrote may be no JSON; then it is shown as it is."""
+    try:
+        return json.loads(arguments)
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def render_turn(session: SessionRecord, run: RunRecord) -> Json:
+    tokens = run.tokens
+    usage: Json = {
+        "input_tokens": tokens.input,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": tokens.output,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": tokens.input + tokens.output,
+    }
+    is_counted = not run.state.is_active and not tokens.uncounted
+    return {
+        "id": run.id,
+        "object": "agent.session.turn",
+        "agent_id": session.agent.id,
+        "session_id": session.id,
+        "subagent_id": None,
+        "created_at": unix_seconds(run.created_at),
+        "started_at": unix_seconds(run.started_at),
+        "completed_at": unix_seconds(run.ended_at),
+        "status": _STATUSES[run.state],
+        "error": _render_error(run),
+        "usage": usage if is_counted else None,
+    }
+
+
+def _render_error(run: RunRecord) -> Json | None:
+    if _STATUSES[run.state] != "failed":
+        return None
+    if run.state is RunState.EXPIRED:
+        return {"code": "request_timeout", "message": "The turn took too long, and was stopped."}
+    code, message = (run.failure.code, run.failure.message) if run.failure else ("server_error", "It failed.")
+    return {"code": _CODES.get(code, "server_error"), "message": message or code}
+
+
+def render_items(engine: Engine, run: RunRecord) -> list[Json]:
+    """What was asked, called and said in a turn, in this order."""
+    items = [_render_question(message, run) for message in messages_of(engine, run)]
+    for step in engine.store.children(StepRecord, run.id):
+        for call in step.calls:
+            if isinstance(call, FunctionCall):
+                items += _render_call(call, run)
+        message = engine.store.find(MessageRecord, step.message_id) if step.message_id else None
+        if message is not None:
+            items.append(_render_answer(message, run))
+    return items
+
+
+def _render_question(message: MessageRecord, run: RunRecord) -> Json:
+    content: list[Json] = [
+        {"type": "input_image", "image_url": part.url or ""}
+        if isinstance(part, ImagePart)
+        else {"type": "input_text", "text": part.text}
+        for part in message.parts
+    ]
+    head = {"id": message.id, "type": "message", "role": "user", "status": "completed"}
+    return {**head, "turn_id": run.id, "content": content}
+
+
+def _render_answer(message: MessageRecord, run: RunRecord) -> Json:
+    texts = [part.text for part in message.parts if not isinstance(part, ImagePart)]
+    return {
+        "id": message.id,
+        "type": "message",
+        "role": "assistant",
+        "phase": "final_answer",
+        "status": message.state.value,
+        "turn_id": run.id,
+        "content": [{"type": "output_text", "text": text} for text in texts],
+    }
+
+
+def _render_call(call: FunctionCall, run: RunRecord) -> Iterator[Json]:
+    suffix = call.id.removeprefix("call_")
+    shared = {"call_id": call.id, "turn_id": run.id}
+    status = "completed" if call.output is not None else "in_progress" if run.state.is_active else "incomplete"
+    yield {
+        "id": f"fc_{suffix}",
+        "type": "function_call",
+        **shared,
+        "name": call.name,
+        "arguments": _as_json(call.arguments),
+        "status": status,
+    }
+    if call.output is not None:
+        yield {
+            "id": f"fco_{suffix}",
+            "type": "function_call_output",
+            **shared,
+            "output": call.output,
+            "error": None,
+            "status": "completed",
+        }
+
+
+class SessionEvents:
+    """What has changed in a session since the last look, as events; what was there before the first is no news."""
+
+    def __init__(self, engine: Engine, session: SessionRecord, *, from_start: bool = False) -> None:
+        self._engine = engine
+        self._session = session
+        self._told: set[str] = set()
+        self._numbers = count(1)
+        if from_start:
+            self._news = [self._event("agent.session.created", session=render_session(engine, session))]
+        else:
+            self._news = []
+            for _ in self._look():
+                pass
+
+    def take(self) -> list[Json]:
+        """Raises Missing if the session is gone."""
+        news, self._news = [*self._news, *self._look()], []
+        return news
+
+    def _event(self, kind: str, **fields: object) -> Json:
+        return {"type": kind, "event_id": f"evt_{self._session.id}_{next(self._numbers)}", **fields}
+
+    def _is_new(self, *key: str) -> bool:
+        told = "/".join(key)
+        is_new = told not in self._told
+        self._told.add(told)
+        return is_new
+
+    def _look(self) -> Iterator[Json]:
+        for run in self._engine.store.children(RunRecord, self._session.thread_id):
+            turn = render_turn(self._session, run)
+            if self._is_new(run.id, "created"):
+                yield self._turn_event("created", {**turn, "status": "queued"})
+                yield self._session_event("in_progress")
+            if run.state is not RunState.QUEUED and self._is_new(run.id, "in_progress"):
+                yield self._turn_event("in_progress", {**turn, "status": "in_progress"})
+            yield from self._look_at_items(run)
+            if run.state is RunState.REQUIRES_ACTION:
+                waiting = ",".join(call.id for call in open_calls(self._engine, run))
+                if waiting and self._is_new(run.id, "requires_action", waiting):
+                    yield self._session_event("requires_action")
+            if not run.state.is_active and self._is_new(run.id, "ended"):
+                yield self._turn_event(_STATUSES[run.state], turn)
+                yield self._session_event("idle")
+
+    def _session_event(self, status: str) -> Json:
+        body = {**render_session(self._engine, self._session), "status": status}
+        return self._event(f"agent.session.{status}", session=body)
+
+    def _turn_event(self, name: str, turn: Json) -> Json:
+        ending = {"usage": turn["usage"]} if name in ("completed", "failed", "cancelled") else {}
+        return self._event(
+            f"agent.session.turn.{name}", session_id=self._session.id, turn_id=turn["id"], turn=turn, **ending
+        )
+
+    def _look_at_items(self, run: RunRecord) -> Iterator[Json]:
+        index = -1
+        for item in render_items(self._engine, run):
+            is_output = item["type"] == "function_call" or item.get("role") == "assistant"
+            index += is_output
+            place: Json = {"session_id": self._session.id, "turn_id": run.id}
+            if is_output:
+                place["output_index"] = index
+            if self._is_new(str(item["id"]), "added"):
+                begun = {**item, "status": "in_progress"} if is_output else item
+                if item.get("role") == "assistant":
+                    begun["content"] = []
+                yield self._event("agent.session.turn.item.added", item=begun, **place)
+            if is_output and item["status"] != "in_progress" and self._is_new(str(item["id"]), "done"):
+                if item["type"] == "message":
+                    yield from self._tell_text(item, place)
+                yield self._event("agent.session.turn.item.done", item=item, **place)
+
+    def _tell_text(self, item: Json, place: Json) -> Iterator[Json]:
+        content = item["content"]
+        assert isinstance(content, list), "a message's content is a list"
+        for number, part in enumerate(content):
+            where = {**place, "item_id": item["id"], "content_index": number}
+            prefix = "agent.session.turn"
+            yield self._event(f"{prefix}.content_part.added", part={"type": "output_text", "text": ""}, **where)
+            yield self._event(f"{prefix}.output_text.delta", delta=part["text"], **where)
+            yield self._event(f"{prefix}.output_text.done", text=part["text"], **where)
+            yield self._event(f"{prefix}.content_part.done", part=part, **where)
+
+
+async def stream_session(engine: Engine, session: SessionRecord, events: SessionEvents) -> AsyncIterator[bytes]:
+    """Everything from now on, until the session is gone."""
+    yield b": connected\n\n"
+    for look in count(1):
+        if engine.store.find(SessionRecord, session.id) is None:
+            return
+        for event in events.take():
+            yield write_event(str(event["type"]), event)
+        if look * LOOK_S % engine.lifetimes.renewal_s < LOOK_S:
+            # Another process that worked on the run may have died.
+            with suppress(sqlite3.Error, Damaged):
+                sweep(engine)
+        await asyncio.sleep(LOOK_S)

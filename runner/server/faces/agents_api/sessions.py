@@ -1,0 +1,273 @@
+"""/agents/sessions: what is said to them, their turns, items and (never any) artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from runner.server.engine.core.engine import Engine, need, set_fields
+from runner.server.engine.runs.runs import FunctionOutput
+from runner.server.engine.runs.threads import NewMessage
+from runner.server.engine.sessions.sessions import (
+    cancel_turn,
+    create_session,
+    delete_session,
+    note_key,
+    start_turn,
+    take_result,
+)
+from runner.server.engine.state.records import AgentRecord, ImagePart, RunRecord, SessionRecord, TextPart
+from runner.server.engine.state.refusals import Conflict, Refusal
+from runner.server.engine.state.store import PageRequest
+from runner.server.faces.agents_api.agents import DEFINITION, new_agent, read_definition
+from runner.server.faces.agents_api.events import (
+    SessionEvents,
+    render_items,
+    render_session,
+    render_turn,
+    stream_session,
+)
+from runner.server.inference import Role
+from runner.server.wire import resource_routes, route
+from runner.server.wire.fields import (
+    MAX_FUNCTION_TEXT,
+    Fields,
+    read_body,
+    read_metadata,
+    read_page,
+    read_query,
+)
+from runner.server.wire.replies import BadRequest, EventStream, Json, deleted_reply, json_reply, list_body, page_reply
+
+MAX_TEXT = 256_000
+MAX_IMAGE = 20_000_000
+MAX_PARTS = 100
+MAX_EVENTS = 100
+LONGEST_KEY = 256
+_PAGE = ("after", "limit", "order")
+_CREATE = (
+    "environment", "agent", "agent_id", "input", "metadata", "prompt_cache_options", "review", "stream",
+    "stream_options", "vault_ids",
+)  # fmt: skip
+_INPUT = "agent.session.input."
+
+
+def routes(engine: Engine) -> list[Route]:
+    def find(request: Request) -> SessionRecord:
+        return need(engine, SessionRecord, request.path_params["session_id"])
+
+    async def update(request: Request) -> Response:
+        body = await read_body(request)
+        body.only("metadata")
+        session = set_fields(engine, SessionRecord, find(request).id, metadata=read_metadata(body))
+        return json_reply(render_session(engine, session))
+
+    def browse(request: Request) -> Response:
+        names = [name for name in request.query_params if name.startswith("metadata[")]
+        query = read_query(request, *_PAGE, "agent_id", *names)
+        page, agent_id = read_page(query), query.text("agent_id")
+        wanted = {name.removeprefix("metadata[").removesuffix("]"): query.text(name) for name in names}
+        found = [
+            one
+            for one in engine.store.children(SessionRecord, "")
+            if agent_id in (None, one.agent.id) and all(one.metadata.get(key) == value for key, value in wanted.items())
+        ]
+        return _reply_page([render_session(engine, one) for one in found], page)
+
+    def delete(request: Request) -> Response:
+        session_id = request.path_params["session_id"]
+        try:
+            delete_session(engine, session_id)
+        except Conflict as error:
+            raise BadRequest(str(error), code=error.code, status=409) from error
+        return deleted_reply(session_id, "agent.session")
+
+    one = "/agents/sessions/{session_id}"
+    return [
+        *resource_routes(
+            "/agents/sessions",
+            "session_id",
+            create=partial(_create, engine),
+            browse=browse,
+            retrieve=lambda request: json_reply(render_session(engine, find(request))),
+            update=update,
+            delete=delete,
+        ),
+        *_event_routes(engine, find),
+        *_turn_routes(engine, find),
+        route("GET", f"{one}/artifacts", lambda request: _no_artifacts(find(request))),
+    ]
+
+
+async def _create(engine: Engine, request: Request) -> Response:
+    body = await read_body(request)
+    body.only(*_CREATE)
+    body.refuse("prompt_cache_options")
+    body.refuse("vault_ids", harmless=(None, []))
+    body.refuse("review", harmless=(None, "none"))
+    environment = body.needed_mapping("environment")
+    environment.refuse("type", harmless=("none",))
+    environment.only("type")
+    environment.need("type")
+    messages = _read_input(body)
+    if not messages:
+        body.need("input")
+        raise body.invalid("input", "expected at least one message.", "invalid_value")
+    streaming = body.mapping("stream_options") or Fields({}, "stream_options")
+    streaming.only("include_obfuscation")
+    is_streamed, agent = body.flag("stream") or False, _agent_of(engine, body)
+    session = create_session(engine, agent, read_metadata(body) or {}, messages)
+    if not is_streamed:
+        return json_reply(render_session(engine, session))
+    return EventStream(stream_session(engine, session, SessionEvents(engine, session, from_start=True)))
+
+
+def _no_artifacts(_: SessionRecord) -> Response:
+    """They are what a hosted environment leaves, and there is none here."""
+    return json_reply(list_body([], has_more=False))
+
+
+def _agent_of(engine: Engine, body: Fields) -> AgentRecord:
+    """The stored agent, with what the body says otherwise; or one that is this session's alone."""
+    agent_id = body.text("agent_id")
+    inline = body.mapping("agent")
+    agent = new_agent(engine) if agent_id is None else need(engine, AgentRecord, agent_id)
+    if inline is not None:
+        inline.only(*DEFINITION)
+        agent = read_definition(inline, agent)
+    if not agent.brief.model:
+        if inline is not None:
+            inline.need("model")
+        body.need("agent_id")
+    return agent
+
+
+def _read_input(body: Fields) -> tuple[NewMessage, ...]:
+    if isinstance(body.values.get("input"), str):
+        text = body.needed_text("input", longest=MAX_TEXT)
+        return (NewMessage(role=Role.USER, parts=(TextPart(text=text),)),)
+    return tuple(_read_message(one) for one in body.objects("input", most=MAX_PARTS) or ())
+
+
+def _read_message(message: Fields) -> NewMessage:
+    message.only("role", "content")
+    message.needed_choice("role", ("user",))
+    parts: list[TextPart | ImagePart] = []
+    for part in message.objects("content", most=MAX_PARTS) or ():
+        if part.needed_choice("type", ("input_text", "input_image")) == "input_text":
+            part.only("type", "text")
+            parts.append(TextPart(text=part.needed_text("text", longest=MAX_TEXT)))
+        else:
+            part.only("type", "image_url")
+            parts.append(ImagePart(url=part.needed_text("image_url", longest=MAX_IMAGE)))
+    if not parts:
+        message.need("content")
+        raise message.invalid("content", "expected at least one part.", "invalid_value")
+    return NewMessage(role=Role.USER, parts=tuple(parts))
+
+
+def _event_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> list[Route]:
+    async def create(request: Request) -> Response:
+        key = request.headers.get("idempotency-key")
+        if key is not None and not 1 <= len(key) <= LONGEST_KEY:
+            raise BadRequest(f"The Idempotency-Key has 1 to {LONGEST_KEY} characters.", code="invalid_request_error")
+        body = await read_body(request)
+        body.only("events")
+        body.need("events")
+        acts = [_read_event(engine, event) for event in body.objects("events", most=MAX_EVENTS) or ()]
+        session = find(request)
+        try:
+            with engine.store.transaction():
+                if note_key(engine, session.id, key):
+                    for act in acts:
+                        act(session)
+        except Conflict as error:
+            raise BadRequest(str(error), code=error.code, status=409) from error
+        return Response(status_code=202)
+
+    def stream(request: Request) -> Response:
+        read_query(request, "include_obfuscation")
+        session = find(request)
+        return EventStream(stream_session(engine, session, SessionEvents(engine, session)))
+
+    path = "/agents/sessions/{session_id}/events"
+    return [route("POST", path, create), route("GET", path, stream)]
+
+
+def _read_event(engine: Engine, event: Fields) -> Callable[[SessionRecord], object]:
+    kind = event.needed_choice("type", (f"{_INPUT}message", f"{_INPUT}tool_result", f"{_INPUT}cancel"))
+    if kind == f"{_INPUT}cancel":
+        event.only("type")
+        return lambda session: cancel_turn(engine, session)
+    if kind == f"{_INPUT}message":
+        event.only("type", "input")
+        messages = tuple(_read_message(one) for one in event.objects("input", most=MAX_PARTS) or ())
+        if not messages:
+            event.need("input")
+            raise event.invalid("input", "expected at least one message.", "invalid_value")
+        return lambda session: start_turn(engine, session, messages)
+    event.only("type", "turn_id", "call_id", "success", "output", "error")
+    event.need("success")
+    said = _read_output(event) if event.flag("success") else event.text("error", longest=MAX_FUNCTION_TEXT)
+    output = FunctionOutput(call_id=event.needed_text("call_id"), output=said or "")
+    turn_id = event.needed_text("turn_id")
+    return lambda session: take_result(engine, session, turn_id, output)
+
+
+def _read_output(event: Fields) -> str | None:
+    if not isinstance(event.values.get("output"), list):
+        return event.text("output", longest=MAX_FUNCTION_TEXT)
+    texts = []
+    for part in event.objects("output", most=MAX_PARTS) or ():
+        part.needed_choice("type", ("input_text",))
+        part.only("type", "text")
+        texts.append(part.text("text", longest=MAX_FUNCTION_TEXT) or "")
+    return "\n".join(texts)
+
+
+def _turn_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> list[Route]:
+    def find_turn(request: Request) -> RunRecord:
+        return need(engine, RunRecord, request.path_params["turn_id"], find(request).thread_id)
+
+    def browse(request: Request) -> Response:
+        session = find(request)
+        page = read_page(read_query(request, *_PAGE))
+        found = engine.store.page(RunRecord, session.thread_id, page)
+        return page_reply(found, lambda run: render_turn(session, run))
+
+    def browse_items(request: Request) -> Response:
+        page = read_page(read_query(request, *_PAGE))
+        items = render_items(engine, find_turn(request))
+        return _reply_page(items, page)
+
+    def browse_all_items(request: Request) -> Response:
+        page = read_page(read_query(request, *_PAGE))
+        runs = engine.store.children(RunRecord, find(request).thread_id)
+        items = [item for run in runs for item in render_items(engine, run)]
+        return _reply_page(items, page)
+
+    path = "/agents/sessions/{session_id}/turns"
+    return [
+        *resource_routes(
+            path,
+            "turn_id",
+            browse=browse,
+            retrieve=lambda request: json_reply(render_turn(find(request), find_turn(request))),
+        ),
+        route("GET", f"{path}/{{turn_id}}/items", browse_items),
+        route("GET", "/agents/sessions/{session_id}/items", browse_all_items),
+    ]
+
+
+def _reply_page(bodies: Sequence[Json], page: PageRequest) -> Response:
+    """One page of objects that are given oldest first. Raises Refusal for a cursor that is none of them."""
+    ordered = list(reversed(bodies)) if page.newest_first else list(bodies)
+    ids = [body["id"] for body in ordered]
+    if page.after is not None and page.after not in ids:
+        raise Refusal(f"Invalid cursor: there is no object with id '{page.after}' in this list.", param="after")
+    found = ordered[0 if page.after is None else ids.index(page.after) + 1 :]
+    return json_reply(list_body(found[: page.limit], has_more=len(found) > page.limit))

@@ -1,0 +1,127 @@
+"""Agents that are stored: sync, drift, adoption, pruning, and what is refused before anything is sent."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from play_project import Project, make_project
+
+HEAD = "version: 1\nnamespace: agents-000001\ntarget: here\ntargets: {here: {api: agents, server: embedded}}\n"
+STRICT = "{type: object, properties: {}, required: [], additionalProperties: false}"
+GUIDE = f"""assistants:
+  guide:
+    name: Guide
+    model: gpt-6-luna
+    instructions: You are a guide.
+    metadata: {{team: a}}
+    functions:
+      - {{name: rate, description: A rate, parameters: {STRICT}, strict: true, returns: 1}}
+"""
+FORMAT = f"    response_format: {{json_schema: {{name: bill, strict: true, schema: {STRICT}}}}}\n"
+SUM = "assistant: guide\nturns: [{ask: 'How much is 17 * 3?', expect: [number: 51]}]\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = make_project(tmp_path)
+    write(project, GUIDE)
+    project.write_scenario(SUM)
+    return project
+
+
+def write(project: Project, text: str) -> None:
+    (project.folder / "assistants.yaml").write_text(HEAD + text)
+
+
+def stored(project: Project) -> list[dict]:
+    with sqlite3.connect(project.state / "server.db") as connection:
+        rows = connection.execute("SELECT body FROM objects WHERE kind='agent'").fetchall()
+    return [json.loads(body) for (body,) in rows]
+
+
+def test_a_second_sync_sends_no_write_without_anything_local_either(project: Project) -> None:
+    write(project, GUIDE + FORMAT)
+    assert project.run("sync").code == 0
+    before = stored(project)
+    for name in ("cache", "journal", "sync.json", "plays"):
+        place = project.folder / ".runner" / name
+        shutil.rmtree(place, ignore_errors=True)
+    done = project.run("sync")
+    assert (done.code, "in sync: nothing to do" in done.out, stored(project)) == (0, True, before)
+    assert project.run("sync", "--check").code == 0
+
+
+def test_a_change_is_an_update_in_place_and_what_the_file_drops_goes_back(project: Project) -> None:
+    project.run("sync")
+    (before,) = stored(project)
+    write(project, "assistants: {guide: {name: Guide, model: gpt-6-sol, instructions: Be brief.}}\n")
+    assert project.run("sync").code == 0
+    (after,) = stored(project)
+    assert (after["id"], after["brief"]["model"], after["brief"].get("tools") or []) == (before["id"], "gpt-6-sol", [])
+    assert "team" not in after["metadata"]
+    assert project.run("sync", "--check").code == 0
+
+
+def test_a_play_of_a_candidate_leaves_the_stored_agent_and_nothing_else(project: Project) -> None:
+    project.run("sync")
+    before = stored(project)
+    write(project, GUIDE.replace("You are a guide.", "You are another."))
+    done = project.run("play")
+    assert done.code == 0, done.out + done.err
+    assert stored(project) == before
+    assert not {"session", "thread", "run"} & project.count_objects().keys()
+
+
+def test_pruning_deletes_the_agents_that_the_file_no_longer_has(project: Project) -> None:
+    project.run("sync")
+    write(project, GUIDE.replace("  guide:", "  other:"))
+    assert project.run("sync", "--prune").code == 0
+    assert [one["metadata"]["runner.address"] for one in stored(project)] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("temperature: 0.5", "does not take temperature"),
+        ("top_p: 0.5", "does not take top_p"),
+        ("max_output_tokens: 500", "does not take max_output_tokens"),
+        ("tools: [file_search]", "does not have the tool file_search"),
+        ("tools: [code_interpreter]", "does not have the tool code_interpreter"),
+        ("response_format: json_object", "does not take response_format: json_object"),
+    ],
+)
+def test_what_the_api_lacks_is_an_error_with_its_place(project: Project, line: str, words: str) -> None:
+    write(project, f"assistants:\n  guide:\n    model: gpt-6-luna\n    {line}\n")
+    for verb in ("play", "plan", "sync"):
+        done = project.run(verb)
+        assert (done.code, words in done.err) == (2, True), done.err
+        assert "assistants.yaml:8:" in done.err
+    assert not project.state.exists()
+
+
+def test_a_document_is_refused_where_there_is_no_hosted_environment(project: Project) -> None:
+    (project.folder / "a.pdf").write_bytes(b"%PDF-1.4")
+    project.write_scenario(
+        "assistant: guide\nturns: [{ask: 'What?', attach: [{file: ../a.pdf, for: input}], expect: [number: 1]}]\n"
+    )
+    done = project.run("play")
+    assert done.code == 2, done.err
+    assert (done.code, "can't take a '.pdf' file" in done.err, "scenarios/one.yaml:2:" in done.err) == (2, True, True)
+    assert not project.state.exists()
+
+
+@pytest.mark.parametrize("api", ["assistants", "responses", "agents"])
+def test_verdicts_are_those_of_the_other_apis(project: Project, api: str) -> None:
+    write(project, "assistants: {guide: {model: gpt-6-luna}}\n")
+    path = project.folder / "assistants.yaml"
+    path.write_text(path.read_text().replace("api: agents", f"api: {api}"))
+    project.write_scenario("assistant: guide\nturns: [{ask: 'How much is 6 * 7?', expect: [number: 43]}]\n", "wrong")
+    project.write_scenario("assistant: guide\nturns: [{ask: 'Who was Napoleon?', expect: [contains: x]}]\n", "asked")
+    done = project.run("play", "--report", "json=report.json")
+    found = json.loads((project.folder / "report.json").read_text())["scenarios"]
+    assert {one["name"]: one["outcome"] for one in found} == {"one": "passed", "wrong": "failed", "asked": "errored"}
+    assert ("DECLINED asked" in done.out, done.code) == (True, 1)
