@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING
 
 from runner.backends import Backend, Endpoint
 from runner.config.declared_targets import OPENAI_KEY
-from runner.domain.assistant import ByName, ChatEndpoint, History, InferenceChoice, Project, Scripted, Server, Target
+from runner.domain.assistant import (
+    Address,
+    ByName,
+    ChatEndpoint,
+    History,
+    InferenceChoice,
+    Project,
+    Scripted,
+    Server,
+    Target,
+)
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES
 from runner.domain.hosts import host_of, is_openai
@@ -124,14 +134,18 @@ def find_capabilities(target: Target) -> Capabilities:
     )
 
 
-def check_offline(project: Project, scenarios: Sequence[Scenario] | None, target: Target) -> None:
+def check_offline(
+    project: Project, scenarios: Sequence[Scenario] | None, target: Target, *, only: Address | None = None
+) -> None:
     """Raises ConfigError with everything that the target's API can't do or would refuse.
 
-    `scenarios` are those that are to be played; None: all assistants are to be synced.
+    `scenarios` are those that are to be played; None: all assistants are to be synced, or `only` one of them.
     """
     from runner.config.unsupported import find_unsupported
     from runner.sync import find_excesses
 
+    if only is not None:
+        project = replace(project, assistants=tuple(one for one in project.assistants if one.address == only))
     addresses = None if scenarios is None else {scenario.assistant for scenario in scenarios}
     assistants = [one for one in project.assistants if addresses is None or one.address in addresses]
     limits = load_plugin("runner.backends", target.api).LIMITS

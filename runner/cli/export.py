@@ -28,7 +28,6 @@ def command(*, address: str, file: Path | None, target: str | None, format_name:
     Exits 6 if the target is not in sync for this assistant, 2 if a file is wrong.
     """
     import asyncio
-    from dataclasses import replace
 
     from runner.cli._targets import check_offline, key_variables
     from runner.definitions import request_body
@@ -42,7 +41,7 @@ def command(*, address: str, file: Path | None, target: str | None, format_name:
         raise UsageError(f"--format {format_name!r}: there is {', '.join(formats)}")
     session = open_session(file, target)
     assistant = session.find_assistant(address)
-    check_offline(replace(session.configuration.project, assistants=(assistant,)), None, session.target)
+    check_offline(session.configuration.project, None, session.target, only=assistant.address)
     plan = asyncio.run(_plan(session, assistant))
     if not stale:
         _need_sync(session, plan)

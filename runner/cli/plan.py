@@ -75,7 +75,7 @@ def _plan_sync(
     session = open_session(file, target)
     on_drift, prune, only = policy
     wanted = read_policy(session, on_drift=on_drift, prune=prune, only=only)
-    check_offline(session.configuration.project, None, session.target)
+    check_offline(session.configuration.project, None, session.target, only=wanted.only)
     return print_gated(session, asyncio.run(_plan(session, wanted)), allow_deletes), session.redactor.clean
 
 
@@ -93,8 +93,8 @@ def _plan_since(
 
     now = load_project(file, needs_variables=False)
     place = find_target(now.project, target)
-    check_offline(now.project, None, place)
     address = None if only is None else find_assistant(now, only, option="--only").address
+    check_offline(now.project, None, place, only=address)
     with open_revision(now, ref) as revision:
         plan = compare_definitions(revision.project, now.project, only=address)
     printed = PrintedPlan(target=place.name, namespace=now.project.namespace, plan=plan, since=revision.title)

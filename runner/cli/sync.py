@@ -60,7 +60,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
     session = open_session(file, target)
     policy = read_policy(session, on_drift=on_drift, prune=prune, only=only)
     conditions = _Conditions(policy=policy, allow_deletes=allow_deletes, checksum=plan_checksum, only_checks=check)
-    check_offline(session.configuration.project, None, session.target)
+    check_offline(session.configuration.project, None, session.target, only=policy.only)
     asyncio.run(_sync(session, conditions))
 
 

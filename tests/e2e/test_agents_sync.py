@@ -103,6 +103,14 @@ def test_what_the_api_lacks_is_an_error_with_its_place(project: Project, line: s
     assert not project.state.exists()
 
 
+def test_only_one_assistant_is_held_to_what_the_api_can_do_where_only_one_is_meant(project: Project) -> None:
+    write(project, f"{GUIDE}  searching: {{model: gpt-6-luna, tools: [file_search]}}\n")
+    assert project.run("sync").code == 2
+    for verb in ("plan", "sync", "plan"):
+        assert project.run(verb, "--only", "guide").code == 0
+    assert len(stored(project)) == 1
+
+
 def test_a_document_is_refused_where_there_is_no_hosted_environment(project: Project) -> None:
     (project.folder / "a.pdf").write_bytes(b"%PDF-1.4")
     project.write_scenario(
