@@ -34,7 +34,12 @@ def make() -> dict[str, str]:
     }
     lines = [f"| | {' | '.join(columns)} |", f"|---{'|---' * len(columns)}|"]
     lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
-    return {"docs/capabilities.md": HEAD + "\n" + "\n".join(lines) + "\n"}
+    choices = (
+        f"- `api: {api}`, if {load_plugin('runner.backends', api).CHOOSE_IT_WHEN}."
+        for api in plugin_names("runner.backends")
+    )
+    text = "\n".join((HEAD, *lines, "", "Which one to choose:", "", *choices))
+    return {"docs/capabilities.md": f"{text}\n"}
 
 
 def _columns() -> Iterator[tuple[str, Capabilities]]:

@@ -19,6 +19,9 @@ from runner.journal import Journal
 if TYPE_CHECKING:
     from runner.backends.agents.backend import AgentsBackend
 
+CHOOSE_IT_WHEN = (
+    "at OpenAI the definition is to be stored, and functions and web search are enough; a beta that changes"
+)
 LIMITS = Limits(name_characters=128)
 CAPABILITIES = Capabilities(
     stores_assistants=True,

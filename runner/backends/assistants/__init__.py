@@ -18,6 +18,9 @@ from runner.journal import Journal
 if TYPE_CHECKING:
     from runner.backends.assistants.backend import AssistantsBackend
 
+CHOOSE_IT_WHEN = (
+    "a server still speaks the threads-and-runs API (OpenAI's ended on 2026-08-26, Azure's ends on 2027-03-31)"
+)
 LIMITS = Limits(name_characters=256, instructions_characters=256_000, code_files=20, tools=128)
 CAPABILITIES = Capabilities(
     stores_assistants=True,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runner.backends._sdk import Bearer
     from runner.backends.foundry.backend import FoundryBackend
 
+CHOOSE_IT_WHEN = "the assistant runs on Azure: stored versions to go back to, drafts for candidates, all hosted tools"
 LIMITS = Limits(
     address_pattern=r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
     address_words="it is the agent's name, and takes 1 to 63 letters, digits and '-', a '-' neither first nor last",

@@ -19,6 +19,9 @@ from runner.journal import Journal
 if TYPE_CHECKING:
     from runner.backends.responses.backend import ResponsesBackend
 
+CHOOSE_IT_WHEN = (
+    "in doubt: OpenAI, plain Azure and local servers; the repository holds the definition, the app sends it"
+)
 LIMITS = Limits(code_files=50)
 CAPABILITIES = Capabilities(
     stores_assistants=False,
