@@ -106,6 +106,21 @@ async def test_a_session_streams_its_turn_with_a_tool_handler_and_every_event_fi
     assert (found, others) == ([session.id], [])
 
 
+async def test_the_stream_of_a_new_session_ends_with_its_first_turn(tmp_path: Path) -> None:
+    async with serve(tmp_path, CALL, SUNNY) as client:
+        stream = await client.beta.agents.sessions.create(
+            agent={"model": "any-model", "tools": [WEATHER]},
+            environment=NONE,
+            input="Is it sunny?",
+            stream=True,
+            tool_handlers={"weather": lambda _: "sunny"},
+        )
+        kinds = [event.type async for event in stream]
+    assert kinds[0] == "agent.session.created"
+    assert "agent.session.requires_action" in kinds
+    assert kinds[-2:] == ["agent.session.turn.completed", "agent.session.idle"]
+
+
 async def test_an_event_that_comes_twice_under_one_key_counts_once(tmp_path: Path) -> None:
     async with serve(tmp_path, SUNNY) as client:
         sessions = client.beta.agents.sessions

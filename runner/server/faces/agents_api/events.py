@@ -270,14 +270,18 @@ class SessionEvents:
             yield self._event(f"{prefix}.content_part.done", part=part, **where)
 
 
-async def stream_session(engine: Engine, session: SessionRecord, events: SessionEvents) -> AsyncIterator[bytes]:
-    """Everything from now on, until the session is gone."""
+async def stream_session(
+    engine: Engine, session: SessionRecord, events: SessionEvents, *, until_idle: bool = False
+) -> AsyncIterator[bytes]:
+    """Everything from now on, until the session is gone, or has nothing more to do."""
     yield b": connected\n\n"
     for look in count(1):
         if engine.store.find(SessionRecord, session.id) is None:
             return
         for event in events.take():
             yield write_event(str(event["type"]), event)
+            if until_idle and event["type"] == "agent.session.idle":
+                return
         if look * LOOK_S % engine.lifetimes.renewal_s < LOOK_S:
             # Another process that worked on the run may have died.
             with suppress(sqlite3.Error, Damaged):

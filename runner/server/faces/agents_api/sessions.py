@@ -123,7 +123,9 @@ async def _create(engine: Engine, request: Request) -> Response:
     session = create_session(engine, agent, read_metadata(body) or {}, messages)
     if not is_streamed:
         return json_reply(render_session(engine, session))
-    return EventStream(stream_session(engine, session, SessionEvents(engine, session, from_start=True)))
+    return EventStream(
+        stream_session(engine, session, SessionEvents(engine, session, from_start=True), until_idle=True)
+    )
 
 
 def _no_artifacts(_: SessionRecord) -> Response:
