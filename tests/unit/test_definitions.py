@@ -13,6 +13,9 @@ from verbs import run_verb
 from runner import definitions
 from runner.errors import ChangesPending, ConfigError, NotDeclared, UsageError
 
+# Most of them sync, in this process, against a server.
+pytestmark = pytest.mark.slow
+
 PROJECT = """\
 version: 1
 namespace: definitions-test-1
