@@ -71,6 +71,11 @@ def optional_text(body: Json, name: str) -> str | None:
     return None if body.get(name) is None else text(body, name)
 
 
+def is_completed(body: Json) -> bool:
+    """Of an item: those without a status are there only once they are done."""
+    return optional_text(body, "status") in ("completed", None)
+
+
 def integer(body: Json, name: str) -> int:
     value = body.get(name)
     if isinstance(value, float) and value.is_integer():

@@ -11,6 +11,7 @@ from runner.backends import FUNCTION_LABEL, RemoteAssistant, function_options, h
 from runner.backends._json_fields import (
     Json,
     identifier,
+    is_completed,
     moment,
     optional_integer,
     optional_text,
@@ -284,18 +285,14 @@ def read_item(body: Json) -> Item | None:
     kind = text(body, "type")
     if kind in _READERS:
         return _READERS[kind](body)
-    return Step(tool=kind.removesuffix("_call"), completed=_is_completed(body)) if kind.endswith("_call") else None
-
-
-def _is_completed(body: Json) -> bool:
-    return optional_text(body, "status") in (COMPLETED, None)
+    return Step(tool=kind.removesuffix("_call"), completed=is_completed(body)) if kind.endswith("_call") else None
 
 
 def _read_message(body: Json) -> WireMessage | None:
     if body.get("role") != "assistant" or body.get("phase") == "commentary":
         return None
     said = "".join(text(one, "text") for one in parts(body, "content") if one.get("type") == "output_text")
-    return WireMessage(text=said, is_whole=_is_completed(body))
+    return WireMessage(text=said, is_whole=is_completed(body))
 
 
 def _read_call(body: Json) -> FunctionCall:
@@ -319,7 +316,7 @@ def _read_command(body: Json) -> Step:
     exit_code = optional_integer(body, "exit_code")
     return Step(
         tool="command_execution",
-        completed=_is_completed(body) and exit_code in (0, None),
+        completed=is_completed(body) and exit_code in (0, None),
         input=text(body, "command"),
         output=optional_text(body, "output") or "",
     )
@@ -328,7 +325,7 @@ def _read_command(body: Json) -> Step:
 def _read_web_search(body: Json) -> Step:
     action = part(body, "action")
     asked = optional_text(action, "query") or "\n".join(texts(action, "queries"))
-    return Step(tool=_WEB_SEARCH, completed=_is_completed(body), input=asked or optional_text(action, "url") or "")
+    return Step(tool=_WEB_SEARCH, completed=is_completed(body), input=asked or optional_text(action, "url") or "")
 
 
 def _read_mcp(body: Json) -> Step:
@@ -336,7 +333,7 @@ def _read_mcp(body: Json) -> Step:
     return Step(
         tool=ToolName.MCP.value,
         label=f"{text(body, 'server_label')}.{text(body, 'name')}",
-        completed=_is_completed(body) and not error,
+        completed=is_completed(body) and not error,
         input=_as_text(body.get("arguments")),
         output=f"the call failed: {error}" if error else _as_text(body.get("output")),
     )
@@ -345,7 +342,7 @@ def _read_mcp(body: Json) -> Step:
 _READERS: Mapping[str, Callable[[Json], Item | None]] = MappingProxyType(
     {
         "message": _read_message,
-        "function_call": lambda body: WireCall(call=_read_call(body), completed=_is_completed(body)),
+        "function_call": lambda body: WireCall(call=_read_call(body), completed=is_completed(body)),
         "function_call_output": _read_output,
         "command_execution": _read_command,
         "web_search_call": _read_web_search,

@@ -10,6 +10,7 @@ from runner.backends._json_fields import (
     Json,
     Malformed,
     identifier,
+    is_completed,
     number,
     optional_integer,
     optional_text,
@@ -161,12 +162,7 @@ def _read_item(body: Json) -> Item | None:
     kind = text(body, "type")
     if kind in _READERS:
         return _READERS[kind](body)
-    return Step(tool=kind.removesuffix("_call"), completed=_is_completed(body)) if kind.endswith("_call") else None
-
-
-def _is_completed(body: Json) -> bool:
-    """Items without a status are there only once they are done."""
-    return optional_text(body, "status") in (COMPLETED, None)
+    return Step(tool=kind.removesuffix("_call"), completed=is_completed(body)) if kind.endswith("_call") else None
 
 
 def _read_message(body: Json) -> WireMessage:
@@ -224,7 +220,7 @@ def _read_produced(body: Json) -> Produced:
 def _read_file_search(body: Json) -> Step:
     return Step(
         tool=ToolName.FILE_SEARCH.value,
-        completed=_is_completed(body),
+        completed=is_completed(body),
         input="\n".join(texts(body, "queries")),
         results=tuple(_read_result(row) for row in parts(body, "results")),
     )
@@ -248,7 +244,7 @@ def read_container_ids(output: tuple[Json, ...]) -> tuple[str, ...]:
 def _read_code(body: Json) -> Step:
     return Step(
         tool=ToolName.CODE_INTERPRETER.value,
-        completed=_is_completed(body),
+        completed=is_completed(body),
         input=optional_text(body, "code") or "",
         output="\n".join(_read_output(row) for row in parts(body, "outputs")),
     )
@@ -263,7 +259,7 @@ def _read_web_search(body: Json) -> Step:
     asked = optional_text(action, "query") or "\n".join(texts(action, "queries"))
     return Step(
         tool=ToolName.WEB_SEARCH.value,
-        completed=_is_completed(body),
+        completed=is_completed(body),
         input=asked or optional_text(action, "url") or "",
         output="\n".join(optional_text(row, "url") or "" for row in parts(action, "sources")),
     )
@@ -284,7 +280,7 @@ def _read_mcp_call(body: Json) -> Step:
     return Step(
         tool=MCP,
         label=f"{text(body, 'server_label')}.{text(body, 'name')}",
-        completed=_is_completed(body) and not error,
+        completed=is_completed(body) and not error,
         input=optional_text(body, "arguments") or "",
         output=f"the call failed: {error}" if error else _cut(optional_text(body, "output") or ""),
     )
