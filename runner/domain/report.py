@@ -25,16 +25,19 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A check's answer about one run: does the rule hold, and in words, why.
+    """A check's answer about one run: does the rule hold, and in words, why; None: that can't be told.
 
-    `expected` and `found` are short texts for people; `weak` says that the pass proves little.
+    `expected` and `found` are short texts for people; `weak` says that the pass proves little. `score` is in 0..1,
+    `details` is plain JSON for reports.
     """
 
-    holds: bool
+    holds: bool | None
     expected: str
     found: str
     reason: str = ""
     weak: bool = False
+    score: float | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,8 @@ class Verdict:
     found: str = ""
     reason: str = ""
     weak: bool = False
+    score: float | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
 
 
 def worst(outcomes: tuple[Outcome, ...]) -> Outcome:
