@@ -4,7 +4,9 @@ A check module has these names:
 
 - `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters; a text with
   `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to; one with
-  `format: FILE_NAME` names a file that the assistant gets, by the check's method `names(file: str) -> bool`;
+  `format: FILE_NAME` names a file that the assistant gets, by the check's method `names(file: str) -> bool`; one with
+  `format: TARGET_NAME` is a target of the project. What `parts()` makes holds checks, one or a list, as `expect` does,
+  wherever in the schema it stands: the constructor gets a tuple of `Part` there;
 - `MAIN_FIELD`: the property that `check: value` sets. Where nothing is `required` and `minProperties` isn't set, the
   check's name alone is a check, too;
 - `EXAMPLES`: the check as users write it, with an answer and what comes of it; tests run them, the docs show them;
@@ -12,22 +14,39 @@ A check module has these names:
   raises ValueError, with a message for users, for parameters that the schema can't rule out;
 - if it judges by data in files, `prepare()`, which reads them: called once before a play opens its connections.
 
+A check that holds parts judges them itself, each on a run that it makes for it (see `_parts.py`), or has `combine` in
+the place of `judge`: see Combining.
+
 Not here: deciding what a turn comes to (`execution/judging.py`), reading YAML (`config/`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from runner.domain.conversation import Ending, Run, RunId, RunStatus, ThreadId
-from runner.domain.report import Finding, Outcome
+from runner.domain.report import Finding, Outcome, Verdict
+from runner.domain.scenario import Expectation, Scenario, Turn
+from runner.errors import CheckBroken
+from runner.plugins import load_plugin
 
 TOOL_NAME = "tool-name"
 FILE_NAME = "file-name"
+TARGET_NAME = "target-name"
+EXPECTATIONS = "expectations"
+MOST_DEPTH = 6
+"""How deep checks may stand inside each other."""
 ORDINARY_ENDINGS = frozenset({Ending.ANSWERED})
 PASSES, FAILS, BREAKS = Outcome.PASSED, Outcome.FAILED, Outcome.ERRORED
 """What may come of an example."""
+
+
+def parts(description: str, *, example: object) -> dict[str, Any]:
+    """The schema of a property that holds checks."""
+    kinds = ["array", "object", "string"]
+    return {"type": kinds, "format": EXPECTATIONS, "description": description, "examples": [example]}
 
 
 class Check(Protocol):
@@ -59,3 +78,102 @@ def an_answer(text: str = "", **fields: Any) -> Run:
     return Run(
         **{"id": RunId("run"), "thread_id": ThreadId("thread"), "status": RunStatus.COMPLETED, **fields}, text=text
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What was said so far, and where: for checks to which an answer alone says too little.
+
+    `turns` are the questions that were asked, each with its run; the last is the one that is judged. `model` is what
+    was asked for.
+    """
+
+    scenario: Scenario
+    turns: tuple[tuple[Turn, Run], ...]
+    target: str
+    api: str
+    model: str
+
+
+class Combining(Protocol):
+    """A check that is made of others. It has no say in how they are judged, only in what follows from it.
+
+    `combine` gets a verdict for each of `parts_in`, in order. ERRORED stands for "can't be told", or not yet: a part
+    that costs a request is not asked for where the others decide. The finding `holds` None where it depends on such a
+    part.
+    `states_endings`: an ending that is not ordinary is expected if one of its parts expects it.
+    """
+
+    @property
+    def states_endings(self) -> bool: ...
+    def parts_in(self, exchange: Exchange | None) -> tuple[Part, ...]: ...
+    def combine(self, verdicts: Sequence[Verdict]) -> Finding: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """An expectation with the check that it asks for, ready to judge."""
+
+    expectation: Expectation
+    check: Check | Combining
+
+    @property
+    def combines(self) -> bool:
+        return hasattr(self.check, "combine")
+
+    def judge(self, run: Run, exchange: Exchange | None = None) -> Verdict:
+        """Whatever goes wrong in the check is its verdict."""
+        try:
+            if self.combines:
+                check = cast(Combining, self.check)
+                return self.conclude(check.combine([part.judge(run, exchange) for part in check.parts_in(exchange)]))
+            return self.conclude(cast(Check, self.check).judge(run))
+        except CheckBroken as error:
+            return self.break_off(str(error))
+        except Exception as error:  # noqa: BLE001 - one broken check must not end the others
+            return self.break_off(f"the check broke: {type(error).__name__}: {error}")
+
+    def conclude(self, finding: Finding) -> Verdict:
+        outcomes = {True: Outcome.PASSED, False: Outcome.FAILED, None: Outcome.ERRORED}
+        return Verdict(
+            outcome=outcomes[finding.holds],
+            check=self.expectation.check,
+            location=self.expectation.location,
+            expected=finding.expected,
+            found=finding.found,
+            reason=finding.reason,
+            weak=finding.weak,
+            score=finding.score,
+            details=finding.details,
+        )
+
+    def break_off(self, reason: str) -> Verdict:
+        """The verdict of a check that can't be told anything by."""
+        one = self.expectation
+        return Verdict(outcome=Outcome.ERRORED, check=one.check, location=one.location, reason=reason)
+
+    def expects_ending(self, run: Run, exchange: Exchange | None = None) -> bool:
+        """Whether it states the run's ending, and holds. A negation states none."""
+        if self.combines:
+            check = cast(Combining, self.check)
+            return check.states_endings and any(one.expects_ending(run, exchange) for one in check.parts_in(exchange))
+        states = run.ending in getattr(self.check, "endings", ORDINARY_ENDINGS)
+        return states and self.judge(run, exchange).outcome is Outcome.PASSED
+
+
+def build_part(expectation: Expectation) -> Part:
+    """Raises ValueError, with a message for users, for parameters that the schema can't rule out."""
+    parameters = {name: _with_parts(value) for name, value in expectation.parameters.items()}
+    return Part(expectation=expectation, check=load_plugin(__name__, expectation.check).Check(**parameters))
+
+
+def _with_parts(value: object) -> object:
+    """A parameter with the expectations in it built, wherever they stand."""
+    match value:
+        case Expectation():
+            return build_part(value)
+        case tuple() | list():
+            return type(value)(_with_parts(one) for one in value)
+        case Mapping():
+            return {key: _with_parts(one) for key, one in value.items()}
+    return value

@@ -7,7 +7,9 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
-_FENCE = re.compile(r"^[ ]{0,3}(`{3,10}|~{3,10})[ ]{0,3}[\w.+-]{0,20}[ ]{0,3}\n(.*?)^[ ]{0,3}\1[`~]*[ ]{0,3}$", re.M | re.S)
+_FENCE = re.compile(
+    r"^[ ]{0,3}(`{3,10}|~{3,10})[ ]{0,3}[\w.+-]{0,20}[ ]{0,3}\n(.*?)^[ ]{0,3}\1[`~]*[ ]{0,3}$", re.M | re.S
+)
 _LARGEST = 2_000_000
 IN_THE_ANSWER = {
     "type": "string",
@@ -28,7 +30,9 @@ def read_json(text: str, place: str = "alone_or_fenced") -> object:
     bare = text.strip().removeprefix("\ufeff")
     if len(bare) > _LARGEST:
         raise NoJson(f"the answer has more than {_LARGEST:,} characters")
-    fenced = [found[2] for found in _FENCE.finditer(bare)] if place != "alone" and ("```" in bare or "~~~" in bare) else []
+    fenced = (
+        [found[2] for found in _FENCE.finditer(bare)] if place != "alone" and ("```" in bare or "~~~" in bare) else []
+    )
     if len(fenced) == 1:
         return _parse(fenced[0])
     if len(fenced) > 1:

@@ -27,13 +27,13 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A check's answer about one run: does the rule hold, and in words, why.
+    """A check's answer about one run: does the rule hold, and in words, why; None: that can't be told.
 
     `expected` and `found` are short texts for people; `weak` says that the pass proves little. `score` is in 0..1 where
     the check gives one; `details` is plain JSON data for programs.
     """
 
-    holds: bool
+    holds: bool | None
     expected: str
     found: str
     reason: str = ""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
-from runner.checks import ORDINARY_ENDINGS, Check
+from runner.checks import ORDINARY_ENDINGS, Exchange, build_part
 from runner.domain.conversation import Ending, Run
-from runner.domain.report import Outcome, TurnResult, Verdict, worst
+from runner.domain.report import Outcome, TurnResult, worst
 from runner.domain.scenario import Expectation, Scenario, Turn
-from runner.errors import CheckBroken
 from runner.plugins import load_plugin
 
 _LONGEST_CAUSE = 200
@@ -21,58 +20,41 @@ _UNWANTED = {
 }
 
 
-def judge_turn(turn: Turn, run: Run) -> TurnResult:
+def judge_turn(turn: Turn, run: Run, exchange: Exchange | None = None) -> TurnResult:
     """The result of a turn whose run has ended, however it ended."""
-    judged = tuple((expectation, _build(expectation)) for expectation in turn.expectations)
-    if run.ending not in ORDINARY_ENDINGS and not _was_expected(judged, run):
+    parts = tuple(build_part(expectation) for expectation in turn.expectations)
+    if run.ending not in ORDINARY_ENDINGS and not any(part.expects_ending(run, exchange) for part in parts):
         outcome, reason = _UNWANTED.get(run.ending, (Outcome.ERRORED, _describe_breakage(run)))
         return TurnResult(turn=turn, outcome=outcome, run=run, reason=reason + _describe_broken_calls(run))
-    verdicts = tuple(_judge(expectation, check, run) for expectation, check in judged)
+    verdicts = tuple(part.judge(run, exchange) for part in parts)
     outcome = worst(tuple(verdict.outcome for verdict in verdicts)) if verdicts else Outcome.PASSED
     return TurnResult(turn=turn, outcome=outcome, run=run, verdicts=verdicts)
 
 
 def prepare_checks(scenarios: Iterable[Scenario]) -> None:
     """Read what the checks need while files can be opened: later, connections may have taken all descriptors."""
-    expectations = (one for scenario in scenarios for turn in scenario.turns for one in turn.expectations)
-    for name in sorted({one.check for one in expectations}):
+    for name in sorted({one.check for one in find_expectations(scenarios)}):
         getattr(load_plugin("runner.checks", name), "prepare", lambda: None)()
 
 
-def _build(expectation: Expectation) -> Check:
-    check: Check = load_plugin("runner.checks", expectation.check).Check(**expectation.parameters)
-    return check
+def find_expectations(scenarios: Iterable[Scenario]) -> Iterator[Expectation]:
+    """Every expectation, those inside others too."""
+    for scenario in scenarios:
+        for turn in scenario.turns:
+            yield from _expectations_in(turn.expectations)
 
 
-def _was_expected(judged: tuple[tuple[Expectation, Check], ...], run: Run) -> bool:
-    """Whether a check states this very ending, and holds."""
-    return any(
-        run.ending in getattr(check, "endings", ORDINARY_ENDINGS)
-        and _judge(expectation, check, run).outcome is Outcome.PASSED
-        for expectation, check in judged
-    )
-
-
-def _judge(expectation: Expectation, check: Check, run: Run) -> Verdict:
-    try:
-        finding = check.judge(run)
-    except CheckBroken as error:
-        return _broken(expectation, str(error))
-    except Exception as error:  # noqa: BLE001 - one broken check must not end the others
-        return _broken(expectation, f"the check broke: {type(error).__name__}: {error}")
-    return Verdict(
-        outcome=Outcome.PASSED if finding.holds else Outcome.FAILED,
-        check=expectation.check,
-        location=expectation.location,
-        expected=finding.expected,
-        found=finding.found,
-        reason=finding.reason,
-        weak=finding.weak,
-    )
-
-
-def _broken(expectation: Expectation, reason: str) -> Verdict:
-    return Verdict(outcome=Outcome.ERRORED, check=expectation.check, location=expectation.location, reason=reason)
+def _expectations_in(value: object) -> Iterator[Expectation]:
+    match value:
+        case Expectation():
+            yield value
+            yield from _expectations_in(value.parameters)
+        case tuple() | list():
+            for one in value:
+                yield from _expectations_in(one)
+        case Mapping():
+            for one in value.values():
+                yield from _expectations_in(one)
 
 
 def _describe_broken_calls(run: Run) -> str:

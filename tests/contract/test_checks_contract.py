@@ -17,19 +17,22 @@ from cpu_time import at_most_cpu_s
 from jsonschema import Draft202012Validator
 
 import runner.checks
-from runner.checks import Example
+from runner.checks import Example, Exchange
 from runner.config import load_configuration
 from runner.domain.conversation import Citation, Ending, FileId, Run, RunId, RunStatus, Step, ThreadId
-from runner.domain.report import Finding, Outcome
-from runner.domain.scenario import Scenario
-from runner.errors import CheckBroken
+from runner.domain.report import Finding, Outcome, TurnResult
+from runner.domain.scenario import Expectation, Scenario
+from runner.errors import CheckBroken, Location
 from runner.execution.judging import judge_turn
 from runner.plugins import load_plugin, plugin_names
 
+PARTS = [{"contains": "text"}]
 NAMES = plugin_names(runner.checks.__name__)
 NEGATIVE = {"not_contains", "not_cites", "tool_not_called"}
 ABOUT_THE_RUN = {"cost", "latency_s", "length", "status", "steps", "tokens"}
 """Checks that no answer is needed for: with an empty one the turn ends before they are asked."""
+COMBINING = {name for name in NAMES if hasattr(load_plugin(runner.checks.__name__, name).Check, "combine")}
+"""Those made of others: see test_combining.py."""
 
 
 def run(text: str = "", **fields: Any) -> Run:
@@ -53,13 +56,41 @@ def plugin(request: pytest.FixtureRequest) -> ModuleType:
     return load_plugin(runner.checks.__name__, request.param)
 
 
+@pytest.fixture(params=sorted(set(NAMES) - COMBINING))
+def judging(request: pytest.FixtureRequest) -> ModuleType:
+    return load_plugin(runner.checks.__name__, request.param)
+
+
+def build(plugin: ModuleType) -> Any:
+    """Its check, made from parameters that its schema allows."""
+    parameters = {name: _with_parts(value) for name, value in parameters_of(plugin.SCHEMA, plugin.MAIN_FIELD).items()}
+    place = Location("scenarios/x.yaml", 1, 1)
+    name = plugin.__name__.rpartition(".")[2].removesuffix("_")
+    return runner.checks.build_part(Expectation(check=name, parameters=parameters, location=place)).check
+
+
+def _with_parts(value: Any) -> Any:
+    if value == PARTS:
+        place = Location("scenarios/x.yaml", 1, 1)
+        return (Expectation(check="contains", parameters={"value": "text"}, location=place),)
+    if isinstance(value, float):
+        return Decimal(str(value))
+    if isinstance(value, dict):
+        return {key: _with_parts(PARTS if key == "expect" else one) for key, one in value.items()}
+    return [_with_parts(one) for one in value] if isinstance(value, list) else value
+
+
 def parameters_of(schema: dict[str, Any], main_field: str) -> dict[str, Any]:
     """Parameters made from the schema alone: what it requires, each with the simplest value that it allows."""
+    if "examples" in schema:  # of the whole: the required properties alone are not enough
+        return {name: PARTS if name == "expect" else value for name, value in schema["examples"][0].items()}
     names = schema.get("required", [main_field] if "minProperties" in schema else [])
     return {name: _example(schema["properties"][name]) for name in names}
 
 
 def _example(schema: dict[str, Any]) -> Any:
+    if schema.get("format") == runner.checks.EXPECTATIONS:
+        return PARTS
     if "enum" in schema:
         return schema["enum"][0]
     if "examples" in schema and schema.get("type") != "number":
@@ -108,7 +139,7 @@ def test_its_fields_are_the_properties_of_its_schema(plugin: ModuleType) -> None
 
 
 def test_it_is_frozen(plugin: ModuleType) -> None:
-    check = plugin.Check(**parameters_of(plugin.SCHEMA, plugin.MAIN_FIELD))
+    check = build(plugin)
 
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(check, plugin.MAIN_FIELD, "other")
@@ -125,14 +156,14 @@ def test_the_parameters_that_its_schema_allows_make_a_check(plugin: ModuleType) 
     parameters = parameters_of(plugin.SCHEMA, plugin.MAIN_FIELD)
 
     Draft202012Validator(plugin.SCHEMA).validate(parameters)
-    plugin.Check(**parameters)
+    build(plugin)
 
 
 @pytest.mark.parametrize("answer", RUNS, ids=["plain", "long", "hostile", "cited"])
 @pytest.mark.slow
-def test_it_judges_any_answer_with_a_short_finding(plugin: ModuleType, answer: Run) -> None:
+def test_it_judges_any_answer_with_a_short_finding(judging: ModuleType, answer: Run) -> None:
     try:
-        finding = plugin.Check(**parameters_of(plugin.SCHEMA, plugin.MAIN_FIELD)).judge(answer)
+        finding = build(judging).judge(answer)
     except CheckBroken:
         return  # by text alone it can't be decided
 
@@ -143,19 +174,19 @@ def test_it_judges_any_answer_with_a_short_finding(plugin: ModuleType, answer: R
     assert all(len(text) <= 500 for text in (finding.expected, finding.found, finding.reason))
 
 
-def test_it_judges_the_same_answer_in_the_same_way(plugin: ModuleType) -> None:
-    check = plugin.Check(**parameters_of(plugin.SCHEMA, plugin.MAIN_FIELD))
+def test_it_judges_the_same_answer_in_the_same_way(judging: ModuleType) -> None:
+    check = build(judging)
 
     with suppress(CheckBroken):
         assert check.judge(RUNS[0]) == check.judge(RUNS[0])
     assert not inspect.iscoroutinefunction(check.judge)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - NEGATIVE - ABOUT_THE_RUN))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - NEGATIVE - ABOUT_THE_RUN - COMBINING))
 @pytest.mark.parametrize("text", ["", " \n", "\u200b"])
 def test_a_check_for_something_never_holds_on_nothing(name: str, text: str) -> None:
     plugin = load_plugin(runner.checks.__name__, name)
-    check = plugin.Check(**parameters_of(plugin.SCHEMA, plugin.MAIN_FIELD))
+    check = build(plugin)
 
     with suppress(CheckBroken):
         assert not check.judge(run(text)).holds
@@ -204,11 +235,19 @@ def scenario_of(name: str) -> Scenario:
     return read.scenarios[0]
 
 
+def judged(name: str, place: int, answer: Run) -> TurnResult:
+    """An example's check on an answer, as a play judges it."""
+    scenario = scenario_of(name)
+    turn = scenario.turns[place]
+    exchange = Exchange(scenario=scenario, turns=((turn, answer),), target="embedded", api="responses", model="any")
+    return judge_turn(turn, answer, exchange)
+
+
 @pytest.mark.parametrize(("name", "place"), EXAMPLES)
 def test_its_examples_come_to_what_they_say(name: str, place: int) -> None:
     example = load_plugin(runner.checks.__name__, name).EXAMPLES[place]
 
-    result = judge_turn(scenario_of(name).turns[place], example.run)
+    result = judged(name, place, example.run)
 
     assert result.outcome is example.outcome, result
 
@@ -226,7 +265,7 @@ def test_nothing_passes_on_an_ending_that_its_check_does_not_state(name: str, pl
     plugin = load_plugin(runner.checks.__name__, name)
     answer = dataclasses.replace(plugin.EXAMPLES[place].run, **{**ANSWERED, **ENDINGS[ending]})
 
-    result = judge_turn(scenario_of(name).turns[place], answer)
+    result = judged(name, place, answer)
 
     states_it = answer.ending in getattr(plugin.Check, "endings", ())
     assert result.outcome is not Outcome.PASSED or (
@@ -253,7 +292,7 @@ def test_no_answer_keeps_it_busy(name: str, text: str) -> None:
     answer = dataclasses.replace(plugin.EXAMPLES[place].run, text=HOSTILE[text])
 
     with at_most_cpu_s(2.5):
-        result = judge_turn(scenario_of(name).turns[place], answer)
+        result = judged(name, place, answer)
 
     for verdict in result.verdicts:
         assert all(len(text) <= 500 for text in (verdict.expected, verdict.found, verdict.reason))
