@@ -87,7 +87,7 @@ def test_another_word_for_a_key_that_must_be_there_is_one_mistake(tmp_path: Path
         ("regex: x", "`matches: REGEX`"),
         ("refusal: true", "write `refuses`"),
         ("contains-any: [a, b]", "one_of"),
-        ("startsWith: x", "`starts_with: TEXT`"),
+        ("begins-with: x", "`starts_with: TEXT`"),
         ("javascript: output", "checks run no code"),
         ("approx: 3", "`number: {value: 39.25, tolerance: 0.01}`"),
         ("tool_calls: [x]", "`tool_called: NAME`"),
