@@ -466,6 +466,10 @@ def _scenario_keys() -> _Json:
             "examples": [True],
             "description": "True: `runner compare` never lets it break, however weak the evidence.",
         },
+        "expect": _expect(
+            "Checks on all turns together: the last answer, with the tool calls, files, tokens and seconds of all.",
+            example=[{"tool_not_called": "code_interpreter"}],
+        ),
         "turns": {
             "type": "array",
             "minItems": 1,
@@ -493,16 +497,23 @@ def _turn() -> _Json:
                 "examples": [["files/receipt.pdf", {"file": "files/prices.csv", "for": "code_interpreter"}]],
                 "description": "Files that come with the question.",
             },
-            "expect": {
-                "type": "array",
-                "minItems": 1,
-                "items": {"$ref": "#/$defs/expectation"},
-                "examples": [[{"number": 39.25}, {"cites": "receipt.pdf"}]],
-                "description": "Checks that the answer has to pass, each an item of its own.",
-            },
+            "expect": _expect(
+                "Checks that the answer has to pass, each an item of its own.",
+                example=[{"number": 39.25}, {"cites": "receipt.pdf"}],
+            ),
         },
         required=["ask"],
     )
+
+
+def _expect(description: str, *, example: object) -> _Json:
+    return {
+        "type": "array",
+        "minItems": 1,
+        "items": {"$ref": "#/$defs/expectation"},
+        "examples": [example],
+        "description": description,
+    }
 
 
 def _expectation() -> _Json:

@@ -358,7 +358,7 @@ def _read_scenario(
     name = _read_name(document, body, where, names)
     address = _read_address(document, body, where, declared)
     assistant = declared.assistants.get(address)
-    turns = _read_turns(document, body, where, declared, assistant)
+    turns, expectations = _read_turns(document, body, where, declared, assistant)
     functions = read_answers(
         document,
         body.get("functions"),
@@ -373,6 +373,7 @@ def _read_scenario(
             name=name,
             assistant=Address(address),
             turns=turns,
+            expectations=expectations,
             tags=tuple(body.get("tags", ())),
             smoke=body.get("smoke", False),
             timeout_s=_seconds(body.get("timeout")),
@@ -445,7 +446,8 @@ def _place_of(document: YamlDocument, where: Where, key: str) -> Where:
 
 def _read_turns(
     document: YamlDocument, body: _Body, where: Where, declared: Declared, assistant: Assistant | None
-) -> tuple[Turn, ...]:
+) -> tuple[tuple[Turn, ...], tuple[Expectation, ...]]:
+    """The turns, and what is expected of all of them together."""
     bodies = body.get("turns")
     turns: list[Turn] = []
     files: set[str] | None = None if assistant is None else {file.name for file in assistant.files}
@@ -458,7 +460,13 @@ def _read_turns(
             files = files | {file.name for file in attachments} if files is not None and is_known else None
             known = Known(assistant=assistant, files=files, targets=declared.targets)
             turns.append(_read_turn(document, one, place, attachments, known))
-    return tuple(turns)
+    known = Known(assistant=assistant, files=files, targets=declared.targets)
+    return tuple(turns), _read_expect(document, body, where, known)
+
+
+def _read_expect(document: YamlDocument, body: _Body, where: Where, known: Known) -> tuple[Expectation, ...]:
+    expect = body.get("expect")
+    return read_expectations(document, expect, (*where, "expect"), known) if isinstance(expect, list) else ()
 
 
 def _read_turn(
@@ -468,14 +476,10 @@ def _read_turn(
     attachments: tuple[LocalFile, ...],
     known: Known,
 ) -> Turn:
-    expect = body.get("expect")
-    expectations: tuple[Expectation, ...] = ()
-    if isinstance(expect, list):
-        expectations = read_expectations(document, expect, (*where, "expect"), known)
     return Turn(
         ask=str(body.get("ask")),
         attachments=attachments,
-        expectations=expectations,
+        expectations=_read_expect(document, body, where, known),
         location=document.location(where),
     )
 
@@ -508,7 +512,8 @@ def _demand_expectations(document: YamlDocument, body: _Body, where: Where) -> N
     unsound = any(
         not document.is_sound((*where, "turns", index, key)) for index, turn in enumerate(turns) for key in turn
     )
-    if not unsound and body.get("smoke", False) is False and not any("expect" in turn for turn in turns):
+    expects = any("expect" in one for one in (body, *turns))
+    if not unsound and body.get("smoke", False) is False and not expects:
         message = "no turn expects anything, so this scenario can't fail"
         hint = "add `expect` to a turn, or `smoke: true` if it is enough that an answer comes"
         document.report(Mistake(where=(*where, "turns"), at_key=True, message=message, hint=hint))

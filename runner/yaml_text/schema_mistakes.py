@@ -161,7 +161,7 @@ def explain_unknown_keys(broken: BrokenRule, whole: Schema, advice: Advice) -> I
     known = list(broken.schema.get("properties", ()))
     kind = broken.schema.get("title", "key")
     siblings = [key for key in broken.value if key in known]
-    places = _find_places(whole)
+    places = _sort_places(_find_places(whole), broken.where)
     for key in broken.value:
         if key not in known:
             yield Mistake(
@@ -244,6 +244,12 @@ def _find_places(whole: Schema) -> Mapping[str, list[str]]:
                 below.append((_join(place, key), inner, within))
         level = below
     return places
+
+
+def _sort_places(places: Mapping[str, list[str]], where: Where) -> Mapping[str, list[str]]:
+    """Those in the same part of the file first: what stands under `turns` is mostly meant there."""
+    top = next((f"{part}[" for part in where if isinstance(part, str)), "")
+    return {key: sorted(homes, key=lambda home: not home.startswith(top)) for key, homes in places.items()}
 
 
 def _join(place: str, key: str) -> str:
