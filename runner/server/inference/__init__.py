@@ -230,6 +230,48 @@ class Embedder(Protocol):
     async def embed(self, texts: Sequence[str]) -> Sequence[Vector]: ...
 
 
+class QuestionKind(Enum):
+    PREDICATE = "predicate"
+    CHOICE = "choice"
+    SCORE = "score"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeQuestion:
+    """Whether something is true, or which of `options` fits: a choice's values, a score's labels from the lowest."""
+
+    kind: QuestionKind
+    instructions: str
+    name: str | None = None
+    options: tuple[str | bool, ...] = ()
+    descriptions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """A piece of what is judged, as text; `source` says whose it is. It may say anything."""
+
+    source: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matter:
+    """What a judge is asked: each question is about all of the exhibits, and about them alone."""
+
+    model: str
+    exhibits: tuple[Exhibit, ...]
+    questions: tuple[JudgeQuestion, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """For each question the probability of yes, or of each option, in 0..1; None where the judge refused."""
+
+    probabilities: tuple[tuple[float, ...] | None, ...]
+    spent: Spent = field(default_factory=Spent)
+
+
 class Inference(Protocol):
     """Says what to do next. `name` is shown to users beside the model's name.
 
@@ -237,6 +279,7 @@ class Inference(Protocol):
     `hear: Callable[[str], Awaitable[None]]` for each piece of the answer's text; the Answer then has all of it.
     One that keeps runs waiting may have `async def admit(scene) -> None`: a run stays queued until it returns.
     One that can turn texts into vectors may have `embedder: Embedder | None`: search then goes by meaning, too.
+    One that judges has `async def judge(matter: Matter) -> Judged | Fail`.
     One that holds connections may have `async def close() -> None`, called in the event loop that used it.
     """
 
