@@ -32,11 +32,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """Something in what is judged: by whom (`user`, `assistant`, `tool`), and what; `tool` is the name of one."""
+    """Something in what is judged: by whom (`user`, `assistant`, `tool`), and what.
+
+    Of a tool there is its name, what it was called with, and its output.
+    """
 
     by: str
     text: str
     tool: str = ""
+    output: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -247,9 +247,10 @@ def _find_places(whole: Schema) -> Mapping[str, list[str]]:
 
 
 def _sort_places(places: Mapping[str, list[str]], where: Where) -> Mapping[str, list[str]]:
-    """Those in the same part of the file first: what stands under `turns` is mostly meant there."""
-    top = next((f"{part}[" for part in where if isinstance(part, str)), "")
-    return {key: sorted(homes, key=lambda home: not home.startswith(top)) for key, homes in places.items()}
+    """Those in a turn first, for what stands in one: a scenario has some of its keys, too."""
+    if "turns" not in where:
+        return places
+    return {key: sorted(homes, key=lambda home: "turns[" not in home) for key, homes in places.items()}
 
 
 def _join(place: str, key: str) -> str:
