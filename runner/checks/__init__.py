@@ -230,12 +230,13 @@ def build_part(expectation: Expectation) -> Part:
     """Raises ValueError, with a message for users, for parameters that the schema can't rule out."""
     inner: list[Part] = []
     parameters = {name: _with_parts(value, inner) for name, value in expectation.parameters.items()}
-    check = load_plugin(__name__, expectation.check).Check(**parameters)
-    combines = hasattr(check, "combine")
+    made_of = load_plugin(__name__, expectation.check).Check
+    combines = hasattr(made_of, "combine")
     tier = max((part.tier for part in inner), default=Tier.FREE)
     if tier is not Tier.FREE and not combines:
         dear = next(part.expectation.check for part in inner if part.tier is not Tier.FREE)
         raise ValueError(f"`{dear}` can't stand inside `{expectation.check}`: it is asked about whole answers")
+    check = made_of(**parameters)
     if hasattr(check, "judge_asking"):
         tier = Tier.PAID if check.is_paid else Tier.PROCESS
     return Part(expectation=expectation, check=check, tier=tier, combines=combines)

@@ -10,11 +10,14 @@ from runner.checks import Ask, Exchange
 from runner.checks._judging import FIELDS, LOWER, UPPER, VOTES, Bounds, judge_criteria, read_criterion, show_exchange
 from runner.domain.report import Finding
 
-QUESTION = "Does the last answer give what was asked for as the reference has it, and contradict the reference in nothing?"
+QUESTION = (
+    "Does the last answer give what was asked for as the reference has it, and contradict the reference in nothing?"
+)
 MAIN_FIELD = "reference"
 SCHEMA = {
     "type": "object",
-    "description": "The judge says that the answer agrees with a reference: it says the same of the matter, or more that doesn't contradict it. What the reference has and the answer lacks counts as disagreement only if it is what was asked for.",
+    "description": "The judge says that the answer agrees with a reference: it gives what was asked for as the "
+    "reference has it, and contradicts it in nothing. It may say more, or leave out what nobody asked for.",
     "properties": {
         "reference": {
             "type": "string",
@@ -45,13 +48,11 @@ class Check:
     async def judge_asking(self, exchange: Exchange, ask: Ask) -> Finding:
         rubric = (
             "Compare the assistant's last answer with the reference, on facts alone: not on style, length or order.\n"
-        f"The reference:\n{self.reference}"
+            f"The reference:\n{self.reference}"
         )
         criterion = read_criterion({"ask": QUESTION, "name": "factual"}, 1)
         said = show_exchange(exchange, is_whole=False)
         return await judge_criteria([criterion], rubric, said, self._bounds(), ask)
 
     def _bounds(self) -> Bounds:
-        return Bounds(
-            votes=self.votes, fails_at=self.fails_at, passes_at=self.passes_at, undecided=self.undecided
-        )
+        return Bounds(votes=self.votes, fails_at=self.fails_at, passes_at=self.passes_at, undecided=self.undecided)

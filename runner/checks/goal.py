@@ -14,7 +14,7 @@ QUESTION = "Has the user reached the goal by the end of the conversation?"
 MAIN_FIELD = "goal"
 SCHEMA = {
     "type": "object",
-    "description": "The judge says that the user reached this goal by the end of the conversation, as far as it is shown.",
+    "description": "The judge says that the user has reached this goal by the end of the conversation.",
     "properties": {
         "goal": {
             "type": "string",
@@ -44,14 +44,12 @@ class Check:
 
     async def judge_asking(self, exchange: Exchange, ask: Ask) -> Finding:
         rubric = (
-            "Judge whether the user of this conversation has reached a goal by its end. What the assistant merely promises or "
-        f"claims, and no tool's output or answer bears out, is not reached.\nThe goal:\n{self.goal}"
+            "Judge whether the user of this conversation has reached a goal by its end. What the assistant merely "
+            f"promises or claims, and nothing in the conversation bears out, is not reached.\nThe goal:\n{self.goal}"
         )
         criterion = read_criterion({"ask": QUESTION, "name": "goal"}, 1)
         said = show_exchange(exchange, is_whole=True)
         return await judge_criteria([criterion], rubric, said, self._bounds(), ask)
 
     def _bounds(self) -> Bounds:
-        return Bounds(
-            votes=self.votes, fails_at=self.fails_at, passes_at=self.passes_at, undecided=self.undecided
-        )
+        return Bounds(votes=self.votes, fails_at=self.fails_at, passes_at=self.passes_at, undecided=self.undecided)

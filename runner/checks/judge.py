@@ -83,7 +83,7 @@ _CRITERION = {
 MAIN_FIELD = "criteria"
 SCHEMA = {
     "type": "object",
-    "description": "The judge, a language model, says that all of these criteria hold. All of them go into one request, "
+    "description": "The judge, a language model, says that all of these criteria hold. They go into one request, "
     "which is sent only where every other check holds. A refusal or an error of the judge is an error, not a failure.",
     "properties": {
         "criteria": {
@@ -146,6 +146,4 @@ class Check:
         return [read_criterion(one, number) for number, one in enumerate(written, start=1)]
 
     def _bounds(self) -> Bounds:
-        return Bounds(
-            votes=self.votes, fails_at=self.fails_at, passes_at=self.passes_at, undecided=self.undecided
-        )
+        return Bounds(votes=self.votes, fails_at=self.fails_at, passes_at=self.passes_at, undecided=self.undecided)

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from runner.backends import Backend
+    from runner.checks import Ask
     from runner.cli._targets import OpenedTarget
     from runner.config import Configuration
     from runner.domain.assistant import Assistant, Target
+    from runner.domain.scenario import Scenario
     from runner.journal import Journal
     from runner.redaction import Redactor
 
@@ -120,6 +122,27 @@ class Session:
 
         embedded_state = self.state / "embedded"
         return open_target(self.target, journal, os.environ, embedded_state=embedded_state, learn_secret=learn)
+
+    def on_judge(self, scenarios: Iterable[Scenario]) -> Session | None:
+        """The same project on the judge's target, if these scenarios need one. Raises UsageError as above."""
+        from runner.execution.judging import needs_judge
+
+        judge = self.configuration.project.judge
+        return self.on_target(judge.target) if judge and needs_judge(scenarios) else None
+
+    @asynccontextmanager
+    async def open_judge(self, journal: Journal) -> AsyncIterator[Ask]:
+        """What answers questions about answers; the session is on the judge's target."""
+        from runner.backends.responses.backend import ResponsesBackend
+        from runner.domain.assistant import Server
+        from runner.execution.judging import asking_carefully
+
+        judge = self.configuration.project.judge
+        async with self.open_target(journal) as opened:
+            assert judge is not None, "the session was opened for one"
+            assert isinstance(opened.backend, ResponsesBackend), "the configuration has checked the judge's target"
+            is_openai = self.target.server is Server.OPENAI
+            yield asking_carefully(opened.backend.as_judge(judge, is_openai=is_openai).ask)
 
     @asynccontextmanager
     async def open_remote(self, verb: str) -> AsyncIterator[tuple[Backend, Journal]]:

@@ -67,6 +67,7 @@ def assistants_schema() -> _Json:
                     "propertyNames": _name_of("A target's name"),
                     "additionalProperties": {"$ref": "#/$defs/target"},
                 },
+                "judge": _judge(),
                 "assistants": {
                     "type": "object",
                     "examples": [{"guide": {"model": "gpt-6-luna"}}],
@@ -194,6 +195,32 @@ def _target() -> _Json:
             required=["api"],
         ),
         "description": "An API at an address, with a key.",
+    }
+
+
+def _judge() -> _Json:
+    return {
+        **mapping(
+            {
+                "target": _text("One of `targets`, with `api: responses`.", longest=MAX_NAME_LENGTH, example="openai"),
+                "model": {
+                    "type": "string",
+                    "pattern": r"^\S+$",
+                    "maxLength": MAX_NAME_LENGTH,
+                    "examples": ["gpt-6-luna-2026-09-10"],
+                    "description": "The model's name, with its date: one word.",
+                },
+                "decisions": {
+                    "type": "boolean",
+                    "examples": [True],
+                    "description": "Whether to ask by the Decisions API. By default on the embedded server, and for "
+                    "gpt-6-luna at OpenAI; elsewhere structured output is asked for.",
+                },
+            },
+            required=["target", "model"],
+        ),
+        "examples": [{"target": "openai", "model": "gpt-6-luna"}],
+        "description": "Which model judges answers for the checks judge, factual and goal.",
     }
 
 

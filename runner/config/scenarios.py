@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import Any
 from unicodedata import normalize
 
-from runner.checks import EXPECTATIONS, FILE_NAME, MOST_DEPTH, TARGET_NAME, TOOL_NAME, build_part
+from runner.checks import EXPECTATIONS, FILE_NAME, MOST_DEPTH, TARGET_NAME, TOOL_NAME, Tier, build_part
 from runner.config.declared_targets import EMBEDDED
 from runner.config.declared_tools import RETRIEVAL, read_answers
 from runner.config.file_schemas import CHECKS
@@ -42,6 +42,7 @@ class Known:
     assistant: Assistant | None
     files: Collection[str] | None
     targets: Collection[str] | None
+    has_judge: bool | None
 
 
 def read_expectations(document: YamlDocument, items: list[Any], where: Where, known: Known) -> tuple[Expectation, ...]:
@@ -150,10 +151,14 @@ def _build(document: YamlDocument, written: _Written, known: Known, depth: int =
     location = document.location(written.where, at_key=True)
     expectation = Expectation(check=written.name, parameters=parameters, location=location)
     try:
-        build_part(expectation)
+        part = build_part(expectation)
     except ValueError as error:
         document.report(Mistake(where=written.where, message=str(error)))
         return None
+    if part.tier is Tier.PAID and not part.combines and known.has_judge is False:
+        message = f"`{written.name}` needs a judge, and assistants.yaml declares none"
+        hint = "add `judge: {target: NAME, model: DATED_MODEL}` there"
+        document.report(Mistake(where=written.where, at_key=True, message=message, hint=hint))
     return expectation
 
 
@@ -278,14 +283,15 @@ _Body = Mapping[str, Any]
 class Declared:
     """What scenarios may refer to. `addresses` are all that the file declares, `assistants` those without mistakes.
 
-    `addresses` and `targets` are None where the project's file could not be read: then nothing is said about unknown
-    ones.
+    `addresses`, `targets` and `has_judge` are None where the project's file could not be read: then nothing is said
+    about unknown ones.
     """
 
     root: Path
     addresses: tuple[str, ...] | None
     assistants: Mapping[str, Assistant]
     targets: tuple[str, ...] | None = None
+    has_judge: bool | None = None
 
 
 class ScenarioNames:
@@ -458,9 +464,9 @@ def _read_turns(
             # A mistake (a misspelt `attach`, say) may hide the very file that a check is about.
             is_known = all(document.is_sound((*place, key)) for key in one if key != "expect")
             files = files | {file.name for file in attachments} if files is not None and is_known else None
-            known = Known(assistant=assistant, files=files, targets=declared.targets)
+            known = Known(assistant=assistant, files=files, targets=declared.targets, has_judge=declared.has_judge)
             turns.append(_read_turn(document, one, place, attachments, known))
-    known = Known(assistant=assistant, files=files, targets=declared.targets)
+    known = Known(assistant=assistant, files=files, targets=declared.targets, has_judge=declared.has_judge)
     return tuple(turns), _read_expect(document, body, where, known)
 
 

@@ -254,6 +254,16 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeChoice:
+    """Which model judges answers, and where; by the Decisions API, or by structured output of a response."""
+
+    target: str
+    model: str
+    uses_decisions: bool
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """One `assistants.yaml`, read completely; assistants are in the file's order."""
 
@@ -261,6 +271,7 @@ class Project:
     assistants: tuple[Assistant, ...]
     targets: Mapping[str, Target]
     default_target: str
+    judge: JudgeChoice | None = None
 
     def with_model(self, model: str) -> Project:
         """The same project with one model for all its assistants."""

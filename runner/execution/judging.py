@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from runner.checks import (
@@ -20,9 +21,11 @@ from runner.domain.conversation import Ending, Run
 from runner.domain.judgement import Answers, Questions
 from runner.domain.report import Finding, Outcome, TurnResult, Variant, Verdict, worst
 from runner.domain.scenario import Expectation, Scenario, Turn
-from runner.errors import CheckBroken
+from runner.errors import CheckBroken, RateLimited, RemoteError
 from runner.plugins import load_plugin
 
+RETRY_PAUSE_S = 1.0
+_SERVER_ERROR = 500
 _LONGEST_CAUSE = 200
 _MOST_CAUSES = 3
 
@@ -79,6 +82,24 @@ def make_exchange(
     )
 
 
+def asking_carefully(ask: Ask, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> Ask:
+    """The same, sent once more after a failure that passes, as runs are; what remains is a broken check."""
+
+    async def ask_carefully(questions: Questions, /) -> Answers:
+        try:
+            try:
+                return await ask(questions)
+            except RemoteError as error:
+                if (error.status or 0) < _SERVER_ERROR or isinstance(error, RateLimited):
+                    raise
+            await sleep(RETRY_PAUSE_S)
+            return await ask(questions)
+        except RemoteError as error:
+            raise CheckBroken(f"the judge gave no answer: {error}") from error
+
+    return ask_carefully
+
+
 async def refuse_to_ask(_questions: Questions) -> Answers:
     """The `ask` of a play that has no judge."""
     raise CheckBroken("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
@@ -128,6 +149,11 @@ def find_expectations(scenarios: Iterable[Scenario]) -> Iterator[Expectation]:
         yield from _expectations_in(scenario.expectations)
         for turn in scenario.turns:
             yield from _expectations_in(turn.expectations)
+
+
+def needs_judge(scenarios: Iterable[Scenario]) -> bool:
+    """Whether a check of theirs is put to a model."""
+    return any(build_part(one).tier is Tier.PAID for one in find_expectations(scenarios))
 
 
 def _expectations_in(value: object) -> Iterator[Expectation]:

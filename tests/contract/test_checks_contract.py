@@ -21,8 +21,8 @@ from runner.plugins import load_plugin, plugin_names
 PARTS = [{"contains": "text"}]
 NAMES = plugin_names(runner.checks.__name__)
 NEGATIVE = {"not_contains", "tool_not_called"}
-COMBINING = {name for name in NAMES if hasattr(load_plugin(runner.checks.__name__, name).Check, "combine")}
-"""Those made of others: see test_combining.py."""
+WITHOUT_JUDGE = {name for name in NAMES if not hasattr(load_plugin(runner.checks.__name__, name).Check, "judge")}
+"""Those made of others (see test_combining.py), and those that ask a model (see test_judging.py)."""
 
 
 def run(text: str = "", **fields: Any) -> Run:
@@ -46,7 +46,7 @@ def plugin(request: pytest.FixtureRequest) -> ModuleType:
     return load_plugin(runner.checks.__name__, request.param)
 
 
-@pytest.fixture(params=sorted(set(NAMES) - COMBINING))
+@pytest.fixture(params=sorted(set(NAMES) - WITHOUT_JUDGE))
 def judging(request: pytest.FixtureRequest) -> ModuleType:
     return load_plugin(runner.checks.__name__, request.param)
 
@@ -165,7 +165,7 @@ def test_it_judges_the_same_answer_in_the_same_way(judging: ModuleType) -> None:
     assert not inspect.iscoroutinefunction(check.judge)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - NEGATIVE - COMBINING))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - NEGATIVE - WITHOUT_JUDGE))
 @pytest.mark.parametrize("text", ["", " \n", "\u200b"])
 def test_a_check_for_something_never_holds_on_nothing(name: str, text: str) -> None:
     plugin = load_plugin(runner.checks.__name__, name)
