@@ -183,7 +183,7 @@ def _fill(match: re.Match[str], environment: Mapping[str, str], secrets: set[str
     if kind is None:
         raise _Refused(
             f"{quote(whole)} is no placeholder",
-            "write ${env:NAME} or ${secret:NAME}, ${COLUMN} where there are `cases`, or $${ for the text '${'",
+            "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'",
         )
     found = environment.get(name)
     if not found:
