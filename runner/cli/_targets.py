@@ -121,7 +121,6 @@ def find_capabilities(target: Target) -> Capabilities:
     found: Capabilities = module.REPLAY_CAPABILITIES if replays else module.CAPABILITIES
     if target.server is not Server.EMBEDDED:
         return found
-    found = getattr(module, "EMBEDDED_CAPABILITIES", found)
     documents = found.input_types - IMAGE_TYPES
     if documents:
         from runner.server.extraction import readable_types

@@ -115,7 +115,8 @@ class Scene:
     `tools` are the names of the hosted tools on offer; `has_documents` tells whether file search has anything to
     search. `tool_choice` is auto, none, required or the name of the one tool to call; `response_format` is None for
     text, else the API's mapping (json_object, json_schema). None among the limits and settings means "not said".
-    `thread_files` are the ids of the searched files that came with this thread, not with the assistant.
+    `thread_files` are the ids of the searched files that came with this thread, not with the assistant. `code_home` is
+    the folder that code works in.
     """
 
     model: str
@@ -134,6 +135,7 @@ class Scene:
     reasoning_effort: str | None = None
     verbosity: str | None = None
     max_output_tokens: int | None = None
+    code_home: str = "/mnt/data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
