@@ -146,10 +146,11 @@ def _report_missing_file(
     document: YamlDocument, written: _Written, assistant: Assistant, files: Collection[str]
 ) -> None:
     """A file that the assistant never gets; a page that it finds on the web has an address in a name's place."""
-    if ToolName.WEB_SEARCH.value in assistant.tool_names or _NOT in written.name:
+    named = tuple(written.texts(FILE_NAME))
+    if not named or ToolName.WEB_SEARCH.value in assistant.tool_names or _NOT in written.name:
         return
     check = load_plugin(CHECKS, written.name).Check(**written.parameters)
-    for field, name in written.texts(FILE_NAME):
+    for field, name in named:
         if not any(check.names(file) for file in files):
             message = f"no file that the assistant has by then is called {quote(name)}"
             hint = suggest(name, sorted(files)) or "attach it, or list it under the assistant's `files`"
