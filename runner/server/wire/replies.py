@@ -156,6 +156,7 @@ _NOT_FOUND: Mapping[str, str] = {
     "conversation": "Conversation with id '{id}' not found.",
     "item": "Item with id '{id}' not found.",
     "agent": "No agent found with id '{id}'.",
+    "request_batch": "No batch found with id '{id}'.",
     "session": "No session found with id '{id}'.",
     "container": "Container with id '{id}' not found.",
     "container_file": "Container file with id '{id}' not found.",
