@@ -170,9 +170,18 @@ class Refuse:
     text: str
 
 
+FAILURE_CODES = (
+    "server_error", "rate_limit_exceeded", "invalid_prompt", "data_residency_mismatch", "bio_policy",
+    "vector_store_timeout", "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url",
+    "image_too_large", "image_too_small", "image_parse_error", "image_content_policy_violation", "invalid_image_mode",
+    "image_file_too_large", "unsupported_image_media_type", "empty_image_file", "failed_to_download_image",
+    "image_file_not_found",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fail:
-    """The run fails: `code` is server_error, rate_limit_exceeded or invalid_prompt."""
+    """The run fails: `code` is one of FAILURE_CODES. An API that doesn't have it shows server_error."""
 
     code: str
     message: str
