@@ -174,6 +174,9 @@ def _target() -> _Json:
                     "description": "What runs the code interpreter's code on the embedded server; "
                     "wasi needs the extra of that name.",
                 },
+                "faults": _text(
+                    "A file of what is to go wrong on the embedded server's connections.", example="faults.yaml"
+                ),
                 "history": {
                     "enum": [one.value for one in History],
                     "title": "history",
