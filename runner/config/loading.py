@@ -145,6 +145,11 @@ def _declare(root: Path, settings: Mapping[str, object], assistants: tuple[Assis
         root=root,
         addresses=tuple(written) if isinstance(written, dict) else None,
         assistants={assistant.address: assistant for assistant in assistants},
+        targets=None
+        if not settings
+        else tuple(targets)
+        if isinstance(targets := settings.get("targets"), dict)
+        else (),
     )
 
 
