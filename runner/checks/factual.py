@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
-from runner.checks import Ask, Exchange
+from runner.checks import BREAKS, FAILS, PASSES, Ask, Example, Exchange
 from runner.checks._judging import FIELDS, LOWER, UPPER, VOTES, Bounds, judge_criteria, read_criterion, show_exchange
 from runner.domain.report import Finding
 
@@ -31,6 +31,12 @@ SCHEMA = {
     "required": ["reference"],
     "additionalProperties": False,
 }
+
+EXAMPLES = (
+    Example("factual: You pay 39.25 for burger and soda.", "That is $39.25.", PASSES, judge=0.95),
+    Example("factual: You pay 39.25 for burger and soda.", "That is $40.", FAILS, judge=0.02),
+    Example("factual: You pay 39.25 for burger and soda.", "About 39.", BREAKS, judge=0.5),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

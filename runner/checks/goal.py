@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
-from runner.checks import Ask, Exchange
+from runner.checks import FAILS, PASSES, Ask, Example, Exchange
 from runner.checks._judging import FIELDS, LOWER, UPPER, VOTES, Bounds, judge_criteria, read_criterion, show_exchange
 from runner.domain.report import Finding
 
@@ -28,6 +28,11 @@ SCHEMA = {
     "required": ["goal"],
     "additionalProperties": False,
 }
+
+EXAMPLES = (
+    Example("goal: The table is booked for 8 pm.", "Booked, number 7, for 8 pm.", PASSES, judge=0.9),
+    Example("goal: The table is booked for 8 pm.", "I will see about it.", FAILS, judge=0.1),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

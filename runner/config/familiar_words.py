@@ -20,7 +20,7 @@ _CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the questio
 _A_MODEL_JUDGES = "write `judge: QUESTION`; the model that judges is declared in assistants.yaml"
 _NO_CODE = "checks run no code; say what the answer must have: contains, matches, number, one_of"
 _WITH_THE_ASSISTANT = "it stands with the assistant, in assistants.yaml"
-_ONE_BY_ONE = "write each row as a scenario of its own under `scenarios`; what they share goes under `defaults`"
+_CASES = "write `cases: rows.csv`, or the rows, and `${COLUMN}` in questions and expectations"
 _REFUSED = "there is no check of refusals: a refusal where an answer was expected fails by itself"
 _UNDER_ASK = "write the question under `ask`"
 _UNDER_ATTACH = "files that come with a question stand under `attach` of its turn"
@@ -72,12 +72,12 @@ _SCENARIO_KEYS = _table(
     ),
     ("refusal refusals refuses refused refuse is_refusal", _REFUSED),
     (
-        "cases case rows examples example dataset data data_file datasets csv table parametrize params "
+        "case rows examples example dataset data data_file datasets csv table parametrize params "
         "parameters matrix "
         "foreach for_each with_items",
-        _ONE_BY_ONE,
+        _CASES,
     ),
-    ("vars var variables variable values", "there are no variables; write the values into `ask`"),
+    ("vars var variables variable values", _CASES),
     ("tests test suite", "write `scenarios`, a list, or one file for each"),
     ("title id label", "write `name`"),
     ("repeats retry retries reruns runs trials times iterations flaky num_runs count", "`repeat: N` plays it so often"),

@@ -10,7 +10,7 @@ from runner.backends import Backend, Question
 from runner.checks import Ask
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, Run, RunStatus, StoreId, ThreadId
-from runner.domain.files import FileUse
+from runner.domain.files import IMAGE_TYPES, FileUse, file_type
 from runner.domain.report import (
     Attempt,
     Outcome,
@@ -217,6 +217,7 @@ class _Conversation:
                 store_id=self.store_id,
                 tags={**self._stage.tags, tags.DEFINITION: deployment.definition_hash},
                 is_last=turn is self.scenario.turns[-1],
+                documents_follow=any(map(_brings_documents, self.scenario.turns)),
                 answer=self._desk.answer if self._desk else None,
                 deadline_s=self._demand_time("the question was asked"),
             )
@@ -252,6 +253,10 @@ class _Conversation:
 
     def _too_late(self, what: str) -> DeadlineExceeded:
         return DeadlineExceeded(f"the time was up before {what}; {self._patience.describe()}")
+
+
+def _brings_documents(turn: Turn) -> bool:
+    return any(one.use is FileUse.INPUT and file_type(one.name) not in IMAGE_TYPES for one in turn.attachments)
 
 
 def _describe_rest(played: Sequence[TurnResult], planned: int) -> str:

@@ -66,21 +66,24 @@ def _judge_body(answer: _Answer) -> None:
         if answer.body:
             agent_shapes.check_answer(answer.method, found[1], json.loads(answer.body))
         return
-    if answer.path in _OF_THE_SDK and answer.status < 400:
-        _sdk_type(answer.path).model_validate_json(answer.body, strict=True)
+    subject = answer.path.removeprefix("/v1/").partition("/")[0]
+    if subject in _OF_THE_SDK and answer.status < 400:
+        said = json.loads(answer.body)
+        for one in said["data"] if said.get("object") == "list" else [said]:
+            _sdk_type(subject).model_validate(one, strict=True)
         return
     name = "ErrorResponse" if answer.status >= 400 else _schema_of(answer.method, answer.path)
     if name:
         openapi_validator()(name, json.loads(answer.body))
 
 
-_OF_THE_SDK = {"/v1/decisions": "Decision"}
-"""The type of what is answered there: OpenAI's file doesn't have these paths yet."""
+_OF_THE_SDK = {"decisions": "Decision", "batches": "Batch"}
+"""The type of what is answered there: OpenAI's file doesn't have these paths."""
 
 
 @cache
-def _sdk_type(path: str) -> Any:
-    return getattr(importlib.import_module("openai.types"), _OF_THE_SDK[path])
+def _sdk_type(subject: str) -> Any:
+    return getattr(importlib.import_module("openai.types"), _OF_THE_SDK[subject])
 
 
 def _judge_events(answer: _Answer) -> None:

@@ -115,7 +115,8 @@ class Scene:
     `tools` are the names of the hosted tools on offer; `has_documents` tells whether file search has anything to
     search. `tool_choice` is auto, none, required or the name of the one tool to call; `response_format` is None for
     text, else the API's mapping (json_object, json_schema). None among the limits and settings means "not said".
-    `thread_files` are the ids of the searched files that came with this thread, not with the assistant.
+    `thread_files` are the ids of the searched files that came with this thread, not with the assistant. `code_home` is
+    the folder that code works in.
     """
 
     model: str
@@ -134,6 +135,7 @@ class Scene:
     reasoning_effort: str | None = None
     verbosity: str | None = None
     max_output_tokens: int | None = None
+    code_home: str = "/mnt/data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +172,18 @@ class Refuse:
     text: str
 
 
+FAILURE_CODES = (
+    "server_error", "rate_limit_exceeded", "invalid_prompt", "data_residency_mismatch", "bio_policy",
+    "vector_store_timeout", "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url",
+    "image_too_large", "image_too_small", "image_parse_error", "image_content_policy_violation", "invalid_image_mode",
+    "image_file_too_large", "unsupported_image_media_type", "empty_image_file", "failed_to_download_image",
+    "image_file_not_found",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fail:
-    """The run fails: `code` is server_error, rate_limit_exceeded or invalid_prompt."""
+    """The run fails: `code` is one of FAILURE_CODES. An API that doesn't have it shows server_error."""
 
     code: str
     message: str

@@ -56,7 +56,7 @@ def create(settings: Mapping[str, object]) -> Inference:
 class ScriptedInference:
     """What is due follows from the question and the calls that were answered in this run.
 
-    A judge's answer also follows from how often it was asked the same about the same.
+    Where a script has `times`, or a ruling several answers, it also follows from how often the same was asked.
     """
 
     name = "scripted"
@@ -66,10 +66,11 @@ class ScriptedInference:
         self._rulings = rulings
         self._file = file
         self._asked: Counter[int] = Counter()
+        self._begun: Counter[tuple[int, int]] = Counter()
 
     async def admit(self, scene: Scene) -> None:
         """Returns when the run may begin; never, if the script keeps it queued."""
-        step = self._find_step(scene)
+        step = self._find_step(scene, begins=False)
         if isinstance(step, Step) and step.act == Stay(state=StuckIn.QUEUED):
             await _stay()
 
@@ -77,7 +78,7 @@ class ScriptedInference:
         return await self.decide_aloud(scene, _hear_nothing)
 
     async def decide_aloud(self, scene: Scene, hear: Hear) -> Turnout:
-        step = self._find_step(scene)
+        step = self._find_step(scene, begins=not scene.outcomes)
         if isinstance(step, Fail):
             return Turnout(move=step)
         for before in step.before:
@@ -86,14 +87,14 @@ class ScriptedInference:
             elif (difference := explain_difference(before, scene)) is not None:
                 return Turnout(move=_fail(difference))
         move = await _act(step, scene, hear)
-        return Turnout(move=move, spent=step.spent or _estimate(scene, move))
+        return Turnout(move=move, spent=(step.spent or _estimate(scene, move)) if step.tells_spent else None)
 
-    def _find_step(self, scene: Scene) -> Step | Fail:
-        """The step that is due; a failure if there is none."""
+    def _find_step(self, scene: Scene, *, begins: bool) -> Step | Fail:
+        """The step that is due; a failure if there is none. A run that `begins` is counted."""
         question = next((message.text for message in reversed(scene.messages) if message.role is Role.USER), "")
-        for script in self._scripts:
+        for number, script in enumerate(self._scripts):
             try:
-                fits = script.question.fits(question)
+                fits = script.question.fits(question) and self._has_its_turn(number, question, scene, begins=begins)
             except TimeoutError:
                 return _fail(f"the regular expression of the script at {script.where} takes too long")
             if fits:
@@ -102,6 +103,16 @@ class ScriptedInference:
                     f"the script at {script.where} has no move after {answered} answered calls"
                 )
         return _fail(f"no script in {self._file} is for the question {_shorten(question)!r}")
+
+    def _has_its_turn(self, number: int, question: str, scene: Scene, *, begins: bool) -> bool:
+        """Whether a script that fits is still played, and not the next one instead."""
+        times = self._scripts[number].times
+        if times is None:
+            return True
+        key = (number, hash(question))
+        self._begun[key] += begins
+        # A run that has not begun to be counted would be the next.
+        return self._begun[key] + (not begins and not scene.outcomes) <= times
 
     async def judge(self, matter: Matter) -> Judged | Fail:
         text = "\n".join(exhibit.text for exhibit in matter.exhibits)

@@ -100,20 +100,22 @@ Act = Call | Say | Refuse | Fail | BreakOff | Expire | Stay
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One act, and what comes before it. `spent` None means estimated."""
+    """One act, and what comes before it. `spent` None means estimated, unless it is not told at all."""
 
     before: tuple[Wait | Expect, ...]
     act: Act
     spent: Spent | None = None
+    tells_spent: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """Steps in order; all but the last are calls."""
+    """Steps in order; all but the last are calls. With `times`, it is for so many runs about a question, no more."""
 
     where: str
     question: AboutQuestion
     steps: tuple[Step, ...]
+    times: int | None = None
 
     def step_after(self, outcomes: int) -> Step | None:
         """The step that is due when so many calls were answered in this run; None if they don't fit the script."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import regex
 
 from runner.errors import ConfigError
-from runner.server.inference import BreakOff, Expire, Fail, FunctionRequest, Refuse, Spent, ToolRequest
+from runner.server.inference import FAILURE_CODES, BreakOff, Expire, Fail, FunctionRequest, Refuse, Spent, ToolRequest
 from runner.server.inference.scripted.script import (
     AboutQuestion,
     Act,
@@ -29,9 +30,8 @@ from runner.server.inference.scripted.script import (
 from runner.yaml_text.coercion import as_json
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, read_document
 
-FAILURES = ("server_error", "rate_limit_exceeded", "invalid_prompt")
 REASONS = ("max_completion_tokens", "max_prompt_tokens", "content_filter")
-_ANY, _EXPIRE, _REFUSE = "any", "expire", "refuse"
+_ANY, _EXPIRE, _REFUSE, _UNKNOWN = "any", "expire", "refuse", "unknown"
 _CODE, _SEARCH = "code_interpreter", "file_search"
 _BEFORE = ("expect", "wait")
 _BESIDE = ("tokens", "saying")
@@ -73,6 +73,7 @@ class _Reader:
             where=str(self._document.location(self._where)),
             question=self._read_question("question", value["question"]),
             steps=self._read_steps(value["moves"]),
+            times=value.get("times"),
         )
 
     def read_ruling(self) -> Ruling:
@@ -116,7 +117,7 @@ class _Reader:
                 if read.act == Stay(state=StuckIn.QUEUED) and (steps or before):
                     hint = "make it the script's only move"
                     self._report(place, "only a run that has not begun can stay queued", hint)
-                steps.append(Step(before=tuple(before), act=read.act, spent=read.spent))
+                steps.append(replace(read, before=tuple(before)))
                 before = []
         if self._document.is_sound(self._where) and (before or isinstance(steps[-1].act, Call)):
             hint = "end with say, refuse, fail, incomplete, expire or stay"
@@ -142,7 +143,9 @@ class _Reader:
         if kind == _EXPIRE:
             self._report((*place, kind), "'expire' takes no value", "write `- expire`")
             return None
-        return Step(before=(), act=_read_act(kind, item[kind], item), spent=_read_spent(item))
+        is_told = item.get("tokens") != _UNKNOWN
+        act = _read_act(kind, item[kind], item)
+        return Step(before=(), act=act, spent=_read_spent(item) if is_told else None, tells_spent=is_told)
 
 
 def _read_spent(item: Mapping[str, Any]) -> Spent | None:
@@ -224,7 +227,8 @@ def script_schema() -> _Json:
         "items": {"anyOf": [{"enum": [_EXPIRE], "title": "move"}, {**_move(), "minProperties": 1}]},
         "description": "What the model does, one after the other.",
     }
-    script = _mapping("key", {"question": question, "moves": moves}, required=["question", "moves"])
+    times = {"type": "integer", "minimum": 1, "description": "For so many runs about a question; then the next fits."}
+    script = _mapping("key", {"question": question, "moves": moves, "times": times}, required=["question", "moves"])
     scripts = {"type": "array", "minItems": 1, "items": script, "description": "The first that fits is played."}
     says = {
         "anyOf": [_odds(), _list(_odds())],
@@ -268,7 +272,7 @@ def _move() -> _Json:
             "incomplete": {"anyOf": [reason, _mapping("key", {"reason": reason, "text": _TEXT}, required=["reason"])]},
             _EXPIRE: {},
             "stay": {"enum": [state.value for state in StuckIn], "title": "state"},
-            "tokens": _TOKENS,
+            "tokens": {"anyOf": [{"enum": [_UNKNOWN], "title": "count"}, _TOKENS]},
             "saying": _TEXT,
         },
     )
@@ -300,6 +304,6 @@ def _mapping(word: str, properties: _Json, *, required: list[str] | None = None)
     return {**body, "required": required} if required else body
 
 
-_CODES: _Json = {"enum": list(FAILURES), "title": "code"}
+_CODES: _Json = {"enum": list(FAILURE_CODES), "title": "code"}
 _FAILURE: _Json = {"anyOf": [_CODES, _mapping("key", {"code": _CODES, "message": _TEXT}, required=["code"])]}
 _TOKENS: _Json = _mapping("key", {"input": _COUNT, "output": _COUNT})
