@@ -5,8 +5,9 @@ A check module has these names:
 - `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters; a text with
   `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to; one with
   `format: FILE_NAME` names a file that the assistant gets, by the check's method `names(file: str) -> bool`; one with
-  `format: TARGET_NAME` is a target of the project. What `parts()` makes holds checks, one or a list, as `expect` does,
-  wherever in the schema it stands: the constructor gets a tuple of `Part` there;
+  `format: TARGET_NAME` is a target of the project, one with `format: PROJECT_CODE` a Python function of its. What
+  `parts()` makes holds checks, one or a list, as `expect` does, wherever in the schema it stands: the constructor gets
+  a tuple of `Part` there;
 - `MAIN_FIELD`: the property that `check: value` sets. Where nothing is `required` and `minProperties` isn't set, the
   check's name alone is a check, too;
 - `EXAMPLES`: the check as users write it, with an answer and what comes of it; tests run them, the docs show them;
@@ -38,6 +39,7 @@ from runner.plugins import load_plugin
 TOOL_NAME = "tool-name"
 FILE_NAME = "file-name"
 TARGET_NAME = "target-name"
+PROJECT_CODE = "project-code"
 EXPECTATIONS = "expectations"
 MOST_DEPTH = 6
 """How deep checks may stand inside each other."""
@@ -134,10 +136,13 @@ def _sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
 
 
 class Ask(Protocol):
-    """Puts questions to the judge of the project: a model that is told nothing else."""
+    """Puts questions to the judge of the project: a model that is told nothing else; and runs code of the project."""
 
     async def __call__(self, questions: Questions, /) -> Answers:
         """One request. Raises CheckBroken where no answer comes."""
+
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+        """What a located function returns, as JSON or as the text that it is. Raises CheckBroken."""
 
 
 class Asking(Protocol):

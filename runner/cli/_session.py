@@ -135,14 +135,14 @@ class Session:
         """What answers questions about answers; the session is on the judge's target."""
         from runner.backends.responses.backend import ResponsesBackend
         from runner.domain.assistant import Server
-        from runner.execution.judging import asking_carefully
+        from runner.execution.judging import Asker
 
         judge = self.configuration.project.judge
         async with self.open_target(journal) as opened:
             assert judge is not None, "the session was opened for one"
             assert isinstance(opened.backend, ResponsesBackend), "the configuration has checked the judge's target"
             is_openai = self.target.server is Server.OPENAI
-            yield asking_carefully(opened.backend.as_judge(judge, is_openai=is_openai).ask)
+            yield Asker(judge=opened.backend.as_judge(judge, is_openai=is_openai).ask)
 
     @asynccontextmanager
     async def open_remote(self, verb: str) -> AsyncIterator[tuple[Backend, Journal]]:

@@ -393,10 +393,10 @@ async def _play(
 @asynccontextmanager
 async def _open_judge(judge: Session | None, lanes: Sequence[Lane]) -> AsyncIterator[Ask]:
     """What answers the checks that ask; without a judge, what says so."""
-    from runner.execution.judging import refuse_to_ask
+    from runner.execution.judging import Asker
 
     if judge is None:
-        yield refuse_to_ask
+        yield Asker()
         return
     async with judge.open_judge(lanes[0].journal) as ask:
         yield ask

@@ -11,10 +11,10 @@ from pathlib import Path, PurePath
 from typing import Any
 from unicodedata import normalize
 
-from runner.checks import EXPECTATIONS, FILE_NAME, MOST_DEPTH, TARGET_NAME, TOOL_NAME, Tier, build_part
+from runner.checks import EXPECTATIONS, FILE_NAME, MOST_DEPTH, PROJECT_CODE, TARGET_NAME, TOOL_NAME, Tier, build_part
 from runner.config.cases import KEY, Row, columns_of, explain_missing_column, fill_row, name_row, open_cases
 from runner.config.declared_targets import EMBEDDED
-from runner.config.declared_tools import RETRIEVAL, read_answers
+from runner.config.declared_tools import RETRIEVAL, locate_code, read_answers
 from runner.config.file_schemas import CHECKS
 from runner.config.paths import Recipient, ScenarioFile, Unusable, read_file_item
 from runner.did_you_mean import find_similar, quote, suggest
@@ -46,6 +46,7 @@ class Known:
     files: Collection[str] | None
     targets: Collection[str] | None
     has_judge: bool | None
+    root: Path
 
 
 def read_expectations(document: YamlDocument, items: list[Any], where: Where, known: Known) -> tuple[Expectation, ...]:
@@ -149,6 +150,9 @@ def _build(document: YamlDocument, written: _Written, known: Known, depth: int =
         name: _read_parts(document, value, written.fields.get(name, {}), written.place_of(name), known, depth)
         for name, value in written.parameters.items()
     }
+    for field, schema in written.fields.items():
+        if schema.get("format") == PROJECT_CODE and field in parameters:
+            parameters[field] = locate_code(document, str(parameters[field]), written.place_of(field), known.root)
     if not document.is_sound(written.where):
         return None
     location = document.location(written.where, at_key=True)
@@ -552,9 +556,17 @@ def _read_turns(
             # A mistake (a misspelt `attach`, say) may hide the very file that a check is about.
             is_known = all(document.is_sound((*place, key)) for key in one if key != "expect")
             files = files | {file.name for file in attachments} if files is not None and is_known else None
-            known = Known(assistant=assistant, files=files, targets=declared.targets, has_judge=declared.has_judge)
+            known = Known(
+                assistant=assistant,
+                files=files,
+                targets=declared.targets,
+                has_judge=declared.has_judge,
+                root=declared.root,
+            )
             turns.append(_read_turn(document, one, place, attachments, known))
-    known = Known(assistant=assistant, files=files, targets=declared.targets, has_judge=declared.has_judge)
+    known = Known(
+        assistant=assistant, files=files, targets=declared.targets, has_judge=declared.has_judge, root=declared.root
+    )
     return tuple(turns), _read_expect(document, body, where, known)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from runner.checks import (
     NOT_ASKED,
@@ -20,8 +20,11 @@ from runner.domain.assistant import Assistant
 from runner.domain.conversation import Ending, Run
 from runner.domain.judgement import Answers, Questions
 from runner.domain.report import Finding, Outcome, TurnResult, Variant, Verdict, worst
-from runner.domain.scenario import Expectation, Scenario, Turn
+from runner.domain.scenario import Scenario, Turn, find_expectations
 from runner.errors import CheckBroken, RateLimited, RemoteError
+from runner.execution.answering import CALLS_AT_ONCE
+from runner.functions import FunctionFailed
+from runner.functions.python import LocatedCode
 from runner.plugins import load_plugin
 
 RETRY_PAUSE_S = 1.0
@@ -82,27 +85,38 @@ def make_exchange(
     )
 
 
-def asking_carefully(ask: Ask, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> Ask:
-    """The same, sent once more after a failure that passes, as runs are; what remains is a broken check."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """What checks ask: the judge, once more after a failure that passes, as runs are; and code of the project.
 
-    async def ask_carefully(questions: Questions, /) -> Answers:
+    `judge` raises RemoteError; None: there is none.
+    """
+
+    judge: Callable[[Questions], Awaitable[Answers]] | None = None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
+
+    async def __call__(self, questions: Questions, /) -> Answers:
+        if self.judge is None:
+            raise CheckBroken("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
         try:
             try:
-                return await ask(questions)
+                return await self.judge(questions)
             except RemoteError as error:
                 if (error.status or 0) < _SERVER_ERROR or isinstance(error, RateLimited):
                     raise
-            await sleep(RETRY_PAUSE_S)
-            return await ask(questions)
+            await self.sleep(RETRY_PAUSE_S)
+            return await self.judge(questions)
         except RemoteError as error:
             raise CheckBroken(f"the judge gave no answer: {error}") from error
 
-    return ask_carefully
-
-
-async def refuse_to_ask(_questions: Questions) -> Answers:
-    """The `ask` of a play that has no judge."""
-    raise CheckBroken("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+        assert isinstance(code, LocatedCode), "the configuration has found it"
+        try:
+            async with self.places:
+                return await code.answerer(timeout_s).answer(arguments)
+        except FunctionFailed as error:
+            raise CheckBroken(f"the check broke: {error}") from error
 
 
 def _judge_if_free(part: Part, exchange: Exchange) -> Verdict:
@@ -143,30 +157,9 @@ def prepare_checks(scenarios: Iterable[Scenario]) -> None:
         getattr(load_plugin("runner.checks", name), "prepare", lambda: None)()
 
 
-def find_expectations(scenarios: Iterable[Scenario]) -> Iterator[Expectation]:
-    """Every expectation, those inside others too."""
-    for scenario in scenarios:
-        yield from _expectations_in(scenario.expectations)
-        for turn in scenario.turns:
-            yield from _expectations_in(turn.expectations)
-
-
 def needs_judge(scenarios: Iterable[Scenario]) -> bool:
     """Whether a check of theirs is put to a model."""
     return any(build_part(one).tier is Tier.PAID for one in find_expectations(scenarios))
-
-
-def _expectations_in(value: object) -> Iterator[Expectation]:
-    match value:
-        case Expectation():
-            yield value
-            yield from _expectations_in(value.parameters)
-        case tuple() | list():
-            for one in value:
-                yield from _expectations_in(one)
-        case Mapping():
-            for one in value.values():
-                yield from _expectations_in(one)
 
 
 def _describe_broken_calls(run: Run) -> str:

@@ -25,7 +25,7 @@ from runner.domain.report import (
 )
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import DeadlineExceeded, RemoteError, WriteFailed
-from runner.execution.judging import judge_exchange, judge_whole, make_exchange, refuse_to_ask
+from runner.execution.judging import Asker, judge_exchange, judge_whole, make_exchange
 from runner.execution.scheduler import Interruption
 from runner.execution.stage import Cleaner, Stage
 from runner.sync import explain, tags
@@ -49,7 +49,7 @@ class Surroundings:
     interruption: Interruption
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clean: Callable[[str], str] = field(default=lambda text: text)
-    ask: Ask = refuse_to_ask
+    ask: Ask = field(default_factory=Asker)
 
 
 class Player:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,7 @@ from runner.domain.judgement import Answer, Answers, Question, QuestionKind, Que
 from runner.domain.report import Finding, Outcome, TurnResult
 from runner.domain.scenario import Expectation, Scenario
 from runner.errors import CheckBroken, Location
-from runner.execution.judging import judge_exchange, judge_turn
+from runner.execution.judging import Asker, judge_exchange, judge_turn
 from runner.plugins import load_plugin, plugin_names
 
 PARTS = [{"contains": "text"}]
@@ -226,19 +226,37 @@ ENDINGS: dict[str, dict[str, Any]] = {
 }
 
 
+CODE = """
+def no_discounts(turn):
+    return "discount" not in turn["answer"]
+
+def share_of_short_words(turn):
+    words = turn["answer"].split()
+    return sum(len(word) < 5 for word in words) / len(words)
+
+def broken(turn):
+    return turn["nothing"]
+"""
+KEPT: list[Any] = []
+"""Folders with code that checks run: as long as the tests."""
+
+
 @cache
 def scenario_of(name: str) -> Scenario:
     """A scenario with a turn for each example of a check, read as users write it."""
     examples: tuple[Example, ...] = load_plugin(runner.checks.__name__, name).EXAMPLES
     turns = "".join(f"\n  - ask: Well?\n    expect:\n      - {one.check}" for one in examples)
-    with TemporaryDirectory() as folder:
-        root = Path(folder)
+    with ExitStack() as kept:
+        root = Path(kept.enter_context(TemporaryDirectory()))
         for file in ("receipt.pdf", "prices.csv", "terms.md"):
             (root / file).write_text("text")
         (root / "assistants.yaml").write_text(PROJECT)
         (root / "scenarios").mkdir()
         (root / "scenarios" / "one.yaml").write_text(f"assistant: guide\nturns:{turns}\n", encoding="utf-8")
+        (root / "scenarios" / "policy.py").write_text(CODE)
         read = load_configuration(file=None, scenario_paths=(), cwd=root, environment={})
+        if name == "python":
+            KEPT.append(kept.pop_all())
     return read.scenarios[0]
 
 
@@ -249,11 +267,14 @@ def judged(name: str, place: int, answer: Run) -> TurnResult:
     exchange = Exchange(scenario=scenario, turns=((turn, answer),), target="embedded", api="responses", model="any")
     example = load_plugin(runner.checks.__name__, name).EXAMPLES[place]
 
-    async def ask(questions: Questions, /) -> Answers:
+    async def judge(questions: Questions) -> Answers:
         return Answers(model="any", way="", answers={one.name: said(one, example.judge) for one in questions.questions})
 
+    async def judge_it() -> TurnResult:
+        return await judge_exchange(exchange, Asker(judge=judge))
+
     if name in ASKING:
-        return asyncio.run(judge_exchange(exchange, ask))
+        return asyncio.run(judge_it())
     return judge_turn(turn, answer, exchange)
 
 

@@ -16,7 +16,7 @@ from runner.domain.judgement import Answer, Answers, Questions
 from runner.domain.report import Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location, RemoteError
-from runner.execution.judging import asking_carefully, judge_exchange
+from runner.execution.judging import Asker, judge_exchange
 
 PLACE = Location("scenarios/x.yaml", 3, 5)
 STEP = Step(tool="file_search", completed=True, input="refund", output="30 days")
@@ -137,7 +137,7 @@ async def test_an_error_of_the_judge_is_an_error_after_one_more_attempt() -> Non
         pass
 
     part = build_part(expectation({"criteria": "Is it polite?"}))
-    verdict = await part.judge_asking(exchange(), asking_carefully(fail, sleep))
+    verdict = await part.judge_asking(exchange(), Asker(judge=fail, sleep=sleep))
 
     assert (verdict.outcome, len(attempts)) == (Outcome.ERRORED, 2)
     assert verdict.reason == "the judge gave no answer: it broke"
