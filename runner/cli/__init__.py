@@ -63,7 +63,7 @@ class _Verbs(click.Group):
 def root() -> None:
     """Assistants as code: declare assistants in YAML, sync them, play scenarios, judge the answers.
 
-    Start with `runner play` in a folder that has an assistants.yaml.
+    Start with `runner init` in an empty folder, then `runner play`.
     """
 
 

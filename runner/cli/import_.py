@@ -29,28 +29,36 @@ def command(export: str, address: str | None, write: bool, file: Path | None) ->
     agent of Azure's; which one is seen from what is in it. FILE may be `-` for standard input. The YAML is printed, or
     with --write put into assistants.yaml. What has no counterpart becomes a comment; keys and tokens are left out.
     """
+    from runner.config.importing import write_project
+    from runner.errors import UsageError
+
+    project_file = _find_project_file(file)
+    taken = _read_addresses(project_file) if project_file.exists() else ()
+    if address in taken:
+        raise UsageError(f"{project_file.name} has an assistant '{address}' already; choose another --address")
+    imported = import_export(export, address=address, taken=taken)
+    if write:
+        _write(project_file, imported)
+        return
+    text = write_project(make_namespace(imported[0].address), imported)
+    check_loads(text)
+    if project_file.exists():
+        text = text.split("\nassistants:\n", 1)[1]
+    # What goes into a file is YAML, and that is UTF-8, whatever a terminal here has.
+    click.echo(text if sys.stdout.isatty() else text.encode("utf-8"), nl=False)
+
+
+def import_export(export: str, *, address: str | None = None, taken: tuple[str, ...] = ()) -> tuple[Imported, ...]:
+    """The assistants in an exported file; `taken` are addresses that are in use already. Raises UsageError."""
     from runner.config.exported_assistants import read_export
-    from runner.config.importing import import_assistants, write_project
+    from runner.config.importing import import_assistants
     from runner.errors import UsageError
     from runner.redaction import Redactor
 
     exports = read_export(_read(export), file="standard input" if export == "-" else export)
     if address is not None and len(exports) > 1:
         raise UsageError(f"--address names one assistant; {export} has {len(exports)}")
-    project_file = _find_project_file(file)
-    taken = _read_addresses(project_file) if project_file.exists() else ()
-    if address in taken:
-        raise UsageError(f"{project_file.name} has an assistant '{address}' already; choose another --address")
-    imported = import_assistants(exports, address=address, taken=taken, clean=Redactor(_secrets()).clean)
-    if write:
-        _write(project_file, imported)
-        return
-    text = write_project(_make_namespace(imported), imported)
-    _check(text)
-    if project_file.exists():
-        text = text.split("\nassistants:\n", 1)[1]
-    # What goes into a file is YAML, and that is UTF-8, whatever a terminal here has.
-    click.echo(text if sys.stdout.isatty() else text.encode("utf-8"), nl=False)
+    return import_assistants(exports, address=address, taken=taken, clean=Redactor(_secrets()).clean)
 
 
 def _read(export: str) -> bytes:
@@ -88,14 +96,16 @@ def _read_addresses(project_file: Path) -> tuple[str, ...]:
     return tuple(one.address for one in load_project(project_file).project.assistants)
 
 
-def _make_namespace(imported: tuple[Imported, ...]) -> str:
-    """Random, so that no two projects own the same objects."""
+def make_namespace(word: str) -> str:
+    """One that begins with `word`, and is random, so that no two projects own the same objects."""
+    import re
     import secrets
 
-    return f"{imported[0].address[:40].rstrip('-._')}-{secrets.token_hex(3)}"
+    shown = re.sub(r"[^a-z0-9]+", "-", word.lower())[:40].strip("-") or "assistants"
+    return f"{shown}-{secrets.token_hex(3)}"
 
 
-def _check(text: str) -> None:
+def check_loads(text: str) -> None:
     """Raises UsageError if the YAML would not load: an assistant that our vocabulary can't express at all."""
     import tempfile
 
@@ -121,14 +131,14 @@ def _write(project_file: Path, imported: tuple[Imported, ...]) -> None:
     from runner.errors import WriteFailed
     from runner.escaping import terminal_line
 
-    _check(write_project("check", imported))
+    check_loads(write_project("check", imported))
     if project_file.exists():
         try:
             text = add_assistants(read_source(project_file), [one.entry for one in imported])
         except Unwritable as error:
             raise WriteFailed(f"{project_file.name} can't be extended: {error}; put in what is printed") from error
     else:
-        text = write_project(_make_namespace(imported), imported)
+        text = write_project(make_namespace(imported[0].address), imported)
     rewrite({project_file: text}, lambda: _read_addresses(project_file))
     for one in imported:
         click.echo(f"assistant {one.address}: written to {project_file.name}")
