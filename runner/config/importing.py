@@ -77,7 +77,7 @@ class _Draft:
     notes: list[str] = field(default_factory=list)
 
     def hide(self, text: str) -> str:
-        return _SECRET_VALUE.sub(REPLACEMENT, self.clean(text))
+        return hide_secrets(self.clean)(text)
 
     def text(self, key: str, value: str, *, depth: int = 1) -> None:
         shown = self.hide(value)
@@ -92,6 +92,11 @@ class _Draft:
         said = json.dumps(_hide_named(value), ensure_ascii=False, default=str)
         cut = f"{said[:LONGEST_NOTE]}... ({len(said):,} characters in all)" if len(said) > LONGEST_NOTE else said
         self.notes.append(f"{what}: {self.hide(cut)}")
+
+
+def hide_secrets(clean: Callable[[str], str]) -> Callable[[str], str]:
+    """What takes out of a text the secrets that `clean` knows by value, and what looks like one."""
+    return lambda text: _SECRET_VALUE.sub(REPLACEMENT, clean(text))
 
 
 def import_assistants(
