@@ -84,11 +84,11 @@ def _make_namespace(folder: Path) -> str:
 
 def _import_project(folder: Path, source: str) -> dict[str, str]:
     """The starter's frame around assistants that were exported elsewhere, with a scenario that any of them can pass."""
-    from runner.cli.import_ import check_loads, import_export
+    from runner.cli.import_ import check_loads, import_export, read_input
     from runner.config.importing import write_project
     from runner.config.paths import PROJECT_FILE
 
-    imported = import_export(source)
+    imported = import_export(source, read_input(source))
     text = write_project(_make_namespace(folder), imported)
     check_loads(text)
     starter = _read_starter(folder)

@@ -39,13 +39,8 @@ _SAMPLED = re.compile(r"output_json\.(.+)")
 _CALLED = re.compile(r"(?:output_tools|choices\[0\]\.message\.tool_calls)\[\d+\]\.function\.name")
 _QUESTIONS = ("question", "input", "prompt", "query", "ask", "user_input", "message", "text")
 """What a column is called that is asked, where no run says so."""
-_SIMILAR = {
-    "fuzzy_match": "characters",
-    "bleu": "bleu",
-    "meteor": "meteor",
-    "rouge_l": "rouge_l",
-    "cosine": "meaning",
-}
+_SIMILAR = frozenset("fuzzy_match bleu gleu meteor rouge_1 rouge_2 rouge_3 rouge_4 rouge_5 rouge_l".split())
+"""Metrics that `similar` has by the same names; `cosine` compares meanings."""
 
 
 @dataclass(slots=True)
@@ -96,9 +91,7 @@ def read_evals(values: Sequence[object], *, source: str, stem: str) -> Foreign:
         checks += _read_grader(_mapping(grader), fields)
     turns[-1] = replace(turns[-1], expect=tuple(checks))
     columns = [fields.fill(row) for row in rows] or [{}]
-    scripts = [
-        Script(name=name, assistant="", turns=tuple(turns), rows=(row,), skip=skip) for row in columns
-    ]
+    scripts = [Script(name=name, assistant="", turns=tuple(turns), rows=(row,), skip=skip) for row in columns]
     body = {"name": name, **_read_model(asked, lost), **({"instructions": instructions} if instructions else {})}
     suite = Suite(stem=stem, source=source, scripts=gather(scripts), lost=tuple(lost))
     return Foreign(assistants={"": Export(body=body)}, suite=suite)
@@ -224,15 +217,22 @@ def _guess_question(found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[l
     """Where no run says what was asked: what an output item was sent, else a column that is called like a question."""
     sent = [_items(_mapping(one.get("sample")).get("input")) for one in found.items]
     if sent and all(sent):
-        asked = [[str(one.get("content")) for one in map(_mapping, messages) if one.get("role") == "user"] for messages in sent]
-        system = [str(one.get("content")) for one in map(_mapping, sent[0]) if one.get("role") in ("system", "developer")]
+        asked = [
+            [str(one.get("content")) for one in map(_mapping, messages) if one.get("role") == "user"]
+            for messages in sent
+        ]
+        system = [
+            str(one.get("content")) for one in map(_mapping, sent[0]) if one.get("role") in ("system", "developer")
+        ]
         if all(asked) and len(asked) == len(fields.rows):
             fields.rows = [{**row, "asked": one[-1]} for row, one in zip(fields.rows, asked, strict=True)]
             return [Turn(ask=fields.make("{{ item.asked }}"))], "\n\n".join(system)
     known = fields.rows[0] if fields.rows else {}
     named = next((name for name in _QUESTIONS if isinstance(known.get(name), str)), "")
     if named:
-        lost.append(Lost(what="the question", reason="no file says what was asked; this column is a guess", value=named))
+        lost.append(
+            Lost(what="the question", reason="no file says what was asked; this column is a guess", value=named)
+        )
         return [Turn(ask=fields.make(f"{{{{ item.{named} }}}}"))], ""
     return [Turn(ask=literal("..."))], ""
 
@@ -320,14 +320,14 @@ def _about(asked: str, check: Check) -> Check:
 
 
 def _read_similarity(grader: Json, fields: _Fields) -> Check:
-    by = _SIMILAR.get(str(grader.get("evaluation_metric")))
-    if by is None:
-        raise _NoCounterpart("there is no similarity of this kind")
+    by = str(grader.get("evaluation_metric"))
+    if by not in _SIMILAR:
+        raise _NoCounterpart("meanings are compared by a `judge` here; `similar` compares words")
     least = grader.get("pass_threshold")
     if isinstance(least, bool) or not isinstance(least, int | Decimal):
         raise _NoCounterpart("it has no `pass_threshold`")
     wanted = fields.make(str(grader.get("reference") or ""))
-    return _about(str(grader.get("input") or ""), {"similar": {"value": wanted, "by": by, "at_least": least}})
+    return _about(str(grader.get("input") or ""), {"similar": {"value": wanted, "by": by, "threshold": least}})
 
 
 def _read_rubric(grader: Json, fields: _Fields) -> Template:

@@ -29,7 +29,8 @@ _NO_COUNTERPART: Mapping[str, str] = {
             "is-valid-openai-tools-call is-valid-openai-function-call is-valid-function-call",
             "a call with arguments that are not as declared is an error here by itself",
         ),
-        ("gleu rouge-n rouge-s levenshtein ends-with tool-call-f1", "there is no check of this kind"),
+        ("levenshtein", "`similar` by levenshtein has a share of the text for its limit, no number of characters"),
+        ("ends-with tool-call-f1 rouge-s", "there is no check of this kind"),
     )
     for name in names.split()
 }
@@ -99,6 +100,10 @@ def _contains(value: Any, *, case: bool) -> Check:
     return {"contains": {"value": value, "words": False, **({"case": True} if case else {})}}
 
 
+def _starts_with(value: Template) -> Check:
+    return {"starts_with": {"value": value, "words": False, "case": True}}
+
+
 def _contains_any(written: Json, make: Make, *, case: bool) -> Check:
     found = [_contains(text, case=case) for text in _texts(written, make)]
     return {"any_of": found} if len(found) > 1 else found[0]
@@ -136,9 +141,13 @@ def _number(written: Json, key: str, otherwise: str | None = None) -> Decimal:
 def _similar(by: str, otherwise: str) -> Callable[[Json, Make], Check]:
     def read(written: Json, make: Make) -> Check:
         least = _number(written, "threshold", otherwise)
-        return {"similar": {"value": _text(written, make), "by": by, "at_least": least}}
+        return {"similar": {"value": _text(written, make), "by": by, "threshold": least}}
 
     return read
+
+
+def _similar_meaning(_written: Json, _make: Make) -> Check:
+    raise _NoCounterpart("meanings are compared by a `judge` here; `similar` compares words")
 
 
 def _judge(question: str) -> Callable[[Json, Make], Check]:
@@ -158,10 +167,10 @@ def _factual(written: Json, make: Make) -> Check:
 
 def _word_count(written: Json, _make: Make) -> Check:
     value = written.get("value")
-    if isinstance(value, Mapping):
-        bounds = {ours: value[theirs] for theirs, ours in (("min", "at_least"), ("max", "at_most")) if theirs in value}
-        return {"length": {"words": bounds}}
-    return {"length": {"words": int(str(value))}}
+    bounds = {key: value[key] for key in ("min", "max") if key in value} if isinstance(value, Mapping) else {}
+    if not bounds:
+        bounds = {"min": int(str(value)), "max": int(str(value))}
+    return {"length": bounds}
 
 
 def _tool_used(written: Json, make: Make) -> Check:
@@ -186,7 +195,7 @@ _CODE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Check]], ...] = tu
         ),
         (
             r"output\.startsWith\((?P<q>['\"])(?P<text>[^'\"\\\n]+)(?P=q)\)",
-            lambda found: {"starts_with": {"value": literal(found["text"]), "case": True}},
+            lambda found: _starts_with(literal(found["text"])),
         ),
         (
             r"output(?:\.trim\(\))?\s*===?\s*(?P<q>['\"])(?P<text>[^'\"\\\n]+)(?P=q)",
@@ -194,11 +203,11 @@ _CODE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Check]], ...] = tu
         ),
         (
             r"output\.length\s*<=\s*(?P<number>\d{1,9})",
-            lambda found: {"length": {"characters": {"at_most": int(found["number"])}}},
+            lambda found: {"length": {"max": int(found["number"]), "of": "characters"}},
         ),
         (
             r"output\.length\s*<\s*(?P<number>\d{1,9})",
-            lambda found: {"length": {"characters": {"at_most": int(found["number"]) - 1}}},
+            lambda found: {"length": {"max": int(found["number"]) - 1, "of": "characters"}},
         ),
     )
 )
@@ -221,7 +230,7 @@ _READERS: Mapping[str, Callable[[Json, Make], Check]] = {
     "icontains-all": lambda written, make: _contains(_texts(written, make), case=False),
     "contains-any": lambda written, make: _contains_any(written, make, case=True),
     "icontains-any": lambda written, make: _contains_any(written, make, case=False),
-    "starts-with": lambda written, make: {"starts_with": {"value": _text(written, make), "case": True}},
+    "starts-with": lambda written, make: _starts_with(_text(written, make)),
     "regex": lambda written, make: {"matches": _text(written, make)},
     "is-json": _is_json,
     "contains-json": _is_json,
@@ -229,8 +238,10 @@ _READERS: Mapping[str, Callable[[Json, Make], Check]] = {
     "finish-reason": lambda written, make: {"finish": _text(written, make)},
     "latency": _limit("latency_s", 1000),
     "cost": _limit("cost", 1),
-    "similar": _similar("meaning", "0.75"),
+    "similar": _similar_meaning,
     "bleu": _similar("bleu", "0.5"),
+    "gleu": _similar("gleu", "0.5"),
+    "rouge-n": _similar("rouge_1", "0.75"),
     "meteor": _similar("meteor", "0.5"),
     "rouge-l": _similar("rouge_l", "0.75"),
     "word-count": _word_count,
