@@ -26,7 +26,9 @@ _FIRST = "first.yaml"
 
 @click.command(name="init", short_help="Make a first project, which plays at once.")
 @click.argument("folder", type=click.Path(path_type=Path), default=".", metavar="[FOLDER]")
-@click.option("--from", "source", metavar="FILE", help="An exported assistant's JSON to begin with, instead of ours.")
+@click.option(
+    "--from", "source", metavar="FILE", help="What to begin with, instead of ours: whatever `runner import` reads."
+)
 def command(folder: Path, source: str | None) -> int:
     """Make a project in FOLDER, or here: an assistant, two scenarios, a document, a function, a workflow for GitHub.
 
@@ -83,19 +85,26 @@ def _make_namespace(folder: Path) -> str:
 
 
 def _import_project(folder: Path, source: str) -> dict[str, str]:
-    """The starter's frame around assistants that were exported elsewhere, with a scenario that any of them can pass."""
+    """The starter's frame around what was exported elsewhere; without tests, with a question that any can answer."""
+    from runner.cli._foreign_tests import make_files, read_tests
     from runner.cli.import_ import check_loads, import_export, read_input
     from runner.config.importing import write_project
-    from runner.config.paths import PROJECT_FILE
+    from runner.config.paths import PROJECT_FILE, SCENARIO_FOLDER
 
-    imported = import_export(source, read_input(source))
+    inputs = [(source, read_input(source))]
+    tests = read_tests(inputs)
+    imported, scenarios = (
+        (import_export(*inputs[0]), {}) if tests is None else make_files(tests, address=None, taken=())
+    )
     text = write_project(_make_namespace(folder), imported)
     check_loads(text)
     starter = _read_starter(folder)
+    if not scenarios:
+        scenarios[_FIRST] = starter[_FIRST].replace("assistant: help-desk", f"assistant: {imported[0].address}")
     schema_line, _, _ = starter[PROJECT_FILE].partition("\n")
-    first = starter[_FIRST].replace("assistant: help-desk", f"assistant: {imported[0].address}")
     frame = {path: starter[path] for path in _BESIDE_IT}
-    return {**frame, PROJECT_FILE: f"{schema_line}\n{text}", f"scenarios/{_FIRST}": first}
+    placed = {f"{SCENARIO_FOLDER}/{name}": written for name, written in scenarios.items()}
+    return {**frame, PROJECT_FILE: f"{schema_line}\n{text}", **placed}
 
 
 def _refuse_to_mix(folder: Path, texts: Mapping[str, str]) -> None:

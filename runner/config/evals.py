@@ -83,14 +83,15 @@ def read_evals(values: Sequence[object], *, source: str, stem: str) -> Foreign:
         lost.append(Lost(what="has_more", reason="its list goes on after this page: export the next one too"))
     name = make_name(str(evaluation.get("name") or (found.runs[0].get("name") if found.runs else "") or stem), stem)
     asked = _choose_run(found.runs, lost)
-    rows = _read_rows(asked, found, lost)
-    fields = _Fields(rows)
-    turns, instructions, skip = _read_questions(asked, found, fields, lost)
+    fields = _Fields(_read_rows(asked, found, lost))
     checks: list[Check | Lost] = []
     for grader in _items(evaluation.get("testing_criteria")):
         checks += _read_grader(_mapping(grader), fields)
+    turns, instructions = _read_questions(asked, found, fields, lost)
+    skip = "" if turns else "no file says what was asked"
+    turns = turns or [Turn(ask=literal("..."))]
     turns[-1] = replace(turns[-1], expect=tuple(checks))
-    columns = [fields.fill(row) for row in rows] or [{}]
+    columns = [fields.fill(row) for row in fields.rows] or [{}]
     scripts = [Script(name=name, assistant="", turns=tuple(turns), rows=(row,), skip=skip) for row in columns]
     body = {"name": name, **_read_model(asked, lost), **({"instructions": instructions} if instructions else {})}
     suite = Suite(stem=stem, source=source, scripts=gather(scripts), lost=tuple(lost))
@@ -192,8 +193,8 @@ def _look_up(row: Json, path: str) -> Any:
     return found
 
 
-def _read_questions(run: Json, found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[list[Turn], str, str]:
-    """The turns, the instructions, and why they can't be played ("": they can)."""
+def _read_questions(run: Json, found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[list[Turn], str]:
+    """The turns, none where nobody knows, and the instructions."""
     messages = _items(_mapping(_mapping(run.get("data_source")).get("input_messages")).get("template"))
     reference = _mapping(_mapping(run.get("data_source")).get("input_messages")).get("item_reference")
     if reference:
@@ -209,12 +210,12 @@ def _read_questions(run: Json, found: _Found, fields: _Fields, lost: list[Lost])
             reason = "here the assistant answers by itself" if role == "assistant" else "instructions are one text here"
             lost.append(Lost(what=f"a message of the {role}'s", reason=reason, value=text))
     if asks:
-        return [Turn(ask=ask) for ask in asks], "\n\n".join(instructions), ""
-    return *_guess_question(found, fields, lost), ""
+        return [Turn(ask=ask) for ask in asks], "\n\n".join(instructions)
+    return _guess_question(found, fields, lost)
 
 
 def _guess_question(found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[list[Turn], str]:
-    """Where no run says what was asked: what an output item was sent, else a column that is called like a question."""
+    """Where no run says what was asked: what an output item was sent, else the column that looks like a question."""
     sent = [_items(_mapping(one.get("sample")).get("input")) for one in found.items]
     if sent and all(sent):
         asked = [
@@ -227,14 +228,13 @@ def _guess_question(found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[l
         if all(asked) and len(asked) == len(fields.rows):
             fields.rows = [{**row, "asked": one[-1]} for row, one in zip(fields.rows, asked, strict=True)]
             return [Turn(ask=fields.make("{{ item.asked }}"))], "\n\n".join(system)
-    known = fields.rows[0] if fields.rows else {}
-    named = next((name for name in _QUESTIONS if isinstance(known.get(name), str)), "")
-    if named:
-        lost.append(
-            Lost(what="the question", reason="no file says what was asked; this column is a guess", value=named)
-        )
-        return [Turn(ask=fields.make(f"{{{{ item.{named} }}}}"))], ""
-    return [Turn(ask=literal("..."))], ""
+    texts = [name for name, value in (fields.rows[0] if fields.rows else {}).items() if isinstance(value, str)]
+    free = [name for name in texts if name not in fields.paths.values()]
+    named = next((name for name in _QUESTIONS if name in texts), free[0] if len(free) == 1 else "")
+    if not named:
+        return [], ""
+    lost.append(Lost(what="the question", reason="no file says what was asked; this column is a guess", value=named))
+    return [Turn(ask=fields.make(f"{{{{ item.{named} }}}}"))], ""
 
 
 def _read_content(content: object, lost: list[Lost]) -> str:

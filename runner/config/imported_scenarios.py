@@ -63,7 +63,7 @@ class Lost:
     def __str__(self) -> str:
         if self.value is None:
             return f"{self.what}: {self.reason}"
-        said = self.value if isinstance(self.value, str) else json.dumps(self.value, ensure_ascii=False, default=str)
+        said = self.value if isinstance(self.value, str) else json.dumps(self.value, ensure_ascii=False, default=float)
         cut = f"{said[:LONGEST_NOTE]}... ({len(said):,} characters in all)" if len(said) > LONGEST_NOTE else said
         return f"{self.what}: {self.reason}: {cut}"
 
@@ -283,7 +283,7 @@ def _show_turn(turn: Turn, hide: Callable[[str], str]) -> Iterator[str]:
     yield from _indent(["expect:"] if checks else [], STEP)
     for item in turn.expect:
         shown = [show_comment(hide(f"{item}"))] if isinstance(item, Lost) else _show_check(item, hide)
-        yield from _indent(shown, 2 * STEP)
+        yield from _indent(shown, 2 * STEP if checks else STEP)
 
 
 def _show_check(check: Check, hide: Callable[[str], str]) -> list[str]:

@@ -19,7 +19,7 @@ from runner.config.declared_assistants import JSON_SCHEMA, KEY, find_schema_obst
 from runner.config.declared_tools import MAX_DESCRIPTION_LENGTH, NAME_PATTERN, RESERVED_NAMES
 from runner.config.declared_tools import tool as make_tool_schema
 from runner.config.exported_assistants import Export
-from runner.config.file_schemas import EFFORTS, MAX_METADATA_KEYS
+from runner.config.file_schemas import EFFORTS, MAX_METADATA_KEYS, MAX_OUTPUT_TOKENS
 from runner.config.writing import STEP, protect
 from runner.domain.assistant import PlainFormat, ToolName
 from runner.domain.hosts import find_address_fault
@@ -38,7 +38,7 @@ _SILENT = frozenset({"object", "created_at", "id"})
 _DEFAULTS: Mapping[str, object] = {"temperature": 1, "top_p": 1}
 _HANDLED = frozenset(
     "name model instructions tools tool_resources file_ids temperature top_p reasoning_effort response_format "
-    "metadata".split()
+    "max_output_tokens metadata".split()
 )
 _LONG_TOOLS = frozenset({ToolName.MCP.value, ToolName.WEB_SEARCH.value})
 _LEFT_OUT_OF_MCP = ("authorization", "headers")
@@ -252,6 +252,11 @@ def _add_numbers(body: Json, draft: _Draft) -> None:
             draft.lines.append(f"  {key}: {round(float(value), 6):g}")
         else:
             draft.note(key, value)
+    tokens = body.get("max_output_tokens")
+    if isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= MAX_OUTPUT_TOKENS:
+        draft.lines.append(f"  max_output_tokens: {tokens}")
+    elif tokens is not None:
+        draft.note("max_output_tokens", tokens)
 
 
 def _add_format(written: object, draft: _Draft) -> None:

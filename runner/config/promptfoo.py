@@ -32,7 +32,7 @@ from runner.config.imported_scenarios import (
     make_name,
     show_value,
 )
-from runner.config.promptfoo_assertions import read_assertion
+from runner.config.promptfoo_assertions import is_assertion, read_assertion
 from runner.errors import UsageError
 
 OpenFile = Callable[[str], str]
@@ -50,7 +50,7 @@ _LOGIC = re.compile(r"\{[{%#]")
 _PATH_PART = re.compile(r"[A-Za-z_][\w-]*|\d+")
 _EXPECTED_COLUMN = re.compile(r"__expected\d*")
 _IN_A_CELL = re.compile(
-    r"(?P<type>(?:not-)?[a-z][a-z:-]*[a-z])(?:\((?P<threshold>\d*\.?\d+)\))?\s*:\s*(?P<value>.*)", re.DOTALL
+    r"(?P<type>(?:not-)?[a-z][a-z:-]*[a-z])(?:\((?P<threshold>\d*\.?\d+)\))?(?:\s*:\s*(?P<value>.*))?", re.DOTALL
 )
 _CELL_WORDS = {"fn": "javascript", "eval": "javascript", "grade": "llm-rubric"}
 _ELSEWHERE: Mapping[str, str] = {
@@ -98,6 +98,7 @@ class Foreign:
 class _Prompt:
     label: str
     messages: tuple[tuple[str, str], ...]
+    skip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +118,14 @@ class _Fields:
 
     def make(self, text: str) -> Template:
         """Raises ValueError for a template that does more than name variables."""
+        if _LOGIC.search(_HOLE.sub("", text)):
+            raise ValueError("a template with more in it than names of variables")
         parts: list[str | Column] = []
         at = 0
         for found in _HOLE.finditer(text):
             parts += [text[at : found.start()], Column(self._column(found[1]))]
             at = found.end()
         parts.append(text[at:])
-        if any(isinstance(part, str) and _LOGIC.search(part) for part in parts):
-            raise ValueError("a template with more in it than names of variables")
         return Template(tuple(part for part in parts if part != ""))
 
     def _column(self, path: str) -> str:
@@ -288,6 +289,7 @@ def _read_prompts(written: object, reader: _Reader) -> Iterator[_Prompt]:
             yield from _open_prompt(text, str(named.get("label") or ""), reader)
         except (Unopened, ValueError) as error:
             reader.lose(what, str(error), text)
+            yield _Prompt("", (("user", text),), skip=f"its prompt is not here: {error}")
 
 
 def _open_prompt(text: str, label: str, reader: _Reader) -> Iterator[_Prompt]:
@@ -309,9 +311,7 @@ def _read_messages(text: str, *, is_yaml: bool = False) -> tuple[tuple[str, str]
     elif text.startswith("["):
         try:
             value = json.loads(_DUMPED.sub(r'"{{\1}}"', text))
-        except ValueError:
-            if _LOGIC.search(text):
-                raise ValueError("its messages are made by a template with more in it than names") from None
+        except ValueError:  # messages that a template makes; which can't be told without rendering it
             value = text
     else:
         value = text
@@ -403,11 +403,11 @@ def _read_csv_row(row: Mapping[str, str]) -> Json:
 
 def _read_cell(cell: str) -> Json:
     found = _IN_A_CELL.fullmatch(cell)
-    if not found:
+    kind = _CELL_WORDS.get(found["type"], found["type"]) if found else ""
+    if not found or not is_assertion(kind):
         return {"type": "equals", "value": cell}
-    kind = _CELL_WORDS.get(found["type"], found["type"])
-    value: object = found["value"].strip()
-    return {"type": kind, "value": value, **({"threshold": Decimal(found["threshold"])} if found["threshold"] else {})}
+    value = {"value": found["value"].strip()} if found["value"] else {}
+    return {"type": kind, **value, **({"threshold": Decimal(found["threshold"])} if found["threshold"] else {})}
 
 
 def _expand_test(base: Json, test: Json, reader: _Reader) -> Iterator[_Test]:
@@ -428,9 +428,7 @@ def _expand_test(base: Json, test: Json, reader: _Reader) -> Iterator[_Test]:
         )
     if options:
         lost.append(Lost(what="options", reason="answers are judged as they are", value=options))
-    names = [
-        name for name, value in values.items() if isinstance(value, list) and not options.get("disableVarExpansion")
-    ]
+    names = [name for name, value in values.items() if _is_choice(value) and not options.get("disableVarExpansion")]
     opened = {name: _open_variable(name, value, lost, reader) for name, value in values.items()}
     for chosen in product(*(opened[name] for name in names)):
         yield _Test(
@@ -440,6 +438,11 @@ def _expand_test(base: Json, test: Json, reader: _Reader) -> Iterator[_Test]:
             threshold=test.get("threshold", base.get("threshold")),
             lost=tuple(lost),
         )
+
+
+def _is_choice(value: object) -> bool:
+    """Whether a test is meant once for each of the values; a list of anything but texts and numbers is one value."""
+    return isinstance(value, list) and all(isinstance(one, str | int | Decimal) for one in value)
 
 
 def _open_variable(name: str, value: object, lost: list[Lost], reader: _Reader) -> Any:
@@ -454,14 +457,16 @@ def _open_variable(name: str, value: object, lost: list[Lost], reader: _Reader) 
 
 def _read_script(prompt: _Prompt, test: _Test, number: int, reader: _Reader) -> tuple[Script, str]:
     """One prompt with one test, and the instructions that it gives."""
-    fields, lost, skip = _Fields(), list(test.lost), ""
+    fields, lost, skip = _Fields(), list(test.lost), prompt.skip
     instructions, asks = [], []
     for role, text in prompt.messages:
         try:
             template = fields.make(text)
         except ValueError as error:
             lost.append(Lost(what=f"the {role}'s message", reason=str(error), value=text))
-            template, skip = literal(text), "its prompt is a template: write the question out"
+            last = _HOLE.findall(text)[-1:] if role == "user" else []
+            template = fields.make("{{" + last[0] + "}}") if last else literal(text)
+            skip = skip or "its prompt is a template, which was not rendered: see to the question"
         if role in ("system", "developer"):
             instructions.append(template.fill(fields.row(test.values)))
         elif role == "user":

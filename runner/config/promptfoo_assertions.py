@@ -36,6 +36,11 @@ _NO_COUNTERPART: Mapping[str, str] = {
 }
 
 
+def is_assertion(kind: str) -> bool:
+    name = kind.removeprefix(_NOT)
+    return name in _READERS or name in _NO_COUNTERPART
+
+
 def read_assertion(written: Json, make: Make) -> list[Check | Lost]:
     """The check for one assertion, with what of it is lost; `make` gives a text of its with the holes in it."""
     kind = str(written.get("type") or "").strip()

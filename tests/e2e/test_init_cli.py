@@ -123,6 +123,20 @@ def test_an_exported_assistant_is_what_a_project_begins_with(tmp_path: Path) -> 
     assert run(tmp_path / "mine", "validate").code == 0
 
 
+def test_a_promptfoo_file_is_what_a_project_begins_with(tmp_path: Path) -> None:
+    (tmp_path / "promptfooconfig.yaml").write_text(
+        "prompts: ['Say {{what}}.']\nproviders: [openai:gpt-4.1]\n"
+        "tests: [{vars: {what: hello}, assert: [{type: icontains, value: hello}]}]\n"
+    )
+
+    made = run(tmp_path, "init", "mine", "--from", "promptfooconfig.yaml")
+
+    assert made.code == 0, made.err
+    (scenario,) = [path for path in list_files(tmp_path / "mine") if path.startswith("scenarios/")]
+    assert "ask: Say hello." in (tmp_path / "mine" / scenario).read_text()
+    assert run(tmp_path / "mine", "validate").code == 0
+
+
 def test_an_export_is_not_put_over_a_project(tmp_path: Path) -> None:
     (tmp_path / "export.json").write_text(json.dumps(TUTOR))
     (tmp_path / "assistants.yaml").write_text("mine")
