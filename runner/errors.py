@@ -166,6 +166,12 @@ class Location:
     def __str__(self) -> str:
         return f"{on_one_line(self.file)}:{self.line}:{self.column}"
 
+    @classmethod
+    def parse(cls, text: str) -> Location:
+        """The place that `str` has written. Raises ValueError."""
+        file, line, column = text.rsplit(":", 2)
+        return cls(file, int(line), int(column))
+
     def problem(self, message: str, *, path: str = "", hint: str = "") -> Problem:
         """A mistake at this place."""
         return Problem(file=self.file, line=self.line, column=self.column, path=path, message=message, hint=hint)

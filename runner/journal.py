@@ -18,6 +18,9 @@ from typing import IO, Any, Self
 from runner.domain.plan import Kind
 from runner.errors import WriteFailed
 
+PLAY_JOURNALS = "*/journal*.jsonl"
+"""The journals in the folders of plays: one for each target."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
@@ -52,10 +55,10 @@ class Journal:
             raise WriteFailed(f"cannot write the journal {path}: {error.strerror}") from error
 
     @classmethod
-    def reopen(cls, path: Path) -> Self:
+    def reopen(cls, path: Path, *, clean: Callable[[str], str] = str) -> Self:
         """A journal that a dead process left, with what it knew: what is live, and which answers never came."""
         known = _recall(path) if path.is_file() else _Known()
-        journal = cls(path)
+        journal = cls(path, clean=clean)
         journal._known = known
         return journal
 
@@ -207,11 +210,13 @@ def find_journals(folder: Path, pattern: str) -> Iterator[Path]:
 
 def forget_plays(folder: Path, *, keep: int) -> None:
     """Remove the folders of plays but for the newest, and for those that may have left something to clean."""
-    for path in list(find_journals(folder, "*/journal.jsonl"))[:-keep]:
+    journals: dict[Path, list[Path]] = {}
+    for path in find_journals(folder, PLAY_JOURNALS):
+        journals.setdefault(path.parent, []).append(path)
+    for play in list(journals)[:-keep]:
         with suppress(WriteFailed):
-            known = _recall(path)
-            if not known.live and not known.pending:
-                shutil.rmtree(path.parent, ignore_errors=True)
+            if not any(known.live or known.pending for known in map(_recall, journals[play])):
+                shutil.rmtree(play, ignore_errors=True)
 
 
 def _lock(file: IO[Any]) -> bool:

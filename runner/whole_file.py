@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 from runner.errors import WriteFailed
@@ -13,13 +14,14 @@ from runner.errors import WriteFailed
 _STREAM = re.compile(r"/dev/(?:stdout|stderr|fd/(\d+))")
 
 
-def write_whole(path: Path, content: str | bytes, *, what: str) -> None:
-    """Replace the content of `path` (text as UTF-8); folders on the way are made.
+def write_whole(path: Path, content: str | bytes | Iterable[str], *, what: str) -> None:
+    """Replace the content of `path` (text as UTF-8, whole or in parts); folders on the way are made.
 
     A link stays, and the file that it leads to is replaced. A file keeps its mode; a new one's is the umask's.
     Raises WriteFailed, naming `what` and the file, if the disk refuses; the old file is then untouched.
     """
-    raw = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    parts = [content] if isinstance(content, str | bytes) else content
+    raw = (part.encode("utf-8", "backslashreplace") if isinstance(part, str) else part for part in parts)
     try:
         if stream := _STREAM.fullmatch(str(path)):
             _write_to_stream(int(stream[1] or {"/dev/stdout": 1}.get(str(path), 2)), raw)
@@ -27,17 +29,18 @@ def write_whole(path: Path, content: str | bytes, *, what: str) -> None:
         real = _follow(path)
         real.parent.mkdir(parents=True, exist_ok=True)
         if real.exists() and not real.is_file():
-            real.write_bytes(raw)  # a device or a pipe can't be renamed over
+            with real.open("wb") as file:  # a device or a pipe can't be renamed over
+                file.writelines(raw)
             return
         _replace(real, raw)
     except OSError as error:
         raise WriteFailed(f"cannot write {what} {path}: {error.strerror}") from error
 
 
-def _write_to_stream(descriptor: int, raw: bytes) -> None:
+def _write_to_stream(descriptor: int, raw: Iterable[bytes]) -> None:
     """To what is open already: where it is a file, opening it again would write over what was printed."""
     with os.fdopen(os.dup(descriptor), "wb") as stream:
-        stream.write(raw)
+        stream.writelines(raw)
 
 
 def _follow(path: Path) -> Path:
@@ -48,7 +51,7 @@ def _follow(path: Path) -> Path:
     return real
 
 
-def _replace(path: Path, raw: bytes) -> None:
+def _replace(path: Path, raw: Iterable[bytes]) -> None:
     temporary = path.with_name(f".runner-{secrets.token_hex(6)}.tmp")
     mode = path.stat().st_mode & 0o7777 if path.exists() else None
 
@@ -57,7 +60,7 @@ def _replace(path: Path, raw: bytes) -> None:
 
     try:
         with open(temporary, "xb", opener=open_temporary) as file:
-            file.write(raw)
+            file.writelines(raw)
             file.flush()
             os.fsync(file.fileno())
         if mode is not None:

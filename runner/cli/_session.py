@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -86,16 +86,29 @@ class Session:
 
     @contextmanager
     def open_journal(self, path: Path) -> Iterator[Journal]:
-        """A journal without secrets; a verb that wrote nothing leaves none."""
+        """A journal without secrets, which knows what it said before; a verb that wrote nothing leaves none."""
         from runner.journal import Journal
 
         try:
-            with Journal(path, clean=self.redactor.clean) as journal:
+            with Journal.reopen(path, clean=self.redactor.clean) as journal:
                 yield journal
         finally:
             with suppress(OSError):
                 if path.stat().st_size == 0:
                     path.unlink()
+
+    def on_target(self, name: str | None) -> Session:
+        """The same project on another of its targets. Raises UsageError if there is none, or its key is missing."""
+        from runner.cli._targets import find_key, key_variables
+        from runner.config.declared_targets import find_target
+
+        target = find_target(self.configuration.project, name)
+        keys = {os.environ.get(variable, "") for variable in key_variables(target)} - {""}
+        for key in keys:
+            self.redactor.learn(key)
+        _keep_from_last_words(keys)
+        find_key(target, os.environ)
+        return replace(self, target=target)
 
     def open_target(self, journal: Journal) -> AbstractAsyncContextManager[OpenedTarget]:
         """The target, ready to be talked to: an embedded server runs until the block ends."""

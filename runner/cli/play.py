@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import math
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli._session import Session, open_session, refuse_empty, target_options
+from runner.cli._session import Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
-    from runner.cli._targets import OpenedTarget
     from runner.config import Configuration
     from runner.domain.assistant import Target
     from runner.domain.report import PlayEvent, Report
     from runner.domain.scenario import Scenario
     from runner.errors import WriteFailed
-    from runner.execution.play import PlayOptions
+    from runner.execution.play import Lane
+    from runner.kept_play import Kept
     from runner.redaction import Redactor
 
 PLAYS_KEPT = 50
@@ -34,15 +37,23 @@ class Arguments:
 
     paths: tuple[str, ...]
     file: Path | None
-    target: str | None
+    targets: tuple[str, ...]
+    models: tuple[str, ...]
     jobs: int
-    name_part: str | None
-    tag: str | None
+    names: str | None
+    tags: str | None
+    last_failed: bool
+    failed_first: bool
+    listing: str | None
+    repeat: int | None
     fail_fast: bool
+    fail_on_flaky: bool
     synced: bool
     keep: bool
     no_code: bool
     allow_declines: bool
+    resume: str | None
+    changed: str | None
     reports: tuple[str, ...]
     quiet: bool
     verbose: bool
@@ -55,23 +66,47 @@ class _Play(click.Command):
         given = tuple(args)
         try:
             refuse_empty(ctx, args)
+            self._refuse_twice(ctx, given)
             return super().parse_args(ctx, args)
         except click.UsageError:
             _discard_named(given)
             raise
 
+    def _refuse_twice(self, ctx: click.Context, arguments: Sequence[str]) -> None:
+        """The first of two values would be overlooked without a word."""
+        _, _, order = self.make_parser(ctx).parse_args(args=list(arguments))
+        for option, times in Counter(one for one in order if isinstance(one, click.Option)).items():
+            if times > 1 and not option.multiple and not option.is_flag:
+                ctx.fail(f"{option.opts[0]} is given twice; write it once")
+
 
 @click.command(name="play", cls=_Play, short_help="Play scenarios and judge the answers.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@target_options
+@file_option
+@click.option("-t", "--target", "targets", multiple=True, metavar="NAME", help="Where; several play side by side.")
+@click.option(
+    "--model", "models", multiple=True, metavar="NAME", help="Instead of the declared model; several compare."
+)
 @click.option("-n", "--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Scenarios at once.")
-@click.option("-k", "name_part", metavar="TEXT", help="Only scenarios whose name contains TEXT.")
-@click.option("-m", "--tag", metavar="TAG", help="Only scenarios with this tag.")
+@click.option("-k", "names", metavar="EXPR", help="Only scenarios whose names match: 'receipt and not slow'.")
+@click.option("-m", "--tag", "tags", metavar="EXPR", help="Only scenarios whose tags match: 'billing or refunds'.")
+@click.option("--lf", "--last-failed", "last_failed", is_flag=True, help="Only those that did not pass last time.")
+@click.option("--ff", "--failed-first", "failed_first", is_flag=True, help="Those that did not pass last time first.")
+@click.option(
+    "--list", "listing", is_flag=False, flag_value="text", type=click.Choice(["text", "json"]), metavar="[text|json]",
+    help="Show what would be played, and play nothing.",
+)  # fmt: skip
+@click.option("--repeat", type=click.IntRange(1, 1000), metavar="N", help="Play each scenario N times.")
 @click.option("-x", "--fail-fast", is_flag=True, help="Start nothing more after the first that does not pass.")
+@click.option("--fail-on-flaky", is_flag=True, help="Exit 1 for scenarios that passed only sometimes, too.")
 @click.option("--synced", is_flag=True, help="Demand that the synced assistants are what the file declares.")
 @click.option("--keep", is_flag=True, help="Leave threads, files and temporary copies on the remote side.")
 @click.option("--no-code", is_flag=True, help="Refuse functions that run code of the project.")
 @click.option("--allow-declines", is_flag=True, help="Skip scenarios that only a language model could answer.")
+@click.option(
+    "--resume", is_flag=False, flag_value="latest", metavar="[ID]", help="Go on with a play that was cut off: the last."
+)
+@click.option("--changed", type=click.Choice(["replay"]), help="With --resume: play again what files changed for.")
 @click.option("--report", "reports", multiple=True, metavar="KIND=FILE", help="Also write a report: json=out.json.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
 @click.option("-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too.")
@@ -86,6 +121,7 @@ def command(**arguments: Any) -> int:
     """
     import asyncio
 
+    from runner.cli._plays import find_inputs, refuse_changes
     from runner.errors import WriteFailed
     from runner.reporting import discard_earlier, refuse_to_overwrite
 
@@ -93,20 +129,142 @@ def command(**arguments: Any) -> int:
     reports = [Path(report.partition("=")[2]) for report in wanted.reports]
     try:
         kinds = [_parse_report(report) for report in wanted.reports]
-        session = open_session(wanted.file, wanted.target, paths=wanted.paths)
+        resumed = _find_resumed(wanted)
+        if resumed:
+            wanted = _take_over(wanted, resumed)
+        first, *others = wanted.targets or (None,)
+        session = open_session(wanted.file, first, paths=wanted.paths)
+        sessions = [session, *(session.on_target(name) for name in others)]
     except BaseException:
         discard_earlier(reports)
         raise
-    inputs = _find_inputs(session.configuration)
-    discard_earlier(report for report in reports if report.resolve() not in inputs)
+    if resumed and wanted.changed is None:
+        refuse_changes(resumed, session.configuration)
+    inputs = find_inputs(session.configuration)
+    if wanted.listing is None:
+        discard_earlier(report for report in reports if report.resolve() not in inputs)
     refuse_to_overwrite(reports, inputs)
-    scenarios = select_scenarios(session.configuration.scenarios, name_part=wanted.name_part, tag=wanted.tag)
-    _check_offline(session.configuration, session.target, scenarios, forbids_code=wanted.no_code)
+    scenarios = _choose_scenarios(session, wanted, resumed)
+    if wanted.listing is not None:
+        _show_list(session, scenarios, as_json=wanted.listing == "json")
+        return 0
+    for one in sessions:
+        _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
     with _open_reporters(kinds, session.redactor, wanted) as (emit, failures):
-        report, refusal = asyncio.run(_play(session, scenarios, wanted, emit))
+        report, refusal = asyncio.run(_play(sessions, scenarios, wanted, resumed, emit))
     unwritten = [*failures, *([refusal] if refusal else [])]
     session.show_errors(f"runner: {failure}" for failure in unwritten)
     return report.exit_code or (WriteFailed.exit_code if unwritten else 0)
+
+
+def _find_resumed(wanted: Arguments) -> Kept | None:
+    """The play that is to go on. Raises UsageError if it can't, or if something else is asked for beside it."""
+    from runner.cli._plays import find_play, is_going_on
+    from runner.config.paths import find_project_file
+    from runner.errors import UsageError
+    from runner.kept_play import read_play
+
+    if wanted.resume is None:
+        if wanted.changed:
+            raise UsageError("--changed goes with --resume")
+        return None
+    given = [word for word, value in _choices_of(wanted).items() if value]
+    if given:
+        raise UsageError(f"--resume plays what that play was to play; leave out {', '.join(given)}")
+    root = find_project_file(wanted.file, Path.cwd()).parent.resolve()
+    play = find_play(root / ".runner" / "plays", wanted.resume)
+    if is_going_on(play):
+        raise UsageError(f"play {play.name} is still going on")
+    kept = read_play(play)
+    if "arguments" not in kept.head:
+        raise UsageError(f"play {play.name} can't go on: its play.json is missing or damaged")
+    return kept
+
+
+def _choices_of(wanted: Arguments) -> dict[str, object]:
+    """What decides which results a play has, by the words of the command line."""
+    return {
+        "PATH": wanted.paths,
+        "--target": wanted.targets,
+        "--model": wanted.models,
+        "-k": wanted.names,
+        "-m": wanted.tags,
+        "--lf": wanted.last_failed,
+        "--ff": wanted.failed_first,
+        "--repeat": wanted.repeat,
+        "--synced": wanted.synced,
+        "--list": wanted.listing,
+    }
+
+
+def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
+    """What `--resume` needs to know of a command line; paths are from the project's root."""
+    return {
+        "paths": [os.path.relpath(path, root) for path in wanted.paths],
+        "targets": wanted.targets,
+        "models": wanted.models,
+        "repeat": wanted.repeat,
+        "synced": wanted.synced,
+        "allow_declines": wanted.allow_declines,
+        "fail_on_flaky": wanted.fail_on_flaky,
+    }
+
+
+def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
+    """The command line of the play that goes on; what says how it is shown, or how fast it is, is today's."""
+    from runner.config.paths import find_project_file
+
+    root = find_project_file(wanted.file, Path.cwd()).parent.resolve()
+    before = resumed.head["arguments"]
+    return replace(
+        wanted,
+        paths=tuple(os.path.relpath(root / path) for path in before["paths"]),
+        targets=tuple(before["targets"]),
+        models=tuple(before["models"]),
+        repeat=before["repeat"],
+        synced=before["synced"],
+        allow_declines=wanted.allow_declines or before["allow_declines"],
+        fail_on_flaky=wanted.fail_on_flaky or before["fail_on_flaky"],
+    )
+
+
+def _choose_scenarios(session: Session, wanted: Arguments, resumed: Kept | None) -> tuple[Scenario, ...]:
+    from runner.cli._plays import find_failed
+    from runner.cli._selection import Selection, select_scenarios
+
+    scenarios = session.configuration.scenarios
+    if wanted.repeat is not None:
+        scenarios = tuple(_repeat(one, wanted.repeat) for one in scenarios)
+    if resumed:
+        names = {name for name, _ in resumed.head["units"]}
+        return tuple(one for one in scenarios if one.name in names)
+    selection = Selection(
+        names=wanted.names, tags=wanted.tags, last_failed=wanted.last_failed, failed_first=wanted.failed_first
+    )
+    return select_scenarios(scenarios, selection, lambda: find_failed(session.state / "plays"))
+
+
+def _repeat(scenario: Scenario, times: int) -> Scenario:
+    """The same, played so many times; it passes at the rate that its file asks for, or each time."""
+    if scenario.pass_at_least is None:
+        return replace(scenario, repeat=times)
+    share = scenario.pass_at_least / scenario.repeat
+    return replace(scenario, repeat=times, pass_at_least=max(1, math.ceil(share * times)))
+
+
+def _show_list(session: Session, scenarios: tuple[Scenario, ...], *, as_json: bool) -> None:
+    from runner.cli._selection import describe_selected
+
+    if as_json:
+        import json
+
+        click.echo(session.redactor.clean(json.dumps(describe_selected(scenarios), indent=2, ensure_ascii=True)))
+        return
+    for one in scenarios:
+        notes = [*one.tags, *([f"{one.repeat} times"] if one.repeat > 1 else []), *(["skipped"] if one.skip else [])]
+        tags = f"  [{', '.join(notes)}]" if notes else ""
+        session.show([f"{one.location.file}:{one.location.line}  {one.name}{tags}"])
+    session.show([count(len(scenarios), "scenario")])
 
 
 def _check_offline(
@@ -121,21 +279,6 @@ def _check_offline(
         refuse_code(configuration.project, scenarios)
 
 
-def select_scenarios(scenarios: Sequence[Scenario], *, name_part: str | None, tag: str | None) -> tuple[Scenario, ...]:
-    """Those whose name contains `name_part` (ignoring case) and that carry `tag`. Raises NothingFound if none does."""
-    from runner.errors import NothingFound
-
-    chosen = tuple(
-        one
-        for one in scenarios
-        if (name_part is None or name_part.casefold() in one.name.casefold()) and (tag is None or tag in one.tags)
-    )
-    if not chosen:
-        asked = [f"-k {name_part!r}"] * (name_part is not None) + [f"-m {tag!r}"] * (tag is not None)
-        raise NothingFound(f"none of {len(scenarios)} scenarios matches {' and '.join(asked)}")
-    return chosen
-
-
 def _parse_report(text: str) -> tuple[str, Path]:
     from runner.errors import UsageError
     from runner.plugins import plugin_names
@@ -145,15 +288,6 @@ def _parse_report(text: str) -> tuple[str, Path]:
     if not separator or not path or kind not in kinds:
         raise UsageError(f"--report {text!r}: write KIND=FILE; the kinds are {', '.join(kinds)}")
     return kind, Path(path)
-
-
-def _find_inputs(configuration: Configuration) -> frozenset[Path]:
-    """The real paths of the files that are played."""
-    scenarios, assistants = configuration.scenarios, configuration.project.assistants
-    attached = (file.path for scenario in scenarios for turn in scenario.turns for file in turn.attachments)
-    known = (file.path for assistant in assistants for file in assistant.files)
-    files = {configuration.file, *(Path(scenario.location.file) for scenario in scenarios), *attached, *known}
-    return frozenset(file.resolve() for file in files)
 
 
 def _discard_named(arguments: Sequence[str]) -> None:
@@ -199,42 +333,92 @@ def _open_reporters(
 
 
 async def _play(
-    session: Session, scenarios: tuple[Scenario, ...], wanted: Arguments, emit: Callable[[PlayEvent], None]
+    sessions: Sequence[Session],
+    scenarios: tuple[Scenario, ...],
+    wanted: Arguments,
+    resumed: Kept | None,
+    emit: Callable[[PlayEvent], None],
 ) -> tuple[Report, WriteFailed | None]:
-    """Play, with the signals of this process tied to an Interruption; the journal of the play stays.
+    """Play, with the signals of this process tied to an Interruption; the folder of the play stays.
 
-    With the report comes what could not be written into the journal.
+    With the report comes what could not be written into it.
     """
     import time
 
+    from runner.cli._plays import open_play
     from runner.cli._signals import tie_signals
     from runner.execution.judging import prepare_checks
-    from runner.execution.play import play
+    from runner.execution.play import PlayOptions, play
     from runner.execution.player import Surroundings
     from runner.execution.scheduler import Interruption
     from runner.journal import forget_plays
 
     prepare_checks(scenarios)
     interruption = Interruption()
-    plays, play_id = session.state / "plays", make_play_id()
-    with tie_signals(interruption), session.open_journal(plays / play_id / "journal.jsonl") as journal:
-        # For `runner clean`: ids mean nothing on another target.
-        journal.add("play", target=session.target.name)
-        async with session.open_target(journal) as opened:
-            around = Surroundings(
-                backend=opened.backend,
-                journal=journal,
-                emit=emit,
-                clock=time.monotonic,
-                interruption=interruption,
-                clean=session.redactor.clean,
-            )
-            options = _choose_options(wanted, opened, play_id)
-            report = await play(session.configuration.project, scenarios, options, around)
-    forget_plays(plays, keep=PLAYS_KEPT)
-    if wanted.keep and (kept := len(journal.live)):
-        click.echo(f"kept {count(kept, 'object')} on the remote side; `runner clean` removes what is kept")
-    return report, journal.refusal
+    session = sessions[0]
+    folder = resumed.folder if resumed else session.state / "plays" / make_play_id()
+    with tie_signals(interruption):
+        async with _open_lanes(sessions, wanted.models, folder) as lanes:
+            arguments = _remember_arguments(wanted, session.configuration.root)
+            with open_play(folder, session, lanes, scenarios, arguments, resumed) as (kept, work):
+                around = Surroundings(
+                    emit=emit, clock=time.monotonic, interruption=interruption, clean=session.redactor.clean
+                )
+                options = PlayOptions(
+                    play_id=folder.name,
+                    started_at=kept.head["started_at"],
+                    jobs=wanted.jobs,
+                    keeps=wanted.keep,
+                    demands_synced=wanted.synced,
+                    stops_at_first_failure=wanted.fail_fast,
+                    allows_declines=wanted.allow_declines,
+                    fails_on_flaky=wanted.fail_on_flaky,
+                )
+                report = await play(work, options, around, kept)
+                kept.finish(report)
+    forget_plays(folder.parent, keep=PLAYS_KEPT)
+    journals = {id(lane.journal): lane.journal for lane in lanes}.values()
+    if wanted.keep and (left := sum(len(journal.live) for journal in journals)):
+        click.echo(f"kept {count(left, 'object')} on the remote side; `runner clean` removes what is kept")
+    refusals = [*(journal.refusal for journal in journals), kept.refusal]
+    return report, next((one for one in refusals if one), None)
+
+
+@asynccontextmanager
+async def _open_lanes(
+    sessions: Sequence[Session], models: tuple[str, ...], folder: Path
+) -> AsyncIterator[tuple[Lane, ...]]:
+    """Each target once, with a journal of its own, for each of the models."""
+    from runner.domain.report import Variant
+    from runner.escaping import file_name
+    from runner.execution.play import Lane
+
+    async with AsyncExitStack() as stack:
+        lanes = []
+        for number, session in enumerate(sessions):
+            name = "journal.jsonl" if number == 0 else f"journal-{file_name(session.target.name)}.jsonl"
+            journal = stack.enter_context(session.open_journal(folder / name))
+            # For `runner clean`: ids mean nothing on another target.
+            journal.add("play", target=session.target.name)
+            opened = await stack.enter_async_context(session.open_target(journal))
+            for model in models or (None,):
+                variant = Variant(
+                    target=session.target.name,
+                    api=session.target.api,
+                    model=model,
+                    inference=opened.inference,
+                    sandbox=opened.sandbox,
+                )
+                project = session.configuration.project
+                lanes.append(
+                    Lane(
+                        variant=variant,
+                        project=project.with_model(model) if model else project,
+                        backend=opened.backend,
+                        journal=journal,
+                    )
+                )
+        yield tuple(lanes)
 
 
 def make_play_id() -> str:
@@ -243,20 +427,3 @@ def make_play_id() -> str:
     import time
 
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
-
-
-def _choose_options(wanted: Arguments, opened: OpenedTarget, play_id: str) -> PlayOptions:
-    from runner.execution.play import PlayOptions
-
-    return PlayOptions(
-        play_id=play_id,
-        target=opened.target.name,
-        api=opened.target.api,
-        inference=opened.inference,
-        sandbox=opened.sandbox,
-        jobs=wanted.jobs,
-        keeps=wanted.keep,
-        demands_synced=wanted.synced,
-        stops_at_first_failure=wanted.fail_fast,
-        allows_declines=wanted.allow_declines,
-    )

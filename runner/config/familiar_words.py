@@ -21,7 +21,6 @@ _NO_MODEL_JUDGES = "no model judges answers here; say what the answer must have:
 _NO_CODE = "checks run no code; say what the answer must have: contains, matches, number, one_of"
 _WITH_THE_ASSISTANT = "it stands with the assistant, in assistants.yaml"
 _ONE_BY_ONE = "write each row as a scenario of its own under `scenarios`; what they share goes under `defaults`"
-_ONCE = "a scenario is played once; run the command again"
 _REFUSED = "there is no check of refusals: a refusal where an answer was expected fails by itself"
 _UNDER_ASK = "write the question under `ask`"
 _UNDER_ATTACH = "files that come with a question stand under `attach` of its turn"
@@ -80,9 +79,10 @@ _SCENARIO_KEYS = _table(
     ),
     ("vars var variables variable values", "there are no variables; write the values into `ask`"),
     ("tests test suite", "write `scenarios`, a list, or one file for each"),
-    ("description title id label", "write `name`"),
-    ("repeat repeats retry retries reruns runs trials times iterations flaky num_runs", _ONCE),
-    ("skip skipif xfail only disabled enabled ignore focus", "choose when playing: `-k TEXT` by name, `-m TAG` by tag"),
+    ("title id label", "write `name`"),
+    ("repeats retry retries reruns runs trials times iterations flaky num_runs count", "`repeat: N` plays it so often"),
+    ("skipif xfail disabled enabled ignore", "`skip: REASON` leaves it out"),
+    ("only focus", "choose when playing: `-k EXPR` by name, `-m EXPR` by tag"),
     ("mark marks marker markers labels groups category categories", "write `tags: [WORD]`, and choose with `-m WORD`"),
     (
         "fixture fixtures setup teardown before after before_all after_all hooks",
@@ -241,16 +241,16 @@ _TOOLS = _table(
 )
 
 PLAY_OPTIONS = _table(
-    ("--repeat --repeats --retries --reruns --count --runs", _ONCE),
+    ("--repeats --retries --reruns --count --runs", "`--repeat N` plays each scenario so often"),
     (
         "--junit --junitxml --junit-xml --xml --json --html --csv --markdown --output --out -o --reporter --reporters",
         "reports are written with `--report KIND=FILE`",
     ),
     (
         "--filter --grep --name --test --only --match --pattern --expression --filter-pattern --test-name",
-        "`-k TEXT` chooses by name, `FILE::NAME` and `FILE:LINE` name one scenario",
+        "`-k EXPR` chooses by name, `FILE::NAME` and `FILE:LINE` name one scenario",
     ),
-    ("--tags --mark --marker --markers --label --labels --group --include", "`-m TAG` chooses by tag"),
+    ("--tags --mark --marker --markers --label --labels --group --include", "`-m EXPR` chooses by tag"),
     (
         "--workers --worker --parallel --concurrency --max-concurrency -j --numprocesses --threads --processes",
         "`-n N` plays so many scenarios at once",
@@ -261,11 +261,11 @@ PLAY_OPTIONS = _table(
     ),
     ("--config -c --project --manifest --assistants", "`-f FILE` names the project's file"),
     ("--provider --providers --env --environment --profile --backend --api --base-url", "`-t NAME` chooses a target"),
-    ("--last-failed --lf --failed-first --ff --rerun-failed", "`FILE:LINE`, as failures show it, plays that scenario"),
+    ("--rerun-failed --only-failed --failed", "`--lf` plays what did not pass the last time"),
     ("--timeout --deadline --max-time", "`timeout` stands in the scenario, or under `defaults`"),
     (
-        "--dry-run --collect-only --list --check-only --lint",
-        "`runner validate` checks the files, `runner plan` says what `runner sync` would do",
+        "--dry-run --collect-only --check-only --lint",
+        "`--list` shows what would be played, `runner plan` what sync would do, `runner validate` checks the files",
     ),
     ("--silent", "`-q` shows only what did not pass"),
     ("--api-key --key --openai-api-key", "keys come from the environment: a target's `key_env` names the variable"),

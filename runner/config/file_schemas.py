@@ -30,6 +30,7 @@ MAX_TEXT_LENGTH = 256_000
 MAX_METADATA_KEYS = 12
 """The API takes 16 keys; four are ours."""
 MAX_TIMEOUT_S = 86_400
+MAX_REPEAT = 1000
 MAX_OUTPUT_TOKENS = 10_000_000
 """More than any model says: larger is a slip of the hand."""
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -84,7 +85,8 @@ def assistants_schema() -> _Json:
 def scenario_schema() -> _Json:
     """The schema of a scenario file: one scenario at the top, or several under `scenarios`."""
     one = _scenario_keys()
-    shared = {key: one[key] for key in ("assistant", "functions", "tags", "smoke", "timeout")}
+    own = {"name", "description", "turns", "cases"}
+    shared = {key: schema for key, schema in one.items() if key not in own}
     several: _Json = {
         "scenarios": {
             "type": "array",
@@ -432,6 +434,36 @@ def _scenario_keys() -> _Json:
             "maximum": MAX_TIMEOUT_S,
             "examples": [90],
             "description": "Seconds that the whole scenario may take; without it, each turn may take 300.",
+        },
+        "description": _text("What it is about, for readers of reports.", example="Prices as on the receipt."),
+        "skip": _text("Why it is not played for now; reports say so.", longest=500, example="waits for ticket 512"),
+        "repeat": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_REPEAT,
+            "default": 1,
+            "examples": [5],
+            "description": "How often it is played, each time in a fresh thread; it ends as soon as it is decided.",
+        },
+        "pass_at_least": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_REPEAT,
+            "examples": [4],
+            "description": "How many times of `repeat` it has to pass; each time, if nothing is said. "
+            "One that passes often enough, and failed sometimes, is FLAKY.",
+        },
+        "on_failure": {
+            "enum": ["stop", "continue"],
+            "default": "stop",
+            "examples": ["continue"],
+            "description": "Whether the next question is asked after an answer that fails its checks.",
+        },
+        "golden": {
+            "type": "boolean",
+            "default": False,
+            "examples": [True],
+            "description": "True: `runner compare` never lets it break, however weak the evidence.",
         },
         "turns": {
             "type": "array",

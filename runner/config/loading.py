@@ -28,6 +28,7 @@ _PLACEHOLDER = re.compile(r"\$\$\{|\$\{(?:(env|secret):([A-Za-z_][A-Za-z0-9_]*)\
 class Configuration:
     """A project without mistakes. `root` is the real folder that files are confined to, `file` its assistants.yaml.
 
+    `scenario_files` are the files that the scenarios came from, those with their cases too.
     `secrets` are the values that `${secret:NAME}` gave: to be kept out of every output.
     """
 
@@ -36,6 +37,7 @@ class Configuration:
     root: Path
     file: Path
     secrets: frozenset[str]
+    scenario_files: tuple[Path, ...] = ()
 
 
 def load_configuration(
@@ -68,6 +70,7 @@ def load_configuration(
         root=root,
         file=project_file,
         secrets=frozenset(loader.secrets),
+        scenario_files=tuple(file.path for file in files),
     )
 
 

@@ -290,6 +290,7 @@ def _read_scenario(
         None if assistant is None else assistant.functions,
     )
     _demand_expectations(document, body, where)
+    _refuse_too_many_passes(document, body, where)
     if document.is_sound(where) and document.is_sound(("defaults",)):
         yield Scenario(
             name=name,
@@ -300,8 +301,24 @@ def _read_scenario(
             timeout_s=_seconds(body.get("timeout")),
             timeout_location=document.location(_place_of(document, where, "timeout")) if "timeout" in body else None,
             functions=functions,
+            description=body.get("description", ""),
+            skip=body.get("skip", ""),
+            repeat=int(body.get("repeat", 1)),
+            pass_at_least=int(body["pass_at_least"]) if "pass_at_least" in body else None,
+            continues=body.get("on_failure") == "continue",
+            golden=body.get("golden", False),
             location=document.location(where),
         )
+
+
+def _refuse_too_many_passes(document: YamlDocument, body: _Body, where: Where) -> None:
+    places = [_place_of(document, where, key) for key in ("repeat", "pass_at_least")]
+    if all(document.is_sound(place) for place in places):
+        repeat, needed = body.get("repeat", 1), body.get("pass_at_least", 1)
+        if needed > repeat:
+            message = f"it can't pass {needed} times: it is played {repeat} time{'s' * (repeat != 1)}"
+            hint = "lower `pass_at_least`, or raise `repeat`"
+            document.report(Mistake(where=places[1], message=message, hint=hint))
 
 
 def _seconds(value: object) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -261,6 +261,10 @@ class Project:
     assistants: tuple[Assistant, ...]
     targets: Mapping[str, Target]
     default_target: str
+
+    def with_model(self, model: str) -> Project:
+        """The same project with one model for all its assistants."""
+        return replace(self, assistants=tuple(replace(one, model=model) for one in self.assistants))
 
     def find_assistant(self, address: str) -> Assistant | None:
         return next((one for one in self.assistants if one.address == address), None)

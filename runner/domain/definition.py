@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from runner.domain.assistant import Assistant, Function, McpServer, SchemaFormat, Tool, WebSearch
 from runner.domain.files import LocalFile
+from runner.domain.scenario import Scenario, functions_in
 
 HASH_CHARACTERS = 12
 
@@ -44,6 +45,29 @@ def hash_definition(assistant: Assistant, files: Iterable[tuple[LocalFile, str]]
     told = {tuple(map(str, (file.use.value, file.name, sha256, file.chunking or ""))) for file, sha256 in files}
     described = {**describe_definition(assistant), "files": sorted(told)}
     text = json.dumps(described, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_CHARACTERS]
+
+
+def hash_scenario(
+    scenario: Scenario, assistant: Assistant, definition: str, sha256_of: Callable[[LocalFile], str]
+) -> str:
+    """A short hash in hex of all that decides a scenario's result beside the API: with it the result is still good."""
+    told = {
+        "definition": definition,
+        "turns": [
+            [
+                turn.ask,
+                [(file.name, file.use.value, sha256_of(file)) for file in turn.attachments],
+                [(one.check, one.parameters) for one in turn.expectations],
+            ]
+            for turn in scenario.turns
+        ],
+        "functions": [
+            (one.name, one.answering.kind, one.answering.settings) for one in functions_in(scenario, assistant)
+        ],
+        "rules": [scenario.smoke, scenario.timeout_s, scenario.continues, scenario.skip],
+    }
+    text = json.dumps(told, sort_keys=True, ensure_ascii=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_CHARACTERS]
 
 

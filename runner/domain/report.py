@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
+from typing import Protocol
 
 from runner.domain.assistant import Address
 from runner.domain.conversation import Ending, Run
@@ -27,7 +29,8 @@ class Outcome(Enum):
 class Finding:
     """A check's answer about one run: does the rule hold, and in words, why.
 
-    `expected` and `found` are short texts for people; `weak` says that the pass proves little.
+    `expected` and `found` are short texts for people; `weak` says that the pass proves little. `score` is in 0..1 where
+    the check gives one; `details` is plain JSON data for programs.
     """
 
     holds: bool
@@ -35,6 +38,8 @@ class Finding:
     found: str
     reason: str = ""
     weak: bool = False
+    score: float | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,8 @@ class Verdict:
     found: str = ""
     reason: str = ""
     weak: bool = False
+    score: float | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
 
 
 def worst(outcomes: tuple[Outcome, ...]) -> Outcome:
@@ -68,7 +75,10 @@ COUNTED = ("failed", "errored", DECLINED, "flaky", "passed", "skipped", NOT_STAR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnResult:
-    """A turn that was played. `run` is None when no run came about; then `reason` and `cause` say what stopped it."""
+    """A turn that was played. `run` is None when no run came about; then `reason` and `cause` say what stopped it.
+
+    `cost_usd` is what the run's tokens cost, None where that is not known.
+    """
 
     turn: Turn
     outcome: Outcome
@@ -76,6 +86,7 @@ class TurnResult:
     verdicts: tuple[Verdict, ...] = ()
     reason: str = ""
     cause: RemoteError | WriteFailed | None = None
+    cost_usd: float | None = None
 
     @property
     def is_decline(self) -> bool:
@@ -93,13 +104,31 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScenarioResult:
-    """A scenario that was played, as far as it came; `reason` is set when it could not begin, or was given up.
+class Variant:
+    """Where scenarios are played: a target, and the model that takes the place of the declared one (None: it stays).
 
-    After each of `retried` it was played again, from the start in a fresh thread.
+    `inference` names what answers on an embedded server, `sandbox` where code runs there (None elsewhere).
     """
 
-    scenario: Scenario
+    target: str
+    api: str
+    model: str | None = None
+    inference: str | None = None
+    sandbox: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Short, and different for each variant of a play."""
+        return f"{self.target}/{self.model}" if self.model else self.target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One time through a scenario, as far as it came; `reason` is set when it could not begin, or was given up.
+
+    After each of `retried` it was played again, from the start in a fresh thread: what is kept is the last time.
+    """
+
     outcome: Outcome
     turns: tuple[TurnResult, ...] = ()
     reason: str = ""
@@ -112,74 +141,176 @@ class ScenarioResult:
         unfinished = [turn for turn in self.turns if turn.outcome is not Outcome.PASSED]
         return bool(unfinished) and all(turn.is_decline for turn in unfinished)
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioResult:
+    """What a scenario came to on one variant, after all its attempts; without any, `reason` says why.
+
+    `definition` is the hash of the assistant's definition that was asked, "" if none was.
+    """
+
+    scenario: Scenario
+    outcome: Outcome
+    attempts: tuple[Attempt, ...] = ()
+    reason: str = ""
+    variant: Variant | None = None
+    definition: str = ""
+
+    @property
+    def shown(self) -> Attempt | None:
+        """The attempt that people want to see: the first that is as bad as any, or the last of those that passed."""
+        for outcome in (Outcome.FAILED, Outcome.ERRORED, Outcome.SKIPPED):
+            for attempt in self.attempts:
+                if attempt.outcome is outcome:
+                    return attempt
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def turns(self) -> tuple[TurnResult, ...]:
+        """The turns of the attempt that is shown."""
+        return self.shown.turns if self.shown else ()
+
+    @property
+    def duration_s(self) -> float:
+        return sum(attempt.duration_s for attempt in self.attempts)
+
+    @property
+    def retried(self) -> tuple[Retry, ...]:
+        return tuple(retry for attempt in self.attempts for retry in attempt.retried)
+
+    @property
+    def passes(self) -> int:
+        return sum(attempt.outcome is Outcome.PASSED for attempt in self.attempts)
+
+    @property
+    def is_decline(self) -> bool:
+        """Whether a decline is all that is wrong with it."""
+        return self.shown is not None and self.shown.is_decline
+
     @property
     def counted_as(self) -> str:
         """One of COUNTED: the outcome's word, but for declines that are errors, and for what never began."""
         if self.outcome is Outcome.SKIPPED:
-            return self.outcome.value if self.turns else NOT_STARTED
-        return DECLINED if self.is_decline else self.outcome.value
+            return self.outcome.value if self.turns or self.scenario.skip else NOT_STARTED
+        return DECLINED if self.outcome is Outcome.ERRORED and self.is_decline else self.outcome.value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """One play. `inference` names what answered on an embedded server, `sandbox` where code ran there (None elsewhere).
+class Results(Protocol):
+    """Results in the scenarios' order, which can be gone through again and again; they need not be in memory."""
 
-    `definitions` are hashes by the assistants' addresses.
+    def __iter__(self) -> Iterator[ScenarioResult]: ...
 
-    `leftovers` are remote objects that could not be removed, one line each; `signal` is the number of the
-    signal that interrupted the play, `planned` the number of scenarios it was to play.
+    def __len__(self) -> int: ...
+
+
+@dataclass(slots=True)
+class Tally:
+    """What many results come to: scenarios under each of COUNTED, attempts, tokens and cost of all runs.
+
+    `definitions` are hashes by the assistants' addresses, with the variant's label where there are several.
+    `uncounted_runs` said nothing of their tokens, `unpriced_runs` have no known price: they are in no sum.
     """
 
-    target: str
-    api: str
-    inference: str | None
+    counts: Counter[str] = field(default_factory=Counter)
+    attempts: int = 0
+    passes: int = 0
+    runs: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    uncounted_runs: int = 0
+    cost_usd: float = 0.0
+    unpriced_runs: int = 0
+    definitions: dict[tuple[Address, str], str] = field(default_factory=dict)
+
+    def add(self, result: ScenarioResult) -> None:
+        self.counts[result.counted_as] += 1
+        if result.definition:
+            label = result.variant.label if result.variant else ""
+            self.definitions[result.scenario.assistant, label] = result.definition
+        for attempt in result.attempts:
+            self.attempts += attempt.outcome in (Outcome.PASSED, Outcome.FAILED)
+            self.passes += attempt.outcome is Outcome.PASSED
+            for turn in attempt.turns:
+                self._add_run(turn)
+
+    def _add_run(self, turn: TurnResult) -> None:
+        if turn.run is None:
+            return
+        self.runs += 1
+        usage = turn.run.usage
+        if usage is None or usage.total_tokens is None:
+            self.uncounted_runs += 1
+        else:
+            self.input_tokens += usage.input_tokens or 0
+            self.output_tokens += usage.output_tokens or 0
+            self.total_tokens += usage.total_tokens
+        if turn.cost_usd is None:
+            self.unpriced_runs += 1
+        else:
+            self.cost_usd += turn.cost_usd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One play. `leftovers` are remote objects that could not be removed, one line each; `signal` is the number of the
+    signal that interrupted the play, `stopped` the limit that ended it early, `planned` the number of scenarios it was
+    to play, on all variants together. `started_at` is an ISO 8601 time.
+    """
+
+    variants: tuple[Variant, ...]
     planned: int
-    results: tuple[ScenarioResult, ...]
-    definitions: Mapping[Address, str] = field(default_factory=dict)
-    sandbox: str | None = None
+    results: Results
+    play_id: str = ""
+    started_at: str = ""
     leftovers: tuple[str, ...] = ()
     signal: int | None = None
+    stopped: str = ""
+    fails_on_flaky: bool = False
     duration_s: float = 0.0
+
+    @cached_property
+    def tally(self) -> Tally:
+        tally = Tally()
+        for result in self.results:
+            tally.add(result)
+        return tally
 
     @property
     def exit_code(self) -> int:
         if self.signal is not None:
             return 128 + self.signal
-        outcomes = {result.outcome for result in self.results}
-        if Outcome.FAILED in outcomes:
+        counts = self.tally.counts
+        if counts["failed"] or (self.fails_on_flaky and counts["flaky"]):
             return 1
-        return 3 if Outcome.ERRORED in outcomes or self.leftovers else 0
+        if self.stopped:
+            return 4
+        return 3 if counts["errored"] or counts[DECLINED] or self.leftovers else 0
 
     @property
     def counts(self) -> Mapping[str, int]:
         """How many scenarios there are under each of COUNTED; each is counted once."""
-        found = Counter(result.counted_as for result in self.results)
-        return {word: found[word] for word in COUNTED}
+        return {word: self.tally.counts[word] for word in COUNTED}
 
     @property
     def cut_off(self) -> int:
         """How many scenarios an interruption met while they were played: they have no result."""
         return self.planned - len(self.results)
 
-    def count(self, outcome: Outcome) -> int:
-        return sum(result.outcome is outcome for result in self.results)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayStarted:
-    """Before the first scenario. `inference` and `sandbox` are None where no embedded server answers."""
+    """Before the first scenario. `planned` counts scenarios on all variants together."""
 
-    target: str
-    api: str
-    inference: str | None
+    variants: tuple[Variant, ...]
     planned: int
-    sandbox: str | None = None
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioStarted:
     scenario: Scenario
+    variant: Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,12 +318,14 @@ class TurnStarted:
     """`number` counts from 1; it starts again when the scenario is played again."""
 
     scenario: Scenario
+    variant: Variant
     number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnFinished:
     scenario: Scenario
+    variant: Variant
     result: TurnResult
 
 

@@ -34,7 +34,10 @@ class Scenario:
     """Turns in order, played in one thread. `smoke` allows turns without expectations.
 
     `timeout_s` is for all turns together, None: nothing is said; `timeout_location` is where it is written.
-    `functions` are answers that hold here instead of the assistant's own, by the function's name.
+    `functions` are answers that hold here instead of the assistant's own, by the function's name. It is played
+    `repeat` times, and passes if it did `pass_at_least` times (None: each time). `continues` asks the next question
+    also after an answer that failed its checks. `skip` is why it is not played, "": it is. `item` is its row of
+    `cases`, in which `location` is then.
     """
 
     name: str
@@ -45,7 +48,18 @@ class Scenario:
     timeout_s: float | None = None
     timeout_location: Location | None = field(default=None, compare=False)
     functions: Mapping[str, Answering] = field(default_factory=dict)
+    description: str = ""
+    skip: str = ""
+    repeat: int = 1
+    pass_at_least: int | None = None
+    continues: bool = False
+    golden: bool = False
+    item: Mapping[str, object] = field(default_factory=dict)
     location: Location
+
+    @property
+    def passes_needed(self) -> int:
+        return self.repeat if self.pass_at_least is None else self.pass_at_least
 
 
 def functions_in(scenario: Scenario, assistant: Assistant) -> tuple[Function, ...]:

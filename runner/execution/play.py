@@ -1,14 +1,19 @@
-"""Play scenarios on one backend, from the first look at the remote side to the last clean-up."""
+"""Play scenarios on one or several variants, from the first look at the remote side to the last clean-up."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
-from runner.domain.assistant import Project
+from runner.backends import Backend
+from runner.domain.assistant import Address, Project
 from runner.domain.files import FileUse
+from runner.domain.repeats import count_certain, decide
 from runner.domain.report import (
     NO_MODEL,
+    Attempt,
     Outcome,
     PlayFinished,
     PlayStarted,
@@ -16,6 +21,7 @@ from runner.domain.report import (
     ScenarioFinished,
     ScenarioResult,
     ScenarioStarted,
+    Variant,
 )
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError
@@ -24,6 +30,7 @@ from runner.execution.player import Player, Surroundings
 from runner.execution.scheduler import Interruption, fail_fast_reason, fatal_reason, play_side_by_side
 from runner.execution.stage import Cleaner, Stage
 from runner.journal import Journal
+from runner.kept_play import KeptPlay, Key, Unit
 from runner.sync import read_remote
 
 DEFAULT_JOBS = 8
@@ -32,100 +39,188 @@ INTERRUPTED_CLEANING_S = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayOptions:
-    """How to play. `jobs` is how many scenarios are under way at once; `play_id` tags what is created.
+    """How to play. `jobs` is how many attempts are under way at once; `play_id` tags what is created.
 
     With `allows_declines`, scenarios in which offline rules declined are SKIPPED, not ERRORED.
     """
 
     play_id: str
-    target: str
-    api: str
-    inference: str | None
-    sandbox: str | None = None
+    started_at: str = ""
     jobs: int = DEFAULT_JOBS
     keeps: bool = False
     demands_synced: bool = False
     stops_at_first_failure: bool = False
     allows_declines: bool = False
+    fails_on_flaky: bool = False
 
 
-async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayOptions, around: Surroundings) -> Report:
-    """Play all scenarios and report. Raises RemoteError if the remote side can't be read at all,
-    ChangesPending if synced assistants are demanded and one differs; nothing of ours is left behind then either.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """A variant, and what it is played with: the project as it is there, an opened backend, and its journal."""
+
+    variant: Variant
+    project: Project
+    backend: Backend
+    journal: Journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a play has to do. `units` are those still to be played, in their order.
+
+    `planned` counts them and those that an earlier, interrupted time has finished; `attempts` are what it left of
+    others.
+    """
+
+    lanes: Sequence[Lane]
+    units: Sequence[Unit]
+    planned: int
+    attempts: Mapping[Key, tuple[Attempt, ...]] = field(default_factory=dict)
+
+
+async def play(work: Work, options: PlayOptions, around: Surroundings, kept: KeptPlay) -> Report:
+    """Play all that is to be done, keep each result, and report. Raises RemoteError if a remote side can't be read
+    at all, ChangesPending if synced assistants are demanded and one differs; nothing of ours is left behind then
+    either.
     """
     started = around.clock()
+    scenarios = tuple({unit.scenario.name: unit.scenario for unit in work.units}.values())
     around.emit(
         PlayStarted(
-            target=options.target,
-            api=options.api,
-            inference=options.inference,
-            planned=len(scenarios),
-            sandbox=options.sandbox,
-            notes=_name_code(project, scenarios),
+            variants=tuple(lane.variant for lane in work.lanes),
+            planned=work.planned,
+            notes=tuple(dict.fromkeys(note for lane in work.lanes for note in _name_code(lane.project, scenarios))),
         )
     )
-    stage = Stage(
-        around.backend,
-        project.namespace,
-        options.play_id,
-        await read_remote(around.backend, with_stores=_searches(project, scenarios)),
-        demands_synced=options.demands_synced,
-        clean=around.clean,
-    )
-    cleaner = Cleaner(around.backend, around.journal, keeps=options.keeps)
+    stages = {lane.variant: await _open_stage(lane, scenarios, options, around) for lane in work.lanes}
+    cleaners = {id(lane.backend): Cleaner(lane.backend, lane.journal, keeps=options.keeps) for lane in work.lanes}
+    players = {
+        lane.variant: Player(around, lane.variant, lane.backend, stages[lane.variant], cleaners[id(lane.backend)])
+        for lane in work.lanes
+    }
     try:
-        results = await _play_all(project, scenarios, options, around, Player(around, stage, cleaner))
+        await _Playing(work, options, around, kept, players, stages).play_all()
     finally:
-        await stage.close()
-        leftovers = await _clean(cleaner, around.interruption)
+        for stage in stages.values():
+            await stage.close()
+        leftovers = [line for cleaner in cleaners.values() for line in await _clean(cleaner, around.interruption)]
     report = Report(
-        target=options.target,
-        api=options.api,
-        inference=options.inference,
-        planned=len(scenarios),
-        results=results,
-        definitions=dict(sorted(stage.definitions.items())),
-        sandbox=options.sandbox,
-        leftovers=leftovers,
+        variants=tuple(lane.variant for lane in work.lanes),
+        planned=work.planned,
+        results=kept.results,
+        play_id=options.play_id,
+        started_at=options.started_at,
+        leftovers=tuple(leftovers),
         signal=around.interruption.signal,
+        fails_on_flaky=options.fails_on_flaky,
         duration_s=around.clock() - started,
     )
     around.emit(PlayFinished(report=report))
     return report
 
 
-async def _play_all(
-    project: Project, scenarios: tuple[Scenario, ...], options: PlayOptions, around: Surroundings, player: Player
-) -> tuple[ScenarioResult, ...]:
-    """The results of all; each is told, and in the journal, as it comes, so that a crash keeps it."""
-
-    async def play_one(scenario: Scenario) -> ScenarioResult:
-        assistant = project.find_assistant(scenario.assistant)
-        assert assistant is not None, "the configuration has checked every scenario's assistant"
-        around.emit(ScenarioStarted(scenario=scenario))
-        result = await player.play(scenario, assistant)
-        if options.allows_declines and result.is_decline:
-            result = replace(result, outcome=Outcome.SKIPPED, reason=f"declined: {NO_MODEL}")
-        _keep(result, around.journal)
-        around.emit(ScenarioFinished(result=result))
-        return result
-
-    def stops_after(result: ScenarioResult) -> str | None:
-        return fatal_reason(result) or (fail_fast_reason(result) if options.stops_at_first_failure else None)
-
-    return await play_side_by_side(
-        scenarios, play_one, jobs=options.jobs, stops_after=stops_after, interruption=around.interruption
+async def _open_stage(lane: Lane, scenarios: tuple[Scenario, ...], options: PlayOptions, around: Surroundings) -> Stage:
+    return Stage(
+        lane.backend,
+        lane.project.namespace,
+        options.play_id,
+        await read_remote(lane.backend, with_stores=_searches(lane.project, scenarios)),
+        demands_synced=options.demands_synced,
+        clean=around.clean,
     )
 
 
-def _name_code(project: Project, scenarios: tuple[Scenario, ...]) -> tuple[str, ...]:
-    code = dict.fromkeys(one.code for one in find_code(project, scenarios))
-    return tuple(f"functions run code of this project: {one}" for one in code)
+class _Playing:
+    """The units of a play on their way to results; each is told, and kept, as it comes, so that a crash loses none."""
+
+    def __init__(
+        self,
+        work: Work,
+        options: PlayOptions,
+        around: Surroundings,
+        kept: KeptPlay,
+        players: Mapping[Variant, Player],
+        stages: Mapping[Variant, Stage],
+    ) -> None:
+        self._work = work
+        self._options = options
+        self._around = around
+        self._kept = kept
+        self._players = players
+        self._stages = stages
+        self._projects = {lane.variant: lane.project for lane in work.lanes}
+        self._places = asyncio.Semaphore(options.jobs)
+
+    async def play_all(self) -> None:
+        def stops_after(result: ScenarioResult) -> str | None:
+            stops_early = self._options.stops_at_first_failure
+            return fatal_reason(result) or (fail_fast_reason(result) if stops_early else None)
+
+        await play_side_by_side(
+            self._work.units,
+            self._play_unit,
+            jobs=self._options.jobs,
+            skip=lambda unit, reason: self._kept.keep(unit, _skipped(unit, reason)),
+            stops_after=stops_after,
+            interruption=self._around.interruption,
+        )
+
+    async def _play_unit(self, unit: Unit) -> ScenarioResult:
+        self._around.emit(ScenarioStarted(scenario=unit.scenario, variant=unit.variant))
+        if unit.scenario.skip:
+            result = _skipped(unit, unit.scenario.skip)
+        else:
+            attempts = list(self._work.attempts.get(unit.key, ()))
+            outcome = await self._repeat(unit, attempts)
+            result = ScenarioResult(
+                scenario=unit.scenario,
+                outcome=outcome,
+                attempts=tuple(attempts),
+                reason="" if unit.scenario.repeat > 1 else attempts[-1].reason,
+                variant=unit.variant,
+                definition=self._stages[unit.variant].definitions.get(unit.scenario.assistant, ""),
+            )
+        self._kept.keep(unit, result)
+        self._around.emit(ScenarioFinished(result=result))
+        return result
+
+    async def _repeat(self, unit: Unit, attempts: list[Attempt]) -> Outcome:
+        """Add attempts until it is decided; those that are certain to be needed are played side by side."""
+        repeat, needed = unit.scenario.repeat, unit.scenario.passes_needed
+        while True:
+            outcomes = [attempt.outcome for attempt in attempts]
+            outcome = decide(outcomes, repeat=repeat, needed=needed)
+            if outcome is not None:
+                return outcome
+            if any(fatal_reason(attempt) for attempt in attempts):
+                return Outcome.ERRORED
+            certain = count_certain(outcomes, repeat=repeat, needed=needed)
+            attempts += await asyncio.gather(*(self._attempt(unit) for _ in range(certain)))
+
+    async def _attempt(self, unit: Unit) -> Attempt:
+        assistant = self._projects[unit.variant].find_assistant(unit.scenario.assistant)
+        assert assistant is not None, "the configuration has checked every scenario's assistant"
+        async with self._places:
+            attempt = await self._players[unit.variant].play(unit.scenario, assistant)
+        if self._options.allows_declines and attempt.is_decline:
+            attempt = replace(attempt, outcome=Outcome.SKIPPED, reason=f"declined: {NO_MODEL}")
+        if unit.scenario.repeat > 1:
+            self._kept.keep_attempt(unit, attempt)
+        return attempt
+
+
+def _skipped(unit: Unit, reason: str) -> ScenarioResult:
+    return ScenarioResult(scenario=unit.scenario, outcome=Outcome.SKIPPED, reason=reason, variant=unit.variant)
+
+
+def _name_code(project: Project, scenarios: tuple[Scenario, ...]) -> Iterator[str]:
+    for code in dict.fromkeys(one.code for one in find_code(project, scenarios)):
+        yield f"functions run code of this project: {code}"
 
 
 def _searches(project: Project, scenarios: tuple[Scenario, ...]) -> bool:
     """Whether a scenario's assistant has standing files to search: then it may have a synced store."""
-    addresses = {scenario.assistant for scenario in scenarios}
+    addresses: set[Address] = {scenario.assistant for scenario in scenarios}
     assistants = (one for one in project.assistants if one.address in addresses)
     return any(file.use is FileUse.FILE_SEARCH for one in assistants for file in one.files)
 
@@ -134,21 +229,10 @@ async def _clean(cleaner: Cleaner, interruption: Interruption) -> tuple[str, ...
     """Clean up; after an interruption only for so long, since somebody waits for the prompt."""
     if interruption.signal is None:
         return await cleaner.finish()
-    try:
-        async with asyncio.timeout(INTERRUPTED_CLEANING_S):
-            return await cleaner.finish()
-    except TimeoutError:
-        return ("cleaning up was cut short; the journal knows what is left",)
-    except RemoteError as error:
-        return (f"cleaning up failed: {error}",)
-
-
-def _keep(result: ScenarioResult, journal: Journal) -> None:
-    journal.note(
-        "result",
-        scenario=result.scenario.name,
-        location=str(result.scenario.location),
-        outcome=result.outcome.value,
-        answers=[turn.run.text if turn.run else None for turn in result.turns],
-        reason=result.reason,
-    )
+    with suppress(TimeoutError):
+        try:
+            async with asyncio.timeout(INTERRUPTED_CLEANING_S):
+                return await cleaner.finish()
+        except RemoteError as error:
+            return (f"cleaning up failed: {error}",)
+    return ("cleaning up was cut short; the journal knows what is left",)

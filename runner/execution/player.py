@@ -1,4 +1,4 @@
-"""Play one scenario: its turns in order in one fresh thread, and once more where its run failed in passing."""
+"""Make one attempt at a scenario: its turns in order in one fresh thread, and again where its run failed in passing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ from runner.backends import Backend, Question
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, Run, RunStatus, StoreId, ThreadId
 from runner.domain.files import FileUse
-from runner.domain.report import Outcome, PlayEvent, Retry, ScenarioResult, TurnFinished, TurnResult, TurnStarted, worst
+from runner.domain.report import (
+    Attempt,
+    Outcome,
+    PlayEvent,
+    Retry,
+    TurnFinished,
+    TurnResult,
+    TurnStarted,
+    Variant,
+    worst,
+)
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import DeadlineExceeded, RemoteError, WriteFailed
 from runner.execution.judging import judge_turn
 from runner.execution.scheduler import Interruption
 from runner.execution.stage import Cleaner, Stage
-from runner.journal import Journal
 from runner.sync import explain, tags
 
 TURN_DEADLINE_S = 300.0
@@ -33,8 +42,6 @@ class Surroundings:
     `clean` takes secrets out of texts.
     """
 
-    backend: Backend
-    journal: Journal
     emit: Callable[[PlayEvent], None]
     clock: Callable[[], float]
     interruption: Interruption
@@ -43,15 +50,19 @@ class Surroundings:
 
 
 class Player:
-    """Plays scenarios one after the other; several players share a stage."""
+    """Plays scenarios of one variant, any number side by side."""
 
-    def __init__(self, around: Surroundings, stage: Stage, cleaner: Cleaner) -> None:
+    def __init__(
+        self, around: Surroundings, variant: Variant, backend: Backend, stage: Stage, cleaner: Cleaner
+    ) -> None:
         self._around = around
+        self._variant = variant
+        self._backend = backend
         self._stage = stage
         self._cleaner = cleaner
 
-    async def play(self, scenario: Scenario, assistant: Assistant) -> ScenarioResult:
-        """The result of a scenario. A RemoteError ends it as ERRORED, and stays in its turn as `cause`."""
+    async def play(self, scenario: Scenario, assistant: Assistant) -> Attempt:
+        """One attempt. A RemoteError ends it as ERRORED, and stays in its turn as `cause`."""
         started = self._around.clock()
         patience = _Patience(scenario, self._around.clock)
         turns = await self._play_turns(scenario, assistant, patience)
@@ -63,11 +74,10 @@ class Player:
             retried.append(cause)
             await self._around.sleep(pause_s)
             turns = await self._play_turns(scenario, assistant, patience)
-        return ScenarioResult(
-            scenario=scenario,
+        return Attempt(
             outcome=worst(tuple(turn.outcome for turn in turns)),
             turns=turns,
-            reason=_describe_rest(len(turns), len(scenario.turns)),
+            reason=_describe_rest(turns, len(scenario.turns)),
             duration_s=self._around.clock() - started,
             retried=tuple(retried),
         )
@@ -76,15 +86,15 @@ class Player:
         self, scenario: Scenario, assistant: Assistant, patience: _Patience
     ) -> tuple[TurnResult, ...]:
         """One attempt, in a thread of its own."""
-        conversation = _Conversation(self._around.backend, self._stage, scenario, assistant, patience)
+        conversation = _Conversation(self._backend, self._stage, scenario, assistant, patience)
         turns: list[TurnResult] = []
         try:
             for number, turn in enumerate(scenario.turns, start=1):
-                self._around.emit(TurnStarted(scenario=scenario, number=number))
+                self._around.emit(TurnStarted(scenario=scenario, variant=self._variant, number=number))
                 played = await self._play_turn(conversation, turn)
                 turns.append(played)
-                self._around.emit(TurnFinished(scenario=scenario, result=played))
-                if played.outcome is Outcome.ERRORED and not played.verdicts:
+                self._around.emit(TurnFinished(scenario=scenario, variant=self._variant, result=played))
+                if _ends(played, scenario):
                     break
         finally:
             self._cleaner.release(conversation.thread_id, conversation.store_id)
@@ -99,6 +109,12 @@ class Player:
         if late := conversation.describe_lateness(run):
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, run=run, reason=late)
         return judge_turn(turn, run)
+
+
+def _ends(turn: TurnResult, scenario: Scenario) -> bool:
+    """Whether nothing further is asked: there is no answer to go on from, or a wrong one, and nothing says to go on."""
+    has_no_answer = turn.outcome is Outcome.ERRORED and not turn.verdicts
+    return has_no_answer or (turn.outcome is not Outcome.PASSED and not scenario.continues)
 
 
 def find_passing_cause(turns: Sequence[TurnResult]) -> Retry | None:
@@ -211,8 +227,11 @@ class _Conversation:
         return DeadlineExceeded(f"the time was up before {what}; {self._patience.describe()}")
 
 
-def _describe_rest(played: int, planned: int) -> str:
-    if played == planned:
+def _describe_rest(played: Sequence[TurnResult], planned: int) -> str:
+    number = len(played)
+    if number == planned:
         return ""
-    rest = f"turn {planned}" if planned - played == 1 else f"turns {played + 1} to {planned}"
-    return f"{rest} not asked: turn {played} has no answer to go on from"
+    rest = f"turn {planned}" if planned - number == 1 else f"turns {number + 1} to {planned}"
+    if played[-1].verdicts or played[-1].outcome is Outcome.FAILED:
+        return f"{rest} not asked: turn {number} did not pass (`on_failure: continue` would go on)"
+    return f"{rest} not asked: turn {number} has no answer to go on from"

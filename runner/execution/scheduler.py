@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from runner.domain.report import Outcome, ScenarioResult
-from runner.domain.scenario import Scenario
+from runner.domain.report import Attempt, Outcome, ScenarioResult
 from runner.errors import KeyRejected, QuotaUsedUp, WriteFailed
+from runner.kept_play import Unit
 
 _NO_QUOTA = "insufficient_quota"
 
@@ -36,31 +36,29 @@ class Interruption:
 
 
 async def play_side_by_side(
-    scenarios: Sequence[Scenario],
-    play: Callable[[Scenario], Awaitable[ScenarioResult]],
+    units: Sequence[Unit],
+    play: Callable[[Unit], Awaitable[ScenarioResult]],
     *,
     jobs: int,
+    skip: Callable[[Unit, str], None],
     stops_after: Callable[[ScenarioResult], str | None],
     interruption: Interruption,
-) -> tuple[ScenarioResult, ...]:
-    """Results in the order of `scenarios`; those never begun are SKIPPED with the reason, those cut off are missing.
+) -> None:
+    """Play all; `skip` is told those that are never begun, with the reason. Of those cut off nothing is said.
 
     `stops_after` names a reason why nothing further should be started, or None.
     """
-    results: dict[int, ScenarioResult] = {}
-    waiting = iter(enumerate(scenarios))
+    waiting = iter(units)
     stopped_because: list[str] = []
 
     async def work() -> None:
-        for index, scenario in waiting:
+        for unit in waiting:
             if stopped_because:
-                results[index] = _skipped(scenario, stopped_because[0])
-                continue
-            results[index] = await play(scenario)
-            if reason := stops_after(results[index]):
+                skip(unit, stopped_because[0])
+            elif reason := stops_after(await play(unit)):
                 stopped_because.append(reason)
 
-    workers = [asyncio.create_task(work()) for _ in range(min(jobs, len(scenarios)))]
+    workers = [asyncio.create_task(work()) for _ in range(min(jobs, len(units)))]
 
     def cut_off() -> None:
         for worker in workers:
@@ -68,8 +66,8 @@ async def play_side_by_side(
 
     interruption.subscribe(cut_off)
     await _finish(workers, interruption)
-    results |= {index: _skipped(scenario, "not started: the play was interrupted") for index, scenario in waiting}
-    return tuple(results[index] for index in sorted(results))
+    for unit in waiting:
+        skip(unit, "not started: the play was interrupted")
 
 
 async def _finish(workers: list[asyncio.Task[None]], interruption: Interruption) -> None:
@@ -85,12 +83,8 @@ async def _finish(workers: list[asyncio.Task[None]], interruption: Interruption)
         await asyncio.gather(*workers, return_exceptions=True)
 
 
-def _skipped(scenario: Scenario, reason: str) -> ScenarioResult:
-    return ScenarioResult(scenario=scenario, outcome=Outcome.SKIPPED, reason=reason)
-
-
-def fatal_reason(result: ScenarioResult) -> str | None:
-    """Why no further scenario can succeed after this one: a rejected key, a quota that is used up."""
+def fatal_reason(result: ScenarioResult | Attempt) -> str | None:
+    """Why nothing further can succeed after this: a rejected key, a quota that is used up."""
     for turn in result.turns:
         if isinstance(turn.cause, KeyRejected):
             return "not started: the key was rejected, or lacks a permission"
@@ -103,5 +97,5 @@ def fatal_reason(result: ScenarioResult) -> str | None:
 
 def fail_fast_reason(result: ScenarioResult) -> str | None:
     """For `--fail-fast`: anything but a pass, or what doesn't count."""
-    is_fine = result.outcome in (Outcome.PASSED, Outcome.SKIPPED)
+    is_fine = result.outcome in (Outcome.PASSED, Outcome.FLAKY, Outcome.SKIPPED)
     return None if is_fine else f"not started: '{result.scenario.name}' did not pass"

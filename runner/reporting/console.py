@@ -27,8 +27,10 @@ from runner.domain.report import (
     TurnFinished,
     TurnResult,
     TurnStarted,
+    Variant,
     Verdict,
 )
+from runner.domain.statistics import wilson_interval
 from runner.escaping import terminal, terminal_line
 from runner.redaction import Redactor
 
@@ -80,7 +82,8 @@ class Console:
         self._clock = clock
         self._started_s = clock()
         self._planned = 0
-        self._running: dict[str, str] = {}
+        self._shows_variants = False
+        self._running: dict[tuple[str, str], str] = {}
         self._counts: Counter[str] = Counter()
         self._shown_in_full = 0
         self._is_separated = False
@@ -93,14 +96,14 @@ class Console:
         match event:
             case PlayStarted():
                 self._start(event)
-            case ScenarioStarted(scenario=scenario):
-                self._running[scenario.name] = ""
-            case TurnStarted(scenario=scenario, number=number) if len(scenario.turns) > 1:
-                self._running[scenario.name] = f" {number}/{len(scenario.turns)}"
+            case ScenarioStarted(scenario=scenario, variant=variant):
+                self._running[scenario.name, variant.label] = ""
+            case TurnStarted(scenario=scenario, variant=variant, number=number) if len(scenario.turns) > 1:
+                self._running[scenario.name, variant.label] = f" {number}/{len(scenario.turns)}"
             case TurnStarted() | TurnFinished():
                 pass
             case ScenarioFinished(result=result):
-                self._running.pop(result.scenario.name)
+                self._running.pop((result.scenario.name, result.variant.label if result.variant else ""), None)
                 self._counts[result.counted_as] += 1
                 self._print_result(result)
             case PlayFinished(report=report):
@@ -109,7 +112,9 @@ class Console:
     def _start(self, event: PlayStarted) -> None:
         self._planned = event.planned
         self._started_s = self._clock()
-        self._print(self._line(describe_target(event.target, event.api, event.inference, event.sandbox)))
+        self._shows_variants = len(event.variants) > 1
+        for variant in event.variants:
+            self._print(self._line(describe_variant(variant)))
         for note in event.notes:
             self._print(self._line(note))
         if not self._is_quiet:
@@ -147,11 +152,11 @@ class Console:
 
     def _print_names(self, failures: list[ScenarioResult]) -> None:
         """A line for each, with a place that can be pasted behind `runner play`."""
-        width = min(_LONGEST_NAME, max((len(self._line(one.scenario.name)) for one in failures), default=0))
+        width = min(_LONGEST_NAME, max((len(self._line(self._name(one))) for one in failures), default=0))
         for result in failures:
             place = result.scenario.location
             where = self._line(f"{place.file}:{place.line}")
-            self._print(f"{self._line(result.scenario.name):{width}}  ", (where, "dim"), before=(_word(result),))
+            self._print(f"{self._line(self._name(result)):{width}}  ", (where, "dim"), before=(_word(result),))
         if failures:
             self._print()
 
@@ -163,19 +168,25 @@ class Console:
         reasons = dict.fromkeys(one.reason for one in report.results if one.counted_as == NOT_STARTED)
         for reason in reasons:
             self._print(self._line(reason))
-        for address, definition in report.definitions.items() if self._is_verbose else ():
-            self._print(self._line(f"{address} as defined by {definition}"))
+        definitions = sorted(report.tally.definitions.items()) if self._is_verbose else ()
+        for (address, label), definition in definitions:
+            where = f" on {label}" if self._shows_variants else ""
+            self._print(self._line(f"{address}{where} as defined by {definition}"))
         for leftover, times in Counter(report.leftovers).items():
             count = f" ({times} times)" if times > 1 else ""
             self._print(f"{self._line(leftover)}{count}", before=(("left behind", "yellow"), "  "))
-        if declined or reasons or report.leftovers or (report.definitions and self._is_verbose):
+        if declined or reasons or report.leftovers or definitions:
             self._print()
 
     def _print_heading(self, result: ScenarioResult) -> None:
-        parts: list[str | tuple[str, str]] = [f"{self._line(result.scenario.name)}  "]
+        parts: list[str | tuple[str, str]] = [f"{self._line(self._name(result))}  "]
         parts.append((f"{result.duration_s:.2f} s", "dim"))
         parts += [(f" · {self._line(remark)}", "dim") for remark in _remarks(result)]
         self._print(*parts, before=(_word(result),))
+
+    def _name(self, result: ScenarioResult) -> str:
+        on = f" on {result.variant.label}" if self._shows_variants and result.variant else ""
+        return f"{result.scenario.name}{on}"
 
     def _print_failure(self, result: ScenarioResult) -> None:
         self._print_heading(result)
@@ -225,7 +236,7 @@ class Console:
         for word in COUNTED:
             if count := self._counts[word]:
                 parts += [" · ", (f"{count} {word}", _STYLES[word])]
-        names = [f"{self._line(name)}{turn}" for name, turn in list(self._running.items())[:_NAMES_SHOWN]]
+        names = [f"{self._line(name)}{turn}" for (name, _), turn in list(self._running.items())[:_NAMES_SHOWN]]
         more = ", …" if len(self._running) > _NAMES_SHOWN else ""
         minutes, seconds = divmod(int(self._clock() - self._started_s), 60)
         return (*parts, f" · {minutes}:{seconds:02} · ", (", ".join(names) + more, "dim"))
@@ -237,7 +248,10 @@ def _word(result: ScenarioResult) -> tuple[str, str]:
 
 def _remarks(result: ScenarioResult) -> list[str]:
     """What is to be known of a scenario beside its outcome."""
-    remarks = [
+    remarks = [result.scenario.skip] if result.scenario.skip else []
+    if result.scenario.repeat > 1:
+        remarks.append(describe_attempts(result))
+    remarks += [
         f"played again after {retry.code}" + (f": {retry.reason}" if retry.reason else "") for retry in result.retried
     ]
     if result.is_decline:
@@ -247,6 +261,16 @@ def _remarks(result: ScenarioResult) -> list[str]:
         remarks += [cause for cause in result.turns[-1].reason.split("; ")[1:] if cause]
     weak = [verdict.check for turn in result.turns for verdict in turn.verdicts if verdict.weak]
     return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
+
+
+def describe_attempts(result: ScenarioResult) -> str:
+    """How often it passed, and between what the true rate lies."""
+    judged = sum(attempt.outcome in (Outcome.PASSED, Outcome.FAILED) for attempt in result.attempts)
+    low, high = wilson_interval(result.passes, judged)
+    text = f"passed {result.passes} of {judged}, {result.scenario.passes_needed} of {result.scenario.repeat} needed"
+    errors = len(result.attempts) - judged
+    unjudged = f", {errors} without a verdict" if errors else ""
+    return f"{text}{unjudged} (rate {low:.2f} to {high:.2f})"
 
 
 def _summarise(report: Report) -> Parts:
@@ -261,11 +285,14 @@ def _summarise(report: Report) -> Parts:
     return (*parts, " (interrupted)") if report.signal is not None else tuple(parts)
 
 
-def describe_target(target: str, api: str, inference: str | None, sandbox: str | None) -> str:
+def describe_variant(variant: Variant) -> str:
     """One line that says what answered; offline rules are never taken for a model, nor a sandbox for the usual one."""
     answered_by = {None: "", "offline": " · answered by offline rules, not a language model"}
-    runs_in = "" if sandbox in (None, SandboxName.MONTY.value) else f" · code runs in the sandbox {sandbox}"
-    return f"target {target} · {api} api{answered_by.get(inference, f' · answered by {inference}')}{runs_in}"
+    model = f" · model {variant.model}" if variant.model else ""
+    answers = answered_by.get(variant.inference, f" · answered by {variant.inference}")
+    is_usual = variant.sandbox in (None, SandboxName.MONTY.value)
+    runs_in = "" if is_usual else f" · code runs in the sandbox {variant.sandbox}"
+    return f"target {variant.target} · {variant.api} api{model}{answers}{runs_in}"
 
 
 def _tools_of(run: Run) -> list[str]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import indent
 
-from runner.domain.conversation import Run, Step
-from runner.domain.report import PlayEvent, PlayFinished, Report, ScenarioResult, TurnResult, Verdict
+from runner import __version__
+from runner.domain.report import PlayEvent, PlayFinished, Report
+from runner.domain.result_json import result_as_json
+from runner.domain.statistics import wilson_interval
 from runner.redaction import Redactor
 from runner.reporting import MARK
 from runner.whole_file import write_whole
 
-VERSION = 2
+VERSION = 3
 """Goes up when a key changes its meaning or goes away; new keys may come at any time."""
 
 
@@ -29,104 +33,54 @@ class JsonReport:
 
     def on_event(self, event: PlayEvent) -> None:
         if isinstance(event, PlayFinished):
-            # ASCII only: lone surrogates and controls are escaped, so that any reader takes the file.
-            text = json.dumps(report_as_json(event.report), indent=2, ensure_ascii=True, allow_nan=False)
-            write_whole(self._path, self._redactor.clean(text) + "\n", what="the report")
+            write_whole(self._path, self._write(event.report), what="the report")
+
+    def _write(self, report: Report) -> Iterator[str]:
+        """One scenario after the other: a large report is never in memory as a whole."""
+        head = self._dump(head_as_json(report))
+        yield head.removesuffix("\n}") + ',\n  "scenarios": ['
+        separator = "\n"
+        for result in report.results:
+            yield separator + indent(self._dump(result_as_json(result)), "    ")
+            separator = ",\n"
+        yield "\n  ]\n}\n"
+
+    def _dump(self, data: object) -> str:
+        # ASCII only: lone surrogates and controls are escaped, so that any reader takes the file.
+        return self._redactor.clean(json.dumps(data, indent=2, ensure_ascii=True, allow_nan=False))
 
 
 def report_as_json(report: Report) -> dict[str, object]:
+    return {**head_as_json(report), "scenarios": [result_as_json(result) for result in report.results]}
+
+
+def head_as_json(report: Report) -> dict[str, object]:
+    """Everything but the scenarios."""
+    tally = report.tally
+    low, high = wilson_interval(tally.passes, tally.attempts)
     return {
         "generator": MARK,
         "version": VERSION,
-        "target": report.target,
-        "api": report.api,
-        "inference": report.inference,
-        "sandbox": report.sandbox,
+        "runner": __version__,
+        "play_id": report.play_id,
+        "started_at": report.started_at,
+        "duration_s": round(report.duration_s, 3),
         "exit_code": report.exit_code,
         "signal": report.signal,
-        "duration_s": round(report.duration_s, 3),
+        "stopped": report.stopped,
+        "variants": [asdict(variant) for variant in report.variants],
         "planned": report.planned,
         "counts": dict(report.counts),
         "cut_off": report.cut_off,
+        "attempts": {"judged": tally.attempts, "passed": tally.passes, "interval": [round(low, 4), round(high, 4)]},
+        "usage": {
+            "runs": tally.runs,
+            "input_tokens": tally.input_tokens,
+            "output_tokens": tally.output_tokens,
+            "total_tokens": tally.total_tokens,
+            "uncounted_runs": tally.uncounted_runs,
+            "cost_usd": round(tally.cost_usd, 6),
+            "unpriced_runs": tally.unpriced_runs,
+        },
         "leftovers": list(report.leftovers),
-        "scenarios": [_scenario(result, report) for result in report.results],
-    }
-
-
-def _scenario(result: ScenarioResult, report: Report) -> dict[str, object]:
-    scenario = result.scenario
-    return {
-        "name": scenario.name,
-        "location": str(scenario.location),
-        "assistant": scenario.assistant,
-        "definition": report.definitions.get(scenario.assistant),
-        "tags": list(scenario.tags),
-        "outcome": result.outcome.value,
-        "counted_as": result.counted_as,
-        "reason": result.reason,
-        "duration_s": round(result.duration_s, 3),
-        "retried": [asdict(retry) for retry in result.retried],
-        "turns": [_turn(turn) for turn in result.turns],
-    }
-
-
-def _turn(result: TurnResult) -> dict[str, object]:
-    return {
-        "ask": result.turn.ask,
-        "location": str(result.turn.location),
-        "attachments": [file.name for file in result.turn.attachments],
-        "outcome": result.outcome.value,
-        "reason": result.reason,
-        "verdicts": [_verdict(verdict) for verdict in result.verdicts],
-        "run": _run(result.run) if result.run else None,
-    }
-
-
-def _verdict(verdict: Verdict) -> dict[str, object]:
-    return {
-        "check": verdict.check,
-        "location": str(verdict.location),
-        "outcome": verdict.outcome.value,
-        "expected": verdict.expected,
-        "found": verdict.found,
-        "reason": verdict.reason,
-        "weak": verdict.weak,
-    }
-
-
-def _run(run: Run) -> dict[str, object]:
-    return {
-        "id": run.id,
-        "thread_id": run.thread_id,
-        "status": run.status.value,
-        "ending": run.ending.value,
-        "model": run.model,
-        "answer": run.text,
-        "raw_answer": run.raw_text,
-        "citations": [
-            {"position": one.position, "file_id": one.file_id, "filename": one.filename, "quote": one.quote}
-            for one in run.citations
-        ],
-        "refusal": run.refusal,
-        "declined": run.declined,
-        "steps": [_step(step) for step in run.steps],
-        "files": [asdict(file) for file in run.files],
-        "usage": asdict(run.usage) if run.usage else None,
-        "error": run.error,
-        "error_code": run.error_code,
-        "duration_s": round(run.duration_s, 3),
-    }
-
-
-def _step(step: Step) -> dict[str, object]:
-    return {
-        "tool": step.tool,
-        **({"label": step.label} if step.label else {}),
-        "completed": step.completed,
-        "input": step.input,
-        "output": step.output,
-        "results": [
-            {"file_id": one.file_id, "filename": one.filename, "score": one.score, "text": one.text}
-            for one in step.results
-        ],
     }

@@ -19,7 +19,7 @@ from runner.domain.assistant import Namespace
 from runner.domain.conversation import AssistantId, FileId, StoreId, ThreadId
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing
-from runner.journal import Entry, Intent, Journal, find_journals, read_journal
+from runner.journal import PLAY_JOURNALS, Entry, Intent, Journal, find_journals, read_journal
 from runner.sync import tags
 from runner.sync.remote import RemoteState, Tagged, play_objects, run_bounded
 
@@ -258,7 +258,7 @@ async def clean_journals(
     """
     removed: list[str] = []
     leftovers: list[str] = []
-    for path in find_journals(folder, "*/journal.jsonl"):
+    for path in find_journals(folder, PLAY_JOURNALS):
         if not any(one.entry == "play" and one.fields.get("target") == target for one in read_journal(path)):
             continue
         with Journal.reopen(path) as journal:

@@ -13,6 +13,7 @@ import runner.reporting
 from runner.domain.assistant import Address
 from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.report import (
+    Attempt,
     Outcome,
     PlayEvent,
     PlayFinished,
@@ -25,6 +26,7 @@ from runner.domain.report import (
     TurnFinished,
     TurnResult,
     TurnStarted,
+    Variant,
     Verdict,
 )
 from runner.domain.scenario import Scenario, Turn
@@ -33,6 +35,7 @@ from runner.plugins import load_plugin, plugin_names
 from runner.redaction import Redactor
 from runner.reporting import Reporter, discard_earlier, refuse_to_overwrite
 
+VARIANT = Variant(target="t", api="assistants", inference="offline")
 NAMES = [name for name in plugin_names(runner.reporting.__name__) if name != "console"]
 SECRET = "canary-1234567890"
 HOSTILE = f"\x1b]0;owned\x07 \ud800 \x00 </script>]]>--><b>&amp; | `x` @all #1\n::error::{SECRET}\u202e"
@@ -58,27 +61,28 @@ def result_with(outcome: Outcome, words: str, *, has_turns: bool = True) -> Scen
         id=RunId("r"), thread_id=ThreadId("t"), status=RunStatus.COMPLETED, text=words, error=words, steps=(step,)
     )
     played = TurnResult(turn=turn, outcome=outcome, run=run, verdicts=(verdict,), reason=words)
+    attempt = Attempt(
+        outcome=outcome, turns=(played,), reason=words, retried=(Retry(code="server_error", reason=words),)
+    )
     return ScenarioResult(
         scenario=Scenario(name=words, assistant=Address("a"), turns=(turn,), location=place),
         outcome=outcome,
-        turns=(played,) if has_turns else (),
+        attempts=(attempt,) if has_turns else (),
         reason=words,
-        retried=(Retry(code="server_error", reason=words),),
+        variant=VARIANT,
     )
 
 
 def events(*results: ScenarioResult, signal: int | None = None) -> list[PlayEvent]:
-    told: list[PlayEvent] = [PlayStarted(target="t", api="assistants", inference="offline", planned=9)]
+    told: list[PlayEvent] = [PlayStarted(variants=(VARIANT,), planned=9)]
     for result in results:
-        told.append(ScenarioStarted(scenario=result.scenario))
+        told.append(ScenarioStarted(scenario=result.scenario, variant=VARIANT))
         for number, turn in enumerate(result.turns, start=1):
-            told.append(TurnStarted(scenario=result.scenario, number=number))
-            told.append(TurnFinished(scenario=result.scenario, result=turn))
+            told.append(TurnStarted(scenario=result.scenario, variant=VARIANT, number=number))
+            told.append(TurnFinished(scenario=result.scenario, variant=VARIANT, result=turn))
         told.append(ScenarioFinished(result=result))
     report = Report(
-        target="t",
-        api="assistants",
-        inference="offline",
+        variants=(VARIANT,),
         planned=9,
         results=results,
         leftovers=(HOSTILE,),

@@ -93,7 +93,9 @@ def test_a_python_function_answers_and_nothing_it_does_hurts_the_play(project, t
     assert lines[1] == "functions run code of this project: tools/rates.py:exchange_rate"
     assert not [line for line in lines if "loud" in line or "raw" in line or "shell" in line]
     assert done.err == ""
-    (step,) = json.loads((project.folder / "report.json").read_text())["scenarios"][0]["turns"][0]["run"]["steps"]
+    (step,) = json.loads((project.folder / "report.json").read_text())["scenarios"][0]["attempts"][0]["turns"][0][
+        "run"
+    ]["steps"]
     assert (step["tool"], json.loads(step["input"])) == ("exchange_rate", {"from": "EUR", "to": "NOK"})
     assert (step["completed"], step["output"]) == (True, '{"rate": 11.5}')
     assert project.count_objects() == {}
@@ -154,7 +156,9 @@ def test_a_function_that_fails_is_told_to_the_model_and_counts_as_not_completed(
     done = project.run("play", "--report", "json=report.json")
     assert done.code == 1
     assert "was called once without completing" in done.out
-    (step,) = json.loads((project.folder / "report.json").read_text())["scenarios"][0]["turns"][0]["run"]["steps"]
+    (step,) = json.loads((project.folder / "report.json").read_text())["scenarios"][0]["attempts"][0]["turns"][0][
+        "run"
+    ]["steps"]
     assert (step["completed"], step["output"]) == (False, "error: LookupError: no rate today")
 
 
@@ -232,7 +236,7 @@ async def _play_confused(tmp_path: Path, api: str) -> tuple[Done, list[dict]]:
         project.write_scenario("assistant: changer\nturns: [{ask: Go, expect: [contains: '11.5 | error']}]")
         done = await asyncio.to_thread(project.run, "play", "--report", "json=report.json")
         report = json.loads((project.folder / "report.json").read_text())
-        return done, report["scenarios"][0]["turns"][0]["run"]["steps"]
+        return done, report["scenarios"][0]["attempts"][0]["turns"][0]["run"]["steps"]
 
 
 @pytest.mark.parametrize("api", ["assistants", "responses", "foundry", "agents"])

@@ -40,7 +40,11 @@ async def test_what_passes_in_a_second_attempt_counts_and_both_are_told(tmp_path
     done, scenario, seen = await play(tmp_path, api, HELLO, BROKE, HELLO)
     assert done.code == 0, done.out + done.err
     assert " · played again after server_error: It broke.\n" in done.out
-    assert (scenario["outcome"], scenario["retried"], len(scenario["turns"])) == ("passed", [RETRY], 2)
+    assert (scenario["outcome"], scenario["attempts"][0]["retried"], len(scenario["attempts"][0]["turns"])) == (
+        "passed",
+        [RETRY],
+        2,
+    )
     assert seen == [1, 3, 1, 3], "the second attempt begins with the first question, in a thread without the old one"
 
 
@@ -49,10 +53,10 @@ async def test_what_fails_twice_is_an_error_with_its_reason(tmp_path: Path, api:
     done, scenario, seen = await play(tmp_path, api, BROKE)
     assert done.code == 3
     assert "the run ended as failed (server_error): It broke." in done.out
-    assert (scenario["outcome"], scenario["retried"], seen) == ("errored", [RETRY], [1, 1])
+    assert (scenario["outcome"], scenario["attempts"][0]["retried"], seen) == ("errored", [RETRY], [1, 1])
 
 
 @pytest.mark.parametrize("api", ["assistants", "responses", "foundry", "agents"])
 async def test_what_can_not_pass_is_not_asked_again(tmp_path: Path, api: str) -> None:
     done, scenario, seen = await play(tmp_path, api, Fail(code="invalid_prompt", message="No."))
-    assert (done.code, scenario["retried"], seen) == (3, [], [1])
+    assert (done.code, scenario["attempts"][0]["retried"], seen) == (3, [], [1])

@@ -51,10 +51,13 @@ async def play(project: Project, api: str, scenario: str) -> dict:
 async def test_the_turns_of_a_scenario_have_its_time_together(tmp_path: Path, api: str) -> None:
     async with project_elsewhere(tmp_path, Slow(1.2)) as project:
         scenario = await play(project, api, f"timeout: 2{TURNS}")
-    assert (scenario["outcome"], [turn["outcome"] for turn in scenario["turns"]]) == ("errored", ["passed", "errored"])
-    assert scenario["turns"][1]["reason"].endswith(
+    assert (scenario["outcome"], [turn["outcome"] for turn in scenario["attempts"][0]["turns"]]) == (
+        "errored",
+        ["passed", "errored"],
+    )
+    assert scenario["attempts"][0]["turns"][1]["reason"].endswith(
         "; `timeout: 2` is for the whole scenario (scenarios/one.yaml:1:10)"
-    ), scenario["turns"][1]["reason"]
+    ), scenario["attempts"][0]["turns"][1]["reason"]
     assert scenario["reason"] == "turn 3 not asked: turn 2 has no answer to go on from"
 
 
@@ -71,10 +74,10 @@ async def test_the_place_is_that_of_the_defaults_where_the_key_stands_there(tmp_
             "defaults:\n  assistant: guide\n  timeout: 0.5\n"
             "scenarios: [{name: a, turns: [{ask: x, expect: [contains: x]}]}]\n",
         )
-    assert "(scenarios/one.yaml:3:12)" in scenario["turns"][0]["reason"]
+    assert "(scenarios/one.yaml:3:12)" in scenario["attempts"][0]["turns"][0]["reason"]
 
 
 async def test_a_second_attempt_has_no_time_of_its_own(tmp_path: Path) -> None:
     async with project_elsewhere(tmp_path, Slow(0.1, "rate_limit_exceeded")) as project:
         scenario = await play(project, "assistants", f"timeout: 5{TURNS}")
-    assert (scenario["outcome"], scenario["retried"]) == ("errored", [])
+    assert (scenario["outcome"], scenario["attempts"][0]["retried"]) == ("errored", [])

@@ -325,7 +325,7 @@ async def test_both_tools_are_played_and_checked_like_any_other(tmp_path):
     done, seen = await run_against(rolling(), tmp_path, "play", "--report", "json=out.json")
     assert (done.code, done.err) == (0, ""), done.out + done.err
     assert [str(one) for one in seen[:2]] == ["POST /responses"] * 2
-    (turn,) = json.loads((tmp_path / "out.json").read_text())["scenarios"][0]["turns"]
+    (turn,) = json.loads((tmp_path / "out.json").read_text())["scenarios"][0]["attempts"][0]["turns"]
     steps = [(step["tool"], step.get("label"), step["completed"]) for step in turn["run"]["steps"]]
     assert steps == [("web_search", None, True), ("mcp", "dice.roll", True)]
 

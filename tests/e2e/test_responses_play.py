@@ -7,7 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,12 +22,13 @@ from runner.backends import Backend, Endpoint
 from runner.backends.responses import open_backend
 from runner.domain.assistant import Answering, Assistant, Namespace, Project, Tool, ToolName
 from runner.domain.files import FileUse, LocalFile
-from runner.domain.report import Outcome, Report
+from runner.domain.report import Outcome, Report, Variant
 from runner.domain.scenario import Scenario, Turn
-from runner.execution.play import PlayOptions, play
+from runner.execution.play import Lane, PlayOptions, Work, play
 from runner.execution.player import Surroundings
 from runner.execution.scheduler import Interruption
 from runner.journal import Journal
+from runner.kept_play import KeptPlay, Unit
 from runner.sync import (
     RemoteState,
     apply_plan,
@@ -108,15 +109,14 @@ async def play_one(
         name="one", assistant=assistant.address, turns=asked, smoke=True, timeout_s=timeout_s, location=HERE
     )
     project = Project(namespace=NAMESPACE, assistants=(assistant,), targets={}, default_target="x")
-    around = Surroundings(
-        backend=backend,
-        journal=journal,
-        emit=lambda _event: None,
-        clock=clock,
-        interruption=Interruption(),
-    )
-    options = PlayOptions(play_id="p1", target="x", api="responses", inference=None)
-    return await play(project, (scenario,), options, around)
+    around = Surroundings(emit=lambda _event: None, clock=clock, interruption=Interruption())
+    variant = Variant(target="x", api="responses")
+    unit = Unit(scenario=scenario, variant=variant)
+    lane = Lane(variant=variant, project=project, backend=backend, journal=journal)
+    with closing(KeptPlay(journal.path.parent / "kept", [unit.key])) as kept:
+        work = Work(lanes=[lane], units=[unit], planned=1)
+        report = await play(work, PlayOptions(play_id="p1"), around, kept)
+        return replace(report, results=tuple(report.results))
 
 
 def before_cleaning(server: WireServer) -> list[str]:
@@ -129,7 +129,7 @@ async def play_and_count(tmp_path: Path, assistant: Assistant, *turns: tuple[Loc
     """The requests up to the verdict; everything that was made is gone afterwards."""
     async with wire.talking(tmp_path, Service()) as (backend, server, journal):
         report = await play_one(assistant, backend, journal, *turns)
-        assert report.count(Outcome.PASSED) == 1
+        assert report.counts["passed"] == 1
         assert (report.leftovers, journal.live, journal.unclear) == ((), (), ())
         return before_cleaning(server)
 
@@ -245,7 +245,7 @@ async def test_s10_a_store_that_is_gone_by_then_is_an_error_before_the_question_
     receipt = attachment(tmp_path, "receipt.pdf", FileUse.FILE_SEARCH)
     async with wire.talking(tmp_path, answer) as (backend, server, journal):
         report = await play_one(guide(tools=wire.TOOLS), backend, journal, (receipt,))
-    assert report.count(Outcome.ERRORED) == 1
+    assert report.counts["errored"] == 1
     assert "No vector store found with id 'vs_1'." in report.results[0].turns[0].reason
     assert "POST /responses" not in server.calls
 
@@ -266,7 +266,7 @@ async def test_s3_every_call_of_a_play_is_answered_whatever_is_wrong_with_it(tmp
     async with wire.talking(tmp_path, keeper) as (backend, server, journal):
         report = await play_one(assistant, backend, journal, ())
     outputs = {item["call_id"]: item["output"] for item in server.seen[1].json["input"]}
-    assert report.count(Outcome.PASSED) == 1
+    assert report.counts["passed"] == 1
     assert [outputs.pop("c1"), list(outputs)] == ["1", ["c2", "c3", "c4", "c5"]]
     assert all(output.startswith("error: ") for output in outputs.values()), outputs
 
@@ -316,7 +316,7 @@ async def test_play_uses_the_synced_store_where_its_mark_is_right(tmp_path):
         assert (deployed.assistant_id, deployed.store_ids) == (None, ("vs_1",))
         del server.seen[:]
         async with playing(tmp_path, server) as (mine, journal):
-            assert (await play_one(assistant, mine, journal, ())).count(Outcome.PASSED) == 1
+            assert (await play_one(assistant, mine, journal, ())).counts["passed"] == 1
         assert before_cleaning(server) == ["GET /vector_stores", "POST /responses"]
         assert server.seen[1].json["tools"][0]["vector_store_ids"] == ["vs_1"]
 

@@ -335,8 +335,11 @@ async def test_a_language_model_behind_a_target_is_asked_and_named(tmp_path: Pat
     assert done.code == 0, done.out + done.err
     assert "answered by openai_compatible (llama3.2)" in done.out
     report = json.loads((tmp_path / "report.json").read_text())
-    assert (report["inference"], report["sandbox"]) == ("openai_compatible (llama3.2)", "monty")
-    assert report["scenarios"][0]["turns"][0]["run"]["answer"] == "It is 51."
+    assert (report["variants"][0]["inference"], report["variants"][0]["sandbox"]) == (
+        "openai_compatible (llama3.2)",
+        "monty",
+    )
+    assert report["scenarios"][0]["attempts"][0]["turns"][0]["run"]["answer"] == "It is 51."
 
 
 async def test_a_language_model_that_fails_is_an_error_of_the_scenario_with_its_own_words(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from runner.domain.assistant import Address
 from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.report import (
     NO_MODEL,
+    Attempt,
     Outcome,
     PlayFinished,
     PlayStarted,
@@ -21,6 +22,7 @@ from runner.domain.report import (
     ScenarioStarted,
     TurnResult,
     TurnStarted,
+    Variant,
     Verdict,
 )
 from runner.domain.scenario import Scenario, Turn
@@ -38,9 +40,15 @@ RUN = Run(
     text="You pay $39.25.",
     steps=(Step(tool="file_search", completed=True),),
 )
-PASSED = ScenarioResult(
-    scenario=SCENARIO, outcome=Outcome.PASSED, turns=(TurnResult(turn=TURN, outcome=Outcome.PASSED, run=RUN),)
-)
+VARIANT = Variant(target="embedded", api="assistants", inference="offline")
+
+
+def result(scenario: Scenario, outcome: Outcome, *turns: TurnResult, reason: str = "") -> ScenarioResult:
+    attempt = Attempt(outcome=outcome, turns=turns, reason=reason)
+    return ScenarioResult(scenario=scenario, outcome=outcome, attempts=(attempt,), reason=reason, variant=VARIANT)
+
+
+PASSED = result(SCENARIO, Outcome.PASSED, TurnResult(turn=TURN, outcome=Outcome.PASSED, run=RUN))
 WRONG = Verdict(
     outcome=Outcome.FAILED,
     check="number",
@@ -49,21 +57,15 @@ WRONG = Verdict(
     found="39.25",
     reason="the final number in the answer is 39.25",
 )
-FAILED = replace(
-    PASSED,
-    outcome=Outcome.FAILED,
-    turns=(TurnResult(turn=TURN, outcome=Outcome.FAILED, run=RUN, verdicts=(WRONG,)),),
-)
-DECLINED = replace(
-    PASSED,
-    outcome=Outcome.ERRORED,
-    turns=(
-        TurnResult(
-            turn=TURN,
-            outcome=Outcome.ERRORED,
-            run=replace(RUN, text="", declined="I can't answer this."),
-            reason="declined: offline rules could not answer this",
-        ),
+FAILED = result(SCENARIO, Outcome.FAILED, TurnResult(turn=TURN, outcome=Outcome.FAILED, run=RUN, verdicts=(WRONG,)))
+DECLINED = result(
+    SCENARIO,
+    Outcome.ERRORED,
+    TurnResult(
+        turn=TURN,
+        outcome=Outcome.ERRORED,
+        run=replace(RUN, text="", declined="I can't answer this."),
+        reason="declined: offline rules could not answer this",
     ),
 )
 NOT_STARTED = ScenarioResult(scenario=SCENARIO, outcome=Outcome.SKIPPED, reason="not started: 'receipt' did not pass")
@@ -84,12 +86,12 @@ def play(
     """What a console prints of a play with these results."""
     details = {key: settings.pop(key) for key in ("planned", "signal", "leftovers") if key in settings}
     console = Console(stream, Redactor(secrets), **settings)
-    about = {"target": "embedded", "api": "assistants", "inference": "offline", "planned": len(results)}
+    about = {"variants": (VARIANT,), "planned": len(results)}
     report = Report(**{**about, **details}, results=tuple(results))
     console.on_event(PlayStarted(**about))
     for result in results:
         if result.turns:
-            console.on_event(ScenarioStarted(scenario=result.scenario))
+            console.on_event(ScenarioStarted(scenario=result.scenario, variant=VARIANT))
             console.on_event(ScenarioFinished(result=result))
     console.on_event(PlayFinished(report=report))
     return stream.getvalue()
@@ -113,24 +115,26 @@ def test_a_pass_shows_question_answer_and_tools_where_that_is_wanted() -> None:
 def test_a_weak_pass_and_a_second_attempt_are_told_in_the_line() -> None:
     weak = Verdict(outcome=Outcome.PASSED, check="contains", location=PLACE, weak=True)
     turn = replace(PASSED.turns[0], verdicts=(weak, weak))
-    text = shown(replace(PASSED, turns=(turn,), retried=(Retry(code="server_error", reason="It broke."),)))
+    retried = (Retry(code="server_error", reason="It broke."),)
+    attempt = Attempt(outcome=Outcome.PASSED, turns=(turn,), retried=retried)
+    text = shown(replace(PASSED, attempts=(attempt,)))
     assert "PASSED   receipt  0.00 s · played again after server_error: It broke. · weak pass of `contains`\n" in text
 
 
 def test_a_call_that_did_not_complete_is_not_taken_for_one_that_did() -> None:
     denied = Step(tool="mcp", label="dice.roll", completed=False)
     run = replace(RUN, steps=(denied, *RUN.steps, *RUN.steps))
-    passed = replace(PASSED, turns=(replace(PASSED.turns[0], run=run),))
-    failed = replace(FAILED, turns=(replace(FAILED.turns[0], run=run),))
+    passed = result(SCENARIO, Outcome.PASSED, replace(PASSED.turns[0], run=run))
+    failed = result(SCENARIO, Outcome.FAILED, replace(FAILED.turns[0], run=run))
     assert "= You pay $39.25.  [mcp dice.roll (not completed), file_search]" in shown(passed, is_verbose=True)
     assert "  tools     mcp dice.roll (not completed), file_search\n" in shown(failed)
 
 
 def test_a_sandbox_other_than_the_usual_one_is_named() -> None:
     stream = io.StringIO()
-    started = PlayStarted(target="t", api="assistants", inference="scripted", planned=1, sandbox="wasi")
-    for event in (started, replace(started, sandbox="monty")):
-        Console(stream, Redactor(()), is_quiet=True).on_event(event)
+    unusual = Variant(target="t", api="assistants", inference="scripted", sandbox="wasi")
+    for variant in (unusual, replace(unusual, sandbox="monty")):
+        Console(stream, Redactor(()), is_quiet=True).on_event(PlayStarted(variants=(variant,), planned=1))
     first, second = stream.getvalue().splitlines()
     assert (first, second) == (
         f"{second} · code runs in the sandbox wasi",
@@ -204,7 +208,7 @@ def test_a_decline_is_a_line_and_its_reason_stands_once_at_the_end() -> None:
 def test_a_decline_names_its_turn_and_the_call_that_led_to_it() -> None:
     scenario = replace(SCENARIO, turns=(TURN, TURN, TURN))
     turn = replace(DECLINED.turns[0], reason="declined: offline rules could not answer this; rate did not complete: no")
-    text = shown(replace(DECLINED, scenario=scenario, turns=(PASSED.turns[0], turn)))
+    text = shown(result(scenario, Outcome.ERRORED, PASSED.turns[0], turn))
     assert "DECLINED receipt  0.00 s · turn 2 · rate did not complete: no\n" in text
 
 
@@ -235,7 +239,7 @@ def test_a_hostile_answer_and_name_do_not_reach_the_terminal() -> None:
     evil = replace(RUN, text="\x1b]0;owned\x07\n::error::owned [red]not markup[/red]")
     scenario = replace(SCENARIO, name="a\x1b[31m\nb")
     turn = TurnResult(turn=TURN, outcome=Outcome.PASSED, run=evil)
-    text = shown(replace(PASSED, scenario=scenario, turns=(turn,)), is_verbose=True)
+    text = shown(result(scenario, Outcome.PASSED, turn), is_verbose=True)
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "[red]not markup[/red]" in text
@@ -255,18 +259,20 @@ def test_whatever_else_comes_from_files_or_from_afar_does_not_reach_the_terminal
         reason=hostile,
     )
     scenario = replace(SCENARIO, name=hostile, location=place)
+    attempt = Attempt(outcome=outcome, turns=(turn,), reason=hostile, retried=(Retry(code="x", reason=hostile),))
+    hostile_variant = Variant(target="t", api="responses", inference=hostile)
     result = ScenarioResult(
-        scenario=scenario, outcome=outcome, turns=(turn,), reason=hostile, retried=(Retry(code="x", reason=hostile),)
+        scenario=scenario, outcome=outcome, attempts=(attempt,), reason=hostile, variant=hostile_variant
     )
     stream = io.StringIO()
     console = Console(stream, Redactor(()))
-    skipped = replace(result, turns=(), outcome=Outcome.SKIPPED)
+    skipped = replace(result, attempts=(), outcome=Outcome.SKIPPED)
     results = (result, PASSED, skipped)
-    report = Report(target="t", api="responses", inference=hostile, planned=3, results=results, leftovers=(hostile,))
+    report = Report(variants=(hostile_variant,), planned=3, results=results, leftovers=(hostile,))
     notes = (f"functions run code of this project: {hostile}.py:rate",)
-    console.on_event(PlayStarted(target="t", api="responses", inference=hostile, planned=1, notes=notes))
+    console.on_event(PlayStarted(variants=(hostile_variant,), planned=1, notes=notes))
     for one in (result, PASSED):
-        console.on_event(ScenarioStarted(scenario=one.scenario))
+        console.on_event(ScenarioStarted(scenario=one.scenario, variant=VARIANT))
         console.on_event(ScenarioFinished(result=one))
     console.on_event(PlayFinished(report=report))
     text = stream.getvalue()
@@ -278,7 +284,7 @@ def test_whatever_else_comes_from_files_or_from_afar_does_not_reach_the_terminal
 
 def test_what_is_left_behind_several_times_is_told_once() -> None:
     stream = io.StringIO()
-    report = Report(target="t", api="responses", inference="", planned=0, results=(), leftovers=("one", "two", "two"))
+    report = Report(variants=(VARIANT,), planned=0, results=(), leftovers=("one", "two", "two"))
     Console(stream, Redactor(())).on_event(PlayFinished(report=report))
     lines = [line for line in stream.getvalue().splitlines() if line]
     assert lines[:2] == ["left behind  one", "left behind  two (2 times)"]
@@ -286,20 +292,20 @@ def test_what_is_left_behind_several_times_is_told_once() -> None:
 
 def test_a_secret_in_an_answer_is_redacted() -> None:
     turn = TurnResult(turn=TURN, outcome=Outcome.PASSED, run=replace(RUN, text="the key is sk-canary-1234"))
-    text = shown(replace(PASSED, turns=(turn,)), secrets=("sk-canary-1234",), is_verbose=True)
+    text = shown(result(SCENARIO, Outcome.PASSED, turn), secrets=("sk-canary-1234",), is_verbose=True)
     assert "canary" not in text
 
 
 def test_a_long_answer_is_cut_and_says_so() -> None:
     turn = TurnResult(turn=TURN, outcome=Outcome.PASSED, run=replace(RUN, text="x" * 100_000))
-    text = shown(replace(PASSED, turns=(turn,)), is_verbose=True)
+    text = shown(result(SCENARIO, Outcome.PASSED, turn), is_verbose=True)
     assert "(shortened)" in text
     assert len(text) < 5_000
 
 
 def test_a_pipe_gets_whole_lines_without_colours() -> None:
     turn = replace(FAILED.turns[0], run=replace(RUN, text="word " * 100))
-    text = shown(replace(FAILED, turns=(turn,)))
+    text = shown(result(SCENARIO, Outcome.FAILED, turn))
     assert f"  answer    {('word ' * 100).rstrip()}\n" in text
     assert "\x1b" not in text
 
@@ -321,7 +327,7 @@ class TestOnATerminal:
     def test_words_wrap_with_their_indent(self) -> None:
         words = " ".join(f"word{number}" for number in range(40))
         turn = replace(FAILED.turns[0], run=replace(RUN, text=f"{words}\n\n  * {words}"))
-        lines = self.lines(replace(FAILED, turns=(turn,)))
+        lines = self.lines(result(SCENARIO, Outcome.FAILED, turn))
         assert max(map(len, lines)) <= 80
         at = next(number for number, line in enumerate(lines) if line.startswith("  answer    word0"))
         assert lines[at + 1].startswith(" " * 12 + "word")
@@ -329,7 +335,7 @@ class TestOnATerminal:
 
     def test_wide_characters_count_twice(self) -> None:
         turn = replace(FAILED.turns[0], run=replace(RUN, text="退款" * 60))
-        lines = self.lines(replace(FAILED, turns=(turn,)))
+        lines = self.lines(result(SCENARIO, Outcome.FAILED, turn))
         wide = [line for line in lines if "退款" in line]
         assert max(map(len, wide)) <= 12 + 34
         assert sum(line.count("退款") for line in wide) == 60
@@ -337,7 +343,7 @@ class TestOnATerminal:
     def test_an_address_that_is_longer_than_a_line_is_kept_whole_though_broken(self) -> None:
         address = "https://host.example/" + "x" * 200
         turn = replace(FAILED.turns[0], run=replace(RUN, text=address))
-        lines = self.lines(replace(FAILED, turns=(turn,)))
+        lines = self.lines(result(SCENARIO, Outcome.FAILED, turn))
         at = next(number for number, line in enumerate(lines) if "https://" in line)
         assert "".join(line[12:] for line in lines[at : at + 4]).startswith(address)
 
@@ -346,13 +352,13 @@ class TestOnATerminal:
         stream = Terminal()
         console = Console(stream, Redactor(()), clock=lambda: now[0])
         scenario = replace(SCENARIO, turns=(TURN, TURN, TURN))
-        console.on_event(PlayStarted(target="t", api="assistants", inference=None, planned=50))
+        console.on_event(PlayStarted(variants=(VARIANT,), planned=50))
         for name in ("a", "b", "c"):
-            console.on_event(ScenarioStarted(scenario=replace(scenario, name=name)))
+            console.on_event(ScenarioStarted(scenario=replace(scenario, name=name), variant=VARIANT))
         for result in (named(FAILED, "a"), named(PASSED, "b")):
             console.on_event(ScenarioFinished(result=result))
-        console.on_event(TurnStarted(scenario=replace(scenario, name="c"), number=2))
-        console.on_event(ScenarioStarted(scenario=replace(scenario, name="long " * 30)))
+        console.on_event(TurnStarted(scenario=replace(scenario, name="c"), variant=VARIANT, number=2))
+        console.on_event(ScenarioStarted(scenario=replace(scenario, name="long " * 30), variant=VARIANT))
         now[0] = 65.4
         stream.truncate(0)
         console.close()

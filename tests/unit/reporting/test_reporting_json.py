@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runner.domain.assistant import Address
 from runner.domain.conversation import Citation, FileId, ProducedFile, Run, RunId, RunStatus, ThreadId, Usage
-from runner.domain.report import Outcome, PlayFinished, Report, Retry, ScenarioResult, TurnResult
+from runner.domain.report import Attempt, Outcome, PlayFinished, Report, Retry, ScenarioResult, TurnResult, Variant
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import Location
 from runner.redaction import Redactor
@@ -15,21 +15,27 @@ from runner.reporting.json import open_report
 PLACE = Location("x.yaml", 1, 1)
 TURN = Turn(ask="?", location=PLACE)
 RUN = Run(id=RunId("r"), thread_id=ThreadId("t"), status=RunStatus.COMPLETED, text="42")
-RESULT = ScenarioResult(
-    scenario=Scenario(name="s", assistant=Address("a"), turns=(TURN,), location=PLACE),
-    outcome=Outcome.PASSED,
-    turns=(TurnResult(turn=TURN, outcome=Outcome.PASSED, run=RUN),),
-)
-REPORT = Report(target="embedded", api="assistants", inference="offline", planned=1, results=(RESULT,))
+SCENARIO = Scenario(name="s", assistant=Address("a"), turns=(TURN,), location=PLACE)
+VARIANT = Variant(target="embedded", api="assistants", inference="offline", sandbox="monty")
+
+
+def result(outcome: Outcome, *turns: TurnResult, retried: tuple[Retry, ...] = ()) -> ScenarioResult:
+    attempt = Attempt(outcome=outcome, turns=turns, retried=retried)
+    return ScenarioResult(scenario=SCENARIO, outcome=outcome, attempts=(attempt,), variant=VARIANT)
+
+
+PASSED = TurnResult(turn=TURN, outcome=Outcome.PASSED, run=RUN)
+RESULT = result(Outcome.PASSED, PASSED)
+REPORT = Report(variants=(VARIANT,), planned=1, results=(RESULT,))
 
 
 def test_the_report_names_version_inference_and_exit_code(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "report.json"
     open_report(path, Redactor([])).on_event(PlayFinished(report=REPORT))
     content = json.loads(path.read_text("utf-8"))
-    assert (content["version"], content["inference"], content["exit_code"]) == (2, "offline", 0)
-    assert content["scenarios"][0]["turns"][0]["run"]["answer"] == "42"
-    assert content["scenarios"][0]["turns"][0]["run"]["usage"] is None
+    assert (content["version"], content["variants"][0]["inference"], content["exit_code"]) == (3, "offline", 0)
+    assert content["scenarios"][0]["attempts"][0]["turns"][0]["run"]["answer"] == "42"
+    assert content["scenarios"][0]["attempts"][0]["turns"][0]["run"]["usage"] is None
 
 
 def test_a_run_is_told_whole(tmp_path: Path) -> None:
@@ -41,11 +47,11 @@ def test_a_run_is_told_whole(tmp_path: Path) -> None:
         refusal="No.",
     )
     turn = TurnResult(turn=TURN, outcome=Outcome.PASSED, run=whole)
-    report = replace(REPORT, results=(replace(RESULT, turns=(turn,)),), sandbox="monty")
+    report = replace(REPORT, results=(result(Outcome.PASSED, turn),))
     open_report(tmp_path / "r.json", Redactor([])).on_event(PlayFinished(report=report))
     content = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    run = content["scenarios"][0]["turns"][0]["run"]
-    assert (content["sandbox"], run["refusal"], run["declined"]) == ("monty", "No.", None)
+    run = content["scenarios"][0]["attempts"][0]["turns"][0]["run"]
+    assert (content["variants"][0]["sandbox"], run["refusal"], run["declined"]) == ("monty", "No.", None)
     assert run["citations"][0]["quote"] == "Burger 23.75"
     assert run["files"] == [{"name": "shares.csv", "size_bytes": 9, "sha256": "ab", "problem": ""}]
     assert (run["usage"]["cached_tokens"], run["usage"]["reasoning_tokens"]) == (5, None)
@@ -54,11 +60,11 @@ def test_a_run_is_told_whole(tmp_path: Path) -> None:
 def test_hostile_text_stays_valid_json_in_ascii(tmp_path: Path) -> None:
     hostile = replace(RUN, text='\ud800 \x00 </script> "quoted"')
     turn = TurnResult(turn=TURN, outcome=Outcome.PASSED, run=hostile)
-    report = replace(REPORT, results=(replace(RESULT, turns=(turn,)),))
+    report = replace(REPORT, results=(result(Outcome.PASSED, turn),))
     open_report(tmp_path / "r.json", Redactor([])).on_event(PlayFinished(report=report))
     raw = (tmp_path / "r.json").read_bytes()
     assert raw.isascii()
-    assert json.loads(raw)["scenarios"][0]["turns"][0]["run"]["answer"] == hostile.text
+    assert json.loads(raw)["scenarios"][0]["attempts"][0]["turns"][0]["run"]["answer"] == hostile.text
 
 
 def test_each_scenario_is_counted_once_and_declines_apart(tmp_path: Path) -> None:
@@ -66,9 +72,9 @@ def test_each_scenario_is_counted_once_and_declines_apart(tmp_path: Path) -> Non
     failed = TurnResult(turn=TURN, outcome=Outcome.FAILED, run=RUN)
     results = (
         RESULT,
-        replace(RESULT, outcome=Outcome.ERRORED, turns=(declined,)),
-        replace(RESULT, outcome=Outcome.SKIPPED, turns=(declined,)),
-        replace(RESULT, outcome=Outcome.FAILED, turns=(failed, declined)),
+        result(Outcome.ERRORED, declined),
+        result(Outcome.SKIPPED, declined),
+        result(Outcome.FAILED, failed, declined),
         ScenarioResult(scenario=RESULT.scenario, outcome=Outcome.SKIPPED, reason="not started: interrupted"),
     )
     report = replace(REPORT, results=results, planned=7, signal=2)
@@ -88,7 +94,7 @@ def test_each_scenario_is_counted_once_and_declines_apart(tmp_path: Path) -> Non
 
 
 def test_what_was_played_again_has_its_reason(tmp_path: Path) -> None:
-    again = replace(RESULT, retried=(Retry(code="server_error", reason="It broke."),))
+    again = result(Outcome.PASSED, PASSED, retried=(Retry(code="server_error", reason="It broke."),))
     open_report(tmp_path / "r.json", Redactor([])).on_event(PlayFinished(report=replace(REPORT, results=(again,))))
     (scenario,) = json.loads((tmp_path / "r.json").read_text("utf-8"))["scenarios"]
-    assert scenario["retried"] == [{"code": "server_error", "reason": "It broke."}]
+    assert scenario["attempts"][0]["retried"] == [{"code": "server_error", "reason": "It broke."}]

@@ -1,0 +1,176 @@
+"""The folders of plays under `.runner/plays`: which there are, what each was to play, and what has changed since."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from runner.cli._session import Session
+from runner.config import Configuration
+from runner.did_you_mean import suggest
+from runner.domain.assistant import Assistant, Project
+from runner.domain.definition import hash_definition, hash_scenario
+from runner.domain.files import LocalFile
+from runner.domain.report import Outcome, Variant
+from runner.domain.scenario import Scenario
+from runner.errors import GateClosed, NothingFound, UsageError, WriteFailed
+from runner.execution.play import Lane, Work
+from runner.journal import PLAY_JOURNALS, find_journals
+from runner.kept_play import Kept, KeptPlay, Key, Unit, read_play
+from runner.sync import hash_content
+
+LATEST = "latest"
+
+
+def find_plays(folder: Path) -> list[Path]:
+    """The folders of plays, the newest first."""
+    return sorted((one for one in folder.glob("*") if (one / "results.jsonl").is_file()), reverse=True)
+
+
+def find_play(folder: Path, play_id: str) -> Path:
+    """The folder of one play: by its id, or LATEST. Raises UsageError, or NothingFound where there is none at all."""
+    plays = find_plays(folder)
+    if not plays:
+        raise NothingFound("no play is kept under .runner/plays")
+    if play_id == LATEST:
+        return plays[0]
+    known = {play.name: play for play in plays}
+    if play_id not in known:
+        raise UsageError(f"there is no play {play_id!r}; {suggest(play_id, known) or '`runner plays` lists them'}")
+    return known[play_id]
+
+
+def is_going_on(play: Path) -> bool:
+    """Whether a process still works at it."""
+    journals = set(play.parent.glob(f"{play.name}/{PLAY_JOURNALS.partition('/')[2]}"))
+    return not journals <= set(find_journals(play.parent, f"{play.name}/{PLAY_JOURNALS.partition('/')[2]}"))
+
+
+def find_failed(folder: Path) -> Mapping[str, bool]:
+    """For each scenario of the kept plays whether it did not pass when it was played last."""
+    failed: dict[str, bool] = {}
+    for play in find_plays(folder):
+        try:
+            kept = read_play(play)
+        except WriteFailed:
+            continue
+        here: dict[str, bool] = {}
+        for result in kept.results:
+            if result.attempts:
+                is_bad = result.outcome in (Outcome.FAILED, Outcome.ERRORED, Outcome.FLAKY)
+                here[result.scenario.name] = here.get(result.scenario.name, False) or is_bad
+        failed = here | failed
+    return failed
+
+
+class Fingerprints:
+    """What decides the results of scenarios, hashed; each file is read once."""
+
+    def __init__(self) -> None:
+        self._contents: dict[Path, str] = {}
+
+    def unit(self, scenario: Scenario, variant: Variant, project: Project) -> Unit:
+        assistant = project.find_assistant(scenario.assistant)
+        assert assistant is not None, "the configuration has checked every scenario's assistant"
+        fingerprint = hash_scenario(scenario, assistant, self._definition_of(assistant), self.hash_file)
+        return Unit(scenario=scenario, variant=variant, fingerprint=fingerprint)
+
+    def hash_file(self, file: LocalFile | Path) -> str:
+        path = file if isinstance(file, Path) else file.path
+        if path not in self._contents:
+            try:
+                self._contents[path] = hash_content(path)
+            except OSError:
+                self._contents[path] = ""
+        return self._contents[path]
+
+    def _definition_of(self, assistant: Assistant) -> str:
+        return hash_definition(assistant, ((file, self.hash_file(file)) for file in assistant.files))
+
+
+def find_inputs(configuration: Configuration) -> frozenset[Path]:
+    """The real paths of the files that are played."""
+    scenarios, assistants = configuration.scenarios, configuration.project.assistants
+    attached = (file.path for scenario in scenarios for turn in scenario.turns for file in turn.attachments)
+    known = (file.path for assistant in assistants for file in assistant.files)
+    listed = (Path(scenario.location.file) for scenario in scenarios)
+    files = {configuration.file, *listed, *configuration.scenario_files, *attached, *known}
+    return frozenset(file.resolve() for file in files)
+
+
+def hash_inputs(configuration: Configuration, fingerprints: Fingerprints) -> dict[str, str]:
+    """The hash of each file that is played, by its path below the root."""
+    return {
+        os.path.relpath(path, configuration.root): fingerprints.hash_file(path)
+        for path in sorted(find_inputs(configuration))
+    }
+
+
+def refuse_changes(kept: Kept, configuration: Configuration) -> None:
+    """Raises GateClosed where a file is not what it was when the play began."""
+    files = hash_inputs(configuration, Fingerprints())
+    before: Mapping[str, Any] = kept.head.get("files", {})
+    changed = [name for name in (*before, *(set(files) - set(before))) if before.get(name) != files.get(name)]
+    if changed:
+        raise GateClosed(
+            f"changed since play {kept.folder.name} began: {', '.join(sorted(changed))}; `--changed replay` plays "
+            "again what they touch, and keeps the rest"
+        )
+
+
+@contextmanager
+def open_play(
+    folder: Path,
+    session: Session,
+    lanes: Sequence[Lane],
+    scenarios: Sequence[Scenario],
+    arguments: Mapping[str, object],
+    resumed: Kept | None,
+) -> Iterator[tuple[KeptPlay, Work]]:
+    """The folder of a play, and what is to be done in it: all, or what `resumed` has no verdict on."""
+    fingerprints = Fingerprints()
+    files = hash_inputs(session.configuration, fingerprints)
+    units = [fingerprints.unit(scenario, lane.variant, lane.project) for scenario in scenarios for lane in lanes]
+    done = set(find_done(resumed, units)) if resumed else set()
+    kept = KeptPlay(folder, (unit.key for unit in units), clean=session.redactor.clean)
+    with closing(kept):
+        kept.begin(
+            {
+                "play_id": folder.name,
+                "started_at": resumed.head["started_at"] if resumed else _now(),
+                "arguments": arguments,
+                "variants": [asdict(lane.variant) for lane in lanes],
+                "units": [unit.key for unit in units],
+                "planned": len(units),
+                "files": files,
+            }
+        )
+        if resumed:
+            for key in done:
+                kept.results.add(key, resumed.place_of(key))
+        yield (
+            kept,
+            Work(
+                lanes=lanes,
+                units=[unit for unit in units if unit.key not in done],
+                planned=len(units),
+                attempts={unit.key: resumed.attempts_of(unit) for unit in units} if resumed else {},
+            ),
+        )
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def find_done(kept: Kept, units: Iterable[Unit]) -> Iterator[Key]:
+    """The units whose kept result is still good: judged, and nothing has changed that decides it."""
+    for unit in units:
+        result = kept.result_of(unit)
+        if result is not None and result.counted_as in ("passed", "failed", "flaky", "skipped"):
+            yield unit.key

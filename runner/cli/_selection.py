@@ -1,0 +1,140 @@
+"""Which scenarios are played: expressions over names and tags, what failed last, and how the choice is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from runner.domain.scenario import Scenario
+from runner.errors import NothingFound, UsageError
+
+_TOKEN = re.compile(r"\s*(?:(?P<bracket>[()])|(?P<word>[^\s()]+))")
+_OPERATORS = frozenset({"and", "or", "not"})
+
+Test = Callable[[str], bool]
+Expression = Callable[[Test], bool]
+"""Takes what decides about a word, and says whether all of it holds."""
+
+
+def parse_expression(option: str, text: str) -> Expression:
+    """An expression as pytest has it: words with `and`, `or`, `not` and brackets. Raises UsageError.
+
+    Words in a row are one phrase, since scenarios' names have spaces.
+    """
+    tokens = [match["bracket"] or match["word"] for match in _TOKEN.finditer(text) if match.lastgroup]
+    parser = _Parser(option, text, tokens)
+    return parser.parse()
+
+
+class _Parser:
+    def __init__(self, option: str, text: str, tokens: Sequence[str]) -> None:
+        self._about = f"{option} {text!r}"
+        self._tokens = tokens
+        self._next = 0
+
+    def parse(self) -> Expression:
+        found = self._either()
+        if self._next < len(self._tokens):
+            raise self._mistake(f"{self._tokens[self._next]!r} is one too many")
+        return found
+
+    def _either(self) -> Expression:
+        parts = [self._both()]
+        while self._take("or"):
+            parts.append(self._both())
+        return parts[0] if len(parts) == 1 else lambda test: any(part(test) for part in parts)
+
+    def _both(self) -> Expression:
+        parts = [self._one()]
+        while self._take("and"):
+            parts.append(self._one())
+        return parts[0] if len(parts) == 1 else lambda test: all(part(test) for part in parts)
+
+    def _one(self) -> Expression:
+        if self._take("not"):
+            negated = self._one()
+            return lambda test: not negated(test)
+        if self._take("("):
+            inner = self._either()
+            if not self._take(")"):
+                raise self._mistake("a bracket is not closed")
+            return inner
+        words = []
+        while self._next < len(self._tokens) and self._tokens[self._next] not in _OPERATORS | {"(", ")"}:
+            words.append(self._tokens[self._next])
+            self._next += 1
+        if not words:
+            at = self._tokens[self._next] if self._next < len(self._tokens) else "the end"
+            raise self._mistake(f"a word is missing before {at if at == 'the end' else repr(at)}")
+        phrase = " ".join(words)
+        return lambda test: test(phrase)
+
+    def _take(self, token: str) -> bool:
+        is_next = self._next < len(self._tokens) and self._tokens[self._next] == token
+        self._next += is_next
+        return is_next
+
+    def _mistake(self, what: str) -> UsageError:
+        return UsageError(f"{self._about}: {what}; write words with and, or, not and brackets: 'a and not (b or c)'")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What was asked for: expressions (None: all), and whether what did not pass last comes alone, or first."""
+
+    names: str | None = None
+    tags: str | None = None
+    last_failed: bool = False
+    failed_first: bool = False
+
+
+def select_scenarios(
+    scenarios: Sequence[Scenario], wanted: Selection, failed: Callable[[], Mapping[str, bool]]
+) -> tuple[Scenario, ...]:
+    """Those that are meant, in their order. Raises NothingFound if none is, UsageError for what is no expression.
+
+    `failed` says for the scenarios of earlier plays whether they did not pass the last time.
+    """
+    names = parse_expression("-k", wanted.names) if wanted.names is not None else None
+    tags = parse_expression("-m", wanted.tags) if wanted.tags is not None else None
+    chosen = tuple(
+        one
+        for one in scenarios
+        if (names is None or names(lambda word, name=one.name: word.casefold() in name.casefold()))  # type: ignore[misc]
+        and (tags is None or tags(lambda word, own=one.tags: word in own))  # type: ignore[misc]
+    )
+    if not chosen:
+        asked = [f"-k {wanted.names!r}"] * (names is not None) + [f"-m {wanted.tags!r}"] * (tags is not None)
+        hint = _name_tags(scenarios) if tags is not None else ""
+        raise NothingFound(f"none of {len(scenarios)} scenarios matches {' and '.join(asked)}{hint}")
+    if not (wanted.last_failed or wanted.failed_first):
+        return chosen
+    known = failed()
+    bad = tuple(one for one in chosen if known.get(one.name))
+    if wanted.last_failed:
+        return bad or chosen  # as in pytest: where nothing failed, there is nothing to leave out
+    return (*bad, *(one for one in chosen if not known.get(one.name)))
+
+
+def _name_tags(scenarios: Iterable[Scenario]) -> str:
+    tags = sorted({tag for one in scenarios for tag in one.tags})
+    return f"; the tags are {', '.join(tags)}" if tags else "; no scenario has a tag"
+
+
+def describe_selected(scenarios: Iterable[Scenario]) -> list[dict[str, object]]:
+    """What would be played, for programs."""
+    return [
+        {
+            "name": one.name,
+            "location": str(one.location),
+            "assistant": one.assistant,
+            "tags": list(one.tags),
+            "turns": len(one.turns),
+            "repeat": one.repeat,
+            "pass_at_least": one.passes_needed,
+            "skip": one.skip,
+            "description": one.description,
+        }
+        for one in scenarios
+    ]

@@ -1,0 +1,246 @@
+"""A play on disk: its folder holds what was played, and each result from the moment it is there.
+
+`play.json` says what was to be played and, once it has ended, what it came to; `results.jsonl` has one line for each
+finished scenario, and for each finished attempt of one that is repeated. What a crash cuts off is its last line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.domain.report import Attempt, Report, ScenarioResult, Variant
+from runner.domain.result_json import attempt_as_json, attempt_from_json, result_as_json, result_from_json
+from runner.domain.scenario import Scenario
+from runner.errors import WriteFailed
+from runner.whole_file import write_whole
+
+VERSION = 1
+_HEAD, _RESULTS = "play.json", "results.jsonl"
+_FINISHED, _ATTEMPT = "scenario", "attempt"
+
+
+Key = tuple[str, str]
+"""A scenario's name and its variant's label: what a unit is called, in this play and the next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A scenario on a variant; `fingerprint` is a hash of all that decides its result."""
+
+    scenario: Scenario
+    variant: Variant
+    fingerprint: str = ""
+
+    @property
+    def key(self) -> Key:
+        return self.scenario.name, self.variant.label
+
+
+class KeptResults:
+    """Results in the order of the units' keys; each is read from its file when its turn comes.
+
+    What the disk refused is kept in memory.
+    """
+
+    def __init__(self, order: Iterable[Key] = ()) -> None:
+        self._places: dict[Key, tuple[Path, int] | ScenarioResult | None] = dict.fromkeys(order)
+
+    def add(self, key: Key, place: tuple[Path, int] | ScenarioResult) -> None:
+        """A result, or the file and the byte where its line begins."""
+        self._places[key] = place
+
+    def __len__(self) -> int:
+        return sum(place is not None for place in self._places.values())
+
+    def __iter__(self) -> Iterator[ScenarioResult]:
+        opened: dict[Path, Any] = {}
+        try:
+            for place in self._places.values():
+                if place is None or isinstance(place, ScenarioResult):
+                    yield from [place] if place else []
+                    continue
+                path, offset = place
+                file = opened.get(path) or opened.setdefault(path, path.open("rb"))
+                file.seek(offset)
+                yield result_from_json(json.loads(file.readline()))
+        except OSError as error:
+            raise WriteFailed(f"cannot read the play's results {error.filename}: {error.strerror}") from error
+        finally:
+            for file in opened.values():
+                file.close()
+
+
+class KeptPlay:
+    """The folder of a play that is going on. `clean` takes secrets out of every line.
+
+    `refusal` is the first thing that the disk did not take: the play goes on, and says so at its end.
+    """
+
+    def __init__(self, folder: Path, order: Iterable[Key], *, clean: Callable[[str], str] = str) -> None:
+        self.folder = folder
+        self.results = KeptResults(order)
+        self.refusal: WriteFailed | None = None
+        self.head: Mapping[str, Any] = {}
+        self._clean = clean
+        path = folder / _RESULTS
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("ab")
+            if self._file.tell() and path.read_bytes()[-1:] != b"\n":
+                self._file.write(b"\n")
+        except OSError as error:
+            raise WriteFailed(f"cannot write the play's results {path}: {error.strerror}") from error
+
+    def close(self) -> None:
+        # Every line was flushed, or the refusal is known.
+        with suppress(OSError):
+            self._file.close()
+
+    def begin(self, head: Mapping[str, Any]) -> None:
+        """Say what is played. Raises WriteFailed."""
+        self.head = {"version": VERSION, **head}
+        text = json.dumps(self.head, indent=2, ensure_ascii=True, default=str)
+        write_whole(self.folder / _HEAD, self._clean(text) + "\n", what="the play")
+
+    def finish(self, report: Report) -> None:
+        """Say what came of it; where the disk refuses that, the results are there all the same."""
+        try:
+            self.begin({**self.head, **_describe_end(report)})
+        except WriteFailed as error:
+            self.refusal = self.refusal or error
+
+    def keep_attempt(self, unit: Unit, attempt: Attempt) -> None:
+        """One of several attempts: what a resumed play need not send again."""
+        self._write({"entry": _ATTEMPT, **_identify(unit), "attempt": attempt_as_json(attempt)})
+
+    def keep(self, unit: Unit, result: ScenarioResult) -> None:
+        offset = self._write({"entry": _FINISHED, **_identify(unit), **result_as_json(result)})
+        self.results.add(unit.key, result if offset is None else (self.folder / _RESULTS, offset))
+
+    def _write(self, line: Mapping[str, object]) -> int | None:
+        """Where the line begins; None if the disk refused it."""
+        text = self._clean(json.dumps(line, ensure_ascii=True, allow_nan=False, separators=(",", ":")))
+        try:
+            offset = self._file.tell()
+            self._file.write(text.encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            failed = WriteFailed(f"cannot write the play's results {self._file.name}: {error.strerror}")
+            self.refusal = self.refusal or failed
+            return None
+        return offset
+
+
+def _identify(unit: Unit) -> dict[str, object]:
+    return {"key": list(unit.key), "fingerprint": unit.fingerprint}
+
+
+@dataclass(slots=True, kw_only=True)
+class Kept:
+    """What the folder of a play holds. `head` is what `play.json` says, {} if there is none.
+
+    `finished` has the fingerprint and the place of each result by the unit's key, `attempts` those of units that
+    did not come to their end.
+    """
+
+    folder: Path
+    head: Mapping[str, Any]
+    results: KeptResults
+    finished: dict[Key, tuple[str, int]] = field(default_factory=dict)
+    attempts: dict[Key, list[tuple[str, Mapping[str, Any]]]] = field(default_factory=dict)
+
+    def result_of(self, unit: Unit) -> ScenarioResult | None:
+        """The kept result of a unit that has not changed since."""
+        fingerprint, offset = self.finished.get(unit.key, ("", -1))
+        if offset < 0 or fingerprint != unit.fingerprint:
+            return None
+        with (self.folder / _RESULTS).open("rb") as file:
+            file.seek(offset)
+            return result_from_json(json.loads(file.readline()))
+
+    def place_of(self, key: Key) -> tuple[Path, int]:
+        """Where a finished unit's result is."""
+        return self.folder / _RESULTS, self.finished[key][1]
+
+    def attempts_of(self, unit: Unit) -> tuple[Attempt, ...]:
+        """The kept attempts of a unit that did not come to its end, and has not changed since."""
+        kept = self.attempts.get(unit.key, [])
+        return tuple(
+            attempt_from_json(one, unit.scenario) for fingerprint, one in kept if fingerprint == unit.fingerprint
+        )
+
+
+def read_play(folder: Path) -> Kept:
+    """What a play left; half lines and lines of other programs are left out. Raises WriteFailed."""
+    try:
+        head = _read_head(folder / _HEAD)
+        kept = Kept(
+            folder=folder, head=head, results=KeptResults((name, label) for name, label in head.get("units", ()))
+        )
+        with (folder / _RESULTS).open("rb") as file:
+            offset = 0
+            for line in file:
+                with suppress(ValueError, KeyError, TypeError, RecursionError):
+                    _take(kept, json.loads(line), offset)
+                offset += len(line)
+    except FileNotFoundError as error:
+        raise WriteFailed(f"{folder} is not the folder of a play: it has no {Path(error.filename).name}") from error
+    except OSError as error:
+        raise WriteFailed(f"cannot read the play {folder}: {error.strerror}") from error
+    return kept
+
+
+def _read_head(path: Path) -> Mapping[str, Any]:
+    try:
+        head = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return {}
+    return head if isinstance(head, dict) else {}
+
+
+def _take(kept: Kept, line: Mapping[str, Any], offset: int) -> None:
+    name, label = line["key"]
+    match line["entry"]:
+        case "scenario":
+            kept.finished[name, label] = (line["fingerprint"], offset)
+            kept.attempts.pop((name, label), None)
+            kept.results.add((name, label), (kept.folder / _RESULTS, offset))
+        case "attempt":
+            kept.attempts.setdefault((name, label), []).append((line["fingerprint"], line["attempt"]))
+
+
+def _describe_end(report: Report) -> dict[str, object]:
+    """All of a report but its results."""
+    return {
+        "planned": report.planned,
+        "leftovers": list(report.leftovers),
+        "signal": report.signal,
+        "stopped": report.stopped,
+        "fails_on_flaky": report.fails_on_flaky,
+        "duration_s": round(report.duration_s, 3),
+        "exit_code": report.exit_code,
+        "counts": dict(report.counts),
+    }
+
+
+def report_of(kept: Kept) -> Report:
+    """The report of a kept play; of one that was killed, with what had come in."""
+    head = kept.head
+    variants: Sequence[Mapping[str, Any]] = head.get("variants", ())
+    return Report(
+        variants=tuple(Variant(**one) for one in variants),
+        planned=head.get("planned", len(kept.results)),
+        results=kept.results,
+        play_id=kept.folder.name,
+        started_at=head.get("started_at", ""),
+        leftovers=tuple(head.get("leftovers", ())),
+        signal=head.get("signal"),
+        stopped=head.get("stopped", ""),
+        fails_on_flaky=head.get("fails_on_flaky", False),
+        duration_s=head.get("duration_s", 0.0),
+    )
