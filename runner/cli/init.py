@@ -26,9 +26,7 @@ _FIRST = "first.yaml"
 
 @click.command(name="init", short_help="Make a first project, which plays at once.")
 @click.argument("folder", type=click.Path(path_type=Path), default=".", metavar="[FOLDER]")
-@click.option(
-    "--from", "source", metavar="FILE", help="What to begin with, instead of ours: whatever `runner import` reads."
-)
+@click.option("--from", "source", metavar="FILE", help="What to begin with: whatever `runner import` reads.")
 def command(folder: Path, source: str | None) -> int:
     """Make a project in FOLDER, or here: an assistant, two scenarios, a document, a function, a workflow for GitHub.
 

@@ -14,6 +14,7 @@ from itertools import chain, count
 from typing import Any
 
 from runner.config.importing import LONGEST_NOTE, hide_secrets, is_writable
+from runner.config.scenarios import RESERVED, UNFIT_CHARACTERS
 from runner.config.writing import STEP, protect
 from runner.yaml_text import Style
 from runner.yaml_text.coercion import show_comment, show_flow, show_text
@@ -128,11 +129,12 @@ def show_value(value: object) -> str:
 
 
 def make_name(text: str, otherwise: str) -> str:
-    """A scenario's name from what describes it; one line, not too long."""
-    words = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    """A scenario's name from what describes it: one line, not too long, and fit for a file."""
+    words = " ".join("".join(" " if not one.isprintable() or one in UNFIT_CHARACTERS else one for one in text).split())
     if len(words) > LONGEST_NAME:
         words = words[:LONGEST_NAME].rpartition(" ")[0] or words[:LONGEST_NAME]
-    return words.strip() or otherwise
+    words = words.strip(" .")
+    return otherwise if not words or RESERVED.fullmatch(words) else words
 
 
 def gather(scripts: Iterable[Script]) -> tuple[Script, ...]:

@@ -486,7 +486,7 @@ def _read_script(prompt: _Prompt, test: _Test, number: int, reader: _Reader) -> 
     if not asked.strip():
         asks, skip = [literal("...")], skip or "its prompt asks nothing"
     turns = tuple(Turn(ask=ask, expect=expect if at == len(asks) - 1 else ()) for at, ask in enumerate(asks))
-    name = make_name(test.description or asked, f"{prompt.label or 'question'} {number}")
+    name = make_name(test.description or asked or f"{prompt.label} {number}", f"question {number}")
     script = Script(name=name, assistant="", turns=turns, rows=(row,), lost=tuple(lost), skip=skip)
     return script, "\n\n".join(instructions).strip()
 

@@ -260,7 +260,7 @@ def test_texts_of_a_stranger_stay_texts(tmp_path: Path) -> None:
     found = write_import(tmp_path, HOSTILE)
 
     (scenario,) = found["scenarios"]
-    assert scenario["name"] == "x smoke: false"
+    assert scenario["name"] == "x smoke false"
     assert scenario["turns"] == [
         {"ask": "a: b # c\n- d\x07", "expect": [{"contains": {"value": "]}\n", "words": False, "case": True}}]}
     ]
