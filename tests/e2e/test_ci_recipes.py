@@ -1,4 +1,4 @@
-"""The recipes for CI: what their shell does, with stand-ins for `gh` and the network, and whether CI takes their YAML."""
+"""The recipes for CI: what their shell does, with stand-ins for `gh` and the network, and whether CI takes the YAML."""
 
 import json
 import os
