@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import chain, count
 from typing import Any
 
@@ -24,6 +25,8 @@ Row = Mapping[str, object]
 
 MOST_INLINE = 25
 """Rows that stand in the scenario's file; more get a file of their own."""
+NAME_COLUMN = "name"
+"""Which rows are named by, where each has one."""
 LONGEST_NAME = 100
 _WIDEST = 100
 """Characters of an item that stays on one line."""
@@ -83,9 +86,13 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """One scenario. Without rows it is played once; `skip` is why it can't be played."""
+    """One scenario. Without rows it is played once; `skip` is why it can't be played.
+
+    `label` is what its row is called where several become one.
+    """
 
     name: str
+    label: str = ""
     assistant: str
     turns: tuple[Turn, ...]
     rows: tuple[Row, ...] = ()
@@ -174,7 +181,10 @@ def _merge(group: Sequence[Script]) -> Script:
             _unite([script.turns[at].expect[index] for script in group], rows) for index in range(len(turn.expect))
         ]
         turns.append(replace(turn, expect=tuple(items)))
-    name = first.name if not all(rows) else make_name(_common_words(group), first.name)
+    labels = [script.label for script in group]
+    if all(labels) and len(set(labels)) == len(labels) and NAME_COLUMN not in rows[0]:
+        rows = [{NAME_COLUMN: label, **row} for label, row in zip(labels, rows, strict=True)]
+    name = make_name(_common_words(group), first.name)
     return _settle(replace(first, name=name, turns=tuple(turns), rows=tuple(rows)))
 
 
@@ -207,7 +217,10 @@ def _unite(items: Sequence[Any], rows: list[dict[str, object]]) -> Any:
 def _settle(script: Script) -> Script:
     """A single row goes into the texts; of several, the columns that are used stay."""
     used = {name for turn in script.turns for name in (*turn.ask.columns(), *_columns_in(list(turn.expect)))}
-    rows = tuple({key: value for key, value in row.items() if key in used} for row in script.rows)
+    rows = tuple(
+        {key: _as_field(value) for key, value in row.items() if key in used or key == NAME_COLUMN}
+        for row in script.rows
+    )
     if len(rows) > 1 and used:
         return replace(script, rows=rows)
     row = rows[0] if rows else {}
@@ -216,6 +229,11 @@ def _settle(script: Script) -> Script:
         for turn in script.turns
     )
     return replace(script, turns=tuple(turns), rows=())
+
+
+def _as_field(value: object) -> object:
+    """A value that can stand inside of a text."""
+    return value if isinstance(value, int | float | Decimal) else show_value(value)
 
 
 def _columns_in(item: object) -> Iterator[str]:
@@ -254,7 +272,8 @@ def write_suite(suite: Suite, clean: Callable[[str], str]) -> dict[str, str]:
     lines = [show_comment(hide(f"imported from {suite.source}")), *_show_lost(suite.lost, hide), "scenarios:"]
     for number, script in enumerate(suite.scripts, 1):
         rows = ""
-        if len(script.rows) > MOST_INLINE:
+        # In the scenario's own file `${` means something; in a file of data it is text.
+        if len(script.rows) > MOST_INLINE or any("${" in str(row) for row in script.rows):
             rows = f"{suite.stem}.jsonl" if len(suite.scripts) == 1 else f"{suite.stem}-{number}.jsonl"
             shown = (json.dumps(row, ensure_ascii=False, default=float) for row in script.rows)
             files[rows] = hide("\n".join(shown) + "\n")
@@ -270,9 +289,10 @@ def _show_script(script: Script, rows_file: str, hide: Callable[[str], str]) -> 
     if not any(not isinstance(item, Lost) for turn in script.turns for item in turn.expect):
         body.append("smoke: true")
     if rows_file:
-        body.append(f"cases: {rows_file}")
+        has_names = all(NAME_COLUMN in row for row in script.rows)
+        body.append(f"cases: {{file: {rows_file}, name: {NAME_COLUMN}}}" if has_names else f"cases: {rows_file}")
     elif script.rows:
-        body += ["cases:", *(f"  - {show_flow(row, lambda text: protect(hide(text)))}" for row in script.rows)]
+        body += ["cases:", *(f"  - {show_flow(row, hide)}" for row in script.rows)]
     body.append("turns:")
     for turn in script.turns:
         body += _indent(_show_turn(turn, hide), STEP)

@@ -11,7 +11,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import product
 from typing import Any
@@ -178,16 +178,10 @@ def read_promptfoo(config: Json, *, source: str, stem: str, open_file: OpenFile)
         reader.lose("questions", f"{left} have yet other instructions; {_MOST_ASSISTANTS} assistants are the limit")
     for key in config.keys() - KEYS - {"description", "assertionTemplates"}:
         reader.lose(key, _ELSEWHERE.get(key, "there is nothing of this kind"), config[key])
-    found = gather(_with_assistant(script, key) for key, script in scripts if key in assistants)
+    found = gather(replace(script, assistant=key) for key, script in scripts if key in assistants)
     if not found:
         raise UsageError(f"{source}: there is no prompt in it that can be asked")
     return Foreign(assistants=assistants, suite=Suite(stem=stem, source=source, scripts=found, lost=tuple(reader.lost)))
-
-
-def _with_assistant(script: Script, key: str) -> Script:
-    from dataclasses import replace
-
-    return replace(script, assistant=key)
 
 
 def _read_provider(config: Json, reader: _Reader) -> dict[str, object]:
@@ -487,7 +481,9 @@ def _read_script(prompt: _Prompt, test: _Test, number: int, reader: _Reader) -> 
         asks, skip = [literal("...")], skip or "its prompt asks nothing"
     turns = tuple(Turn(ask=ask, expect=expect if at == len(asks) - 1 else ()) for at, ask in enumerate(asks))
     name = make_name(test.description or asked or f"{prompt.label} {number}", f"question {number}")
-    script = Script(name=name, assistant="", turns=turns, rows=(row,), lost=tuple(lost), skip=skip)
+    script = Script(
+        name=name, label=test.description, assistant="", turns=turns, rows=(row,), lost=tuple(lost), skip=skip
+    )
     return script, "\n\n".join(instructions).strip()
 
 

@@ -265,7 +265,8 @@ def _read_cases(
     cases = open_cases(document, template, where, declared.root)
     if cases is None:
         return
-    defaults = document.find(("defaults",))[1] if where else None
+    key, node = document.find(("defaults",)) if where else (None, None)
+    defaults = node if key else None
     named = template.find("name")
     base = named[1].text if named and isinstance(named[1], TextNode) else PurePath(document.file).stem
     filled = {(node.line, node.column) for node in columns_of(template, skip=(KEY,)).values()}

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from verbs import Done, run_verb
 
+from runner.config import load_configuration
+
 PROJECT = "version: 1\nnamespace: tests-000001\nassistants:\n  desk: {model: gpt-6-luna}\n"
 
 
@@ -48,7 +50,7 @@ providers: [openai:chat:gpt-4.1-mini, openai:o4-mini]
 tests:
   - vars: {what: hello, language: French}
     assert: [{type: icontains, value: bonjour}]
-  - vars: {what: "{{what}} twice, for ${money}", language: German}
+  - vars: {what: "hello, {{language}}, for ${money}", language: German}
     assert: [{type: icontains, value: "{{language}}"}]
   - vars: {what: thanks, language: Spanish}
     assert: [{type: javascript, value: "check(output)"}]
@@ -63,15 +65,39 @@ def test_tests_that_differ_in_texts_alone_are_rows_of_one_scenario(tmp_path: Pat
     assert first["assistant"] == "phrases"
     assert first["turns"][0]["ask"] == "Say ${what} in ${language}."
     assert expect_of(first) == [{"contains": {"value": "${expected}", "words": False}}]
-    assert first["cases"][0] == {"what": "hello", "language": "French", "expected": "bonjour"}
-    assert first["cases"][1]["expected"] == "German"
+    rows = [json.loads(line) for line in (tmp_path / "scenarios" / first["cases"]).read_text().splitlines()]
+    assert rows[0] == {"what": "hello", "language": "French", "expected": "bonjour"}
+    assert rows[1]["expected"] == "German"
     assert second["turns"][0]["ask"] == "Say thanks in Spanish."
     assert second["smoke"] is True
 
 
 def test_what_was_a_placeholder_elsewhere_is_text_here(tmp_path: Path) -> None:
-    found = write_import(tmp_path, PROMPTFOO)
-    assert found["scenarios"][0]["cases"][1]["what"].endswith("twice, for $${money}")
+    text = PROMPTFOO.replace("thanks", "'${thanks}'").replace("Say {{what}}", "Say {{what}}, ${you},")
+    write_import(tmp_path, text)
+    found = load_configuration(file=None, scenario_paths=(), cwd=tmp_path, environment={})
+    assert [scenario.turns[0].ask for scenario in found.scenarios][1:] == [
+        "Say hello, German, for ${money}, ${you}, in German.",
+        "Say ${thanks}, ${you}, in Spanish.",
+    ]
+
+
+def test_what_is_imported_loads_as_it_was_meant(tmp_path: Path) -> None:
+    write_import(tmp_path, PROMPTFOO)
+    found = load_configuration(file=None, scenario_paths=(), cwd=tmp_path, environment={})
+    asked = [scenario.turns[0].ask for scenario in found.scenarios]
+    assert asked == [
+        "Say hello in French.",
+        "Say hello, German, for ${money} in German.",
+        "Say thanks in Spanish.",
+    ]
+
+
+def test_descriptions_name_the_rows(tmp_path: Path) -> None:
+    tests = "".join(f"  - {{description: 'case {word}', vars: {{q: {word}}}}}\n" for word in ("one", "two"))
+    write_import(tmp_path, f"prompts: ['Say {{{{q}}}}']\nproviders: [openai:gpt-4.1]\ntests:\n{tests}")
+    found = load_configuration(file=None, scenario_paths=(), cwd=tmp_path, environment={})
+    assert [scenario.name for scenario in found.scenarios] == ["case one [case one]", "case one [case two]"]
 
 
 def test_what_has_no_counterpart_is_a_comment_with_the_reason_and_counted(tmp_path: Path) -> None:
@@ -279,7 +305,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     done = run(tmp_path, "import", "suite.yaml", "--write")
 
     assert done.code == 2
-    assert "nothing was written: there is scenarios/suite.yaml already" in done.err
+    assert "nothing was written: there is scenarios/suite.yaml, scenarios/suite-1.jsonl already" in done.err
     assert (tmp_path / "assistants.yaml").read_text() == before
 
 
