@@ -26,10 +26,9 @@ def make() -> dict[str, str]:
 def _describe(name: str, verb: click.Command, context: click.Context) -> str:
     own = click.Context(verb, info_name=name, parent=context)
     usage = " ".join(verb.collect_usage_pieces(own))
-    options = [one for one in verb.get_params(own) if isinstance(one, click.Option) and one.name != "help"]
-    rows = [_row(option, own) for option in options]
-    table = "\n".join(["| Option | Meaning |", "|---|---|", *(row for row in rows if row)])
-    return f"## {name}\n\n`runner {name} {usage}`\n\n{_unwrap(cleandoc(verb.help or ''))}\n\n{table}\n"
+    rows = [row for option in verb.params if isinstance(option, click.Option) and (row := _row(option, own))]
+    table = ["", "| Option | Meaning |", "|---|---|", *rows] if rows else []
+    return "\n".join([f"## {name}\n\n`runner {name} {usage}`\n\n{_unwrap(cleandoc(verb.help or ''))}", *table, ""])
 
 
 def _unwrap(text: str) -> str:
