@@ -14,10 +14,15 @@ from jsonschema import Draft202012Validator
 import runner.checks
 from runner.domain.conversation import Citation, Ending, FileId, Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.report import Finding
+from runner.domain.scenario import Expectation
+from runner.errors import Location
 from runner.plugins import load_plugin, plugin_names
 
+PARTS = [{"contains": "text"}]
 NAMES = plugin_names(runner.checks.__name__)
 NEGATIVE = {"not_contains", "tool_not_called"}
+COMBINING = {name for name in NAMES if hasattr(load_plugin(runner.checks.__name__, name).Check, "combine")}
+"""Those made of others: see test_combining.py."""
 
 
 def run(text: str = "", **fields: Any) -> Run:
@@ -41,12 +46,40 @@ def plugin(request: pytest.FixtureRequest) -> ModuleType:
     return load_plugin(runner.checks.__name__, request.param)
 
 
+@pytest.fixture(params=sorted(set(NAMES) - COMBINING))
+def judging(request: pytest.FixtureRequest) -> ModuleType:
+    return load_plugin(runner.checks.__name__, request.param)
+
+
+def build(plugin: ModuleType) -> Any:
+    """Its check, made from parameters that its schema allows."""
+    parameters = {name: _with_parts(value) for name, value in parameters_of(plugin.SCHEMA).items()}
+    place = Location("scenarios/x.yaml", 1, 1)
+    name = plugin.__name__.rpartition(".")[2].removesuffix("_")
+    return runner.checks.build_part(Expectation(check=name, parameters=parameters, location=place)).check
+
+
+def _with_parts(value: Any) -> Any:
+    if value == PARTS:
+        place = Location("scenarios/x.yaml", 1, 1)
+        return (Expectation(check="contains", parameters={"value": "text"}, location=place),)
+    if isinstance(value, float):
+        return Decimal(str(value))
+    if isinstance(value, dict):
+        return {key: _with_parts(PARTS if key == "expect" else one) for key, one in value.items()}
+    return [_with_parts(one) for one in value] if isinstance(value, list) else value
+
+
 def parameters_of(schema: dict[str, Any]) -> dict[str, Any]:
     """Parameters made from the schema alone: each required property with the simplest value that it allows."""
+    if "examples" in schema:  # of the whole: the required properties alone are not enough
+        return {name: PARTS if name == "expect" else value for name, value in schema["examples"][0].items()}
     return {name: _example(schema["properties"][name]) for name in schema["required"]}
 
 
 def _example(schema: dict[str, Any]) -> Any:
+    if schema.get("format") == runner.checks.EXPECTATIONS:
+        return PARTS
     if "enum" in schema:
         return schema["enum"][0]
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
@@ -93,7 +126,7 @@ def test_its_fields_are_the_properties_of_its_schema(plugin: ModuleType) -> None
 
 
 def test_it_is_frozen(plugin: ModuleType) -> None:
-    check = plugin.Check(**parameters_of(plugin.SCHEMA))
+    check = build(plugin)
 
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(check, plugin.MAIN_FIELD, "other")
@@ -110,13 +143,13 @@ def test_the_parameters_that_its_schema_allows_make_a_check(plugin: ModuleType) 
     parameters = parameters_of(plugin.SCHEMA)
 
     Draft202012Validator(plugin.SCHEMA).validate(parameters)
-    plugin.Check(**parameters)
+    build(plugin)
 
 
 @pytest.mark.parametrize("answer", RUNS, ids=["plain", "long", "hostile", "cited"])
 @pytest.mark.slow
-def test_it_judges_any_answer_with_a_short_finding(plugin: ModuleType, answer: Run) -> None:
-    finding = plugin.Check(**parameters_of(plugin.SCHEMA)).judge(answer)
+def test_it_judges_any_answer_with_a_short_finding(judging: ModuleType, answer: Run) -> None:
+    finding = build(judging).judge(answer)
 
     assert isinstance(finding, Finding)
     assert finding.expected
@@ -125,16 +158,16 @@ def test_it_judges_any_answer_with_a_short_finding(plugin: ModuleType, answer: R
     assert all(len(text) <= 500 for text in (finding.expected, finding.found, finding.reason))
 
 
-def test_it_judges_the_same_answer_in_the_same_way(plugin: ModuleType) -> None:
-    check = plugin.Check(**parameters_of(plugin.SCHEMA))
+def test_it_judges_the_same_answer_in_the_same_way(judging: ModuleType) -> None:
+    check = build(judging)
 
     assert check.judge(RUNS[0]) == check.judge(RUNS[0])
     assert not inspect.iscoroutinefunction(check.judge)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - NEGATIVE))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - NEGATIVE - COMBINING))
 @pytest.mark.parametrize("text", ["", " \n", "\u200b"])
 def test_a_check_for_something_never_holds_on_nothing(name: str, text: str) -> None:
     plugin = load_plugin(runner.checks.__name__, name)
 
-    assert not plugin.Check(**parameters_of(plugin.SCHEMA)).judge(run(text)).holds
+    assert not build(plugin).judge(run(text)).holds
