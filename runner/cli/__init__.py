@@ -32,7 +32,7 @@ class _Verbs(click.Group):
     """A group that finds its commands as plug-ins of this package."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(plugin_names(__name__))
+        return [*plugin_names(__name__)]  # `list` is a verb's module here, once that is imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         if cmd_name not in plugin_names(__name__):
@@ -65,7 +65,7 @@ class _Verbs(click.Group):
 def root() -> None:
     """Assistants as code: declare assistants in YAML, sync them, play scenarios, judge the answers.
 
-    Start with `runner play` in a folder that has an assistants.yaml.
+    Start with `runner init` in an empty folder, then `runner play`.
     """
 
 

@@ -309,6 +309,7 @@ VERBS = _table(
     ("delete rm remove down teardown", "destroy"),
     ("gc prune cleanup", "clean"),
     ("server listen", "serve"),
+    ("new bootstrap scaffold quickstart setup", "init"),
 )
 """What other tools call our verbs."""
 

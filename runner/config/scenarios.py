@@ -280,8 +280,8 @@ def _texts(value: Any) -> list[str]:
 
 
 # Names become parts of file names, on any system.
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
-_UNFIT_CHARACTERS = '/\\:*?"<>|'
+RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+UNFIT_CHARACTERS = '/\\:*?"<>|'
 
 _Body = Mapping[str, Any]
 
@@ -352,7 +352,8 @@ def _read_cases(
     cases = open_cases(document, template, where, declared.root)
     if cases is None:
         return
-    defaults = document.find(("defaults",))[1] if where else None
+    key, node = document.find(("defaults",)) if where else (None, None)
+    defaults = node if key else None
     named = template.find("name")
     base = named[1].text if named and isinstance(named[1], TextNode) else PurePath(document.file).stem
     filled = {(node.line, node.column) for node in columns_of(template, skip=(KEY,)).values()}
@@ -507,8 +508,8 @@ def _read_name(document: YamlDocument, body: _Body, where: Where, names: Scenari
     place: Where = (*where, "name") if is_written else where
     if (where and not is_written) or not document.is_sound((*where, "name")):
         return name
-    unfit = [one for one in name if one in _UNFIT_CHARACTERS or not is_visible(one)]
-    if unfit or name != name.strip(" .") or _RESERVED.fullmatch(name):
+    unfit = [one for one in name if one in UNFIT_CHARACTERS or not is_visible(one)]
+    if unfit or name != name.strip(" .") or RESERVED.fullmatch(name):
         reason = f"it holds {unfit[0]!r}" if unfit else "files can't be called so on every system"
         hint = "choose another" if is_written else "add a `name`"
         message = f"{quote(name)} can't be a scenario's name: {reason}"
