@@ -155,11 +155,17 @@ class Session:
 
 
 def open_session(
-    file: Path | None, target_name: str | None, *, paths: tuple[str, ...] | None = None, for_stored: str = ""
+    file: Path | None,
+    target_name: str | None,
+    *,
+    paths: tuple[str, ...] | None = None,
+    for_stored: str = "",
+    needs_key: bool = True,
 ) -> Session:
     """Read the file, with the scenarios at `paths` (None: none). Raises UsageError if one is wrong, or the key missing.
 
-    `for_stored` is a verb that is about stored assistants: an error where the target's API stores none.
+    Without `needs_key`, nothing is to be asked of the target. `for_stored` is a verb that is about stored assistants:
+    an error where the target's API stores none.
     """
     from runner.cli._targets import find_key, key_variables
     from runner.config.declared_targets import find_target
@@ -172,7 +178,8 @@ def open_session(
     keys = {os.environ.get(variable, "") for variable in key_variables(target)}
     secrets = configuration.secrets | (keys - {""})
     _keep_from_last_words(secrets)
-    find_key(target, os.environ)
+    if needs_key:
+        find_key(target, os.environ)
     return Session(configuration=configuration, target=target, redactor=Redactor(secrets))
 
 

@@ -11,7 +11,7 @@ from math import isinf
 from runner.domain.assistant import Function, Project
 from runner.domain.conversation import FunctionAnswer, FunctionCall
 from runner.domain.scenario import Scenario, find_expectations, functions_in
-from runner.errors import ConfigError, Location
+from runner.errors import ConfigError, Location, Problem
 from runner.functions import MAX_OUTPUT_BYTES, Answerer, FunctionFailed
 from runner.functions.python import LocatedCode
 from runner.json_schema import find_mismatch
@@ -128,13 +128,18 @@ def find_code(project: Project, scenarios: Iterable[Scenario]) -> tuple[ProjectC
 
 def refuse_code(project: Project, scenarios: Iterable[Scenario]) -> None:
     """Raises ConfigError with everything that would be run."""
+    if problems := describe_refused_code(project, scenarios):
+        raise ConfigError(problems)
+
+
+def describe_refused_code(project: Project, scenarios: Iterable[Scenario], *, only: str = "") -> tuple[Problem, ...]:
+    """What would be run, as mistakes; `only` by functions, or by checks."""
     answer = "give it another answer in the scenario, as in `functions: {NAME: {returns: VALUE}}`"
-    problems = tuple(
+    return tuple(
         one.location.problem(
             f"the {one.runner} '{one.name}' runs {one.code}, which --no-code forbids",
             hint=answer if one.runner == "function" else "",
         )
         for one in find_code(project, scenarios)
+        if only in ("", one.runner)
     )
-    if problems:
-        raise ConfigError(problems)

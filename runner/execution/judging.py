@@ -19,7 +19,7 @@ from runner.checks import (
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import Ending, Run
 from runner.domain.judgement import Answers, Questions
-from runner.domain.report import Finding, Outcome, TurnResult, Variant, Verdict, worst
+from runner.domain.report import Attempt, Finding, Outcome, TurnResult, Variant, Verdict, worst
 from runner.domain.scenario import Scenario, Turn, find_expectations
 from runner.errors import CheckBroken, RateLimited, RemoteError
 from runner.execution.answering import CALLS_AT_ONCE
@@ -65,6 +65,26 @@ async def judge_whole(exchange: Exchange, ask: Ask, *, is_lost: bool) -> tuple[V
     if is_lost:
         return tuple(_judge_if_free(part, exchange) for part in parts)
     return tuple(await _judge_all(parts, exchange, ask))
+
+
+async def judge_attempt(
+    attempt: Attempt, scenario: Scenario, assistant: Assistant, variant: Variant, ask: Ask
+) -> Attempt:
+    """The attempt with its outcome: that of its turns, and of what is expected of all of them, if all have answers."""
+    turns = attempt.turns
+    said = [(one.turn, one.run) for one in turns if one.run is not None]
+    is_complete = len(said) == len(scenario.turns) and not any(_has_no_answer(turn) for turn in turns)
+    verdicts: tuple[Verdict, ...] = ()
+    if scenario.expectations and is_complete:
+        exchange = make_exchange(scenario, assistant, variant, said, is_whole=True)
+        is_lost = any(turn.outcome is not Outcome.PASSED for turn in turns)
+        verdicts = await judge_whole(exchange, ask, is_lost=is_lost)
+    outcome = worst((*(turn.outcome for turn in turns), *(verdict.outcome for verdict in verdicts)))
+    return replace(attempt, outcome=outcome, verdicts=verdicts)
+
+
+def _has_no_answer(turn: TurnResult) -> bool:
+    return turn.outcome is not Outcome.PASSED and not turn.verdicts
 
 
 def make_exchange(
