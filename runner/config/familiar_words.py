@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from runner.config.file_schemas import CHECKS
+from runner.config.expectations import CHECKS
 from runner.plugins import load_plugin
 from runner.yaml_text import Style
 from runner.yaml_text.coercion import show_flow, show_text
