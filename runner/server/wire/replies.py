@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -118,6 +118,19 @@ async def wait_until_gone(request: Request) -> None:
         pass
 
 
+async def unless_gone(request: Request, work: Awaitable[R]) -> R:
+    """What the work comes to. If the client leaves before, it is cancelled: raises ClientDisconnect."""
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(wait_until_gone(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
 class _Download(StreamingResponse):
     """Reads what is open already, and closes it: starlette's own opens the file when it may be gone."""
 
@@ -153,6 +166,7 @@ _NOT_FOUND: Mapping[str, str] = {
     "conversation": "Conversation with id '{id}' not found.",
     "item": "Item with id '{id}' not found.",
     "agent": "No agent found with id '{id}'.",
+    "request_batch": "No batch found with id '{id}'.",
     "session": "No session found with id '{id}'.",
     "environment": "No environment found with id '{id}'.",
     "artifact": "No artifact found with id '{id}'.",

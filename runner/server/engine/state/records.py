@@ -34,6 +34,7 @@ class IdKind(Enum):
     SESSION = ("sess_", _ALPHANUMERIC, 24)
     CONTAINER = ("cntr_", _HEXADECIMAL, 48)
     CONTAINER_FILE = ("cfile_", _HEXADECIMAL, 32)
+    REQUEST_BATCH = ("batch_", _HEXADECIMAL, 32)
 
     @property
     def prefix(self) -> str:
