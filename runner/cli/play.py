@@ -245,6 +245,16 @@ def make_play_id() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
 
 
+def _slots_of(target: Target) -> int | None:
+    """How many runs a model behind the embedded server works on at once; None: nobody said.
+
+    More scenarios than that would be waiting for each other on their own time.
+    """
+    from runner.domain.assistant import ChatEndpoint
+
+    return target.inference.slots if isinstance(target.inference, ChatEndpoint) else None
+
+
 def _choose_options(wanted: Arguments, opened: OpenedTarget, play_id: str) -> PlayOptions:
     from runner.execution.play import PlayOptions
 
@@ -254,7 +264,7 @@ def _choose_options(wanted: Arguments, opened: OpenedTarget, play_id: str) -> Pl
         api=opened.target.api,
         inference=opened.inference,
         sandbox=opened.sandbox,
-        jobs=wanted.jobs,
+        jobs=min(wanted.jobs, _slots_of(opened.target) or wanted.jobs),
         keeps=wanted.keep,
         demands_synced=wanted.synced,
         stops_at_first_failure=wanted.fail_fast,
