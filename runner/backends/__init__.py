@@ -133,8 +133,9 @@ class Question:
     """One turn, ready to be asked.
 
     `attachments` are uploaded files with their use; those for file search are in `store_id` already, and
-    indexed. `thread_id` is None for the first turn; `is_last` says that no other turn follows. `answer` answers the
-    calls of the assistant's functions; it never raises. `deadline_s` (seconds from now) covers the whole run.
+    indexed. `thread_id` is None for the first turn; `is_last` says that no other turn follows. `may_be_forgotten`:
+    nobody will look at it on the server, which need not keep it. `answer` answers the calls of the assistant's
+    functions; it never raises. `deadline_s` (seconds from now) covers the whole run.
     """
 
     deployment: Deployment
@@ -144,6 +145,7 @@ class Question:
     store_id: StoreId | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     is_last: bool = False
+    may_be_forgotten: bool = False
     answer: Callable[[FunctionCall], Awaitable[FunctionAnswer]] | None = None
     deadline_s: float = 300.0
 
