@@ -446,3 +446,13 @@ def make_play_id() -> str:
 
     now = time.time()
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}{int(now % 1 * 1000):03}Z-{secrets.token_hex(3)}"
+
+
+def _slots_of(target: Target) -> int | None:
+    """How many runs a model behind the embedded server works on at once; None: nobody said.
+
+    More scenarios than that would be waiting for each other on their own time.
+    """
+    from runner.domain.assistant import ChatEndpoint
+
+    return target.inference.slots if isinstance(target.inference, ChatEndpoint) else None

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from runner.config.expectations import CHECKS
+from runner.checks import __name__ as CHECKS
 from runner.plugins import load_plugin
 from runner.yaml_text import Style
 from runner.yaml_text.coercion import show_flow, show_text
@@ -203,7 +203,7 @@ _ASSISTANT_KEYS = _table(
     ("description title label", "write `name`; notes of your own go under `metadata`"),
     (
         "id assistant_id agent_id",
-        "the address above it is what it is called here; `runner adopt ADDRESS ID` takes over one that exists",
+        "the address above it is what it is called here; `runner adopt ADDRESS ID|NAME` takes over one that exists",
     ),
     ("engine deployment deployment_name deployment_id model_name", "write `model`"),
     ("function function_call function_calls actions plugins skills", "write `functions`, a list"),

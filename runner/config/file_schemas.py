@@ -256,6 +256,14 @@ def _inference() -> _Json:
             longest=MAX_NAME_LENGTH,
             example="nomic-embed-text",
         ),
+        "slots": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 256,
+            "examples": [1],
+            "description": "How many runs the endpoint works on at once: no more scenarios are played at once, and what"
+            " waits for another's run is not on its own `timeout`.",
+        },
     }
     return {
         "anyOf": [

@@ -217,13 +217,15 @@ class Scripted:
 class ChatEndpoint:
     """A chat-completions endpoint. `model` None means each assistant's own; `key_variable` None that no key is sent.
 
-    `embedding_model` is the one for file search; None: keywords alone.
+    `embedding_model` is the one for file search; None: keywords alone. `slots` is how many runs the endpoint works on
+    at once; None: as many as come.
     """
 
     base_url: str
     model: str | None = None
     key_variable: str | None = None
     embedding_model: str | None = None
+    slots: int | None = None
 
 
 InferenceChoice = ByName | Scripted | ChatEndpoint
