@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from runner.checks import __name__ as CHECKS
 from runner.plugins import load_plugin
 from runner.yaml_text import Style
 from runner.yaml_text.coercion import show_flow, show_text
 from runner.yaml_text.yaml_document import Advice, Where
 
+CHECKS = "runner.checks"
 _CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the question"
 _A_MODEL_JUDGES = "write `judge: QUESTION`; the model that judges is declared in assistants.yaml"
 _NO_CODE = "checks run no code; say what the answer must have: contains, matches, number, one_of"
