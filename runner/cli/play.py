@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -40,6 +41,10 @@ class Arguments:
     targets: tuple[str, ...]
     models: tuple[str, ...]
     jobs: int
+    rate: float | None
+    max_time: float | None
+    max_cost: float | None
+    max_tokens: int | None
     names: str | None
     tags: str | None
     last_failed: bool
@@ -57,6 +62,21 @@ class Arguments:
     reports: tuple[str, ...]
     quiet: bool
     verbose: bool
+
+
+class _Duration(click.ParamType[float]):
+    """Seconds, from a number or from `1h30m`."""
+
+    name = "time"
+    _FORM = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = self._FORM.fullmatch(str(value).strip().lower())
+        hours, minutes, seconds = (float(one or 0) for one in (found.groups() if found else (0, 0, 0)))
+        total_s = hours * 3600 + minutes * 60 + seconds
+        if not total_s:
+            self.fail(f"{value!r} is no time; write seconds (600), or 90s, 10m, 1h30m", param, ctx)
+        return total_s
 
 
 class _Play(click.Command):
@@ -88,6 +108,10 @@ class _Play(click.Command):
     "--model", "models", multiple=True, metavar="NAME", help="Instead of the declared model; several compare."
 )
 @click.option("-n", "--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Scenarios at once.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Requests per minute at most.")
+@click.option("--max-time", type=_Duration(), metavar="TIME", help="Stop after so long: 600, 90s, 10m, 1h30m.")
+@click.option("--max-cost", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="Stop at so many dollars.")
+@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Stop at so many tokens.")
 @click.option("-k", "names", metavar="EXPR", help="Only scenarios whose names match: 'receipt and not slow'.")
 @click.option("-m", "--tag", "tags", metavar="EXPR", help="Only scenarios whose tags match: 'billing or refunds'.")
 @click.option("--lf", "--last-failed", "last_failed", is_flag=True, help="Only those that did not pass last time.")
@@ -117,7 +141,8 @@ def command(**arguments: Any) -> int:
     are the scenario that stands there. The file is what is tested: a synced assistant is used only where it is
     identical, and never changed.
 
-    Exits 0 if all passed, 1 if a scenario failed, 3 if one could not be evaluated, 2 if a file is wrong.
+    Exits 0 if all passed, 1 if a scenario failed, 3 if one could not be evaluated, 2 if a file is wrong, 4 if a limit
+    (--max-time, --max-cost, --max-tokens) stopped it: then, and after Ctrl-C, --resume plays what is missing.
     """
     import asyncio
 
@@ -347,6 +372,7 @@ async def _play(
 
     from runner.cli._plays import open_play
     from runner.cli._signals import tie_signals
+    from runner.execution.budget import Limits
     from runner.execution.judging import prepare_checks
     from runner.execution.play import PlayOptions, play
     from runner.execution.player import Surroundings
@@ -373,6 +399,9 @@ async def _play(
                     stops_at_first_failure=wanted.fail_fast,
                     allows_declines=wanted.allow_declines,
                     fails_on_flaky=wanted.fail_on_flaky,
+                    requests_per_minute=wanted.rate,
+                    max_time_s=wanted.max_time,
+                    limits=Limits(tokens=wanted.max_tokens, cost_usd=wanted.max_cost),
                 )
                 report = await play(work, options, around, kept)
                 kept.finish(report)

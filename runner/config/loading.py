@@ -14,7 +14,7 @@ from runner.config.file_schemas import assistants_schema, scenario_schema
 from runner.config.paths import ScenarioFile, find_project_file, find_scenario_files, show_file
 from runner.config.scenarios import Declared, ScenarioNames, choose_scenarios, read_scenarios
 from runner.did_you_mean import quote
-from runner.domain.assistant import Assistant, Namespace, Project
+from runner.domain.assistant import Assistant, Namespace, Price, Project
 from runner.domain.scenario import Scenario
 from runner.errors import ConfigError, NothingFound, Problem
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
@@ -96,7 +96,13 @@ class _Loader:
         if document.problems or not settings:
             return None, declared
         namespace = Namespace(settings["namespace"])
-        project = Project(namespace=namespace, assistants=assistants, targets=targets, default_target=default)
+        project = Project(
+            namespace=namespace,
+            assistants=assistants,
+            targets=targets,
+            default_target=default,
+            prices={model: Price(**price) for model, price in settings.get("prices", {}).items()},
+        )
         return project, declared
 
     def read_scenario_file(self, path: Path, declared: Declared) -> tuple[YamlDocument, list[Scenario]]:

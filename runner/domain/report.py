@@ -97,10 +97,15 @@ class TurnResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Why a scenario was played again: the API's code of the run that failed, and its sentence."""
+    """Why a scenario was played again: the API's code of the run that failed, and its sentence.
+
+    With `of_request` it is a single request that was sent again, `times` times, and the scenario went on.
+    """
 
     code: str
     reason: str = ""
+    times: int = 1
+    of_request: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +131,8 @@ class Variant:
 class Attempt:
     """One time through a scenario, as far as it came; `reason` is set when it could not begin, or was given up.
 
-    After each of `retried` it was played again, from the start in a fresh thread: what is kept is the last time.
+    After each of `retried` that is not of a request it was played again, from the start in a fresh thread: what is
+    kept is the last time.
     """
 
     outcome: Outcome

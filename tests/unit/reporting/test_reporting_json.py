@@ -97,4 +97,6 @@ def test_what_was_played_again_has_its_reason(tmp_path: Path) -> None:
     again = result(Outcome.PASSED, PASSED, retried=(Retry(code="server_error", reason="It broke."),))
     open_report(tmp_path / "r.json", Redactor([])).on_event(PlayFinished(report=replace(REPORT, results=(again,))))
     (scenario,) = json.loads((tmp_path / "r.json").read_text("utf-8"))["scenarios"]
-    assert scenario["attempts"][0]["retried"] == [{"code": "server_error", "reason": "It broke."}]
+    assert scenario["attempts"][0]["retried"] == [
+        {"code": "server_error", "reason": "It broke.", "times": 1, "of_request": False}
+    ]
