@@ -128,6 +128,13 @@ def scenario_schema() -> _Json:
     return _file("scenario", "Questions in order, and what to expect of the answers.", choice, parts)
 
 
+@cache
+def single_schema() -> _Json:
+    """The schema of one scenario that is read by itself: a row's of `cases`."""
+    whole = scenario_schema()
+    return {key: whole[key] for key in ("$schema", "$id", "$defs")} | {"$ref": "#/$defs/single"}
+
+
 def schema_text(kind: str) -> str:
     """A schema as it is printed and shipped; `kind` is `assistants` or `scenario`."""
     schema = {"assistants": assistants_schema, "scenario": scenario_schema}[kind]()
@@ -467,6 +474,7 @@ def _scenario_keys() -> _Json:
             "description": "Seconds that the whole scenario may take; without it, each turn may take 300.",
         },
         "description": _text("What it is about, for readers of reports.", example="Prices as on the receipt."),
+        "cases": _cases(),
         "skip": _text("Why it is not played for now; reports say so.", longest=500, example="waits for ticket 512"),
         "repeat": {
             "type": "integer",
@@ -503,6 +511,24 @@ def _scenario_keys() -> _Json:
             "examples": [[{"ask": "How much is a burger?", "expect": [{"number": 23.75}]}]],
             "description": "Questions in order, asked in one thread.",
         },
+    }
+
+
+def _cases() -> _Json:
+    path = _text("A file of rows, .csv, .json or .jsonl, relative to this file.", longest=4096, example="rows.csv")
+    rows = {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "object", "minProperties": 1, "title": "row"},
+        "examples": [[{"item": "burger", "price": 23.75}]],
+        "description": "Rows, each with its values by column.",
+    }
+    column = _text("The column with the rows' names; without it they are numbered.", example="item")
+    forms = mapping({"file": path, "rows": rows, "name": column})
+    return {
+        "anyOf": [rows, path, {**forms, "oneOf": [{"required": ["file"]}, {"required": ["rows"]}]}],
+        "examples": [[{"item": "burger", "price": 23.75}], "rows.csv"],
+        "description": "The scenario is played once for each row, with `${column}` filled in.",
     }
 
 

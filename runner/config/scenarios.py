@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path, PurePath
@@ -12,19 +12,22 @@ from typing import Any
 from unicodedata import normalize
 
 from runner.checks import FILE_NAME, TOOL_NAME
+from runner.config.cases import KEY, Row, columns_of, explain_missing_column, fill_row, name_row, open_cases
 from runner.config.declared_tools import RETRIEVAL, read_answers
 from runner.config.file_schemas import CHECKS
-from runner.config.paths import Recipient, ScenarioFile, read_file_item
+from runner.config.paths import Recipient, ScenarioFile, Unusable, read_file_item
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Address, Assistant, ToolName
 from runner.domain.files import LocalFile
 from runner.domain.scenario import Expectation, Scenario, Turn
-from runner.errors import Location, UsageError, on_one_line
+from runner.errors import Location, Problem, UsageError, on_one_line
 from runner.plugins import load_plugin
-from runner.yaml_text import MapNode
+from runner.yaml_text import MapNode, Node, TextNode
 from runner.yaml_text.coercion import as_json, is_visible
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
+MOST_BROKEN_ROWS = 20
+"""After so many rows with mistakes the others of a file are not looked at."""
 _NOT = "not_"
 _WRAPPING = " .!*_`\"'"
 """What some checks overlook around a text: see `checks/one_of.py`."""
@@ -223,47 +226,132 @@ class ScenarioNames:
         return None if earlier is location else earlier
 
 
-def read_scenarios(document: YamlDocument, declared: Declared, names: ScenarioNames) -> Iterator[Scenario]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Templates:
+    """The scenarios of a file that have `cases`, by their places, and what reads the tree of one of their rows."""
+
+    found: Mapping[Where, MapNode]
+    read: Callable[[MapNode], YamlDocument]
+
+
+def read_scenarios(
+    document: YamlDocument, declared: Declared, names: ScenarioNames, templates: Templates
+) -> Iterator[Scenario]:
     """The scenarios of a file, those with mistakes left out after reporting them."""
     value = document.value
     if not isinstance(value, dict):
         return
     if "scenarios" not in value:
-        yield from _read_scenario(document, value, (), declared, names)
+        if () in templates.found:
+            yield from _read_cases(document, (), declared, names, templates)
+        else:
+            yield from _read_scenario(document, value, (), declared, names)
         return
     defaults = value.get("defaults")
     bodies = value["scenarios"]
     for index, body in enumerate(bodies if isinstance(bodies, list) else ()):
-        if isinstance(body, dict):
+        if ("scenarios", index) in templates.found:
+            yield from _read_cases(document, ("scenarios", index), declared, names, templates)
+        elif isinstance(body, dict):
             whole = {**defaults, **body} if isinstance(defaults, dict) else body
             yield from _read_scenario(document, whole, ("scenarios", index), declared, names)
+
+
+def _read_cases(
+    document: YamlDocument, where: Where, declared: Declared, names: ScenarioNames, templates: Templates
+) -> Iterator[Scenario]:
+    """A scenario for each row. What is wrong with many rows is said of the first."""
+    template = templates.found[where]
+    cases = open_cases(document, template, where, declared.root)
+    if cases is None:
+        return
+    defaults = document.find(("defaults",))[1] if where else None
+    named = template.find("name")
+    base = named[1].text if named and isinstance(named[1], TextNode) else PurePath(document.file).stem
+    filled = {(node.line, node.column) for node in columns_of(template, skip=(KEY,)).values()}
+    broken = 0
+    try:
+        for row in cases.rows:
+            found = _read_row(document, template, row, (base, cases.name_column), defaults, templates)
+            body = found.value if found is not None and isinstance(found.value, dict) else None
+            scenario = next(_read_scenario(found, body, (), declared, names), None) if found and body else None
+            if found is not None and found.problems:
+                document.take_over(found.problems, lambda one, row=row: _name_row(one, row, filled))  # type: ignore[misc]
+            if scenario is None:
+                broken += 1
+                if broken == MOST_BROKEN_ROWS:
+                    return
+            else:
+                place = Location(document.file, template.line, template.column)
+                yield replace(scenario, location=row.location, item=row.as_item(), declared_at=place)
+    except Unusable as error:
+        document.report(error.at((*where, KEY)))
+
+
+def _read_row(
+    document: YamlDocument,
+    template: MapNode,
+    row: Row,
+    naming: tuple[str, str | None],
+    defaults: Node | None,
+    templates: Templates,
+) -> YamlDocument | None:
+    """The scenario of a row as a document of its own; None after reporting that a column is missing."""
+    try:
+        tree = fill_row(template, row, name_row(naming[0], row, naming[1]), defaults)
+    except KeyError as error:
+        problem = explain_missing_column(template, row, str(error.args[0]), document.file)
+        # All rows of a file have the same columns, as a rule: the first that lacks one is named.
+        if not any((one.line, one.column) == (problem.line, problem.column) for one in document.problems):
+            document.take_over([problem], lambda one: one)
+        return None
+    return templates.read(tree)
+
+
+def _name_row(problem: Problem, row: Row, filled: Collection[tuple[int, int]]) -> Problem:
+    """What came out of a row is found there."""
+    if (problem.line, problem.column) not in filled:
+        return problem
+    return replace(problem, message=f"{problem.message} (the row {row.location.file}:{row.location.line})")
 
 
 def choose_scenarios(file: ScenarioFile, document: YamlDocument, scenarios: Sequence[Scenario]) -> list[Scenario]:
     """Those of a sound file that were asked for by line or name, in its order. Raises UsageError for others."""
     if file.is_whole:
         return list(scenarios)
-    chosen = [_scenario_on(line, document, scenarios) for line in file.lines]
-    chosen += [_scenario_called(name, document, scenarios) for name in file.names]
-    return [scenario for scenario in scenarios if scenario in chosen]
+    chosen = {scenario.name for line in file.lines for scenario in _scenarios_on(line, document, scenarios)}
+    chosen |= {scenario.name for name in file.names for scenario in _scenarios_called(name, document, scenarios)}
+    return [scenario for scenario in scenarios if scenario.name in chosen]
 
 
-def _scenario_on(line: int, document: YamlDocument, scenarios: Sequence[Scenario]) -> Scenario:
-    """What stands between a scenario's first line and the next one's, or the next key's at the top, is its own."""
-    by_line = {scenario.location.line: scenario for scenario in scenarios}
+def _scenarios_on(line: int, document: YamlDocument, scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """What stands between a scenario's first line and the next one's, or the next key's at the top, is its own.
+
+    The line of a row is one scenario, any other of a scenario with `cases` are all of them.
+    """
+    by_line: dict[int, list[Scenario]] = {}
+    for scenario in scenarios:
+        for place in {scenario.location, scenario.declared_at or scenario.location}:
+            if place.file == document.file:
+                by_line.setdefault(place.line, []).append(scenario)
     root = document.root
     tops = root.entries if isinstance(root, MapNode) and root.find("scenarios") else ()
     starts = [start for start in {*by_line, *(key.line for key, _ in tops)} if start <= line]
-    found = by_line.get(max(starts, default=0)) if tops else scenarios[0]
-    if found is None:
-        known = ", ".join(map(str, by_line))
+    found = by_line.get(max(starts, default=0)) if tops or len(scenarios) > 1 else [*scenarios]
+    if not found:
+        known = ", ".join(map(str, sorted(by_line)))
         raise UsageError(f"{on_one_line(document.file)}:{line} is in no scenario; they begin on lines {known}")
     return found
 
 
-def _scenario_called(name: str, document: YamlDocument, scenarios: Sequence[Scenario]) -> Scenario:
-    found = next((scenario for scenario in scenarios if _fold(scenario.name) == _fold(name)), None)
-    if found is None:
+def _scenarios_called(name: str, document: YamlDocument, scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """The one with this name, or all the cases of one."""
+    found = [scenario for scenario in scenarios if _fold(scenario.name) == _fold(name)] or [
+        scenario
+        for scenario in scenarios
+        if scenario.declared_at and _fold(scenario.name).startswith(f"{_fold(name)} [")
+    ]
+    if not found:
         hint = suggest(name, [scenario.name for scenario in scenarios])
         raise UsageError(
             f"there is no scenario {quote(name)} in {on_one_line(document.file)}{'; ' if hint else ''}{hint}"

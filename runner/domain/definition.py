@@ -65,6 +65,7 @@ def hash_scenario(
         "functions": [
             (one.name, one.answering.kind, one.answering.settings) for one in functions_in(scenario, assistant)
         ],
+        "item": scenario.item,
         "rules": [scenario.smoke, scenario.timeout_s, scenario.continues, scenario.skip],
     }
     text = json.dumps(told, sort_keys=True, ensure_ascii=True, default=str)

@@ -39,6 +39,7 @@ def result_as_json(result: ScenarioResult) -> Data:
         "tags": list(scenario.tags),
         "golden": scenario.golden,
         "item": as_plain(scenario.item),
+        "declared_at": str(scenario.declared_at) if scenario.declared_at else None,
         "repeat": scenario.repeat,
         "pass_at_least": scenario.passes_needed,
         "variant": asdict(result.variant) if result.variant else None,
@@ -174,6 +175,7 @@ def scenario_from_json(data: Mapping[str, Any]) -> Scenario:
         pass_at_least=data["pass_at_least"],
         golden=data["golden"],
         item=data["item"],
+        declared_at=Location.parse(data["declared_at"]) if data["declared_at"] else None,
         location=Location.parse(data["location"]),
     )
 
