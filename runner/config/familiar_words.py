@@ -262,7 +262,7 @@ PLAY_OPTIONS = _table(
     ("--config -c --project --manifest --assistants", "`-f FILE` names the project's file"),
     ("--provider --providers --env --environment --profile --backend --api --base-url", "`-t NAME` chooses a target"),
     ("--rerun-failed --only-failed --failed", "`--lf` plays what did not pass the last time"),
-    ("--timeout --deadline --max-time", "`timeout` stands in the scenario, or under `defaults`"),
+    ("--timeout --deadline", "`timeout` stands in the scenario, or under `defaults`"),
     (
         "--dry-run --collect-only --check-only --lint",
         "`--list` shows what would be played, `runner plan` what sync would do, `runner validate` checks the files",

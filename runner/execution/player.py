@@ -120,10 +120,8 @@ class Player:
         turns: list[TurnResult] = []
         try:
             for number, turn in enumerate(scenario.turns, start=1):
-                async with self._means.limiter.place():
-                    self._around.interruption.check()
-                    self._around.emit(TurnStarted(scenario=scenario, variant=self._variant, number=number))
-                    played = await self._play_turn(conversation, turn)
+                self._around.emit(TurnStarted(scenario=scenario, variant=self._variant, number=number))
+                played = self._means.budget.book(await self._play_turn(conversation, turn), self._variant)
                 turns.append(played)
                 self._around.emit(TurnFinished(scenario=scenario, variant=self._variant, result=played))
                 if _ends(played, scenario):
@@ -133,11 +131,10 @@ class Player:
         return tuple(turns)
 
     async def _play_turn(self, conversation: _Conversation, turn: Turn) -> TurnResult:
-        return self._means.budget.book(await self._ask_and_judge(conversation, turn), self._variant)
-
-    async def _ask_and_judge(self, conversation: _Conversation, turn: Turn) -> TurnResult:
         try:
-            run = await conversation.ask(turn)
+            async with self._means.limiter.place():
+                self._around.interruption.check()
+                run = await conversation.ask(turn)
         except (RemoteError, WriteFailed) as error:  # the latter: what is about to exist could not be journaled
             reason = explain(error, conversation.assistant)
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, reason=reason, cause=error)

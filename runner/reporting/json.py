@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import indent
 
 from runner import __version__
-from runner.domain.report import PlayEvent, PlayFinished, Report
+from runner.domain.report import COUNTED, PlayEvent, PlayFinished, Report, Tally
 from runner.domain.result_json import result_as_json
 from runner.domain.statistics import wilson_interval
 from runner.redaction import Redactor
@@ -57,7 +57,6 @@ def report_as_json(report: Report) -> dict[str, object]:
 def head_as_json(report: Report) -> dict[str, object]:
     """Everything but the scenarios."""
     tally = report.tally
-    low, high = wilson_interval(tally.passes, tally.attempts)
     return {
         "generator": MARK,
         "version": VERSION,
@@ -72,7 +71,27 @@ def head_as_json(report: Report) -> dict[str, object]:
         "planned": report.planned,
         "counts": dict(report.counts),
         "cut_off": report.cut_off,
-        "attempts": {"judged": tally.attempts, "passed": tally.passes, "interval": [round(low, 4), round(high, 4)]},
+        **_tally_as_json(tally),
+        "by_variant": {
+            label: {"counts": {word: one.counts[word] for word in COUNTED}, **_tally_as_json(one)}
+            for label, one in report.tally_by_variant.items()
+            if len(report.variants) > 1
+        },
+        "leftovers": list(report.leftovers),
+    }
+
+
+def _tally_as_json(tally: Tally) -> dict[str, object]:
+    low, high = wilson_interval(tally.passes, tally.attempts)
+    hat = tally.pass_hat()
+    p50, p95 = tally.quantile_s(0.5), tally.quantile_s(0.95)
+    return {
+        "attempts": {
+            "judged": tally.attempts,
+            "passed": tally.passes,
+            "interval": [round(low, 4), round(high, 4)],
+            "pass_hat": {"k": hat[0], "rate": round(hat[1], 4)} if hat else None,
+        },
         "usage": {
             "runs": tally.runs,
             "input_tokens": tally.input_tokens,
@@ -82,5 +101,5 @@ def head_as_json(report: Report) -> dict[str, object]:
             "cost_usd": round(tally.cost_usd, 6),
             "unpriced_runs": tally.unpriced_runs,
         },
-        "leftovers": list(report.leftovers),
+        "latency_s": {"p50": None if p50 is None else round(p50, 3), "p95": None if p95 is None else round(p95, 3)},
     }
