@@ -136,7 +136,7 @@ class Question:
     `attachments` are uploaded files with their use; those for file search are in `store_id` already, and
     indexed. `thread_id` is None for the first turn; `is_last` says that no other turn follows. `answer` answers the
     calls of the assistant's functions; it never raises. `deadline_s` (seconds from now) covers the whole run. With
-    `is_kept`, the thread is to stay on the remote side, to be looked at.
+    `is_forgettable`, nobody will look at the thread afterwards: what can be asked without storing it may be.
     """
 
     deployment: Deployment
@@ -146,7 +146,7 @@ class Question:
     store_id: StoreId | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     is_last: bool = False
-    is_kept: bool = False
+    is_forgettable: bool = False
     answer: Callable[[FunctionCall], Awaitable[FunctionAnswer]] | None = None
     deadline_s: float = 300.0
 

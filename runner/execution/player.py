@@ -36,7 +36,9 @@ TURN_DEADLINE_S = 300.0
 """For each turn of a scenario that has no `timeout`."""
 MOST_RETRIES = 3
 PAUSES_S: Mapping[str, float] = {
-    **dict.fromkeys(("server_error", "internal_error", "server_overloaded", "connection_failed"), 0.5),
+    **dict.fromkeys(
+        ("server_error", "internal_error", "server_overloaded", "connection_failed", "answer_cut_off"), 0.5
+    ),
     **dict.fromkeys(("rate_limit_exceeded", "flex_unavailable"), 5.0),
 }
 """What passes, by the API's code, and how long to wait before the first time that it is played again; then doubled."""
@@ -242,7 +244,7 @@ class _Conversation:
                 store_id=self.store_id,
                 tags={**self._stage.tags, tags.DEFINITION: deployment.definition_hash},
                 is_last=turn is self._scenario.turns[-1],
-                is_kept=self._keeps,
+                is_forgettable=not self._keeps,
                 answer=self._desk.answer if self._desk else None,
                 deadline_s=self._demand_time("the question was asked"),
             )

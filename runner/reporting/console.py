@@ -146,7 +146,13 @@ class Console:
 
     def _finish(self, report: Report) -> None:
         self._screen.close_status()
-        failures = [result for result in report.results if result.counted_as in _IN_FULL]
+        failures, reasons, declined = [], dict[str, None](), 0
+        for result in report.results:  # once: they may have to be read from their file
+            declined += result.is_decline
+            if result.counted_as in _IN_FULL:
+                failures.append(result)
+            elif result.counted_as == NOT_STARTED:
+                reasons[result.reason] = None
         # Where nothing but failures was shown since the first of them, they can still be seen.
         if failures and self._is_separated:
             self._print()
@@ -156,7 +162,7 @@ class Console:
                 self._print_failure(result)
         self._print()
         self._print_names(failures)
-        self._print_notes(report)
+        self._print_notes(report, reasons, declined)
         if len(report.variants) > 1:
             self._print_comparison(report)
         for line in _describe_use(report):
@@ -176,12 +182,10 @@ class Console:
         if failures:
             self._print()
 
-    def _print_notes(self, report: Report) -> None:
+    def _print_notes(self, report: Report, reasons: Iterable[str], declined: int) -> None:
         """Once for all scenarios: why some were not played, or not judged, and what is left on the remote side."""
-        declined = sum(result.is_decline for result in report.results)
         if declined:
             self._print((f"{declined} {DECLINED}", _STYLES[DECLINED]), f": {NO_MODEL}")
-        reasons = dict.fromkeys(one.reason for one in report.results if one.counted_as == NOT_STARTED)
         for reason in reasons:
             self._print(self._line(reason))
         definitions = sorted(report.tally.definitions.items()) if self._is_verbose else ()

@@ -15,7 +15,7 @@ from runner.backends.responses.answers import build_run, produced_in
 from runner.backends.responses.bodies import Body, Material, definition_body
 from runner.backends.responses.turn import Define, Order, Thread, Turn, cancel_response
 from runner.backends.responses.wire import Produced, read_response
-from runner.domain.assistant import History
+from runner.domain.assistant import History, ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import AssistantId, ProducedFile, Run, ThreadId
 from runner.domain.files import FileUse
@@ -23,6 +23,7 @@ from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UsageError
 
 RESPONSE_PREFIX = "resp"
+_NEEDS_NO_SECOND_LOOK = frozenset({ToolName.FILE_SEARCH.value, ToolName.WEB_SEARCH.value})
 
 
 class ResponsesBackend:
@@ -57,13 +58,17 @@ class ResponsesBackend:
         async def define(material: Material) -> Body:
             return definition_body(question.deployment.assistant, material)
 
-        return await self.ask_of(question, define)
+        return await self.ask_of(question, define, may_forget=not self._in_background)
 
-    async def ask_of(self, question: Question, define: Define) -> Run:
-        """Like `ask`, of whom `define` says; it is asked for each response anew."""
+    async def ask_of(self, question: Question, define: Define, *, may_forget: bool = False) -> Run:
+        """Like `ask`, of whom `define` says; it is asked for each response anew.
+
+        `may_forget`: the server need not store what nobody comes back to; there is nothing to delete then.
+        """
         started = self._api.pace.clock()
         self._check(question)
-        thread = await self._thread_of(question)
+        forgets = may_forget and is_over_at_once(question)
+        thread = self._unstored() if forgets else await self._thread_of(question)
         thread.code_file_ids += [file_id for file_id, use in question.attachments if use is FileUse.CODE_INTERPRETER]
         names = {file_id: self._remote_files.name_of(file_id) for file_id, _ in question.attachments}
         order = Order(question=question, define=define, names=names)
@@ -112,7 +117,7 @@ class ResponsesBackend:
         if question.thread_id is not None:
             return self._threads.get(question.thread_id) or _thread_elsewhere(question.thread_id)
         if self._replays:
-            return Thread(own_id=ThreadId(f"replay-{next(self._numbers)}"), remembers_itself=True)
+            return self._unstored()
         if question.is_last:
             return Thread()
         address = question.deployment.assistant.address
@@ -124,6 +129,9 @@ class ResponsesBackend:
         )
         creation = Creation(kind=Kind.CONVERSATION, label=address, tags=question.tags)
         return Thread(conversation_id=(await self._api.create(request, creation, identifier)).value)
+
+    def _unstored(self) -> Thread:
+        return Thread(own_id=ThreadId(f"unstored-{next(self._numbers)}"), remembers_itself=True)
 
     async def _delete_conversation(self, conversation_id: str) -> None:
         """The items first: they outlive their conversation, and could not be found without it."""
@@ -145,6 +153,16 @@ class ResponsesBackend:
         except RemoteError as error:
             return ProducedFile(name=file.filename, problem=str(error))
         return describe_content(file.filename, content)
+
+
+def is_over_at_once(question: Question) -> bool:
+    """Whether one response is all that a thread will ever have, and nothing on the server hangs on it.
+
+    Functions and approvals ask for a second response; a container is found again by its response.
+    """
+    assistant = question.deployment.assistant
+    is_alone = question.thread_id is None and question.is_last and question.is_forgettable
+    return is_alone and not assistant.functions and assistant.tool_names <= _NEEDS_NO_SECOND_LOOK
 
 
 def _stores_none(what: str, tags: Mapping[str, str]) -> RemoteError:
