@@ -209,7 +209,7 @@ def _check_columns(columns: list[str], line: int) -> list[str]:
 def _read_json_lines(file: Any) -> Iterator[tuple[int, Mapping[str, object]]]:
     for line, text in enumerate(file, start=1):
         if text.strip():
-            yield line, _as_row(_decode(text, line), line)
+            yield line, _as_row(_decode(text.strip(), line), line)
 
 
 def _read_json(file: Any) -> Iterator[tuple[int, Mapping[str, object]]]:

@@ -151,6 +151,11 @@ def _declare(root: Path, settings: Mapping[str, object], assistants: tuple[Assis
         root=root,
         addresses=tuple(written) if isinstance(written, dict) else None,
         assistants={assistant.address: assistant for assistant in assistants},
+        targets=None
+        if not settings
+        else tuple(targets)
+        if isinstance(targets := settings.get("targets"), dict)
+        else (),
     )
 
 
@@ -189,7 +194,7 @@ def _fill(match: re.Match[str], environment: Mapping[str, str], secrets: set[str
     if kind is None:
         raise _Refused(
             f"{quote(whole)} is no placeholder",
-            "write ${env:NAME} or ${secret:NAME}, ${COLUMN} where there are `cases`, or $${ for the text '${'",
+            "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'",
         )
     found = environment.get(name)
     if not found:

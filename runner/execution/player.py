@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runner.backends import GATE, Backend, Question
+from runner.checks import Ask
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, Run, RunStatus, StoreId, ThreadId
-from runner.domain.files import FileUse
+from runner.domain.files import IMAGE_TYPES, FileUse, file_type
 from runner.domain.report import (
     Attempt,
     Outcome,
@@ -21,12 +22,13 @@ from runner.domain.report import (
     TurnResult,
     TurnStarted,
     Variant,
+    Verdict,
     worst,
 )
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import DeadlineExceeded, QuotaUsedUp, RateLimited, RemoteError, WriteFailed
 from runner.execution.budget import Budget
-from runner.execution.judging import judge_turn
+from runner.execution.judging import judge_exchange, judge_whole, make_exchange, refuse_to_ask
 from runner.execution.limiter import AttemptGate, Limiter
 from runner.execution.scheduler import NO_QUOTA, Interruption
 from runner.execution.stage import Cleaner, Stage
@@ -52,7 +54,7 @@ _TOLD = re.compile(r"try again in (\d+(?:\.\d+)?) ?(ms|s)\b")
 class Surroundings:
     """What a play works with. `clock` gives monotonic seconds; `emit` is told everything that happens.
 
-    `clean` takes secrets out of texts.
+    `clean` takes secrets out of texts; `ask` puts questions to the judge.
     """
 
     emit: Callable[[PlayEvent], None]
@@ -61,6 +63,7 @@ class Surroundings:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clean: Callable[[str], str] = field(default=lambda text: text)
     random: Callable[[], float] = field(default=random.random)
+    ask: Ask = refuse_to_ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,9 +109,11 @@ class Player:
                 turns = await self._play_turns(scenario, assistant, patience)
         finally:
             GATE.reset(token)
+        verdicts = await self._judge_whole(scenario, assistant, turns)
         return Attempt(
-            outcome=worst(tuple(turn.outcome for turn in turns)),
+            outcome=worst((*(turn.outcome for turn in turns), *(verdict.outcome for verdict in verdicts))),
             turns=turns,
+            verdicts=verdicts,
             reason=_describe_rest(turns, len(scenario.turns)),
             duration_s=self._around.clock() - started,
             retried=(*retried, *gate.retried),
@@ -123,7 +128,7 @@ class Player:
         try:
             for number, turn in enumerate(scenario.turns, start=1):
                 self._around.emit(TurnStarted(scenario=scenario, variant=self._variant, number=number))
-                played = self._means.budget.book(await self._play_turn(conversation, turn), self._variant)
+                played = self._means.budget.book(await self._play_turn(conversation, turn, turns), self._variant)
                 turns.append(played)
                 self._around.emit(TurnFinished(scenario=scenario, variant=self._variant, result=played))
                 if _ends(played, scenario):
@@ -132,7 +137,7 @@ class Player:
             self._means.cleaner.release(conversation.thread_id, conversation.store_id)
         return tuple(turns)
 
-    async def _play_turn(self, conversation: _Conversation, turn: Turn) -> TurnResult:
+    async def _play_turn(self, conversation: _Conversation, turn: Turn, before: Sequence[TurnResult]) -> TurnResult:
         try:
             async with self._means.limiter.place():
                 self._around.interruption.check()
@@ -142,7 +147,29 @@ class Player:
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, reason=reason, cause=error)
         if late := conversation.describe_lateness(run):
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, run=run, reason=late)
-        return judge_turn(turn, run)
+        said = (*_said_in(before), (turn, run))
+        exchange = make_exchange(conversation.scenario, conversation.assistant, self._variant, said)
+        return await judge_exchange(exchange, self._around.ask)
+
+    async def _judge_whole(
+        self, scenario: Scenario, assistant: Assistant, turns: Sequence[TurnResult]
+    ) -> tuple[Verdict, ...]:
+        """What the scenario expects of all turns together, once all of them have an answer."""
+        said = _said_in(turns)
+        is_complete = len(said) == len(scenario.turns) and not any(_has_no_answer(turn) for turn in turns)
+        if not scenario.expectations or not is_complete:
+            return ()
+        exchange = make_exchange(scenario, assistant, self._variant, said, is_whole=True)
+        is_lost = any(turn.outcome is not Outcome.PASSED for turn in turns)
+        return await judge_whole(exchange, self._around.ask, is_lost=is_lost)
+
+
+def _said_in(turns: Sequence[TurnResult]) -> tuple[tuple[Turn, Run], ...]:
+    return tuple((one.turn, one.run) for one in turns if one.run is not None)
+
+
+def _has_no_answer(turn: TurnResult) -> bool:
+    return turn.outcome is not Outcome.PASSED and not turn.verdicts
 
 
 def _ends(turn: TurnResult, scenario: Scenario) -> bool:
@@ -224,7 +251,7 @@ class _Conversation:
         self._backend = means.backend
         self._stage = means.stage
         self._keeps = means.keeps
-        self._scenario = scenario
+        self.scenario = scenario
         self._patience = patience
         self.assistant = assistant
         self._desk = means.stage.open_desk(scenario, assistant)
@@ -243,8 +270,9 @@ class _Conversation:
                 attachments=attachments,
                 store_id=self.store_id,
                 tags={**self._stage.tags, tags.DEFINITION: deployment.definition_hash},
-                is_last=turn is self._scenario.turns[-1],
+                is_last=turn is self.scenario.turns[-1],
                 is_forgettable=not self._keeps,
+                documents_follow=any(map(_brings_documents, self.scenario.turns)),
                 answer=self._desk.answer if self._desk else None,
                 deadline_s=self._demand_time("the question was asked"),
             )
@@ -266,7 +294,7 @@ class _Conversation:
         try:
             async with asyncio.timeout(self._demand_time("its attachments were ready")):
                 attached = await self._stage.attach(turn.attachments)
-                self.store_id = await self._stage.make_searchable(attached, self.store_id, self._scenario.name)
+                self.store_id = await self._stage.make_searchable(attached, self.store_id, self.scenario.name)
         except TimeoutError:
             raise self._too_late("its attachments were ready") from None
         return tuple((one.file_id, one.use) for one in attached)
@@ -280,6 +308,10 @@ class _Conversation:
 
     def _too_late(self, what: str) -> DeadlineExceeded:
         return DeadlineExceeded(f"the time was up before {what}; {self._patience.describe()}")
+
+
+def _brings_documents(turn: Turn) -> bool:
+    return any(one.use is FileUse.INPUT and file_type(one.name) not in IMAGE_TYPES for one in turn.attachments)
 
 
 def _describe_rest(played: Sequence[TurnResult], planned: int) -> str:

@@ -252,11 +252,13 @@ class Console:
                 self._print_field("reason", turn.reason)
             for verdict in turn.verdicts:
                 self._print_verdict(verdict)
+        for verdict in result.shown.verdicts if result.shown else ():
+            self._print_verdict(verdict)
         if result.reason:
             self._print_field("note", result.reason)
 
     def _print_verdict(self, verdict: Verdict) -> None:
-        if verdict.outcome is Outcome.PASSED:
+        if verdict.outcome in (Outcome.PASSED, Outcome.SKIPPED):
             return
         self._print((f"{verdict.check}:", "bold"), f" {self._line(str(verdict.location))}", before=("  ",))
         for label, text in (("expected", verdict.expected), ("found", verdict.found), ("reason", verdict.reason)):

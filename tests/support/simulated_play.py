@@ -185,6 +185,9 @@ class SimulatedBackend:
         await asyncio.sleep(0.01)
         self._world.threads.discard(thread_id)
 
+    async def find_threads(self, tags: Mapping[str, str]) -> tuple[ThreadId, ...] | None:
+        return None
+
     async def find_containers(self, response_id: str) -> tuple[str, ...]:
         return ()
 
