@@ -111,8 +111,8 @@ class _Play(click.Command):
 @click.option("--changed", type=click.Choice(["replay"]), help="With --resume: play again what files changed for.")
 @click.option(
     "--report", "reports", multiple=True, metavar="KIND[=FILE]",
-    help="Also write a report: csv, ctrf, json, junit or markdown. Where FILE is left out, it is report.csv, "
-    "report.ctrf.json, report.json, report.junit.xml or report.md.",
+    help="Also write a report: csv, ctrf, html, json, junit or markdown. Where FILE is left out, it is report.csv, "
+    "report.ctrf.json, report.html, report.json, report.junit.xml or report.md.",
 )  # fmt: skip
 @click.option("--no-ci", is_flag=True, help="On GitHub: no annotations, no step summary.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")

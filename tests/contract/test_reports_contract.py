@@ -106,7 +106,7 @@ def write(open_report: Open, path: Path, told: list[PlayEvent]) -> None:
 
 
 def test_the_kinds_are_there_and_help_names_them_with_their_places() -> None:
-    assert {"csv", "ctrf", "json", "junit", "markdown"} == set(NAMES)
+    assert {"csv", "ctrf", "html", "json", "junit", "markdown"} == set(NAMES)
     (report,) = (one for one in play.params if one.name == "reports")
     assert isinstance(report, click.Option)
     for name in NAMES:
