@@ -43,13 +43,18 @@ class Page:
 
     def open(self, path: Path, *, fragment: str = "") -> float:
         """Seconds that the page's thread worked until it was there and had been drawn, whatever else was going on."""
-        self.told.clear()
+        # From the same page, another fragment would be no new page.
+        self._go("about:blank")
         started = self._worked_s()
-        self.send("Page.navigate", url=path.as_uri() + fragment)
-        while not any(one["method"] == "Page.loadEventFired" for one in self.told):
-            self.told.append(json.loads(self._connection.recv(timeout=60)))
+        self._go(path.as_uri() + fragment)
         self.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
         return self._worked_s() - started
+
+    def _go(self, address: str) -> None:
+        self.told.clear()
+        self.send("Page.navigate", url=address)
+        while not any(one["method"] == "Page.loadEventFired" for one in self.told):
+            self.told.append(json.loads(self._connection.recv(timeout=60)))
 
     def _worked_s(self) -> float:
         metrics = self.send("Performance.getMetrics")["metrics"]
