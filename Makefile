@@ -1,4 +1,4 @@
-.PHONY: play test quick check docs format bench files
+.PHONY: play test quick check docs docs-site format bench files
 
 PYTHON ?= python3
 VENV := .venv
@@ -24,6 +24,9 @@ check: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/make.py
+
+docs-site: $(VENV)/.dev
+	$(BIN)/mkdocs build --strict --quiet
 
 files: $(VENV)/.dev
 	$(BIN)/python scenarios/files/make_files.py

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
-from runner.plugins import plugin_names
+from runner.checks import EXPECTATIONS
+from runner.plugins import load_plugin, plugin_names
 
 HEAD = """# Checks
 
@@ -21,13 +20,15 @@ def make() -> dict[str, str]:
 
 
 def describe(name: str) -> str:
-    module = import_module(f"runner.checks.{name}")
+    module = load_plugin("runner.checks", name)
     rows = [row(field, schema, module.MAIN_FIELD) for field, schema in module.SCHEMA["properties"].items()]
     table = "\n".join(["| Field | Value | Meaning |", "|---|---|---|", *rows])
     return f"## {name}\n\n{module.SCHEMA['description']}\n\n{table}\n"
 
 
 def row(field: str, schema: dict[str, object], main_field: str) -> str:
+    if schema.get("format") == EXPECTATIONS:
+        schema = {**schema, "type": "a check or a list of checks"}
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     value = ", ".join(map(str, schema["enum"])) if isinstance(schema.get("enum"), list) else " or ".join(kinds)
     default = f" (default {str(schema['default']).lower()})" if "default" in schema else ""

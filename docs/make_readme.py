@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from runner.plugins import load_plugin, plugin_names
+from runner.yaml_text.coercion import show_flow
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -28,8 +29,9 @@ def _checks() -> Iterator[str]:
     for name in plugin_names("runner.checks"):
         module = load_plugin("runner.checks", name)
         first, _, _ = module.SCHEMA["description"].partition(". ")
-        (example, *_) = module.SCHEMA["properties"][module.MAIN_FIELD].get("examples", [module.MAIN_FIELD.upper()])
-        shown = f"[{', '.join(example)}]" if isinstance(example, list) else example
+        main = module.SCHEMA["properties"][module.MAIN_FIELD]
+        (example, *_) = module.SCHEMA.get("examples") or main.get("examples") or [module.MAIN_FIELD.upper()]
+        shown = show_flow(example) if isinstance(example, list | dict) else example
         yield f"| `{name}: {shown}` | {first.removesuffix('.')}. |"
 
 

@@ -15,8 +15,8 @@ from socket import gaierror
 from urllib.parse import urlsplit
 
 import httpx2
-import openai
 
+from runner.backends._openai import openai
 from runner.backends._waiting import retry_after_s
 from runner.domain.hosts import is_azure, is_openai
 from runner.errors import (

@@ -16,10 +16,10 @@ from urllib.parse import quote
 
 import h11
 import httpx2
-import openai
 
 from runner.backends._failures import Failure, Refusal, Remedy, Translator
 from runner.backends._json_fields import Json, Malformed, Page, identifier, read_object, read_page
+from runner.backends._openai import openai
 from runner.backends._waiting import Deadline, Pace, backoff_s, poll_after_s
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UnclearOutcome

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -124,7 +124,8 @@ class Session:
     @asynccontextmanager
     async def open_remote(self, verb: str) -> AsyncIterator[tuple[Backend, Journal]]:
         """The backend, and a journal of this verb's."""
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        # Journals are replayed in the order of their names: two syncs of one second must not swap places.
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         with self.open_journal(self.journals / f"{stamp}-{verb}-{os.getpid()}.jsonl") as journal:
             async with self.open_target(journal) as opened:
                 yield opened.backend, journal

@@ -45,7 +45,8 @@ class Arguments:
     tags: str | None
     last_failed: bool
     failed_first: bool
-    listing: str | None
+    lists: bool
+    form: str
     repeat: int | None
     fail_fast: bool
     fail_on_flaky: bool
@@ -94,10 +95,8 @@ class _Play(click.Command):
 @click.option("-m", "--tag", "tags", metavar="EXPR", help="Only scenarios whose tags match: 'billing or refunds'.")
 @click.option("--lf", "--last-failed", "last_failed", is_flag=True, help="Only those that did not pass last time.")
 @click.option("--ff", "--failed-first", "failed_first", is_flag=True, help="Those that did not pass last time first.")
-@click.option(
-    "--list", "listing", is_flag=False, flag_value="text", type=click.Choice(["text", "json"]), metavar="[text|json]",
-    help="Show what would be played, and play nothing.",
-)  # fmt: skip
+@click.option("--list", "lists", is_flag=True, help="Show what would be played, and play nothing.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How --list shows it.")
 @click.option("--repeat", type=click.IntRange(1, 1000), metavar="N", help="Play each scenario N times.")
 @click.option("-x", "--fail-fast", is_flag=True, help="Start nothing more after the first that does not pass.")
 @click.option("--fail-on-flaky", is_flag=True, help="Exit 1 for scenarios that passed only sometimes, too.")
@@ -148,12 +147,12 @@ def command(**arguments: Any) -> int:
     if resumed and wanted.changed is None:
         refuse_changes(resumed, session.configuration)
     inputs = find_inputs(session.configuration)
-    if wanted.listing is None:
+    if not wanted.lists:
         discard_earlier(report for report in reports if report.resolve() not in inputs)
     refuse_to_overwrite(reports, inputs)
     scenarios = _choose_scenarios(session, wanted, resumed)
-    if wanted.listing is not None:
-        _show_list(session, scenarios, as_json=wanted.listing == "json")
+    if wanted.lists:
+        _show_list(session, scenarios, as_json=wanted.form == "json")
         return 0
     for one in sessions:
         _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
@@ -200,7 +199,7 @@ def _choices_of(wanted: Arguments) -> dict[str, object]:
         "--ff": wanted.failed_first,
         "--repeat": wanted.repeat,
         "--synced": wanted.synced,
-        "--list": wanted.listing,
+        "--list": wanted.lists,
     }
 
 
@@ -455,4 +454,5 @@ def make_play_id() -> str:
     import secrets
     import time
 
-    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
+    now = time.time()
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}{int(now % 1 * 1000):03}Z-{secrets.token_hex(3)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,9 +50,22 @@ def read_targets(document: YamlDocument, settings: Mapping[str, Any], root: Path
             document.report(Mistake(where=where, at_key=True, message="the target 'embedded' is built in", hint=hint))
         elif document.is_sound(where) and _is_consistent(document, body, where):
             inference = read_inference(document, body, where, root)
+            faults = _find_named(document, body, (*where, "faults"), root)
             if inference is not None:
-                targets[name] = _make_target(name, body, document.location(where, at_key=True), inference)
+                target = _make_target(name, body, document.location(where, at_key=True), inference)
+                targets[name] = replace(target, faults=faults)
     return targets
+
+
+def _find_named(document: YamlDocument, body: Mapping[str, Any], where: Where, root: Path) -> Path | None:
+    """The file that the last key of `where` names; None if it isn't there, or can't be used, which is reported."""
+    if where[-1] not in body:
+        return None
+    try:
+        return find_file(str(body[str(where[-1])]), folder=document.folder, root=root)
+    except Unusable as error:
+        document.report(error.at(where))
+        return None
 
 
 def find_target(project: Project, name: str | None) -> Target:
@@ -149,7 +163,7 @@ def _is_retired(body: Mapping[str, Any]) -> bool:
 
 def _refuse_embedded_keys(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
     is_elsewhere = "base_url" in body or "server" in body
-    for key, words in (("inference", "an inference"), ("sandbox", "a sandbox")):
+    for key, words in (("inference", "an inference"), ("sandbox", "a sandbox"), ("faults", "faults")):
         if key in body:
             message = f"only the embedded server has {words}"
             hint = f"use `server: embedded`, or remove {key}"
@@ -218,11 +232,8 @@ def _read_script(document: YamlDocument, written: Mapping[str, Any], where: Wher
             message = f"`scripted` and `{key}` exclude each other"
             document.report(Mistake(where=(*where, key), at_key=True, message=message, hint="remove one of them"))
             return None
-    try:
-        return Scripted(script=find_file(str(written["scripted"]), folder=document.folder, root=root))
-    except Unusable as error:
-        document.report(error.at((*where, "scripted")))
-        return None
+    script = _find_named(document, written, (*where, "scripted"), root)
+    return None if script is None else Scripted(script=script)
 
 
 def check_url(document: YamlDocument, url: str, where: Where) -> bool:

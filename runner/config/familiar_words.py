@@ -20,7 +20,7 @@ _CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the questio
 _NO_MODEL_JUDGES = "no model judges answers here; say what the answer must have: contains, matches, number, one_of"
 _NO_CODE = "checks run no code; say what the answer must have: contains, matches, number, one_of"
 _WITH_THE_ASSISTANT = "it stands with the assistant, in assistants.yaml"
-_ONE_BY_ONE = "write each row as a scenario of its own under `scenarios`; what they share goes under `defaults`"
+_CASES = "write `cases: rows.csv`, or the rows, and `${COLUMN}` in questions and expectations"
 _REFUSED = "there is no check of refusals: a refusal where an answer was expected fails by itself"
 _UNDER_ASK = "write the question under `ask`"
 _UNDER_ATTACH = "files that come with a question stand under `attach` of its turn"
@@ -72,12 +72,12 @@ _SCENARIO_KEYS = _table(
     ),
     ("refusal refusals refuses refused refuse is_refusal", _REFUSED),
     (
-        "cases case rows examples example dataset data data_file datasets csv table parametrize params "
+        "case rows examples example dataset data data_file datasets csv table parametrize params "
         "parameters matrix "
         "foreach for_each with_items",
-        _ONE_BY_ONE,
+        _CASES,
     ),
-    ("vars var variables variable values", "there are no variables; write the values into `ask`"),
+    ("vars var variables variable values", _CASES),
     ("tests test suite", "write `scenarios`, a list, or one file for each"),
     ("title id label", "write `name`"),
     ("repeats retry retries reruns runs trials times iterations flaky num_runs count", "`repeat: N` plays it so often"),
@@ -89,7 +89,10 @@ _SCENARIO_KEYS = _table(
         "each scenario has a thread of its own, so there is nothing to set up or to clean",
     ),
     ("deadline max_time max_duration timeout_s timeout_ms timeout_seconds time_limit", "write `timeout`, in seconds"),
-    ("threshold weight metric score min_score", "a check holds or it doesn't; there are no scores"),
+    (
+        "threshold weight metric score min_score",
+        "write it under `expect`, as in `expect: [score: {threshold: 0.7, of: [{expect: CHECK}]}]`",
+    ),
     ("mock mocks stub stubs", "write `functions: {NAME: {returns: VALUE}}`"),
     ("tool_choice parallel_tool_calls", "it can't be set; expect the call: `expect: [tool_called: NAME]`"),
     ("default default_test defaulttest common shared", "write `defaults`, beside `scenarios`"),
@@ -100,22 +103,27 @@ _SCENARIO_KEYS = _table(
 
 _CHECKS = _table(
     (
-        "type kind assert name value check threshold weight metric transform provider",
+        "type kind assert name value check metric transform provider",
         "an item is `CHECK: VALUE`, as in `contains: Oslo`",
     ),
+    ("threshold weight", "write `score: {threshold: 0.7, of: [{weight: 2, expect: CHECK}]}`"),
     ("regex regexp match pattern re fullmatch not_regex like", "write `matches: REGEX`"),
     (
         "icontains contains_text includes include in has substring contain text mentions",
         "write `contains: TEXT`; upper and lower case make no difference",
     ),
     (
-        "contains_all icontains_all includes_all all all_of",
+        "contains_all icontains_all includes_all all",
         "write `contains: [ONE, ANOTHER]`: all of them must be there",
     ),
     (
-        "contains_any icontains_any any any_of includes_any anyof oneof enum choices options",
+        "contains_any icontains_any any includes_any oneof enum choices options",
         "write `one_of: {values: [ONE, ANOTHER], inside: true}`",
     ),
+    ("anyof or either assert_set", "write `any_of: [CHECK, CHECK]`"),
+    ("allof and every", "write `all_of: [CHECK, CHECK]`"),
+    ("none none_of neither nor", "write `not: [CHECK, CHECK]`"),
+    ("if only only_on unless", "write `when: {target: NAME, expect: [CHECK]}`"),
     (
         "not_icontains excludes exclude not_in not_includes does_not_contain doesnt_contain contains_not without",
         "write `not_contains: TEXT`",
@@ -299,6 +307,7 @@ VERBS = _table(
     ("delete rm remove down teardown", "destroy"),
     ("gc prune cleanup", "clean"),
     ("server listen", "serve"),
+    ("new bootstrap scaffold quickstart setup", "init"),
 )
 """What other tools call our verbs."""
 

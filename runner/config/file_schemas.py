@@ -6,6 +6,7 @@ import json
 from functools import cache
 from typing import Any
 
+from runner.checks import EXPECTATIONS
 from runner.config.declared_tools import (
     MAX_DESCRIPTION_LENGTH,
     NAME_PATTERN,
@@ -115,6 +116,13 @@ def scenario_schema() -> _Json:
     return _file("scenario", "Questions in order, and what to expect of the answers.", choice, parts)
 
 
+@cache
+def single_schema() -> _Json:
+    """The schema of one scenario that is read by itself: a row's of `cases`."""
+    whole = scenario_schema()
+    return {key: whole[key] for key in ("$schema", "$id", "$defs")} | {"$ref": "#/$defs/single"}
+
+
 def schema_text(kind: str) -> str:
     """A schema as it is printed and shipped; `kind` is `assistants` or `scenario`."""
     schema = {"assistants": assistants_schema, "scenario": scenario_schema}[kind]()
@@ -167,6 +175,9 @@ def _target() -> _Json:
                     "description": "What runs the code interpreter's code on the embedded server; "
                     "wasi needs the extra of that name.",
                 },
+                "faults": _text(
+                    "A file of what is to go wrong on the embedded server's connections.", example="faults.yaml"
+                ),
                 "history": {
                     "enum": [one.value for one in History],
                     "title": "history",
@@ -436,6 +447,7 @@ def _scenario_keys() -> _Json:
             "description": "Seconds that the whole scenario may take; without it, each turn may take 300.",
         },
         "description": _text("What it is about, for readers of reports.", example="Prices as on the receipt."),
+        "cases": _cases(),
         "skip": _text("Why it is not played for now; reports say so.", longest=500, example="waits for ticket 512"),
         "repeat": {
             "type": "integer",
@@ -465,6 +477,10 @@ def _scenario_keys() -> _Json:
             "examples": [True],
             "description": "True: `runner compare` never lets it break, however weak the evidence.",
         },
+        "expect": _expect(
+            "Checks on all turns together: the last answer, with the tool calls, files, tokens and seconds of all.",
+            example=[{"tool_not_called": "code_interpreter"}],
+        ),
         "turns": {
             "type": "array",
             "minItems": 1,
@@ -472,6 +488,24 @@ def _scenario_keys() -> _Json:
             "examples": [[{"ask": "How much is a burger?", "expect": [{"number": 23.75}]}]],
             "description": "Questions in order, asked in one thread.",
         },
+    }
+
+
+def _cases() -> _Json:
+    path = _text("A file of rows, .csv, .json or .jsonl, relative to this file.", longest=4096, example="rows.csv")
+    rows = {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "object", "minProperties": 1, "title": "row"},
+        "examples": [[{"item": "burger", "price": 23.75}]],
+        "description": "Rows, each with its values by column.",
+    }
+    column = _text("The column with the rows' names; without it they are numbered.", example="item")
+    forms = mapping({"file": path, "rows": rows, "name": column})
+    return {
+        "anyOf": [rows, path, {**forms, "oneOf": [{"required": ["file"]}, {"required": ["rows"]}]}],
+        "examples": [[{"item": "burger", "price": 23.75}], "rows.csv"],
+        "description": "The scenario is played once for each row, with `${column}` filled in.",
     }
 
 
@@ -492,26 +526,58 @@ def _turn() -> _Json:
                 "examples": [["files/receipt.pdf", {"file": "files/prices.csv", "for": "code_interpreter"}]],
                 "description": "Files that come with the question.",
             },
-            "expect": {
-                "type": "array",
-                "minItems": 1,
-                "items": {"$ref": "#/$defs/expectation"},
-                "examples": [[{"number": 39.25}, {"cites": "receipt.pdf"}]],
-                "description": "Checks that the answer has to pass, each an item of its own.",
-            },
+            "expect": _expect(
+                "Checks that the answer has to pass, each an item of its own.",
+                example=[{"number": 39.25}, {"cites": "receipt.pdf"}],
+            ),
         },
         required=["ask"],
     )
+
+
+def _expect(description: str, *, example: object) -> _Json:
+    return {
+        "type": "array",
+        "minItems": 1,
+        "items": {"$ref": "#/$defs/expectation"},
+        "examples": [example],
+        "description": description,
+    }
 
 
 def _expectation() -> _Json:
     checks = {name: load_plugin(CHECKS, name) for name in plugin_names(CHECKS)}
     forms = {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
     one = {**mapping(forms), "title": "check", "minProperties": 1, "maxProperties": 1}
-    bare = [name for name, check in checks.items() if not check.SCHEMA.get("required")]
+    bare = [name for name, check in checks.items() if not {"required", "minProperties"} & check.SCHEMA.keys()]
     return {"anyOf": [{"enum": bare, "title": "check"}, one]} if bare else one
 
 
-def _check_value(full: _Json, main_field: str) -> _Json:
-    """Both ways to write a check: the value of its main field, or a mapping, which is always the full form."""
-    return {"anyOf": [full["properties"][main_field], full], "description": full.get("description", "")}
+def _check_value(schema: _Json, main_field: str) -> _Json:
+    """Both ways to write a check: the value of its main field, or a mapping, which is always the full form.
+
+    Where checks are all that it has, a mapping without the field is one of them: no check has a field's name.
+    """
+    full = _with_checks(schema)
+    main = full["properties"][main_field]
+    if schema["properties"][main_field].get("format") == EXPECTATIONS:
+        one, main = main["anyOf"]
+        if len(full["properties"]) == 1:
+            full = {"type": "object", "if": {"required": [main_field]}, "then": full, "else": one}
+    return {"anyOf": [main, full], "description": schema.get("description", "")}
+
+
+def _with_checks(schema: _Json) -> _Json:
+    """A check's schema with what stands for checks in it, at any depth, as the files have them."""
+    if schema.get("format") == EXPECTATIONS:
+        one = {"$ref": "#/$defs/expectation"}
+        return {
+            "anyOf": [one, {"type": "array", "minItems": 1, "items": one}],
+            "description": schema["description"],
+            "examples": schema["examples"],
+        }
+    inner = (key for key in ("items", "additionalProperties") if isinstance(schema.get(key), dict))
+    deeper = {key: _with_checks(schema[key]) for key in inner}
+    if "properties" in schema:
+        deeper["properties"] = {name: _with_checks(one) for name, one in schema["properties"].items()}
+    return {**schema, **deeper}

@@ -234,7 +234,8 @@ InferenceChoice = ByName | Scripted | ChatEndpoint
 class Target:
     """Where to run. `base_url` is set for BASE_URL only; `key_variable` names the environment variable.
 
-    `inference` is what answers on the EMBEDDED server, `sandbox` the engine of its code interpreter.
+    `inference` is what answers on the EMBEDDED server, `sandbox` the engine of its code interpreter, `faults` a file of
+    what is to go wrong there.
 
     `history` and `background` (runs are started and looked at, instead of streamed) are for `api: responses`,
     `token_command` (a program and its arguments, which prints a token) for `api: foundry`.
@@ -251,6 +252,7 @@ class Target:
     history: History = History.CONVERSATION
     background: bool = False
     token_command: tuple[str, ...] = ()
+    faults: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

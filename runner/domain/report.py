@@ -27,13 +27,13 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A check's answer about one run: does the rule hold, and in words, why.
+    """A check's answer about one run: does the rule hold, and in words, why; None: that can't be told.
 
     `expected` and `found` are short texts for people; `weak` says that the pass proves little. `score` is in 0..1 where
     the check gives one; `details` is plain JSON data for programs.
     """
 
-    holds: bool
+    holds: bool | None
     expected: str
     found: str
     reason: str = ""
@@ -44,7 +44,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """A finding with its place and outcome; ERRORED where the check itself broke or had nothing to judge."""
+    """A finding with its place and outcome; ERRORED where the check itself broke or had nothing to judge.
+
+    SKIPPED: it would have cost something, and other checks had decided already.
+    """
 
     outcome: Outcome
     check: str
@@ -127,10 +130,12 @@ class Attempt:
     """One time through a scenario, as far as it came; `reason` is set when it could not begin, or was given up.
 
     After each of `retried` it was played again, from the start in a fresh thread: what is kept is the last time.
+    `verdicts` are on what the scenario expects of all turns together.
     """
 
     outcome: Outcome
     turns: tuple[TurnResult, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
     reason: str = ""
     duration_s: float = 0.0
     retried: tuple[Retry, ...] = ()
@@ -139,7 +144,7 @@ class Attempt:
     def is_decline(self) -> bool:
         """Whether a decline is all that is wrong with it."""
         unfinished = [turn for turn in self.turns if turn.outcome is not Outcome.PASSED]
-        return bool(unfinished) and all(turn.is_decline for turn in unfinished)
+        return bool(unfinished) and not self.verdicts and all(turn.is_decline for turn in unfinished)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

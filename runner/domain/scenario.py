@@ -37,12 +37,14 @@ class Scenario:
     `functions` are answers that hold here instead of the assistant's own, by the function's name. It is played
     `repeat` times, and passes if it did `pass_at_least` times (None: each time). `continues` asks the next question
     also after an answer that failed its checks. `skip` is why it is not played, "": it is. `item` is its row of
-    `cases`, in which `location` is then.
+    `cases`, in which `location` is then, and `declared_at` where the scenario is written. `expectations` are about all
+    turns together.
     """
 
     name: str
     assistant: Address
     turns: tuple[Turn, ...]
+    expectations: tuple[Expectation, ...] = ()
     tags: tuple[str, ...] = ()
     smoke: bool = False
     timeout_s: float | None = None
@@ -55,6 +57,7 @@ class Scenario:
     continues: bool = False
     golden: bool = False
     item: Mapping[str, object] = field(default_factory=dict)
+    declared_at: Location | None = None
     location: Location
 
     @property

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from runner.checks import ORDINARY_ENDINGS, Check
+from runner.checks import (
+    NOT_ASKED,
+    ORDINARY_ENDINGS,
+    Ask,
+    Exchange,
+    Part,
+    Tier,
+    build_part,
+    judge_by_tiers,
+)
+from runner.domain.assistant import Assistant
 from runner.domain.conversation import Ending, Run
-from runner.domain.report import Outcome, TurnResult, Verdict, worst
+from runner.domain.judgement import Answers, Questions
+from runner.domain.report import Finding, Outcome, TurnResult, Variant, Verdict, worst
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import CheckBroken
 from runner.plugins import load_plugin
@@ -21,58 +33,114 @@ _UNWANTED = {
 }
 
 
-def judge_turn(turn: Turn, run: Run) -> TurnResult:
-    """The result of a turn whose run has ended, however it ended."""
-    judged = tuple((expectation, _build(expectation)) for expectation in turn.expectations)
-    if run.ending not in ORDINARY_ENDINGS and not _was_expected(judged, run):
-        outcome, reason = _UNWANTED.get(run.ending, (Outcome.ERRORED, _describe_breakage(run)))
-        return TurnResult(turn=turn, outcome=outcome, run=run, reason=reason + _describe_broken_calls(run))
-    verdicts = tuple(_judge(expectation, check, run) for expectation, check in judged)
+def judge_turn(turn: Turn, run: Run, exchange: Exchange | None = None) -> TurnResult:
+    """The result of a turn whose run has ended, however it ended, by checks that need nobody to ask."""
+    parts = tuple(build_part(expectation) for expectation in turn.expectations)
+    if broken := _judge_ending(turn, run, parts, exchange):
+        return broken
+    return _conclude(turn, run, [part.judge(run, exchange) for part in parts])
+
+
+async def judge_exchange(exchange: Exchange, ask: Ask) -> TurnResult:
+    """The same, and what costs something is asked where all else holds."""
+    turn, run = exchange.turns[-1]
+    parts = tuple(build_part(expectation) for expectation in turn.expectations)
+    if broken := _judge_ending(turn, run, parts, exchange):
+        return broken
+    return _conclude(turn, run, await _judge_all(parts, exchange, ask))
+
+
+async def judge_whole(exchange: Exchange, ask: Ask, *, is_lost: bool) -> tuple[Verdict, ...]:
+    """What the scenario expects of all turns together; if it `is_lost` anyway, nothing is paid for.
+
+    Each turn has an answer, or the ending that it expects: so that is no question here.
+    """
+    parts = tuple(build_part(expectation) for expectation in exchange.scenario.expectations)
+    if is_lost:
+        return tuple(_judge_if_free(part, exchange) for part in parts)
+    return tuple(await _judge_all(parts, exchange, ask))
+
+
+def make_exchange(
+    scenario: Scenario,
+    assistant: Assistant,
+    variant: Variant,
+    said: Sequence[tuple[Turn, Run]],
+    *,
+    is_whole: bool = False,
+) -> Exchange:
+    return Exchange(
+        scenario=scenario,
+        turns=tuple(said),
+        target=variant.target,
+        api=variant.api,
+        model=variant.model or assistant.model,
+        is_whole=is_whole,
+    )
+
+
+async def refuse_to_ask(_questions: Questions) -> Answers:
+    """The `ask` of a play that has no judge."""
+    raise CheckBroken("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
+
+
+def _judge_if_free(part: Part, exchange: Exchange) -> Verdict:
+    return part.judge(exchange.run, exchange) if part.tier is Tier.FREE else _not_asked(part.break_off(NOT_ASKED))
+
+
+async def _judge_all(parts: Sequence[Part], exchange: Exchange, ask: Ask) -> list[Verdict]:
+    verdicts = await judge_by_tiers(parts, exchange, ask, _find_fault)
+    return [_not_asked(one) if one.reason == NOT_ASKED else one for one in verdicts]
+
+
+def _find_fault(verdicts: Sequence[Verdict]) -> Finding:
+    """Decided as soon as something that was asked doesn't hold."""
+    is_bad = any(one.outcome is not Outcome.PASSED and one.reason != NOT_ASKED for one in verdicts)
+    return Finding(holds=False if is_bad else None, expected="", found="")
+
+
+def _not_asked(verdict: Verdict) -> Verdict:
+    return replace(verdict, outcome=Outcome.SKIPPED)
+
+
+def _judge_ending(turn: Turn, run: Run, parts: Sequence[Part], exchange: Exchange | None) -> TurnResult | None:
+    """The result of a turn whose ending nobody wanted."""
+    if run.ending in ORDINARY_ENDINGS or any(part.expects_ending(run, exchange) for part in parts):
+        return None
+    outcome, reason = _UNWANTED.get(run.ending, (Outcome.ERRORED, _describe_breakage(run)))
+    return TurnResult(turn=turn, outcome=outcome, run=run, reason=reason + _describe_broken_calls(run))
+
+
+def _conclude(turn: Turn, run: Run, verdicts: Sequence[Verdict]) -> TurnResult:
     outcome = worst(tuple(verdict.outcome for verdict in verdicts)) if verdicts else Outcome.PASSED
-    return TurnResult(turn=turn, outcome=outcome, run=run, verdicts=verdicts)
+    return TurnResult(turn=turn, outcome=outcome, run=run, verdicts=tuple(verdicts))
 
 
 def prepare_checks(scenarios: Iterable[Scenario]) -> None:
     """Read what the checks need while files can be opened: later, connections may have taken all descriptors."""
-    expectations = (one for scenario in scenarios for turn in scenario.turns for one in turn.expectations)
-    for name in sorted({one.check for one in expectations}):
+    for name in sorted({one.check for one in find_expectations(scenarios)}):
         getattr(load_plugin("runner.checks", name), "prepare", lambda: None)()
 
 
-def _build(expectation: Expectation) -> Check:
-    check: Check = load_plugin("runner.checks", expectation.check).Check(**expectation.parameters)
-    return check
+def find_expectations(scenarios: Iterable[Scenario]) -> Iterator[Expectation]:
+    """Every expectation, those inside others too."""
+    for scenario in scenarios:
+        yield from _expectations_in(scenario.expectations)
+        for turn in scenario.turns:
+            yield from _expectations_in(turn.expectations)
 
 
-def _was_expected(judged: tuple[tuple[Expectation, Check], ...], run: Run) -> bool:
-    """Whether a check states this very ending, and holds."""
-    return any(
-        run.ending in getattr(check, "endings", ORDINARY_ENDINGS)
-        and _judge(expectation, check, run).outcome is Outcome.PASSED
-        for expectation, check in judged
-    )
-
-
-def _judge(expectation: Expectation, check: Check, run: Run) -> Verdict:
-    try:
-        finding = check.judge(run)
-    except CheckBroken as error:
-        return _broken(expectation, str(error))
-    except Exception as error:  # noqa: BLE001 - one broken check must not end the others
-        return _broken(expectation, f"the check broke: {type(error).__name__}: {error}")
-    return Verdict(
-        outcome=Outcome.PASSED if finding.holds else Outcome.FAILED,
-        check=expectation.check,
-        location=expectation.location,
-        expected=finding.expected,
-        found=finding.found,
-        reason=finding.reason,
-        weak=finding.weak,
-    )
-
-
-def _broken(expectation: Expectation, reason: str) -> Verdict:
-    return Verdict(outcome=Outcome.ERRORED, check=expectation.check, location=expectation.location, reason=reason)
+def _expectations_in(value: object) -> Iterator[Expectation]:
+    match value:
+        case Expectation():
+            yield value
+            yield from _expectations_in(value.parameters)
+        case tuple() | list():
+            for one in value:
+                yield from _expectations_in(one)
+        case Mapping():
+            for one in value.values():
+                yield from _expectations_in(one)
 
 
 def _describe_broken_calls(run: Run) -> str:

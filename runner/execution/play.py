@@ -31,7 +31,7 @@ from runner.execution.scheduler import Interruption, fail_fast_reason, fatal_rea
 from runner.execution.stage import Cleaner, Stage
 from runner.journal import Journal
 from runner.kept_play import KeptPlay, Key, Unit
-from runner.sync import read_remote
+from runner.sync import read_remote, remove_live
 
 DEFAULT_JOBS = 8
 INTERRUPTED_CLEANING_S = 20.0
@@ -85,13 +85,11 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
     """
     started = around.clock()
     scenarios = tuple({unit.scenario.name: unit.scenario for unit in work.units}.values())
-    around.emit(
-        PlayStarted(
-            variants=tuple(lane.variant for lane in work.lanes),
-            planned=work.planned,
-            notes=tuple(dict.fromkeys(note for lane in work.lanes for note in _name_code(lane.project, scenarios))),
-        )
-    )
+    notes = list(dict.fromkeys(note for lane in work.lanes for note in _name_code(lane.project, scenarios)))
+    for lane in {id(lane.journal): lane for lane in work.lanes}.values():
+        notes += await _clean_earlier(lane)
+    variants = tuple(lane.variant for lane in work.lanes)
+    around.emit(PlayStarted(variants=variants, planned=work.planned, notes=tuple(notes)))
     stages = {lane.variant: await _open_stage(lane, scenarios, options, around) for lane in work.lanes}
     cleaners = {id(lane.backend): Cleaner(lane.backend, lane.journal, keeps=options.keeps) for lane in work.lanes}
     players = {
@@ -105,7 +103,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
             await stage.close()
         leftovers = [line for cleaner in cleaners.values() for line in await _clean(cleaner, around.interruption)]
     report = Report(
-        variants=tuple(lane.variant for lane in work.lanes),
+        variants=variants,
         planned=work.planned,
         results=kept.results,
         play_id=options.play_id,
@@ -207,6 +205,15 @@ class _Playing:
         if unit.scenario.repeat > 1:
             self._kept.keep_attempt(unit, attempt)
         return attempt
+
+
+async def _clean_earlier(lane: Lane) -> tuple[str, ...]:
+    """Remove what this play left when it was cut off; a line for each object that can't be found again."""
+    if not lane.journal.live and not lane.journal.unclear:
+        return ()
+    lines = await remove_live(lane.backend, lane.journal)
+    lane.journal.forget_unclear()
+    return tuple(f"left behind when the play was cut off: {line}" for line in lines)
 
 
 def _skipped(unit: Unit, reason: str) -> ScenarioResult:

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runner.backends import Backend, Question
+from runner.checks import Ask
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, Run, RunStatus, StoreId, ThreadId
-from runner.domain.files import FileUse
+from runner.domain.files import IMAGE_TYPES, FileUse, file_type
 from runner.domain.report import (
     Attempt,
     Outcome,
@@ -19,11 +20,12 @@ from runner.domain.report import (
     TurnResult,
     TurnStarted,
     Variant,
+    Verdict,
     worst,
 )
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import DeadlineExceeded, RemoteError, WriteFailed
-from runner.execution.judging import judge_turn
+from runner.execution.judging import judge_exchange, judge_whole, make_exchange, refuse_to_ask
 from runner.execution.scheduler import Interruption
 from runner.execution.stage import Cleaner, Stage
 from runner.sync import explain, tags
@@ -39,7 +41,7 @@ PAUSES_S: Mapping[str, float] = {"server_error": 1.0, "rate_limit_exceeded": 10.
 class Surroundings:
     """What a play works with. `clock` gives monotonic seconds; `emit` is told everything that happens.
 
-    `clean` takes secrets out of texts.
+    `clean` takes secrets out of texts; `ask` puts questions to the judge.
     """
 
     emit: Callable[[PlayEvent], None]
@@ -47,6 +49,7 @@ class Surroundings:
     interruption: Interruption
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clean: Callable[[str], str] = field(default=lambda text: text)
+    ask: Ask = refuse_to_ask
 
 
 class Player:
@@ -74,9 +77,11 @@ class Player:
             retried.append(cause)
             await self._around.sleep(pause_s)
             turns = await self._play_turns(scenario, assistant, patience)
+        verdicts = await self._judge_whole(scenario, assistant, turns)
         return Attempt(
-            outcome=worst(tuple(turn.outcome for turn in turns)),
+            outcome=worst((*(turn.outcome for turn in turns), *(verdict.outcome for verdict in verdicts))),
             turns=turns,
+            verdicts=verdicts,
             reason=_describe_rest(turns, len(scenario.turns)),
             duration_s=self._around.clock() - started,
             retried=tuple(retried),
@@ -91,7 +96,7 @@ class Player:
         try:
             for number, turn in enumerate(scenario.turns, start=1):
                 self._around.emit(TurnStarted(scenario=scenario, variant=self._variant, number=number))
-                played = await self._play_turn(conversation, turn)
+                played = await self._play_turn(conversation, turn, turns)
                 turns.append(played)
                 self._around.emit(TurnFinished(scenario=scenario, variant=self._variant, result=played))
                 if _ends(played, scenario):
@@ -100,7 +105,7 @@ class Player:
             self._cleaner.release(conversation.thread_id, conversation.store_id)
         return tuple(turns)
 
-    async def _play_turn(self, conversation: _Conversation, turn: Turn) -> TurnResult:
+    async def _play_turn(self, conversation: _Conversation, turn: Turn, before: Sequence[TurnResult]) -> TurnResult:
         try:
             run = await conversation.ask(turn)
         except (RemoteError, WriteFailed) as error:  # the latter: what is about to exist could not be journaled
@@ -108,7 +113,29 @@ class Player:
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, reason=reason, cause=error)
         if late := conversation.describe_lateness(run):
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, run=run, reason=late)
-        return judge_turn(turn, run)
+        said = (*_said_in(before), (turn, run))
+        exchange = make_exchange(conversation.scenario, conversation.assistant, self._variant, said)
+        return await judge_exchange(exchange, self._around.ask)
+
+    async def _judge_whole(
+        self, scenario: Scenario, assistant: Assistant, turns: Sequence[TurnResult]
+    ) -> tuple[Verdict, ...]:
+        """What the scenario expects of all turns together, once all of them have an answer."""
+        said = _said_in(turns)
+        is_complete = len(said) == len(scenario.turns) and not any(_has_no_answer(turn) for turn in turns)
+        if not scenario.expectations or not is_complete:
+            return ()
+        exchange = make_exchange(scenario, assistant, self._variant, said, is_whole=True)
+        is_lost = any(turn.outcome is not Outcome.PASSED for turn in turns)
+        return await judge_whole(exchange, self._around.ask, is_lost=is_lost)
+
+
+def _said_in(turns: Sequence[TurnResult]) -> tuple[tuple[Turn, Run], ...]:
+    return tuple((one.turn, one.run) for one in turns if one.run is not None)
+
+
+def _has_no_answer(turn: TurnResult) -> bool:
+    return turn.outcome is not Outcome.PASSED and not turn.verdicts
 
 
 def _ends(turn: TurnResult, scenario: Scenario) -> bool:
@@ -170,7 +197,7 @@ class _Conversation:
     ) -> None:
         self._backend = backend
         self._stage = stage
-        self._scenario = scenario
+        self.scenario = scenario
         self._patience = patience
         self.assistant = assistant
         self._desk = stage.open_desk(scenario, assistant)
@@ -189,7 +216,8 @@ class _Conversation:
                 attachments=attachments,
                 store_id=self.store_id,
                 tags={**self._stage.tags, tags.DEFINITION: deployment.definition_hash},
-                is_last=turn is self._scenario.turns[-1],
+                is_last=turn is self.scenario.turns[-1],
+                documents_follow=any(map(_brings_documents, self.scenario.turns)),
                 answer=self._desk.answer if self._desk else None,
                 deadline_s=self._demand_time("the question was asked"),
             )
@@ -211,7 +239,7 @@ class _Conversation:
         try:
             async with asyncio.timeout(self._demand_time("its attachments were ready")):
                 attached = await self._stage.attach(turn.attachments)
-                self.store_id = await self._stage.make_searchable(attached, self.store_id, self._scenario.name)
+                self.store_id = await self._stage.make_searchable(attached, self.store_id, self.scenario.name)
         except TimeoutError:
             raise self._too_late("its attachments were ready") from None
         return tuple((one.file_id, one.use) for one in attached)
@@ -225,6 +253,10 @@ class _Conversation:
 
     def _too_late(self, what: str) -> DeadlineExceeded:
         return DeadlineExceeded(f"the time was up before {what}; {self._patience.describe()}")
+
+
+def _brings_documents(turn: Turn) -> bool:
+    return any(one.use is FileUse.INPUT and file_type(one.name) not in IMAGE_TYPES for one in turn.attachments)
 
 
 def _describe_rest(played: Sequence[TurnResult], planned: int) -> str:

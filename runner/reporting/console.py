@@ -31,6 +31,7 @@ from runner.domain.report import (
     Variant,
     Verdict,
 )
+from runner.domain.scenario import Scenario
 from runner.domain.statistics import wilson_interval
 from runner.escaping import terminal, terminal_line
 from runner.redaction import Redactor
@@ -160,8 +161,7 @@ class Console:
         """A line for each, with a place that can be pasted behind `runner play`."""
         width = min(_LONGEST_NAME, max((len(self._line(self._name(one))) for one in failures), default=0))
         for result in failures:
-            place = result.scenario.location
-            where = self._line(f"{place.file}:{place.line}")
+            where = self._line(_playable_place(result.scenario))
             self._print(f"{self._line(self._name(result)):{width}}  ", (where, "dim"), before=(_word(result),))
         if failures:
             self._print()
@@ -210,11 +210,13 @@ class Console:
                 self._print_field("reason", turn.reason)
             for verdict in turn.verdicts:
                 self._print_verdict(verdict)
+        for verdict in result.shown.verdicts if result.shown else ():
+            self._print_verdict(verdict)
         if result.reason:
             self._print_field("note", result.reason)
 
     def _print_verdict(self, verdict: Verdict) -> None:
-        if verdict.outcome is Outcome.PASSED:
+        if verdict.outcome in (Outcome.PASSED, Outcome.SKIPPED):
             return
         self._print((f"{verdict.check}:", "bold"), f" {self._line(str(verdict.location))}", before=("  ",))
         for label, text in (("expected", verdict.expected), ("found", verdict.found), ("reason", verdict.reason)):
@@ -246,6 +248,14 @@ class Console:
         more = ", …" if len(self._running) > _NAMES_SHOWN else ""
         minutes, seconds = divmod(int(self._clock() - self._started_s), 60)
         return (*parts, f" · {minutes}:{seconds:02} · ", (", ".join(names) + more, "dim"))
+
+
+def _playable_place(scenario: Scenario) -> str:
+    """What `runner play` takes for this scenario alone; a row of another file has no line there."""
+    place, declared_at = scenario.location, scenario.declared_at
+    if declared_at is not None and declared_at.file != place.file:
+        return f"{declared_at.file}::{scenario.name}"
+    return f"{place.file}:{place.line}"
 
 
 def _word(result: ScenarioResult) -> tuple[str, str]:

@@ -211,7 +211,7 @@ def _branch_for(node: ListNode | MapNode, schema: Schema, whole: Schema) -> Sche
     fitting = [one for one in alternatives(schema, whole) if not _own_types(one) or wanted in _own_types(one)]
     branch = fitting[0] if fitting else {}
     if "if" in branch:
-        return resolve(branch["then" if _has_keys(node, branch["if"]["required"]) else "else"], whole)
+        return _branch_for(node, branch["then" if _has_keys(node, branch["if"]["required"]) else "else"], whole)
     return branch
 
 

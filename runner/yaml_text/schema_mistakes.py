@@ -161,7 +161,7 @@ def explain_unknown_keys(broken: BrokenRule, whole: Schema, advice: Advice) -> I
     known = list(broken.schema.get("properties", ()))
     kind = broken.schema.get("title", "key")
     siblings = [key for key in broken.value if key in known]
-    places = _find_places(whole)
+    places = _sort_places(_find_places(whole), broken.where)
     for key in broken.value:
         if key not in known:
             yield Mistake(
@@ -232,35 +232,50 @@ def _find_home(key: str, known: list[str], places: Mapping[str, list[str]]) -> s
 def _find_places(whole: Schema) -> Mapping[str, list[str]]:
     """Where each key of a schema belongs, the outermost place first; "" is left out."""
     places: dict[str, list[str]] = defaultdict(list)
-    level: list[tuple[str, Schema]] = [("", whole)]
+    level: list[tuple[str, Schema, frozenset[int]]] = [("", whole, frozenset())]
     while level:
-        below: list[tuple[str, Schema]] = []
-        for place, schema in level:
-            for key, inner in _inner_schemas(schema, whole):
+        below: list[tuple[str, Schema, frozenset[int]]] = []
+        for place, schema, around in level:
+            for key, inner, within in _inner_schemas(schema, whole, around):
                 if key not in ("[]", "*") and place:
                     places[key].append(place.removesuffix("[]"))
                 elif key not in ("[]", "*"):
                     places[key] += []
-                below.append((_join(place, key), inner))
+                below.append((_join(place, key), inner, within))
         level = below
     return places
+
+
+def _sort_places(places: Mapping[str, list[str]], where: Where) -> Mapping[str, list[str]]:
+    """Those in a turn first, for what stands in one: a scenario has some of its keys, too."""
+    if "turns" not in where:
+        return places
+    return {key: sorted(homes, key=lambda home: "turns[" not in home) for key, homes in places.items()}
 
 
 def _join(place: str, key: str) -> str:
     return place + key if key == "[]" or not place else f"{place}.{key}"
 
 
-def _inner_schemas(schema: Schema, whole: Schema) -> Iterator[tuple[str, Schema]]:
-    """Each key of a mapping with its schema; "[]" for a list's items, "*" for a mapping's free keys."""
+def _inner_schemas(
+    schema: Schema, whole: Schema, around: frozenset[int]
+) -> Iterator[tuple[str, Schema, frozenset[int]]]:
+    """Each key of a mapping with its schema; "[]" for a list's items, "*" for a mapping's free keys.
+
+    With each comes `around` and what it stands in: what refers to itself has its keys where they stood first.
+    """
     for branch in alternatives(schema, whole):
+        if id(branch) in around:
+            continue
+        within = around | {id(branch)}
         for choice in ("else", "then"):
             if choice in branch:
-                yield from _inner_schemas(resolve(branch[choice], whole), whole)
-        yield from branch.get("properties", {}).items()
+                yield from _inner_schemas(resolve(branch[choice], whole), whole, within)
+        yield from ((key, inner, within) for key, inner in branch.get("properties", {}).items())
         if isinstance(branch.get("additionalProperties"), Mapping):
-            yield "*", branch["additionalProperties"]
+            yield "*", branch["additionalProperties"], within
         if isinstance(branch.get("items"), Mapping):
-            yield "[]", branch["items"]
+            yield "[]", branch["items"], within
 
 
 def describe(broken: BrokenRule, node: Node) -> Words:

@@ -92,6 +92,9 @@ class ResponsesBackend:
             with suppress(RemoteError):
                 await self.delete_container(container_id)
 
+    async def find_threads(self, tags: Mapping[str, str]) -> None:  # noqa: ARG002 - the Protocol's signature
+        return None
+
     async def find_containers(self, response_id: str) -> tuple[str, ...]:
         request = Request(doing=f"reading the response {response_id}", path=join_path("responses", response_id))
         return (await self._api.get(request, read_response)).value.container_ids

@@ -111,7 +111,7 @@ async def _make_call(engine: Engine, run: RunRecord, step: StepRecord, number: i
     async with nullcontext() if call.container_id is None else lock_container(engine, call.container_id):
         context = tool_context(engine, run, call)
         outcome = await tool.run(ToolRequest(tool=call.tool, arguments=call.arguments), context)
-        files = await keep_produced(engine, run.thread_id, outcome, call.container_id)
+        files = await keep_produced(engine, run.thread_id, outcome, call.container_id, context.outputs)
     passages = outcome.passages
     if passages:
         touch_stores(engine, context.store_ids)

@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from runner.connections import check_ambient_proxies, explaining_environment
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_loopback, is_open_road
@@ -19,12 +19,15 @@ from runner.server.inference import (
     EmbeddingFailed,
     Fail,
     Inference,
+    Judged,
+    Matter,
     Scene,
     Spent,
     Turnout,
     Vector,
     _local_embedder,
 )
+from runner.server.inference.openai_compatible.judging import read_judgements, write_matter
 from runner.server.inference.openai_compatible.reply import (
     MarkReader,
     NoReply,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     import openai
 
 Hear = Callable[[str], Awaitable[None]]
+R = TypeVar("R")
 
 _CONNECT_S = 10.0
 _NO_KEY = "none"
@@ -99,14 +103,34 @@ class OpenAICompatibleInference:
         return await self.decide_aloud(scene, None)
 
     async def decide_aloud(self, scene: Scene, hear: Hear | None) -> Turnout:
+        done = await self._in_time(self._converse(scene, hear))
+        return Turnout(move=done) if isinstance(done, Fail) else done
+
+    async def judge(self, matter: Matter) -> Judged | Fail:
+        """One request for all questions, whatever the model: structured output with a probability for each."""
+        return await self._in_time(self._judge(matter))
+
+    async def _in_time(self, work: Awaitable[R]) -> R | Fail:
         try:
             async with asyncio.timeout(self._endpoint.timeout_s) as deadline:
-                return await self._converse(scene, hear)
+                return await work
         except TimeoutError:
             if not deadline.expired():
                 raise
-            waited = f"{self._endpoint.timeout_s:g} s"
-            return Turnout(move=self._fail("server_error", f"it did not come to an end within {waited}"))
+            return self._fail("server_error", f"it did not come to an end within {self._endpoint.timeout_s:g} s")
+
+    async def _judge(self, matter: Matter) -> Judged | Fail:
+        body = write_matter(matter, self._endpoint.model or matter.model)
+        reply = await self._ask(body, MarkReader(()), None)
+        if isinstance(reply, Fail):
+            return reply
+        spent = reply.spent or estimate(body, reply)
+        if reply.refusal or reply.finish == "content_filter":
+            return Judged(probabilities=(None,) * len(matter.questions), spent=spent)
+        try:
+            return Judged(probabilities=read_judgements(matter, reply.text), spent=spent)
+        except NoReply as error:
+            return self._fail("server_error", str(error))
 
     async def _converse(self, scene: Scene, hear: Hear | None) -> Turnout:
         """Ask; if calls were malformed, say so and ask again."""

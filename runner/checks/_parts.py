@@ -1,0 +1,58 @@
+"""What checks inside another one said: in words for people, and as plain JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from runner.checks import Part
+from runner.checks._text import shorten
+from runner.domain.conversation import Run
+from runner.domain.report import Outcome, Verdict
+
+_MOST_SHOWN = 4
+_LONGEST_NAMES = 200
+
+
+def saying(run: Run, text: str) -> Run:
+    """The run, as if this text were all of its answer: for parts that judge a piece of it."""
+    from dataclasses import replace
+
+    return replace(run, text=text, raw_text=text, citations=())
+
+
+def name_parts(parts: Iterable[Part]) -> str:
+    """`contains and number`, as the checks are written."""
+    return ", ".join(part.expectation.check for part in parts)[:_LONGEST_NAMES]
+
+
+def explain(verdicts: Sequence[Verdict], *outcomes: Outcome) -> str:
+    """Which of the parts came out so, each with what it wanted and found."""
+    told = [one for one in verdicts if one.outcome in outcomes]
+    shown = "; ".join(_explain_one(one) for one in told[:_MOST_SHOWN])
+    more = f"; and {len(told) - _MOST_SHOWN} more" if len(told) > _MOST_SHOWN else ""
+    return shown[: 480 - len(more)] + more
+
+
+def _explain_one(verdict: Verdict) -> str:
+    if verdict.outcome is Outcome.PASSED:
+        return shorten(f"`{verdict.check}` holds: {verdict.expected or verdict.found}")
+    word = "fails" if verdict.outcome is Outcome.FAILED else "can't be told"
+    return shorten(f"`{verdict.check}` {word}: {verdict.reason or verdict.found}")
+
+
+def as_details(verdicts: Sequence[Verdict]) -> dict[str, object]:
+    """Plain JSON: what each part said, and where it is written."""
+    return {"parts": [_as_json(one) for one in verdicts]}
+
+
+def _as_json(verdict: Verdict) -> dict[str, object]:
+    said = {
+        "check": verdict.check,
+        "location": str(verdict.location),
+        "outcome": verdict.outcome.value,
+        "expected": verdict.expected,
+        "found": verdict.found,
+        "reason": verdict.reason,
+    }
+    scored = {} if verdict.score is None else {"score": verdict.score}
+    return {**said, **scored, **({"details": dict(verdict.details)} if verdict.details else {})}

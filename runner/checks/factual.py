@@ -1,0 +1,57 @@
+"""A language model says whether the answer agrees with a reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from runner.checks import Ask, Exchange
+from runner.checks._judging import FIELDS, LOWER, UPPER, VOTES, Bounds, judge_criteria, read_criterion, show_exchange
+from runner.domain.report import Finding
+
+QUESTION = (
+    "Does the last answer give what was asked for as the reference has it, and contradict the reference in nothing?"
+)
+MAIN_FIELD = "reference"
+SCHEMA = {
+    "type": "object",
+    "description": "The judge says that the answer agrees with a reference: it says the same of the matter, or more that doesn't contradict it. What the reference has and the answer lacks counts as disagreement only if it is what was asked for.",
+    "properties": {
+        "reference": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 64_000,
+            "examples": ["The tower is 330 metres high."],
+            "description": "What is true.",
+        },
+        **FIELDS,
+    },
+    "required": ["reference"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    reference: str
+    votes: int = VOTES
+    fails_at: Decimal = LOWER
+    passes_at: Decimal = UPPER
+    undecided: str = "error"
+    is_paid: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        self._bounds()
+
+    async def judge_asking(self, exchange: Exchange, ask: Ask) -> Finding:
+        rubric = (
+            "Compare the assistant's last answer with the reference, on facts alone: not on style, length or order.\n"
+            f"The reference:\n{self.reference}"
+        )
+        criterion = read_criterion({"ask": QUESTION, "name": "factual"}, 1)
+        said = show_exchange(exchange, is_whole=False)
+        return await judge_criteria([criterion], rubric, said, self._bounds(), ask)
+
+    def _bounds(self) -> Bounds:
+        return Bounds(votes=self.votes, fails_at=self.fails_at, passes_at=self.passes_at, undecided=self.undecided)

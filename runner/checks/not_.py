@@ -1,0 +1,52 @@
+"""None of some checks holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from runner.checks import FAILS, PASSES, Example, Exchange, Part, parts
+from runner.checks._parts import as_details, explain, name_parts
+from runner.domain.report import Finding, Outcome, Verdict
+
+MAIN_FIELD = "expect"
+SCHEMA = {
+    "type": "object",
+    "description": "None of these checks holds. One that breaks, or can't be told, is an error here, too.",
+    "properties": {
+        "expect": parts("A check that must not hold, or several: none of them may.", example={"contains": "Bergen"}),
+    },
+    "required": ["expect"],
+    "additionalProperties": False,
+}
+EXAMPLES = (
+    Example("not: {contains: Bergen}", "Oslo is the capital.", PASSES),
+    Example("not: {contains: Bergen}", "Bergen is the capital.", FAILS),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    expect: Sequence[Part]
+    states_endings: ClassVar[bool] = False
+
+    def parts_in(self, _exchange: Exchange | None) -> tuple[Part, ...]:
+        return tuple(self.expect)
+
+    def combine(self, verdicts: Sequence[Verdict]) -> Finding:
+        expected = f"not {name_parts(self.expect)}"
+        outcomes = {one.outcome for one in verdicts}
+        if outcomes <= {Outcome.FAILED}:
+            found = explain(verdicts, Outcome.FAILED)
+            return Finding(holds=True, expected=expected, found=found, details=as_details(verdicts))
+        is_no = Outcome.PASSED in outcomes
+        reason = explain(verdicts, Outcome.PASSED if is_no else Outcome.ERRORED)
+        found = next((one.found for one in verdicts if one.outcome is Outcome.PASSED), "")
+        return Finding(
+            holds=False if is_no else None,
+            expected=expected,
+            found=found or "a check that could not be told",
+            reason=reason,
+            details=as_details(verdicts),
+        )

@@ -1,0 +1,89 @@
+"""Checks that hold only on some targets, apis or models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from runner.checks import FAILS, PASSES, TARGET_NAME, Example, Exchange, Part, parts
+from runner.checks._parts import as_details, explain, name_parts
+from runner.domain.report import Finding, Outcome, Verdict
+from runner.errors import CheckBroken
+
+
+def _names(what: str, **more: Any) -> dict[str, Any]:
+    return {
+        "type": ["array", "string"],
+        "items": {"type": "string", "minLength": 1, **more},
+        "minItems": 1,
+        "minLength": 1,
+        "description": f"Only on {what}: one, or a list.",
+        **more,
+    }
+
+
+MAIN_FIELD = "expect"
+SCHEMA = {
+    "type": "object",
+    "description": "All of these checks hold, where the answer comes from one of these targets, apis or models; "
+    "elsewhere this is a weak pass. At least one of the three is named.",
+    "properties": {
+        "expect": parts("The checks.", example=[{"tool_called": "file_search"}]),
+        "target": _names("these targets of assistants.yaml", format=TARGET_NAME, examples=["embedded"]),
+        "api": _names("these APIs", examples=["responses"]),
+        "model": _names("these models, as the assistant (or `--model`) names them", examples=["gpt-6-luna"]),
+    },
+    "required": ["expect"],
+    "examples": [{"target": "embedded", "expect": [{"tool_called": "file_search"}]}],
+    "additionalProperties": False,
+}
+EXAMPLES = (
+    Example("when: {api: responses, expect: {contains: Oslo}}", "Oslo is the capital.", PASSES),
+    Example("when: {api: [agents, responses], expect: {contains: Oslo}}", "Bergen is the capital.", FAILS),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    expect: Sequence[Part]
+    target: str | Sequence[str] | None = None
+    api: str | Sequence[str] | None = None
+    model: str | Sequence[str] | None = None
+    states_endings: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.target is self.api is self.model is None:
+            raise ValueError("says nothing about where; name a `target`, an `api` or a `model`")
+
+    def parts_in(self, exchange: Exchange | None) -> tuple[Part, ...]:
+        if exchange is None:
+            raise CheckBroken("`when` can't stand here: it isn't known where this comes from")
+        places = ((self.target, exchange.target), (self.api, exchange.api), (self.model, exchange.model))
+        applies = all(here in _as_list(wanted) for wanted, here in places if wanted is not None)
+        return tuple(self.expect) if applies else ()
+
+    def combine(self, verdicts: Sequence[Verdict]) -> Finding:
+        expected = f"{name_parts(self.expect)}, on {self._describe_places()}"
+        outcomes = {one.outcome for one in verdicts}
+        if not verdicts:
+            return Finding(holds=True, expected=expected, found="played elsewhere, so nothing was checked", weak=True)
+        if outcomes <= {Outcome.PASSED}:
+            return Finding(holds=True, expected=expected, found="all of it holds", details=as_details(verdicts))
+        is_no = Outcome.FAILED in outcomes
+        told = [one for one in verdicts if one.outcome is (Outcome.FAILED if is_no else Outcome.ERRORED)]
+        return Finding(
+            holds=False if is_no else None,
+            expected=expected,
+            found=told[0].found or "nothing that it could be told by",
+            reason=explain(told, told[0].outcome),
+            details=as_details(verdicts),
+        )
+
+    def _describe_places(self) -> str:
+        places = (("target", self.target), ("api", self.api), ("model", self.model))
+        return " and ".join(f"{kind} {' or '.join(_as_list(names))}" for kind, names in places if names is not None)
+
+
+def _as_list(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)

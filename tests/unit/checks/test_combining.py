@@ -1,0 +1,158 @@
+"""Checks made of others: what follows from what their parts say, and that rule 1 of DESIGN.md holds for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from runner.checks import Exchange, build_part
+from runner.domain.assistant import Address
+from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
+from runner.domain.report import Outcome, Verdict
+from runner.domain.scenario import Expectation, Scenario, Turn
+from runner.errors import Location
+from runner.execution.judging import judge_turn
+
+PLACE = Location("scenarios/x.yaml", 3, 5)
+ANSWERED = Run(id=RunId("run"), thread_id=ThreadId("thread"), status=RunStatus.COMPLETED, text="Oslo is 39.25.")
+UNFINISHED = (
+    {"refusal": "I can't help with that."},
+    {"status": RunStatus.INCOMPLETE},
+    {"status": RunStatus.FAILED},
+    {"text": " \n"},
+    {"declined": "No language model is connected."},
+)
+SOUND, UNTRUE = ("contains", {"value": "Oslo"}), ("contains", {"value": "Bergen"})
+
+
+def expectation(name: str, parameters: dict[str, Any]) -> Expectation:
+    return Expectation(check=name, parameters=parameters, location=PLACE)
+
+
+BROKEN = ("any_of", {"expect": (expectation("when", {"expect": (expectation(*SOUND),), "api": "responses"}),)})
+"""`when` without an exchange breaks."""
+
+
+def parts(*written: tuple[str, dict[str, Any]]) -> tuple[Expectation, ...]:
+    return tuple(expectation(*one) for one in written)
+
+
+def judge(name: str, *written: tuple[str, dict[str, Any]], run: Run = ANSWERED, **more: Any) -> Verdict:
+    return build_part(expectation(name, {"expect": parts(*written), **more})).judge(run)
+
+
+def score(threshold: str, *written: tuple[str, tuple[str, dict[str, Any]]]) -> Verdict:
+    of = [{"weight": Decimal(weight), "expect": parts(one)} for weight, one in written]
+    return build_part(expectation("score", {"of": of, "threshold": Decimal(threshold)})).judge(ANSWERED)
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "outcome"),
+    [
+        ("not", [UNTRUE], Outcome.PASSED),
+        ("not", [SOUND], Outcome.FAILED),
+        ("not", [UNTRUE, SOUND], Outcome.FAILED),
+        ("not", [BROKEN], Outcome.ERRORED),
+        ("not", [UNTRUE, BROKEN], Outcome.ERRORED),
+        ("not", [SOUND, BROKEN], Outcome.FAILED),
+        ("any_of", [UNTRUE, SOUND], Outcome.PASSED),
+        ("any_of", [UNTRUE, UNTRUE], Outcome.FAILED),
+        ("any_of", [BROKEN, SOUND], Outcome.PASSED),
+        ("any_of", [UNTRUE, BROKEN], Outcome.ERRORED),
+        ("all_of", [SOUND, SOUND], Outcome.PASSED),
+        ("all_of", [SOUND, UNTRUE], Outcome.FAILED),
+        ("all_of", [SOUND, BROKEN], Outcome.ERRORED),
+        ("all_of", [UNTRUE, BROKEN], Outcome.FAILED),
+    ],
+)
+def test_what_cannot_be_told_matters_only_where_the_rest_does_not_decide(
+    name: str, written: list[tuple[str, dict[str, Any]]], outcome: Outcome
+) -> None:
+    verdict = judge(name, *written)
+
+    assert verdict.outcome is outcome
+    assert bool(verdict.reason) is (outcome is not Outcome.PASSED)
+
+
+def test_a_reason_says_which_check_inside_said_what() -> None:
+    verdict = judge("any_of", UNTRUE, ("number", {"value": Decimal(40)}))
+
+    assert "`contains` fails: " in verdict.reason
+    assert "`number` fails: the final number in the answer is 39.25" in verdict.reason
+    assert [one["outcome"] for one in verdict.details["parts"]] == ["failed", "failed"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("ending", UNFINISHED, ids=str)
+@pytest.mark.parametrize(
+    "check",
+    [
+        ("not", {"expect": parts(UNTRUE)}),
+        ("not", {"expect": parts(("tool_called", {"tool": "file_search"}))}),
+        ("not", {"expect": parts(("not", {"expect": parts(SOUND)}))}),
+        ("any_of", {"expect": parts(("not_contains", {"value": "sorry"}), SOUND)}),
+        ("all_of", {"expect": parts(("not_contains", {"value": "sorry"}))}),
+        ("score", {"of": [{"expect": parts(("not_contains", {"value": "sorry"}))}], "threshold": Decimal("0.1")}),
+        ("when", {"expect": parts(("not_contains", {"value": "sorry"})), "api": "responses"}),
+        ("when", {"expect": parts(("not_contains", {"value": "sorry"})), "api": "agents"}),
+    ],
+    ids=["not", "not a tool", "not not", "any_of", "all_of", "score", "when", "when elsewhere"],
+)
+def test_nothing_passes_on_an_answer_that_is_none(check: tuple[str, dict[str, Any]], ending: dict[str, Any]) -> None:
+    turn = Turn(ask="Which?", expectations=(expectation(*check),), location=PLACE)
+
+    result = judge_turn(turn, replace(ANSWERED, **ending), exchange("responses", turn))
+
+    assert result.outcome in (Outcome.FAILED, Outcome.ERRORED)
+    assert result.verdicts == ()
+
+
+def exchange(api: str, turn: Turn, run: Run = ANSWERED) -> Exchange:
+    scenario = Scenario(name="x", assistant=Address("guide"), turns=(turn,), location=PLACE)
+    return Exchange(scenario=scenario, turns=((turn, run),), target="embedded", api=api, model="gpt-6-luna")
+
+
+@pytest.mark.parametrize(
+    ("places", "outcome", "weak"),
+    [
+        ({"api": "responses"}, Outcome.FAILED, False),
+        ({"api": ["agents", "responses"], "target": "embedded"}, Outcome.FAILED, False),
+        ({"api": "agents"}, Outcome.PASSED, True),
+        ({"api": "responses", "target": "other"}, Outcome.PASSED, True),
+        ({"model": "gpt-6-luna"}, Outcome.FAILED, False),
+    ],
+)
+def test_when_holds_its_checks_only_where_it_says(places: dict[str, Any], outcome: Outcome, weak: bool) -> None:
+    part = build_part(expectation("when", {"expect": parts(UNTRUE), **places}))
+    turn = Turn(ask="Which?", location=PLACE)
+
+    verdict = part.judge(ANSWERED, exchange("responses", turn))
+
+    assert (verdict.outcome, verdict.weak) == (outcome, weak)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "written", "outcome", "number"),
+    [
+        ("0.75", [("3", SOUND), ("1", UNTRUE)], Outcome.PASSED, 0.75),
+        ("0.76", [("3", SOUND), ("1", UNTRUE)], Outcome.FAILED, 0.75),
+        ("0.75", [("3", SOUND), ("1", BROKEN)], Outcome.PASSED, None),
+        ("0.8", [("3", SOUND), ("1", BROKEN)], Outcome.ERRORED, None),
+        ("0.8", [("3", UNTRUE), ("1", BROKEN)], Outcome.FAILED, None),
+    ],
+)
+def test_a_score_is_the_weight_of_what_holds(
+    threshold: str, written: list[Any], outcome: Outcome, number: float | None
+) -> None:
+    verdict = score(threshold, *written)
+
+    assert (verdict.outcome, verdict.score) == (outcome, number)
+
+
+def test_an_expected_ending_may_be_one_way_of_several() -> None:
+    refused = replace(ANSWERED, refusal="I can't help with that.", text="")
+    turn = Turn(ask="Which?", expectations=parts(("any_of", {"expect": parts(SOUND, UNTRUE)})), location=PLACE)
+
+    assert judge_turn(turn, refused).outcome is Outcome.FAILED

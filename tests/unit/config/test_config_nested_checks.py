@@ -1,0 +1,133 @@
+"""Checks inside checks: read in every form that `expect` has, and each mistake shown at its own place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.config import load_configuration
+from runner.domain.scenario import Expectation
+from runner.errors import ConfigError
+
+PROJECT = """version: 1
+namespace: demo
+targets: {local: {api: responses, server: embedded}}
+assistants: {guide: {model: m, tools: [file_search]}}
+"""
+HEAD = "assistant: guide\nturns:\n  - ask: Where?\n    expect:\n"
+
+
+def read(tmp_path: Path, *lines: str) -> tuple[Expectation, ...]:
+    (tmp_path / "assistants.yaml").write_text(PROJECT, encoding="utf-8")
+    text = HEAD + "".join(f"      {line}\n" for line in lines)
+    (tmp_path / "one.yaml").write_text(text, encoding="utf-8")
+    found = load_configuration(file=None, scenario_paths=("one.yaml",), cwd=tmp_path, environment={})
+    return found.scenarios[0].turns[0].expectations
+
+
+def mistakes(tmp_path: Path, *lines: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, *lines)
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "- not: {contains: Oslo}",
+        "- not: [contains: Oslo]",
+        "- not: {expect: {contains: Oslo}}",
+        "- not: {expect: [{contains: {value: Oslo}}]}",
+        "- {not: {expect: [contains: Oslo]}}",
+    ],
+)
+def test_checks_inside_are_written_as_everywhere(tmp_path: Path, line: str) -> None:
+    (outer,) = read(tmp_path, line)
+
+    (inner,) = outer.parameters["expect"]  # type: ignore[misc]
+    assert (outer.check, inner.check, dict(inner.parameters)) == ("not", "contains", {"value": "Oslo"})
+    assert (inner.location.file, inner.location.line) == ("one.yaml", 5)
+    assert inner.location.column == len("      ") + line.index("contains") + 1
+
+
+def test_texts_inside_stay_texts(tmp_path: Path) -> None:
+    (outer,) = read(tmp_path, "- any_of:", "  - contains: 1.10", "  - not: {equals: no}")
+
+    first, second = outer.parameters["expect"]  # type: ignore[misc]
+    assert first.parameters == {"value": "1.10"}
+    assert second.parameters["expect"][0].parameters == {"value": "no"}
+
+
+def test_checks_in_the_items_of_a_list_are_read_too(tmp_path: Path) -> None:
+    (outer,) = read(
+        tmp_path,
+        "- score:",
+        "    threshold: 0.5",
+        "    of:",
+        "    - {weight: 2, expect: {contains: a}}",
+        "    - expect: [number: 3]",
+    )
+
+    first, second = outer.parameters["of"]  # type: ignore[misc]
+    assert [one["expect"][0].check for one in (first, second)] == ["contains", "number"]
+    assert second["expect"][0].location.line == 9
+
+
+@pytest.mark.parametrize(
+    ("lines", "wanted"),
+    [
+        (
+            ["- not: {contians: Oslo}"],
+            "one.yaml:5:15: turns[0].expect[0].not: unknown check 'contians'; did you mean 'contains'?",
+        ),
+        (
+            ["- any_of:", "    - contains: Oslo", "    - not: [icontains: x]"],
+            "one.yaml:7:19: turns[0].expect[0].any_of[1].not[0]: unknown check 'icontains'; write `contains: TEXT`",
+        ),
+        (
+            ["- any_of: {expect: [number: many]}"],
+            "one.yaml:5:35: turns[0].expect[0].any_of.expect[0].number: expected a number, found 'many'",
+        ),
+        (["- not: {matches: '('}"], "one.yaml:5:24: turns[0].expect[0].not.matches: '(' is no"),
+        (["- not: []"], "one.yaml:5:14: turns[0].expect[0].not: is empty"),
+        (
+            ["- not: {tool_called: serch}"],
+            "one.yaml:5:28: turns[0].expect[0].not.tool_called: there is no tool 'serch'",
+        ),
+        (
+            ["- when: {target: locall, expect: {contains: x}}"],
+            "one.yaml:5:24: turns[0].expect[0].when.target: there is no target 'locall'; did you mean 'local'?",
+        ),
+        (
+            ["- when: {target: [local, remote], expect: {contains: x}}"],
+            "one.yaml:5:32: turns[0].expect[0].when.target[1]: there is no target 'remote'; ",
+        ),
+        (["- when: {target: local}"], "one.yaml:5:9: turns[0].expect[0].when: the key 'expect' is missing"),
+        (
+            ["- when: [contains: x]"],
+            "one.yaml:5:15: turns[0].expect[0].when: says nothing about where; name a `target`, an `api` or a `model`",
+        ),
+        (
+            ["- score: {threshold: 2, of: [{expect: {contains: x}}]}"],
+            "one.yaml:5:28: turns[0].expect[0].score.threshold: must be at most 1, found 2",
+        ),
+    ],
+)
+def test_a_mistake_inside_is_shown_at_its_own_place(tmp_path: Path, lines: list[str], wanted: str) -> None:
+    (found,) = mistakes(tmp_path, *lines)
+
+    assert found.startswith(wanted)
+
+
+def test_checks_stand_only_so_deep_inside_each_other(tmp_path: Path) -> None:
+    deep = "- " + "not: [" * 7 + "contains: x" + "]" * 7
+
+    (found,) = mistakes(tmp_path, deep)
+
+    assert "checks stand more than 6 deep inside each other here" in found
+
+
+def test_alternatives_may_contradict_each_other(tmp_path: Path) -> None:
+    assert read(tmp_path, "- any_of: [{contains: x}, {not_contains: x}]")
+    assert read(tmp_path, "- not: {tool_called: code_interpreter}")
