@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from runner.domain.report import Attempt, Outcome, ScenarioResult, TurnResult, Verdict
@@ -27,18 +27,28 @@ class Failure:
 def find_failure(result: ScenarioResult, attempt: Attempt | None) -> Failure:
     """What was wrong with one of its attempts; with none at all, why there is none."""
     turn = next((one for one in attempt.turns if one.outcome is not Outcome.PASSED), None) if attempt else None
-    if attempt is None or turn is None:
+    verdict = next(iter(bad_verdicts(turn.verdicts if turn else attempt.verdicts)), None) if attempt else None
+    if attempt is None or (turn is None and verdict is None):
         reason = (attempt.reason if attempt else "") or result.reason or result.outcome.value
         return Failure(kind=result.counted_as, message=_shorten(reason), location=result.scenario.location, text=reason)
-    verdict = next((one for one in turn.verdicts if one.outcome is not Outcome.PASSED), None)
-    is_judged = turn.outcome is Outcome.FAILED and verdict is not None
+    text = "\n".join(_describe(attempt))
+    if verdict and (turn is None or turn.outcome is Outcome.FAILED):
+        message = _shorten(describe_verdict(verdict))
+        return Failure(kind=verdict.check, message=message, location=verdict.location, text=text)
+    assert turn is not None, "without a turn there is a verdict"
     error = turn.run.error_code if turn.run else None
+    reason = turn.reason or attempt.reason or (describe_verdict(verdict) if verdict else "")
     return Failure(
-        kind=verdict.check if is_judged and verdict else error or ("declined" if turn.is_decline else "error"),
-        message=_shorten(describe_verdict(verdict) if is_judged and verdict else turn.reason or attempt.reason),
+        kind=error or ("declined" if turn.is_decline else "error"),
+        message=_shorten(reason),
         location=verdict.location if verdict else turn.turn.location,
-        text="\n".join(_describe(attempt)),
+        text=text,
     )
+
+
+def bad_verdicts(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Those that say no, and those that could not say anything."""
+    return [one for one in verdicts if one.outcome in (Outcome.FAILED, Outcome.ERRORED)]
 
 
 def describe_verdict(verdict: Verdict) -> str:
@@ -70,9 +80,10 @@ def _describe(attempt: Attempt) -> Iterator[str]:
         yield f"answer: {shorten(answer_of(turn)) or '(none)'}"
         if turn.reason:
             yield f"reason: {shorten(turn.reason)}"
-        for verdict in turn.verdicts:
-            if verdict.outcome is not Outcome.PASSED:
-                yield from _describe_check(verdict)
+        for verdict in bad_verdicts(turn.verdicts):
+            yield from _describe_check(verdict)
+    for verdict in bad_verdicts(attempt.verdicts):
+        yield from _describe_check(verdict)
     if attempt.reason:
         yield f"note: {attempt.reason}"
 

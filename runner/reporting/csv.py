@@ -6,9 +6,10 @@ import csv
 import io
 from collections.abc import Iterator
 
-from runner.domain.report import Outcome, Report, ScenarioResult, TurnResult
+from runner.domain.report import Report, ScenarioResult, TurnResult, Verdict
 from runner.escaping import spreadsheet_cell
 from runner.reporting import MARK
+from runner.reporting._failure import bad_verdicts
 
 DEFAULT_NAME = "report.csv"
 COLUMNS = (
@@ -44,16 +45,18 @@ def _rows(result: ScenarioResult) -> Iterator[list[object]]:
     for number, attempt in enumerate(result.attempts, start=1):
         for turn_number, turn in enumerate(attempt.turns, start=1):
             is_empty = False
-            yield [*head, number, attempt.outcome.value, turn_number, *_turn_cells(turn), *place]
+            # What the scenario expects of all turns together is told with the last.
+            together = attempt.verdicts if turn_number == len(attempt.turns) else ()
+            yield [*head, number, attempt.outcome.value, turn_number, *_turn_cells(turn, together), *place]
     if is_empty:
         reason = result.reason or (result.shown.reason if result.shown else "") or scenario.skip
         yield [*head, "", "", "", "", "", "", "", reason, "", "", "", "", *place]
 
 
-def _turn_cells(turn: TurnResult) -> list[object]:
+def _turn_cells(turn: TurnResult, together: tuple[Verdict, ...]) -> list[object]:
     run = turn.run
     usage = run.usage if run else None
-    failed = [verdict.check for verdict in turn.verdicts if verdict.outcome is not Outcome.PASSED]
+    failed = [verdict.check for verdict in bad_verdicts([*turn.verdicts, *together])]
     return [
         turn.outcome.value,
         turn.turn.ask,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.domain.report import NOT_STARTED, Outcome, Report, ScenarioResult, TurnResult
+from runner.domain.report import NOT_STARTED, Outcome, Report, ScenarioResult, TurnResult, Verdict
 from runner.domain.statistics import wilson_interval
 from runner.escaping import markdown, markdown_block, markdown_html
 from runner.reporting import MARK, name_uniquely
-from runner.reporting._failure import answer_of, describe_verdict, find_failure, shorten
+from runner.reporting._failure import answer_of, bad_verdicts, describe_verdict, find_failure, shorten
 
 DEFAULT_NAME = "report.md"
-LARGEST = 60_000
-"""Characters; a comment on GitHub takes 65,536, its step summary 1 MiB."""
+LARGEST = 45_000
+"""Characters; a comment on GitHub takes 65,536, and has to say more than this; its step summary takes 1 MiB."""
 _LONGEST_ANSWER = 1_500
 _LONGEST_NAME = 200
 _MOST_REASONS = 20
@@ -85,6 +85,7 @@ def _section(name: str, result: ScenarioResult) -> str:
     for turn in result.turns:
         if turn.outcome is not Outcome.PASSED:
             lines += _turn(turn)
+    lines += _checks(result.shown.verdicts if result.shown else ())
     return "\n".join([*lines, "</details>\n"])
 
 
@@ -94,7 +95,10 @@ def _turn(turn: TurnResult) -> Iterator[str]:
         yield f"Answer:\n\n{markdown_block(shorten(answer, _LONGEST_ANSWER))}\n"
     if turn.reason:
         yield f"{markdown(shorten(turn.reason, _LONGEST_ANSWER))}\n"
-    for verdict in turn.verdicts:
-        if verdict.outcome is not Outcome.PASSED:
-            said = markdown(shorten(describe_verdict(verdict), _LONGEST_ANSWER))
-            yield f"- {said} ({markdown(str(verdict.location))})\n"
+    yield from _checks(turn.verdicts)
+
+
+def _checks(verdicts: tuple[Verdict, ...]) -> Iterator[str]:
+    for verdict in bad_verdicts(verdicts):
+        said = markdown(shorten(describe_verdict(verdict), _LONGEST_ANSWER))
+        yield f"- {said} ({markdown(str(verdict.location))})\n"

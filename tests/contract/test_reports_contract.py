@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import click
 import pytest
+from played_results import failed_together
 
 import runner.reporting
 from runner.cli.play import command as play
@@ -132,6 +133,11 @@ def test_every_outcome_is_written_without_secrets_and_without_what_a_terminal_ac
     for raw in (b"\x1b", b"\x07", b"\x00"):
         assert raw not in written
     written.decode("utf-8")
+
+
+def test_what_all_turns_together_failed_is_told(open_report: Open, tmp_path: Path) -> None:
+    write(open_report, tmp_path / "report", events(failed_together("sum")))
+    assert "equals" in (tmp_path / "report").read_text("utf-8")
 
 
 def test_a_play_of_nothing_is_written_too(open_report: Open, tmp_path: Path) -> None:

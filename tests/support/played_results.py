@@ -49,6 +49,15 @@ def attempt(outcome: Outcome, scenario: Scenario, *, words: str = "5", retried: 
     return Attempt(outcome=outcome, turns=tuple(turns), duration_s=0.25, retried=retries)
 
 
+def failed_together(name: str, words: str = "5") -> ScenarioResult:
+    """Each turn passed, and what was expected of all together did not hold."""
+    result = played(name, Outcome.PASSED, outcome=Outcome.FAILED, words=words)
+    (one,) = result.attempts
+    place = Location("scenarios/sums.yaml", 9, 7)
+    verdict = Verdict(outcome=Outcome.FAILED, check="equals", location=place, expected="7", found=words)
+    return replace(result, attempts=(replace(one, outcome=Outcome.FAILED, verdicts=(verdict,)),))
+
+
 def _turn(outcome: Outcome, turn: Turn, words: str) -> TurnResult:
     verdict = Verdict(
         outcome=outcome, check="contains", location=turn.expectations[0].location, expected="4", found=words,
