@@ -8,9 +8,10 @@ from dataclasses import asdict
 from textwrap import indent
 
 from runner import __version__
-from runner.domain.report import Report
-from runner.domain.result_json import result_as_json
+from runner.domain.report import Report, Variant
+from runner.domain.result_json import result_as_json, result_from_json
 from runner.domain.statistics import wilson_interval
+from runner.errors import UsageError
 from runner.reporting import MARK
 
 VERSION = 3
@@ -28,6 +29,27 @@ def render(report: Report) -> Iterator[str]:
         yield separator + indent(_dump(result_as_json(result)), "    ")
         separator = ",\n"
     yield "\n  ]\n}\n"
+
+
+def read(text: str | bytes, *, name: str) -> Report:
+    """The report that `render` has written. Raises UsageError, with the file's `name`, for anything else."""
+    try:
+        data = json.loads(text)
+        version = data["version"] if data["generator"] == MARK else None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UsageError(f"{name} is no JSON report of runner") from error
+    if version != VERSION:
+        raise UsageError(f"{name} is a report of version {version}; this program reads version {VERSION}")
+    try:
+        return Report(
+            variants=tuple(Variant(**one) for one in data["variants"]),
+            planned=data["planned"],
+            results=tuple(map(result_from_json, data["scenarios"])),
+            **{key: data[key] for key in ("play_id", "started_at", "signal", "stopped", "duration_s")},
+            leftovers=tuple(data["leftovers"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{name} is a report with something missing or wrong in it ({error!r})") from error
 
 
 def _dump(data: object) -> str:
