@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
@@ -14,7 +15,9 @@ import click
 from runner.cli._session import file_option
 
 if TYPE_CHECKING:
+    from runner.config import Configuration
     from runner.domain.comparison import Compared, Comparison, Standing
+    from runner.domain.report import PlayEvent, Results
 
 VERSION = 1
 """Of the JSON; goes up when a key changes its meaning or goes away."""
@@ -51,6 +54,47 @@ def closes_gate(comparison: Comparison, fail_on: str) -> bool:
     if fail_on == "any":
         return bool(comparison.regressions or comparison.counts["broken"])
     return fail_on == "regression" and bool(comparison.regressions)
+
+
+class Baseline:
+    """Compares a play with an earlier one when it has finished; then `regressed` says whether that closes the gate.
+
+    `results` are of the earlier one; what is not played this time is left out.
+    """
+
+    def __init__(self, name: str, results: Results, show: Callable[[Iterable[str]], None]) -> None:
+        self.regressed = False
+        self._name = name
+        self._results = results
+        self._show = show
+
+    def on_event(self, event: PlayEvent) -> None:
+        from runner.domain.comparison import compare
+        from runner.domain.report import PlayFinished
+
+        if isinstance(event, PlayFinished):
+            played = {result.scenario.name for result in event.report.results}
+            comparison = compare((one for one in self._results if one.scenario.name in played), event.report.results)
+            self.regressed = bool(comparison.regressions)
+            self._show(["", f"compared with {self._name}:", *comparison_lines(comparison)])
+
+
+def find_baseline(configuration: Configuration, given: str | None) -> tuple[str, Results] | None:
+    """What this play is to be compared with. Raises UsageError for one that can't be read.
+
+    One that the project's file names and that is not there yet is none.
+    """
+    from runner.cli._plays import read_source
+
+    if given:
+        return given, read_source(given, configuration.file).results
+    named = configuration.baseline
+    if not named:
+        return None
+    place = named if ":" in named else os.path.relpath(configuration.root / named)
+    if ":" not in named and not Path(place).exists():
+        return None
+    return named, read_source(place, configuration.file).results
 
 
 def comparison_lines(comparison: Comparison) -> Iterator[str]:

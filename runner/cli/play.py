@@ -19,6 +19,7 @@ from runner.cli._session import Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
+    from runner.cli.compare import Baseline
     from runner.config import Configuration
     from runner.domain.assistant import Target
     from runner.domain.report import PlayEvent, Report
@@ -57,6 +58,7 @@ class Arguments:
     resume: str | None
     changed: str | None
     reports: tuple[str, ...]
+    baseline: str | None
     no_ci: bool
     quiet: bool
     verbose: bool
@@ -113,6 +115,9 @@ class _Play(click.Command):
     help="Also write a report: csv, ctrf, html, json, junit or markdown. Where FILE is left out, it is report.csv, "
     "report.ctrf.json, report.html, report.json, report.junit.xml or report.md.",
 )  # fmt: skip
+@click.option(
+    "--baseline", metavar="FILE", help="Compare with this JSON report at the end; a regression is exit code 1."
+)
 @click.option("--no-ci", is_flag=True, help="On GitHub: no annotations, no step summary.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
 @click.option("-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too.")
@@ -128,6 +133,7 @@ def command(**arguments: Any) -> int:
     import asyncio
 
     from runner.cli._plays import find_inputs, refuse_changes
+    from runner.cli.compare import Baseline, find_baseline
     from runner.errors import WriteFailed
     from runner.reporting import discard_earlier, refuse_to_overwrite
 
@@ -141,6 +147,8 @@ def command(**arguments: Any) -> int:
         first, *others = wanted.targets or (None,)
         session = open_session(wanted.file, first, paths=wanted.paths)
         sessions = [session, *(session.on_target(name) for name in others)]
+        # Before an earlier report is removed: it may be the one to compare with.
+        earlier = find_baseline(session.configuration, wanted.baseline)
     except BaseException:
         discard_earlier(reports)
         raise
@@ -156,10 +164,13 @@ def command(**arguments: Any) -> int:
         return 0
     for one in sessions:
         _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
-    with _open_reporters(kinds, session.redactor, wanted) as (emit, failures):
+    baseline = Baseline(*earlier, session.show) if earlier else None
+    with _open_reporters(kinds, session.redactor, wanted, baseline) as (emit, failures):
         report, refusal = asyncio.run(_play(sessions, scenarios, wanted, resumed, emit))
     unwritten = [*failures, *([refusal] if refusal else [])]
     session.show_errors(f"runner: {failure}" for failure in unwritten)
+    if baseline and baseline.regressed and report.exit_code in (0, 3, 4):
+        return 1
     return report.exit_code or (WriteFailed.exit_code if unwritten else 0)
 
 
@@ -319,7 +330,7 @@ def _discard_named(arguments: Sequence[str]) -> None:
 
 @contextmanager
 def _open_reporters(
-    kinds: list[tuple[str, Path]], redactor: Redactor, wanted: Arguments
+    kinds: list[tuple[str, Path]], redactor: Redactor, wanted: Arguments, baseline: Baseline | None
 ) -> Iterator[tuple[Callable[[PlayEvent], None], Sequence[WriteFailed]]]:
     """One function that tells the screen and every file, and the files that could not be written.
 
@@ -332,7 +343,12 @@ def _open_reporters(
     files = [FileReport(kind, path, redactor) for kind, path in kinds]
     screen = Console(sys.stdout, redactor, is_quiet=wanted.quiet, is_verbose=wanted.verbose, reports=kinds)
     # The file reports come first: a closed pipe on the screen must not cost them.
-    reporters: list[Reporter] = [*files, screen, *([] if wanted.no_ci else _find_ci(redactor))]
+    reporters: list[Reporter] = [
+        *files,
+        screen,
+        *([] if wanted.no_ci else _find_ci(redactor)),
+        *([baseline] if baseline else []),
+    ]
     failures: list[WriteFailed] = []
 
     def emit(event: PlayEvent) -> None:
