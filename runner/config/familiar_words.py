@@ -252,7 +252,7 @@ PLAY_OPTIONS = _table(
     ("--repeats --retries --reruns --count --runs", "`--repeat N` plays each scenario so often"),
     (
         "--junit --junitxml --junit-xml --xml --json --html --csv --markdown --output --out -o --reporter --reporters",
-        "reports are written with `--report KIND=FILE`",
+        "reports are written with `--report KIND[=FILE]`",
     ),
     (
         "--filter --grep --name --test --only --match --pattern --expression --filter-pattern --test-name",

@@ -60,6 +60,10 @@ def assistants_schema() -> _Json:
                     **_text("Where to run by default: 'embedded', or one of `targets`.", example="local"),
                     "default": "embedded",
                 },
+                "baseline": _text(
+                    "A JSON report that each play is compared with at its end: FILE, or REF:FILE at a git ref.",
+                    example="reports/baseline.json",
+                ),
                 "targets": {
                     "type": "object",
                     "examples": [{"openai": {"api": "responses"}}],

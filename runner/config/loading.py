@@ -31,7 +31,8 @@ class Configuration:
     """A project without mistakes. `root` is the real folder that files are confined to, `file` its assistants.yaml.
 
     `scenario_files` are the files that the scenarios came from, those with their cases too.
-    `secrets` are the values that `${secret:NAME}` gave: to be kept out of every output.
+    `secrets` are the values that `${secret:NAME}` gave: to be kept out of every output. `baseline` is the report that
+    plays are compared with, as the file names it, "" if it doesn't.
     """
 
     project: Project
@@ -40,6 +41,7 @@ class Configuration:
     file: Path
     secrets: frozenset[str]
     scenario_files: tuple[Path, ...] = ()
+    baseline: str = ""
 
 
 def load_configuration(
@@ -73,6 +75,7 @@ def load_configuration(
         file=project_file,
         secrets=frozenset(loader.secrets),
         scenario_files=tuple(file.path for file in files),
+        baseline=loader.baseline,
     )
 
 
@@ -82,6 +85,7 @@ class _Loader:
     def __init__(self, cwd: Path, environment: Mapping[str, str]) -> None:
         self.problems: list[Problem] = []
         self.secrets: set[str] = set()
+        self.baseline = ""
         self._cwd = cwd
         self._environment = environment
         self._names = ScenarioNames()
@@ -97,6 +101,7 @@ class _Loader:
         declared = _declare(root, settings, assistants)
         if document.problems or not settings:
             return None, declared
+        self.baseline = settings.get("baseline", "")
         namespace = Namespace(settings["namespace"])
         project = Project(
             namespace=namespace,

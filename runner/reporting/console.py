@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from runner.did_you_mean import count
@@ -69,7 +70,7 @@ _LONGEST_NAME = 40
 class Console:
     """Prints to `stream`. `is_quiet` leaves out the scenarios that passed, `is_verbose` shows their turns too.
 
-    `clock` gives monotonic seconds.
+    `reports` are kinds and places of the files that are written before the end; `clock` gives monotonic seconds.
     """
 
     def __init__(
@@ -79,12 +80,14 @@ class Console:
         *,
         is_quiet: bool = False,
         is_verbose: bool = False,
+        reports: Iterable[tuple[str, Path]] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._screen = open_screen(stream)
         self._redactor = redactor
         self._is_quiet = is_quiet
         self._is_verbose = is_verbose
+        self._reports = tuple(reports)
         self._clock = clock
         self._started_s = clock()
         self._planned = 0
@@ -163,6 +166,14 @@ class Console:
         self._print()
         self._print_names(failures)
         self._print_notes(report, reasons, declined)
+        self._print_end(report)
+        self._print(*_summarise(report))
+
+    def _print_end(self, report: Report) -> None:
+        """Where the reports are, what it took, and how to go on."""
+        for kind, path in self._reports:
+            if path.exists():
+                self._print(self._line(f"{kind} report: {path}"))
         if len(report.variants) > 1:
             self._print_comparison(report)
         for line in _describe_use(report):
@@ -171,7 +182,6 @@ class Console:
             self._print(self._line(f"stopped: {report.stopped}"))
         if report.play_id and (report.cut_off or report.counts[NOT_STARTED]):
             self._print(f"`runner play --resume {report.play_id}` plays what is missing")
-        self._print(*_summarise(report))
 
     def _print_names(self, failures: list[ScenarioResult]) -> None:
         """A line for each, with a place that can be pasted behind `runner play`."""
