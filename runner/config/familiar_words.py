@@ -252,7 +252,7 @@ PLAY_OPTIONS = _table(
     ("--repeats --retries --reruns --count --runs", "`--repeat N` plays each scenario so often"),
     (
         "--junit --junitxml --junit-xml --xml --json --html --csv --markdown --output --out -o --reporter --reporters",
-        "reports are written with `--report KIND=FILE`",
+        "reports are written with `--report KIND[=FILE]`",
     ),
     (
         "--filter --grep --name --test --only --match --pattern --expression --filter-pattern --test-name",
@@ -270,7 +270,7 @@ PLAY_OPTIONS = _table(
     ("--config -c --project --manifest --assistants", "`-f FILE` names the project's file"),
     ("--provider --providers --env --environment --profile --backend --api --base-url", "`-t NAME` chooses a target"),
     ("--rerun-failed --only-failed --failed", "`--lf` plays what did not pass the last time"),
-    ("--timeout --deadline --max-time", "`timeout` stands in the scenario, or under `defaults`"),
+    ("--timeout --deadline", "`timeout` stands in the scenario, or under `defaults`"),
     (
         "--dry-run --collect-only --check-only --lint",
         "`--list` shows what would be played, `runner plan` what sync would do, `runner validate` checks the files",

@@ -258,13 +258,23 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """US dollars for a million tokens; `cached_input` is None where such tokens cost what the others do."""
+
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """One `assistants.yaml`, read completely; assistants are in the file's order."""
+    """One `assistants.yaml`, read completely; assistants are in the file's order. `prices` are by the model's name."""
 
     namespace: Namespace
     assistants: tuple[Assistant, ...]
     targets: Mapping[str, Target]
     default_target: str
+    prices: Mapping[str, Price] = field(default_factory=dict)
 
     def with_model(self, model: str) -> Project:
         """The same project with one model for all its assistants."""
