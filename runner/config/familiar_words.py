@@ -10,14 +10,14 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from runner.config.file_schemas import CHECKS
+from runner.config.expectations import CHECKS
 from runner.plugins import load_plugin
 from runner.yaml_text import Style
 from runner.yaml_text.coercion import show_flow, show_text
 from runner.yaml_text.yaml_document import Advice, Where
 
 _CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the question"
-_NO_MODEL_JUDGES = "no model judges answers here; say what the answer must have: contains, matches, number, one_of"
+_A_MODEL_JUDGES = "write `judge: QUESTION`; the model that judges is declared in assistants.yaml"
 _NO_CODE = "checks run no code; say what the answer must have: contains, matches, number, one_of"
 _WITH_THE_ASSISTANT = "it stands with the assistant, in assistants.yaml"
 _CASES = "write `cases: rows.csv`, or the rows, and `${COLUMN}` in questions and expectations"
@@ -142,13 +142,15 @@ _CHECKS = _table(
         "write `number: {value: 39.25, tolerance: 0.01}`",
     ),
     (
-        "llm_rubric model_graded_closedqa model_graded_factuality model_graded g_eval geval rubric judge llm_judge "
-        "llm_as_judge llm_as_a_judge factuality answer_relevance context_recall context_relevance context_faithfulness "
+        "llm_rubric model_graded_closedqa model_graded g_eval geval rubric llm_judge "
+        "llm_as_judge llm_as_a_judge answer_relevance context_recall context_relevance context_faithfulness "
         "faithfulness similar similarity text_similarity select_best max_score classifier score_model label_model pi "
         "conversation_relevance criteria moderation guardrails toxicity sentiment hallucination semantic "
         "meaning search_rubric",
-        _NO_MODEL_JUDGES,
+        _A_MODEL_JUDGES,
     ),
+    ("model_graded_factuality factuality fact correctness", "write `factual: REFERENCE`"),
+    ("conversation_completeness task_completion goal_accuracy", "write `goal: WHAT IS WANTED`"),
     (
         "bleu rouge rouge_n meteor levenshtein gleu perplexity perplexity_score edit_distance embedding",
         "answers are not scored; say what the answer must have: contains, matches, number, one_of",

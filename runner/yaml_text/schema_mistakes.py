@@ -247,10 +247,9 @@ def _find_places(whole: Schema) -> Mapping[str, list[str]]:
 
 
 def _sort_places(places: Mapping[str, list[str]], where: Where) -> Mapping[str, list[str]]:
-    """Those in a turn first, for what stands in one: a scenario has some of its keys, too."""
-    if "turns" not in where:
-        return places
-    return {key: sorted(homes, key=lambda home: "turns[" not in home) for key, homes in places.items()}
+    """Those first of which there are most: in a turn, for what stands in one; else under names that users choose."""
+    most = "turns[" if "turns" in where else "*"
+    return {key: sorted(homes, key=lambda home: most not in home) for key, homes in places.items()}
 
 
 def _join(place: str, key: str) -> str:

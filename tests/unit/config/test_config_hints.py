@@ -81,7 +81,7 @@ def test_another_word_for_a_key_that_must_be_there_is_one_mistake(tmp_path: Path
 @pytest.mark.parametrize(
     ("check", "words"),
     [
-        ("llm-rubric: be kind", "no model judges"),
+        ("llm-rubric: be kind", "write `judge: QUESTION`"),
         ("icontains: x", "`contains: TEXT`"),
         ("is-json: true", "no check of a format"),
         ("regex: x", "`matches: REGEX`"),
