@@ -258,6 +258,15 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """US dollars for a million tokens; `cached_input` is None where such tokens cost what the others do."""
+
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeChoice:
     """Which model judges answers, and where; by the Decisions API, or by structured output of a response."""
 
@@ -269,12 +278,13 @@ class JudgeChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """One `assistants.yaml`, read completely; assistants are in the file's order."""
+    """One `assistants.yaml`, read completely; assistants are in the file's order. `prices` are by the model's name."""
 
     namespace: Namespace
     assistants: tuple[Assistant, ...]
     targets: Mapping[str, Target]
     default_target: str
+    prices: Mapping[str, Price] = field(default_factory=dict)
     judge: JudgeChoice | None = None
 
     def with_model(self, model: str) -> Project:

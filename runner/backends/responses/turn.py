@@ -42,6 +42,7 @@ CANCELLING_S = 5.0
 SHORTEST_WAIT_S = 0.05
 """Less than that is no time left: the clock that ended a stream may be a little ahead."""
 LOOP_CODE = "function_loop"
+CUT_CODE = "answer_cut_off"
 _CONTAINER_IS_GONE = re.compile(r"\bcontainer\b.{0,80}\b(expired|not found)\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -214,7 +215,8 @@ class Turn:
             return self._give_up(seen, "its connection was closed")
         if not stores:
             message = "the stream ended before the answer was complete"
-            raise trouble or RemoteError(self._api.line(self._doing, message))
+            # Nothing is stored that could be read again, and nothing is left behind: it may be asked anew.
+            raise RemoteError(str(trouble) if trouble else self._api.line(self._doing, message), code=CUT_CODE)
         doing = f"reading the response {seen.id} again, since its stream ended before its answer"
         response = await self._follow(await self._look(seen.id, doing, body), doing, body)
         return response if response.is_over else self._give_up(response, "its connection was lost")
