@@ -1,4 +1,4 @@
-.PHONY: play test quick check docs format bench files
+.PHONY: play test quick check docs docs-site format bench files
 
 PYTHON ?= python3
 VENV := .venv
@@ -25,6 +25,9 @@ check: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python docs/make.py
 
+docs-site: $(VENV)/.dev
+	$(BIN)/mkdocs build --strict --quiet
+
 files: $(VENV)/.dev
 	$(BIN)/python scenarios/files/make_files.py
 
@@ -36,6 +39,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/entered_files.py
 	$(BIN)/python benchmarks/play_many.py
+	$(BIN)/python benchmarks/play_speed.py
+	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/many_clients.py
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/plan_many.py

@@ -17,8 +17,12 @@ def plugin_names(package: str) -> tuple[str, ...]:
     return tuple(_find_modules(package))
 
 
+@cache
 def load_plugin(package: str, name: str) -> ModuleType:
-    """The module of the plug-in `name`. Raises KeyError if the package has none of that name."""
+    """The module of the plug-in `name`. Raises KeyError if the package has none of that name.
+
+    Remembered: checks are looked up for each expectation, several times over.
+    """
     return import_module(f"{package}.{_find_modules(package)[name]}")
 
 

@@ -1,9 +1,8 @@
 """Backends: one folder per API, translating between our vocabulary and its wire words.
 
 A backend's package has `open_backend(endpoint, journal) -> AsyncContextManager[Backend]`, `LIMITS`, `CAPABILITIES` and
-`CHOOSE_IT_WHEN` for the docs (also `REPLAY_CAPABILITIES` where the client may have to remember the thread, and
-`EMBEDDED_CAPABILITIES` where the embedded server has less); importing it must not import openai (config reads them), so
-the client's modules come in late.
+`CHOOSE_IT_WHEN` for the docs (also `REPLAY_CAPABILITIES` where the client may have to remember the thread); importing
+it must not import openai (config reads them), so the client's modules come in late.
 What they share stands beside them: the client (`_sdk.py`), what is sent once and what again (`_requests.py`), the
 translation of errors into ours (`_failures.py`), files and vector stores, the same service on every OpenAI API
 (`_files.py`). Not here: deciding what to create (`sync/`), or what to ask (`execution/`).
@@ -15,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -133,8 +133,10 @@ class Question:
     """One turn, ready to be asked.
 
     `attachments` are uploaded files with their use; those for file search are in `store_id` already, and
-    indexed. `thread_id` is None for the first turn; `is_last` says that no other turn follows. `answer` answers the
-    calls of the assistant's functions; it never raises. `deadline_s` (seconds from now) covers the whole run.
+    indexed. `thread_id` is None for the first turn; `is_last` says that no other turn follows, `documents_follow` that
+    this or a later one brings documents. `may_be_forgotten`: nobody will look at it on the server, which need not keep
+    it. `answer` answers the calls of the assistant's functions; it never raises.
+    `deadline_s` (seconds from now) covers the whole run.
     """
 
     deployment: Deployment
@@ -144,8 +146,30 @@ class Question:
     store_id: StoreId | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     is_last: bool = False
+    documents_follow: bool = False
+    may_be_forgotten: bool = False
     answer: Callable[[FunctionCall], Awaitable[FunctionAnswer]] | None = None
     deadline_s: float = 300.0
+
+
+class Gate(Protocol):
+    """What lets requests out that put the remote side to work, and hears how it takes them."""
+
+    async def enter(self, within_s: float) -> None:
+        """Wait until one may go out. Raises RateLimited if the server wants none for longer than that."""
+
+    def accepted(self, pause_s: float | None) -> None:
+        """One was taken; with a pause, the server has no room for another one until then."""
+
+    def refused(self, why: str, pause_s: float | None, *, is_sent_again: bool) -> None:
+        """One was refused for being one of too many; `pause_s` is what the server asks for, None if it doesn't say."""
+
+    def failed(self, why: str) -> None:
+        """One did not come through, and is sent again."""
+
+
+GATE: ContextVar[Gate | None] = ContextVar("GATE", default=None)
+"""The gate of the task that asks; None: nothing is held back. Each variant has its own, one backend serves several."""
 
 
 class Files(Protocol):
@@ -213,6 +237,9 @@ class Backend(Protocol):
 
     async def delete_thread(self, thread_id: ThreadId) -> None:
         """Delete a thread and all that belongs to it; or a part of one, by the id that the journal has for it."""
+
+    async def find_threads(self, tags: Mapping[str, str]) -> tuple[ThreadId, ...] | None:
+        """The threads with these tags; None where an API doesn't list them."""
 
     async def find_containers(self, response_id: str) -> tuple[str, ...]:
         """The containers that a response's code ran in, as its server has it stored."""

@@ -107,7 +107,8 @@ class RemoteFiles:
         progress: Callable[[int], None] | None = None,
     ) -> FileId:
         try:
-            file, size = await asyncio.to_thread(_open_file, path, progress)
+            # Not in a thread: a sync that is cut off meanwhile would leave it open.
+            file, size = _open_file(path, progress)
         except OSError as error:
             raise UsageError(f"'{name}' can't be read: {error.strerror}") from error
         with file:

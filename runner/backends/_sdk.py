@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
-import openai
 
 from runner.backends import Endpoint
 from runner.backends._failures import Key, Translator
 from runner.backends._json_fields import Malformed
+from runner.backends._openai import openai
 from runner.backends._requests import Api
 from runner.backends._waiting import Clock, Pace, Sleep
 from runner.connections import SteadyClient, check_ambient_proxies, explaining_environment

@@ -36,6 +36,7 @@ from runner.journal import Journal
 from runner.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
+    from runner.server.faults import FaultPlan
     from runner.server.inference import Inference
 
 _OTHER_SERVER = "OPENAI_BASE_URL"
@@ -121,7 +122,6 @@ def find_capabilities(target: Target) -> Capabilities:
     found: Capabilities = module.REPLAY_CAPABILITIES if replays else module.CAPABILITIES
     if target.server is not Server.EMBEDDED:
         return found
-    found = getattr(module, "EMBEDDED_CAPABILITIES", found)
     documents = found.input_types - IMAGE_TYPES
     if documents:
         from runner.server.extraction import readable_types
@@ -174,10 +174,10 @@ def _find_missing_extra(target: Target) -> tuple[Problem, ...]:
 
 def open_inference(choice: InferenceChoice, key: str) -> Inference:
     """What answers on an embedded server. Raises UsageError, with every mistake of a script."""
+    settings: Mapping[str, object]
     match choice:
         case Scripted(script=script):
-            shown = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
-            name, settings = "scripted", {"script": str(shown)}
+            name, settings = "scripted", {"script": _show(script)}
         case ChatEndpoint():
             name = "openai_compatible"
             settings = {
@@ -185,11 +185,25 @@ def open_inference(choice: InferenceChoice, key: str) -> Inference:
                 "model": choice.model or "",
                 "key": key,
                 "embedding_model": choice.embedding_model or "",
+                "slots": choice.slots,
             }
         case ByName():
             name, settings = choice.name, {}
     inference: Inference = load_plugin("runner.server.inference", name).create(settings)
     return inference
+
+
+def open_faults(path: Path | None) -> FaultPlan | None:
+    """What is to go wrong on an embedded server. Raises ConfigError with every mistake of the file."""
+    if path is None:
+        return None
+    from runner.server.faults.fault_file import read_faults
+
+    return read_faults(path, file=_show(path))
+
+
+def _show(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 @asynccontextmanager
@@ -225,8 +239,9 @@ async def _open_embedded(
 ) -> AsyncIterator[OpenedTarget]:
     from runner.server.embedded import start_embedded
 
+    faults = open_faults(target.faults)
     with _keep_server_log(state):
-        async with start_embedded(state, inference, sandbox=target.sandbox.value) as address:
+        async with start_embedded(state, inference, sandbox=target.sandbox.value, faults=faults) as address:
             endpoint = Endpoint(base_url=address.base_url, key=address.token, is_embedded=True)
             async with _open_backend(target, endpoint, journal) as backend:
                 sandbox = target.sandbox.value

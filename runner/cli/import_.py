@@ -1,4 +1,4 @@
-"""`runner import`: an exported assistant's JSON as YAML."""
+"""`runner import`: what other tools have, as YAML of ours."""
 
 from __future__ import annotations
 
@@ -17,43 +17,77 @@ if TYPE_CHECKING:
 MAX_BYTES = 16 * 1024 * 1024
 
 
-@click.command(name="import", short_help="Turn an exported assistant's JSON into YAML.")
-@click.argument("export", metavar="FILE")
+@click.command(name="import", short_help="Turn what other tools have into YAML.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--address", metavar="NAME", help="The assistant's address, instead of one made from its name.")
-@click.option("--write", is_flag=True, help="Create assistants.yaml, or put the assistants into the one that is there.")
+@click.option(
+    "--write", is_flag=True, help="Create the files, or put the assistants into the assistants.yaml there is."
+)
 @click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")
-def command(export: str, address: str | None, write: bool, file: Path | None) -> None:
-    """Turn an exported assistant into YAML: JSON as its API prints it, one or a list.
+def command(files: tuple[str, ...], address: str | None, write: bool, file: Path | None) -> None:
+    """Turn what other tools have into YAML: exported assistants, promptfoo's configuration, OpenAI's Evals.
 
-    It may be an assistant or an agent of OpenAI's, an agent of Azure AI Foundry or a version of one, or a classic
-    agent of Azure's; which one is seen from what is in it. FILE may be `-` for standard input. The YAML is printed, or
-    with --write put into assistants.yaml. What has no counterpart becomes a comment; keys and tokens are left out.
+    An export is JSON as its API prints it, one or a list: an assistant or an agent of OpenAI's, an agent of Azure AI
+    Foundry or a version of one, or a classic agent of Azure's. Of Evals, an eval (its graders) goes together with a
+    run, its output items, or the dashboard's results in JSON Lines. Which kind a FILE is, is seen from what is in it;
+    `-` is standard input.
+
+    The YAML is printed, or with --write put into assistants.yaml and scenarios/. With --address of an assistant that
+    is declared already, scenarios are for that one. What has no counterpart becomes a comment; keys and tokens are
+    left out.
     """
-    from runner.config.exported_assistants import read_export
-    from runner.config.importing import import_assistants, write_project
-    from runner.errors import UsageError
-    from runner.redaction import Redactor
+    from runner.cli._foreign_tests import import_tests, read_tests
 
-    exports = read_export(_read(export), file="standard input" if export == "-" else export)
-    if address is not None and len(exports) > 1:
-        raise UsageError(f"--address names one assistant; {export} has {len(exports)}")
     project_file = _find_project_file(file)
     taken = _read_addresses(project_file) if project_file.exists() else ()
+    inputs = [(name, read_input(name)) for name in files]
+    tests = read_tests(inputs)
+    if tests is not None:
+        import_tests(tests, project_file, address=address, taken=taken, write=write)
+        return
+    from runner.errors import UsageError
+
+    if len(files) > 1:
+        raise UsageError("import exported assistants one file at a time")
     if address in taken:
         raise UsageError(f"{project_file.name} has an assistant '{address}' already; choose another --address")
-    imported = import_assistants(exports, address=address, taken=taken, clean=Redactor(_secrets()).clean)
+    imported = import_export(*inputs[0], address=address, taken=taken)
     if write:
-        _write(project_file, imported)
-        return
-    text = write_project(_make_namespace(imported), imported)
-    _check(text)
-    if project_file.exists():
-        text = text.split("\nassistants:\n", 1)[1]
+        write_assistants(project_file, imported)
+    else:
+        print_yaml(show_assistants(project_file, imported))
+
+
+def show_assistants(project_file: Path, imported: tuple[Imported, ...]) -> str:
+    """What goes into assistants.yaml: all of it, or the entries where there is one."""
+    from runner.config.importing import write_project
+
+    text = write_project(make_namespace(imported[0].address), imported)
+    check_loads(text)
+    return text.split("\nassistants:\n", 1)[1] if project_file.exists() else text
+
+
+def print_yaml(text: str) -> None:
     # What goes into a file is YAML, and that is UTF-8, whatever a terminal here has.
     click.echo(text if sys.stdout.isatty() else text.encode("utf-8"), nl=False)
 
 
-def _read(export: str) -> bytes:
+def import_export(
+    export: str, raw: bytes, *, address: str | None = None, taken: tuple[str, ...] = ()
+) -> tuple[Imported, ...]:
+    """The assistants in an exported file; `taken` are addresses that are in use already. Raises UsageError."""
+    from runner.config.exported_assistants import read_export
+    from runner.config.importing import import_assistants
+    from runner.errors import UsageError
+    from runner.redaction import Redactor
+
+    exports = read_export(raw, file="standard input" if export == "-" else export)
+    if address is not None and len(exports) > 1:
+        raise UsageError(f"--address names one assistant; {export} has {len(exports)}")
+    return import_assistants(exports, address=address, taken=taken, clean=Redactor(known_secrets()).clean)
+
+
+def read_input(export: str) -> bytes:
     from runner.errors import UsageError
 
     if export == "-":
@@ -88,14 +122,16 @@ def _read_addresses(project_file: Path) -> tuple[str, ...]:
     return tuple(one.address for one in load_project(project_file).project.assistants)
 
 
-def _make_namespace(imported: tuple[Imported, ...]) -> str:
-    """Random, so that no two projects own the same objects."""
+def make_namespace(word: str) -> str:
+    """One that begins with `word`, and is random, so that no two projects own the same objects."""
+    import re
     import secrets
 
-    return f"{imported[0].address[:40].rstrip('-._')}-{secrets.token_hex(3)}"
+    shown = re.sub(r"[^a-z0-9]+", "-", word.lower())[:40].strip("-") or "assistants"
+    return f"{shown}-{secrets.token_hex(3)}"
 
 
-def _check(text: str) -> None:
+def check_loads(text: str) -> None:
     """Raises UsageError if the YAML would not load: an assistant that our vocabulary can't express at all."""
     import tempfile
 
@@ -114,21 +150,21 @@ def _check(text: str) -> None:
             ) from error
 
 
-def _write(project_file: Path, imported: tuple[Imported, ...]) -> None:
+def write_assistants(project_file: Path, imported: tuple[Imported, ...]) -> None:
     from runner.cli._rewriting import read_source, rewrite
     from runner.config.importing import write_project
     from runner.config.writing import Unwritable, add_assistants
     from runner.errors import WriteFailed
     from runner.escaping import terminal_line
 
-    _check(write_project("check", imported))
+    check_loads(write_project("check", imported))
     if project_file.exists():
         try:
             text = add_assistants(read_source(project_file), [one.entry for one in imported])
         except Unwritable as error:
             raise WriteFailed(f"{project_file.name} can't be extended: {error}; put in what is printed") from error
     else:
-        text = write_project(_make_namespace(imported), imported)
+        text = write_project(make_namespace(imported[0].address), imported)
     rewrite({project_file: text}, lambda: _read_addresses(project_file))
     for one in imported:
         click.echo(f"assistant {one.address}: written to {project_file.name}")
@@ -136,6 +172,6 @@ def _write(project_file: Path, imported: tuple[Imported, ...]) -> None:
             click.echo(f"  note: {terminal_line(note)}")
 
 
-def _secrets() -> list[str]:
+def known_secrets() -> list[str]:
     words = ("KEY", "TOKEN", "SECRET", "PASSWORD")
     return [value for name, value in os.environ.items() if any(word in name.upper() for word in words)]

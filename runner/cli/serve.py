@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from socket import socket
 
     from runner.domain.assistant import InferenceChoice
-    from runner.server.inference import Inference
+    from runner.server.serving import Service
 
 DEFAULT_PORT = 8787
 TOKEN_VARIABLE = "RUNNER_TOKEN"
@@ -35,7 +35,9 @@ class Arguments:
     model: str | None
     embedding_model: str | None
     key_env: str | None
+    slots: int | None
     sandbox: str
+    faults: Path | None
     quiet: bool
 
 
@@ -48,7 +50,9 @@ class Arguments:
 @click.option("--model", metavar="NAME", help="With a URL: the model to ask for, instead of each assistant's own.")
 @click.option("--embedding-model", metavar="NAME", help="With a URL: the model for embeddings, for file search.")
 @click.option("--key-env", metavar="NAME", help="With a URL: the environment variable that holds its key.")
+@click.option("--slots", type=click.IntRange(1), help="With a URL: how many runs the endpoint works on at once.")
 @click.option("--sandbox", default="monty", show_default=True, help="What runs the code interpreter's code.")
+@click.option("--faults", type=click.Path(path_type=Path), help="A file of what is to go wrong on its connections.")
 @click.option("-q", "--quiet", is_flag=True, help="No line for each request.")
 def command(**arguments: Any) -> int:
     """Serve the Assistants API on this machine until Ctrl-C, and print the lines that point a client at it.
@@ -59,18 +63,33 @@ def command(**arguments: Any) -> int:
     """
     import asyncio
 
-    from runner.cli._targets import open_inference
+    from runner.cli._targets import open_faults, open_inference
     from runner.server.embedded import open_listener
+    from runner.server.gate import names_of
     from runner.server.sandboxes import need_sandbox
+    from runner.server.serving import Service
+    from runner.server.tools import ToolSettings
 
     wanted = Arguments(**arguments)
     choice = read_inference(wanted)
     token = _read_token(wanted, os.environ)
     inference = open_inference(choice, _read_key(wanted, os.environ))
+    faults = open_faults(wanted.faults)
     need_sandbox(wanted.sandbox)
     with open_listener(wanted.host, wanted.port) as listener:
         state = wanted.state or _find_state(Path.cwd())
-        asyncio.run(_serve(wanted, listener, token, state, inference))
+        tools = ToolSettings(sandbox=wanted.sandbox)
+        tell = None if wanted.quiet else _write_access_line
+        service = Service(
+            state=state,
+            inference=inference,
+            token=token,
+            hosts=names_of(wanted.host),
+            tools=tools,
+            faults=faults,
+            tell=tell,
+        )
+        asyncio.run(_serve(wanted, listener, service))
     return 0
 
 
@@ -87,9 +106,10 @@ def read_inference(wanted: Arguments) -> InferenceChoice:
             model=wanted.model,
             embedding_model=wanted.embedding_model,
             key_variable=wanted.key_env,
+            slots=wanted.slots,
         )
-    if wanted.model or wanted.embedding_model or wanted.key_env:
-        raise UsageError("--model, --embedding-model and --key-env go with an --inference that is a URL")
+    if wanted.model or wanted.embedding_model or wanted.key_env or wanted.slots:
+        raise UsageError("--model, --embedding-model, --key-env and --slots go with an --inference that is a URL")
     if wanted.inference in inferences_by_name():
         return ByName(name=wanted.inference)
     name, separator, path = wanted.inference.partition("=")
@@ -139,24 +159,13 @@ def _find_state(cwd: Path) -> Path:
     return state_folder(root) / "embedded"
 
 
-async def _serve(wanted: Arguments, listener: socket, token: str, state: Path, inference: Inference) -> None:
+async def _serve(wanted: Arguments, listener: socket, service: Service) -> None:
     from runner.cli._signals import tie_stop
-    from runner.server.gate import names_of
-    from runner.server.serving import Server, Service, serve
-    from runner.server.tools import ToolSettings
-
-    service = Service(
-        state=state,
-        inference=inference,
-        token=token,
-        hosts=names_of(wanted.host),
-        tools=ToolSettings(sandbox=wanted.sandbox),
-        tell=None if wanted.quiet else _write_access_line,
-    )
+    from runner.server.serving import Server, serve
 
     def started(server: Server) -> None:
         tie_stop(server)
-        _say_hello(wanted, listener, token, state, inference)
+        _say_hello(wanted, listener, service)
 
     await serve(service, listener, started)
     click.echo("runner: stopped", err=True)
@@ -166,7 +175,7 @@ def _write_access_line(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _say_hello(wanted: Arguments, listener: socket, token: str, state: Path, inference: Inference) -> None:
+def _say_hello(wanted: Arguments, listener: socket, service: Service) -> None:
     """On stdout: comments, and the lines to paste into a shell."""
     from shlex import quote
 
@@ -175,11 +184,13 @@ def _say_hello(wanted: Arguments, listener: socket, token: str, state: Path, inf
     from runner.server.gate import is_loopback, is_wildcard
 
     url = base_url(listener, LOOPBACK if is_wildcard(wanted.host) else wanted.host)
-    answered_by = "offline rules, not a language model" if inference.name == "offline" else inference.name
+    answered_by = (
+        "offline rules, not a language model" if service.inference.name == "offline" else service.inference.name
+    )
     is_from_environment = wanted.token is None and TOKEN_VARIABLE in os.environ
-    shown_token = f'"${TOKEN_VARIABLE}"' if is_from_environment else quote(token)
+    shown_token = f'"${TOKEN_VARIABLE}"' if is_from_environment else quote(service.token)
     click.echo(f"# serving {url} · answered by {terminal_line(answered_by)}")
-    click.echo(f"# state in {terminal_line(str(state))} · Ctrl-C stops")
+    click.echo(f"# state in {terminal_line(str(service.state))} · Ctrl-C stops")
     click.echo(f"export OPENAI_BASE_URL={quote(url)}")
     click.echo(f"export OPENAI_API_KEY={shown_token}")
     if not is_loopback(wanted.host):

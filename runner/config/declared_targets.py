@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from runner.domain.assistant import (
     ChatEndpoint,
     History,
     InferenceChoice,
+    JudgeChoice,
     Project,
     SandboxName,
     Scripted,
@@ -31,7 +33,7 @@ _ASSISTANTS_API = "assistants"
 _RESPONSES_API = "responses"
 _FOUNDRY_API = "foundry"
 
-_ENDPOINT_KEYS = ("base_url", "model", "key_env", "embedding_model")
+_ENDPOINT_KEYS = ("base_url", "model", "key_env", "embedding_model", "slots")
 OPENAI_KEY = "OPENAI_API_KEY"
 """The environment variable with OpenAI's key, wherever OpenAI's SDK is used."""
 _AZURE_PATH = re.compile(r"/openai/v1/?$")
@@ -49,9 +51,22 @@ def read_targets(document: YamlDocument, settings: Mapping[str, Any], root: Path
             document.report(Mistake(where=where, at_key=True, message="the target 'embedded' is built in", hint=hint))
         elif document.is_sound(where) and _is_consistent(document, body, where):
             inference = read_inference(document, body, where, root)
+            faults = _find_named(document, body, (*where, "faults"), root)
             if inference is not None:
-                targets[name] = _make_target(name, body, document.location(where, at_key=True), inference)
+                target = _make_target(name, body, document.location(where, at_key=True), inference)
+                targets[name] = replace(target, faults=faults)
     return targets
+
+
+def _find_named(document: YamlDocument, body: Mapping[str, Any], where: Where, root: Path) -> Path | None:
+    """The file that the last key of `where` names; None if it isn't there, or can't be used, which is reported."""
+    if where[-1] not in body:
+        return None
+    try:
+        return find_file(str(body[str(where[-1])]), folder=document.folder, root=root)
+    except Unusable as error:
+        document.report(error.at(where))
+        return None
 
 
 def find_target(project: Project, name: str | None) -> Target:
@@ -79,6 +94,88 @@ def read_default_target(document: YamlDocument, settings: Mapping[str, Any]) -> 
         hint = suggest_target(str(wanted), names)
         document.report(Mistake(where=("target",), message=f"unknown target {quote(str(wanted))}", hint=hint))
     return str(wanted)
+
+
+_DATED = re.compile(r"\d{4}-?\d{2}-?\d{2}|@sha256:|@\d")
+DECISIONS_MODEL = "gpt-6-luna"
+"""The only one that OpenAI's Decisions API takes; it has no dated name there."""
+
+
+def judge_schema() -> dict[str, Any]:
+    """What stands under `judge`."""
+    named = {"type": "string", "pattern": r"^\S+$", "maxLength": 256}
+    properties = {
+        "target": {**named, "examples": ["openai"], "description": "One of `targets`, with `api: responses`."},
+        "model": {
+            **named,
+            "examples": ["gpt-6-luna-2026-09-10"],
+            "description": "The model's name, with its date: one word.",
+        },
+        "decisions": {
+            "type": "boolean",
+            "examples": [True],
+            "description": "Whether to ask by the Decisions API. By default on the embedded server, and for gpt-6-luna "
+            "at OpenAI; elsewhere structured output is asked for.",
+        },
+    }
+    return {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "required": ["target", "model"],
+        "examples": [{"target": "openai", "model": "gpt-6-luna"}],
+        "description": "Which model judges answers for the checks judge, factual and goal.",
+    }
+
+
+def read_judge(
+    document: YamlDocument, settings: Mapping[str, Any], targets: Mapping[str, Target]
+) -> JudgeChoice | None:
+    """Which model judges; None if none does, or after reporting why it can't."""
+    body = settings.get("judge")
+    if not isinstance(body, dict) or not document.is_sound(("judge",)):
+        return None
+    name, model = str(body["target"]), str(body["model"])
+    target = targets.get(name)
+    if target is None:
+        declared = settings.get("targets")
+        if not (isinstance(declared, dict) and name in declared):
+            hint = suggest_target(name, targets)
+            document.report(Mistake(where=("judge", "target"), message=f"unknown target {quote(name)}", hint=hint))
+        return None
+    if fault := _find_fault_as_judge(target):
+        message, hint = fault
+        document.report(Mistake(where=("judge", "target"), message=message, hint=hint))
+        return None
+    uses_decisions = body.get("decisions", target.server is Server.EMBEDDED or _is_openai(target, model))
+    if _needs_date(target) and not _DATED.search(model) and not (uses_decisions and _is_openai(target, model)):
+        message = f"{quote(model)} is not dated, so the judge may change from one day to the next"
+        hint = "name a dated model, as in gpt-6-luna-2026-09-10"
+        document.report(Mistake(where=("judge", "model"), message=message, hint=hint))
+        return None
+    location = document.location(("judge",), at_key=True)
+    return JudgeChoice(target=name, model=model, uses_decisions=uses_decisions, location=location)
+
+
+def _find_fault_as_judge(target: Target) -> tuple[str, str] | None:
+    if target.api != _RESPONSES_API:
+        return f"a judge needs a target with `api: {_RESPONSES_API}`; {quote(target.name)} has {target.api}", ""
+    if target.server is Server.EMBEDDED and target.inference == ByName():
+        hint = "give the target another `inference`, or name one that a language model answers"
+        return f"{quote(target.name)} is answered by offline rules, which never judge", hint
+    return None
+
+
+def _is_openai(target: Target, model: str) -> bool:
+    return target.server is Server.OPENAI and model == DECISIONS_MODEL
+
+
+def _needs_date(target: Target) -> bool:
+    """Whether models change there behind their names: a server of one's own has the one that was put there."""
+    if target.server is Server.BASE_URL:
+        host = host_of(target.base_url or "")
+        return is_openai(host) or is_azure(host)
+    return not isinstance(target.inference, ChatEndpoint)
 
 
 def _built_in_target(file: str) -> Target:
@@ -149,7 +246,7 @@ def _is_retired(body: Mapping[str, Any]) -> bool:
 
 def _refuse_embedded_keys(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
     is_elsewhere = "base_url" in body or "server" in body
-    for key, words in (("inference", "an inference"), ("sandbox", "a sandbox")):
+    for key, words in (("inference", "an inference"), ("sandbox", "a sandbox"), ("faults", "faults")):
         if key in body:
             message = f"only the embedded server has {words}"
             hint = f"use `server: embedded`, or remove {key}"
@@ -209,6 +306,7 @@ def read_inference(document: YamlDocument, body: Mapping[str, Any], where: Where
         model=written.get("model"),
         key_variable=key_variable(written),
         embedding_model=written.get("embedding_model"),
+        slots=written.get("slots"),
     )
 
 
@@ -218,11 +316,8 @@ def _read_script(document: YamlDocument, written: Mapping[str, Any], where: Wher
             message = f"`scripted` and `{key}` exclude each other"
             document.report(Mistake(where=(*where, key), at_key=True, message=message, hint="remove one of them"))
             return None
-    try:
-        return Scripted(script=find_file(str(written["scripted"]), folder=document.folder, root=root))
-    except Unusable as error:
-        document.report(error.at((*where, "scripted")))
-        return None
+    script = _find_named(document, written, (*where, "scripted"), root)
+    return None if script is None else Scripted(script=script)
 
 
 def check_url(document: YamlDocument, url: str, where: Where) -> bool:

@@ -10,17 +10,17 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from runner.config.file_schemas import CHECKS
 from runner.plugins import load_plugin
 from runner.yaml_text import Style
 from runner.yaml_text.coercion import show_flow, show_text
 from runner.yaml_text.yaml_document import Advice, Where
 
+CHECKS = "runner.checks"
 _CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the question"
-_NO_MODEL_JUDGES = "no model judges answers here; say what the answer must have: contains, matches, number, one_of"
-_NO_CODE = "checks run no code; say what the answer must have: contains, matches, number, one_of"
+_A_MODEL_JUDGES = "write `judge: QUESTION`; the model that judges is declared in assistants.yaml"
+_NO_CODE = "a Python function of yours can be a check: `python: FILE.py:FUNCTION`"
 _WITH_THE_ASSISTANT = "it stands with the assistant, in assistants.yaml"
-_ONE_BY_ONE = "write each row as a scenario of its own under `scenarios`; what they share goes under `defaults`"
+_CASES = "write `cases: rows.csv`, or the rows, and `${COLUMN}` in questions and expectations"
 _REFUSED = "a refusal that is expected is a check: `expect: [refuses]`"
 _UNDER_ASK = "write the question under `ask`"
 _UNDER_ATTACH = "files that come with a question stand under `attach` of its turn"
@@ -72,12 +72,12 @@ _SCENARIO_KEYS = _table(
     ),
     ("refusal refusals refuses refused refuse is_refusal", _REFUSED),
     (
-        "cases case rows examples example dataset data data_file datasets csv table parametrize params "
+        "case rows examples example dataset data data_file datasets csv table parametrize params "
         "parameters matrix "
         "foreach for_each with_items",
-        _ONE_BY_ONE,
+        _CASES,
     ),
-    ("vars var variables variable values", "there are no variables; write the values into `ask`"),
+    ("vars var variables variable values", _CASES),
     ("tests test suite", "write `scenarios`, a list, or one file for each"),
     ("title id label", "write `name`"),
     ("repeats retry retries reruns runs trials times iterations flaky num_runs count", "`repeat: N` plays it so often"),
@@ -142,13 +142,15 @@ _CHECKS = _table(
         "write `number: {value: 39.25, tolerance: 0.01}`",
     ),
     (
-        "llm_rubric model_graded_closedqa model_graded_factuality model_graded g_eval geval rubric judge llm_judge "
-        "llm_as_judge llm_as_a_judge factuality answer_relevance context_recall context_relevance context_faithfulness "
+        "llm_rubric model_graded_closedqa model_graded g_eval geval rubric llm_judge "
+        "llm_as_judge llm_as_a_judge answer_relevance context_recall context_relevance context_faithfulness "
         "faithfulness select_best max_score classifier score_model label_model pi "
         "conversation_relevance criteria moderation guardrails toxicity sentiment hallucination semantic "
         "meaning search_rubric",
-        _NO_MODEL_JUDGES,
+        _A_MODEL_JUDGES,
     ),
+    ("model_graded_factuality factuality fact correctness", "write `factual: REFERENCE`"),
+    ("conversation_completeness task_completion goal_accuracy", "write `goal: WHAT IS WANTED`"),
     (
         "bleu rouge rouge_n rouge_l meteor levenshtein gleu edit_distance similarity text_similarity fuzzy fuzzy_match "
         "closeness",
@@ -159,7 +161,7 @@ _CHECKS = _table(
         "perplexity perplexity_score embedding cosine",
         "there is no check of it; say what the answer must have, or write `similar: TEXT` for the same words",
     ),
-    ("javascript python ruby exec webhook function script code js py", _NO_CODE),
+    ("javascript ruby exec webhook function script code js py", _NO_CODE),
     (
         "is_json contains_json is_valid_json valid_json json_valid",
         "write `json`; `json: alone` accepts no prose around it, `json_schema: SCHEMA` holds it to a schema",
@@ -190,7 +192,7 @@ _CHECKS = _table(
         "write `steps: {max: 3}`",
     ),
     (
-        "tool tools tool_call tool_calls calls called uses_tool used_tool uses function_call function_called "
+        "tool tools tool_call calls called uses_tool used_tool uses function_call function_called "
         "function_calls is_valid_openai_tools_call is_valid_openai_function_call is_valid_function_call tool_call_f1 "
         "trajectory:tool_used trajectory trace_span_count",
         "write `tool_called: NAME`",
@@ -220,7 +222,7 @@ _ASSISTANT_KEYS = _table(
     ("description title label", "write `name`; notes of your own go under `metadata`"),
     (
         "id assistant_id agent_id",
-        "the address above it is what it is called here; `runner adopt ADDRESS ID` takes over one that exists",
+        "the address above it is what it is called here; `runner adopt ADDRESS ID|NAME` takes over one that exists",
     ),
     ("engine deployment deployment_name deployment_id model_name", "write `model`"),
     ("function function_call function_calls actions plugins skills", "write `functions`, a list"),
@@ -271,7 +273,7 @@ PLAY_OPTIONS = _table(
     ("--repeats --retries --reruns --count --runs", "`--repeat N` plays each scenario so often"),
     (
         "--junit --junitxml --junit-xml --xml --json --html --csv --markdown --output --out -o --reporter --reporters",
-        "reports are written with `--report KIND=FILE`",
+        "reports are written with `--report KIND[=FILE]`",
     ),
     (
         "--filter --grep --name --test --only --match --pattern --expression --filter-pattern --test-name",
@@ -289,7 +291,7 @@ PLAY_OPTIONS = _table(
     ("--config -c --project --manifest --assistants", "`-f FILE` names the project's file"),
     ("--provider --providers --env --environment --profile --backend --api --base-url", "`-t NAME` chooses a target"),
     ("--rerun-failed --only-failed --failed", "`--lf` plays what did not pass the last time"),
-    ("--timeout --deadline --max-time", "`timeout` stands in the scenario, or under `defaults`"),
+    ("--timeout --deadline", "`timeout` stands in the scenario, or under `defaults`"),
     (
         "--dry-run --collect-only --check-only --lint",
         "`--list` shows what would be played, `runner plan` what sync would do, `runner validate` checks the files",
@@ -326,6 +328,7 @@ VERBS = _table(
     ("delete rm remove down teardown", "destroy"),
     ("gc prune cleanup", "clean"),
     ("server listen", "serve"),
+    ("new bootstrap scaffold quickstart setup", "init"),
 )
 """What other tools call our verbs."""
 

@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import Any
 
-from runner.checks import EXPECTATIONS
+from runner.config.declared_targets import judge_schema
 from runner.config.declared_tools import (
     MAX_DESCRIPTION_LENGTH,
     NAME_PATTERN,
@@ -17,11 +17,11 @@ from runner.config.declared_tools import (
     mapping,
     tool,
 )
+from runner.config.expectations import expect_schema, expectation_schema
 from runner.domain.assistant import History, PlainFormat, SandboxName
 from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
-from runner.plugins import load_plugin, plugin_names
+from runner.plugins import plugin_names
 
-CHECKS = "runner.checks"
 INFERENCES = "runner.server.inference"
 BACKENDS = "runner.backends"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -60,6 +60,10 @@ def assistants_schema() -> _Json:
                     **_text("Where to run by default: 'embedded', or one of `targets`.", example="local"),
                     "default": "embedded",
                 },
+                "baseline": _text(
+                    "A JSON report that each play is compared with at its end: FILE, or REF:FILE at a git ref.",
+                    example="reports/baseline.json",
+                ),
                 "targets": {
                     "type": "object",
                     "examples": [{"openai": {"api": "responses"}}],
@@ -67,6 +71,14 @@ def assistants_schema() -> _Json:
                     "propertyNames": _name_of("A target's name"),
                     "additionalProperties": {"$ref": "#/$defs/target"},
                 },
+                "prices": {
+                    "type": "object",
+                    "examples": [{"gpt-6-luna": {"input": 0.1, "output": 0.4}}],
+                    "description": "What models cost, by the name that the API gives them in its answers: for those "
+                    "that genai-prices doesn't know, or has another price of.",
+                    "additionalProperties": {"$ref": "#/$defs/price"},
+                },
+                "judge": judge_schema(),
                 "assistants": {
                     "type": "object",
                     "examples": [{"guide": {"model": "gpt-6-luna"}}],
@@ -78,7 +90,13 @@ def assistants_schema() -> _Json:
             },
             required=["version", "namespace", "assistants"],
         ),
-        {"target": _target(), "assistant": _assistant(), "tool": tool(), "function": declared_function()},
+        {
+            "target": _target(),
+            "assistant": _assistant(),
+            "price": _price(),
+            "tool": tool(),
+            "function": declared_function(),
+        },
     )
 
 
@@ -110,10 +128,17 @@ def scenario_schema() -> _Json:
         "single": mapping(one, required=["turns"]),
         "several": mapping(several, required=["scenarios"]),
         "turn": _turn(),
-        "expectation": _expectation(),
+        "expectation": expectation_schema(),
         "function_answer": function_answer(),
     }
     return _file("scenario", "Questions in order, and what to expect of the answers.", choice, parts)
+
+
+@cache
+def single_schema() -> _Json:
+    """The schema of one scenario that is read by itself: a row's of `cases`."""
+    whole = scenario_schema()
+    return {key: whole[key] for key in ("$schema", "$id", "$defs")} | {"$ref": "#/$defs/single"}
 
 
 def schema_text(kind: str) -> str:
@@ -134,6 +159,24 @@ def _text(description: str, *, longest: int = MAX_TEXT_LENGTH, example: str | No
 
 def _name_of(what: str) -> _Json:
     return {"pattern": _IDENTIFIER, "description": f"{what} is {_IDENTIFIER_WORDS}"}
+
+
+def _price() -> _Json:
+    def dollars(of_what: str) -> _Json:
+        text = f"US dollars for a million tokens of {of_what}."
+        return {"type": "number", "minimum": 0, "description": text, "examples": [0.1]}
+
+    return {
+        **mapping(
+            {
+                "input": dollars("input"),
+                "output": dollars("output"),
+                "cached_input": dollars("input that the API had cached; as other input if it isn't said"),
+            },
+            required=["input", "output"],
+        ),
+        "description": "A model's price.",
+    }
 
 
 def _target() -> _Json:
@@ -168,6 +211,9 @@ def _target() -> _Json:
                     "description": "What runs the code interpreter's code on the embedded server; "
                     "wasi needs the extra of that name.",
                 },
+                "faults": _text(
+                    "A file of what is to go wrong on the embedded server's connections.", example="faults.yaml"
+                ),
                 "history": {
                     "enum": [one.value for one in History],
                     "title": "history",
@@ -220,6 +266,14 @@ def _inference() -> _Json:
             longest=MAX_NAME_LENGTH,
             example="nomic-embed-text",
         ),
+        "slots": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 256,
+            "examples": [1],
+            "description": "How many runs the endpoint works on at once: no more scenarios are played at once, and what"
+            " waits for another's run is not on its own `timeout`.",
+        },
     }
     return {
         "anyOf": [
@@ -437,6 +491,7 @@ def _scenario_keys() -> _Json:
             "description": "Seconds that the whole scenario may take; without it, each turn may take 300.",
         },
         "description": _text("What it is about, for readers of reports.", example="Prices as on the receipt."),
+        "cases": _cases(),
         "skip": _text("Why it is not played for now; reports say so.", longest=500, example="waits for ticket 512"),
         "repeat": {
             "type": "integer",
@@ -466,6 +521,10 @@ def _scenario_keys() -> _Json:
             "examples": [True],
             "description": "True: `runner compare` never lets it break, however weak the evidence.",
         },
+        "expect": expect_schema(
+            "Checks on all turns together: the last answer, with the tool calls, files, tokens and seconds of all.",
+            example=[{"tool_not_called": "code_interpreter"}],
+        ),
         "turns": {
             "type": "array",
             "minItems": 1,
@@ -473,6 +532,24 @@ def _scenario_keys() -> _Json:
             "examples": [[{"ask": "How much is a burger?", "expect": [{"number": 23.75}]}]],
             "description": "Questions in order, asked in one thread.",
         },
+    }
+
+
+def _cases() -> _Json:
+    path = _text("A file of rows, .csv, .json or .jsonl, relative to this file.", longest=4096, example="rows.csv")
+    rows = {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "object", "minProperties": 1, "title": "row"},
+        "examples": [[{"item": "burger", "price": 23.75}]],
+        "description": "Rows, each with its values by column.",
+    }
+    column = _text("The column with the rows' names; without it they are numbered.", example="item")
+    forms = mapping({"file": path, "rows": rows, "name": column})
+    return {
+        "anyOf": [rows, path, {**forms, "oneOf": [{"required": ["file"]}, {"required": ["rows"]}]}],
+        "examples": [[{"item": "burger", "price": 23.75}], "rows.csv"],
+        "description": "The scenario is played once for each row, with `${column}` filled in.",
     }
 
 
@@ -493,51 +570,10 @@ def _turn() -> _Json:
                 "examples": [["files/receipt.pdf", {"file": "files/prices.csv", "for": "code_interpreter"}]],
                 "description": "Files that come with the question.",
             },
-            "expect": {
-                "type": "array",
-                "minItems": 1,
-                "items": {"$ref": "#/$defs/expectation"},
-                "examples": [[{"number": 39.25}, {"cites": "receipt.pdf"}]],
-                "description": "Checks that the answer has to pass, each an item of its own.",
-            },
+            "expect": expect_schema(
+                "Checks that the answer has to pass, each an item of its own.",
+                example=[{"number": 39.25}, {"cites": "receipt.pdf"}],
+            ),
         },
         required=["ask"],
     )
-
-
-def _expectation() -> _Json:
-    checks = {name: load_plugin(CHECKS, name) for name in plugin_names(CHECKS)}
-    forms = {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
-    one = {**mapping(forms), "title": "check", "minProperties": 1, "maxProperties": 1}
-    bare = [name for name, check in checks.items() if not {"required", "minProperties"} & check.SCHEMA.keys()]
-    return {"anyOf": [{"enum": bare, "title": "check"}, one]} if bare else one
-
-
-def _check_value(schema: _Json, main_field: str) -> _Json:
-    """Both ways to write a check: the value of its main field, or a mapping, which is always the full form.
-
-    Where checks are all that it has, a mapping without the field is one of them: no check has a field's name.
-    """
-    full = _with_checks(schema)
-    main = full["properties"][main_field]
-    if schema["properties"][main_field].get("format") == EXPECTATIONS:
-        one, main = main["anyOf"]
-        if len(full["properties"]) == 1:
-            full = {"type": "object", "if": {"required": [main_field]}, "then": full, "else": one}
-    return {"anyOf": [main, full], "description": schema.get("description", "")}
-
-
-def _with_checks(schema: _Json) -> _Json:
-    """A check's schema with what stands for checks in it, at any depth, as the files have them."""
-    if schema.get("format") == EXPECTATIONS:
-        one = {"$ref": "#/$defs/expectation"}
-        return {
-            "anyOf": [one, {"type": "array", "minItems": 1, "items": one}],
-            "description": schema["description"],
-            "examples": schema["examples"],
-        }
-    inner = (key for key in ("items", "additionalProperties") if isinstance(schema.get(key), dict))
-    deeper = {key: _with_checks(schema[key]) for key in inner}
-    if "properties" in schema:
-        deeper["properties"] = {name: _with_checks(one) for name, one in schema["properties"].items()}
-    return {**schema, **deeper}

@@ -19,7 +19,7 @@ from runner.config.declared_assistants import JSON_SCHEMA, KEY, find_schema_obst
 from runner.config.declared_tools import MAX_DESCRIPTION_LENGTH, NAME_PATTERN, RESERVED_NAMES
 from runner.config.declared_tools import tool as make_tool_schema
 from runner.config.exported_assistants import Export
-from runner.config.file_schemas import EFFORTS, MAX_METADATA_KEYS
+from runner.config.file_schemas import EFFORTS, MAX_METADATA_KEYS, MAX_OUTPUT_TOKENS
 from runner.config.writing import STEP, protect
 from runner.domain.assistant import PlainFormat, ToolName
 from runner.domain.hosts import find_address_fault
@@ -38,7 +38,7 @@ _SILENT = frozenset({"object", "created_at", "id"})
 _DEFAULTS: Mapping[str, object] = {"temperature": 1, "top_p": 1}
 _HANDLED = frozenset(
     "name model instructions tools tool_resources file_ids temperature top_p reasoning_effort response_format "
-    "metadata".split()
+    "max_output_tokens metadata".split()
 )
 _LONG_TOOLS = frozenset({ToolName.MCP.value, ToolName.WEB_SEARCH.value})
 _LEFT_OUT_OF_MCP = ("authorization", "headers")
@@ -77,7 +77,7 @@ class _Draft:
     notes: list[str] = field(default_factory=list)
 
     def hide(self, text: str) -> str:
-        return _SECRET_VALUE.sub(REPLACEMENT, self.clean(text))
+        return hide_secrets(self.clean)(text)
 
     def text(self, key: str, value: str, *, depth: int = 1) -> None:
         shown = self.hide(value)
@@ -92,6 +92,11 @@ class _Draft:
         said = json.dumps(_hide_named(value), ensure_ascii=False, default=str)
         cut = f"{said[:LONGEST_NOTE]}... ({len(said):,} characters in all)" if len(said) > LONGEST_NOTE else said
         self.notes.append(f"{what}: {self.hide(cut)}")
+
+
+def hide_secrets(clean: Callable[[str], str]) -> Callable[[str], str]:
+    """What takes out of a text the secrets that `clean` knows by value, and what looks like one."""
+    return lambda text: _SECRET_VALUE.sub(REPLACEMENT, clean(text))
 
 
 def import_assistants(
@@ -247,6 +252,11 @@ def _add_numbers(body: Json, draft: _Draft) -> None:
             draft.lines.append(f"  {key}: {round(float(value), 6):g}")
         else:
             draft.note(key, value)
+    tokens = body.get("max_output_tokens")
+    if isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens <= MAX_OUTPUT_TOKENS:
+        draft.lines.append(f"  max_output_tokens: {tokens}")
+    elif tokens is not None:
+        draft.note("max_output_tokens", tokens)
 
 
 def _add_format(written: object, draft: _Draft) -> None:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner.config.cases import cut_templates
 from runner.config.declared_assistants import read_assistants
-from runner.config.declared_targets import read_default_target, read_targets
+from runner.config.declared_targets import read_default_target, read_judge, read_targets
 from runner.config.familiar_words import ASSISTANTS_ADVICE, SCENARIO_ADVICE
-from runner.config.file_schemas import assistants_schema, scenario_schema
+from runner.config.file_schemas import assistants_schema, scenario_schema, single_schema
 from runner.config.paths import ScenarioFile, find_project_file, find_scenario_files, show_file
-from runner.config.scenarios import Declared, ScenarioNames, choose_scenarios, read_scenarios
+from runner.config.scenarios import Declared, ScenarioNames, Templates, choose_scenarios, read_scenarios
 from runner.did_you_mean import quote
-from runner.domain.assistant import Assistant, Namespace, Project
+from runner.domain.assistant import Assistant, Namespace, Price, Project
 from runner.domain.scenario import Scenario
 from runner.errors import ConfigError, NothingFound, Problem
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
+from runner.yaml_text import MapNode, Node
 from runner.yaml_text.coercion import Schema
-from runner.yaml_text.yaml_document import Advice, Mistake, Where, YamlDocument, read_document
+from runner.yaml_text.yaml_document import Advice, Mistake, Where, YamlDocument, judge_document, read_document
 
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{(?:(env|secret):([A-Za-z_][A-Za-z0-9_]*)\}|[^}\s]{0,40}\}?)")
 
@@ -29,7 +31,8 @@ class Configuration:
     """A project without mistakes. `root` is the real folder that files are confined to, `file` its assistants.yaml.
 
     `scenario_files` are the files that the scenarios came from, those with their cases too.
-    `secrets` are the values that `${secret:NAME}` gave: to be kept out of every output.
+    `secrets` are the values that `${secret:NAME}` gave: to be kept out of every output. `baseline` is the report that
+    plays are compared with, as the file names it, "" if it doesn't.
     """
 
     project: Project
@@ -38,6 +41,7 @@ class Configuration:
     file: Path
     secrets: frozenset[str]
     scenario_files: tuple[Path, ...] = ()
+    baseline: str = ""
 
 
 def load_configuration(
@@ -71,6 +75,7 @@ def load_configuration(
         file=project_file,
         secrets=frozenset(loader.secrets),
         scenario_files=tuple(file.path for file in files),
+        baseline=loader.baseline,
     )
 
 
@@ -80,6 +85,7 @@ class _Loader:
     def __init__(self, cwd: Path, environment: Mapping[str, str]) -> None:
         self.problems: list[Problem] = []
         self.secrets: set[str] = set()
+        self.baseline = ""
         self._cwd = cwd
         self._environment = environment
         self._names = ScenarioNames()
@@ -90,25 +96,49 @@ class _Loader:
         settings = document.value if isinstance(document.value, dict) else {}
         targets = read_targets(document, settings, root)
         default = read_default_target(document, settings)
+        judge = read_judge(document, settings, targets)
         assistants = tuple(read_assistants(document, settings, root))
         self._keep_problems(document)
         declared = _declare(root, settings, assistants)
         if document.problems or not settings:
             return None, declared
+        self.baseline = settings.get("baseline", "")
         namespace = Namespace(settings["namespace"])
-        project = Project(namespace=namespace, assistants=assistants, targets=targets, default_target=default)
+        project = Project(
+            namespace=namespace,
+            assistants=assistants,
+            targets=targets,
+            default_target=default,
+            prices={model: Price(**price) for model, price in settings.get("prices", {}).items()},
+            judge=judge,
+        )
         return project, declared
 
     def read_scenario_file(self, path: Path, declared: Declared) -> tuple[YamlDocument, list[Scenario]]:
         """One file, and its sound scenarios."""
-        document = self._read(path, scenario_schema(), SCENARIO_ADVICE)
-        scenarios = list(read_scenarios(document, declared, self._names))
+        found: dict[Where, MapNode] = {}
+
+        def cut(root: Node) -> Node:
+            rest, templates = cut_templates(root)
+            found.update(templates)
+            return rest
+
+        def read_case(tree: MapNode) -> YamlDocument:
+            case = YamlDocument(file=document.file, folder=document.folder, root=tree)
+            judge_document(case, tree, schema=single_schema(), advice=SCENARIO_ADVICE, fill=self._fill)
+            return case
+
+        document = self._read(path, scenario_schema(), SCENARIO_ADVICE, cut)
+        templates = Templates(found=found, read=read_case)
+        scenarios = list(read_scenarios(document, declared, self._names, templates))
         self._keep_problems(document)
         return document, scenarios
 
-    def _read(self, path: Path, schema: Schema, advice: Advice) -> YamlDocument:
+    def _read(
+        self, path: Path, schema: Schema, advice: Advice, cut: Callable[[Node], Node] | None = None
+    ) -> YamlDocument:
         file = show_file(path, self._cwd)
-        return read_document(path, file=file, schema=schema, advice=advice, fill=self._fill)
+        return read_document(path, file=file, schema=schema, advice=advice, fill=self._fill, cut=cut)
 
     def _fill(self, document: YamlDocument) -> None:
         self.secrets |= expand_placeholders(document, self._environment)
@@ -133,6 +163,7 @@ def _declare(root: Path, settings: Mapping[str, object], assistants: tuple[Assis
         else tuple(targets)
         if isinstance(targets := settings.get("targets"), dict)
         else (),
+        has_judge="judge" in settings if settings else None,
     )
 
 
@@ -170,7 +201,8 @@ def _fill(match: re.Match[str], environment: Mapping[str, str], secrets: set[str
         return "${"
     if kind is None:
         raise _Refused(
-            f"{quote(whole)} is no placeholder", "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'"
+            f"{quote(whole)} is no placeholder",
+            "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'",
         )
     found = environment.get(name)
     if not found:

@@ -65,7 +65,11 @@ def find_project_file(file: Path | None, cwd: Path) -> Path:
             return folder / PROJECT_FILE
     others = ("assistants.yaml", "assistants.yml", "assistant.yaml", "assistant.yml")
     other = next((one for one in sorted(_names_in(cwd)) if one.casefold() in others), None)
-    hint = f"rename {other}, or use `-f {other}`" if other else "write one there, or name another with `-f FILE`"
+    hint = (
+        f"rename {other}, or use `-f {other}`"
+        if other
+        else "`runner init` makes one to begin with; `-f FILE` names another"
+    )
     raise UsageError(f"there is no {PROJECT_FILE} in {str(cwd)!r} or above it; {hint}")
 
 

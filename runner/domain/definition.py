@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from runner.domain.assistant import Assistant, Function, McpServer, SchemaFormat, Tool, WebSearch
 from runner.domain.files import LocalFile
-from runner.domain.scenario import Scenario, functions_in
+from runner.domain.scenario import Expectation, Scenario, functions_in
 
 HASH_CHARACTERS = 12
 
@@ -58,17 +58,24 @@ def hash_scenario(
             [
                 turn.ask,
                 [(file.name, file.use.value, sha256_of(file)) for file in turn.attachments],
-                [(one.check, one.parameters) for one in turn.expectations],
+                turn.expectations,
             ]
             for turn in scenario.turns
         ],
+        "expect": scenario.expectations,
         "functions": [
             (one.name, one.answering.kind, one.answering.settings) for one in functions_in(scenario, assistant)
         ],
+        "item": scenario.item,
         "rules": [scenario.smoke, scenario.timeout_s, scenario.continues, scenario.skip],
     }
-    text = json.dumps(told, sort_keys=True, ensure_ascii=True, default=str)
+    text = json.dumps(told, sort_keys=True, ensure_ascii=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_CHARACTERS]
+
+
+def _plain(value: object) -> object:
+    """An expectation without its place, which may move; for the rest its text."""
+    return [value.check, value.parameters] if isinstance(value, Expectation) else str(value)
 
 
 def _said(**values: object) -> dict[str, object]:

@@ -29,4 +29,6 @@ def count_certain(outcomes: Sequence[Outcome], *, repeat: int, needed: int) -> i
     """How many further attempts are played whatever they come to, so that they can be played side by side."""
     passes, failures = outcomes.count(Outcome.PASSED), outcomes.count(Outcome.FAILED)
     left = repeat - len(outcomes)
-    return min(left, max(1, min(needed - passes, repeat - needed + 1 - failures)))
+    to_pass, to_fail = needed - passes, repeat - needed + 1 - failures
+    to_leave_open = left + 1 - min(to_pass, to_fail)
+    return max(1, min(left, to_pass, to_fail, to_leave_open))

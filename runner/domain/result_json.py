@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -39,6 +39,7 @@ def result_as_json(result: ScenarioResult) -> Data:
         "tags": list(scenario.tags),
         "golden": scenario.golden,
         "item": as_plain(scenario.item),
+        "declared_at": str(scenario.declared_at) if scenario.declared_at else None,
         "repeat": scenario.repeat,
         "pass_at_least": scenario.passes_needed,
         "variant": asdict(result.variant) if result.variant else None,
@@ -48,20 +49,25 @@ def result_as_json(result: ScenarioResult) -> Data:
         "reason": result.reason,
         "skip": scenario.skip,
         "duration_s": round(result.duration_s, 3),
+        "expect": _expectations_as_json(scenario.expectations),
         "turns": [
             {
                 "ask": turn.ask,
                 "location": str(turn.location),
                 "attachments": [file.name for file in turn.attachments],
-                "expect": [
-                    {"check": one.check, "parameters": as_plain(one.parameters), "location": str(one.location)}
-                    for one in turn.expectations
-                ],
+                "expect": _expectations_as_json(turn.expectations),
             }
             for turn in scenario.turns
         ],
         "attempts": [attempt_as_json(attempt) for attempt in result.attempts],
     }
+
+
+def _expectations_as_json(expectations: tuple[Expectation, ...]) -> list[Data]:
+    return [
+        {"check": one.check, "parameters": as_plain(one.parameters), "location": str(one.location)}
+        for one in expectations
+    ]
 
 
 def attempt_as_json(attempt: Attempt) -> Data:
@@ -71,13 +77,14 @@ def attempt_as_json(attempt: Attempt) -> Data:
         "reason": attempt.reason,
         "duration_s": round(attempt.duration_s, 3),
         "retried": [asdict(retry) for retry in attempt.retried],
+        "verdicts": [_verdict_as_json(verdict) for verdict in attempt.verdicts],
         "turns": [
             {
                 "outcome": turn.outcome.value,
                 "reason": turn.reason,
                 "cost_usd": turn.cost_usd,
                 "verdicts": [_verdict_as_json(verdict) for verdict in turn.verdicts],
-                "run": _run_as_json(turn.run) if turn.run else None,
+                "run": run_as_json(turn.run) if turn.run else None,
             }
             for turn in attempt.turns
         ],
@@ -98,7 +105,8 @@ def _verdict_as_json(verdict: Verdict) -> Data:
     }
 
 
-def _run_as_json(run: Run) -> Data:
+def run_as_json(run: Run) -> Data:
+    """All that is known of a run; the project's own checks see it, too."""
     return {
         "id": run.id,
         "thread_id": run.thread_id,
@@ -121,6 +129,8 @@ def _run_as_json(run: Run) -> Data:
 
 def as_plain(value: object) -> Any:
     """What JSON has a word for; a decimal is a number again, and what is left is its text."""
+    if isinstance(value, Expectation):
+        return {value.check: as_plain(value.parameters)}
     if isinstance(value, Mapping):
         return {str(key): as_plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
@@ -153,12 +163,7 @@ def scenario_from_json(data: Mapping[str, Any]) -> Scenario:
         Turn(
             ask=one["ask"],
             attachments=tuple(_attachment(name, one["location"]) for name in one["attachments"]),
-            expectations=tuple(
-                Expectation(
-                    check=each["check"], parameters=each["parameters"], location=Location.parse(each["location"])
-                )
-                for each in one["expect"]
-            ),
+            expectations=_expectations(one["expect"]),
             location=Location.parse(one["location"]),
         )
         for one in data["turns"]
@@ -167,6 +172,7 @@ def scenario_from_json(data: Mapping[str, Any]) -> Scenario:
         name=data["name"],
         assistant=Address(data["assistant"]),
         turns=turns,
+        expectations=_expectations(data.get("expect", ())),
         tags=tuple(data["tags"]),
         description=data["description"],
         skip=data["skip"],
@@ -174,7 +180,15 @@ def scenario_from_json(data: Mapping[str, Any]) -> Scenario:
         pass_at_least=data["pass_at_least"],
         golden=data["golden"],
         item=data["item"],
+        declared_at=Location.parse(data["declared_at"]) if data["declared_at"] else None,
         location=Location.parse(data["location"]),
+    )
+
+
+def _expectations(data: Sequence[Mapping[str, Any]]) -> tuple[Expectation, ...]:
+    return tuple(
+        Expectation(check=one["check"], parameters=one["parameters"], location=Location.parse(one["location"]))
+        for one in data
     )
 
 
@@ -185,6 +199,7 @@ def attempt_from_json(data: Mapping[str, Any], scenario: Scenario) -> Attempt:
         reason=data["reason"],
         duration_s=data["duration_s"],
         retried=tuple(Retry(**one) for one in data["retried"]),
+        verdicts=tuple(_verdict(one) for one in data.get("verdicts", ())),
         turns=tuple(
             TurnResult(
                 turn=turn,

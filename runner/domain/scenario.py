@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from runner.domain.assistant import Address, Answering, Assistant, Function
@@ -37,12 +37,14 @@ class Scenario:
     `functions` are answers that hold here instead of the assistant's own, by the function's name. It is played
     `repeat` times, and passes if it did `pass_at_least` times (None: each time). `continues` asks the next question
     also after an answer that failed its checks. `skip` is why it is not played, "": it is. `item` is its row of
-    `cases`, in which `location` is then.
+    `cases`, in which `location` is then, and `declared_at` where the scenario is written. `expectations` are about all
+    turns together.
     """
 
     name: str
     assistant: Address
     turns: tuple[Turn, ...]
+    expectations: tuple[Expectation, ...] = ()
     tags: tuple[str, ...] = ()
     smoke: bool = False
     timeout_s: float | None = None
@@ -55,6 +57,7 @@ class Scenario:
     continues: bool = False
     golden: bool = False
     item: Mapping[str, object] = field(default_factory=dict)
+    declared_at: Location | None = None
     location: Location
 
     @property
@@ -68,3 +71,24 @@ def functions_in(scenario: Scenario, assistant: Assistant) -> tuple[Function, ..
         replace(function, answering=scenario.functions.get(function.name, function.answering))
         for function in assistant.functions
     )
+
+
+def find_expectations(scenarios: Iterable[Scenario]) -> Iterator[Expectation]:
+    """Every expectation, those inside others too."""
+    for scenario in scenarios:
+        yield from _expectations_in(scenario.expectations)
+        for turn in scenario.turns:
+            yield from _expectations_in(turn.expectations)
+
+
+def _expectations_in(value: object) -> Iterator[Expectation]:
+    match value:
+        case Expectation():
+            yield value
+            yield from _expectations_in(value.parameters)
+        case tuple() | list():
+            for one in value:
+                yield from _expectations_in(one)
+        case Mapping():
+            for one in value.values():
+                yield from _expectations_in(one)

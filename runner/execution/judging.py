@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from runner.checks import ORDINARY_ENDINGS, Exchange, build_part
+from runner.checks import (
+    NOT_ASKED,
+    ORDINARY_ENDINGS,
+    Ask,
+    Exchange,
+    Part,
+    Tier,
+    build_part,
+    judge_by_tiers,
+)
+from runner.domain.assistant import Assistant
 from runner.domain.conversation import Ending, Run
-from runner.domain.report import Outcome, TurnResult, worst
-from runner.domain.scenario import Expectation, Scenario, Turn
+from runner.domain.judgement import Answers, Questions
+from runner.domain.report import Attempt, Finding, Outcome, TurnResult, Variant, Verdict, worst
+from runner.domain.scenario import Scenario, Turn, find_expectations
+from runner.errors import CheckBroken, RateLimited, RemoteError
+from runner.execution.answering import CALLS_AT_ONCE
+from runner.functions import FunctionFailed
+from runner.functions.python import LocatedCode
 from runner.plugins import load_plugin
 
+RETRY_PAUSE_S = 1.0
+_SERVER_ERROR = 500
 _LONGEST_CAUSE = 200
 _MOST_CAUSES = 3
 
@@ -21,14 +40,135 @@ _UNWANTED = {
 
 
 def judge_turn(turn: Turn, run: Run, exchange: Exchange | None = None) -> TurnResult:
-    """The result of a turn whose run has ended, however it ended."""
+    """The result of a turn whose run has ended, however it ended, by checks that need nobody to ask."""
     parts = tuple(build_part(expectation) for expectation in turn.expectations)
-    if run.ending not in ORDINARY_ENDINGS and not any(part.expects_ending(run, exchange) for part in parts):
-        outcome, reason = _UNWANTED.get(run.ending, (Outcome.ERRORED, _describe_breakage(run)))
-        return TurnResult(turn=turn, outcome=outcome, run=run, reason=reason + _describe_broken_calls(run))
-    verdicts = tuple(part.judge(run, exchange) for part in parts)
+    if broken := _judge_ending(turn, run, parts, exchange):
+        return broken
+    return _conclude(turn, run, [part.judge(run, exchange) for part in parts])
+
+
+async def judge_exchange(exchange: Exchange, ask: Ask) -> TurnResult:
+    """The same, and what costs something is asked where all else holds."""
+    turn, run = exchange.turns[-1]
+    parts = tuple(build_part(expectation) for expectation in turn.expectations)
+    if broken := _judge_ending(turn, run, parts, exchange):
+        return broken
+    return _conclude(turn, run, await _judge_all(parts, exchange, ask))
+
+
+async def judge_whole(exchange: Exchange, ask: Ask, *, is_lost: bool) -> tuple[Verdict, ...]:
+    """What the scenario expects of all turns together; if it `is_lost` anyway, nothing is paid for.
+
+    Each turn has an answer, or the ending that it expects: so that is no question here.
+    """
+    parts = tuple(build_part(expectation) for expectation in exchange.scenario.expectations)
+    if is_lost:
+        return tuple(_judge_if_free(part, exchange) for part in parts)
+    return tuple(await _judge_all(parts, exchange, ask))
+
+
+async def judge_attempt(
+    attempt: Attempt, scenario: Scenario, assistant: Assistant, variant: Variant, ask: Ask
+) -> Attempt:
+    """The attempt with its outcome: that of its turns, and of what is expected of all of them, if all have answers."""
+    turns = attempt.turns
+    said = [(one.turn, one.run) for one in turns if one.run is not None]
+    is_complete = len(said) == len(scenario.turns) and not any(_has_no_answer(turn) for turn in turns)
+    verdicts: tuple[Verdict, ...] = ()
+    if scenario.expectations and is_complete:
+        exchange = make_exchange(scenario, assistant, variant, said, is_whole=True)
+        is_lost = any(turn.outcome is not Outcome.PASSED for turn in turns)
+        verdicts = await judge_whole(exchange, ask, is_lost=is_lost)
+    outcome = worst((*(turn.outcome for turn in turns), *(verdict.outcome for verdict in verdicts)))
+    return replace(attempt, outcome=outcome, verdicts=verdicts)
+
+
+def _has_no_answer(turn: TurnResult) -> bool:
+    return turn.outcome is not Outcome.PASSED and not turn.verdicts
+
+
+def make_exchange(
+    scenario: Scenario,
+    assistant: Assistant,
+    variant: Variant,
+    said: Sequence[tuple[Turn, Run]],
+    *,
+    is_whole: bool = False,
+) -> Exchange:
+    return Exchange(
+        scenario=scenario,
+        turns=tuple(said),
+        target=variant.target,
+        api=variant.api,
+        model=variant.model or assistant.model,
+        is_whole=is_whole,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """What checks ask: the judge, once more after a failure that passes, as runs are; and code of the project.
+
+    `judge` raises RemoteError; None: there is none.
+    """
+
+    judge: Callable[[Questions], Awaitable[Answers]] | None = None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
+
+    async def __call__(self, questions: Questions, /) -> Answers:
+        if self.judge is None:
+            raise CheckBroken("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
+        try:
+            try:
+                return await self.judge(questions)
+            except RemoteError as error:
+                if (error.status or 0) < _SERVER_ERROR or isinstance(error, RateLimited):
+                    raise
+            await self.sleep(RETRY_PAUSE_S)
+            return await self.judge(questions)
+        except RemoteError as error:
+            raise CheckBroken(f"the judge gave no answer: {error}") from error
+
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+        assert isinstance(code, LocatedCode), "the configuration has found it"
+        try:
+            async with self.places:
+                return await code.answerer(timeout_s).answer(arguments)
+        except FunctionFailed as error:
+            raise CheckBroken(f"the check broke: {error}") from error
+
+
+def _judge_if_free(part: Part, exchange: Exchange) -> Verdict:
+    return part.judge(exchange.run, exchange) if part.tier is Tier.FREE else _not_asked(part.break_off(NOT_ASKED))
+
+
+async def _judge_all(parts: Sequence[Part], exchange: Exchange, ask: Ask) -> list[Verdict]:
+    verdicts = await judge_by_tiers(parts, exchange, ask, _find_fault)
+    return [_not_asked(one) if one.reason == NOT_ASKED else one for one in verdicts]
+
+
+def _find_fault(verdicts: Sequence[Verdict]) -> Finding:
+    """Decided as soon as something that was asked doesn't hold."""
+    is_bad = any(one.outcome is not Outcome.PASSED and one.reason != NOT_ASKED for one in verdicts)
+    return Finding(holds=False if is_bad else None, expected="", found="")
+
+
+def _not_asked(verdict: Verdict) -> Verdict:
+    return replace(verdict, outcome=Outcome.SKIPPED)
+
+
+def _judge_ending(turn: Turn, run: Run, parts: Sequence[Part], exchange: Exchange | None) -> TurnResult | None:
+    """The result of a turn whose ending nobody wanted."""
+    if run.ending in ORDINARY_ENDINGS or any(part.expects_ending(run, exchange) for part in parts):
+        return None
+    outcome, reason = _UNWANTED.get(run.ending, (Outcome.ERRORED, _describe_breakage(run)))
+    return TurnResult(turn=turn, outcome=outcome, run=run, reason=reason + _describe_broken_calls(run))
+
+
+def _conclude(turn: Turn, run: Run, verdicts: Sequence[Verdict]) -> TurnResult:
     outcome = worst(tuple(verdict.outcome for verdict in verdicts)) if verdicts else Outcome.PASSED
-    return TurnResult(turn=turn, outcome=outcome, run=run, verdicts=verdicts)
+    return TurnResult(turn=turn, outcome=outcome, run=run, verdicts=tuple(verdicts))
 
 
 def prepare_checks(scenarios: Iterable[Scenario]) -> None:
@@ -37,24 +177,9 @@ def prepare_checks(scenarios: Iterable[Scenario]) -> None:
         getattr(load_plugin("runner.checks", name), "prepare", lambda: None)()
 
 
-def find_expectations(scenarios: Iterable[Scenario]) -> Iterator[Expectation]:
-    """Every expectation, those inside others too."""
-    for scenario in scenarios:
-        for turn in scenario.turns:
-            yield from _expectations_in(turn.expectations)
-
-
-def _expectations_in(value: object) -> Iterator[Expectation]:
-    match value:
-        case Expectation():
-            yield value
-            yield from _expectations_in(value.parameters)
-        case tuple() | list():
-            for one in value:
-                yield from _expectations_in(one)
-        case Mapping():
-            for one in value.values():
-                yield from _expectations_in(one)
+def needs_judge(scenarios: Iterable[Scenario]) -> bool:
+    """Whether a check of theirs is put to a model."""
+    return any(build_part(one).tier is Tier.PAID for one in find_expectations(scenarios))
 
 
 def _describe_broken_calls(run: Run) -> str:

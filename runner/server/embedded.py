@@ -23,6 +23,7 @@ from runner.server.inference import Inference
 from runner.server.sandboxes import DEFAULT as DEFAULT_SANDBOX
 
 if TYPE_CHECKING:
+    from runner.server.faults import FaultPlan
     from runner.server.serving import Server
 
 
@@ -72,7 +73,12 @@ def make_token() -> str:
 
 @asynccontextmanager
 async def start_embedded(
-    state: Path, inference: Inference, *, lifetimes: Lifetimes | None = None, sandbox: str = DEFAULT_SANDBOX
+    state: Path,
+    inference: Inference,
+    *,
+    lifetimes: Lifetimes | None = None,
+    sandbox: str = DEFAULT_SANDBOX,
+    faults: FaultPlan | None = None,
 ) -> AsyncIterator[ServerAddress]:
     """A server on the state folder for as long as the context lasts; its end settles what was at work.
 
@@ -89,7 +95,9 @@ async def start_embedded(
             from runner.server.tools import ToolSettings
 
             tools, life = ToolSettings(sandbox=sandbox), lifetimes or Lifetimes()
-            service = Service(state=state, inference=inference, token=address.token, lifetimes=life, tools=tools)
+            service = Service(
+                state=state, inference=inference, token=address.token, lifetimes=life, tools=tools, faults=faults
+            )
             await serve(service, listener, started.set_result)
         except BaseException as error:
             if started.done():

@@ -25,6 +25,8 @@ from runner.escaping import terminal_line
 from runner.server.app import create_app
 from runner.server.engine.core.engine import open_engine
 from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.faults import FaultPlan, Faults
+from runner.server.faults.acting import FaultyApp
 from runner.server.gate import LOOPBACK_HOSTS
 from runner.server.inference import Inference
 from runner.server.tools import ToolSettings
@@ -71,12 +73,16 @@ class PatientProtocol(H11Protocol):
     """uvicorn's protocol with these limits: a connection that breaks one is closed."""
 
     patience = Patience()
+    faults: Faults | None = None
+    tell: Callable[[str], None] | None = None
     _timer: asyncio.TimerHandle | None = None
     _is_for_body = False
     _received_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
+        if self.faults is not None:
+            self.app = FaultyApp(self.app, self.faults, self, self.tell)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -131,7 +137,7 @@ LONGEST_HEADERS_BYTES = 32 << 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What is served, and to whom. `tell` gets a line for each request."""
+    """What is served, and to whom. `tell` gets a line for each request, and for each fault that one meets."""
 
     state: Path
     inference: Inference
@@ -140,6 +146,7 @@ class Service:
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     patience: Patience = field(default_factory=Patience)
     tools: ToolSettings = field(default_factory=ToolSettings)
+    faults: FaultPlan | None = None
     tell: Callable[[str], None] | None = None
 
 
@@ -164,12 +171,13 @@ async def serve(service: Service, listener: socket.socket, started: Callable[[Se
     """Serve until the server that `started` gets is told to stop. Raises WriteFailed if the folder can't be used."""
     opened = open_engine(service.state, service.inference, lifetimes=service.lifetimes, tools=service.tools)
     async with opened as engine:
+        faults = None if service.faults is None else Faults(service.faults)
         app: ASGIApp = create_app(engine, service.token, hosts=service.hosts)
         config = uvicorn.Config(
             app if service.tell is None else AccessLog(app, tell=service.tell),
             loop="asyncio",
             # uvicorn wants a class, which it makes an object of for each connection.
-            http=type("PatientProtocol", (PatientProtocol,), {"patience": service.patience}),
+            http=type("Served", (PatientProtocol,), _settings(service, faults)),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -178,11 +186,23 @@ async def serve(service: Service, listener: socket.socket, started: Callable[[Se
             timeout_graceful_shutdown=_LAST_REQUESTS_S,
             h11_max_incomplete_event_size=LONGEST_HEADERS_BYTES,
         )
-        server = Server(config, engine.workers.stop)
+
+        async def stop_work() -> None:
+            if faults is not None:
+                faults.let_go()
+            await engine.workers.stop()
+
+        server = Server(config, stop_work)
         _keep_quiet_about_full_tables(service.tell)
         # The socket listens already: what comes before the server accepts waits in the queue.
         started(server)
         await server.serve(sockets=[listener])
+
+
+def _settings(service: Service, faults: Faults | None) -> dict[str, object]:
+    """What all connections share."""
+    tell = None if service.tell is None else staticmethod(service.tell)
+    return {"patience": service.patience, "faults": faults, "tell": tell}
 
 
 def _keep_quiet_about_full_tables(tell: Callable[[str], None] | None) -> None:

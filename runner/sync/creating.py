@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic
 
@@ -19,18 +19,18 @@ from runner.errors import RemoteError, UnclearOutcome
 from runner.sync.remote import T, age, bind, run_bounded
 
 CREATES_AT_ONCE = 8
+SETTLE_S = 1.1
+"""Must be above 1, see the module; 0 is enough where nobody else can sync."""
+LOOKS_S = (1.0, 2.0, 4.0)
+"""The pauses before further looks for an object whose creation was not confirmed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to wait for what. `settle_s` must be above 1: see the module.
+    """How long to wait for what; `indexing_s` is the deadline for one store's files."""
 
-    `looks_s` are the pauses before further looks for an object whose creation was not confirmed; `indexing_s` is the
-    deadline for one store's files.
-    """
-
-    settle_s: float = 1.1
-    looks_s: tuple[float, ...] = (1.0, 2.0, 4.0)
+    settle_s: float = field(default_factory=lambda: SETTLE_S)
+    looks_s: tuple[float, ...] = field(default_factory=lambda: LOOKS_S)
     indexing_s: float = 300.0
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 

@@ -154,8 +154,8 @@ async def remove_live(
 ) -> tuple[str, ...]:
     """Delete everything that the journal says is live; one line for each object that may be left.
 
-    Creates whose answer was lost are looked up by a play's tags and removed too; threads, conversations, responses and
-    files can't be.
+    Creates whose answer was lost are looked up by a play's tags and removed too, where the API lists such things:
+    conversations, responses and files can't be.
     """
     found, lines = await _find_unclear(backend, journal.unclear, sleep)
     live = [*journal.live, *found]
@@ -175,7 +175,7 @@ async def _find_unclear(
     for intent in intents:
         ids: tuple[str, ...] | None = None
         # Only a play's objects: what carries an address is sync's, and stays.
-        if intent.kind in (Kind.ASSISTANT, Kind.STORE) and tags.PLAY in intent.tags:
+        if intent.kind in (Kind.ASSISTANT, Kind.STORE, Kind.THREAD) and tags.PLAY in intent.tags:
             ids = await _look_up(backend, intent, sleep)
         if ids is None:
             label = f"{intent.kind.value} '{intent.label}'"
@@ -190,22 +190,26 @@ async def _look_up(
     backend: Backend, intent: Intent, sleep: Callable[[float], Awaitable[None]]
 ) -> tuple[str, ...] | None:
     """The ids of objects with the intent's tags; None if the server doesn't say."""
+    ids: tuple[str, ...] | None = ()
     for pause_s in _LOOKS_S:
         await sleep(pause_s)
         try:
-            if intent.kind is Kind.STORE:
-                listed: Sequence[Tagged] = await backend.files.list_stores()
-            else:
-                listed = await backend.list_assistants(in_full=True)
+            ids = await _list_tagged(backend, intent)
         except RemoteError:
             return None
-        if ids := tuple(one.id for one in listed if _carries(one.metadata, intent.tags)):
-            return ids
-    return ()
+        if ids is None or ids:
+            break
+    return ids
 
 
-def _carries(metadata: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    return all(metadata.get(key) == value for key, value in wanted.items() if key in (tags.NAMESPACE, tags.PLAY))
+async def _list_tagged(backend: Backend, intent: Intent) -> tuple[str, ...] | None:
+    wanted = {key: value for key, value in intent.tags.items() if key in (tags.NAMESPACE, tags.PLAY)}
+    if intent.kind is Kind.THREAD:
+        return await backend.find_threads(wanted)
+    listed: Sequence[Tagged] = (
+        await backend.files.list_stores() if intent.kind is Kind.STORE else await backend.list_assistants(in_full=True)
+    )
+    return tuple(one.id for one in listed if wanted.items() <= one.metadata.items())
 
 
 async def _remove(backend: Backend, journal: Journal, kind: Kind, remote_id: str) -> str:

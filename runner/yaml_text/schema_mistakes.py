@@ -170,7 +170,7 @@ def explain_unknown_keys(broken: BrokenRule, whole: Schema, advice: Advice) -> I
     known = list(broken.schema.get("properties", ()))
     kind = broken.schema.get("title", "key")
     siblings = [key for key in broken.value if key in known]
-    places = _find_places(whole)
+    places = _sort_places(_find_places(whole), broken.where)
     for key in broken.value:
         if key not in known:
             yield Mistake(
@@ -253,6 +253,12 @@ def _find_places(whole: Schema) -> Mapping[str, list[str]]:
                 below.append((_join(place, key), inner, within))
         level = below
     return places
+
+
+def _sort_places(places: Mapping[str, list[str]], where: Where) -> Mapping[str, list[str]]:
+    """Those first of which there are most: in a turn, for what stands in one; else under names that users choose."""
+    most = "turns[" if "turns" in where else "*"
+    return {key: sorted(homes, key=lambda home: most not in home) for key, homes in places.items()}
 
 
 def _join(place: str, key: str) -> str:

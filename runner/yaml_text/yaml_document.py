@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,10 @@ class YamlDocument:
         )
         self._broken.append(mistake.where)
 
+    def take_over(self, problems: Iterable[Problem], change: Callable[[Problem], Problem]) -> None:
+        """Problems of a part that was read by itself; each is there once."""
+        self.problems += [one for one in dict.fromkeys(map(change, problems)) if one not in self.problems]
+
     def is_sound(self, where: Where) -> bool:
         """Whether no mistake was found so far at a place or below it."""
         return not any(broken[: len(where)] == where for broken in self._broken)
@@ -187,23 +191,38 @@ def read_document(
     schema: Schema,
     advice: Advice = NO_ADVICE,
     fill: Callable[[YamlDocument], None] | None = None,
+    cut: Callable[[Node], Node] | None = None,
 ) -> YamlDocument:
     """A file with its value, as far as there is one, and all that the value breaks in its schema.
 
-    `file` is its name in messages; `fill` may change texts of the value before they are judged.
+    `file` is its name in messages; `fill` may change texts of the value before they are judged, `cut` takes parts out
+    of the tree that are read by themselves.
     """
+    parsed = read_yaml(path, file=file)
+    root = parsed.root if parsed.root is None or cut is None else cut(parsed.root)
+    document = YamlDocument(file=file, folder=path.parent.resolve(), root=root)
+    document.problems += parsed.problems
+    if root is not None:
+        judge_document(document, root, schema=schema, advice=advice, fill=fill)
+    return document
+
+
+def judge_document(
+    document: YamlDocument,
+    root: Node,
+    *,
+    schema: Schema,
+    advice: Advice = NO_ADVICE,
+    fill: Callable[[YamlDocument], None] | None = None,
+) -> None:
+    """Give a document the value of its tree, and report all that it breaks in its schema."""
     # The schema library costs a tenth of a second: `--help` must not pay for it.
     from runner.yaml_text.schema_mistakes import report_schema_mistakes
 
-    parsed = read_yaml(path, file=file)
-    document = YamlDocument(file=file, folder=path.parent.resolve(), root=parsed.root)
-    document.problems += parsed.problems
-    if parsed.root is not None:
-        document.value = coerce(parsed.root, schema, schema)
-        if fill is not None:
-            fill(document)
-        report_schema_mistakes(document, parsed.root, schema, advice)
-    return document
+    document.value = coerce(root, schema, schema)
+    if fill is not None:
+        fill(document)
+    report_schema_mistakes(document, root, schema, advice)
 
 
 def _step(node: Node, part: str | int) -> tuple[TextNode | None, Node] | None:

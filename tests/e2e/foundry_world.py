@@ -1,4 +1,4 @@
-"""A project on Foundry, the server that it talks to through a proxy, and a way of the tests' own to that."""
+"""A project on Foundry, or on another API, the server that it talks to through a proxy, and a way of the tests' own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 from app_listening import listening_environment
@@ -28,7 +28,7 @@ version: 1
 namespace: foundry-1
 target: there
 targets:
-  there: {{api: foundry, base_url: "{url}", key_env: FOUNDRY_KEY}}
+  there: {{api: {api}, base_url: "{url}", key_env: FOUNDRY_KEY}}
 assistants:
 {assistants}
 """
@@ -55,11 +55,17 @@ class World:
     address: ServerAddress
     proxy: FaultyProxy
     client: httpx2.AsyncClient
+    api: ClassVar[str] = "foundry"
+    place: ClassVar[str] = PROJECTS
+
+    def begin(self) -> None:
+        self.write(GUIDE.format(instructions="Be short."))
 
     def write(self, *assistants: str) -> None:
         (self.root / "scenarios").mkdir(parents=True, exist_ok=True)
-        url = self.proxy.base_url.removesuffix("/v1") + PROJECTS
-        (self.root / "assistants.yaml").write_text(FILE.format(url=url, assistants="".join(assistants)))
+        url = self.proxy.base_url.removesuffix("/v1") + self.place
+        text = FILE.format(api=self.api, url=url, assistants="".join(assistants))
+        (self.root / "assistants.yaml").write_text(text)
         (self.root / "city.md").write_text("The town hall opens at nine.\n")
         (self.root / "rates.csv").write_text("currency,rate\nEUR,1.10\n")
 
@@ -109,16 +115,16 @@ class World:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[World]:
+async def opened(folder: Path, kind: type[World] = World) -> AsyncIterator[World]:
     async with (
         start_embedded(folder / "server", Echo()) as address,
         start_proxy(address.base_url) as proxy,
     ):
-        root = address.base_url.removesuffix("/v1") + PROJECTS
+        root = address.base_url.removesuffix("/v1") + kind.place
         headers = {"authorization": f"Bearer {address.token}"}
         async with httpx2.AsyncClient(base_url=root, headers=headers, trust_env=False, timeout=30) as client:
-            world = World(folder / "project", address, proxy, client)
-            world.write(GUIDE.format(instructions="Be short."))
+            world = kind(folder / "project", address, proxy, client)
+            world.begin()
             yield world
 
 
@@ -127,12 +133,12 @@ def as_answer(body: object) -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(content) + content
 
 
-async def kill_at(world: World, path: str, *arguments: str) -> None:
-    """The answer to the first POST to what ends like that never arrives: whoever sent it is dead."""
+async def kill_at(world: World, path: str, *arguments: str, method: str = "POST") -> None:
+    """The answer to the first such request to what ends like that never arrives: whoever sent it is dead."""
     killed: list[asyncio.subprocess.Process] = []
 
     def kill(name: str, answer: bytes) -> bytes:
-        if name.startswith("POST ") and name.endswith(path) and killed[0].returncode is None:
+        if name.startswith(f"{method} ") and name.endswith(path) and killed[0].returncode is None:
             killed[0].send_signal(signal.SIGKILL)
         return answer
 

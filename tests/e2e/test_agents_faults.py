@@ -241,6 +241,35 @@ async def test_a_document_goes_into_the_workspace_and_an_image_into_the_question
     assert not any(call.startswith("DELETE") for call in server.calls)
 
 
+async def test_what_the_turn_left_in_the_outputs_is_downloaded_and_a_download_that_fails_is_told(
+    tmp_path: Path,
+) -> None:
+    hosted = {"type": "openai_hosted", "id": "env_1"}
+    service = Service([session(environment=hosted)], [turn()])
+    files = [
+        {"id": f"art_{turn_id}_{name}", "turn_id": turn_id, "path": f"/workspace/outputs/{name}"}
+        for turn_id in ("turn_1", "turn_0")
+        for name in ("rates.csv", "gone.csv")
+    ]
+
+    def answer(seen: Seen) -> list:
+        if seen.path.endswith("/artifacts"):
+            return reply(page(*files))
+        if seen.path.endswith("rates.csv/content"):
+            return reply(b"a,b")
+        if seen.path.endswith("/content"):
+            return refusal(404, "No artifact found", "not_found")
+        return reply(session("in_progress", environment=hosted)) if seen.method == "POST" else service(seen)
+
+    async with talking(tmp_path, answer) as (backend, server, _):
+        run = await backend.ask(question(documents_follow=True))
+    assert server.seen[0].json["environment"] == {"type": "openai_hosted", "files": []}
+    assert [(file.name, file.size_bytes, bool(file.problem)) for file in run.files] == [
+        ("rates.csv", 3, False),
+        ("gone.csv", None, True),
+    ]
+
+
 async def test_a_session_at_work_is_cancelled_before_it_is_deleted(tmp_path: Path) -> None:
     answers = [refusal(409, "still running"), reply(b"", 202), reply({"deleted": True})]
     async with talking(tmp_path, lambda _: answers.pop(0)) as (backend, server, _):

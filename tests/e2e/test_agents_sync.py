@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from play_project import Project, make_project
 
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
 HEAD = "version: 1\nnamespace: agents-000001\ntarget: here\ntargets: {here: {api: agents, server: embedded}}\n"
 STRICT = "{type: object, properties: {}, required: [], additionalProperties: false}"
 GUIDE = f"""assistants:
@@ -111,18 +112,22 @@ def test_only_one_assistant_is_held_to_what_the_api_can_do_where_only_one_is_mea
     assert len(stored(project)) == 1
 
 
-def test_a_document_is_refused_where_there_is_no_hosted_environment(project: Project) -> None:
-    (project.folder / "a.pdf").write_bytes(b"%PDF-1.4")
-    project.write_scenario(
-        "assistant: guide\nturns: [{ask: 'What?', attach: [{file: ../a.pdf, for: input}], expect: [number: 1]}]\n"
-    )
+RECEIPT = "{ask: 'I had the burger and soda, how much should I pay?', attach: [{file: receipt.pdf, for: input}]"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_document_lies_in_the_session_s_environment_be_it_of_a_later_question(
+    project: Project, is_first: bool
+) -> None:
+    shutil.copy(SCENARIOS / "files" / "receipt.pdf", project.folder / "scenarios" / "receipt.pdf")
+    before = "" if is_first else "{ask: 'How much is 17 * 3?', expect: [number: 51]}, "
+    project.write_scenario(f"assistant: guide\nturns: [{before}{RECEIPT}, expect: [number: 39.25]}}]\n")
     done = project.run("play")
-    assert done.code == 2, done.err
-    assert (done.code, "can't take a '.pdf' file" in done.err, "scenarios/one.yaml:2:" in done.err) == (2, True, True)
-    assert not project.state.exists()
+    assert done.code == 0, done.out + done.err
+    assert not {"session", "thread", "run", "file", "container", "container_file"} & project.count_objects().keys()
 
 
-@pytest.mark.parametrize("api", ["assistants", "responses", "agents"])
+@pytest.mark.parametrize("api", ["assistants", "responses", "agents", "foundry"])
 def test_verdicts_are_those_of_the_other_apis(project: Project, api: str) -> None:
     write(project, "assistants: {guide: {model: gpt-6-luna}}\n")
     path = project.folder / "assistants.yaml"

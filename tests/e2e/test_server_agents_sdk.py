@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,13 +13,22 @@ from acting_brains import Actor
 from openai import AsyncOpenAI
 from openai.types.beta import Agent, AgentSession, AgentSessionEvent
 from openai.types.beta.agent_session_item import AgentSessionItem
-from openai.types.beta.agents.sessions import Turn
+from openai.types.beta.agents import EnvironmentInfo
+from openai.types.beta.agents.environments import EnvironmentFile
+from openai.types.beta.agents.sessions import SessionArtifact, Turn
 from pydantic import TypeAdapter
 
 from runner.server.embedded import start_embedded
-from runner.server.inference import Answer, FunctionRequest, Inference, UseTools
+from runner.server.inference import Answer, FunctionRequest, Inference, ToolRequest, UseTools
 
 NONE = {"type": "none"}
+HELLO = base64.b64encode(b"a,b\n1,2\n").decode()
+PATHS = ("a.csv", "/tmp/a.csv", "/workspace/outputs", "/workspace/.codex/a", "/workspace/../a", "/workspace/")
+WRONG_FILES = [
+    *({"type": "inline", "path": path, "data": HELLO} for path in PATHS),
+    {"type": "inline", "path": "/workspace/a.csv", "data": "no base64!"},
+    {"type": "file_id", "path": "/workspace/a.csv", "file_id": "file-none"},
+]
 WEATHER = {
     "type": "function",
     "name": "weather",
@@ -165,7 +175,10 @@ async def test_a_result_for_no_call_is_refused_as_the_sdk_knows_it_and_a_waiting
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"environment": {"type": "openai_hosted"}},
+        {"environment": {"type": "self_hosted", "workspace_directory": "/workspace"}},
+        {"environment": {"type": "openai_hosted", "packages": {"python": ["numpy"]}}},
+        {"environment": {"type": "openai_hosted", "network": {"access": "enabled"}}},
+        *({"environment": {"type": "openai_hosted", "files": [one]}} for one in WRONG_FILES),
         {"agent": {"model": "any-model", "tools": [{"type": "web_search"}]}},
         {"agent": {"model": "any-model", "experimental": {"time_awareness": True}}},
         {"review": "auto_review"},
@@ -176,5 +189,121 @@ async def test_a_result_for_no_call_is_refused_as_the_sdk_knows_it_and_a_waiting
 async def test_what_is_not_there_is_refused_by_name(tmp_path: Path, wrong: dict) -> None:
     order = {"agent": {"model": "any-model"}, "environment": NONE, "input": "Hello", **wrong}
     async with serve(tmp_path, SUNNY) as client:
-        with pytest.raises(openai.BadRequestError):
+        with pytest.raises((openai.BadRequestError, openai.NotFoundError)):
             await client.beta.agents.sessions.create(**order)
+        assert [one.id async for one in await client.beta.agents.sessions.list()] == []
+
+
+CODE = """\
+rows = open('/workspace/data/a.csv').read()
+with open('/workspace/outputs/sum.txt', 'w') as file:
+    file.write(rows.replace(',', '+'))
+rows
+"""
+AGAIN = "with open('/workspace/outputs/sum.txt', 'w') as file:\n    file.write('changed')\n"
+
+
+def code(text: str) -> UseTools:
+    return UseTools(requests=(ToolRequest(tool="code_interpreter", arguments={"code": text}),))
+
+
+async def test_code_works_in_a_hosted_environment_and_what_it_leaves_is_an_artifact_that_stays_as_it_is(
+    tmp_path: Path,
+) -> None:
+    moves = (SUNNY, code(CODE), SUNNY, code(AGAIN), SUNNY)
+    async with serve(tmp_path / "server", *moves) as client:
+        sessions, environments = client.beta.agents.sessions, client.beta.agents.environments
+        uploaded = await client.files.create(file=("notes.md", b"# Notes"), purpose="user_data")
+        files = [
+            {"type": "inline", "path": "/workspace/data/a.csv", "data": HELLO},
+            {"type": "file_id", "path": "/workspace/notes.md", "file_id": uploaded.id},
+        ]
+        session = await sessions.create(
+            agent={"model": "any-model"}, environment={"type": "openai_hosted", "files": files}, input="Hello"
+        )
+        check(AgentSession, session)
+        place = session.environment.id
+        while (await sessions.retrieve(session.id)).status != "idle":
+            pass
+        results = []
+        for _ in range(2):
+            async with sessions.stream(session.id, input="Write it down") as stream:
+                async for event in stream.with_result_collection():
+                    check(AgentSessionEvent, event)
+                results.append(await stream.get_final_result())
+        items = [item async for item in await sessions.items.list(session.id, order="asc")]
+        artifacts = [one async for one in await sessions.artifacts.list(session.id, order="asc")]
+        first, second = (sessions.artifacts.for_result(result) for result in results)
+        kept = await first.download("/workspace/outputs/sum.txt", to=tmp_path / "sum.txt")
+        later = (await second.content("/workspace/outputs/sum.txt")).read()
+        info = await environments.retrieve(place)
+        listed = [one async for one in await environments.files.list(place, order="asc")]
+        gone = await sessions.artifacts.delete(kept.id, session_id=session.id)
+        left = [one.id async for one in await sessions.artifacts.list(session.id)]
+        await sessions.delete(session.id)
+        for look in (environments.retrieve(place), client.containers.retrieve(place)):
+            with pytest.raises(openai.NotFoundError):
+                await look
+        assert (await client.files.retrieve(uploaded.id)).id == uploaded.id
+    check(EnvironmentInfo, info)
+    for kind, found in ((SessionArtifact, artifacts), (EnvironmentFile, listed), (AgentSessionItem, items)):
+        for one in found:
+            check(kind, one)
+    commands = [item for item in items if item.type == "command_execution"]
+    assert [(one.status, one.exit_code) for one in commands] == [("completed", 0)] * 2
+    assert "1,2" in commands[0].output
+    assert (tmp_path / "sum.txt").read_bytes() == b"a+b\n1+2\n"
+    assert later == b"changed"
+    assert [one.turn_id for one in artifacts] == [result.turn_id for result in results]
+    paths = ["/workspace/data/a.csv", "/workspace/notes.md", "/workspace/outputs/sum.txt"]
+    assert [one.path for one in listed] == paths
+    assert [one.path for one in session.environment.files] == paths[:2]
+    assert (gone.deleted, left) == (True, [artifacts[1].id])
+
+
+async def test_a_file_that_comes_later_takes_the_place_of_the_one_there_and_is_read_with_the_next_question(
+    tmp_path: Path,
+) -> None:
+    brain = Actor(SUNNY)
+    async with (
+        start_embedded(tmp_path, brain) as address,
+        AsyncOpenAI(base_url=address.base_url, api_key=address.token, max_retries=0) as client,
+    ):
+        sessions, files = client.beta.agents.sessions, client.beta.agents.environments.files
+        session = await sessions.create(
+            agent={"model": "any-model"},
+            environment={"type": "openai_hosted", "files": [await files_of("one")]},
+            input="Hello",
+        )
+        while (await sessions.retrieve(session.id)).status != "idle":
+            pass
+        await files.create(session.environment.id, **await files_of("two"))
+        async with sessions.stream(session.id, input="And now?") as stream:
+            await stream.get_final_result()
+    read = [[file.text.strip() for message in scene.messages for file in message.files] for scene in brain.scenes]
+    assert read == [["one"], ["one", "two"]]
+
+
+async def files_of(text: str) -> dict[str, str]:
+    data = base64.b64encode(text.encode()).decode()
+    return {"type": "inline", "path": "/workspace/notes.txt", "data": data}
+
+
+async def test_what_a_failed_function_says_is_an_error_and_no_output(tmp_path: Path) -> None:
+    async with serve(tmp_path, CALL, SUNNY) as client:
+        sessions = client.beta.agents.sessions
+        session = await sessions.create(
+            agent={"model": "any-model", "tools": [WEATHER]}, environment=NONE, input="Is it sunny?"
+        )
+        while (seen := await sessions.retrieve(session.id)).status != "requires_action":
+            pass
+        (action,) = seen.required_actions
+        result = {"turn_id": action.turn_id, "call_id": action.call_id, "success": False, "error": "no station there"}
+        await sessions.events.create(session.id, events=[{"type": "agent.session.input.tool_result", **result}])
+        while (await sessions.retrieve(session.id)).status != "idle":
+            pass
+        items = [item async for item in await sessions.items.list(session.id)]
+    (told,) = (item for item in items if item.type == "function_call_output")
+    check(AgentSessionItem, told)
+    assert (told.output, told.status) == (None, "failed")
+    assert told.error == "no station there"

@@ -66,6 +66,16 @@ def test_check_and_plan_say_pending_then_in_sync(project: Project) -> None:
     assert project.run("sync", "--check").code == project.run("plan", "--exit-code").code == 0
 
 
+def test_syncs_of_one_second_have_journals_of_their_own_in_their_order(project: Project) -> None:
+    """What became of a file is replayed from them: the later must not come before the earlier."""
+    for hour in ("nine", "ten", "eleven"):
+        (project.root / "knowledge" / "city.md").write_text(f"The town hall opens at {hour}.")
+        assert project.run("sync").code == 0
+    journals = sorted((project.root / ".runner" / "journal" / "embedded").iterdir())
+    assert len(journals) == 3
+    assert journals == sorted(journals, key=lambda one: one.stat().st_mtime_ns)
+
+
 def test_a_plan_as_json_has_a_version_and_one_as_markdown_escapes_what_is_declared(project: Project) -> None:
     project.write(extra="    instructions: 'see @all | <b>#1</b> https://example.org ```x```'\n")
     plan = json.loads(project.run("plan", "--format", "json").out)

@@ -1,4 +1,4 @@
-"""The built wheel, installed where no source tree is near, plays the examples."""
+"""The built wheel, installed where no source tree is near, plays the examples, and a project that it makes."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_wheel_installed_elsewhere_plays_the_examples(tmp_path: Path) -> None:
+def test_the_wheel_installed_elsewhere_plays_the_examples_and_a_first_project(tmp_path: Path) -> None:
     run([sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path / "dist"), str(ROOT)], tmp_path)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     venv.create(tmp_path / "venv")
@@ -31,10 +31,13 @@ def test_the_wheel_installed_elsewhere_plays_the_examples(tmp_path: Path) -> Non
 
     done = run([str(python.parent / "runner"), "play"], project)
     schema = run([str(python.parent / "runner"), "schema", "assistants"], project)
+    run([str(python.parent / "runner"), "init", "first"], tmp_path)
+    first = run([str(python.parent / "runner"), "play"], tmp_path / "first")
 
     assert "FAILED" not in done
     assert "passed in" in done
     assert '"$schema"' in schema
+    assert "2 passed in" in first
 
 
 def run(command: list[str], cwd: Path) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 import jsonschema_rs
 from openai.types.beta import Agent, AgentDeleted, AgentSession, AgentSessionDeleted, AgentSessionEvent
 from openai.types.beta.agent_session_item import AgentSessionItem
-from openai.types.beta.agents.sessions import SessionArtifact, Turn
+from openai.types.beta.agents import EnvironmentInfo
+from openai.types.beta.agents.environments import EnvironmentFile
+from openai.types.beta.agents.sessions import SessionArtifact, SessionArtifactDeleted, Turn
 from pydantic import TypeAdapter
 
 AGENTS = re.compile(r"/v1(/agents(?:/.*)?)")
@@ -17,10 +19,12 @@ _KINDS: dict[str, Any] = {
     r"/agents/sessions(/[^/]+)?": AgentSession,
     r"/agents/sessions/[^/]+/turns(/[^/]+)?": Turn,
     r"/agents/sessions/[^/]+(/turns/[^/]+)?/items": AgentSessionItem,
-    r"/agents/sessions/[^/]+/artifacts": SessionArtifact,
+    r"/agents/sessions/[^/]+/artifacts(/[^/]+)?": SessionArtifact,
+    r"/agents/environments/[^/]+": EnvironmentInfo,
+    r"/agents/environments/[^/]+/files": EnvironmentFile,
     r"/agents(/[^/]+)?": Agent,
 }
-_DELETED = {AgentSession: AgentSessionDeleted, Agent: AgentDeleted}
+_DELETED = {AgentSession: AgentSessionDeleted, Agent: AgentDeleted, SessionArtifact: SessionArtifactDeleted}
 
 
 def check_answer(method: str, path: str, body: Any) -> None:

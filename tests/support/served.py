@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 
 from runner.server.embedded import base_url, open_listener
+from runner.server.faults import FaultPlan
 from runner.server.inference import Inference
 from runner.server.serving import Patience, Server, Service, serve
 
@@ -33,9 +34,15 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    state: Path, inference: Inference, *, patience: Patience | None = None, tell: Callable[[str], None] | None = None
+    state: Path,
+    inference: Inference,
+    *,
+    patience: Patience | None = None,
+    faults: FaultPlan | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Served]:
-    service = Service(state=state, inference=inference, token=TOKEN, patience=patience or Patience(), tell=tell)
+    patience = patience or Patience()
+    service = Service(state=state, inference=inference, token=TOKEN, patience=patience, faults=faults, tell=tell)
     started: asyncio.Future[Server] = asyncio.get_running_loop().create_future()
     with open_listener() as listener:
         serving = asyncio.create_task(serve(service, listener, started.set_result))

@@ -13,11 +13,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 from app_listening import listening_environment
 
 from runner import cli
 from runner.cli._signals import Ending
+from runner.sync import creating
 
 # The folder, the environment and the standard streams are the whole process's.
 _ONE_AT_A_TIME = threading.Lock()
@@ -42,9 +44,18 @@ def run_verb(*arguments: str, cwd: Path, environment: Mapping[str, str], given: 
         chdir(cwd),
         _environment({**environment, **listening_environment()}),
         _streams(given) as caught,
+        _nobody_else_syncs(),
     ):
         code = cli._run(list(arguments), Ending())
     return Done(code, *caught)
+
+
+@contextmanager
+def _nobody_else_syncs() -> Iterator[None]:
+    """So nobody has to be waited for. Tests of syncs at the same time run processes, or take no verb."""
+    looks_s = tuple(0.0 for _ in creating.LOOKS_S)
+    with patch.object(creating, "SETTLE_S", 0.0), patch.object(creating, "LOOKS_S", looks_s):
+        yield
 
 
 @contextmanager

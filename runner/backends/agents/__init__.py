@@ -6,14 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runner.backends import Endpoint, Limits
 from runner.backends._waiting import Clock, Sleep
 from runner.domain.assistant import ToolName
 from runner.domain.capabilities import Capabilities
-from runner.domain.files import IMAGE_TYPES, INPUT_TYPES
+from runner.domain.files import INPUT_TYPES
 from runner.journal import Journal
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ CAPABILITIES = Capabilities(
     json_object=False,
     input_bytes=50 * 1024 * 1024,
 )
-EMBEDDED_CAPABILITIES = replace(CAPABILITIES, tools=frozenset(), input_types=IMAGE_TYPES, input_bytes=None)
-"""The embedded server has no hosted environment: documents have no place to lie in."""
 _AGENTS_V1 = {"OpenAI-Beta": "agents=v1"}
 
 
@@ -46,6 +43,5 @@ async def open_backend(
     from runner.backends._sdk import open_api
     from runner.backends.agents.backend import AgentsBackend
 
-    capabilities = EMBEDDED_CAPABILITIES if endpoint.is_embedded else CAPABILITIES
     async with open_api(endpoint, journal, headers=_AGENTS_V1, clock=clock, sleep=sleep) as api:
-        yield AgentsBackend(api, capabilities)
+        yield AgentsBackend(api, CAPABILITIES)

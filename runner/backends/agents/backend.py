@@ -163,6 +163,11 @@ class AgentsBackend:
                 self._sessions.pop(thread_id, None)
                 return
 
+    async def find_threads(self, tags: Mapping[str, str]) -> tuple[ThreadId, ...] | None:
+        query = {"order": "asc", **{f"metadata[{key}]": value for key, value in tags.items()}}
+        request = Request(doing="looking for sessions of the play", path="/agents/sessions", query=query)
+        return tuple(ThreadId(one.id) for one in await self._api.list_all(request, read_session))
+
     async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's signature
         return ()
 
@@ -176,7 +181,7 @@ class AgentsBackend:
         workspace = Workspace()
         content = self._content_of(question, workspace)
         environment: dict[str, object] = {"type": "none"}
-        if workspace.paths:
+        if workspace.paths or question.documents_follow:
             files = [_file_body(file_id, path) for file_id, path in workspace.paths.items()]
             environment = {"type": "openai_hosted", "files": files}
         if deployment.assistant_id is None:

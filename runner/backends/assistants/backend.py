@@ -109,6 +109,9 @@ class AssistantsBackend:
         await self._api.delete(f"deleting the thread {thread_id}", path, Kind.THREAD, thread_id)
         self._thread_stores.pop(thread_id, None)
 
+    async def find_threads(self, tags: Mapping[str, str]) -> None:  # noqa: ARG002 - the Protocol's signature
+        return None
+
     async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's signature
         return ()
 

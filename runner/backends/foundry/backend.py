@@ -127,6 +127,9 @@ class FoundryBackend:
         for draft in self._drafts.pop(thread_id, {}).values():
             await self.delete_assistant(draft)
 
+    async def find_threads(self, tags: Mapping[str, str]) -> None:  # noqa: ARG002 - the Protocol's signature
+        return None
+
     async def find_containers(self, response_id: str) -> tuple[str, ...]:
         return await self._responses.find_containers(response_id)
 

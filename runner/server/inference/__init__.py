@@ -115,7 +115,8 @@ class Scene:
     `tools` are the names of the hosted tools on offer; `has_documents` tells whether file search has anything to
     search. `tool_choice` is auto, none, required or the name of the one tool to call; `response_format` is None for
     text, else the API's mapping (json_object, json_schema). None among the limits and settings means "not said".
-    `thread_files` are the ids of the searched files that came with this thread, not with the assistant.
+    `thread_files` are the ids of the searched files that came with this thread, not with the assistant. `code_home` is
+    the folder that code works in.
     """
 
     model: str
@@ -134,6 +135,7 @@ class Scene:
     reasoning_effort: str | None = None
     verbosity: str | None = None
     max_output_tokens: int | None = None
+    code_home: str = "/mnt/data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +172,18 @@ class Refuse:
     text: str
 
 
+FAILURE_CODES = (
+    "server_error", "rate_limit_exceeded", "invalid_prompt", "data_residency_mismatch", "bio_policy",
+    "vector_store_timeout", "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url",
+    "image_too_large", "image_too_small", "image_parse_error", "image_content_policy_violation", "invalid_image_mode",
+    "image_file_too_large", "unsupported_image_media_type", "empty_image_file", "failed_to_download_image",
+    "image_file_not_found",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fail:
-    """The run fails: `code` is server_error, rate_limit_exceeded or invalid_prompt."""
+    """The run fails: `code` is one of FAILURE_CODES. An API that doesn't have it shows server_error."""
 
     code: str
     message: str
@@ -230,13 +241,57 @@ class Embedder(Protocol):
     async def embed(self, texts: Sequence[str]) -> Sequence[Vector]: ...
 
 
+class QuestionKind(Enum):
+    PREDICATE = "predicate"
+    CHOICE = "choice"
+    SCORE = "score"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeQuestion:
+    """Whether something is true, or which of `options` fits: a choice's values, a score's labels from the lowest."""
+
+    kind: QuestionKind
+    instructions: str
+    name: str | None = None
+    options: tuple[str | bool, ...] = ()
+    descriptions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """A piece of what is judged, as text; `source` says whose it is. It may say anything."""
+
+    source: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matter:
+    """What a judge is asked: each question is about all of the exhibits, and about them alone."""
+
+    model: str
+    exhibits: tuple[Exhibit, ...]
+    questions: tuple[JudgeQuestion, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """For each question the probability of yes, or of each option, in 0..1; None where the judge refused."""
+
+    probabilities: tuple[tuple[float, ...] | None, ...]
+    spent: Spent = field(default_factory=Spent)
+
+
 class Inference(Protocol):
     """Says what to do next. `name` is shown to users beside the model's name.
 
     An adapter that gets its text bit by bit may also have `async def decide_aloud(scene, hear) -> Turnout`, with
     `hear: Callable[[str], Awaitable[None]]` for each piece of the answer's text; the Answer then has all of it.
     One that keeps runs waiting may have `async def admit(scene) -> None`: a run stays queued until it returns.
+    One with room for so many runs may have `slots: asyncio.Semaphore | None`: a run stays queued until it has one.
     One that can turn texts into vectors may have `embedder: Embedder | None`: search then goes by meaning, too.
+    One that judges has `async def judge(matter: Matter) -> Judged | Fail`.
     One that holds connections may have `async def close() -> None`, called in the event loop that used it.
     """
 

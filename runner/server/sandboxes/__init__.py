@@ -30,12 +30,13 @@ class SandboxFailed(Exception):
 class Workplace:
     """Where code runs: in the state that its thread or container, `place_id`, has reached, with a folder to work in.
 
-    The code sees `folder` as `/mnt/data`, and may fill it with `room_bytes` more.
+    The code sees `folder` as `home`, and may fill it with `room_bytes` more.
     """
 
     place_id: str
     folder: Path
     room_bytes: int
+    home: str = FILES_FOLDER
 
 
 class Sandbox(Protocol):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from runner.server.sandboxes import FILES_FOLDER, OUTPUT_LIMIT_BYTES, Sandbox, SandboxFailed, Workplace
+from runner.server.sandboxes import OUTPUT_LIMIT_BYTES, Sandbox, SandboxFailed, Workplace
 
 if TYPE_CHECKING:
     from pydantic_monty import AsyncMonty, AsyncMontySession, MontyError, MountDir, ResourceLimits
@@ -140,12 +140,12 @@ class Monty:
         # The limit holds for all that was ever written through a mount: hence one for each run.
         mount = MountDir(
             host_path=place.folder,
-            virtual_path=FILES_FOLDER,
+            virtual_path=place.home,
             mode="read-write",
             write_bytes_limit=max(1, place.room_bytes),
         )
         try:
-            return await self._run_in(pool, code, place.place_id, mount)
+            return await self._run_in(pool, code, place, mount)
         finally:
             mount.close()
 
@@ -170,7 +170,7 @@ class Monty:
                 self._pool = await pool.__aenter__()
             return self._pool
 
-    async def _run_in(self, pool: AsyncMonty, code: str, place_id: str, mount: MountDir) -> str:
+    async def _run_in(self, pool: AsyncMonty, code: str, place: Workplace, mount: MountDir) -> str:
         limits: ResourceLimits = {
             "max_feed_duration_secs": self._time_limit_s,
             "max_memory": MEMORY_LIMIT_BYTES,
@@ -178,10 +178,10 @@ class Monty:
         }
         try:
             async with pool.checkout(limits=limits, os_policy={"sleep": "zero"}) as session:
-                if (state := self._states.find(place_id)) is not None:
+                if (state := self._states.find(place.place_id)) is not None:
                     await session.load_session(state)
-                output = await self._feed(session, code, mount)
-                await self._keep_state(session, place_id)
+                output = await self._feed(session, code, mount, place.home)
+                await self._keep_state(session, place.place_id)
         except TimeoutError as error:
             raise SandboxFailed(f"no sandbox was free within {WAIT_FOR_WORKER_S:g} s") from error
         return output
@@ -194,13 +194,13 @@ class Monty:
         except MontyError:  # writing down a state near the memory limit exceeds it
             self._states.forget(place_id)
 
-    async def _feed(self, session: AsyncMontySession, code: str, mount: MountDir) -> str:
+    async def _feed(self, session: AsyncMontySession, code: str, mount: MountDir, home: str) -> str:
         from pydantic_monty import CollectString, MontyError
 
         # Not a callback of our own: one that raises makes pydantic-monty 1.4 abort the process when it exits.
         logs = CollectString(max_bytes=OUTPUT_LIMIT_BYTES)
         try:
-            value = await session.feed_run(code, print_callback=logs, mount=mount, cwd=FILES_FOLDER)
+            value = await session.feed_run(code, print_callback=logs, mount=mount, cwd=home)
             shown = "" if value is None else display_value(value, VALUE_LIMIT_CHARACTERS)
         except MontyError as error:
             if (limit := self._find_limit(error)) is not None:

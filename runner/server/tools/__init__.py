@@ -12,6 +12,7 @@ from typing import Protocol
 
 from runner.server.inference import Passage, ToolOutcome, ToolRequest, Vector
 from runner.server.sandboxes import DEFAULT as DEFAULT_SANDBOX
+from runner.server.sandboxes import FILES_FOLDER
 
 
 class Index(Protocol):
@@ -40,7 +41,8 @@ class ToolContext:
     `store_ids` are searched; `files` maps the names of the files given to the code interpreter to paths on
     disk (they are copied, never written); `options` are the tool's settings from the assistant (`max_num_results`).
     `embed` makes vectors of queries, where the server can. With a `container_id`, code runs there, and not in the
-    thread's folder: with `files`, with what code has `written` there earlier, and with nothing else.
+    thread's folder: with `files`, with what code has `written` there earlier, and with nothing else. Code sees its
+    folder as `home`, with a folder `outputs` in it where that is to be there.
     """
 
     index: Index
@@ -49,6 +51,8 @@ class ToolContext:
     files: Mapping[str, Path] = field(default_factory=dict)
     written: Mapping[str, Path] = field(default_factory=dict)
     container_id: str | None = None
+    home: str = FILES_FOLDER
+    outputs: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     embed: Embed | None = None
 

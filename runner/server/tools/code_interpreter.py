@@ -42,7 +42,7 @@ class CodeInterpreter:
                 reason = f"the files can't be given to the code: {error.strerror or error}"
                 return ToolOutcome(request=request, completed=False, output=reason)
             before = await asyncio.to_thread(container.stamp)
-            completed, output = await self._run_in(container, code, place_id)
+            completed, output = await self._run_in(container, code, place_id, context.home)
             after = await asyncio.to_thread(container.stamp)
             return ToolOutcome(
                 request=request,
@@ -60,10 +60,10 @@ class CodeInterpreter:
         await self._sandbox.close()
         self._containers.close()
 
-    async def _run_in(self, container: Container, code: str, place_id: str) -> tuple[bool, str]:
+    async def _run_in(self, container: Container, code: str, place_id: str, home: str) -> tuple[bool, str]:
         """Whether the code ran to its end (be it a traceback), and its output."""
         room_bytes = await asyncio.to_thread(container.room_bytes)
-        place = Workplace(place_id=place_id, folder=container.folder, room_bytes=room_bytes)
+        place = Workplace(place_id=place_id, folder=container.folder, room_bytes=room_bytes, home=home)
         try:
             return True, await self._sandbox.run(code, place)
         except SandboxFailed as error:
@@ -75,3 +75,5 @@ def _give_files(container: Container, context: ToolContext) -> None:
         container.give(context.files)
     else:
         container.match(context.files, context.written)
+    if context.outputs is not None:
+        (container.folder / context.outputs).mkdir(exist_ok=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -17,7 +17,7 @@ from runner.server.engine.core.engine import Engine
 from runner.server.engine.state.blobs import CHUNK_BYTES
 from runner.server.engine.state.file_records import ContainerFileRecord, FileRecord
 from runner.server.engine.state.refusals import Missing, Refusal
-from runner.server.engine.state.store import Page
+from runner.server.engine.state.store import Page, PageRequest
 
 Json = dict[str, object]
 R = TypeVar("R")
@@ -53,6 +53,16 @@ def list_body(items: Sequence[Json], *, has_more: bool) -> Json:
 
 def page_reply(page: Page[R], render: Callable[[R], Json]) -> Response:
     return json_reply(list_body([render(item) for item in page.items], has_more=page.has_more))
+
+
+def reply_page(bodies: Sequence[Json], page: PageRequest) -> Response:
+    """One page of objects that are given oldest first. Raises Refusal for a cursor that is none of them."""
+    ordered = list(reversed(bodies)) if page.newest_first else list(bodies)
+    ids = [body["id"] for body in ordered]
+    if page.after is not None and page.after not in ids:
+        raise Refusal(f"Invalid cursor: there is no object with id '{page.after}' in this list.", param="after")
+    found = ordered[0 if page.after is None else ids.index(page.after) + 1 :]
+    return json_reply(list_body(found[: page.limit], has_more=len(found) > page.limit))
 
 
 def deleted_reply(object_id: str, kind: str) -> Response:
@@ -108,6 +118,19 @@ async def wait_until_gone(request: Request) -> None:
         pass
 
 
+async def unless_gone(request: Request, work: Awaitable[R]) -> R:
+    """What the work comes to. If the client leaves before, it is cancelled: raises ClientDisconnect."""
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(wait_until_gone(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
 class _Download(StreamingResponse):
     """Reads what is open already, and closes it: starlette's own opens the file when it may be gone."""
 
@@ -143,7 +166,10 @@ _NOT_FOUND: Mapping[str, str] = {
     "conversation": "Conversation with id '{id}' not found.",
     "item": "Item with id '{id}' not found.",
     "agent": "No agent found with id '{id}'.",
+    "request_batch": "No batch found with id '{id}'.",
     "session": "No session found with id '{id}'.",
+    "environment": "No environment found with id '{id}'.",
+    "artifact": "No artifact found with id '{id}'.",
     "container": "Container with id '{id}' not found.",
     "container_file": "Container file with id '{id}' not found.",
     "model": "The model '{id}' does not exist",

@@ -55,7 +55,7 @@ def test_a_file_or_its_folder_can_be_named_instead(root, tmp_path):
 
 
 def test_without_a_project_the_message_says_what_to_do(tmp_path):
-    with pytest.raises(UsageError, match=r"no assistants.yaml in .* or above it; write one there, or name another"):
+    with pytest.raises(UsageError, match=r"no assistants.yaml in .* or above it; `runner init` makes one"):
         load(tmp_path)
     with pytest.raises(UsageError, match=r"there is no file 'other.yaml'$"):
         load(tmp_path, file=Path("other.yaml"))

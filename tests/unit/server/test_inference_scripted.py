@@ -244,13 +244,8 @@ async def test_tokens_are_as_written_or_else_estimated(script) -> None:
     ("whole", "mistakes"),
     [
         ("script: []", ["1:1: unknown key 'script'; did you mean 'scripts'?"]),
-        (
-            "moves: []",
-            [
-                "1:1: unknown key 'moves'; it belongs under scripts",
-                "1:1: the key 'scripts' is missing; the first that fits is played",
-            ],
-        ),
+        ("moves: []", ["1:1: unknown key 'moves'; it belongs under scripts"]),
+        ("{}", ["1:1: is empty"]),
         ("scripts: []", ["1:10: scripts: is empty"]),
         (
             "scripts: [{question: any}]",
@@ -382,3 +377,28 @@ async def test_the_engine_does_as_the_script_says(script, tmp_path: Path, moves,
         order = RunOrder(assistant_id=make_assistant(engine, "code_interpreter").id)
         run = await ask(engine, order, "Hi")
     assert run.state is RunState(state)
+
+
+async def test_a_script_with_times_makes_room_for_the_next_after_so_many_runs_about_the_same(script) -> None:
+    inference = script(
+        whole="""scripts:
+  - {question: any, times: 1, moves: [{call: {look_up: {}}}, {fail: server_error}]}
+  - {question: any, moves: [{call: {look_up: {}}}, {say: Better.}]}
+"""
+    )
+    answered = (ToolOutcome(request=FunctionRequest(name="look_up", arguments="{}"), completed=True),)
+
+    async def run(question: str) -> object:
+        await inference.admit(scene(question))
+        await inference.decide(scene(question))
+        return (await inference.decide(scene(question, outcomes=answered))).move
+
+    first, second, other = await run("How much?"), await run("How much?"), await run("How many?")
+
+    assert isinstance(first, Fail)
+    assert second == Answer(text="Better.")
+    assert isinstance(other, Fail)
+
+
+async def test_what_a_move_has_cost_may_be_unknown(script) -> None:
+    assert (await script("[{say: Hi, tokens: unknown}]").decide(scene())).spent is None

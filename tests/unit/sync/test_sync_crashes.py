@@ -1,127 +1,69 @@
 """Whatever is done to either side and wherever a sync dies: the next one makes remote equal to declared."""
 
-import asyncio
-import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from sync_memory import NAMESPACE as OURS
-from sync_memory import Crash, MemoryBackend, MemoryServer, Synced, dying_at, make_assistant, make_file, sync
+from sync_memory import Crash, make_assistant, make_file
+from sync_worlds import Agents, Assistants, Foundry, MemoryWorld, Responses, Wire, World, stored_id
 
-from runner.backends import managed_fields
+from runner.backends import Backend, Deployment
 from runner.domain.assistant import Assistant
-from runner.domain.conversation import AssistantId
 from runner.domain.files import FileUse
-from runner.journal import Journal
-from runner.sync import OnDrift, Policy
-from runner.sync.comparing import compare
-from runner.sync.remote import bind
 from runner.sync.tags import ADDRESS, NAMESPACE
 
 
-class World:
-    """A server, and syncs against it one after the other, each with a journal of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.server = MemoryServer()
-        self.named: list[str] = []
-        self._numbers = count(1)
-
-    async def sync(self, *declared: Assistant, dies: dict[str, int] | None = None, prunes: bool = False) -> Synced:
-        hooks = {when: dying_at(number) for when, number in (dies or {}).items()}
-        policy = Policy(on_drift=OnDrift.OVERWRITE, prunes=prunes)
-        with Journal(self.folder / "journals" / f"{next(self._numbers):04}.jsonl") as journal:
-            backend = MemoryBackend(self.server, journal, **hooks)
-            deletes = len(self.server.assistants) + len(self.server.stores) if not prunes else None
-            if prunes:
-                deletes = await self._count_deletes(backend, declared)
-            done = await sync(backend, *declared, policy=policy, allowed_deletes=deletes if prunes else None)
-        self.named += done.leftovers
-        return done
-
-    async def _count_deletes(self, backend: MemoryBackend, declared: Sequence[Assistant]) -> int:
-        addresses = {one.address for one in declared}
-        searching = {one.address for one in declared if _names(one, FileUse.FILE_SEARCH)}
-        kept = [
-            *(bind(self.server.assistants.values(), OURS, one).chosen for one in addresses),
-            *(bind(self.server.stores.values(), OURS, one).chosen for one in searching),
-        ]
-        objects = [*self.server.assistants.values(), *self.server.stores.values()]
-        ours = [one for one in objects if one.metadata.get(NAMESPACE) == OURS]
-        return len(ours) - sum(one is not None for one in kept)
-
-    def check(self, declared: Sequence[Assistant]) -> None:
-        """Remote equals declared, for every declared assistant."""
-        server = self.server
-        for one in declared:
-            chosen = bind(server.assistants.values(), OURS, one.address).chosen
-            assert chosen is not None
-            assert compare(managed_fields(one), chosen.fields, one.metadata).changes == ()
-            assert {**chosen.metadata, **one.metadata} == dict(chosen.metadata)
-            searched = [file_id for store_id in chosen.store_ids for file_id in server.stored[store_id]]
-            assert sorted(server.files[one][0] for one in searched) == _names(one, FileUse.FILE_SEARCH)
-            assert sorted(server.files[one][0] for one in chosen.code_file_ids) == _names(one, FileUse.CODE_INTERPRETER)
-
-    def check_no_duplicates(self) -> None:
-        for objects in (self.server.assistants.values(), self.server.stores.values()):
-            tagged = [one.metadata[ADDRESS] for one in objects if one.metadata.get(NAMESPACE) == OURS]
-            assert len(tagged) == len(set(tagged))
-
-    def check_files(self) -> None:
-        """Every file is used, or people were told of it."""
-        used = {file_id for files in self.server.stored.values() for file_id in files}
-        used |= {file_id for one in self.server.assistants.values() for file_id in one.code_file_ids}
-        for file_id in self.server.files.keys() - used:
-            name = self.server.files[file_id][0]
-            assert any(name in line or file_id in line for line in self.named), f"{name} was not named"
+@contextmanager
+def opened(kind: type[World]) -> Iterator[World]:
+    world = kind()
+    try:
+        yield world
+    finally:
+        world.close()
 
 
-def _names(assistant: Assistant, use: FileUse) -> list[str]:
-    return sorted(file.name for file in assistant.files if file.use is use)
-
-
-def _declare(folder: Path, version: str) -> tuple[Assistant, ...]:
+def _declare(world: World, version: str) -> tuple[Assistant, ...]:
     files = (
-        make_file(folder / "a.md", f"a {version}"),
-        make_file(folder / "b.csv", f"b {version}", use=FileUse.CODE_INTERPRETER),
+        make_file(world.folder / "a.md", f"a {version}"),
+        make_file(world.folder / "b.csv", f"b {version}", use=FileUse.CODE_INTERPRETER),
     )
-    return make_assistant("one", files=files, instructions=version), make_assistant("two", files=files[:1])
+    return world.declare("one", files, version, None), world.declare("two", files[:1], "", None)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("kind", [MemoryWorld, Agents])
+@pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("is_update", [False, True])
-async def test_a_sync_that_died_around_any_remote_call_is_finished_by_the_next(
-    tmp_path: Path, when: str, is_update: bool
+def test_a_sync_that_died_around_any_remote_call_is_finished_by_the_next(
+    kind: type[World], before: bool, is_update: bool
 ) -> None:
     died = 0
     for number in range(1, 100):
-        world = World(tmp_path / f"{when}-{is_update}-{number}")
-        if is_update:
-            await world.sync(*_declare(world.folder, "old"))
-        declared = _declare(world.folder, "new")
-        try:
-            await world.sync(*declared, dies={when: number})
-        except Crash:
-            died += 1
-        else:
-            break
-        resumed = await world.sync(*declared)
-        again = await world.sync(*declared)
-        assert (resumed.errors, again.writes) == ([], []), number
-        assert len(again.reads) == 2, number
-        world.check(declared)
-        world.check_no_duplicates()
-        world.check_files()
-    assert died >= 12, "there are that many calls"
+        with opened(kind) as world:
+            if is_update:
+                world.sync(*_declare(world, "old"))
+            declared = _declare(world, "new")
+            try:
+                world.sync(*declared, wire=Wire(dies_at=number, dies_before=before))
+            except Crash:
+                died += 1
+            else:
+                break
+            errors, _ = world.sync(*declared)
+            _, again = world.sync(*declared)
+            assert (errors, again.sent) == ([], ["GET"] * world.lists), number
+            world.run(world.check(declared, alone=True))
+            world.run(world.check_files())
+    assert died >= (12 if kind.has_tools else 2), "there are that many calls"
 
 
 addresses = st.sampled_from(["one", "two", "three"])
@@ -132,27 +74,43 @@ contents = st.dictionaries(st.sampled_from(["a.md", "b.md", "c.csv"]), st.sample
 class Walk(RuleBasedStateMachine):
     """Edits on both sides, syncs, crashes, prunes, in any order."""
 
+    kind: type[World]
+
     @initialize()
     def begin(self) -> None:
-        self.temporary = tempfile.TemporaryDirectory()
-        self.world = World(Path(self.temporary.name))
+        self.world = self.kind()
         self.declared: dict[str, Assistant] = {}
         self.ids = count(1)
-        foreign = asyncio.run(self._make_foreign())
-        self.foreign = (foreign, dict(self.world.server.assistants))
-
-    async def _make_foreign(self) -> dict[str, tuple[str, bytes]]:
-        other = World(self.world.folder / "foreign")
-        await other.sync(make_assistant("one"))
-        for number, metadata in enumerate(({}, {NAMESPACE: "else", ADDRESS: "one"})):
-            made = replace(next(iter(other.server.assistants.values())), id=AssistantId(f"foreign_{number}"))
-            self.world.server.assistants[made.id] = replace(made, metadata=metadata)
-        self.world.server.files["file_foreign"] = ("a.md", b"x")
-        return dict(self.world.server.files)
+        self._change(self._make_foreign)
+        self.foreign = self.world.run(self._read_foreign())
 
     def teardown(self) -> None:
-        if hasattr(self, "temporary"):
-            self.temporary.cleanup()
+        if hasattr(self, "world"):
+            self.world.close()
+
+    def _change(self, change: Any, *about: object) -> None:
+        async def work() -> None:
+            async with self.world.looking() as backend:
+                await change(backend, *about)
+
+        self.world.run(work())
+
+    async def _make_foreign(self, backend: Backend) -> None:
+        theirs = {"stranger": {"team": "blue"}, "theirs": {NAMESPACE: "else", ADDRESS: "one"}}
+        for address, metadata in theirs.items():
+            other = Deployment(assistant=replace(make_assistant(address), tools=()), assistant_id=None)
+            if backend.capabilities.stores_assistants:
+                await backend.create_assistant(other, metadata)
+            if self.kind.has_tools:
+                await backend.files.create_store(address, metadata)
+        path = make_file(self.world.folder / "foreign" / "a.md").path
+        await backend.files.upload_file(path, "a.md", FileUse.FILE_SEARCH)
+        self.their_files = await self.world.file_names()
+
+    async def _read_foreign(self) -> list[object]:
+        remote = await self.world.remote(in_full=True)
+        objects = (*remote.assistants, *remote.stores)
+        return [one for one in objects if one.metadata.get(NAMESPACE) != OURS]
 
     @rule(address=addresses, text=texts, files=contents, team=st.sampled_from([None, "north", "south"]))
     def edit(self, address: str, text: str, files: dict[str, str], team: str | None) -> None:
@@ -161,8 +119,7 @@ class Walk(RuleBasedStateMachine):
             make_file(folder / name, body, use=FileUse.CODE_INTERPRETER if "csv" in name else FileUse.FILE_SEARCH)
             for name, body in files.items()
         )
-        metadata = {"team": team} if team else {}
-        self.declared[address] = make_assistant(address, files=made, instructions=text, metadata=metadata)
+        self.declared[address] = self.world.declare(address, made, text, team)
 
     @rule(address=addresses)
     def remove(self, address: str) -> None:
@@ -170,30 +127,46 @@ class Walk(RuleBasedStateMachine):
 
     @rule(address=addresses, text=texts)
     def edit_remotely(self, address: str, text: str) -> None:
-        chosen = bind(self.world.server.assistants.values(), OURS, address).chosen
+        chosen = self.world.run(self.world.bound(address))[0].chosen
         if chosen:
-            fields = {**chosen.fields, "instructions": text}
-            self.world.server.assistants[chosen.id] = replace(chosen, fields=fields, store_ids=())
+            edited = replace(make_assistant(address, instructions=text), tools=())
+            deployment = Deployment(assistant=edited, assistant_id=chosen.id)
+            self._change(lambda backend: backend.update_assistant(deployment, chosen.metadata))
 
-    @rule(address=addresses, what=st.sampled_from(["assistants", "stores"]))
-    def delete_remotely(self, address: str, what: str) -> None:
-        objects = getattr(self.world.server, what)
-        chosen = bind(objects.values(), OURS, address).chosen
+    @rule(address=addresses, whole=st.booleans())
+    def delete_remotely(self, address: str, whole: bool) -> None:
+        chosen = self.world.run(self.world.bound(address))[0].chosen
         if chosen:
-            del objects[chosen.id]
-            self.world.server.stored.pop(chosen.id, None)
+            self._change(lambda backend: backend.delete_assistant(stored_id(chosen, whole=whole)))
+
+    @precondition(lambda self: self.kind.has_tools)
+    @rule(address=addresses)
+    def delete_store_remotely(self, address: str) -> None:
+        chosen = self.world.run(self.world.bound(address))[1].chosen
+        if chosen:
+            self._change(lambda backend: backend.files.delete_store(chosen.id))
+
+    @precondition(lambda self: self.kind.has_tools and self.kind is not MemoryWorld)
+    @rule(address=addresses)
+    def detach_remotely(self, address: str) -> None:
+        chosen = self.world.run(self.world.bound(address))[1].chosen
+        if chosen:
+            self._change(self._detach_one, chosen.id)
+
+    async def _detach_one(self, backend: Backend, store_id: Any) -> None:
+        for one in (await backend.files.list_store_files(store_id))[:1]:
+            await backend.files.detach_file(store_id, one.file_id)
 
     @rule(address=addresses)
-    def duplicate_remotely(self, address: str) -> None:
-        chosen = bind(self.world.server.assistants.values(), OURS, address).chosen
+    def confuse_remotely(self, address: str) -> None:
+        chosen = self.world.run(self.world.bound(address))[0].chosen
         if chosen:
-            copy = replace(chosen, id=AssistantId(f"copy_{next(self.ids)}"), created_at=chosen.created_at + 1)
-            self.world.server.assistants[copy.id] = copy
+            self._change(self.world.confuse, chosen)
 
-    @rule(number=st.integers(1, 25), when=st.sampled_from(["before", "after"]))
-    def crash(self, number: int, when: str) -> None:
+    @rule(number=st.integers(1, 25), before=st.booleans())
+    def crash(self, number: int, before: bool) -> None:
         with suppress(Crash):
-            asyncio.run(self.world.sync(*self.declared.values(), dies={when: number}))
+            self.world.sync(*self.declared.values(), wire=Wire(dies_at=number, dies_before=before))
 
     @rule()
     def sync(self) -> None:
@@ -203,20 +176,30 @@ class Walk(RuleBasedStateMachine):
     def prune(self) -> None:
         if self.declared:
             self._sync(prunes=True)
-            self.world.check_no_duplicates()
-            owned = [one for one in self.world.server.assistants.values() if one.metadata.get(NAMESPACE) == OURS]
-            assert len(owned) == len(self.declared)
 
     def _sync(self, *, prunes: bool) -> None:
         declared = tuple(self.declared.values())
-        done = asyncio.run(self.world.sync(*declared, prunes=prunes))
-        again = asyncio.run(self.world.sync(*declared))
-        assert (done.errors, again.writes) == ([], [])
-        self.world.check(declared)
-        files, assistants = self.foreign
-        assert files.items() <= self.world.server.files.items()
-        assert assistants.items() <= self.world.server.assistants.items()
+        errors, _ = self.world.sync(*declared, prunes=prunes)
+        _, again = self.world.sync(*declared)
+        assert (errors, again.sent) == ([], ["GET"] * self.world.lists)
+        self.world.run(self.world.check(declared, alone=prunes))
+        assert self.world.run(self._read_foreign()) == self.foreign
+        assert self.their_files.items() <= self.world.run(self.world.file_names()).items()
 
 
-TestWalk = Walk.TestCase
-TestWalk.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+class TestWalkInMemory(type("_InMemory", (Walk,), {"kind": MemoryWorld}).TestCase):
+    settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+
+
+def _walk(world: type[World]) -> Any:
+    """On a real server: few walks, and without shrinking."""
+    phases = tuple(phase for phase in Phase if phase is not Phase.shrink)
+    case = type(f"{world.__name__}Walk", (Walk,), {"kind": world}).TestCase
+    case.settings = settings(max_examples=5, stateful_step_count=14, deadline=None, phases=phases)
+    return pytest.mark.slow(pytest.mark.timeout(600)(case))
+
+
+TestAssistantsWalk = _walk(Assistants)
+TestResponsesWalk = _walk(Responses)
+TestAgentsWalk = _walk(Agents)
+TestFoundryWalk = _walk(Foundry)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -296,9 +297,12 @@ _CHUNK_BYTES = 1 << 20
 
 
 async def keep_produced(
-    engine: Engine, thread_id: str, outcome: ToolOutcome, container_id: str | None
+    engine: Engine, thread_id: str, outcome: ToolOutcome, container_id: str | None, outputs: str | None = None
 ) -> tuple[KeptFile, ...]:
-    """Keep what a thread's code wrote, to be downloaded. A file that is gone already is left out."""
+    """Keep what a thread's code wrote, to be downloaded. A file that is gone already is left out.
+
+    What lies in the folder `outputs` of a container is kept for the thread, too: it stays as it is now.
+    """
     kept = []
     for file in outcome.files:
         try:
@@ -310,6 +314,9 @@ async def keep_produced(
             record = _keep_for_thread(engine, thread_id, file, arrival)
         else:
             record = keep_written(engine, container_id, arrival, file.name)
+        if record is not None and outputs is not None and file.name.startswith(f"{outputs}/"):
+            with suppress(OSError):
+                record = _keep_for_thread(engine, thread_id, file, await engine.blobs.receive(_read(file)))
         if record is not None:
             kept.append(KeptFile(name=file.name, file_id=record.id))
     if container_id is not None:

@@ -81,12 +81,17 @@ class FileSettled:
     file_id: str
 
 
-Event = RunChanged | StepChanged | CallFinished | MessageWritten | MessageGrew | FileSettled
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionGone:
+    """A session was deleted: told to those who listen to its thread."""
+
+
+Event = RunChanged | StepChanged | CallFinished | MessageWritten | MessageGrew | FileSettled | SessionGone
 Listener = Callable[[Event], None]
 
 
 class Feed:
-    """Listeners by the id of a run or vector store. Those of other processes are not reached: they poll."""
+    """Listeners by the id of a run, thread or vector store. Those of other processes are not reached: they poll."""
 
     def __init__(self) -> None:
         self._listeners: dict[str, list[Listener]] = {}

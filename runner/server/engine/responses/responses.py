@@ -36,7 +36,7 @@ from runner.server.engine.state.refusals import Conflict, Missing, Refusal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseOrder:
-    """What a response is asked for; `settings` is how the face shows that."""
+    """What a response is asked for; `settings` is how the face shows that, `window_s` how long it may take."""
 
     brief: Brief
     items: tuple[NewItem, ...]
@@ -50,6 +50,7 @@ class ResponseOrder:
     truncates: bool = False
     in_background: bool = False
     is_stored: bool = True
+    window_s: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -135,7 +136,7 @@ def _new_run(engine: Engine, thread_id: str, order: ResponseOrder) -> RunRecord:
         assistant_id="",
         brief=replace(brief, instructions=instructions, resources=settle_resources(engine, wanted, Resources())),
         state=RunState.QUEUED,
-        expires_at=now + engine.lifetimes.run_s,
+        expires_at=now + (order.window_s or engine.lifetimes.run_s),
         tool_choice=order.tool_choice,
         parallel_tool_calls=order.parallel_tool_calls,
         ends_with_calls=True,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from runner.server.engine.containers.containers import find_code_files
+from runner.server.engine.containers.containers import CODE, find_code_files
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.documents.files import find_given
 from runner.server.engine.documents.searching import narrow_index
@@ -35,6 +35,7 @@ from runner.server.inference import (
     ToolOutcome,
     ToolRequest,
 )
+from runner.server.sandboxes import FILES_FOLDER
 from runner.server.tools import ToolContext
 
 WORDS_PER_TOKEN = 0.75
@@ -154,6 +155,7 @@ def build_scene(engine: Engine, run: RunRecord) -> Scene:
         top_p=brief.top_p,
         reasoning_effort=brief.reasoning_effort,
         verbosity=brief.verbosity,
+        code_home=code_home(run),
         max_output_tokens=left_to_say(run, used),
     )
     return fit_scene(scene, run, used)
@@ -161,6 +163,22 @@ def build_scene(engine: Engine, run: RunRecord) -> Scene:
 
 def offered_tools(run: RunRecord) -> frozenset[str]:
     return frozenset(tool.name for tool in run.brief.hosted_tools) if run.tool_choice != "none" else frozenset()
+
+
+def code_home(run: RunRecord) -> str:
+    """The folder that its code works in, as the code sees it."""
+    return _code_option(run, "home") or FILES_FOLDER
+
+
+def outputs_folder(run: RunRecord) -> str | None:
+    """Of that, the folder whose files are handed out as they are when they are written."""
+    return _code_option(run, "outputs")
+
+
+def _code_option(run: RunRecord, name: str) -> str | None:
+    setting = run.brief.setting(CODE)
+    value = None if setting is None else setting.options.get(name)
+    return value if isinstance(value, str) else None
 
 
 def offered_functions(run: RunRecord) -> tuple[OfferedFunction, ...]:
@@ -197,6 +215,8 @@ def tool_context(engine: Engine, run: RunRecord, call: ToolCall) -> ToolContext:
         files=code_files.given,
         written=code_files.written,
         container_id=call.container_id,
+        home=code_home(run),
+        outputs=outputs_folder(run),
         options=setting.options,
         embed=partial(embed_texts, engine.inference),
     )

@@ -132,6 +132,7 @@ def leave_run(engine: Engine, run_id: str) -> None:
 class FunctionOutput:
     call_id: str
     output: str
+    is_error: bool = False
 
 
 def submit_outputs(engine: Engine, thread_id: str, run_id: str, outputs: Sequence[FunctionOutput]) -> RunRecord:

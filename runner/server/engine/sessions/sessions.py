@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.containers.containers import CODE, delete_container
+from runner.server.engine.core.engine import Engine, RunChanged, SessionGone, need
 from runner.server.engine.runs.loop import take_up
-from runner.server.engine.runs.runs import FunctionOutput, answer_calls, cancel_run, submit_outputs
+from runner.server.engine.runs.runs import FunctionOutput, cancel_run, submit_outputs
 from runner.server.engine.runs.threads import (
     NewMessage,
     NewThread,
@@ -16,8 +18,17 @@ from runner.server.engine.runs.threads import (
     create_thread,
     delete_thread,
 )
+from runner.server.engine.sessions.environments import (
+    OUTPUTS,
+    WORKSPACE,
+    NewEnvironment,
+    make_environment,
+    put_file,
+    unread_files,
+)
 from runner.server.engine.state.records import (
     AgentRecord,
+    Brief,
     FunctionCall,
     IdKind,
     MessageRecord,
@@ -25,8 +36,9 @@ from runner.server.engine.state.records import (
     RunState,
     SessionRecord,
     StepRecord,
+    ToolSetting,
 )
-from runner.server.engine.state.refusals import Conflict, Refusal
+from runner.server.engine.state.refusals import Conflict, Missing, Refusal
 from runner.server.inference import Role
 
 KEYS_KEPT = 256
@@ -34,34 +46,50 @@ TURN = "runner.turn"
 """The metadata key of a user's message that names the run which it began."""
 
 
-def create_session(
-    engine: Engine, agent: AgentRecord, metadata: dict[str, str], messages: tuple[NewMessage, ...]
+async def create_session(
+    engine: Engine,
+    agent: AgentRecord,
+    metadata: dict[str, str],
+    messages: tuple[NewMessage, ...],
+    environment: NewEnvironment | None = None,
 ) -> SessionRecord:
     """With the first question in it, if there is one: then a run works on that."""
+    now = engine.now()
     with engine.store.transaction():
-        now = engine.now()
         session = SessionRecord(
             id=engine.new_id(IdKind.SESSION),
             created_at=now,
             active_at=now,
             thread_id=create_thread(engine, NewThread()).id,
             agent=agent,
+            container_id=None if environment is None else make_environment(engine, environment),
             metadata=metadata,
         )
         engine.store.insert(session)
-        if messages:
+    try:
+        for file in environment.files if environment else ():
+            await put_file(engine, session, file)
+    except Refusal:
+        delete_session(engine, session.id)
+        raise
+    if messages:
+        with engine.store.transaction():
             start_turn(engine, session, messages)
     return session
 
 
 def delete_session(engine: Engine, session_id: str) -> None:
-    """Raises Conflict while a run of it is active."""
+    """With its environment. Raises Conflict while a run of it is active."""
     session = need(engine, SessionRecord, session_id)
     if active_run(engine, session.thread_id) is not None:
         raise Conflict(f"Session {session_id} is still active. Cancel its turn first.", code="conflict_error")
     with engine.store.transaction():
+        if session.container_id is not None:
+            with suppress(Missing):
+                delete_container(engine, session.container_id)
         delete_thread(engine, session.thread_id)
         engine.store.delete(session_id)
+    engine.feed.tell(session.thread_id, SessionGone())
 
 
 def note_key(engine: Engine, session_id: str, key: str | None) -> bool:
@@ -84,15 +112,27 @@ def start_turn(engine: Engine, session: SessionRecord, messages: tuple[NewMessag
         created_at=now,
         thread_id=session.thread_id,
         assistant_id="",
-        brief=session.agent.brief,
+        brief=_brief_of(session),
         state=RunState.QUEUED,
         expires_at=now + engine.lifetimes.run_s,
     )
+    brought = unread_files(engine, session)
     for message in messages:
-        append_message(engine, session.thread_id, replace(message, metadata={TURN: run.id}))
+        append_message(engine, session.thread_id, replace(message, attachments=brought, metadata={TURN: run.id}))
+        brought = ()
     engine.store.insert(run)
     take_up(engine, run)
+    engine.store.after_commit(lambda: engine.feed.tell(session.thread_id, RunChanged(run=run)))
     return run
+
+
+def _brief_of(session: SessionRecord) -> Brief:
+    """In a hosted environment every agent has code to work with."""
+    brief = session.agent.brief
+    if session.container_id is None:
+        return brief
+    options = {"container": session.container_id, "home": WORKSPACE, "outputs": OUTPUTS}
+    return replace(brief, tools=(*brief.tools, ToolSetting(name=CODE, options=options)))
 
 
 def open_calls(engine: Engine, run: RunRecord) -> tuple[FunctionCall, ...]:
@@ -115,15 +155,20 @@ def take_result(engine: Engine, session: SessionRecord, turn_id: str, output: Fu
     waiting = open_calls(engine, run) if run is not None and run.thread_id == session.thread_id else ()
     if run is None or output.call_id not in [call.id for call in waiting]:
         raise Refusal(f"Unknown pending tool call: {output.call_id}", code="invalid_request_error")
-    outputs: dict[str, str | None] = {output.call_id: output.output}
+    told = {"output": output.output, "is_error": output.is_error}
     for step in engine.store.children(StepRecord, run.id):
         if any(call.id == output.call_id for call in step.calls):
-            engine.store.replace(answer_calls(step, outputs))
+            engine.store.replace(_with_result(step, output.call_id, told))
     if len(waiting) == 1:
         calls = [call for step in engine.store.children(StepRecord, run.id) for call in step.calls]
-        told = {call.id: call.output for call in calls if isinstance(call, FunctionCall)}
-        awaited = [FunctionOutput(call_id=call.id, output=told[call.id] or "") for call in run.awaited]
+        results = {call.id: call.output for call in calls if isinstance(call, FunctionCall)}
+        awaited = [FunctionOutput(call_id=call.id, output=results[call.id] or "") for call in run.awaited]
         submit_outputs(engine, session.thread_id, run.id, awaited)
+
+
+def _with_result(step: StepRecord, call_id: str, told: Mapping[str, object]) -> StepRecord:
+    calls = (replace(call, **told) if call.id == call_id else call for call in step.calls)  # type: ignore[arg-type]
+    return replace(step, calls=tuple(calls))
 
 
 def cancel_turn(engine: Engine, session: SessionRecord) -> None:

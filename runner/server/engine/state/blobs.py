@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 CHUNK_BYTES = 1 << 20
 
@@ -25,6 +26,23 @@ class Arrival:
         self.path.unlink(missing_ok=True)
 
 
+class _Writing:
+    """A content on its way to the disk."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file = file
+        self._path = path
+        self._digest = hashlib.sha256()
+        self._size_bytes = 0
+
+    def add(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self._size_bytes += self._file.write(chunk)
+
+    def arrival(self) -> Arrival:
+        return Arrival(path=self._path, sha256=self._digest.hexdigest(), size_bytes=self._size_bytes)
+
+
 class Blobs:
     """A folder of contents. Who keeps and removes does so inside the store's transaction, so none is torn away."""
 
@@ -38,20 +56,29 @@ class Blobs:
 
     async def receive(self, chunks: AsyncIterator[bytes]) -> Arrival:
         """Write a content as it comes, in constant memory. Leaves nothing behind if it stops in the middle."""
+        with self._arriving() as writing:
+            async for chunk in chunks:
+                writing.add(chunk)
+        return writing.arrival()
+
+    def write(self, chunks: Iterable[bytes]) -> Arrival:
+        """As `receive`, for a content of our own."""
+        with self._arriving() as writing:
+            for chunk in chunks:
+                writing.add(chunk)
+        return writing.arrival()
+
+    @contextlib.contextmanager
+    def _arriving(self) -> Iterator[_Writing]:
         descriptor, name = tempfile.mkstemp(dir=self._arrivals)
-        digest = hashlib.sha256()
-        size_bytes = 0
         try:
             with os.fdopen(descriptor, "wb") as file:
-                async for chunk in chunks:
-                    digest.update(chunk)
-                    size_bytes += file.write(chunk)
+                yield _Writing(file, Path(name))
                 file.flush()
                 os.fsync(file.fileno())
         except BaseException:
             os.unlink(name)
             raise
-        return Arrival(path=Path(name), sha256=digest.hexdigest(), size_bytes=size_bytes)
 
     def discard_stale(self, before: float) -> None:
         """Remove what was arriving when a process was killed: contents last written before that Unix time."""

@@ -34,6 +34,7 @@ class IdKind(Enum):
     SESSION = ("sess_", _ALPHANUMERIC, 24)
     CONTAINER = ("cntr_", _HEXADECIMAL, 48)
     CONTAINER_FILE = ("cfile_", _HEXADECIMAL, 32)
+    REQUEST_BATCH = ("batch_", _HEXADECIMAL, 32)
 
     @property
     def prefix(self) -> str:
@@ -78,8 +79,9 @@ class Record:
 class ToolSetting:
     """A hosted tool on offer. Options of file_search: `max_num_results`, `ranker`, `score_threshold`.
 
-    `filters` says which files file_search may find, by their attributes; None is all. Option of code_interpreter:
-    `container`, the id of the one to run code in, or `auto`; without it that is a folder of the thread's own.
+    `filters` says which files file_search may find, by their attributes; None is all. Options of code_interpreter:
+    `container`, the id of the one to run code in, or `auto`; without it that is a folder of the thread's own. `home` is
+    where code sees that; what it writes into the folder `outputs` there is kept as it is then.
     """
 
     name: str
@@ -289,12 +291,13 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionCall:
-    """One call of the client's function, with what the client answered (`output` None: not yet)."""
+    """One call of the client's function, with what the client answered (`output` None: not yet), be it an error."""
 
     id: str
     name: str
     arguments: str
     output: str | None = None
+    is_error: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -456,13 +459,17 @@ class AgentRecord(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord(Record):
-    """A thread with the agent as it was when it began. `keys` are those of events that were taken already."""
+    """A thread with the agent as it was when it began. `keys` are those of events that were taken already.
+
+    `container_id` is its hosted environment, if it has one.
+    """
 
     KIND: ClassVar[str] = "session"
 
     thread_id: str
     agent: AgentRecord
     active_at: float
+    container_id: str | None = None
     keys: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
 

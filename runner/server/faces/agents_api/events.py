@@ -6,12 +6,13 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import count
 
 from runner.server.engine.core.engine import Engine
 from runner.server.engine.runs.threads import active_run
 from runner.server.engine.runs.transitions import sweep
+from runner.server.engine.sessions.environments import WORKSPACE
 from runner.server.engine.sessions.sessions import messages_of, open_calls
 from runner.server.engine.state.records import (
     FunctionCall,
@@ -21,12 +22,13 @@ from runner.server.engine.state.records import (
     RunState,
     SessionRecord,
     StepRecord,
+    ToolCall,
 )
 from runner.server.engine.state.refusals import Damaged
 from runner.server.faces.agents_api.agents import render_definition
+from runner.server.faces.agents_api.environments import render_environment
 from runner.server.wire.replies import DECLINED, Json, unix_seconds, write_event
 
-LOOK_S = 0.02
 _STATUSES = {
     RunState.QUEUED: "queued",
     RunState.IN_PROGRESS: "in_progress",
@@ -57,7 +59,7 @@ def render_session(engine: Engine, session: SessionRecord) -> Json:
         "created_at": unix_seconds(session.created_at),
         "last_active_at": unix_seconds(session.active_at),
         "agent": render_definition(session.agent),
-        "environment": {"type": "none"},
+        "environment": render_environment(engine, session),
         "error": None,
         "metadata": {**session.metadata, **({DECLINED: declined} if declined else {})},
         "required_actions": actions,
@@ -129,8 +131,7 @@ def render_items(engine: Engine, run: RunRecord) -> list[Json]:
     items = [_render_question(message, run) for message in messages_of(engine, run)]
     for step in engine.store.children(StepRecord, run.id):
         for call in step.calls:
-            if isinstance(call, FunctionCall):
-                items += _render_call(call, run)
+            items += _render_call(call, run) if isinstance(call, FunctionCall) else [_render_command(call, run)]
         message = engine.store.find(MessageRecord, step.message_id) if step.message_id else None
         if message is not None:
             items.append(_render_answer(message, run))
@@ -164,7 +165,8 @@ def _render_answer(message: MessageRecord, run: RunRecord) -> Json:
 def _render_call(call: FunctionCall, run: RunRecord) -> Iterator[Json]:
     suffix = call.id.removeprefix("call_")
     shared = {"call_id": call.id, "turn_id": run.id}
-    status = "completed" if call.output is not None else "in_progress" if run.state.is_active else "incomplete"
+    ending = "failed" if call.is_error else "completed"
+    status = ending if call.output is not None else "in_progress" if run.state.is_active else "incomplete"
     yield {
         "id": f"fc_{suffix}",
         "type": "function_call",
@@ -178,10 +180,27 @@ def _render_call(call: FunctionCall, run: RunRecord) -> Iterator[Json]:
             "id": f"fco_{suffix}",
             "type": "function_call_output",
             **shared,
-            "output": call.output,
-            "error": None,
-            "status": "completed",
+            "output": None if call.is_error else call.output,
+            "error": call.output if call.is_error else None,
+            "status": status,
         }
+
+
+def _render_command(call: ToolCall, run: RunRecord) -> Json:
+    """Code of a hosted environment."""
+    is_over = call.completed is not None
+    ending = "completed" if call.completed else "failed" if is_over else "incomplete"
+    return {
+        "id": f"cmd_{call.id.removeprefix('call_')}",
+        "type": "command_execution",
+        "turn_id": run.id,
+        "command": call.code,
+        "cwd": WORKSPACE,
+        "exit_code": (0 if call.completed else 1) if is_over else None,
+        "output": call.output if is_over else None,
+        "duration_ms": None,
+        "status": "in_progress" if not is_over and run.state.is_active else ending,
+    }
 
 
 class SessionEvents:
@@ -243,7 +262,7 @@ class SessionEvents:
     def _look_at_items(self, run: RunRecord) -> Iterator[Json]:
         index = -1
         for item in render_items(self._engine, run):
-            is_output = item["type"] == "function_call" or item.get("role") == "assistant"
+            is_output = item["type"] in ("function_call", "command_execution") or item.get("role") == "assistant"
             index += is_output
             place: Json = {"session_id": self._session.id, "turn_id": run.id}
             if is_output:
@@ -275,15 +294,22 @@ async def stream_session(
 ) -> AsyncIterator[bytes]:
     """Everything from now on, until the session is gone, or has nothing more to do."""
     yield b": connected\n\n"
-    for look in count(1):
-        if engine.store.find(SessionRecord, session.id) is None:
-            return
-        for event in events.take():
-            yield write_event(str(event["type"]), event)
-            if until_idle and event["type"] == "agent.session.idle":
-                return
-        if look * LOOK_S % engine.lifetimes.renewal_s < LOOK_S:
-            # Another process that worked on the run may have died.
-            with suppress(sqlite3.Error, Damaged):
-                sweep(engine)
-        await asyncio.sleep(LOOK_S)
+    news = asyncio.Event()
+    followed: set[str] = set()
+    with ExitStack() as listening:
+        while engine.store.find(SessionRecord, session.id) is not None:
+            runs = {run.id for run in engine.store.children(RunRecord, session.thread_id)}
+            for object_id in {session.thread_id, *runs} - followed:
+                listening.callback(engine.feed.subscribe(object_id, lambda _: news.set()))
+                followed.add(object_id)
+            news.clear()
+            for event in events.take():
+                yield write_event(str(event["type"]), event)
+                if until_idle and event["type"] == "agent.session.idle":
+                    return
+            try:
+                await asyncio.wait_for(news.wait(), engine.lifetimes.renewal_s)
+            except TimeoutError:
+                # What another process does is told to nobody here; and it may have died.
+                with suppress(sqlite3.Error, Damaged):
+                    sweep(engine)

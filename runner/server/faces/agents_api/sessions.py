@@ -1,8 +1,8 @@
-"""/agents/sessions: what is said to them, their turns, items and (never any) artifacts."""
+"""/agents/sessions: what is said to them, their turns and items."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from starlette.requests import Request
@@ -21,9 +21,10 @@ from runner.server.engine.sessions.sessions import (
     take_result,
 )
 from runner.server.engine.state.records import AgentRecord, ImagePart, RunRecord, SessionRecord, TextPart
-from runner.server.engine.state.refusals import Conflict, Refusal
-from runner.server.engine.state.store import PageRequest
+from runner.server.engine.state.refusals import Conflict
+from runner.server.faces.agents_api import environments
 from runner.server.faces.agents_api.agents import DEFINITION, new_agent, read_definition
+from runner.server.faces.agents_api.environments import read_environment
 from runner.server.faces.agents_api.events import (
     SessionEvents,
     render_items,
@@ -41,7 +42,7 @@ from runner.server.wire.fields import (
     read_page,
     read_query,
 )
-from runner.server.wire.replies import BadRequest, EventStream, Json, deleted_reply, json_reply, list_body, page_reply
+from runner.server.wire.replies import BadRequest, EventStream, deleted_reply, json_reply, page_reply, reply_page
 
 MAX_TEXT = 256_000
 MAX_IMAGE = 20_000_000
@@ -76,7 +77,7 @@ def routes(engine: Engine) -> list[Route]:
             for one in engine.store.children(SessionRecord, "")
             if agent_id in (None, one.agent.id) and all(one.metadata.get(key) == value for key, value in wanted.items())
         ]
-        return _reply_page([render_session(engine, one) for one in found], page)
+        return reply_page([render_session(engine, one) for one in found], page)
 
     def delete(request: Request) -> Response:
         session_id = request.path_params["session_id"]
@@ -86,7 +87,6 @@ def routes(engine: Engine) -> list[Route]:
             raise BadRequest(str(error), code=error.code, status=409) from error
         return deleted_reply(session_id, "agent.session")
 
-    one = "/agents/sessions/{session_id}"
     return [
         *resource_routes(
             "/agents/sessions",
@@ -99,7 +99,7 @@ def routes(engine: Engine) -> list[Route]:
         ),
         *_event_routes(engine, find),
         *_turn_routes(engine, find),
-        route("GET", f"{one}/artifacts", lambda request: _no_artifacts(find(request))),
+        *environments.routes(engine, find),
     ]
 
 
@@ -109,28 +109,22 @@ async def _create(engine: Engine, request: Request) -> Response:
     body.refuse("prompt_cache_options")
     body.refuse("vault_ids", harmless=(None, []))
     body.refuse("review", harmless=(None, "none"))
-    environment = body.needed_mapping("environment")
-    environment.refuse("type", harmless=("none",))
-    environment.only("type")
-    environment.need("type")
+    environment = read_environment(body.needed_mapping("environment"))
     messages = _read_input(body)
-    if not messages:
+    if not messages and (environment is None or body.values.get("input") is not None):
         body.need("input")
         raise body.invalid("input", "expected at least one message.", "invalid_value")
     streaming = body.mapping("stream_options") or Fields({}, "stream_options")
     streaming.only("include_obfuscation")
     is_streamed, agent = body.flag("stream") or False, _agent_of(engine, body)
-    session = create_session(engine, agent, read_metadata(body) or {}, messages)
+    if is_streamed and not messages:
+        body.need("input")
+    session = await create_session(engine, agent, read_metadata(body) or {}, messages, environment)
     if not is_streamed:
         return json_reply(render_session(engine, session))
     return EventStream(
         stream_session(engine, session, SessionEvents(engine, session, from_start=True), until_idle=True)
     )
-
-
-def _no_artifacts(_: SessionRecord) -> Response:
-    """They are what a hosted environment leaves, and there is none here."""
-    return json_reply(list_body([], has_more=False))
 
 
 def _agent_of(engine: Engine, body: Fields) -> AgentRecord:
@@ -214,8 +208,9 @@ def _read_event(engine: Engine, event: Fields) -> Callable[[SessionRecord], obje
         return lambda session: start_turn(engine, session, messages)
     event.only("type", "turn_id", "call_id", "success", "output", "error")
     event.need("success")
-    said = _read_output(event) if event.flag("success") else event.text("error", longest=MAX_FUNCTION_TEXT)
-    output = FunctionOutput(call_id=event.needed_text("call_id"), output=said or "")
+    is_error = not event.flag("success")
+    said = event.text("error", longest=MAX_FUNCTION_TEXT) if is_error else _read_output(event)
+    output = FunctionOutput(call_id=event.needed_text("call_id"), output=said or "", is_error=is_error)
     turn_id = event.needed_text("turn_id")
     return lambda session: take_result(engine, session, turn_id, output)
 
@@ -244,13 +239,13 @@ def _turn_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> li
     def browse_items(request: Request) -> Response:
         page = read_page(read_query(request, *_PAGE))
         items = render_items(engine, find_turn(request))
-        return _reply_page(items, page)
+        return reply_page(items, page)
 
     def browse_all_items(request: Request) -> Response:
         page = read_page(read_query(request, *_PAGE))
         runs = engine.store.children(RunRecord, find(request).thread_id)
         items = [item for run in runs for item in render_items(engine, run)]
-        return _reply_page(items, page)
+        return reply_page(items, page)
 
     path = "/agents/sessions/{session_id}/turns"
     return [
@@ -263,13 +258,3 @@ def _turn_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> li
         route("GET", f"{path}/{{turn_id}}/items", browse_items),
         route("GET", "/agents/sessions/{session_id}/items", browse_all_items),
     ]
-
-
-def _reply_page(bodies: Sequence[Json], page: PageRequest) -> Response:
-    """One page of objects that are given oldest first. Raises Refusal for a cursor that is none of them."""
-    ordered = list(reversed(bodies)) if page.newest_first else list(bodies)
-    ids = [body["id"] for body in ordered]
-    if page.after is not None and page.after not in ids:
-        raise Refusal(f"Invalid cursor: there is no object with id '{page.after}' in this list.", param="after")
-    found = ordered[0 if page.after is None else ids.index(page.after) + 1 :]
-    return json_reply(list_body(found[: page.limit], has_more=len(found) > page.limit))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Container, Iterable, Iterator
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -12,6 +12,7 @@ from runner.server.engine.documents.vector_stores import ResourceOrder
 from runner.server.engine.runs.message_writer import split_into_pieces
 from runner.server.engine.runs.runs import RunOrder, Subscription
 from runner.server.engine.state.records import (
+    Failure,
     FunctionCall,
     MessageRecord,
     MessageState,
@@ -99,7 +100,7 @@ def render_run(run: RunRecord, *, streamed: bool = False) -> Json:
         "failed_at": time_of(run, RunState.FAILED),
         "completed_at": time_of(run, RunState.COMPLETED),
         "required_action": render_required_action(run.awaited),
-        "last_error": None if failure is None else {"code": failure.code, "message": failure.message},
+        "last_error": _render_failure(failure, _RUN_CODES),
         **render_brief(run.brief),
         "tool_resources": render_resources(run.own_resources, in_full=streamed),
         "metadata": dict(run.metadata),
@@ -111,6 +112,16 @@ def render_run(run: RunRecord, *, streamed: bool = False) -> Json:
         "tool_choice": render_choice(run),
         "parallel_tool_calls": run.parallel_tool_calls,
     }
+
+
+_STEP_CODES = ("server_error", "rate_limit_exceeded")
+_RUN_CODES = (*_STEP_CODES, "invalid_prompt")
+
+
+def _render_failure(failure: Failure | None, codes: Container[str]) -> Json | None:
+    if failure is None:
+        return None
+    return {"code": failure.code if failure.code in codes else "server_error", "message": failure.message}
 
 
 def _render_incomplete(run: RunRecord) -> Json:
@@ -156,7 +167,7 @@ def render_step(step: StepRecord, run: RunRecord, *, with_content: bool, streame
         "completed_at": time_of(step, StepState.COMPLETED),
         "expires_at": unix_seconds(run.expires_at) if is_open or streamed else None,
         "failed_at": time_of(step, StepState.FAILED),
-        "last_error": None if failure is None else {"code": failure.code, "message": failure.message},
+        "last_error": _render_failure(failure, _STEP_CODES),
         "step_details": _render_details(step, run, with_content=with_content),
         "usage": None if is_open else render_tokens(step.tokens),
     }

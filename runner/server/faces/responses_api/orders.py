@@ -207,13 +207,14 @@ MAX_INSTRUCTIONS = 256_000
 _REFUSED = ("prompt", "context_management", "moderation", "prompt_cache_options")
 # No tier is quicker here, and nothing is kept for longer or shorter.
 _TIERS = ("auto", "default")
+_WINDOWS_S = {"soonest": None, "2h": 7_200.0, "8h": 28_800.0}
 _RETENTIONS = ("in_memory", "24h")
 _NOTED = ("user", "safety_identifier", "prompt_cache_key")
 _READ = (
     "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "text", "temperature", "top_p",
     "reasoning", "max_output_tokens", "metadata", "store", "include", "previous_response_id", "conversation", "stream",
     "background", "service_tier", "stream_options", "prompt_cache_retention", "max_tool_calls", "truncation",
-    "top_logprobs",
+    "top_logprobs", "background_options",
 )  # fmt: skip
 
 
@@ -277,6 +278,7 @@ async def read_order(inline: InlineFiles, body: Fields, shown: Json) -> Wanted:
     if in_background and not is_stored:
         raise BadRequest("Background mode requires 'store' to be true.", param="background", code="invalid_value")
     include, is_streamed = read_include(body, INCLUDES, "include"), body.flag("stream") or False
+    window_s = _read_window(body, can_wait=in_background and not is_streamed)
     metadata = read_metadata(body) or {}
     settings: Json = {
         **shown_brief,
@@ -309,12 +311,28 @@ async def read_order(inline: InlineFiles, body: Fields, shown: Json) -> Wanted:
         truncates=truncation == "auto",
         in_background=in_background,
         is_stored=is_stored,
+        window_s=window_s,
         metadata=metadata,
     )
     streaming = body.mapping("stream_options") or Fields({}, "stream_options")
     streaming.only("include_obfuscation")
     is_padded = streaming.flag("include_obfuscation") is not False
     return Wanted(order=order, include=include, is_streamed=is_streamed, is_padded=is_padded)
+
+
+def _read_window(body: Fields, *, can_wait: bool) -> float | None:
+    """How long the response may take at the longest; None if that is not said. It is worked on at once all the same."""
+    options = body.mapping("background_options")
+    if options is None:
+        return None
+    options.only("completion_window", "continuation_id")
+    options.text("continuation_id")
+    window = options.choice("completion_window", tuple(_WINDOWS_S))
+    window_s = _WINDOWS_S.get(window or "soonest")
+    if window_s is not None and not can_wait:
+        why = f"'{window}' needs 'background' to be true, and 'stream' not to be."
+        raise options.invalid("completion_window", why, "invalid_value")
+    return window_s
 
 
 def _read_brief(body: Fields) -> tuple[Brief, Json]:

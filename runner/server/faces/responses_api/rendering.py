@@ -20,7 +20,7 @@ from runner.server.engine.state.records import (
     Tokens,
     ToolCall,
 )
-from runner.server.inference import Passage, SourceMark
+from runner.server.inference import FAILURE_CODES, Passage, SourceMark
 from runner.server.wire.replies import DECLINED, Json, unix_seconds
 
 SEARCH_RESULTS = "file_search_call.results"
@@ -152,7 +152,6 @@ _STATUSES = {
     RunState.EXPIRED: "failed",
 }
 _REASONS = {"max_completion_tokens": "max_output_tokens", "content_filter": "content_filter"}
-_CODES = ("server_error", "rate_limit_exceeded", "invalid_prompt")
 _IMAGE_TOKENS: Json = {"image_tokens": 0, "text_tokens": 0}
 # There are no such tools here.
 _TOOL_USAGE: Json = {
@@ -215,7 +214,7 @@ def _render_error(run: RunRecord) -> Json | None:
     if run.state is not RunState.FAILED:
         return None
     code, message = (run.failure.code, run.failure.message) if run.failure else ("server_error", "It failed.")
-    return {"code": code if code in _CODES else "server_error", "message": message}
+    return {"code": code if code in FAILURE_CODES else "server_error", "message": message}
 
 
 def _render_incomplete(run: RunRecord) -> Json | None:

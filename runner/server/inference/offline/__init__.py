@@ -6,7 +6,9 @@ isn't sure of is declined; so is what no kind knows. The rules see no instructio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from runner.server.inference import Answer, Inference, Scene, ToolRequest, Turnout, UseTools
 from runner.server.inference.offline import calculations, facts, functions, memory
@@ -27,6 +29,7 @@ KINDS: tuple[Callable[[Question], UseTools | Answer | None], ...] = (
     facts.answer,
 )
 """In this order: the first that knows a question has it. They raise NotSure, with the reason, or ToolNeeded."""
+_NOTE = re.compile(r"^Attached files: /workspace/.*$", re.MULTILINE)
 
 
 def create(settings: Mapping[str, object]) -> Inference:
@@ -42,7 +45,13 @@ class OfflineInference:
     name = "offline"
 
     async def decide(self, scene: Scene) -> Turnout:
-        return Turnout(move=choose_move(scene), spent=None)
+        return Turnout(move=choose_move(_without_notes(scene)), spent=None)
+
+
+def _without_notes(scene: Scene) -> Scene:
+    """Without the lines that say where in a workspace its files lie: they are given, and no part of the question."""
+    told = (replace(message, text=_NOTE.sub("", message.text)) for message in scene.messages)
+    return replace(scene, messages=tuple(told))
 
 
 def choose_move(scene: Scene) -> UseTools | Answer:

@@ -6,9 +6,9 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from runner.connections import check_ambient_proxies, explaining_environment
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_loopback, is_open_road
@@ -19,12 +19,15 @@ from runner.server.inference import (
     EmbeddingFailed,
     Fail,
     Inference,
+    Judged,
+    Matter,
     Scene,
     Spent,
     Turnout,
     Vector,
     _local_embedder,
 )
+from runner.server.inference.openai_compatible.judging import read_judgements, write_matter
 from runner.server.inference.openai_compatible.reply import (
     MarkReader,
     NoReply,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     import openai
 
 Hear = Callable[[str], Awaitable[None]]
+R = TypeVar("R")
 
 _CONNECT_S = 10.0
 _NO_KEY = "none"
@@ -56,7 +60,7 @@ _NO_JSON = (json.JSONDecodeError, UnicodeDecodeError, RecursionError)
 _REDIRECTS = (301, 302, 303, 307, 308)
 TIMEOUT_S = 300.0
 """For one decision, whatever the endpoint does; a local model may think for minutes."""
-_SETTINGS = ("base_url", "model", "key", "timeout_s", "embedding_model")
+_SETTINGS = ("base_url", "model", "key", "timeout_s", "embedding_model", "slots")
 EMBEDDING_TIMEOUT_S = 60.0
 """For one request; what is searched meanwhile waits."""
 _LARGEST_IN_VECTORS = 1e30
@@ -65,7 +69,7 @@ Post = Callable[[dict[str, object]], Awaitable[object]]
 
 
 def create(settings: Mapping[str, object]) -> Inference:
-    """Settings: `base_url`, and if need be `model`, `key`, `timeout_s`, `embedding_model`.
+    """Settings: `base_url`, and if need be `model`, `key`, `timeout_s`, `embedding_model`, `slots`.
 
     Raises UsageError before anything is sent.
     """
@@ -83,6 +87,7 @@ class OpenAICompatibleInference:
         self._begins_with_thoughts = False
         # With the model that answered last; before the first answer, the one that will be asked for.
         self.name = _name(endpoint.model or "")
+        self.slots = None if endpoint.slots is None else asyncio.Semaphore(endpoint.slots)
         self.embedder = self._find_embedder(endpoint.embedding_model)
 
     def _find_embedder(self, model: str | None) -> Embedder | None:
@@ -99,14 +104,35 @@ class OpenAICompatibleInference:
         return await self.decide_aloud(scene, None)
 
     async def decide_aloud(self, scene: Scene, hear: Hear | None) -> Turnout:
+        done = await self._in_time(self._converse(scene, hear))
+        return Turnout(move=done) if isinstance(done, Fail) else done
+
+    async def judge(self, matter: Matter) -> Judged | Fail:
+        """One request for all questions, whatever the model: structured output with a probability for each."""
+        async with self.slots or nullcontext():
+            return await self._in_time(self._judge(matter))
+
+    async def _in_time(self, work: Awaitable[R]) -> R | Fail:
         try:
             async with asyncio.timeout(self._endpoint.timeout_s) as deadline:
-                return await self._converse(scene, hear)
+                return await work
         except TimeoutError:
             if not deadline.expired():
                 raise
-            waited = f"{self._endpoint.timeout_s:g} s"
-            return Turnout(move=self._fail("server_error", f"it did not come to an end within {waited}"))
+            return self._fail("server_error", f"it did not come to an end within {self._endpoint.timeout_s:g} s")
+
+    async def _judge(self, matter: Matter) -> Judged | Fail:
+        body = write_matter(matter, self._endpoint.model or matter.model)
+        reply = await self._ask(body, MarkReader(()), None)
+        if isinstance(reply, Fail):
+            return reply
+        spent = reply.spent or estimate(body, reply)
+        if reply.refusal or reply.finish == "content_filter":
+            return Judged(probabilities=(None,) * len(matter.questions), spent=spent)
+        try:
+            return Judged(probabilities=read_judgements(matter, reply.text), spent=spent)
+        except NoReply as error:
+            return self._fail("server_error", str(error))
 
     async def _converse(self, scene: Scene, hear: Hear | None) -> Turnout:
         """Ask; if calls were malformed, say so and ask again."""
@@ -305,7 +331,7 @@ def _name(model: str) -> str:
 class Endpoint:
     """Where the model is. `model` None means that each assistant's own is asked for; `key` "" that none is needed.
 
-    `embedding_model` None: no embeddings are asked for.
+    `embedding_model` None: no embeddings are asked for. `slots` is how many runs it works on at once; None: any number.
     """
 
     base_url: str
@@ -313,6 +339,7 @@ class Endpoint:
     key: str = field(repr=False)
     timeout_s: float
     embedding_model: str | None = None
+    slots: int | None = None
 
 
 def read_endpoint(settings: Mapping[str, object]) -> Endpoint:
@@ -320,17 +347,19 @@ def read_endpoint(settings: Mapping[str, object]) -> Endpoint:
     if unknown := set(settings) - set(_SETTINGS):
         raise ValueError(f"the inference 'openai_compatible' has no settings {', '.join(sorted(unknown))}")
     base_url, key = str(settings.get("base_url") or ""), str(settings.get("key") or "")
-    model, timeout_s = settings.get("model"), settings.get("timeout_s", TIMEOUT_S)
+    model, timeout_s, slots = settings.get("model"), settings.get("timeout_s", TIMEOUT_S), settings.get("slots")
     _check_address(base_url, has_key=bool(key))
     if any(character.isspace() for character in key) or not key.isascii() or not key.isprintable():
         raise UsageError("the inference's key has a character in it that no key has; copy it again")
     assert isinstance(timeout_s, int | float)
+    assert slots is None or isinstance(slots, int)
     return Endpoint(
         base_url=base_url,
         model=str(model) if model else None,
         key=key,
         timeout_s=float(timeout_s),
         embedding_model=str(settings.get("embedding_model") or "") or None,
+        slots=slots,
     )
 
 

@@ -36,11 +36,6 @@ _HOSTED: Mapping[str, Json] = {
     },
     CODE: {
         "name": CODE,
-        "description": (
-            "Runs Python in a sandbox and gives back what it prints and the value of its last expression. "
-            "Use it for every calculation. Variables are kept between calls; files are in /mnt/data; there is no "
-            "network. Where an error says that something is not supported, write the code another way."
-        ),
         "parameters": {
             "type": "object",
             "properties": {"code": {"type": "string", "description": "The Python program."}},
@@ -49,6 +44,11 @@ _HOSTED: Mapping[str, Json] = {
         },
     },
 }
+_HOW_TO_CODE = (
+    "Runs Python in a sandbox and gives back what it prints and the value of its last expression. "
+    "Use it for every calculation. Variables are kept between calls; files are in {home}; there is no "
+    "network. Where an error says that something is not supported, write the code another way."
+)
 _HOW_TO_CITE = (
     "Passages that file_search finds begin with a mark such as 【1】. "
     "Write the mark of the passage right after each statement that you take from it."
@@ -86,7 +86,7 @@ def offered_hosted_tools(scene: Scene) -> tuple[str, ...]:
 def _write_tools(scene: Scene) -> list[Json]:
     if scene.tool_choice == "none":
         return []
-    functions: list[Json] = [_HOSTED[name] for name in offered_hosted_tools(scene)]
+    functions = [_describe_hosted(name, scene) for name in offered_hosted_tools(scene)]
     for function in scene.functions:
         described: Json = {"name": function.name, "parameters": function.parameters or {"type": "object"}}
         if function.description:
@@ -95,6 +95,13 @@ def _write_tools(scene: Scene) -> list[Json]:
             described["strict"] = True
         functions.append(described)
     return [{"type": "function", "function": function} for function in functions]
+
+
+def _describe_hosted(name: str, scene: Scene) -> Json:
+    described = dict(_HOSTED[name])
+    if name == CODE:
+        described["description"] = _HOW_TO_CODE.format(home=scene.code_home)
+    return described
 
 
 def _write_tool_choice(scene: Scene) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from runner.server.inference import (
     Answer,
     Fail,
     Inference,
+    Judged,
+    Matter,
     Move,
     Passage,
     Role,
@@ -20,7 +23,19 @@ from runner.server.inference import (
     Turnout,
     UseTools,
 )
-from runner.server.inference.scripted.script import Call, Say, Script, Stay, Step, StuckIn, Wait, explain_difference
+from runner.server.inference.scripted.script import (
+    Call,
+    Odds,
+    Ruling,
+    Say,
+    Script,
+    Stay,
+    Step,
+    StuckIn,
+    Wait,
+    explain_difference,
+    spread,
+)
 from runner.server.inference.scripted.script_file import read_scripts
 
 Hear = Callable[[str], Awaitable[None]]
@@ -34,21 +49,28 @@ def create(settings: Mapping[str, object]) -> Inference:
     if set(settings) != {"script"}:
         raise ValueError(f"the inference 'scripted' has one setting, 'script', found: {', '.join(sorted(settings))}")
     path = Path(str(settings["script"]))
-    return ScriptedInference(read_scripts(path, file=str(path)), file=str(path))
+    scripts, rulings = read_scripts(path, file=str(path))
+    return ScriptedInference(scripts, rulings, file=str(path))
 
 
 class ScriptedInference:
-    """Stateless: what is due follows from the question and the calls that were answered in this run."""
+    """What is due follows from the question and the calls that were answered in this run.
+
+    Where a script has `times`, or a ruling several answers, it also follows from how often the same was asked.
+    """
 
     name = "scripted"
 
-    def __init__(self, scripts: tuple[Script, ...], *, file: str) -> None:
+    def __init__(self, scripts: tuple[Script, ...], rulings: tuple[Ruling, ...] = (), *, file: str) -> None:
         self._scripts = scripts
+        self._rulings = rulings
         self._file = file
+        self._asked: Counter[int] = Counter()
+        self._begun: Counter[tuple[int, int]] = Counter()
 
     async def admit(self, scene: Scene) -> None:
         """Returns when the run may begin; never, if the script keeps it queued."""
-        step = self._find_step(scene)
+        step = self._find_step(scene, begins=False)
         if isinstance(step, Step) and step.act == Stay(state=StuckIn.QUEUED):
             await _stay()
 
@@ -56,7 +78,7 @@ class ScriptedInference:
         return await self.decide_aloud(scene, _hear_nothing)
 
     async def decide_aloud(self, scene: Scene, hear: Hear) -> Turnout:
-        step = self._find_step(scene)
+        step = self._find_step(scene, begins=not scene.outcomes)
         if isinstance(step, Fail):
             return Turnout(move=step)
         for before in step.before:
@@ -65,14 +87,14 @@ class ScriptedInference:
             elif (difference := explain_difference(before, scene)) is not None:
                 return Turnout(move=_fail(difference))
         move = await _act(step, scene, hear)
-        return Turnout(move=move, spent=step.spent or _estimate(scene, move))
+        return Turnout(move=move, spent=(step.spent or _estimate(scene, move)) if step.tells_spent else None)
 
-    def _find_step(self, scene: Scene) -> Step | Fail:
-        """The step that is due; a failure if there is none."""
+    def _find_step(self, scene: Scene, *, begins: bool) -> Step | Fail:
+        """The step that is due; a failure if there is none. A run that `begins` is counted."""
         question = next((message.text for message in reversed(scene.messages) if message.role is Role.USER), "")
-        for script in self._scripts:
+        for number, script in enumerate(self._scripts):
             try:
-                fits = script.question.fits(question)
+                fits = script.question.fits(question) and self._has_its_turn(number, question, scene, begins=begins)
             except TimeoutError:
                 return _fail(f"the regular expression of the script at {script.where} takes too long")
             if fits:
@@ -80,8 +102,54 @@ class ScriptedInference:
                 return script.step_after(answered) or _fail(
                     f"the script at {script.where} has no move after {answered} answered calls"
                 )
-        shown = question if len(question) <= 80 else f"{question[:79]}…"
-        return _fail(f"no script in {self._file} is for the question {shown!r}")
+        return _fail(f"no script in {self._file} is for the question {_shorten(question)!r}")
+
+    def _has_its_turn(self, number: int, question: str, scene: Scene, *, begins: bool) -> bool:
+        """Whether a script that fits is still played, and not the next one instead."""
+        times = self._scripts[number].times
+        if times is None:
+            return True
+        key = (number, hash(question))
+        self._begun[key] += begins
+        # A run that has not begun to be counted would be the next.
+        return self._begun[key] + (not begins and not scene.outcomes) <= times
+
+    async def judge(self, matter: Matter) -> Judged | Fail:
+        text = "\n".join(exhibit.text for exhibit in matter.exhibits)
+        spent, answers = Spent(), []
+        try:
+            for question in matter.questions:
+                ruling = self._find_ruling(question.instructions, text)
+                spent = ruling.spent or spent
+                await asyncio.sleep(ruling.wait_s)
+                said = self._rule(ruling, question.instructions, text)
+                if isinstance(said, Fail):
+                    return said
+                answers.append(spread(ruling, said, question))
+        except (ValueError, TimeoutError) as mistake:
+            return _fail(str(mistake))
+        if spent == Spent():
+            read = " ".join([text, *(question.instructions for question in matter.questions)])
+            spent = Spent(input_tokens=_count_words(read), output_tokens=len(answers))
+        return Judged(probabilities=tuple(answers), spent=spent)
+
+    def _find_ruling(self, question: str, text: str) -> Ruling:
+        """Raises ValueError if there is none, TimeoutError if a regular expression takes too long."""
+        for ruling in self._rulings:
+            try:
+                if ruling.question.fits(question) and ruling.about.fits(text):
+                    return ruling
+            except TimeoutError:
+                raise TimeoutError(f"the regular expression of the ruling at {ruling.where} takes too long") from None
+        raise ValueError(f"no ruling in {self._file} is for the question {_shorten(question)!r}")
+
+    def _rule(self, ruling: Ruling, question: str, text: str) -> Odds | Fail:
+        if len(ruling.says) == 1:
+            return ruling.says[0]
+        key = hash((question, text))
+        said = ruling.says[min(self._asked[key], len(ruling.says) - 1)]
+        self._asked[key] += 1
+        return said
 
 
 async def _act(step: Step, scene: Scene, hear: Hear) -> Move:
@@ -129,8 +197,16 @@ def _take_marks(piece: str, begin: int, found: Mapping[str, Passage]) -> tuple[s
 def _estimate(scene: Scene, move: Move) -> Spent:
     said = str(move.requests) if isinstance(move, UseTools) else getattr(move, "text", "")
     read = " ".join((scene.instructions, *(message.text for message in scene.messages)))
-    read_tokens, said_tokens = (round(len(text.split()) * _TOKENS_PER_WORD) for text in (read, said))
-    return Spent(input_tokens=read_tokens, output_tokens=said_tokens)
+    return Spent(input_tokens=_count_words(read), output_tokens=_count_words(said))
+
+
+def _count_words(text: str) -> int:
+    """In tokens, by estimate."""
+    return round(len(text.split()) * _TOKENS_PER_WORD)
+
+
+def _shorten(question: str) -> str:
+    return question if len(question) <= 80 else f"{question[:79]}…"
 
 
 def _fail(message: str) -> Fail:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -12,6 +12,7 @@ from runner.server.inference import (
     Expire,
     Fail,
     FunctionRequest,
+    JudgeQuestion,
     Refuse,
     Role,
     Scene,
@@ -21,6 +22,7 @@ from runner.server.inference import (
 
 PATTERN_SECONDS = 1.0
 """How long one search with a regular expression may take."""
+_ROUNDING = 1e-6
 
 
 class Pattern(Protocol):
@@ -98,20 +100,22 @@ Act = Call | Say | Refuse | Fail | BreakOff | Expire | Stay
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One act, and what comes before it. `spent` None means estimated."""
+    """One act, and what comes before it. `spent` None means estimated, unless it is not told at all."""
 
     before: tuple[Wait | Expect, ...]
     act: Act
     spent: Spent | None = None
+    tells_spent: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """Steps in order; all but the last are calls."""
+    """Steps in order; all but the last are calls. With `times`, it is for so many runs about a question, no more."""
 
     where: str
     question: AboutQuestion
     steps: tuple[Step, ...]
+    times: int | None = None
 
     def step_after(self, outcomes: int) -> Step | None:
         """The step that is due when so many calls were answered in this run; None if they don't fit the script."""
@@ -124,6 +128,51 @@ class Script:
             if outcomes < 0:
                 return None
         return None
+
+
+Odds = float | Mapping[str, float] | None
+"""The probability of yes, or of each option by its name; None is a refusal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What a judge says to a question, and what comes before: the n-th of `says` when asked for the n-th time.
+
+    The last of them goes for every time after. A Fail ends the whole request.
+    """
+
+    where: str
+    question: AboutQuestion
+    about: AboutQuestion
+    says: tuple[Odds | Fail, ...]
+    wait_s: float = 0.0
+    spent: Spent | None = None
+
+
+def spread(ruling: Ruling, odds: Odds, question: JudgeQuestion) -> tuple[float, ...] | None:
+    """A probability for each option; what is left is shared by those that the script doesn't name.
+
+    Raises ValueError if the odds don't fit the question.
+    """
+    if odds is None:
+        return None
+    is_plain, names = isinstance(odds, float), tuple(map(_name, question.options))
+    if is_plain is bool(names):
+        wanted = f"a probability for each of {', '.join(names)}" if names else "one probability"
+        raise ValueError(f"the ruling at {ruling.where} does not fit its question, which wants {wanted}")
+    if isinstance(odds, float):
+        return (odds,)
+    if unknown := [name for name in odds if name not in names]:
+        raise ValueError(f"the ruling at {ruling.where} is about {unknown[0]!r}; there is {', '.join(names)}")
+    left = 1.0 - sum(odds.values())
+    share = max(left, 0.0) / max(1, len(names) - len(odds))
+    if abs(left) > _ROUNDING and (left < 0 or len(odds) == len(names)):
+        raise ValueError(f"the probabilities of the ruling at {ruling.where} don't add up to 1")
+    return tuple(odds.get(name, share) for name in names)
+
+
+def _name(option: str | bool) -> str:
+    return option if isinstance(option, str) else str(option).lower()
 
 
 def explain_difference(expect: Expect, scene: Scene) -> str | None:

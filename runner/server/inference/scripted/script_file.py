@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import regex
 
 from runner.errors import ConfigError
-from runner.server.inference import BreakOff, Expire, Fail, FunctionRequest, Refuse, Spent, ToolRequest
+from runner.server.inference import FAILURE_CODES, BreakOff, Expire, Fail, FunctionRequest, Refuse, Spent, ToolRequest
 from runner.server.inference.scripted.script import (
     AboutQuestion,
     Act,
     Call,
     Expect,
+    Odds,
+    Ruling,
     Say,
     Script,
     Stay,
@@ -27,9 +30,8 @@ from runner.server.inference.scripted.script import (
 from runner.yaml_text.coercion import as_json
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, read_document
 
-FAILURES = ("server_error", "rate_limit_exceeded", "invalid_prompt")
 REASONS = ("max_completion_tokens", "max_prompt_tokens", "content_filter")
-_ANY, _EXPIRE = "any", "expire"
+_ANY, _EXPIRE, _REFUSE, _UNKNOWN = "any", "expire", "refuse", "unknown"
 _CODE, _SEARCH = "code_interpreter", "file_search"
 _BEFORE = ("expect", "wait")
 _BESIDE = ("tokens", "saying")
@@ -39,15 +41,23 @@ _WORD = re.compile(r"(?:【[^【】]*】|\S)+\s*|\s+")
 _Json = dict[str, Any]
 
 
-def read_scripts(path: Path, *, file: str) -> tuple[Script, ...]:
-    """The scripts of a file, in its order; `file` is its name in messages. Raises ConfigError with all mistakes."""
+def read_scripts(path: Path, *, file: str) -> tuple[tuple[Script, ...], tuple[Ruling, ...]]:
+    """The scripts and rulings of a file, in its order; `file` is its name in messages.
+
+    Raises ConfigError with all mistakes.
+    """
     document = read_document(path, file=file, schema=script_schema())
-    written = document.value.get("scripts") if isinstance(document.value, dict) else None
-    places: list[Where] = [("scripts", index) for index in range(len(written) if isinstance(written, list) else 0)]
-    scripts = tuple(_Reader(document, place).read() for place in places if document.is_sound(place))
+    scripts = tuple(_Reader(document, place).read() for place in _sound_places(document, "scripts"))
+    rulings = tuple(_Reader(document, place).read_ruling() for place in _sound_places(document, "rulings"))
     if document.problems:
         raise ConfigError(tuple(sorted(document.problems, key=lambda problem: (problem.line, problem.column))))
-    return scripts
+    return scripts, rulings
+
+
+def _sound_places(document: YamlDocument, key: str) -> list[Where]:
+    written = document.value.get(key) if isinstance(document.value, dict) else None
+    places: list[Where] = [(key, index) for index in range(len(written) if isinstance(written, list) else 0)]
+    return [place for place in places if document.is_sound(place)]
 
 
 class _Reader:
@@ -61,21 +71,34 @@ class _Reader:
         value = self._document.value_at(self._where)
         return Script(
             where=str(self._document.location(self._where)),
-            question=self._read_question(value["question"]),
+            question=self._read_question("question", value["question"]),
             steps=self._read_steps(value["moves"]),
+            times=value.get("times"),
+        )
+
+    def read_ruling(self) -> Ruling:
+        value = self._document.value_at(self._where)
+        says = value["says"]
+        return Ruling(
+            where=str(self._document.location(self._where)),
+            question=self._read_question("question", value["question"]),
+            about=self._read_question("about", value.get("about", _ANY)),
+            says=tuple(map(_read_odds, says if isinstance(says, list) else [says])),
+            wait_s=float(value.get("wait", 0)),
+            spent=_read_spent(value),
         )
 
     def _report(self, where: Where, message: str, hint: str = "") -> None:
         self._document.report(Mistake(where=(*self._where, *where), message=message, hint=hint))
 
-    def _read_question(self, written: Any) -> AboutQuestion:
+    def _read_question(self, key: str, written: Any) -> AboutQuestion:
         if written == _ANY:
             return AboutQuestion()
         contains, pattern = _texts(written.get("contains", ())), written.get("matches")
         try:
             compiled = None if pattern is None else regex.compile(pattern, regex.IGNORECASE)
         except regex.error as error:
-            self._report(("question", "matches"), f"this is no regular expression: {error}")
+            self._report((key, "matches"), f"this is no regular expression: {error}")
             compiled = None
         return AboutQuestion(contains=contains, pattern=compiled)
 
@@ -94,7 +117,7 @@ class _Reader:
                 if read.act == Stay(state=StuckIn.QUEUED) and (steps or before):
                     hint = "make it the script's only move"
                     self._report(place, "only a run that has not begun can stay queued", hint)
-                steps.append(Step(before=tuple(before), act=read.act, spent=read.spent))
+                steps.append(replace(read, before=tuple(before)))
                 before = []
         if self._document.is_sound(self._where) and (before or isinstance(steps[-1].act, Call)):
             hint = "end with say, refuse, fail, incomplete, expire or stay"
@@ -120,9 +143,31 @@ class _Reader:
         if kind == _EXPIRE:
             self._report((*place, kind), "'expire' takes no value", "write `- expire`")
             return None
-        tokens = item.get("tokens")
-        spent = Spent(input_tokens=tokens.get("input", 0), output_tokens=tokens.get("output", 0)) if tokens else None
-        return Step(before=(), act=_read_act(kind, item[kind], item), spent=spent)
+        is_told = item.get("tokens") != _UNKNOWN
+        act = _read_act(kind, item[kind], item)
+        return Step(before=(), act=act, spent=_read_spent(item) if is_told else None, tells_spent=is_told)
+
+
+def _read_spent(item: Mapping[str, Any]) -> Spent | None:
+    tokens = item.get("tokens")
+    return Spent(input_tokens=tokens.get("input", 0), output_tokens=tokens.get("output", 0)) if tokens else None
+
+
+def _read_odds(written: Any) -> Odds | Fail:
+    if written == _REFUSE:
+        return None
+    if not isinstance(written, dict):
+        return float(written)
+    return (
+        _read_failure(written["fail"])
+        if "fail" in written
+        else {key: float(value) for key, value in written["options"].items()}
+    )
+
+
+def _read_failure(written: Any) -> Fail:
+    full = written if isinstance(written, dict) else {}
+    return Fail(code=full.get("code", written), message=full.get("message", _NO_MESSAGE))
 
 
 def _read_expectation(written: Mapping[str, Any], where: str) -> Expect:
@@ -144,7 +189,7 @@ def _read_act(kind: str, written: Any, beside: Mapping[str, Any]) -> Act:
         case "refuse":
             return Refuse(text=written)
         case "fail":
-            return Fail(code=full.get("code", written), message=full.get("message", _NO_MESSAGE))
+            return _read_failure(written)
         case "incomplete":
             return BreakOff(reason=full.get("reason", written), text=full.get("text", ""))
         case _:
@@ -182,14 +227,30 @@ def script_schema() -> _Json:
         "items": {"anyOf": [{"enum": [_EXPIRE], "title": "move"}, {**_move(), "minProperties": 1}]},
         "description": "What the model does, one after the other.",
     }
-    script = _mapping("key", {"question": question, "moves": moves}, required=["question", "moves"])
+    times = {"type": "integer", "minimum": 1, "description": "For so many runs about a question; then the next fits."}
+    script = _mapping("key", {"question": question, "moves": moves, "times": times}, required=["question", "moves"])
     scripts = {"type": "array", "minItems": 1, "items": script, "description": "The first that fits is played."}
-    return _mapping("key", {"scripts": scripts}, required=["scripts"])
+    says = {
+        "anyOf": [_odds(), _list(_odds())],
+        "description": "What the judge says; a list goes by how often it was asked.",
+    }
+    ruling = {"question": question, "about": question, "says": says, "wait": _SECONDS, "tokens": _TOKENS}
+    rulings = {**_list(_mapping("key", ruling, required=["question", "says"])), "description": "The first that fits."}
+    return {**_mapping("key", {"scripts": scripts, "rulings": rulings}), "minProperties": 1}
+
+
+def _odds() -> _Json:
+    """What is said to one question."""
+    chance = {"type": "number", "minimum": 0, "maximum": 1}
+    options = {"type": "object", "minProperties": 1, "additionalProperties": chance}
+    answers = _mapping("answer", {"options": options, "fail": _FAILURE})
+    return {
+        "anyOf": [{"enum": [_REFUSE], "title": "answer"}, chance, {**answers, "minProperties": 1, "maxProperties": 1}]
+    }
 
 
 def _move() -> _Json:
     answer = {"anyOf": [{"type": "string"}, _list(_TEXT)]}
-    failure = {"enum": list(FAILURES), "title": "code"}
     reason = {"enum": list(REASONS), "title": "reason"}
     call = {
         "type": "object",
@@ -207,11 +268,11 @@ def _move() -> _Json:
             "say": {"anyOf": [*answer["anyOf"], _mapping("key", say, required=["text"])]},
             "call": _one_or_more(call),
             "refuse": _TEXT,
-            "fail": {"anyOf": [failure, _mapping("key", {"code": failure, "message": _TEXT}, required=["code"])]},
+            "fail": _FAILURE,
             "incomplete": {"anyOf": [reason, _mapping("key", {"reason": reason, "text": _TEXT}, required=["reason"])]},
             _EXPIRE: {},
             "stay": {"enum": [state.value for state in StuckIn], "title": "state"},
-            "tokens": _mapping("key", {"input": _COUNT, "output": _COUNT}),
+            "tokens": {"anyOf": [{"enum": [_UNKNOWN], "title": "count"}, _TOKENS]},
             "saying": _TEXT,
         },
     )
@@ -241,3 +302,8 @@ def _mapping(word: str, properties: _Json, *, required: list[str] | None = None)
     """`word` is what messages call its keys."""
     body: _Json = {"type": "object", "title": word, "properties": properties, "additionalProperties": False}
     return {**body, "required": required} if required else body
+
+
+_CODES: _Json = {"enum": list(FAILURE_CODES), "title": "code"}
+_FAILURE: _Json = {"anyOf": [_CODES, _mapping("key", {"code": _CODES, "message": _TEXT}, required=["code"])]}
+_TOKENS: _Json = _mapping("key", {"input": _COUNT, "output": _COUNT})

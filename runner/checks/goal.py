@@ -1,0 +1,60 @@
+"""A language model says whether the conversation reached its goal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from runner.checks import FAILS, PASSES, Ask, Example, Exchange
+from runner.checks._judging import FIELDS, LOWER, UPPER, VOTES, Bounds, judge_criteria, read_criterion, show_exchange
+from runner.domain.report import Finding
+
+QUESTION = "Has the user reached the goal by the end of the conversation?"
+MAIN_FIELD = "goal"
+SCHEMA = {
+    "type": "object",
+    "description": "The judge says that the user has reached this goal by the end of the conversation.",
+    "properties": {
+        "goal": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 64_000,
+            "examples": ["The flight is booked for the 3rd of May."],
+            "description": "What the user wants to have reached.",
+        },
+        **FIELDS,
+    },
+    "required": ["goal"],
+    "additionalProperties": False,
+}
+
+EXAMPLES = (
+    Example("goal: The table is booked for 8 pm.", "Booked, number 7, for 8 pm.", PASSES, judge=0.9),
+    Example("goal: The table is booked for 8 pm.", "I will see about it.", FAILS, judge=0.1),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    goal: str
+    votes: int = VOTES
+    fails_at: Decimal = LOWER
+    passes_at: Decimal = UPPER
+    undecided: str = "error"
+    is_paid: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        self._bounds()
+
+    async def judge_asking(self, exchange: Exchange, ask: Ask) -> Finding:
+        rubric = (
+            "Judge whether the user of this conversation has reached a goal by its end. What the assistant merely "
+            f"promises or claims, and nothing in the conversation bears out, is not reached.\nThe goal:\n{self.goal}"
+        )
+        criterion = read_criterion({"ask": QUESTION, "name": "goal"}, 1)
+        said = show_exchange(exchange, is_whole=True)
+        return await judge_criteria([criterion], rubric, said, self._bounds(), ask)
+
+    def _bounds(self) -> Bounds:
+        return Bounds(votes=self.votes, fails_at=self.fails_at, passes_at=self.passes_at, undecided=self.undecided)

@@ -1,0 +1,164 @@
+"""A language model says whether criteria hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from runner.checks import BREAKS, FAILS, PASSES, Ask, Example, Exchange
+from runner.checks._judging import (
+    FIELDS,
+    LOWER,
+    UPPER,
+    VOTES,
+    Bounds,
+    Criterion,
+    judge_criteria,
+    read_criterion,
+    show_exchange,
+)
+from runner.domain.report import Finding
+
+RUBRIC = "Judge the assistant's work in this conversation."
+_OPTIONS = {
+    "type": ["array", "object"],
+    "items": {"type": "string", "minLength": 1, "maxLength": 200},
+    "additionalProperties": {"type": "string", "maxLength": 2000, "description": "What the word means."},
+    "minItems": 2,
+    "maxItems": 100,
+    "minProperties": 2,
+    "maxProperties": 100,
+}
+_CRITERION = {
+    "type": ["string", "object"],
+    "title": "key",
+    "minLength": 1,
+    "maxLength": 8000,
+    "properties": {
+        "ask": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 8000,
+            "examples": ["Is the answer polite?"],
+            "description": "The question. Without choices or levels it is one of yes or no, and yes is right.",
+        },
+        "name": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 64,
+            "examples": ["tone"],
+            "description": "What it is called in reports; its number by default.",
+        },
+        "choices": {
+            **_OPTIONS,
+            "examples": [["friendly", "neutral", "rude"]],
+            "description": "The words to choose from: a list, or a mapping of each to what it means.",
+        },
+        "accept": {
+            "type": ["array", "string"],
+            "items": {"type": "string"},
+            "minItems": 1,
+            "examples": [["friendly", "neutral"]],
+            "description": "The choices that are right.",
+        },
+        "levels": {
+            **_OPTIONS,
+            "maxItems": 10,
+            "maxProperties": 10,
+            "examples": [["useless", "partial", "complete"]],
+            "description": "Levels from the worst to the best, at most ten.",
+        },
+        "at_least": {
+            "type": "string",
+            "examples": ["partial"],
+            "description": "The lowest level that is right.",
+        },
+    },
+    "required": ["ask"],
+    "additionalProperties": False,
+}
+
+MAIN_FIELD = "criteria"
+SCHEMA = {
+    "type": "object",
+    "description": "The judge, a language model, says that all of these criteria hold. They go into one request, "
+    "which is sent only where every other check holds. A refusal or an error of the judge is an error, not a failure.",
+    "properties": {
+        "criteria": {
+            "type": ["string", "array"],
+            "items": _CRITERION,
+            "minItems": 1,
+            "maxItems": 100,
+            "minLength": 1,
+            "maxLength": 8000,
+            "examples": ["Is the answer polite?"],
+            "description": "A question of yes or no, where yes is right; or a list of such, and of questions with "
+            "choices or levels.",
+        },
+        "about": {
+            "type": "string",
+            "enum": ["turn", "conversation"],
+            "title": "scope",
+            "default": "turn",
+            "examples": ["conversation"],
+            "description": "What the judge sees: this question with its answer, or everything up to it.",
+        },
+        "context": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 64_000,
+            "examples": ["The shop takes returns for 30 days."],
+            "description": "What the judge has to know: a policy, an ideal answer.",
+        },
+        **FIELDS,
+    },
+    "required": ["criteria"],
+    "additionalProperties": False,
+}
+
+EXAMPLES = (
+    Example("judge: Is the answer polite?", "Gladly: you pay 39.25.", PASSES, judge=0.95),
+    Example("judge: Is the answer polite?", "Read the bill yourself.", FAILS, judge=0.05),
+    Example("judge: Is the answer polite?", "You pay 39.25.", BREAKS, judge=0.5),
+    Example("judge: Is the answer polite?", "You pay 39.25.", BREAKS, judge=None),
+    Example("judge: {criteria: Is the answer polite, undecided: fail}", "You pay 39.25.", FAILS, judge=0.5),
+    Example(
+        "judge: [{ask: Which tone has it, choices: [friendly, neutral, rude], accept: [friendly, neutral]}]",
+        "You pay 39.25.",
+        PASSES,
+        judge=0.9,
+    ),
+    Example("judge: [{ask: How complete, levels: [no, half, all], at_least: half}]", "39.", PASSES, judge=0.7),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    criteria: str | Sequence[str | Mapping[str, Any]]
+    about: str = "turn"
+    context: str | None = None
+    votes: int = VOTES
+    fails_at: Decimal = LOWER
+    passes_at: Decimal = UPPER
+    undecided: str = "error"
+    is_paid: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        names = [one.question.name for one in self._read_criteria()]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise ValueError(f"two criteria are called '{twice}'")
+        self._bounds()
+
+    async def judge_asking(self, exchange: Exchange, ask: Ask) -> Finding:
+        rubric = RUBRIC if self.context is None else f"{RUBRIC}\nWhat you need to know:\n{self.context}"
+        said = show_exchange(exchange, is_whole=self.about == "conversation")
+        return await judge_criteria(self._read_criteria(), rubric, said, self._bounds(), ask)
+
+    def _read_criteria(self) -> list[Criterion]:
+        written = [self.criteria] if isinstance(self.criteria, str) else self.criteria
+        return [read_criterion(one, number) for number, one in enumerate(written, start=1)]
+
+    def _bounds(self) -> Bounds:
+        return Bounds(votes=self.votes, fails_at=self.fails_at, passes_at=self.passes_at, undecided=self.undecided)

@@ -1,0 +1,178 @@
+"""What other tools call tests, imported: promptfoo's configuration and OpenAI's Evals as files of a project."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.did_you_mean import count
+
+if TYPE_CHECKING:
+    from runner.config.importing import Imported
+    from runner.config.promptfoo import Foreign
+
+_MOST_BYTES = 16 * 1024 * 1024
+_TEXTS = (".txt", ".md", ".json", ".jsonl", ".yaml", ".yml", ".csv", ".j2")
+
+
+def read_tests(inputs: Sequence[tuple[str, bytes]]) -> Foreign | None:
+    """What the files have, or None if they are no tests. Raises UsageError."""
+    from runner.config.evals import is_of_evals, read_evals
+    from runner.config.promptfoo import read_promptfoo
+    from runner.errors import UsageError
+
+    values = [_parse(name, raw) for name, raw in inputs]
+    source = ", ".join(Path(name).name for name, _ in inputs)
+    stem = _make_stem(inputs[0][0])
+    if len(values) == 1 and _is_promptfoo(values[0]):
+        return read_promptfoo(values[0], source=source, stem=stem, open_file=_Opener(Path(inputs[0][0])))
+    if values and all(map(is_of_evals, values)):
+        return read_evals(values, source=source, stem=stem)
+    if any(map(is_of_evals, values)) or any(map(_is_promptfoo, values)):
+        raise UsageError(f"{source}: these are files of different kinds; import them one by one")
+    return None
+
+
+def _is_promptfoo(value: object) -> bool:
+    from runner.config.promptfoo import KEYS
+
+    return isinstance(value, Mapping) and bool(value.keys() & KEYS) and "object" not in value
+
+
+def _parse(name: str, raw: bytes) -> Any:
+    """YAML, JSON or JSON Lines; None for what is none of them, which the reader of exports explains."""
+    from runner.config.promptfoo import parse_data
+    from runner.errors import UsageError
+
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    if name.lower().endswith((".yaml", ".yml")):
+        try:
+            return parse_data(text, name)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        lines = [line for line in text.splitlines() if line.strip()]
+    try:
+        return [json.loads(line, parse_float=Decimal) for line in lines]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _make_stem(name: str) -> str:
+    """A scenario file's name: that of the file, or of its folder where that says nothing."""
+    import re
+
+    path = Path(name)
+    word = path.resolve().parent.name if path.stem.lower() in ("promptfooconfig", "-") else path.stem
+    return re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")[:60] or "imported"
+
+
+class _Opener:
+    """Reads text files that a configuration names, in its own folder or below the one where we are."""
+
+    def __init__(self, config: Path) -> None:
+        self._folder = config.resolve().parent
+        self._left = _MOST_BYTES
+
+    def __call__(self, named: str) -> str:
+        from runner.config.promptfoo import Unopened
+
+        path = named.removeprefix("file://")
+        if not path.lower().endswith(_TEXTS):
+            raise Unopened("runner runs no program to find out what is in it" if "." in path else "it is no text file")
+        if "*" in path:
+            raise Unopened("it is a pattern; name the files one by one")
+        real = (self._folder / path).resolve()
+        if not any(real.is_relative_to(folder) for folder in (self._folder, Path.cwd().resolve())):
+            raise Unopened("it lies outside of the folder")
+        try:
+            if not real.is_file():
+                raise Unopened("there is no such file")
+            with real.open("rb") as file:
+                raw = file.read(self._left + 1)
+            self._left -= len(raw)
+            if self._left < 0:
+                raise Unopened("there is too much in the files that are named")
+            return raw.decode("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Unopened(f"it can't be read: {error}") from error
+
+
+def import_tests(
+    foreign: Foreign, project_file: Path, *, address: str | None, taken: tuple[str, ...], write: bool
+) -> None:
+    """Print the files, or write those that are not there yet; then say what is in them and what was left out."""
+    from runner.cli.import_ import print_yaml, show_assistants, write_assistants
+    from runner.config.paths import SCENARIO_FOLDER
+
+    imported, files = make_files(foreign, address=address, taken=taken)
+    named = {f"{SCENARIO_FOLDER}/{name}": text for name, text in files.items()}
+    if write:
+        _refuse_existing(project_file.parent, named)
+        if imported:
+            write_assistants(project_file, imported)
+        _write(project_file.parent, named)
+    else:
+        shown = {project_file.name: show_assistants(project_file, imported)} if imported else {}
+        print_yaml("\n".join(f"# {name}\n{text}" for name, text in {**shown, **named}.items()))
+    for line in _summarise(foreign, next(iter(named))):
+        click.echo(line, err=not write)
+
+
+def make_files(
+    foreign: Foreign, *, address: str | None, taken: tuple[str, ...]
+) -> tuple[tuple[Imported, ...], dict[str, str]]:
+    """The assistants that have to be declared, and the files of scenarios by their names."""
+    from runner.cli.import_ import known_secrets
+    from runner.config.imported_scenarios import write_suite
+    from runner.config.importing import import_assistants
+    from runner.redaction import Redactor
+
+    clean = Redactor(known_secrets()).clean
+    imported: tuple[Imported, ...] = ()
+    if address in taken:
+        addresses = dict.fromkeys(foreign.assistants, address)
+    else:
+        own = address if len(foreign.assistants) == 1 else None
+        imported = import_assistants(foreign.assistants.values(), address=own, taken=taken, clean=clean)
+        addresses = {key: one.address for key, one in zip(foreign.assistants, imported, strict=True)}
+    scripts = tuple(replace(one, assistant=str(addresses[one.assistant])) for one in foreign.suite.scripts)
+    return imported, write_suite(replace(foreign.suite, scripts=scripts), clean)
+
+
+def _refuse_existing(root: Path, files: Mapping[str, str]) -> None:
+    from runner.errors import UsageError
+
+    there = [name for name in files if os.path.lexists(root / name)]
+    if there:
+        raise UsageError(f"nothing was written: there is {', '.join(there)} already")
+
+
+def _write(root: Path, files: Mapping[str, str]) -> None:
+    from runner.whole_file import write_whole
+
+    for name, text in files.items():
+        write_whole(root / name, text, what="the file")
+
+
+def _summarise(foreign: Foreign, name: str) -> list[str]:
+    suite = foreign.suite
+    cases = sum(max(1, len(script.rows)) for script in suite.scripts)
+    said = f"{name}: {count(len(suite.scripts), 'scenario')}, {count(cases, 'case')}"
+    lost = len(suite.all_lost)
+    if lost:
+        said += f"; {count(lost, 'part')} without counterpart, each a comment in it"
+    skipped = sum(bool(script.skip) for script in suite.scripts)
+    return [said, *([f"{count(skipped, 'scenario')} can't be played as it is: see `skip`"] if skipped else [])]

@@ -1,0 +1,382 @@
+"""`cases`: a scenario that is played once for each row of a list or a file, with `${column}` filled in.
+
+A row goes into the scenario's tree before that is read: a number is held to what a number has to be, as if it stood
+there. Not here: what a scenario is (`scenarios.py`), nor `${env:NAME}` (`loading.py`), which rows never bring in.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from runner.config.paths import Unusable, find_file
+from runner.did_you_mean import quote, suggest
+from runner.errors import Location, Problem
+from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
+from runner.yaml_text.coercion import coerce, is_visible
+from runner.yaml_text.yaml_document import Where, YamlDocument
+
+KEY = "cases"
+FILE_TYPES = (".csv", ".json", ".jsonl")
+LONGEST_FIELD = 1_000_000
+_LONGEST_LABEL = 60
+_COLUMN = re.compile(r"\$\$\{|\$\{([^}:\n]{1,80})\}")
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
+_UNFIT = re.compile(r'[/\\:*?"<>|\s]+')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row: its values as nodes, by column, and where it stands. `number` counts from 1."""
+
+    number: int
+    values: Mapping[str, Node]
+    location: Location
+    is_inline: bool = False
+
+    def find(self, column: str) -> Node | None:
+        """The value of a column, or of a part of one: `order.total`, `lines.0.price`."""
+        if column in self.values:
+            return self.values[column]
+        first, _, rest = column.partition(".")
+        found: Node | None = self.values.get(first) if rest else None
+        for part in rest.split("."):
+            if isinstance(found, MapNode):
+                entry = found.find(part)
+                found = entry[1] if entry else None
+            elif isinstance(found, ListNode) and part.isdigit() and int(part) < len(found.items):
+                found = found.items[int(part)]
+            else:
+                return None
+        return found
+
+    def as_item(self) -> dict[str, object]:
+        """The row as plain values: numbers, texts, lists, mappings."""
+        return {column: coerce(node, {}, {}) for column, node in self.values.items()}
+
+
+def cut_templates(root: Node) -> tuple[Node, dict[Where, MapNode]]:
+    """The tree with something harmless in the place of each scenario that has `cases`, and those scenarios.
+
+    What stands under `cases` stays, so that it is held to its schema with the rest.
+    """
+    if not isinstance(root, MapNode):
+        return root, {}
+    listed = root.find("scenarios")
+    if listed is None:
+        return (_stub(root), {(): root}) if _is_template(root) else (root, {})
+    key, scenarios = listed
+    if not isinstance(scenarios, ListNode):
+        return root, {}
+    found: dict[Where, MapNode] = {
+        ("scenarios", index): one
+        for index, one in enumerate(scenarios.items)
+        if isinstance(one, MapNode) and _is_template(one)
+    }
+    if not found:
+        return root, {}
+    items = tuple(
+        _stub(found["scenarios", index]) if ("scenarios", index) in found else one
+        for index, one in enumerate(scenarios.items)
+    )
+    entries = tuple(
+        (name, replace(scenarios, items=items)) if name is key else (name, node) for name, node in root.entries
+    )
+    return replace(root, entries=entries), found
+
+
+def _is_template(node: MapNode) -> bool:
+    return node.find(KEY) is not None
+
+
+def _stub(node: MapNode) -> MapNode:
+    def entry(key: str, value: Node) -> tuple[TextNode, Node]:
+        return TextNode(line=node.line, column=node.column, text=key), value
+
+    text = TextNode(line=node.line, column=node.column, text="-", style=Style.SINGLE_QUOTED)
+    turn = MapNode(line=node.line, column=node.column, entries=(entry("ask", text),))
+    turns = ListNode(line=node.line, column=node.column, items=(turn,))
+    smoke = replace(text, text="true", style=Style.PLAIN)
+    stands_for = (entry("name", text), entry("turns", turns), entry("smoke", smoke))
+    cases = node.find(KEY)
+    return replace(node, entries=(*stands_for, cases) if cases else stands_for)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cases:
+    """What `cases` says: the rows, one after the other, and the column with their names (None: they are numbered).
+
+    `file` is the one that they come from, None where they stand in the scenario.
+    """
+
+    rows: Iterator[Row]
+    name_column: str | None = None
+    file: Path | None = None
+
+
+def open_cases(document: YamlDocument, template: MapNode, where: Where, root: Path) -> Cases | None:
+    """The cases of a scenario, where `cases` is sound; None after reporting what is wrong with their file."""
+    entry = template.find(KEY)
+    place: Where = (*where, KEY)
+    if entry is None or not document.is_sound(place):
+        return None
+    node, name_column = entry[1], None
+    if isinstance(node, MapNode):
+        named = node.find("name")
+        name_column = named[1].text if named and isinstance(named[1], TextNode) else None
+        key = "file" if node.find("file") else "rows"
+        source = node.find(key)
+        if source is None:
+            return None
+        node, place = source[1], (*place, key)
+    if isinstance(node, ListNode):
+        rows = _inline_rows(node, document.file)
+        has_names = all(isinstance(one, MapNode) and one.find("name") for one in node.items)
+        return Cases(rows=rows, name_column=name_column or ("name" if has_names else None))
+    assert isinstance(node, TextNode), "the schema takes a list or a path"
+    try:
+        path = find_file(node.text, folder=document.folder, root=root)
+        if path.suffix.lower() not in FILE_TYPES:
+            raise Unusable(f"{quote(node.text)} is no file of rows", f"there can be {', '.join(FILE_TYPES)}")
+    except Unusable as error:
+        document.report(error.at(place))
+        return None
+    shown = Path(document.file).parent / node.text
+    return Cases(rows=_rows_of(path, str(shown)), name_column=name_column, file=path)
+
+
+def _inline_rows(node: ListNode, file: str) -> Iterator[Row]:
+    for number, one in enumerate(node.items, start=1):
+        assert isinstance(one, MapNode), "the schema takes mappings only"
+        values = {key.text: value for key, value in one.entries}
+        yield Row(number=number, values=values, location=Location(file, one.line, one.column), is_inline=True)
+
+
+def _rows_of(path: Path, shown: str) -> Iterator[Row]:
+    """The rows of a file, read as they are asked for. Raises Unusable, with the line."""
+    reader = {".csv": _read_csv, ".json": _read_json, ".jsonl": _read_json_lines}[path.suffix.lower()]
+    number = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for line, values in reader(file):
+                number += 1
+                nodes = {column: _as_node(value) for column, value in values.items()}
+                yield Row(number=number, values=nodes, location=Location(shown, line, 1))
+    except UnicodeDecodeError as error:
+        raise Unusable(f"{quote(shown)} is not UTF-8 text", "save it as UTF-8") from error
+    except OSError as error:
+        raise Unusable(f"{quote(shown)} can't be read: {error.strerror}") from error
+    if not number:
+        raise Unusable(f"{quote(shown)} has no rows")
+
+
+def _read_csv(file: Any) -> Iterator[tuple[int, Mapping[str, object]]]:
+    csv.field_size_limit(LONGEST_FIELD)
+    first = file.readline()
+    file.seek(0)
+    separators = [one for one in (",", ";", "\t") if one in first]
+    reader = csv.reader(file, delimiter=separators[0] if separators else ",", strict=True)
+    columns: list[str] = []
+    before = 0
+    try:
+        for values in reader:
+            line, before = before + 1, reader.line_num
+            if not columns:
+                columns = _check_columns([value.strip() for value in values], line)
+            elif values:
+                if len(values) != len(columns):
+                    raise Unusable(f"line {line} has {len(values)} values for {len(columns)} columns", "quote commas")
+                yield line, dict(zip(columns, values, strict=True))
+    except csv.Error as error:
+        raise Unusable(f"line {before + 1}: {error}", "is a quotation mark missing?") from error
+
+
+def _check_columns(columns: list[str], line: int) -> list[str]:
+    for index, column in enumerate(columns):
+        if not column:
+            raise Unusable(f"line {line}: column {index + 1} has no name", "the first line names the columns")
+        if column in columns[:index]:
+            raise Unusable(f"line {line}: the column {quote(column)} is there twice", "rename one")
+    return columns
+
+
+def _read_json_lines(file: Any) -> Iterator[tuple[int, Mapping[str, object]]]:
+    for line, text in enumerate(file, start=1):
+        if text.strip():
+            yield line, _as_row(_decode(text.strip(), line), line)
+
+
+def _read_json(file: Any) -> Iterator[tuple[int, Mapping[str, object]]]:
+    text = file.read()
+    decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+    space = re.compile(r"[\s,]*")
+    at = _skip(space, text, 0)
+    if text[at : at + 1] != "[":
+        raise Unusable("the file holds no list of rows", "write a list of objects, or JSON Lines into a .jsonl file")
+    _decode(text, 1)  # as a whole: commas and brackets, too
+    at, line, seen = _skip(space, text, at + 1), 1, 0
+    while text[at : at + 1] != "]":
+        line, seen = line + text.count("\n", seen, at), at
+        value, at = decoder.raw_decode(text, at)
+        yield line, _as_row(value, line)
+        at = _skip(space, text, at)
+
+
+def _skip(space: re.Pattern[str], text: str, at: int) -> int:
+    match = space.match(text, at)
+    return match.end() if match else at
+
+
+def _decode(text: str, line: int) -> object:
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise Unusable(f"line {line}: it is nested too deeply") from None
+    except ValueError as error:
+        found = getattr(error, "lineno", 1)
+        raise Unusable(f"line {line + found - 1}: not valid JSON: {getattr(error, 'msg', error)}") from error
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is no number")
+
+
+def _as_row(value: object, line: int) -> Mapping[str, object]:
+    if not isinstance(value, dict) or not value:
+        raise Unusable(f"line {line} is no object with values", 'write each row as {"column": "value"}')
+    return value
+
+
+def _as_node(value: object) -> Node:
+    """A value of a data file as if it were written in YAML: without quotes, where those make no difference."""
+    if isinstance(value, Mapping):
+        entries = tuple((TextNode(line=1, column=1, text=str(key)), _as_node(one)) for key, one in value.items())
+        return MapNode(line=1, column=1, entries=entries)
+    if isinstance(value, list):
+        return ListNode(line=1, column=1, items=tuple(map(_as_node, value)))
+    if isinstance(value, str):
+        plain = TextNode(line=1, column=1, text=value)
+        return plain if str(coerce(plain, {}, {})) == value else replace(plain, style=Style.DOUBLE_QUOTED)
+    word = ("true" if value else "false") if isinstance(value, bool) else "null" if value is None else str(value)
+    return TextNode(line=1, column=1, text=word)
+
+
+def columns_of(node: Node, skip: Sequence[str] = ()) -> dict[str, TextNode]:
+    """The columns that a tree asks for, each with its first place; not below the keys `skip`."""
+    found: dict[str, TextNode] = {}
+    if isinstance(node, TextNode):
+        found |= {match[1].strip(): node for match in _COLUMN.finditer(node.text) if match[1]}
+    elif isinstance(node, ListNode):
+        for item in node.items:
+            found = columns_of(item) | found
+    else:
+        for key, value in node.entries:
+            if key.text not in skip:
+                found = columns_of(value) | found
+    return found
+
+
+def fill_row(template: MapNode, row: Row, name: str, defaults: Node | None) -> MapNode:
+    """The scenario of a row as a tree of its own, with what holds by default. Raises KeyError for a missing column."""
+    own = {key.text for key, _ in template.entries} | {KEY}
+    shared = defaults.entries if isinstance(defaults, MapNode) else ()
+    entries = [entry for entry in template.entries if entry[0].text not in (KEY, "name")]
+    entries += [entry for entry in shared if entry[0].text not in own]
+    named = template.find("name")
+    key, node = named or (TextNode(line=template.line, column=template.column, text="name"), template)
+    title = TextNode(line=node.line, column=node.column, text=_escape(name), style=Style.DOUBLE_QUOTED)
+    filled = tuple((key, _fill(value, row)) for key, value in entries)
+    return replace(template, entries=((key, title), *filled))
+
+
+def name_row(base: str, row: Row, name_column: str | None) -> str:
+    """`refunds [order 12]`; what no name may hold is left out. Raises KeyError for a missing column."""
+    if _COLUMN.search(base):
+        return _fill_text(base, row).replace("$${", "${")
+    label = str(row.number)
+    if name_column is not None:
+        label = _UNFIT.sub(" ", _text_of(row, name_column))
+        label = "".join(one for one in label if is_visible(one)).strip(" .")[:_LONGEST_LABEL] or str(row.number)
+    return f"{base} [{label}]"
+
+
+def _fill(node: Node, row: Row) -> Node:
+    if isinstance(node, TextNode):
+        if "${" not in node.text:
+            return node
+        whole = _COLUMN.fullmatch(node.text)
+        if whole and whole[1]:
+            value = row.find(whole[1].strip())
+            if value is None:
+                raise KeyError(whole[1].strip())
+            return _harmless(value if row.is_inline else _moved(value, node))
+        text = _fill_text(node.text, row)
+        return node if text == node.text else replace(node, text=text, style=_style_of(node))
+    if isinstance(node, ListNode):
+        items = tuple(_fill(item, row) for item in node.items)
+        return node if all(map(_is_same, items, node.items)) else replace(node, items=items)
+    entries = tuple((key, _fill(value, row)) for key, value in node.entries)
+    is_same = all(new is old for (_, new), (_, old) in zip(entries, node.entries, strict=True))
+    return node if is_same else replace(node, entries=entries)
+
+
+def _is_same(new: Node, old: Node) -> bool:
+    return new is old
+
+
+def _style_of(node: TextNode) -> Style:
+    """A text that is put together is a text, but for what is a number as a whole."""
+    return Style.PLAIN if node.plain and _NUMBER.fullmatch(node.text) else Style.DOUBLE_QUOTED
+
+
+def _fill_text(text: str, row: Row) -> str:
+    return _COLUMN.sub(lambda match: match[0] if match[1] is None else _escape(_text_of(row, match[1].strip())), text)
+
+
+def _text_of(row: Row, column: str) -> str:
+    value = row.find(column)
+    if not isinstance(value, TextNode):
+        raise KeyError(column)
+    return value.text
+
+
+def _escape(text: str) -> str:
+    """Data never asks for a variable of the environment."""
+    return text.replace("${", "$${")
+
+
+def _harmless(node: Node) -> Node:
+    if isinstance(node, TextNode):
+        return replace(node, text=_escape(node.text)) if "${" in node.text else node
+    if isinstance(node, ListNode):
+        return replace(node, items=tuple(map(_harmless, node.items)))
+    return replace(node, entries=tuple((key, _harmless(value)) for key, value in node.entries))
+
+
+def _moved(node: Node, to: TextNode) -> Node:
+    """A value of a data file at the place that it is filled into."""
+    if isinstance(node, TextNode):
+        return replace(node, line=to.line, column=to.column)
+    if isinstance(node, ListNode):
+        return replace(node, line=to.line, column=to.column, items=tuple(_moved(one, to) for one in node.items))
+    entries = tuple((replace(key, line=to.line, column=to.column), _moved(one, to)) for key, one in node.entries)
+    return replace(node, line=to.line, column=to.column, entries=entries)
+
+
+def explain_missing_column(template: MapNode, row: Row, column: str, file: str) -> Problem:
+    """What is wrong with a row that lacks a column, at the place that asks for it."""
+    place = columns_of(template, skip=(KEY,)).get(column)
+    line, at = (place.line, place.column) if place else (template.line, template.column)
+    value = row.find(column)
+    message = f"there is no column {quote(column)} in the row {row.location.file}:{row.location.line}"
+    hint = suggest(column, list(row.values), kind="its columns are")
+    if value is not None:
+        message = f"the column {quote(column)} holds a {'list' if isinstance(value, ListNode) else 'mapping'}"
+        hint = f"it can only stand alone, as in '${{{column}}}'"
+    return Problem(file=file, line=line, column=at, message=message, hint=hint)

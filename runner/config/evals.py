@@ -1,0 +1,382 @@
+"""What is left of OpenAI's hosted Evals, which ended on 2026-11-30, as assistants and scenarios.
+
+Four kinds of file: an eval with its graders, a run with its questions and rows, a run's output items, and the
+dashboard's results as JSON Lines. An eval needs one of the others, which have the rows. Source: openai 3.57.0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from runner.config.exported_assistants import Export
+from runner.config.imported_scenarios import (
+    Check,
+    Column,
+    Json,
+    Lost,
+    Script,
+    Suite,
+    Template,
+    Turn,
+    column_name,
+    gather,
+    literal,
+    make_name,
+    templates_of,
+)
+from runner.config.promptfoo import MODEL_TO_CHOOSE, Foreign
+from runner.errors import UsageError
+
+_HOLE = re.compile(r"\{\{\s*(item|sample)\.([^{}]+?)\s*\}\}")
+_WHOLE = re.compile(r"\s*\{\{\s*(item|sample)\.([^{}]+?)\s*\}\}\s*")
+_PATH_PART = re.compile(r"[^.\[\]]+")
+_ANSWER = "output_text"
+_SAMPLED = re.compile(r"output_json\.(.+)")
+_CALLED = re.compile(r"(?:output_tools|choices\[0\]\.message\.tool_calls)\[\d+\]\.function\.name")
+_QUESTIONS = ("question", "input", "prompt", "query", "ask", "user_input", "message", "text")
+"""What a column is called that is asked, where no run says so."""
+_SIMILAR = frozenset("fuzzy_match bleu gleu meteor rouge_1 rouge_2 rouge_3 rouge_4 rouge_5 rouge_l".split())
+"""Metrics that `similar` has by the same names; `cosine` compares meanings."""
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the files have, taken together."""
+
+    evals: list[Json] = field(default_factory=list)
+    runs: list[Json] = field(default_factory=list)
+    items: list[Json] = field(default_factory=list)
+    results: list[Json] = field(default_factory=list)
+    has_more: bool = False
+
+
+def is_of_evals(value: object) -> bool:
+    """Whether a parsed JSON file is one of the four kinds."""
+    page = value.get("data") if isinstance(value, Mapping) and "object" in value else None
+    items = page if isinstance(page, list) else value if isinstance(value, list) else [value]
+    return bool(items) and all(isinstance(one, Mapping) and _kind(one) for one in items)
+
+
+def _kind(one: Json) -> str:
+    """The list of `_Found` that it belongs to; "" for none."""
+    said = {"eval": "evals", "eval.run": "runs", "eval.run.output_item": "items"}.get(str(one.get("object")), "")
+    if said or "object" in one:
+        return said
+    if "testing_criteria" in one:
+        return "evals"
+    return "results" if "item" in one and one.keys() & {"grades", "sample", "run_id", "data_source_idx"} else ""
+
+
+def read_evals(values: Sequence[object], *, source: str, stem: str) -> Foreign:
+    """One suite out of files of one eval. Raises UsageError where more than one is meant."""
+    found = _sort(values)
+    if len(found.evals) > 1:
+        names = ", ".join(str(one.get("name") or one.get("id"))[:40] for one in found.evals)
+        raise UsageError(f"{source}: {len(found.evals)} evals are in it ({names}); import them one by one")
+    evaluation = found.evals[0] if found.evals else {}
+    lost = list(_lose_of_eval(evaluation))
+    if found.has_more:
+        lost.append(Lost(what="has_more", reason="its list goes on after this page: export the next one too"))
+    name = make_name(str(evaluation.get("name") or (found.runs[0].get("name") if found.runs else "") or stem), stem)
+    asked = _choose_run(found.runs, lost)
+    fields = _Fields(_read_rows(asked, found, lost))
+    checks: list[Check | Lost] = []
+    for grader in _items(evaluation.get("testing_criteria")):
+        checks += _read_grader(_mapping(grader), fields)
+    turns, instructions = _read_questions(asked, found, fields, lost)
+    skip = "" if turns else "no file says what was asked"
+    turns = turns or [Turn(ask=literal("..."))]
+    turns[-1] = replace(turns[-1], expect=tuple(checks))
+    columns = [fields.fill(row) for row in fields.rows] or [{}]
+    scripts = [Script(name=name, assistant="", turns=tuple(turns), rows=(row,), skip=skip) for row in columns]
+    body = {"name": name, **_read_model(asked, lost), **({"instructions": instructions} if instructions else {})}
+    suite = Suite(stem=stem, source=source, scripts=gather(scripts), lost=tuple(lost))
+    return Foreign(assistants={"": Export(body=body)}, suite=suite)
+
+
+def _sort(values: Sequence[object]) -> _Found:
+    found = _Found()
+    for value in values:
+        page = _mapping(value)
+        found.has_more |= page.get("has_more") is True
+        listed = page.get("data") if "object" in page else None
+        for one in listed if isinstance(listed, list) else value if isinstance(value, list) else [value]:
+            getattr(found, _kind(_mapping(one))).append(_mapping(one))
+    return found
+
+
+def _lose_of_eval(evaluation: Json) -> Iterator[Lost]:
+    config = _mapping(evaluation.get("data_source_config"))
+    if config.get("type") not in (None, "custom"):
+        yield Lost(what="data_source_config", reason="logs and stored completions stay with OpenAI", value=config)
+    if evaluation.get("metadata"):
+        yield Lost(what="metadata", reason="words to choose by are `tags`", value=evaluation["metadata"])
+
+
+def _choose_run(runs: Sequence[Json], lost: list[Lost]) -> Json:
+    """The first that has rows; the others are told."""
+    if not runs:
+        return {}
+    chosen = next((run for run in runs if _content_of(run)), runs[0])
+    for run in runs:
+        if run is not chosen:
+            model = run.get("model") or _mapping(run.get("data_source")).get("model")
+            what = f"the run {run.get('name') or run.get('id')}"
+            lost.append(Lost(what=what, reason="one play has one model: `--model` plays another", value=model))
+    return chosen
+
+
+def _content_of(run: Json) -> list[Any]:
+    return _items(_mapping(_mapping(run.get("data_source")).get("source")).get("content"))
+
+
+def _read_rows(run: Json, found: _Found, lost: list[Lost]) -> list[Json]:
+    """The items, each once, in their order."""
+    source = _mapping(_mapping(run.get("data_source")).get("source"))
+    rows = [_mapping(_mapping(one).get("item")) for one in _items(source.get("content"))]
+    if not rows and source:
+        reason = "its rows stay with OpenAI: import the run's output items or results beside it"
+        lost.append(Lost(what="source", reason=reason, value=source))
+    rows = rows or [_mapping(one.get("datasource_item")) for one in found.items]
+    rows = rows or [_mapping(one.get("item")) for one in found.results]
+    unique: list[Json] = []
+    seen: set[str] = set()
+    for row in rows:
+        if (key := repr(sorted(row.items(), key=str))) not in seen:
+            seen.add(key)
+            unique.append(row)
+    return unique
+
+
+@dataclass(slots=True)
+class _Fields:
+    """Which fields of the rows the texts have, by the columns that they are here."""
+
+    rows: Sequence[Json]
+    paths: dict[str, str] = field(default_factory=dict)
+
+    def make(self, text: str) -> Template:
+        """Raises ValueError for what no row has."""
+        parts: list[str | Column] = []
+        at = 0
+        for hole in _HOLE.finditer(text):
+            if hole[1] == "sample":
+                raise ValueError("it has a part of the answer in it")
+            parts += [text[at : hole.start()], Column(self._column(hole[2]))]
+            at = hole.end()
+        parts.append(text[at:])
+        return Template(tuple(part for part in parts if part != ""))
+
+    def _column(self, path: str) -> str:
+        name = column_name(path)
+        while self.paths.setdefault(name, path) != path:
+            name += "_"
+        return name
+
+    def fill(self, row: Json) -> dict[str, object]:
+        return {column: _look_up(row, path) for column, path in self.paths.items()}
+
+
+def _look_up(row: Json, path: str) -> Any:
+    found: Any = row
+    for part in _PATH_PART.findall(path):
+        if isinstance(found, Mapping):
+            found = found.get(part)
+        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
+            found = found[int(part)]
+        else:
+            return None
+    return found
+
+
+def _read_questions(run: Json, found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[list[Turn], str]:
+    """The turns, none where nobody knows, and the instructions."""
+    messages = _items(_mapping(_mapping(run.get("data_source")).get("input_messages")).get("template"))
+    reference = _mapping(_mapping(run.get("data_source")).get("input_messages")).get("item_reference")
+    if reference:
+        lost.append(Lost(what="input_messages", reason="each row has messages of its own", value=reference))
+    texts = [(str(one.get("role")), _read_content(one.get("content"), lost)) for one in map(_mapping, messages)]
+    instructions, asks = [], []
+    for role, text in texts:
+        if role == "user":
+            asks.append(fields.make(text))
+        elif role in ("system", "developer") and not _HOLE.search(text):
+            instructions.append(text)
+        else:
+            reason = "here the assistant answers by itself" if role == "assistant" else "instructions are one text here"
+            lost.append(Lost(what=f"a message of the {role}'s", reason=reason, value=text))
+    if asks:
+        return [Turn(ask=ask) for ask in asks], "\n\n".join(instructions)
+    return _guess_question(found, fields, lost)
+
+
+def _guess_question(found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[list[Turn], str]:
+    """Where no run says what was asked: what an output item was sent, else the column that looks like a question."""
+    sent = [_items(_mapping(one.get("sample")).get("input")) for one in found.items]
+    if sent and all(sent):
+        asked = [
+            [str(one.get("content")) for one in map(_mapping, messages) if one.get("role") == "user"]
+            for messages in sent
+        ]
+        system = [
+            str(one.get("content")) for one in map(_mapping, sent[0]) if one.get("role") in ("system", "developer")
+        ]
+        if all(asked) and len(asked) == len(fields.rows):
+            fields.rows = [{**row, "asked": one[-1]} for row, one in zip(fields.rows, asked, strict=True)]
+            return [Turn(ask=fields.make("{{ item.asked }}"))], "\n\n".join(system)
+    texts = [name for name, value in (fields.rows[0] if fields.rows else {}).items() if isinstance(value, str)]
+    free = [name for name in texts if name not in fields.paths.values()]
+    named = next((name for name in _QUESTIONS if name in texts), free[0] if len(free) == 1 else "")
+    if not named:
+        return [], ""
+    lost.append(Lost(what="the question", reason="no file says what was asked; this column is a guess", value=named))
+    return [Turn(ask=fields.make(f"{{{{ item.{named} }}}}"))], ""
+
+
+def _read_content(content: object, lost: list[Lost]) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else [content]
+    texts = []
+    for part in parts:
+        text = _mapping(part).get("text")
+        if isinstance(text, str):
+            texts.append(text)
+        else:
+            lost.append(Lost(what="a part of a message", reason="files go under `attach`", value=part))
+    return "\n".join(texts)
+
+
+def _read_model(run: Json, lost: list[Lost]) -> dict[str, object]:
+    """The model and its settings, in the words of an exported assistant."""
+    source = _mapping(run.get("data_source"))
+    model = source.get("model") or run.get("model")
+    if not model:
+        lost.append(Lost(what="the model", reason=f"no file says which; {MODEL_TO_CHOOSE} is made up"))
+    settings = {key: value for key, value in _mapping(source.get("sampling_params")).items() if value is not None}
+    if "max_completion_tokens" in settings:
+        settings["max_output_tokens"] = settings.pop("max_completion_tokens")
+    settings |= _rename_format(settings.pop("text", None))
+    return {"model": model or MODEL_TO_CHOOSE, **settings}
+
+
+def _rename_format(text: object) -> dict[str, object]:
+    found = _mapping(text).get("format")
+    return {"response_format": found} if found else {}
+
+
+def _read_grader(grader: Json, fields: _Fields) -> list[Check | Lost]:
+    kind, name = str(grader.get("type")), str(grader.get("name") or "")
+    what = f"{kind} {name}".strip()
+    reader = _GRADERS.get(kind)
+    if reader is None:
+        reason = "this kind is for fine-tuning only" if kind == "multi" else "there is no check of this kind"
+        return [Lost(what=what, reason=reason, value=dict(grader))]
+    try:
+        return [reader(grader, fields)]
+    except _NoCounterpart as why:
+        return [Lost(what=what, reason=str(why), value=dict(grader))]
+    except (ValueError, TypeError) as error:
+        return [Lost(what=what, reason=str(error), value=dict(grader))]
+
+
+class _NoCounterpart(Exception):
+    """Why a grader of a kind that is known can't be said here."""
+
+
+def _read_string_check(grader: Json, fields: _Fields) -> Check:
+    operation = {"neq": "ne"}.get(str(grader.get("operation")), str(grader.get("operation")))
+    asked, reference = str(grader.get("input") or ""), str(grader.get("reference") or "")
+    if operation in ("eq", "ne") and not _WHOLE.fullmatch(asked):
+        asked, reference = reference, asked
+    check = _about(asked, _compare(operation, fields.make(reference)))
+    return {"not": check} if operation == "ne" else check
+
+
+def _compare(operation: str, wanted: Template) -> Check:
+    if operation in ("eq", "ne"):
+        return {"equals": {"value": wanted, "case": True}}
+    if operation in ("like", "ilike"):
+        return {"contains": {"value": wanted, "words": False, **({"case": True} if operation == "like" else {})}}
+    raise _NoCounterpart(f"there is no comparison '{operation[:20]}'")
+
+
+def _about(asked: str, check: Check) -> Check:
+    """The check on what a grader looks at: the answer, a field of it, or the name of a function that was called."""
+    hole = _WHOLE.fullmatch(asked)
+    if not hole or hole[1] != "sample":
+        raise _NoCounterpart("what it looks at is more, or other, than the answer")
+    if hole[2] == _ANSWER:
+        return check
+    if found := _SAMPLED.fullmatch(hole[2]):
+        return {"json_path": {"path": f"$.{found[1]}", "expect": [check]}}
+    if _CALLED.fullmatch(hole[2]) and isinstance(check, Mapping) and "equals" in check:
+        return {"tool_called": check["equals"]["value"]}
+    raise _NoCounterpart("what it looks at is more, or other, than the answer")
+
+
+def _read_similarity(grader: Json, fields: _Fields) -> Check:
+    by = str(grader.get("evaluation_metric"))
+    if by not in _SIMILAR:
+        raise _NoCounterpart("meanings are compared by a `judge` here; `similar` compares words")
+    least = grader.get("pass_threshold")
+    if isinstance(least, bool) or not isinstance(least, int | Decimal):
+        raise _NoCounterpart("it has no `pass_threshold`")
+    wanted = fields.make(str(grader.get("reference") or ""))
+    return _about(str(grader.get("input") or ""), {"similar": {"value": wanted, "by": by, "threshold": least}})
+
+
+def _read_rubric(grader: Json, fields: _Fields) -> Template:
+    """What a model was told to judge by. The answer, and what it was asked, get to our judge by themselves."""
+    texts = []
+    for message in map(_mapping, _items(grader.get("input"))):
+        lost: list[Lost] = []
+        texts.append(_read_content(message.get("content"), lost))
+        if lost:
+            raise _NoCounterpart("its messages have more than text")
+    joined = "\n\n".join(text for text in texts if text.strip())
+    if not joined:
+        raise _NoCounterpart("it has no words to judge by")
+    shown = re.sub(r"\{\{\s*sample\.output_text\s*\}\}", "(the answer)", joined)
+    return fields.make(shown)
+
+
+def _read_label_model(grader: Json, fields: _Fields) -> Check:
+    labels, passing = _items(grader.get("labels")), _items(grader.get("passing_labels"))
+    if not labels or not passing:
+        raise _NoCounterpart("it has no labels")
+    chosen = {"choices": templates_of(labels, literal), "pass": templates_of(passing, literal)}
+    return {"judge": {"question": _read_rubric(grader, fields), **chosen}}
+
+
+def _read_score_model(grader: Json, fields: _Fields) -> Check:
+    scale = _items(grader.get("range")) or [0, 1]
+    least = grader.get("pass_threshold")
+    if isinstance(least, bool) or not isinstance(least, int | Decimal):
+        raise _NoCounterpart("it has no `pass_threshold`")
+    return {"judge": {"question": _read_rubric(grader, fields), "score": {"range": scale, "at_least": least}}}
+
+
+def _read_python(_grader: Json, _fields: _Fields) -> Check:
+    raise _NoCounterpart("put it into a file of the project's: `python: checks/FILE.py:FUNCTION` calls it")
+
+
+_GRADERS: Mapping[str, Callable[[Json, _Fields], Check]] = {
+    "string_check": _read_string_check,
+    "text_similarity": _read_similarity,
+    "label_model": _read_label_model,
+    "score_model": _read_score_model,
+    "python": _read_python,
+}
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,170 @@
+"""/batches: files of requests to this same server."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Scope
+
+from runner.server.engine.batches import (
+    ENDPOINTS,
+    WINDOWS_S,
+    BatchOrder,
+    BatchState,
+    Reply,
+    RequestBatchRecord,
+    Send,
+    cancel_batch,
+    count_answers,
+    go_on,
+    start_batch,
+)
+from runner.server.engine.core.engine import Engine, need
+from runner.server.wire import route
+from runner.server.wire.fields import Fields, read_body, read_metadata, read_page, read_query
+from runner.server.wire.replies import Json, json_reply, page_reply, unix_seconds
+
+LEAST_LIFETIME_S, MOST_LIFETIME_S = 3_600, 2_592_000
+_TIMES = tuple(state.value for state in BatchState if state is not BatchState.VALIDATING)
+
+
+def routes(engine: Engine) -> list[Route]:
+    async def create(request: Request) -> Response:
+        order = read_order(await read_body(request))
+        return reply(start_batch(engine, order, _sending_as(request)))
+
+    def browse(request: Request) -> Response:
+        page = read_page(read_query(request, "limit", "after"))
+        go_on(engine, _sending_as(request))
+        return page_reply(engine.store.page(RequestBatchRecord, "", page), render)
+
+    def retrieve(request: Request) -> Response:
+        go_on(engine, _sending_as(request))
+        return reply(need(engine, RequestBatchRecord, request.path_params["batch_id"]))
+
+    def cancel(request: Request) -> Response:
+        return reply(cancel_batch(engine, request.path_params["batch_id"]))
+
+    def render(batch: RequestBatchRecord) -> Json:
+        return render_batch(batch, *count_answers(engine, batch))
+
+    def reply(batch: RequestBatchRecord) -> Response:
+        age_s = engine.now() - batch.created_at if batch.state.is_active else None
+        return json_reply(render(batch), work_age_s=age_s)
+
+    one = "/batches/{batch_id}"
+    return [
+        route("POST", "/batches", create),
+        route("GET", "/batches", browse),
+        route("GET", one, retrieve),
+        route("POST", f"{one}/cancel", cancel),
+    ]
+
+
+def read_order(body: Fields) -> BatchOrder:
+    """Raises BadRequest."""
+    body.only("completion_window", "endpoint", "input_file_id", "metadata", "output_expires_after")
+    lifetime_s = None
+    if (policy := body.mapping("output_expires_after")) is not None:
+        policy.only("anchor", "seconds")
+        policy.needed_choice("anchor", ("created_at",))
+        policy.need("seconds")
+        lifetime_s = policy.integer("seconds", least=LEAST_LIFETIME_S, most=MOST_LIFETIME_S)
+    return BatchOrder(
+        endpoint=body.needed_choice("endpoint", ENDPOINTS),
+        input_file_id=body.needed_text("input_file_id"),
+        window=body.needed_choice("completion_window", tuple(WINDOWS_S)),
+        metadata=read_metadata(body),
+        output_lifetime_s=lifetime_s,
+    )
+
+
+def render_batch(batch: RequestBatchRecord, completed: int, failed: int) -> Json:
+    mistakes = [
+        {"code": one.code, "line": one.line, "message": one.message, "param": one.param} for one in batch.mistakes
+    ]
+    return {
+        "id": batch.id,
+        "object": "batch",
+        "endpoint": batch.endpoint,
+        "model": batch.model,
+        "errors": {"object": "list", "data": mistakes} if mistakes else None,
+        "input_file_id": batch.input_file_id,
+        "completion_window": batch.window,
+        "status": batch.state.value,
+        "output_file_id": batch.output_file_id,
+        "error_file_id": batch.error_file_id,
+        "created_at": unix_seconds(batch.created_at),
+        "expires_at": unix_seconds(batch.expires_at),
+        **{f"{name}_at": unix_seconds(batch.reached.get(name)) for name in _TIMES},
+        "request_counts": {"total": batch.total, "completed": completed, "failed": failed},
+        "usage": None if batch.state.is_active else _render_usage(batch),
+        "metadata": None if batch.metadata is None else dict(batch.metadata),
+    }
+
+
+def _render_usage(batch: RequestBatchRecord) -> Json:
+    return {
+        "input_tokens": batch.input_tokens,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": batch.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": batch.input_tokens + batch.output_tokens,
+    }
+
+
+def _sending_as(client: Request) -> Send:
+    """Makes requests as this client does: through the gate, with its token, to whatever face has the path."""
+    app: ASGIApp = client.app
+    headers = [(name, value) for name, value in client.headers.raw if name in (b"host", b"authorization")]
+
+    async def send(path: str, body: bytes) -> Reply:
+        answered = _Answer(body)
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": [*headers, (b"content-type", b"application/json")],
+            "client": None,
+            "server": None,
+        }
+        try:
+            await app(scope, answered.receive, answered.send)
+        except Exception:
+            # Starlette raises a bug again when it has answered: one request's is not the batch's.
+            if not answered.status:
+                raise
+        return Reply(status=answered.status, request_id=answered.request_id, body=answered.body.decode())
+
+    return send
+
+
+class _Answer:
+    """A request's two ends: its body goes in, and what is answered is kept. Its client never leaves."""
+
+    def __init__(self, body: bytes) -> None:
+        self._given = [body]
+        self.status = 0
+        self.request_id = ""
+        self.body = b""
+
+    async def receive(self) -> Message:
+        if not self._given:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": self._given.pop(), "more_body": False}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.request_id = dict(message["headers"]).get(b"x-request-id", b"").decode()
+        else:
+            self.body += message.get("body", b"")

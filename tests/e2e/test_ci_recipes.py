@@ -1,0 +1,280 @@
+"""The recipes for CI: what their shell does, with stand-ins for `gh` and the network, and whether CI takes the YAML."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from runner.plugins import plugin_names
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+STEPS = {step["id"]: step for step in ACTION["runs"]["steps"] if "id" in step}
+HAS_ALL = {"compare"} <= set(plugin_names("runner.cli")) and {"junit", "markdown", "html"} <= set(
+    plugin_names("runner.reporting")
+)
+pytestmark = pytest.mark.slow
+
+STAND_IN = """#!/bin/sh
+printf '%s\\n' "$(basename "$0") $*" >>"$CALLS"
+case "$(basename "$0") $1 $2" in
+  "gh run list") printf '%s' "${FOUND:-}" ;;
+  "gh run download")
+    [ -z "${DOWNLOADS:-}" ] && exit 1
+    mkdir -p "$REPORTS/base"; echo '{}' >"$REPORTS/base/report.json" ;;
+  "gh pr comment") exit "${COMMENTS:-0}" ;;
+  "runner plan "*) echo "the plan" ; exit "${PLANS:-0}" ;;
+  "runner play "*) echo "{}" >"$REPORTS/report.json"; echo "the report" >"$REPORTS/report.md"; exit "${PLAYS:-0}" ;;
+  "runner compare "*) echo "the comparison"; exit "${COMPARES:-0}" ;;
+esac
+"""
+
+
+class Job:
+    """A folder with stand-ins, in which steps of the action are run one after the other, as GitHub would."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.reports = folder / "reports"
+        (folder / "bin").mkdir()
+        for name in ("gh", "runner"):
+            (folder / "bin" / name).write_text(STAND_IN)
+            (folder / "bin" / name).chmod(0o755)
+        self.environment = {
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "CALLS": str(folder / "calls"),
+            "REPORTS": str(self.reports),
+            "GITHUB_OUTPUT": str(folder / "output"),
+            "GITHUB_STEP_SUMMARY": str(folder / "summary"),
+            **environment,
+        }
+
+    def run(self, step: str, **inputs: str) -> "subprocess.CompletedProcess[str]":
+        given = dict.fromkeys(STEPS[step].get("env", {}), "")
+        environment = {**given, **self.environment, **inputs}
+        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[step]["run"]]
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def calls(self) -> list[str]:
+        return self.read("calls").splitlines()
+
+    def read(self, name: str) -> str:
+        path = self.folder / name
+        return path.read_text("utf-8") if path.exists() else ""
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    job = Job(tmp_path)
+    subprocess.run(["git", "init", "--quiet", "."], cwd=tmp_path, check=True)
+    said = ["-c", "user.name=x", "-c", "user.email=x@x.invalid", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *said, "commit", "--quiet", "--allow-empty", "-m", "x"], cwd=tmp_path, check=True)
+    job.environment["BASE"] = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    return job
+
+
+def test_play_writes_every_report_and_its_exit_code_does_not_end_the_job(job: Job) -> None:
+    done = job.run("play", TARGET="openai", OPTIONS="--repeat 3", PATHS="scenarios/a*.yaml", PLAYS="1")
+
+    assert done.returncode == 0, done.stderr
+    assert job.read("output") == f"reports={job.reports}\nexit-code=1\n"
+    (call,) = job.calls()
+    assert call.startswith("runner play scenarios/a*.yaml --repeat 3 --target openai --report json=")
+    assert re.findall(r"--report (\w+)=", call) == ["json", "junit", "markdown", "html"]
+
+
+@pytest.mark.parametrize("hostile", ["$(touch hacked)", "`touch hacked`", "; touch hacked", "x' ; touch hacked ; '"])
+def test_an_input_is_never_run(job: Job, hostile: str) -> None:
+    job.run("plan", BASE=hostile)
+    job.run("play", TARGET=hostile, OPTIONS=hostile, PATHS=hostile)
+    job.run("compare", BRANCH=hostile, WORKFLOW=hostile, ARTIFACT=hostile, FAIL_ON=hostile, FOUND="1", DOWNLOADS="1")
+    job.run("comment", NUMBER=hostile, COMMENT="true")
+    assert not (job.folder / "hacked").exists()
+
+
+def test_what_a_pull_request_changes_is_said_in_one_comment(job: Job) -> None:
+    for step in ("plan", "play", "compare", "comment"):
+        done = job.run(step, BRANCH="main", FOUND="77", DOWNLOADS="1", NUMBER="5", COMMENT="true", FAIL_ON="regression")
+        assert done.returncode == 0, done.stderr
+
+    assert job.read("reports/comment.md").split() == "the plan the comparison the report".split()
+    assert f"runner plan --since {job.environment['BASE']} --format markdown" in job.calls()
+    assert any(call.endswith("--format markdown --fail-on regression") for call in job.calls())
+    assert job.calls()[-1].startswith("gh pr comment 5 --body-file")
+    assert job.read("summary") == ""
+
+
+def test_without_the_permission_to_comment_the_summary_has_it(job: Job) -> None:
+    job.run("play")
+    done = job.run("comment", NUMBER="5", COMMENT="true", COMMENTS="1")
+    assert done.returncode == 0
+    assert "the report" in job.read("summary")
+
+
+def test_a_comment_that_nobody_wants_is_in_the_summary(job: Job) -> None:
+    job.run("play")
+    job.run("comment", NUMBER="5", COMMENT="false")
+    assert "the report" in job.read("summary")
+    assert not [call for call in job.calls() if call.startswith("gh")]
+
+
+def test_a_long_report_is_cut_between_characters(job: Job) -> None:
+    job.reports.mkdir()
+    (job.reports / "report.md").write_text("€" * 40_000, "utf-8")
+    job.run("comment", NUMBER="5", COMMENT="true")
+    assert (job.reports / "comment.md").read_bytes().decode("utf-8") == "€" * 20_000
+
+
+@pytest.mark.parametrize("given", [{}, {"FOUND": "77"}])
+def test_without_a_report_of_the_base_branch_nothing_is_compared(job: Job, given: Mapping[str, str]) -> None:
+    job.run("play")
+    done = job.run("compare", BRANCH="main", **given)
+    assert done.returncode == 0, done.stderr
+    assert "There is no report of main yet" in job.read("reports/compare.md")
+
+
+def test_a_plan_that_fails_is_said_and_ends_nothing(job: Job) -> None:
+    done = job.run("plan", PLANS="2")
+    assert done.returncode == 0
+    assert "could not be told" in job.read("reports/plan.md")
+
+
+@pytest.mark.parametrize(("played", "compared", "code"), [("0", "", 0), ("1", "0", 1), ("0", "1", 1), ("3", "1", 3)])
+def test_the_job_ends_as_play_did_or_compare(job: Job, played: str, compared: str, code: int) -> None:
+    assert job.run("end", PLAYED=played, COMPARED=compared).returncode == code
+
+
+def test_the_action_is_installed_from_its_own_checkout(job: Job) -> None:
+    (job.folder / "bin" / "python").write_text(STAND_IN)
+    (job.folder / "bin" / "python").chmod(0o755)
+    job.run("install", ACTION="/the/action")
+    assert job.calls() == ["python -m pip install --quiet --disable-pip-version-check /the/action"]
+
+
+def read_block(page: str, first_line: str) -> str:
+    (found,) = re.findall(rf"```yaml\n{re.escape(first_line)}\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    return str(found)
+
+
+def run_gitlab(job: Job, **environment: str) -> "subprocess.CompletedProcess[str]":
+    (job.folder / "bin" / "curl").write_text('#!/bin/sh\n[ -n "$CURLS" ] && echo "{}" >base.json\n')
+    (job.folder / "bin" / "curl").chmod(0o755)
+    lines = yaml.safe_load(read_block("docs/ci.md", "# .gitlab-ci.yml"))["assistants"]["script"]
+    job.reports.mkdir(exist_ok=True)
+    given = {
+        "CI_API_V4_URL": "https://x.invalid",
+        "CI_PROJECT_ID": "1",
+        "CI_DEFAULT_BRANCH": "main",
+        "CI_JOB_NAME": "a",
+    }
+    return subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", "\n".join(lines)],
+        cwd=job.folder,
+        env={**job.environment, **given, "CI_JOB_TOKEN": "t", "CURLS": "", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("played", "code"), [("0", 0), ("1", 1), ("4", 4)])
+def test_the_gitlab_job_ends_as_play_did(job: Job, played: str, code: int) -> None:
+    assert run_gitlab(job, PLAYS=played).returncode == code
+    assert job.calls() == ["runner validate", "runner play --report json=report.json --report junit=report.xml"]
+
+
+def test_the_gitlab_job_of_a_merge_request_plans_and_compares(job: Job) -> None:
+    subprocess.run(["git", "remote", "add", "origin", str(job.folder)], cwd=job.folder, check=True)
+    done = run_gitlab(job, CI_MERGE_REQUEST_DIFF_BASE_SHA=job.environment["BASE"], CURLS="1", COMPARES="1")
+    assert done.returncode == 1, done.stderr
+    assert f"runner plan --since {job.environment['BASE']}" in job.calls()
+    assert "runner compare base.json report.json --fail-on regression" in job.calls()
+
+
+def test_the_hook_is_a_command_that_there_is(tmp_path: Path) -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+    assert hook["id"] in (ROOT / "docs/ci.md").read_text("utf-8")
+    assert [bool(re.search(hook["files"], path)) for path in ("a/assistants.yaml", "scenarios/x/y.yml", "x.yaml")] == [
+        True,
+        True,
+        False,
+    ]
+    shutil.copytree(ROOT / "runner" / "starter", tmp_path / "project")
+    done = subprocess.run(
+        [BIN / hook["entry"].split()[0], *hook["entry"].split()[1:]], cwd=tmp_path / "project", check=False
+    )
+    assert done.returncode == 0
+
+
+WORKFLOWS = {
+    "starter": (ROOT / "runner/starter/workflow.yml").read_text("utf-8"),
+    "page": read_block("docs/ci.md", "# .github/workflows/assistants.yml"),
+}
+
+
+def check_schema(kind: str, file: Path) -> None:
+    command = [BIN / "check-jsonschema", "--builtin-schema", f"vendor.{kind}", file]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(WORKFLOWS))
+def test_a_workflow_is_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / "workflow.yml").write_text(WORKFLOWS[name])
+    check_schema("github-workflows", tmp_path / "workflow.yml")
+
+
+def test_the_action_is_one() -> None:
+    check_schema("github-actions", ROOT / "action.yml")
+
+
+def test_the_gitlab_job_is_one(tmp_path: Path) -> None:
+    (tmp_path / "job.yml").write_text(read_block("docs/ci.md", "# .gitlab-ci.yml"))
+    check_schema("gitlab-ci", tmp_path / "job.yml")
+
+
+def test_nothing_is_left_open_to_injection_or_moving_tags(tmp_path: Path) -> None:
+    (tmp_path / ".github" / "workflows").mkdir(parents=True)
+    for name, text in WORKFLOWS.items():
+        pinned = text.replace("OWNER/runner@COMMIT", f"someone/runner@{'0' * 40}")
+        (tmp_path / ".github" / "workflows" / f"{name}.yml").write_text(pinned)
+    shutil.copy(ROOT / "action.yml", tmp_path)
+    command = [BIN / "zizmor", "--offline", "--no-progress", "--format", "json", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout or "[]") == [], done.stdout
+
+
+def test_the_shell_has_no_slips(tmp_path: Path) -> None:
+    for name, step in STEPS.items():
+        (tmp_path / f"{name}.sh").write_text(f"#!/bin/bash\n{step['run']}")
+    done = subprocess.run(
+        [BIN / "shellcheck", *sorted(tmp_path.glob("*.sh"))], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(not HAS_ALL, reason="not all of the reports are there yet")
+def test_the_action_plays_a_first_project_for_real(job: Job) -> None:
+    (job.folder / "bin" / "runner").unlink()
+    (job.folder / "bin" / "runner").symlink_to(BIN / "runner")
+    shutil.copytree(ROOT / "runner" / "starter", job.folder, dirs_exist_ok=True)
+    for step in ("plan", "play", "compare", "comment"):
+        done = job.run(step, BRANCH="main", NUMBER="5", COMMENT="false")
+        assert done.returncode == 0, done.stderr
+    assert "exit-code=0" in job.read("output")
+    assert sorted(path.suffix for path in job.reports.glob("report.*")) == [".html", ".json", ".md", ".xml"]

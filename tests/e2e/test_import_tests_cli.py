@@ -1,0 +1,514 @@
+"""`runner import` of other tools' tests: promptfoo's configuration and OpenAI's Evals become scenarios with rows."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from verbs import Done, run_verb
+
+from runner.config import load_configuration
+
+PROJECT = "version: 1\nnamespace: tests-000001\nassistants:\n  desk: {model: gpt-6-luna}\n"
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> Done:
+    return run_verb(*arguments, cwd=folder, environment=environment)
+
+
+def write_import(folder: Path, text: str, **files: str) -> dict[str, Any]:
+    """The scenario file that a configuration becomes, with its assistants."""
+    (folder / "suite.yaml").write_text(text, encoding="utf-8")
+    for name, content in files.items():
+        (folder / name.replace("__", ".")).write_text(content, encoding="utf-8")
+    done = run(folder, "import", "suite.yaml", "--write")
+    assert done.code == 0, done.err
+    return read_files(folder)
+
+
+def read_files(folder: Path, stem: str = "suite") -> dict[str, Any]:
+    project = yaml.safe_load((folder / "assistants.yaml").read_text(encoding="utf-8"))
+    found = yaml.safe_load((folder / "scenarios" / f"{stem}.yaml").read_text(encoding="utf-8"))
+    return {"assistants": project["assistants"], "scenarios": found["scenarios"]}
+
+
+def expect_of(scenario: Mapping[str, Any]) -> list[Any]:
+    return scenario["turns"][-1].get("expect", [])
+
+
+def comments(folder: Path, stem: str = "suite") -> str:
+    text = (folder / "scenarios" / f"{stem}.yaml").read_text(encoding="utf-8")
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip().startswith("#"))
+
+
+PROMPTFOO = """
+description: Phrases
+prompts: ['Say {{what}} in {{language}}.']
+providers: [openai:chat:gpt-4.1-mini, openai:o4-mini]
+tests:
+  - vars: {what: hello, language: French}
+    assert: [{type: icontains, value: bonjour}]
+  - vars: {what: "hello, {{language}}, for ${money}", language: German}
+    assert: [{type: icontains, value: "{{language}}"}]
+  - vars: {what: thanks, language: Spanish}
+    assert: [{type: javascript, value: "check(output)"}]
+"""
+
+
+def test_tests_that_differ_in_texts_alone_are_rows_of_one_scenario(tmp_path: Path) -> None:
+    found = write_import(tmp_path, PROMPTFOO)
+
+    first, second = found["scenarios"]
+    assert found["assistants"] == {"phrases": {"name": "Phrases", "model": "gpt-4.1-mini"}}
+    assert first["assistant"] == "phrases"
+    assert first["turns"][0]["ask"] == "Say ${what} in ${language}."
+    assert expect_of(first) == [{"contains": {"value": "${expected}", "words": False}}]
+    rows = [json.loads(line) for line in (tmp_path / "scenarios" / first["cases"]).read_text().splitlines()]
+    assert rows[0] == {"what": "hello", "language": "French", "expected": "bonjour"}
+    assert rows[1]["expected"] == "German"
+    assert second["turns"][0]["ask"] == "Say thanks in Spanish."
+    assert second["smoke"] is True
+
+
+def test_what_was_a_placeholder_elsewhere_is_text_here(tmp_path: Path) -> None:
+    text = PROMPTFOO.replace("thanks", "'${thanks}'").replace("Say {{what}}", "Say {{what}}, ${you},")
+    write_import(tmp_path, text)
+    found = load_configuration(file=None, scenario_paths=(), cwd=tmp_path, environment={})
+    assert [scenario.turns[0].ask for scenario in found.scenarios][1:] == [
+        "Say hello, German, for ${money}, ${you}, in German.",
+        "Say ${thanks}, ${you}, in Spanish.",
+    ]
+
+
+def test_what_is_imported_loads_as_it_was_meant(tmp_path: Path) -> None:
+    write_import(tmp_path, PROMPTFOO)
+    found = load_configuration(file=None, scenario_paths=(), cwd=tmp_path, environment={})
+    asked = [scenario.turns[0].ask for scenario in found.scenarios]
+    assert asked == [
+        "Say hello in French.",
+        "Say hello, German, for ${money} in German.",
+        "Say thanks in Spanish.",
+    ]
+
+
+def test_descriptions_name_the_rows(tmp_path: Path) -> None:
+    tests = "".join(f"  - {{description: 'case {word}', vars: {{q: {word}}}}}\n" for word in ("one", "two"))
+    write_import(tmp_path, f"prompts: ['Say {{{{q}}}}']\nproviders: [openai:gpt-4.1]\ntests:\n{tests}")
+    found = load_configuration(file=None, scenario_paths=(), cwd=tmp_path, environment={})
+    assert [scenario.name for scenario in found.scenarios] == ["case one [case one]", "case one [case two]"]
+
+
+def test_what_has_no_counterpart_is_a_comment_with_the_reason_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(PROMPTFOO)
+
+    done = run(tmp_path, "import", "suite.yaml")
+
+    said = [line.strip() for line in done.out.splitlines() if line.strip().startswith("# ")]
+    assert "# providers[1]: one assistant has one model; play it with another by `--model`: openai:o4-mini" in said
+    assert any(line.startswith("# javascript: runner runs no code of this kind") for line in said)
+    assert "2 scenarios, 3 cases; 2 parts without counterpart, each a comment in it" in done.err
+    assert not (tmp_path / "assistants.yaml").exists()
+
+
+ASSERTIONS = [
+    ("{type: equals, value: Yes}", {"equals": {"value": "Yes", "case": True}}),
+    ("{type: contains, value: a}", {"contains": {"value": "a", "words": False, "case": True}}),
+    ("{type: not-contains, value: a}", {"not_contains": {"value": "a", "words": False, "case": True}}),
+    ("{type: icontains-all, value: [a, b]}", {"contains": {"value": ["a", "b"], "words": False}}),
+    (
+        "{type: icontains-any, value: 'a, b'}",
+        {"any_of": [{"contains": {"value": "a", "words": False}}, {"contains": {"value": "b", "words": False}}]},
+    ),
+    ("{type: regex, value: '\\d+'}", {"matches": "\\d+"}),
+    ("{type: not-regex, value: '\\d+'}", {"not": {"matches": "\\d+"}}),
+    ("{type: starts-with, value: A}", {"starts_with": {"value": "A", "words": False, "case": True}}),
+    ("{type: is-json}", "json"),
+    ("{type: is-json, value: {type: object}}", {"json_schema": {"schema": {"type": "object"}}}),
+    ("{type: latency, threshold: 2500}", {"latency_s": 2.5}),
+    ("{type: cost, threshold: 0.002}", {"cost": 0.002}),
+    ("{type: rouge-n, value: a}", {"similar": {"value": "a", "by": "rouge_1", "threshold": 0.75}}),
+    ("{type: word-count, value: {max: 20}}", {"length": {"max": 20}}),
+    ("{type: is-refusal}", "refuses"),
+    ("{type: llm-rubric, value: Is polite}", {"judge": "Is polite"}),
+    ("{type: 'trajectory:tool-used', value: lookup}", {"tool_called": "lookup"}),
+    (
+        "{type: javascript, value: \"output.includes('Yes')\"}",
+        {"contains": {"value": "Yes", "words": False, "case": True}},
+    ),
+    ("{type: javascript, value: 'output.length < 100'}", {"length": {"max": 99, "of": "characters"}}),
+]
+
+
+@pytest.mark.parametrize(("written", "check"), ASSERTIONS)
+def test_an_assertion_of_promptfoo_is_a_check(tmp_path: Path, written: str, check: object) -> None:
+    found = write_import(tmp_path, f"prompts: [Hello]\nproviders: [openai:gpt-4.1]\ntests: [{{assert: [{written}]}}]\n")
+    assert expect_of(found["scenarios"][0]) == [check]
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("{type: similar, value: a}", "meanings are compared by a `judge` here"),
+        ("{type: python, value: 'len(output)'}", "a check of the project's own gets other arguments"),
+        ("{type: contains, value: a, transform: output.x}", "the answer is transformed first"),
+        ("{type: contains}", "it has no text"),
+        ("{type: latency}", "it has no `threshold` that is a number"),
+        ("{type: select-best, value: a}", "it compares several answers"),
+        ("{type: no-such-thing, value: a}", "there is no check of this kind"),
+        ("{type: contains, value: '{% if x %}a{% endif %}'}", "a template with more in it than names"),
+        ("{type: contains, value: a, weight: 0}", "its weight is 0"),
+    ],
+)
+def test_an_assertion_without_counterpart_says_why(tmp_path: Path, written: str, reason: str) -> None:
+    found = write_import(tmp_path, f"prompts: [Hello]\nproviders: [openai:gpt-4.1]\ntests: [{{assert: [{written}]}}]\n")
+
+    assert found["scenarios"][0]["smoke"] is True
+    assert reason in comments(tmp_path)
+
+
+def test_a_threshold_and_weights_are_a_score(tmp_path: Path) -> None:
+    found = write_import(
+        tmp_path,
+        "prompts: [Hello]\nproviders: [openai:gpt-4.1]\ntests:\n"
+        "  - {threshold: 0.5, assert: [{type: equals, value: a, weight: 2}, {type: is-json}]}\n",
+    )
+
+    (score,) = expect_of(found["scenarios"][0])
+    assert score["score"]["threshold"] == 0.5
+    assert score["score"]["of"] == [
+        {"expect": [{"equals": {"value": "a", "case": True}}], "weight": 2},
+        {"expect": ["json"], "weight": 1},
+    ]
+
+
+CHAT = """[
+  {"role": "system", "content": {{ persona | dump }} },
+  {"role": "user", "content": "I am {{name}}."},
+  {"role": "assistant", "content": "Hello!"},
+  {"role": "user", "content": {{ question | dump }} }
+]"""
+
+
+def test_a_chat_is_turns_and_its_system_message_the_instructions(tmp_path: Path) -> None:
+    found = write_import(
+        tmp_path,
+        "prompts: [file://chat.json]\nproviders: [openai:gpt-4.1]\n"
+        "defaultTest: {vars: {persona: file://persona.txt}}\ntests: file://rows.csv\n",
+        chat__json=CHAT,
+        persona__txt="You are a clerk.\n",
+        rows__csv="name,question,__expected\n"
+        'Ann,"What, now?",contains: later\nBob,Cost?,cost(0.01)\nCy,Is it?,Yes: it is\n',
+    )
+
+    assert found["assistants"]["suite"]["instructions"] == "You are a clerk."
+    assert [turn["ask"] for turn in found["scenarios"][0]["turns"]] == ["I am Ann.", "What, now?"]
+    assert [expect_of(one) for one in found["scenarios"]] == [
+        [{"contains": {"value": "later", "words": False, "case": True}}],
+        [{"cost": 0.01}],
+        [{"equals": {"value": "Yes: it is", "case": True}}],
+    ]
+    assert "here the assistant answers by itself: Hello!" in comments(tmp_path)
+
+
+def test_lists_of_variables_are_combined(tmp_path: Path) -> None:
+    found = write_import(
+        tmp_path,
+        "prompts: ['{{a}} {{b}}']\nproviders: [openai:gpt-4.1]\n"
+        "tests: [{vars: {a: [x, y], b: ['1', '2'], c: [{d: 1}, {d: 2}]}}]\n",
+    )
+    assert found["scenarios"][0]["cases"] == [{"a": a, "b": b} for a in "xy" for b in "12"]
+
+
+def test_many_rows_get_a_file_of_their_own(tmp_path: Path) -> None:
+    tests = "".join(f"  - vars: {{q: 'question {n} ${{x}}'}}\n" for n in range(40))
+    found = write_import(tmp_path, f"prompts: ['{{{{q}}}}']\nproviders: [openai:gpt-4.1]\ntests:\n{tests}")
+
+    (scenario,) = found["scenarios"]
+    rows = [json.loads(line) for line in (tmp_path / "scenarios" / scenario["cases"]).read_text().splitlines()]
+    assert rows == [{"q": f"question {n} ${{x}}"} for n in range(40)]
+
+
+def test_settings_and_functions_of_the_provider_come_along(tmp_path: Path) -> None:
+    provider = (
+        "providers: [{id: 'openai:chat:gpt-4.1', config: {temperature: 0.2, max_tokens: 99, seed: 4, "
+        "apiKey: sk-abcdefghijklmnopqrstuvwx, functions: [{name: rate, parameters: {type: object}}]}}]\n"
+    )
+    found = write_import(tmp_path, f"prompts: [Hello]\n{provider}")
+
+    assert found["assistants"]["suite"]["temperature"] == 0.2
+    assert found["assistants"]["suite"]["max_output_tokens"] == 99
+    assert found["assistants"]["suite"]["functions"][0]["name"] == "rate"
+    text = (tmp_path / "assistants.yaml").read_text()
+    assert "# seed has no counterpart here: 4" in text
+    assert "abcdefghijkl" not in text
+
+
+@pytest.mark.parametrize(
+    "named", ["file:///etc/hostname", "file://../outside.txt", "file://ask.py", "file://nowhere.txt"]
+)
+def test_a_prompt_that_is_not_read_leaves_the_tests_with_a_reason(tmp_path: Path, named: str) -> None:
+    (tmp_path / "outside.txt").write_text("not yours")
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "ask.py").write_text("raise SystemExit('run!')")
+
+    found = write_import(
+        folder, f"prompts: ['{named}']\nproviders: [openai:gpt-4.1]\ntests: [{{assert: [{{type: is-json}}]}}]\n"
+    )
+
+    assert found["scenarios"][0]["skip"].startswith("its prompt is not here")
+    assert expect_of(found["scenarios"][0]) == ["json"]
+    assert "not yours" not in (folder / "scenarios" / "suite.yaml").read_text()
+
+
+def test_a_prompt_with_logic_is_not_rendered_and_said_to_be_skipped(tmp_path: Path) -> None:
+    found = write_import(
+        tmp_path,
+        "prompts: ['{% if x %}Hi{% endif %} {{q}}']\nproviders: [openai:gpt-4.1]\ntests: [{vars: {q: 'How?'}}]\n",
+    )
+    assert found["scenarios"][0]["skip"] == "its prompt is a template, which was not rendered: see to the question"
+    assert found["scenarios"][0]["turns"][0]["ask"] == "How?"
+
+
+HOSTILE = """
+prompts: ["{{q}}"]
+providers: [openai:gpt-4.1]
+tests:
+  - description: "x\\n    smoke: false"
+    vars: {q: "a: b # c\\n- d\\u0007"}
+    assert: [{type: contains, value: "]}\\n"}, {type: "no\\nsuch: thing", value: "\\n  - ask: injected"}]
+"""
+
+
+def test_texts_of_a_stranger_stay_texts(tmp_path: Path) -> None:
+    found = write_import(tmp_path, HOSTILE)
+
+    (scenario,) = found["scenarios"]
+    assert scenario["name"] == "x smoke false"
+    assert scenario["turns"] == [
+        {"ask": "a: b # c\n- d\x07", "expect": [{"contains": {"value": "]}\n", "words": False, "case": True}}]}
+    ]
+
+
+def test_a_secret_that_is_known_does_not_come_along(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text("prompts: [say pa55word-of-mine]\nproviders: [openai:gpt-4.1]\n")
+    done = run(tmp_path, "import", "suite.yaml", MY_TOKEN="pa55word-of-mine")
+    assert "pa55word" not in done.out + done.err
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    write_import(tmp_path, PROMPTFOO)
+    before = (tmp_path / "assistants.yaml").read_text()
+
+    done = run(tmp_path, "import", "suite.yaml", "--write")
+
+    assert done.code == 2
+    assert "nothing was written: there is scenarios/suite.yaml, scenarios/suite-1.jsonl already" in done.err
+    assert (tmp_path / "assistants.yaml").read_text() == before
+
+
+def test_scenarios_can_be_for_an_assistant_that_is_declared(tmp_path: Path) -> None:
+    (tmp_path / "assistants.yaml").write_text(PROJECT)
+    (tmp_path / "suite.yaml").write_text(PROMPTFOO)
+
+    done = run(tmp_path, "import", "suite.yaml", "--address", "desk", "--write")
+
+    assert done.code == 0, done.err
+    assert (tmp_path / "assistants.yaml").read_text() == PROJECT
+    assert read_files(tmp_path)["scenarios"][0]["assistant"] == "desk"
+
+
+def test_yaml_that_is_broken_is_a_mistake_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text("prompts: [\n")
+    done = run(tmp_path, "import", "suite.yaml")
+    assert done.code == 2
+    assert "suite.yaml:" in done.err
+
+
+GRADERS: list[dict[str, Any]] = [
+    {"type": "string_check", "name": "label", "operation": "eq", "reference": "{{ item.label }}"},
+    {"type": "string_check", "name": "other", "operation": "ne", "reference": "x"},
+    {"type": "string_check", "name": "part", "operation": "ilike", "reference": "ware"},
+    {
+        "type": "text_similarity",
+        "name": "near",
+        "evaluation_metric": "rouge_l",
+        "pass_threshold": 0.5,
+        "reference": "a",
+    },
+]
+CHECKS = [
+    {"equals": {"value": "${label}", "case": True}},
+    {"not": {"equals": {"value": "x", "case": True}}},
+    {"contains": {"value": "ware", "words": False}},
+    {"similar": {"value": "a", "by": "rouge_l", "threshold": 0.5}},
+]
+EVAL: dict[str, Any] = {
+    "id": "eval_1",
+    "object": "eval",
+    "name": "Tickets",
+    "data_source_config": {"type": "custom", "schema": {"type": "object"}},
+    "testing_criteria": [{"input": "{{ sample.output_text }}", **one} for one in GRADERS],
+}
+ROWS = [
+    {"ticket": {"text": "The screen is black"}, "label": "Hardware"},
+    {"ticket": {"text": "VPN"}, "label": "Software"},
+]
+RUN: dict[str, Any] = {
+    "id": "evalrun_1",
+    "object": "eval.run",
+    "name": "first",
+    "model": "gpt-4.1",
+    "data_source": {
+        "type": "responses",
+        "model": "gpt-4.1",
+        "sampling_params": {
+            "temperature": 0.5,
+            "max_completion_tokens": 200,
+            "text": {"format": {"type": "json_object"}},
+        },
+        "input_messages": {
+            "type": "template",
+            "template": [
+                {"role": "developer", "content": "Classify."},
+                {"role": "user", "content": {"type": "input_text", "text": "{{ item.ticket.text }}"}},
+            ],
+        },
+        "source": {"type": "file_content", "content": [{"item": row} for row in [*ROWS, ROWS[0]]]},
+    },
+}
+ITEMS = {
+    "object": "list",
+    "has_more": True,
+    "data": [
+        {
+            "object": "eval.run.output_item",
+            "datasource_item": row,
+            "results": [{"name": "label", "passed": True}],
+            "sample": {"input": [{"role": "user", "content": f"Ticket: {row['ticket']['text']}"}], "output": []},
+        }
+        for row in ROWS
+    ],
+}
+RESULTS = [{"run_id": "r", "data_source_idx": at, "item": row, "grades": {"label": 1}} for at, row in enumerate(ROWS)]
+
+
+def import_evals(folder: Path, **files: object) -> Done:
+    for name, value in files.items():
+        is_lines = isinstance(value, list)
+        text = "\n".join(json.dumps(one) for one in value) if isinstance(value, list) else json.dumps(value)
+        (folder / f"{name}.{'jsonl' if is_lines else 'json'}").write_text(text, encoding="utf-8")
+    names = [f"{name}.{'jsonl' if isinstance(value, list) else 'json'}" for name, value in files.items()]
+    done = run(folder, "import", *names, "--write")
+    assert done.code == 0, done.err
+    return done
+
+
+def test_an_eval_and_its_run_are_an_assistant_and_a_scenario_with_rows(tmp_path: Path) -> None:
+    import_evals(tmp_path, suite=EVAL, run=RUN)
+
+    found = read_files(tmp_path)
+    (scenario,) = found["scenarios"]
+    assert found["assistants"]["tickets"] == {
+        "name": "Tickets",
+        "model": "gpt-4.1",
+        "instructions": "Classify.",
+        "temperature": 0.5,
+        "max_output_tokens": 200,
+        "response_format": "json_object",
+    }
+    assert scenario["name"] == "Tickets"
+    assert scenario["turns"] == [{"ask": "${ticket_text}", "expect": CHECKS}]
+    assert scenario["cases"] == [{"label": row["label"], "ticket_text": row["ticket"]["text"]} for row in ROWS]  # type: ignore[index]
+
+
+def test_output_items_say_what_was_asked(tmp_path: Path) -> None:
+    import_evals(tmp_path, suite=EVAL, items=ITEMS)
+
+    (scenario,) = read_files(tmp_path)["scenarios"]
+    assert scenario["turns"][0]["ask"] == "${asked}"
+    assert [row["asked"] for row in scenario["cases"]] == ["Ticket: The screen is black", "Ticket: VPN"]
+    assert "its list goes on after this page" in comments(tmp_path)
+
+
+def test_results_of_the_dashboard_have_rows_and_no_question(tmp_path: Path) -> None:
+    import_evals(tmp_path, suite=EVAL, results=RESULTS)
+
+    (scenario,) = read_files(tmp_path)["scenarios"]
+    assert scenario["skip"] == "no file says what was asked"
+    assert [row["label"] for row in scenario["cases"]] == ["Hardware", "Software"]
+
+
+def test_a_column_that_looks_like_a_question_is_asked(tmp_path: Path) -> None:
+    import_evals(
+        tmp_path, suite=EVAL, results=[{"run_id": "r", "item": {"question": f"{n}?", "label": "a"}} for n in (1, 2)]
+    )
+
+    (scenario,) = read_files(tmp_path)["scenarios"]
+    assert scenario["turns"][0]["ask"] == "${question}"
+    assert "this column is a guess" in comments(tmp_path)
+
+
+def test_a_run_alone_asks_and_expects_nothing(tmp_path: Path) -> None:
+    import_evals(tmp_path, suite=RUN)
+    assert read_files(tmp_path)["scenarios"][0]["smoke"] is True
+
+
+@pytest.mark.parametrize(
+    ("grader", "reason"),
+    [
+        ({"type": "python", "source": "def grade(sample, item): return 1.0"}, "put it into a file of the project's"),
+        ({"type": "multi", "graders": {}, "calculate_output": "x"}, "this kind is for fine-tuning only"),
+        (
+            {"type": "text_similarity", "evaluation_metric": "cosine", "reference": "a"},
+            "meanings are compared by a `judge`",
+        ),
+        (
+            {"type": "string_check", "operation": "eq", "input": "{{ item.a }}", "reference": "b"},
+            "other, than the answer",
+        ),
+        (
+            {"type": "string_check", "operation": "like", "reference": "{{ sample.output_json.a }}"},
+            "a part of the answer",
+        ),
+        ({"type": "score_model", "input": [{"role": "user", "content": "Rate"}]}, "it has no `pass_threshold`"),
+    ],
+)
+def test_a_grader_without_counterpart_says_why(tmp_path: Path, grader: dict[str, Any], reason: str) -> None:
+    whole = {"name": "g", "input": "{{ sample.output_text }}", **grader}
+    import_evals(tmp_path, suite={**EVAL, "testing_criteria": [whole]}, run=RUN)
+    assert reason in comments(tmp_path)
+
+
+def test_a_field_of_an_answer_and_a_function_that_was_called_are_looked_at(tmp_path: Path) -> None:
+    graders = [
+        {"type": "string_check", "operation": "eq", "input": "{{ sample.output_json.kind }}", "reference": "a"},
+        {
+            "type": "string_check",
+            "operation": "eq",
+            "input": "{{ sample.output_tools[0].function.name }}",
+            "reference": "lookup",
+        },
+    ]
+    import_evals(tmp_path, suite={**EVAL, "testing_criteria": graders}, run=RUN)
+    assert expect_of(read_files(tmp_path)["scenarios"][0]) == [
+        {"json_path": {"path": "$.kind", "expect": [{"equals": {"value": "a", "case": True}}]}},
+        {"tool_called": "lookup"},
+    ]
+
+
+def test_files_of_different_kinds_are_not_mixed(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(PROMPTFOO)
+    (tmp_path / "run.json").write_text(json.dumps(RUN))
+    done = run(tmp_path, "import", "suite.yaml", "run.json")
+    assert done.code == 2
+    assert "files of different kinds" in done.err
+
+
+def test_two_evals_at_once_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.json").write_text(json.dumps({"object": "list", "data": [EVAL, {**EVAL, "name": "Other"}]}))
+    done = run(tmp_path, "import", "list.json")
+    assert done.code == 2
+    assert "2 evals are in it (Tickets, Other)" in done.err

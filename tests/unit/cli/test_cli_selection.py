@@ -1,0 +1,73 @@
+"""Which scenarios an expression means."""
+
+import pytest
+
+from runner.cli._selection import Selection, parse_expression, select_scenarios
+from runner.domain.assistant import Address
+from runner.domain.scenario import Scenario, Turn
+from runner.errors import Location, NothingFound, UsageError
+
+PLACE = Location("x.yaml", 1, 1)
+
+
+def scenario(name: str, *tags: str) -> Scenario:
+    return Scenario(
+        name=name, assistant=Address("a"), turns=(Turn(ask="?", location=PLACE),), tags=tags, location=PLACE
+    )
+
+
+SCENARIOS = (
+    scenario("hotel bill", "billing", "slow"),
+    scenario("refund of a ticket", "refunds"),
+    scenario("Receipt", "billing"),
+    scenario("opening hours"),
+)
+
+
+def chosen(**wanted: object) -> list[str]:
+    found = select_scenarios(SCENARIOS, Selection(**wanted), lambda: {"Receipt": True, "hotel bill": False})  # type: ignore[arg-type]
+    return [one.name for one in found]
+
+
+@pytest.mark.parametrize(
+    ("tags", "names"),
+    [
+        ("billing", ["hotel bill", "Receipt"]),
+        ("not slow and (billing or refunds)", ["refund of a ticket", "Receipt"]),
+        ("not (billing or refunds)", ["opening hours"]),
+        ("not not slow", ["hotel bill"]),
+        ("billing and slow or refunds", ["hotel bill", "refund of a ticket"]),
+    ],
+)
+def test_tags_are_whole_words(tags: str, names: list[str]) -> None:
+    assert chosen(tags=tags) == names
+
+
+@pytest.mark.parametrize(
+    ("expression", "names"),
+    [
+        ("receipt", ["Receipt"]),
+        ("hotel bill", ["hotel bill"]),
+        ("bill or opening hours", ["hotel bill", "opening hours"]),
+        ("not receipt and not refund", ["hotel bill", "opening hours"]),
+    ],
+)
+def test_names_are_parts_whatever_their_case(expression: str, names: list[str]) -> None:
+    assert chosen(names=expression) == names
+
+
+@pytest.mark.parametrize("text", ["", "and", "a and", "a or or b", "(a", "a)", "not", "()", "a (b)"])
+def test_what_is_no_expression_is_a_mistake_that_names_its_option(text: str) -> None:
+    with pytest.raises(UsageError, match="^-k "):
+        parse_expression("-k", text)
+
+
+def test_nothing_found_names_the_tags_that_there_are() -> None:
+    with pytest.raises(NothingFound, match="the tags are billing, refunds, slow"):
+        chosen(tags="biling")
+
+
+def test_what_did_not_pass_last_comes_alone_or_first() -> None:
+    assert chosen(last_failed=True) == ["Receipt"]
+    assert chosen(failed_first=True) == ["Receipt", "hotel bill", "refund of a ticket", "opening hours"]
+    assert chosen(last_failed=True, tags="refunds") == ["refund of a ticket"], "as in pytest: none failed, so all"

@@ -1,0 +1,225 @@
+"""A scenario for each row: where rows come from, what they become, and what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.config import Configuration, load_configuration
+from runner.domain.scenario import Scenario
+from runner.errors import ConfigError
+
+PROJECT = "version: 1\nnamespace: demo\nassistants:\n  guide: {model: m, tools: [file_search]}\n"
+SUMS = """\
+name: sums
+assistant: guide
+cases: CASES
+turns:
+  - ask: What is ${a} plus ${b}?
+    expect: [{number: "${sum}"}]
+"""
+
+
+def load(folder: Path, text: str, **files: str) -> Configuration:
+    (folder / "scenarios").mkdir(exist_ok=True)
+    (folder / "assistants.yaml").write_text(PROJECT)
+    (folder / "scenarios" / "s.yaml").write_text(text)
+    for name, content in files.items():
+        (folder / "scenarios" / name.replace("_", ".")).write_text(content, encoding="utf-8")
+    return load_configuration(file=None, scenario_paths=(), cwd=folder, environment={"HOME": "/root"})
+
+
+def scenarios(folder: Path, text: str, **files: str) -> tuple[Scenario, ...]:
+    return load(folder, text, **files).scenarios
+
+
+def mistakes(folder: Path, text: str, **files: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(folder, text, **files)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def told(found: tuple[Scenario, ...]) -> list[tuple[str, str, str, object]]:
+    return [
+        (one.name, str(one.location), one.turns[0].ask, one.turns[0].expectations[0].parameters["value"])
+        for one in found
+    ]
+
+
+CSV = 'a,b,sum\n2,3,5\n"20","30",50\n'
+LINES = '{"a": 2, "b": 3, "sum": 5}\n\n{"a": "20", "b": 30, "sum": "50"}\n'
+ARRAY = '[{"a": 2, "b": 3,\n "sum": 5},\n{"a": 20, "b": 30, "sum": 50.0}]'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "lines"),
+    [
+        ("rows_csv", CSV, (2, 3)),
+        ("rows_csv", CSV.replace(",", ";"), (2, 3)),
+        ("rows_csv", "\ufeff" + CSV.replace("\n", "\r\n"), (2, 3)),
+        ("rows_jsonl", LINES, (1, 3)),
+        ("rows_json", ARRAY, (1, 3)),
+    ],
+)
+def test_a_file_gives_a_scenario_a_row_with_its_line(
+    tmp_path: Path, name: str, content: str, lines: tuple[int, int]
+) -> None:
+    file = name.replace("_", ".")
+    found = scenarios(tmp_path, SUMS.replace("CASES", file), **{name: content})
+    assert told(found) == [
+        ("sums [1]", f"scenarios/{file}:{lines[0]}:1", "What is 2 plus 3?", 5),
+        ("sums [2]", f"scenarios/{file}:{lines[1]}:1", "What is 20 plus 30?", 50),
+    ]
+    assert found[0].turns[0].expectations[0].location.line == 6, "a check stands where it is written"
+    assert found[0].item == {"a": 2, "b": 3, "sum": 5}
+
+
+def test_rows_can_stand_in_the_scenario_with_names_of_their_own(tmp_path: Path) -> None:
+    text = SUMS.replace("CASES", "[{name: small, a: 2, b: 3, sum: 5}, {name: large, a: 20, b: 30, sum: 50}]")
+    found = scenarios(tmp_path, text)
+    assert [(one.name, one.location.line, one.location.column) for one in found] == [
+        ("sums [small]", 3, 9),
+        ("sums [large]", 3, 44),
+    ]
+
+
+def test_names_come_from_a_column_or_are_put_together(tmp_path: Path) -> None:
+    content = CSV.replace("a,b,sum", "id,b,sum").replace("\n2", "\nx/2: y").replace("${a}", "${id}")
+    text = SUMS.replace("CASES", "{file: rows.csv, name: id}").replace("${a}", "${id}")
+    assert [one.name for one in scenarios(tmp_path, text, rows_csv=content)] == ["sums [x 2 y]", "sums [20]"]
+    text = SUMS.replace("CASES", "rows.csv").replace("name: sums", "name: '${a} and ${b}'")
+    assert [one.name for one in scenarios(tmp_path, text, rows_csv=CSV)] == ["2 and 3", "20 and 30"]
+
+
+def test_defaults_reach_cases_and_other_scenarios_stay_what_they_are(tmp_path: Path) -> None:
+    text = """\
+defaults: {assistant: guide, tags: [x], repeat: 3}
+scenarios:
+  - {name: plain, turns: [{ask: Hi, expect: [contains: hi]}]}
+  - name: hi
+    tags: [y]
+    cases: [{word: hello}, {word: bye}]
+    turns: [{ask: "${word}", expect: [contains: "${word}"]}]
+"""
+    found = scenarios(tmp_path, text)
+    assert [(one.name, one.tags, one.repeat) for one in found] == [
+        ("plain", ("x",), 3),
+        ("hi [1]", ("y",), 3),
+        ("hi [2]", ("y",), 3),
+    ]
+
+
+def test_columns_go_into_attachments_checks_and_function_answers_whole_or_in_part(tmp_path: Path) -> None:
+    (tmp_path / "assistants.yaml").write_text(PROJECT)
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "a.pdf").write_bytes(b"%PDF")
+    (tmp_path / "scenarios" / "r.json").write_text(
+        json.dumps([{"file": "a", "words": ["x", "y"], "order": {"lines": [{"price": 1.5}]}, "text": "39.50"}])
+    )
+    found = scenarios(
+        tmp_path,
+        """\
+name: s
+assistant: guide
+cases: r.json
+turns:
+  - ask: Costs ${order.lines.0.price}?
+    attach: ["${file}.pdf"]
+    expect: [{contains: "${words}"}, {equals: "${text}"}, {number: "${order.lines.0.price}"}]
+""",
+    )
+    (turn,) = found[0].turns
+    assert (turn.ask, turn.attachments[0].name) == ("Costs 1.5?", "a.pdf")
+    assert [one.parameters["value"] for one in turn.expectations[:2]] == [["x", "y"], "39.50"]
+    assert str(turn.expectations[2].parameters["value"]) == "1.5"
+
+
+def test_data_never_asks_for_the_environment(tmp_path: Path) -> None:
+    text = SUMS.replace("CASES", "rows.jsonl").replace('number: "${sum}"', 'contains: "${sum}"')
+    rows = json.dumps({"a": "${env:HOME}", "b": "$${x}", "sum": "${secret:KEY}"})
+    (found,) = scenarios(tmp_path, text, rows_jsonl=rows)
+    assert found.turns[0].ask == "What is ${env:HOME} plus $${x}?"
+    assert found.turns[0].expectations[0].parameters["value"] == "${secret:KEY}"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rows_csv", "a,b,sum\n2,3,five\n", "6:23: turns[0].expect[0].number: expected a number, found 'five'"),
+        ("rows_csv", "a,b,sum\n2,3\n", "3:8: cases: line 2 has 2 values for 3 columns"),
+        ("rows_csv", 'a,b,sum\n2,"3\n', "3:8: cases: line 2: unexpected end of data"),
+        ("rows_csv", "a,a,sum\n2,3,5\n", "the column 'a' is there twice"),
+        ("rows_csv", "a,,sum\n2,3,5\n", "line 1: column 2 has no name"),
+        ("rows_csv", "a,b,sum\n", "has no rows"),
+        ("rows_csv", "", "has no rows"),
+        (
+            "rows_csv",
+            "x,b,sum\n2,3,5\n",
+            "5:10: there is no column 'a' in the row scenarios/rows.csv:2; its columns are x, b",
+        ),
+        ("rows_jsonl", '{"a": 1\n', "line 1: not valid JSON"),
+        ("rows_jsonl", '{"a": 1, "b": NaN}\n', "line 1: not valid JSON: NaN is no number"),
+        ("rows_jsonl", "[1]\n", "line 1 is no object"),
+        ("rows_jsonl", "[" * 100_000, "line 1"),
+        ("rows_json", '{"a": 1}', "holds no list of rows"),
+        ("rows_json", '[{"a": 1}\n{"a": 2}]', "line 2: not valid JSON"),
+        ("rows_json", '[{"a": [1], "b": 2, "sum": 3}]', "the column 'a' holds a list; it can only stand alone"),
+    ],
+)
+def test_what_is_wrong_with_rows_is_one_clear_line(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (found,) = mistakes(tmp_path, SUMS.replace("CASES", name.replace("_", ".")), **{name: content})
+    assert message in found
+    assert found.startswith("scenarios/s.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("cases", "message"),
+    [
+        ("rows.txt", "there is no file 'rows.txt'"),
+        ("s.yaml", "'s.yaml' is no file of rows"),
+        ("../../etc/passwd", "leads out of the project"),
+        ("[]", "cases"),
+        ("[1]", "cases[0]"),
+        ("{name: a}", "cases"),
+        ("{file: rows.csv, nam: a}", "nam"),
+    ],
+)
+def test_what_is_wrong_with_cases_is_said_where_they_stand(tmp_path: Path, cases: str, message: str) -> None:
+    found = mistakes(tmp_path, SUMS.replace("CASES", cases), rows_csv=CSV)
+    assert len(found) == 1, found
+    assert message in found[0]
+    assert found[0].startswith("scenarios/s.yaml:3:")
+
+
+def test_a_mistake_of_the_scenario_is_told_once_and_one_of_rows_for_each(tmp_path: Path) -> None:
+    rows = "a,b,sum\n" + "1,2,3\n" * 50
+    (found,) = mistakes(tmp_path, SUMS.replace("CASES", "rows.csv").replace("ask:", "ask: x\n    aks:"), rows_csv=rows)
+    assert "'aks'" in found
+    many = mistakes(tmp_path, SUMS.replace("CASES", "rows.csv"), rows_csv="a,b,sum\n" + "1,2,x\n" * 50)
+    assert len(many) == 20
+    assert "(the row scenarios/rows.csv:21)" in many[-1]
+
+
+def test_two_rows_with_one_name_are_a_mistake(tmp_path: Path) -> None:
+    text = SUMS.replace("CASES", "{file: rows.csv, name: a}")
+    (found,) = mistakes(tmp_path, text, rows_csv="a,b,sum\n2,3,5\n2,4,6\n")
+    assert "'sums [2]' is also used" in found
+
+
+def test_a_line_or_a_name_chooses_one_case_or_all(tmp_path: Path) -> None:
+    text = SUMS.replace("CASES", "\n  - {a: 2, b: 3, sum: 5}\n  - {a: 20, b: 30, sum: 50}")
+    load(tmp_path, text)
+
+    def chosen(place: str) -> list[str]:
+        wanted: Any = (f"scenarios/s.yaml{place}",)
+        found = load_configuration(file=None, scenario_paths=wanted, cwd=tmp_path, environment={})
+        return [one.name for one in found.scenarios]
+
+    assert chosen(":4") == ["sums [1]"]
+    assert chosen(":5") == ["sums [2]"]
+    assert chosen(":1") == ["sums [1]", "sums [2]"]
+    assert chosen("::sums") == ["sums [1]", "sums [2]"]
+    assert chosen("::sums [2]") == ["sums [2]"]

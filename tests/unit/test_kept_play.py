@@ -1,0 +1,160 @@
+"""What a play leaves on disk is read again as it was."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from runner.domain.assistant import Address
+from runner.domain.conversation import (
+    Citation,
+    FileId,
+    ProducedFile,
+    Run,
+    RunId,
+    RunStatus,
+    SearchResult,
+    Step,
+    ThreadId,
+    Usage,
+)
+from runner.domain.report import Attempt, Outcome, Retry, ScenarioResult, TurnResult, Variant, Verdict
+from runner.domain.result_json import result_as_json, result_from_json
+from runner.domain.scenario import Expectation, Scenario, Turn
+from runner.errors import Location, WriteFailed
+from runner.kept_play import KeptPlay, Unit, read_play
+
+PLACE = Location("scenarios/a b:c.yaml", 3, 5)
+VARIANT = Variant(target="t", api="responses", model="m", inference="offline", sandbox="monty")
+TURN = Turn(
+    ask="How much?",
+    location=PLACE,
+    expectations=(Expectation(check="number", parameters={"value": Decimal("39.25")}, location=PLACE),),
+)
+RUN = Run(
+    id=RunId("r"),
+    thread_id=ThreadId("t"),
+    status=RunStatus.COMPLETED,
+    text="39.25",
+    raw_text="39.25【1】",
+    citations=(Citation(position=5, file_id=FileId("f"), filename="menu.txt", quote="Burger", mark="【1】"),),
+    steps=(
+        Step(
+            tool="file_search",
+            completed=True,
+            results=(SearchResult(file_id=FileId("f"), filename="menu.txt", score=0.5, text="Burger 23.75"),),
+        ),
+    ),
+    files=(ProducedFile(name="a.csv", size_bytes=3, sha256="ab"),),
+    usage=Usage(input_tokens=1, output_tokens=2, total_tokens=3),
+    model="m",
+    duration_s=1.25,
+)
+VERDICT = Verdict(
+    outcome=Outcome.FAILED, check="number", location=PLACE, expected="39.26", found="39.25", details={"p": [0.5]}
+)
+
+
+def scenario(name: str, **more: object) -> Scenario:
+    return Scenario(name=name, assistant=Address("a"), turns=(TURN,), location=PLACE, **more)  # type: ignore[arg-type]
+
+
+def attempt(outcome: Outcome = Outcome.PASSED) -> Attempt:
+    turn = TurnResult(turn=TURN, outcome=outcome, run=RUN, verdicts=(VERDICT,), reason="why", cost_usd=0.01)
+    return Attempt(outcome=outcome, turns=(turn,), duration_s=1.5, retried=(Retry(code="server_error"),))
+
+
+def result(name: str, outcome: Outcome = Outcome.PASSED) -> ScenarioResult:
+    whole = scenario(name, repeat=3, pass_at_least=2, tags=("x",), item={"price": Decimal("1.5")}, golden=True)
+    return ScenarioResult(
+        scenario=whole, outcome=outcome, attempts=(attempt(), attempt(outcome)), variant=VARIANT, definition="d1"
+    )
+
+
+def unit(name: str, fingerprint: str = "1") -> Unit:
+    return Unit(scenario=scenario(name), variant=VARIANT, fingerprint=fingerprint)
+
+
+def keep(folder: Path, *names: str, order: tuple[str, ...] = ()) -> KeptPlay:
+    kept = KeptPlay(folder, [unit(name).key for name in order or names])
+    with closing(kept):
+        for name in names:
+            kept.keep(unit(name), result(name))
+    return kept
+
+
+def test_a_result_comes_back_whole() -> None:
+    data = result_as_json(result("one", Outcome.FAILED))
+    again = result_as_json(result_from_json(data))
+    assert again == data
+
+
+def test_results_come_in_the_order_of_the_units_whoever_was_first(tmp_path: Path) -> None:
+    kept = keep(tmp_path, "c", "a", "b", order=("a", "b", "c"))
+    assert [one.scenario.name for one in kept.results] == ["a", "b", "c"]
+    assert [one.scenario.name for one in kept.results] == ["a", "b", "c"], "and once more"
+
+
+def test_a_half_line_and_foreign_lines_cost_no_other_result(tmp_path: Path) -> None:
+    keep(tmp_path, "a", "b")
+    path = tmp_path / "results.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b'{"entry": "of another version"}\nnot json\n[]\n' + lines[1] + lines[1][:100])
+    (tmp_path / "play.json").write_text("{}")
+    kept = read_play(tmp_path)
+    assert [one.scenario.name for one in kept.results] == ["a", "b"]
+    keep(tmp_path, "c")
+    assert [one.scenario.name for one in read_play(tmp_path).results] == ["a", "b", "c"]
+
+
+def test_a_unit_that_has_changed_has_no_result(tmp_path: Path) -> None:
+    keep(tmp_path, "a")
+    (tmp_path / "play.json").write_text("{}")
+    kept = read_play(tmp_path)
+    assert kept.result_of(unit("a")) is not None
+    assert kept.result_of(unit("a", "2")) is None
+    assert kept.result_of(unit("b")) is None
+
+
+def test_attempts_of_what_did_not_end_are_there_for_the_next_time(tmp_path: Path) -> None:
+    with closing(KeptPlay(tmp_path, [])) as kept:
+        kept.keep_attempt(unit("a"), attempt())
+        kept.keep_attempt(unit("a"), attempt(Outcome.FAILED))
+        kept.keep_attempt(unit("b"), attempt())
+        kept.keep(unit("b"), result("b"))
+    (tmp_path / "play.json").write_text("{}")
+    read = read_play(tmp_path)
+    assert [one.outcome for one in read.attempts_of(unit("a"))] == [Outcome.PASSED, Outcome.FAILED]
+    assert read.attempts_of(unit("a", "2")) == ()
+    assert read.attempts_of(unit("b")) == ()
+
+
+def test_a_full_disk_keeps_results_in_memory_and_is_told(tmp_path: Path) -> None:
+    (tmp_path / "results.jsonl").symlink_to("/dev/full")
+    kept = KeptPlay(tmp_path, [])
+    with closing(kept):
+        kept.keep(unit("a"), result("a"))
+    assert [one.scenario.name for one in kept.results] == ["a"]
+    assert isinstance(kept.refusal, WriteFailed)
+
+
+def test_secrets_are_in_no_line(tmp_path: Path) -> None:
+    with closing(KeptPlay(tmp_path, [], clean=lambda text: text.replace("39.25", "***"))) as kept:
+        kept.keep(unit("a"), result("a"))
+        kept.begin({"about": "39.25"})
+    assert not any(b"39.25" in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_a_folder_that_is_no_play_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(WriteFailed, match="is not the folder of a play"):
+        read_play(tmp_path)
+
+
+def test_the_shown_attempt_is_the_first_of_the_worst() -> None:
+    whole = replace(result("a"), attempts=(attempt(), attempt(Outcome.ERRORED), attempt(Outcome.FAILED)))
+    assert whole.shown is whole.attempts[2]
+    assert (whole.passes, whole.duration_s, len(whole.retried)) == (1, 4.5, 3)

@@ -1,0 +1,198 @@
+"""pytest with runner's plug-in: what it collects, what it leaves alone, and what a failure looks like."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from contextlib import chdir, redirect_stdout
+from pathlib import Path
+
+import pytest
+from app_listening import listening_environment
+from verbs import run_verb
+
+STARTER = Path(__file__).parents[2] / "runner" / "starter"
+OTHERS = ["asyncio", "xdist", "timeout", "hypothesispytest", "schemathesis", "anyio", "assistant-runner"]
+
+
+def run_pytest(folder: Path, *arguments: str) -> str:
+    """What a pytest says in which no other plug-in is; in this process."""
+    without = [word for name in OTHERS for word in ("-p", f"no:{name}")]
+    out = io.StringIO()
+    with chdir(folder), redirect_stdout(out):
+        pytest.main(["--capture=no", "--color=no", *without, "-p", "runner.pytest_plugin", *arguments])
+    return out.getvalue()
+
+
+def count(said: str, word: str) -> int:
+    found = re.findall(rf"(\d+) {word}", said.splitlines()[-1])
+    return int(found[0]) if found else 0
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The first project, with a pytest.ini that names its scenarios."""
+    shutil.copytree(STARTER, tmp_path / "project")
+    (tmp_path / "project" / "pytest.ini").write_text("[pytest]\nassistant_scenarios = scenarios\n")
+    return tmp_path / "project"
+
+
+def change(project: Path, old: str, new: str, name: str = "prices") -> None:
+    path = project / "scenarios" / f"{name}.yaml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+@pytest.mark.slow
+def test_scenarios_below_a_configured_folder_are_tests(project: Path) -> None:
+    said = run_pytest(project)
+    assert count(said, "passed") == 2, said
+    assert not [thread for thread in threading.enumerate() if thread.name == "runner"]
+
+
+def test_without_a_configured_folder_yaml_is_left_alone(project: Path) -> None:
+    (project / "pytest.ini").write_text("[pytest]\n")
+    assert "no tests" in run_pytest(project)
+    assert "no tests" in run_pytest(project, "scenarios")
+
+
+def test_a_file_that_is_named_is_collected(project: Path) -> None:
+    (project / "pytest.ini").write_text("[pytest]\n")
+    said = run_pytest(project, "--collect-only", "-q", "scenarios/prices.yaml", "scenarios/order.yaml::order")
+    assert "scenarios/prices.yaml::prices" in said
+    assert "scenarios/order.yaml::order" in said
+
+
+def test_yaml_outside_of_a_project_is_left_to_others(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "other.yaml").write_text("x: 1\n")
+    assert "no tests" in run_pytest(tmp_path, "other.yaml") or "not found" in run_pytest(tmp_path, "other.yaml")
+
+
+def test_tags_are_marks_and_names_can_be_chosen(project: Path) -> None:
+    change(project, "turns:", "tags: [billing, skip, a b]\nturns:")
+    (project / "pytest.ini").write_text("[pytest]\nassistant_scenarios = scenarios\naddopts = --strict-markers\n")
+
+    by_tag = run_pytest(project, "--collect-only", "-q", "-m", "billing")
+    by_name = run_pytest(project, "--collect-only", "-q", "-k", "not prices")
+
+    assert "prices.yaml::prices" in by_tag
+    assert "order.yaml" not in by_tag
+    assert "order.yaml::order" in by_name
+    assert "prices.yaml" not in by_name
+
+
+@pytest.mark.slow
+def test_a_tag_that_pytest_knows_changes_nothing(project: Path) -> None:
+    change(project, "turns:", "tags: [skip]\nturns:")
+    assert count(run_pytest(project, "scenarios/prices.yaml"), "passed") == 1
+
+
+def test_a_scenario_that_is_skipped_is_skipped_with_its_reason(project: Path) -> None:
+    change(project, "turns:", "skip: closed today\nturns:")
+    said = run_pytest(project, "-rs", "scenarios/prices.yaml")
+    assert count(said, "skipped") == 1
+    assert "closed today" in said
+
+
+def test_a_file_with_mistakes_is_an_error_with_their_places(project: Path) -> None:
+    change(project, "contains", "contians")
+    said = run_pytest(project)
+    assert "scenarios/prices.yaml" in said
+    assert re.search(r"prices\.yaml:\d+:\d+: .*did you mean", said), said
+
+
+@pytest.mark.slow
+def test_a_failure_shows_the_line_of_the_file_and_what_was_said(project: Path) -> None:
+    change(project, "number: 73.50", "number: 99")
+
+    said = run_pytest(project, "-rf", "scenarios/prices.yaml")
+
+    assert re.search(r"^> +\d+ +- number: 99$", said, re.MULTILINE), said
+    assert re.search(r"^E   number: expected 99, found 73.50$", said, re.MULTILINE)
+    assert "How much are a brake check" in said
+    assert re.search(r"scenarios/prices.yaml:\d+: number: expected 99, found 73.50", said)
+    assert "FAILED scenarios/prices.yaml::prices - number: expected 99" in said
+
+
+@pytest.mark.slow
+def test_the_last_failures_can_be_run_again(project: Path) -> None:
+    change(project, "number: 73.50", "number: 99")
+    run_pytest(project)
+    change(project, "number: 99", "number: 73.50")
+    assert count(run_pytest(project, "--lf"), "passed") == 1
+
+
+@pytest.mark.slow
+def test_what_can_not_be_evaluated_says_so(project: Path) -> None:
+    change(project, "When does the shop open?", "Why does the shop open?")
+    said = run_pytest(project, "scenarios/prices.yaml")
+    assert count(said, "failed") == 1
+    assert "could not be evaluated" in said
+
+
+def test_a_key_that_is_missing_is_said(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    said = run_pytest(project, "--assistant-target", "openai")
+    assert count(said, "failed") == 2
+    assert "OPENAI_API_KEY" in said
+
+
+ASKING = """
+import pytest
+
+def test_asks(assistant):
+    desk = assistant("help-desk")
+    assert "9:30" in desk.ask("When does the shop open?").text
+    run = desk.ask("What is the order status of number 1042?")
+    assert "shipped" in run.text
+    assert [step.tool for step in run.steps] == ["order_status"]
+
+def test_no_answer_passes_nothing(assistant):
+    assert "refund" not in assistant("help-desk").ask("Why is the sky blue?").text
+
+def test_an_unknown_address(assistant):
+    with pytest.raises(Exception, match="did you mean 'help-desk'"):
+        assistant("helpdesk")
+"""
+
+
+@pytest.mark.slow
+def test_the_fixture_asks_in_code(project: Path) -> None:
+    (project / "test_asking.py").write_text(ASKING)
+    said = run_pytest(project, "test_asking.py")
+    assert count(said, "passed") == 2, said
+    assert "no answer (declined)" in said
+
+
+@pytest.mark.slow
+def test_nothing_is_left_on_the_server(project: Path) -> None:
+    (project / "test_asking.py").write_text(ASKING)
+    run_pytest(project)
+    assert run_verb("clean", cwd=project, environment={}).out.endswith("nothing to clean\n")
+
+
+@pytest.mark.slow
+def test_processes_of_xdist_share_the_scenarios(project: Path) -> None:
+    change(project, "number: 73.50", "number: 99")
+    command = [sys.executable, "-m", "pytest", "-n", "2", "-p", "no:assistant-runner", "-p", "runner.pytest_plugin"]
+    environment = {**os.environ, **listening_environment()}
+    done = subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    assert "FAILED scenarios/prices.yaml::prices - number: expected 99" in done.stdout
+
+
+def test_a_pytest_without_scenarios_imports_nothing_of_runner() -> None:
+    script = (
+        "import runner.pytest_plugin, sys\n"
+        "print(*sorted(name for name in sys.modules if name.split('.')[0] in ('runner', 'openai', 'click')))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["runner", "runner.pytest_plugin"]
