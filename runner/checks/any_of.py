@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runner.checks import Exchange, Part, parts
+from runner.checks import FAILS, PASSES, Example, Exchange, Part, parts
 from runner.checks._parts import as_details, explain, name_parts
 from runner.domain.report import Finding, Outcome, Verdict
 
@@ -20,6 +20,10 @@ SCHEMA = {
     "required": ["expect"],
     "additionalProperties": False,
 }
+EXAMPLES = (
+    Example("any_of: [contains: Oslo, number: 3]", "Bergen has 3 of them.", PASSES),
+    Example("any_of: [contains: Oslo, number: 3]", "Bergen has 4 of them.", FAILS),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ import unicodedata
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from runner.checks import FILE_NAME
+from runner.checks import FAILS, FILE_NAME, PASSES, Example, an_answer
 from runner.checks._text import quote, shorten
-from runner.domain.conversation import Run
+from runner.domain.conversation import Citation, FileId, Run
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
@@ -30,6 +30,15 @@ SCHEMA = {
     "required": ["file"],
     "additionalProperties": False,
 }
+_CITING = an_answer(
+    "A refund takes 30 days.", citations=(Citation(position=22, file_id=FileId("f1"), filename="terms.md"),)
+)
+EXAMPLES = (
+    Example("cites: terms.md", _CITING, PASSES),
+    Example("cites: '*.md'", _CITING, PASSES),
+    Example("cites: receipt.pdf", _CITING, FAILS),
+    Example("cites: terms.md", "A refund takes 30 days.", FAILS),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

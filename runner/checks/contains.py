@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.checks import FAILS, PASSES, Example
 from runner.checks._text import CASE, as_tuple, find_in, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
@@ -34,6 +35,12 @@ SCHEMA = {
     "required": ["value"],
     "additionalProperties": False,
 }
+EXAMPLES = (
+    Example("contains: 39.25", "You pay **39.25** USD.", PASSES),
+    Example("contains: [Oslo, '2026']", "It was in Oslo.", FAILS),
+    Example("contains: {value: refund, words: false}", "Refunds take 30 days.", PASSES),
+    Example("contains: refund", "Refunds take 30 days.", FAILS),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

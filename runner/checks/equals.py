@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.checks import FAILS, PASSES, Example
 from runner.checks._text import CASE, normalise, normalise_wanted, quote, readings
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
@@ -25,6 +26,11 @@ SCHEMA = {
     "required": ["value"],
     "additionalProperties": False,
 }
+EXAMPLES = (
+    Example("equals: No refunds.", "**No refunds.**", PASSES),
+    Example("equals: No refunds.", "No refunds", FAILS),
+    Example("equals: {value: 'YES', case: true}", "Yes", FAILS),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import regex
 
+from runner.checks import BREAKS, FAILS, PASSES, Example
 from runner.checks._text import quote, shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
@@ -35,6 +36,11 @@ SCHEMA = {
     "required": ["pattern"],
     "additionalProperties": False,
 }
+EXAMPLES = (
+    Example(r"matches: '\bA-\d{4}\b'", "Your booking is A-1093.", PASSES),
+    Example(r"matches: {pattern: 'A-\d{4}', whole: true}", "Your booking is A-1093.", FAILS),
+    Example("matches: '(a|aa)+$'", "a" * 50_000 + "b", BREAKS),
+)
 
 _TIMEOUT_S = 2.0
 _ANY_TEXTS = ("", "a", "1", "É, ☃. 7")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runner.checks import Exchange, Part, parts
+from runner.checks import FAILS, PASSES, Example, Exchange, Part, parts
 from runner.checks._parts import as_details, explain, name_parts
 from runner.domain.report import Finding, Outcome, Verdict
 
@@ -20,6 +20,10 @@ SCHEMA = {
     "required": ["expect"],
     "additionalProperties": False,
 }
+EXAMPLES = (
+    Example("not: {contains: Bergen}", "Oslo is the capital.", PASSES),
+    Example("not: {contains: Bergen}", "Bergen is the capital.", FAILS),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

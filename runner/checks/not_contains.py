@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
 from runner.checks._text import CASE, as_tuple, find_in, normalise_wanted, quote, readings, shorten
-from runner.domain.conversation import Run
+from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding
 
 MAIN_FIELD = "value"
@@ -34,6 +35,12 @@ SCHEMA = {
     "required": ["value"],
     "additionalProperties": False,
 }
+EXAMPLES = (
+    Example("not_contains: guarantee", "We can't promise that.", PASSES),
+    Example("not_contains: [guarantee, promise]", "We can't promise that.", FAILS),
+    Example("not_contains: guarantee", an_answer(refusal="I can't help with that."), FAILS),
+    Example("not_contains: guarantee", an_answer("We", status=RunStatus.INCOMPLETE), BREAKS),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

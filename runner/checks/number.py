@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
+from runner.checks import FAILS, PASSES, Example
 from runner.checks._final_number import FAR, final_number
 from runner.checks._numbers import PRECISION, FoundNumber, Passage, read_passage
 from runner.checks._text import shorten
@@ -65,6 +66,12 @@ SCHEMA = {
     "required": ["value"],
     "additionalProperties": False,
 }
+EXAMPLES = (
+    Example("number: 39.25", "You pay $39.25 for the two.", PASSES),
+    Example("number: {value: 1234.5, unit: EUR}", "Zusammen 1.234,50 € für 3 Nächte.", PASSES),
+    Example("number: 39.25", "It is not 39.25.", FAILS),
+    Example("number: 39.25", "Between 39 and 40.", FAILS),
+)
 
 _MAX_EXPONENT = 60
 _MANY = 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.checks import FAILS, PASSES, Example
 from runner.checks._text import CASE, find_all, find_in, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
@@ -32,6 +33,11 @@ SCHEMA = {
     "required": ["values"],
     "additionalProperties": False,
 }
+EXAMPLES = (
+    Example("one_of: [Berlin, Paris]", "**Paris.**", PASSES),
+    Example("one_of: {values: ['yes', 'no'], inside: true}", "Yes, it does.", PASSES),
+    Example("one_of: {values: ['yes', 'no'], inside: true}", "Yes and no.", FAILS),
+)
 
 _WRAPPING = " .!*_`\"'"
 

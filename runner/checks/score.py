@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, cast
 
-from runner.checks import Exchange, Part, parts
+from runner.checks import FAILS, PASSES, Example, Exchange, Part, parts
 from runner.checks._parts import as_details, explain
 from runner.domain.report import Finding, Outcome, Verdict
 
@@ -60,6 +60,14 @@ SCHEMA = {
     ],
     "additionalProperties": False,
 }
+EXAMPLES = (
+    Example(
+        "score: {threshold: 0.6, of: [{weight: 2, expect: {contains: Oslo}}, {expect: {number: 3}}]}",
+        "Oslo has 4 of them.",
+        PASSES,
+    ),
+    Example("score: {threshold: 0.6, of: [{expect: {contains: Oslo}}, {expect: {number: 3}}]}", "Oslo, 4.", FAILS),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from runner.checks import FAILS, PASSES, Example, an_answer
 from runner.checks._text import shorten
 from runner.checks._tools import calls_of, describe_calls, read_arguments, tool_name, tool_schema
 from runner.domain.assistant import matches
@@ -32,6 +33,14 @@ SCHEMA = {
     "required": ["tool"],
     "additionalProperties": False,
 }
+_SEARCH = Step(tool="file_search", completed=True)
+_RATE = Step(tool="exchange_rate", completed=True, input='{"to": "USD", "amount": 10.0}')
+EXAMPLES = (
+    Example("tool_called: file_search", an_answer("39.25", steps=(_SEARCH,)), PASSES),
+    Example("tool_called: {tool: exchange_rate, arguments: {amount: 10}}", an_answer("10.80", steps=(_RATE,)), PASSES),
+    Example("tool_called: {tool: file_search, times: 1}", an_answer("39.25", steps=(_SEARCH, _SEARCH)), FAILS),
+    Example("tool_called: code_interpreter", an_answer("39.25", steps=(_SEARCH,)), FAILS),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.checks import FAILS, PASSES, Example, an_answer
 from runner.checks._text import shorten
 from runner.checks._tools import calls_of, describe_calls, tool_name, tool_schema
-from runner.domain.conversation import Run
+from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding
 
 MAIN_FIELD = "tool"
@@ -20,6 +21,12 @@ SCHEMA = {
     "required": ["tool"],
     "additionalProperties": False,
 }
+EXAMPLES = (
+    Example("tool_not_called: code_interpreter", "39.25", PASSES),
+    Example(
+        "tool_not_called: file_search", an_answer("39.25", steps=(Step(tool="file_search", completed=True),)), FAILS
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

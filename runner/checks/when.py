@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from runner.checks import TARGET_NAME, Exchange, Part, parts
+from runner.checks import FAILS, PASSES, TARGET_NAME, Example, Exchange, Part, parts
 from runner.checks._parts import as_details, explain, name_parts
 from runner.domain.report import Finding, Outcome, Verdict
 from runner.errors import CheckBroken
@@ -38,6 +38,10 @@ SCHEMA = {
     "examples": [{"target": "embedded", "expect": [{"tool_called": "file_search"}]}],
     "additionalProperties": False,
 }
+EXAMPLES = (
+    Example("when: {api: responses, expect: {contains: Oslo}}", "Oslo is the capital.", PASSES),
+    Example("when: {api: [agents, responses], expect: {contains: Oslo}}", "Bergen is the capital.", FAILS),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

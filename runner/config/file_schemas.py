@@ -549,7 +549,7 @@ def _expectation() -> _Json:
     checks = {name: load_plugin(CHECKS, name) for name in plugin_names(CHECKS)}
     forms = {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
     one = {**mapping(forms), "title": "check", "minProperties": 1, "maxProperties": 1}
-    bare = [name for name, check in checks.items() if not check.SCHEMA.get("required")]
+    bare = [name for name, check in checks.items() if not {"required", "minProperties"} & check.SCHEMA.keys()]
     return {"anyOf": [{"enum": bare, "title": "check"}, one]} if bare else one
 
 

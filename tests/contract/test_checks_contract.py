@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from contextlib import suppress
 from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
 import pytest
+from cpu_time import at_most_cpu_s
 from jsonschema import Draft202012Validator
 
 import runner.checks
+from runner.checks import Example, Exchange
+from runner.config import load_configuration
 from runner.domain.conversation import Citation, Ending, FileId, Run, RunId, RunStatus, Step, ThreadId
-from runner.domain.report import Finding
-from runner.domain.scenario import Expectation
-from runner.errors import Location
+from runner.domain.report import Finding, Outcome, TurnResult
+from runner.domain.scenario import Expectation, Scenario
+from runner.errors import CheckBroken, Location
+from runner.execution.judging import judge_turn
 from runner.plugins import load_plugin, plugin_names
 
 PARTS = [{"contains": "text"}]
 NAMES = plugin_names(runner.checks.__name__)
-NEGATIVE = {"not_contains", "tool_not_called"}
+NEGATIVE = {"not_contains", "not_cites", "tool_not_called"}
+ABOUT_THE_RUN = {"cost", "latency_s", "length", "status", "steps", "tokens"}
+"""Checks that no answer is needed for: with an empty one the turn ends before they are asked."""
 COMBINING = {name for name in NAMES if hasattr(load_plugin(runner.checks.__name__, name).Check, "combine")}
 """Those made of others: see test_combining.py."""
 
@@ -53,7 +63,7 @@ def judging(request: pytest.FixtureRequest) -> ModuleType:
 
 def build(plugin: ModuleType) -> Any:
     """Its check, made from parameters that its schema allows."""
-    parameters = {name: _with_parts(value) for name, value in parameters_of(plugin.SCHEMA).items()}
+    parameters = {name: _with_parts(value) for name, value in parameters_of(plugin.SCHEMA, plugin.MAIN_FIELD).items()}
     place = Location("scenarios/x.yaml", 1, 1)
     name = plugin.__name__.rpartition(".")[2].removesuffix("_")
     return runner.checks.build_part(Expectation(check=name, parameters=parameters, location=place)).check
@@ -70,11 +80,12 @@ def _with_parts(value: Any) -> Any:
     return [_with_parts(one) for one in value] if isinstance(value, list) else value
 
 
-def parameters_of(schema: dict[str, Any]) -> dict[str, Any]:
-    """Parameters made from the schema alone: each required property with the simplest value that it allows."""
+def parameters_of(schema: dict[str, Any], main_field: str) -> dict[str, Any]:
+    """Parameters made from the schema alone: what it requires, each with the simplest value that it allows."""
     if "examples" in schema:  # of the whole: the required properties alone are not enough
         return {name: PARTS if name == "expect" else value for name, value in schema["examples"][0].items()}
-    return {name: _example(schema["properties"][name]) for name in schema["required"]}
+    names = schema.get("required", [main_field] if "minProperties" in schema else [])
+    return {name: _example(schema["properties"][name]) for name in names}
 
 
 def _example(schema: dict[str, Any]) -> Any:
@@ -82,6 +93,8 @@ def _example(schema: dict[str, Any]) -> Any:
         return PARTS
     if "enum" in schema:
         return schema["enum"][0]
+    if "examples" in schema and schema.get("type") != "number":
+        return schema["examples"][0]
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if kinds[0] == "array":
         return [f"{_example(schema['items'])}{number}" for number in range(schema.get("minItems", 1))]
@@ -109,9 +122,9 @@ def test_its_schema_is_a_closed_object_with_a_description_of_everything(plugin: 
         assert "type" in schema, name
 
 
-def test_its_main_field_is_required(plugin: ModuleType) -> None:
+def test_its_main_field_is_required_where_anything_is(plugin: ModuleType) -> None:
     assert plugin.MAIN_FIELD in plugin.SCHEMA["properties"]
-    assert plugin.MAIN_FIELD in plugin.SCHEMA["required"]
+    assert plugin.MAIN_FIELD in plugin.SCHEMA.get("required", [plugin.MAIN_FIELD])
 
 
 def test_its_fields_are_the_properties_of_its_schema(plugin: ModuleType) -> None:
@@ -119,7 +132,7 @@ def test_its_fields_are_the_properties_of_its_schema(plugin: ModuleType) -> None
 
     assert set(fields) == set(plugin.SCHEMA["properties"])
     required = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
-    assert required == set(plugin.SCHEMA["required"])
+    assert required == set(plugin.SCHEMA.get("required", ()))
     for name, schema in plugin.SCHEMA["properties"].items():
         if "default" in schema:
             assert fields[name].default == schema["default"], name
@@ -140,7 +153,7 @@ def test_its_endings_are_endings(plugin: ModuleType) -> None:
 
 
 def test_the_parameters_that_its_schema_allows_make_a_check(plugin: ModuleType) -> None:
-    parameters = parameters_of(plugin.SCHEMA)
+    parameters = parameters_of(plugin.SCHEMA, plugin.MAIN_FIELD)
 
     Draft202012Validator(plugin.SCHEMA).validate(parameters)
     build(plugin)
@@ -149,7 +162,10 @@ def test_the_parameters_that_its_schema_allows_make_a_check(plugin: ModuleType) 
 @pytest.mark.parametrize("answer", RUNS, ids=["plain", "long", "hostile", "cited"])
 @pytest.mark.slow
 def test_it_judges_any_answer_with_a_short_finding(judging: ModuleType, answer: Run) -> None:
-    finding = build(judging).judge(answer)
+    try:
+        finding = build(judging).judge(answer)
+    except CheckBroken:
+        return  # by text alone it can't be decided
 
     assert isinstance(finding, Finding)
     assert finding.expected
@@ -161,13 +177,122 @@ def test_it_judges_any_answer_with_a_short_finding(judging: ModuleType, answer: 
 def test_it_judges_the_same_answer_in_the_same_way(judging: ModuleType) -> None:
     check = build(judging)
 
-    assert check.judge(RUNS[0]) == check.judge(RUNS[0])
+    with suppress(CheckBroken):
+        assert check.judge(RUNS[0]) == check.judge(RUNS[0])
     assert not inspect.iscoroutinefunction(check.judge)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - NEGATIVE - COMBINING))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - NEGATIVE - ABOUT_THE_RUN - COMBINING))
 @pytest.mark.parametrize("text", ["", " \n", "\u200b"])
 def test_a_check_for_something_never_holds_on_nothing(name: str, text: str) -> None:
     plugin = load_plugin(runner.checks.__name__, name)
+    check = build(plugin)
 
-    assert not build(plugin).judge(run(text)).holds
+    with suppress(CheckBroken):
+        assert not check.judge(run(text)).holds
+
+
+PROJECT = """
+version: 1
+namespace: demo
+assistants:
+  guide:
+    model: any
+    tools: [code_interpreter, file_search, web_search]
+    files: [receipt.pdf, prices.csv, terms.md]
+    functions: [{name: exchange_rate, returns: 1.08}, {name: book, returns: ok}]
+"""
+EXAMPLES = [
+    pytest.param(name, place, id=f"{name}-{place}")
+    for name in NAMES
+    for place in range(len(load_plugin(runner.checks.__name__, name).EXAMPLES))
+]
+ANSWERED: dict[str, Any] = {"status": RunStatus.COMPLETED, "text": "", "declined": None, "refusal": None}
+ENDINGS: dict[str, dict[str, Any]] = {
+    "incomplete": {"status": RunStatus.INCOMPLETE, "text": "You pay 39.25."},
+    "failed": {"status": RunStatus.FAILED, "error": "The server had an error.", "error_code": "server_error"},
+    "expired": {"status": RunStatus.EXPIRED},
+    "cancelled": {"status": RunStatus.CANCELLED},
+    "refused": {"refusal": "I can't help with that."},
+    "declined": {"declined": "No model is connected."},
+    "empty": {"text": " \n"},
+}
+
+
+@cache
+def scenario_of(name: str) -> Scenario:
+    """A scenario with a turn for each example of a check, read as users write it."""
+    examples: tuple[Example, ...] = load_plugin(runner.checks.__name__, name).EXAMPLES
+    turns = "".join(f"\n  - ask: Well?\n    expect:\n      - {one.check}" for one in examples)
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        for file in ("receipt.pdf", "prices.csv", "terms.md"):
+            (root / file).write_text("text")
+        (root / "assistants.yaml").write_text(PROJECT)
+        (root / "scenarios").mkdir()
+        (root / "scenarios" / "one.yaml").write_text(f"assistant: guide\nturns:{turns}\n", encoding="utf-8")
+        read = load_configuration(file=None, scenario_paths=(), cwd=root, environment={})
+    return read.scenarios[0]
+
+
+def judged(name: str, place: int, answer: Run) -> TurnResult:
+    """An example's check on an answer, as a play judges it."""
+    scenario = scenario_of(name)
+    turn = scenario.turns[place]
+    exchange = Exchange(scenario=scenario, turns=((turn, answer),), target="embedded", api="responses", model="any")
+    return judge_turn(turn, answer, exchange)
+
+
+@pytest.mark.parametrize(("name", "place"), EXAMPLES)
+def test_its_examples_come_to_what_they_say(name: str, place: int) -> None:
+    example = load_plugin(runner.checks.__name__, name).EXAMPLES[place]
+
+    result = judged(name, place, example.run)
+
+    assert result.outcome is example.outcome, result
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_shows_by_examples_what_passes_and_what_fails(name: str) -> None:
+    outcomes = {example.outcome for example in load_plugin(runner.checks.__name__, name).EXAMPLES}
+
+    assert {Outcome.PASSED, Outcome.FAILED} <= outcomes
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(("name", "place"), EXAMPLES)
+def test_nothing_passes_on_an_ending_that_its_check_does_not_state(name: str, place: int, ending: str) -> None:
+    plugin = load_plugin(runner.checks.__name__, name)
+    answer = dataclasses.replace(plugin.EXAMPLES[place].run, **{**ANSWERED, **ENDINGS[ending]})
+
+    result = judged(name, place, answer)
+
+    states_it = answer.ending in getattr(plugin.Check, "endings", ())
+    assert result.outcome is not Outcome.PASSED or (
+        states_it and all(one.outcome.value == "passed" for one in result.verdicts)
+    )
+    if ending == "refused" and not states_it:
+        assert result.outcome is Outcome.FAILED
+
+
+HOSTILE = {
+    "words": "Total ﬁ \u202e\x1b[31m 39.25 (not [a] *lot*) \x00<b>x</b>; " * 22_000,
+    "unbroken": "a" * 1_000_000,
+    "brackets": '[{"a":' * 170_000,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
+def test_no_answer_keeps_it_busy(name: str, text: str) -> None:
+    plugin = load_plugin(runner.checks.__name__, name)
+    getattr(plugin, "prepare", lambda: None)()
+    place = next(at for at, one in enumerate(plugin.EXAMPLES) if one.outcome is Outcome.PASSED)
+    answer = dataclasses.replace(plugin.EXAMPLES[place].run, text=HOSTILE[text])
+
+    with at_most_cpu_s(2.5):
+        result = judged(name, place, answer)
+
+    for verdict in result.verdicts:
+        assert all(len(text) <= 500 for text in (verdict.expected, verdict.found, verdict.reason))

@@ -1,0 +1,41 @@
+"""The answer is JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
+from runner.checks._json import IN_THE_ANSWER, NoJson, read_json
+from runner.checks._text import shorten
+from runner.domain.conversation import Run, RunStatus
+from runner.domain.report import Finding
+
+MAIN_FIELD = "place"
+SCHEMA = {
+    "type": "object",
+    "description": "The answer is JSON, all of it or what stands in its only ``` fence. Stricter than most readers: a "
+    "key twice in one object, NaN and Infinity are no JSON.",
+    "properties": {"place": IN_THE_ANSWER},
+    "additionalProperties": False,
+}
+EXAMPLES = (
+    Example("json", '{"total": 39.25}', PASSES),
+    Example("json", 'Here you are:\n```json\n{"total": 39.25}\n```\n', PASSES),
+    Example("json: alone", '```json\n{"total": 39.25}\n```', FAILS),
+    Example("json", '{"total": 39.25, "total": 40}', FAILS),
+    Example("json", "The total is 39.25.", FAILS),
+    Example("json", an_answer('{"total": 3', status=RunStatus.INCOMPLETE), BREAKS),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    place: str = "alone_or_fenced"
+
+    def judge(self, run: Run) -> Finding:
+        reason = ""
+        try:
+            read_json(run.text, self.place)
+        except NoJson as error:
+            reason = shorten(f"no JSON: {error}")
+        return Finding(holds=not reason, expected="JSON", found=shorten(run.text), reason=reason)

@@ -1,0 +1,66 @@
+"""The answer is JSON that fits a schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
+from runner.checks._json import IN_THE_ANSWER, NoJson, read_json
+from runner.checks._text import shorten
+from runner.domain.conversation import Run, RunStatus
+from runner.domain.report import Finding
+
+MAIN_FIELD = "schema"
+SCHEMA = {
+    "type": "object",
+    "description": "The answer is JSON and fits this JSON Schema (draft 2020-12). Nothing is fetched: a `$ref` stays "
+    "inside the schema.",
+    "properties": {
+        "schema": {
+            "type": "object",
+            "examples": [{"type": "object", "required": ["total"]}],
+            "description": "The schema. As the check's short form it is the whole mapping; `schema:` names it where "
+            "`place` stands beside it.",
+        },
+        "place": IN_THE_ANSWER,
+    },
+    "required": ["schema"],
+    "additionalProperties": False,
+}
+EXAMPLES = (
+    Example(
+        "json_schema: {schema: {type: object, properties: {total: {type: number}}, required: [total]}}",
+        '{"total": 39.25}',
+        PASSES,
+    ),
+    Example("json_schema: {schema: {required: [total], type: object}}", '{"sum": 39.25}', FAILS),
+    Example("json_schema: {schema: {type: array}}", "39.25, I think.", FAILS),
+    Example("json_schema: {schema: {type: array}}", an_answer("[1, 2", status=RunStatus.INCOMPLETE), BREAKS),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    schema: Mapping[str, Any]
+    place: str = "alone_or_fenced"
+
+    def __post_init__(self) -> None:
+        from runner.json_schema import check_schema
+
+        try:
+            check_schema(self.schema)
+        except ValueError as error:
+            raise ValueError(f"`schema` {error}") from error
+
+    def judge(self, run: Run) -> Finding:
+        from runner.json_schema import find_mismatch
+
+        try:
+            mismatch = find_mismatch(read_json(run.text, self.place), self.schema)
+        except NoJson as error:
+            mismatch = f"no JSON: {error}"
+        return Finding(
+            holds=not mismatch, expected="JSON that fits the schema", found=shorten(run.text), reason=shorten(mismatch)
+        )

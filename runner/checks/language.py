@@ -1,0 +1,89 @@
+"""The answer is in a language."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from runner.checks import BREAKS, FAILS, PASSES, Example
+from runner.checks._text import shorten, shown_text
+from runner.domain.conversation import Run
+from runner.domain.report import Finding
+from runner.errors import CheckBroken
+
+MAIN_FIELD = "value"
+SCHEMA = {
+    "type": "object",
+    "description": "The answer is in this language. It needs the extra `language` (py3langid, 97 languages). A text of "
+    "few words, or one that close relatives (Danish and Norwegian) could be, is an error, not a pass.",
+    "properties": {
+        "value": {
+            "type": "string",
+            "examples": ["de"],
+            "pattern": "^[a-z]{2}$",
+            "description": "The language by its two letters in ISO 639-1: en, de, fr, ja.",
+        },
+    },
+    "required": ["value"],
+    "additionalProperties": False,
+}
+EXAMPLES = (
+    Example("language: de", "Die Rückerstattung dauert 30 Tage ab Kaufdatum.", PASSES),
+    Example("language: de", "The refund takes 30 days from the date of purchase.", FAILS),
+    Example("language: de", "39.25", BREAKS),
+)
+_NOT_PROSE = re.compile(r"```.{0,20000}?(?:```|\Z)|https?://\S{1,2000}|[\d_]+", re.DOTALL)
+_LETTERS_NEEDED = 12
+_LONGEST = 4000
+"""Characters that are looked at."""
+_SURE, _POSSIBLE = 0.5, 0.1
+
+
+def prepare() -> None:
+    try:
+        _identifier()
+    except ImportError:
+        return  # each judgement says so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    value: str
+
+    def judge(self, run: Run) -> Finding:
+        text = _NOT_PROSE.sub(" ", shown_text(run.text[: 4 * _LONGEST]))[:_LONGEST]
+        ranked = _rank(text)
+        if self.value not in ranked:
+            raise CheckBroken(f"{self.value} is none of the {len(ranked)} languages that are known")
+        letters = sum(map(str.isalpha, text))
+        weight = 3 if any(char > "\u2e80" for char in text) else 1
+        if letters * weight < _LETTERS_NEEDED:
+            raise CheckBroken("the answer has too few letters to tell its language")
+        best, chance = max(ranked.items(), key=lambda one: one[1])
+        if best != self.value and (ranked[self.value] >= _POSSIBLE or chance < _SURE):
+            raise CheckBroken(f"the answer may be in {best} or {self.value}: it is too short to tell")
+        return Finding(
+            holds=best == self.value,
+            expected=f"an answer in {self.value}",
+            found=f"{best}: {shorten(run.text)}",
+            reason="" if best == self.value else f"the answer reads as {best}",
+        )
+
+
+def _rank(text: str) -> dict[str, float]:
+    """How likely each language is."""
+    try:
+        ranked = _identifier().rank(text)
+    except ImportError as error:
+        raise CheckBroken("this check needs the extra: pip install 'assistant-runner[language]'") from error
+    return {str(code): float(chance) for code, chance in ranked}
+
+
+@cache
+def _identifier() -> Any:
+    """It takes a second: the model is packed."""
+    from py3langid import langid
+
+    return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)

@@ -1,0 +1,38 @@
+"""The answer came in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from runner.checks import FAILS, PASSES, Example, an_answer
+from runner.checks._limits import check_limits, judge_amount, limits_schema
+from runner.domain.conversation import Run
+from runner.domain.report import Finding
+
+MAIN_FIELD = "max"
+SCHEMA = {
+    "type": "object",
+    "description": "The run took no longer than so many seconds, from the question to the end of the answer; uploads "
+    "of files don't count. How busy the machine and the API are is in it: leave room. What stops a run that never ends "
+    "is the scenario's `timeout`.",
+    "properties": limits_schema("seconds", example=20, whole=False),
+    "minProperties": 1,
+    "additionalProperties": False,
+}
+EXAMPLES = (
+    Example("latency_s: 20", an_answer("39.25", duration_s=4.2), PASSES),
+    Example("latency_s: {max: 2.5}", an_answer("39.25", duration_s=4.2), FAILS),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    max: Decimal | None = None
+    min: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        check_limits(self.min, self.max)
+
+    def judge(self, run: Run) -> Finding:
+        return judge_amount(Decimal(f"{run.duration_s:.3f}"), self.min, self.max, unit="s")

@@ -1,0 +1,62 @@
+"""The answer begins with a text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
+from runner.checks._text import CASE, find_in, normalise_wanted, quote, readings, shorten
+from runner.domain.conversation import Run, RunStatus
+from runner.domain.report import Finding
+
+MAIN_FIELD = "value"
+SCHEMA = {
+    "type": "object",
+    "description": "The answer begins with this text. Outer space is dropped; kinds of space, dash and quotation mark "
+    "make no difference, nor do the marks of Markdown and HTML.",
+    "properties": {
+        "value": {
+            "type": "string",
+            "examples": ["Dear"],
+            "minLength": 1,
+            "description": "The text that the answer begins with.",
+        },
+        "words": {
+            "type": "boolean",
+            "default": True,
+            "description": "Whole words only, the default: an answer 'Yesterday' doesn't begin with 'Yes'. With false, "
+            "it does.",
+        },
+        "case": CASE,
+    },
+    "required": ["value"],
+    "additionalProperties": False,
+}
+EXAMPLES = (
+    Example("starts_with: Dear", "**Dear** Ms Lee, thank you for your letter.", PASSES),
+    Example("starts_with: Yes", "Yesterday was Sunday.", FAILS),
+    Example("starts_with: {value: yes, case: true}", "Yes, it is.", FAILS),
+    Example("starts_with: Yes", an_answer("Yes, and", status=RunStatus.INCOMPLETE), BREAKS),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    value: str
+    words: bool = True
+    case: bool = False
+
+    def __post_init__(self) -> None:
+        normalise_wanted(self.value, case=self.case)
+
+    def judge(self, run: Run) -> Finding:
+        wanted = normalise_wanted(self.value, case=self.case)
+        answers = readings(run.text, case=self.case, negative=False)
+        holds = any(
+            answer.startswith(wanted) and find_in(answer[: len(wanted) + 2], wanted, words=self.words) == 0
+            for answer in answers
+        )
+        reason = "" if holds else f"the answer doesn't begin with {quote(self.value)}"
+        if not holds and any(answer.startswith(wanted) for answer in answers):
+            reason += " as a whole word (`words: false` would do)"
+        return Finding(holds=holds, expected=f"{quote(self.value)} first", found=shorten(run.text), reason=reason)

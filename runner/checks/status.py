@@ -1,0 +1,60 @@
+"""The run ends as it should, which may be: incomplete, or failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
+from runner.checks._text import shorten
+from runner.domain.conversation import Ending, Run, RunStatus
+from runner.domain.report import Finding
+
+MAIN_FIELD = "value"
+SCHEMA = {
+    "type": "object",
+    "description": "The run ends like this. Without it, an ending other than `completed` is an error; when it holds, "
+    "the other checks judge what there is of an answer. A refusal isn't expected by `completed`: say `refuses`.",
+    "properties": {
+        "value": {
+            "type": "string",
+            "enum": [status.value for status in RunStatus],
+            "examples": ["incomplete"],
+            "description": "The ending.",
+        },
+        "code": {
+            "type": "string",
+            "examples": ["max_output_tokens"],
+            "minLength": 1,
+            "maxLength": 200,
+            "description": "The API's own word for the cause: max_output_tokens, content_filter, server_error.",
+        },
+    },
+    "required": ["value"],
+    "additionalProperties": False,
+}
+_CUT_OFF = an_answer("You pay", status=RunStatus.INCOMPLETE, error_code="max_output_tokens")
+EXAMPLES = (
+    Example("status: {value: incomplete, code: max_output_tokens}", _CUT_OFF, PASSES),
+    Example("status: incomplete", "You pay 39.25.", FAILS),
+    Example("status: completed", _CUT_OFF, BREAKS),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    value: str
+    code: str | None = None
+
+    endings: ClassVar[frozenset[Ending]] = frozenset({Ending.ANSWERED, Ending.BROKEN})
+
+    def judge(self, run: Run) -> Finding:
+        holds = run.status.value == self.value and self.code in (None, run.error_code)
+        expected = f"{self.value}{f' ({self.code})' if self.code else ''}"
+        found = f"{run.status.value}{f' ({run.error_code})' if run.error_code else ''}"
+        return Finding(
+            holds=holds,
+            expected=f"the run ends as {expected}",
+            found=shorten(found),
+            reason="" if holds else shorten(f"the run ended as {found}"),
+        )
