@@ -347,10 +347,10 @@ def _read_rubric(grader: Json, fields: _Fields) -> Template:
 
 def _read_label_model(grader: Json, fields: _Fields) -> Check:
     labels, passing = _items(grader.get("labels")), _items(grader.get("passing_labels"))
-    if not labels or not passing:
-        raise _NoCounterpart("it has no labels")
-    chosen = {"choices": templates_of(labels, literal), "pass": templates_of(passing, literal)}
-    return {"judge": {"question": _read_rubric(grader, fields), **chosen}}
+    if len(labels) < 2 or not passing:
+        raise _NoCounterpart("it has no labels to choose from")
+    chosen = {"choices": templates_of(labels, literal), "accept": templates_of(passing, literal)}
+    return {"judge": [{"ask": _read_rubric(grader, fields), **chosen}]}
 
 
 def _read_score_model(grader: Json, fields: _Fields) -> Check:
@@ -358,7 +358,21 @@ def _read_score_model(grader: Json, fields: _Fields) -> Check:
     least = grader.get("pass_threshold")
     if isinstance(least, bool) or not isinstance(least, int | Decimal):
         raise _NoCounterpart("it has no `pass_threshold`")
-    return {"judge": {"question": _read_rubric(grader, fields), "score": {"range": scale, "at_least": least}}}
+    levels = _make_levels(scale)
+    right = next((level for level in levels if Decimal(level) >= least), None)
+    if right is None:
+        raise _NoCounterpart("its `pass_threshold` is above its range")
+    shown = {"levels": [literal(level) for level in levels], "at_least": literal(right)}
+    return {"judge": [{"ask": _read_rubric(grader, fields), **shown}]}
+
+
+def _make_levels(scale: Sequence[Any]) -> list[str]:
+    """A range of numbers as few levels: its whole numbers, or five steps. Raises _NoCounterpart."""
+    if len(scale) != 2 or not all(isinstance(one, int | Decimal) for one in scale) or scale[0] >= scale[1]:
+        raise _NoCounterpart("its `range` is none")
+    low, high = map(Decimal, scale)
+    steps = int(high - low) if low == int(low) and high == int(high) and 1 < high - low < 10 else 4
+    return [f"{(low + (high - low) * step / steps).normalize():f}" for step in range(steps + 1)]
 
 
 def _read_python(_grader: Json, _fields: _Fields) -> Check:

@@ -132,6 +132,11 @@ ASSERTIONS = [
     ("{type: word-count, value: {max: 20}}", {"length": {"max": 20}}),
     ("{type: is-refusal}", "refuses"),
     ("{type: llm-rubric, value: Is polite}", {"judge": "Is polite"}),
+    ("{type: g-eval, value: ['Is it polite?', 'Is it short?']}", {"judge": ["Is it polite?", "Is it short?"]}),
+    ("{type: factuality, value: It is 9.}", {"factual": "It is 9."}),
+    ("{type: equals, value: {a: [1, x]}}", {"json_path": {"path": "$", "equals": {"a": [1, "x"]}}}),
+    ("{type: finish-reason, value: length}", {"status": {"value": "incomplete", "code": "max_output_tokens"}}),
+    ("{type: finish-reason, value: stop}", {"status": "completed"}),
     ("{type: 'trajectory:tool-used', value: lookup}", {"tool_called": "lookup"}),
     (
         "{type: javascript, value: \"output.includes('Yes')\"}",
@@ -145,6 +150,9 @@ ASSERTIONS = [
 def test_an_assertion_of_promptfoo_is_a_check(tmp_path: Path, written: str, check: object) -> None:
     found = write_import(tmp_path, f"prompts: [Hello]\nproviders: [openai:gpt-4.1]\ntests: [{{assert: [{written}]}}]\n")
     assert expect_of(found["scenarios"][0]) == [check]
+    if "trajectory" not in written:  # its tool has to be declared
+        done = run(tmp_path, "validate")
+        assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize(
@@ -331,6 +339,9 @@ GRADERS: list[dict[str, Any]] = [
     {"type": "string_check", "name": "label", "operation": "eq", "reference": "{{ item.label }}"},
     {"type": "string_check", "name": "other", "operation": "ne", "reference": "x"},
     {"type": "string_check", "name": "part", "operation": "ilike", "reference": "ware"},
+    {"type": "label_model", "labels": ["yes", "no"], "passing_labels": ["yes"], "input": [{"content": "Polite?"}]},
+    {"type": "score_model", "range": [1, 7], "pass_threshold": 5, "input": [{"content": "{{ sample.output_text }}?"}]},
+    {"type": "score_model", "pass_threshold": 0.6, "input": [{"content": "Good for {{ item.label }}?"}]},
     {
         "type": "text_similarity",
         "name": "near",
@@ -343,6 +354,9 @@ CHECKS = [
     {"equals": {"value": "${label}", "case": True}},
     {"not": {"equals": {"value": "x", "case": True}}},
     {"contains": {"value": "ware", "words": False}},
+    {"judge": [{"ask": "Polite?", "choices": ["yes", "no"], "accept": ["yes"]}]},
+    {"judge": [{"ask": "(the answer)?", "levels": list("1234567"), "at_least": "5"}]},
+    {"judge": [{"ask": "Good for ${label}?", "levels": ["0", "0.25", "0.5", "0.75", "1"], "at_least": "0.75"}]},
     {"similar": {"value": "a", "by": "rouge_l", "threshold": 0.5}},
 ]
 EVAL: dict[str, Any] = {
@@ -350,7 +364,7 @@ EVAL: dict[str, Any] = {
     "object": "eval",
     "name": "Tickets",
     "data_source_config": {"type": "custom", "schema": {"type": "object"}},
-    "testing_criteria": [{"input": "{{ sample.output_text }}", **one} for one in GRADERS],
+    "testing_criteria": [{"name": "g", "input": "{{ sample.output_text }}", **one} for one in GRADERS],
 }
 ROWS = [
     {"ticket": {"text": "The screen is black"}, "label": "Hardware"},
@@ -422,6 +436,7 @@ def test_an_eval_and_its_run_are_an_assistant_and_a_scenario_with_rows(tmp_path:
     assert scenario["name"] == "Tickets"
     assert scenario["turns"] == [{"ask": "${ticket_text}", "expect": CHECKS}]
     assert scenario["cases"] == [{"label": row["label"], "ticket_text": row["ticket"]["text"]} for row in ROWS]  # type: ignore[index]
+    assert run(tmp_path, "validate").code == 0, run(tmp_path, "validate").err
 
 
 def test_output_items_say_what_was_asked(tmp_path: Path) -> None:
