@@ -309,12 +309,14 @@ def _open_reporters(
     from runner.errors import WriteFailed
     from runner.plugins import load_plugin
     from runner.reporting import Reporter
+    from runner.reporting._telemetry import open_telemetry
     from runner.reporting.console import Console
 
     files: list[Reporter] = [load_plugin("runner.reporting", kind).open_report(path, redactor) for kind, path in kinds]
     screen = Console(sys.stdout, redactor, is_quiet=wanted.quiet, is_verbose=wanted.verbose)
+    telemetry, note = open_telemetry(os.environ, redactor)
     # The file reports come first: a closed pipe on the screen must not cost them.
-    reporters = [*files, screen]
+    reporters = [*files, *([telemetry] if telemetry else []), screen]
 
     failures: list[WriteFailed] = []
 
@@ -329,6 +331,10 @@ def _open_reporters(
         yield emit, failures
     finally:
         screen.close()
+        if telemetry:
+            telemetry.close()
+        if note := note or (telemetry.note if telemetry else ""):
+            click.echo(f"runner: {note}", err=True)
 
 
 async def _play(
