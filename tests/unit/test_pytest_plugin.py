@@ -180,7 +180,7 @@ def test_nothing_is_left_on_the_server(project: Path) -> None:
 @pytest.mark.slow
 def test_processes_of_xdist_share_the_scenarios(project: Path) -> None:
     change(project, "number: 73.50", "number: 99")
-    command = [sys.executable, "-m", "pytest", "-n", "2", "-p", "no:assistant-runner", "-p", "runner.pytest_plugin"]
+    command = [sys.executable, "-m", "pytest", "-n", "1", "-p", "no:assistant-runner", "-p", "runner.pytest_plugin"]
     environment = {**os.environ, **listening_environment()}
     done = subprocess.run(
         command, cwd=project, env=environment, capture_output=True, text=True, timeout=100, check=False
