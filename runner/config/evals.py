@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from runner.config.exported_assistants import Export
+from runner.config.exported_assistants import Export, settle
 from runner.config.imported_scenarios import (
     Check,
     Column,
@@ -29,6 +29,7 @@ from runner.config.imported_scenarios import (
     templates_of,
 )
 from runner.config.promptfoo import MODEL_TO_CHOOSE, Foreign
+from runner.config.promptfoo_assertions import ask_for_meaning
 from runner.errors import UsageError
 
 _HOLE = re.compile(r"\{\{\s*(item|sample)\.([^{}]+?)\s*\}\}")
@@ -40,7 +41,7 @@ _CALLED = re.compile(r"(?:output_tools|choices\[0\]\.message\.tool_calls)\[\d+\]
 _QUESTIONS = ("question", "input", "prompt", "query", "ask", "user_input", "message", "text")
 """What a column is called that is asked, where no run says so."""
 _SIMILAR = frozenset("fuzzy_match bleu gleu meteor rouge_1 rouge_2 rouge_3 rouge_4 rouge_5 rouge_l".split())
-"""Metrics that `similar` has by the same names; `cosine` compares meanings."""
+"""Metrics that `similar` has by the same names; `cosine` compares meanings, which a judge does here."""
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ def read_evals(values: Sequence[object], *, source: str, stem: str) -> Foreign:
     scripts = [Script(name=name, assistant="", turns=tuple(turns), rows=(row,), skip=skip) for row in columns]
     body = {"name": name, **_read_model(asked, lost), **({"instructions": instructions} if instructions else {})}
     suite = Suite(stem=stem, source=source, scripts=gather(scripts), lost=tuple(lost))
-    return Foreign(assistants={"": Export(body=body)}, suite=suite)
+    return Foreign(assistants={"": Export(body=settle(body))}, suite=suite)
 
 
 def _sort(values: Sequence[object]) -> _Found:
@@ -321,8 +322,11 @@ def _about(asked: str, check: Check) -> Check:
 
 def _read_similarity(grader: Json, fields: _Fields) -> Check:
     by = str(grader.get("evaluation_metric"))
+    if by == "cosine":
+        wanted = fields.make(str(grader.get("reference") or ""))
+        return _about(str(grader.get("input") or ""), {"judge": ask_for_meaning(wanted)})
     if by not in _SIMILAR:
-        raise _NoCounterpart("meanings are compared by a `judge` here; `similar` compares words")
+        raise _NoCounterpart("there is no similarity of this kind")
     least = grader.get("pass_threshold")
     if isinstance(least, bool) or not isinstance(least, int | Decimal):
         raise _NoCounterpart("it has no `pass_threshold`")

@@ -173,7 +173,7 @@ def _bare(item: object) -> object:
 def _merge(group: Sequence[Script]) -> Script:
     first = group[0]
     if len(group) == 1:
-        return _settle(first)
+        return settle_script(first)
     rows = [dict(script.rows[0]) if script.rows else {} for script in group]
     turns = []
     for at, turn in enumerate(first.turns):
@@ -185,7 +185,7 @@ def _merge(group: Sequence[Script]) -> Script:
     if all(labels) and len(set(labels)) == len(labels) and NAME_COLUMN not in rows[0]:
         rows = [{NAME_COLUMN: label, **row} for label, row in zip(labels, rows, strict=True)]
     name = make_name(_common_words(group), first.name)
-    return _settle(replace(first, name=name, turns=tuple(turns), rows=tuple(rows)))
+    return settle_script(replace(first, name=name, turns=tuple(turns), rows=tuple(rows)))
 
 
 def _common_words(group: Sequence[Script]) -> str:
@@ -214,7 +214,7 @@ def _unite(items: Sequence[Any], rows: list[dict[str, object]]) -> Any:
     return [_unite([item[at] for item in items], rows) for at in range(len(first))]
 
 
-def _settle(script: Script) -> Script:
+def settle_script(script: Script) -> Script:
     """A single row goes into the texts; of several, the columns that are used stay."""
     used = {name for turn in script.turns for name in (*turn.ask.columns(), *_columns_in(list(turn.expect)))}
     rows = tuple(

@@ -11,6 +11,7 @@ from runner.config.imported_scenarios import Check, Json, Lost, Template, litera
 
 Make = Callable[[str], Template]
 _NOT = "not-"
+_JUDGED = frozenset("similar llm-rubric agent-rubric g-eval model-graded-closedqa factuality".split())
 _NO_TEXT = "it has no text"
 
 _NO_COUNTERPART: Mapping[str, str] = {
@@ -61,8 +62,9 @@ def read_assertion(written: Json, make: Make) -> list[Check | Lost]:
             ("metric", "checks have no names of their own here"),
             ("provider", "the judge is one for the project: `judge` in assistants.yaml"),
             ("rubricPrompt", "the judge's prompt is runner's own"),
+            ("threshold", "a judge says yes or no" if name in _JUDGED else ""),
         )
-        if written.get(key) is not None
+        if reason and written.get(key) is not None
     ]
     return [_negate(check) if kind.startswith(_NOT) else check, *lost]
 
@@ -151,8 +153,13 @@ def _similar(by: str, otherwise: str) -> Callable[[Json, Make], Check]:
     return read
 
 
-def _similar_meaning(_written: Json, _make: Make) -> Check:
-    raise _NoCounterpart("meanings are compared by a `judge` here; `similar` compares words")
+def ask_for_meaning(wanted: Template) -> Template:
+    """What a judge is asked where others compare embeddings."""
+    return Template(("Does the answer mean the same as this text? ", *wanted.parts))
+
+
+def _similar_meaning(written: Json, make: Make) -> Check:
+    return {"judge": ask_for_meaning(_text(written, make))}
 
 
 def _judge(question: str) -> Callable[[Json, Make], Check]:

@@ -129,6 +129,7 @@ ASSERTIONS = [
     ("{type: latency, threshold: 2500}", {"latency_s": 2.5}),
     ("{type: cost, threshold: 0.002}", {"cost": 0.002}),
     ("{type: rouge-n, value: a}", {"similar": {"value": "a", "by": "rouge_1", "threshold": 0.75}}),
+    ("{type: similar, value: a}", {"judge": "Does the answer mean the same as this text? a"}),
     ("{type: word-count, value: {max: 20}}", {"length": {"max": 20}}),
     ("{type: is-refusal}", "refuses"),
     ("{type: llm-rubric, value: Is polite}", {"judge": "Is polite"}),
@@ -158,7 +159,6 @@ def test_an_assertion_of_promptfoo_is_a_check(tmp_path: Path, written: str, chec
 @pytest.mark.parametrize(
     ("written", "reason"),
     [
-        ("{type: similar, value: a}", "meanings are compared by a `judge` here"),
         ("{type: python, value: 'len(output)'}", "a check of the project's own gets other arguments"),
         ("{type: contains, value: a, transform: output.x}", "the answer is transformed first"),
         ("{type: contains}", "it has no text"),
@@ -218,6 +218,60 @@ def test_a_chat_is_turns_and_its_system_message_the_instructions(tmp_path: Path)
         [{"equals": {"value": "Yes: it is", "case": True}}],
     ]
     assert "here the assistant answers by itself: Hello!" in comments(tmp_path)
+
+
+HISTORY = """[
+  {"role": "system", "content": "Be brief."},
+  {% for completion in _conversation %}
+    {"role": "user", "content": "{{ completion.input }}"},
+    {"role": "assistant", "content": "{{ completion.output }}"},
+  {% endfor %}
+  {"role": "user", "content": "{{ question }}"}
+]"""
+
+
+def test_tests_of_one_conversation_are_turns(tmp_path: Path) -> None:
+    asked = [("Who?", "a"), ("Where?", "a"), ("Rain?", "b"), ("Snow?", "b")]
+    tests = "".join(f"  - {{vars: {{question: '{q}'}}, metadata: {{conversationId: {c}}}}}\n" for q, c in asked)
+    found = write_import(
+        tmp_path,
+        f"prompts: [file://chat.json]\nproviders: [openai:gpt-4.1]\ntests:\n{tests}",
+        chat__json=HISTORY,
+    )
+
+    assert [[turn["ask"] for turn in one["turns"]] for one in found["scenarios"]] == [
+        ["Who?", "Where?"],
+        ["Rain?", "Snow?"],
+    ]
+    assert found["assistants"]["suite"]["instructions"] == "Be brief."
+    assert run(tmp_path, "validate").code == 0
+
+
+def test_files_that_a_pattern_means_are_rows(tmp_path: Path) -> None:
+    (tmp_path / "articles").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "articles" / f"{name}.txt").write_text(f"About {name}.\n")
+    found = write_import(
+        tmp_path,
+        "prompts: ['Sum up: {{a}}']\nproviders: [openai:gpt-4.1]\n"
+        "tests: [{vars: {a: 'file://articles/*'}, assert: [{type: not-starts-with, value: Sure}]}]\n",
+    )
+    assert found["scenarios"][0]["cases"] == [{"a": "About one."}, {"a": "About two."}]
+    assert expect_of(found["scenarios"][0]) == [
+        {"not": {"starts_with": {"value": "Sure", "words": False, "case": True}}}
+    ]
+
+
+def test_a_sheet_in_the_net_is_not_fetched(tmp_path: Path) -> None:
+    write_import(tmp_path, "prompts: [Hello]\nproviders: [openai:gpt-4.1]\ntests: https://x.invalid/sheet.csv\n")
+    assert "# tests: runner fetches nothing: https://x.invalid/sheet.csv" in comments(tmp_path)
+
+
+def test_tools_of_another_vendors_form_are_functions(tmp_path: Path) -> None:
+    tool = "{name: rate, description: A rate., input_schema: {type: object, properties: {to: {type: string}}}}"
+    provider = f"providers: [{{id: 'anthropic:messages:claude-x', config: {{tools: [{tool}]}}}}]\n"
+    found = write_import(tmp_path, f"prompts: [Hello]\n{provider}")
+    assert found["assistants"]["suite"]["functions"][0]["parameters"]["properties"] == {"to": {"type": "string"}}
 
 
 def test_lists_of_variables_are_combined(tmp_path: Path) -> None:
@@ -339,6 +393,7 @@ GRADERS: list[dict[str, Any]] = [
     {"type": "string_check", "name": "label", "operation": "eq", "reference": "{{ item.label }}"},
     {"type": "string_check", "name": "other", "operation": "ne", "reference": "x"},
     {"type": "string_check", "name": "part", "operation": "ilike", "reference": "ware"},
+    {"type": "text_similarity", "evaluation_metric": "cosine", "pass_threshold": 0.8, "reference": "a"},
     {"type": "label_model", "labels": ["yes", "no"], "passing_labels": ["yes"], "input": [{"content": "Polite?"}]},
     {"type": "score_model", "range": [1, 7], "pass_threshold": 5, "input": [{"content": "{{ sample.output_text }}?"}]},
     {"type": "score_model", "pass_threshold": 0.6, "input": [{"content": "Good for {{ item.label }}?"}]},
@@ -354,6 +409,7 @@ CHECKS = [
     {"equals": {"value": "${label}", "case": True}},
     {"not": {"equals": {"value": "x", "case": True}}},
     {"contains": {"value": "ware", "words": False}},
+    {"judge": "Does the answer mean the same as this text? a"},
     {"judge": [{"ask": "Polite?", "choices": ["yes", "no"], "accept": ["yes"]}]},
     {"judge": [{"ask": "(the answer)?", "levels": list("1234567"), "at_least": "5"}]},
     {"judge": [{"ask": "Good for ${label}?", "levels": ["0", "0.25", "0.5", "0.75", "1"], "at_least": "0.75"}]},
@@ -476,10 +532,6 @@ def test_a_run_alone_asks_and_expects_nothing(tmp_path: Path) -> None:
     [
         ({"type": "python", "source": "def grade(sample, item): return 1.0"}, "put it into a file of the project's"),
         ({"type": "multi", "graders": {}, "calculate_output": "x"}, "this kind is for fine-tuning only"),
-        (
-            {"type": "text_similarity", "evaluation_metric": "cosine", "reference": "a"},
-            "meanings are compared by a `judge`",
-        ),
         (
             {"type": "string_check", "operation": "eq", "input": "{{ item.a }}", "reference": "b"},
             "other, than the answer",
