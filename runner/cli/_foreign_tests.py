@@ -189,4 +189,5 @@ def _summarise(foreign: Foreign, name: str) -> list[str]:
     if lost:
         said += f"; {count(lost, 'part')} without counterpart, each a comment in it"
     skipped = sum(bool(script.skip) for script in suite.scripts)
-    return [said, *([f"{count(skipped, 'scenario')} can't be played as it is: see `skip`"] if skipped else [])]
+    code = [f"code of theirs, to be read before it is played: {', '.join(suite.code)}"] if suite.code else []
+    return [said, *code, *([f"{count(skipped, 'scenario')} can't be played as it is: see `skip`"] if skipped else [])]

@@ -530,7 +530,8 @@ def test_a_run_alone_asks_and_expects_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("grader", "reason"),
     [
-        ({"type": "python", "source": "def grade(sample, item): return 1.0"}, "put it into a file of the project's"),
+        ({"type": "python", "source": "import os; os._exit(9)", "pass_threshold": 1}, "has no function `grade`"),
+        ({"type": "python", "source": "def grade(", "pass_threshold": 1}, "has no function `grade`"),
         ({"type": "multi", "graders": {}, "calculate_output": "x"}, "this kind is for fine-tuning only"),
         (
             {"type": "string_check", "operation": "eq", "input": "{{ item.a }}", "reference": "b"},
@@ -547,6 +548,27 @@ def test_a_grader_without_counterpart_says_why(tmp_path: Path, grader: dict[str,
     whole = {"name": "g", "input": "{{ sample.output_text }}", **grader}
     import_evals(tmp_path, suite={**EVAL, "testing_criteria": [whole]}, run=RUN)
     assert reason in comments(tmp_path)
+
+
+GRADE = "def grade(sample, item):\n    return 1.0 if item['ticket']['text'] in sample['output_text'] else 0.25\n"
+
+
+def test_python_of_a_grader_goes_into_a_file_and_is_not_run(tmp_path: Path) -> None:
+    grader = {"type": "python", "name": "has it", "source": f"import os\n\n{GRADE}", "pass_threshold": 0.5}
+    done = import_evals(tmp_path, suite={**EVAL, "testing_criteria": [grader, grader]}, run=RUN)
+
+    assert "to be read before it is played: suite_has_it.py, suite_has_it_2.py" in done.out
+    (scenario,) = read_files(tmp_path)["scenarios"]
+    assert expect_of(scenario) == [
+        {"python": {"call": "suite_has_it.py:judge", "threshold": 0.5}},
+        {"python": {"call": "suite_has_it_2.py:judge", "threshold": 0.5}},
+    ]
+    assert [row["ticket"] for row in scenario["cases"]] == [row["ticket"] for row in ROWS]
+    code: dict[str, Any] = {}
+    exec((tmp_path / "scenarios" / "suite_has_it.py").read_text(), code)
+    turn = {"answer": "VPN is down", "steps": [{"tool": "look", "input": "{}"}], "item": scenario["cases"][1]}
+    assert code["judge"](turn) == 1.0
+    assert code["judge"]({**turn, "answer": "No."}) == 0.25
 
 
 def test_a_field_of_an_answer_and_a_function_that_was_called_are_looked_at(tmp_path: Path) -> None:
