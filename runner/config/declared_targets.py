@@ -32,7 +32,7 @@ _ASSISTANTS_API = "assistants"
 _RESPONSES_API = "responses"
 _FOUNDRY_API = "foundry"
 
-_ENDPOINT_KEYS = ("base_url", "model", "key_env", "embedding_model")
+_ENDPOINT_KEYS = ("base_url", "model", "key_env", "embedding_model", "slots")
 OPENAI_KEY = "OPENAI_API_KEY"
 """The environment variable with OpenAI's key, wherever OpenAI's SDK is used."""
 _AZURE_PATH = re.compile(r"/openai/v1/?$")
@@ -223,6 +223,7 @@ def read_inference(document: YamlDocument, body: Mapping[str, Any], where: Where
         model=written.get("model"),
         key_variable=key_variable(written),
         embedding_model=written.get("embedding_model"),
+        slots=written.get("slots"),
     )
 
 

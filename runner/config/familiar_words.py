@@ -201,7 +201,7 @@ _ASSISTANT_KEYS = _table(
     ("description title label", "write `name`; notes of your own go under `metadata`"),
     (
         "id assistant_id agent_id",
-        "the address above it is what it is called here; `runner adopt ADDRESS ID` takes over one that exists",
+        "the address above it is what it is called here; `runner adopt ADDRESS ID|NAME` takes over one that exists",
     ),
     ("engine deployment deployment_name deployment_id model_name", "write `model`"),
     ("function function_call function_calls actions plugins skills", "write `functions`, a list"),
@@ -252,7 +252,7 @@ PLAY_OPTIONS = _table(
     ("--repeats --retries --reruns --count --runs", "`--repeat N` plays each scenario so often"),
     (
         "--junit --junitxml --junit-xml --xml --json --html --csv --markdown --output --out -o --reporter --reporters",
-        "reports are written with `--report KIND=FILE`",
+        "reports are written with `--report KIND[=FILE]`",
     ),
     (
         "--filter --grep --name --test --only --match --pattern --expression --filter-pattern --test-name",
@@ -270,7 +270,7 @@ PLAY_OPTIONS = _table(
     ("--config -c --project --manifest --assistants", "`-f FILE` names the project's file"),
     ("--provider --providers --env --environment --profile --backend --api --base-url", "`-t NAME` chooses a target"),
     ("--rerun-failed --only-failed --failed", "`--lf` plays what did not pass the last time"),
-    ("--timeout --deadline --max-time", "`timeout` stands in the scenario, or under `defaults`"),
+    ("--timeout --deadline", "`timeout` stands in the scenario, or under `defaults`"),
     (
         "--dry-run --collect-only --check-only --lint",
         "`--list` shows what would be played, `runner plan` what sync would do, `runner validate` checks the files",

@@ -60,12 +60,23 @@ def assistants_schema() -> _Json:
                     **_text("Where to run by default: 'embedded', or one of `targets`.", example="local"),
                     "default": "embedded",
                 },
+                "baseline": _text(
+                    "A JSON report that each play is compared with at its end: FILE, or REF:FILE at a git ref.",
+                    example="reports/baseline.json",
+                ),
                 "targets": {
                     "type": "object",
                     "examples": [{"openai": {"api": "responses"}}],
                     "description": "Where assistants can run, besides the built-in 'embedded'.",
                     "propertyNames": _name_of("A target's name"),
                     "additionalProperties": {"$ref": "#/$defs/target"},
+                },
+                "prices": {
+                    "type": "object",
+                    "examples": [{"gpt-6-luna": {"input": 0.1, "output": 0.4}}],
+                    "description": "What models cost, by the name that the API gives them in its answers: for those "
+                    "that genai-prices doesn't know, or has another price of.",
+                    "additionalProperties": {"$ref": "#/$defs/price"},
                 },
                 "assistants": {
                     "type": "object",
@@ -78,7 +89,13 @@ def assistants_schema() -> _Json:
             },
             required=["version", "namespace", "assistants"],
         ),
-        {"target": _target(), "assistant": _assistant(), "tool": tool(), "function": declared_function()},
+        {
+            "target": _target(),
+            "assistant": _assistant(),
+            "price": _price(),
+            "tool": tool(),
+            "function": declared_function(),
+        },
     )
 
 
@@ -141,6 +158,24 @@ def _text(description: str, *, longest: int = MAX_TEXT_LENGTH, example: str | No
 
 def _name_of(what: str) -> _Json:
     return {"pattern": _IDENTIFIER, "description": f"{what} is {_IDENTIFIER_WORDS}"}
+
+
+def _price() -> _Json:
+    def dollars(of_what: str) -> _Json:
+        text = f"US dollars for a million tokens of {of_what}."
+        return {"type": "number", "minimum": 0, "description": text, "examples": [0.1]}
+
+    return {
+        **mapping(
+            {
+                "input": dollars("input"),
+                "output": dollars("output"),
+                "cached_input": dollars("input that the API had cached; as other input if it isn't said"),
+            },
+            required=["input", "output"],
+        ),
+        "description": "A model's price.",
+    }
 
 
 def _target() -> _Json:
@@ -230,6 +265,14 @@ def _inference() -> _Json:
             longest=MAX_NAME_LENGTH,
             example="nomic-embed-text",
         ),
+        "slots": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 256,
+            "examples": [1],
+            "description": "How many runs the endpoint works on at once: no more scenarios are played at once, and what"
+            " waits for another's run is not on its own `timeout`.",
+        },
     }
     return {
         "anyOf": [

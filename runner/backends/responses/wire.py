@@ -16,6 +16,7 @@ from runner.backends._json_fields import (
     optional_text,
     part,
     parts,
+    read_by_type,
     text,
     text_map,
     texts,
@@ -159,10 +160,7 @@ def _read_usage(body: Json) -> Usage | None:
 
 def _read_item(body: Json) -> Item | None:
     """None for what is neither a message nor a tool's work: reasoning, and what this version does not know."""
-    kind = text(body, "type")
-    if kind in _READERS:
-        return _READERS[kind](body)
-    return Step(tool=kind.removesuffix("_call"), completed=is_completed(body)) if kind.endswith("_call") else None
+    return read_by_type(body, _READERS)
 
 
 def _read_message(body: Json) -> WireMessage:

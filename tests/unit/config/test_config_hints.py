@@ -125,7 +125,7 @@ def test_a_parameter_beside_its_check_is_still_sent_home(tmp_path: Path) -> None
         ("max_tokens: 5", "`max_output_tokens`"),
         ("reasoning_effort: low", "`reasoning: {effort: low}`"),
         ("seed: 5", "not sent"),
-        ("id: asst_1", "`runner adopt ADDRESS ID`"),
+        ("id: asst_1", "`runner adopt ADDRESS ID|NAME`"),
         ("api_key: x", "`key_env`"),
         ("description: x", "`metadata`"),
         ("provider: x", "`targets: {NAME: {api: responses, base_url: ADDRESS}}`"),
