@@ -365,16 +365,19 @@ def _open_reporters(
     """
     from runner.errors import WriteFailed
     from runner.reporting import FileReport
+    from runner.reporting._telemetry import open_telemetry
     from runner.reporting.console import Console
 
     files = [FileReport(kind, path, redactor) for kind, path in kinds]
     screen = Console(sys.stdout, redactor, is_quiet=wanted.quiet, is_verbose=wanted.verbose, reports=kinds)
+    telemetry, note = open_telemetry(os.environ, redactor)
     # The file reports come first: a closed pipe on the screen must not cost them.
     reporters: list[Reporter] = [
         *files,
         screen,
         *([] if wanted.no_ci else _find_ci(redactor)),
         *([baseline] if baseline else []),
+        *([telemetry] if telemetry else []),
     ]
     failures: list[WriteFailed] = []
 
@@ -389,6 +392,10 @@ def _open_reporters(
         yield emit, failures
     finally:
         screen.close()
+        if telemetry:
+            telemetry.close()
+        if note := note or (telemetry.note if telemetry else ""):
+            click.echo(f"runner: {note}", err=True)
 
 
 def _find_ci(redactor: Redactor) -> Iterator[Reporter]:
