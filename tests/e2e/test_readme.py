@@ -34,6 +34,7 @@ SETTING_UP = {
 }
 AZURE = "https://RESOURCE.openai.azure.com/openai/v1/"
 LLAMA = "http://127.0.0.1:11434/v1"
+NEED_A_PLAY = {"runner play --resume", "runner compare latest report.json"}
 CODES = {"runner sync --check": 6, "runner play --target openai": 2}
 
 
@@ -115,6 +116,10 @@ async def test_each_command_does_what_it_says(project, tmp_path, command):
         made_up = {"AZURE_OPENAI_API_KEY": azure.token}
         if "--since" in command:
             make_repository(project.folder)
+        if command in NEED_A_PLAY:
+            await asyncio.to_thread(
+                project.run, "play", "--report", "json", str(project.folder / "scenarios/receipt.yaml")
+            )
         done = await run(project, command, azure=azure.base_url, llama=llama.url, **made_up)
         assert bool(llama.seen) == ("llama" in command)
     assert done.code == CODES.get(command, 0), done.out + done.err
