@@ -5,6 +5,7 @@ Model answers, file names, arguments and error messages of servers all count as 
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 
@@ -55,3 +56,36 @@ def _as_plain_markdown(match: re.Match[str]) -> str:
         return f"&#{ord(character)};"
     # Mentions and references are found after the escapes are gone; an invisible space keeps them from becoming one.
     return f"\\{character}\u200b" if character in "@#" else f"\\{character}"
+
+
+def spreadsheet_cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula: an apostrophe stands before what would be one."""
+    visible = terminal(text)
+    return f"'{visible}" if visible[:1] in ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠") else visible
+
+
+def xml(text: str) -> str:
+    """Text that XML 1.0 can hold; markup is left to the writer of the XML."""
+    return re.sub("[\ufffe\uffff]", _as_escape, terminal(text))
+
+
+def markdown_html(text: str) -> str:
+    """One line of plain words in an HTML element of Markdown, where markup is not read, but mentions are."""
+    return html.escape(re.sub("[@#]", "\\g<0>\u200b", terminal_line(text)))
+
+
+def markdown_block(text: str) -> str:
+    """Lines in a fence of Markdown that nothing in them can close."""
+    visible = terminal(text)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", visible)), default=0))
+    return f"{fence}text\n{visible}\n{fence}"
+
+
+def github_message(text: str) -> str:
+    """The message of a GitHub workflow command."""
+    return terminal(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def github_property(text: str) -> str:
+    """The value of a property of a GitHub workflow command."""
+    return github_message(text).replace(":", "%3A").replace(",", "%2C")

@@ -10,18 +10,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from runner.cli._revision import read_file_at
 from runner.cli._session import Session
 from runner.config import Configuration
+from runner.config.paths import find_project_file
 from runner.did_you_mean import suggest
 from runner.domain.assistant import Assistant, Project
 from runner.domain.definition import hash_definition, hash_scenario
 from runner.domain.files import LocalFile
-from runner.domain.report import Outcome, Variant
+from runner.domain.report import Outcome, Report, Variant
 from runner.domain.scenario import Scenario
 from runner.errors import GateClosed, NothingFound, UsageError, WriteFailed
 from runner.execution.play import Lane, Work
 from runner.journal import PLAY_JOURNALS, find_journals
-from runner.kept_play import Kept, KeptPlay, Key, Unit, read_play
+from runner.kept_play import Kept, KeptPlay, Key, Unit, read_play, report_of
 from runner.sync import hash_content
 
 LATEST = "latest"
@@ -43,6 +45,25 @@ def find_play(folder: Path, play_id: str) -> Path:
     if play_id not in known:
         raise UsageError(f"there is no play {play_id!r}; {suggest(play_id, known) or '`runner plays` lists them'}")
     return known[play_id]
+
+
+def read_source(source: str, file: Path | None) -> Report:
+    """A report of the past: a play by its id or LATEST, a JSON report's file, or REF:PATH, such a file at a git ref.
+
+    Raises UsageError, NothingFound or WriteFailed.
+    """
+    from runner.reporting.json import read
+
+    path = Path(source)
+    if path.is_file():
+        return read(path.read_bytes(), name=source)
+    ref, separator, inside = source.partition(":")
+    if separator and inside:
+        return read(read_file_at(ref, inside), name=source)
+    if path.suffix or len(path.parts) > 1:
+        raise UsageError(f"there is no file {source}")
+    root = find_project_file(file, Path.cwd()).parent.resolve()
+    return report_of(read_play(find_play(root / ".runner" / "plays", source)))
 
 
 def is_going_on(play: Path) -> bool:

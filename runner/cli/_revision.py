@@ -100,3 +100,13 @@ def _git(folder: Path, *arguments: str, environment: dict[str, str] | None = Non
         said = " ".join(os.fsdecode(error.stderr).split()) or f"git {arguments[0]} exited with {error.returncode}"
         raise UsageError(f"--since: {said}") from error
     return os.fsdecode(done.stdout).rstrip("\n")
+
+
+def read_file_at(ref: str, path: str) -> str:
+    """A file's text at a git ref; `path` is from the current folder. Raises UsageError."""
+    try:
+        return _git(Path.cwd(), "show", "--end-of-options", f"{ref}:./{path}")
+    except UsageError as error:
+        raise UsageError(
+            f"{ref}:{path}: {str(error).removeprefix('--since').removeprefix(': ')}; {_SHALLOW}"
+        ) from error

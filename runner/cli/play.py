@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,8 @@ from runner.cli._session import Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
+    from runner.checks import Ask
+    from runner.cli.compare import Baseline
     from runner.config import Configuration
     from runner.domain.assistant import Target
     from runner.domain.report import PlayEvent, Report
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from runner.execution.play import Lane
     from runner.kept_play import Kept
     from runner.redaction import Redactor
+    from runner.reporting import Reporter
 
 PLAYS_KEPT = 50
 
@@ -40,6 +44,10 @@ class Arguments:
     targets: tuple[str, ...]
     models: tuple[str, ...]
     jobs: int
+    rate: float | None
+    max_time: float | None
+    max_cost: float | None
+    max_tokens: int | None
     names: str | None
     tags: str | None
     last_failed: bool
@@ -56,8 +64,25 @@ class Arguments:
     resume: str | None
     changed: str | None
     reports: tuple[str, ...]
+    baseline: str | None
+    no_ci: bool
     quiet: bool
     verbose: bool
+
+
+class _Duration(click.ParamType[float]):
+    """Seconds, from a number or from `1h30m`."""
+
+    name = "time"
+    _FORM = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = self._FORM.fullmatch(str(value).strip().lower())
+        hours, minutes, seconds = (float(one or 0) for one in (found.groups() if found else (0, 0, 0)))
+        total_s = hours * 3600 + minutes * 60 + seconds
+        if not total_s:
+            self.fail(f"{value!r} is no time; write seconds (600), or 90s, 10m, 1h30m", param, ctx)
+        return total_s
 
 
 class _Play(click.Command):
@@ -89,6 +114,10 @@ class _Play(click.Command):
     "--model", "models", multiple=True, metavar="NAME", help="Instead of the declared model; several compare."
 )
 @click.option("-n", "--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Scenarios at once.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Requests per minute at most.")
+@click.option("--max-time", type=_Duration(), metavar="TIME", help="Stop after so long: 600, 90s, 10m, 1h30m.")
+@click.option("--max-cost", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="Stop at so many dollars.")
+@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Stop at so many tokens.")
 @click.option("-k", "names", metavar="EXPR", help="Only scenarios whose names match: 'receipt and not slow'.")
 @click.option("-m", "--tag", "tags", metavar="EXPR", help="Only scenarios whose tags match: 'billing or refunds'.")
 @click.option("--lf", "--last-failed", "last_failed", is_flag=True, help="Only those that did not pass last time.")
@@ -106,7 +135,15 @@ class _Play(click.Command):
     "--resume", is_flag=False, flag_value="latest", metavar="[ID]", help="Go on with a play that was cut off: the last."
 )
 @click.option("--changed", type=click.Choice(["replay"]), help="With --resume: play again what files changed for.")
-@click.option("--report", "reports", multiple=True, metavar="KIND=FILE", help="Also write a report: json=out.json.")
+@click.option(
+    "--report", "reports", multiple=True, metavar="KIND[=FILE]",
+    help="Also write a report: csv, ctrf, html, json, junit or markdown. Where FILE is left out, it is report.csv, "
+    "report.ctrf.json, report.html, report.json, report.junit.xml or report.md.",
+)  # fmt: skip
+@click.option(
+    "--baseline", metavar="FILE", help="Compare with this JSON report at the end; a regression is exit code 1."
+)
+@click.option("--no-ci", is_flag=True, help="On GitHub: no annotations, no step summary.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
 @click.option("-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too.")
 def command(**arguments: Any) -> int:
@@ -116,24 +153,28 @@ def command(**arguments: Any) -> int:
     are the scenario that stands there. The file is what is tested: a synced assistant is used only where it is
     identical, and never changed.
 
-    Exits 0 if all passed, 1 if a scenario failed, 3 if one could not be evaluated, 2 if a file is wrong.
+    Exits 0 if all passed, 1 if a scenario failed, 3 if one could not be evaluated, 2 if a file is wrong, 4 if a limit
+    (--max-time, --max-cost, --max-tokens) stopped it: then, and after Ctrl-C, --resume plays what is missing.
     """
     import asyncio
 
     from runner.cli._plays import find_inputs, refuse_changes
+    from runner.cli.compare import Baseline, find_baseline
     from runner.errors import WriteFailed
     from runner.reporting import discard_earlier, refuse_to_overwrite
 
     wanted = Arguments(**arguments)
-    reports = [Path(report.partition("=")[2]) for report in wanted.reports]
+    reports = list(_find_named(wanted.reports))
     try:
-        kinds = [_parse_report(report) for report in wanted.reports]
+        kinds = [parse_report(report) for report in wanted.reports]
         resumed = _find_resumed(wanted)
         if resumed:
             wanted = _take_over(wanted, resumed)
         first, *others = wanted.targets or (None,)
         session = open_session(wanted.file, first, paths=wanted.paths)
         sessions = [session, *(session.on_target(name) for name in others)]
+        # Before an earlier report is removed: it may be the one to compare with.
+        earlier = find_baseline(session.configuration, wanted.baseline)
     except BaseException:
         discard_earlier(reports)
         raise
@@ -149,10 +190,14 @@ def command(**arguments: Any) -> int:
         return 0
     for one in sessions:
         _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
-    with _open_reporters(kinds, session.redactor, wanted) as (emit, failures):
-        report, refusal = asyncio.run(_play(sessions, scenarios, wanted, resumed, emit))
+    judge = session.on_judge(scenarios)
+    baseline = Baseline(*earlier, session.show) if earlier else None
+    with _open_reporters(kinds, session.redactor, wanted, baseline) as (emit, failures):
+        report, refusal = asyncio.run(_play(sessions, judge, scenarios, wanted, resumed, emit))
     unwritten = [*failures, *([refusal] if refusal else [])]
     session.show_errors(f"runner: {failure}" for failure in unwritten)
+    if baseline and baseline.regressed and report.exit_code in (0, 3, 4):
+        return 1
     return report.exit_code or (WriteFailed.exit_code if unwritten else 0)
 
 
@@ -278,15 +323,27 @@ def _check_offline(
         refuse_code(configuration.project, scenarios)
 
 
-def _parse_report(text: str) -> tuple[str, Path]:
+def parse_report(text: str) -> tuple[str, Path]:
+    """A kind and a place, from KIND or KIND=FILE. Raises UsageError."""
     from runner.errors import UsageError
-    from runner.plugins import plugin_names
+    from runner.reporting import default_name, report_kinds
 
-    kinds = [name for name in plugin_names("runner.reporting") if name != "console"]
     kind, separator, path = text.partition("=")
-    if not separator or not path or kind not in kinds:
-        raise UsageError(f"--report {text!r}: write KIND=FILE; the kinds are {', '.join(kinds)}")
-    return kind, Path(path)
+    if kind not in report_kinds() or bool(separator) != bool(path):
+        raise UsageError(f"--report {text!r}: write KIND or KIND=FILE; the kinds are {', '.join(report_kinds())}")
+    return kind, Path(path or default_name(kind))
+
+
+def _find_named(reports: Iterable[str]) -> Iterator[Path]:
+    """The places of those that can be read at all: an earlier report there must not be taken for this play's."""
+    from runner.errors import UsageError
+
+    for report in reports:
+        with suppress(UsageError):
+            yield parse_report(report)[1]
+            continue
+        if path := report.partition("=")[2]:
+            yield Path(path)
 
 
 def _discard_named(arguments: Sequence[str]) -> None:
@@ -295,27 +352,33 @@ def _discard_named(arguments: Sequence[str]) -> None:
 
     values = [one.removeprefix("--report=") for one in arguments if one.startswith("--report=")]
     values += [value for option, value in pairwise(arguments) if option == "--report"]
-    discard_earlier(Path(value.partition("=")[2]) for value in values)
+    discard_earlier(_find_named(values))
 
 
 @contextmanager
 def _open_reporters(
-    kinds: list[tuple[str, Path]], redactor: Redactor, wanted: Arguments
+    kinds: list[tuple[str, Path]], redactor: Redactor, wanted: Arguments, baseline: Baseline | None
 ) -> Iterator[tuple[Callable[[PlayEvent], None], Sequence[WriteFailed]]]:
     """One function that tells the screen and every file, and the files that could not be written.
 
     What is wrong with one silences none of the others.
     """
     from runner.errors import WriteFailed
-    from runner.plugins import load_plugin
-    from runner.reporting import Reporter
+    from runner.reporting import FileReport
+    from runner.reporting._telemetry import open_telemetry
     from runner.reporting.console import Console
 
-    files: list[Reporter] = [load_plugin("runner.reporting", kind).open_report(path, redactor) for kind, path in kinds]
-    screen = Console(sys.stdout, redactor, is_quiet=wanted.quiet, is_verbose=wanted.verbose)
+    files = [FileReport(kind, path, redactor) for kind, path in kinds]
+    screen = Console(sys.stdout, redactor, is_quiet=wanted.quiet, is_verbose=wanted.verbose, reports=kinds)
+    telemetry, note = open_telemetry(os.environ, redactor)
     # The file reports come first: a closed pipe on the screen must not cost them.
-    reporters = [*files, screen]
-
+    reporters: list[Reporter] = [
+        *files,
+        screen,
+        *([] if wanted.no_ci else _find_ci(redactor)),
+        *([baseline] if baseline else []),
+        *([telemetry] if telemetry else []),
+    ]
     failures: list[WriteFailed] = []
 
     def emit(event: PlayEvent) -> None:
@@ -329,10 +392,27 @@ def _open_reporters(
         yield emit, failures
     finally:
         screen.close()
+        if telemetry:
+            telemetry.close()
+        if note := note or (telemetry.note if telemetry else ""):
+            click.echo(f"runner: {note}", err=True)
+
+
+def _find_ci(redactor: Redactor) -> Iterator[Reporter]:
+    """Who wants to be told where no person looks at the screen."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    from runner.reporting._github import GitHub
+
+    summary, root = os.environ.get("GITHUB_STEP_SUMMARY"), os.environ.get("GITHUB_WORKSPACE")
+    yield GitHub(
+        redactor, click.echo, summary=Path(summary) if summary else None, root=Path(root).resolve() if root else None
+    )
 
 
 async def _play(
     sessions: Sequence[Session],
+    judge: Session | None,
     scenarios: tuple[Scenario, ...],
     wanted: Arguments,
     resumed: Kept | None,
@@ -346,6 +426,7 @@ async def _play(
 
     from runner.cli._plays import open_play
     from runner.cli._signals import tie_signals
+    from runner.execution.budget import Limits
     from runner.execution.judging import prepare_checks
     from runner.execution.play import PlayOptions, play
     from runner.execution.player import Surroundings
@@ -357,11 +438,15 @@ async def _play(
     session = sessions[0]
     folder = resumed.folder if resumed else session.state / "plays" / make_play_id()
     with tie_signals(interruption):
-        async with _open_lanes(sessions, wanted.models, folder) as lanes:
+        async with _open_lanes(sessions, wanted.models, folder) as lanes, _open_judge(judge, lanes) as ask:
             arguments = _remember_arguments(wanted, session.configuration.root)
             with open_play(folder, session, lanes, scenarios, arguments, resumed) as (kept, work):
                 around = Surroundings(
-                    emit=emit, clock=time.monotonic, interruption=interruption, clean=session.redactor.clean
+                    emit=emit,
+                    clock=time.monotonic,
+                    interruption=interruption,
+                    clean=session.redactor.clean,
+                    ask=ask,
                 )
                 options = PlayOptions(
                     play_id=folder.name,
@@ -372,6 +457,9 @@ async def _play(
                     stops_at_first_failure=wanted.fail_fast,
                     allows_declines=wanted.allow_declines,
                     fails_on_flaky=wanted.fail_on_flaky,
+                    requests_per_minute=wanted.rate,
+                    max_time_s=wanted.max_time,
+                    limits=Limits(tokens=wanted.max_tokens, cost_usd=wanted.max_cost),
                 )
                 report = await play(work, options, around, kept)
                 kept.finish(report)
@@ -381,6 +469,18 @@ async def _play(
         click.echo(f"kept {count(left, 'object')} on the remote side; `runner clean` removes what is kept")
     refusals = [*(journal.refusal for journal in journals), kept.refusal]
     return report, next((one for one in refusals if one), None)
+
+
+@asynccontextmanager
+async def _open_judge(judge: Session | None, lanes: Sequence[Lane]) -> AsyncIterator[Ask]:
+    """What answers the checks that ask; without a judge, what says so."""
+    from runner.execution.judging import Asker
+
+    if judge is None:
+        yield Asker()
+        return
+    async with judge.open_judge(lanes[0].journal) as ask:
+        yield ask
 
 
 @asynccontextmanager
@@ -427,3 +527,13 @@ def make_play_id() -> str:
 
     now = time.time()
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}{int(now % 1 * 1000):03}Z-{secrets.token_hex(3)}"
+
+
+def _slots_of(target: Target) -> int | None:
+    """How many runs a model behind the embedded server works on at once; None: nobody said.
+
+    More scenarios than that would be waiting for each other on their own time.
+    """
+    from runner.domain.assistant import ChatEndpoint
+
+    return target.inference.slots if isinstance(target.inference, ChatEndpoint) else None

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from runner.config.cases import cut_templates
 from runner.config.declared_assistants import read_assistants
-from runner.config.declared_targets import read_default_target, read_targets
+from runner.config.declared_targets import read_default_target, read_judge, read_targets
 from runner.config.familiar_words import ASSISTANTS_ADVICE, SCENARIO_ADVICE
 from runner.config.file_schemas import assistants_schema, scenario_schema, single_schema
 from runner.config.paths import ScenarioFile, find_project_file, find_scenario_files, show_file
 from runner.config.scenarios import Declared, ScenarioNames, Templates, choose_scenarios, read_scenarios
 from runner.did_you_mean import quote
-from runner.domain.assistant import Assistant, Namespace, Project
+from runner.domain.assistant import Assistant, Namespace, Price, Project
 from runner.domain.scenario import Scenario
 from runner.errors import ConfigError, NothingFound, Problem
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
@@ -31,7 +31,8 @@ class Configuration:
     """A project without mistakes. `root` is the real folder that files are confined to, `file` its assistants.yaml.
 
     `scenario_files` are the files that the scenarios came from, those with their cases too.
-    `secrets` are the values that `${secret:NAME}` gave: to be kept out of every output.
+    `secrets` are the values that `${secret:NAME}` gave: to be kept out of every output. `baseline` is the report that
+    plays are compared with, as the file names it, "" if it doesn't.
     """
 
     project: Project
@@ -40,6 +41,7 @@ class Configuration:
     file: Path
     secrets: frozenset[str]
     scenario_files: tuple[Path, ...] = ()
+    baseline: str = ""
 
 
 def load_configuration(
@@ -73,6 +75,7 @@ def load_configuration(
         file=project_file,
         secrets=frozenset(loader.secrets),
         scenario_files=tuple(file.path for file in files),
+        baseline=loader.baseline,
     )
 
 
@@ -82,6 +85,7 @@ class _Loader:
     def __init__(self, cwd: Path, environment: Mapping[str, str]) -> None:
         self.problems: list[Problem] = []
         self.secrets: set[str] = set()
+        self.baseline = ""
         self._cwd = cwd
         self._environment = environment
         self._names = ScenarioNames()
@@ -92,13 +96,22 @@ class _Loader:
         settings = document.value if isinstance(document.value, dict) else {}
         targets = read_targets(document, settings, root)
         default = read_default_target(document, settings)
+        judge = read_judge(document, settings, targets)
         assistants = tuple(read_assistants(document, settings, root))
         self._keep_problems(document)
         declared = _declare(root, settings, assistants)
         if document.problems or not settings:
             return None, declared
+        self.baseline = settings.get("baseline", "")
         namespace = Namespace(settings["namespace"])
-        project = Project(namespace=namespace, assistants=assistants, targets=targets, default_target=default)
+        project = Project(
+            namespace=namespace,
+            assistants=assistants,
+            targets=targets,
+            default_target=default,
+            prices={model: Price(**price) for model, price in settings.get("prices", {}).items()},
+            judge=judge,
+        )
         return project, declared
 
     def read_scenario_file(self, path: Path, declared: Declared) -> tuple[YamlDocument, list[Scenario]]:
@@ -150,6 +163,7 @@ def _declare(root: Path, settings: Mapping[str, object], assistants: tuple[Assis
         else tuple(targets)
         if isinstance(targets := settings.get("targets"), dict)
         else (),
+        has_judge="judge" in settings if settings else None,
     )
 
 

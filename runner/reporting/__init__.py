@@ -1,19 +1,26 @@
-"""Reports: one file per kind; the file's name is what users write in `--report NAME=FILE`.
+"""Reports: one file per kind; the file's name is what users write in `--report NAME[=FILE]`.
 
-A report's module has `open_report(path, redactor) -> Reporter`. `console.py` is the one on the screen, and has not.
-Every text goes through `redaction` first, then through the function of `escaping` for its output. A file has MARK near
-its beginning: it says what may be replaced by the next one.
+A report's module has `DEFAULT_NAME`, the file that it is written to where none is named, and `render(report)`, the text
+of the file in pieces. `console.py` is the one on the screen, and has neither. What `render` gets is without secrets
+already; it puts every text through the function of `escaping` for its output. A file has MARK near its beginning: it
+says what may be replaced by the next one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, replace
+from json import dumps, loads  # `json` is the plug-in here, once it is loaded
 from pathlib import Path
 from typing import Protocol
 
-from runner.domain.report import PlayEvent
+from runner.domain.report import PlayEvent, PlayFinished, Report, Results, ScenarioResult
+from runner.domain.result_json import result_as_json, result_from_json
 from runner.errors import UsageError
+from runner.plugins import load_plugin, plugin_names
+from runner.redaction import Redactor
+from runner.whole_file import write_whole
 
 MARK = "assistant-runner report"
 _HEAD_BYTES = 512
@@ -26,6 +33,83 @@ class Reporter(Protocol):
     """
 
     def on_event(self, event: PlayEvent) -> None: ...
+
+
+def report_kinds() -> tuple[str, ...]:
+    """The kinds that go into a file."""
+    return tuple(name for name in plugin_names(__name__) if name != "console")
+
+
+def default_name(kind: str) -> str:
+    name: str = load_plugin(__name__, kind).DEFAULT_NAME
+    return name
+
+
+def report_schema() -> str:
+    """The JSON Schema of the JSON report."""
+    return (Path(__file__).parent / "report.schema.json").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """A report of this kind, written when the play has finished, interrupted plays included."""
+
+    kind: str
+    path: Path
+    redactor: Redactor
+
+    def on_event(self, event: PlayEvent) -> None:
+        if isinstance(event, PlayFinished):
+            write_report(self.kind, self.path, event.report, self.redactor)
+
+
+def write_report(kind: str, path: Path, report: Report, redactor: Redactor) -> None:
+    """Render the report as this kind, without secrets. Raises WriteFailed."""
+    parts = load_plugin(__name__, kind).render(without_secrets(report, redactor))
+    write_whole(path, parts, what="the report")
+
+
+def without_secrets(report: Report, redactor: Redactor) -> Report:
+    """The same report; its results are cleaned one at a time, when somebody asks for them."""
+    cleaned = replace(
+        report,
+        results=_CleanResults(report.results, redactor),
+        leftovers=tuple(map(redactor.clean, report.leftovers)),
+        stopped=redactor.clean(report.stopped),
+    )
+    # The sums are the same, and going through a large play takes long.
+    vars(cleaned)["tally"] = report.tally
+    return cleaned
+
+
+@dataclass(frozen=True, slots=True)
+class _CleanResults:
+    results: Results
+    redactor: Redactor
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __iter__(self) -> Iterator[ScenarioResult]:
+        for result in self.results:
+            text = dumps(result_as_json(result))
+            cleaned = self.redactor.clean(text)
+            # Reading it again takes longer than looking.
+            yield result if cleaned == text else result_from_json(loads(cleaned))
+
+
+def name_uniquely(report: Report) -> Iterator[tuple[str, ScenarioResult]]:
+    """Each result with a name that no other has, and that is the same in the next play."""
+    shows_variants = len(report.variants) > 1
+    taken: set[str] = set()
+    for result in report.results:
+        on = f" on {result.variant.label}" if shows_variants and result.variant else ""
+        name = base = f"{result.scenario.name}{on}"
+        number = 2
+        while name in taken:
+            name, number = f"{base} ({number})", number + 1
+        taken.add(name)
+        yield name, result
 
 
 def discard_earlier(paths: Iterable[Path]) -> None:

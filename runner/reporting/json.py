@@ -5,59 +5,61 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from textwrap import indent
 
 from runner import __version__
-from runner.domain.report import PlayEvent, PlayFinished, Report
-from runner.domain.result_json import result_as_json
+from runner.domain.report import COUNTED, Report, Tally, Variant
+from runner.domain.result_json import result_as_json, result_from_json
 from runner.domain.statistics import wilson_interval
-from runner.redaction import Redactor
+from runner.errors import UsageError
 from runner.reporting import MARK
-from runner.whole_file import write_whole
 
 VERSION = 3
 """Goes up when a key changes its meaning or goes away; new keys may come at any time."""
 
 
-def open_report(path: Path, redactor: Redactor) -> JsonReport:
-    return JsonReport(path, redactor)
+DEFAULT_NAME = "report.json"
 
 
-class JsonReport:
-    """Written when the play has finished, interrupted plays included."""
-
-    def __init__(self, path: Path, redactor: Redactor) -> None:
-        self._path = path
-        self._redactor = redactor
-
-    def on_event(self, event: PlayEvent) -> None:
-        if isinstance(event, PlayFinished):
-            write_whole(self._path, self._write(event.report), what="the report")
-
-    def _write(self, report: Report) -> Iterator[str]:
-        """One scenario after the other: a large report is never in memory as a whole."""
-        head = self._dump(head_as_json(report))
-        yield head.removesuffix("\n}") + ',\n  "scenarios": ['
-        separator = "\n"
-        for result in report.results:
-            yield separator + indent(self._dump(result_as_json(result)), "    ")
-            separator = ",\n"
-        yield "\n  ]\n}\n"
-
-    def _dump(self, data: object) -> str:
-        # ASCII only: lone surrogates and controls are escaped, so that any reader takes the file.
-        return self._redactor.clean(json.dumps(data, indent=2, ensure_ascii=True, allow_nan=False))
+def render(report: Report) -> Iterator[str]:
+    """One scenario after the other: a large report is never in memory as a whole."""
+    yield _dump(head_as_json(report)).removesuffix("\n}") + ',\n  "scenarios": ['
+    separator = "\n"
+    for result in report.results:
+        yield separator + indent(_dump(result_as_json(result)), "    ")
+        separator = ",\n"
+    yield "\n  ]\n}\n"
 
 
-def report_as_json(report: Report) -> dict[str, object]:
-    return {**head_as_json(report), "scenarios": [result_as_json(result) for result in report.results]}
+def read(text: str | bytes, *, name: str) -> Report:
+    """The report that `render` has written. Raises UsageError, with the file's `name`, for anything else."""
+    try:
+        data = json.loads(text)
+        version = data["version"] if data["generator"] == MARK else None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UsageError(f"{name} is no JSON report of runner") from error
+    if version != VERSION:
+        raise UsageError(f"{name} is a report of version {version}; this program reads version {VERSION}")
+    try:
+        return Report(
+            variants=tuple(Variant(**one) for one in data["variants"]),
+            planned=data["planned"],
+            results=tuple(map(result_from_json, data["scenarios"])),
+            **{key: data[key] for key in ("play_id", "started_at", "signal", "stopped", "duration_s")},
+            leftovers=tuple(data["leftovers"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{name} is a report with something missing or wrong in it ({error!r})") from error
+
+
+def _dump(data: object) -> str:
+    # ASCII only: lone surrogates and controls are escaped, so that any reader takes the file.
+    return json.dumps(data, indent=2, ensure_ascii=True, allow_nan=False)
 
 
 def head_as_json(report: Report) -> dict[str, object]:
     """Everything but the scenarios."""
     tally = report.tally
-    low, high = wilson_interval(tally.passes, tally.attempts)
     return {
         "generator": MARK,
         "version": VERSION,
@@ -72,7 +74,27 @@ def head_as_json(report: Report) -> dict[str, object]:
         "planned": report.planned,
         "counts": dict(report.counts),
         "cut_off": report.cut_off,
-        "attempts": {"judged": tally.attempts, "passed": tally.passes, "interval": [round(low, 4), round(high, 4)]},
+        **_tally_as_json(tally),
+        "by_variant": {
+            label: {"counts": {word: one.counts[word] for word in COUNTED}, **_tally_as_json(one)}
+            for label, one in report.tally_by_variant.items()
+            if len(report.variants) > 1
+        },
+        "leftovers": list(report.leftovers),
+    }
+
+
+def _tally_as_json(tally: Tally) -> dict[str, object]:
+    low, high = wilson_interval(tally.passes, tally.attempts)
+    hat = tally.pass_hat()
+    p50, p95 = tally.quantile_s(0.5), tally.quantile_s(0.95)
+    return {
+        "attempts": {
+            "judged": tally.attempts,
+            "passed": tally.passes,
+            "interval": [round(low, 4), round(high, 4)],
+            "pass_hat": {"k": hat[0], "rate": round(hat[1], 4)} if hat else None,
+        },
         "usage": {
             "runs": tally.runs,
             "input_tokens": tally.input_tokens,
@@ -82,5 +104,5 @@ def head_as_json(report: Report) -> dict[str, object]:
             "cost_usd": round(tally.cost_usd, 6),
             "unpriced_runs": tally.unpriced_runs,
         },
-        "leftovers": list(report.leftovers),
+        "latency_s": {"p50": None if p50 is None else round(p50, 3), "p95": None if p95 is None else round(p95, 3)},
     }

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import quote
 
+import click
 import pytest
+from played_results import failed_together
 
 import runner.reporting
+from runner.cli.play import command as play
 from runner.domain.assistant import Address
 from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.report import (
@@ -31,14 +37,15 @@ from runner.domain.report import (
 )
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import Location, UsageError, WriteFailed
-from runner.plugins import load_plugin, plugin_names
+from runner.plugins import load_plugin
 from runner.redaction import Redactor
-from runner.reporting import Reporter, discard_earlier, refuse_to_overwrite
+from runner.reporting import FileReport, Reporter, default_name, discard_earlier, refuse_to_overwrite, report_kinds
 
 VARIANT = Variant(target="t", api="assistants", inference="offline")
-NAMES = [name for name in plugin_names(runner.reporting.__name__) if name != "console"]
+NAMES = report_kinds()
 SECRET = "canary-1234567890"
-HOSTILE = f"\x1b]0;owned\x07 \ud800 \x00 </script>]]>--><b>&amp; | `x` @all #1\n::error::{SECRET}\u202e"
+ENCODED = f"{quote(SECRET)} {base64.b64encode(SECRET.encode()).decode()} {SECRET}"
+HOSTILE = f"\x1b]0;owned\x07 \ud800 \x00 </script>]]>--><b>&amp; | `x` @all #1\n::error::{ENCODED}\u202e"
 Open = Callable[[Path], Reporter]
 
 
@@ -49,7 +56,8 @@ def plugin(request: pytest.FixtureRequest) -> ModuleType:
 
 @pytest.fixture
 def open_report(plugin: ModuleType) -> Open:
-    return lambda path: plugin.open_report(path, Redactor([SECRET]))
+    kind = plugin.__name__.rpartition(".")[2]
+    return lambda path: FileReport(kind, path, Redactor([SECRET]))
 
 
 def result_with(outcome: Outcome, words: str, *, has_turns: bool = True) -> ScenarioResult:
@@ -98,8 +106,14 @@ def write(open_report: Open, path: Path, told: list[PlayEvent]) -> None:
         reporter.on_event(event)
 
 
-def test_the_kinds_are_there() -> None:
-    assert "json" in NAMES
+def test_the_kinds_are_there_and_help_names_them_with_their_places() -> None:
+    assert {"csv", "ctrf", "html", "json", "junit", "markdown"} == set(NAMES)
+    (report,) = (one for one in play.params if one.name == "reports")
+    assert isinstance(report, click.Option)
+    for name in NAMES:
+        assert name in (report.help or "")
+        assert default_name(name) in (report.help or "")
+    assert len({default_name(name) for name in NAMES}) == len(NAMES)
 
 
 def test_its_module_says_in_one_sentence_what_it_is(plugin: ModuleType) -> None:
@@ -114,10 +128,16 @@ def test_every_outcome_is_written_without_secrets_and_without_what_a_terminal_ac
     results.append(result_with(Outcome.SKIPPED, HOSTILE, has_turns=False))
     write(open_report, tmp_path / "deep" / "report", events(*results, signal=signal))
     written = (tmp_path / "deep" / "report").read_bytes()
-    assert SECRET.encode() not in written
+    for form in (SECRET, quote(SECRET), json.dumps(SECRET)[1:-1], base64.b64encode(SECRET.encode()).decode()):
+        assert form.encode() not in written
     for raw in (b"\x1b", b"\x07", b"\x00"):
         assert raw not in written
     written.decode("utf-8")
+
+
+def test_what_all_turns_together_failed_is_told(open_report: Open, tmp_path: Path) -> None:
+    write(open_report, tmp_path / "report", events(failed_together("sum")))
+    assert "equals" in (tmp_path / "report").read_text("utf-8")
 
 
 def test_a_play_of_nothing_is_written_too(open_report: Open, tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -428,3 +430,34 @@ async def wait_for_a_run(project: Project) -> None:
     async with asyncio.timeout(30):
         while "run" not in project.count_objects():
             await asyncio.sleep(0.05)
+
+
+def test_reports_without_a_file_have_a_usual_place_and_each_is_named_at_the_end(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    done = project.run("play", *("--report", "junit"), *("--report", "csv=out/all.csv"), "--report=json")
+    assert done.code == 0, done.out + done.err
+    assert done.out.splitlines()[-4:-1] == [
+        "junit report: report.junit.xml",
+        "csv report: out/all.csv",
+        "json report: report.json",
+    ]
+    assert all((project.folder / name).is_file() for name in ("report.junit.xml", "out/all.csv", "report.json"))
+    again = project.run("play", "-k", "nowhere", "--report", "junit")
+    assert again.code == 5
+    assert not (project.folder / "report.junit.xml").exists()
+
+
+def test_on_github_the_failing_line_is_annotated_and_the_step_summed_up(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.51"))
+    summary = project.folder / "summary.md"
+    told = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary), "GITHUB_WORKSPACE": str(project.folder)}
+    on_github = replace(project, environment={**project.environment, **told})
+    done = on_github.run("play")
+    assert done.code == 1
+    (line,) = (line for line in done.out.splitlines() if line.startswith("::"))
+    assert re.match(r"::error file=scenarios/one\.yaml,line=\d+,col=\d+,title=failed%3A one::number: expected", line)
+    assert "runner: 1 failed" in summary.read_text()
+    summary.unlink()
+    silent = on_github.run("play", "--no-ci")
+    assert not any(line.startswith("::") for line in silent.out.splitlines())
+    assert not summary.exists()

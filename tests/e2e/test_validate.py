@@ -164,7 +164,7 @@ def test_a_line_break_in_a_files_name_splits_no_message(project):
     ("option", "words"),
     [
         ("--repeat=3", "a scenario is played once"),
-        ("--junit=out.xml", "`--report KIND=FILE`"),
+        ("--junit=out.xml", "`--report KIND[=FILE]`"),
         ("-j", "`-n N`"),
         ("--lf", "`FILE:LINE`"),
         ("--quit", "--quiet"),

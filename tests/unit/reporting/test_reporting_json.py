@@ -10,7 +10,7 @@ from runner.domain.report import Attempt, Outcome, PlayFinished, Report, Retry, 
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import Location
 from runner.redaction import Redactor
-from runner.reporting.json import open_report
+from runner.reporting import FileReport
 
 PLACE = Location("x.yaml", 1, 1)
 TURN = Turn(ask="?", location=PLACE)
@@ -31,7 +31,7 @@ REPORT = Report(variants=(VARIANT,), planned=1, results=(RESULT,))
 
 def test_the_report_names_version_inference_and_exit_code(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "report.json"
-    open_report(path, Redactor([])).on_event(PlayFinished(report=REPORT))
+    FileReport("json", path, Redactor([])).on_event(PlayFinished(report=REPORT))
     content = json.loads(path.read_text("utf-8"))
     assert (content["version"], content["variants"][0]["inference"], content["exit_code"]) == (3, "offline", 0)
     assert content["scenarios"][0]["attempts"][0]["turns"][0]["run"]["answer"] == "42"
@@ -48,7 +48,7 @@ def test_a_run_is_told_whole(tmp_path: Path) -> None:
     )
     turn = TurnResult(turn=TURN, outcome=Outcome.PASSED, run=whole)
     report = replace(REPORT, results=(result(Outcome.PASSED, turn),))
-    open_report(tmp_path / "r.json", Redactor([])).on_event(PlayFinished(report=report))
+    FileReport("json", tmp_path / "r.json", Redactor([])).on_event(PlayFinished(report=report))
     content = json.loads((tmp_path / "r.json").read_text("utf-8"))
     run = content["scenarios"][0]["attempts"][0]["turns"][0]["run"]
     assert (content["variants"][0]["sandbox"], run["refusal"], run["declined"]) == ("monty", "No.", None)
@@ -61,7 +61,7 @@ def test_hostile_text_stays_valid_json_in_ascii(tmp_path: Path) -> None:
     hostile = replace(RUN, text='\ud800 \x00 </script> "quoted"')
     turn = TurnResult(turn=TURN, outcome=Outcome.PASSED, run=hostile)
     report = replace(REPORT, results=(result(Outcome.PASSED, turn),))
-    open_report(tmp_path / "r.json", Redactor([])).on_event(PlayFinished(report=report))
+    FileReport("json", tmp_path / "r.json", Redactor([])).on_event(PlayFinished(report=report))
     raw = (tmp_path / "r.json").read_bytes()
     assert raw.isascii()
     assert json.loads(raw)["scenarios"][0]["attempts"][0]["turns"][0]["run"]["answer"] == hostile.text
@@ -78,7 +78,7 @@ def test_each_scenario_is_counted_once_and_declines_apart(tmp_path: Path) -> Non
         ScenarioResult(scenario=RESULT.scenario, outcome=Outcome.SKIPPED, reason="not started: interrupted"),
     )
     report = replace(REPORT, results=results, planned=7, signal=2)
-    open_report(tmp_path / "r.json", Redactor([])).on_event(PlayFinished(report=report))
+    FileReport("json", tmp_path / "r.json", Redactor([])).on_event(PlayFinished(report=report))
     content = json.loads((tmp_path / "r.json").read_text("utf-8"))
     counted = {word: count for word, count in content["counts"].items() if count}
     assert counted == {"failed": 1, "declined": 1, "passed": 1, "skipped": 1, "not_started": 1}
@@ -95,6 +95,10 @@ def test_each_scenario_is_counted_once_and_declines_apart(tmp_path: Path) -> Non
 
 def test_what_was_played_again_has_its_reason(tmp_path: Path) -> None:
     again = result(Outcome.PASSED, PASSED, retried=(Retry(code="server_error", reason="It broke."),))
-    open_report(tmp_path / "r.json", Redactor([])).on_event(PlayFinished(report=replace(REPORT, results=(again,))))
+    FileReport("json", tmp_path / "r.json", Redactor([])).on_event(
+        PlayFinished(report=replace(REPORT, results=(again,)))
+    )
     (scenario,) = json.loads((tmp_path / "r.json").read_text("utf-8"))["scenarios"]
-    assert scenario["attempts"][0]["retried"] == [{"code": "server_error", "reason": "It broke."}]
+    assert scenario["attempts"][0]["retried"] == [
+        {"code": "server_error", "reason": "It broke.", "times": 1, "of_request": False}
+    ]

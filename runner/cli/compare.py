@@ -1,0 +1,210 @@
+"""`runner compare`: two plays side by side, and whether chance could be the reason."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli._session import file_option
+
+if TYPE_CHECKING:
+    from runner.config import Configuration
+    from runner.domain.comparison import Compared, Comparison, Standing
+    from runner.domain.report import PlayEvent, Results
+
+VERSION = 1
+"""Of the JSON; goes up when a key changes its meaning or goes away."""
+GATES = ("none", "regression", "any")
+
+
+@click.command(name="compare", short_help="Compare two plays, and say what is chance.")
+@click.argument("old")
+@click.argument("new", default="latest", metavar="[NEW]")
+@file_option
+@click.option("--format", "format_name", type=click.Choice(["text", "json", "markdown"]), default="text")
+@click.option(
+    "--fail-on",
+    type=click.Choice(GATES),
+    default="none",
+    help="Exit 1 for a regression: what is proven to be worse, or a golden scenario that broke; any: whatever broke.",
+)
+def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on: str) -> int:
+    """Compare two plays: what is broken, fixed, flaky, new and gone, and whether chance could be the reason.
+
+    OLD and NEW are ids of plays, `latest`, JSON reports, or REF:PATH, a JSON report at a git ref.
+    """
+    from runner.cli._plays import read_source
+    from runner.domain.comparison import compare
+
+    comparison = compare(read_source(old, file).results, read_source(new, file).results)
+    lines = {"text": comparison_lines, "json": _as_json, "markdown": _as_markdown}[format_name](comparison)
+    for line in lines:
+        click.echo(line)
+    return 1 if closes_gate(comparison, fail_on) else 0
+
+
+def closes_gate(comparison: Comparison, fail_on: str) -> bool:
+    if fail_on == "any":
+        return bool(comparison.regressions or comparison.counts["broken"])
+    return fail_on == "regression" and bool(comparison.regressions)
+
+
+class Baseline:
+    """Compares a play with an earlier one when it has finished; then `regressed` says whether that closes the gate.
+
+    `results` are of the earlier one; what is not played this time is left out.
+    """
+
+    def __init__(self, name: str, results: Results, show: Callable[[Iterable[str]], None]) -> None:
+        self.regressed = False
+        self._name = name
+        self._results = results
+        self._show = show
+
+    def on_event(self, event: PlayEvent) -> None:
+        from runner.domain.comparison import compare
+        from runner.domain.report import PlayFinished
+
+        if isinstance(event, PlayFinished):
+            played = {result.scenario.name for result in event.report.results}
+            comparison = compare((one for one in self._results if one.scenario.name in played), event.report.results)
+            self.regressed = bool(comparison.regressions)
+            self._show(["", f"compared with {self._name}:", *comparison_lines(comparison)])
+
+
+def find_baseline(configuration: Configuration, given: str | None) -> tuple[str, Results] | None:
+    """What this play is to be compared with. Raises UsageError for one that can't be read.
+
+    One that the project's file names and that is not there yet is none.
+    """
+    from runner.cli._plays import read_source
+
+    if given:
+        return given, read_source(given, configuration.file).results
+    named = configuration.baseline
+    if not named:
+        return None
+    place = named if ":" in named else os.path.relpath(configuration.root / named)
+    if ":" not in named and not Path(place).exists():
+        return None
+    return named, read_source(place, configuration.file).results
+
+
+def comparison_lines(comparison: Comparison) -> Iterator[str]:
+    """For the terminal: what is not the same, the worst first, then all together."""
+    from runner.escaping import terminal_line
+
+    for one in _changed(comparison):
+        yield terminal_line(f"{one.change.value:9} {one.name}  {_rates(one)} · {_proof(one)}{_remarks(one)}")
+    yield terminal_line(_summary(comparison))
+    for line in comparison.regressions:
+        yield terminal_line(f"regression: {line}")
+
+
+def _as_json(comparison: Comparison) -> Iterator[str]:
+    data = {
+        "version": VERSION,
+        "counts": comparison.counts,
+        "verdict": comparison.verdict.value,
+        "p": comparison.p,
+        "test": comparison.test,
+        "more_repeats": comparison.more,
+        "regressions": comparison.regressions,
+        "scenarios": [
+            {
+                "name": one.name,
+                "change": one.change.value,
+                "verdict": one.verdict.value,
+                "p": one.p,
+                "more_repeats": one.more,
+                "breaks_gold": one.breaks_gold,
+                "remarks": one.remarks,
+                "old": _side(one.old),
+                "new": _side(one.new),
+            }
+            for one in comparison.scenarios
+        ],
+    }
+    yield json.dumps(data, indent=2, ensure_ascii=True)
+
+
+def _side(standing: Standing | None) -> dict[str, Any] | None:
+    if standing is None:
+        return None
+    plain = {key: value.value if isinstance(value, Enum) else value for key, value in asdict(standing).items()}
+    # A number that only means something within one process.
+    del plain["script"]
+    return plain
+
+
+def _as_markdown(comparison: Comparison) -> Iterator[str]:
+    from runner.escaping import markdown
+    from runner.reporting import MARK
+
+    yield f"<!-- {MARK} -->"
+    yield f"## runner compare: {comparison.verdict.value}"
+    yield ""
+    yield markdown(_summary(comparison))
+    for line in comparison.regressions[:_MOST_ROWS]:
+        yield f"- **regression**: {markdown(line)}"
+    changed = list(_changed(comparison))
+    if changed:
+        yield ""
+        yield "| | scenario | before | now | verdict |"
+        yield "|---|---|---|---|---|"
+    for one in changed[:_MOST_ROWS]:
+        cells = (one.change.value, one.name, _rate(one.old), _rate(one.new), _proof(one) + _remarks(one))
+        yield f"| {' | '.join(markdown(cell) for cell in cells)} |"
+    if len(changed) > _MOST_ROWS:
+        yield f"\n… and {len(changed) - _MOST_ROWS} more."
+
+
+_MOST_ROWS = 100
+
+
+def _changed(comparison: Comparison) -> Iterator[Compared]:
+    from runner.domain.comparison import Change, Verdict
+
+    for change in Change:
+        for one in comparison.scenarios:
+            is_told = one.change is not Change.SAME or one.verdict is not Verdict.NO_EVIDENCE
+            if one.change is change and is_told:
+                yield one
+
+
+def _summary(comparison: Comparison) -> str:
+    counts = ", ".join(f"{count} {word}" for word, count in comparison.counts.items() if count) or "no scenarios"
+    more = f": {_more(comparison.more)}" if comparison.more else ""
+    return f"{counts}; all together: {comparison.verdict.value}{more} (p = {comparison.p:.3g}, {comparison.test})"
+
+
+def _rates(one: Compared) -> str:
+    return f"{_rate(one.old)} → {_rate(one.new)}"
+
+
+def _rate(standing: Standing | None) -> str:
+    if standing is None:
+        return "none"
+    return f"{standing.passes}/{standing.judged}" if standing.judged else standing.counted_as.replace("_", " ")
+
+
+def _proof(one: Compared) -> str:
+    if one.pair is None:
+        return "not compared"
+    shown = f" (p = {one.p:.3g})" if one.p is not None else ""
+    return one.verdict.value + (f": {_more(one.more)}" if one.more else shown)
+
+
+def _more(repeats: int) -> str:
+    return f"{repeats} more repeat{'s' if repeats > 1 else ''} would decide"
+
+
+def _remarks(one: Compared) -> str:
+    return "".join(f" · {remark}" for remark in one.remarks)

@@ -1,0 +1,81 @@
+"""The CSV report: a line for each turn of each attempt, for spreadsheets and data frames."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from runner.domain.report import Report, ScenarioResult, TurnResult, Verdict
+from runner.escaping import spreadsheet_cell
+from runner.reporting import MARK
+from runner.reporting._failure import bad_verdicts
+
+DEFAULT_NAME = "report.csv"
+COLUMNS = (
+    # The first has the play's id; its name says what the file is.
+    MARK, "scenario", "target", "model", "assistant", "tags", "golden", "outcome", "counted_as", "attempt",
+    "attempt_outcome", "turn", "turn_outcome", "question", "answer", "failed_checks", "reason", "input_tokens",
+    "output_tokens", "cost_usd", "duration_s", "definition", "file", "line",
+)  # fmt: skip
+
+
+def render(report: Report) -> Iterator[str]:
+    yield _line(COLUMNS)
+    for result in report.results:
+        for row in _rows(result):
+            yield _line([report.play_id, *row])
+
+
+def _rows(result: ScenarioResult) -> Iterator[list[object]]:
+    """One row at the least: what was not played is to be seen, too."""
+    scenario, variant = result.scenario, result.variant
+    place = [result.definition, scenario.location.file, scenario.location.line]
+    head = [
+        scenario.name,
+        variant.target if variant else "",
+        (variant.model if variant else None) or "",
+        scenario.assistant,
+        " ".join(scenario.tags),
+        "yes" if scenario.golden else "no",
+        result.outcome.value,
+        result.counted_as,
+    ]
+    is_empty = True
+    for number, attempt in enumerate(result.attempts, start=1):
+        for turn_number, turn in enumerate(attempt.turns, start=1):
+            is_empty = False
+            # What the scenario expects of all turns together is told with the last.
+            together = attempt.verdicts if turn_number == len(attempt.turns) else ()
+            yield [*head, number, attempt.outcome.value, turn_number, *_turn_cells(turn, together), *place]
+    if is_empty:
+        reason = result.reason or (result.shown.reason if result.shown else "") or scenario.skip
+        yield [*head, "", "", "", "", "", "", "", reason, "", "", "", "", *place]
+
+
+def _turn_cells(turn: TurnResult, together: tuple[Verdict, ...]) -> list[object]:
+    run = turn.run
+    usage = run.usage if run else None
+    failed = [verdict.check for verdict in bad_verdicts([*turn.verdicts, *together])]
+    return [
+        turn.outcome.value,
+        turn.turn.ask,
+        (run.text or run.refusal or run.declined or "") if run else "",
+        " ".join(failed),
+        turn.reason,
+        _number(usage.input_tokens if usage else None),
+        _number(usage.output_tokens if usage else None),
+        _number(turn.cost_usd),
+        round(run.duration_s, 3) if run else "",
+    ]
+
+
+def _number(value: float | None) -> object:
+    """Unknown is not zero."""
+    return "" if value is None else value
+
+
+def _line(cells: tuple[str, ...] | list[object]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(spreadsheet_cell(one) if isinstance(one, str) else one for one in cells)
+    return line.getvalue()

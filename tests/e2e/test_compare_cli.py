@@ -1,0 +1,137 @@
+"""`runner compare`, `runner report` and `play --baseline` as users run them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+from junitparser import JUnitXml
+from markdown_it import MarkdownIt
+from play_project import Project, make_project
+
+from runner.reporting import report_schema
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_project(tmp_path / "project")
+
+
+def write(project: Project, number: int, *, right: bool, golden: bool = False) -> None:
+    project.write_scenario(
+        f"assistant: guide\ngolden: {str(golden).lower()}\nturns:\n  - ask: What is {number} times 12?\n"
+        f"    expect: [number: {number * 12 if right else 1}]\n",
+        name=f"times{number}",
+    )
+
+
+def play_twice(project: Project, numbers: range, *, golden: bool = False) -> None:
+    """old.json has all of them passed, new.json none."""
+    for right, name in ((True, "old.json"), (False, "new.json")):
+        for number in numbers:
+            write(project, number, right=right, golden=golden)
+        done = project.run("play", "--report", f"json={name}")
+        assert done.code == (0 if right else 1), done.out + done.err
+
+
+def test_a_regression_closes_the_gate_and_chance_does_not(project: Project) -> None:
+    play_twice(project, range(2, 4))
+    open_ = project.run("compare", "old.json", "new.json", "--fail-on", "regression")
+    assert open_.code == 0
+    first, _, summary = open_.out.splitlines()
+    assert first.startswith("broken times2 1/1 → 0/1 · inconclusive: 3 more repeats would decide")
+    assert summary.startswith("2 broken; all together: inconclusive: 2 more repeats would decide (p = 0.25")
+    assert project.run("compare", "old.json", "new.json", "--fail-on", "any").code == 1
+
+
+def test_five_of_five_broken_is_a_regression(project: Project) -> None:
+    play_twice(project, range(2, 7))
+    assert project.run("compare", "old.json", "new.json").code == 0
+    closed = project.run("compare", "old.json", "--fail-on", "regression")
+    assert closed.code == 1
+    assert "5 broken; all together: broken (p = 0.0312, McNemar, mid-p)" in closed.out
+    fixed = project.run("compare", "new.json", "old.json", "--fail-on", "regression")
+    assert (fixed.code, "5 fixed; all together: fixed (p = 0.0312" in fixed.out) == (0, True)
+
+
+def test_it_is_told_as_json_and_as_markdown(project: Project) -> None:
+    play_twice(project, range(2, 4))
+    told = json.loads(project.run("compare", "old.json", "new.json", "--format", "json").out)
+    assert (told["version"], told["counts"]["broken"], told["verdict"]) == (1, 2, "inconclusive")
+    assert told["scenarios"][0]["old"]["passes"] == 1
+    text = project.run("compare", "old.json", "new.json", "--format", "markdown").out
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text)
+    assert sum(token.type == "tr_open" for token in tokens) == 3
+
+
+def test_golden_scenarios_close_it_alone_at_the_end_of_a_play_too(project: Project) -> None:
+    play_twice(project, range(2, 3), golden=True)
+    closed = project.run("compare", "old.json", "new.json", "--fail-on", "regression")
+    assert (closed.code, "regression: golden scenario times2 does not pass any more" in closed.out) == (1, True)
+    played = project.run("play", "--baseline", "old.json")
+    assert played.code == 1
+    assert "compared with old.json:" in played.out
+    assert "regression: golden scenario times2 does not pass any more" in played.out
+
+
+def test_the_project_s_file_can_name_the_baseline_which_need_not_be_there_yet(project: Project) -> None:
+    file = project.folder / "assistants.yaml"
+    file.write_text(file.read_text() + "baseline: reports/base.json\n")
+    write(project, 2, right=True)
+    first = project.run("play", "--report", "json=reports/base.json")
+    assert (first.code, "compared with" in first.out) == (0, False)
+    again = project.run("play", "--report", "json=reports/base.json")
+    assert (again.code, "compared with reports/base.json:" in again.out) == (0, True)
+    assert "1 same; all together: no evidence" in again.out
+    assert project.run("play", "--baseline", "missing.json").code == 2
+
+
+def test_a_report_at_a_git_ref_is_compared_with(project: Project) -> None:
+    play_twice(project, range(2, 3))
+    for command in ("init -q", "add -f old.json", "-c user.name=t -c user.email=t@t commit -qm kept"):
+        subprocess.run(["git", *command.split()], cwd=project.folder, check=True, capture_output=True)
+    (project.folder / "old.json").unlink()
+    done = project.run("compare", "HEAD:old.json", "new.json")
+    assert (done.code, done.out.startswith("broken times2")) == (0, True)
+    missing = project.run("compare", "HEAD:other.json", "new.json")
+    assert (missing.code, "HEAD:other.json" in missing.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "words"),
+    [
+        ("gone.json", 2, "there is no file gone.json"),
+        ("city.md", 2, "city.md is no JSON report of runner"),
+        ("20200101T000000Z-000000", 5, "no play is kept"),
+        ("earlier.json", 2, "is a report of version 2; this program reads version 3"),
+        ("half.json", 2, "something missing or wrong"),
+        ("-x:old.json", 2, "-x"),
+    ],
+)
+def test_what_can_t_be_compared_is_told(project: Project, source: str, code: int, words: str) -> None:
+    (project.folder / "earlier.json").write_text('{"generator": "assistant-runner report", "version": 2}')
+    (project.folder / "half.json").write_text('{"generator": "assistant-runner report", "version": 3}')
+    done = project.run("compare", "--", source, "latest")
+    assert (done.code, words in done.err) == (code, True), done.err
+
+
+def test_a_kept_play_is_told_again_in_any_kind(project: Project) -> None:
+    write(project, 2, right=True)
+    write(project, 3, right=False)
+    played = project.run("play", "--report", "json=first.json")
+    kinds = ("json", "junit", "html", "csv", "ctrf", "markdown")
+    done = project.run("report", "latest", *(f"--report={kind}=again/{kind}" for kind in kinds))
+    assert done.out.splitlines() == [f"{kind} report: again/{kind}" for kind in kinds]
+    again = json.loads((project.folder / "again" / "json").read_text())
+    assert again == json.loads((project.folder / "first.json").read_text())
+    jsonschema_rs.validator_for(json.loads(report_schema())).validate(again)
+    assert JUnitXml.fromfile(str(project.folder / "again" / "junit")).failures == 1
+    from_file = project.run("report", "first.json", "--report", "html=from_file.html")
+    assert from_file.code == 0
+    assert (project.folder / "from_file.html").read_text() == (project.folder / "again" / "html").read_text()
+    shown = project.run("report", "-q")
+    assert shown.out.splitlines()[-1] == played.out.splitlines()[-1]
+    assert project.run("report", "first.json", "--report", "json=first.json").code == 2
