@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from runner.redaction import Redactor
 
 PLAYS_KEPT = 50
+# Measured with an embedded server in the process: both ends of each connection, and the pipes of what runs code.
+OWN_DESCRIPTORS, DESCRIPTORS_PER_SCENARIO = 44, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,14 +247,16 @@ def make_play_id() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
 
 
-def _slots_of(target: Target) -> int | None:
-    """How many runs a model behind the embedded server works on at once; None: nobody said.
+def _most_at_once(target: Target) -> Iterator[int]:
+    """How many scenarios at once an embedded server can take, by each of its limits."""
+    from runner.cli._output import count_descriptors
+    from runner.domain.assistant import ChatEndpoint, Server
 
-    More scenarios than that would be waiting for each other on their own time.
-    """
-    from runner.domain.assistant import ChatEndpoint
-
-    return target.inference.slots if isinstance(target.inference, ChatEndpoint) else None
+    if isinstance(target.inference, ChatEndpoint) and target.inference.slots:
+        # More would be waiting for each other on their own time.
+        yield target.inference.slots
+    if target.server is Server.EMBEDDED and (descriptors := count_descriptors()) is not None:
+        yield max(1, (descriptors - OWN_DESCRIPTORS) // DESCRIPTORS_PER_SCENARIO)
 
 
 def _choose_options(wanted: Arguments, opened: OpenedTarget, play_id: str) -> PlayOptions:
@@ -264,7 +268,7 @@ def _choose_options(wanted: Arguments, opened: OpenedTarget, play_id: str) -> Pl
         api=opened.target.api,
         inference=opened.inference,
         sandbox=opened.sandbox,
-        jobs=min(wanted.jobs, _slots_of(opened.target) or wanted.jobs),
+        jobs=min((wanted.jobs, *_most_at_once(opened.target))),
         keeps=wanted.keep,
         demands_synced=wanted.synced,
         stops_at_first_failure=wanted.fail_fast,
