@@ -110,6 +110,15 @@ def test_few_open_files_are_enough_or_are_told_of(project: Project) -> None:
     assert none.stderr.splitlines()[-1].startswith("runner: cannot ")
 
 
+@pytest.mark.slow
+def test_no_more_is_played_at_once_than_there_are_open_files_for(project: Project) -> None:
+    for number in range(8):
+        turn = f"turns: [{{ask: '1{number} * 17?', expect: [{{tool_called: code_interpreter}}]}}]"
+        project.write_scenario(f"assistant: guide\n{turn}\n", name=f"sum_{number}")
+    done = run(project, "play --target embedded --jobs 8", "ulimit -n 48;")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
 WITHOUT_FILES = """
 import resource
 from decimal import Decimal
