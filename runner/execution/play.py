@@ -71,6 +71,7 @@ async def play(project: Project, scenarios: tuple[Scenario, ...], options: PlayO
         await read_remote(around.backend, with_stores=_searches(project, scenarios)),
         demands_synced=options.demands_synced,
         clean=around.clean,
+        may_be_forgotten=not options.keeps,
     )
     cleaner = Cleaner(around.backend, around.journal, keeps=options.keeps)
     try:

@@ -174,6 +174,7 @@ class _Conversation:
                 store_id=self.store_id,
                 tags={**self._stage.tags, tags.DEFINITION: deployment.definition_hash},
                 is_last=turn is self._scenario.turns[-1],
+                may_be_forgotten=self._stage.may_be_forgotten,
                 answer=self._desk.answer if self._desk else None,
                 deadline_s=self._demand_time("the question was asked"),
             )

@@ -51,10 +51,10 @@ class Stage:
     `definitions` are the hashes of those that were asked.
 
     `demands_synced`: an assistant that is not stored exactly as declared is ChangesPending, not a copy. `clean` takes
-    secrets out of what functions answer.
+    secrets out of what functions answer. `may_be_forgotten`: nobody will look at the threads afterwards.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is set once for a whole play, half of it by name
         self,
         backend: Backend,
         namespace: Namespace,
@@ -63,6 +63,7 @@ class Stage:
         *,
         demands_synced: bool,
         clean: Callable[[str], str],
+        may_be_forgotten: bool = False,
     ) -> None:
         self._backend = backend
         self._namespace = namespace
@@ -70,6 +71,7 @@ class Stage:
         self._remote = remote
         self._demands_synced = demands_synced
         self._clean = clean
+        self.may_be_forgotten = may_be_forgotten
         self._call_places = asyncio.Semaphore(CALLS_AT_ONCE)
         self._assistants: dict[Address, Assistant] = {}
         self.definitions: dict[Address, str] = {}
