@@ -20,6 +20,7 @@ from runner.cli._session import Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
+    from runner.checks import Ask
     from runner.cli.compare import Baseline
     from runner.config import Configuration
     from runner.domain.assistant import Target
@@ -189,9 +190,10 @@ def command(**arguments: Any) -> int:
         return 0
     for one in sessions:
         _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
+    judge = session.on_judge(scenarios)
     baseline = Baseline(*earlier, session.show) if earlier else None
     with _open_reporters(kinds, session.redactor, wanted, baseline) as (emit, failures):
-        report, refusal = asyncio.run(_play(sessions, scenarios, wanted, resumed, emit))
+        report, refusal = asyncio.run(_play(sessions, judge, scenarios, wanted, resumed, emit))
     unwritten = [*failures, *([refusal] if refusal else [])]
     session.show_errors(f"runner: {failure}" for failure in unwritten)
     if baseline and baseline.regressed and report.exit_code in (0, 3, 4):
@@ -410,6 +412,7 @@ def _find_ci(redactor: Redactor) -> Iterator[Reporter]:
 
 async def _play(
     sessions: Sequence[Session],
+    judge: Session | None,
     scenarios: tuple[Scenario, ...],
     wanted: Arguments,
     resumed: Kept | None,
@@ -435,11 +438,15 @@ async def _play(
     session = sessions[0]
     folder = resumed.folder if resumed else session.state / "plays" / make_play_id()
     with tie_signals(interruption):
-        async with _open_lanes(sessions, wanted.models, folder) as lanes:
+        async with _open_lanes(sessions, wanted.models, folder) as lanes, _open_judge(judge, lanes) as ask:
             arguments = _remember_arguments(wanted, session.configuration.root)
             with open_play(folder, session, lanes, scenarios, arguments, resumed) as (kept, work):
                 around = Surroundings(
-                    emit=emit, clock=time.monotonic, interruption=interruption, clean=session.redactor.clean
+                    emit=emit,
+                    clock=time.monotonic,
+                    interruption=interruption,
+                    clean=session.redactor.clean,
+                    ask=ask,
                 )
                 options = PlayOptions(
                     play_id=folder.name,
@@ -462,6 +469,18 @@ async def _play(
         click.echo(f"kept {count(left, 'object')} on the remote side; `runner clean` removes what is kept")
     refusals = [*(journal.refusal for journal in journals), kept.refusal]
     return report, next((one for one in refusals if one), None)
+
+
+@asynccontextmanager
+async def _open_judge(judge: Session | None, lanes: Sequence[Lane]) -> AsyncIterator[Ask]:
+    """What answers the checks that ask; without a judge, what says so."""
+    from runner.execution.judging import Asker
+
+    if judge is None:
+        yield Asker()
+        return
+    async with judge.open_judge(lanes[0].journal) as ask:
+        yield ask
 
 
 @asynccontextmanager
