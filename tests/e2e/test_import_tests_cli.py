@@ -564,6 +564,7 @@ def test_python_of_a_grader_goes_into_a_file_and_is_not_run(tmp_path: Path) -> N
         {"python": {"call": "suite_has_it_2.py:judge", "threshold": 0.5}},
     ]
     assert [row["ticket"] for row in scenario["cases"]] == [row["ticket"] for row in ROWS]
+    assert run(tmp_path, "validate").code == 0, run(tmp_path, "validate").err
     code: dict[str, Any] = {}
     exec((tmp_path / "scenarios" / "suite_has_it.py").read_text(), code)
     turn = {"answer": "VPN is down", "steps": [{"tool": "look", "input": "{}"}], "item": scenario["cases"][1]}
