@@ -382,6 +382,17 @@ def test_scenarios_can_be_for_an_assistant_that_is_declared(tmp_path: Path) -> N
     assert read_files(tmp_path)["scenarios"][0]["assistant"] == "desk"
 
 
+def test_a_model_that_judges_is_declared_with_a_new_project_and_asked_for_in_an_old_one(tmp_path: Path) -> None:
+    text = "prompts: [Hello]\nproviders: [openai:gpt-4.1]\ntests: [{assert: [{type: llm-rubric, value: Is kind}]}]\n"
+    write_import(tmp_path, text)
+    assert yaml.safe_load((tmp_path / "assistants.yaml").read_text())["judge"]["target"] == "openai"
+
+    (tmp_path / "scenarios" / "suite.yaml").unlink()
+    (tmp_path / "assistants.yaml").write_text(PROJECT)
+    done = run(tmp_path, "import", "suite.yaml", "--address", "desk", "--write")
+    assert "some of its checks ask a model: `judge` in assistants.yaml says which" in done.out
+
+
 def test_yaml_that_is_broken_is_a_mistake_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "suite.yaml").write_text("prompts: [\n")
     done = run(tmp_path, "import", "suite.yaml")

@@ -169,7 +169,19 @@ def test_the_workflow_pins_what_it_runs(tmp_path: Path) -> None:
 
 
 NEEDS_NO_PROJECT = {"import", "init", "schema", "serve"}
-GIVEN = {"adopt": ("guide", "asst_1"), "compare": ("latest",), "export": ("guide",)}
+GIVEN = {
+    "adopt": ("guide", "asst_1"),
+    "calibrate": ("judged.jsonl",),
+    "compare": ("latest",),
+    "export": ("guide",),
+    "judge": ("latest",),
+}
+    "adopt": ("guide", "asst_1"),
+    "calibrate": ("judged.jsonl",),
+    "judge": ("latest",),
+    "compare": ("latest",),
+    "export": ("guide",),
+}
 
 
 @pytest.mark.parametrize("verb", sorted(set(plugin_names("runner.cli")) - NEEDS_NO_PROJECT))
