@@ -176,12 +176,6 @@ GIVEN = {
     "export": ("guide",),
     "judge": ("latest",),
 }
-    "adopt": ("guide", "asst_1"),
-    "calibrate": ("judged.jsonl",),
-    "judge": ("latest",),
-    "compare": ("latest",),
-    "export": ("guide",),
-}
 
 
 @pytest.mark.parametrize("verb", sorted(set(plugin_names("runner.cli")) - NEEDS_NO_PROJECT))
