@@ -97,7 +97,7 @@ class Session:
                 if path.stat().st_size == 0:
                     path.unlink()
 
-    def on_target(self, name: str | None) -> Session:
+    def on_target(self, name: str | None, *, needs_key: bool = True) -> Session:
         """The same project on another of its targets. Raises UsageError if there is none, or its key is missing."""
         from runner.cli._targets import find_key, key_variables
         from runner.config.declared_targets import find_target
@@ -107,7 +107,8 @@ class Session:
         for key in keys:
             self.redactor.learn(key)
         _keep_from_last_words(keys)
-        find_key(target, os.environ)
+        if needs_key:
+            find_key(target, os.environ)
         return replace(self, target=target)
 
     def open_target(self, journal: Journal) -> AbstractAsyncContextManager[OpenedTarget]:
@@ -132,11 +133,17 @@ class Session:
 
 
 def open_session(
-    file: Path | None, target_name: str | None, *, paths: tuple[str, ...] | None = None, for_stored: str = ""
+    file: Path | None,
+    target_name: str | None,
+    *,
+    paths: tuple[str, ...] | None = None,
+    for_stored: str = "",
+    needs_key: bool = True,
 ) -> Session:
     """Read the file, with the scenarios at `paths` (None: none). Raises UsageError if one is wrong, or the key missing.
 
-    `for_stored` is a verb that is about stored assistants: an error where the target's API stores none.
+    `for_stored` is a verb that is about stored assistants: an error where the target's API stores none. Without
+    `needs_key`, nothing will be sent.
     """
     from runner.cli._targets import find_key, key_variables
     from runner.config.declared_targets import find_target
@@ -149,7 +156,8 @@ def open_session(
     keys = {os.environ.get(variable, "") for variable in key_variables(target)}
     secrets = configuration.secrets | (keys - {""})
     _keep_from_last_words(secrets)
-    find_key(target, os.environ)
+    if needs_key:
+        find_key(target, os.environ)
     return Session(configuration=configuration, target=target, redactor=Redactor(secrets))
 
 

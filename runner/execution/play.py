@@ -27,6 +27,7 @@ from runner.domain.scenario import Scenario
 from runner.errors import RemoteError
 from runner.execution.answering import find_code
 from runner.execution.player import Player, Surroundings
+from runner.execution.recording import SCENARIO
 from runner.execution.scheduler import Interruption, fail_fast_reason, fatal_reason, play_side_by_side
 from runner.execution.stage import Cleaner, Stage
 from runner.journal import Journal
@@ -164,6 +165,7 @@ class _Playing:
         )
 
     async def _play_unit(self, unit: Unit) -> ScenarioResult:
+        SCENARIO.set(unit.scenario.name)
         self._around.emit(ScenarioStarted(scenario=unit.scenario, variant=unit.variant))
         if unit.scenario.skip:
             result = _skipped(unit, unit.scenario.skip)
