@@ -20,11 +20,13 @@ from runner.cli._session import Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
+    from runner.backends import Backend
     from runner.checks import Ask
+    from runner.cli._targets import OpenedTarget
     from runner.cli.compare import Baseline
     from runner.config import Configuration
     from runner.domain.assistant import Target
-    from runner.domain.report import PlayEvent, Report
+    from runner.domain.report import PlayEvent, Report, Variant
     from runner.domain.scenario import Scenario
     from runner.errors import WriteFailed
     from runner.execution.play import Lane
@@ -67,6 +69,8 @@ class Arguments:
     changed: str | None
     reports: tuple[str, ...]
     baseline: str | None
+    record: Path | None
+    replay: Path | None
     no_ci: bool
     quiet: bool
     verbose: bool
@@ -145,6 +149,12 @@ class _Play(click.Command):
 @click.option(
     "--baseline", metavar="FILE", help="Compare with this JSON report at the end; a regression is exit code 1."
 )
+@click.option(
+    "--record", type=click.Path(path_type=Path), metavar="DIR", help="Keep all answers there, to be replayed."
+)
+@click.option(
+    "--replay", type=click.Path(path_type=Path), metavar="DIR", help="Take all answers from there: no key, no network."
+)
 @click.option("--no-ci", is_flag=True, help="On GitHub: no annotations, no step summary.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
 @click.option("-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too.")
@@ -173,8 +183,9 @@ def command(**arguments: Any) -> int:
         if resumed:
             wanted = _take_over(wanted, resumed)
         first, *others = wanted.targets or (None,)
-        session = open_session(wanted.file, first, paths=wanted.paths)
-        sessions = [session, *(session.on_target(name) for name in others)]
+        needs_key = _needs_target(wanted)
+        session = open_session(wanted.file, first, paths=wanted.paths, needs_key=needs_key)
+        sessions = [session, *(session.on_target(name, needs_key=needs_key) for name in others)]
         # Before an earlier report is removed: it may be the one to compare with.
         earlier = find_baseline(session.configuration, wanted.baseline)
     except BaseException:
@@ -193,6 +204,8 @@ def command(**arguments: Any) -> int:
     for one in sessions:
         _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
     judge = session.on_judge(scenarios)
+    if wanted.replay:
+        session.show([f"replayed from {wanted.replay}: nothing is sent, times are not measured"])
     baseline = Baseline(*earlier, session.show) if earlier else None
     with _open_reporters(kinds, session.redactor, wanted, baseline) as (emit, failures):
         report, refusal = asyncio.run(_play(sessions, judge, scenarios, wanted, resumed, emit))
@@ -201,6 +214,21 @@ def command(**arguments: Any) -> int:
     if baseline and baseline.regressed and report.exit_code in (0, 3, 4):
         return 1
     return report.exit_code or (WriteFailed.exit_code if unwritten else 0)
+
+
+def _needs_target(wanted: Arguments) -> bool:
+    """Whether something is sent at all. Raises UsageError for what a replay can't do."""
+    from runner.errors import UsageError
+
+    if wanted.replay is None:
+        return True
+    if wanted.record or wanted.synced or wanted.keep:
+        raise UsageError("--replay sends nothing: leave --record, --synced and --keep out")
+    if not wanted.replay.is_dir():
+        raise UsageError(
+            f"--replay: there is no folder {wanted.replay}; `runner play --record {wanted.replay}` makes it"
+        )
+    return False
 
 
 def _find_resumed(wanted: Arguments) -> Kept | None:
@@ -440,7 +468,7 @@ async def _play(
     session = sessions[0]
     folder = resumed.folder if resumed else session.state / "plays" / make_play_id()
     with tie_signals(interruption):
-        async with _open_lanes(sessions, wanted.models, folder) as lanes, _open_judge(judge, lanes) as ask:
+        async with _open_lanes(sessions, wanted, folder) as lanes, _open_judge(judge, lanes) as ask:
             arguments = _remember_arguments(wanted, session.configuration.root)
             with open_play(folder, session, lanes, scenarios, arguments, resumed) as (kept, work):
                 around = Surroundings(
@@ -486,9 +514,7 @@ async def _open_judge(judge: Session | None, lanes: Sequence[Lane]) -> AsyncIter
 
 
 @asynccontextmanager
-async def _open_lanes(
-    sessions: Sequence[Session], models: tuple[str, ...], folder: Path
-) -> AsyncIterator[tuple[Lane, ...]]:
+async def _open_lanes(sessions: Sequence[Session], wanted: Arguments, folder: Path) -> AsyncIterator[tuple[Lane, ...]]:
     """Each target once, with a journal of its own, for each of the models."""
     from runner.domain.report import Variant
     from runner.escaping import file_name
@@ -501,25 +527,41 @@ async def _open_lanes(
             journal = stack.enter_context(session.open_journal(folder / name))
             # For `runner clean`: ids mean nothing on another target.
             journal.add("play", target=session.target.name)
-            opened = await stack.enter_async_context(session.open_target(journal))
-            for model in models or (None,):
+            opened = None if wanted.replay else await stack.enter_async_context(session.open_target(journal))
+            for model in wanted.models or (None,):
                 variant = Variant(
                     target=session.target.name,
                     api=session.target.api,
                     model=model,
-                    inference=opened.inference,
-                    sandbox=opened.sandbox,
+                    inference=opened.inference if opened else None,
+                    sandbox=opened.sandbox if opened else None,
                 )
+                backend, variant = _find_backend(session, variant, opened, wanted)
                 project = session.configuration.project
                 lanes.append(
                     Lane(
                         variant=variant,
                         project=project.with_model(model) if model else project,
-                        backend=opened.backend,
+                        backend=backend,
                         journal=journal,
                     )
                 )
         yield tuple(lanes)
+
+
+def _find_backend(
+    session: Session, variant: Variant, opened: OpenedTarget | None, wanted: Arguments
+) -> tuple[Backend, Variant]:
+    """The target's, one that keeps what it is told, or one that has only that."""
+    from runner.cli._targets import find_capabilities
+    from runner.execution.recording import record, replay
+
+    if wanted.replay:
+        return replay(wanted.replay, variant, find_capabilities(session.target), session.redactor.clean)
+    assert opened is not None, "only a replay needs no target"
+    if wanted.record:
+        return record(opened.backend, wanted.record, variant, session.redactor.clean), variant
+    return opened.backend, variant
 
 
 def make_play_id() -> str:

@@ -29,6 +29,7 @@ from runner.execution.answering import find_code
 from runner.execution.budget import Budget, Limits
 from runner.execution.limiter import Limiter
 from runner.execution.player import Means, Player, Surroundings
+from runner.execution.recording import SCENARIO
 from runner.execution.scheduler import Hopes, Interruption, fail_fast_reason, fatal_reason, play_side_by_side
 from runner.execution.stage import Cleaner, Stage
 from runner.journal import Journal
@@ -211,6 +212,7 @@ class _Playing:
             result = _skipped(unit, reason)
             self._kept.keep(unit, result)
             return result
+        SCENARIO.set(unit.scenario.name)
         self._around.emit(ScenarioStarted(scenario=unit.scenario, variant=unit.variant))
         if unit.scenario.skip:
             result = _skipped(unit, unit.scenario.skip)
