@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from runner.reporting import Reporter
 
 PLAYS_KEPT = 50
+# Measured with an embedded server in the process: both ends of each connection, and the pipes of what runs code.
+OWN_DESCRIPTORS, DESCRIPTORS_PER_SCENARIO = 44, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -451,7 +453,7 @@ async def _play(
                 options = PlayOptions(
                     play_id=folder.name,
                     started_at=kept.head["started_at"],
-                    jobs=wanted.jobs,
+                    jobs=min((wanted.jobs, *(most for one in sessions for most in _most_at_once(one.target)))),
                     keeps=wanted.keep,
                     demands_synced=wanted.synced,
                     stops_at_first_failure=wanted.fail_fast,
@@ -529,11 +531,13 @@ def make_play_id() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}{int(now % 1 * 1000):03}Z-{secrets.token_hex(3)}"
 
 
-def _slots_of(target: Target) -> int | None:
-    """How many runs a model behind the embedded server works on at once; None: nobody said.
+def _most_at_once(target: Target) -> Iterator[int]:
+    """How many scenarios at once an embedded server can take, by each of its limits."""
+    from runner.cli._output import count_descriptors
+    from runner.domain.assistant import ChatEndpoint, Server
 
-    More scenarios than that would be waiting for each other on their own time.
-    """
-    from runner.domain.assistant import ChatEndpoint
-
-    return target.inference.slots if isinstance(target.inference, ChatEndpoint) else None
+    if isinstance(target.inference, ChatEndpoint) and target.inference.slots:
+        # More would be waiting for each other on their own time.
+        yield target.inference.slots
+    if target.server is Server.EMBEDDED and (descriptors := count_descriptors()) is not None:
+        yield max(1, (descriptors - OWN_DESCRIPTORS) // DESCRIPTORS_PER_SCENARIO)
