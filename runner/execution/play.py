@@ -57,6 +57,7 @@ class PlayOptions:
     fails_on_flaky: bool = False
     requests_per_minute: float | None = None
     max_time_s: float | None = None
+    shard: str = ""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -130,6 +131,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
         leftovers=tuple(leftovers),
         signal=around.interruption.signal,
         stopped=around.interruption.limit,
+        shard=options.shard,
         fails_on_flaky=options.fails_on_flaky,
         duration_s=around.clock() - started,
     )
