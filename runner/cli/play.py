@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runner.domain.report import PlayEvent, Report
     from runner.domain.scenario import Scenario
     from runner.errors import WriteFailed
-    from runner.execution.play import Lane
+    from runner.execution.play import Lane, PlayOptions, Work
     from runner.kept_play import Kept
     from runner.redaction import Redactor
     from runner.reporting import Reporter
@@ -48,6 +48,7 @@ class Arguments:
     max_cost: float | None
     max_tokens: int | None
     shard: str | None
+    engine: str | None
     names: str | None
     tags: str | None
     last_failed: bool
@@ -119,6 +120,7 @@ class _Play(click.Command):
 @click.option("--max-cost", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="Stop at so many dollars.")
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Stop at so many tokens.")
 @click.option("--shard", metavar="N/OF", help="Only this part, like 2/8; `runner merge` puts their reports together.")
+@click.option("--engine", metavar="dask[=ADDRESS]", help="Play on a dask cluster: a local one, or one that is there.")
 @click.option("-k", "names", metavar="EXPR", help="Only scenarios whose names match: 'receipt and not slow'.")
 @click.option("-m", "--tag", "tags", metavar="EXPR", help="Only scenarios whose tags match: 'billing or refunds'.")
 @click.option("--lf", "--last-failed", "last_failed", is_flag=True, help="Only those that did not pass last time.")
@@ -190,6 +192,10 @@ def command(**arguments: Any) -> int:
     if wanted.lists:
         _show_list(session, scenarios, as_json=wanted.form == "json")
         return 0
+    if wanted.engine is not None:
+        from runner.cli._dask import check_engine
+
+        check_engine(wanted.engine, sessions)
     for one in sessions:
         _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
     baseline = Baseline(*earlier, session.show) if earlier else None
@@ -459,7 +465,8 @@ async def _play(
                     max_time_s=wanted.max_time,
                     limits=Limits(tokens=wanted.max_tokens, cost_usd=wanted.max_cost),
                 )
-                report = await play(work, options, around, kept)
+                async with _engine(wanted, work, sessions, options) as placed:
+                    report = await play(placed, options, around, kept)
                 kept.finish(report)
     forget_plays(folder.parent, keep=PLAYS_KEPT)
     journals = {id(lane.journal): lane.journal for lane in lanes}.values()
@@ -467,6 +474,20 @@ async def _play(
         click.echo(f"kept {count(left, 'object')} on the remote side; `runner clean` removes what is kept")
     refusals = [*(journal.refusal for journal in journals), kept.refusal]
     return report, next((one for one in refusals if one), None)
+
+
+@asynccontextmanager
+async def _engine(
+    wanted: Arguments, work: Work, sessions: Sequence[Session], options: PlayOptions
+) -> AsyncIterator[Work]:
+    """What is to be done, here or on a cluster."""
+    if wanted.engine is None:
+        yield work
+        return
+    from runner.cli._dask import find_address, on_cluster
+
+    async with on_cluster(find_address(wanted.engine), work.lanes, sessions, wanted.paths, options) as lanes:
+        yield replace(work, lanes=lanes)
 
 
 def _share_of_rate(wanted: Arguments) -> float | None:

@@ -154,3 +154,90 @@ async def test_two_models_side_by_side_end_in_a_table(tmp_path: Path) -> None:
     head = next(number for number, line in enumerate(lines) if line.split()[:3] == ["passed", "rate", "tokens"])
     assert lines[head + 1].split()[:4] == ["counting/gpt-6-luna", "9", "of", "10"], done.out
     assert "pass^2 0.90" in done.out
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_a_local_dask_cluster_says_what_one_process_says_although_a_worker_is_killed(tmp_path: Path) -> None:
+    async with counting_server(latency_s=0.1) as server:
+        folder = tmp_path / "p"
+        server.make_project(folder, SCENARIOS)
+        whole = await run(folder, "play", "-q", "-n", "20", "--report", "json=whole.json")
+        assert whole.code == 1, whole.err
+        server.asked.clear()
+        server.answered.clear()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "runner", "play", "-q", "-n", "8", "--engine", "dask"),
+            *("--report", "json=dask.json"),
+            cwd=folder,
+            env=ENVIRONMENT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        while process.returncode is None and sum(server.answered.values()) < SCENARIOS // 3:
+            await asyncio.sleep(0.01)
+        kill_a_worker_of(process.pid)
+        out, _ = await process.communicate()
+        assert process.returncode == 1, out.decode()
+        assert len(server.asked) == SCENARIOS
+        assert sum(server.asked.values()) <= SCENARIOS + 8, "what the dead worker was at was asked once more"
+    assert without_times(read(folder / "dask.json")) == without_times(read(folder / "whole.json"))
+
+
+def kill_a_worker_of(pid: int) -> None:
+    """The first process that a nanny of this play has started."""
+    import signal
+
+    import psutil
+
+    workers = [one for one in psutil.Process(pid).children(recursive=True) if "spawn_main" in " ".join(one.cmdline())]
+    os.kill(workers[0].pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_another_cluster_gets_the_files_by_their_hash_and_secrets_by_their_name(tmp_path: Path) -> None:
+    import distributed
+
+    async with counting_server() as server:
+        folder = tmp_path / "p"
+        server.make_project(folder, 20)
+        text = (folder / "assistants.yaml").read_text()
+        secret = text.replace("{model: gpt-6-luna}", "{model: gpt-6-luna, instructions: '${secret:COUNTING_KEY}'}")
+        (folder / "assistants.yaml").write_text(secret)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("COUNTING_KEY", ENVIRONMENT["COUNTING_KEY"])
+            patch.chdir(tmp_path)
+            async with distributed.LocalCluster(
+                n_workers=1,
+                threads_per_worker=4,
+                processes=False,
+                asynchronous=True,
+                dashboard_address=None,
+                protocol="tcp",
+            ) as cluster:
+                done = await run(folder, "play", "-q", "--engine", f"dask={cluster.scheduler_address}")
+        assert (done.code, len(server.asked)) == (1, 20), done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("engine", "said"),
+    [
+        ("spark", "write dask, or dask=tcp://HOST:PORT"),
+        ("dask=here", "write dask, or dask=tcp://HOST:PORT"),
+    ],
+)
+async def test_what_is_no_engine_is_refused(tmp_path: Path, engine: str, said: str) -> None:
+    async with counting_server() as server:
+        server.make_project(tmp_path / "p", 1)
+        done = await run(tmp_path / "p", "play", "--engine", engine)
+    assert (done.code, server.requests) == (2, 0)
+    assert said in done.err
+
+
+async def test_the_embedded_server_is_no_target_for_a_cluster(tmp_path: Path) -> None:
+    async with counting_server() as server:
+        server.make_project(tmp_path / "p", 1)
+        done = await run(tmp_path / "p", "play", "--engine", "dask", "--target", "embedded")
+    assert done.code == 2
+    assert "`runner serve` keeps one up for all workers" in done.err
