@@ -134,8 +134,8 @@ class Question:
 
     `attachments` are uploaded files with their use; those for file search are in `store_id` already, and
     indexed. `thread_id` is None for the first turn; `is_last` says that no other turn follows, `documents_follow` that
-    this or a later one brings documents. With `is_forgettable`, nobody will look at the thread afterwards: what can be
-    asked without storing it may be. `answer` answers the calls of the assistant's functions; it never raises.
+    this or a later one brings documents. `may_be_forgotten`: nobody will look at it on the server, which need not keep
+    it. `answer` answers the calls of the assistant's functions; it never raises.
     `deadline_s` (seconds from now) covers the whole run.
     """
 
@@ -146,8 +146,8 @@ class Question:
     store_id: StoreId | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     is_last: bool = False
-    is_forgettable: bool = False
     documents_follow: bool = False
+    may_be_forgotten: bool = False
     answer: Callable[[FunctionCall], Awaitable[FunctionAnswer]] | None = None
     deadline_s: float = 300.0
 

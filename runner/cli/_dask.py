@@ -12,18 +12,20 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.checks import Ask
 from runner.cli._session import Session
 from runner.domain.assistant import Assistant, Server
 from runner.domain.report import Attempt, TurnFinished, TurnStarted, Variant
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError, UsageError
+from runner.execution.judging import Asker
 from runner.execution.player import Means, Player, Surroundings
 from runner.journal import Journal
 
@@ -320,13 +322,17 @@ class _World:
         import shutil
 
         try:
-            with _ToldJournal(self._folder / "journal.jsonl", self._tell) as journal:
-                async with self._session.open_target(journal) as opened:
-                    cleaner, stage = await self._furnish(opened.backend, journal)
-                    await self._over.wait()
-                    await stage.close()
-                    # What can't be removed stays in the play's journal, which says so.
-                    await cleaner.finish()
+            async with AsyncExitStack() as opened:
+                journal = opened.enter_context(_ToldJournal(self._folder / "journal.jsonl", self._tell))
+                target = await opened.enter_async_context(self._session.open_target(journal))
+                ask: Ask = Asker()
+                if judge := self._session.on_judge(self._scenarios.values()):
+                    ask = await opened.enter_async_context(judge.open_judge(journal))
+                cleaner, stage = await self._furnish(target.backend, journal, ask)
+                await self._over.wait()
+                await stage.close()
+                # What can't be removed stays in the play's journal, which says so.
+                await cleaner.finish()
         except BaseException as error:
             if self._ready.done():
                 raise
@@ -334,7 +340,7 @@ class _World:
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    async def _furnish(self, backend: Any, journal: Journal) -> tuple[Any, Any]:
+    async def _furnish(self, backend: Any, journal: Journal, ask: Ask) -> tuple[Any, Any]:
         import time
 
         from runner.execution.budget import Budget, Limits
@@ -346,7 +352,9 @@ class _World:
 
         package, clean = self._package, self._session.redactor.clean
         await asyncio.to_thread(prepare_checks, tuple(self._scenarios.values()))
-        around = Surroundings(emit=lambda _: None, clock=time.monotonic, interruption=Interruption(), clean=clean)
+        around = Surroundings(
+            emit=lambda _: None, clock=time.monotonic, interruption=Interruption(), clean=clean, ask=ask
+        )
         stage = Stage(
             backend,
             self._project.namespace,

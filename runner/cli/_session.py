@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from runner.backends import Backend
+    from runner.checks import Ask
     from runner.cli._targets import OpenedTarget
     from runner.config import Configuration
     from runner.domain.assistant import Assistant, Target
+    from runner.domain.scenario import Scenario
     from runner.journal import Journal
     from runner.redaction import Redactor
 
@@ -121,6 +123,27 @@ class Session:
         embedded_state = self.state / "embedded"
         return open_target(self.target, journal, os.environ, embedded_state=embedded_state, learn_secret=learn)
 
+    def on_judge(self, scenarios: Iterable[Scenario]) -> Session | None:
+        """The same project on the judge's target, if these scenarios need one. Raises UsageError as above."""
+        from runner.execution.judging import needs_judge
+
+        judge = self.configuration.project.judge
+        return self.on_target(judge.target) if judge and needs_judge(scenarios) else None
+
+    @asynccontextmanager
+    async def open_judge(self, journal: Journal) -> AsyncIterator[Ask]:
+        """What answers questions about answers; the session is on the judge's target."""
+        from runner.backends.responses.backend import ResponsesBackend
+        from runner.domain.assistant import Server
+        from runner.execution.judging import Asker
+
+        judge = self.configuration.project.judge
+        async with self.open_target(journal) as opened:
+            assert judge is not None, "the session was opened for one"
+            assert isinstance(opened.backend, ResponsesBackend), "the configuration has checked the judge's target"
+            is_openai = self.target.server is Server.OPENAI
+            yield Asker(judge=opened.backend.as_judge(judge, is_openai=is_openai).ask)
+
     @asynccontextmanager
     async def open_remote(self, verb: str) -> AsyncIterator[tuple[Backend, Journal]]:
         """The backend, and a journal of this verb's."""
@@ -132,11 +155,17 @@ class Session:
 
 
 def open_session(
-    file: Path | None, target_name: str | None, *, paths: tuple[str, ...] | None = None, for_stored: str = ""
+    file: Path | None,
+    target_name: str | None,
+    *,
+    paths: tuple[str, ...] | None = None,
+    for_stored: str = "",
+    needs_key: bool = True,
 ) -> Session:
     """Read the file, with the scenarios at `paths` (None: none). Raises UsageError if one is wrong, or the key missing.
 
-    `for_stored` is a verb that is about stored assistants: an error where the target's API stores none.
+    Without `needs_key`, nothing is to be asked of the target. `for_stored` is a verb that is about stored assistants:
+    an error where the target's API stores none.
     """
     from runner.cli._targets import find_key, key_variables
     from runner.config.declared_targets import find_target
@@ -149,7 +178,8 @@ def open_session(
     keys = {os.environ.get(variable, "") for variable in key_variables(target)}
     secrets = configuration.secrets | (keys - {""})
     _keep_from_last_words(secrets)
-    find_key(target, os.environ)
+    if needs_key:
+        find_key(target, os.environ)
     return Session(configuration=configuration, target=target, redactor=Redactor(secrets))
 
 

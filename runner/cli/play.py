@@ -20,6 +20,7 @@ from runner.cli._session import Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
+    from runner.checks import Ask
     from runner.cli.compare import Baseline
     from runner.config import Configuration
     from runner.domain.assistant import Target
@@ -192,15 +193,11 @@ def command(**arguments: Any) -> int:
     if wanted.lists:
         _show_list(session, scenarios, as_json=wanted.form == "json")
         return 0
-    if wanted.engine is not None:
-        from runner.cli._dask import check_engine
-
-        check_engine(wanted.engine, sessions)
-    for one in sessions:
-        _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
+    _check_all(sessions, scenarios, wanted)
+    judge = session.on_judge(scenarios)
     baseline = Baseline(*earlier, session.show) if earlier else None
     with _open_reporters(kinds, session.redactor, wanted, baseline) as (emit, failures):
-        report, refusal = asyncio.run(_play(sessions, scenarios, wanted, resumed, emit))
+        report, refusal = asyncio.run(_play(sessions, judge, scenarios, wanted, resumed, emit))
     unwritten = [*failures, *([refusal] if refusal else [])]
     session.show_errors(f"runner: {failure}" for failure in unwritten)
     if baseline and baseline.regressed and report.exit_code in (0, 3, 4):
@@ -326,6 +323,16 @@ def _show_list(session: Session, scenarios: tuple[Scenario, ...], *, as_json: bo
     session.show([count(len(scenarios), "scenario")])
 
 
+def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: Arguments) -> None:
+    """Raises UsageError for what can't be played at all, or not by that engine, before anything is sent."""
+    if wanted.engine is not None:
+        from runner.cli._dask import check_engine
+
+        check_engine(wanted.engine, sessions)
+    for one in sessions:
+        _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
+
+
 def _check_offline(
     configuration: Configuration, target: Target, scenarios: tuple[Scenario, ...], *, forbids_code: bool
 ) -> None:
@@ -380,16 +387,19 @@ def _open_reporters(
     """
     from runner.errors import WriteFailed
     from runner.reporting import FileReport
+    from runner.reporting._telemetry import open_telemetry
     from runner.reporting.console import Console
 
     files = [FileReport(kind, path, redactor) for kind, path in kinds]
     screen = Console(sys.stdout, redactor, is_quiet=wanted.quiet, is_verbose=wanted.verbose, reports=kinds)
+    telemetry, note = open_telemetry(os.environ, redactor)
     # The file reports come first: a closed pipe on the screen must not cost them.
     reporters: list[Reporter] = [
         *files,
         screen,
         *([] if wanted.no_ci else _find_ci(redactor)),
         *([baseline] if baseline else []),
+        *([telemetry] if telemetry else []),
     ]
     failures: list[WriteFailed] = []
 
@@ -404,6 +414,10 @@ def _open_reporters(
         yield emit, failures
     finally:
         screen.close()
+        if telemetry:
+            telemetry.close()
+        if note := note or (telemetry.note if telemetry else ""):
+            click.echo(f"runner: {note}", err=True)
 
 
 def _find_ci(redactor: Redactor) -> Iterator[Reporter]:
@@ -420,6 +434,7 @@ def _find_ci(redactor: Redactor) -> Iterator[Reporter]:
 
 async def _play(
     sessions: Sequence[Session],
+    judge: Session | None,
     scenarios: tuple[Scenario, ...],
     wanted: Arguments,
     resumed: Kept | None,
@@ -445,11 +460,15 @@ async def _play(
     session = sessions[0]
     folder = resumed.folder if resumed else session.state / "plays" / make_play_id()
     with tie_signals(interruption):
-        async with _open_lanes(sessions, wanted.models, folder) as lanes:
+        async with _open_lanes(sessions, wanted.models, folder) as lanes, _open_judge(judge, lanes) as ask:
             arguments = _remember_arguments(wanted, session.configuration.root)
             with open_play(folder, session, lanes, scenarios, arguments, resumed) as (kept, work):
                 around = Surroundings(
-                    emit=emit, clock=time.monotonic, interruption=interruption, clean=session.redactor.clean
+                    emit=emit,
+                    clock=time.monotonic,
+                    interruption=interruption,
+                    clean=session.redactor.clean,
+                    ask=ask,
                 )
                 options = PlayOptions(
                     play_id=folder.name,
@@ -498,6 +517,18 @@ def _share_of_rate(wanted: Arguments) -> float | None:
 
 
 @asynccontextmanager
+async def _open_judge(judge: Session | None, lanes: Sequence[Lane]) -> AsyncIterator[Ask]:
+    """What answers the checks that ask; without a judge, what says so."""
+    from runner.execution.judging import Asker
+
+    if judge is None:
+        yield Asker()
+        return
+    async with judge.open_judge(lanes[0].journal) as ask:
+        yield ask
+
+
+@asynccontextmanager
 async def _open_lanes(
     sessions: Sequence[Session], models: tuple[str, ...], folder: Path
 ) -> AsyncIterator[tuple[Lane, ...]]:
@@ -541,3 +572,13 @@ def make_play_id() -> str:
 
     now = time.time()
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}{int(now % 1 * 1000):03}Z-{secrets.token_hex(3)}"
+
+
+def _slots_of(target: Target) -> int | None:
+    """How many runs a model behind the embedded server works on at once; None: nobody said.
+
+    More scenarios than that would be waiting for each other on their own time.
+    """
+    from runner.domain.assistant import ChatEndpoint
+
+    return target.inference.slots if isinstance(target.inference, ChatEndpoint) else None

@@ -84,7 +84,7 @@ def attempt_as_json(attempt: Attempt) -> Data:
                 "reason": turn.reason,
                 "cost_usd": turn.cost_usd,
                 "verdicts": [_verdict_as_json(verdict) for verdict in turn.verdicts],
-                "run": _run_as_json(turn.run) if turn.run else None,
+                "run": run_as_json(turn.run) if turn.run else None,
             }
             for turn in attempt.turns
         ],
@@ -105,7 +105,8 @@ def _verdict_as_json(verdict: Verdict) -> Data:
     }
 
 
-def _run_as_json(run: Run) -> Data:
+def run_as_json(run: Run) -> Data:
+    """All that is known of a run; the project's own checks see it, too."""
     return {
         "id": run.id,
         "thread_id": run.thread_id,

@@ -288,8 +288,8 @@ def _skipped(unit: Unit, reason: str) -> ScenarioResult:
 
 
 def _name_code(project: Project, scenarios: tuple[Scenario, ...]) -> Iterator[str]:
-    for code in dict.fromkeys(one.code for one in find_code(project, scenarios)):
-        yield f"functions run code of this project: {code}"
+    for runner, code in dict.fromkeys((one.runner, one.code) for one in find_code(project, scenarios)):
+        yield f"{runner}s run code of this project: {code}"
 
 
 def _searches(project: Project, scenarios: tuple[Scenario, ...]) -> bool:

@@ -22,13 +22,11 @@ from runner.domain.report import (
     TurnResult,
     TurnStarted,
     Variant,
-    Verdict,
-    worst,
 )
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import DeadlineExceeded, QuotaUsedUp, RateLimited, RemoteError, WriteFailed
 from runner.execution.budget import Budget
-from runner.execution.judging import judge_exchange, judge_whole, make_exchange, refuse_to_ask
+from runner.execution.judging import Asker, judge_attempt, judge_exchange, make_exchange
 from runner.execution.limiter import AttemptGate, Limiter
 from runner.execution.scheduler import NO_QUOTA, Interruption
 from runner.execution.stage import Cleaner, Stage
@@ -63,7 +61,7 @@ class Surroundings:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clean: Callable[[str], str] = field(default=lambda text: text)
     random: Callable[[], float] = field(default=random.random)
-    ask: Ask = refuse_to_ask
+    ask: Ask = field(default_factory=Asker)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,15 +107,14 @@ class Player:
                 turns = await self._play_turns(scenario, assistant, patience)
         finally:
             GATE.reset(token)
-        verdicts = await self._judge_whole(scenario, assistant, turns)
-        return Attempt(
-            outcome=worst((*(turn.outcome for turn in turns), *(verdict.outcome for verdict in verdicts))),
+        attempt = Attempt(
+            outcome=Outcome.SKIPPED,
             turns=turns,
-            verdicts=verdicts,
             reason=_describe_rest(turns, len(scenario.turns)),
             duration_s=self._around.clock() - started,
             retried=(*retried, *gate.retried),
         )
+        return await judge_attempt(attempt, scenario, assistant, self._variant, self._around.ask)
 
     async def _play_turns(
         self, scenario: Scenario, assistant: Assistant, patience: _Patience
@@ -147,29 +144,9 @@ class Player:
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, reason=reason, cause=error)
         if late := conversation.describe_lateness(run):
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, run=run, reason=late)
-        said = (*_said_in(before), (turn, run))
+        said = [*((one.turn, one.run) for one in before if one.run is not None), (turn, run)]
         exchange = make_exchange(conversation.scenario, conversation.assistant, self._variant, said)
         return await judge_exchange(exchange, self._around.ask)
-
-    async def _judge_whole(
-        self, scenario: Scenario, assistant: Assistant, turns: Sequence[TurnResult]
-    ) -> tuple[Verdict, ...]:
-        """What the scenario expects of all turns together, once all of them have an answer."""
-        said = _said_in(turns)
-        is_complete = len(said) == len(scenario.turns) and not any(_has_no_answer(turn) for turn in turns)
-        if not scenario.expectations or not is_complete:
-            return ()
-        exchange = make_exchange(scenario, assistant, self._variant, said, is_whole=True)
-        is_lost = any(turn.outcome is not Outcome.PASSED for turn in turns)
-        return await judge_whole(exchange, self._around.ask, is_lost=is_lost)
-
-
-def _said_in(turns: Sequence[TurnResult]) -> tuple[tuple[Turn, Run], ...]:
-    return tuple((one.turn, one.run) for one in turns if one.run is not None)
-
-
-def _has_no_answer(turn: TurnResult) -> bool:
-    return turn.outcome is not Outcome.PASSED and not turn.verdicts
 
 
 def _ends(turn: TurnResult, scenario: Scenario) -> bool:
@@ -271,7 +248,7 @@ class _Conversation:
                 store_id=self.store_id,
                 tags={**self._stage.tags, tags.DEFINITION: deployment.definition_hash},
                 is_last=turn is self.scenario.turns[-1],
-                is_forgettable=not self._keeps,
+                may_be_forgotten=not self._keeps,
                 documents_follow=any(map(_brings_documents, self.scenario.turns)),
                 answer=self._desk.answer if self._desk else None,
                 deadline_s=self._demand_time("the question was asked"),

@@ -13,9 +13,10 @@ from runner.backends._json_fields import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
 from runner.backends.responses.answers import build_run, produced_in
 from runner.backends.responses.bodies import Body, Material, definition_body
+from runner.backends.responses.judging import Judge
 from runner.backends.responses.turn import Define, Order, Thread, Turn, cancel_response
 from runner.backends.responses.wire import Produced, read_response
-from runner.domain.assistant import History, ToolName
+from runner.domain.assistant import History, JudgeChoice, ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import AssistantId, ProducedFile, Run, ThreadId
 from runner.domain.files import FileUse
@@ -23,7 +24,8 @@ from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UsageError
 
 RESPONSE_PREFIX = "resp"
-_NEEDS_NO_SECOND_LOOK = frozenset({ToolName.FILE_SEARCH.value, ToolName.WEB_SEARCH.value})
+_ENDS_WITH_ITS_RESPONSE = frozenset({ToolName.FILE_SEARCH.value, ToolName.WEB_SEARCH.value})
+"""Tools of which nothing remains on the server, nor asks for more."""
 
 
 class ResponsesBackend:
@@ -58,17 +60,13 @@ class ResponsesBackend:
         async def define(material: Material) -> Body:
             return definition_body(question.deployment.assistant, material)
 
-        return await self.ask_of(question, define, may_forget=not self._in_background)
+        return await self.ask_of(question, define, leaves_nothing=self._leaves_nothing(question))
 
-    async def ask_of(self, question: Question, define: Define, *, may_forget: bool = False) -> Run:
-        """Like `ask`, of whom `define` says; it is asked for each response anew.
-
-        `may_forget`: the server need not store what nobody comes back to; there is nothing to delete then.
-        """
+    async def ask_of(self, question: Question, define: Define, *, leaves_nothing: bool = False) -> Run:
+        """Like `ask`, of whom `define` says; it is asked for each response anew."""
         started = self._api.pace.clock()
         self._check(question)
-        forgets = may_forget and is_over_at_once(question)
-        thread = self._unstored() if forgets else await self._thread_of(question)
+        thread = self._forgotten_thread() if leaves_nothing else await self._thread_of(question)
         thread.code_file_ids += [file_id for file_id, use in question.attachments if use is FileUse.CODE_INTERPRETER]
         names = {file_id: self._remote_files.name_of(file_id) for file_id, _ in question.attachments}
         order = Order(question=question, define=define, names=names)
@@ -81,6 +79,10 @@ class ResponsesBackend:
         files = await asyncio.gather(*(self._download(one) for one in produced_in(rounds)))
         assert thread.id is not None, "there is a response, or a history of our own"
         return build_run(thread.id, rounds, tuple(files), duration_s=self._api.pace.clock() - started)
+
+    def as_judge(self, chosen: JudgeChoice, *, is_openai: bool) -> Judge:
+        """What answers questions about answers, by the same connection."""
+        return Judge(api=self._api, model=chosen.model, uses_decisions=chosen.uses_decisions, is_openai=is_openai)
 
     async def delete_thread(self, thread_id: ThreadId) -> None:
         thread = self._threads.pop(thread_id, None) or _thread_elsewhere(thread_id)
@@ -116,11 +118,25 @@ class ResponsesBackend:
             names = ", ".join(sorted(tools))
             raise UsageError(f"'{deployment.assistant.address}' has tools that this target does not offer: {names}")
 
+    def _leaves_nothing(self, question: Question) -> bool:
+        """Whether one response is all there is to it, so that the server can do without it afterwards.
+
+        Functions and approvals go on from a stored response, what is in the background is read again from it, and it
+        tells whoever cleans up after a kill which container was made.
+        """
+        is_whole = question.may_be_forgotten and question.is_last and question.thread_id is None
+        assistant = question.deployment.assistant
+        goes_on = bool(assistant.functions) or not assistant.tool_names <= _ENDS_WITH_ITS_RESPONSE
+        return is_whole and not goes_on and not self._in_background and not self._replays
+
+    def _forgotten_thread(self) -> Thread:
+        return Thread(own_id=ThreadId(f"unstored-{next(self._numbers)}"), is_stored=False)
+
     async def _thread_of(self, question: Question) -> Thread:
         if question.thread_id is not None:
             return self._threads.get(question.thread_id) or _thread_elsewhere(question.thread_id)
         if self._replays:
-            return self._unstored()
+            return Thread(own_id=ThreadId(f"replay-{next(self._numbers)}"), remembers_itself=True)
         if question.is_last:
             return Thread()
         address = question.deployment.assistant.address
@@ -132,9 +148,6 @@ class ResponsesBackend:
         )
         creation = Creation(kind=Kind.CONVERSATION, label=address, tags=question.tags)
         return Thread(conversation_id=(await self._api.create(request, creation, identifier)).value)
-
-    def _unstored(self) -> Thread:
-        return Thread(own_id=ThreadId(f"unstored-{next(self._numbers)}"), remembers_itself=True)
 
     async def _delete_conversation(self, conversation_id: str) -> None:
         """The items first: they outlive their conversation, and could not be found without it."""
@@ -156,16 +169,6 @@ class ResponsesBackend:
         except RemoteError as error:
             return ProducedFile(name=file.filename, problem=str(error))
         return describe_content(file.filename, content)
-
-
-def is_over_at_once(question: Question) -> bool:
-    """Whether one response is all that a thread will ever have, and nothing on the server hangs on it.
-
-    Functions and approvals ask for a second response; a container is found again by its response.
-    """
-    assistant = question.deployment.assistant
-    is_alone = question.thread_id is None and question.is_last and question.is_forgettable
-    return is_alone and not assistant.functions and assistant.tool_names <= _NEEDS_NO_SECOND_LOOK
 
 
 def _stores_none(what: str, tags: Mapping[str, str]) -> RemoteError:
