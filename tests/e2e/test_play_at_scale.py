@@ -108,6 +108,7 @@ async def test_shards_together_are_what_one_process_says(tmp_path: Path) -> None
     assert names == [one["name"] for one in read(folder / "whole.json")["scenarios"]]
 
 
+@pytest.mark.fault("N1")
 @pytest.mark.slow
 async def test_a_refusal_of_every_tenth_request_loses_no_case(tmp_path: Path) -> None:
     async with counting_server(refuses=10) as server:
