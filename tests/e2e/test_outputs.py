@@ -108,6 +108,7 @@ def test_a_terminal_of_impossible_width_is_written_to_all_the_same(project: Proj
     assert "1 passed in" in done.out
 
 
+@pytest.mark.fault("P8")
 def test_few_open_files_are_enough_or_are_told_of(project: Project) -> None:
     few = run(project, "play", "ulimit -n 32;")
     assert (few.returncode, few.stderr) == (0, "")
@@ -163,6 +164,7 @@ def test_a_full_disk_behind_the_screen_is_told_when_the_work_is_done(project: Pr
     assert project.count_objects().get("assistant", 0) == (1 if verb in ("sync", "destroy") else 0)
 
 
+@pytest.mark.fault("P4")
 @pytest.mark.parametrize(("expected", "code"), [("144", 3), ("141", 1)])
 async def test_a_disk_that_is_full_in_the_middle_costs_no_result(tmp_path: Path, expected: str, code: int) -> None:
     async with project_elsewhere(tmp_path, create({})) as project:
@@ -177,6 +179,7 @@ async def test_a_disk_that_is_full_in_the_middle_costs_no_result(tmp_path: Path,
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.fault("P4")
 async def test_a_sync_on_a_full_disk_says_how_far_it_came(tmp_path: Path) -> None:
     async with project_elsewhere(tmp_path, create({})) as project:
         done = await asyncio.to_thread(run, project, "sync", "mkdir .runner; ulimit -f 0;")
