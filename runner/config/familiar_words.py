@@ -196,7 +196,7 @@ _CHECKS = _table(
     ),
     (
         "tool tools tool_call calls called uses_tool used_tool uses function_call function_called "
-        "function_calls tool_calls_match is_valid_openai_tools_call is_valid_openai_function_call is_valid_function_call tool_call_f1 "
+        "function_calls is_valid_openai_tools_call is_valid_openai_function_call is_valid_function_call tool_call_f1 "
         "trajectory:tool_used trajectory trace_span_count",
         "write `tool_called: NAME`",
     ),
