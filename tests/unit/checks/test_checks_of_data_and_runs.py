@@ -60,10 +60,10 @@ def test_a_path_that_is_none_is_refused_when_it_is_read(path: str) -> None:
 
 
 def test_a_pattern_in_a_path_cannot_keep_it_busy() -> None:
-    check = json_path.Check(path="$[?match(@, '(a*)*b')]")
+    check = json_path.Check(path="$[?match(@, '(a|aa)+')]")
 
     with at_most_cpu_s(2), pytest.raises(CheckBroken, match="took more than"):
-        check.judge(an_answer(f'["{"a" * 5000}"]'))
+        check.judge(an_answer(f'["{"a" * 5000}b"]'))
 
 
 def test_values_are_compared_as_numbers_and_booleans_are_none() -> None:
@@ -134,9 +134,7 @@ def test_a_refusal_is_told_by_plain_words(text: str, is_refusal: bool) -> None:
     assert refuses.Check().judge(an_answer(text)).holds is is_refusal
 
 
-@pytest.mark.parametrize(
-    "by", ["bleu", "gleu", "meteor", "rouge_1", "rouge_5", "rouge_l", "levenshtein", "fuzzy_match"]
-)
+@pytest.mark.parametrize("by", "bleu gleu meteor rouge_1 rouge_5 rouge_l levenshtein fuzzy_match".split())
 def test_each_measure_is_1_for_the_same_words_and_low_for_others(by: str) -> None:
     check = similar.Check(value="A refund takes thirty days from today.", by=by, threshold=Decimal("0.95"))
 
