@@ -12,7 +12,7 @@ from runner.execution.scheduler import Interruption
 from runner.prices import PriceUnknown, cost_usd
 
 _FREE_INFERENCES = frozenset({"offline"})
-"""Of the embedded server: rules that nobody is paid for, whatever model the file names."""
+"""Of the embedded server: rules that use no tokens, whatever model the file names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,18 +41,19 @@ class Budget:
         run = turn.run
         if run is None:
             return turn
+        if variant.inference in _FREE_INFERENCES:
+            return replace(turn, cost_usd=0.0)
         is_answer = run.ending is not Ending.BROKEN
         tokens = run.usage.total_tokens if run.usage else None
-        if tokens is not None:
-            self._tokens += tokens
-        elif is_answer and self._limits.tokens is not None:
+        if tokens is None and is_answer and self._limits.tokens is not None:
             self._end("--max-tokens can't be kept: the API did not say how many tokens a run used")
         cost: float | None = None
         try:
-            cost = 0.0 if variant.inference in _FREE_INFERENCES else float(cost_usd(run.usage, run.model, self._prices))
+            cost = float(cost_usd(run.usage, run.model, self._prices))
         except PriceUnknown as error:
             if is_answer and self._limits.cost_usd is not None:
                 self._end(f"--max-cost can't be kept: {error}; `prices:` in assistants.yaml is the place for one")
+        self._tokens += tokens or 0
         self._cost_usd += cost or 0.0
         self._check()
         return turn if cost is None else replace(turn, cost_usd=cost)
