@@ -142,7 +142,9 @@ class Session:
             assert judge is not None, "the session was opened for one"
             assert isinstance(opened.backend, ResponsesBackend), "the configuration has checked the judge's target"
             is_openai = self.target.server is Server.OPENAI
-            yield Asker(judge=opened.backend.as_judge(judge, is_openai=is_openai).ask)
+            yield Asker(
+                judge=opened.backend.as_judge(judge, self.configuration.project.prices, is_openai=is_openai).ask
+            )
 
     @asynccontextmanager
     async def open_remote(self, verb: str) -> AsyncIterator[tuple[Backend, Journal]]:
