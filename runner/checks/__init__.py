@@ -120,6 +120,7 @@ def join_runs(runs: Sequence[Run]) -> Run:
         files=tuple(file for run in runs for file in run.files),
         usage=_sum_usage([run.usage for run in runs]),
         duration_s=sum(run.duration_s for run in runs),
+        is_replayed=any(run.is_replayed for run in runs),
     )
 
 

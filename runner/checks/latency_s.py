@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from runner.checks import FAILS, PASSES, Example, an_answer
-from runner.checks._limits import check_limits, judge_amount, limits_schema
+from runner.checks._limits import check_limits, describe_limits, judge_amount, limits_schema
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
@@ -35,4 +35,7 @@ class Check:
         check_limits(self.min, self.max)
 
     def judge(self, run: Run) -> Finding:
+        if run.is_replayed:
+            words = f"{describe_limits(self.min, self.max)} s"
+            return Finding(holds=True, weak=True, expected=words, found="not measured", reason="it is a replay")
         return judge_amount(Decimal(f"{run.duration_s:.3f}"), self.min, self.max, unit="s")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runner.config.promptfoo import Foreign
 
 _MOST_BYTES = 16 * 1024 * 1024
+_MOST_FILES = 1000
 _TEXTS = (".txt", ".md", ".json", ".jsonl", ".yaml", ".yml", ".csv", ".j2")
 
 
@@ -48,7 +49,7 @@ def _is_promptfoo(value: object) -> bool:
 
 def _parse(name: str, raw: bytes) -> Any:
     """YAML, JSON or JSON Lines; None for what is none of them, which the reader of exports explains."""
-    from runner.config.promptfoo import parse_data
+    from runner.config.promptfoo_tests import parse_data
     from runner.errors import UsageError
 
     try:
@@ -87,13 +88,13 @@ class _Opener:
         self._left = _MOST_BYTES
 
     def __call__(self, named: str) -> str:
-        from runner.config.promptfoo import Unopened
+        from runner.config.promptfoo_tests import Unopened
 
         path = named.removeprefix("file://")
+        if "://" in path:
+            raise Unopened("runner fetches nothing")
         if not path.lower().endswith(_TEXTS):
             raise Unopened("runner runs no program to find out what is in it" if "." in path else "it is no text file")
-        if "*" in path:
-            raise Unopened("it is a pattern; name the files one by one")
         real = (self._folder / path).resolve()
         if not any(real.is_relative_to(folder) for folder in (self._folder, Path.cwd().resolve())):
             raise Unopened("it lies outside of the folder")
@@ -109,6 +110,19 @@ class _Opener:
         except (OSError, UnicodeDecodeError) as error:
             raise Unopened(f"it can't be read: {error}") from error
 
+    def find(self, pattern: str) -> list[str]:
+        import glob
+
+        from runner.config.promptfoo_tests import Unopened
+
+        path = pattern.removeprefix("file://")
+        found = sorted(name for name in glob.glob(path, root_dir=self._folder) if name.lower().endswith(_TEXTS))
+        if not found:
+            raise Unopened("no text file matches it")
+        if len(found) > _MOST_FILES:
+            raise Unopened(f"it matches more than {_MOST_FILES} files")
+        return found
+
 
 def import_tests(
     foreign: Foreign, project_file: Path, *, address: str | None, taken: tuple[str, ...], write: bool
@@ -118,17 +132,22 @@ def import_tests(
     from runner.config.paths import SCENARIO_FOLDER
 
     imported, files = make_files(foreign, address=address, taken=taken)
+    needs_judge, is_new = foreign.suite.needs_judge, not project_file.exists()
     named = {f"{SCENARIO_FOLDER}/{name}": text for name, text in files.items()}
     if write:
         _refuse_existing(project_file.parent, named)
         if imported:
-            write_assistants(project_file, imported)
+            write_assistants(project_file, imported, needs_judge=needs_judge)
         _write(project_file.parent, named)
     else:
-        shown = {project_file.name: show_assistants(project_file, imported)} if imported else {}
+        shown = (
+            {project_file.name: show_assistants(project_file, imported, needs_judge=needs_judge)} if imported else {}
+        )
         print_yaml("\n".join(f"# {name}\n{text}" for name, text in {**shown, **named}.items()))
     for line in _summarise(foreign, next(iter(named))):
         click.echo(line, err=not write)
+    if needs_judge and not is_new:
+        click.echo("some of its checks ask a model: `judge` in assistants.yaml says which", err=not write)
 
 
 def make_files(
@@ -175,4 +194,5 @@ def _summarise(foreign: Foreign, name: str) -> list[str]:
     if lost:
         said += f"; {count(lost, 'part')} without counterpart, each a comment in it"
     skipped = sum(bool(script.skip) for script in suite.scripts)
-    return [said, *([f"{count(skipped, 'scenario')} can't be played as it is: see `skip`"] if skipped else [])]
+    code = [f"code of theirs, to be read before it is played: {', '.join(suite.code)}"] if suite.code else []
+    return [said, *code, *([f"{count(skipped, 'scenario')} can't be played as it is: see `skip`"] if skipped else [])]

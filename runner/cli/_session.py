@@ -99,7 +99,7 @@ class Session:
                 if path.stat().st_size == 0:
                     path.unlink()
 
-    def on_target(self, name: str | None) -> Session:
+    def on_target(self, name: str | None, *, needs_key: bool = True) -> Session:
         """The same project on another of its targets. Raises UsageError if there is none, or its key is missing."""
         from runner.cli._targets import find_key, key_variables
         from runner.config.declared_targets import find_target
@@ -109,7 +109,8 @@ class Session:
         for key in keys:
             self.redactor.learn(key)
         _keep_from_last_words(keys)
-        find_key(target, os.environ)
+        if needs_key:
+            find_key(target, os.environ)
         return replace(self, target=target)
 
     def open_target(self, journal: Journal) -> AbstractAsyncContextManager[OpenedTarget]:

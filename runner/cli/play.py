@@ -20,19 +20,23 @@ from runner.cli._session import Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
+    from runner.backends import Backend
     from runner.checks import Ask
+    from runner.cli._targets import OpenedTarget
     from runner.cli.compare import Baseline
     from runner.config import Configuration
     from runner.domain.assistant import Target
-    from runner.domain.report import PlayEvent, Report
+    from runner.domain.report import PlayEvent, Report, Variant
     from runner.domain.scenario import Scenario
     from runner.errors import WriteFailed
-    from runner.execution.play import Lane
+    from runner.execution.play import Lane, PlayOptions, Work
     from runner.kept_play import Kept
     from runner.redaction import Redactor
     from runner.reporting import Reporter
 
 PLAYS_KEPT = 50
+# Measured with an embedded server in the process: both ends of each connection, and the pipes of what runs code.
+OWN_DESCRIPTORS, DESCRIPTORS_PER_SCENARIO = 44, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,8 @@ class Arguments:
     max_time: float | None
     max_cost: float | None
     max_tokens: int | None
+    shard: str | None
+    engine: str | None
     names: str | None
     tags: str | None
     last_failed: bool
@@ -65,6 +71,8 @@ class Arguments:
     changed: str | None
     reports: tuple[str, ...]
     baseline: str | None
+    record: Path | None
+    replay: Path | None
     no_ci: bool
     quiet: bool
     verbose: bool
@@ -118,6 +126,8 @@ class _Play(click.Command):
 @click.option("--max-time", type=_Duration(), metavar="TIME", help="Stop after so long: 600, 90s, 10m, 1h30m.")
 @click.option("--max-cost", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="Stop at so many dollars.")
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Stop at so many tokens.")
+@click.option("--shard", metavar="N/OF", help="Only this part, like 2/8; `runner merge` puts their reports together.")
+@click.option("--engine", metavar="dask[=ADDRESS]", help="Play on a dask cluster: a local one, or one that is there.")
 @click.option("-k", "names", metavar="EXPR", help="Only scenarios whose names match: 'receipt and not slow'.")
 @click.option("-m", "--tag", "tags", metavar="EXPR", help="Only scenarios whose tags match: 'billing or refunds'.")
 @click.option("--lf", "--last-failed", "last_failed", is_flag=True, help="Only those that did not pass last time.")
@@ -142,6 +152,12 @@ class _Play(click.Command):
 )  # fmt: skip
 @click.option(
     "--baseline", metavar="FILE", help="Compare with this JSON report at the end; a regression is exit code 1."
+)
+@click.option(
+    "--record", type=click.Path(path_type=Path), metavar="DIR", help="Keep all answers there, to be replayed."
+)
+@click.option(
+    "--replay", type=click.Path(path_type=Path), metavar="DIR", help="Take all answers from there: no key, no network."
 )
 @click.option("--no-ci", is_flag=True, help="On GitHub: no annotations, no step summary.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
@@ -171,8 +187,9 @@ def command(**arguments: Any) -> int:
         if resumed:
             wanted = _take_over(wanted, resumed)
         first, *others = wanted.targets or (None,)
-        session = open_session(wanted.file, first, paths=wanted.paths)
-        sessions = [session, *(session.on_target(name) for name in others)]
+        needs_key = _needs_target(wanted)
+        session = open_session(wanted.file, first, paths=wanted.paths, needs_key=needs_key)
+        sessions = [session, *(session.on_target(name, needs_key=needs_key) for name in others)]
         # Before an earlier report is removed: it may be the one to compare with.
         earlier = find_baseline(session.configuration, wanted.baseline)
     except BaseException:
@@ -184,13 +201,15 @@ def command(**arguments: Any) -> int:
     if not wanted.lists:
         discard_earlier(report for report in reports if report.resolve() not in inputs)
     refuse_to_overwrite(reports, inputs)
-    scenarios = _choose_scenarios(session, wanted, resumed)
+    scenarios, shard = _choose_scenarios(session, wanted, resumed)
+    wanted = replace(wanted, shard=shard)
     if wanted.lists:
         _show_list(session, scenarios, as_json=wanted.form == "json")
         return 0
-    for one in sessions:
-        _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
+    _check_all(sessions, scenarios, wanted)
     judge = session.on_judge(scenarios)
+    if wanted.replay:
+        session.show([f"replayed from {wanted.replay}: nothing is sent, times are not measured"])
     baseline = Baseline(*earlier, session.show) if earlier else None
     with _open_reporters(kinds, session.redactor, wanted, baseline) as (emit, failures):
         report, refusal = asyncio.run(_play(sessions, judge, scenarios, wanted, resumed, emit))
@@ -199,6 +218,21 @@ def command(**arguments: Any) -> int:
     if baseline and baseline.regressed and report.exit_code in (0, 3, 4):
         return 1
     return report.exit_code or (WriteFailed.exit_code if unwritten else 0)
+
+
+def _needs_target(wanted: Arguments) -> bool:
+    """Whether something is sent at all. Raises UsageError for what a replay can't do."""
+    from runner.errors import UsageError
+
+    if wanted.replay is None:
+        return True
+    if wanted.record or wanted.synced or wanted.keep:
+        raise UsageError("--replay sends nothing: leave --record, --synced and --keep out")
+    if not wanted.replay.is_dir():
+        raise UsageError(
+            f"--replay: there is no folder {wanted.replay}; `runner play --record {wanted.replay}` makes it"
+        )
+    return False
 
 
 def _find_resumed(wanted: Arguments) -> Kept | None:
@@ -236,6 +270,7 @@ def _choices_of(wanted: Arguments) -> dict[str, object]:
         "--lf": wanted.last_failed,
         "--ff": wanted.failed_first,
         "--repeat": wanted.repeat,
+        "--shard": wanted.shard,
         "--synced": wanted.synced,
         "--list": wanted.lists,
     }
@@ -248,6 +283,7 @@ def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
         "targets": wanted.targets,
         "models": wanted.models,
         "repeat": wanted.repeat,
+        "shard": wanted.shard,
         "synced": wanted.synced,
         "allow_declines": wanted.allow_declines,
         "fail_on_flaky": wanted.fail_on_flaky,
@@ -266,26 +302,32 @@ def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
         targets=tuple(before["targets"]),
         models=tuple(before["models"]),
         repeat=before["repeat"],
+        shard=before.get("shard", ""),
         synced=before["synced"],
         allow_declines=wanted.allow_declines or before["allow_declines"],
         fail_on_flaky=wanted.fail_on_flaky or before["fail_on_flaky"],
     )
 
 
-def _choose_scenarios(session: Session, wanted: Arguments, resumed: Kept | None) -> tuple[Scenario, ...]:
-    from runner.cli._plays import find_failed
-    from runner.cli._selection import Selection, select_scenarios
+def _choose_scenarios(session: Session, wanted: Arguments, resumed: Kept | None) -> tuple[tuple[Scenario, ...], str]:
+    """What is to be played, and the name of the shard that it is, "" if it is all."""
+    from runner.cli._plays import find_durations, find_failed
+    from runner.cli._selection import Selection, Shard, select_scenarios
 
     scenarios = session.configuration.scenarios
     if wanted.repeat is not None:
         scenarios = tuple(_repeat(one, wanted.repeat) for one in scenarios)
     if resumed:
         names = {name for name, _ in resumed.head["units"]}
-        return tuple(one for one in scenarios if one.name in names)
+        return tuple(one for one in scenarios if one.name in names), wanted.shard or ""
     selection = Selection(
         names=wanted.names, tags=wanted.tags, last_failed=wanted.last_failed, failed_first=wanted.failed_first
     )
-    return select_scenarios(scenarios, selection, lambda: find_failed(session.state / "plays"))
+    chosen = select_scenarios(scenarios, selection, lambda: find_failed(session.state / "plays"))
+    if wanted.shard is None:
+        return chosen, ""
+    durations_s = find_durations(session.state / "plays", (one.name for one in chosen))
+    return Shard.parse(wanted.shard).choose(chosen, durations_s)
 
 
 def _repeat(scenario: Scenario, times: int) -> Scenario:
@@ -309,6 +351,16 @@ def _show_list(session: Session, scenarios: tuple[Scenario, ...], *, as_json: bo
         tags = f"  [{', '.join(notes)}]" if notes else ""
         session.show([f"{one.location.file}:{one.location.line}  {one.name}{tags}"])
     session.show([count(len(scenarios), "scenario")])
+
+
+def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: Arguments) -> None:
+    """Raises UsageError for what can't be played at all, or not by that engine, before anything is sent."""
+    if wanted.engine is not None:
+        from runner.cli._dask import check_engine
+
+        check_engine(wanted.engine, sessions)
+    for one in sessions:
+        _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
 
 
 def _check_offline(
@@ -365,16 +417,19 @@ def _open_reporters(
     """
     from runner.errors import WriteFailed
     from runner.reporting import FileReport
+    from runner.reporting._telemetry import open_telemetry
     from runner.reporting.console import Console
 
     files = [FileReport(kind, path, redactor) for kind, path in kinds]
     screen = Console(sys.stdout, redactor, is_quiet=wanted.quiet, is_verbose=wanted.verbose, reports=kinds)
+    telemetry, note = open_telemetry(os.environ, redactor)
     # The file reports come first: a closed pipe on the screen must not cost them.
     reporters: list[Reporter] = [
         *files,
         screen,
         *([] if wanted.no_ci else _find_ci(redactor)),
         *([baseline] if baseline else []),
+        *([telemetry] if telemetry else []),
     ]
     failures: list[WriteFailed] = []
 
@@ -389,6 +444,10 @@ def _open_reporters(
         yield emit, failures
     finally:
         screen.close()
+        if telemetry:
+            telemetry.close()
+        if note := note or (telemetry.note if telemetry else ""):
+            click.echo(f"runner: {note}", err=True)
 
 
 def _find_ci(redactor: Redactor) -> Iterator[Reporter]:
@@ -431,7 +490,7 @@ async def _play(
     session = sessions[0]
     folder = resumed.folder if resumed else session.state / "plays" / make_play_id()
     with tie_signals(interruption):
-        async with _open_lanes(sessions, wanted.models, folder) as lanes, _open_judge(judge, lanes) as ask:
+        async with _open_lanes(sessions, wanted, folder) as lanes, _open_judge(judge, lanes) as ask:
             arguments = _remember_arguments(wanted, session.configuration.root)
             with open_play(folder, session, lanes, scenarios, arguments, resumed) as (kept, work):
                 around = Surroundings(
@@ -444,17 +503,19 @@ async def _play(
                 options = PlayOptions(
                     play_id=folder.name,
                     started_at=kept.head["started_at"],
-                    jobs=wanted.jobs,
+                    jobs=min((wanted.jobs, *(most for one in sessions for most in _most_at_once(one.target)))),
                     keeps=wanted.keep,
                     demands_synced=wanted.synced,
                     stops_at_first_failure=wanted.fail_fast,
                     allows_declines=wanted.allow_declines,
                     fails_on_flaky=wanted.fail_on_flaky,
-                    requests_per_minute=wanted.rate,
+                    requests_per_minute=_share_of_rate(wanted),
+                    shard=wanted.shard or "",
                     max_time_s=wanted.max_time,
                     limits=Limits(tokens=wanted.max_tokens, cost_usd=wanted.max_cost),
                 )
-                report = await play(work, options, around, kept)
+                async with _engine(wanted, work, sessions, options) as placed:
+                    report = await play(placed, options, around, kept)
                 kept.finish(report)
     forget_plays(folder.parent, keep=PLAYS_KEPT)
     journals = {id(lane.journal): lane.journal for lane in lanes}.values()
@@ -462,6 +523,27 @@ async def _play(
         click.echo(f"kept {count(left, 'object')} on the remote side; `runner clean` removes what is kept")
     refusals = [*(journal.refusal for journal in journals), kept.refusal]
     return report, next((one for one in refusals if one), None)
+
+
+@asynccontextmanager
+async def _engine(
+    wanted: Arguments, work: Work, sessions: Sequence[Session], options: PlayOptions
+) -> AsyncIterator[Work]:
+    """What is to be done, here or on a cluster."""
+    if wanted.engine is None:
+        yield work
+        return
+    from runner.cli._dask import find_address, on_cluster
+
+    async with on_cluster(find_address(wanted.engine), work.lanes, sessions, wanted.paths, options) as lanes:
+        yield replace(work, lanes=lanes)
+
+
+def _share_of_rate(wanted: Arguments) -> float | None:
+    """What a shard may send: the declared rate is for all of them together."""
+    if wanted.rate is None or not wanted.shard:
+        return wanted.rate
+    return wanted.rate / int(wanted.shard.partition("/")[2].partition(" ")[0])
 
 
 @asynccontextmanager
@@ -477,9 +559,7 @@ async def _open_judge(judge: Session | None, lanes: Sequence[Lane]) -> AsyncIter
 
 
 @asynccontextmanager
-async def _open_lanes(
-    sessions: Sequence[Session], models: tuple[str, ...], folder: Path
-) -> AsyncIterator[tuple[Lane, ...]]:
+async def _open_lanes(sessions: Sequence[Session], wanted: Arguments, folder: Path) -> AsyncIterator[tuple[Lane, ...]]:
     """Each target once, with a journal of its own, for each of the models."""
     from runner.domain.report import Variant
     from runner.escaping import file_name
@@ -492,25 +572,41 @@ async def _open_lanes(
             journal = stack.enter_context(session.open_journal(folder / name))
             # For `runner clean`: ids mean nothing on another target.
             journal.add("play", target=session.target.name)
-            opened = await stack.enter_async_context(session.open_target(journal))
-            for model in models or (None,):
+            opened = None if wanted.replay else await stack.enter_async_context(session.open_target(journal))
+            for model in wanted.models or (None,):
                 variant = Variant(
                     target=session.target.name,
                     api=session.target.api,
                     model=model,
-                    inference=opened.inference,
-                    sandbox=opened.sandbox,
+                    inference=opened.inference if opened else None,
+                    sandbox=opened.sandbox if opened else None,
                 )
+                backend, variant = _find_backend(session, variant, opened, wanted)
                 project = session.configuration.project
                 lanes.append(
                     Lane(
                         variant=variant,
                         project=project.with_model(model) if model else project,
-                        backend=opened.backend,
+                        backend=backend,
                         journal=journal,
                     )
                 )
         yield tuple(lanes)
+
+
+def _find_backend(
+    session: Session, variant: Variant, opened: OpenedTarget | None, wanted: Arguments
+) -> tuple[Backend, Variant]:
+    """The target's, one that keeps what it is told, or one that has only that."""
+    from runner.cli._targets import find_capabilities
+    from runner.execution.recording import record, replay
+
+    if wanted.replay:
+        return replay(wanted.replay, variant, find_capabilities(session.target), session.redactor.clean)
+    assert opened is not None, "only a replay needs no target"
+    if wanted.record:
+        return record(opened.backend, wanted.record, variant, session.redactor.clean), variant
+    return opened.backend, variant
 
 
 def make_play_id() -> str:
@@ -522,11 +618,13 @@ def make_play_id() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}{int(now % 1 * 1000):03}Z-{secrets.token_hex(3)}"
 
 
-def _slots_of(target: Target) -> int | None:
-    """How many runs a model behind the embedded server works on at once; None: nobody said.
+def _most_at_once(target: Target) -> Iterator[int]:
+    """How many scenarios at once an embedded server can take, by each of its limits."""
+    from runner.cli._output import count_descriptors
+    from runner.domain.assistant import ChatEndpoint, Server
 
-    More scenarios than that would be waiting for each other on their own time.
-    """
-    from runner.domain.assistant import ChatEndpoint
-
-    return target.inference.slots if isinstance(target.inference, ChatEndpoint) else None
+    if isinstance(target.inference, ChatEndpoint) and target.inference.slots:
+        # More would be waiting for each other on their own time.
+        yield target.inference.slots
+    if target.server is Server.EMBEDDED and (descriptors := count_descriptors()) is not None:
+        yield max(1, (descriptors - OWN_DESCRIPTORS) // DESCRIPTORS_PER_SCENARIO)

@@ -362,7 +362,8 @@ def _advise_on_scenario_key(kind: str, word: str, _value: object, where: Where) 
     if kind == "check":
         return _CHECKS.get(_fold(word), "")
     if where[-3:-2] == ("expect",):
-        return f"write `{load_plugin(CHECKS, str(where[-1])).MAIN_FIELD}`" if _fold(word) in _MAIN_FIELDS else ""
+        main_field = load_plugin("runner.checks", str(where[-1])).MAIN_FIELD
+        return f"write `{main_field}`" if _fold(word) in _MAIN_FIELDS else ""
     if word == "defaults" and not where:
         return "they stand beside `scenarios`; a file with one scenario has its keys at the top"
     return _SCENARIO_KEYS.get(_fold(word), "") if kind == "key" else ""

@@ -133,7 +133,8 @@ class Run:
     """What happened on one turn, complete.
 
     `text` is the answer without citation marks, `raw_text` as it came. `declined` and `refusal` hold the
-    words of an offline decline and of a model's refusal. `error` is a sentence, `error_code` the API's word.
+    words of an offline decline and of a model's refusal. `error` is a sentence, `error_code` the API's word. Of a run
+    that `is_replayed`, nobody knows how long it took.
     """
 
     id: RunId
@@ -151,6 +152,7 @@ class Run:
     error: str | None = None
     error_code: str | None = None
     duration_s: float = 0.0
+    is_replayed: bool = False
 
     @property
     def ending(self) -> Ending:

@@ -124,6 +124,7 @@ def run_as_json(run: Run) -> Data:
         "error": run.error,
         "error_code": run.error_code,
         "duration_s": round(run.duration_s, 3),
+        "replayed": run.is_replayed,
     }
 
 
@@ -207,7 +208,7 @@ def attempt_from_json(data: Mapping[str, Any], scenario: Scenario) -> Attempt:
                 reason=one["reason"],
                 cost_usd=one["cost_usd"],
                 verdicts=tuple(_verdict(each) for each in one["verdicts"]),
-                run=_run(one["run"]) if one["run"] else None,
+                run=run_from_json(one["run"]) if one["run"] else None,
             )
             for turn, one in zip(scenario.turns, data["turns"], strict=False)
         ),
@@ -223,7 +224,7 @@ def _verdict(data: Mapping[str, Any]) -> Verdict:
     return Verdict(**known)
 
 
-def _run(data: Mapping[str, Any]) -> Run:
+def run_from_json(data: Mapping[str, Any]) -> Run:
     return Run(
         id=RunId(data["id"]),
         thread_id=ThreadId(data["thread_id"]),
@@ -242,4 +243,5 @@ def _run(data: Mapping[str, Any]) -> Run:
         error=data["error"],
         error_code=data["error_code"],
         duration_s=data["duration_s"],
+        is_replayed=data.get("replayed", False),
     )

@@ -1,0 +1,468 @@
+"""Record and replay: what a play was told, in a readable file for each scenario, and the same play without a network.
+
+What is kept is a run for each question, not the requests that it took: those differ from one time to the next (ids,
+polls, pages), and would be unreadable in a diff. See docs/adr/0075.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from runner.backends import (
+    Backend,
+    Deployment,
+    Files,
+    Question,
+    RemoteAssistant,
+    RemoteStore,
+    RemoteThread,
+    managed_fields,
+)
+from runner.did_you_mean import suggest
+from runner.domain.capabilities import Capabilities
+from runner.domain.conversation import (
+    AssistantId,
+    FileId,
+    FunctionAnswer,
+    FunctionCall,
+    Run,
+    RunId,
+    RunStatus,
+    StoreId,
+    ThreadId,
+)
+from runner.domain.files import FileUse
+from runner.domain.report import Variant
+from runner.domain.result_json import as_plain, run_as_json, run_from_json
+from runner.errors import RemoteError, UsageError
+from runner.escaping import file_name
+from runner.redaction import REPLACEMENT
+from runner.sync import hash_content
+from runner.whole_file import write_whole
+
+VERSION = 1
+SCENARIO: ContextVar[str] = ContextVar("SCENARIO", default="")
+"""The name of the scenario that the task plays: a question doesn't say for whom it is asked."""
+_TARGET_FILE = "_target.yaml"
+_HEAD = "# Recorded by `runner play --record`; played with --replay. See docs/replay.md.\n"
+_NAMES = r"[\w-]*(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|credential)[\w-]*"
+_SECRETIVE_NAME = re.compile(_NAMES, re.IGNORECASE)
+_SECRETIVE = re.compile(rf"""(["']?{_NAMES}["']?\s*[:=]\s*["'])([^"'\\]+)""", re.IGNORECASE)
+_LONG = "sha256 "
+# What differs each time, or is the server's own.
+_NOT_KEPT = ("id", "thread_id", "duration_s", "replayed", "ending")
+_SILENT = run_as_json(Run(id=RunId(""), thread_id=ThreadId(""), status=RunStatus.COMPLETED))
+Data = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """The recordings of one variant, in a folder. `clean` takes secrets out of all that is kept or compared."""
+
+    folder: Path
+    clean: Callable[[str], str]
+
+    def scrub(self, data: Any) -> Any:
+        """Without secrets: known by their value, or standing behind a name that says so."""
+        return json.loads(self.clean(json.dumps(_hide_named(data))))
+
+    def path_of(self, scenario: str) -> Path:
+        name = file_name(scenario)
+        # Two names may come to the same file's.
+        mark = "" if name == scenario else f"-{_hash(scenario)[:6]}"
+        return self.folder / f"{name}{mark}.yaml"
+
+    def write(self, name: str, data: Data) -> None:
+        write_whole(self.folder / name, _HEAD + _dump({"version": VERSION, **data}), what="the recording")
+
+    def read(self, path: Path) -> Data:
+        """Raises FileNotFoundError, and UsageError for what is no recording."""
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            if data["version"] != VERSION:
+                raise UsageError(f"{path} is a recording of version {data['version']}, not {VERSION}")
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:
+            raise UsageError(f"{path} is no recording: {' '.join(str(error).split())[:200]}") from error
+        return cast(Data, data)
+
+
+class Uploads:
+    """What is known of uploaded files by their ids: questions name nothing else."""
+
+    def __init__(self) -> None:
+        self._known: dict[FileId, Data] = {}
+
+    def note(self, file_id: FileId, path: Path, name: str, use: FileUse) -> None:
+        self._known[file_id] = {"name": name, "for": use.value, "sha256": hash_content(path)}
+
+    def describe(self, attachments: Sequence[tuple[FileId, FileUse]]) -> list[Data]:
+        return [self._known.get(file_id, {"name": file_id, "for": use.value}) for file_id, use in attachments]
+
+
+class Threads:
+    """What each thread has heard so far, as the keys of its questions."""
+
+    def __init__(self, tape: Tape, uploads: Uploads) -> None:
+        self._tape = tape
+        self._uploads = uploads
+        self._after: dict[ThreadId, list[str]] = {}
+
+    def describe(self, question: Question) -> tuple[str, Data]:
+        """All that is sent with a question, and its key."""
+        deployment = question.deployment
+        before = self._after.get(question.thread_id, []) if question.thread_id else []
+        sent = {
+            "assistant": str(deployment.assistant.address),
+            "definition": deployment.definition_hash,
+            "turn": len(before) + 1,
+            "question": question.text,
+            "attachments": self._uploads.describe(question.attachments),
+        }
+        cleaned = self._tape.scrub(sent)
+        return _hash(json.dumps([before, cleaned], sort_keys=True))[:16], cleaned
+
+    def note(self, question: Question, key: str, thread_id: ThreadId) -> None:
+        before = self._after.get(question.thread_id, []) if question.thread_id else []
+        self._after[thread_id] = [*before, key]
+
+
+class Recorder:
+    """A backend that keeps what it is told; all but questions and uploads goes through as it is."""
+
+    def __init__(self, backend: Backend, tape: Tape) -> None:
+        self._backend = backend
+        self._tape = tape
+        uploads = Uploads()
+        self._threads = Threads(tape, uploads)
+        self.files = _RecordedFiles(backend.files, uploads)
+        self._exchanges: dict[str, dict[str, Data]] = {}
+        self._definitions: dict[str, dict[str, Data]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    async def ask(self, question: Question) -> Run:
+        calls: list[Data] = []
+        key, sent = self._threads.describe(question)
+        heard = replace(question, answer=_overhear(question.answer, calls)) if question.answer else question
+        run = await self._backend.ask(heard)
+        self._threads.note(question, key, run.thread_id)
+        definitions = self._definitions.setdefault(SCENARIO.get(), {})
+        definitions[question.deployment.definition_hash] = _describe_fields(question.deployment)
+        self._keep(key, sent, {**_shrink(run), **({"calls": calls} if calls else {})})
+        return run
+
+    def _keep(self, key: str, sent: Data, run: Data) -> None:
+        """Written anew after each run: what a crash leaves can be played as far as it goes."""
+        scenario = SCENARIO.get()
+        exchanges = self._exchanges.setdefault(scenario, {})
+        exchanges.setdefault(key, {"key": key, "sent": sent, "runs": []})["runs"].append(run)
+        definitions = self._definitions[scenario]
+        told = {"scenario": scenario, "definitions": definitions, "exchanges": list(exchanges.values())}
+        self._tape.write(self._tape.path_of(scenario).name, self._tape.scrub(told))
+
+
+class _RecordedFiles:
+    def __init__(self, files: Files, uploads: Uploads) -> None:
+        self._files = files
+        self._uploads = uploads
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
+
+    async def upload_file(self, path: Path, name: str, use: FileUse, **options: Any) -> FileId:
+        file_id = await self._files.upload_file(path, name, use, **options)
+        self._uploads.note(file_id, path, name, use)
+        return file_id
+
+
+def record(backend: Backend, folder: Path, variant: Variant, clean: Callable[[str], str]) -> Backend:
+    """The same backend, which keeps what it is told under `folder`. Raises WriteFailed."""
+    tape = Tape(_folder_of(folder, variant.label), clean)
+    tape.write(_TARGET_FILE, {"api": variant.api, "inference": variant.inference, "sandbox": variant.sandbox})
+    return cast(Backend, Recorder(backend, tape))
+
+
+def replay(
+    folder: Path, variant: Variant, capabilities: Capabilities, clean: Callable[[str], str]
+) -> tuple[Backend, Variant]:
+    """A backend without a remote side, and the variant as it was. Raises UsageError if nothing is recorded for it."""
+    tape = Tape(_folder_of(folder, variant.label), clean)
+    try:
+        was = tape.read(tape.folder / _TARGET_FILE)
+    except FileNotFoundError:
+        known = [path.parent.name for path in folder.glob(f"*/{_TARGET_FILE}")]
+        hint = f"; there is {', '.join(sorted(known))}" if known else ""
+        raise UsageError(f"nothing is recorded in {folder} for {variant.label}{hint}") from None
+    if was.get("api") != variant.api:
+        raise UsageError(f"{folder}: {variant.label} was recorded with api {was.get('api')}, and has api {variant.api}")
+    told = replace(variant, inference=was.get("inference"), sandbox=was.get("sandbox"))
+    return Replayer(tape, replace(capabilities, stores_assistants=False)), told
+
+
+def _folder_of(folder: Path, label: str) -> Path:
+    return folder / file_name(label)
+
+
+class Replayer:
+    """A backend that answers from recordings, and has no remote side: what is made on it is forgotten."""
+
+    def __init__(self, tape: Tape, capabilities: Capabilities) -> None:
+        self.capabilities = capabilities
+        self._tape = tape
+        uploads = Uploads()
+        self.files: Files = _NoFiles(uploads)
+        self._threads = Threads(tape, uploads)
+        self._played: Counter[tuple[str, str]] = Counter()
+        self._read_already: dict[str, Data] = {}
+
+    async def ask(self, question: Question) -> Run:
+        """Raises RemoteError for what was never recorded: it names the nearest, and the difference."""
+        scenario = SCENARIO.get()
+        key, sent = self._threads.describe(question)
+        recorded = self._read(scenario)
+        found = next((one for one in recorded["exchanges"] if one["key"] == key), None)
+        if found is None:
+            fields = self._tape.scrub(_describe_fields(question.deployment))
+            raise RemoteError(_explain_miss(scenario, {**sent, "fields": fields}, recorded))
+        number = self._played[scenario, key]
+        if number >= len(found["runs"]):
+            raise RemoteError(f"not recorded: '{scenario}' was played {number} times, and now once more")
+        self._played[scenario, key] += 1
+        kept = {key: value for key, value in found["runs"][number].items() if key != "calls"}
+        await self._call_again(scenario, question, found["runs"][number].get("calls", ()))
+        thread_id = ThreadId(f"recorded-{key}-{number + 1}")
+        self._threads.note(question, key, thread_id)
+        return _grow(kept, RunId(f"run-{thread_id}"), thread_id)
+
+    def _read(self, scenario: str) -> Data:
+        if scenario not in self._read_already:
+            try:
+                data = self._tape.read(self._tape.path_of(scenario))
+                _check_shape(data)
+                self._read_already[scenario] = data
+            except FileNotFoundError:
+                known = [path.stem for path in self._tape.folder.glob("*.yaml") if path.name != _TARGET_FILE]
+                hint = suggest(scenario, known, kind="there") or f"{len(known)} scenarios are"
+                raise RemoteError(f"not recorded: there is nothing of '{scenario}'; {hint}") from None
+            except UsageError as error:
+                raise RemoteError(f"not recorded: {error}") from error
+        return self._read_already[scenario]
+
+    async def _call_again(self, scenario: str, question: Question, calls: Sequence[Data]) -> None:
+        """The functions of the project answer anew, and what they say was sent, too."""
+        for number, call in enumerate(calls):
+            if question.answer is None:
+                raise RemoteError(f"not recorded: '{scenario}' called {call['name']}, and there is no function now")
+            asked = FunctionCall(id=f"call-{number}", name=call["name"], arguments=call["arguments"])
+            answer = self._tape.scrub((await question.answer(asked)).output)
+            if answer != call["output"]:
+                raise RemoteError(
+                    f"not recorded: function {call['name']} answered {_quote(call['output'])} when '{scenario}' was "
+                    f"recorded, and now {_quote(answer)}"
+                )
+
+    async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:  # noqa: ARG002
+        return ()
+
+    async def create_assistant(self, *_: Any) -> RemoteAssistant:
+        raise RemoteError("a replay has no remote side")
+
+    update_assistant = tag_assistant = create_assistant
+
+    async def delete_assistant(self, assistant_id: AssistantId) -> None: ...
+    async def delete_thread(self, thread_id: ThreadId) -> None: ...
+    async def delete_container(self, container_id: str) -> None: ...
+    async def find_threads(self, tags: Mapping[str, str]) -> tuple[RemoteThread, ...] | None:  # noqa: ARG002
+        return ()
+
+    async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
+
+
+class _NoFiles:
+    """Files are read and forgotten; their ids are their hashes."""
+
+    def __init__(self, uploads: Uploads) -> None:
+        self._uploads = uploads
+
+    async def upload_file(self, path: Path, name: str, use: FileUse, **_: Any) -> FileId:
+        file_id = FileId(f"file-{_hash(f'{name} {use.value} {hash_content(path)}')[:24]}")
+        self._uploads.note(file_id, path, name, use)
+        return file_id
+
+    async def create_store(
+        self, name: str, tags: Mapping[str, str], *, expires_after_days: int | None = None  # noqa: ARG002
+    ) -> RemoteStore:  # fmt: skip
+        return RemoteStore(id=StoreId(f"store-{_hash(name)[:12]}"), created_at=0, metadata=tags)
+
+    async def list_stores(self) -> tuple[RemoteStore, ...]:
+        return ()
+
+    async def list_store_files(self, store_id: StoreId) -> tuple[Any, ...]:  # noqa: ARG002
+        return ()
+
+    async def attach_files(self, store_id: StoreId, files: Mapping[FileId, str], **_: Any) -> None: ...
+    async def tag_store(self, store_id: StoreId, metadata: Mapping[str, str]) -> None: ...
+    async def delete_file(self, file_id: FileId) -> None: ...
+    async def delete_store(self, store_id: StoreId) -> None: ...
+    async def detach_file(self, store_id: StoreId, file_id: FileId) -> None: ...
+
+
+def _hide_named(data: Any) -> Any:
+    """Without the texts that stand behind a name like `api_key`, as a key of the data or within a text."""
+    if isinstance(data, str):
+        return _SECRETIVE.sub(r"\1[redacted]", data)
+    if isinstance(data, list | tuple):
+        return [_hide_named(one) for one in data]
+    if isinstance(data, Mapping):
+        return {
+            key: REPLACEMENT if isinstance(one, str) and _SECRETIVE_NAME.search(str(key)) else _hide_named(one)
+            for key, one in data.items()
+        }
+    return data
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines are written as such; nothing is folded, so that a secret can't be either."""
+
+
+def _dump_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _dump_text)
+
+
+def _dump(data: Data) -> str:
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000)
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _overhear(
+    answer: Callable[[FunctionCall], Awaitable[FunctionAnswer]], calls: list[Data]
+) -> Callable[[FunctionCall], Awaitable[FunctionAnswer]]:
+    async def heard(call: FunctionCall) -> FunctionAnswer:
+        given = await answer(call)
+        calls.append({"name": call.name, "arguments": call.arguments, "output": given.output})
+        return given
+
+    return heard
+
+
+def _check_shape(data: Data) -> None:
+    """Raises UsageError for what somebody has broken by hand."""
+    exchanges, definitions = data.get("exchanges"), data.get("definitions")
+    parts = exchanges if isinstance(exchanges, list) else [None]
+    are_whole = all(isinstance(one, dict) and {"key", "sent", "runs"} <= set(one) for one in parts)
+    if not are_whole or not isinstance(definitions, dict):
+        raise UsageError("the recording is damaged: it lacks `definitions`, or `key`, `sent` or `runs` of an exchange")
+
+
+def _describe_fields(deployment: Deployment) -> Data:
+    """What the definition is made of, short enough to see which part was changed."""
+    fields = as_plain(managed_fields(deployment.assistant))
+    told = {
+        name: value if _is_short(value) else f"{_LONG}{_hash(json.dumps(value, sort_keys=True))[:12]}"
+        for name, value in fields.items()
+        if value not in (None, {})
+    }
+    files = {file.name: hash_content(file.path)[:12] for file in deployment.assistant.files}
+    return {**told, **({"files": files} if files else {})}
+
+
+def _is_short(value: object) -> bool:
+    return value is None or isinstance(value, int | float | bool) or (isinstance(value, str) and len(value) <= 40)
+
+
+def _explain_miss(scenario: str, now: Data, recorded: Data) -> str:
+    """The nearest recording, and what is different."""
+    told = [
+        {**one["sent"], "fields": recorded["definitions"].get(one["sent"].get("definition")) or {}}
+        for one in recorded["exchanges"]
+        if isinstance(one["sent"], dict)
+    ]
+    if not told:
+        return f"not recorded: there is nothing of '{scenario}'"
+    nearest = min(told, key=lambda one: _distance(one, now))
+    differences = [_describe_difference(*one) for one in _differences(nearest, now)]
+    what = "; ".join(differences) or "an earlier turn of the conversation was another one"
+    return f"not recorded: the nearest recording of '{scenario}' is turn {nearest.get('turn')}, but {what}"
+
+
+def _describe_difference(name: str, was: object, now: object) -> str:
+    if str(was).startswith(_LONG) or str(now).startswith(_LONG):
+        return f"{name} changed"
+    return f"{name} was {_quote(was)}, and is {_quote(now)}"
+
+
+def _differences(was: Data, now: Data) -> list[tuple[str, object, object]]:
+    """The keys that differ; of the definition its fields, where they say it."""
+    names = [name for name in ("question", "attachments", "turn", "assistant") if was.get(name) != now[name]]
+    found = [(name, was.get(name), now[name]) for name in names]
+    before, after = was["fields"], now["fields"]
+    fields = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    found += [(name, before.get(name), after.get(name)) for name in fields]
+    if was.get("definition") != now["definition"] and not fields:
+        found.append(("definition", was.get("definition"), now["definition"]))
+    return found
+
+
+def _distance(was: Data, now: Data) -> float:
+    likeness = SequenceMatcher(None, str(was.get("question", ""))[:2_000], str(now["question"])[:2_000]).ratio()
+    return float(len(_differences(was, now)) + (was.get("turn") != now["turn"]) - likeness)
+
+
+def _quote(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}'" if len(text) <= 200 else f"'{text[:200]}…'"
+
+
+def _shrink(run: Run) -> Data:
+    """A run without what is empty, and without what is never the same."""
+    data = run_as_json(run)
+    kept: Data = {key: value for key, value in data.items() if key not in _NOT_KEPT and value != _SILENT[key]}
+    if kept.get("raw_answer") == kept.get("answer"):
+        kept.pop("raw_answer", None)
+    # The ids of files are the server's own.
+    found = [one for step in kept.get("steps") or () for one in step["results"]]
+    for one in [*(kept.get("citations") or ()), *found]:
+        one["file_id"] = one["filename"] or "file"
+    for part in ("steps", "citations", "files"):
+        if part in kept:
+            kept[part] = [_without_empty(one) for one in kept[part]]
+    return {"status": data["status"], **kept}
+
+
+def _without_empty(part: Mapping[str, Any]) -> Data:
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in part.items()
+        if value not in ("", None, ())
+    }
+
+
+def _grow(kept: Data, run_id: RunId, thread_id: ThreadId) -> Run:
+    """Raises RemoteError for what somebody has broken by hand."""
+    try:
+        steps = [{"results": (), **step} for step in kept.get("steps", ())]
+        whole = {**_SILENT, "raw_answer": kept.get("answer", ""), **kept, "steps": steps, "replayed": True}
+        return run_from_json({**whole, "id": run_id, "thread_id": thread_id})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RemoteError(f"not recorded: the recording of '{SCENARIO.get()}' is damaged ({error!r})") from error

@@ -1,0 +1,249 @@
+"""`play --record` and `play --replay`: the same verdicts with no key and no network, or a clear miss."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import yaml
+from embedded_brains import Echo
+from play_project import Project, make_project, project_elsewhere
+
+SUM = """
+assistant: guide
+turns:
+  - ask: We are 4 people and the bill is $50.00. How much should each of us pay?
+    expect:
+      - number: 12.50
+      - tool_called: code_interpreter
+      - latency_s: 20
+  - ask: What is {number} times 12?
+    expect: [number: 144]
+"""
+TICKET = """
+assistant: guide
+turns:
+  - ask: I had the burger and soda, how much should I pay for this meal?
+    attach: [{file: note.md, for: file_search}]
+    expect: [number: 39.25]
+"""
+FUNCTIONAL = """
+version: 1
+namespace: tests-000001
+target: script
+targets:
+  script: {api: responses, server: embedded, inference: {scripted: moves.yml}}
+assistants:
+  guide:
+    model: m
+    functions:
+      - name: exchange_rate
+        parameters: {type: object, properties: {source: {type: string}}, required: [source]}
+        python: rates.py:exchange_rate
+"""
+MOVES = """
+scripts:
+  - question: any
+    moves:
+      - call: {exchange_rate: {source: EUR}}
+      - say: The rate is 1.08.
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = make_project(tmp_path / "project")
+    project.write_scenario(SUM.format(number=12))
+    project.write_scenario(TICKET, name="ticket")
+    (project.folder / "scenarios" / "note.md").write_text("# Receipt\n\nBurger 23.75\nSoda 15.50\n")
+    return project
+
+
+def verdicts(project: Project, name: str = "report.json") -> list[object]:
+    """What was decided, without the times and ids that differ."""
+    report = json.loads((project.folder / name).read_text())
+    return [
+        (
+            one["name"],
+            one["outcome"],
+            [[v["outcome"] for v in turn["verdicts"]] for turn in one["attempts"][0]["turns"]],
+        )
+        for one in report["scenarios"]
+    ]
+
+
+def recording(project: Project, name: str = "one") -> Path:
+    (path,) = (project.folder / "recordings").glob(f"*/{name}.yaml")
+    return path
+
+
+def test_what_was_recorded_comes_to_the_same_verdicts_without_a_server(project: Project) -> None:
+    project.write_scenario(SUM.format(number=13), name="wrong")
+    recorded = project.run("play", "--record", "recordings", "--report", "json")
+    assert recorded.code == 1, recorded.out + recorded.err
+    before = verdicts(project)
+    replayed = project.run("play", "--replay", "recordings", "--report", "json")
+    assert replayed.code == 1, replayed.out + replayed.err
+    assert verdicts(project) == before
+    assert "replayed from recordings: nothing is sent, times are not measured" in replayed.out
+    assert "answered by offline rules" in replayed.out
+    assert "weak pass of `latency_s`" in replayed.out
+    report = json.loads((project.folder / "report.json").read_text())
+    turn = report["scenarios"][0]["attempts"][0]["turns"][0]
+    assert (turn["run"]["replayed"], turn["verdicts"][2]["found"]) == (True, "not measured")
+
+
+def test_another_server_s_answers_are_replayed_when_it_is_gone_and_without_its_key(tmp_path: Path) -> None:
+    async def record() -> Project:
+        async with project_elsewhere(tmp_path, Echo()) as project:
+            project.write_scenario("assistant: guide\nturns: [{ask: Say hello., expect: [contains: hello]}]")
+            done = await asyncio.to_thread(project.run, "play", "--record", "recordings")
+            assert done.code == 0, done.out + done.err
+            return project
+
+    project = asyncio.run(record())
+    key = project.environment["ELSEWHERE_KEY"]
+    keyless = replace(
+        project, environment={name: one for name, one in project.environment.items() if name != "ELSEWHERE_KEY"}
+    )
+    assert keyless.run("play").code == 2
+    done = keyless.run("play", "--replay", "recordings")
+    assert (done.code, done.err) == (0, ""), done.out
+    kept = "".join(path.read_text() for path in (project.folder / "recordings").rglob("*.yaml"))
+    assert key not in kept
+
+
+def test_a_recording_is_the_same_each_time_and_one_file_for_each_scenario(project: Project) -> None:
+    assert project.run("play", "--record", "recordings").code == 0
+    first = {path.name: path.read_text() for path in (project.folder / "recordings" / "embedded").iterdir()}
+    assert set(first) == {"_target.yaml", "one.yaml", "ticket.yaml"}
+    assert project.run("play", "--record", "recordings").code == 0
+    assert {path.name: path.read_text() for path in (project.folder / "recordings" / "embedded").iterdir()} == first
+    data = yaml.safe_load(first["ticket.yaml"])
+    (exchange,) = data["exchanges"]
+    assert exchange["sent"]["attachments"][0]["name"] == "note.md"
+    assert not re.search(r"(run|thread|asst|file|vs)_[0-9a-zA-Z]{8}", first["ticket.yaml"])
+
+
+def change_word(project: Project) -> None:
+    project.write_scenario(SUM.format(number=13))
+
+
+def change_file(project: Project) -> None:
+    (project.folder / "scenarios" / "note.md").write_text("# Receipt\n\nBurger 23.70\nSoda 15.50\n")
+
+
+def change_instructions(project: Project) -> None:
+    file = project.folder / "assistants.yaml"
+    file.write_text(file.read_text().replace("You are a guide.", "You are a tour guide."))
+
+
+def change_standing_file(project: Project) -> None:
+    (project.folder / "city.md").write_text("# Lisbon\n\nThe museum opens at 10:30.\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "words"),
+    [
+        (change_word, "one", "is turn 2, but question was 'What is 12 times 12?', and is 'What is 13 times 12?'"),
+        (change_file, "ticket", "is turn 1, but attachments was"),
+        (
+            change_instructions,
+            "one",
+            "is turn 1, but instructions was 'You are a guide.', and is 'You are a tour guide.'",
+        ),
+        (change_standing_file, "one", 'is turn 1, but files was \'{"city.md": '),
+    ],
+    ids=["a word", "an attachment", "instructions", "a standing file"],
+)
+def test_what_was_changed_is_a_miss_that_names_the_difference(
+    project: Project, change: Callable[[Project], None], name: str, words: str
+) -> None:
+    assert project.run("play", "--record", "recordings").code == 0
+    change(project)
+    done = project.run("play", "--replay", "recordings", f"scenarios/{name}.yaml")
+    assert done.code == 3, done.out
+    assert f"not recorded: the nearest recording of '{name}' {words}" in done.out
+
+
+def test_what_was_never_recorded_and_what_is_damaged_is_told(project: Project) -> None:
+    assert project.run("play", "--record", "recordings").code == 0
+    project.write_scenario(TICKET, name="tickets")
+    done = project.run("play", "--replay", "recordings", "scenarios/tickets.yaml")
+    assert (done.code, "not recorded: there is nothing of 'tickets'" in done.out) == (3, True)
+    assert "did you mean 'ticket'" in done.out
+    for text in ("version: 2\n", "a: [", "", "version: 1\nexchanges: [{}]\n", "version: 1\nexchanges: 1\n"):
+        recording(project).write_text(text)
+        done = project.run("play", "--replay", "recordings", "scenarios/one.yaml")
+        assert (done.code, "not recorded: " in done.out) == (3, True), done.out + done.err
+    assert project.run("play", "--repeat", "2", "--replay", "recordings", "scenarios/ticket.yaml").code == 3
+
+
+def test_a_recording_that_was_edited_into_nonsense_is_told(project: Project) -> None:
+    assert project.run("play", "--record", "recordings").code == 0
+    path = recording(project, "ticket")
+    path.write_text(path.read_text().replace("status: completed", "status: [1]"))
+    done = project.run("play", "--replay", "recordings", "scenarios/ticket.yaml")
+    assert (done.code, "damaged" in done.out) == (3, True), done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--replay", "nowhere"), "there is no folder nowhere"),
+        (("--replay", "empty"), "nothing is recorded in empty for embedded"),
+        (("--replay", "empty", "--record", "other"), "leave --record"),
+        (("--replay", "empty", "--keep"), "leave --record"),
+    ],
+)
+def test_what_can_t_be_replayed_is_told_before_anything_is_played(
+    project: Project, arguments: tuple[str, ...], words: str
+) -> None:
+    (project.folder / "empty").mkdir()
+    done = project.run("play", *arguments)
+    assert (done.code, words in done.err) == (2, True), done.err
+
+
+def test_functions_answer_anew_and_a_different_answer_is_a_miss(tmp_path: Path) -> None:
+    project = with_function(make_project(tmp_path / "project"), answer="return {'rate': 1.08}")
+    assert project.run("play", "--record", "recordings").code == 0
+    assert project.run("play", "--replay", "recordings").code == 0
+    with_function(project, answer="return {'rate': 1.19}")
+    done = project.run("play", "--replay", "recordings")
+    assert done.code == 3
+    assert "function exchange_rate answered '{\"rate\": 1.08}' when 'one' was recorded, and now" in done.out
+
+
+def with_function(project: Project, *, answer: str) -> Project:
+    (project.folder / "assistants.yaml").write_text(FUNCTIONAL)
+    (project.folder / "moves.yml").write_text(MOVES)
+    (project.folder / "rates.py").write_text(f"def exchange_rate(source):\n    {answer}\n")
+    project.write_scenario(
+        "assistant: guide\nturns: [{ask: 'What is the rate?', expect: [tool_called: exchange_rate]}]\n"
+    )
+    return project
+
+
+def test_secrets_are_kept_out_by_value_and_by_name(tmp_path: Path) -> None:
+    secret = "canary/12+34567890"
+    project = make_project(tmp_path / "project")
+    answer = f"return {{'api_key': 'named-98765', 'said': {secret!r}, 'line': 'a\\n{secret}\\nb'}}"
+    with_function(project, answer=answer)
+    file = project.folder / "assistants.yaml"
+    file.write_text(file.read_text().replace("    model: m\n", "    model: m\n    instructions: ${secret:CANARY}\n"))
+    project = replace(project, environment={**project.environment, "CANARY": secret})
+    done = project.run("play", "--record", "recordings", "--report", "json", "--report", "html", "--report", "junit")
+    assert done.code == 0, done.out + done.err
+    forms = (secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode(), json.dumps(secret)[1:-1])
+    written = [path for path in project.folder.rglob("*") if path.is_file() and path.suffix != ".py"]
+    # The embedded server is the remote side: it has to know what it was told.
+    kept = [path for path in written if ".runner/embedded" not in path.as_posix()]
+    assert [(path, form) for path in kept for form in forms if form.encode() in path.read_bytes()] == []
+    assert "named-98765" not in recording(project).read_text()
