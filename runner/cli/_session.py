@@ -157,6 +157,18 @@ class Session:
                 yield opened.backend, journal
 
 
+@asynccontextmanager
+async def open_ask(judge: Session | None, journal: Journal) -> AsyncIterator[Ask]:
+    """What checks ask; `judge` is a session on the judge's target, None where no check needs one."""
+    from runner.execution.judging import Asker
+
+    if judge is None:
+        yield Asker()
+        return
+    async with judge.open_judge(journal) as ask:
+        yield ask
+
+
 def open_session(
     file: Path | None,
     target_name: str | None,
