@@ -21,7 +21,6 @@ from runner.did_you_mean import count
 
 if TYPE_CHECKING:
     from runner.backends import Backend
-    from runner.checks import Ask
     from runner.cli._targets import OpenedTarget
     from runner.cli.compare import Baseline
     from runner.config import Configuration
@@ -207,12 +206,11 @@ def command(**arguments: Any) -> int:
         _show_list(session, scenarios, as_json=wanted.form == "json")
         return 0
     _check_all(sessions, scenarios, wanted)
-    judge = session.on_judge(scenarios)
     if wanted.replay:
         session.show([f"replayed from {wanted.replay}: nothing is sent, times are not measured"])
     baseline = Baseline(*earlier, session.show) if earlier else None
     with _open_reporters(kinds, session.redactor, wanted, baseline) as (emit, failures):
-        report, refusal = asyncio.run(_play(sessions, judge, scenarios, wanted, resumed, emit))
+        report, refusal = asyncio.run(_play(sessions, scenarios, wanted, resumed, emit))
     unwritten = [*failures, *([refusal] if refusal else [])]
     session.show_errors(f"runner: {failure}" for failure in unwritten)
     if baseline and baseline.regressed and report.exit_code in (0, 3, 4):
@@ -464,7 +462,6 @@ def _find_ci(redactor: Redactor) -> Iterator[Reporter]:
 
 async def _play(
     sessions: Sequence[Session],
-    judge: Session | None,
     scenarios: tuple[Scenario, ...],
     wanted: Arguments,
     resumed: Kept | None,
@@ -477,6 +474,7 @@ async def _play(
     import time
 
     from runner.cli._plays import open_play
+    from runner.cli._session import open_ask
     from runner.cli._signals import tie_signals
     from runner.execution.budget import Limits
     from runner.execution.judging import prepare_checks
@@ -488,9 +486,10 @@ async def _play(
     prepare_checks(scenarios)
     interruption = Interruption()
     session = sessions[0]
+    judge = session.on_judge(scenarios)
     folder = resumed.folder if resumed else session.state / "plays" / make_play_id()
     with tie_signals(interruption):
-        async with _open_lanes(sessions, wanted, folder) as lanes, _open_judge(judge, lanes) as ask:
+        async with _open_lanes(sessions, wanted, folder) as lanes, open_ask(judge, lanes[0].journal) as ask:
             arguments = _remember_arguments(wanted, session.configuration.root)
             with open_play(folder, session, lanes, scenarios, arguments, resumed) as (kept, work):
                 around = Surroundings(
@@ -544,18 +543,6 @@ def _share_of_rate(wanted: Arguments) -> float | None:
     if wanted.rate is None or not wanted.shard:
         return wanted.rate
     return wanted.rate / int(wanted.shard.partition("/")[2].partition(" ")[0])
-
-
-@asynccontextmanager
-async def _open_judge(judge: Session | None, lanes: Sequence[Lane]) -> AsyncIterator[Ask]:
-    """What answers the checks that ask; without a judge, what says so."""
-    from runner.execution.judging import Asker
-
-    if judge is None:
-        yield Asker()
-        return
-    async with judge.open_judge(lanes[0].journal) as ask:
-        yield ask
 
 
 @asynccontextmanager

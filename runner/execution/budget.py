@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from runner.domain.assistant import Price
 from runner.domain.conversation import Ending
-from runner.domain.report import TurnResult, Variant
+from runner.domain.report import TurnResult, Variant, Verdict
 from runner.execution.scheduler import Interruption
 from runner.prices import PriceUnknown, cost_usd
 
@@ -38,6 +39,7 @@ class Budget:
 
     def book(self, turn: TurnResult, variant: Variant) -> TurnResult:
         """The turn with what its run cost, where that can be known."""
+        self.book_judging(turn.verdicts)
         run = turn.run
         if run is None:
             return turn
@@ -58,6 +60,13 @@ class Budget:
         self._check()
         return turn if cost is None else replace(turn, cost_usd=cost)
 
+    def book_judging(self, verdicts: Sequence[Verdict]) -> None:
+        """What a judge was asked for these; where its cost is not known, its tokens alone are counted."""
+        for details in _judged(verdict.details for verdict in verdicts):
+            self._tokens += details["tokens"]["total"] or 0
+            self._cost_usd += details["cost_usd"] or 0.0
+        self._check()
+
     def _check(self) -> None:
         tokens, dollars = self._limits.tokens, self._limits.cost_usd
         if tokens is not None and self._tokens >= tokens:
@@ -67,3 +76,11 @@ class Budget:
 
     def _end(self, limit: str) -> None:
         self._interruption.reach(limit, cancels=False)
+
+
+def _judged(found: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The details of every request to a judge, those of checks inside others too."""
+    for details in found:
+        if "requests" in details:
+            yield details
+        yield from _judged(part.get("details", {}) for part in details.get("parts", ()))
