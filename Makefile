@@ -39,6 +39,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/entered_files.py
 	$(BIN)/python benchmarks/play_many.py
+	$(BIN)/python benchmarks/play_speed.py
+	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/many_clients.py
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/plan_many.py

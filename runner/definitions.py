@@ -16,6 +16,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.backends.foundry.wire import keyword_arguments, reference_body
 from runner.backends.responses.bodies import Material, definition_body, settings_body
 from runner.config import Configuration, load_configuration
 from runner.config.declared_targets import find_target
@@ -26,7 +27,10 @@ from runner.domain.files import FileUse
 from runner.errors import ChangesPending, NotDeclared, UsageError
 from runner.sync.desired import describe
 from runner.sync.synced import read_synced, record_path
+from runner.sync.tags import DEFINITION
 
+FOUNDRY = "foundry"
+"""The API where a request names what is stored."""
 __all__ = ["Definition", "Definitions", "load", "request_body"]
 
 
@@ -76,7 +80,9 @@ class Definition:
         """Keyword arguments for the SDK's `responses.create`, all but the input: a new dict each time, plain JSON.
 
         It has `model`, and as far as the file says them `instructions`, `tools`, `include`, `temperature`, `top_p`,
-        `reasoning`, `text`, `max_output_tokens`, `metadata`, `store`. Secrets are filled in: don't log it.
+        `reasoning`, `text`, `max_output_tokens`, `store`; and `metadata`, with the definition's hash as
+        `runner.definition`, as in reports of plays. On a target with `api: foundry` the agent's name stands for the
+        definition (`extra_body`): its latest version answers. Secrets are filled in: don't log it.
         `target` is a name from the file; None is its default. Standing files of the code interpreter have no place in
         a request, and are not in it.
 
@@ -89,12 +95,15 @@ class Definition:
         where = find_target(self.configuration.project, target)
         if isinstance(vector_store_ids, str):
             raise UsageError(f"vector_store_ids is a list of ids, not {quote(vector_store_ids)}")
+        if vector_store_ids is not None and where.api == FOUNDRY:
+            raise UsageError("an agent of Foundry has its vector stores already: leave vector_store_ids out")
         store_ids = self._find_stores(where) if vector_store_ids is None else map(StoreId, vector_store_ids)
-        return deepcopy(request_body(self.assistant, where, tuple(store_ids)))
+        body = request_body(self.assistant, where, tuple(store_ids), describe(self.assistant).definition_hash)
+        return deepcopy(keyword_arguments(body))
 
     def _find_stores(self, target: Target) -> tuple[StoreId, ...]:
         assistant = self.assistant
-        if not any(file.use is FileUse.FILE_SEARCH for file in assistant.files):
+        if target.api == FOUNDRY or not any(file.use is FileUse.FILE_SEARCH for file in assistant.files):
             return ()
         state = self.configuration.root / ".runner"
         synced = read_synced(state, target, self.configuration.project.namespace).get(assistant.address)
@@ -114,12 +123,23 @@ class Definition:
         return synced.store_ids
 
 
-def request_body(assistant: Assistant, target: Target, store_ids: Sequence[StoreId]) -> dict[str, object]:
+def request_body(
+    assistant: Assistant,
+    target: Target,
+    store_ids: Sequence[StoreId],
+    definition_hash: str,
+    *,
+    stored_id: str | None = None,
+) -> dict[str, object]:
     """What an app asks with on a target, and `runner export` prints: as play asks, without what is a play's own.
 
     Whatever API the target has, the request is for Responses: files and vector stores are the same service on all.
+    Foundry has the definition; `stored_id` is as its backend has it, without it the latest version answers.
     """
     forgets = target.history is History.REPLAY
     material = Material(store_ids=tuple(store_ids), code_file_ids=())
-    body = definition_body(assistant, material) | settings_body(assistant, material, tags=None if forgets else {})
+    settings = settings_body(assistant, material, tags=None if forgets else {DEFINITION: definition_hash})
+    if target.api == FOUNDRY:
+        return reference_body(stored_id or assistant.address) | settings
+    body = definition_body(assistant, material) | settings
     return {**body, "store": False} if forgets else body

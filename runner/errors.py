@@ -136,7 +136,13 @@ class ModelMissing(RemoteMissing):
 
 
 class RateLimited(RemoteError):
-    """Too many requests, or more than fits."""
+    """Too many requests, or more than fits; `pause_s` is how long the server asks to stay away, if it does."""
+
+    def __init__(
+        self, message: str, *, status: int | None = None, code: str | None = None, pause_s: float | None = None
+    ) -> None:
+        super().__init__(message, status=status, code=code)
+        self.pause_s = pause_s
 
 
 class QuotaUsedUp(RateLimited):

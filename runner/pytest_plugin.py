@@ -380,7 +380,10 @@ class _Table:
         """Open everything, and close it when it is over: by one task, as contexts of asyncio want it."""
         from runner.cli.play import PLAYS_KEPT, make_play_id
         from runner.domain.report import Variant
-        from runner.execution.player import Player, Surroundings
+        from runner.execution.budget import Budget, Limits
+        from runner.execution.limiter import Limiter
+        from runner.execution.play import DEFAULT_JOBS
+        from runner.execution.player import Means, Player, Surroundings
         from runner.execution.scheduler import Interruption
         from runner.execution.stage import Cleaner, Stage
         from runner.journal import forget_plays
@@ -412,7 +415,15 @@ class _Table:
                 around = Surroundings(
                     emit=lambda _event: None, clock=time.monotonic, interruption=Interruption(), clean=self.clean
                 )
-                self._player = Player(around, self._variant, opened.backend, self._stage, self._cleaner)
+                means = Means(
+                    variant=self._variant,
+                    backend=opened.backend,
+                    stage=self._stage,
+                    cleaner=self._cleaner,
+                    limiter=Limiter(jobs=DEFAULT_JOBS, clock=around.clock, sleep=around.sleep),
+                    budget=Budget(Limits(), session.configuration.project.prices, around.interruption),
+                )
+                self._player = Player(around, means)
                 self._opened.set_result(None)
                 await self._over.wait()
                 await self._stage.close()

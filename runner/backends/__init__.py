@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -133,7 +134,8 @@ class Question:
 
     `attachments` are uploaded files with their use; those for file search are in `store_id` already, and
     indexed. `thread_id` is None for the first turn; `is_last` says that no other turn follows, `documents_follow` that
-    this or a later one brings documents. `answer` answers the calls of the assistant's functions; it never raises.
+    this or a later one brings documents. `may_be_forgotten`: nobody will look at it on the server, which need not keep
+    it. `answer` answers the calls of the assistant's functions; it never raises.
     `deadline_s` (seconds from now) covers the whole run.
     """
 
@@ -145,8 +147,29 @@ class Question:
     tags: Mapping[str, str] = field(default_factory=dict)
     is_last: bool = False
     documents_follow: bool = False
+    may_be_forgotten: bool = False
     answer: Callable[[FunctionCall], Awaitable[FunctionAnswer]] | None = None
     deadline_s: float = 300.0
+
+
+class Gate(Protocol):
+    """What lets requests out that put the remote side to work, and hears how it takes them."""
+
+    async def enter(self, within_s: float) -> None:
+        """Wait until one may go out. Raises RateLimited if the server wants none for longer than that."""
+
+    def accepted(self, pause_s: float | None) -> None:
+        """One was taken; with a pause, the server has no room for another one until then."""
+
+    def refused(self, why: str, pause_s: float | None, *, is_sent_again: bool) -> None:
+        """One was refused for being one of too many; `pause_s` is what the server asks for, None if it doesn't say."""
+
+    def failed(self, why: str) -> None:
+        """One did not come through, and is sent again."""
+
+
+GATE: ContextVar[Gate | None] = ContextVar("GATE", default=None)
+"""The gate of the task that asks; None: nothing is held back. Each variant has its own, one backend serves several."""
 
 
 class Files(Protocol):

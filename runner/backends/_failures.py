@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from runner.backends._openai import openai
-from runner.backends._waiting import retry_after_s
+from runner.backends._waiting import next_room_s, retry_after_s
 from runner.domain.hosts import is_azure, is_openai
 from runner.errors import (
     KeyRejected,
@@ -259,8 +259,11 @@ class Translator:
         if pause_s is not None:
             wait = f"{pause_s:.0f} s" if pause_s <= _LONGEST_WAIT_TOLD_S else "for more than a day"
             told = f", and the server asks to wait {wait}"
-        error_line = self._say(error, doing, RateLimited, f"too many requests{told}")
-        return Failure(error=error_line, remedy=Remedy.PAUSE, pause_s=pause_s)
+        said = self._say(error, doing, RateLimited, f"too many requests{told}")
+        if pause_s is None:
+            pause_s = next_room_s(error.response.headers)
+        limited = RateLimited(str(said), status=said.status, code=said.code, pause_s=pause_s)
+        return Failure(error=limited, remedy=Remedy.PAUSE, pause_s=pause_s)
 
     def _describe_redirect(self, response: httpx2.Response) -> str:
         target = urlsplit(response.headers.get("location", ""))

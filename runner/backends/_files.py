@@ -266,7 +266,21 @@ class RemoteFiles:
 
 
 def describe_content(name: str, content: bytes) -> ProducedFile:
-    return ProducedFile(name=name, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    sha256 = hashlib.sha256(content).hexdigest()
+    return ProducedFile(name=name, size_bytes=len(content), sha256=sha256, text=_short_text(content))
+
+
+_LONGEST_TEXT = 1_000_000
+"""Bytes of a produced file whose text is kept for checks."""
+
+
+def _short_text(content: bytes) -> str | None:
+    if len(content) > _LONGEST_TEXT or b"\0" in content:
+        return None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
 
 
 def _purpose(name: str, use: FileUse) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
+from runner.domain.conversation import Step
+
 Item = TypeVar("Item")
 Json = Mapping[str, object]
 
@@ -74,6 +76,14 @@ def optional_text(body: Json, name: str) -> str | None:
 def is_completed(body: Json) -> bool:
     """Of an item: those without a status are there only once they are done."""
     return optional_text(body, "status") in ("completed", None)
+
+
+def read_by_type(body: Json, readers: Mapping[str, Callable[[Json], Item]]) -> Item | Step | None:
+    """An item of an answer. Work of a type that is not known is a step all the same; anything else is nothing."""
+    kind = text(body, "type")
+    if kind in readers:
+        return readers[kind](body)
+    return Step(tool=kind.removesuffix("_call"), completed=is_completed(body)) if kind.endswith("_call") else None
 
 
 def integer(body: Json, name: str) -> int:

@@ -17,10 +17,11 @@ from urllib.parse import quote
 import h11
 import httpx2
 
+from runner.backends import GATE, Gate
 from runner.backends._failures import Failure, Refusal, Remedy, Translator
 from runner.backends._json_fields import Json, Malformed, Page, identifier, read_object, read_page
 from runner.backends._openai import openai
-from runner.backends._waiting import Deadline, Pace, backoff_s, poll_after_s
+from runner.backends._waiting import Deadline, Pace, backoff_s, next_room_s, poll_after_s
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UnclearOutcome
 from runner.journal import Journal
@@ -189,7 +190,8 @@ class Api:
             self._journal.created(number, creation.read_id(body))
             return read(body)
 
-        outcome = await self._send(request, self._reading(self._post, request, read_created), attempts=1)
+        exchange = self._reading(self._post, request, read_created)
+        outcome = await self._send(request, exchange, attempts=1, gate=GATE.get())
         if isinstance(outcome, Failure) and outcome.is_unclear:
             raise _unclear(outcome, f"whether the {creation.kind.value} exists now is unknown")
         if isinstance(outcome, Failure):
@@ -207,11 +209,15 @@ class Api:
                     self._journal.created(number, listener.remote_id)
                 identified.set_result(listener.remote_id)
 
+        gate = GATE.get()
+
         async def exchange() -> Reply[None]:
-            await listen(await self._post_streamed(request), listener, note_id)
+            response = await self._post_streamed(request)
+            _accept(gate, response)
+            await listen(response, listener, note_id)
             return Reply(None, None)
 
-        outcome = await self._send(request, exchange, attempts=1)
+        outcome = await self._send(request, exchange, attempts=1, gate=gate)
         if listener.remote_id is not None:
             return outcome.error if isinstance(outcome, Failure) else None
         if listener.refusal is not None:
@@ -225,14 +231,23 @@ class Api:
             self._journal.refused(number, str(outcome.error))
         raise outcome.error
 
-    async def _send(self, request: Request, exchange: Exchange[Value], *, attempts: int) -> Reply[Value] | Failure:
+    async def _send(
+        self, request: Request, exchange: Exchange[Value], *, attempts: int, gate: Gate | None = None
+    ) -> Reply[Value] | Failure:
+        """What goes through a gate is what the remote side may be too busy for: creates, not looks and deletions."""
+        if gate is not None:
+            await gate.enter(request.budget_s)
         deadline = Deadline.after(request.budget_s, self.pace.clock)
         for attempt in count(1):
             outcome = await self._send_once(request, exchange, deadline)
             if isinstance(outcome, Reply):
                 return outcome
             pause_s = _pause_s(outcome, attempt, attempts)
-            if pause_s is None or pause_s >= deadline.left_s():
+            if pause_s is not None:
+                pause_s = self.pace.spread(pause_s)
+            is_sent_again = pause_s is not None and pause_s < deadline.left_s()
+            _tell(gate or GATE.get(), outcome, is_sent_again=is_sent_again)
+            if pause_s is None or not is_sent_again:
                 return outcome
             await self.pace.sleep(pause_s)
         raise AssertionError("count() doesn't end")
@@ -264,6 +279,8 @@ class Api:
 
         async def exchange() -> Reply[Value]:
             response = await verb(request)
+            if verb == self._post:
+                _accept(GATE.get(), response)
             return Reply(read(read_object(response.content)), poll_after_s(response.headers))
 
         return exchange
@@ -360,9 +377,25 @@ def _pause_s(failure: Failure, attempt: int, attempts: int) -> float | None:
     """Seconds until the next attempt, None if there is to be none."""
     if failure.remedy is Remedy.PAUSE:
         return backoff_s(attempt) if failure.pause_s is None else failure.pause_s
-    if failure.remedy is Remedy.ASK_AGAIN and attempt < attempts:
+    # What never left can't have been carried out, a create neither.
+    most = attempts if failure.is_unclear else READ_ATTEMPTS
+    if failure.remedy is Remedy.ASK_AGAIN and attempt < most:
         return backoff_s(attempt)
     return None
+
+
+def _accept(gate: Gate | None, response: httpx2.Response) -> None:
+    if gate is not None:
+        gate.accepted(next_room_s(response.headers))
+
+
+def _tell(gate: Gate | None, failure: Failure, *, is_sent_again: bool) -> None:
+    if gate is None:
+        return
+    if failure.remedy is Remedy.PAUSE:
+        gate.refused(str(failure.error), failure.pause_s, is_sent_again=is_sent_again)
+    elif is_sent_again:
+        gate.failed(str(failure.error))
 
 
 def _unwrap(outcome: Reply[Value] | Failure) -> Reply[Value]:

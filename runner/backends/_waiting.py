@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
+import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import mktime_tz, parsedate_tz
 
 Clock = Callable[[], float]
@@ -33,11 +35,19 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How time passes and how impatient to be: `fastest_look_s` is the shortest pause between two looks."""
+    """How time passes and how impatient to be: `fastest_look_s` is the shortest pause between two looks.
+
+    `random` gives numbers from 0 up to 1: those who were refused together must not come back together.
+    """
 
     clock: Clock
     sleep: Sleep
     fastest_look_s: float
+    random: Callable[[], float] = field(default=random.random)
+
+    def spread(self, pause_s: float) -> float:
+        """A pause that is up to a quarter longer."""
+        return pause_s * (1 + self.random() / 4)
 
 
 class Rhythm:
@@ -95,6 +105,36 @@ def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
         return max(0.0, mktime_tz(date) - now_s) if date else None
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+_RESET = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
+
+
+def next_room_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds until the server takes another request, where its rate-limit headers say that it takes none now.
+
+    Source: the headers `x-ratelimit-(limit|remaining|reset)-requests`; the reset is when all of the limit is free
+    again ("6m0s", "120ms", or plain seconds), so that the first place is free after its share of that.
+    """
+    if headers.get("x-ratelimit-remaining-requests") != "0":
+        return None
+    reset_s = _read_reset(headers.get("x-ratelimit-reset-requests", ""))
+    limit = _seconds(headers.get("x-ratelimit-limit-requests"), 1) or 1
+    return None if reset_s is None else reset_s / max(1.0, limit)
+
+
+def _read_reset(text: str) -> float | None:
+    plain = _seconds(text, 1)
+    if plain is not None or not text:
+        return plain
+    found = _RESET.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        hours, minutes, seconds, milliseconds = (float(one or 0) for one in found.groups())
+    except ValueError:
+        return None
+    return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
 
 
 def _seconds(value: str | None, units_per_second: int) -> float | None:

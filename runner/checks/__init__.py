@@ -5,8 +5,9 @@ A check module has these names:
 - `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters; a text with
   `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to; one with
   `format: FILE_NAME` names a file that the assistant gets, by the check's method `names(file: str) -> bool`; one with
-  `format: TARGET_NAME` is a target of the project. What `parts()` makes holds checks, one or a list, as `expect` does,
-  wherever in the schema it stands: the constructor gets a tuple of `Part` there;
+  `format: TARGET_NAME` is a target of the project, one with `format: PROJECT_CODE` a Python function of its. What
+  `parts()` makes holds checks, one or a list, as `expect` does, wherever in the schema it stands: the constructor gets
+  a tuple of `Part` there;
 - `MAIN_FIELD`: the property that `check: value` sets. Where nothing is `required` and `minProperties` isn't set, the
   check's name alone is a check, too;
 - `EXAMPLES`: the check as users write it, with an answer and what comes of it; tests run them, the docs show them;
@@ -38,6 +39,7 @@ from runner.plugins import load_plugin
 TOOL_NAME = "tool-name"
 FILE_NAME = "file-name"
 TARGET_NAME = "target-name"
+PROJECT_CODE = "project-code"
 EXPECTATIONS = "expectations"
 MOST_DEPTH = 6
 """How deep checks may stand inside each other."""
@@ -65,11 +67,15 @@ class Check(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An item of `expect` in YAML, an answer (its text, or the whole run), and what comes of the two."""
+    """An item of `expect` in YAML, an answer (its text, or the whole run), and what comes of the two.
+
+    `judge` is the probability that a judge gives to each right option; None: it refuses.
+    """
 
     check: str
     answer: str | Run
     outcome: Outcome
+    judge: float | None = None
 
     @property
     def run(self) -> Run:
@@ -131,10 +137,13 @@ def _sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
 
 
 class Ask(Protocol):
-    """Puts questions to the judge of the project: a model that is told nothing else."""
+    """Puts questions to the judge of the project: a model that is told nothing else; and runs code of the project."""
 
     async def __call__(self, questions: Questions, /) -> Answers:
         """One request. Raises CheckBroken where no answer comes."""
+
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+        """What a located function returns, as JSON or as the text that it is. Raises CheckBroken."""
 
 
 class Asking(Protocol):
@@ -256,12 +265,13 @@ def build_part(expectation: Expectation) -> Part:
     """Raises ValueError, with a message for users, for parameters that the schema can't rule out."""
     inner: list[Part] = []
     parameters = {name: _with_parts(value, inner) for name, value in expectation.parameters.items()}
-    check = load_plugin(__name__, expectation.check).Check(**parameters)
-    combines = hasattr(check, "combine")
+    made_of = load_plugin(__name__, expectation.check).Check
+    combines = hasattr(made_of, "combine")
     tier = max((part.tier for part in inner), default=Tier.FREE)
     if tier is not Tier.FREE and not combines:
         dear = next(part.expectation.check for part in inner if part.tier is not Tier.FREE)
         raise ValueError(f"`{dear}` can't stand inside `{expectation.check}`: it is asked about whole answers")
+    check = made_of(**parameters)
     if hasattr(check, "judge_asking"):
         tier = Tier.PAID if check.is_paid else Tier.PROCESS
     return Part(expectation=expectation, check=check, tier=tier, combines=combines)

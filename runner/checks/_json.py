@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
 _FENCE = re.compile(
-    r"^[ ]{0,3}(`{3,10}|~{3,10})[ ]{0,3}[\w.+-]{0,20}[ ]{0,3}\n(.*?)^[ ]{0,3}\1[`~]*[ ]{0,3}$", re.M | re.S
+    r"^[ ]{0,3}(`{3,10}|~{3,10})[ ]{0,3}[\w.+-]{0,20}[ ]{0,3}\n(.*?)^[ ]{0,3}\1[`~]*[ ]{0,3}$",
+    re.MULTILINE | re.DOTALL,
 )
 _LARGEST = 2_000_000
 IN_THE_ANSWER = {
@@ -25,27 +27,29 @@ class NoJson(ValueError):
     """The message says why an answer gives no JSON."""
 
 
-def read_json(text: str, place: str = "alone_or_fenced") -> object:
-    """The value in an answer, numbers with a point as Decimal. Raises NoJson."""
+def read_json(text: str, place: str = "alone_or_fenced", *, exact: bool = True) -> object:
+    """The value in an answer, numbers with a point as Decimal, or not `exact`ly as float. Raises NoJson."""
     bare = text.strip().removeprefix("\ufeff")
     if len(bare) > _LARGEST:
         raise NoJson(f"the answer has more than {_LARGEST:,} characters")
-    fenced = (
-        [found[2] for found in _FENCE.finditer(bare)] if place != "alone" and ("```" in bare or "~~~" in bare) else []
-    )
+    fenced = [found[2] for found in _FENCE.finditer(bare)] if place != "alone" else []
     if len(fenced) == 1:
-        return _parse(fenced[0])
+        return _parse(fenced[0], exact=exact)
     if len(fenced) > 1:
         raise NoJson(f"the answer has {len(fenced)} fences, so it is unclear which holds the JSON")
     if place == "fenced":
         raise NoJson("the answer has no ``` fence")
-    return _parse(bare)
+    return _parse(bare, exact=exact)
 
 
-def _parse(text: str) -> object:
+def _parse(text: str, *, exact: bool) -> object:
     try:
         return json.loads(
-            text, parse_float=_number, parse_int=_whole, parse_constant=_refuse, object_pairs_hook=_without_duplicates
+            text,
+            parse_float=_number if exact else _float,
+            parse_int=_whole,
+            parse_constant=_refuse,
+            object_pairs_hook=_without_duplicates,
         )
     except NoJson:
         raise
@@ -62,6 +66,13 @@ def _number(text: str) -> Decimal:
         raise NoJson(f"{text[:40]} is too large a number") from error
     if len(text) > 1000 or abs(value.adjusted()) > 1000:
         raise NoJson(f"{text[:40]} is too large or too long a number")
+    return value
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise NoJson(f"{text[:40]} is too large a number")
     return value
 
 

@@ -1,4 +1,4 @@
-"""What `judge`, `factual` and `goal` share: criteria, how often they are put to the judge, and what its numbers mean."""
+"""What `judge`, `factual` and `goal` share: criteria, how often the judge is asked, and what its numbers mean."""
 
 from __future__ import annotations
 

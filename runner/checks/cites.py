@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
-from runner.checks import FAILS, FILE_NAME, PASSES, Example, an_answer
-from runner.checks._text import quote, shorten
-from runner.domain.conversation import Citation, FileId, Run
+from runner.checks import BREAKS, FAILS, FILE_NAME, PASSES, Example, an_answer
+from runner.checks._text import normalise, normalise_wanted, quote, shorten
+from runner.domain.conversation import Citation, FileId, Run, SearchResult, Step
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "file"
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "At least one citation in the answer names this file.",
+    "description": "At least one citation in the answer names this file, and what it cites has this passage in it.",
     "properties": {
         "file": {
             "type": "string",
@@ -26,6 +27,14 @@ SCHEMA = {
             "description": "The file's name, such as receipt.pdf; folders before it are ignored. "
             "* and ? stand for any characters and any one character.",
         },
+        "passage": {
+            "type": "string",
+            "examples": ["within 30 days"],
+            "minLength": 1,
+            "maxLength": 10_000,
+            "description": "A text in the cited place: in what the citation quotes, or else in what file search found "
+            "in that file. Upper and lower case and kinds of space make no difference.",
+        },
     },
     "required": ["file"],
     "additionalProperties": False,
@@ -33,9 +42,14 @@ SCHEMA = {
 _CITING = an_answer(
     "A refund takes 30 days.", citations=(Citation(position=22, file_id=FileId("f1"), filename="terms.md"),)
 )
+_RESULT = SearchResult(file_id=FileId("f1"), filename="terms.md", score=0.9, text="Refunds are paid within 30 days.")
+_FOUND = replace(_CITING, steps=(Step(tool="file_search", completed=True, results=(_RESULT,)),))
 EXAMPLES = (
     Example("cites: terms.md", _CITING, PASSES),
     Example("cites: '*.md'", _CITING, PASSES),
+    Example("cites: {file: terms.md, passage: within 30 days}", _FOUND, PASSES),
+    Example("cites: {file: terms.md, passage: 60 days}", _FOUND, FAILS),
+    Example("cites: {file: terms.md, passage: 60 days}", _CITING, BREAKS),
     Example("cites: receipt.pdf", _CITING, FAILS),
     Example("cites: terms.md", "A refund takes 30 days.", FAILS),
 )
@@ -44,13 +58,16 @@ EXAMPLES = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     file: str
+    passage: str | None = None
 
     def __post_init__(self) -> None:
         if not _base_name(self.file):
             raise ValueError(f"{self.file!r} names a folder; the name of a file is needed")
+        if self.passage is not None:
+            normalise_wanted(self.passage, case=False)
 
     def judge(self, run: Run) -> Finding:
-        names = _cited_names(run)
+        names = cited_names(run)
         known = sorted({name for name in names if name is not None})
         holds = any(self.names(name) for name in known)
         if not holds and None in names:
@@ -58,12 +75,27 @@ class Check:
         reason = ""
         if not holds:
             reason = f"the answer cites {', '.join(known)}" if known else "the answer cites nothing"
+        elif self.passage is not None and not self._cites_passage(run, self.passage):
+            reason = f"what it cites there hasn't {quote(self.passage)}"
         return Finding(
-            holds=holds,
-            expected=f"a citation of {quote(self.file)}",
+            holds=not reason,
+            expected=shorten(
+                f"a citation of {quote(self.file)}{f' with {quote(self.passage)}' if self.passage else ''}"
+            ),
             found=shorten(", ".join(known)) or "no citation",
             reason=shorten(reason),
         )
+
+    def _cites_passage(self, run: Run, passage: str) -> bool:
+        results = [result for step in run.steps for result in step.results]
+        names = {result.file_id: result.filename for result in results}
+        cited = [one for one in run.citations if self.names(one.filename or names.get(one.file_id) or "")]
+        files = {one.file_id for one in cited if not one.quote}
+        texts = [one.quote for one in cited if one.quote] + [one.text for one in results if one.file_id in files]
+        if not texts:
+            raise CheckBroken("it is not known which passage the answer cites: the API tells neither quote nor result")
+        wanted = normalise(passage, case=False)
+        return any(wanted in normalise(text, case=False) for text in texts)
 
     def names(self, cited: str) -> bool:
         """Whether a file of this name is meant."""
@@ -71,7 +103,7 @@ class Check:
         return name == wanted or fnmatchcase(name, wanted)
 
 
-def _cited_names(run: Run) -> set[str | None]:
+def cited_names(run: Run) -> set[str | None]:
     """The names of the cited files; None stands for those that neither citation nor search results name."""
     found = {result.file_id: result.filename for step in run.steps for result in step.results}
     return {citation.filename or found.get(citation.file_id) or None for citation in run.citations}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
-from runner.checks import Ask, Exchange
+from runner.checks import BREAKS, FAILS, PASSES, Ask, Example, Exchange
 from runner.checks._judging import FIELDS, LOWER, UPPER, VOTES, Bounds, judge_criteria, read_criterion, show_exchange
 from runner.domain.report import Finding
 
@@ -16,7 +16,8 @@ QUESTION = (
 MAIN_FIELD = "reference"
 SCHEMA = {
     "type": "object",
-    "description": "The judge says that the answer agrees with a reference: it says the same of the matter, or more that doesn't contradict it. What the reference has and the answer lacks counts as disagreement only if it is what was asked for.",
+    "description": "The judge says that the answer agrees with a reference: it gives what was asked for as the "
+    "reference has it, and contradicts it in nothing. It may say more, or leave out what nobody asked for.",
     "properties": {
         "reference": {
             "type": "string",
@@ -30,6 +31,12 @@ SCHEMA = {
     "required": ["reference"],
     "additionalProperties": False,
 }
+
+EXAMPLES = (
+    Example("factual: You pay 39.25 for burger and soda.", "That is $39.25.", PASSES, judge=0.95),
+    Example("factual: You pay 39.25 for burger and soda.", "That is $40.", FAILS, judge=0.02),
+    Example("factual: You pay 39.25 for burger and soda.", "About 39.", BREAKS, judge=0.5),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

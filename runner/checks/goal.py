@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
-from runner.checks import Ask, Exchange
+from runner.checks import FAILS, PASSES, Ask, Example, Exchange
 from runner.checks._judging import FIELDS, LOWER, UPPER, VOTES, Bounds, judge_criteria, read_criterion, show_exchange
 from runner.domain.report import Finding
 
@@ -14,7 +14,7 @@ QUESTION = "Has the user reached the goal by the end of the conversation?"
 MAIN_FIELD = "goal"
 SCHEMA = {
     "type": "object",
-    "description": "The judge says that the user reached this goal by the end of the conversation, as far as it is shown.",
+    "description": "The judge says that the user has reached this goal by the end of the conversation.",
     "properties": {
         "goal": {
             "type": "string",
@@ -28,6 +28,11 @@ SCHEMA = {
     "required": ["goal"],
     "additionalProperties": False,
 }
+
+EXAMPLES = (
+    Example("goal: The table is booked for 8 pm.", "Booked, number 7, for 8 pm.", PASSES, judge=0.9),
+    Example("goal: The table is booked for 8 pm.", "I will see about it.", FAILS, judge=0.1),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +49,8 @@ class Check:
 
     async def judge_asking(self, exchange: Exchange, ask: Ask) -> Finding:
         rubric = (
-            "Judge whether the user of this conversation has reached a goal by its end. What the assistant merely promises or "
-            f"claims, and no tool's output or answer bears out, is not reached.\nThe goal:\n{self.goal}"
+            "Judge whether the user of this conversation has reached a goal by its end. What the assistant merely "
+            f"promises or claims, and nothing in the conversation bears out, is not reached.\nThe goal:\n{self.goal}"
         )
         criterion = read_criterion({"ask": QUESTION, "name": "goal"}, 1)
         said = show_exchange(exchange, is_whole=True)

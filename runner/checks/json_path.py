@@ -23,7 +23,8 @@ MAIN_FIELD = "path"
 SCHEMA = {
     "type": "object",
     "description": "The answer is JSON, and the path (JSONPath, RFC 9535) finds something in it; with `equals`, each "
-    "thing that it finds is this value, with `expect`, each passes these checks. Numbers are compared as numbers, keys in any order.",
+    "thing that it finds is this value, with `expect`, each passes these checks. "
+    "Numbers are compared as numbers, keys in any order.",
     "properties": {
         "path": {
             "type": "string",
@@ -84,7 +85,7 @@ class Check:
 
     def judge(self, run: Run) -> Finding:
         try:
-            values = _find(self.path, read_json(run.text, self.place))
+            values = _find(self.path, read_json(run.text, self.place, exact=False))
         except NoJson as error:
             return self._finding(shorten(run.text), f"no JSON: {error}")
         shown = ", ".join(show_json(value) for value in values[:20]) or "nothing"

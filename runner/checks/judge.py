@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from runner.checks import Ask, Exchange
+from runner.checks import BREAKS, FAILS, PASSES, Ask, Example, Exchange
 from runner.checks._judging import (
     FIELDS,
     LOWER,
@@ -83,7 +83,7 @@ _CRITERION = {
 MAIN_FIELD = "criteria"
 SCHEMA = {
     "type": "object",
-    "description": "The judge, a language model, says that all of these criteria hold. All of them go into one request, "
+    "description": "The judge, a language model, says that all of these criteria hold. They go into one request, "
     "which is sent only where every other check holds. A refusal or an error of the judge is an error, not a failure.",
     "properties": {
         "criteria": {
@@ -117,6 +117,21 @@ SCHEMA = {
     "required": ["criteria"],
     "additionalProperties": False,
 }
+
+EXAMPLES = (
+    Example("judge: Is the answer polite?", "Gladly: you pay 39.25.", PASSES, judge=0.95),
+    Example("judge: Is the answer polite?", "Read the bill yourself.", FAILS, judge=0.05),
+    Example("judge: Is the answer polite?", "You pay 39.25.", BREAKS, judge=0.5),
+    Example("judge: Is the answer polite?", "You pay 39.25.", BREAKS, judge=None),
+    Example("judge: {criteria: Is the answer polite, undecided: fail}", "You pay 39.25.", FAILS, judge=0.5),
+    Example(
+        "judge: [{ask: Which tone has it, choices: [friendly, neutral, rude], accept: [friendly, neutral]}]",
+        "You pay 39.25.",
+        PASSES,
+        judge=0.9,
+    ),
+    Example("judge: [{ask: How complete, levels: [no, half, all], at_least: half}]", "39.", PASSES, judge=0.7),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from runner.checks import FAILS, PASSES, Example
 from runner.checks._final_number import FAR, final_number
-from runner.checks._numbers import PRECISION, FoundNumber, Passage, read_passage
+from runner.checks._limits import check_limits, describe_limits
+from runner.checks._numbers import PRECISION, FoundNumber, read_passage
 from runner.checks._text import shorten
 from runner.checks._units import locales, unit_name
 from runner.domain.conversation import Run
@@ -26,7 +27,8 @@ SCHEMA = {
         "value": {
             "type": "number",
             "examples": [39.25],
-            "description": "The number. Where decimals are written here, the one in the answer is rounded (half up) to "
+            "description": "The number; without it, say `min`, `max` or both. "
+            "Where decimals are written here, the one in the answer is rounded (half up) to "
             "as many: 331.31 accepts 331.3141, 331.3100 doesn't. A whole number accepts only itself: 3 isn't 3.4.",
         },
         "take": {
@@ -49,6 +51,14 @@ SCHEMA = {
             "minimum": 0,
             "description": "Accept numbers that differ by at most this, without rounding.",
         },
+        "percent": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": 100,
+            "description": "Accept numbers that differ by at most so many per cent of `value`, without rounding.",
+        },
+        "min": {"type": "number", "description": "In place of `value`: the number is at least this."},
+        "max": {"type": "number", "description": "In place of `value`: the number is at most this."},
         "unit": {
             "type": "string",
             "minLength": 1,
@@ -63,12 +73,15 @@ SCHEMA = {
             "39,25 fails as ambiguous.",
         },
     },
-    "required": ["value"],
+    "minProperties": 1,
     "additionalProperties": False,
 }
 EXAMPLES = (
     Example("number: 39.25", "You pay $39.25 for the two.", PASSES),
     Example("number: {value: 1234.5, unit: EUR}", "Zusammen 1.234,50 € für 3 Nächte.", PASSES),
+    Example("number: {value: 100, percent: 5}", "About 104 km.", PASSES),
+    Example("number: {min: 10, max: 20}", "It takes 12 minutes.", PASSES),
+    Example("number: {max: 20}", "It takes 25 minutes.", FAILS),
     Example("number: 39.25", "It is not 39.25.", FAILS),
     Example("number: 39.25", "Between 39 and 40.", FAILS),
 )
@@ -85,33 +98,38 @@ def prepare() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    value: Decimal
+    value: Decimal | None = None
     take: str = "final"
     places: int | None = None
     tolerance: Decimal | None = None
+    percent: Decimal | None = None
+    min: Decimal | None = None
+    max: Decimal | None = None
     unit: str | None = None
     decimal: str | None = None
 
     def __post_init__(self) -> None:
-        if self.places is not None and self.tolerance is not None:
-            raise ValueError("`places` and `tolerance` exclude each other")
-        for name, amount in (("value", self.value), ("tolerance", self.tolerance)):
-            if amount is None:
-                continue
-            if not Decimal(amount).is_finite():
-                raise ValueError(f"`{name}: {amount}` is no finite number")
-            sign_and_digits = Decimal(amount).as_tuple()
-            if len(sign_and_digits.digits) > _MAX_EXPONENT or abs(Decimal(amount).adjusted()) > _MAX_EXPONENT:
-                raise ValueError(f"`{name}` is too large or too long a number")
+        allowances = [name for name in ("places", "tolerance", "percent") if getattr(self, name) is not None]
+        if len(allowances) > 1:
+            raise ValueError(f"`{allowances[0]}` and `{allowances[1]}` exclude each other")
+        for name in ("value", "tolerance", "percent", "min", "max"):
+            _check_size(name, getattr(self, name))
+        if self.value is None:
+            check_limits(self.min, self.max)
+            if allowances:
+                raise ValueError(f"`{allowances[0]}` goes with `value`")
+        elif self.min is not None or self.max is not None:
+            raise ValueError("`value` excludes `min` and `max`")
         if self.unit is not None and not self.unit.strip():
             raise ValueError(f"`unit: {self.unit!r}` names no unit")
 
     def judge(self, run: Run) -> Finding:
-        passage = read_passage(run.text, decimal=self.decimal)
         if self.take == "final":
+            passage = read_passage(run.text, decimal=self.decimal)
             number = final_number(passage, self._counts)
             return self._no_number(run) if number is None else self._judge_one(number)
-        numbers = self._numbers(passage, enough={"first": 1, "only": _MANY}.get(self.take, _TOO_MANY))
+        most = {"first": 1, "only": _MANY}.get(self.take, _TOO_MANY)
+        numbers = numbers_in(run.text, decimal=self.decimal, unit=self.unit, most=most)
         if not numbers:
             return self._no_number(run)
         if self.take == "any":
@@ -124,15 +142,6 @@ class Check:
             return self._finding(False, _list_texts(numbers), reason)
         return self._judge_all(numbers) if self.take == "all" else self._judge_one(numbers[0])
 
-    def _numbers(self, passage: Passage, *, enough: int) -> list[FoundNumber]:
-        """The numbers that count, in reading order; no more than the first `enough` are needed."""
-        numbers: list[FoundNumber] = []
-        for start, end in passage.pieces():
-            numbers += [passage.judged(number) for number in passage.numbers(start, end) if self._counts(number)]
-            if len(numbers) >= enough or (not numbers and end > FAR):
-                break
-        return numbers
-
     def _counts(self, number: FoundNumber) -> bool:
         return self.unit is None or unit_name(self.unit) in number.units
 
@@ -143,14 +152,14 @@ class Check:
         if number.problem:
             reason = f"the {self.take} number in the answer is no plain number: {number.problem}"
             return self._finding(False, shorten(number.text), reason)
-        if self._accepts(number):
+        if self.accepts(number):
             return self._finding(True, shorten(number.text))
         return self._finding(
             False, shorten(number.text), f"the {self.take} number{self._with_unit()} in the answer is {_read(number)}"
         )
 
     def _judge_any(self, numbers: Sequence[FoundNumber]) -> Finding:
-        accepted = next((number for number in numbers if not number.problem and self._accepts(number)), None)
+        accepted = next((number for number in numbers if self.accepts(number)), None)
         if accepted is not None:
             return self._finding(True, shorten(accepted.text))
         doubtful = next((number.problem for number in numbers if number.problem), "")
@@ -167,24 +176,38 @@ class Check:
                 return self._finding(
                     False, _list_texts(numbers), f"not all numbers in the answer are plain: {number.problem}"
                 )
-            if not self._accepts(number):
+            if not self.accepts(number):
                 return self._finding(
                     False, _list_texts(numbers), f"not all numbers in the answer are that: {_read(number)}"
                 )
         return self._finding(True, _list_texts(numbers))
 
-    def _accepts(self, number: FoundNumber) -> bool:
+    def accepts(self, number: FoundNumber) -> bool:
+        """Whether it is a plain number, and the one that is wanted; its unit is not looked at."""
+        if number.problem:
+            return False
         with localcontext(prec=PRECISION):
+            if self.value is None:
+                return self._is_within(number)
             return self._equals(number.value) or (
                 number.is_percent and self.unit is None and self._equals_share(number.value)
             )
 
+    def _is_within(self, number: FoundNumber) -> bool:
+        """Whether the number is between the limits; 12% is 0.12 where they are no larger than 1."""
+        limits = [limit for limit in (self.min, self.max) if limit is not None]
+        is_share = number.is_percent and self.unit is None and all(abs(limit) <= 1 for limit in limits)
+        value = number.value.scaleb(-2) if is_share else number.value
+        return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)
+
     def _equals(self, found: Decimal) -> bool:
+        if self.percent is not None:
+            return abs(found - self._value) * 100 <= self.percent * abs(self._value)
         if self.tolerance is not None:
-            return abs(found - self.value) <= self.tolerance
+            return abs(found - self._value) <= self.tolerance
         if not self._places and self.places is None:
-            return found == self.value
-        return self._rounded(found) == self._rounded(self.value)
+            return found == self._value
+        return self._rounded(found) == self._rounded(self._value)
 
     def _equals_share(self, percentage: Decimal) -> bool:
         """Whether 12% is the 0.12 that is wanted.
@@ -192,18 +215,25 @@ class Check:
         With fewer than two places only exactly: otherwise 60%, rounded, would be 1.
         """
         share = percentage.scaleb(-2)
+        if self.percent is not None:
+            return self._equals(share)
         if self.tolerance is not None:
-            return self.tolerance < abs(self.value) and self._equals(share)
-        return share == self.value or (self._places >= 2 and self._equals(share))
+            return self.tolerance < abs(self._value) and self._equals(share)
+        return share == self._value or (self._places >= 2 and self._equals(share))
 
     def _rounded(self, amount: Decimal) -> Decimal:
         return amount.quantize(Decimal(1).scaleb(-self._places), rounding=ROUND_HALF_UP)
 
     @property
+    def _value(self) -> Decimal:
+        assert self.value is not None, "limits are compared by themselves"
+        return self.value
+
+    @property
     def _places(self) -> int:
         if self.places is not None:
             return self.places
-        exponent = self.value.as_tuple().exponent
+        exponent = self._value.as_tuple().exponent
         return max(0, -exponent) if isinstance(exponent, int) else 0
 
     def _with_unit(self) -> str:
@@ -211,11 +241,36 @@ class Check:
 
     def _finding(self, holds: bool, found: str, reason: str = "") -> Finding:
         limits = "" if self.tolerance is None else f" within {self.tolerance:f}"
+        if self.percent is not None:
+            limits = f" within {self.percent:f}%"
         if self.places is not None:
             limits = f" to {self.places} decimals"
         unit = "" if self.unit is None else f" {self.unit}"
         weak = holds and self.take == "any"
-        return Finding(holds=holds, expected=f"{self.value:f}{unit}{limits}", found=found, reason=reason, weak=weak)
+        wanted = f"{self.value:f}" if self.value is not None else describe_limits(self.min, self.max)
+        return Finding(holds=holds, expected=f"{wanted}{unit}{limits}", found=found, reason=reason, weak=weak)
+
+
+def _check_size(name: str, amount: Decimal | None) -> None:
+    if amount is None:
+        return
+    if not Decimal(amount).is_finite():
+        raise ValueError(f"`{name}: {amount}` is no finite number")
+    sign_and_digits = Decimal(amount).as_tuple()
+    if len(sign_and_digits.digits) > _MAX_EXPONENT or abs(Decimal(amount).adjusted()) > _MAX_EXPONENT:
+        raise ValueError(f"`{name}` is too large or too long a number")
+
+
+def numbers_in(text: str, *, decimal: str | None, unit: str | None, most: int) -> list[FoundNumber]:
+    """The numbers of an answer in reading order, `most` or a few more; with `unit`, those that have it beside them."""
+    passage = read_passage(text, decimal=decimal)
+    numbers: list[FoundNumber] = []
+    for start, end in passage.pieces():
+        found = (number for number in passage.numbers(start, end) if unit is None or unit_name(unit) in number.units)
+        numbers += [passage.judged(number) for number in found]
+        if len(numbers) >= most or (not numbers and end > FAR):
+            break
+    return numbers
 
 
 def _read(number: FoundNumber) -> str:

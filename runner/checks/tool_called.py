@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runner.checks import FAILS, PASSES, Example, an_answer
+from runner.checks._limits import check_limits, describe_limits
 from runner.checks._text import shorten
 from runner.checks._tools import calls_of, describe_calls, read_arguments, tool_name, tool_schema
 from runner.domain.assistant import matches
@@ -20,9 +21,16 @@ SCHEMA = {
     "properties": {
         "tool": tool_schema("file_search"),
         "times": {
-            "type": "integer",
+            "type": ["integer", "object"],
             "minimum": 1,
-            "description": "Exactly so many completed calls. Without it, one or more.",
+            "properties": {
+                "min": {"type": "integer", "minimum": 0, "description": "So many calls at least."},
+                "max": {"type": "integer", "minimum": 1, "description": "So many calls at most."},
+            },
+            "minProperties": 1,
+            "additionalProperties": False,
+            "examples": [{"min": 1, "max": 3}],
+            "description": "Exactly so many completed calls, or `{min: 1, max: 3}`. Without it, one or more.",
         },
         "arguments": {
             "type": "object",
@@ -38,6 +46,7 @@ _RATE = Step(tool="exchange_rate", completed=True, input='{"to": "USD", "amount"
 EXAMPLES = (
     Example("tool_called: file_search", an_answer("39.25", steps=(_SEARCH,)), PASSES),
     Example("tool_called: {tool: exchange_rate, arguments: {amount: 10}}", an_answer("10.80", steps=(_RATE,)), PASSES),
+    Example("tool_called: {tool: file_search, times: {max: 2}}", an_answer("1", steps=(_SEARCH, _SEARCH)), PASSES),
     Example("tool_called: {tool: file_search, times: 1}", an_answer("39.25", steps=(_SEARCH, _SEARCH)), FAILS),
     Example("tool_called: code_interpreter", an_answer("39.25", steps=(_SEARCH,)), FAILS),
 )
@@ -46,19 +55,28 @@ EXAMPLES = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     tool: str
-    times: int | None = None
+    times: int | Mapping[str, int] | None = None
     arguments: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         tool_name(self.tool)
+        check_limits(*self._limits)
+
+    @property
+    def _limits(self) -> tuple[int, int | None]:
+        """The least and the most calls."""
+        if isinstance(self.times, Mapping):
+            return self.times.get("min", 1), self.times.get("max")
+        return (1, None) if self.times is None else (self.times, self.times)
 
     def judge(self, run: Run) -> Finding:
         name = tool_name(self.tool)
         calls = [call for call in calls_of(run, name) if self._counts(call)]
         completed = sum(call.completed for call in calls)
         what = name if self.arguments is None else f"{name} with {_as_json(self.arguments)}"
-        exactly = "" if self.times is None else f", {_count(self.times)}"
-        holds = completed == self.times if self.times is not None else completed > 0
+        least, most = self._limits
+        exactly = "" if self.times is None else f", {_count(least)}" if least == most else _between(least, most)
+        holds = least <= completed and (most is None or completed <= most)
         found = describe_calls(run.steps) if self.arguments is None else self._describe_arguments(run)
         return Finding(
             holds=holds,
@@ -78,6 +96,10 @@ class Check:
 
 def _as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=float)
+
+
+def _between(least: int, most: int | None) -> str:
+    return f", {describe_limits(least, most)} times"
 
 
 def _count(times: int) -> str:

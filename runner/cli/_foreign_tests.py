@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runner.config.promptfoo import Foreign
 
 _MOST_BYTES = 16 * 1024 * 1024
+_MOST_FILES = 1000
 _TEXTS = (".txt", ".md", ".json", ".jsonl", ".yaml", ".yml", ".csv", ".j2")
 
 
@@ -48,7 +49,7 @@ def _is_promptfoo(value: object) -> bool:
 
 def _parse(name: str, raw: bytes) -> Any:
     """YAML, JSON or JSON Lines; None for what is none of them, which the reader of exports explains."""
-    from runner.config.promptfoo import parse_data
+    from runner.config.promptfoo_tests import parse_data
     from runner.errors import UsageError
 
     try:
@@ -87,13 +88,13 @@ class _Opener:
         self._left = _MOST_BYTES
 
     def __call__(self, named: str) -> str:
-        from runner.config.promptfoo import Unopened
+        from runner.config.promptfoo_tests import Unopened
 
         path = named.removeprefix("file://")
+        if "://" in path:
+            raise Unopened("runner fetches nothing")
         if not path.lower().endswith(_TEXTS):
             raise Unopened("runner runs no program to find out what is in it" if "." in path else "it is no text file")
-        if "*" in path:
-            raise Unopened("it is a pattern; name the files one by one")
         real = (self._folder / path).resolve()
         if not any(real.is_relative_to(folder) for folder in (self._folder, Path.cwd().resolve())):
             raise Unopened("it lies outside of the folder")
@@ -108,6 +109,19 @@ class _Opener:
             return raw.decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise Unopened(f"it can't be read: {error}") from error
+
+    def find(self, pattern: str) -> list[str]:
+        import glob
+
+        from runner.config.promptfoo_tests import Unopened
+
+        path = pattern.removeprefix("file://")
+        found = sorted(name for name in glob.glob(path, root_dir=self._folder) if name.lower().endswith(_TEXTS))
+        if not found:
+            raise Unopened("no text file matches it")
+        if len(found) > _MOST_FILES:
+            raise Unopened(f"it matches more than {_MOST_FILES} files")
+        return found
 
 
 def import_tests(
@@ -175,4 +189,5 @@ def _summarise(foreign: Foreign, name: str) -> list[str]:
     if lost:
         said += f"; {count(lost, 'part')} without counterpart, each a comment in it"
     skipped = sum(bool(script.skip) for script in suite.scripts)
-    return [said, *([f"{count(skipped, 'scenario')} can't be played as it is: see `skip`"] if skipped else [])]
+    code = [f"code of theirs, to be read before it is played: {', '.join(suite.code)}"] if suite.code else []
+    return [said, *code, *([f"{count(skipped, 'scenario')} can't be played as it is: see `skip`"] if skipped else [])]

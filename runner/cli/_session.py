@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from runner.cli._targets import OpenedTarget
     from runner.config import Configuration
     from runner.domain.assistant import Assistant, Target
+    from runner.domain.scenario import Scenario
+    from runner.execution.judging import Asker
     from runner.journal import Journal
     from runner.redaction import Redactor
 
@@ -122,6 +124,27 @@ class Session:
         embedded_state = self.state / "embedded"
         return open_target(self.target, journal, os.environ, embedded_state=embedded_state, learn_secret=learn)
 
+    def on_judge(self, scenarios: Iterable[Scenario], *, needs_key: bool = True) -> Session | None:
+        """The same project on the judge's target, if these scenarios need one. Raises UsageError as above."""
+        from runner.execution.judging import needs_judge
+
+        judge = self.configuration.project.judge
+        return self.on_target(judge.target, needs_key=needs_key) if judge and needs_judge(scenarios) else None
+
+    @asynccontextmanager
+    async def open_judge(self, journal: Journal) -> AsyncIterator[Asker]:
+        """What answers questions about answers; the session is on the judge's target."""
+        from runner.backends.responses.backend import ResponsesBackend
+        from runner.domain.assistant import Server
+        from runner.execution.judging import Asker
+
+        judge = self.configuration.project.judge
+        async with self.open_target(journal) as opened:
+            assert judge is not None, "the session was opened for one"
+            assert isinstance(opened.backend, ResponsesBackend), "the configuration has checked the judge's target"
+            is_openai = self.target.server is Server.OPENAI
+            yield Asker(judge=opened.backend.as_judge(judge, is_openai=is_openai).ask)
+
     @asynccontextmanager
     async def open_remote(self, verb: str) -> AsyncIterator[tuple[Backend, Journal]]:
         """The backend, and a journal of this verb's."""
@@ -142,8 +165,8 @@ def open_session(
 ) -> Session:
     """Read the file, with the scenarios at `paths` (None: none). Raises UsageError if one is wrong, or the key missing.
 
-    `for_stored` is a verb that is about stored assistants: an error where the target's API stores none. Without
-    `needs_key`, nothing will be sent.
+    Without `needs_key`, nothing is to be asked of the target. `for_stored` is a verb that is about stored assistants:
+    an error where the target's API stores none.
     """
     from runner.cli._targets import find_key, key_variables
     from runner.config.declared_targets import find_target

@@ -174,6 +174,7 @@ def _find_missing_extra(target: Target) -> tuple[Problem, ...]:
 
 def open_inference(choice: InferenceChoice, key: str) -> Inference:
     """What answers on an embedded server. Raises UsageError, with every mistake of a script."""
+    settings: Mapping[str, object]
     match choice:
         case Scripted(script=script):
             name, settings = "scripted", {"script": _show(script)}
@@ -184,6 +185,7 @@ def open_inference(choice: InferenceChoice, key: str) -> Inference:
                 "model": choice.model or "",
                 "key": key,
                 "embedding_model": choice.embedding_model or "",
+                "slots": choice.slots,
             }
         case ByName():
             name, settings = choice.name, {}

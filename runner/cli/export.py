@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from runner.sync import SyncPlan
 
 
+_TOKEN_COMMAND = "az account get-access-token --resource https://ai.azure.com --query accessToken --output tsv"
+
+
 @click.command(name="export", short_help="Print an assistant as a request for production.")
 @click.argument("address")
 @target_options
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--stale", is_flag=True, help="Even if the target is not in sync.")
 def command(*, address: str, file: Path | None, target: str | None, format_name: str, stale: bool) -> None:
     """Print the complete request of an assistant for OpenAI's Responses API, with the ids of its vector stores.
+    On a target with `api: foundry` the request names the stored version instead.
 
     Secrets are not printed: the names of their environment variables are. Nothing is written.
 
@@ -33,7 +37,7 @@ def command(*, address: str, file: Path | None, target: str | None, format_name:
     from runner.definitions import request_body
     from runner.domain.files import FileUse
     from runner.errors import UsageError
-    from runner.exporting import Export
+    from runner.exporting import FOUNDRY_TOKEN, Export
     from runner.plugins import load_plugin, plugin_names
 
     formats = {name.replace("_", "-"): name for name in plugin_names("runner.exporting")}
@@ -45,15 +49,28 @@ def command(*, address: str, file: Path | None, target: str | None, format_name:
     plan = asyncio.run(_plan(session, assistant))
     if not stale:
         _need_sync(session, plan)
-    store_ids = plan.units[0].search_store_ids
+    (unit,) = plan.units
+    store_ids = unit.search_store_ids
     hidden = session.configuration.secrets | {os.environ.get(name, "") for name in key_variables(session.target)}
     export = Export(
         assistant=assistant,
         target=session.target,
-        body=request_body(assistant, session.target, store_ids),
+        body=request_body(
+            assistant,
+            session.target,
+            store_ids,
+            unit.desired.definition_hash,
+            stored_id=unit.assistant.id if unit.assistant else None,
+        ),
         secrets={value: name for name, value in sorted(os.environ.items(), reverse=True) if value and value in hidden},
     )
     click.echo(session.redactor.clean(load_plugin("runner.exporting", formats[format_name]).render(export)))
+    if export.wants_token:
+        session.show_errors([f"note: {FOUNDRY_TOKEN} is a token of Entra ID: {_TOKEN_COMMAND}"])
+    if export.is_foundry:
+        if unit.assistant is None:
+            session.show_errors(["note: there is no such agent yet: `runner sync`"])
+        return
     uses = {file.use for file in assistant.files}
     if FileUse.CODE_INTERPRETER in uses:
         session.show_errors(["note: code interpreter files have no place in a request: they are not in it"])

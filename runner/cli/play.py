@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 import os
-import sys
+import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli._reports import discard_named, find_named, open_reporters, parse_report
 from runner.cli._session import Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
     from runner.backends import Backend
+    from runner.checks import Ask
     from runner.cli._targets import OpenedTarget
-    from runner.cli.compare import Baseline
     from runner.config import Configuration
     from runner.domain.assistant import Target
     from runner.domain.report import PlayEvent, Report, Variant
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from runner.errors import WriteFailed
     from runner.execution.play import Lane
     from runner.kept_play import Kept
-    from runner.redaction import Redactor
-    from runner.reporting import Reporter
 
 PLAYS_KEPT = 50
 
@@ -44,6 +42,10 @@ class Arguments:
     targets: tuple[str, ...]
     models: tuple[str, ...]
     jobs: int
+    rate: float | None
+    max_time: float | None
+    max_cost: float | None
+    max_tokens: int | None
     names: str | None
     tags: str | None
     last_failed: bool
@@ -68,6 +70,21 @@ class Arguments:
     verbose: bool
 
 
+class _Duration(click.ParamType[float]):
+    """Seconds, from a number or from `1h30m`."""
+
+    name = "time"
+    _FORM = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = self._FORM.fullmatch(str(value).strip().lower())
+        hours, minutes, seconds = (float(one or 0) for one in (found.groups() if found else (0, 0, 0)))
+        total_s = hours * 3600 + minutes * 60 + seconds
+        if not total_s:
+            self.fail(f"{value!r} is no time; write seconds (600), or 90s, 10m, 1h30m", param, ctx)
+        return total_s
+
+
 class _Play(click.Command):
     """Whatever becomes of a play, a mistyped one too: an earlier one's report must not stand for it."""
 
@@ -78,7 +95,7 @@ class _Play(click.Command):
             self._refuse_twice(ctx, given)
             return super().parse_args(ctx, args)
         except click.UsageError:
-            _discard_named(given)
+            discard_named(given)
             raise
 
     def _refuse_twice(self, ctx: click.Context, arguments: Sequence[str]) -> None:
@@ -97,6 +114,10 @@ class _Play(click.Command):
     "--model", "models", multiple=True, metavar="NAME", help="Instead of the declared model; several compare."
 )
 @click.option("-n", "--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Scenarios at once.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Requests per minute at most.")
+@click.option("--max-time", type=_Duration(), metavar="TIME", help="Stop after so long: 600, 90s, 10m, 1h30m.")
+@click.option("--max-cost", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="Stop at so many dollars.")
+@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Stop at so many tokens.")
 @click.option("-k", "names", metavar="EXPR", help="Only scenarios whose names match: 'receipt and not slow'.")
 @click.option("-m", "--tag", "tags", metavar="EXPR", help="Only scenarios whose tags match: 'billing or refunds'.")
 @click.option("--lf", "--last-failed", "last_failed", is_flag=True, help="Only those that did not pass last time.")
@@ -138,7 +159,8 @@ def command(**arguments: Any) -> int:
     are the scenario that stands there. The file is what is tested: a synced assistant is used only where it is
     identical, and never changed.
 
-    Exits 0 if all passed, 1 if a scenario failed, 3 if one could not be evaluated, 2 if a file is wrong.
+    Exits 0 if all passed, 1 if a scenario failed, 3 if one could not be evaluated, 2 if a file is wrong, 4 if a limit
+    (--max-time, --max-cost, --max-tokens) stopped it: then, and after Ctrl-C, --resume plays what is missing.
     """
     import asyncio
 
@@ -148,7 +170,7 @@ def command(**arguments: Any) -> int:
     from runner.reporting import discard_earlier, refuse_to_overwrite
 
     wanted = Arguments(**arguments)
-    reports = list(_find_named(wanted.reports))
+    reports = list(find_named(wanted.reports))
     try:
         kinds = [parse_report(report) for report in wanted.reports]
         resumed = _find_resumed(wanted)
@@ -177,9 +199,17 @@ def command(**arguments: Any) -> int:
         _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
     if wanted.replay:
         session.show([f"replayed from {wanted.replay}: nothing is sent, times are not measured"])
+    judge = session.on_judge(scenarios, needs_key=wanted.replay is None)
     baseline = Baseline(*earlier, session.show) if earlier else None
-    with _open_reporters(kinds, session.redactor, wanted, baseline) as (emit, failures):
-        report, refusal = asyncio.run(_play(sessions, scenarios, wanted, resumed, emit))
+    with open_reporters(
+        kinds,
+        session.redactor,
+        is_quiet=wanted.quiet,
+        is_verbose=wanted.verbose,
+        others=[baseline] if baseline else [],
+        tells_ci=not wanted.no_ci,
+    ) as (emit, failures):
+        report, refusal = asyncio.run(_play(sessions, judge, scenarios, wanted, resumed, emit))
     unwritten = [*failures, *([refusal] if refusal else [])]
     session.show_errors(f"runner: {failure}" for failure in unwritten)
     if baseline and baseline.regressed and report.exit_code in (0, 3, 4):
@@ -324,88 +354,9 @@ def _check_offline(
         refuse_code(configuration.project, scenarios)
 
 
-def parse_report(text: str) -> tuple[str, Path]:
-    """A kind and a place, from KIND or KIND=FILE. Raises UsageError."""
-    from runner.errors import UsageError
-    from runner.reporting import default_name, report_kinds
-
-    kind, separator, path = text.partition("=")
-    if kind not in report_kinds() or bool(separator) != bool(path):
-        raise UsageError(f"--report {text!r}: write KIND or KIND=FILE; the kinds are {', '.join(report_kinds())}")
-    return kind, Path(path or default_name(kind))
-
-
-def _find_named(reports: Iterable[str]) -> Iterator[Path]:
-    """The places of those that can be read at all: an earlier report there must not be taken for this play's."""
-    from runner.errors import UsageError
-
-    for report in reports:
-        with suppress(UsageError):
-            yield parse_report(report)[1]
-            continue
-        if path := report.partition("=")[2]:
-            yield Path(path)
-
-
-def _discard_named(arguments: Sequence[str]) -> None:
-    """The reports that a command line names, which could not even be read."""
-    from runner.reporting import discard_earlier
-
-    values = [one.removeprefix("--report=") for one in arguments if one.startswith("--report=")]
-    values += [value for option, value in pairwise(arguments) if option == "--report"]
-    discard_earlier(_find_named(values))
-
-
-@contextmanager
-def _open_reporters(
-    kinds: list[tuple[str, Path]], redactor: Redactor, wanted: Arguments, baseline: Baseline | None
-) -> Iterator[tuple[Callable[[PlayEvent], None], Sequence[WriteFailed]]]:
-    """One function that tells the screen and every file, and the files that could not be written.
-
-    What is wrong with one silences none of the others.
-    """
-    from runner.errors import WriteFailed
-    from runner.reporting import FileReport
-    from runner.reporting.console import Console
-
-    files = [FileReport(kind, path, redactor) for kind, path in kinds]
-    screen = Console(sys.stdout, redactor, is_quiet=wanted.quiet, is_verbose=wanted.verbose, reports=kinds)
-    # The file reports come first: a closed pipe on the screen must not cost them.
-    reporters: list[Reporter] = [
-        *files,
-        screen,
-        *([] if wanted.no_ci else _find_ci(redactor)),
-        *([baseline] if baseline else []),
-    ]
-    failures: list[WriteFailed] = []
-
-    def emit(event: PlayEvent) -> None:
-        for reporter in reporters:
-            try:
-                reporter.on_event(event)
-            except WriteFailed as error:
-                failures.append(error)
-
-    try:
-        yield emit, failures
-    finally:
-        screen.close()
-
-
-def _find_ci(redactor: Redactor) -> Iterator[Reporter]:
-    """Who wants to be told where no person looks at the screen."""
-    if os.environ.get("GITHUB_ACTIONS") != "true":
-        return
-    from runner.reporting._github import GitHub
-
-    summary, root = os.environ.get("GITHUB_STEP_SUMMARY"), os.environ.get("GITHUB_WORKSPACE")
-    yield GitHub(
-        redactor, click.echo, summary=Path(summary) if summary else None, root=Path(root).resolve() if root else None
-    )
-
-
 async def _play(
     sessions: Sequence[Session],
+    judge: Session | None,
     scenarios: tuple[Scenario, ...],
     wanted: Arguments,
     resumed: Kept | None,
@@ -419,6 +370,7 @@ async def _play(
 
     from runner.cli._plays import open_play
     from runner.cli._signals import tie_signals
+    from runner.execution.budget import Limits
     from runner.execution.judging import prepare_checks
     from runner.execution.play import PlayOptions, play
     from runner.execution.player import Surroundings
@@ -430,11 +382,15 @@ async def _play(
     session = sessions[0]
     folder = resumed.folder if resumed else session.state / "plays" / make_play_id()
     with tie_signals(interruption):
-        async with _open_lanes(sessions, wanted, folder) as lanes:
+        async with _open_lanes(sessions, wanted, folder) as lanes, _open_judge(judge, lanes, wanted) as ask:
             arguments = _remember_arguments(wanted, session.configuration.root)
             with open_play(folder, session, lanes, scenarios, arguments, resumed) as (kept, work):
                 around = Surroundings(
-                    emit=emit, clock=time.monotonic, interruption=interruption, clean=session.redactor.clean
+                    emit=emit,
+                    clock=time.monotonic,
+                    interruption=interruption,
+                    clean=session.redactor.clean,
+                    ask=ask,
                 )
                 options = PlayOptions(
                     play_id=folder.name,
@@ -445,6 +401,9 @@ async def _play(
                     stops_at_first_failure=wanted.fail_fast,
                     allows_declines=wanted.allow_declines,
                     fails_on_flaky=wanted.fail_on_flaky,
+                    requests_per_minute=wanted.rate,
+                    max_time_s=wanted.max_time,
+                    limits=Limits(tokens=wanted.max_tokens, cost_usd=wanted.max_cost),
                 )
                 report = await play(work, options, around, kept)
                 kept.finish(report)
@@ -454,6 +413,27 @@ async def _play(
         click.echo(f"kept {count(left, 'object')} on the remote side; `runner clean` removes what is kept")
     refusals = [*(journal.refusal for journal in journals), kept.refusal]
     return report, next((one for one in refusals if one), None)
+
+
+@asynccontextmanager
+async def _open_judge(judge: Session | None, lanes: Sequence[Lane], wanted: Arguments) -> AsyncIterator[Ask]:
+    """What answers the checks that ask; without a judge, what says so."""
+    from runner.execution.judging import Asker
+    from runner.execution.recording import record_judge, replay_judge
+
+    declared = judge.configuration.project.judge if judge else None
+    if judge is None or declared is None:
+        yield Asker()
+        return
+    clean = judge.redactor.clean
+    if wanted.replay:
+        yield Asker(judge=replay_judge(wanted.replay, declared.model, clean))
+        return
+    async with judge.open_judge(lanes[0].journal) as ask:
+        if wanted.record and ask.judge:
+            yield replace(ask, judge=record_judge(ask.judge, wanted.record, declared.model, clean))
+        else:
+            yield ask
 
 
 @asynccontextmanager
@@ -514,3 +494,13 @@ def make_play_id() -> str:
 
     now = time.time()
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}{int(now % 1 * 1000):03}Z-{secrets.token_hex(3)}"
+
+
+def _slots_of(target: Target) -> int | None:
+    """How many runs a model behind the embedded server works on at once; None: nobody said.
+
+    More scenarios than that would be waiting for each other on their own time.
+    """
+    from runner.domain.assistant import ChatEndpoint
+
+    return target.inference.slots if isinstance(target.inference, ChatEndpoint) else None

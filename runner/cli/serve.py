@@ -35,6 +35,7 @@ class Arguments:
     model: str | None
     embedding_model: str | None
     key_env: str | None
+    slots: int | None
     sandbox: str
     faults: Path | None
     quiet: bool
@@ -49,6 +50,7 @@ class Arguments:
 @click.option("--model", metavar="NAME", help="With a URL: the model to ask for, instead of each assistant's own.")
 @click.option("--embedding-model", metavar="NAME", help="With a URL: the model for embeddings, for file search.")
 @click.option("--key-env", metavar="NAME", help="With a URL: the environment variable that holds its key.")
+@click.option("--slots", type=click.IntRange(1), help="With a URL: how many runs the endpoint works on at once.")
 @click.option("--sandbox", default="monty", show_default=True, help="What runs the code interpreter's code.")
 @click.option("--faults", type=click.Path(path_type=Path), help="A file of what is to go wrong on its connections.")
 @click.option("-q", "--quiet", is_flag=True, help="No line for each request.")
@@ -104,9 +106,10 @@ def read_inference(wanted: Arguments) -> InferenceChoice:
             model=wanted.model,
             embedding_model=wanted.embedding_model,
             key_variable=wanted.key_env,
+            slots=wanted.slots,
         )
-    if wanted.model or wanted.embedding_model or wanted.key_env:
-        raise UsageError("--model, --embedding-model and --key-env go with an --inference that is a URL")
+    if wanted.model or wanted.embedding_model or wanted.key_env or wanted.slots:
+        raise UsageError("--model, --embedding-model, --key-env and --slots go with an --inference that is a URL")
     if wanted.inference in inferences_by_name():
         return ByName(name=wanted.inference)
     name, separator, path = wanted.inference.partition("=")

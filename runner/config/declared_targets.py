@@ -17,6 +17,7 @@ from runner.domain.assistant import (
     ChatEndpoint,
     History,
     InferenceChoice,
+    JudgeChoice,
     Project,
     SandboxName,
     Scripted,
@@ -32,7 +33,7 @@ _ASSISTANTS_API = "assistants"
 _RESPONSES_API = "responses"
 _FOUNDRY_API = "foundry"
 
-_ENDPOINT_KEYS = ("base_url", "model", "key_env", "embedding_model")
+_ENDPOINT_KEYS = ("base_url", "model", "key_env", "embedding_model", "slots")
 OPENAI_KEY = "OPENAI_API_KEY"
 """The environment variable with OpenAI's key, wherever OpenAI's SDK is used."""
 _AZURE_PATH = re.compile(r"/openai/v1/?$")
@@ -93,6 +94,61 @@ def read_default_target(document: YamlDocument, settings: Mapping[str, Any]) -> 
         hint = suggest_target(str(wanted), names)
         document.report(Mistake(where=("target",), message=f"unknown target {quote(str(wanted))}", hint=hint))
     return str(wanted)
+
+
+_DATED = re.compile(r"\d{4}-?\d{2}-?\d{2}|@sha256:|@\d")
+DECISIONS_MODEL = "gpt-6-luna"
+"""The only one that OpenAI's Decisions API takes; it has no dated name there."""
+
+
+def read_judge(
+    document: YamlDocument, settings: Mapping[str, Any], targets: Mapping[str, Target]
+) -> JudgeChoice | None:
+    """Which model judges; None if none does, or after reporting why it can't."""
+    body = settings.get("judge")
+    if not isinstance(body, dict) or not document.is_sound(("judge",)):
+        return None
+    name, model = str(body["target"]), str(body["model"])
+    target = targets.get(name)
+    if target is None:
+        declared = settings.get("targets")
+        if not (isinstance(declared, dict) and name in declared):
+            hint = suggest_target(name, targets)
+            document.report(Mistake(where=("judge", "target"), message=f"unknown target {quote(name)}", hint=hint))
+        return None
+    if fault := _find_fault_as_judge(target):
+        message, hint = fault
+        document.report(Mistake(where=("judge", "target"), message=message, hint=hint))
+        return None
+    uses_decisions = body.get("decisions", target.server is Server.EMBEDDED or _is_openai(target, model))
+    if _needs_date(target) and not _DATED.search(model) and not (uses_decisions and _is_openai(target, model)):
+        message = f"{quote(model)} is not dated, so the judge may change from one day to the next"
+        hint = "name a dated model, as in gpt-6-luna-2026-09-10"
+        document.report(Mistake(where=("judge", "model"), message=message, hint=hint))
+        return None
+    location = document.location(("judge",), at_key=True)
+    return JudgeChoice(target=name, model=model, uses_decisions=uses_decisions, location=location)
+
+
+def _find_fault_as_judge(target: Target) -> tuple[str, str] | None:
+    if target.api != _RESPONSES_API:
+        return f"a judge needs a target with `api: {_RESPONSES_API}`; {quote(target.name)} has {target.api}", ""
+    if target.server is Server.EMBEDDED and target.inference == ByName():
+        hint = "give the target another `inference`, or name one that a language model answers"
+        return f"{quote(target.name)} is answered by offline rules, which never judge", hint
+    return None
+
+
+def _is_openai(target: Target, model: str) -> bool:
+    return target.server is Server.OPENAI and model == DECISIONS_MODEL
+
+
+def _needs_date(target: Target) -> bool:
+    """Whether models change there behind their names: a server of one's own has the one that was put there."""
+    if target.server is Server.BASE_URL:
+        host = host_of(target.base_url or "")
+        return is_openai(host) or is_azure(host)
+    return not isinstance(target.inference, ChatEndpoint)
 
 
 def _built_in_target(file: str) -> Target:
@@ -223,6 +279,7 @@ def read_inference(document: YamlDocument, body: Mapping[str, Any], where: Where
         model=written.get("model"),
         key_variable=key_variable(written),
         embedding_model=written.get("embedding_model"),
+        slots=written.get("slots"),
     )
 
 

@@ -423,6 +423,19 @@ def _check_parameters(document: YamlDocument, parameters: dict[str, object], pla
         )
 
 
+def locate_code(document: YamlDocument, named: str, place: Where, root: Path) -> str:
+    """A function of the project's code, located; as it is written after reporting what is wrong with it."""
+    try:
+        located: str = load_plugin(FUNCTIONS, "python").locate_code(named, _Files(document.folder, root))
+    except Unusable as error:
+        document.report(error.at(place))
+        return named
+    except ValueError as error:
+        document.report(Mistake(where=place, message=str(error)))
+        return named
+    return located
+
+
 def _read_answering(document: YamlDocument, body: _Body, place: Where, root: Path) -> Answering | None:
     """How the mapping at `place` says that a function is answered; None after reporting what is wrong with it."""
     kinds = [kind for kind in plugin_names(FUNCTIONS) if kind in body]

@@ -6,13 +6,15 @@ dashboard's results as JSON Lines. An eval needs one of the others, which have t
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import chain, count
 from typing import Any
 
-from runner.config.exported_assistants import Export
+from runner.config.exported_assistants import Export, settle
 from runner.config.imported_scenarios import (
     Check,
     Column,
@@ -29,6 +31,7 @@ from runner.config.imported_scenarios import (
     templates_of,
 )
 from runner.config.promptfoo import MODEL_TO_CHOOSE, Foreign
+from runner.config.promptfoo_assertions import ask_for_meaning
 from runner.errors import UsageError
 
 _HOLE = re.compile(r"\{\{\s*(item|sample)\.([^{}]+?)\s*\}\}")
@@ -40,7 +43,24 @@ _CALLED = re.compile(r"(?:output_tools|choices\[0\]\.message\.tool_calls)\[\d+\]
 _QUESTIONS = ("question", "input", "prompt", "query", "ask", "user_input", "message", "text")
 """What a column is called that is asked, where no run says so."""
 _SIMILAR = frozenset("fuzzy_match bleu gleu meteor rouge_1 rouge_2 rouge_3 rouge_4 rouge_5 rouge_l".split())
-"""Metrics that `similar` has by the same names; `cosine` compares meanings."""
+"""Metrics that `similar` has by the same names; `cosine` compares meanings, which a judge does here."""
+
+
+_CALLED_AS = """
+
+def judge(turn):
+    \"\"\"What runner calls: the grader's score for one answer.\"\"\"
+    import json
+
+    try:
+        parsed = json.loads(turn["answer"])
+    except ValueError:
+        parsed = None
+    tools = [{"function": {"name": step["tool"], "arguments": step["input"]}} for step in turn["steps"]]
+    sample = {"output_text": turn["answer"], "output_json": parsed, "output_tools": tools}
+    return max(0.0, min(1.0, float(grade(sample, turn["item"]))))
+"""
+"""What stands below a grader's source."""
 
 
 @dataclass(slots=True)
@@ -83,7 +103,7 @@ def read_evals(values: Sequence[object], *, source: str, stem: str) -> Foreign:
         lost.append(Lost(what="has_more", reason="its list goes on after this page: export the next one too"))
     name = make_name(str(evaluation.get("name") or (found.runs[0].get("name") if found.runs else "") or stem), stem)
     asked = _choose_run(found.runs, lost)
-    fields = _Fields(_read_rows(asked, found, lost))
+    fields = _Fields(_read_rows(asked, found, lost), stem)
     checks: list[Check | Lost] = []
     for grader in _items(evaluation.get("testing_criteria")):
         checks += _read_grader(_mapping(grader), fields)
@@ -94,8 +114,11 @@ def read_evals(values: Sequence[object], *, source: str, stem: str) -> Foreign:
     columns = [fields.fill(row) for row in fields.rows] or [{}]
     scripts = [Script(name=name, assistant="", turns=tuple(turns), rows=(row,), skip=skip) for row in columns]
     body = {"name": name, **_read_model(asked, lost), **({"instructions": instructions} if instructions else {})}
-    suite = Suite(stem=stem, source=source, scripts=gather(scripts), lost=tuple(lost))
-    return Foreign(assistants={"": Export(body=body)}, suite=suite)
+    if fields.code:
+        lost.append(Lost(what="python graders", reason="an exception of theirs was a 0 there, here it is an error"))
+    scripts_with_rows = gather(scripts, keeps_columns=bool(fields.code))
+    suite = Suite(stem=stem, source=source, scripts=scripts_with_rows, lost=tuple(lost), code=fields.code)
+    return Foreign(assistants={"": Export(body=settle(body))}, suite=suite)
 
 
 def _sort(values: Sequence[object]) -> _Found:
@@ -154,10 +177,12 @@ def _read_rows(run: Json, found: _Found, lost: list[Lost]) -> list[Json]:
 
 @dataclass(slots=True)
 class _Fields:
-    """Which fields of the rows the texts have, by the columns that they are here."""
+    """Which fields of the rows the texts have, by the columns that they are here, and graders' code by its file."""
 
     rows: Sequence[Json]
+    stem: str
     paths: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
 
     def make(self, text: str) -> Template:
         """Raises ValueError for what no row has."""
@@ -178,7 +203,9 @@ class _Fields:
         return name
 
     def fill(self, row: Json) -> dict[str, object]:
-        return {column: _look_up(row, path) for column, path in self.paths.items()}
+        """The columns of a row; all that it has where code may look at it."""
+        found = {column: _look_up(row, path) for column, path in self.paths.items()}
+        return {**row, **found} if self.code else found
 
 
 def _look_up(row: Json, path: str) -> Any:
@@ -321,8 +348,11 @@ def _about(asked: str, check: Check) -> Check:
 
 def _read_similarity(grader: Json, fields: _Fields) -> Check:
     by = str(grader.get("evaluation_metric"))
+    if by == "cosine":
+        wanted = fields.make(str(grader.get("reference") or ""))
+        return _about(str(grader.get("input") or ""), {"judge": ask_for_meaning(wanted)})
     if by not in _SIMILAR:
-        raise _NoCounterpart("meanings are compared by a `judge` here; `similar` compares words")
+        raise _NoCounterpart("there is no similarity of this kind")
     least = grader.get("pass_threshold")
     if isinstance(least, bool) or not isinstance(least, int | Decimal):
         raise _NoCounterpart("it has no `pass_threshold`")
@@ -347,10 +377,10 @@ def _read_rubric(grader: Json, fields: _Fields) -> Template:
 
 def _read_label_model(grader: Json, fields: _Fields) -> Check:
     labels, passing = _items(grader.get("labels")), _items(grader.get("passing_labels"))
-    if not labels or not passing:
-        raise _NoCounterpart("it has no labels")
-    chosen = {"choices": templates_of(labels, literal), "pass": templates_of(passing, literal)}
-    return {"judge": {"question": _read_rubric(grader, fields), **chosen}}
+    if len(labels) < 2 or not passing:
+        raise _NoCounterpart("it has no labels to choose from")
+    chosen = {"choices": templates_of(labels, literal), "accept": templates_of(passing, literal)}
+    return {"judge": [{"ask": _read_rubric(grader, fields), **chosen}]}
 
 
 def _read_score_model(grader: Json, fields: _Fields) -> Check:
@@ -358,11 +388,42 @@ def _read_score_model(grader: Json, fields: _Fields) -> Check:
     least = grader.get("pass_threshold")
     if isinstance(least, bool) or not isinstance(least, int | Decimal):
         raise _NoCounterpart("it has no `pass_threshold`")
-    return {"judge": {"question": _read_rubric(grader, fields), "score": {"range": scale, "at_least": least}}}
+    levels = _make_levels(scale)
+    right = next((level for level in levels if Decimal(level) >= least), None)
+    if right is None:
+        raise _NoCounterpart("its `pass_threshold` is above its range")
+    shown = {"levels": [literal(level) for level in levels], "at_least": literal(right)}
+    return {"judge": [{"ask": _read_rubric(grader, fields), **shown}]}
 
 
-def _read_python(_grader: Json, _fields: _Fields) -> Check:
-    raise _NoCounterpart("put it into a file of the project's: `python: checks/FILE.py:FUNCTION` calls it")
+def _make_levels(scale: Sequence[Any]) -> list[str]:
+    """A range of numbers as few levels: its whole numbers, or five steps. Raises _NoCounterpart."""
+    if len(scale) != 2 or not all(isinstance(one, int | Decimal) for one in scale) or scale[0] >= scale[1]:
+        raise _NoCounterpart("its `range` is none")
+    low, high = map(Decimal, scale)
+    steps = int(high - low) if low == int(low) and high == int(high) and 1 < high - low < 10 else 4
+    return [f"{(low + (high - low) * step / steps).normalize():f}" for step in range(steps + 1)]
+
+
+def _read_python(grader: Json, fields: _Fields) -> Check:
+    source, least = str(grader.get("source") or ""), grader.get("pass_threshold")
+    if not _defines_grade(source):
+        raise _NoCounterpart("its source has no function `grade`")
+    if isinstance(least, bool) or not isinstance(least, int | Decimal) or not 0 < least <= 1:
+        raise _NoCounterpart("it has no `pass_threshold` above 0")
+    base = f"{fields.stem}_{column_name(str(grader.get('name') or 'grader'))}"
+    file = next(name for name in chain([f"{base}.py"], (f"{base}_{n}.py" for n in count(2))) if name not in fields.code)
+    fields.code[file] = f"{source.rstrip()}\n{_CALLED_AS}"
+    return {"python": {"call": literal(f"{file}:judge"), "threshold": least}}
+
+
+def _defines_grade(source: str) -> bool:
+    """Looked at, never run."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return any(isinstance(one, ast.FunctionDef) and one.name == "grade" for one in tree.body)
 
 
 _GRADERS: Mapping[str, Callable[[Json, _Fields], Check]] = {

@@ -97,7 +97,7 @@ def _read_one(item: object) -> Export:
         raise UsageError(f"this is an object of type {str(kind)[:40]!r}, not an assistant")
     if not isinstance(export.body.get("model"), str):
         raise UsageError(f"{_explain_error(item)}it has no 'model', so it is no assistant")
-    return replace(export, body=_settle(export.body))
+    return replace(export, body=settle(export.body))
 
 
 def _read_agent(item: Json) -> Export:
@@ -124,7 +124,7 @@ def _read_foundry(item: Json) -> Export:
     return Export(body=_leave_out(body, _FOUNDRY_DEFAULTS), handle=name, version=_text(version, "version"))
 
 
-def _settle(body: Json) -> Body:
+def settle(body: Json) -> Body:
     """The same, with formats, reasoning and tools as the Assistants API writes them."""
     settled = dict(body)
     if isinstance(body.get("reasoning"), dict):

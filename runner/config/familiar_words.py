@@ -10,18 +10,17 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from runner.config.file_schemas import CHECKS
 from runner.plugins import load_plugin
 from runner.yaml_text import Style
 from runner.yaml_text.coercion import show_flow, show_text
 from runner.yaml_text.yaml_document import Advice, Where
 
 _CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the question"
-_NO_MODEL_JUDGES = "no model judges answers here; say what the answer must have: contains, matches, number, one_of"
-_NO_CODE = "checks run no code; say what the answer must have: contains, matches, number, one_of"
+_A_MODEL_JUDGES = "write `judge: QUESTION`; the model that judges is declared in assistants.yaml"
+_NO_CODE = "a Python function of yours can be a check: `python: FILE.py:FUNCTION`"
 _WITH_THE_ASSISTANT = "it stands with the assistant, in assistants.yaml"
 _CASES = "write `cases: rows.csv`, or the rows, and `${COLUMN}` in questions and expectations"
-_REFUSED = "there is no check of refusals: a refusal where an answer was expected fails by itself"
+_REFUSED = "a refusal that is expected is a check: `expect: [refuses]`"
 _UNDER_ASK = "write the question under `ask`"
 _UNDER_ATTACH = "files that come with a question stand under `attach` of its turn"
 _ANSWER = "say what the answer must have under `expect`, as in `expect: [contains: Oslo]`"
@@ -133,7 +132,7 @@ _CHECKS = _table(
         "write `equals: TEXT` for all of the answer, `contains: TEXT` for a part of it",
     ),
     ("iequals", "write `equals: TEXT`; upper and lower case make no difference by default"),
-    ("starts_with startswith prefix begins_with", "write `matches: ^TEXT`"),
+    ("startswith prefix begins_with", "write `starts_with: TEXT`"),
     ("ends_with endswith suffix", "write `matches: TEXT$`"),
     (
         "approx isclose close_to between min max range greater_than less_than gt lt gte lte amount value_is "
@@ -142,34 +141,55 @@ _CHECKS = _table(
         "write `number: {value: 39.25, tolerance: 0.01}`",
     ),
     (
-        "llm_rubric model_graded_closedqa model_graded_factuality model_graded g_eval geval rubric judge llm_judge "
-        "llm_as_judge llm_as_a_judge factuality answer_relevance context_recall context_relevance context_faithfulness "
-        "faithfulness similar similarity text_similarity select_best max_score classifier score_model label_model pi "
+        "llm_rubric model_graded_closedqa model_graded g_eval geval rubric llm_judge "
+        "llm_as_judge llm_as_a_judge answer_relevance context_recall context_relevance context_faithfulness "
+        "faithfulness select_best max_score classifier score_model label_model pi "
         "conversation_relevance criteria moderation guardrails toxicity sentiment hallucination semantic "
         "meaning search_rubric",
-        _NO_MODEL_JUDGES,
+        _A_MODEL_JUDGES,
+    ),
+    ("model_graded_factuality factuality fact correctness", "write `factual: REFERENCE`"),
+    ("conversation_completeness task_completion goal_accuracy", "write `goal: WHAT IS WANTED`"),
+    (
+        "bleu rouge rouge_n rouge_l meteor levenshtein gleu edit_distance similarity text_similarity fuzzy fuzzy_match "
+        "closeness",
+        "write `similar: {value: TEXT, by: bleu, threshold: 0.5}`; `by` may also be fuzzy_match, levenshtein, gleu, "
+        "meteor, rouge_1 to rouge_5, rouge_l",
     ),
     (
-        "bleu rouge rouge_n meteor levenshtein gleu perplexity perplexity_score edit_distance embedding",
-        "answers are not scored; say what the answer must have: contains, matches, number, one_of",
+        "perplexity perplexity_score embedding cosine",
+        "there is no check of it; say what the answer must have, or write `similar: TEXT` for the same words",
     ),
-    ("javascript python ruby exec webhook function script code js py", _NO_CODE),
+    ("javascript ruby exec webhook function script code js py", _NO_CODE),
     (
-        "is_json contains_json json json_schema jsonschema is_valid_json is_xml contains_xml is_html "
-        "contains_html is_sql "
-        "contains_sql schema jsonpath json_path",
-        "there is no check of a format; write `matches: REGEX`",
+        "is_json contains_json is_valid_json valid_json json_valid",
+        "write `json`; `json: alone` accepts no prose around it, `json_schema: SCHEMA` holds it to a schema",
     ),
+    ("jsonschema schema matches_schema json_matches", "write `json_schema: {schema: SCHEMA}`"),
+    ("jsonpath json_field json_value json_key", "write `json_path: {path: $.total, equals: 39.25}`"),
     (
-        "cost latency duration max_latency response_time time tokens max_tokens",
-        "there is no check of it; `timeout` of the scenario limits the time",
+        "is_xml contains_xml is_html contains_html is_sql contains_sql is_yaml is_markdown",
+        "there is no check of that format; write `matches: REGEX`, or a check of your own",
     ),
-    ("refusal refuses refused refuse is_refusal not_is_refusal decline declines", _REFUSED),
+    ("latency duration max_latency response_time time latency_ms elapsed", "write `latency_s: SECONDS`"),
+    ("price total_cost max_cost cost_usd budget spend", "write `cost: US_DOLLARS`"),
+    ("max_tokens token_count token_usage usage total_tokens", "write `tokens: {max: 2000, of: output}`"),
+    ("refusal refused refuse is_refusal decline declines rejects", "write `refuses`, by itself"),
     (
-        "status finish finish_reason completed incomplete error raises",
-        "there is no check of it: an answer that is not complete fails or is an error by itself",
+        "finish finish_reason stop_reason completed incomplete error raises",
+        "write `status: {value: incomplete, code: max_output_tokens}`; an answer that is not complete is an error by "
+        "itself",
     ),
-    ("length max_length min_length word_count", "there is no check of it; write `matches: REGEX`"),
+    ("not_is_refusal", "it needs no check: a refusal where an answer was expected fails by itself"),
+    (
+        "max_length min_length word_count words char_count character_count sentence_count max_words",
+        "write `length: {max: 50, of: words}`; `of` may also be characters or sentences",
+    ),
+    ("lang locale is_language detect_language language_is", "write `language: de`, with the two letters of ISO 639-1"),
+    (
+        "trajectory:step_count step_count tool_call_count num_tool_calls max_steps max_tool_calls",
+        "write `steps: {max: 3}`",
+    ),
     (
         "tool tools tool_call tool_calls calls called uses_tool used_tool uses function_call function_called "
         "function_calls is_valid_openai_tools_call is_valid_openai_function_call is_valid_function_call tool_call_f1 "
@@ -201,7 +221,7 @@ _ASSISTANT_KEYS = _table(
     ("description title label", "write `name`; notes of your own go under `metadata`"),
     (
         "id assistant_id agent_id",
-        "the address above it is what it is called here; `runner adopt ADDRESS ID` takes over one that exists",
+        "the address above it is what it is called here; `runner adopt ADDRESS ID|NAME` takes over one that exists",
     ),
     ("engine deployment deployment_name deployment_id model_name", "write `model`"),
     ("function function_call function_calls actions plugins skills", "write `functions`, a list"),
@@ -270,7 +290,7 @@ PLAY_OPTIONS = _table(
     ("--config -c --project --manifest --assistants", "`-f FILE` names the project's file"),
     ("--provider --providers --env --environment --profile --backend --api --base-url", "`-t NAME` chooses a target"),
     ("--rerun-failed --only-failed --failed", "`--lf` plays what did not pass the last time"),
-    ("--timeout --deadline --max-time", "`timeout` stands in the scenario, or under `defaults`"),
+    ("--timeout --deadline", "`timeout` stands in the scenario, or under `defaults`"),
     (
         "--dry-run --collect-only --check-only --lint",
         "`--list` shows what would be played, `runner plan` what sync would do, `runner validate` checks the files",
@@ -341,7 +361,8 @@ def _advise_on_scenario_key(kind: str, word: str, _value: object, where: Where) 
     if kind == "check":
         return _CHECKS.get(_fold(word), "")
     if where[-3:-2] == ("expect",):
-        return f"write `{load_plugin(CHECKS, str(where[-1])).MAIN_FIELD}`" if _fold(word) in _MAIN_FIELDS else ""
+        main_field = load_plugin("runner.checks", str(where[-1])).MAIN_FIELD
+        return f"write `{main_field}`" if _fold(word) in _MAIN_FIELDS else ""
     if word == "defaults" and not where:
         return "they stand beside `scenarios`; a file with one scenario has its keys at the top"
     return _SCENARIO_KEYS.get(_fold(word), "") if kind == "key" else ""

@@ -6,7 +6,6 @@ import json
 from functools import cache
 from typing import Any
 
-from runner.checks import EXPECTATIONS
 from runner.config.declared_tools import (
     MAX_DESCRIPTION_LENGTH,
     NAME_PATTERN,
@@ -17,11 +16,11 @@ from runner.config.declared_tools import (
     mapping,
     tool,
 )
+from runner.config.expectations import expect_schema, expectation_schema
 from runner.domain.assistant import History, PlainFormat, SandboxName
 from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
-from runner.plugins import load_plugin, plugin_names
+from runner.plugins import plugin_names
 
-CHECKS = "runner.checks"
 INFERENCES = "runner.server.inference"
 BACKENDS = "runner.backends"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -71,6 +70,14 @@ def assistants_schema() -> _Json:
                     "propertyNames": _name_of("A target's name"),
                     "additionalProperties": {"$ref": "#/$defs/target"},
                 },
+                "prices": {
+                    "type": "object",
+                    "examples": [{"gpt-6-luna": {"input": 0.1, "output": 0.4}}],
+                    "description": "What models cost, by the name that the API gives them in its answers: for those "
+                    "that genai-prices doesn't know, or has another price of.",
+                    "additionalProperties": {"$ref": "#/$defs/price"},
+                },
+                "judge": _judge(),
                 "assistants": {
                     "type": "object",
                     "examples": [{"guide": {"model": "gpt-6-luna"}}],
@@ -82,7 +89,13 @@ def assistants_schema() -> _Json:
             },
             required=["version", "namespace", "assistants"],
         ),
-        {"target": _target(), "assistant": _assistant(), "tool": tool(), "function": declared_function()},
+        {
+            "target": _target(),
+            "assistant": _assistant(),
+            "price": _price(),
+            "tool": tool(),
+            "function": declared_function(),
+        },
     )
 
 
@@ -114,7 +127,7 @@ def scenario_schema() -> _Json:
         "single": mapping(one, required=["turns"]),
         "several": mapping(several, required=["scenarios"]),
         "turn": _turn(),
-        "expectation": _expectation(),
+        "expectation": expectation_schema(),
         "function_answer": function_answer(),
     }
     return _file("scenario", "Questions in order, and what to expect of the answers.", choice, parts)
@@ -145,6 +158,24 @@ def _text(description: str, *, longest: int = MAX_TEXT_LENGTH, example: str | No
 
 def _name_of(what: str) -> _Json:
     return {"pattern": _IDENTIFIER, "description": f"{what} is {_IDENTIFIER_WORDS}"}
+
+
+def _price() -> _Json:
+    def dollars(of_what: str) -> _Json:
+        text = f"US dollars for a million tokens of {of_what}."
+        return {"type": "number", "minimum": 0, "description": text, "examples": [0.1]}
+
+    return {
+        **mapping(
+            {
+                "input": dollars("input"),
+                "output": dollars("output"),
+                "cached_input": dollars("input that the API had cached; as other input if it isn't said"),
+            },
+            required=["input", "output"],
+        ),
+        "description": "A model's price.",
+    }
 
 
 def _target() -> _Json:
@@ -211,6 +242,32 @@ def _target() -> _Json:
     }
 
 
+def _judge() -> _Json:
+    return {
+        **mapping(
+            {
+                "target": _text("One of `targets`, with `api: responses`.", longest=MAX_NAME_LENGTH, example="openai"),
+                "model": {
+                    "type": "string",
+                    "pattern": r"^\S+$",
+                    "maxLength": MAX_NAME_LENGTH,
+                    "examples": ["gpt-6-luna-2026-09-10"],
+                    "description": "The model's name, with its date: one word.",
+                },
+                "decisions": {
+                    "type": "boolean",
+                    "examples": [True],
+                    "description": "Whether to ask by the Decisions API. By default on the embedded server, and for "
+                    "gpt-6-luna at OpenAI; elsewhere structured output is asked for.",
+                },
+            },
+            required=["target", "model"],
+        ),
+        "examples": [{"target": "openai", "model": "gpt-6-luna"}],
+        "description": "Which model judges answers for the checks judge, factual and goal.",
+    }
+
+
 def inferences_by_name() -> tuple[str, ...]:
     """The inferences that need no settings: any plug-in but those that are written as a mapping."""
     return tuple(name for name in plugin_names(INFERENCES) if name not in ("openai_compatible", "scripted"))
@@ -234,6 +291,14 @@ def _inference() -> _Json:
             longest=MAX_NAME_LENGTH,
             example="nomic-embed-text",
         ),
+        "slots": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 256,
+            "examples": [1],
+            "description": "How many runs the endpoint works on at once: no more scenarios are played at once, and what"
+            " waits for another's run is not on its own `timeout`.",
+        },
     }
     return {
         "anyOf": [
@@ -481,7 +546,7 @@ def _scenario_keys() -> _Json:
             "examples": [True],
             "description": "True: `runner compare` never lets it break, however weak the evidence.",
         },
-        "expect": _expect(
+        "expect": expect_schema(
             "Checks on all turns together: the last answer, with the tool calls, files, tokens and seconds of all.",
             example=[{"tool_not_called": "code_interpreter"}],
         ),
@@ -530,58 +595,10 @@ def _turn() -> _Json:
                 "examples": [["files/receipt.pdf", {"file": "files/prices.csv", "for": "code_interpreter"}]],
                 "description": "Files that come with the question.",
             },
-            "expect": _expect(
+            "expect": expect_schema(
                 "Checks that the answer has to pass, each an item of its own.",
                 example=[{"number": 39.25}, {"cites": "receipt.pdf"}],
             ),
         },
         required=["ask"],
     )
-
-
-def _expect(description: str, *, example: object) -> _Json:
-    return {
-        "type": "array",
-        "minItems": 1,
-        "items": {"$ref": "#/$defs/expectation"},
-        "examples": [example],
-        "description": description,
-    }
-
-
-def _expectation() -> _Json:
-    checks = {name: load_plugin(CHECKS, name) for name in plugin_names(CHECKS)}
-    forms = {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
-    one = {**mapping(forms), "title": "check", "minProperties": 1, "maxProperties": 1}
-    bare = [name for name, check in checks.items() if not {"required", "minProperties"} & check.SCHEMA.keys()]
-    return {"anyOf": [{"enum": bare, "title": "check"}, one]} if bare else one
-
-
-def _check_value(schema: _Json, main_field: str) -> _Json:
-    """Both ways to write a check: the value of its main field, or a mapping, which is always the full form.
-
-    Where checks are all that it has, a mapping without the field is one of them: no check has a field's name.
-    """
-    full = _with_checks(schema)
-    main = full["properties"][main_field]
-    if schema["properties"][main_field].get("format") == EXPECTATIONS:
-        one, main = main["anyOf"]
-        if len(full["properties"]) == 1:
-            full = {"type": "object", "if": {"required": [main_field]}, "then": full, "else": one}
-    return {"anyOf": [main, full], "description": schema.get("description", "")}
-
-
-def _with_checks(schema: _Json) -> _Json:
-    """A check's schema with what stands for checks in it, at any depth, as the files have them."""
-    if schema.get("format") == EXPECTATIONS:
-        one = {"$ref": "#/$defs/expectation"}
-        return {
-            "anyOf": [one, {"type": "array", "minItems": 1, "items": one}],
-            "description": schema["description"],
-            "examples": schema["examples"],
-        }
-    inner = (key for key in ("items", "additionalProperties") if isinstance(schema.get(key), dict))
-    deeper = {key: _with_checks(schema[key]) for key in inner}
-    if "properties" in schema:
-        deeper["properties"] = {name: _with_checks(one) for name, one in schema["properties"].items()}
-    return {**schema, **deeper}

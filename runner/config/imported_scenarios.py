@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import chain, count
 from typing import Any
@@ -108,12 +108,13 @@ class Script:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A scenario file: `stem` is its name, `source` what it was read from."""
+    """A scenario file: `stem` is its name, `source` what it was read from, `code` the Python files beside it."""
 
     stem: str
     source: str
     scripts: tuple[Script, ...]
     lost: tuple[Lost, ...] = ()
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def all_lost(self) -> tuple[Lost, ...]:
@@ -144,15 +145,16 @@ def make_name(text: str, otherwise: str) -> str:
     return otherwise if not words or RESERVED.fullmatch(words) else words
 
 
-def gather(scripts: Iterable[Script]) -> tuple[Script, ...]:
+def gather(scripts: Iterable[Script], *, keeps_columns: bool = False) -> tuple[Script, ...]:
     """Scenarios that differ in texts alone as one with rows; `scripts` have one row each, or none.
 
-    The first of its kind gives the name and the place; names are made unique.
+    The first of its kind gives the name and the place; names are made unique. Columns that no text has are left out
+    unless `keeps_columns` says that something else may look at them.
     """
     groups: dict[str, list[Script]] = {}
     for script in scripts:
         groups.setdefault(_shape(script), []).append(script)
-    return tuple(_name_apart(_merge(group) for group in groups.values()))
+    return tuple(_name_apart(_merge(group, keeps_columns=keeps_columns) for group in groups.values()))
 
 
 def _shape(script: Script) -> str:
@@ -170,10 +172,10 @@ def _bare(item: object) -> object:
     return [_bare(one) for one in item] if isinstance(item, list) else str(item) if isinstance(item, Lost) else item
 
 
-def _merge(group: Sequence[Script]) -> Script:
+def _merge(group: Sequence[Script], *, keeps_columns: bool) -> Script:
     first = group[0]
     if len(group) == 1:
-        return _settle(first)
+        return settle_script(first, keeps_columns=keeps_columns)
     rows = [dict(script.rows[0]) if script.rows else {} for script in group]
     turns = []
     for at, turn in enumerate(first.turns):
@@ -185,7 +187,8 @@ def _merge(group: Sequence[Script]) -> Script:
     if all(labels) and len(set(labels)) == len(labels) and NAME_COLUMN not in rows[0]:
         rows = [{NAME_COLUMN: label, **row} for label, row in zip(labels, rows, strict=True)]
     name = make_name(_common_words(group), first.name)
-    return _settle(replace(first, name=name, turns=tuple(turns), rows=tuple(rows)))
+    whole = replace(first, name=name, turns=tuple(turns), rows=tuple(rows))
+    return settle_script(whole, keeps_columns=keeps_columns)
 
 
 def _common_words(group: Sequence[Script]) -> str:
@@ -214,13 +217,14 @@ def _unite(items: Sequence[Any], rows: list[dict[str, object]]) -> Any:
     return [_unite([item[at] for item in items], rows) for at in range(len(first))]
 
 
-def _settle(script: Script) -> Script:
+def settle_script(script: Script, *, keeps_columns: bool = False) -> Script:
     """A single row goes into the texts; of several, the columns that are used stay."""
     used = {name for turn in script.turns for name in (*turn.ask.columns(), *_columns_in(list(turn.expect)))}
-    rows = tuple(
-        {key: _as_field(value) for key, value in row.items() if key in used or key == NAME_COLUMN}
-        for row in script.rows
-    )
+    if keeps_columns and all(script.rows):
+        kept = ({key: _as_field(one) if key in used else one for key, one in row.items()} for row in script.rows)
+        return replace(script, rows=tuple(kept))
+    wanted = used | {NAME_COLUMN}
+    rows = tuple({key: _as_field(one) for key, one in row.items() if key in wanted} for row in script.rows)
     if len(rows) > 1 and used:
         return replace(script, rows=rows)
     row = rows[0] if rows else {}
@@ -278,7 +282,8 @@ def write_suite(suite: Suite, clean: Callable[[str], str]) -> dict[str, str]:
             shown = (json.dumps(row, ensure_ascii=False, default=float) for row in script.rows)
             files[rows] = hide("\n".join(shown) + "\n")
         lines += _indent(_show_script(script, rows, hide), STEP)
-    return {f"{suite.stem}.yaml": "\n".join(lines) + "\n", **files}
+    code = {name: hide(text) for name, text in suite.code.items()}
+    return {f"{suite.stem}.yaml": "\n".join(lines) + "\n", **files, **code}
 
 
 def _show_script(script: Script, rows_file: str, hide: Callable[[str], str]) -> Iterator[str]:

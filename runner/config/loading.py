@@ -9,13 +9,13 @@ from pathlib import Path
 
 from runner.config.cases import cut_templates
 from runner.config.declared_assistants import read_assistants
-from runner.config.declared_targets import read_default_target, read_targets
+from runner.config.declared_targets import read_default_target, read_judge, read_targets
 from runner.config.familiar_words import ASSISTANTS_ADVICE, SCENARIO_ADVICE
 from runner.config.file_schemas import assistants_schema, scenario_schema, single_schema
 from runner.config.paths import ScenarioFile, find_project_file, find_scenario_files, show_file
 from runner.config.scenarios import Declared, ScenarioNames, Templates, choose_scenarios, read_scenarios
 from runner.did_you_mean import quote
-from runner.domain.assistant import Assistant, Namespace, Project
+from runner.domain.assistant import Assistant, Namespace, Price, Project
 from runner.domain.scenario import Scenario
 from runner.errors import ConfigError, NothingFound, Problem
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
@@ -96,6 +96,7 @@ class _Loader:
         settings = document.value if isinstance(document.value, dict) else {}
         targets = read_targets(document, settings, root)
         default = read_default_target(document, settings)
+        judge = read_judge(document, settings, targets)
         assistants = tuple(read_assistants(document, settings, root))
         self._keep_problems(document)
         declared = _declare(root, settings, assistants)
@@ -103,7 +104,14 @@ class _Loader:
             return None, declared
         self.baseline = settings.get("baseline", "")
         namespace = Namespace(settings["namespace"])
-        project = Project(namespace=namespace, assistants=assistants, targets=targets, default_target=default)
+        project = Project(
+            namespace=namespace,
+            assistants=assistants,
+            targets=targets,
+            default_target=default,
+            prices={model: Price(**price) for model, price in settings.get("prices", {}).items()},
+            judge=judge,
+        )
         return project, declared
 
     def read_scenario_file(self, path: Path, declared: Declared) -> tuple[YamlDocument, list[Scenario]]:
@@ -155,6 +163,7 @@ def _declare(root: Path, settings: Mapping[str, object], assistants: tuple[Assis
         else tuple(targets)
         if isinstance(targets := settings.get("targets"), dict)
         else (),
+        has_judge="judge" in settings if settings else None,
     )
 
 

@@ -6,17 +6,14 @@ question. Text files that the configuration names are read, programs are not.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from itertools import product
 from typing import Any
 
-from runner.config.exported_assistants import Export
+from runner.config.exported_assistants import Export, settle
 from runner.config.imported_scenarios import (
     Check,
     Column,
@@ -30,13 +27,22 @@ from runner.config.imported_scenarios import (
     gather,
     literal,
     make_name,
+    settle_script,
     show_value,
 )
-from runner.config.promptfoo_assertions import is_assertion, read_assertion
+from runner.config.promptfoo_assertions import read_assertion
+from runner.config.promptfoo_tests import (
+    Opener,
+    Reader,
+    Test,
+    Unopened,
+    as_items,
+    as_mapping,
+    open_data,
+    parse_data,
+    read_tests,
+)
 from runner.errors import UsageError
-
-OpenFile = Callable[[str], str]
-"""The text of a file that is named in the configuration. Raises Unopened."""
 
 KEYS = frozenset({"prompts", "providers", "targets", "tests", "defaultTest", "scenarios"})
 """What tells a configuration of promptfoo's."""
@@ -46,13 +52,10 @@ _MOST_ASSISTANTS = 10
 _PROGRAMS = (".py", ".js", ".cjs", ".mjs", ".ts", ".rb", ".sh", ".exe")
 _HOLE = re.compile(r"\{\{-?\s*([A-Za-z_][\w.\[\]'\"-]*)\s*(?:\|\s*(?:safe|trim|dump)\s*)?-?\}\}")
 _DUMPED = re.compile(r"(?<!\")\{\{-?\s*([A-Za-z_][\w.]*)\s*\|\s*dump\s*-?\}\}(?!\")")
+_HISTORY = re.compile(r"\{%-?\s*for\s+\w+\s+in\s+_conversation\s*-?%\}.*?\{%-?\s*endfor\s*-?%\}", re.DOTALL)
+"""What was said before, in a prompt: here the thread has it."""
 _LOGIC = re.compile(r"\{[{%#]")
 _PATH_PART = re.compile(r"[A-Za-z_][\w-]*|\d+")
-_EXPECTED_COLUMN = re.compile(r"__expected\d*")
-_IN_A_CELL = re.compile(
-    r"(?P<type>(?:not-)?[a-z][a-z:-]*[a-z])(?:\((?P<threshold>\d*\.?\d+)\))?(?:\s*:\s*(?P<value>.*))?", re.DOTALL
-)
-_CELL_WORDS = {"fn": "javascript", "eval": "javascript", "grade": "llm-rubric"}
 _ELSEWHERE: Mapping[str, str] = {
     "outputPath": "reports are named when playing: `--report`",
     "evaluateOptions": "how many at once, how often: `--jobs`, `--repeat`",
@@ -63,7 +66,6 @@ _ELSEWHERE: Mapping[str, str] = {
     "sharing": "runner shares nothing",
     "tracing": "`runner` sends spans where OTEL_EXPORTER_OTLP_ENDPOINT says",
 }
-_OF_A_TEST = frozenset("vars assert description threshold options metadata".split())
 _KINDS = frozenset("chat responses completion completions messages assistant agents realtime text".split())
 _NO_MODEL = (
     "file",
@@ -82,10 +84,6 @@ _NO_MODEL = (
 )
 
 
-class Unopened(Exception):
-    """A file that is not read; why."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreign:
     """What a file of another tool's declares and asks. A script's `assistant` is a key of `assistants`."""
@@ -99,15 +97,7 @@ class _Prompt:
     label: str
     messages: tuple[tuple[str, str], ...]
     skip: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Test:
-    values: Mapping[str, Any]
-    assertions: Sequence[Any]
-    description: str
-    threshold: object
-    lost: tuple[Lost, ...]
+    has_history: bool = False
 
 
 @dataclass(slots=True)
@@ -139,30 +129,19 @@ class _Fields:
         return {column: _look_up(values, path) for column, path in self.paths.items()}
 
 
-@dataclass(slots=True)
-class _Reader:
-    open_file: OpenFile
-    templates: Mapping[str, Any]
-    lost: list[Lost] = field(default_factory=list)
-
-    def lose(self, what: str, reason: str, value: object = None) -> None:
-        self.lost.append(Lost(what=what, reason=reason, value=value))
-
-
-def read_promptfoo(config: Json, *, source: str, stem: str, open_file: OpenFile) -> Foreign:
+def read_promptfoo(config: Json, *, source: str, stem: str, open_file: Opener) -> Foreign:
     """Raises UsageError if nothing in it can be asked."""
     templates = config.get("assertionTemplates")
-    reader = _Reader(open_file, templates if isinstance(templates, Mapping) else {})
+    reader = Reader(open_file, templates if isinstance(templates, Mapping) else {})
     base = _read_provider(config, reader)
     prompts = list(_read_prompts(config.get("prompts", "{{prompt}}"), reader))
-    tests = list(_read_tests(config, reader))
+    tests = list(read_tests(config, reader))
     if len(tests) * len(prompts) > _MOST_TESTS:
         raise UsageError(f"{source}: {len(tests) * len(prompts):,} questions are more than {_MOST_TESTS:,}, the limit")
     assistants: dict[str, Export] = {}
     scripts = []
     for prompt in prompts:
-        for number, test in enumerate(tests, 1):
-            script, instructions = _read_script(prompt, test, number, reader)
+        for script, instructions in _read_scripts(prompt, tests, reader):
             key = json.dumps(instructions)
             if key not in assistants and len(assistants) < _MOST_ASSISTANTS:
                 name = str(config.get("description") or stem)
@@ -171,7 +150,7 @@ def read_promptfoo(config: Json, *, source: str, stem: str, open_file: OpenFile)
                     **base,
                     **({"instructions": instructions} if instructions else {}),
                 }
-                assistants[key] = Export(body=body)
+                assistants[key] = Export(body=settle(body))
             scripts.append((key, script))
     left = sum(key not in assistants for key, _ in scripts)
     if left:
@@ -184,7 +163,7 @@ def read_promptfoo(config: Json, *, source: str, stem: str, open_file: OpenFile)
     return Foreign(assistants=assistants, suite=Suite(stem=stem, source=source, scripts=found, lost=tuple(reader.lost)))
 
 
-def _read_provider(config: Json, reader: _Reader) -> dict[str, object]:
+def _read_provider(config: Json, reader: Reader) -> dict[str, object]:
     """The first one's model and settings, in the words of an exported assistant."""
     written = config.get("providers", config.get("targets"))
     providers = written if isinstance(written, list) else [] if written is None else [written]
@@ -198,7 +177,7 @@ def _read_provider(config: Json, reader: _Reader) -> dict[str, object]:
     return {"model": _find_model(name, reader), **_read_settings(settings, reader)}
 
 
-def _split_provider(written: object, reader: _Reader) -> tuple[str, Json]:
+def _split_provider(written: object, reader: Reader) -> tuple[str, Json]:
     if isinstance(written, str):
         return written, {}
     if not isinstance(written, Mapping):
@@ -206,13 +185,13 @@ def _split_provider(written: object, reader: _Reader) -> tuple[str, Json]:
     if "id" not in written and len(written) == 1:
         ((name, inner),) = written.items()
         inner = inner if isinstance(inner, Mapping) else {}
-        return str(name), _mapping(inner.get("config", inner))
+        return str(name), as_mapping(inner.get("config", inner))
     for key in written.keys() - {"id", "config", "label"}:
         reader.lose(f"providers: {key}", "there is nothing of this kind", written[key])
-    return str(written.get("id")), _mapping(written.get("config"))
+    return str(written.get("id")), as_mapping(written.get("config"))
 
 
-def _find_model(name: str, reader: _Reader) -> str:
+def _find_model(name: str, reader: Reader) -> str:
     vendor, _, rest = name.partition(":")
     parts = rest.split(":")
     model = ":".join(parts[1:]) if parts[0] in _KINDS else rest
@@ -226,14 +205,16 @@ def _find_model(name: str, reader: _Reader) -> str:
     return model
 
 
-def _read_settings(settings: Json, reader: _Reader) -> dict[str, object]:
+def _read_settings(settings: Json, reader: Reader) -> dict[str, object]:
     body = dict(settings)
     for key in ("max_tokens", "max_completion_tokens"):
         if key in body:
             body["max_output_tokens"] = body.pop(key)
     for key in ("tools", "functions", "response_format"):
         if isinstance(body.get(key), str):
-            body[key] = _open_data(str(body[key]), f"provider: {key}", reader)
+            body[key] = open_data(str(body[key]), f"provider: {key}", reader)
+    if isinstance(body.get("tools"), list):
+        body["tools"] = [_read_tool(one) for one in as_items(body["tools"])]
     functions = body.pop("functions", None)
     if isinstance(functions, list):
         tools = body.get("tools")
@@ -244,37 +225,19 @@ def _read_settings(settings: Json, reader: _Reader) -> dict[str, object]:
     return {key: value for key, value in body.items() if value is not None}
 
 
-def _open_data(named: str, what: str, reader: _Reader) -> Any:
-    try:
-        return _parse(reader.open_file(named), named)
-    except (Unopened, ValueError) as error:
-        reader.lose(what, str(error), named)
-        return None
+def _read_tool(written: object) -> object:
+    """A tool as OpenAI's APIs have it; Anthropic's form is told by its `input_schema`."""
+    if not isinstance(written, Mapping) or "input_schema" not in written:
+        return written
+    function = {key: value for key, value in written.items() if key not in ("type", "input_schema")}
+    return {"type": "function", "function": {**function, "parameters": written["input_schema"]}}
 
 
-def _parse(text: str, named: str) -> Any:
-    """JSON or YAML. Raises ValueError."""
-    if named.lower().endswith((".json",)):
-        return json.loads(text, parse_float=Decimal)
-    return parse_data(text, named)
-
-
-def parse_data(text: str, named: str) -> Any:
-    """A YAML file's value, by YAML 1.2's core schema. Raises ValueError."""
-    from runner.yaml_text import parse_yaml
-    from runner.yaml_text.coercion import coerce
-
-    parsed = parse_yaml(text, file=named)
-    if parsed.problems or parsed.root is None:
-        raise ValueError(str(parsed.problems[0]) if parsed.problems else f"{named} is empty")
-    return coerce(parsed.root, {}, {})
-
-
-def _read_prompts(written: object, reader: _Reader) -> Iterator[_Prompt]:
+def _read_prompts(written: object, reader: Reader) -> Iterator[_Prompt]:
     items = written if isinstance(written, list) else [written]
     for number, item in enumerate(items):
         what = f"prompts[{number}]"
-        named = _mapping(item)
+        named = as_mapping(item)
         text = named.get("raw", named.get("id")) if named else item
         if not isinstance(text, str):
             reader.lose(what, "it is no text", item)
@@ -286,16 +249,21 @@ def _read_prompts(written: object, reader: _Reader) -> Iterator[_Prompt]:
             yield _Prompt("", (("user", text),), skip=f"its prompt is not here: {error}")
 
 
-def _open_prompt(text: str, label: str, reader: _Reader) -> Iterator[_Prompt]:
+def _open_prompt(text: str, label: str, reader: Reader) -> Iterator[_Prompt]:
     is_file = text.startswith("file://") or re.fullmatch(r"[\w./*-]+\.(?:txt|json|ya?ml|md|j2|py|js)(?::\w+)?", text)
     if not is_file:
-        yield _Prompt(label, _read_messages(text))
+        yield _Prompt(label, _read_messages(_HISTORY.sub("", text)), has_history=bool(_HISTORY.search(text)))
+        return
+    if "*" in text:
+        for named in reader.open_file.find(text):
+            yield from _open_prompt(named, label, reader)
         return
     content = reader.open_file(text)
     parts = re.split(r"^---\s*$", content, flags=re.MULTILINE) if text.endswith((".txt", ".md", ".j2")) else [content]
     for part in parts:
         if part.strip():
-            yield _Prompt(label, _read_messages(part.strip(), is_yaml=text.endswith((".yaml", ".yml"))))
+            bare, is_yaml = _HISTORY.sub("", part).strip(), text.endswith((".yaml", ".yml"))
+            yield _Prompt(label, _read_messages(bare, is_yaml=is_yaml), has_history=bool(_HISTORY.search(part)))
 
 
 def _read_messages(text: str, *, is_yaml: bool = False) -> tuple[tuple[str, str], ...]:
@@ -326,130 +294,22 @@ def _read_message(one: object) -> tuple[str, str]:
     return str(one["role"]), content
 
 
-def _read_tests(config: Json, reader: _Reader) -> Iterator[_Test]:
-    written = config.get("defaultTest")
-    default = _open_data(written, "defaultTest", reader) if isinstance(written, str) else written
-    base = _mapping(default)
-    found = [*_open_tests(config.get("tests"), "tests", reader), *_read_scenarios(config.get("scenarios"), reader)]
-    if not found:
-        found = [{}]
-    for test in found:
-        yield from _expand_test(base, test, reader)
-
-
-def _read_scenarios(written: object, reader: _Reader) -> Iterator[Json]:
-    """promptfoo's scenarios: every test with the variables of every `config`."""
-    for number, one in enumerate(written if isinstance(written, list) else []):
-        if not isinstance(one, Mapping):
-            reader.lose(f"scenarios[{number}]", "it is no mapping", one)
-            continue
-        tests = list(_open_tests(one.get("tests"), f"scenarios[{number}].tests", reader)) or [{}]
-        for setting in _open_tests(one.get("config"), f"scenarios[{number}].config", reader):
-            for test in tests:
-                both = {**_mapping(setting.get("vars")), **_mapping(test.get("vars"))}
-                assertions = [*_items(setting.get("assert")), *_items(test.get("assert"))]
-                yield {**setting, **test, "vars": both, "assert": assertions}
-
-
-def _open_tests(written: object, what: str, reader: _Reader) -> Iterator[Json]:
-    for item in written if isinstance(written, list) else [] if written is None else [written]:
-        if isinstance(item, str):
-            try:
-                yield from _read_test_file(item, reader)
-            except (Unopened, ValueError) as error:
-                reader.lose(what, str(error), item)
-        elif isinstance(item, Mapping) and not ("path" in item and "vars" not in item):
-            yield item
-        else:
-            reader.lose(what, "tests that a program makes have to be written out", item)
-
-
-def _read_test_file(named: str, reader: _Reader) -> Iterator[Json]:
-    text = reader.open_file(named)
-    plain = named.lower()
-    if plain.endswith(".csv"):
-        for row in csv.DictReader(io.StringIO(text)):
-            yield _read_csv_row({key: value or "" for key, value in row.items() if key is not None})
+def _read_scripts(prompt: _Prompt, tests: Sequence[Test], reader: Reader) -> Iterator[tuple[Script, str]]:
+    """A scenario for each test, with its instructions; tests of one conversation are the turns of one."""
+    read = [(test, *_read_script(prompt, test, number, reader)) for number, test in enumerate(tests, 1)]
+    if not prompt.has_history:
+        yield from ((script, instructions) for _, script, instructions in read)
         return
-    lines = [line for line in text.splitlines() if line.strip()]
-    value = (
-        [json.loads(line, parse_float=Decimal) for line in lines] if plain.endswith(".jsonl") else _parse(text, named)
-    )
-    for one in value if isinstance(value, list) else [value]:
-        if isinstance(one, Mapping):
-            yield one if one.keys() & {"vars", "assert"} else {"vars": one}
+    conversations: dict[tuple[str, str], list[Script]] = {}
+    for test, script, instructions in read:
+        conversations.setdefault((test.conversation, instructions), []).append(script)
+    for (_, instructions), scripts in conversations.items():
+        turns = tuple(turn for script in scripts for turn in settle_script(script).turns)
+        lost = tuple({str(one): one for script in scripts for one in script.lost}.values())
+        yield replace(scripts[0], turns=turns, rows=(), lost=lost), instructions
 
 
-def _read_csv_row(row: Mapping[str, str]) -> Json:
-    assertions = []
-    for key, cell in row.items():
-        if _EXPECTED_COLUMN.fullmatch(key) and cell.strip():
-            assertions.append(_read_cell(cell.strip()))
-    test: dict[str, object] = {"vars": {key: cell for key, cell in row.items() if not key.startswith("__")}}
-    if row.get("__description"):
-        test["description"] = row["__description"]
-    if row.get("__threshold"):
-        test["threshold"] = Decimal(row["__threshold"])
-    if options := {key: row[f"__{key}"] for key in ("prefix", "suffix") if row.get(f"__{key}")}:
-        test["options"] = options
-    return {**test, "assert": assertions}
-
-
-def _read_cell(cell: str) -> Json:
-    found = _IN_A_CELL.fullmatch(cell)
-    kind = _CELL_WORDS.get(found["type"], found["type"]) if found else ""
-    if not found or not is_assertion(kind):
-        return {"type": "equals", "value": cell}
-    value = {"value": found["value"].strip()} if found["value"] else {}
-    return {"type": kind, **value, **({"threshold": Decimal(found["threshold"])} if found["threshold"] else {})}
-
-
-def _expand_test(base: Json, test: Json, reader: _Reader) -> Iterator[_Test]:
-    """The test with what is the default for all, once for each combination of variables that are lists."""
-    values = {**_mapping(base.get("vars")), **_mapping(test.get("vars"))}
-    lost = [
-        Lost(what=key, reason="there is nothing of this kind", value=one[key])
-        for one in (base, test)
-        for key in one.keys() - _OF_A_TEST
-    ]
-    options = {**_mapping(base.get("options")), **_mapping(test.get("options"))}
-    prefix, suffix = (str(options.pop(key, "")) for key in ("prefix", "suffix"))
-    if metadata := {**_mapping(base.get("metadata")), **_mapping(test.get("metadata"))}:
-        lost.append(Lost(what="metadata", reason="words to choose by are `tags`", value=metadata))
-    if prefix or suffix:
-        lost.append(
-            Lost(what="options", reason="write what stands around each question into `ask`", value=[prefix, suffix])
-        )
-    if options:
-        lost.append(Lost(what="options", reason="answers are judged as they are", value=options))
-    names = [name for name, value in values.items() if _is_choice(value) and not options.get("disableVarExpansion")]
-    opened = {name: _open_variable(name, value, lost, reader) for name, value in values.items()}
-    for chosen in product(*(opened[name] for name in names)):
-        yield _Test(
-            values={**opened, **dict(zip(names, chosen, strict=True))},
-            assertions=[*_items(base.get("assert")), *_items(test.get("assert"))],
-            description=str(test.get("description") or ""),
-            threshold=test.get("threshold", base.get("threshold")),
-            lost=tuple(lost),
-        )
-
-
-def _is_choice(value: object) -> bool:
-    """Whether a test is meant once for each of the values; a list of anything but texts and numbers is one value."""
-    return isinstance(value, list) and all(isinstance(one, str | int | Decimal) for one in value)
-
-
-def _open_variable(name: str, value: object, lost: list[Lost], reader: _Reader) -> Any:
-    if not isinstance(value, str) or not value.startswith("file://"):
-        return value
-    try:
-        return reader.open_file(value).strip()
-    except Unopened as error:
-        lost.append(Lost(what=f"vars.{name}", reason=str(error), value=value))
-        return value
-
-
-def _read_script(prompt: _Prompt, test: _Test, number: int, reader: _Reader) -> tuple[Script, str]:
+def _read_script(prompt: _Prompt, test: Test, number: int, reader: Reader) -> tuple[Script, str]:
     """One prompt with one test, and the instructions that it gives."""
     fields, lost, skip = _Fields(), list(test.lost), prompt.skip
     instructions, asks = [], []
@@ -487,7 +347,7 @@ def _read_script(prompt: _Prompt, test: _Test, number: int, reader: _Reader) -> 
     return script, "\n\n".join(instructions).strip()
 
 
-def _read_expect(test: _Test, fields: _Fields, reader: _Reader) -> tuple[Check | Lost, ...]:
+def _read_expect(test: Test, fields: _Fields, reader: Reader) -> tuple[Check | Lost, ...]:
     items: list[Check | Lost] = []
     weighed: list[dict[str, Any]] = []
     for written in _flatten(test.assertions, reader.templates):
@@ -510,7 +370,7 @@ def _flatten(assertions: Sequence[Any], templates: Mapping[str, Any]) -> Iterato
             named = templates.get(str(one["$ref"]).rpartition("/")[2])
             yield named if isinstance(named, Mapping) else {"type": "$ref", **one}
         elif isinstance(one, Mapping) and one.get("type") == "assert-set" and "threshold" not in one:
-            yield from _flatten(_items(one.get("assert")), templates)
+            yield from _flatten(as_items(one.get("assert")), templates)
         else:
             yield one
 
@@ -525,13 +385,5 @@ def _look_up(values: Mapping[str, Any], path: str) -> Any:
         else:
             return None
     if isinstance(found, str) and "{{" in found:
-        return _HOLE.sub(lambda hole: show_value(_mapping(values).get(hole[1], hole[0])), found)
+        return _HOLE.sub(lambda hole: show_value(as_mapping(values).get(hole[1], hole[0])), found)
     return found
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}
-
-
-def _items(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

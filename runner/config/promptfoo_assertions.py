@@ -11,6 +11,7 @@ from runner.config.imported_scenarios import Check, Json, Lost, Template, litera
 
 Make = Callable[[str], Template]
 _NOT = "not-"
+_JUDGED = frozenset("similar llm-rubric agent-rubric g-eval model-graded-closedqa factuality".split())
 _NO_TEXT = "it has no text"
 
 _NO_COUNTERPART: Mapping[str, str] = {
@@ -61,8 +62,9 @@ def read_assertion(written: Json, make: Make) -> list[Check | Lost]:
             ("metric", "checks have no names of their own here"),
             ("provider", "the judge is one for the project: `judge` in assistants.yaml"),
             ("rubricPrompt", "the judge's prompt is runner's own"),
+            ("threshold", "a judge says yes or no" if name in _JUDGED else ""),
         )
-        if written.get(key) is not None
+        if reason and written.get(key) is not None
     ]
     return [_negate(check) if kind.startswith(_NOT) else check, *lost]
 
@@ -116,7 +118,7 @@ def _contains_any(written: Json, make: Make, *, case: bool) -> Check:
 
 def _equals(written: Json, make: Make) -> Check:
     if isinstance(written.get("value"), Mapping | list):
-        return {"json_path": {"path": "$", "expect": [{"equals_json": templates_of(written["value"], make)}]}}
+        return {"json_path": {"path": "$", "equals": templates_of(written["value"], make)}}
     return {"equals": {"value": _text(written, make), "case": True}}
 
 
@@ -151,15 +153,20 @@ def _similar(by: str, otherwise: str) -> Callable[[Json, Make], Check]:
     return read
 
 
-def _similar_meaning(_written: Json, _make: Make) -> Check:
-    raise _NoCounterpart("meanings are compared by a `judge` here; `similar` compares words")
+def ask_for_meaning(wanted: Template) -> Template:
+    """What a judge is asked where others compare embeddings."""
+    return Template(("Does the answer mean the same as this text? ", *wanted.parts))
+
+
+def _similar_meaning(written: Json, make: Make) -> Check:
+    return {"judge": ask_for_meaning(_text(written, make))}
 
 
 def _judge(question: str) -> Callable[[Json, Make], Check]:
     def read(written: Json, make: Make) -> Check:
         value = written.get("value")
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
-            return {"judge": {"questions": [make(one) for one in value]}}
+            return {"judge": [make(one) for one in value]}
         text = _text(written, make)
         return {"judge": Template((question, *text.parts))} if question else {"judge": text}
 
@@ -176,6 +183,17 @@ def _word_count(written: Json, _make: Make) -> Check:
     if not bounds:
         bounds = {"min": int(str(value)), "max": int(str(value))}
     return {"length": bounds}
+
+
+def _finish_reason(written: Json, _make: Make) -> Check:
+    found = {
+        "stop": "completed",
+        "length": {"value": "incomplete", "code": "max_output_tokens"},
+        "content_filter": {"value": "incomplete", "code": "content_filter"},
+    }.get(str(written.get("value")))
+    if found is None:
+        raise _NoCounterpart("a run doesn't end so here")
+    return {"status": literal(found) if isinstance(found, str) else templates_of(found, literal)}
 
 
 def _tool_used(written: Json, make: Make) -> Check:
@@ -240,7 +258,7 @@ _READERS: Mapping[str, Callable[[Json, Make], Check]] = {
     "is-json": _is_json,
     "contains-json": _is_json,
     "is-refusal": lambda _written, _make: "refuses",
-    "finish-reason": lambda written, make: {"finish": _text(written, make)},
+    "finish-reason": _finish_reason,
     "latency": _limit("latency_s", 1000),
     "cost": _limit("cost", 1),
     "similar": _similar_meaning,

@@ -6,270 +6,25 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import combinations
 from pathlib import Path, PurePath
 from typing import Any
 from unicodedata import normalize
 
-from runner.checks import EXPECTATIONS, FILE_NAME, MOST_DEPTH, TARGET_NAME, TOOL_NAME, build_part
 from runner.config.cases import KEY, Row, columns_of, explain_missing_column, fill_row, name_row, open_cases
-from runner.config.declared_targets import EMBEDDED
-from runner.config.declared_tools import RETRIEVAL, read_answers
-from runner.config.file_schemas import CHECKS
+from runner.config.declared_tools import read_answers
+from runner.config.expectations import Known, read_expectations
 from runner.config.paths import Recipient, ScenarioFile, Unusable, read_file_item
 from runner.did_you_mean import find_similar, quote, suggest
-from runner.domain.assistant import Address, Assistant, ToolName
+from runner.domain.assistant import Address, Assistant
 from runner.domain.files import LocalFile
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location, Problem, UsageError, on_one_line
-from runner.plugins import load_plugin
 from runner.yaml_text import MapNode, Node, TextNode
-from runner.yaml_text.coercion import as_json, is_visible
+from runner.yaml_text.coercion import is_visible
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 MOST_BROKEN_ROWS = 20
 """After so many rows with mistakes the others of a file are not looked at."""
-_NOT = "not_"
-_WRAPPING = " .!*_`\"'"
-"""What some checks overlook around a text: see `checks/one_of.py`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What checks may name; each is None where it is not known.
-
-    `assistant` is the one that is talked to, `files` are the names of all that it has been given by then, `targets` are
-    the project's.
-    """
-
-    assistant: Assistant | None
-    files: Collection[str] | None
-    targets: Collection[str] | None
-
-
-def read_expectations(document: YamlDocument, items: list[Any], where: Where, known: Known) -> tuple[Expectation, ...]:
-    """The expectations of a turn, those with mistakes left out after reporting them."""
-    written = _read_written(document, items, where)
-    expectations = tuple(_build(document, one, known) for one in written)
-    for one in written:
-        if document.is_sound(one.where):
-            _report_unknown_target(document, one, known)
-            if known.assistant is not None:
-                _report_impossible_tool(document, one, known.assistant)
-                if known.files is not None:
-                    _report_missing_file(document, one, known.assistant, known.files)
-    _report_contradictions(document, written)
-    return tuple(one for one in expectations if one is not None)
-
-
-def _read_written(document: YamlDocument, items: list[Any], where: Where) -> list[_Written]:
-    sound = [index for index in range(len(items)) if document.is_sound((*where, index))]
-    return [_as_written(items[index], (*where, index)) for index in sound]
-
-
-def _read_part(document: YamlDocument, item: Any, where: Where, known: Known, depth: int) -> Expectation | None:
-    """A check inside another. It may be one way of several, or what must not be: only an unknown name is wrong."""
-    if depth > MOST_DEPTH:
-        message = f"checks stand more than {MOST_DEPTH} deep inside each other here"
-        document.report(Mistake(where=where, message=message, hint="make it flatter"))
-    if not document.is_sound(where):
-        return None
-    written = _as_written(item, where)
-    found = _build(document, written, known, depth)
-    if document.is_sound(written.where):
-        _report_unknown_target(document, written, known)
-        if known.assistant is not None:
-            _report_unknown_tool(document, written, known.assistant)
-    return found
-
-
-def _read_parts(
-    document: YamlDocument, value: Any, schema: Mapping[str, Any], where: Where, known: Known, depth: int
-) -> Any:
-    """A parameter with every check that stands in it read, as its schema says where."""
-    if schema.get("format") == EXPECTATIONS:
-        items = (
-            [(one, (*where, index)) for index, one in enumerate(value)] if isinstance(value, list) else [(value, where)]
-        )
-        return tuple(_read_part(document, item, place, known, depth + 1) for item, place in items)
-    if isinstance(value, dict):
-        named, others = schema.get("properties", {}), schema.get("additionalProperties")
-        inner = {key: named.get(key, others if isinstance(others, dict) else {}) for key in value}
-        return {key: _read_parts(document, one, inner[key], (*where, key), known, depth) for key, one in value.items()}
-    if isinstance(value, list) and isinstance(schema.get("items"), dict):
-        items_of = schema["items"]
-        return [_read_parts(document, one, items_of, (*where, i), known, depth) for i, one in enumerate(value)]
-    return value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
-    """A check as it stands in the file, in its full form."""
-
-    name: str
-    main_field: str
-    parameters: Mapping[str, Any]
-    fields: Mapping[str, Any]
-    where: Where
-    is_full: bool
-
-    def names(self, kind: str) -> Iterator[tuple[str, Where]]:
-        """Each text that stands where the schema has this `format`, alone or in a list, with its place."""
-        for field, schema in self.fields.items():
-            value, place = self.parameters.get(field), self.place_of(field)
-            if isinstance(value, str) and schema.get("format") == kind:
-                yield value.strip(), place
-            elif isinstance(value, list) and schema.get("items", {}).get("format") == kind:
-                yield from ((str(one).strip(), (*place, index)) for index, one in enumerate(value))
-
-    def place_of(self, field: str) -> Where:
-        return (*self.where, field) if self.is_full else self.where
-
-
-def _as_written(item: Any, where: Where) -> _Written:
-    name, value = next(iter(item.items())) if isinstance(item, dict) else (item, {})
-    module = load_plugin(CHECKS, name)
-    fields = module.SCHEMA["properties"]
-    # Where checks are all that a check has, a mapping without its field is one of them.
-    is_part = len(fields) == 1 and fields[module.MAIN_FIELD].get("format") == EXPECTATIONS
-    is_full = isinstance(value, dict) and (not is_part or module.MAIN_FIELD in value)
-    return _Written(
-        name=name,
-        main_field=module.MAIN_FIELD,
-        parameters=value if is_full else {module.MAIN_FIELD: value},
-        fields=fields,
-        where=(*where, name) if isinstance(item, dict) else where,
-        is_full=is_full,
-    )
-
-
-def _build(document: YamlDocument, written: _Written, known: Known, depth: int = 0) -> Expectation | None:
-    parameters = {
-        name: _read_parts(document, value, written.fields.get(name, {}), written.place_of(name), known, depth)
-        for name, value in written.parameters.items()
-    }
-    if not document.is_sound(written.where):
-        return None
-    location = document.location(written.where, at_key=True)
-    expectation = Expectation(check=written.name, parameters=parameters, location=location)
-    try:
-        build_part(expectation)
-    except ValueError as error:
-        document.report(Mistake(where=written.where, message=str(error)))
-        return None
-    return expectation
-
-
-def _report_unknown_target(document: YamlDocument, written: _Written, known: Known) -> None:
-    every = None if known.targets is None else (*known.targets, EMBEDDED)
-    for name, place in written.names(TARGET_NAME):
-        if every is not None and name not in every:
-            hint = suggest(name, every, kind="declared are")
-            document.report(Mistake(where=place, message=f"there is no target {quote(name)}", hint=hint))
-
-
-def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: Assistant) -> bool:
-    """A name that is no tool's; whether there was one."""
-    every = [*(tool.value for tool in ToolName), RETRIEVAL, *(function.name for function in assistant.functions)]
-    unknown = [(name, place) for name, place in written.names(TOOL_NAME) if name not in every]
-    for name, place in unknown:
-        message = f"there is no tool {quote(name)}, nor a function of the assistant"
-        document.report(Mistake(where=place, message=message, hint=suggest(name, every)))
-    return bool(unknown)
-
-
-def _report_impossible_tool(document: YamlDocument, written: _Written, assistant: Assistant) -> None:
-    """A name that is no tool's, and the call of a tool that the assistant doesn't have."""
-    if _report_unknown_tool(document, written, assistant) or _NOT in written.name:
-        return
-    functions = [function.name for function in assistant.functions]
-    own = {ToolName.FILE_SEARCH.value if tool == RETRIEVAL else tool for tool in (*assistant.tool_names, *functions)}
-    for name, place in written.names(TOOL_NAME):
-        if (ToolName.FILE_SEARCH.value if name == RETRIEVAL else name) not in own:
-            message = f"the assistant {quote(assistant.address)} doesn't have the tool {name}, so it can't call it"
-            document.report(Mistake(where=place, message=message, hint=f"add {name} to its `tools`"))
-        else:
-            _report_impossible_arguments(document, written, name, assistant)
-
-
-def _report_impossible_arguments(document: YamlDocument, written: _Written, name: str, assistant: Assistant) -> None:
-    """Arguments that a strict function never gets: the API keeps the model to its schema."""
-    from runner.json_schema import find_mismatch
-
-    function = next((one for one in assistant.functions if one.name == name and one.strict), None)
-    arguments = written.parameters.get("arguments")
-    if function is None or not isinstance(arguments, dict):
-        return
-    known = function.parameters.get("properties", {})
-    assert isinstance(known, Mapping), "a strict schema lists its properties"
-    for key, value in arguments.items():
-        place = (*written.where, "arguments", key)
-        if key not in known and value is not None:
-            message = f"the function {name} has no argument {quote(key)}"
-            document.report(Mistake(where=place, at_key=True, message=message, hint=suggest(key, known)))
-        # Of lists and mappings a part may be meant; what a `$ref` leads to stands elsewhere.
-        elif isinstance(value, str | int | Decimal) and "$ref" not in str(known[key]):
-            mismatch = find_mismatch(as_json(value), known[key])
-            if mismatch:
-                message = f"the function {name} never gets this: {mismatch}"
-                document.report(Mistake(where=place, message=message))
-
-
-def _report_missing_file(
-    document: YamlDocument, written: _Written, assistant: Assistant, files: Collection[str]
-) -> None:
-    """A file that the assistant never gets; a page that it finds on the web has an address in a name's place."""
-    if ToolName.WEB_SEARCH.value in assistant.tool_names or _NOT in written.name:
-        return
-    if not any(written.names(FILE_NAME)):
-        return
-    check = load_plugin(CHECKS, written.name).Check(**written.parameters)
-    for name, place in written.names(FILE_NAME):
-        if not any(check.names(file) for file in files):
-            message = f"no file that the assistant has by then is called {quote(name)}"
-            hint = suggest(name, sorted(files)) or "attach it, or list it under the assistant's `files`"
-            document.report(Mistake(where=place, message=message, hint=hint))
-
-
-def _report_contradictions(document: YamlDocument, written: list[_Written]) -> None:
-    """Report what one check demands and another forbids."""
-    for earlier, later in combinations(written, 2):
-        for value in (*_demanded_and_forbidden(earlier, later), *_other_whole_answer(earlier, later)):
-            line = document.location(earlier.where, at_key=True).line
-            message = f"{quote(value)} contradicts `{earlier.name}` on line {line}: no answer passes both"
-            document.report(Mistake(where=later.where, message=message, hint="remove one of the two"))
-
-
-def _demanded_and_forbidden(one: _Written, other: _Written) -> Iterator[str]:
-    """What a check demands and its negation (the same name with `not_` in it) forbids."""
-    is_negation = one.name != other.name and one.name.replace(_NOT, "") == other.name.replace(_NOT, "")
-    options = (one.fields.keys() & other.fields.keys()) - {one.main_field, other.main_field}
-    if is_negation and all(one.parameters.get(name) == other.parameters.get(name) for name in options):
-        texts = _texts(other.parameters.get(other.main_field))
-        yield from (text for text in _texts(one.parameters.get(one.main_field)) if text in texts)
-
-
-def _other_whole_answer(one: _Written, other: _Written) -> Iterator[str]:
-    """What is demanded as the whole answer, where another is demanded already."""
-    first, second = _whole_answers(one), _whole_answers(other)
-    if first and second and not {_fold_text(text) for text in first} & {_fold_text(text) for text in second}:
-        yield second[0]
-
-
-def _whole_answers(written: _Written) -> list[str]:
-    """The texts of which the answer has to be one, all of it; none where the check leaves room for others."""
-    is_whole = written.name == "equals" or (written.name == "one_of" and not written.parameters.get("inside"))
-    return _texts(written.parameters.get(written.main_field)) if is_whole else []
-
-
-def _fold_text(text: str) -> str:
-    return " ".join(text.casefold().split()).strip(_WRAPPING)
-
-
-def _texts(value: Any) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
-
-
 # Names become parts of file names, on any system.
 RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 UNFIT_CHARACTERS = '/\\:*?"<>|'
@@ -281,14 +36,15 @@ _Body = Mapping[str, Any]
 class Declared:
     """What scenarios may refer to. `addresses` are all that the file declares, `assistants` those without mistakes.
 
-    `addresses` and `targets` are None where the project's file could not be read: then nothing is said about unknown
-    ones.
+    `addresses`, `targets` and `has_judge` are None where the project's file could not be read: then nothing is said
+    about unknown ones.
     """
 
     root: Path
     addresses: tuple[str, ...] | None
     assistants: Mapping[str, Assistant]
     targets: tuple[str, ...] | None = None
+    has_judge: bool | None = None
 
 
 class ScenarioNames:
@@ -547,9 +303,17 @@ def _read_turns(
             # A mistake (a misspelt `attach`, say) may hide the very file that a check is about.
             is_known = all(document.is_sound((*place, key)) for key in one if key != "expect")
             files = files | {file.name for file in attachments} if files is not None and is_known else None
-            known = Known(assistant=assistant, files=files, targets=declared.targets)
+            known = Known(
+                assistant=assistant,
+                files=files,
+                targets=declared.targets,
+                has_judge=declared.has_judge,
+                root=declared.root,
+            )
             turns.append(_read_turn(document, one, place, attachments, known))
-    known = Known(assistant=assistant, files=files, targets=declared.targets)
+    known = Known(
+        assistant=assistant, files=files, targets=declared.targets, has_judge=declared.has_judge, root=declared.root
+    )
     return tuple(turns), _read_expect(document, body, where, known)
 
 

@@ -217,13 +217,15 @@ class Scripted:
 class ChatEndpoint:
     """A chat-completions endpoint. `model` None means each assistant's own; `key_variable` None that no key is sent.
 
-    `embedding_model` is the one for file search; None: keywords alone.
+    `embedding_model` is the one for file search; None: keywords alone. `slots` is how many runs the endpoint works on
+    at once; None: as many as come.
     """
 
     base_url: str
     model: str | None = None
     key_variable: str | None = None
     embedding_model: str | None = None
+    slots: int | None = None
 
 
 InferenceChoice = ByName | Scripted | ChatEndpoint
@@ -256,13 +258,34 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """US dollars for a million tokens; `cached_input` is None where such tokens cost what the others do."""
+
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeChoice:
+    """Which model judges answers, and where; by the Decisions API, or by structured output of a response."""
+
+    target: str
+    model: str
+    uses_decisions: bool
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """One `assistants.yaml`, read completely; assistants are in the file's order."""
+    """One `assistants.yaml`, read completely; assistants are in the file's order. `prices` are by the model's name."""
 
     namespace: Namespace
     assistants: tuple[Assistant, ...]
     targets: Mapping[str, Target]
     default_target: str
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    judge: JudgeChoice | None = None
 
     def with_model(self, model: str) -> Project:
         """The same project with one model for all its assistants."""

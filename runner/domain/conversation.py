@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NewType
 
@@ -118,12 +118,13 @@ class ProducedFile:
     """A file that the code interpreter made in the run; its name is the model's choice, not a path to write to.
 
     `problem` says why its content could not be read before the interpreter's container goes; size and hash are
-    unknown then.
+    unknown then. `text` is its content where that is UTF-8 and short; checks read it, reports for people don't show it.
     """
 
     name: str
     size_bytes: int | None = None
     sha256: str | None = None
+    text: str | None = field(default=None, repr=False)
     problem: str = ""
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
+from math import ceil
 from typing import Protocol
 
 from runner.domain.assistant import Address
 from runner.domain.conversation import Ending, Run
 from runner.domain.scenario import Scenario, Turn
+from runner.domain.statistics import pass_hat
 from runner.errors import Location, RemoteError, WriteFailed
 
 
@@ -100,10 +103,15 @@ class TurnResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Why a scenario was played again: the API's code of the run that failed, and its sentence."""
+    """Why a scenario was played again: the API's code of the run that failed, and its sentence.
+
+    With `of_request` it is a single request that was sent again, `times` times, and the scenario went on.
+    """
 
     code: str
     reason: str = ""
+    times: int = 1
+    of_request: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +137,8 @@ class Variant:
 class Attempt:
     """One time through a scenario, as far as it came; `reason` is set when it could not begin, or was given up.
 
-    After each of `retried` it was played again, from the start in a fresh thread: what is kept is the last time.
-    `verdicts` are on what the scenario expects of all turns together.
+    After each of `retried` that is not of a request it was played again, from the start in a fresh thread: what is
+    kept is the last time. `verdicts` are on what the scenario expects of all turns together.
     """
 
     outcome: Outcome
@@ -188,6 +196,11 @@ class ScenarioResult:
         return sum(attempt.outcome is Outcome.PASSED for attempt in self.attempts)
 
     @property
+    def judged(self) -> int:
+        """How many attempts came to a verdict."""
+        return sum(attempt.outcome in (Outcome.PASSED, Outcome.FAILED) for attempt in self.attempts)
+
+    @property
     def is_decline(self) -> bool:
         """Whether a decline is all that is wrong with it."""
         return self.shown is not None and self.shown.is_decline
@@ -213,7 +226,9 @@ class Tally:
     """What many results come to: scenarios under each of COUNTED, attempts, tokens and cost of all runs.
 
     `definitions` are hashes by the assistants' addresses, with the variant's label where there are several.
-    `uncounted_runs` said nothing of their tokens, `unpriced_runs` have no known price: they are in no sum.
+    `uncounted_runs` said nothing of their tokens, `unpriced_runs` have no known price: they are in no sum. `seconds`
+    has what each complete run took; `repeated` counts scenarios that were to be played several times by (times,
+    passes, attempts with a verdict).
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -226,6 +241,8 @@ class Tally:
     uncounted_runs: int = 0
     cost_usd: float = 0.0
     unpriced_runs: int = 0
+    seconds: array[float] = field(default_factory=lambda: array("d"))
+    repeated: Counter[tuple[int, int, int]] = field(default_factory=Counter)
     definitions: dict[tuple[Address, str], str] = field(default_factory=dict)
 
     def add(self, result: ScenarioResult) -> None:
@@ -233,16 +250,21 @@ class Tally:
         if result.definition:
             label = result.variant.label if result.variant else ""
             self.definitions[result.scenario.assistant, label] = result.definition
+        if result.scenario.repeat > 1 and result.attempts:
+            self.repeated[result.scenario.repeat, result.passes, result.judged] += 1
         for attempt in result.attempts:
             self.attempts += attempt.outcome in (Outcome.PASSED, Outcome.FAILED)
             self.passes += attempt.outcome is Outcome.PASSED
             for turn in attempt.turns:
-                self._add_run(turn)
+                self.add_turn(turn)
 
-    def _add_run(self, turn: TurnResult) -> None:
+    def add_turn(self, turn: TurnResult) -> None:
+        """What its run used, if there was one."""
         if turn.run is None:
             return
         self.runs += 1
+        if turn.run.ending is not Ending.BROKEN:
+            self.seconds.append(turn.run.duration_s)
         usage = turn.run.usage
         if usage is None or usage.total_tokens is None:
             self.uncounted_runs += 1
@@ -254,6 +276,27 @@ class Tally:
             self.unpriced_runs += 1
         else:
             self.cost_usd += turn.cost_usd
+
+    def quantile_s(self, share: float) -> float | None:
+        """Seconds within which that share of the runs was complete; None without any."""
+        ordered = sorted(self.seconds)
+        return ordered[min(len(ordered) - 1, ceil(share * len(ordered)) - 1)] if ordered else None
+
+    def pass_hat(self) -> tuple[int, float] | None:
+        """How likely a scenario passes k times in a row, over all that were repeated: (k, rate); None if none was.
+
+        k is the smallest number of repeats. Who stopped early, decided, before k attempts has failed one of them.
+        """
+        if not self.repeated:
+            return None
+        times = min(repeat for repeat, _, _ in self.repeated)
+        rates = [
+            (count, pass_hat(passes, judged, times) or 0.0)
+            for (_, passes, judged), count in self.repeated.items()
+            if judged >= times or passes < judged
+        ]
+        total = sum(count for count, _ in rates)
+        return (times, sum(count * rate for count, rate in rates) / total) if total else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,11 +318,22 @@ class Report:
     duration_s: float = 0.0
 
     @cached_property
-    def tally(self) -> Tally:
-        tally = Tally()
+    def _tallies(self) -> tuple[Tally, Mapping[str, Tally]]:
+        whole, each = Tally(), {variant.label: Tally() for variant in self.variants}
         for result in self.results:
-            tally.add(result)
-        return tally
+            whole.add(result)
+            if result.variant is not None and len(each) > 1:
+                each[result.variant.label].add(result)
+        return whole, each
+
+    @property
+    def tally(self) -> Tally:
+        return self._tallies[0]
+
+    @property
+    def tally_by_variant(self) -> Mapping[str, Tally]:
+        """The same for each variant apart, by its label; empty tallies where there is but one."""
+        return self._tallies[1]
 
     @property
     def exit_code(self) -> int:

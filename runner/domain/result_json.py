@@ -106,6 +106,7 @@ def _verdict_as_json(verdict: Verdict) -> Data:
 
 
 def run_as_json(run: Run) -> Data:
+    """All that is known of a run; the project's own checks see it, too."""
     return {
         "id": run.id,
         "thread_id": run.thread_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from runner.domain.assistant import Address, Answering, Assistant, Function
@@ -71,3 +71,24 @@ def functions_in(scenario: Scenario, assistant: Assistant) -> tuple[Function, ..
         replace(function, answering=scenario.functions.get(function.name, function.answering))
         for function in assistant.functions
     )
+
+
+def find_expectations(scenarios: Iterable[Scenario]) -> Iterator[Expectation]:
+    """Every expectation, those inside others too."""
+    for scenario in scenarios:
+        yield from _expectations_in(scenario.expectations)
+        for turn in scenario.turns:
+            yield from _expectations_in(turn.expectations)
+
+
+def _expectations_in(value: object) -> Iterator[Expectation]:
+    match value:
+        case Expectation():
+            yield value
+            yield from _expectations_in(value.parameters)
+        case tuple() | list():
+            for one in value:
+                yield from _expectations_in(one)
+        case Mapping():
+            for one in value.values():
+                yield from _expectations_in(one)

@@ -10,9 +10,10 @@ from math import isinf
 
 from runner.domain.assistant import Function, Project
 from runner.domain.conversation import FunctionAnswer, FunctionCall
-from runner.domain.scenario import Scenario, functions_in
-from runner.errors import ConfigError, Location
+from runner.domain.scenario import Scenario, find_expectations, functions_in
+from runner.errors import ConfigError, Location, Problem
 from runner.functions import MAX_OUTPUT_BYTES, Answerer, FunctionFailed
+from runner.functions.python import LocatedCode
 from runner.json_schema import find_mismatch
 from runner.plugins import load_plugin
 
@@ -99,33 +100,46 @@ def _sendable(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectCode:
-    """Code that answers a function; `code` as people read it: `tools/rates.py:exchange_rate`."""
+    """Code of the project; `code` as people read it: `tools/rates.py:exchange_rate`.
+
+    `runner` is what runs it, a function or a check, and `name` which one.
+    """
 
     code: str
-    function: str
+    runner: str
+    name: str
     location: Location
 
 
 def find_code(project: Project, scenarios: Iterable[Scenario]) -> tuple[ProjectCode, ...]:
-    """What the functions of these scenarios' assistants may run, each declaration once."""
+    """What the functions of these scenarios' assistants, and their checks, may run, each declaration once."""
     found: dict[Location, ProjectCode] = {}
     for scenario in scenarios:
         assistant = project.find_assistant(scenario.assistant)
         for function in functions_in(scenario, assistant) if assistant else ():
             location = function.answering.location
             if location not in found and (code := build_answerer(function).code):
-                found[location] = ProjectCode(code=code, function=function.name, location=location)
+                found[location] = ProjectCode(code=code, runner="function", name=function.name, location=location)
+        for one in find_expectations([scenario]):
+            for code in (value for value in one.parameters.values() if isinstance(value, LocatedCode)):
+                found[one.location] = ProjectCode(code=code, runner="check", name=one.check, location=one.location)
     return tuple(found.values())
 
 
 def refuse_code(project: Project, scenarios: Iterable[Scenario]) -> None:
     """Raises ConfigError with everything that would be run."""
-    problems = tuple(
+    if problems := describe_refused_code(project, scenarios):
+        raise ConfigError(problems)
+
+
+def describe_refused_code(project: Project, scenarios: Iterable[Scenario], *, only: str = "") -> tuple[Problem, ...]:
+    """What would be run, as mistakes; `only` by functions, or by checks."""
+    answer = "give it another answer in the scenario, as in `functions: {NAME: {returns: VALUE}}`"
+    return tuple(
         one.location.problem(
-            f"the function '{one.function}' runs {one.code}, which --no-code forbids",
-            hint="give it another answer in the scenario, as in `functions: {NAME: {returns: VALUE}}`",
+            f"the {one.runner} '{one.name}' runs {one.code}, which --no-code forbids",
+            hint=answer if one.runner == "function" else "",
         )
         for one in find_code(project, scenarios)
+        if only in ("", one.runner)
     )
-    if problems:
-        raise ConfigError(problems)

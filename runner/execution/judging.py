@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from runner.checks import (
     NOT_ASKED,
@@ -18,11 +19,16 @@ from runner.checks import (
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import Ending, Run
 from runner.domain.judgement import Answers, Questions
-from runner.domain.report import Finding, Outcome, TurnResult, Variant, Verdict, worst
-from runner.domain.scenario import Expectation, Scenario, Turn
-from runner.errors import CheckBroken
+from runner.domain.report import Attempt, Finding, Outcome, TurnResult, Variant, Verdict, worst
+from runner.domain.scenario import Scenario, Turn, find_expectations
+from runner.errors import CheckBroken, RateLimited, RemoteError
+from runner.execution.answering import CALLS_AT_ONCE
+from runner.functions import FunctionFailed
+from runner.functions.python import LocatedCode
 from runner.plugins import load_plugin
 
+RETRY_PAUSE_S = 1.0
+_SERVER_ERROR = 500
 _LONGEST_CAUSE = 200
 _MOST_CAUSES = 3
 
@@ -61,6 +67,26 @@ async def judge_whole(exchange: Exchange, ask: Ask, *, is_lost: bool) -> tuple[V
     return tuple(await _judge_all(parts, exchange, ask))
 
 
+async def judge_attempt(
+    attempt: Attempt, scenario: Scenario, assistant: Assistant, variant: Variant, ask: Ask
+) -> Attempt:
+    """The attempt with its outcome: that of its turns, and of what is expected of all of them, if all have answers."""
+    turns = attempt.turns
+    said = [(one.turn, one.run) for one in turns if one.run is not None]
+    is_complete = len(said) == len(scenario.turns) and not any(_has_no_answer(turn) for turn in turns)
+    verdicts: tuple[Verdict, ...] = ()
+    if scenario.expectations and is_complete:
+        exchange = make_exchange(scenario, assistant, variant, said, is_whole=True)
+        is_lost = any(turn.outcome is not Outcome.PASSED for turn in turns)
+        verdicts = await judge_whole(exchange, ask, is_lost=is_lost)
+    outcome = worst((*(turn.outcome for turn in turns), *(verdict.outcome for verdict in verdicts)))
+    return replace(attempt, outcome=outcome, verdicts=verdicts)
+
+
+def _has_no_answer(turn: TurnResult) -> bool:
+    return turn.outcome is not Outcome.PASSED and not turn.verdicts
+
+
 def make_exchange(
     scenario: Scenario,
     assistant: Assistant,
@@ -79,9 +105,38 @@ def make_exchange(
     )
 
 
-async def refuse_to_ask(_questions: Questions) -> Answers:
-    """The `ask` of a play that has no judge."""
-    raise CheckBroken("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """What checks ask: the judge, once more after a failure that passes, as runs are; and code of the project.
+
+    `judge` raises RemoteError; None: there is none.
+    """
+
+    judge: Callable[[Questions], Awaitable[Answers]] | None = None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
+
+    async def __call__(self, questions: Questions, /) -> Answers:
+        if self.judge is None:
+            raise CheckBroken("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
+        try:
+            try:
+                return await self.judge(questions)
+            except RemoteError as error:
+                if (error.status or 0) < _SERVER_ERROR or isinstance(error, RateLimited):
+                    raise
+            await self.sleep(RETRY_PAUSE_S)
+            return await self.judge(questions)
+        except RemoteError as error:
+            raise CheckBroken(f"the judge gave no answer: {error}") from error
+
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+        assert isinstance(code, LocatedCode), "the configuration has found it"
+        try:
+            async with self.places:
+                return await code.answerer(timeout_s).answer(arguments)
+        except FunctionFailed as error:
+            raise CheckBroken(f"the check broke: {error}") from error
 
 
 def _judge_if_free(part: Part, exchange: Exchange) -> Verdict:
@@ -122,25 +177,9 @@ def prepare_checks(scenarios: Iterable[Scenario]) -> None:
         getattr(load_plugin("runner.checks", name), "prepare", lambda: None)()
 
 
-def find_expectations(scenarios: Iterable[Scenario]) -> Iterator[Expectation]:
-    """Every expectation, those inside others too."""
-    for scenario in scenarios:
-        yield from _expectations_in(scenario.expectations)
-        for turn in scenario.turns:
-            yield from _expectations_in(turn.expectations)
-
-
-def _expectations_in(value: object) -> Iterator[Expectation]:
-    match value:
-        case Expectation():
-            yield value
-            yield from _expectations_in(value.parameters)
-        case tuple() | list():
-            for one in value:
-                yield from _expectations_in(one)
-        case Mapping():
-            for one in value.values():
-                yield from _expectations_in(one)
+def needs_judge(scenarios: Iterable[Scenario]) -> bool:
+    """Whether a check of theirs is put to a model."""
+    return any(build_part(one).tier is Tier.PAID for one in find_expectations(scenarios))
 
 
 def _describe_broken_calls(run: Run) -> str:

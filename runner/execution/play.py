@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from runner.backends import Backend
@@ -26,9 +26,11 @@ from runner.domain.report import (
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError
 from runner.execution.answering import find_code
-from runner.execution.player import Player, Surroundings
+from runner.execution.budget import Budget, Limits
+from runner.execution.limiter import Limiter
+from runner.execution.player import Means, Player, Surroundings
 from runner.execution.recording import SCENARIO
-from runner.execution.scheduler import Interruption, fail_fast_reason, fatal_reason, play_side_by_side
+from runner.execution.scheduler import Hopes, Interruption, fail_fast_reason, fatal_reason, play_side_by_side
 from runner.execution.stage import Cleaner, Stage
 from runner.journal import Journal
 from runner.kept_play import KeptPlay, Key, Unit
@@ -42,6 +44,7 @@ INTERRUPTED_CLEANING_S = 20.0
 class PlayOptions:
     """How to play. `jobs` is how many attempts are under way at once; `play_id` tags what is created.
 
+    `requests_per_minute` is the most that each variant is sent, `max_time_s` the most that all of it may take.
     With `allows_declines`, scenarios in which offline rules declined are SKIPPED, not ERRORED.
     """
 
@@ -53,6 +56,9 @@ class PlayOptions:
     stops_at_first_failure: bool = False
     allows_declines: bool = False
     fails_on_flaky: bool = False
+    requests_per_minute: float | None = None
+    max_time_s: float | None = None
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +99,25 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
     around.emit(PlayStarted(variants=variants, planned=work.planned, notes=tuple(notes)))
     stages = {lane.variant: await _open_stage(lane, scenarios, options, around) for lane in work.lanes}
     cleaners = {id(lane.backend): Cleaner(lane.backend, lane.journal, keeps=options.keeps) for lane in work.lanes}
+    budget = Budget(options.limits, work.lanes[0].project.prices if work.lanes else {}, around.interruption)
     players = {
-        lane.variant: Player(around, lane.variant, lane.backend, stages[lane.variant], cleaners[id(lane.backend)])
+        lane.variant: Player(
+            around,
+            Means(
+                variant=lane.variant,
+                backend=lane.backend,
+                stage=stages[lane.variant],
+                cleaner=cleaners[id(lane.backend)],
+                limiter=_limiter(options, around),
+                budget=budget,
+                keeps=options.keeps,
+            ),
+        )
         for lane in work.lanes
     }
     try:
-        await _Playing(work, options, around, kept, players, stages).play_all()
+        async with _alarm(options.max_time_s, around):
+            await _Playing(work, options, around, kept, players, stages).play_all()
     finally:
         for stage in stages.values():
             await stage.close()
@@ -111,6 +130,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
         started_at=options.started_at,
         leftovers=tuple(leftovers),
         signal=around.interruption.signal,
+        stopped=around.interruption.limit,
         fails_on_flaky=options.fails_on_flaky,
         duration_s=around.clock() - started,
     )
@@ -127,6 +147,28 @@ async def _open_stage(lane: Lane, scenarios: tuple[Scenario, ...], options: Play
         demands_synced=options.demands_synced,
         clean=around.clean,
     )
+
+
+def _limiter(options: PlayOptions, around: Surroundings) -> Limiter:
+    return Limiter(jobs=options.jobs, clock=around.clock, sleep=around.sleep, per_minute=options.requests_per_minute)
+
+
+@asynccontextmanager
+async def _alarm(max_time_s: float | None, around: Surroundings) -> AsyncIterator[None]:
+    """Ends what goes on inside when its time is over."""
+    if max_time_s is None:
+        yield
+        return
+
+    async def ring() -> None:
+        await around.sleep(max_time_s)
+        around.interruption.reach(f"--max-time is over: {max_time_s:g} s have passed", cancels=True)
+
+    alarm = asyncio.create_task(ring())
+    try:
+        yield
+    finally:
+        alarm.cancel()
 
 
 class _Playing:
@@ -149,6 +191,7 @@ class _Playing:
         self._stages = stages
         self._projects = {lane.variant: lane.project for lane in work.lanes}
         self._places = asyncio.Semaphore(options.jobs)
+        self._hopes = Hopes()
 
     async def play_all(self) -> None:
         def stops_after(result: ScenarioResult) -> str | None:
@@ -166,6 +209,10 @@ class _Playing:
 
     async def _play_unit(self, unit: Unit) -> ScenarioResult:
         SCENARIO.set(unit.scenario.name)
+        if reason := self._hopes.find_reason(unit):
+            result = _skipped(unit, reason)
+            self._kept.keep(unit, result)
+            return result
         self._around.emit(ScenarioStarted(scenario=unit.scenario, variant=unit.variant))
         if unit.scenario.skip:
             result = _skipped(unit, unit.scenario.skip)
@@ -180,6 +227,7 @@ class _Playing:
                 variant=unit.variant,
                 definition=self._stages[unit.variant].definitions.get(unit.scenario.assistant, ""),
             )
+        self._hopes.note(result)
         self._kept.keep(unit, result)
         self._around.emit(ScenarioFinished(result=result))
         return result
@@ -195,12 +243,18 @@ class _Playing:
             if any(fatal_reason(attempt) for attempt in attempts):
                 return Outcome.ERRORED
             certain = count_certain(outcomes, repeat=repeat, needed=needed)
-            attempts += await asyncio.gather(*(self._attempt(unit) for _ in range(certain)))
+            # All come to their end, also beside one that is cut off: what was answered is kept.
+            made = await asyncio.gather(*(self._attempt(unit) for _ in range(certain)), return_exceptions=True)
+            attempts += [one for one in made if isinstance(one, Attempt)]
+            for one in made:
+                if isinstance(one, BaseException):
+                    raise one
 
     async def _attempt(self, unit: Unit) -> Attempt:
         assistant = self._projects[unit.variant].find_assistant(unit.scenario.assistant)
         assert assistant is not None, "the configuration has checked every scenario's assistant"
         async with self._places:
+            self._around.interruption.check()
             attempt = await self._players[unit.variant].play(unit.scenario, assistant)
         if self._options.allows_declines and attempt.is_decline:
             attempt = replace(attempt, outcome=Outcome.SKIPPED, reason=f"declined: {NO_MODEL}")
@@ -223,8 +277,8 @@ def _skipped(unit: Unit, reason: str) -> ScenarioResult:
 
 
 def _name_code(project: Project, scenarios: tuple[Scenario, ...]) -> Iterator[str]:
-    for code in dict.fromkeys(one.code for one in find_code(project, scenarios)):
-        yield f"functions run code of this project: {code}"
+    for runner, code in dict.fromkeys((one.runner, one.code) for one in find_code(project, scenarios)):
+        yield f"{runner}s run code of this project: {code}"
 
 
 def _searches(project: Project, scenarios: tuple[Scenario, ...]) -> bool:
@@ -236,7 +290,7 @@ def _searches(project: Project, scenarios: tuple[Scenario, ...]) -> bool:
 
 async def _clean(cleaner: Cleaner, interruption: Interruption) -> tuple[str, ...]:
     """Clean up; after an interruption only for so long, since somebody waits for the prompt."""
-    if interruption.signal is None:
+    if not interruption.cancels:
         return await cleaner.finish()
     with suppress(TimeoutError):
         try:

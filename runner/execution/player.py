@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.backends import Backend, Question
+from runner.backends import GATE, Backend, Question
 from runner.checks import Ask
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, Run, RunStatus, StoreId, ThreadId
@@ -20,21 +22,30 @@ from runner.domain.report import (
     TurnResult,
     TurnStarted,
     Variant,
-    Verdict,
-    worst,
 )
 from runner.domain.scenario import Scenario, Turn
-from runner.errors import DeadlineExceeded, RemoteError, WriteFailed
-from runner.execution.judging import judge_exchange, judge_whole, make_exchange, refuse_to_ask
-from runner.execution.scheduler import Interruption
+from runner.errors import DeadlineExceeded, QuotaUsedUp, RateLimited, RemoteError, WriteFailed
+from runner.execution.budget import Budget
+from runner.execution.judging import Asker, judge_attempt, judge_exchange, make_exchange
+from runner.execution.limiter import AttemptGate, Limiter
+from runner.execution.scheduler import NO_QUOTA, Interruption
 from runner.execution.stage import Cleaner, Stage
 from runner.sync import explain, tags
 
 TURN_DEADLINE_S = 300.0
 """For each turn of a scenario that has no `timeout`."""
-MOST_RETRIES = 1
-PAUSES_S: Mapping[str, float] = {"server_error": 1.0, "rate_limit_exceeded": 10.0}
-"""What passes, by the API's code, and how long to wait before the next attempt."""
+MOST_RETRIES = 3
+PAUSES_S: Mapping[str, float] = {
+    **dict.fromkeys(
+        ("server_error", "internal_error", "server_overloaded", "connection_failed", "answer_cut_off"), 0.5
+    ),
+    **dict.fromkeys(("rate_limit_exceeded", "flex_unavailable"), 5.0),
+}
+"""What passes, by the API's code, and how long to wait before the first time that it is played again; then doubled."""
+_SERVER_ERROR = "server_error"
+PASSING_STATUSES = frozenset({500, 502, 503, 504, 529})
+_TOLD = re.compile(r"try again in (\d+(?:\.\d+)?) ?(ms|s)\b")
+"""How OpenAI says, in the error of a run, when its tokens are there again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,93 +60,93 @@ class Surroundings:
     interruption: Interruption
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     clean: Callable[[str], str] = field(default=lambda text: text)
-    ask: Ask = refuse_to_ask
+    random: Callable[[], float] = field(default=random.random)
+    ask: Ask = field(default_factory=Asker)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What scenarios of one variant are played with. `keeps`: the threads are to be looked at afterwards."""
+
+    variant: Variant
+    backend: Backend
+    stage: Stage
+    cleaner: Cleaner
+    limiter: Limiter
+    budget: Budget
+    keeps: bool = False
 
 
 class Player:
     """Plays scenarios of one variant, any number side by side."""
 
-    def __init__(
-        self, around: Surroundings, variant: Variant, backend: Backend, stage: Stage, cleaner: Cleaner
-    ) -> None:
+    def __init__(self, around: Surroundings, means: Means) -> None:
         self._around = around
-        self._variant = variant
-        self._backend = backend
-        self._stage = stage
-        self._cleaner = cleaner
+        self._means = means
+        self._variant = means.variant
 
     async def play(self, scenario: Scenario, assistant: Assistant) -> Attempt:
-        """One attempt. A RemoteError ends it as ERRORED, and stays in its turn as `cause`."""
+        """One attempt. A RemoteError ends it as ERRORED, and stays in its turn as `cause`.
+
+        Raises CutOff where a limit ends the play before all its turns are asked.
+        """
         started = self._around.clock()
         patience = _Patience(scenario, self._around.clock)
-        turns = await self._play_turns(scenario, assistant, patience)
+        gate = AttemptGate(self._means.limiter)
+        # For all requests that this task makes; each attempt has a task, or a stretch of one, to itself.
+        token = GATE.set(gate)
         retried: list[Retry] = []
-        while len(retried) < MOST_RETRIES and (cause := find_passing_cause(turns)):
-            pause_s = PAUSES_S[cause.code]
-            if not patience.covers(pause_s):
-                break
-            retried.append(cause)
-            await self._around.sleep(pause_s)
+        try:
             turns = await self._play_turns(scenario, assistant, patience)
-        verdicts = await self._judge_whole(scenario, assistant, turns)
-        return Attempt(
-            outcome=worst((*(turn.outcome for turn in turns), *(verdict.outcome for verdict in verdicts))),
+            while len(retried) < MOST_RETRIES and (cause := find_passing_cause(turns)):
+                pause_s = _pause_s(cause, turns[-1], len(retried), self._around.random)
+                if not patience.covers(pause_s):
+                    break
+                retried.append(cause)
+                await self._around.sleep(pause_s)
+                turns = await self._play_turns(scenario, assistant, patience)
+        finally:
+            GATE.reset(token)
+        attempt = Attempt(
+            outcome=Outcome.SKIPPED,
             turns=turns,
-            verdicts=verdicts,
             reason=_describe_rest(turns, len(scenario.turns)),
             duration_s=self._around.clock() - started,
-            retried=tuple(retried),
+            retried=(*retried, *gate.retried),
         )
+        return await judge_attempt(attempt, scenario, assistant, self._variant, self._around.ask)
 
     async def _play_turns(
         self, scenario: Scenario, assistant: Assistant, patience: _Patience
     ) -> tuple[TurnResult, ...]:
         """One attempt, in a thread of its own."""
-        conversation = _Conversation(self._backend, self._stage, scenario, assistant, patience)
+        conversation = _Conversation(self._means, scenario, assistant, patience)
         turns: list[TurnResult] = []
         try:
             for number, turn in enumerate(scenario.turns, start=1):
                 self._around.emit(TurnStarted(scenario=scenario, variant=self._variant, number=number))
-                played = await self._play_turn(conversation, turn, turns)
+                played = self._means.budget.book(await self._play_turn(conversation, turn, turns), self._variant)
                 turns.append(played)
                 self._around.emit(TurnFinished(scenario=scenario, variant=self._variant, result=played))
                 if _ends(played, scenario):
                     break
         finally:
-            self._cleaner.release(conversation.thread_id, conversation.store_id)
+            self._means.cleaner.release(conversation.thread_id, conversation.store_id)
         return tuple(turns)
 
     async def _play_turn(self, conversation: _Conversation, turn: Turn, before: Sequence[TurnResult]) -> TurnResult:
         try:
-            run = await conversation.ask(turn)
+            async with self._means.limiter.place():
+                self._around.interruption.check()
+                run = await conversation.ask(turn)
         except (RemoteError, WriteFailed) as error:  # the latter: what is about to exist could not be journaled
             reason = explain(error, conversation.assistant)
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, reason=reason, cause=error)
         if late := conversation.describe_lateness(run):
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, run=run, reason=late)
-        said = (*_said_in(before), (turn, run))
+        said = [*((one.turn, one.run) for one in before if one.run is not None), (turn, run)]
         exchange = make_exchange(conversation.scenario, conversation.assistant, self._variant, said)
         return await judge_exchange(exchange, self._around.ask)
-
-    async def _judge_whole(
-        self, scenario: Scenario, assistant: Assistant, turns: Sequence[TurnResult]
-    ) -> tuple[Verdict, ...]:
-        """What the scenario expects of all turns together, once all of them have an answer."""
-        said = _said_in(turns)
-        is_complete = len(said) == len(scenario.turns) and not any(_has_no_answer(turn) for turn in turns)
-        if not scenario.expectations or not is_complete:
-            return ()
-        exchange = make_exchange(scenario, assistant, self._variant, said, is_whole=True)
-        is_lost = any(turn.outcome is not Outcome.PASSED for turn in turns)
-        return await judge_whole(exchange, self._around.ask, is_lost=is_lost)
-
-
-def _said_in(turns: Sequence[TurnResult]) -> tuple[tuple[Turn, Run], ...]:
-    return tuple((one.turn, one.run) for one in turns if one.run is not None)
-
-
-def _has_no_answer(turn: TurnResult) -> bool:
-    return turn.outcome is not Outcome.PASSED and not turn.verdicts
 
 
 def _ends(turn: TurnResult, scenario: Scenario) -> bool:
@@ -147,13 +158,34 @@ def _ends(turn: TurnResult, scenario: Scenario) -> bool:
 def find_passing_cause(turns: Sequence[TurnResult]) -> Retry | None:
     """Why the run failed that ended the scenario, if the same may come out well in a fresh thread.
 
-    A failure that a check expects is an ending like any other, and no reason.
+    A failure that a check expects is an ending like any other, and no reason. Nor is an answer that was lost on the
+    way: only where the server itself said that it failed, or is too busy, is the question asked again.
     """
     last = turns[-1]
-    if last.outcome is not Outcome.ERRORED or last.run is None or last.run.status is not RunStatus.FAILED:
+    if last.outcome is not Outcome.ERRORED:
         return None
-    code = last.run.error_code or ""
-    return Retry(code=code, reason=last.run.error or "") if code in PAUSES_S else None
+    if last.run is not None:
+        code = last.run.error_code or ""
+        is_passing = last.run.status is RunStatus.FAILED and code in PAUSES_S
+        return Retry(code=code, reason=last.run.error or "") if is_passing else None
+    cause = last.cause
+    if not isinstance(cause, RemoteError) or isinstance(cause, QuotaUsedUp) or cause.code == NO_QUOTA:
+        return None
+    if isinstance(cause, RateLimited):
+        # Without a pause it is too large for the limit by itself.
+        return Retry(code="rate_limit_exceeded", reason=str(cause)) if cause.pause_s is not None else None
+    if cause.code in PAUSES_S:
+        return Retry(code=cause.code or "", reason=str(cause))
+    return Retry(code=_SERVER_ERROR, reason=str(cause)) if (cause.status or 0) in PASSING_STATUSES else None
+
+
+def _pause_s(cause: Retry, turn: TurnResult, earlier: int, random_: Callable[[], float]) -> float:
+    """Seconds to wait before a scenario is played again: what the server says, or longer each time; never in step."""
+    told_s = turn.cause.pause_s if isinstance(turn.cause, RateLimited) else None
+    if told_s is None and (found := _TOLD.search(cause.reason)):
+        told_s = float(found[1]) / (1000 if found[2] == "ms" else 1)
+    pause_s = PAUSES_S[cause.code] * 2**earlier if told_s is None else told_s
+    return pause_s * (1 + random_() / 4)
 
 
 class _Patience:
@@ -178,7 +210,7 @@ class _Patience:
 
     def covers(self, pause_s: float) -> bool:
         """Whether there is something left after a pause."""
-        return self._scenario.timeout_s is None or pause_s < self.left_s()
+        return pause_s < self.left_s()
 
     def describe(self) -> str:
         """Which limit it is, and where it is written."""
@@ -192,15 +224,14 @@ class _Patience:
 class _Conversation:
     """The thread of one scenario while it is played."""
 
-    def __init__(
-        self, backend: Backend, stage: Stage, scenario: Scenario, assistant: Assistant, patience: _Patience
-    ) -> None:
-        self._backend = backend
-        self._stage = stage
+    def __init__(self, means: Means, scenario: Scenario, assistant: Assistant, patience: _Patience) -> None:
+        self._backend = means.backend
+        self._stage = means.stage
+        self._keeps = means.keeps
         self.scenario = scenario
         self._patience = patience
         self.assistant = assistant
-        self._desk = stage.open_desk(scenario, assistant)
+        self._desk = means.stage.open_desk(scenario, assistant)
         self.thread_id: ThreadId | None = None
         self.store_id: StoreId | None = None
 
@@ -217,6 +248,7 @@ class _Conversation:
                 store_id=self.store_id,
                 tags={**self._stage.tags, tags.DEFINITION: deployment.definition_hash},
                 is_last=turn is self.scenario.turns[-1],
+                may_be_forgotten=not self._keeps,
                 documents_follow=any(map(_brings_documents, self.scenario.turns)),
                 answer=self._desk.answer if self._desk else None,
                 deadline_s=self._demand_time("the question was asked"),

@@ -4,34 +4,66 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
-from runner.domain.report import Attempt, Outcome, ScenarioResult
-from runner.errors import KeyRejected, QuotaUsedUp, WriteFailed
+from runner.domain.report import Attempt, Outcome, ScenarioResult, Variant
+from runner.errors import KeyRejected, QuotaUsedUp, RemoteMissing, RemoteUnreachable, WriteFailed
 from runner.kept_play import Unit
 
-_NO_QUOTA = "insufficient_quota"
+NO_QUOTA = "insufficient_quota"
+HOPELESS_AFTER = 3
+"""So many scenarios of an assistant in vain, and none that got through, show that none will."""
+
+
+class CutOff(Exception):
+    """A limit ends the play between two turns: the attempt has no result, and is made again by a resumed play."""
 
 
 class Interruption:
-    """Set once by a signal handler; whoever subscribed is told at once.
+    """What ends a play early, once: a signal or the end of its time, which cancel what is under way, or a limit that
+    lets the turns under way come to their end. Whoever subscribed is told of the former at once.
 
-    `signal` is the number of the first signal, None as long as there was none.
+    `signal` is the number of the first signal, None as long as there was none; `limit` says which limit it was.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.limit = ""
+        self.cancels = False
         self._listeners: list[Callable[[], None]] = []
 
     def request(self, signal: int) -> None:
-        if self.signal is not None:
-            return
-        self.signal = signal
-        for listener in self._listeners:
-            listener()
+        if self.signal is None:
+            self.signal = signal
+            self._cancel()
+
+    def reach(self, limit: str, *, cancels: bool) -> None:
+        self.limit = self.limit or limit
+        if cancels:
+            self._cancel()
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
+        if self.cancels:
+            listener()
+
+    @property
+    def reason(self) -> str:
+        """Why nothing is to be begun any more, "" if there is no reason."""
         if self.signal is not None:
+            return "not started: the play was interrupted"
+        return f"not started: {self.limit}" if self.limit else ""
+
+    def check(self) -> None:
+        """Raises CutOff if nothing is to be begun any more."""
+        if self.reason:
+            raise CutOff
+
+    def _cancel(self) -> None:
+        if self.cancels:
+            return
+        self.cancels = True
+        for listener in self._listeners:
             listener()
 
 
@@ -53,10 +85,12 @@ async def play_side_by_side(
 
     async def work() -> None:
         for unit in waiting:
-            if stopped_because:
-                skip(unit, stopped_because[0])
-            elif reason := stops_after(await play(unit)):
-                stopped_because.append(reason)
+            if reason := interruption.reason or next(iter(stopped_because), ""):
+                skip(unit, reason)
+                continue
+            with suppress(CutOff):
+                if found := stops_after(await play(unit)):
+                    stopped_because.append(found)
 
     workers = [asyncio.create_task(work()) for _ in range(min(jobs, len(units)))]
 
@@ -67,7 +101,7 @@ async def play_side_by_side(
     interruption.subscribe(cut_off)
     await _finish(workers, interruption)
     for unit in waiting:
-        skip(unit, "not started: the play was interrupted")
+        skip(unit, interruption.reason)
 
 
 async def _finish(workers: list[asyncio.Task[None]], interruption: Interruption) -> None:
@@ -75,7 +109,7 @@ async def _finish(workers: list[asyncio.Task[None]], interruption: Interruption)
     try:
         await asyncio.gather(*workers)
     except asyncio.CancelledError:
-        if interruption.signal is None:
+        if not interruption.cancels:
             raise
     finally:
         for worker in workers:
@@ -88,11 +122,40 @@ def fatal_reason(result: ScenarioResult | Attempt) -> str | None:
     for turn in result.turns:
         if isinstance(turn.cause, KeyRejected):
             return "not started: the key was rejected, or lacks a permission"
-        if isinstance(turn.cause, QuotaUsedUp) or (turn.run is not None and turn.run.error_code == _NO_QUOTA):
+        if isinstance(turn.cause, QuotaUsedUp) or (turn.run is not None and turn.run.error_code == NO_QUOTA):
             return "not started: the account's quota is used up"
         if isinstance(turn.cause, WriteFailed):
             return "not started: the journal can't be written"
     return None
+
+
+class Hopes:
+    """Whether an assistant can be asked at all: given up where its first scenarios all met the same kind of wall.
+
+    A wall is what stands there for all: nothing answers, or what is asked for does not exist.
+    """
+
+    def __init__(self) -> None:
+        self._in_vain: dict[tuple[str, Variant | None], list[str]] = {}
+        self._reached: set[tuple[str, Variant | None]] = set()
+
+    def note(self, result: ScenarioResult) -> None:
+        key = result.scenario.assistant, result.variant
+        walls = [turn.cause for turn in result.turns if isinstance(turn.cause, RemoteUnreachable | RemoteMissing)]
+        if not walls or any(turn.run for turn in result.turns):
+            self._reached.add(key)
+        else:
+            self._in_vain.setdefault(key, []).append(str(walls[0]))
+
+    def find_reason(self, unit: Unit) -> str:
+        """Why a unit is not worth a try, "" as long as there is hope."""
+        key = unit.scenario.assistant, unit.variant
+        reasons = self._in_vain.get(key, [])
+        if key in self._reached or len(reasons) < HOPELESS_AFTER:
+            return ""
+        return (
+            f"not started: {len(reasons)} scenarios of '{key[0]}' came to nothing, and none to anything: {reasons[0]}"
+        )
 
 
 def fail_fast_reason(result: ScenarioResult) -> str | None:

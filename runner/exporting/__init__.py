@@ -10,11 +10,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from json import dumps  # a plug-in is called json, and would take the name's place
+from urllib.parse import urlsplit
 
-from runner.domain.assistant import Assistant, McpServer, Server, Target
+from runner.backends.foundry import EMBEDDED_PROJECT, OPENAI_PATH
+from runner.domain.assistant import Assistant, Function, McpServer, Server, Target
+from runner.domain.hosts import is_loopback
 
 PLACEHOLDER_QUESTION = "Your question"
 OPENAI_KEY = "OPENAI_API_KEY"
+OPENAI_URL = "OPENAI_BASE_URL"
+FOUNDRY_TOKEN = "FOUNDRY_TOKEN"
 _OPENAI_URL = "https://api.openai.com/v1"
 
 
@@ -37,8 +42,9 @@ class Export:
         return tuple(tools) if isinstance(tools, list) else ()
 
     @property
-    def functions(self) -> tuple[Mapping[str, object], ...]:
-        return tuple(tool for tool in self.tools if tool["type"] == "function")
+    def functions(self) -> tuple[Function, ...]:
+        """What the app has to answer; where the definition is stored, they are not in the body."""
+        return self.assistant.functions
 
     @property
     def asking_servers(self) -> tuple[McpServer, ...]:
@@ -55,12 +61,31 @@ class Export:
         """Up to `/v1`; None where the environment says it (`runner serve` prints the lines that set it)."""
         if self.target.server is Server.EMBEDDED:
             return None
-        return self.target.base_url or _OPENAI_URL
+        base_url = self.target.base_url or _OPENAI_URL
+        return base_url.rstrip("/") + OPENAI_PATH if self.is_foundry else base_url
+
+    @property
+    def embedded_path(self) -> str:
+        """What comes in the place of `/v1` on the embedded server; "" where nothing does."""
+        return EMBEDDED_PROJECT + OPENAI_PATH if self.is_foundry else ""
+
+    @property
+    def is_foundry(self) -> bool:
+        return self.target.api == "foundry"
 
     @property
     def key_variable(self) -> str | None:
         """Where the key is; None where none is needed."""
-        return OPENAI_KEY if self.target.server is Server.EMBEDDED else self.target.key_variable
+        if self.target.server is Server.EMBEDDED:
+            return OPENAI_KEY
+        return FOUNDRY_TOKEN if self.wants_token else self.target.key_variable
+
+    @property
+    def wants_token(self) -> bool:
+        """Whether a token of Entra ID goes there, which somebody has to put into a variable."""
+        is_local = is_loopback(urlsplit(self.target.base_url or "").hostname or "")
+        has_key = self.target.key_variable is not None or self.target.server is Server.EMBEDDED
+        return self.is_foundry and not has_key and (not is_local or bool(self.target.token_command))
 
     def show(self, value: object, name_secret: Callable[[str], str]) -> object:
         """JSON values with every secret replaced by what `name_secret` makes of its variable's name."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runner.domain.assistant import McpServer
-from runner.exporting import OPENAI_KEY, Export, Variable
+from runner.exporting import OPENAI_KEY, OPENAI_URL, Export, Variable
 
 _INDENT = "    "
 _WIDTH = 118
@@ -74,6 +74,9 @@ def _write_text(text: str, export: Export, depth: int) -> str:
 
 def client_call(kind: str, export: Export) -> Call:
     """How the SDK's client is made: without any argument where its own defaults hold."""
+    if export.address is None and export.embedded_path:
+        place = f'os.environ["{OPENAI_URL}"].removesuffix("/v1") + "{export.embedded_path}"'
+        return Call(kind, {"base_url": Code(place)})
     if export.address is None or (export.is_openai and export.key_variable == OPENAI_KEY):
         return Call(kind, {})
     key: object = Code(f'os.environ["{export.key_variable}"]') if export.key_variable else "none"
@@ -96,8 +99,7 @@ def answering_stub(export: Export, *, is_async: bool = False) -> str:
         "    match name:",
     ]
     for function in export.functions:
-        name, parameters = quoted(str(function["name"])), function.get("parameters")
-        properties = parameters.get("properties") if isinstance(parameters, Mapping) else None
+        name, properties = quoted(function.name), function.parameters.get("properties")
         known = ", ".join(map(quoted, properties)) if isinstance(properties, Mapping) else ""
         comment = f"  # arguments: {known}" if known else ""
         lines += [f"        case {name}:{comment}", f"            raise NotImplementedError({name})"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from runner.errors import UsageError
 from runner.exporting import Export
 from runner.exporting._python_code import (
     SERVE_NOTE,
@@ -27,6 +28,12 @@ set_tracing_disabled(True)
 
 
 def render(export: Export) -> str:
+    """Raises UsageError where the definition is stored."""
+    if export.is_foundry:
+        raise UsageError(
+            "--format agents-sdk: the Agents SDK sends a model and a definition of its own with each request, and one "
+            "that names an agent of Foundry takes neither; there is json, python, curl"
+        )
     tools = [_tool(tool, export) for tool in export.tools]
     settings = _settings(export.body)
     agent = write(_agent(export, tools, settings), export)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from runner.exporting import PLACEHOLDER_QUESTION, Export, json_text
+from runner.exporting import OPENAI_URL, PLACEHOLDER_QUESTION, Export, json_text
 
 _END = "REQUEST"
 _SPECIAL = re.compile(r"[\\$`]")
@@ -22,7 +22,8 @@ def render(export: Export) -> str:
 
 def _url(export: Export) -> str:
     if export.address is None:
-        return '"$OPENAI_BASE_URL/responses"'
+        path = f"${{{OPENAI_URL}%/v1}}{export.embedded_path}" if export.embedded_path else f"${OPENAI_URL}"
+        return f'"{path}/responses"'
     url = export.address.rstrip("/") + "/responses"
     parts = list(export.split(url))
     return "".join(shlex.quote(part) if isinstance(part, str) else f'"${{{part.name}}}"' for part in parts)

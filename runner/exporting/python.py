@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runner.backends.foundry.wire import keyword_arguments
 from runner.exporting import Export
 from runner.exporting._python_code import SERVE_NOTE, answering_stub, approval, client_call, quoted, write
 
@@ -36,7 +37,7 @@ _END = "print(response.output_text)"
 
 
 def render(export: Export) -> str:
-    request = f"REQUEST: dict = {write(export.body, export)}\n"
+    request = f"REQUEST: dict = {write(keyword_arguments(export.body), export)}\n"
     client = f"client = {write(client_call('OpenAI', export), export)}\n"
     stubs = [answering_stub(export)] if export.functions else []
     stubs += [_approving(export)] if export.asking_servers else []

@@ -102,6 +102,25 @@ class Answerer:
         return await process.stdout.readline()
 
 
+class LocatedCode(str):
+    """Code as people read it (`tools/rates.py:exchange_rate`), which knows where it is; both paths are real."""
+
+    file: Path
+    root: Path
+
+    def answerer(self, timeout_s: float) -> Answerer:
+        function = self.rpartition(":")[2]
+        return Answerer(file=self.file, function=function, root=self.root, code=str(self), timeout=timeout_s)
+
+
+def locate_code(named: str, files: ProjectFiles) -> LocatedCode:
+    """Raises ValueError as `locate` does."""
+    settings = locate({"call": named}, files)
+    code = LocatedCode(settings["code"])
+    code.file, code.root = Path(str(settings["file"])), files.root
+    return code
+
+
 def locate(written: Mapping[str, Any], files: ProjectFiles) -> Mapping[str, object]:
     """Raises ValueError if the file has no such function, as far as that can be told without running it."""
     named, _, function = str(written["call"]).partition(":")

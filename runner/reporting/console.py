@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from runner.did_you_mean import count
 from runner.domain.assistant import SandboxName
 from runner.domain.conversation import Run
 from runner.domain.report import (
@@ -22,9 +23,11 @@ from runner.domain.report import (
     PlayFinished,
     PlayStarted,
     Report,
+    Retry,
     ScenarioFinished,
     ScenarioResult,
     ScenarioStarted,
+    Tally,
     TurnFinished,
     TurnResult,
     TurnStarted,
@@ -34,6 +37,7 @@ from runner.domain.report import (
 from runner.domain.scenario import Scenario
 from runner.domain.statistics import wilson_interval
 from runner.escaping import terminal, terminal_line
+from runner.prices import NOT_INCLUDED, price_source
 from runner.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -59,6 +63,7 @@ ANSWER_CHARACTERS = 2_000
 _LABEL_WIDTH = 10
 _WORD_WIDTH = 9
 _NAMES_SHOWN = 4
+_DIFFERENCES_SHOWN = 20
 _LONGEST_NAME = 40
 
 
@@ -89,6 +94,7 @@ class Console:
         self._shows_variants = False
         self._running: dict[tuple[str, str], str] = {}
         self._counts: Counter[str] = Counter()
+        self._spent = Tally()
         self._shown_in_full = 0
         self._is_separated = False
 
@@ -104,8 +110,10 @@ class Console:
                 self._running[scenario.name, variant.label] = ""
             case TurnStarted(scenario=scenario, variant=variant, number=number) if len(scenario.turns) > 1:
                 self._running[scenario.name, variant.label] = f" {number}/{len(scenario.turns)}"
-            case TurnStarted() | TurnFinished():
+            case TurnStarted():
                 pass
+            case TurnFinished(result=turn):
+                self._spent.add_turn(turn)
             case ScenarioFinished(result=result):
                 self._running.pop((result.scenario.name, result.variant.label if result.variant else ""), None)
                 self._counts[result.counted_as] += 1
@@ -141,7 +149,13 @@ class Console:
 
     def _finish(self, report: Report) -> None:
         self._screen.close_status()
-        failures = [result for result in report.results if result.counted_as in _IN_FULL]
+        failures, reasons, declined = [], dict[str, None](), 0
+        for result in report.results:  # once: they may have to be read from their file
+            declined += result.is_decline
+            if result.counted_as in _IN_FULL:
+                failures.append(result)
+            elif result.counted_as == NOT_STARTED:
+                reasons[result.reason] = None
         # Where nothing but failures was shown since the first of them, they can still be seen.
         if failures and self._is_separated:
             self._print()
@@ -151,11 +165,23 @@ class Console:
                 self._print_failure(result)
         self._print()
         self._print_names(failures)
-        self._print_notes(report)
+        self._print_notes(report, reasons, declined)
+        self._print_end(report)
+        self._print(*_summarise(report))
+
+    def _print_end(self, report: Report) -> None:
+        """Where the reports are, what it took, and how to go on."""
         for kind, path in self._reports:
             if path.exists():
                 self._print(self._line(f"{kind} report: {path}"))
-        self._print(*_summarise(report))
+        if len(report.variants) > 1:
+            self._print_comparison(report)
+        for line in _describe_use(report):
+            self._print(self._line(line))
+        if report.stopped:
+            self._print(self._line(f"stopped: {report.stopped}"))
+        if report.play_id and (report.cut_off or report.counts[NOT_STARTED]):
+            self._print(f"`runner play --resume {report.play_id}` plays what is missing")
 
     def _print_names(self, failures: list[ScenarioResult]) -> None:
         """A line for each, with a place that can be pasted behind `runner play`."""
@@ -166,12 +192,10 @@ class Console:
         if failures:
             self._print()
 
-    def _print_notes(self, report: Report) -> None:
+    def _print_notes(self, report: Report, reasons: Iterable[str], declined: int) -> None:
         """Once for all scenarios: why some were not played, or not judged, and what is left on the remote side."""
-        declined = sum(result.is_decline for result in report.results)
         if declined:
             self._print((f"{declined} {DECLINED}", _STYLES[DECLINED]), f": {NO_MODEL}")
-        reasons = dict.fromkeys(one.reason for one in report.results if one.counted_as == NOT_STARTED)
         for reason in reasons:
             self._print(self._line(reason))
         definitions = sorted(report.tally.definitions.items()) if self._is_verbose else ()
@@ -183,6 +207,34 @@ class Console:
             self._print(f"{self._line(leftover)}{count}", before=(("left behind", "yellow"), "  "))
         if declined or reasons or report.leftovers or definitions:
             self._print()
+
+    def _print_comparison(self, report: Report) -> None:
+        """What passes on one variant and not on another, then a line of figures for each."""
+        words: dict[str, dict[str, str]] = {}
+        for result in report.results:
+            label = result.variant.label if result.variant else ""
+            words.setdefault(result.scenario.name, {})[label] = result.counted_as
+        differing = {name: found for name, found in words.items() if len(set(found.values())) > 1}
+        for name, found in list(differing.items())[:_DIFFERENCES_SHOWN]:
+            by_word: dict[str, list[str]] = {}
+            for label, word in found.items():
+                by_word.setdefault(word, []).append(label)
+            said = "; ".join(f"{word} on {', '.join(labels)}" for word, labels in by_word.items())
+            self._print(self._line(f"{name}: {said}"))
+        if len(differing) > _DIFFERENCES_SHOWN:
+            self._print(f"and {len(differing) - _DIFFERENCES_SHOWN} more that differ; the JSON report has them all")
+        if differing:
+            self._print()
+        rows = [_COMPARED, *(_compare(label, tally) for label, tally in report.tally_by_variant.items())]
+        widths = [max(len(self._line(row[column])) for row in rows) for column in range(len(_COMPARED))]
+        for number, row in enumerate(rows):
+            first, *rest = (self._line(cell) for cell in row)
+            cells = [
+                f"{first:{widths[0]}}",
+                *(f"{cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True)),
+            ]
+            self._print(("  ".join(cells), "" if number else "dim"))
+        self._print()
 
     def _print_heading(self, result: ScenarioResult) -> None:
         parts: list[str | tuple[str, str]] = [f"{self._line(self._name(result))}  "]
@@ -247,6 +299,10 @@ class Console:
         names = [f"{self._line(name)}{turn}" for (name, _), turn in list(self._running.items())[:_NAMES_SHOWN]]
         more = ", …" if len(self._running) > _NAMES_SHOWN else ""
         minutes, seconds = divmod(int(self._clock() - self._started_s), 60)
+        if self._spent.total_tokens:
+            parts.append(f" · {self._spent.total_tokens:,} tokens")
+        if self._spent.cost_usd:
+            parts.append(f" · ${self._spent.cost_usd:.4f}")
         return (*parts, f" · {minutes}:{seconds:02} · ", (", ".join(names) + more, "dim"))
 
 
@@ -267,9 +323,7 @@ def _remarks(result: ScenarioResult) -> list[str]:
     remarks = [result.scenario.skip] if result.scenario.skip else []
     if result.scenario.repeat > 1:
         remarks.append(describe_attempts(result))
-    remarks += [
-        f"played again after {retry.code}" + (f": {retry.reason}" if retry.reason else "") for retry in result.retried
-    ]
+    remarks += [_describe_retry(retry) for retry in result.retried]
     if result.is_decline:
         remarks += [f"turn {len(result.turns)}"] if len(result.scenario.turns) > 1 else []
         remarks += [DECLINED] if result.outcome is Outcome.SKIPPED else []
@@ -277,6 +331,51 @@ def _remarks(result: ScenarioResult) -> list[str]:
         remarks += [cause for cause in result.turns[-1].reason.split("; ")[1:] if cause]
     weak = [verdict.check for turn in result.turns for verdict in turn.verdicts if verdict.weak]
     return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
+
+
+def _describe_retry(retry: Retry) -> str:
+    if retry.of_request:
+        often = f" {retry.times} times" if retry.times > 1 else ""
+        return f"sent again{often}: {retry.reason}"
+    return f"played again after {retry.code}" + (f": {retry.reason}" if retry.reason else "")
+
+
+_COMPARED = ("", "passed", "rate", "tokens", "cost", "p50", "p95")
+
+
+def _compare(label: str, tally: Tally) -> tuple[str, ...]:
+    """A variant's row under _COMPARED; what is not known is a question mark."""
+    low, high = wilson_interval(tally.passes, tally.attempts)
+    scenarios = sum(tally.counts.values())
+    tokens = f"{tally.total_tokens:,}" + " + ?" * bool(tally.uncounted_runs)
+    cost = f"${tally.cost_usd:.4f}" + " + ?" * bool(tally.unpriced_runs)
+    p50, p95 = (f"{seconds:.1f} s" if seconds is not None else "" for seconds in map(tally.quantile_s, (0.5, 0.95)))
+    rate = f"{low:.2f} to {high:.2f}" if tally.attempts else ""
+    return label, f"{tally.counts['passed']} of {scenarios}", rate, tokens, cost, p50, p95
+
+
+def _describe_use(report: Report) -> list[str]:
+    """What was used, and how sure the rate is where something was repeated."""
+    tally = report.tally
+    lines = []
+    if tally.runs and any(variant.inference != "offline" for variant in report.variants):
+        unknown = f"; {count(tally.uncounted_runs, 'run')} did not say" if tally.uncounted_runs else ""
+        used = f"{tally.total_tokens:,} tokens ({tally.input_tokens:,} in, {tally.output_tokens:,} out{unknown})"
+        if tally.unpriced_runs < tally.runs:
+            unpriced = f", {count(tally.unpriced_runs, 'run')} without a known price" if tally.unpriced_runs else ""
+            used += f" · ${tally.cost_usd:.4f} by {price_source()}, {NOT_INCLUDED}{unpriced}"
+        else:
+            used += " · cost unknown"
+        lines.append(used)
+    hat = tally.pass_hat()
+    if hat:
+        low, high = wilson_interval(tally.passes, tally.attempts)
+        rate = tally.passes / tally.attempts if tally.attempts else 0.0
+        lines.append(
+            f"pass rate {rate:.2f} ({low:.2f} to {high:.2f}) over {count(tally.attempts, 'attempt')}; "
+            f"pass^{hat[0]} {hat[1]:.2f}"
+        )
+    return lines
 
 
 def describe_attempts(result: ScenarioResult) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from textwrap import indent
 
 from runner import __version__
-from runner.domain.report import Report, Variant
+from runner.domain.report import COUNTED, Report, Tally, Variant
 from runner.domain.result_json import result_as_json, result_from_json
 from runner.domain.statistics import wilson_interval
 from runner.errors import UsageError
@@ -60,7 +60,6 @@ def _dump(data: object) -> str:
 def head_as_json(report: Report) -> dict[str, object]:
     """Everything but the scenarios."""
     tally = report.tally
-    low, high = wilson_interval(tally.passes, tally.attempts)
     return {
         "generator": MARK,
         "version": VERSION,
@@ -75,7 +74,27 @@ def head_as_json(report: Report) -> dict[str, object]:
         "planned": report.planned,
         "counts": dict(report.counts),
         "cut_off": report.cut_off,
-        "attempts": {"judged": tally.attempts, "passed": tally.passes, "interval": [round(low, 4), round(high, 4)]},
+        **_tally_as_json(tally),
+        "by_variant": {
+            label: {"counts": {word: one.counts[word] for word in COUNTED}, **_tally_as_json(one)}
+            for label, one in report.tally_by_variant.items()
+            if len(report.variants) > 1
+        },
+        "leftovers": list(report.leftovers),
+    }
+
+
+def _tally_as_json(tally: Tally) -> dict[str, object]:
+    low, high = wilson_interval(tally.passes, tally.attempts)
+    hat = tally.pass_hat()
+    p50, p95 = tally.quantile_s(0.5), tally.quantile_s(0.95)
+    return {
+        "attempts": {
+            "judged": tally.attempts,
+            "passed": tally.passes,
+            "interval": [round(low, 4), round(high, 4)],
+            "pass_hat": {"k": hat[0], "rate": round(hat[1], 4)} if hat else None,
+        },
         "usage": {
             "runs": tally.runs,
             "input_tokens": tally.input_tokens,
@@ -85,5 +104,5 @@ def head_as_json(report: Report) -> dict[str, object]:
             "cost_usd": round(tally.cost_usd, 6),
             "unpriced_runs": tally.unpriced_runs,
         },
-        "leftovers": list(report.leftovers),
+        "latency_s": {"p50": None if p50 is None else round(p50, 3), "p95": None if p95 is None else round(p95, 3)},
     }

@@ -250,11 +250,12 @@ class _Steps:
             echo = _expected_echo(unit.desired, assistant)
             metadata = self._metadata_for(unit, code_file_ids, echo=echo)
             updated = await self._backend.update_assistant(_deploy(unit, code_file_ids), metadata)
-            await self._keep_echo(unit, updated, echo)
+            updated = await self._keep_echo(unit, updated, echo)
         except RemoteError as error:
             self._tell(Applied(change=change, note=note, error=explain(error, unit.desired.assistant)))
         else:
-            self._tell(Applied(change=change, note=note))
+            # Where an update is a new version, that is what is told.
+            self._tell(Applied(change=replace(change, remote_id=updated.id), note=note))
 
     async def _keep_echo(self, unit: Unit, answer: RemoteAssistant, expected: Imprint) -> RemoteAssistant:
         """Where the server made something else of a field than was expected, put that into the tags."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from runner.backends import Backend, Deployment
 from runner.domain.assistant import Assistant, Namespace
 from runner.domain.conversation import StoreId
+from runner.domain.files import FileUse
 from runner.domain.plan import Action
 from runner.errors import DeadlineExceeded
 from runner.sync.desired import Desired, describe
@@ -59,7 +60,8 @@ async def bring_code_files(deployment: Deployment, backend: Backend, *, deadline
 
     They are uploaded for this play alone, as those of a copy are. Raises as `deploy_copy` does.
     """
-    if deployment.assistant_id is not None:
+    has_some = any(file.use is FileUse.CODE_INTERPRETER for file in deployment.assistant.files)
+    if deployment.assistant_id is not None or not has_some:
         return deployment
     desired = await asyncio.to_thread(describe, deployment.assistant)
     uploads = Uploads(backend.files, expires_after_days=EXPIRES_AFTER_DAYS)

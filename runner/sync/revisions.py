@@ -13,6 +13,7 @@ from runner.domain.plan import Action, Change, FieldChange, Kind, Plan
 from runner.errors import UsageError
 from runner.sync.desired import hash_file
 
+LONGEST_FLAT = 60
 LARGEST_TEXT_BYTES = 256 * 1024
 """Of a file that is shown line by line; of a larger one only that it changed."""
 
@@ -45,9 +46,13 @@ def _compare_fields(before: Assistant | None, after: Assistant) -> Iterator[Fiel
 
 
 def _show(value: object) -> str:
-    if isinstance(value, Mapping):
-        return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) if value else "with its defaults"
-    return str(value)
+    """Options that are few stand in one line."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    flat = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    if len(flat) > LONGEST_FLAT:
+        return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+    return flat if value else "with its defaults"
 
 
 def _compare_files(before: Assistant | None, after: Assistant) -> Iterator[FieldChange]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -143,7 +143,16 @@ def _find_meant(broken: BrokenRule) -> Iterator[BrokenRule]:
         yield broken
         return
     for inner in fitting[0]:
-        yield from _find_meant(inner)
+        yield from _find_meant(
+            _with_keys(inner, broken) if inner.rule == "enum" and inner.where == broken.where else inner
+        )
+
+
+def _with_keys(word: BrokenRule, choice: BrokenRule) -> BrokenRule:
+    """A word that is none of a list, with the keys of the mapping that may stand in its place."""
+    mappings = (one.get("properties", {}) for one in choice.schema.get("anyOf", ()))
+    keys = {key: schema for one in mappings for key, schema in one.items()}
+    return replace(word, schema={**word.schema, "properties": keys}) if keys else word
 
 
 def _is_other_shape(broken: BrokenRule, where: Where) -> bool:
@@ -247,10 +256,9 @@ def _find_places(whole: Schema) -> Mapping[str, list[str]]:
 
 
 def _sort_places(places: Mapping[str, list[str]], where: Where) -> Mapping[str, list[str]]:
-    """Those in a turn first, for what stands in one: a scenario has some of its keys, too."""
-    if "turns" not in where:
-        return places
-    return {key: sorted(homes, key=lambda home: "turns[" not in home) for key, homes in places.items()}
+    """Those first of which there are most: in a turn, for what stands in one; else under names that users choose."""
+    most = "turns[" if "turns" in where else "*"
+    return {key: sorted(homes, key=lambda home: most not in home) for key, homes in places.items()}
 
 
 def _join(place: str, key: str) -> str:
@@ -386,6 +394,11 @@ def _enum(broken: BrokenRule, node: Node) -> Words:
     known = [str(value) for value in broken.wanted]
     kind = broken.schema.get("title", "value")
     text = node.text if isinstance(node, TextNode) else ""
+    keys = broken.schema.get("properties", {})
+    glued = _KEY_AND_VALUE.fullmatch(text)
+    if text in keys or (glued and glued["key"] in keys):
+        return f"expected a mapping, found {found_text(node)}", _explain_bare_key(broken, node)
+    known = list(dict.fromkeys([*known, *keys]))
     message = f"unknown {kind} {quote(text)}" if text else f"expected one name, found {found_text(node)}"
     examples = broken.schema.get("examples", ())
     if any(isinstance(one, dict) for one in examples) and find_similar(text, known) is None:

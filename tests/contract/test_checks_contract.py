@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import inspect
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -20,10 +21,11 @@ import runner.checks
 from runner.checks import Example, Exchange
 from runner.config import load_configuration
 from runner.domain.conversation import Citation, Ending, FileId, Run, RunId, RunStatus, Step, ThreadId
+from runner.domain.judgement import Answer, Answers, Question, QuestionKind, Questions
 from runner.domain.report import Finding, Outcome, TurnResult
 from runner.domain.scenario import Expectation, Scenario
 from runner.errors import CheckBroken, Location
-from runner.execution.judging import judge_turn
+from runner.execution.judging import Asker, judge_exchange, judge_turn
 from runner.plugins import load_plugin, plugin_names
 
 PARTS = [{"contains": "text"}]
@@ -31,8 +33,11 @@ NAMES = plugin_names(runner.checks.__name__)
 NEGATIVE = {"not_contains", "not_cites", "tool_not_called"}
 ABOUT_THE_RUN = {"cost", "latency_s", "length", "status", "steps", "tokens"}
 """Checks that no answer is needed for: with an empty one the turn ends before they are asked."""
-COMBINING = {name for name in NAMES if hasattr(load_plugin(runner.checks.__name__, name).Check, "combine")}
-"""Those made of others: see test_combining.py."""
+WITHOUT_JUDGE = {name for name in NAMES if not hasattr(load_plugin(runner.checks.__name__, name).Check, "judge")}
+"""Those made of others (see test_combining.py), and those that ask a model (see test_judging.py)."""
+
+
+ASKING = {name for name in NAMES if hasattr(load_plugin(runner.checks.__name__, name).Check, "judge_asking")}
 
 
 def run(text: str = "", **fields: Any) -> Run:
@@ -56,7 +61,7 @@ def plugin(request: pytest.FixtureRequest) -> ModuleType:
     return load_plugin(runner.checks.__name__, request.param)
 
 
-@pytest.fixture(params=sorted(set(NAMES) - COMBINING))
+@pytest.fixture(params=sorted(set(NAMES) - WITHOUT_JUDGE))
 def judging(request: pytest.FixtureRequest) -> ModuleType:
     return load_plugin(runner.checks.__name__, request.param)
 
@@ -182,7 +187,7 @@ def test_it_judges_the_same_answer_in_the_same_way(judging: ModuleType) -> None:
     assert not inspect.iscoroutinefunction(check.judge)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - NEGATIVE - ABOUT_THE_RUN - COMBINING))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - NEGATIVE - ABOUT_THE_RUN - WITHOUT_JUDGE))
 @pytest.mark.parametrize("text", ["", " \n", "\u200b"])
 def test_a_check_for_something_never_holds_on_nothing(name: str, text: str) -> None:
     plugin = load_plugin(runner.checks.__name__, name)
@@ -195,6 +200,8 @@ def test_a_check_for_something_never_holds_on_nothing(name: str, text: str) -> N
 PROJECT = """
 version: 1
 namespace: demo
+targets: {elsewhere: {api: responses, base_url: "http://127.0.0.1:9/v1"}}
+judge: {target: elsewhere, model: any}
 assistants:
   guide:
     model: any
@@ -219,19 +226,37 @@ ENDINGS: dict[str, dict[str, Any]] = {
 }
 
 
+CODE = """
+def no_discounts(turn):
+    return "discount" not in turn["answer"]
+
+def share_of_short_words(turn):
+    words = turn["answer"].split()
+    return sum(len(word) < 5 for word in words) / len(words)
+
+def broken(turn):
+    return turn["nothing"]
+"""
+KEPT: list[Any] = []
+"""Folders with code that checks run: as long as the tests."""
+
+
 @cache
 def scenario_of(name: str) -> Scenario:
     """A scenario with a turn for each example of a check, read as users write it."""
     examples: tuple[Example, ...] = load_plugin(runner.checks.__name__, name).EXAMPLES
     turns = "".join(f"\n  - ask: Well?\n    expect:\n      - {one.check}" for one in examples)
-    with TemporaryDirectory() as folder:
-        root = Path(folder)
+    with ExitStack() as kept:
+        root = Path(kept.enter_context(TemporaryDirectory()))
         for file in ("receipt.pdf", "prices.csv", "terms.md"):
             (root / file).write_text("text")
         (root / "assistants.yaml").write_text(PROJECT)
         (root / "scenarios").mkdir()
         (root / "scenarios" / "one.yaml").write_text(f"assistant: guide\nturns:{turns}\n", encoding="utf-8")
+        (root / "scenarios" / "policy.py").write_text(CODE)
         read = load_configuration(file=None, scenario_paths=(), cwd=root, environment={})
+        if name == "python":
+            KEPT.append(kept.pop_all())
     return read.scenarios[0]
 
 
@@ -240,7 +265,27 @@ def judged(name: str, place: int, answer: Run) -> TurnResult:
     scenario = scenario_of(name)
     turn = scenario.turns[place]
     exchange = Exchange(scenario=scenario, turns=((turn, answer),), target="embedded", api="responses", model="any")
+    example = load_plugin(runner.checks.__name__, name).EXAMPLES[place]
+
+    async def judge(questions: Questions) -> Answers:
+        return Answers(model="any", way="", answers={one.name: said(one, example.judge) for one in questions.questions})
+
+    async def judge_it() -> TurnResult:
+        return await judge_exchange(exchange, Asker(judge=judge))
+
+    if name in ASKING:
+        return asyncio.run(judge_it())
     return judge_turn(turn, answer, exchange)
+
+
+def said(question: Question, right: float | None) -> Answer:
+    """What a judge says that gives a probability to what is right: yes, or all but an end of the options."""
+    if right is None:
+        return Answer(name=question.name, refusal="no")
+    words = [word for word, _ in question.options] or ["no", "yes"]
+    wrong = words[-1] if question.kind is QuestionKind.CHOICE else words[0]
+    others = [word for word in words if word != wrong]
+    return Answer(name=question.name, probabilities={wrong: 1 - right} | dict.fromkeys(others, right / len(others)))
 
 
 @pytest.mark.parametrize(("name", "place"), EXAMPLES)

@@ -127,7 +127,7 @@ def test_a_document_lies_in_the_session_s_environment_be_it_of_a_later_question(
     assert not {"session", "thread", "run", "file", "container", "container_file"} & project.count_objects().keys()
 
 
-@pytest.mark.parametrize("api", ["assistants", "responses", "agents"])
+@pytest.mark.parametrize("api", ["assistants", "responses", "agents", "foundry"])
 def test_verdicts_are_those_of_the_other_apis(project: Project, api: str) -> None:
     write(project, "assistants: {guide: {model: gpt-6-luna}}\n")
     path = project.folder / "assistants.yaml"

@@ -47,6 +47,7 @@ assistants:
           required: [source, target]
         returns: "1.5"
 """
+FOUNDRY = PROJECT.replace("targets:\n", "targets:\n  azure: {api: foundry, server: embedded}\n")
 EVERYTHING = """\
 version: 1
 namespace: export-test-2
@@ -176,6 +177,39 @@ async def test_every_api_s_target_exports_the_same_request(project: StoredProjec
     assert first.out == second.out
 
 
+async def test_on_foundry_the_stored_version_stands_for_the_definition(project: StoredProject) -> None:
+    project.write(FOUNDRY)
+    missing = await project.run("export", "guide", "--target", "azure", "--stale")
+    assert json.loads(missing.out)["agent_reference"] == {"type": "agent_reference", "name": "guide"}
+    assert "there is no such agent yet" in missing.err
+    await project.run("sync", "--target", "azure")
+    done = await project.run("export", "guide", "--target", "azure")
+    body = json.loads(done.out)
+    assert (done.code, done.err) == (0, "")
+    assert body["agent_reference"] == {"type": "agent_reference", "name": "guide", "version": "1"}
+    assert body.keys() == {"agent_reference", "include", "metadata"}
+    refused = await project.run("export", "guide", "--target", "azure", "--format", "agents-sdk")
+    assert (refused.code, refused.out) == (2, "")
+    assert "takes neither; there is json, python, curl" in refused.err
+
+
+async def test_on_azure_a_token_is_asked_for_in_a_variable(project: StoredProject) -> None:
+    def empty(_: Seen) -> list[Any]:
+        return reply({"object": "list", "data": [], "has_more": False})
+
+    async with wire_server(empty) as server:
+        target = f"{{api: foundry, base_url: '{server.url}/p', token_command: [echo, some-token-of-mine]}}"
+        project.write(PROJECT.replace("{server: embedded, api: responses}", target))
+        done = {
+            kind: await project.run("export", "changer", "--target", "today", "--stale", "--format", kind)
+            for kind in ("python", "curl")
+        }
+    assert f'OpenAI(base_url="{server.url}/p/openai/v1", api_key=os.environ["FOUNDRY_TOKEN"])' in done["python"].out
+    assert f"{server.url}/p/openai/v1/responses" in done["curl"].out
+    assert "$FOUNDRY_TOKEN" in done["curl"].out
+    assert "note: FOUNDRY_TOKEN is a token of Entra ID: az account get-access-token" in done["curl"].err
+
+
 # What it prints runs
 
 
@@ -243,11 +277,24 @@ async def test_what_is_printed_answers_on_the_embedded_server(project: StoredPro
     assert "112" in out
 
 
-@pytest.mark.parametrize("kind", ["python", "agents-sdk"])
-async def test_functions_are_stubs_to_be_filled_in(project: StoredProject, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["python", "curl"])
+async def test_what_is_printed_for_foundry_answers_on_the_embedded_server(project: StoredProject, kind: str) -> None:
     need(kind)
-    await project.run("sync")
-    printed = (await project.run("export", "changer", "--format", kind)).out
+    project.write(FOUNDRY)
+    await project.run("sync", "--target", "azure")
+    printed = await project.run("export", "guide", "--target", "azure", "--format", kind)
+    async with serving(project) as exports:
+        code, out, err = await run_printed(project.root, kind, printed.out, exports)
+    assert code == 0, err
+    assert "112" in out
+
+
+@pytest.mark.parametrize(("kind", "target"), [("python", "embedded"), ("agents-sdk", "embedded"), ("python", "azure")])
+async def test_functions_are_stubs_to_be_filled_in(project: StoredProject, kind: str, target: str) -> None:
+    need(kind)
+    project.write(FOUNDRY)
+    await project.run("sync", "--target", target)
+    printed = (await project.run("export", "changer", "--format", kind, "--target", target)).out
     asked = printed.replace("sys.argv[1]", '"What is the exchange rate from EUR to USD?"')
     stub = 'raise NotImplementedError("exchange-rate")'
     assert asked.count(stub) == 1
@@ -317,7 +364,9 @@ async def test_the_request_is_the_one_that_play_makes(tmp_path: Path) -> None:
     assert set(sent["metadata"]) > {"team"}
     for name in ("input", "stream", "store"):
         del sent[name]
-    sent["metadata"] = {"team": "a\u202e"}
+    told = sent["metadata"]["runner.definition"]
+    assert len(told) == 12
+    sent["metadata"] = {"team": "a\u202e", "runner.definition": told}
     assert json.loads(printed.out.replace("${DICE_TOKEN}", json.dumps(SECRET)[1:-1])) == sent
 
 

@@ -52,6 +52,8 @@ async def test_an_update_is_a_new_version_that_has_all_of_the_definition(world: 
 
     assert second.code == 0, second.out + second.err
     assert world.proxy.writes.count(VERSIONS) == 1
+    assert "guide:2" in second.out
+    assert "guide:1" not in second.out
     latest = await world.latest("guide")
     assert latest["version"] == "2"
     assert latest["definition"] == {"kind": "prompt", "model": "gpt-6-luna", "temperature": 0.2}

@@ -129,9 +129,15 @@ ASSERTIONS = [
     ("{type: latency, threshold: 2500}", {"latency_s": 2.5}),
     ("{type: cost, threshold: 0.002}", {"cost": 0.002}),
     ("{type: rouge-n, value: a}", {"similar": {"value": "a", "by": "rouge_1", "threshold": 0.75}}),
+    ("{type: similar, value: a}", {"judge": "Does the answer mean the same as this text? a"}),
     ("{type: word-count, value: {max: 20}}", {"length": {"max": 20}}),
     ("{type: is-refusal}", "refuses"),
     ("{type: llm-rubric, value: Is polite}", {"judge": "Is polite"}),
+    ("{type: g-eval, value: ['Is it polite?', 'Is it short?']}", {"judge": ["Is it polite?", "Is it short?"]}),
+    ("{type: factuality, value: It is 9.}", {"factual": "It is 9."}),
+    ("{type: equals, value: {a: [1, x]}}", {"json_path": {"path": "$", "equals": {"a": [1, "x"]}}}),
+    ("{type: finish-reason, value: length}", {"status": {"value": "incomplete", "code": "max_output_tokens"}}),
+    ("{type: finish-reason, value: stop}", {"status": "completed"}),
     ("{type: 'trajectory:tool-used', value: lookup}", {"tool_called": "lookup"}),
     (
         "{type: javascript, value: \"output.includes('Yes')\"}",
@@ -145,12 +151,14 @@ ASSERTIONS = [
 def test_an_assertion_of_promptfoo_is_a_check(tmp_path: Path, written: str, check: object) -> None:
     found = write_import(tmp_path, f"prompts: [Hello]\nproviders: [openai:gpt-4.1]\ntests: [{{assert: [{written}]}}]\n")
     assert expect_of(found["scenarios"][0]) == [check]
+    if "trajectory" not in written:  # its tool has to be declared
+        done = run(tmp_path, "validate")
+        assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize(
     ("written", "reason"),
     [
-        ("{type: similar, value: a}", "meanings are compared by a `judge` here"),
         ("{type: python, value: 'len(output)'}", "a check of the project's own gets other arguments"),
         ("{type: contains, value: a, transform: output.x}", "the answer is transformed first"),
         ("{type: contains}", "it has no text"),
@@ -210,6 +218,60 @@ def test_a_chat_is_turns_and_its_system_message_the_instructions(tmp_path: Path)
         [{"equals": {"value": "Yes: it is", "case": True}}],
     ]
     assert "here the assistant answers by itself: Hello!" in comments(tmp_path)
+
+
+HISTORY = """[
+  {"role": "system", "content": "Be brief."},
+  {% for completion in _conversation %}
+    {"role": "user", "content": "{{ completion.input }}"},
+    {"role": "assistant", "content": "{{ completion.output }}"},
+  {% endfor %}
+  {"role": "user", "content": "{{ question }}"}
+]"""
+
+
+def test_tests_of_one_conversation_are_turns(tmp_path: Path) -> None:
+    asked = [("Who?", "a"), ("Where?", "a"), ("Rain?", "b"), ("Snow?", "b")]
+    tests = "".join(f"  - {{vars: {{question: '{q}'}}, metadata: {{conversationId: {c}}}}}\n" for q, c in asked)
+    found = write_import(
+        tmp_path,
+        f"prompts: [file://chat.json]\nproviders: [openai:gpt-4.1]\ntests:\n{tests}",
+        chat__json=HISTORY,
+    )
+
+    assert [[turn["ask"] for turn in one["turns"]] for one in found["scenarios"]] == [
+        ["Who?", "Where?"],
+        ["Rain?", "Snow?"],
+    ]
+    assert found["assistants"]["suite"]["instructions"] == "Be brief."
+    assert run(tmp_path, "validate").code == 0
+
+
+def test_files_that_a_pattern_means_are_rows(tmp_path: Path) -> None:
+    (tmp_path / "articles").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "articles" / f"{name}.txt").write_text(f"About {name}.\n")
+    found = write_import(
+        tmp_path,
+        "prompts: ['Sum up: {{a}}']\nproviders: [openai:gpt-4.1]\n"
+        "tests: [{vars: {a: 'file://articles/*'}, assert: [{type: not-starts-with, value: Sure}]}]\n",
+    )
+    assert found["scenarios"][0]["cases"] == [{"a": "About one."}, {"a": "About two."}]
+    assert expect_of(found["scenarios"][0]) == [
+        {"not": {"starts_with": {"value": "Sure", "words": False, "case": True}}}
+    ]
+
+
+def test_a_sheet_in_the_net_is_not_fetched(tmp_path: Path) -> None:
+    write_import(tmp_path, "prompts: [Hello]\nproviders: [openai:gpt-4.1]\ntests: https://x.invalid/sheet.csv\n")
+    assert "# tests: runner fetches nothing: https://x.invalid/sheet.csv" in comments(tmp_path)
+
+
+def test_tools_of_another_vendors_form_are_functions(tmp_path: Path) -> None:
+    tool = "{name: rate, description: A rate., input_schema: {type: object, properties: {to: {type: string}}}}"
+    provider = f"providers: [{{id: 'anthropic:messages:claude-x', config: {{tools: [{tool}]}}}}]\n"
+    found = write_import(tmp_path, f"prompts: [Hello]\n{provider}")
+    assert found["assistants"]["suite"]["functions"][0]["parameters"]["properties"] == {"to": {"type": "string"}}
 
 
 def test_lists_of_variables_are_combined(tmp_path: Path) -> None:
@@ -331,6 +393,10 @@ GRADERS: list[dict[str, Any]] = [
     {"type": "string_check", "name": "label", "operation": "eq", "reference": "{{ item.label }}"},
     {"type": "string_check", "name": "other", "operation": "ne", "reference": "x"},
     {"type": "string_check", "name": "part", "operation": "ilike", "reference": "ware"},
+    {"type": "text_similarity", "evaluation_metric": "cosine", "pass_threshold": 0.8, "reference": "a"},
+    {"type": "label_model", "labels": ["yes", "no"], "passing_labels": ["yes"], "input": [{"content": "Polite?"}]},
+    {"type": "score_model", "range": [1, 7], "pass_threshold": 5, "input": [{"content": "{{ sample.output_text }}?"}]},
+    {"type": "score_model", "pass_threshold": 0.6, "input": [{"content": "Good for {{ item.label }}?"}]},
     {
         "type": "text_similarity",
         "name": "near",
@@ -343,6 +409,10 @@ CHECKS = [
     {"equals": {"value": "${label}", "case": True}},
     {"not": {"equals": {"value": "x", "case": True}}},
     {"contains": {"value": "ware", "words": False}},
+    {"judge": "Does the answer mean the same as this text? a"},
+    {"judge": [{"ask": "Polite?", "choices": ["yes", "no"], "accept": ["yes"]}]},
+    {"judge": [{"ask": "(the answer)?", "levels": list("1234567"), "at_least": "5"}]},
+    {"judge": [{"ask": "Good for ${label}?", "levels": ["0", "0.25", "0.5", "0.75", "1"], "at_least": "0.75"}]},
     {"similar": {"value": "a", "by": "rouge_l", "threshold": 0.5}},
 ]
 EVAL: dict[str, Any] = {
@@ -350,7 +420,7 @@ EVAL: dict[str, Any] = {
     "object": "eval",
     "name": "Tickets",
     "data_source_config": {"type": "custom", "schema": {"type": "object"}},
-    "testing_criteria": [{"input": "{{ sample.output_text }}", **one} for one in GRADERS],
+    "testing_criteria": [{"name": "g", "input": "{{ sample.output_text }}", **one} for one in GRADERS],
 }
 ROWS = [
     {"ticket": {"text": "The screen is black"}, "label": "Hardware"},
@@ -422,6 +492,7 @@ def test_an_eval_and_its_run_are_an_assistant_and_a_scenario_with_rows(tmp_path:
     assert scenario["name"] == "Tickets"
     assert scenario["turns"] == [{"ask": "${ticket_text}", "expect": CHECKS}]
     assert scenario["cases"] == [{"label": row["label"], "ticket_text": row["ticket"]["text"]} for row in ROWS]  # type: ignore[index]
+    assert run(tmp_path, "validate").code == 0, run(tmp_path, "validate").err
 
 
 def test_output_items_say_what_was_asked(tmp_path: Path) -> None:
@@ -459,12 +530,9 @@ def test_a_run_alone_asks_and_expects_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("grader", "reason"),
     [
-        ({"type": "python", "source": "def grade(sample, item): return 1.0"}, "put it into a file of the project's"),
+        ({"type": "python", "source": "import os; os._exit(9)", "pass_threshold": 1}, "has no function `grade`"),
+        ({"type": "python", "source": "def grade(", "pass_threshold": 1}, "has no function `grade`"),
         ({"type": "multi", "graders": {}, "calculate_output": "x"}, "this kind is for fine-tuning only"),
-        (
-            {"type": "text_similarity", "evaluation_metric": "cosine", "reference": "a"},
-            "meanings are compared by a `judge`",
-        ),
         (
             {"type": "string_check", "operation": "eq", "input": "{{ item.a }}", "reference": "b"},
             "other, than the answer",
@@ -480,6 +548,27 @@ def test_a_grader_without_counterpart_says_why(tmp_path: Path, grader: dict[str,
     whole = {"name": "g", "input": "{{ sample.output_text }}", **grader}
     import_evals(tmp_path, suite={**EVAL, "testing_criteria": [whole]}, run=RUN)
     assert reason in comments(tmp_path)
+
+
+GRADE = "def grade(sample, item):\n    return 1.0 if item['ticket']['text'] in sample['output_text'] else 0.25\n"
+
+
+def test_python_of_a_grader_goes_into_a_file_and_is_not_run(tmp_path: Path) -> None:
+    grader = {"type": "python", "name": "has it", "source": f"import os\n\n{GRADE}", "pass_threshold": 0.5}
+    done = import_evals(tmp_path, suite={**EVAL, "testing_criteria": [grader, grader]}, run=RUN)
+
+    assert "to be read before it is played: suite_has_it.py, suite_has_it_2.py" in done.out
+    (scenario,) = read_files(tmp_path)["scenarios"]
+    assert expect_of(scenario) == [
+        {"python": {"call": "suite_has_it.py:judge", "threshold": 0.5}},
+        {"python": {"call": "suite_has_it_2.py:judge", "threshold": 0.5}},
+    ]
+    assert [row["ticket"] for row in scenario["cases"]] == [row["ticket"] for row in ROWS]
+    code: dict[str, Any] = {}
+    exec((tmp_path / "scenarios" / "suite_has_it.py").read_text(), code)
+    turn = {"answer": "VPN is down", "steps": [{"tool": "look", "input": "{}"}], "item": scenario["cases"][1]}
+    assert code["judge"](turn) == 1.0
+    assert code["judge"]({**turn, "answer": "No."}) == 0.25
 
 
 def test_a_field_of_an_answer_and_a_function_that_was_called_are_looked_at(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A scenario whose run failed for a reason that passes is played again, once, in a fresh thread."""
+"""A scenario whose run failed for a reason that passes is played again, a few times, each in a fresh thread."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from acting_brains import Actor
 from play_project import at_api, project_elsewhere
 from verbs import Done
 
+from runner.execution.player import PAUSES_S
 from runner.server.inference import Answer, Fail, Move
 
 BROKE = Fail(code="server_error", message="It broke.")
-RETRY = {"code": "server_error", "reason": "It broke."}
+RETRY = {"code": "server_error", "reason": "It broke.", "times": 1, "of_request": False}
 HELLO = Answer(text="hello")
 SCENARIO = (
     "assistant: guide\nturns: [{ask: hello, expect: [contains: hello]}, {ask: hello, expect: [contains: hello]}]\n"
@@ -49,11 +50,14 @@ async def test_what_passes_in_a_second_attempt_counts_and_both_are_told(tmp_path
 
 
 @pytest.mark.parametrize("api", ["assistants", "responses", "foundry", "agents"])
-async def test_what_fails_twice_is_an_error_with_its_reason(tmp_path: Path, api: str) -> None:
+async def test_what_fails_each_time_is_an_error_with_its_reason(
+    tmp_path: Path, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PAUSES_S, "server_error", 0.02)
     done, scenario, seen = await play(tmp_path, api, BROKE)
     assert done.code == 3
     assert "the run ended as failed (server_error): It broke." in done.out
-    assert (scenario["outcome"], scenario["attempts"][0]["retried"], seen) == ("errored", [RETRY], [1, 1])
+    assert (scenario["outcome"], scenario["attempts"][0]["retried"], seen) == ("errored", [RETRY] * 3, [1] * 4)
 
 
 @pytest.mark.parametrize("api", ["assistants", "responses", "foundry", "agents"])

@@ -18,12 +18,14 @@ from backend_talk import KEY
 from verbs import run_verb
 from wire_server import Seen, WireServer, refusal, reply, wire_server
 
-from runner.backends import Backend, Endpoint
+from runner.backends import Backend, Deployment, Endpoint
 from runner.backends.responses import open_backend
 from runner.domain.assistant import Answering, Assistant, Namespace, Project, Tool, ToolName
+from runner.domain.conversation import RunStatus, ThreadId
 from runner.domain.files import FileUse, LocalFile
 from runner.domain.report import Outcome, Report, Variant
 from runner.domain.scenario import Scenario, Turn
+from runner.errors import RemoteError
 from runner.execution.play import Lane, PlayOptions, Work, play
 from runner.execution.player import Surroundings
 from runner.execution.scheduler import Interruption
@@ -402,3 +404,50 @@ async def test_the_same_files_play_on_each_kind_of_target(tmp_path, target, call
             target == "looked_at",
             target != "looked_at",
         )
+
+
+async def test_one_turn_that_may_be_forgotten_is_one_request_and_leaves_nothing(tmp_path):
+    async with wire.talking(tmp_path, Service()) as (backend, server, journal):
+        run = await backend.ask(wire.question(may_be_forgotten=True, tags={"runner.play": "p"}))
+        assert (run.status, run.text) == (RunStatus.COMPLETED, "It is 39.25.")
+        assert journal.live == ()
+        await backend.delete_thread(run.thread_id)
+    assert server.calls == ["POST /responses"]
+    assert server.seen[0].json["store"] is False
+    assert server.seen[0].json["metadata"] == {"runner.play": "p"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"is_last": False},
+        {"tools": (Tool(name=ToolName.CODE_INTERPRETER),)},
+        {"deployment": Deployment(assistant=replace(GUIDE, functions=(function(),)), assistant_id=None)},
+        {"thread_id": ThreadId("resp_0")},
+    ],
+    ids=["to be kept", "more turns", "a container", "functions", "a thread"],
+)
+async def test_what_is_looked_at_again_is_stored_and_deleted(tmp_path, fields):
+    question = wire.question(**{"may_be_forgotten": bool(fields), **fields})
+    async with wire.talking(tmp_path, Service()) as (backend, server, _):
+        run = await backend.ask(question)
+        await backend.delete_thread(run.thread_id)
+    (asked,) = (seen for seen in server.seen if str(seen) == "POST /responses")
+    assert asked.json["store"] is True
+    assert any(call.startswith("DELETE ") for call in server.calls)
+
+
+async def test_in_the_background_everything_is_stored(tmp_path):
+    async with wire.talking(tmp_path, Service(), background=True) as (backend, server, _):
+        await backend.ask(wire.question(may_be_forgotten=True))
+    assert server.seen[0].json["store"] is True
+
+
+async def test_a_forgotten_answer_that_breaks_off_is_an_error_and_not_asked_for_again(tmp_path):
+    answer = wire.cut(wire.created(wire.response()))
+    async with wire.talking(tmp_path, wire.Keeper(answer)) as (backend, server, journal):
+        with pytest.raises(RemoteError):
+            await backend.ask(wire.question(may_be_forgotten=True))
+        assert (journal.live, journal.unclear) == ((), ())
+    assert server.calls == ["POST /responses"]

@@ -12,6 +12,7 @@ from verbs import run_verb
 
 from runner import definitions
 from runner.errors import ChangesPending, ConfigError, NotDeclared, UsageError
+from runner.sync.desired import describe
 
 # Most of them sync, in this process, against a server.
 pytestmark = pytest.mark.slow
@@ -22,6 +23,7 @@ namespace: definitions-test-1
 target: here
 targets:
   here: {server: embedded, api: responses}
+  azure: {api: foundry, server: embedded}
   other: {api: responses, base_url: "http://127.0.0.1:9/v1"}
   forgetful: {api: responses, base_url: "http://127.0.0.1:9/v1", history: replay}
 assistants:
@@ -79,8 +81,17 @@ def test_a_request_is_what_the_file_says(folder: Path) -> None:
         "instructions": "You guide.",
         "tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}],
         "include": ["file_search_call.results"],
-        "metadata": {"team": "a"},
+        "metadata": {"team": "a", "runner.definition": describe(found.assistant).definition_hash},
     }
+
+
+def test_on_foundry_the_agent_s_name_stands_for_the_definition(folder: Path) -> None:
+    found = definitions.load(folder)["guide"]
+    request = found.request("azure")
+    assert request.pop("extra_body") == {"agent_reference": {"type": "agent_reference", "name": "guide"}}
+    assert request.keys() == {"metadata"}
+    with pytest.raises(UsageError, match="has its vector stores already"):
+        found.request("azure", vector_store_ids=["vs_1"])
 
 
 def test_a_server_that_keeps_nothing_is_told_to_store_nothing(folder: Path) -> None:

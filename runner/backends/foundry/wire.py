@@ -82,6 +82,13 @@ def reference_body(assistant_id: str) -> Body:
     return {"agent_reference": {"type": "agent_reference", "name": name, **version}}
 
 
+def keyword_arguments(body: Mapping[str, object]) -> Body:
+    """A request as arguments of the SDK's `responses.create`, which has none for the reference."""
+    reference = {name: value for name, value in body.items() if name == "agent_reference"}
+    others = {name: value for name, value in body.items() if name not in reference}
+    return {**others, **({"extra_body": reference} if reference else {})}
+
+
 def name_for_copy(address: str) -> str:
     """For a play's own agent."""
     ending = f"-play-{secrets.token_hex(4)}"

@@ -13,9 +13,10 @@ from runner.backends._json_fields import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
 from runner.backends.responses.answers import build_run, produced_in
 from runner.backends.responses.bodies import Body, Material, definition_body
+from runner.backends.responses.judging import Judge
 from runner.backends.responses.turn import Define, Order, Thread, Turn, cancel_response
 from runner.backends.responses.wire import Produced, read_response
-from runner.domain.assistant import History
+from runner.domain.assistant import History, JudgeChoice, ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import AssistantId, ProducedFile, Run, ThreadId
 from runner.domain.files import FileUse
@@ -23,6 +24,8 @@ from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UsageError
 
 RESPONSE_PREFIX = "resp"
+_ENDS_WITH_ITS_RESPONSE = frozenset({ToolName.FILE_SEARCH.value, ToolName.WEB_SEARCH.value})
+"""Tools of which nothing remains on the server, nor asks for more."""
 
 
 class ResponsesBackend:
@@ -57,13 +60,13 @@ class ResponsesBackend:
         async def define(material: Material) -> Body:
             return definition_body(question.deployment.assistant, material)
 
-        return await self.ask_of(question, define)
+        return await self.ask_of(question, define, leaves_nothing=self._leaves_nothing(question))
 
-    async def ask_of(self, question: Question, define: Define) -> Run:
+    async def ask_of(self, question: Question, define: Define, *, leaves_nothing: bool = False) -> Run:
         """Like `ask`, of whom `define` says; it is asked for each response anew."""
         started = self._api.pace.clock()
         self._check(question)
-        thread = await self._thread_of(question)
+        thread = self._forgotten_thread() if leaves_nothing else await self._thread_of(question)
         thread.code_file_ids += [file_id for file_id, use in question.attachments if use is FileUse.CODE_INTERPRETER]
         names = {file_id: self._remote_files.name_of(file_id) for file_id, _ in question.attachments}
         order = Order(question=question, define=define, names=names)
@@ -76,6 +79,10 @@ class ResponsesBackend:
         files = await asyncio.gather(*(self._download(one) for one in produced_in(rounds)))
         assert thread.id is not None, "there is a response, or a history of our own"
         return build_run(thread.id, rounds, tuple(files), duration_s=self._api.pace.clock() - started)
+
+    def as_judge(self, chosen: JudgeChoice, *, is_openai: bool) -> Judge:
+        """What answers questions about answers, by the same connection."""
+        return Judge(api=self._api, model=chosen.model, uses_decisions=chosen.uses_decisions, is_openai=is_openai)
 
     async def delete_thread(self, thread_id: ThreadId) -> None:
         thread = self._threads.pop(thread_id, None) or _thread_elsewhere(thread_id)
@@ -110,6 +117,20 @@ class ResponsesBackend:
         if tools:
             names = ", ".join(sorted(tools))
             raise UsageError(f"'{deployment.assistant.address}' has tools that this target does not offer: {names}")
+
+    def _leaves_nothing(self, question: Question) -> bool:
+        """Whether one response is all there is to it, so that the server can do without it afterwards.
+
+        Functions and approvals go on from a stored response, what is in the background is read again from it, and it
+        tells whoever cleans up after a kill which container was made.
+        """
+        is_whole = question.may_be_forgotten and question.is_last and question.thread_id is None
+        assistant = question.deployment.assistant
+        goes_on = bool(assistant.functions) or not assistant.tool_names <= _ENDS_WITH_ITS_RESPONSE
+        return is_whole and not goes_on and not self._in_background and not self._replays
+
+    def _forgotten_thread(self) -> Thread:
+        return Thread(own_id=ThreadId(f"unstored-{next(self._numbers)}"), is_stored=False)
 
     async def _thread_of(self, question: Question) -> Thread:
         if question.thread_id is not None:

@@ -42,6 +42,7 @@ CANCELLING_S = 5.0
 SHORTEST_WAIT_S = 0.05
 """Less than that is no time left: the clock that ended a stream may be a little ahead."""
 LOOP_CODE = "function_loop"
+CUT_CODE = "answer_cut_off"
 _CONTAINER_IS_GONE = re.compile(r"\bcontainer\b.{0,80}\b(expired|not found)\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -50,12 +51,14 @@ class Thread:
     """What is known of one thread, while it goes on.
 
     With `remembers_itself`, the server keeps nothing: `history` is sent again with each request. Else it is a
-    conversation, or a chain of responses. `running` are responses in the background that were not seen to end.
+    conversation, or a chain of responses. With `is_stored` False, it is one response that leaves nothing behind.
+    `running` are responses in the background that were not seen to end.
     """
 
     own_id: ThreadId | None = None
     conversation_id: str | None = None
     remembers_itself: bool = False
+    is_stored: bool = True
     response_ids: list[str] = field(default_factory=list)
     last_response_id: str | None = None
     running: set[str] = field(default_factory=set)
@@ -73,7 +76,7 @@ class Thread:
         """The input of the next request, and where it belongs."""
         if self.remembers_itself:
             return {"input": [*map(replayed_item, (*self.history, *items))], "store": False}
-        body: Body = {"input": list(items), "store": True}
+        body: Body = {"input": list(items), "store": self.is_stored}
         if self.conversation_id is not None:
             return {**body, "conversation": self.conversation_id}
         return {**body, "previous_response_id": self.last_response_id} if self.last_response_id else body
@@ -191,7 +194,7 @@ class Turn:
 
     async def _make_streamed(self, body: Body) -> WireResponse:
         listener = ResponseListener(self._note_container)
-        stores = not self._thread.remembers_itself
+        stores = self._thread.is_stored and not self._thread.remembers_itself
         try:
             trouble = await self._api.create_streamed(
                 self._request({**body, "stream": True}, self._deadline.left_s()),
@@ -212,7 +215,8 @@ class Turn:
             return self._give_up(seen, "its connection was closed")
         if not stores:
             message = "the stream ended before the answer was complete"
-            raise trouble or RemoteError(self._api.line(self._doing, message))
+            # Nothing is stored that could be read again, and nothing is left behind: it may be asked anew.
+            raise RemoteError(str(trouble) if trouble else self._api.line(self._doing, message), code=CUT_CODE)
         doing = f"reading the response {seen.id} again, since its stream ended before its answer"
         response = await self._follow(await self._look(seen.id, doing, body), doing, body)
         return response if response.is_over else self._give_up(response, "its connection was lost")

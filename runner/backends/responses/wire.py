@@ -16,6 +16,7 @@ from runner.backends._json_fields import (
     optional_text,
     part,
     parts,
+    read_by_type,
     text,
     text_map,
     texts,
@@ -120,7 +121,7 @@ def read_response(body: Json) -> WireResponse:
         status=text(body, "status"),
         items=tuple(item for one in output if (item := _read_item(one)) is not None),
         model=optional_text(body, "model"),
-        usage=_read_usage(part(body, "usage")),
+        usage=read_usage(part(body, "usage")),
         error=optional_text(error, "message"),
         error_code=optional_text(error, "code"),
         incomplete_reason=optional_text(part(body, "incomplete_details"), "reason"),
@@ -145,7 +146,7 @@ def add_usage(one: Usage | None, other: Usage | None) -> Usage | None:
     return Usage(**{name: None if a is None or b is None else a + b for name, a, b in pairs})
 
 
-def _read_usage(body: Json) -> Usage | None:
+def read_usage(body: Json) -> Usage | None:
     if not body:
         return None
     return Usage(
@@ -159,10 +160,7 @@ def _read_usage(body: Json) -> Usage | None:
 
 def _read_item(body: Json) -> Item | None:
     """None for what is neither a message nor a tool's work: reasoning, and what this version does not know."""
-    kind = text(body, "type")
-    if kind in _READERS:
-        return _READERS[kind](body)
-    return Step(tool=kind.removesuffix("_call"), completed=is_completed(body)) if kind.endswith("_call") else None
+    return read_by_type(body, _READERS)
 
 
 def _read_message(body: Json) -> WireMessage:

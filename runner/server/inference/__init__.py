@@ -289,6 +289,7 @@ class Inference(Protocol):
     An adapter that gets its text bit by bit may also have `async def decide_aloud(scene, hear) -> Turnout`, with
     `hear: Callable[[str], Awaitable[None]]` for each piece of the answer's text; the Answer then has all of it.
     One that keeps runs waiting may have `async def admit(scene) -> None`: a run stays queued until it returns.
+    One with room for so many runs may have `slots: asyncio.Semaphore | None`: a run stays queued until it has one.
     One that can turn texts into vectors may have `embedder: Embedder | None`: search then goes by meaning, too.
     One that judges has `async def judge(matter: Matter) -> Judged | Fail`.
     One that holds connections may have `async def close() -> None`, called in the event loop that used it.

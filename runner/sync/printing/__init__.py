@@ -7,7 +7,7 @@ is rendered), and what a sync did (`cli/`).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher, unified_diff
 from itertools import groupby
@@ -26,6 +26,7 @@ _LISTS = ("files", "code interpreter files")
 _WORD = re.compile(r"\S+\s*|\s+")
 _WORDS_AROUND = 6
 _MANY_WORDS = 1_000
+_ALIKE = 0.6
 SIGNS = {
     Action.CREATE: "+",
     Action.UPDATE: "~",
@@ -127,7 +128,9 @@ def is_long(field: FieldChange) -> bool:
 
 def describe_field(field: FieldChange) -> str:
     if is_long(field):
-        return f"{field.field} ({len(field.before):,} -> {len(field.after):,} characters)"
+        is_counted = field.field.endswith(" bytes")
+        size = "" if is_counted else f" ({len(field.before):,} -> {len(field.after):,} characters)"
+        return field.field + size
     return f"{field.field} {field.before or '(empty)'} -> {field.after or '(empty)'}"
 
 
@@ -143,44 +146,62 @@ def value_lines(field: FieldChange) -> tuple[str, ...]:
     return tuple(field.after.splitlines()) if is_long(field) else ()
 
 
-def diff_lines(field: FieldChange, *, context: int, longest: int) -> tuple[str, ...]:
+def diff_lines(field: FieldChange, *, context: int, longest: int, widest: int = LONGEST_LINE) -> tuple[str, ...]:
     """A unified diff without its head, cut after so many lines; () for what is short enough to be shown whole."""
     if not is_long(field):
         return ()
-    return diff_texts(field.before, field.after, context=context, longest=longest)
+    return diff_texts(field.before, field.after, context=context, longest=longest, widest=widest)
 
 
-def diff_texts(before: str, after: str, *, context: int, longest: int) -> tuple[str, ...]:
+def diff_texts(before: str, after: str, *, context: int, longest: int, widest: int = LONGEST_LINE) -> tuple[str, ...]:
     """A unified diff without its head, cut after `longest` lines.
 
-    A line stays one line, however long: instructions are often one line of many sentences. Where a long line took the
-    place of another, only what changed in it is shown, with some words around.
+    A line stays one line, however long: instructions are often one line of many sentences. Where a line longer than
+    `widest` took the place of another, only what changed in it is shown, with some words around.
     """
     lines = list(unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=context))[2:]
     if not context:
         lines = [line for line in lines if not line.startswith("@@")]
     shown: list[str] = []
     for _, block in groupby(lines, key=lambda line: line[:1] in ("-", "+")):
-        shown += _shorten_block(list(block))
+        shown += _shorten_block(list(block), widest)
     more = len(shown) - longest
     return (*shown[:longest], f"... {count(more, 'more line')}") if more > 0 else tuple(shown)
 
 
-def _shorten_block(block: list[str]) -> list[str]:
+def _shorten_block(block: list[str], widest: int) -> list[str]:
     """Lines that stand together: some went, others came, or none changed."""
     gone = [line[1:] for line in block if line.startswith("-")]
     come = [line[1:] for line in block if line.startswith("+")]
     if not gone and not come:
-        return [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..." for line in block]
-    if len(gone) == len(come):
-        pairs = [_shorten_pair(old, new) for old, new in zip(gone, come, strict=True)]
-        gone, come = [old for old, _ in pairs], [new for _, new in pairs]
+        return [line if len(line) <= widest else f"{line[:widest]}..." for line in block]
+    for old, new in _pair_up(gone, come, widest):
+        gone[old], come[new] = _shorten_pair(gone[old], come[new], widest)
     return [f"-{line}" for line in gone] + [f"+{line}" for line in come]
 
 
-def _shorten_pair(before: str, after: str) -> tuple[str, str]:
+def _pair_up(gone: list[str], come: list[str], widest: int) -> Iterator[tuple[int, int]]:
+    """Which line took the place of which, by their numbers: one after the other, or else those that are alike."""
+    if len(gone) == len(come):
+        yield from zip(range(len(gone)), range(len(come)), strict=True)
+        return
+    left = list(range(len(come)))
+    for number, line in enumerate(gone):
+        alike = (one for one in left if len(line) > widest and _are_alike(line, come[one]))
+        found = next(alike, None)
+        if found is not None:
+            left = [one for one in left if one > found]
+            yield number, found
+
+
+def _are_alike(before: str, after: str) -> bool:
+    old, new = before.split()[:_MANY_WORDS], after.split()[:_MANY_WORDS]
+    return SequenceMatcher(None, old, new).ratio() >= _ALIKE
+
+
+def _shorten_pair(before: str, after: str, widest: int) -> tuple[str, str]:
     """Two long lines without the words that they share, but for those beside a change."""
-    if max(len(before), len(after)) <= LONGEST_LINE:
+    if max(len(before), len(after)) <= widest:
         return before, after
     old, new = _WORD.findall(before), _WORD.findall(after)
     parts: tuple[list[str], list[str]] = ([], [])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from runner.domain.plan import Action, Change
+from runner.domain.plan import Action, Change, FieldChange
 from runner.escaping import markdown, terminal
 from runner.sync.printing import (
     SIGNS,
@@ -17,6 +17,8 @@ from runner.sync.printing import (
 )
 
 LONGEST_DIFF = 60
+WIDEST = 100
+"""Characters of a line that are seen in a comment without scrolling."""
 LONGEST_COMMENT = 60_000
 """Characters; a comment on GitHub has 65,536 at most."""
 
@@ -46,8 +48,7 @@ def _lines(plan: PrintedPlan) -> Iterator[str]:
         columns = ("", "object", "what") if plan.since else ("", "object", "id", "origin", "what")
         yield from ("", f"|{'|'.join(f' {name} ' if name else ' ' for name in columns)}|", "|---" * len(columns) + "|")
         yield from (_row(change, plan) for change in shown)
-    for change in shown:
-        yield from _diffs(change, plan)
+    yield from _diffs(shown, plan)
     for note in plan.notes:
         yield from ("", f"Note: {markdown(note)}")
 
@@ -63,15 +64,23 @@ def _row(change: Change, plan: PrintedPlan) -> str:
     return f"| `{SIGNS[change.action]}` | {name} | {markdown(change.remote_id or '')} | {origin} | {said} |"
 
 
-def _diffs(change: Change, plan: PrintedPlan) -> Iterator[str]:
-    is_new = change.action is Action.CREATE
-    for field in change.fields:
-        shown = value_lines(field) if is_new else diff_lines(field, context=2, longest=LONGEST_DIFF)
-        lines = [terminal(line) for line in shown]
-        if not lines:
-            continue
-        how = "new" if is_new else "changed" if plan.since else field.origin.value
-        title = f"{change.kind.value} {change.address}: {field.field} ({how})"
+def _diff(field: FieldChange) -> tuple[str, ...]:
+    return diff_lines(field, context=2, longest=LONGEST_DIFF, widest=WIDEST)
+
+
+def _diffs(changes: Sequence[Change], plan: PrintedPlan) -> Iterator[str]:
+    """What is the same for several, such as a file that they have in common, is shown once."""
+    owners: dict[tuple[str, bool, tuple[str, ...]], list[str]] = {}
+    for change in changes:
+        is_new = change.action is Action.CREATE
+        for field in change.fields:
+            shown = value_lines(field) if is_new else _diff(field)
+            if shown:
+                how = "new" if is_new else "changed" if plan.since else field.origin.value
+                key = f"{field.field} ({how})", is_new, tuple(map(terminal, shown))
+                owners.setdefault(key, []).append(f"{change.kind.value} {change.address}")
+    for (title, is_new, lines), names in owners.items():
         runs = re.findall("`{3,}", "\n".join(lines))
         fence = "`" * (max(map(len, runs), default=2) + 1)
-        yield from ("", markdown(title), "", f"{fence}{'' if is_new else 'diff'}", *lines, fence)
+        heading = markdown(f"{', '.join(names)}: {title}")
+        yield from ("", f"**{heading}**", "", f"{fence}{'' if is_new else 'diff'}", *lines, fence)

@@ -45,7 +45,8 @@ def test_a_schema_is_valid_and_claims_no_address_on_the_web(schema):
 
 
 def test_every_check_can_be_written_in_both_forms():
-    expectation = scenario_schema()["$defs"]["expectation"]
+    names, expectation = scenario_schema()["$defs"]["expectation"]["anyOf"]
+    assert set(names["enum"]) < set(expectation["properties"])
     assert set(expectation["properties"]) == set(plugin_names("runner.checks"))
     assert all(len(value["anyOf"]) == 2 for value in expectation["properties"].values())
 

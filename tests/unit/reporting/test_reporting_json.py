@@ -53,7 +53,7 @@ def test_a_run_is_told_whole(tmp_path: Path) -> None:
     run = content["scenarios"][0]["attempts"][0]["turns"][0]["run"]
     assert (content["variants"][0]["sandbox"], run["refusal"], run["declined"]) == ("monty", "No.", None)
     assert run["citations"][0]["quote"] == "Burger 23.75"
-    assert run["files"] == [{"name": "shares.csv", "size_bytes": 9, "sha256": "ab", "problem": ""}]
+    assert run["files"] == [{"name": "shares.csv", "size_bytes": 9, "sha256": "ab", "text": None, "problem": ""}]
     assert (run["usage"]["cached_tokens"], run["usage"]["reasoning_tokens"]) == (5, None)
 
 
@@ -99,4 +99,6 @@ def test_what_was_played_again_has_its_reason(tmp_path: Path) -> None:
         PlayFinished(report=replace(REPORT, results=(again,)))
     )
     (scenario,) = json.loads((tmp_path / "r.json").read_text("utf-8"))["scenarios"]
-    assert scenario["attempts"][0]["retried"] == [{"code": "server_error", "reason": "It broke."}]
+    assert scenario["attempts"][0]["retried"] == [
+        {"code": "server_error", "reason": "It broke.", "times": 1, "of_request": False}
+    ]

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 from sync_memory import NAMESPACE, MemoryBackend, make_assistant, sync
 
+from runner.domain.assistant import Address
+from runner.domain.plan import Action, Change, FieldChange, Kind, Plan
 from runner.sync import RemoteState, decide, plan_sync
 from runner.sync.desired import describe
-from runner.sync.printing import diff_texts, markdown, print_plan, text
+from runner.sync.printing import PrintedPlan, diff_texts, markdown, print_plan, text
 
 LONG = " ".join(f"This is sentence number {number} of many." for number in range(60))
 
@@ -42,6 +44,25 @@ def test_an_unchanged_long_line_beside_a_change_is_cut() -> None:
     lines = diff_texts(f"{LONG}\nold", f"{LONG}\nnew", context=2, longest=10)
     assert lines[-2:] == ("-old", "+new")
     assert all(len(line) < 210 for line in lines)
+
+
+def test_a_long_line_among_others_that_changed_is_cut_to_what_changed_in_it() -> None:
+    after = LONG.replace("number 30 of", "number XXX of")
+    lines = diff_texts(f"{LONG}\nBe kind.", f"{after}\nBe brief.\nNever guess.", context=0, longest=10)
+    assert [line for line in lines if len(line) > 120] == []
+    assert "sentence number XXX of many." in lines[2]
+    assert lines[3:] == ("+Be brief.", "+Never guess.")
+
+
+def test_what_several_assistants_have_in_common_is_shown_once_in_a_comment() -> None:
+    field = FieldChange(field="file tips.md (file_search), 2 -> 4 bytes", before="a\n", after="b\nc\n")
+    changes = tuple(
+        Change(action=Action.UPDATE, kind=Kind.ASSISTANT, address=Address(name), fields=(field,)) for name in "ab"
+    )
+    shown = markdown.render(PrintedPlan(target="", namespace="n", plan=Plan(changes=changes), since="main"))
+    assert shown.count("```diff") == 1
+    assert "**assistant a\\, assistant b\\: file tips" in shown
+    assert "characters" not in shown
 
 
 def test_lines_that_are_only_new_are_shown_whole() -> None:

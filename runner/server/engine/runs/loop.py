@@ -137,18 +137,23 @@ async def _work_on_run(engine: Engine, run: RunRecord) -> None:
     """Take a queued run to its end, or to where it waits for the client. `expires_at` is kept here meanwhile."""
     try:
         async with asyncio.timeout(run.expires_at - engine.now()) as deadline:
-            if (admit := getattr(engine.inference, "admit", None)) is not None:
-                await admit(build_scene(engine, run))
-            begun = move_run(engine, run.id, RunState.IN_PROGRESS)
-            if begun is not None:
-                await _wait_for_documents(engine, begun)
-                await _make_moves(engine, begun)
+            async with getattr(engine.inference, "slots", None) or nullcontext():
+                await _go_through(engine, run)
     except TimeoutError:
         if not deadline.expired():
             raise
         move_run(engine, run.id, RunState.EXPIRED)
     # Another process may have asked for the end meanwhile; from any other state this does nothing.
     move_run(engine, run.id, RunState.CANCELLED)
+
+
+async def _go_through(engine: Engine, run: RunRecord) -> None:
+    if (admit := getattr(engine.inference, "admit", None)) is not None:
+        await admit(build_scene(engine, run))
+    begun = move_run(engine, run.id, RunState.IN_PROGRESS)
+    if begun is not None:
+        await _wait_for_documents(engine, begun)
+        await _make_moves(engine, begun)
 
 
 async def _wait_for_documents(engine: Engine, run: RunRecord) -> None:

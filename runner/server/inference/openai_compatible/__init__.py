@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -60,7 +60,7 @@ _NO_JSON = (json.JSONDecodeError, UnicodeDecodeError, RecursionError)
 _REDIRECTS = (301, 302, 303, 307, 308)
 TIMEOUT_S = 300.0
 """For one decision, whatever the endpoint does; a local model may think for minutes."""
-_SETTINGS = ("base_url", "model", "key", "timeout_s", "embedding_model")
+_SETTINGS = ("base_url", "model", "key", "timeout_s", "embedding_model", "slots")
 EMBEDDING_TIMEOUT_S = 60.0
 """For one request; what is searched meanwhile waits."""
 _LARGEST_IN_VECTORS = 1e30
@@ -69,7 +69,7 @@ Post = Callable[[dict[str, object]], Awaitable[object]]
 
 
 def create(settings: Mapping[str, object]) -> Inference:
-    """Settings: `base_url`, and if need be `model`, `key`, `timeout_s`, `embedding_model`.
+    """Settings: `base_url`, and if need be `model`, `key`, `timeout_s`, `embedding_model`, `slots`.
 
     Raises UsageError before anything is sent.
     """
@@ -87,6 +87,7 @@ class OpenAICompatibleInference:
         self._begins_with_thoughts = False
         # With the model that answered last; before the first answer, the one that will be asked for.
         self.name = _name(endpoint.model or "")
+        self.slots = None if endpoint.slots is None else asyncio.Semaphore(endpoint.slots)
         self.embedder = self._find_embedder(endpoint.embedding_model)
 
     def _find_embedder(self, model: str | None) -> Embedder | None:
@@ -108,7 +109,8 @@ class OpenAICompatibleInference:
 
     async def judge(self, matter: Matter) -> Judged | Fail:
         """One request for all questions, whatever the model: structured output with a probability for each."""
-        return await self._in_time(self._judge(matter))
+        async with self.slots or nullcontext():
+            return await self._in_time(self._judge(matter))
 
     async def _in_time(self, work: Awaitable[R]) -> R | Fail:
         try:
@@ -329,7 +331,7 @@ def _name(model: str) -> str:
 class Endpoint:
     """Where the model is. `model` None means that each assistant's own is asked for; `key` "" that none is needed.
 
-    `embedding_model` None: no embeddings are asked for.
+    `embedding_model` None: no embeddings are asked for. `slots` is how many runs it works on at once; None: any number.
     """
 
     base_url: str
@@ -337,6 +339,7 @@ class Endpoint:
     key: str = field(repr=False)
     timeout_s: float
     embedding_model: str | None = None
+    slots: int | None = None
 
 
 def read_endpoint(settings: Mapping[str, object]) -> Endpoint:
@@ -344,17 +347,19 @@ def read_endpoint(settings: Mapping[str, object]) -> Endpoint:
     if unknown := set(settings) - set(_SETTINGS):
         raise ValueError(f"the inference 'openai_compatible' has no settings {', '.join(sorted(unknown))}")
     base_url, key = str(settings.get("base_url") or ""), str(settings.get("key") or "")
-    model, timeout_s = settings.get("model"), settings.get("timeout_s", TIMEOUT_S)
+    model, timeout_s, slots = settings.get("model"), settings.get("timeout_s", TIMEOUT_S), settings.get("slots")
     _check_address(base_url, has_key=bool(key))
     if any(character.isspace() for character in key) or not key.isascii() or not key.isprintable():
         raise UsageError("the inference's key has a character in it that no key has; copy it again")
     assert isinstance(timeout_s, int | float)
+    assert slots is None or isinstance(slots, int)
     return Endpoint(
         base_url=base_url,
         model=str(model) if model else None,
         key=key,
         timeout_s=float(timeout_s),
         embedding_model=str(settings.get("embedding_model") or "") or None,
+        slots=slots,
     )
 
 

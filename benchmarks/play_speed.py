@@ -1,0 +1,298 @@
+"""How fast is `play` beside the least that could be done? Against a stub that answers in 100 ms, whole processes.
+
+Three shapes: 200 scenarios, 20 at a time; 2,000 at 50; 50 conversations of 4 turns at 20. Beside each runs a bare loop
+over the official client, and each of pydantic-evals, inspect_ai and promptfoo that is installed. Prints seconds, the
+ratio to the loop, CPU ms a question and the peak memory of the biggest process; the stub's requests are counted.
+
+`python benchmarks/play_speed.py [SHAPE ...]`, shapes as they are printed: `200x1@20 2000x1@50 50x4@20` are the default.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+THINKING_S = 0.1
+TIMES = 3
+KEY = "a-key-of-the-stub"
+SHAPES = ("200x1@20", "2000x1@50", "50x4@20")
+_ids = count(1)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """So many scenarios of so many turns, so many at a time."""
+
+    scenarios: int
+    turns: int
+    jobs: int
+
+    @property
+    def floor_s(self) -> float:
+        return -(-self.scenarios // self.jobs) * self.turns * THINKING_S
+
+
+def main() -> None:
+    match sys.argv[1:]:
+        case ["stub"]:
+            asyncio.run(serve())
+        case [("raw" | "pydantic_evals" | "inspect_ai") as rival, text]:
+            {"raw": ask_bare, "pydantic_evals": ask_with_pydantic_evals, "inspect_ai": ask_with_inspect_ai}[rival](
+                read_shape(text)
+            )
+        case texts:
+            for text in texts or SHAPES:
+                compare(text)
+
+
+def read_shape(text: str) -> Shape:
+    scenarios, _, rest = text.partition("x")
+    turns, _, jobs = rest.partition("@")
+    return Shape(int(scenarios), int(turns), int(jobs))
+
+
+def compare(text: str) -> None:
+    shape = read_shape(text)
+    print(f"{text}: floor {shape.floor_s:.1f} s")
+    with tempfile.TemporaryDirectory() as folder, stub() as base_url:
+        environment = {**os.environ, "OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": KEY, "BENCH_KEY": KEY}
+        make_project(Path(folder), shape, base_url)
+        this = [sys.executable, __file__]
+        commands = {
+            "raw AsyncOpenAI loop": [*this, "raw", text],
+            "runner play": [sys.executable, "-m", "runner", "play", "-q", "-n", str(shape.jobs)],
+        }
+        if shape.turns == 1:
+            commands |= {name: [*this, name, text] for name in ("pydantic_evals", "inspect_ai") if find_spec(name)}
+        if shutil.which("promptfoo") and shape.turns == 1:
+            commands["promptfoo"] = make_promptfoo(Path(folder), shape)
+        bare_s = None
+        for name, command in commands.items():
+            bare_s = show(name, command, Path(folder), environment, shape, bare_s)
+
+
+def show(
+    name: str, command: list[str], folder: Path, environment: Mapping[str, str], shape: Shape, bare_s: float | None
+) -> float:
+    """Prints the quickest of several runs. Returns its seconds, or those of the bare loop if there were any."""
+    best = min(run(command, folder, environment) for _ in range(TIMES))
+    wall_s, cpu_s, peak_mib, requests = best
+    questions = shape.scenarios * shape.turns
+    ratio = f"{wall_s / bare_s:4.2f} x the loop, " if bare_s else ""
+    print(
+        f"  {name:22} {wall_s:6.2f} s, {ratio}{wall_s / shape.floor_s:4.2f} x the floor, "
+        f"{cpu_s / questions * 1000:5.2f} ms CPU a question, {peak_mib:4.0f} MiB, {requests} requests"
+    )
+    return bare_s or wall_s
+
+
+def run(command: list[str], folder: Path, environment: Mapping[str, str]) -> tuple[float, float, float, int]:
+    """Seconds, CPU seconds, peak MiB and requests of one process."""
+    before = count_requests(environment["OPENAI_BASE_URL"])
+    with (folder / "output.txt").open("wb") as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+        _, status, used = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command} exited {process.returncode}: {(folder / 'output.txt').read_text()[-2000:]}")
+    requests = count_requests(environment["OPENAI_BASE_URL"]) - before
+    return wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, requests
+
+
+def make_project(folder: Path, shape: Shape, base_url: str) -> None:
+    (folder / "scenarios").mkdir()
+    (folder / "assistants.yaml").write_text(
+        "version: 1\nnamespace: bench-000000\ntarget: stub\n"
+        f"targets:\n  stub: {{api: responses, base_url: '{base_url}', key_env: BENCH_KEY}}\n"
+        "assistants:\n  guide: {name: Guide, model: gpt-6-luna}\n"
+    )
+    turn = "      - ask: What is {number} times 1?\n        expect: [{{number: {number}}}]\n"
+    cases = "".join(
+        f"  - name: scenario {number}\n    turns:\n{turn.format(number=number) * shape.turns}"
+        for number in range(shape.scenarios)
+    )
+    (folder / "scenarios" / "many.yaml").write_text(f"defaults: {{assistant: guide}}\nscenarios:\n{cases}")
+
+
+# The stub ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def stub() -> Iterator[str]:
+    process = subprocess.Popen([sys.executable, __file__, "stub"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def count_requests(base_url: str) -> int:
+    with urlopen(f"{base_url}/requests") as answer:
+        return int(json.load(answer)["requests"])
+
+
+async def serve() -> None:
+    server = await asyncio.start_server(Connection().talk, "127.0.0.1", 0, backlog=1000)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
+    await server.serve_forever()
+
+
+class Connection:
+    """All connections of the stub: it speaks as much HTTP and as much of both APIs as its clients need."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+                length = head.partition("content-length: ")[2].partition("\r\n")[0]
+                body = json.loads(await reader.readexactly(int(length))) if length and int(length) else {}
+                kind, content = await self.answer(*head.split(" ", 2)[:2], body)
+                writer.write(
+                    f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {len(content)}\r\n\r\n".encode()
+                )
+                writer.write(content)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    async def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[str, bytes]:
+        if path.endswith("/requests"):
+            return "application/json", json.dumps({"requests": self.requests}).encode()
+        self.requests += 1
+        if method == "delete":
+            return "application/json", b'{"deleted": true}'
+        if path.endswith("/conversations"):
+            return "application/json", json.dumps({"id": f"conv_{next(_ids)}", "object": "conversation"}).encode()
+        if method == "get":
+            return "application/json", b'{"object": "list", "data": [], "has_more": false}'
+        await asyncio.sleep(THINKING_S)
+        asked = json.dumps(body.get("messages") or body["input"])
+        text = f"It is {''.join(one for one in asked.partition('What is ')[2].partition(' ')[0] if one.isdigit())}."
+        if path.endswith("/chat/completions"):
+            return "application/json", json.dumps(completion(text)).encode()
+        whole = response(text)
+        if not body.get("stream"):
+            return "application/json", json.dumps(whole).encode()
+        begun = {**whole, "status": "in_progress", "output": [], "usage": None}
+        events = ({"type": "response.created", "response": begun}, {"type": "response.completed", "response": whole})
+        lines = (f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in events)
+        return "text/event-stream", "".join(lines).encode()
+
+
+def response(text: str) -> dict[str, Any]:
+    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    message = {"id": "msg_1", "type": "message", "status": "completed", "role": "assistant", "content": [part]}
+    usage = {
+        "input_tokens": 9,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 3,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 12,
+    }
+    base = {"id": f"resp_{next(_ids)}", "object": "response", "created_at": 1, "model": "gpt-6-luna", "error": None}
+    rest = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "incomplete_details": None}
+    return {**base, **rest, "status": "completed", "output": [message], "usage": usage}
+
+
+def completion(text: str) -> dict[str, Any]:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
+    base = {"id": f"chatcmpl_{next(_ids)}", "object": "chat.completion", "created": 1, "model": "gpt-6-luna"}
+    return {**base, "choices": [choice], "usage": usage}
+
+
+# What it is compared with -----------------------------------------------------------------------------------------
+
+
+def ask_bare(shape: Shape) -> None:
+    """What somebody would write who needs nothing else: each answer is asked for, read, and looked at."""
+    from openai import AsyncOpenAI
+
+    async def ask_all() -> None:
+        places = asyncio.Semaphore(shape.jobs)
+        async with AsyncOpenAI(max_retries=0) as client:
+
+            async def converse(number: int) -> None:
+                before = None
+                async with places:
+                    for _ in range(shape.turns):
+                        answer = await client.responses.create(
+                            model="gpt-6-luna", input=f"What is {number} times 1?", previous_response_id=before
+                        )
+                        before = answer.id
+                        assert f"is {number}." in answer.output_text
+
+            await asyncio.gather(*map(converse, range(shape.scenarios)))
+
+    asyncio.run(ask_all())
+
+
+def ask_with_pydantic_evals(shape: Shape) -> None:
+    from openai import AsyncOpenAI
+    from pydantic_evals import Case, Dataset
+    from pydantic_evals.evaluators import Contains
+
+    client = AsyncOpenAI(max_retries=0)
+
+    async def ask(question: str) -> str:
+        return (await client.responses.create(model="gpt-6-luna", input=question)).output_text
+
+    cases = [
+        Case(name=f"case {number}", inputs=f"What is {number} times 1?", evaluators=(Contains(value=f"is {number}."),))
+        for number in range(shape.scenarios)
+    ]
+    report = Dataset(name="bench", cases=cases).evaluate_sync(ask, max_concurrency=shape.jobs, progress=False)
+    assert len(report.cases) == shape.scenarios
+
+
+def ask_with_inspect_ai(shape: Shape) -> None:
+    from inspect_ai import Task, eval  # noqa: A004 - its name
+    from inspect_ai.dataset import Sample
+    from inspect_ai.scorer import includes
+
+    samples = [Sample(input=f"What is {number} times 1?", target=f"is {number}.") for number in range(shape.scenarios)]
+    (log,) = eval(
+        Task(dataset=samples, scorer=includes()),
+        model="openai/gpt-6-luna",
+        max_connections=shape.jobs,
+        max_samples=shape.jobs,
+        display="none",
+        log_dir="inspect",
+    )
+    assert log.status == "success", log.error
+
+
+def make_promptfoo(folder: Path, shape: Shape) -> list[str]:
+    tests = [
+        {"vars": {"number": str(number)}, "assert": [{"type": "contains", "value": f"is {number}."}]}
+        for number in range(shape.scenarios)
+    ]
+    suite = {"prompts": ["What is {{number}} times 1?"], "providers": ["openai:chat:gpt-6-luna"], "tests": tests}
+    (folder / "promptfoo.json").write_text(json.dumps(suite))
+    options = ["--no-cache", "--no-table", "--no-progress-bar", "-j", str(shape.jobs)]
+    return ["promptfoo", "eval", "-c", "promptfoo.json", *options]
+
+
+if __name__ == "__main__":
+    main()

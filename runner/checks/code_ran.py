@@ -1,0 +1,64 @@
+"""The assistant ran code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.checks import FAILS, PASSES, Example, an_answer
+from runner.checks._text import as_tuple, normalise, normalise_wanted, quote, shorten
+from runner.checks._tools import calls_of, describe_calls
+from runner.domain.conversation import Run, Step
+from runner.domain.report import Finding
+
+MAIN_FIELD = "code"
+_TEXTS = {"type": ["string", "array"], "minLength": 1, "minItems": 1, "items": {"type": "string", "minLength": 1}}
+SCHEMA = {
+    "type": "object",
+    "description": "The code interpreter ran code, and it ran to its end. With `code` and `printed`, one and the same "
+    "call has all of those texts; where they stand doesn't matter, kinds of space don't, upper and lower case do.",
+    "properties": {
+        "code": {**_TEXTS, "examples": ["read_csv"], "description": "What the code has in it; of a list, all of it."},
+        "printed": {**_TEXTS, "examples": ["39.25"], "description": "What it printed, or what came of its last line."},
+    },
+    "additionalProperties": False,
+}
+_CODE = Step(tool="code_interpreter", completed=True, input="print(23.75 + 15.50)", output="39.25\n")
+EXAMPLES = (
+    Example("code_ran", an_answer("39.25", steps=(_CODE,)), PASSES),
+    Example("code_ran: {code: ['23.75', '15.50'], printed: '39.25'}", an_answer("39.25", steps=(_CODE,)), PASSES),
+    Example("code_ran: {printed: '40'}", an_answer("39.25", steps=(_CODE,)), FAILS),
+    Example("code_ran", "39.25", FAILS),
+)
+_LONGEST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    code: str | Sequence[str] = ()
+    printed: str | Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for text in (*as_tuple(self.code), *as_tuple(self.printed)):
+            normalise_wanted(text, case=True)
+
+    def judge(self, run: Run) -> Finding:
+        calls = [call for call in calls_of(run, "code_interpreter") if call.completed]
+        holds = any(_has(call.input, self.code) and _has(call.output, self.printed) for call in calls)
+        reason = ""
+        if not holds:
+            reason = "no run of code has all of that" if calls else "no code ran to its end"
+        wanted = [f"with {quote(text)}" for text in as_tuple(self.code)]
+        wanted += [f"printing {quote(text)}" for text in as_tuple(self.printed)]
+        shown = "; ".join(f"{shorten(call.input)} printed {quote(call.output)}" for call in calls[:3])
+        return Finding(
+            holds=holds,
+            expected=shorten(" ".join(["code run", *wanted])),
+            found=shorten(shown or describe_calls(run.steps)),
+            reason=reason,
+        )
+
+
+def _has(text: str, wanted: str | Sequence[str]) -> bool:
+    read = normalise(text[:_LONGEST])
+    return all(normalise(one) in read for one in as_tuple(wanted))

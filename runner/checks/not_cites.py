@@ -1,0 +1,55 @@
+"""The answer does not cite a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
+from runner.checks._text import quote, shorten
+from runner.checks.cites import SCHEMA as _CITES
+from runner.checks.cites import Check as _Cites
+from runner.checks.cites import cited_names
+from runner.domain.conversation import Citation, FileId, Run
+from runner.domain.report import Finding
+from runner.errors import CheckBroken
+
+MAIN_FIELD = "file"
+SCHEMA = {
+    "type": "object",
+    "description": "No citation in the answer names this file; `not_cites: '*'` is an answer that cites nothing.",
+    "properties": {"file": {**_CITES["properties"]["file"], "format": "any-file-name"}},
+    "required": ["file"],
+    "additionalProperties": False,
+}
+_TERMS = Citation(position=22, file_id=FileId("f1"), filename="terms.md")
+EXAMPLES = (
+    Example("not_cites: receipt.pdf", an_answer("A refund takes 30 days.", citations=(_TERMS,)), PASSES),
+    Example("not_cites: '*'", an_answer("A refund takes 30 days.", citations=(_TERMS,)), FAILS),
+    Example(
+        "not_cites: receipt.pdf",
+        an_answer("30 days.", citations=(Citation(position=7, file_id=FileId("unknown")),)),
+        BREAKS,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    file: str
+
+    def __post_init__(self) -> None:
+        _Cites(file=self.file)
+
+    def judge(self, run: Run) -> Finding:
+        names = cited_names(run)
+        known = sorted({name for name in names if name is not None})
+        cited = [name for name in known if _Cites(file=self.file).names(name)]
+        if not cited and None in names and self.file != "*":
+            raise CheckBroken("the answer cites a file whose name is not known, and no search result tells it")
+        holds = not cited and not names if self.file == "*" else not cited
+        return Finding(
+            holds=holds,
+            expected=f"no citation of {quote(self.file)}",
+            found=shorten(", ".join(known)) or ("a file without a name" if names else "no citation"),
+            reason="" if holds else shorten(f"the answer cites {', '.join(cited) or 'a file'}"),
+        )

@@ -1,0 +1,126 @@
+"""The answer gives several numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from runner.checks import FAILS, PASSES, Example
+from runner.checks._numbers import FoundNumber
+from runner.checks._text import shorten
+from runner.checks._units import locales
+from runner.checks.number import Check as NumberCheck
+from runner.checks.number import numbers_in
+from runner.domain.conversation import Run
+from runner.domain.report import Finding
+
+MAIN_FIELD = "values"
+SCHEMA = {
+    "type": "object",
+    "description": "The answer gives all of these numbers, each as `number` reads it, with others before, between and "
+    "behind them. One that is denied, only a bound or otherwise doubtful doesn't count.",
+    "properties": {
+        "values": {
+            "type": "array",
+            "items": {"type": "number"},
+            "minItems": 2,
+            "maxItems": 100,
+            "examples": [[23.75, 15.5, 39.25]],
+            "description": "The numbers; one that is written twice has to be there twice.",
+        },
+        "in_order": {
+            "type": "boolean",
+            "default": False,
+            "description": "With true, they come in this order.",
+        },
+        "only": {
+            "type": "boolean",
+            "default": False,
+            "description": "With true, the answer gives no other numbers.",
+        },
+        "tolerance": {
+            "type": "number",
+            "minimum": 0,
+            "description": "Accept numbers that differ by at most this, without rounding.",
+        },
+        "percent": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": 100,
+            "description": "Accept numbers that differ by at most so many per cent of the wanted one.",
+        },
+        "unit": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 40,
+            "description": "Only numbers with this unit beside them count, as in `number`.",
+        },
+        "decimal": {
+            "type": "string",
+            "enum": [".", ","],
+            "description": "The decimal mark in the answer, as in `number`.",
+        },
+    },
+    "required": ["values"],
+    "additionalProperties": False,
+}
+EXAMPLES = (
+    Example("numbers: [23.75, 15.5]", "The soda is $15.50 and the burger $23.75.", PASSES),
+    Example("numbers: {values: [23.75, 15.5, 39.25], in_order: true}", "23.75 + 15.50 = 39.25", PASSES),
+    Example("numbers: {values: [23.75, 15.5], in_order: true}", "The soda is $15.50, the burger $23.75.", FAILS),
+    Example("numbers: {values: [10, 20], only: true}", "10, 20 and 30.", FAILS),
+    Example("numbers: [23.75, 16]", "The soda is $15.50 and the burger $23.75.", FAILS),
+)
+_MOST = 3000
+
+
+def prepare() -> None:
+    locales()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    values: Sequence[Decimal]
+    in_order: bool = False
+    only: bool = False
+    tolerance: Decimal | None = None
+    percent: Decimal | None = None
+    unit: str | None = None
+    decimal: str | None = None
+
+    def __post_init__(self) -> None:
+        self._wanted()
+
+    def judge(self, run: Run) -> Finding:
+        found = numbers_in(run.text, decimal=self.decimal, unit=self.unit, most=_MOST)
+        missing, rest = self._match(found)
+        reason = ""
+        if missing:
+            problems = "; ".join(number.problem for number in found[:50] if number.problem)
+            order = " in this order" if self.in_order else ""
+            reason = f"the answer doesn't give {', '.join(missing)}{order}{f'; {problems}' if problems else ''}"
+        elif self.only and rest:
+            reason = f"the answer gives other numbers, too: {', '.join(number.text for number in rest[:20])}"
+        wanted = ", ".join(f"{value:f}" for value in self.values)
+        return Finding(
+            holds=not reason,
+            expected=shorten(f"{wanted}{' in order' if self.in_order else ''}"),
+            found=shorten(", ".join(number.text for number in found[:50])) or shorten(run.text) or "no number",
+            reason=shorten(reason),
+        )
+
+    def _wanted(self) -> list[NumberCheck]:
+        return [NumberCheck(value=value, tolerance=self.tolerance, percent=self.percent) for value in self.values]
+
+    def _match(self, found: Sequence[FoundNumber]) -> tuple[list[str], list[FoundNumber]]:
+        """The wanted numbers that aren't there, and what is there besides."""
+        rest, missing, floor = list(found), [], 0
+        for wanted in self._wanted():
+            place = next((at for at, one in enumerate(rest) if at >= floor and wanted.accepts(one)), None)
+            if place is None:
+                missing.append(f"{wanted.value:f}")
+                continue
+            del rest[place]
+            floor = place if self.in_order else 0
+        return missing, rest

@@ -1,0 +1,205 @@
+"""`runner calibrate`: how well the judge agrees with people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli._session import Session, file_option, open_session
+from runner.did_you_mean import count, quote
+
+if TYPE_CHECKING:
+    from runner.checks import Ask, Part
+    from runner.domain.calibration import Labelled
+
+CHECKS = ("judge", "factual", "goal")
+KEYS = ("question", "answer", "holds", *CHECKS)
+AT_ONCE = 8
+MOST_SHOWN = 20
+MOST_BYTES = 64 * 1024 * 1024
+
+
+@click.command(name="calibrate", short_help="Hold the judge to answers that people have judged.")
+@click.argument("judged", metavar="JUDGED.jsonl", type=click.Path(path_type=Path))
+@file_option
+@click.option("--judge", "question", metavar="QUESTION", help="The criterion of lines that name none.")
+@click.option(
+    "--agreement", type=click.FloatRange(0.5, 1), default=0.95, show_default=True, help="The rate to find bounds for."
+)
+def command(judged: Path, file: Path | None, question: str | None, agreement: float) -> int:
+    """Hold the judge to answers that people have judged.
+
+    Each line of JUDGED.jsonl is `{"question": ..., "answer": ..., "holds": true, "judge": "Is it polite?"}`: `holds` is
+    what people say, `judge` (or `factual`, or `goal`) what is asked, as under `expect`. It is asked once for each line.
+
+    Shows how often the judge agrees, between what the true rate lies, the bounds that would give the rate that is
+    wanted, and the disagreements to read. Exits 3 if the judge gave no answer to some.
+    """
+    import asyncio
+
+    from runner.errors import UsageError
+
+    session = open_session(file, None, needs_key=False)
+    if session.configuration.project.judge is None:
+        raise UsageError("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
+    lines = list(_read_lines(judged, question))
+    answers = asyncio.run(_ask_all(session, lines))
+    session.show(_describe(answers, agreement))
+    return 3 if any(one.probability is None for one in answers) else 0
+
+
+def _read_lines(path: Path, question: str | None) -> Iterator[tuple[str, Mapping[str, Any], Part]]:
+    """Each line's place, what it says, and its check. Raises UsageError for the first that is wrong."""
+    from runner.errors import NothingFound, UsageError
+
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise UsageError(f"{path} has more than {MOST_BYTES // 1024**2} MB")
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} can't be read: {getattr(error, 'strerror', None) or error}") from error
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if not lines:
+        raise NothingFound(f"{path} has no line")
+    for number, line in lines:
+        place = f"{path}:{number}"
+        try:
+            yield _read_line(place, line, question)
+        except ValueError as error:
+            raise UsageError(f"{place}: {error}") from error
+
+
+def _read_line(place: str, line: str, question: str | None) -> tuple[str, Mapping[str, Any], Part]:
+    """Raises ValueError."""
+    from runner.did_you_mean import suggest
+
+    try:
+        said = json.loads(line)
+    except RecursionError:
+        raise ValueError("is nested too deep") from None
+    if not isinstance(said, dict):
+        raise ValueError("is no JSON object")
+    if unknown := next((key for key in said if key not in KEYS), None):
+        raise ValueError(f"unknown key {quote(unknown)}; {suggest(unknown, KEYS, kind='known are')}")
+    if not isinstance(said.get("answer"), str) or not isinstance(said.get("question", ""), str):
+        raise ValueError("`answer` has to be a text, and so has `question`")
+    if not isinstance(said.get("holds"), bool):
+        raise ValueError("`holds` has to be true or false")
+    named = [name for name in CHECKS if name in said] or (["judge"] if question else [])
+    if len(named) != 1:
+        raise ValueError(f"name what is asked, by one of {', '.join(CHECKS)}, or for all lines by --judge")
+    return place, said, _build(named[0], said.get(named[0], question))
+
+
+def _build(name: str, written: object) -> Part:
+    """The check as it would stand under `expect`. Raises ValueError."""
+    from runner.checks import build_part
+    from runner.domain.scenario import Expectation
+    from runner.errors import Location
+    from runner.json_schema import find_mismatch
+    from runner.plugins import load_plugin
+
+    module = load_plugin("runner.checks", name)
+    parameters = written if isinstance(written, dict) else {module.MAIN_FIELD: written}
+    if mismatch := find_mismatch(parameters, module.SCHEMA):
+        raise ValueError(f"{name}: {mismatch}")
+    # What is undecided is what is looked for: it is not asked again.
+    parameters = {**parameters, "votes": 1}
+    return build_part(Expectation(check=name, parameters=parameters, location=Location("", 1, 1)))
+
+
+async def _ask_all(session: Session, lines: Sequence[tuple[str, Mapping[str, Any], Part]]) -> list[Labelled]:
+    import asyncio
+    import os
+    import time
+
+    places = asyncio.Semaphore(AT_ONCE)
+    judge = session.configuration.project.judge
+    assert judge is not None, "the verb has seen to that"
+    on_judge = session.on_target(judge.target)
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    with on_judge.open_journal(on_judge.journals / f"{stamp}-calibrate-{os.getpid()}.jsonl") as journal:
+        async with on_judge.open_judge(journal) as ask:
+
+            async def ask_one(place: str, said: Mapping[str, Any], part: Part) -> Labelled:
+                async with places:
+                    return await _ask(place, said, part, ask)
+
+            return list(await asyncio.gather(*(ask_one(*line) for line in lines)))
+
+
+async def _ask(place: str, said: Mapping[str, Any], part: Part, ask: Ask) -> Labelled:
+    from runner.checks import Exchange
+    from runner.domain.assistant import Address
+    from runner.domain.calibration import Labelled
+    from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
+    from runner.domain.scenario import Scenario, Turn
+
+    question, answer = said.get("question", ""), said["answer"]
+    location = part.expectation.location
+    turn = Turn(ask=question, location=location)
+    run = Run(id=RunId(""), thread_id=ThreadId(""), status=RunStatus.COMPLETED, text=answer, raw_text=answer)
+    scenario = Scenario(name=place, assistant=Address(""), turns=(turn,), location=location)
+    exchange = Exchange(scenario=scenario, turns=((turn, run),), target="", api="", model="")
+    verdict = await part.judge_asking(exchange, ask)
+    criteria: Any = verdict.details.get("criteria", ())
+    shares = [one["probability"] for one in criteria]
+    # All criteria have to hold: the one that holds least decides.
+    probability = min(shares) if shares and None not in shares else None
+    return Labelled(
+        place=place,
+        holds=said["holds"],
+        probability=probability,
+        question=question,
+        answer=answer,
+        reason=verdict.reason or "; ".join(one["reason"] for one in criteria if one["reason"]),
+    )
+
+
+def _describe(answers: Sequence[Labelled], wanted: float) -> Iterator[str]:
+    from runner.checks._judging import LOWER, UPPER
+    from runner.domain.calibration import find_bounds, find_disagreements, measure_agreement
+
+    low, high = float(LOWER), float(UPPER)
+    yield f"{count(len(answers), 'answer')}, judged by people and by the judge"
+    yield _describe_agreement(measure_agreement(answers, fails_at=low, passes_at=high), low, high)
+    bounds = find_bounds(answers, agreement=wanted)
+    if bounds is None:
+        yield f"no bounds give {wanted:.0%}: the judge's probabilities don't follow people's verdicts"
+    else:
+        there = measure_agreement(answers, fails_at=bounds[0], passes_at=bounds[1])
+        yield f"for {wanted:.0%} on each side: `fails_at: {bounds[0]:.2f}, passes_at: {bounds[1]:.2f}`"
+        yield _describe_agreement(there, *bounds)
+    yield from _list("the judge gave no answer to", [one for one in answers if one.probability is None])
+    yield from _list("disagreements to read", find_disagreements(answers, fails_at=low, passes_at=high))
+
+
+def _describe_agreement(agreement: Any, low: float, high: float) -> str:
+    least, most = agreement.interval
+    rate = f"{agreement.agreed / agreement.decided:.0%}" if agreement.decided else "none"
+    return (
+        f"between {low:.2f} and {high:.2f}: agrees on {agreement.agreed} of {agreement.decided} ({rate}, true rate "
+        f"{least:.0%} to {most:.0%}), {agreement.undecided} undecided"
+    )
+
+
+def _list(title: str, answers: Sequence[Labelled]) -> Iterator[str]:
+    if answers:
+        yield f"{title}: {len(answers)}"
+    for one in answers[:MOST_SHOWN]:
+        judged = "" if one.probability is None else f", judge {one.probability:.2f}"
+        people = "right" if one.holds else "wrong"
+        yield f"  {one.place}: people say {people}{judged}: {_cut(one.question)} - {_cut(one.answer)}"
+        if one.reason:
+            yield f"    {_cut(one.reason)}"
+    if len(answers) > MOST_SHOWN:
+        yield f"  and {len(answers) - MOST_SHOWN} more"
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 160 else f"{line[:160]}…"

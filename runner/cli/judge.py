@@ -1,0 +1,122 @@
+"""`runner judge`: today's checks on the answers of a kept play."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli._session import Session, file_option, open_session
+from runner.did_you_mean import count
+
+if TYPE_CHECKING:
+    from runner.checks import Ask
+    from runner.domain.report import Report
+    from runner.domain.scenario import Scenario
+    from runner.kept_play import Kept
+
+
+@click.command(name="judge", short_help="Hold a kept play's answers to today's checks, without asking again.")
+@click.argument("play_id", metavar="PLAY")
+@click.option("--scenarios", "paths", multiple=True, metavar="PATH", help="The files with the checks, not scenarios/.")
+@file_option
+@click.option("--no-code", is_flag=True, help="Refuse checks that run code of the project.")
+@click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
+@click.option("-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too.")
+def command(play_id: str, paths: tuple[str, ...], file: Path | None, **options: bool) -> int:
+    """Hold the answers of a kept play to the checks that the files have today.
+
+    PLAY is the play's id, or `latest`. Nothing is sent but requests to the judge, if a check needs one. Scenarios whose
+    questions have changed since are left out, and named. The verdicts are kept as a play of their own.
+
+    Exits as `play` does: 0 if all passed, 1 if a scenario failed, 3 if one could not be evaluated; 5 if none was left.
+    """
+    import asyncio
+
+    session = open_session(file, None, paths=paths, needs_key=False)
+    scenarios = session.configuration.scenarios
+    if options["no_code"]:
+        _refuse_code(session, scenarios)
+    kept = _find(session, play_id)
+    report = asyncio.run(_judge(session, kept, scenarios, options))
+    return report.exit_code or (0 if report.counts["passed"] or report.counts["flaky"] else 5)
+
+
+def _refuse_code(session: Session, scenarios: tuple[Scenario, ...]) -> None:
+    from runner.errors import ConfigError
+    from runner.execution.answering import describe_refused_code
+
+    problems = describe_refused_code(session.configuration.project, scenarios, only="check")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _find(session: Session, play_id: str) -> Kept:
+    from runner.cli._plays import find_play, is_going_on
+    from runner.errors import UsageError
+    from runner.kept_play import read_play
+
+    play = find_play(session.state / "plays", play_id)
+    if is_going_on(play):
+        raise UsageError(f"play {play.name} is still going on")
+    return read_play(play)
+
+
+async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], options: dict[str, Any]) -> Report:
+    """Show and keep what the checks say; the judge's connection closes before the report is told."""
+    from contextlib import AsyncExitStack, closing
+
+    from runner.cli.play import PLAYS_KEPT, make_play_id
+    from runner.domain.report import PlayFinished, PlayStarted, ScenarioFinished
+    from runner.execution.answering import find_code
+    from runner.execution.judging import Asker, prepare_checks
+    from runner.execution.rejudging import judge_again
+    from runner.journal import forget_plays
+    from runner.kept_play import KeptPlay, Unit, report_of
+    from runner.reporting.console import Console
+
+    prepare_checks(scenarios)
+    before = report_of(kept)
+    folder = session.state / "plays" / make_play_id()
+    units = [(result.scenario.name, result.variant.label if result.variant else "") for result in kept.results]
+    screen = Console(sys.stdout, session.redactor, is_quiet=options["quiet"], is_verbose=options["verbose"])
+    judge = session.on_judge(scenarios)
+    async with AsyncExitStack() as stack:
+        written = stack.enter_context(closing(KeptPlay(folder, units, clean=session.redactor.clean)))
+        written.begin({**kept.head, "play_id": folder.name, "judged": kept.folder.name, "arguments": None})
+        notes = [f"the answers are those of play {kept.folder.name}"]
+        notes += [
+            f"checks run code of this project: {one.code}"
+            for one in find_code(session.configuration.project, scenarios)
+            if one.runner == "check"
+        ]
+        screen.on_event(PlayStarted(variants=before.variants, planned=len(units), notes=tuple(notes)))
+        ask: Ask = Asker()
+        if judge is not None:
+            journal = stack.enter_context(session.open_journal(folder / "journal.jsonl"))
+            ask = await stack.enter_async_context(judge.open_judge(journal))
+        async for result in judge_again(kept.results, scenarios, session.configuration.project, ask):
+            if result.variant is not None:
+                written.keep(Unit(scenario=result.scenario, variant=result.variant), result)
+            screen.on_event(ScenarioFinished(result=result))
+        from dataclasses import replace
+
+        report = replace(
+            before,
+            planned=len(units),
+            results=written.results,
+            play_id=folder.name,
+            leftovers=(),
+            signal=None,
+            stopped="",
+        )
+        written.finish(report)
+    screen.on_event(PlayFinished(report=report))
+    screen.close()
+    left_out = report.counts["not_started"]
+    if left_out:
+        click.echo(f"{count(left_out, 'scenario')} left out: their questions are others today")
+    forget_plays(folder.parent, keep=PLAYS_KEPT)
+    return report

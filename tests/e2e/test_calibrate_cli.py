@@ -1,0 +1,85 @@
+"""`runner calibrate`: answers that people have judged, put to the judge."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from verbs import Done, run_verb
+
+PROJECT = """version: 1
+namespace: tests-000001
+targets:
+  script: {api: responses, server: embedded, inference: {scripted: moves.yaml}}
+judge: {target: script, model: judge-2026-09-10}
+assistants: {guide: {model: gpt-6-luna}}
+"""
+MOVES = """rulings:
+  - {question: any, about: {contains: please}, says: 0.95}
+  - {question: any, about: {contains: broken}, says: refuse}
+  - {question: any, about: {contains: perhaps}, says: 0.5}
+  - {question: any, says: 0.05}
+"""
+
+
+def calibrate(folder: Path, *lines: object, options: tuple[str, ...] = ()) -> Done:
+    (folder / "assistants.yaml").write_text(PROJECT, "utf-8")
+    (folder / "moves.yaml").write_text(MOVES, "utf-8")
+    text = "".join((one if isinstance(one, str) else json.dumps(one)) + "\n" for one in lines)
+    (folder / "judged.jsonl").write_text(text, "utf-8")
+    return run_verb("calibrate", "judged.jsonl", *options, cwd=folder, environment={})
+
+
+def line(answer: str, *, holds: bool, **more: object) -> dict[str, object]:
+    return {"question": "Refund?", "answer": answer, "holds": holds, "judge": "Is it polite?", **more}
+
+
+def test_it_shows_agreement_with_its_interval_bounds_and_disagreements(tmp_path: Path) -> None:
+    done = calibrate(
+        tmp_path,
+        line("Yes, please.", holds=True),
+        line("Come in, please.", holds=True),
+        line("No.", holds=False),
+        line("Certainly.", holds=True),
+        line("Well, perhaps.", holds=True),
+    )
+
+    assert done.code == 0, done.out + done.err
+    assert "5 answers, judged by people and by the judge" in done.out
+    assert "between 0.35 and 0.65: agrees on 3 of 4 (75%, true rate 30% to 95%), 1 undecided" in done.out
+    assert "disagreements to read: 1" in done.out
+    assert "judged.jsonl:4: people say right, judge 0.05: Refund? - Certainly." in done.out
+
+
+def test_an_answer_that_the_judge_refuses_is_named(tmp_path: Path) -> None:
+    done = calibrate(tmp_path, line("Yes, please.", holds=True), line("broken", holds=False))
+
+    assert done.code == 3
+    assert "the judge gave no answer to: 1" in done.out
+
+
+def test_one_criterion_can_be_named_for_all_lines_and_other_checks_in_theirs(tmp_path: Path) -> None:
+    plain = {"answer": "Yes, please.", "holds": True}
+
+    done = calibrate(tmp_path, plain, {**plain, "factual": "Yes."}, options=("--judge", "Is it polite?"))
+
+    assert done.code == 0, done.err
+    assert "agrees on 2 of 2" in done.out
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ("no", "judged.jsonl:1: "),
+        ({"answer": "x", "holds": "yes", "judge": "?"}, "judged.jsonl:1: `holds` has to be true or false"),
+        ({"answer": "x", "holds": True}, "judged.jsonl:1: name what is asked"),
+        ({"anwser": "x", "holds": True}, "judged.jsonl:1: unknown key 'anwser'; did you mean 'answer'?"),
+        ({"answer": "x", "holds": True, "judge": {"criteria": []}}, "judged.jsonl:1: judge: criteria: "),
+    ],
+)
+def test_a_line_that_can_not_be_used_is_a_mistake(tmp_path: Path, bad: object, message: str) -> None:
+    done = calibrate(tmp_path, bad)
+
+    assert done.code == 2
+    assert message in done.err

@@ -1,0 +1,100 @@
+"""`runner judge`: a kept play's answers held to today's checks; nothing is sent but to the judge."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from verbs import Done, run_verb
+
+PROJECT = """version: 1
+namespace: tests-000001
+target: script
+targets:
+  script: {api: responses, server: embedded, inference: {scripted: moves.yaml}}
+judge: {target: script, model: judge-2026-09-10}
+assistants: {guide: {model: gpt-6-luna}}
+"""
+MOVES = """scripts:
+  - {question: {contains: Hello}, moves: [{say: Hello.}]}
+  - {question: any, moves: [{say: "That is 39.25."}]}
+rulings:
+  - {question: {contains: kind}, says: 0.9}
+  - {question: any, says: 0.1}
+"""
+SCENARIOS = """scenarios:
+  - {name: greeting, assistant: guide, turns: [{ask: "Hello?", expect: [contains: hello]}]}
+  - {name: bill, assistant: guide, turns: [{ask: "Hello?"}, {ask: "How much?", expect: [number: 40]}]}
+"""
+
+
+def run(folder: Path, *arguments: str) -> Done:
+    return run_verb(*arguments, cwd=folder, environment={})
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> Path:
+    (tmp_path / "assistants.yaml").write_text(PROJECT, "utf-8")
+    (tmp_path / "moves.yaml").write_text(MOVES, "utf-8")
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "all.yaml").write_text(SCENARIOS, "utf-8")
+    assert run(tmp_path, "play").code == 1
+    return tmp_path
+
+
+def change(folder: Path, before: str, after: str) -> None:
+    path = folder / "scenarios" / "all.yaml"
+    text = path.read_text("utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after), "utf-8")
+
+
+def test_a_mended_check_is_tried_on_the_answers_that_are_there(played: Path) -> None:
+    # Whoever is asked now would say something else.
+    (played / "moves.yaml").write_text("scripts: [{question: any, moves: [{say: Never.}]}]\n", "utf-8")
+    change(played, "number: 40", "number: 39.25")
+
+    done = run(played, "judge", "latest")
+
+    assert done.code == 0, done.out + done.err
+    assert "2 passed" in done.out
+    assert "the answers are those of play " in done.out
+
+
+def test_today_s_judge_is_asked_about_them(played: Path) -> None:
+    change(played, "contains: hello", "judge: Is it kind")
+    change(played, "number: 40", "judge: Is it right")
+
+    done = run(played, "judge", "latest")
+
+    assert (done.code, "1 failed, 1 passed" in done.out) == (1, True), done.out + done.err
+    heads = [json.loads(path.read_text("utf-8")) for path in (played / ".runner" / "plays").glob("*/play.json")]
+    assert sorted("judged" in head for head in heads) == [False, True]
+
+
+def test_an_answer_to_another_question_is_left_out_and_named(played: Path) -> None:
+    change(played, "How much?", "How many?")
+
+    done = run(played, "judge", "latest")
+
+    assert done.code == 0, done.out + done.err
+    assert "'bill': the question of turn 2 has changed since; play it again" in done.out
+    assert "1 scenario left out: their questions are others today" in done.out
+
+
+def test_what_is_judged_can_be_judged_again_and_other_files_can_be_named(played: Path) -> None:
+    (played / "strict.yaml").write_text(
+        'scenarios:\n  - {name: greeting, assistant: guide, turns: [{ask: "Hello?", expect: [contains: Oslo]}]}\n',
+        "utf-8",
+    )
+
+    first = run(played, "judge", "latest")
+    second = run(played, "judge", "latest", "--scenarios", "strict.yaml")
+
+    assert (first.code, second.code) == (1, 1)
+    assert "'bill' is in none of today's files" in second.out
+
+
+def test_a_play_that_is_not_there_is_a_mistake(played: Path) -> None:
+    assert run(played, "judge", "20200101T000000Z-abcdef").code == 2

@@ -1,0 +1,113 @@
+"""Checks of the project's own, through the command line: named first, refused by --no-code, kept in a process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from verbs import Done, run_verb
+
+PROJECT = """version: 1
+namespace: tests-000001
+target: script
+targets: {script: {api: responses, server: embedded, inference: {scripted: moves.yaml}}}
+assistants: {guide: {model: gpt-6-luna}}
+"""
+MOVES = """scripts:
+  - {question: {contains: Hello}, moves: [{say: Hello.}]}
+  - {question: any, moves: [{say: "That is 39.25.", tokens: {input: 7, output: 3}}]}
+"""
+SCENARIO = """assistant: guide
+turns:
+  - ask: Hello?
+    expect: [contains: hello]
+  - ask: How much?
+    expect:
+      - python: {CHECK}
+"""
+
+
+def play(folder: Path, source: str, check: str = "policy.py:check", *options: str) -> Done:
+    (folder / "assistants.yaml").write_text(PROJECT, "utf-8")
+    (folder / "moves.yaml").write_text(MOVES, "utf-8")
+    (folder / "scenarios").mkdir(exist_ok=True)
+    (folder / "scenarios" / "policy.py").write_text(source, "utf-8")
+    (folder / "scenarios" / "one.yaml").write_text(SCENARIO.replace("{CHECK}", check), "utf-8")
+    return run_verb("play", *options, cwd=folder, environment={})
+
+
+def test_a_check_gets_the_whole_turn_as_plain_data(tmp_path: Path) -> None:
+    source = """
+import json
+def check(turn):
+    with open("seen.json", "w") as file:
+        json.dump(turn, file)
+    return True
+"""
+    done = play(tmp_path, source)
+
+    assert done.code == 0, done.out + done.err
+    assert "checks run code of this project: scenarios/policy.py:check" in done.out
+    seen = json.loads((tmp_path / "seen.json").read_text("utf-8"))
+    assert (seen["question"], seen["answer"], seen["usage"]["input_tokens"]) == ("How much?", "That is 39.25.", 7)
+    assert [(one["question"], one["answer"]) for one in seen["previous"]] == [("Hello?", "Hello.")]
+    assert (seen["scenario"]["name"], seen["target"], seen["api"], seen["item"]) == ("one", "script", "responses", {})
+    assert {"steps", "citations", "files", "status", "model", "duration_s", "attachments"} <= set(seen)
+
+
+@pytest.mark.parametrize(
+    ("returns", "check", "code", "words"),
+    [
+        ("False", "policy.py:check", 1, "it returned false"),
+        ("'it promises a discount'", "policy.py:check", 1, "it promises a discount"),
+        ("''", "policy.py:check", 0, "1 passed"),
+        ("0.7", "{call: policy.py:check, threshold: 0.8}", 1, "the score 0.7 is below 0.8"),
+        ("0.8", "{call: policy.py:check, threshold: 0.8}", 0, "1 passed"),
+        ("0.8", "policy.py:check", 3, "say from where on it passes"),
+        ("7", "{call: policy.py:check, threshold: 0.8}", 3, "the score 7 is not between 0 and 1"),
+        ("{'holds': False, 'reason': 'rude', 'score': 0.2}", "policy.py:check", 1, "rude"),
+        ("None", "policy.py:check", 3, "neither a boolean"),
+        ("1 / 0", "policy.py:check", 3, "ZeroDivisionError"),
+        ("__import__('os')._exit(3)", "policy.py:check", 3, "exit code 3"),
+        ("__import__('time').sleep(60)", "{call: policy.py:check, timeout: 0.5}", 3, "there was no result after 0.5 s"),
+    ],
+)
+def test_what_it_returns_is_the_verdict(tmp_path: Path, returns: str, check: str, code: int, words: str) -> None:
+    done = play(tmp_path, f"def check(turn):\n    return {returns}\n", check)
+
+    assert done.code == code, done.out + done.err
+    assert words in done.out
+
+
+def test_no_code_refuses_it_before_anything_is_sent(tmp_path: Path) -> None:
+    done = play(tmp_path, "def check(turn):\n    return True\n", "policy.py:check", "--no-code")
+
+    assert done.code == 2
+    message = "scenarios/one.yaml:7:9: the check 'python' runs scenarios/policy.py:check, which --no-code forbids"
+    assert message in done.err
+
+
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        ("policy.py:chek", "'policy.py' has no function 'chek'; did you mean 'check'?"),
+        ("../../policy.py:check", "one.yaml:7:17: turns[1].expect[0].python: "),
+        ("other.py:check", "other.py"),
+        ("policy:check", "one.yaml:7:17: turns[1].expect[0].python: "),
+    ],
+)
+def test_what_is_not_there_is_told_with_its_place(tmp_path: Path, check: str, words: str) -> None:
+    done = play(tmp_path, "def check(turn):\n    return True\n", check)
+
+    assert done.code == 2
+    assert words in done.err
+
+
+def test_it_is_run_before_any_judge_and_inside_others(tmp_path: Path) -> None:
+    done = play(
+        tmp_path, "def check(turn):\n    return False\n", "policy.py:check\n      - not: {python: policy.py:check}"
+    )
+
+    assert done.code == 1
+    assert done.out.count("scenarios/policy.py:check") >= 1

@@ -1,0 +1,178 @@
+"""What the judge's numbers come to, and how often it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from runner.checks import Exchange, build_part
+from runner.domain.assistant import Address
+from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
+from runner.domain.judgement import Answer, Answers, Questions
+from runner.domain.report import Outcome, Verdict
+from runner.domain.scenario import Expectation, Scenario, Turn
+from runner.errors import Location, RemoteError
+from runner.execution.judging import Asker, judge_exchange
+
+PLACE = Location("scenarios/x.yaml", 3, 5)
+STEP = Step(tool="file_search", completed=True, input="refund", output="30 days")
+RUN = Run(id=RunId("r"), thread_id=ThreadId("t"), status=RunStatus.COMPLETED, text="30 days.", steps=(STEP,))
+FOUR = ["Is it polite?", "Is it short?", "Is it right?", "Is it whole?"]
+
+
+class Judge:
+    """Answers each question with the next of its probabilities; the last from then on."""
+
+    def __init__(self, **said: Any) -> None:
+        self.said = said
+        self.asked: list[Questions] = []
+
+    async def __call__(self, questions: Questions, /) -> Answers:
+        self.asked.append(questions)
+        answers = {one.name: self._answer(one.name) for one in questions.questions}
+        return Answers(model="m", way="decisions", answers=answers)
+
+    def _answer(self, name: str) -> Answer:
+        said = self.said.get(name.replace(" ", "_"), 0.9)
+        told = said[min(len(self.asked), len(said)) - 1] if isinstance(said, list) else said
+        if told is None:
+            return Answer(name=name, refusal="no")
+        shares = told if isinstance(told, Mapping) else {"yes": told, "no": 1 - told}
+        return Answer(name=name, probabilities=shares)
+
+
+def exchange(*expectations: Expectation, run: Run = RUN) -> Exchange:
+    turns = tuple(Turn(ask=ask, expectations=expectations, location=PLACE) for ask in ("Hello?", "Refund?"))
+    scenario = Scenario(name="x", assistant=Address("guide"), turns=turns, location=PLACE)
+    hello = replace(run, text="Hello.", steps=())
+    said = ((turns[0], hello), (turns[1], run))
+    return Exchange(scenario=scenario, turns=said, target="t", api="responses", model="m")
+
+
+def expectation(parameters: dict[str, Any], check: str = "judge") -> Expectation:
+    return Expectation(check=check, parameters=parameters, location=PLACE)
+
+
+async def judge(judge: Judge, **parameters: Any) -> Verdict:
+    part = build_part(expectation({"criteria": "Is it polite?", **parameters}))
+    return await part.judge_asking(exchange(), judge)
+
+
+async def test_two_hundred_turns_with_four_criteria_send_two_hundred_requests() -> None:
+    judge = Judge()
+    one = exchange(expectation({"criteria": FOUR}))
+
+    results = [await judge_exchange(one, judge) for _ in range(200)]
+
+    assert {result.outcome for result in results} == {Outcome.PASSED}
+    assert len(judge.asked) == 200
+    assert {len(asked.questions) for asked in judge.asked} == {4}
+
+
+async def test_only_what_is_undecided_is_asked_again() -> None:
+    asked = Judge(criterion_2=[0.5, 0.5, 0.9], criterion_4=[0.5, 0.9])
+
+    verdict = await judge(asked, criteria=FOUR, votes=5)
+
+    assert verdict.outcome is Outcome.PASSED
+    assert [len(one.questions) for one in asked.asked] == [4, 2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        (0.65, Outcome.PASSED),
+        (0.64, Outcome.ERRORED),
+        (0.36, Outcome.ERRORED),
+        (0.35, Outcome.FAILED),
+        (None, Outcome.ERRORED),
+    ],
+)
+async def test_the_bounds_are_part_of_what_they_bound(said: float | None, outcome: Outcome) -> None:
+    assert (await judge(Judge(criterion_1=said))).outcome is outcome
+
+
+async def test_a_failed_criterion_outweighs_a_refused_one() -> None:
+    verdict = await judge(Judge(criterion_1=None, criterion_2=0.1), criteria=FOUR)
+
+    assert verdict.outcome is Outcome.FAILED
+    assert "`criterion 2` holds with a probability of 0.10" in verdict.reason
+
+
+async def test_levels_count_from_the_lowest_that_is_right() -> None:
+    graded = {"name": "g", "ask": "How good?", "levels": ["bad", "fair", "good"], "at_least": "fair"}
+
+    verdict = await judge(Judge(g={"bad": 0.2, "fair": 0.5, "good": 0.3}), criteria=[graded])
+
+    assert (verdict.outcome, verdict.score) == (Outcome.PASSED, 0.8)
+
+
+@pytest.mark.parametrize(("about", "said"), [("turn", 3), ("conversation", 5)])
+async def test_the_judge_sees_the_turn_or_all_of_them_as_what_they_are(about: str, said: int) -> None:
+    asked = Judge()
+
+    await judge(asked, about=about)
+
+    shown = asked.asked[0].said
+    assert len(shown) == said
+    assert [(one.by, one.text, one.output) for one in shown[-3:]] == [
+        ("user", "Refund?", ""),
+        ("tool", "refund", "30 days"),
+        ("assistant", "30 days.", ""),
+    ]
+
+
+async def test_an_error_of_the_judge_is_an_error_after_one_more_attempt() -> None:
+    attempts = []
+
+    async def fail(questions: Questions, /) -> Answers:
+        attempts.append(questions)
+        raise RemoteError("it broke", status=500)
+
+    async def sleep(_seconds: float) -> None:
+        pass
+
+    part = build_part(expectation({"criteria": "Is it polite?"}))
+    verdict = await part.judge_asking(exchange(), Asker(judge=fail, sleep=sleep))
+
+    assert (verdict.outcome, len(attempts)) == (Outcome.ERRORED, 2)
+    assert verdict.reason == "the judge gave no answer: it broke"
+
+
+@pytest.mark.parametrize("ending", [{"refusal": "No."}, {"status": RunStatus.INCOMPLETE}, {"text": ""}], ids=str)
+async def test_no_judge_is_asked_about_an_answer_that_is_none(ending: dict[str, Any]) -> None:
+    asked = Judge()
+    one = exchange(expectation({"criteria": "Is it polite?"}), run=replace(RUN, **ending))
+
+    result = await judge_exchange(one, asked)
+
+    assert result.outcome in (Outcome.FAILED, Outcome.ERRORED)
+    assert asked.asked == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"fails_at": Decimal("0.7")}, "`fails_at: 0.7` has to be below `passes_at: 0.65`"),
+        ({"criteria": [{"ask": "?", "choices": ["a", "b"]}]}, "`accept` and `choices` go together"),
+        ({"criteria": [{"ask": "?", "choices": ["a", "b"], "accept": "c"}]}, "'c' is none of a, b"),
+        ({"criteria": [{"ask": "?", "choices": ["a", "b"], "accept": ["a", "b"]}]}, "so it can't fail"),
+        ({"criteria": [{"ask": "?", "levels": ["a", "b"], "at_least": "a"}]}, "so it can't fail"),
+        ({"criteria": [{"ask": "?", "name": "x"}, {"ask": "!", "name": "x"}]}, "two criteria are called 'x'"),
+    ],
+)
+def test_what_can_not_be_judged_is_refused(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("?", r"\?")):
+        build_part(expectation({"criteria": "Is it polite?", **parameters}))
+
+
+def test_a_judge_stands_in_no_check_that_looks_at_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = expectation({"criteria": "Is it polite?"})
+    build: Callable[[Expectation], object] = build_part
+
+    with pytest.raises(ValueError, match="`judge` can't stand inside `contains`"):
+        build(expectation({"value": (inner,)}, check="contains"))
