@@ -1,4 +1,4 @@
-"""Makes the tables of README.md, each between two markers, out of what checks and verbs say of themselves."""
+"""Makes what README.md lists, each between two markers, out of what checks and verbs say of themselves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from runner.plugins import load_plugin, plugin_names
-from runner.yaml_text.coercion import show_flow
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -25,14 +24,8 @@ def make() -> dict[str, str]:
 
 
 def _checks() -> Iterator[str]:
-    yield from ("| Check | Holds when |", "|---|---|")
-    for name in plugin_names("runner.checks"):
-        module = load_plugin("runner.checks", name)
-        first, _, _ = module.SCHEMA["description"].partition(". ")
-        main = module.SCHEMA["properties"][module.MAIN_FIELD]
-        (example, *_) = module.SCHEMA.get("examples") or main.get("examples") or [module.MAIN_FIELD.upper()]
-        shown = show_flow(example) if isinstance(example, list | dict) else example
-        yield f"| `{name}: {shown}` | {first.removesuffix('.')}. |"
+    names = ", ".join(f"`{name}`" for name in plugin_names("runner.checks"))
+    yield f"The checks are {names}."
 
 
 def _verbs() -> Iterator[str]:

@@ -178,7 +178,7 @@ class Kept:
 def read_play(folder: Path) -> Kept:
     """What a play left; half lines and lines of other programs are left out. Raises WriteFailed."""
     try:
-        head = _read_head(folder / _HEAD)
+        head = read_head(folder)
         kept = Kept(
             folder=folder, head=head, results=KeptResults((name, label) for name, label in head.get("units", ()))
         )
@@ -195,9 +195,10 @@ def read_play(folder: Path) -> Kept:
     return kept
 
 
-def _read_head(path: Path) -> Mapping[str, Any]:
+def read_head(folder: Path) -> Mapping[str, Any]:
+    """What `play.json` says; {} if it can't be read as that. Raises OSError."""
     try:
-        head = json.loads(path.read_bytes())
+        head = json.loads((folder / _HEAD).read_bytes())
     except (ValueError, RecursionError):
         return {}
     return head if isinstance(head, dict) else {}
@@ -241,6 +242,7 @@ def report_of(kept: Kept) -> Report:
         leftovers=tuple(head.get("leftovers", ())),
         signal=head.get("signal"),
         stopped=head.get("stopped", ""),
+        shard=head.get("arguments", {}).get("shard") or "",
         fails_on_flaky=head.get("fails_on_flaky", False),
         duration_s=head.get("duration_s", 0.0),
     )

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
     from _pytest._io import TerminalWriter
 
+    from runner.checks import Ask
     from runner.cli._session import Session
     from runner.domain.assistant import Assistant
     from runner.domain.conversation import Run, ThreadId
+    from runner.domain.judgement import Answers, Questions
     from runner.domain.report import ScenarioResult, TurnResult, Verdict
     from runner.domain.scenario import Scenario
     from runner.errors import RunnerError
@@ -331,6 +333,8 @@ class _Table:
         self._scenarios: dict[Path, dict[str, Scenario]] = {}
         self._opened: Future[None] = Future()
         self._over = asyncio.Event()
+        self._judge: asyncio.Future[Ask] | None = None
+        self._judging: asyncio.Task[None] | None = None
         self._player: Player
         self._stage: Stage
         self._holding = asyncio.run_coroutine_threadsafe(self._hold(), loop)
@@ -381,6 +385,7 @@ class _Table:
         from runner.cli.play import PLAYS_KEPT, make_play_id
         from runner.domain.report import Variant
         from runner.execution.budget import Budget, Limits
+        from runner.execution.judging import Asker
         from runner.execution.limiter import Limiter
         from runner.execution.play import DEFAULT_JOBS
         from runner.execution.player import Means, Player, Surroundings
@@ -413,8 +418,13 @@ class _Table:
                     sandbox=opened.sandbox,
                 )
                 around = Surroundings(
-                    emit=lambda _event: None, clock=time.monotonic, interruption=Interruption(), clean=self.clean
+                    emit=lambda _event: None,
+                    clock=time.monotonic,
+                    interruption=Interruption(),
+                    clean=self.clean,
+                    ask=Asker(judge=self._ask_judge if session.configuration.project.judge else None),
                 )
+                self._journal = journal
                 means = Means(
                     variant=self._variant,
                     backend=opened.backend,
@@ -426,6 +436,8 @@ class _Table:
                 self._player = Player(around, means)
                 self._opened.set_result(None)
                 await self._over.wait()
+                if self._judging is not None:
+                    await self._judging
                 await self._stage.close()
                 await self._cleaner.finish()
             forget_plays(session.state / "plays", keep=PLAYS_KEPT)
@@ -434,6 +446,28 @@ class _Table:
                 self._opened.set_exception(error)
                 return
             raise
+
+    async def _ask_judge(self, questions: Questions) -> Answers:
+        if self._judge is None:
+            self._judge = asyncio.get_running_loop().create_future()
+            self._judging = asyncio.create_task(self._hold_judge(self._judge))
+        ask = await asyncio.shield(self._judge)
+        return await ask(questions)
+
+    async def _hold_judge(self, opened: asyncio.Future[Ask]) -> None:
+        """Opened when the first check asks: who has no such check needs no key for it."""
+        from runner.errors import RunnerError
+
+        try:
+            judge = self._session.configuration.project.judge
+            assert judge is not None, "somebody is asked only where there is one"
+            async with self._session.on_target(judge.target).open_judge(self._journal) as ask:
+                opened.set_result(ask)
+                await self._over.wait()
+        except RunnerError as error:
+            if opened.done():
+                raise
+            opened.set_exception(error)
 
     async def _play(self, scenario: Scenario) -> ScenarioResult:
         from runner.domain.repeats import decide

@@ -6,6 +6,7 @@ Without the OpenAPI file nobody listens, and test_server_schema.py skips.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -52,6 +53,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test's module is imported: some read the environment as they are."""
+    gc.set_threshold(50_000)  # as the program does: thousands of tests are collected, and none of them is garbage
     _hear_signals()
     # A busy machine is no failure: what may not take long has a limit of its own (cpu_time.py).
     settings.register_profile("whole", deadline=None)

@@ -108,6 +108,15 @@ class RemoteStore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteThread:
+    """A thread on an API that lists them; `created_at` is in Unix seconds."""
+
+    id: ThreadId
+    created_at: int
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
     """A file in a vector store. `sha256`, `filename` and `chunking` are from its attributes, "" where it has none."""
 
@@ -238,7 +247,7 @@ class Backend(Protocol):
     async def delete_thread(self, thread_id: ThreadId) -> None:
         """Delete a thread and all that belongs to it; or a part of one, by the id that the journal has for it."""
 
-    async def find_threads(self, tags: Mapping[str, str]) -> tuple[ThreadId, ...] | None:
+    async def find_threads(self, tags: Mapping[str, str]) -> tuple[RemoteThread, ...] | None:
         """The threads with these tags; None where an API doesn't list them."""
 
     async def find_containers(self, response_id: str) -> tuple[str, ...]:

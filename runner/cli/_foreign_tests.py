@@ -132,17 +132,22 @@ def import_tests(
     from runner.config.paths import SCENARIO_FOLDER
 
     imported, files = make_files(foreign, address=address, taken=taken)
+    needs_judge, is_new = foreign.suite.needs_judge, not project_file.exists()
     named = {f"{SCENARIO_FOLDER}/{name}": text for name, text in files.items()}
     if write:
         _refuse_existing(project_file.parent, named)
         if imported:
-            write_assistants(project_file, imported)
+            write_assistants(project_file, imported, needs_judge=needs_judge)
         _write(project_file.parent, named)
     else:
-        shown = {project_file.name: show_assistants(project_file, imported)} if imported else {}
+        shown = (
+            {project_file.name: show_assistants(project_file, imported, needs_judge=needs_judge)} if imported else {}
+        )
         print_yaml("\n".join(f"# {name}\n{text}" for name, text in {**shown, **named}.items()))
     for line in _summarise(foreign, next(iter(named))):
         click.echo(line, err=not write)
+    if needs_judge and not is_new:
+        click.echo("some of its checks ask a model: `judge` in assistants.yaml says which", err=not write)
 
 
 def make_files(

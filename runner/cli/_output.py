@@ -102,6 +102,16 @@ def _ignore_impossible_sizes() -> None:
             os.environ.pop(name, None)
 
 
+def count_descriptors() -> int | None:
+    """How many files and connections this process may have open; None if that is not limited, or not known."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return None if soft == resource.RLIM_INFINITY else soft
+    return None
+
+
 def _allow_many_files() -> None:
     """As many as the system lets us have: some (macOS: 256) allow few until they are asked."""
     with suppress(ImportError, ValueError, OSError):

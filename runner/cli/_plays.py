@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,38 @@ def find_failed(folder: Path) -> Mapping[str, bool]:
                 here[result.scenario.name] = here.get(result.scenario.name, False) or is_bad
         failed = here | failed
     return failed
+
+
+def find_durations(folder: Path, names: Iterable[str]) -> Mapping[str, float]:
+    """For each scenario how many seconds an attempt took when it was played last, as far as a kept play knows.
+
+    A shard counts once all shards of its division were played: until then, those that follow would be divided anew.
+    """
+    durations_s: dict[str, float] = {}
+    wanted = set(names)
+    plays = []
+    for play in find_plays(folder):
+        with suppress(WriteFailed):
+            plays.append(read_play(play))
+    divided = Counter(_division(one) for one in plays)
+    for kept in plays:
+        parts = int(_division(kept).partition(" ")[0] or 1)
+        if divided[_division(kept)] < parts:
+            continue
+        here: dict[str, float] = {}
+        for result in kept.results:
+            if result.attempts and result.scenario.name in wanted:
+                taken = round(result.duration_s / len(result.attempts), 3)
+                here[result.scenario.name] = max(taken, here.get(result.scenario.name, 0.0))
+        durations_s = here | durations_s
+        if wanted <= durations_s.keys():
+            break
+    return durations_s
+
+
+def _division(kept: Kept) -> str:
+    """What a shard is a part of: "3 of division ...", "" for a whole."""
+    return str(kept.head.get("arguments", {}).get("shard") or "").partition("/")[2]
 
 
 class Fingerprints:

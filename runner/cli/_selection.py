@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import heapq
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from runner.domain.scenario import Scenario
 from runner.errors import NothingFound, UsageError
 
 _TOKEN = re.compile(r"\s*(?:(?P<bracket>[()])|(?P<word>[^\s()]+))")
+MOST_SHARDS = 1000
 _OPERATORS = frozenset({"and", "or", "not"})
 
 Test = Callable[[str], bool]
@@ -115,6 +118,44 @@ def select_scenarios(
     if wanted.last_failed:
         return bad or chosen  # as in pytest: where nothing failed, there is nothing to leave out
     return (*bad, *(one for one in chosen if not known.get(one.name)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """One of `of` parts of the scenarios, counted from 1."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """From `2/8`. Raises UsageError."""
+        found = re.fullmatch(r"(\d{1,4})/(\d{1,4})", text, re.ASCII)
+        number, of = (int(found[1]), int(found[2])) if found else (0, 0)
+        if not 1 <= number <= of <= MOST_SHARDS:
+            raise UsageError(f"--shard {text!r}: write NUMBER/OF, like 2/8: from 1 to at most {MOST_SHARDS}")
+        return cls(number=number, of=of)
+
+    def choose(
+        self, scenarios: Sequence[Scenario], durations_s: Mapping[str, float]
+    ) -> tuple[tuple[Scenario, ...], str]:
+        """Its part, in order, and its name for the report: with a hash of the whole division, for `merge` to compare.
+
+        The longest first, each to the part that has least to do so far; who was never played counts as one of the
+        middle. Depends on nothing but names and durations.
+        """
+        known = sorted(durations_s[one.name] for one in scenarios if one.name in durations_s)
+        usual_s = known[len(known) // 2] if known else 1.0
+        times = {one.name: durations_s.get(one.name, usual_s) * one.repeat for one in scenarios}
+        loads = [(0.0, part) for part in range(1, self.of + 1)]
+        parts: dict[str, int] = {}
+        for name in sorted(times, key=lambda name: (-times[name], name)):
+            load, part = heapq.heappop(loads)
+            parts[name] = part
+            heapq.heappush(loads, (load + times[name], part))
+        digest = hashlib.sha256(repr(sorted(parts.items())).encode()).hexdigest()[:12]
+        chosen = tuple(one for one in scenarios if parts[one.name] == self.number)
+        return chosen, f"{self.number}/{self.of} of division {digest}"
 
 
 def _name_tags(scenarios: Iterable[Scenario]) -> str:

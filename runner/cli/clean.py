@@ -24,7 +24,7 @@ def command(*, file: Path | None, target: str | None, older_than: float) -> None
     """Remove what plays left on the remote side: after --keep, a kill, or a server that was away.
 
     What a journal under .runner/plays names is removed at once, unless that play is still going on; temporary
-    assistants and stores that only their tags tell of, when they are old enough. Nothing of sync's is touched.
+    assistants, stores and sessions that only their tags tell of, when they are old enough. What is sync's stays.
     """
     import asyncio
 

@@ -58,11 +58,11 @@ def command(files: tuple[str, ...], address: str | None, write: bool, file: Path
         print_yaml(show_assistants(project_file, imported))
 
 
-def show_assistants(project_file: Path, imported: tuple[Imported, ...]) -> str:
+def show_assistants(project_file: Path, imported: tuple[Imported, ...], *, needs_judge: bool = False) -> str:
     """What goes into assistants.yaml: all of it, or the entries where there is one."""
     from runner.config.importing import write_project
 
-    text = write_project(make_namespace(imported[0].address), imported)
+    text = write_project(make_namespace(imported[0].address), imported, needs_judge=needs_judge)
     check_loads(text)
     return text.split("\nassistants:\n", 1)[1] if project_file.exists() else text
 
@@ -150,7 +150,7 @@ def check_loads(text: str) -> None:
             ) from error
 
 
-def write_assistants(project_file: Path, imported: tuple[Imported, ...]) -> None:
+def write_assistants(project_file: Path, imported: tuple[Imported, ...], *, needs_judge: bool = False) -> None:
     from runner.cli._rewriting import read_source, rewrite
     from runner.config.importing import write_project
     from runner.config.writing import Unwritable, add_assistants
@@ -164,7 +164,7 @@ def write_assistants(project_file: Path, imported: tuple[Imported, ...]) -> None
         except Unwritable as error:
             raise WriteFailed(f"{project_file.name} can't be extended: {error}; put in what is printed") from error
     else:
-        text = write_project(make_namespace(imported[0].address), imported)
+        text = write_project(make_namespace(imported[0].address), imported, needs_judge=needs_judge)
     rewrite({project_file: text}, lambda: _read_addresses(project_file))
     for one in imported:
         click.echo(f"assistant {one.address}: written to {project_file.name}")

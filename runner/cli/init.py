@@ -94,7 +94,8 @@ def _import_project(folder: Path, source: str) -> dict[str, str]:
     imported, scenarios = (
         (import_export(*inputs[0]), {}) if tests is None else make_files(tests, address=None, taken=())
     )
-    text = write_project(_make_namespace(folder), imported)
+    needs_judge = tests is not None and tests.suite.needs_judge
+    text = write_project(_make_namespace(folder), imported, needs_judge=needs_judge)
     check_loads(text)
     starter = _read_starter(folder)
     if not scenarios:

@@ -6,7 +6,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from runner.domain.report import PlayEvent, Report, Variant
     from runner.domain.scenario import Scenario
     from runner.errors import WriteFailed
-    from runner.execution.play import Lane
+    from runner.execution.play import Lane, PlayOptions, Work
     from runner.kept_play import Kept
 
 PLAYS_KEPT = 50
+# Measured with an embedded server in the process: both ends of each connection, and the pipes of what runs code.
+OWN_DESCRIPTORS, DESCRIPTORS_PER_SCENARIO = 44, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ class Arguments:
     max_time: float | None
     max_cost: float | None
     max_tokens: int | None
+    shard: str | None
+    engine: str | None
     names: str | None
     tags: str | None
     last_failed: bool
@@ -118,6 +122,8 @@ class _Play(click.Command):
 @click.option("--max-time", type=_Duration(), metavar="TIME", help="Stop after so long: 600, 90s, 10m, 1h30m.")
 @click.option("--max-cost", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="Stop at so many dollars.")
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Stop at so many tokens.")
+@click.option("--shard", metavar="N/OF", help="Only this part, like 2/8; `runner merge` puts their reports together.")
+@click.option("--engine", metavar="dask[=ADDRESS]", help="Play on a dask cluster: a local one, or one that is there.")
 @click.option("-k", "names", metavar="EXPR", help="Only scenarios whose names match: 'receipt and not slow'.")
 @click.option("-m", "--tag", "tags", metavar="EXPR", help="Only scenarios whose tags match: 'billing or refunds'.")
 @click.option("--lf", "--last-failed", "last_failed", is_flag=True, help="Only those that did not pass last time.")
@@ -165,7 +171,7 @@ def command(**arguments: Any) -> int:
     import asyncio
 
     from runner.cli._plays import find_inputs, refuse_changes
-    from runner.cli.compare import Baseline, find_baseline
+    from runner.cli.compare import find_baseline
     from runner.errors import WriteFailed
     from runner.reporting import discard_earlier, refuse_to_overwrite
 
@@ -181,7 +187,7 @@ def command(**arguments: Any) -> int:
         session = open_session(wanted.file, first, paths=wanted.paths, needs_key=needs_key)
         sessions = [session, *(session.on_target(name, needs_key=needs_key) for name in others)]
         # Before an earlier report is removed: it may be the one to compare with.
-        earlier = find_baseline(session.configuration, wanted.baseline)
+        baseline = find_baseline(session, wanted.baseline)
     except BaseException:
         discard_earlier(reports)
         raise
@@ -191,16 +197,15 @@ def command(**arguments: Any) -> int:
     if not wanted.lists:
         discard_earlier(report for report in reports if report.resolve() not in inputs)
     refuse_to_overwrite(reports, inputs)
-    scenarios = _choose_scenarios(session, wanted, resumed)
+    scenarios, shard = _choose_scenarios(session, wanted, resumed)
+    wanted = replace(wanted, shard=shard)
     if wanted.lists:
         _show_list(session, scenarios, as_json=wanted.form == "json")
         return 0
-    for one in sessions:
-        _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
+    _check_all(sessions, scenarios, wanted)
+    judge = session.on_judge(scenarios, needs_key=wanted.replay is None)
     if wanted.replay:
         session.show([f"replayed from {wanted.replay}: nothing is sent, times are not measured"])
-    judge = session.on_judge(scenarios, needs_key=wanted.replay is None)
-    baseline = Baseline(*earlier, session.show) if earlier else None
     with open_reporters(
         kinds,
         session.redactor,
@@ -221,6 +226,8 @@ def _needs_target(wanted: Arguments) -> bool:
     """Whether something is sent at all. Raises UsageError for what a replay can't do."""
     from runner.errors import UsageError
 
+    if wanted.engine and (wanted.record or wanted.replay):
+        raise UsageError("--record and --replay are for plays on this machine: leave --engine out")
     if wanted.replay is None:
         return True
     if wanted.record or wanted.synced or wanted.keep:
@@ -267,6 +274,7 @@ def _choices_of(wanted: Arguments) -> dict[str, object]:
         "--lf": wanted.last_failed,
         "--ff": wanted.failed_first,
         "--repeat": wanted.repeat,
+        "--shard": wanted.shard,
         "--synced": wanted.synced,
         "--list": wanted.lists,
     }
@@ -279,6 +287,7 @@ def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
         "targets": wanted.targets,
         "models": wanted.models,
         "repeat": wanted.repeat,
+        "shard": wanted.shard,
         "synced": wanted.synced,
         "allow_declines": wanted.allow_declines,
         "fail_on_flaky": wanted.fail_on_flaky,
@@ -297,26 +306,32 @@ def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
         targets=tuple(before["targets"]),
         models=tuple(before["models"]),
         repeat=before["repeat"],
+        shard=before.get("shard", ""),
         synced=before["synced"],
         allow_declines=wanted.allow_declines or before["allow_declines"],
         fail_on_flaky=wanted.fail_on_flaky or before["fail_on_flaky"],
     )
 
 
-def _choose_scenarios(session: Session, wanted: Arguments, resumed: Kept | None) -> tuple[Scenario, ...]:
-    from runner.cli._plays import find_failed
-    from runner.cli._selection import Selection, select_scenarios
+def _choose_scenarios(session: Session, wanted: Arguments, resumed: Kept | None) -> tuple[tuple[Scenario, ...], str]:
+    """What is to be played, and the name of the shard that it is, "" if it is all."""
+    from runner.cli._plays import find_durations, find_failed
+    from runner.cli._selection import Selection, Shard, select_scenarios
 
     scenarios = session.configuration.scenarios
     if wanted.repeat is not None:
         scenarios = tuple(_repeat(one, wanted.repeat) for one in scenarios)
     if resumed:
         names = {name for name, _ in resumed.head["units"]}
-        return tuple(one for one in scenarios if one.name in names)
+        return tuple(one for one in scenarios if one.name in names), wanted.shard or ""
     selection = Selection(
         names=wanted.names, tags=wanted.tags, last_failed=wanted.last_failed, failed_first=wanted.failed_first
     )
-    return select_scenarios(scenarios, selection, lambda: find_failed(session.state / "plays"))
+    chosen = select_scenarios(scenarios, selection, lambda: find_failed(session.state / "plays"))
+    if wanted.shard is None:
+        return chosen, ""
+    durations_s = find_durations(session.state / "plays", (one.name for one in chosen))
+    return Shard.parse(wanted.shard).choose(chosen, durations_s)
 
 
 def _repeat(scenario: Scenario, times: int) -> Scenario:
@@ -340,6 +355,16 @@ def _show_list(session: Session, scenarios: tuple[Scenario, ...], *, as_json: bo
         tags = f"  [{', '.join(notes)}]" if notes else ""
         session.show([f"{one.location.file}:{one.location.line}  {one.name}{tags}"])
     session.show([count(len(scenarios), "scenario")])
+
+
+def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: Arguments) -> None:
+    """Raises UsageError for what can't be played at all, or not by that engine, before anything is sent."""
+    if wanted.engine is not None:
+        from runner.cli._dask import check_engine
+
+        check_engine(wanted.engine, sessions)
+    for one in sessions:
+        _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
 
 
 def _check_offline(
@@ -395,17 +420,19 @@ async def _play(
                 options = PlayOptions(
                     play_id=folder.name,
                     started_at=kept.head["started_at"],
-                    jobs=wanted.jobs,
+                    jobs=min((wanted.jobs, *(most for one in sessions for most in _most_at_once(one.target)))),
                     keeps=wanted.keep,
                     demands_synced=wanted.synced,
                     stops_at_first_failure=wanted.fail_fast,
                     allows_declines=wanted.allow_declines,
                     fails_on_flaky=wanted.fail_on_flaky,
-                    requests_per_minute=wanted.rate,
+                    requests_per_minute=_share_of_rate(wanted),
+                    shard=wanted.shard or "",
                     max_time_s=wanted.max_time,
                     limits=Limits(tokens=wanted.max_tokens, cost_usd=wanted.max_cost),
                 )
-                report = await play(work, options, around, kept)
+                async with _engine(wanted, work, sessions, options) as placed:
+                    report = await play(placed, options, around, kept)
                 kept.finish(report)
     forget_plays(folder.parent, keep=PLAYS_KEPT)
     journals = {id(lane.journal): lane.journal for lane in lanes}.values()
@@ -413,6 +440,27 @@ async def _play(
         click.echo(f"kept {count(left, 'object')} on the remote side; `runner clean` removes what is kept")
     refusals = [*(journal.refusal for journal in journals), kept.refusal]
     return report, next((one for one in refusals if one), None)
+
+
+@asynccontextmanager
+async def _engine(
+    wanted: Arguments, work: Work, sessions: Sequence[Session], options: PlayOptions
+) -> AsyncIterator[Work]:
+    """What is to be done, here or on a cluster."""
+    if wanted.engine is None:
+        yield work
+        return
+    from runner.cli._dask import find_address, on_cluster
+
+    async with on_cluster(find_address(wanted.engine), work.lanes, sessions, wanted.paths, options) as lanes:
+        yield replace(work, lanes=lanes)
+
+
+def _share_of_rate(wanted: Arguments) -> float | None:
+    """What a shard may send: the declared rate is for all of them together."""
+    if wanted.rate is None or not wanted.shard:
+        return wanted.rate
+    return wanted.rate / int(wanted.shard.partition("/")[2].partition(" ")[0])
 
 
 @asynccontextmanager
@@ -496,11 +544,13 @@ def make_play_id() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}{int(now % 1 * 1000):03}Z-{secrets.token_hex(3)}"
 
 
-def _slots_of(target: Target) -> int | None:
-    """How many runs a model behind the embedded server works on at once; None: nobody said.
+def _most_at_once(target: Target) -> Iterator[int]:
+    """How many scenarios at once an embedded server can take, by each of its limits."""
+    from runner.cli._output import count_descriptors
+    from runner.domain.assistant import ChatEndpoint, Server
 
-    More scenarios than that would be waiting for each other on their own time.
-    """
-    from runner.domain.assistant import ChatEndpoint
-
-    return target.inference.slots if isinstance(target.inference, ChatEndpoint) else None
+    if isinstance(target.inference, ChatEndpoint) and target.inference.slots:
+        # More would be waiting for each other on their own time.
+        yield target.inference.slots
+    if target.server is Server.EMBEDDED and (descriptors := count_descriptors()) is not None:
+        yield max(1, (descriptors - OWN_DESCRIPTORS) // DESCRIPTORS_PER_SCENARIO)

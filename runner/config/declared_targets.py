@@ -101,6 +101,33 @@ DECISIONS_MODEL = "gpt-6-luna"
 """The only one that OpenAI's Decisions API takes; it has no dated name there."""
 
 
+def judge_schema() -> dict[str, Any]:
+    """What stands under `judge`."""
+    named = {"type": "string", "pattern": r"^\S+$", "maxLength": 256}
+    properties = {
+        "target": {**named, "examples": ["openai"], "description": "One of `targets`, with `api: responses`."},
+        "model": {
+            **named,
+            "examples": ["gpt-6-luna-2026-09-10"],
+            "description": "The model's name, with its date: one word.",
+        },
+        "decisions": {
+            "type": "boolean",
+            "examples": [True],
+            "description": "Whether to ask by the Decisions API. By default on the embedded server, and for gpt-6-luna "
+            "at OpenAI; elsewhere structured output is asked for.",
+        },
+    }
+    return {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "required": ["target", "model"],
+        "examples": [{"target": "openai", "model": "gpt-6-luna"}],
+        "description": "Which model judges answers for the checks judge, factual and goal.",
+    }
+
+
 def read_judge(
     document: YamlDocument, settings: Mapping[str, Any], targets: Mapping[str, Target]
 ) -> JudgeChoice | None:

@@ -21,6 +21,7 @@ from runner.checks import (
 )
 from runner.config.declared_targets import EMBEDDED
 from runner.config.declared_tools import RETRIEVAL, locate_code, mapping
+from runner.config.familiar_words import CHECKS
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import Assistant, ToolName
 from runner.domain.scenario import Expectation
@@ -28,7 +29,6 @@ from runner.plugins import load_plugin, plugin_names
 from runner.yaml_text.coercion import as_json
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
-CHECKS = "runner.checks"
 Json = dict[str, Any]
 
 

@@ -15,6 +15,7 @@ from runner.yaml_text import Style
 from runner.yaml_text.coercion import show_flow, show_text
 from runner.yaml_text.yaml_document import Advice, Where
 
+CHECKS = "runner.checks"
 _CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the question"
 _A_MODEL_JUDGES = "write `judge: QUESTION`; the model that judges is declared in assistants.yaml"
 _NO_CODE = "a Python function of yours can be a check: `python: FILE.py:FUNCTION`"
@@ -191,7 +192,7 @@ _CHECKS = _table(
         "write `steps: {max: 3}`",
     ),
     (
-        "tool tools tool_call tool_calls calls called uses_tool used_tool uses function_call function_called "
+        "tool tools tool_call calls called uses_tool used_tool uses function_call function_called "
         "function_calls is_valid_openai_tools_call is_valid_openai_function_call is_valid_function_call tool_call_f1 "
         "trajectory:tool_used trajectory trace_span_count",
         "write `tool_called: NAME`",

@@ -6,6 +6,7 @@ import json
 from functools import cache
 from typing import Any
 
+from runner.config.declared_targets import judge_schema
 from runner.config.declared_tools import (
     MAX_DESCRIPTION_LENGTH,
     NAME_PATTERN,
@@ -77,7 +78,7 @@ def assistants_schema() -> _Json:
                     "that genai-prices doesn't know, or has another price of.",
                     "additionalProperties": {"$ref": "#/$defs/price"},
                 },
-                "judge": _judge(),
+                "judge": judge_schema(),
                 "assistants": {
                     "type": "object",
                     "examples": [{"guide": {"model": "gpt-6-luna"}}],
@@ -239,32 +240,6 @@ def _target() -> _Json:
             required=["api"],
         ),
         "description": "An API at an address, with a key.",
-    }
-
-
-def _judge() -> _Json:
-    return {
-        **mapping(
-            {
-                "target": _text("One of `targets`, with `api: responses`.", longest=MAX_NAME_LENGTH, example="openai"),
-                "model": {
-                    "type": "string",
-                    "pattern": r"^\S+$",
-                    "maxLength": MAX_NAME_LENGTH,
-                    "examples": ["gpt-6-luna-2026-09-10"],
-                    "description": "The model's name, with its date: one word.",
-                },
-                "decisions": {
-                    "type": "boolean",
-                    "examples": [True],
-                    "description": "Whether to ask by the Decisions API. By default on the embedded server, and for "
-                    "gpt-6-luna at OpenAI; elsewhere structured output is asked for.",
-                },
-            },
-            required=["target", "model"],
-        ),
-        "examples": [{"target": "openai", "model": "gpt-6-luna"}],
-        "description": "Which model judges answers for the checks judge, factual and goal.",
     }
 
 

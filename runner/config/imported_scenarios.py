@@ -117,8 +117,19 @@ class Suite:
     code: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def needs_judge(self) -> bool:
+        """Whether a check of it is a question to a model."""
+        return any(_asks(item) for script in self.scripts for turn in script.turns for item in turn.expect)
+
+    @property
     def all_lost(self) -> tuple[Lost, ...]:
         return (*self.lost, *chain.from_iterable(script.all_lost for script in self.scripts))
+
+
+def _asks(item: object) -> bool:
+    if isinstance(item, Mapping):
+        return not item.keys().isdisjoint(("judge", "factual")) or any(map(_asks, item.values()))
+    return isinstance(item, list) and any(map(_asks, item))
 
 
 def literal(text: object) -> Template:

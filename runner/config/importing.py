@@ -51,6 +51,12 @@ _SECRET_NAME = re.compile(r"(?i)authorization|api.?key|token|secret|password|cre
 _SECRET_VALUE = re.compile(r"\b(?:sk|pk|rk|ghp|gho|xox[abp])[-_][A-Za-z0-9_-]{16,}|(?i:\bbearer\s+)[\w.~+/=-]{12,}")
 
 _FORMAT_KEYS = ("name", "description", "schema", "strict")
+_JUDGE = [
+    "# to be looked at: which model says whether answers are right; its key comes from OPENAI_API_KEY",
+    "targets:",
+    "  openai: {api: responses}",
+    "judge: {target: openai, model: gpt-6-luna}",
+]
 UNANSWERED = "error: nobody has said yet how this function is answered"
 """What the model is told, in the words that tell it of any call that failed."""
 _TO_DO = "# to be replaced: returns, python or http, as docs/functions.md has them"
@@ -115,11 +121,12 @@ def import_assistants(
     return tuple(found)
 
 
-def write_project(namespace: str, imported: Iterable[Imported]) -> str:
-    """A whole `assistants.yaml`."""
+def write_project(namespace: str, imported: Iterable[Imported], *, needs_judge: bool = False) -> str:
+    """A whole `assistants.yaml`; with `needs_judge` also a target and a model that judges there."""
     margin = " " * STEP
     entries = [margin + line if line else "" for one in imported for line in one.entry.split("\n")]
-    return "\n".join(["version: 1", f"namespace: {namespace}", "", "assistants:", *entries[:-1]]) + "\n"
+    judge = _JUDGE if needs_judge else []
+    return "\n".join(["version: 1", f"namespace: {namespace}", *judge, "", "assistants:", *entries[:-1]]) + "\n"
 
 
 def _import_one(export: Export, address: str, draft: _Draft) -> Imported:

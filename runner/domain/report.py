@@ -303,7 +303,8 @@ class Tally:
 class Report:
     """One play. `leftovers` are remote objects that could not be removed, one line each; `signal` is the number of the
     signal that interrupted the play, `stopped` the limit that ended it early, `planned` the number of scenarios it was
-    to play, on all variants together. `started_at` is an ISO 8601 time.
+    to play, on all variants together. `shard` says which part of the scenarios that is ("2/8 of ..."), "": all.
+    `started_at` is an ISO 8601 time.
     """
 
     variants: tuple[Variant, ...]
@@ -314,6 +315,7 @@ class Report:
     leftovers: tuple[str, ...] = ()
     signal: int | None = None
     stopped: str = ""
+    shard: str = ""
     fails_on_flaky: bool = False
     duration_s: float = 0.0
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from runner.backends import Backend
-from runner.domain.assistant import Address, Project
+from runner.domain.assistant import Address, Assistant, Project
 from runner.domain.files import FileUse
 from runner.domain.repeats import count_certain, decide
 from runner.domain.report import (
@@ -58,17 +59,28 @@ class PlayOptions:
     fails_on_flaky: bool = False
     requests_per_minute: float | None = None
     max_time_s: float | None = None
+    shard: str = ""
     limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """A variant, and what it is played with: the project as it is there, an opened backend, and its journal."""
+    """A variant, and what it is played with: the project as it is there, an opened backend, and its journal.
+
+    `elsewhere` makes what plays attempts in the place of a `Player` of this process.
+    """
 
     variant: Variant
     project: Project
     backend: Backend
     journal: Journal
+    elsewhere: Callable[[Surroundings, Means], Attempts] | None = None
+
+
+class Attempts(Protocol):
+    """What makes attempts at scenarios: a `Player`, or who has them made."""
+
+    async def play(self, scenario: Scenario, assistant: Assistant) -> Attempt: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +113,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
     cleaners = {id(lane.backend): Cleaner(lane.backend, lane.journal, keeps=options.keeps) for lane in work.lanes}
     budget = Budget(options.limits, work.lanes[0].project.prices if work.lanes else {}, around.interruption)
     players = {
-        lane.variant: Player(
+        lane.variant: (lane.elsewhere or Player)(
             around,
             Means(
                 variant=lane.variant,
@@ -131,6 +143,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
         leftovers=tuple(leftovers),
         signal=around.interruption.signal,
         stopped=around.interruption.limit,
+        shard=options.shard,
         fails_on_flaky=options.fails_on_flaky,
         duration_s=around.clock() - started,
     )
@@ -180,7 +193,7 @@ class _Playing:
         options: PlayOptions,
         around: Surroundings,
         kept: KeptPlay,
-        players: Mapping[Variant, Player],
+        players: Mapping[Variant, Attempts],
         stages: Mapping[Variant, Stage],
     ) -> None:
         self._work = work
@@ -208,11 +221,11 @@ class _Playing:
         )
 
     async def _play_unit(self, unit: Unit) -> ScenarioResult:
-        SCENARIO.set(unit.scenario.name)
         if reason := self._hopes.find_reason(unit):
             result = _skipped(unit, reason)
             self._kept.keep(unit, result)
             return result
+        SCENARIO.set(unit.scenario.name)
         self._around.emit(ScenarioStarted(scenario=unit.scenario, variant=unit.variant))
         if unit.scenario.skip:
             result = _skipped(unit, unit.scenario.skip)

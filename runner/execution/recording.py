@@ -19,7 +19,16 @@ from typing import Any, cast
 
 import yaml
 
-from runner.backends import Backend, Deployment, Files, Question, RemoteAssistant, RemoteStore, managed_fields
+from runner.backends import (
+    Backend,
+    Deployment,
+    Files,
+    Question,
+    RemoteAssistant,
+    RemoteStore,
+    RemoteThread,
+    managed_fields,
+)
 from runner.did_you_mean import suggest
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
@@ -338,7 +347,7 @@ class Replayer:
     async def delete_assistant(self, assistant_id: AssistantId) -> None: ...
     async def delete_thread(self, thread_id: ThreadId) -> None: ...
     async def delete_container(self, container_id: str) -> None: ...
-    async def find_threads(self, tags: Mapping[str, str]) -> tuple[ThreadId, ...] | None:  # noqa: ARG002
+    async def find_threads(self, tags: Mapping[str, str]) -> tuple[RemoteThread, ...] | None:  # noqa: ARG002
         return ()
 
     async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002

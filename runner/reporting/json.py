@@ -47,6 +47,7 @@ def read(text: str | bytes, *, name: str) -> Report:
             results=tuple(map(result_from_json, data["scenarios"])),
             **{key: data[key] for key in ("play_id", "started_at", "signal", "stopped", "duration_s")},
             leftovers=tuple(data["leftovers"]),
+            shard=data.get("shard", ""),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{name} is a report with something missing or wrong in it ({error!r})") from error
@@ -70,6 +71,7 @@ def head_as_json(report: Report) -> dict[str, object]:
         "exit_code": report.exit_code,
         "signal": report.signal,
         "stopped": report.stopped,
+        "shard": report.shard,
         "variants": [asdict(variant) for variant in report.variants],
         "planned": report.planned,
         "counts": dict(report.counts),

@@ -205,7 +205,8 @@ async def _look_up(
 async def _list_tagged(backend: Backend, intent: Intent) -> tuple[str, ...] | None:
     wanted = {key: value for key, value in intent.tags.items() if key in (tags.NAMESPACE, tags.PLAY)}
     if intent.kind is Kind.THREAD:
-        return await backend.find_threads(wanted)
+        threads = await backend.find_threads(wanted)
+        return None if threads is None else tuple(one.id for one in threads)
     listed: Sequence[Tagged] = (
         await backend.files.list_stores() if intent.kind is Kind.STORE else await backend.list_assistants(in_full=True)
     )
@@ -307,10 +308,14 @@ def _forget_foreign(journal: Journal, namespace: Namespace, remote: RemoteState)
 async def clean_tagged(
     backend: Backend, namespace: Namespace, remote: RemoteState, *, created_before_s: float
 ) -> Cleaned:
-    """Remove assistants and stores of plays of this namespace that are older than a moment (Unix time)."""
+    """Remove assistants, stores, and threads where the API lists them, of plays of this namespace that are older than
+    a moment (Unix time).
+    """
     removed: list[str] = []
     leftovers: list[str] = []
-    for kind, one, play in play_objects(namespace, remote):
+    threads = await backend.find_threads({tags.NAMESPACE: namespace}) or ()
+    of_plays = [(Kind.THREAD, one, one.metadata[tags.PLAY]) for one in threads if tags.PLAY in one.metadata]
+    for kind, one, play in (*of_plays, *play_objects(namespace, remote)):
         name = f"{kind.value} {one.id} of the play {play}"
         if one.created_at >= created_before_s:
             leftovers.append(f"{name} is too young to be left behind, and was left alone")

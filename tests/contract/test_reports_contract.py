@@ -164,6 +164,7 @@ def test_a_file_that_can_t_be_written_is_an_error_of_its_own_kind(open_report: O
         write(open_report, tmp_path / "file" / "report", events())
 
 
+@pytest.mark.fault("P4")
 def test_a_full_disk_leaves_the_old_report_whole(
     open_report: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -125,6 +126,37 @@ def test_a_document_lies_in_the_session_s_environment_be_it_of_a_later_question(
     done = project.run("play")
     assert done.code == 0, done.out + done.err
     assert not {"session", "thread", "run", "file", "container", "container_file"} & project.count_objects().keys()
+
+
+MOVES = r"""
+scripts:
+  - question: any
+    moves:
+      - call:
+          code_interpreter: |
+            text = open('/workspace/note.txt').read()
+            with open('/workspace/outputs/loud.txt', 'w') as file:
+                file.write(text.upper())
+      - say: I wrote it down.
+"""
+
+
+def test_what_the_agent_leaves_in_the_outputs_is_a_file_of_the_run_and_nothing_stays_on_the_server(
+    project: Project,
+) -> None:
+    scripted = "server: embedded, inference: {scripted: moves.yaml}"
+    (project.folder / "assistants.yaml").write_text((HEAD + GUIDE).replace("server: embedded", scripted))
+    (project.folder / "moves.yaml").write_text(MOVES)
+    (project.folder / "note.txt").write_text("hello")
+    ask = "{ask: Be loud., attach: [{file: ../note.txt, for: input}], expect: [contains: wrote]}"
+    project.write_scenario(f"assistant: guide\nturns: [{ask}]\n")
+    done = project.run("play", "--report", "json=report.json")
+    assert done.code == 0, done.out + done.err
+    (turn,) = json.loads((project.folder / "report.json").read_text())["scenarios"][0]["attempts"][0]["turns"]
+    (file,) = turn["run"]["files"]
+    assert (file["name"], file["sha256"]) == ("loud.txt", hashlib.sha256(b"HELLO").hexdigest())
+    assert [step["tool"] for step in turn["run"]["steps"]] == ["command_execution"]
+    assert project.count_objects() == {}
 
 
 @pytest.mark.parametrize("api", ["assistants", "responses", "agents", "foundry"])

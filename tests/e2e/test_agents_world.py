@@ -202,6 +202,18 @@ async def test_what_a_killed_play_left_is_found_by_clean(world: World, method: s
     assert await world.sessions() == [stays]
 
 
+@pytest.mark.slow
+async def test_sessions_without_a_journal_are_cleaned_when_they_are_old(world: World) -> None:
+    world.scenario(SUM)
+    await kill_at(world, "/agents/sessions", "play")
+    shutil.rmtree(world.root / ".runner")
+    await world.client.post("/agents/sessions", json=FOREIGN)
+    young = await world.run("clean")
+    assert (young.code, "is too young to be left behind" in young.out, len(await world.sessions())) == (0, True, 2)
+    old = await world.run("clean", "--older-than", "0")
+    assert (old.code, len(await world.sessions())) == (0, 1), old.err
+
+
 THEIRS = {"runner.play": "other"}
 FOREIGN = {"agent": {"model": "m"}, "environment": {"type": "none"}, "input": "Hi", "metadata": THEIRS}
 

@@ -46,6 +46,7 @@ def talk(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager]:
 # Creates ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("N4")
 @pytest.mark.parametrize(
     "moves",
     [[CLOSE], [RESET], [b"HTTP/1.1 2"], [OK_HEAD + b"content-length: 99\r\n\r\n{"], reply({}), reply("nonsense")]
@@ -97,6 +98,7 @@ async def test_an_interrupted_create_waits_for_its_answer_so_that_it_can_be_remo
         assert server.calls == ["POST /threads/runs"]
 
 
+@pytest.mark.fault("N5")
 async def test_an_answer_that_drips_in_ends_at_the_deadline(talk):
     drip = [OK_HEAD + b"content-length: 3000\r\n\r\n", *[move for _ in range(3_000) for move in (b" ", 0.05)]]
     async with talk(always(*drip), hurried=False) as (backend, server, journal):
@@ -109,6 +111,7 @@ async def test_an_answer_that_drips_in_ends_at_the_deadline(talk):
 # Reads -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("N4")
 @pytest.mark.parametrize(
     "moves",
     [
@@ -134,6 +137,7 @@ async def test_a_read_that_breaks_off_once_is_not_noticed(talk):
         assert len(await backend.list_assistants()) == 1
 
 
+@pytest.mark.fault("N10")
 @pytest.mark.parametrize(
     ("body", "what"),
     [
@@ -156,6 +160,7 @@ async def test_an_answer_that_is_not_the_api_s_says_so(talk, body, what):
         assert len(server.seen) == 1
 
 
+@pytest.mark.fault("N4")
 async def test_a_compressed_answer_is_refused_before_it_can_grow(talk):
     moves = [OK_HEAD + b"content-encoding: gzip\r\ncontent-length: 5\r\n\r\nabcde"]
     async with talk(always(*moves)) as (backend, _, _):
@@ -163,6 +168,7 @@ async def test_a_compressed_answer_is_refused_before_it_can_grow(talk):
             await backend.list_assistants()
 
 
+@pytest.mark.fault("N5")
 @pytest.mark.parametrize("head", [b"content-length: 1000000000\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n"])
 async def test_an_endless_answer_is_cut_off(talk, monkeypatch, head):
     monkeypatch.setattr(_sdk, "LARGEST_ANSWER_BYTES", 1_000_000)
@@ -172,6 +178,7 @@ async def test_an_endless_answer_is_cut_off(talk, monkeypatch, head):
             await backend.list_assistants()
 
 
+@pytest.mark.fault("N11")
 @pytest.mark.parametrize(
     "pages",
     [
@@ -198,6 +205,7 @@ async def test_a_long_list_is_read_to_its_end(talk):
 # Refusals --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("N1")
 @pytest.mark.parametrize(
     ("headers", "pauses"),
     [
@@ -222,6 +230,7 @@ async def test_too_many_requests_are_followed_by_the_pause_asked_for(tmp_path, h
     assert slept == pauses
 
 
+@pytest.mark.fault("N1")
 @pytest.mark.parametrize(
     ("told", "shown"), [("3600", "3600 s"), ("1e999", "for more than a day"), ("1e200", "for more than a day")]
 )
@@ -232,6 +241,7 @@ async def test_a_pause_longer_than_the_time_left_is_named_at_once(talk, told, sh
         assert len(server.seen) == 1
 
 
+@pytest.mark.fault("N2")
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -246,6 +256,7 @@ async def test_what_waiting_can_t_mend_is_asked_once(talk, answer, words):
         assert len(server.seen) == 1
 
 
+@pytest.mark.fault("N9")
 @pytest.mark.parametrize(
     ("status", "kind", "words"),
     [
@@ -282,12 +293,14 @@ async def test_a_refusal_in_a_form_of_its_own_is_told_as_far_as_it_says_somethin
             await backend.list_assistants()
 
 
+@pytest.mark.fault("N3")
 async def test_a_web_page_in_place_of_a_refusal_is_not_taken_for_the_api_s(talk):
     async with talk(always(*reply("<html>Access denied</html>", 403))) as (backend, _, _):
         with pytest.raises(RemoteUnreachable, match="answered 403 with a web page: is a proxy in between"):
             await backend.list_assistants()
 
 
+@pytest.mark.fault("N3")
 async def test_a_server_that_keeps_failing_is_named_with_its_words(talk):
     async with talk(always(*refusal(500, "Oops."))) as (backend, server, _):
         with pytest.raises(RemoteError, match=r"the server failed \(500\): Oops."):
@@ -295,6 +308,7 @@ async def test_a_server_that_keeps_failing_is_named_with_its_words(talk):
         assert len(server.seen) == 3
 
 
+@pytest.mark.fault("N8")
 async def test_an_assistant_that_was_deleted_behind_our_back_is_missing(talk):
     async with talk(always(*refusal(404, "No assistant found with id 'asst_1'."))) as (backend, _, journal):
         with pytest.raises(RemoteMissing, match=r"it is not there \(404\): No assistant found"):
@@ -302,6 +316,7 @@ async def test_an_assistant_that_was_deleted_behind_our_back_is_missing(talk):
         assert journal.unclear == ()
 
 
+@pytest.mark.fault("N8")
 async def test_a_model_that_does_not_exist_is_named(talk):
     answer = refusal(400, "The requested model 'gpt-5000' does not exist.", "model_not_found")
     async with talk(always(*answer)) as (backend, _, _):
@@ -315,6 +330,7 @@ async def test_a_server_without_this_api_is_named(talk):
             await backend.list_assistants()
 
 
+@pytest.mark.fault("N8")
 @pytest.mark.parametrize("host", ["api.openai.com", "mine.openai.azure.com"])
 def test_the_shut_down_api_is_named_with_its_successor(host):
     url = f"https://{host}/v1"
@@ -334,6 +350,7 @@ async def test_deleting_what_is_gone_already_is_fine(talk):
 # Where requests go -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("N6")
 @pytest.mark.parametrize(
     ("url", "words"),
     [
@@ -350,6 +367,7 @@ async def test_a_server_that_is_not_there_is_named(tmp_path, url, words):
     assert str(caught.value) == f"while creating the assistant 'travel-guide': {words}"
 
 
+@pytest.mark.fault("N6")
 async def test_a_certificate_that_is_not_trusted_ends_it_at_once(tmp_path):
     if shutil.which("openssl") is None:
         pytest.skip("no openssl to make a certificate with")
@@ -359,6 +377,7 @@ async def test_a_certificate_that_is_not_trusted_ends_it_at_once(tmp_path):
     assert attempts == 1
 
 
+@pytest.mark.fault("N6")
 async def test_plain_http_behind_an_https_address_is_a_failed_secure_connection(tmp_path):
     async def speak_plainly(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(reply({}, 400)[0])
@@ -374,6 +393,7 @@ async def test_plain_http_behind_an_https_address_is_a_failed_secure_connection(
                     await backend.list_assistants()
 
 
+@pytest.mark.fault("N13")
 async def test_a_redirect_to_another_place_is_not_followed(talk):
     async with wire_server(always(*reply(wire.page()))) as elsewhere:
         location = f"{elsewhere.url}/assistants"
@@ -386,6 +406,7 @@ async def test_a_redirect_to_another_place_is_not_followed(talk):
         assert elsewhere.seen == []
 
 
+@pytest.mark.fault("N13")
 async def test_a_proxy_from_the_environment_does_not_get_between_us_and_this_machine(talk, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -405,6 +426,7 @@ async def test_what_the_environment_holds_for_openai_stays_away_from_other_serve
     assert not [word for word in ("private", "secret", "sk-other") if word in sent]
 
 
+@pytest.mark.fault("N13")
 @pytest.mark.parametrize(
     ("url", "key", "words"),
     [

@@ -79,6 +79,7 @@ async def test_a_later_turn_takes_no_more_and_a_store_is_given_to_its_thread_onc
         assert server.seen[1].json["additional_messages"] == [{"role": "user", "content": "How much?"}]
 
 
+@pytest.mark.fault("S1")
 @pytest.mark.parametrize("status", ["queued", "in_progress", "cancelling", "dreaming"])
 async def test_a_run_that_does_not_end_is_cancelled_at_the_deadline(talk, status):
     async with talk(playing(wire.run(status)), hurried=False) as (backend, server, _):
@@ -311,6 +312,7 @@ async def test_a_file_that_shrinks_while_it_is_sent_is_no_mystery(talk, tmp_path
         assert journal.unclear == ()
 
 
+@pytest.mark.fault("N9")
 async def test_a_file_too_large_for_the_server_is_named_with_its_size(talk, tmp_path):
     path = tmp_path / "big.pdf"
     path.write_bytes(b"x" * 2048)

@@ -45,6 +45,7 @@ def test_a_signal_while_the_program_starts_ends_it_in_one_line(name: str, code: 
     assert (done.returncode, done.stdout, done.stderr.strip()) == (code, "", "runner: interrupted")
 
 
+@pytest.mark.fault("P2")
 @pytest.mark.parametrize(("name", "code"), ENDINGS[1:])
 def test_a_background_job_can_be_ended_too(name: str, code: int) -> None:
     command = [sys.executable, "-c", SCRIPT, name, "background"]
@@ -75,6 +76,7 @@ async def test_a_sync_that_waits_for_its_server_ends_in_one_line(tmp_path: Path,
     assert (process.returncode, err.decode().strip()) == (code, "runner: interrupted")
 
 
+@pytest.mark.fault("P2")
 async def test_a_play_under_nohup_does_not_mind_that_the_terminal_closes(tmp_path: Path) -> None:
     inference = Pausing()
     async with project_elsewhere(tmp_path, inference) as project:

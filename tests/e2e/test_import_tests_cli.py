@@ -382,6 +382,17 @@ def test_scenarios_can_be_for_an_assistant_that_is_declared(tmp_path: Path) -> N
     assert read_files(tmp_path)["scenarios"][0]["assistant"] == "desk"
 
 
+def test_a_model_that_judges_is_declared_with_a_new_project_and_asked_for_in_an_old_one(tmp_path: Path) -> None:
+    text = "prompts: [Hello]\nproviders: [openai:gpt-4.1]\ntests: [{assert: [{type: llm-rubric, value: Is kind}]}]\n"
+    write_import(tmp_path, text)
+    assert yaml.safe_load((tmp_path / "assistants.yaml").read_text())["judge"]["target"] == "openai"
+
+    (tmp_path / "scenarios" / "suite.yaml").unlink()
+    (tmp_path / "assistants.yaml").write_text(PROJECT)
+    done = run(tmp_path, "import", "suite.yaml", "--address", "desk", "--write")
+    assert "some of its checks ask a model: `judge` in assistants.yaml says which" in done.out
+
+
 def test_yaml_that_is_broken_is_a_mistake_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "suite.yaml").write_text("prompts: [\n")
     done = run(tmp_path, "import", "suite.yaml")
@@ -564,6 +575,7 @@ def test_python_of_a_grader_goes_into_a_file_and_is_not_run(tmp_path: Path) -> N
         {"python": {"call": "suite_has_it_2.py:judge", "threshold": 0.5}},
     ]
     assert [row["ticket"] for row in scenario["cases"]] == [row["ticket"] for row in ROWS]
+    assert run(tmp_path, "validate").code == 0, run(tmp_path, "validate").err
     code: dict[str, Any] = {}
     exec((tmp_path / "scenarios" / "suite_has_it.py").read_text(), code)
     turn = {"answer": "VPN is down", "steps": [{"tool": "look", "input": "{}"}], "item": scenario["cases"][1]}

@@ -169,7 +169,13 @@ def test_the_workflow_pins_what_it_runs(tmp_path: Path) -> None:
 
 
 NEEDS_NO_PROJECT = {"import", "init", "schema", "serve"}
-GIVEN = {"adopt": ("guide", "asst_1"), "export": ("guide",)}
+GIVEN = {
+    "adopt": ("guide", "asst_1"),
+    "calibrate": ("judged.jsonl",),
+    "compare": ("latest",),
+    "export": ("guide",),
+    "judge": ("latest",),
+}
 
 
 @pytest.mark.parametrize("verb", sorted(set(plugin_names("runner.cli")) - NEEDS_NO_PROJECT))

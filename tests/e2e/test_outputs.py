@@ -1,4 +1,4 @@
-"""What becomes of the output never decides what becomes of the work: each in a real process, whose streams they are."""
+"""What becomes of the output never decides what becomes of the work: in real processes, whose streams they are."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from app_listening import listening_environment
 from play_project import Project, make_project, project_elsewhere
+from verbs import run_verb
 
 from runner.server.inference.offline import create
 
@@ -61,9 +62,13 @@ def test_yaml_that_goes_into_a_file_is_utf_8_whatever_the_encoding_of_the_termin
     assert "旅 Führer" in done.stdout
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
-def test_streams_that_were_closed_before_we_came_cost_nothing(project: Project, closed: str) -> None:
-    for verb in VERBS:
+@pytest.mark.parametrize(
+    ("closed", "verbs"),
+    [("<&- >&- 2>&-", VERBS), *((one, [VERBS[2], *VERBS[4:6]]) for one in (">&-", "2>&-", "<&-"))],
+    ids=["all", "stdout", "stderr", "stdin"],
+)
+def test_streams_that_were_closed_before_we_came_cost_nothing(project: Project, closed: str, verbs: list[str]) -> None:
+    for verb in verbs:
         done = run(project, verb, "", closed)
         assert (done.returncode, done.stderr) == (0, ""), verb
     assert project.count_objects().get("assistant", 0) == 0  # synced, and destroyed
@@ -97,17 +102,28 @@ def test_the_exit_code_is_the_work_s_though_its_reader_went_away(project: Projec
 
 @pytest.mark.parametrize("columns", ["0", "00", "-1", "x", "99999999999999999999"])
 def test_a_terminal_of_impossible_width_is_written_to_all_the_same(project: Project, columns: str) -> None:
-    done = run(project, "play", COLUMNS=columns, LINES=columns)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "1 passed in" in done.stdout
+    environment = {**project.environment, "COLUMNS": columns, "LINES": columns}
+    done = run_verb("play", cwd=project.folder, environment=environment)
+    assert (done.code, done.err) == (0, "")
+    assert "1 passed in" in done.out
 
 
+@pytest.mark.fault("P8")
 def test_few_open_files_are_enough_or_are_told_of(project: Project) -> None:
     few = run(project, "play", "ulimit -n 32;")
     assert (few.returncode, few.stderr) == (0, "")
     none = run(project, "play", "ulimit -n 12;")
     assert none.returncode == 3
     assert none.stderr.splitlines()[-1].startswith("runner: cannot ")
+
+
+@pytest.mark.slow
+def test_no_more_is_played_at_once_than_there_are_open_files_for(project: Project) -> None:
+    for number in range(8):
+        turn = f"turns: [{{ask: '1{number} * 17?', expect: [{{tool_called: code_interpreter}}]}}]"
+        project.write_scenario(f"assistant: guide\n{turn}\n", name=f"sum_{number}")
+    done = run(project, "play --target embedded --jobs 8", "ulimit -n 48;")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
 
 
 WITHOUT_FILES = """
@@ -148,6 +164,7 @@ def test_a_full_disk_behind_the_screen_is_told_when_the_work_is_done(project: Pr
     assert project.count_objects().get("assistant", 0) == (1 if verb in ("sync", "destroy") else 0)
 
 
+@pytest.mark.fault("P4")
 @pytest.mark.parametrize(("expected", "code"), [("144", 3), ("141", 1)])
 async def test_a_disk_that_is_full_in_the_middle_costs_no_result(tmp_path: Path, expected: str, code: int) -> None:
     async with project_elsewhere(tmp_path, create({})) as project:
@@ -162,6 +179,7 @@ async def test_a_disk_that_is_full_in_the_middle_costs_no_result(tmp_path: Path,
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.fault("P4")
 async def test_a_sync_on_a_full_disk_says_how_far_it_came(tmp_path: Path) -> None:
     async with project_elsewhere(tmp_path, create({})) as project:
         done = await asyncio.to_thread(run, project, "sync", "mkdir .runner; ulimit -f 0;")

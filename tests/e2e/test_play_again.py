@@ -60,6 +60,7 @@ async def test_what_fails_each_time_is_an_error_with_its_reason(
     assert (scenario["outcome"], scenario["attempts"][0]["retried"], seen) == ("errored", [RETRY] * 3, [1] * 4)
 
 
+@pytest.mark.fault("S2")
 @pytest.mark.parametrize("api", ["assistants", "responses", "foundry", "agents"])
 async def test_what_can_not_pass_is_not_asked_again(tmp_path: Path, api: str) -> None:
     done, scenario, seen = await play(tmp_path, api, Fail(code="invalid_prompt", message="No."))

@@ -205,6 +205,7 @@ async def test_nothing_is_left_after_a_play_that_passed_failed_or_errored(
         assert project.count_objects() == {}
 
 
+@pytest.mark.fault("P1")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_an_interrupted_play_cleans_up_writes_its_report_and_says_so(
     tmp_path: Path, number: signal.Signals, code: int
@@ -222,6 +223,7 @@ async def test_an_interrupted_play_cleans_up_writes_its_report_and_says_so(
         assert project.count_objects() == {}
 
 
+@pytest.mark.fault("P1")
 async def test_a_press_that_a_wrapper_sends_twice_is_one(tmp_path: Path) -> None:
     async with project_elsewhere(tmp_path, Slow()) as project:
         project.write_scenario("assistant: guide\nturns: [{ask: hello, expect: [contains: hello]}]")
@@ -272,6 +274,7 @@ def test_a_play_that_never_began_leaves_no_earlier_report_behind(
     assert not (project.folder / "out.json").exists()
 
 
+@pytest.mark.fault("P5")
 async def test_two_plays_at_once_on_one_state_do_not_disturb_each_other(project: Project) -> None:
     for number in range(4):
         project.write_scenario(SPLIT.format(expected="12.50"), name=f"s{number}")
@@ -281,6 +284,7 @@ async def test_two_plays_at_once_on_one_state_do_not_disturb_each_other(project:
     assert project.count_objects() == {}
 
 
+@pytest.mark.fault("P2")
 def test_a_reader_that_goes_away_gets_no_traceback_and_the_exit_code_stays(project: Project) -> None:
     for number in range(6):
         project.write_scenario(SPLIT.format(expected="12.51"), name=f"s{number}")
@@ -298,6 +302,7 @@ def test_a_reader_that_goes_away_gets_no_traceback_and_the_exit_code_stays(proje
     assert done.returncode == 1
 
 
+@pytest.mark.fault("P4")
 def test_a_report_that_cannot_be_written_is_exit_3_and_the_results_are_still_shown(project: Project) -> None:
     project.write_scenario(SPLIT.format(expected="12.50"))
     (project.folder / "taken").write_text("")

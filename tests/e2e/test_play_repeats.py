@@ -131,6 +131,7 @@ def write_many(project: Project, count: int) -> None:
     )
 
 
+@pytest.mark.fault("P3")
 @pytest.mark.slow
 async def test_a_killed_play_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     inference = ByModel(slowness_s=0.03)

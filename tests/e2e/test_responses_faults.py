@@ -194,12 +194,14 @@ async def test_a_refused_response_leaves_nothing_unclear(talk, answer, kind):
         assert (server.calls, journal.live, journal.unclear) == (["POST /responses"], (), ())
 
 
+@pytest.mark.fault("N1")
 async def test_too_many_requests_are_followed_by_the_pause_asked_for(talk):
     async with talk(Keeper(refusal(429, "Slow down.", retry_after="1"), ANSWERED)) as (backend, server, journal):
         assert (await backend.ask(wire.question())).ending is Ending.ANSWERED
         assert (len(server.calls), journal.unclear) == (2, ())
 
 
+@pytest.mark.fault("N10")
 @pytest.mark.parametrize(
     "answer",
     [

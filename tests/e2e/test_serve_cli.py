@@ -151,6 +151,7 @@ async def test_being_stopped_is_its_ordinary_end(tmp_path: Path, number: signal.
         assert await server.stop(number) == (0, "runner: stopped\n")
 
 
+@pytest.mark.fault("P1")
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         # A request that has not ended holds up the stop for a while.

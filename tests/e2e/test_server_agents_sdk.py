@@ -284,6 +284,22 @@ async def test_a_file_that_comes_later_takes_the_place_of_the_one_there_and_is_r
     assert read == [["one"], ["one", "two"]]
 
 
+async def test_a_response_format_of_the_stored_agent_or_of_the_session_reaches_the_model(tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"total": {"type": "number"}}}
+    text = {"format": {"type": "json_schema", "schema": schema}}
+    brain = Actor(Answer(text='{"total": 1}'))
+    async with (
+        start_embedded(tmp_path, brain) as address,
+        AsyncOpenAI(base_url=address.base_url, api_key=address.token, max_retries=0) as client,
+    ):
+        agents = client.beta.agents
+        stored = await agents.create(model="any-model", text=text)
+        for said in ({"agent_id": stored.id}, {"agent": {"model": "any-model", "text": text}}):
+            stream = await agents.sessions.create(environment=NONE, input="What is it?", stream=True, **said)
+            assert [event.type async for event in stream][-1] == "agent.session.idle"
+    assert [scene.response_format["json_schema"]["schema"] for scene in brain.scenes] == [schema, schema]
+
+
 async def files_of(text: str) -> dict[str, str]:
     data = base64.b64encode(text.encode()).decode()
     return {"type": "inline", "path": "/workspace/notes.txt", "data": data}

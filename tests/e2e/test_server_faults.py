@@ -129,6 +129,21 @@ async def test_a_stream_that_ends_after_some_events_ends_like_a_whole_one(tmp_pa
     assert whole[-1] == "response.completed"
 
 
+async def test_a_stream_may_have_more_than_it_should(tmp_path: Path) -> None:
+    unknown = '"event: news\\ndata: {\\"type\\": \\"news\\"}\\n\\n"'
+    text = f"""faults:
+  - {{on: "POST /v1/responses#1", do: {{repeat_event: 2}}}}
+  - {{on: "POST /v1/responses#2", do: {{insert: {{after: 1, text: {unknown}}}}}}}
+  - {{on: "POST /v1/responses#3", do: {{insert: {{text: {unknown}}}}}}}
+"""
+    async with faulty(tmp_path, text) as server, sdk(server) as client:
+        twice, inside, behind, whole = [await stream_events(client) for _ in range(4)]
+
+    assert twice == [*whole[:2], *whole[1:]]
+    assert inside == [*whole[:1], "news", *whole[1:]]
+    assert behind == [*whole, "news"]
+
+
 @pytest.mark.parametrize("do", ["{cut: {events: 3}}", "{cut: 700}", "bad_chunk"])
 async def test_a_stream_that_breaks_is_heard_of_as_broken(tmp_path: Path, do: str) -> None:
     async with faulty(tmp_path, one(do, "POST /v1/responses")) as server, sdk(server) as client:

@@ -30,6 +30,7 @@ def project(tmp_path: Path) -> Project:
 
 
 # The disk is full from the start, from the upload, the indexing, the question or the run on.
+@pytest.mark.fault("P4")
 @pytest.mark.parametrize("room_kb", [20, 60, 120, 180, 240, 300])
 @pytest.mark.timeout(45)
 def test_a_play_on_a_full_disk_ends_at_once_and_says_why(project: Project, room_kb: int) -> None:
@@ -98,6 +99,7 @@ async def test_an_object_that_every_request_looks_at_is_named_too(tmp_path: Path
     assert run in answer.json()["error"]["message"]
 
 
+@pytest.mark.fault("P6")
 def test_a_play_on_a_damaged_state_names_the_object_in_one_line(project: Project) -> None:
     assert project.run("sync").code == 0
     with sqlite3.connect(project.state / "server.db") as connection:

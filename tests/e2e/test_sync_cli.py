@@ -152,6 +152,7 @@ async def test_a_stranger_sees_what_was_made_and_that_a_second_sync_changes_noth
     assert len(list((folder.root / ".runner" / "journal").iterdir())) == 1
 
 
+@pytest.mark.fault("P6")
 async def test_without_the_cache_or_the_whole_state_folder_no_write_is_sent(
     folder: Folder, proxy: FaultyProxy, backend: Backend
 ) -> None:
@@ -216,6 +217,7 @@ async def test_an_upload_that_was_not_confirmed_is_named_and_the_next_sync_resum
     assert await count_objects(backend) == (1, 1)
 
 
+@pytest.mark.fault("P3")
 @pytest.mark.parametrize("request_name", ["POST /v1/vector_stores", "POST /v1/files", "POST /v1/assistants"])
 async def test_a_sync_that_was_killed_is_finished_by_the_next_without_duplicates(
     folder: Folder, proxy: FaultyProxy, backend: Backend, request_name: str
@@ -287,6 +289,7 @@ async def test_a_missing_key_is_wrong_usage_and_nothing_is_left_on_the_disk(fold
     assert not (folder.root / ".runner").exists()
 
 
+@pytest.mark.fault("P5")
 async def test_of_eight_syncs_at_once_one_assistant_and_one_store_remain(
     folder: Folder, server: ServerAddress, backend: Backend, tmp_path: Path
 ) -> None:

@@ -210,6 +210,7 @@ def test_clean_removes_what_a_kept_play_left_and_nothing_of_syncs(project: Proje
     assert project.run("clean").out.endswith("nothing to clean\n")
 
 
+@pytest.mark.fault("P6")
 def test_clean_leaves_alone_what_an_edited_journal_only_claims(project: Project) -> None:
     (project.root / "scenarios").mkdir()
     (project.root / "scenarios" / "one.yaml").write_text("assistant: guide\nsmoke: true\nturns: [{ask: Hello there}]\n")

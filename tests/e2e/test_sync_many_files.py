@@ -11,7 +11,8 @@ from stored_project import StoredProject
 
 from runner.server.embedded import ServerAddress, start_embedded
 
-MANY = 1200
+MANY = 450
+"""Several pages of every list; a batch takes 2,000."""
 PROJECT = """\
 version: 1
 namespace: many-files-1

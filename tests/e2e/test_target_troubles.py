@@ -126,6 +126,7 @@ async def test_a_key_that_can_be_none_is_told_before_anything_is_sent(project, k
     assert words in done.err
 
 
+@pytest.mark.fault("N7")
 async def test_a_rejected_key_is_named_by_its_variable_and_the_rest_is_not_started(project):
     said = refusal(401, f"Incorrect API key provided: {KEY}.", "invalid_api_key")
     done, seen = await play_on(always(said), project, REMOTE_KEY=KEY)
@@ -153,6 +154,7 @@ async def test_a_server_that_wants_a_key_where_none_is_named_says_what_to_add(pr
     assert OTHERS_KEY not in str(seen[0].headers)
 
 
+@pytest.mark.fault("N7")
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -267,6 +269,7 @@ async def test_a_sync_names_the_line_of_a_model_that_is_not_there(project):
     )
 
 
+@pytest.mark.fault("N2")
 @pytest.mark.parametrize(
     "answer",
     [

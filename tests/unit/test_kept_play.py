@@ -99,6 +99,7 @@ def test_results_come_in_the_order_of_the_units_whoever_was_first(tmp_path: Path
     assert [one.scenario.name for one in kept.results] == ["a", "b", "c"], "and once more"
 
 
+@pytest.mark.fault("P6")
 def test_a_half_line_and_foreign_lines_cost_no_other_result(tmp_path: Path) -> None:
     keep(tmp_path, "a", "b")
     path = tmp_path / "results.jsonl"
@@ -133,6 +134,7 @@ def test_attempts_of_what_did_not_end_are_there_for_the_next_time(tmp_path: Path
     assert read.attempts_of(unit("b")) == ()
 
 
+@pytest.mark.fault("P4")
 def test_a_full_disk_keeps_results_in_memory_and_is_told(tmp_path: Path) -> None:
     (tmp_path / "results.jsonl").symlink_to("/dev/full")
     kept = KeptPlay(tmp_path, [])
@@ -158,3 +160,10 @@ def test_the_shown_attempt_is_the_first_of_the_worst() -> None:
     whole = replace(result("a"), attempts=(attempt(), attempt(Outcome.ERRORED), attempt(Outcome.FAILED)))
     assert whole.shown is whole.attempts[2]
     assert (whole.passes, whole.duration_s, len(whole.retried)) == (1, 4.5, 3)
+
+
+@pytest.mark.fault("P4")
+def test_a_folder_that_takes_no_files_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "plays").write_text("no folder")
+    with pytest.raises(WriteFailed, match="cannot write the play's results"):
+        KeptPlay(tmp_path / "plays" / "p", ())

@@ -166,6 +166,41 @@ def test_the_fixture_asks_in_code_and_leaves_nothing_behind(project: Path) -> No
     assert run_verb("clean", cwd=project, environment={}).out.endswith("nothing to clean\n")
 
 
+JUDGED = """version: 1
+namespace: tests-000001
+target: script
+targets:
+  script: {api: responses, server: embedded, inference: {scripted: moves.yaml}}
+judge: {target: script, model: judge-2026-09-10}
+assistants: {guide: {model: gpt-6-luna}}
+"""
+MOVES = """scripts: [{question: any, moves: [{say: Hello.}]}]
+rulings: [{question: {contains: kind}, says: 0.95}, {question: any, says: 0.05}]
+"""
+QUESTIONS = """scenarios:
+  - {name: kind, assistant: guide, turns: [{ask: "Hello?", expect: [judge: Is it kind]}]}
+  - {name: right, assistant: guide, turns: [{ask: "Hello?", expect: [judge: Is it right]}]}
+"""
+
+
+@pytest.mark.slow
+def test_checks_that_ask_a_judge_ask_it(tmp_path: Path) -> None:
+    (tmp_path / "scenarios").mkdir()
+    files = {
+        "assistants.yaml": JUDGED,
+        "moves.yaml": MOVES,
+        "scenarios/all.yaml": QUESTIONS,
+        "pytest.ini": "[pytest]\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    said = run_pytest(tmp_path, "scenarios/all.yaml")
+
+    assert (count(said, "failed"), count(said, "passed")) == (1, 1), said
+    assert "all.yaml::right - judge: expected" in said
+
+
 @pytest.mark.slow
 def test_processes_of_xdist_share_the_scenarios(project: Path) -> None:
     change(project, "number: 73.50", "number: 99")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from runner.backends import Deployment, Files, Question, RemoteAssistant
+from runner.backends import Deployment, Files, Question, RemoteAssistant, RemoteThread
 from runner.backends._files import RemoteFiles, Stores, describe_content
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
 from runner.backends._waiting import Rhythm
@@ -24,6 +24,7 @@ from runner.backends.agents.wire import (
     read_agent,
     read_artifact,
     read_session,
+    read_thread,
     user_message,
 )
 from runner.domain.capabilities import Capabilities
@@ -163,10 +164,10 @@ class AgentsBackend:
                 self._sessions.pop(thread_id, None)
                 return
 
-    async def find_threads(self, tags: Mapping[str, str]) -> tuple[ThreadId, ...] | None:
+    async def find_threads(self, tags: Mapping[str, str]) -> tuple[RemoteThread, ...] | None:
         query = {"order": "asc", **{f"metadata[{key}]": value for key, value in tags.items()}}
         request = Request(doing="looking for sessions of the play", path="/agents/sessions", query=query)
-        return tuple(ThreadId(one.id) for one in await self._api.list_all(request, read_session))
+        return await self._api.list_all(request, read_thread)
 
     async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002 - the Protocol's signature
         return ()

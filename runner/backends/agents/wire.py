@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from runner.backends import FUNCTION_LABEL, RemoteAssistant, function_options, hosted_tool, schema_format
+from runner.backends import FUNCTION_LABEL, RemoteAssistant, RemoteThread, function_options, hosted_tool, schema_format
 from runner.backends._json_fields import (
     Json,
     identifier,
@@ -29,6 +29,7 @@ from runner.domain.conversation import (
     FunctionAnswer,
     FunctionCall,
     Step,
+    ThreadId,
     Usage,
 )
 
@@ -251,6 +252,11 @@ def read_session(body: Json) -> WireSession:
         environment_id=identifier(environment) if is_hosted else None,
         model=optional_text(part(body, "agent"), "model"),
     )
+
+
+def read_thread(body: Json) -> RemoteThread:
+    """A session as one of a list."""
+    return RemoteThread(id=ThreadId(identifier(body)), created_at=moment(body), metadata=text_map(body, "metadata"))
 
 
 def read_turn(body: Json) -> WireTurn:

@@ -72,13 +72,21 @@ class Dribble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inserted:
+    """A stream has this text more after so many events (None: at its end); without a text, that event once more."""
+
+    after: int | None
+    text: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OtherLength:
     """The answer says that it has so many bytes, and ends where it really ends."""
 
     content_length: int
 
 
-Fault = Word | OtherAnswer | Cut | Dribble | OtherLength
+Fault = Word | OtherAnswer | Cut | Dribble | Inserted | OtherLength
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

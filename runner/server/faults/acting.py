@@ -10,7 +10,18 @@ from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runner.server.faults import Cut, Dribble, Ending, Fault, Faults, OtherAnswer, OtherLength, Part, Word
+from runner.server.faults import (
+    Cut,
+    Dribble,
+    Ending,
+    Fault,
+    Faults,
+    Inserted,
+    OtherAnswer,
+    OtherLength,
+    Part,
+    Word,
+)
 
 _LARGEST_READ_BYTES = 16 << 20
 _DRIBBLE_PAUSE_S = 0.05
@@ -190,7 +201,7 @@ class _Passing:
         self._headers = headers
         self._pace = pace
         self._cut = fault if isinstance(fault, Cut) else None
-        self._is_chunked = self._is_stream = False
+        self._is_chunked = self._is_stream = self._has_inserted = False
         self._sent = self._events = 0
 
     async def send(self, message: Message) -> None:
@@ -224,6 +235,7 @@ class _Passing:
             piece = b": and so on\n\n" if self._is_stream else b" "
             await self._pour(b"", _chunk(piece * (_ENDLESS_PIECE // len(piece))))
             return
+        content = self._insert(content, is_last=is_last)
         left = self._find_cut(content)
         if left is not None:
             assert self._cut is not None
@@ -243,13 +255,29 @@ class _Passing:
             return None
         if self._cut.part is Part.BODY:
             return self._cut.after - self._sent if self._sent + len(content) >= self._cut.after else None
-        wanted = self._cut.after - self._events
-        if content.count(b"\n\n") < wanted:
+        return self._find_event_end(content, self._cut.after)
+
+    def _find_event_end(self, content: bytes, number: int) -> int | None:
+        """Where in this piece that event of the stream ends; None if it doesn't, or ended before."""
+        wanted = number - self._events
+        if wanted < 0 or content.count(b"\n\n") < wanted:
             return None
         place = 0
         for _ in range(wanted):
             place = content.index(b"\n\n", place) + 2
         return place
+
+    def _insert(self, content: bytes, *, is_last: bool) -> bytes:
+        if not isinstance(self._fault, Inserted) or not self._is_chunked or self._has_inserted:
+            return content
+        after = self._fault.after
+        place = self._find_event_end(content, after) if after is not None else len(content) if is_last else None
+        if place is None:
+            return content
+        self._has_inserted = True
+        before = content[:place]
+        again = before[before.rfind(b"\n\n", 0, -2) + 2 :] if before.count(b"\n\n") > 1 else before
+        return before + (self._fault.text or again) + content[place:]
 
     def _frame(self, content: bytes, *, is_last: bool) -> bytes:
         if not self._is_chunked:

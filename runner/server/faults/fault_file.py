@@ -16,6 +16,7 @@ from runner.server.faults import (
     Ending,
     Fault,
     FaultPlan,
+    Inserted,
     Limit,
     OtherAnswer,
     OtherLength,
@@ -127,6 +128,10 @@ class _Reader:
                 return self._read_cut(given, Ending(written.get("by", Ending.RESET.value)))
             case "dribble":
                 return Dribble(bytes_per_s=float(given))
+            case "insert":
+                return Inserted(after=given.get("after"), text=given["text"].encode())
+            case "repeat_event":
+                return Inserted(after=given)
             case _:
                 return OtherLength(content_length=given)
 
@@ -211,6 +216,8 @@ def _fault() -> _Json:
         "cut": {"anyOf": [_COUNT, {**parts, "minProperties": 1, "maxProperties": 1}]},
         "by": {"enum": [ending.value for ending in Ending], "title": "ending"},
         "dribble": {"type": "number", "exclusiveMinimum": 0, "description": "Bytes a second."},
+        "insert": _mapping("key", {"after": _COUNT, "text": _TEXT}, required=["text"]),
+        "repeat_event": {"type": "integer", "minimum": 1, "description": "This event of a stream comes twice."},
         "content_length": _COUNT,
     }
     return {**_mapping("fault", kinds), "minProperties": 1}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -124,6 +125,22 @@ def create(time_limit_s: float) -> Sandbox:
     return Monty(time_limit_s)
 
 
+_DESCRIPTORS = 10
+"""What a new worker takes, with its pipes."""
+
+
+def _need_descriptors() -> None:
+    """Raises SandboxFailed if there are too few: pydantic-monty 1.4 panics then, and its pool is of no use any more."""
+    taken: list[int] = []
+    try:
+        taken.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_DESCRIPTORS))
+    except OSError as error:
+        raise SandboxFailed(f"no sandbox can be opened: {error.strerror}; allow more (`ulimit -n`)") from error
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+
+
 class Monty:
     """A pool of workers, opened when code is first run; a thread's state is kept as bytes in between."""
 
@@ -136,6 +153,7 @@ class Monty:
     async def run(self, code: str, place: Workplace) -> str:
         from pydantic_monty import MountDir
 
+        _need_descriptors()
         pool = await self._open_pool()
         # The limit holds for all that was ever written through a mount: hence one for each run.
         mount = MountDir(

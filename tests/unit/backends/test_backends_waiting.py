@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 
@@ -11,6 +12,7 @@ from runner.backends._waiting import Deadline, Rhythm, backoff_s, poll_after_s, 
 NOW_S = 1_795_400_000.0
 
 
+@pytest.mark.fault("N1")
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
@@ -76,3 +78,13 @@ def _watch(rhythm: Rhythm, work_s: float) -> int:
         looks += 1
     rhythm.learn(looks, waited_s)
     return looks
+
+
+@pytest.mark.fault("N12")
+def test_a_clock_that_is_set_back_or_forth_moves_no_deadline(monkeypatch):
+    now_s = [0.0]
+    deadline = Deadline.after(10, lambda: now_s[0])
+    for set_to in (0.0, 1e12):
+        monkeypatch.setattr(time, "time", lambda set_to=set_to: set_to)
+        assert deadline.left_s() == 10
+    assert retry_after_s({"retry-after": "Sun, 06 Nov 1994 08:49:37 GMT"}, 1e12) == 0, "a moment that is over"

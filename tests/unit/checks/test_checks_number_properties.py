@@ -205,8 +205,8 @@ HOSTILE = (
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_no_text_makes_the_reading_hang(unit: str) -> None:
-    with at_most_cpu_s(10):
-        find_numbers(unit * (32_000 // len(unit)))
+    with at_most_cpu_s(2.5):  # what grows with the square and took 10 s for twice as much
+        find_numbers(unit * (16_000 // len(unit)))
 
 
 @pytest.mark.slow
@@ -226,9 +226,9 @@ def test_no_text_makes_the_reading_hang(unit: str) -> None:
     ],
 )
 @pytest.mark.parametrize("take", ["final", "only", "any", "all", "first"])
-@pytest.mark.timeout(30)
-def test_a_megabyte_is_judged_in_seconds(unit: str, take: str) -> None:
-    judge(unit * (1_000_000 // len(unit)), Check(value=Decimal(77), take=take))
+def test_a_megabyte_would_be_judged_in_seconds(unit: str, take: str) -> None:
+    with at_most_cpu_s(2):  # a quarter of it: what grows with the square and took 30 s for a megabyte takes 1.9 s
+        judge(unit * (250_000 // len(unit)), Check(value=Decimal(77), take=take))
 
 
 @pytest.mark.slow

@@ -70,6 +70,7 @@ def test_no_more_turns_are_under_way_than_the_limit_and_who_waits_gets_in_in_ord
     in_virtual_time(work())
 
 
+@pytest.mark.fault("N1")
 def test_two_refusals_in_a_row_close_it_for_all_until_the_told_time_and_one_does_not() -> None:
     async def work() -> None:
         one, clock = limiter(), asyncio.get_running_loop().time
@@ -95,6 +96,7 @@ def test_the_header_that_says_that_nothing_is_left_is_believed() -> None:
     in_virtual_time(work())
 
 
+@pytest.mark.fault("N1")
 @pytest.mark.parametrize(
     ("reset", "limit", "wanted"),
     [

@@ -45,6 +45,7 @@ def test_a_thousand_scenarios_of_which_a_tenth_fail_in_every_way_get_the_right_v
     assert played.report.exit_code == 1
 
 
+@pytest.mark.fault("N3")
 @pytest.mark.parametrize("way", EVERY_FATE)
 def test_each_way_to_fail_alone(tmp_path: Path, way: str) -> None:
     fates, expected = EVERY_FATE[way]
@@ -56,6 +57,7 @@ def test_each_way_to_fail_alone(tmp_path: Path, way: str) -> None:
     assert not world.threads, "nothing is left"
 
 
+@pytest.mark.fault("S2")
 def test_every_retry_is_in_the_report_and_they_get_further_apart(tmp_path: Path) -> None:
     world = World({"it": (broke, broke, broke, right)})
     played = Simulation(tmp_path, world, [scenario("it")]).play()
@@ -73,6 +75,7 @@ def test_a_retry_never_begins_after_the_scenarios_time(tmp_path: Path) -> None:
     assert (result.counted_as, len(result.retried), world.asked["it"]) == ("errored", 1, 2)
 
 
+@pytest.mark.fault("N2")
 @pytest.mark.parametrize("why", FATAL)
 def test_what_can_not_work_for_any_stops_the_rest(tmp_path: Path, why: str) -> None:
     scenarios = [scenario(f"s{number}") for number in range(50)]
@@ -82,6 +85,7 @@ def test_what_can_not_work_for_any_stops_the_rest(tmp_path: Path, why: str) -> N
     assert (world.asked.total(), played.report.counts["not_started"], played.report.exit_code) == (4, 46, 3)
 
 
+@pytest.mark.fault("N6")
 def test_an_assistant_that_is_not_there_is_not_asked_fifty_times(tmp_path: Path) -> None:
     scenarios = [scenario(f"s{number}") for number in range(50)]
     world = World({one.name: (raises(RemoteMissing("no model", status=404)),) for one in scenarios})
@@ -239,6 +243,7 @@ def _left(folder: Path) -> tuple[tuple[object, str], ...]:
         return journal.live
 
 
+@pytest.mark.fault("P3")
 @pytest.mark.parametrize("hundred", range(2))
 def test_seeds(tmp_path: Path, hundred: int) -> None:
     for seed in range(hundred * 100, hundred * 100 + 100):

@@ -59,6 +59,7 @@ async def test_other_modules_of_the_project_can_be_used_and_no_bytecode_is_left(
     assert not list(root.rglob("__pycache__"))
 
 
+@pytest.mark.fault("P7")
 async def test_what_it_prints_changes_and_leaves_running_hurts_nobody(root, capfd):
     source = (
         "import os, sys, threading, time, subprocess\n"
@@ -125,6 +126,7 @@ async def test_what_takes_too_long_is_ended(root, body):
     assert await _is_gone(int((root / "pid").read_text()))
 
 
+@pytest.mark.fault("P7")
 async def test_a_call_that_is_given_up_takes_its_process_along(root):
     answerer = made(
         root, "import os, time\ndef f():\n    open('pid', 'w').write(str(os.getpid()))\n    time.sleep(60)\n"

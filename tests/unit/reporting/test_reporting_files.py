@@ -263,6 +263,7 @@ class TestJson:
             size, largest = size + len(piece), max(largest, len(piece))
         assert (size > 20_000_000, largest < 10_000) == (True, True)
 
+    @pytest.mark.fault("P8")
     @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["json", "csv", "ctrf"])
     def test_a_large_play_is_never_in_memory_as_a_whole(self, tmp_path: Path, kind: str) -> None:

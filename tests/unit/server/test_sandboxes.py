@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -42,6 +43,23 @@ def test_a_sandbox_whose_extra_is_missing_is_refused_in_one_line(monkeypatch: py
 )  # fmt: skip
 def test_a_value_is_displayed_like_its_repr(value: object) -> None:
     assert display_value(value, 1000) == repr(value)
+
+
+async def test_a_process_with_no_descriptor_left_is_told_so_and_runs_code_again_later(tmp_path: Path) -> None:
+    place = Workplace(place_id="thread_1", folder=tmp_path, room_bytes=1000)
+    sandbox = open_sandbox("monty")
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(next_one := os.dup(0))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (next_one + 3, most))
+        try:
+            with pytest.raises(SandboxFailed, match="Too many open files; allow more"):
+                await sandbox.run("1 + 1", place)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+        assert await sandbox.run("1 + 1", place) == "2"
+    finally:
+        await sandbox.close()
 
 
 def test_a_long_value_is_cut() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -17,7 +17,7 @@ import httpx2
 from sync_memory import NAMESPACE as OURS
 from sync_memory import Crash, MemoryBackend, MemoryServer, _no_sleep, dying_at, make_assistant
 
-from runner.backends import Backend, Deployment, Endpoint, RemoteAssistant, RemoteStore, managed_fields
+from runner.backends import Backend, Deployment, Endpoint, Question, RemoteAssistant, RemoteStore, managed_fields
 from runner.connections import SteadyClient
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import AssistantId
@@ -36,8 +36,10 @@ from runner.sync import (
     apply_plan,
     check_gates,
     decide,
+    deploy_copy,
     read_desired,
     read_remote,
+    remove_live,
 )
 from runner.sync.comparing import compare
 from runner.sync.leftovers import read_earlier_files
@@ -163,6 +165,22 @@ class World:
         assert plan.plan.count(Action.BLOCKED) == 0
         earlier = read_earlier_files(journal.path.parent)
         return await apply_plan(plan, backend, journal, tell=tell, patience=patience, earlier=earlier)
+
+    async def play(self, wire: Wire) -> tuple[str, ...]:
+        """Ask a candidate something until the process dies, or the end; then have removed what the journal tells of.
+
+        What may be left is returned.
+        """
+        path = self.folder / "plays" / f"{next(self._numbers)}.jsonl"
+        tags = {NAMESPACE: OURS, PLAY: path.stem}
+        candidate = replace(make_assistant(), tools=())
+        with Journal(path) as journal, wire.tapped(), suppress(Crash):
+            async with self.opened(journal, wire) as backend:
+                deployment = await deploy_copy(candidate, backend, tags, deadline_s=10)
+                await backend.ask(Question(deployment=deployment, text="17 * 3?", thread_id=None, tags=tags))
+        with Journal.reopen(path) as journal:
+            async with self.opened(journal, Wire()) as backend:
+                return await remove_live(backend, journal, sleep=_no_sleep)
 
     async def remote(self, *, in_full: bool = False) -> RemoteState:
         async with self.looking() as backend:

@@ -19,6 +19,8 @@ from sync_worlds import Agents, Assistants, Foundry, MemoryWorld, Responses, Wir
 from runner.backends import Backend, Deployment
 from runner.domain.assistant import Assistant
 from runner.domain.files import FileUse
+from runner.sync import read_remote
+from runner.sync.remote import play_objects
 from runner.sync.tags import ADDRESS, NAMESPACE
 
 
@@ -64,6 +66,29 @@ def test_a_sync_that_died_around_any_remote_call_is_finished_by_the_next(
             world.run(world.check(declared, alone=True))
             world.run(world.check_files())
     assert died >= (12 if kind.has_tools else 2), "there are that many calls"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "can_be_left"), [(Agents, ()), (Foundry, ("conversation", "response"))])
+def test_what_a_play_left_that_died_around_any_remote_call_is_removed_or_told(
+    kind: type[World], can_be_left: tuple[str, ...]
+) -> None:
+    with opened(kind) as world:
+        for number in count(1):
+            wires = [Wire(dies_at=number, dies_before=before) for before in (False, True)]
+            for wire in wires:
+                left = world.run(world.play(wire))
+                assert all(line.startswith(can_be_left) for line in left), (number, left)
+                assert world.run(_of_plays(world)) == [], number
+            if len(wires[0].sent) < number:
+                break
+        assert number > 4, "there are that many calls"
+
+
+async def _of_plays(world: World) -> list[object]:
+    async with world.looking() as backend:
+        threads = await backend.find_threads({NAMESPACE: OURS}) or ()
+        return [*threads, *play_objects(OURS, await read_remote(backend, in_full=True))]
 
 
 addresses = st.sampled_from(["one", "two", "three"])
