@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from runner import __version__
 from runner.domain.report import COUNTED, DECLINED, NOT_STARTED, Outcome, Report, ScenarioResult
+from runner.domain.result_json import as_plain
 from runner.domain.statistics import pass_hat, wilson_interval
 from runner.escaping import terminal
 from runner.reporting import MARK, name_uniquely
@@ -155,7 +156,7 @@ def _make_visible(value: Any) -> Any:
 def _pretty(text: object) -> str:
     """JSON in lines; other text as it is."""
     try:
-        data = json.loads(text) if isinstance(text, str) else text
+        data = json.loads(text) if isinstance(text, str) else as_plain(text)
         is_data = isinstance(data, dict | list)
         return json.dumps(data, indent=2, ensure_ascii=False, default=str) if is_data else str(text)
     except (ValueError, RecursionError):
