@@ -277,3 +277,15 @@ def test_what_the_judge_said_is_replayed_too_and_another_rubric_is_a_miss(tmp_pa
     assert (missed.code, "the judge was asked about 'one', but questions changed" in missed.out) == (3, True), (
         missed.out
     )
+
+
+def test_repeats_and_several_models_are_replayed_each_by_its_own_answers(project: Project) -> None:
+    arguments = ("scenarios/one.yaml", "--repeat", "3", "--model", "one", "--model", "two", "--report", "json")
+    assert project.run("play", *arguments, "--record", "recordings").code == 0
+    before = verdicts(project)
+    assert project.run("play", *arguments, "--replay", "recordings").code == 0
+    assert verdicts(project) == before
+    folders = sorted(path.name for path in (project.folder / "recordings").iterdir())
+    assert folders == ["embedded-one", "embedded-two"]
+    missing = project.run("play", "--model", "three", "--replay", "recordings")
+    assert (missing.code, "for embedded/three; there is embedded-one, embedded-two" in missing.err) == (2, True)

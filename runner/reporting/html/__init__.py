@@ -21,10 +21,12 @@ from runner.domain.result_json import as_plain
 from runner.domain.statistics import pass_hat, wilson_interval
 from runner.escaping import terminal
 from runner.reporting import MARK, name_uniquely
-from runner.reporting._failure import answer_of, find_failure
+from runner.reporting._failure import answer_of, find_failure, shorten
 
 DEFAULT_NAME = "report.html"
 HERE = Path(__file__).parent
+LONGEST_TEXT = 100_000
+"""Characters of one text; the JSON report has it whole."""
 BARS = 24
 """Of a histogram."""
 _MOST_TAGS = 12
@@ -149,8 +151,8 @@ def _environment() -> Environment:
 
 
 def _make_visible(value: Any) -> Any:
-    """Before it is escaped: what a browser doesn't show, or would turn around."""
-    return terminal(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """Before it is escaped: what a browser doesn't show, or would turn around; and no more than can be looked at."""
+    return terminal(shorten(value, LONGEST_TEXT)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _pretty(text: object) -> str:
