@@ -5,38 +5,29 @@ from __future__ import annotations
 import math
 import os
 import re
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli._reports import discard_named, find_named, open_reporters, parse_report
 from runner.cli._session import Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
-    from runner.backends import Backend
-    from runner.checks import Ask
-    from runner.cli._targets import OpenedTarget
-    from runner.cli.compare import Baseline
     from runner.config import Configuration
     from runner.domain.assistant import Target
-    from runner.domain.report import PlayEvent, Report, Variant
+    from runner.domain.report import PlayEvent, Report
     from runner.domain.scenario import Scenario
     from runner.errors import WriteFailed
-    from runner.execution.play import Lane, PlayOptions, Work
+    from runner.execution.play import PlayOptions, Work
     from runner.kept_play import Kept
-    from runner.redaction import Redactor
-    from runner.reporting import Reporter
 
 PLAYS_KEPT = 50
-# Measured with an embedded server in the process: both ends of each connection, and the pipes of what runs code.
-OWN_DESCRIPTORS, DESCRIPTORS_PER_SCENARIO = 44, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +94,7 @@ class _Play(click.Command):
             self._refuse_twice(ctx, given)
             return super().parse_args(ctx, args)
         except click.UsageError:
-            _discard_named(given)
+            discard_named(given)
             raise
 
     def _refuse_twice(self, ctx: click.Context, arguments: Sequence[str]) -> None:
@@ -175,12 +166,12 @@ def command(**arguments: Any) -> int:
     import asyncio
 
     from runner.cli._plays import find_inputs, refuse_changes
-    from runner.cli.compare import Baseline, find_baseline
+    from runner.cli.compare import find_baseline
     from runner.errors import WriteFailed
     from runner.reporting import discard_earlier, refuse_to_overwrite
 
     wanted = Arguments(**arguments)
-    reports = list(_find_named(wanted.reports))
+    reports = list(find_named(wanted.reports))
     try:
         kinds = [parse_report(report) for report in wanted.reports]
         resumed = _find_resumed(wanted)
@@ -191,7 +182,7 @@ def command(**arguments: Any) -> int:
         session = open_session(wanted.file, first, paths=wanted.paths, needs_key=needs_key)
         sessions = [session, *(session.on_target(name, needs_key=needs_key) for name in others)]
         # Before an earlier report is removed: it may be the one to compare with.
-        earlier = find_baseline(session.configuration, wanted.baseline)
+        baseline = find_baseline(session, wanted.baseline)
     except BaseException:
         discard_earlier(reports)
         raise
@@ -207,12 +198,17 @@ def command(**arguments: Any) -> int:
         _show_list(session, scenarios, as_json=wanted.form == "json")
         return 0
     _check_all(sessions, scenarios, wanted)
-    judge = session.on_judge(scenarios)
     if wanted.replay:
         session.show([f"replayed from {wanted.replay}: nothing is sent, times are not measured"])
-    baseline = Baseline(*earlier, session.show) if earlier else None
-    with _open_reporters(kinds, session.redactor, wanted, baseline) as (emit, failures):
-        report, refusal = asyncio.run(_play(sessions, judge, scenarios, wanted, resumed, emit))
+    with open_reporters(
+        kinds,
+        session.redactor,
+        is_quiet=wanted.quiet,
+        is_verbose=wanted.verbose,
+        others=[baseline] if baseline else [],
+        tells_ci=not wanted.no_ci,
+    ) as (emit, failures):
+        report, refusal = asyncio.run(_play(sessions, scenarios, wanted, resumed, emit))
     unwritten = [*failures, *([refusal] if refusal else [])]
     session.show_errors(f"runner: {failure}" for failure in unwritten)
     if baseline and baseline.regressed and report.exit_code in (0, 3, 4):
@@ -224,6 +220,8 @@ def _needs_target(wanted: Arguments) -> bool:
     """Whether something is sent at all. Raises UsageError for what a replay can't do."""
     from runner.errors import UsageError
 
+    if wanted.engine and (wanted.record or wanted.replay):
+        raise UsageError("--record and --replay are for plays on this machine: leave --engine out")
     if wanted.replay is None:
         return True
     if wanted.record or wanted.synced or wanted.keep:
@@ -375,96 +373,8 @@ def _check_offline(
         refuse_code(configuration.project, scenarios)
 
 
-def parse_report(text: str) -> tuple[str, Path]:
-    """A kind and a place, from KIND or KIND=FILE. Raises UsageError."""
-    from runner.errors import UsageError
-    from runner.reporting import default_name, report_kinds
-
-    kind, separator, path = text.partition("=")
-    if kind not in report_kinds() or bool(separator) != bool(path):
-        raise UsageError(f"--report {text!r}: write KIND or KIND=FILE; the kinds are {', '.join(report_kinds())}")
-    return kind, Path(path or default_name(kind))
-
-
-def _find_named(reports: Iterable[str]) -> Iterator[Path]:
-    """The places of those that can be read at all: an earlier report there must not be taken for this play's."""
-    from runner.errors import UsageError
-
-    for report in reports:
-        with suppress(UsageError):
-            yield parse_report(report)[1]
-            continue
-        if path := report.partition("=")[2]:
-            yield Path(path)
-
-
-def _discard_named(arguments: Sequence[str]) -> None:
-    """The reports that a command line names, which could not even be read."""
-    from runner.reporting import discard_earlier
-
-    values = [one.removeprefix("--report=") for one in arguments if one.startswith("--report=")]
-    values += [value for option, value in pairwise(arguments) if option == "--report"]
-    discard_earlier(_find_named(values))
-
-
-@contextmanager
-def _open_reporters(
-    kinds: list[tuple[str, Path]], redactor: Redactor, wanted: Arguments, baseline: Baseline | None
-) -> Iterator[tuple[Callable[[PlayEvent], None], Sequence[WriteFailed]]]:
-    """One function that tells the screen and every file, and the files that could not be written.
-
-    What is wrong with one silences none of the others.
-    """
-    from runner.errors import WriteFailed
-    from runner.reporting import FileReport
-    from runner.reporting._telemetry import open_telemetry
-    from runner.reporting.console import Console
-
-    files = [FileReport(kind, path, redactor) for kind, path in kinds]
-    screen = Console(sys.stdout, redactor, is_quiet=wanted.quiet, is_verbose=wanted.verbose, reports=kinds)
-    telemetry, note = open_telemetry(os.environ, redactor)
-    # The file reports come first: a closed pipe on the screen must not cost them.
-    reporters: list[Reporter] = [
-        *files,
-        screen,
-        *([] if wanted.no_ci else _find_ci(redactor)),
-        *([baseline] if baseline else []),
-        *([telemetry] if telemetry else []),
-    ]
-    failures: list[WriteFailed] = []
-
-    def emit(event: PlayEvent) -> None:
-        for reporter in reporters:
-            try:
-                reporter.on_event(event)
-            except WriteFailed as error:
-                failures.append(error)
-
-    try:
-        yield emit, failures
-    finally:
-        screen.close()
-        if telemetry:
-            telemetry.close()
-        if note := note or (telemetry.note if telemetry else ""):
-            click.echo(f"runner: {note}", err=True)
-
-
-def _find_ci(redactor: Redactor) -> Iterator[Reporter]:
-    """Who wants to be told where no person looks at the screen."""
-    if os.environ.get("GITHUB_ACTIONS") != "true":
-        return
-    from runner.reporting._github import GitHub
-
-    summary, root = os.environ.get("GITHUB_STEP_SUMMARY"), os.environ.get("GITHUB_WORKSPACE")
-    yield GitHub(
-        redactor, click.echo, summary=Path(summary) if summary else None, root=Path(root).resolve() if root else None
-    )
-
-
 async def _play(
     sessions: Sequence[Session],
-    judge: Session | None,
     scenarios: tuple[Scenario, ...],
     wanted: Arguments,
     resumed: Kept | None,
@@ -476,6 +386,7 @@ async def _play(
     """
     import time
 
+    from runner.cli._lanes import most_at_once, open_judge, open_lanes
     from runner.cli._plays import open_play
     from runner.cli._signals import tie_signals
     from runner.execution.budget import Limits
@@ -488,9 +399,10 @@ async def _play(
     prepare_checks(scenarios)
     interruption = Interruption()
     session = sessions[0]
+    judge = session.on_judge(scenarios, needs_key=wanted.replay is None)
     folder = resumed.folder if resumed else session.state / "plays" / make_play_id()
     with tie_signals(interruption):
-        async with _open_lanes(sessions, wanted, folder) as lanes, _open_judge(judge, lanes) as ask:
+        async with open_lanes(sessions, wanted, folder) as lanes, open_judge(judge, lanes, wanted) as ask:
             arguments = _remember_arguments(wanted, session.configuration.root)
             with open_play(folder, session, lanes, scenarios, arguments, resumed) as (kept, work):
                 around = Surroundings(
@@ -503,7 +415,7 @@ async def _play(
                 options = PlayOptions(
                     play_id=folder.name,
                     started_at=kept.head["started_at"],
-                    jobs=min((wanted.jobs, *(most for one in sessions for most in _most_at_once(one.target)))),
+                    jobs=min((wanted.jobs, *(most for one in sessions for most in most_at_once(one.target)))),
                     keeps=wanted.keep,
                     demands_synced=wanted.synced,
                     stops_at_first_failure=wanted.fail_fast,
@@ -546,69 +458,6 @@ def _share_of_rate(wanted: Arguments) -> float | None:
     return wanted.rate / int(wanted.shard.partition("/")[2].partition(" ")[0])
 
 
-@asynccontextmanager
-async def _open_judge(judge: Session | None, lanes: Sequence[Lane]) -> AsyncIterator[Ask]:
-    """What answers the checks that ask; without a judge, what says so."""
-    from runner.execution.judging import Asker
-
-    if judge is None:
-        yield Asker()
-        return
-    async with judge.open_judge(lanes[0].journal) as ask:
-        yield ask
-
-
-@asynccontextmanager
-async def _open_lanes(sessions: Sequence[Session], wanted: Arguments, folder: Path) -> AsyncIterator[tuple[Lane, ...]]:
-    """Each target once, with a journal of its own, for each of the models."""
-    from runner.domain.report import Variant
-    from runner.escaping import file_name
-    from runner.execution.play import Lane
-
-    async with AsyncExitStack() as stack:
-        lanes = []
-        for number, session in enumerate(sessions):
-            name = "journal.jsonl" if number == 0 else f"journal-{file_name(session.target.name)}.jsonl"
-            journal = stack.enter_context(session.open_journal(folder / name))
-            # For `runner clean`: ids mean nothing on another target.
-            journal.add("play", target=session.target.name)
-            opened = None if wanted.replay else await stack.enter_async_context(session.open_target(journal))
-            for model in wanted.models or (None,):
-                variant = Variant(
-                    target=session.target.name,
-                    api=session.target.api,
-                    model=model,
-                    inference=opened.inference if opened else None,
-                    sandbox=opened.sandbox if opened else None,
-                )
-                backend, variant = _find_backend(session, variant, opened, wanted)
-                project = session.configuration.project
-                lanes.append(
-                    Lane(
-                        variant=variant,
-                        project=project.with_model(model) if model else project,
-                        backend=backend,
-                        journal=journal,
-                    )
-                )
-        yield tuple(lanes)
-
-
-def _find_backend(
-    session: Session, variant: Variant, opened: OpenedTarget | None, wanted: Arguments
-) -> tuple[Backend, Variant]:
-    """The target's, one that keeps what it is told, or one that has only that."""
-    from runner.cli._targets import find_capabilities
-    from runner.execution.recording import record, replay
-
-    if wanted.replay:
-        return replay(wanted.replay, variant, find_capabilities(session.target), session.redactor.clean)
-    assert opened is not None, "only a replay needs no target"
-    if wanted.record:
-        return record(opened.backend, wanted.record, variant, session.redactor.clean), variant
-    return opened.backend, variant
-
-
 def make_play_id() -> str:
     """Sorts by time, is unique, and is safe as a folder's name and as a metadata value."""
     import secrets
@@ -616,15 +465,3 @@ def make_play_id() -> str:
 
     now = time.time()
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}{int(now % 1 * 1000):03}Z-{secrets.token_hex(3)}"
-
-
-def _most_at_once(target: Target) -> Iterator[int]:
-    """How many scenarios at once an embedded server can take, by each of its limits."""
-    from runner.cli._output import count_descriptors
-    from runner.domain.assistant import ChatEndpoint, Server
-
-    if isinstance(target.inference, ChatEndpoint) and target.inference.slots:
-        # More would be waiting for each other on their own time.
-        yield target.inference.slots
-    if target.server is Server.EMBEDDED and (descriptors := count_descriptors()) is not None:
-        yield max(1, (descriptors - OWN_DESCRIPTORS) // DESCRIPTORS_PER_SCENARIO)

@@ -135,8 +135,9 @@ def _parse(text: str, file: str) -> Parsed:
 
 _QUICK = getattr(yaml, "CSafeLoader", None)
 """Its events only: they come without recursion, however deep a file is nested. Not every build of PyYAML has it."""
-_LEFT_TO_PYYAML = re.compile(r"\t|[|>][-+0-9]*#|^[ -]*\?(?:\s|$)", re.MULTILINE)
-"""Tabs and comments right after '|', which libyaml takes in more places, and keys after a '?', placed elsewhere."""
+_LEFT_TO_PYYAML = re.compile(r"\t|\ufeff|[|>][-+0-9]*#|^[ -]*\?(?:\s|$)", re.MULTILINE)
+"""Tabs and comments right after '|', which libyaml takes in more places; a BOM, which it doesn't count among the
+characters; and keys after a '?', which it places elsewhere."""
 
 
 class _GiveUp(Exception):

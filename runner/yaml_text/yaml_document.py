@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.errors import Location, Problem
+from runner.errors import ConfigError, Location, Problem
 from runner.yaml_text.coercion import Schema, coerce
 from runner.yaml_text.tree import ListNode, MapNode, Node, Parsed, TextNode, parse_yaml
 
@@ -154,6 +154,17 @@ class YamlDocument:
     def is_sound(self, where: Where) -> bool:
         """Whether no mistake was found so far at a place or below it."""
         return not any(broken[: len(where)] == where for broken in self._broken)
+
+    def sound_items(self, key: str) -> list[Where]:
+        """The places in the list under a key of the top in which no mistake was found so far."""
+        written = self.value.get(key) if isinstance(self.value, dict) else None
+        places: list[Where] = [(key, index) for index in range(len(written) if isinstance(written, list) else 0)]
+        return [place for place in places if self.is_sound(place)]
+
+    def check(self) -> None:
+        """Raises ConfigError with all problems, in their order, if there are any."""
+        if self.problems:
+            raise ConfigError(tuple(sorted(self.problems, key=lambda problem: (problem.line, problem.column))))
 
     def find(self, where: Where) -> tuple[TextNode | None, Node]:
         """The key (None in a list or at the top) and the node at a place; as far down as the tree goes."""

@@ -173,12 +173,11 @@ async def test_a_body_may_come_slowly_and_a_request_late(tmp_path: Path) -> None
 
     assert took[0] > 0.5
     assert took[1] > 0.2
-    assert took[2] < 0.2
+    assert took[2] < took[0]
 
 
 @pytest.mark.parametrize("do", ["hang", "endless_headers", "endless_body"])
 async def test_what_never_ends_is_left_by_the_client_and_let_go_by_a_server_that_stops(tmp_path: Path, do: str) -> None:
-    begun = time.monotonic()
     async with faulty(tmp_path, one(do)) as server:
         reading = asyncio.create_task(server.client.get("files"))
         await asyncio.wait({reading}, timeout=0.1)
@@ -187,27 +186,30 @@ async def test_what_never_ends_is_left_by_the_client_and_let_go_by_a_server_that
         await asyncio.gather(reading, return_exceptions=True)
         reader, writer = await server.send(b"GET /v1/files HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
         await asyncio.sleep(0.05)
-    assert time.monotonic() - begun < 1.5
+        stopped_at = time.monotonic()
+    # Two seconds are what requests are given to come to an end.
+    assert time.monotonic() - stopped_at < 1.9
     with suppress(ConnectionError):
         # Reading comes to an end: the server has not left the connection open.
         await asyncio.wait_for(reader.read(), timeout=5)
     writer.close()
 
 
+@pytest.mark.slow
 async def test_a_limit_is_told_in_headers_and_kept(tmp_path: Path) -> None:
-    text = "limits: [{on: POST /v1/responses, requests_per_minute: 600, burst: 2}]"
-    async with faulty(tmp_path, text) as server, sdk(server) as client:
+    # Two seconds for each, so that a busy machine is not slow enough to keep the limit by itself.
+    text = "limits: [{on: POST /v1/responses, requests_per_minute: 30, burst: 2}]"
+    async with faulty(tmp_path, text) as server, sdk(server) as client, sdk(server, max_retries=3) as patient:
         raw = await client.responses.with_raw_response.create(**ASK)
         await client.responses.create(**ASK)
         with pytest.raises(openai.RateLimitError) as caught:
             await client.responses.create(**ASK)
-        async with sdk(server, max_retries=3) as patient:
-            assert (await patient.responses.create(**ASK)).status == "completed"
+        assert (await patient.responses.create(**ASK)).status == "completed"
 
-    assert raw.headers["x-ratelimit-limit-requests"] == "600"
+    assert raw.headers["x-ratelimit-limit-requests"] == "30"
     assert raw.headers["x-ratelimit-remaining-requests"] == "1"
     assert caught.value.code == "rate_limit_exceeded"
-    assert int(caught.value.response.headers["retry-after-ms"]) <= 100
+    assert 0 < int(caught.value.response.headers["retry-after-ms"]) <= 2000
 
 
 async def test_a_fault_is_told_beside_the_requests(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from runner.errors import ConfigError
 from runner.server.faults import (
     Cut,
     Dribble,
@@ -41,18 +40,11 @@ _MESSAGE = "The fault script says that this request fails."
 def read_faults(path: Path, *, file: str) -> FaultPlan:
     """The plan of a file; `file` is its name in messages. Raises ConfigError with all mistakes."""
     document = read_document(path, file=file, schema=fault_schema())
-    rules = tuple(_Reader(document, place).read_rule() for place in _sound_places(document, "faults"))
-    limits = tuple(_Reader(document, place).read_limit() for place in _sound_places(document, "limits"))
-    if document.problems:
-        raise ConfigError(tuple(sorted(document.problems, key=lambda problem: (problem.line, problem.column))))
+    rules = tuple(_Reader(document, place).read_rule() for place in document.sound_items("faults"))
+    limits = tuple(_Reader(document, place).read_limit() for place in document.sound_items("limits"))
+    document.check()
     assert isinstance(document.value, dict)
     return FaultPlan(rules=rules, limits=limits, seed=document.value.get("seed", 0))
-
-
-def _sound_places(document: YamlDocument, key: str) -> list[Where]:
-    written = document.value.get(key) if isinstance(document.value, dict) else None
-    places: list[Where] = [(key, index) for index in range(len(written) if isinstance(written, list) else 0)]
-    return [place for place in places if document.is_sound(place)]
 
 
 class _Reader:

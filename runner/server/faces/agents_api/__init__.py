@@ -1,4 +1,4 @@
-"""The Agents API (beta) as far as it needs no hosted environment: agents, sessions, turns, items and events."""
+"""The Agents API (beta): agents, sessions, turns, items, events, hosted environments and artifacts."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import regex
 
-from runner.errors import ConfigError
 from runner.server.inference import FAILURE_CODES, BreakOff, Expire, Fail, FunctionRequest, Refuse, Spent, ToolRequest
 from runner.server.inference.scripted.script import (
     AboutQuestion,
@@ -47,17 +46,10 @@ def read_scripts(path: Path, *, file: str) -> tuple[tuple[Script, ...], tuple[Ru
     Raises ConfigError with all mistakes.
     """
     document = read_document(path, file=file, schema=script_schema())
-    scripts = tuple(_Reader(document, place).read() for place in _sound_places(document, "scripts"))
-    rulings = tuple(_Reader(document, place).read_ruling() for place in _sound_places(document, "rulings"))
-    if document.problems:
-        raise ConfigError(tuple(sorted(document.problems, key=lambda problem: (problem.line, problem.column))))
+    scripts = tuple(_Reader(document, place).read() for place in document.sound_items("scripts"))
+    rulings = tuple(_Reader(document, place).read_ruling() for place in document.sound_items("rulings"))
+    document.check()
     return scripts, rulings
-
-
-def _sound_places(document: YamlDocument, key: str) -> list[Where]:
-    written = document.value.get(key) if isinstance(document.value, dict) else None
-    places: list[Where] = [(key, index) for index in range(len(written) if isinstance(written, list) else 0)]
-    return [place for place in places if document.is_sound(place)]
 
 
 class _Reader:
