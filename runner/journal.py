@@ -131,6 +131,10 @@ class Journal:
             del self._known.pending[number]
             self.note("named", number=number)
 
+    def is_live(self, kind: Kind, remote_id: str) -> bool:
+        """Whether we made it and have not deleted it."""
+        return (kind, remote_id) in self._known.live
+
     @property
     def live(self) -> tuple[tuple[Kind, str], ...]:
         """Objects that we made and have not deleted, the newest first."""

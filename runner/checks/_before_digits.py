@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from runner.checks._units import (
     CASED,
     LETTER,
     MONEY_BEFORE,
+    MONEY_PREFIXES,
     comparable,
     currency_codes,
     multiplier,
@@ -28,12 +30,18 @@ _BEFORE = re.compile(
     rf"|(?:(?<!\w)(?=[A-Za-zА-я])"
     rf"|(?=[^\x00-\u04ff]))(?P<word>(?i:{_MINUS_WORDS}))[ ]?(?P<owed>\\?(?:{MONEY_BEFORE}){_SPACE}?)?\Z"
 )
+_LAST_BEFORE = frozenset(
+    "-–+/ABCDEFGHIJKLMNOPQRSTUVWXYZ$€£"
+    + "".join(one[-1] + one[-1].upper() + one[-1].lower() for one in (*MONEY_PREFIXES, *_MINUS_WORDS.split("|")))
+)
+"""Each character that what stands before digits may end in, but for space; most words end in others."""
 _NO_SIGN_AFTER = re.compile(r"[\w)\]}%\-–.]")
 _PART_OF_A_NAME = re.compile(rf"[{CASED}]\Z|\^\{{?\Z|_\{{\Z|[^\W_]_{{1,3}}\Z|第[ ]?\Z")
 _ROOT = re.compile(r"(?:√|\\sqrt)[ ]?[\[{(]?\Z")
 _FUNCTION = re.compile(
     r"(?:\\|(?<![^\W_]))(?:log|ln|lg|sin|cos|tan|exp|arctan|arcsin|arccos)(?:_\{?\w{1,3}\}?)?[ ]?[({]?\Z"
 )
+_FUNCTION_NAME = re.compile("log|ln|lg|sin|cos|tan|exp")
 _NUMERAL_WORD_BEFORE = re.compile(r"[一二三四五六七八九十百千万亿億萬両几幾数數]\Z")
 _PERCENT_BEFORE = re.compile(r"(?:(?<![\w%])%|百分之|\b(?i:yüzde)[ ])\Z")
 _MULTIPLIED_BEFORE = re.compile(
@@ -60,7 +68,8 @@ class Before:
 def read_before(text: str, start: int, *, floor: int) -> Before | None:
     """What belongs to the numeral at `start`, back to `floor` at most; None if the digits are part of a name."""
     base = max(floor, start - 24)
-    found = _BEFORE.search(text[base:start])
+    ahead = text[base:start]
+    found = _BEFORE.search(ahead) if ahead.rstrip(" \u00a0")[-1:] in _LAST_BEFORE else None
     begin = base + found.start() if found else start
     currency = (found["currency"] or found["owed"] or "").strip(" \u00a0/") if found else ""
     if found and found["code"] and found["code"] not in currency_codes():
@@ -82,11 +91,11 @@ def read_before(text: str, start: int, *, floor: int) -> Before | None:
 
 
 def _problem_before(ahead: str, name: str) -> str:
-    if _ROOT.search(name):
+    if ("√" in name or "sqrt" in name) and _ROOT.search(name):
         return "stands under a root"
-    if _FUNCTION.search(ahead):
+    if _FUNCTION_NAME.search(ahead) and _FUNCTION.search(ahead):
         return "stands in a function"
-    if _NUMERAL_WORD_BEFORE.search(name) and not ahead.endswith(("第",)):
+    if not name.isascii() and _NUMERAL_WORD_BEFORE.search(name) and not ahead.endswith(("第",)):
         return "is joined to a number in words"
     if _MULTIPLIED_BEFORE.search(ahead):
         return "may be multiplied by the word before it"
@@ -155,6 +164,7 @@ _COUNTRIES = {
 }
 
 
+@lru_cache(maxsize=4096)
 def country_currency(word: str) -> str:
     """The code of the currency of a country that an adjective names, if more countries share the currency's word."""
     key = comparable(word)

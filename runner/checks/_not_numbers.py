@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
+from runner.checks._patterns import Alternatives, IgnoringCase
 from runner.checks._units import LETTER, comparable, dimensions, months, multiplier, short_months, unit_name
 
 Span = tuple[int, int]
@@ -20,7 +21,7 @@ _WHOLE_NOTE = re.compile(rf"[\s*_]*{_NOTE}[\s*_.]*")
 _FILE_TYPES = (
     "pdf|docx?|xlsx?|pptx?|odt|ods|csv|tsv|txt|md|rtf|html?|xml|json|jsonl|ya?ml|png|jpe?g|gif|webp|svg|zip|py|js|log"
 )
-_MARKS = re.compile(
+_MARKS = Alternatives(
     rf"""
     【[^【】\n]{{0,300}}】 | \[\d{{1,4}}(?::\d{{1,4}})?†[^\]\n]{{0,300}}\] | \[\^[^\]\n]{{1,20}}\]
   | \[(?i:sources?|docs?|documents?|refs?|references?|notes?|fn|fig|figure|pages?|pp?|citations?
@@ -34,8 +35,7 @@ _MARKS = re.compile(
   | (?<=\])\((?:[^()\s]|\([^()\s]{{0,100}}\)){{1,300}}(?:[ ]"[^"\n]{{0,200}}")?\)
   | (?<![\w.+-])[\w.+-]{{1,64}}@[\w-]{{1,64}}(?:\.[\w-]{{1,32}}){{1,5}}
   | (?<![\w.,])\d[\w.,-]{{0,60}}\.(?i:{_FILE_TYPES})(?!\w)
-    """,
-    re.VERBOSE,
+    """
 )
 
 _NOTES = re.compile(_NOTE)
@@ -96,7 +96,7 @@ _MONTHS_THAT_ARE_WORDS = frozenset(
         "mei",
     ]
 )
-_TIMES = re.compile(
+_TIMES = Alternatives(
     r"""
     \d{2,4}年(?:度|\d{1,2}月(?:\d{1,2}[日号號])?) | (?:19|20)\d\d年 | \d{1,2}月(?:\d{1,2}[日号號]|[初末底中上下])
   | \d{1,2}月(?!\w)
@@ -126,7 +126,7 @@ _TIMES = re.compile(
   | \d{1,2}[時时点點](?!間|间)(?:\d{1,2}分|半)
   | \d{1,2}시[ ]?\d{1,2}분
     """,
-    re.VERBOSE,
+    first=r"0-9A-Z\[ (’'gk",
 )
 _YEAR_WORDS = (
     "in|since|during|anno|year|years|the[ ]year|im[ ]Jahre?|Jahre?|seit|année|l'année|l'an|en|depuis|dès|año|ano"
@@ -142,7 +142,7 @@ _PERHAPS_A_YEAR = re.compile(
     r"(?:\b(?i:by|until|till|before|after|from|for|of|through|to|as[ ]of|bis|ab|für|pour|para|per|jusqu'en|hasta"
     r"|até|fino[ ]al|до|на|после|do|po|tot|voor|\()[ ]|\()\Z"
 )
-_CODES = re.compile(
+_CODES = Alternatives(
     r"""
     (?<![\w.,])\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?(?![.,]\d)){2,6} | \(\d{2,5}\)[ -]?\d{3,4}[ -]\d{3,5}(?!\d)
   | (?<![\w.,])0\d{1,4}(?:[ ./-]\d{2,9}){1,5}(?![.,]?\d) | (?<![\w.,])\d{3}[-.]\d{3}[-.]\d{4}(?![.,]?\d)
@@ -156,7 +156,7 @@ _CODES = re.compile(
   | (?<!\d)\d++(?:er|e|o|a|os|as|ste|de|th|ος|η)
       (?=[ ](?:siècle|arrondissement|étage|rang|place|piso|lugar|plaats|eeuw|janvier|trimestre)) | (?<=[ (])\d++er(?!\w)
     """,
-    re.VERBOSE,
+    first=r"+(0-9A-Z*xXeNn§",
 )
 _INTEGER_LABELS = (
     "pages?|pp?\\.|rooms?|rules?|ref\\.?|reference|errors?|https?|status|code|isbn|issn|chapters?|ch\\.|steps?|gates?|"
@@ -189,8 +189,8 @@ _NUMBER_OF = (
 )
 _FIRST_ONES = r"(?:\d{1,5}(?:[-–]|[ ](?:of|and|to|or|&)[ ]))?"
 _END = r"[*_\"']{0,3}(?=\d)"
-_INTEGER_LABEL = re.compile(rf"\b(?<!-)(?:{_INTEGER_LABELS}){_NUMBER_OF}(?P<first>{_FIRST_ONES}){_END}", re.IGNORECASE)
-_DECIMAL_LABEL = re.compile(rf"\b(?<!-)(?:{_DECIMAL_LABELS}){_NUMBER_OF}{_END}", re.IGNORECASE)
+_INTEGER_LABEL = IgnoringCase(rf"\b(?<!-)(?:{_INTEGER_LABELS}){_NUMBER_OF}(?P<first>{_FIRST_ONES}){_END}")
+_DECIMAL_LABEL = IgnoringCase(rf"\b(?<!-)(?:{_DECIMAL_LABELS}){_NUMBER_OF}{_END}")
 _AFTER = re.compile(r"(?:(?<=\d\d\d)[pi]|[ ]?(?:BCE?|CE|AD|B\.C\.(?:E\.)?|A\.D\.))(?!\w)")
 _LIST_NUMBER = re.compile(r"^[ \t>#*_-]{0,12}\(?(?P<number>\d{1,3})[.)](?=[ \t*_]{1,12}\S)", re.MULTILINE)
 _INLINE_NUMBER = re.compile(r"(?<=[\s:;,])\((?P<number>\d{1,2})\)(?=[ ]\w)")
@@ -231,7 +231,12 @@ def _is_month(word: str, *, has_year: bool, has_dot: bool) -> bool:
     return key in months() or (key in short_months() and (has_year or has_dot or word[0].isupper()))
 
 
+_FOUR_DIGITS = re.compile(r"(?:19|20)\d\d")
+
+
 def _years(text: str, start: int, end: int) -> Iterator[Span]:
+    if not _FOUR_DIGITS.search(text, start, end):
+        return
     for found in _YEARS.finditer(text, start, end):
         unit = found["unit"] or ""
         has_unit = unit and (dimensions(unit) or unit_name(unit) in ("%", "‰") or multiplier(unit, "") is not None)

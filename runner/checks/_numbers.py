@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
+from functools import lru_cache
 
 from runner.checks._after_digits import SUPERSCRIPTS, VULGAR, After, read_after, vulgar_value
 from runner.checks._before_digits import Before, read_before
@@ -278,17 +279,14 @@ class Passage:
             yield cut + 1, end
             end = cut + 1
 
-    def numbers(self, start: int, end: int) -> list[FoundNumber]:
+    def numbers(self, start: int, end: int) -> Sequence[FoundNumber]:
         """The numbers between two cuts in reading order, without what the words around them say (see `judged`).
 
         A number that is denied only to set off the one before it ("40, not 39.25") is left out.
         """
-        with localcontext(prec=PRECISION):
-            found = _join_parts(self.text, list(self._read_all(start, end)))
-        marked = _mark_neighbours(self.text, _drop_years(self.text, found))
-        return [number for at, number in enumerate(marked) if not at or not self._is_set_off(marked[at - 1], number)]
+        return _numbers_of(self, start, end)
 
-    def _is_set_off(self, previous: FoundNumber, number: FoundNumber) -> bool:
+    def is_set_off(self, previous: FoundNumber, number: FoundNumber) -> bool:
         return is_contrast(self.text, previous.end, number.start) and not self.judged(previous).problem
 
     def judged(self, number: FoundNumber) -> FoundNumber:
@@ -300,7 +298,7 @@ class Passage:
             reason = "may be in thousands or millions, as the text says"
         return replace(number, problem=f"{number.text} {reason}") if reason else number
 
-    def _read_all(self, start: int, end: int) -> Iterator[FoundNumber]:
+    def read_all(self, start: int, end: int) -> Iterator[FoundNumber]:
         floor, labels = start, Labels(self.text, start, end)
         spans = iter(spans_of_other_digits(self.text, start, end))
         span = next(spans, None)
@@ -325,10 +323,20 @@ class Passage:
                 yield number
 
 
+@lru_cache(maxsize=64)
+def _numbers_of(passage: Passage, start: int, end: int) -> Sequence[FoundNumber]:
+    """Several checks of one answer read it once."""
+    with localcontext(prec=PRECISION):
+        found = _join_parts(passage.text, list(passage.read_all(start, end)))
+    marked = _mark_neighbours(passage.text, _drop_years(passage.text, found))
+    return tuple(one for at, one in enumerate(marked) if not at or not passage.is_set_off(marked[at - 1], one))
+
+
 _PIECE = 120
 """Characters that are read at least, before a look whether the answer is among them."""
 
 
+@lru_cache(maxsize=8)
 def read_passage(text: str, *, decimal: str | None = None) -> Passage:
     """`decimal` is the decimal mark (`.` or `,`) if the user has said it."""
     plain = plain_text(text)

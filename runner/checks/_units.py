@@ -73,6 +73,7 @@ _DIGITS = re.compile(r"0+")
 _INVISIBLE = str.maketrans(dict.fromkeys("\u200e\u200f\u200b'", "") | dict.fromkeys("\u00a0\u202f", " "))
 
 
+@lru_cache(maxsize=4096)
 def comparable(word: str) -> str:
     """The form under which a word is looked up."""
     return unicodedata.normalize("NFC", word).casefold().translate(_INVISIBLE).strip()
@@ -298,8 +299,8 @@ _SAME_SIGN = (
 CURRENCIES = frozenset([*_SYMBOLS.values(), *(code.lower() for code in _CODES), *_CURRENCY_OF.values()])
 """The names of units of money."""
 
-_PREFIXES = sorted({*_SYMBOLS, *_CODES} - {"р", "đ", "р.", "руб", "лв", "грн"}, key=len, reverse=True)
-MONEY_BEFORE = "|".join(map(re.escape, _PREFIXES))
+MONEY_PREFIXES = sorted({*_SYMBOLS, *_CODES} - {"р", "đ", "р.", "руб", "лв", "грн"}, key=len, reverse=True)
+MONEY_BEFORE = "|".join(map(re.escape, MONEY_PREFIXES))
 """What may stand before an amount, for use in a pattern."""
 MONEY_AFTER = "|".join(map(re.escape, sorted({*_SYMBOLS, *_CODES}, key=len, reverse=True)))
 """What may stand right behind an amount, for use in a pattern."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from runner.checks._patterns import IgnoringCase
+
 _SPELLED_REACH = 120
 _SMALL = [
     "zero",
@@ -67,20 +69,16 @@ _MARKS = r"[*_(\\~≈$]{0,4}"
 _SURE = r"(?<!\bno[ ])(?<!out[ ])(?<![ ]a[ ])(?<!any[ ])(?<!beyond[ ])(?<!\bof[ ])(?<!not[ ])(?<!n't[ ])"
 
 
-def _ignoring_case(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
-
-
 _NEVER = re.compile(r"(?!)")
 _DENIED = (
-    _ignoring_case(
+    IgnoringCase(
         r"(?:\b(?:not|never|cannot|instead[ ]of|rather[ ]than|other[ ]than|no[ ]longer|neither|nor"
         rf"|except|unlikely|hardly|scarcely|(?:can't|cannot|couldn't|unable[ ]to)[ ](?:confirm|verify)|far[ ]from"
         rf"|nowhere[ ]near|anything[ ]but|{_SURE}doubt(?:s|ed|ful)?"
         r"|(?:false|untrue|wrong|incorrect|mistaken|mistake)(?=[ ](?:to|that)\b))\b|n't\b|[≠]|!=|\\neq?\b)"
         rf"{_FILLERS}{{0,5}}[ :*_(\\~≈$]{{0,4}}\Z"
     ),
-    _ignoring_case(
+    IgnoringCase(
         r"[ *_$)\\]{0,4}(?:is|was|are|would[ ]be)(?:[ ](?:definitely|clearly|simply|actually|also))?"
         r"(?:[ ](?:wrong|incorrect|false)\b"
         r"|(?:[ ]not|n't)[ ](?:the[ ]|a[ ])?(?:right|correct|answer|total|result|accurate)\b)"
@@ -91,14 +89,14 @@ _DENIED = (
     ),
 )
 _OPEN = (
-    _ignoring_case(
+    IgnoringCase(
         r"(?<!\bof[ ])(?<!matter[ ])\bwhether[ ](?!or[ ]not\b)(?:(?![ ](?:and|but|so)[ ])[^.!?,;:\n]){0,40}\Z"
         rf"|\b(?:if|suppose|supposing){_FILLERS}{{1,5}}[ ]{_MARKS}\Z"
     ),
     re.compile(r"(?:[^.!?¿。！，；、\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"),
 )
 _BOUND = (
-    _ignoring_case(
+    IgnoringCase(
         r"(?:\b(?:(?:less|more|fewer|greater|higher|lower)[ ]than(?:[ ]or[ ]equal[ ]to)?|at[ ]least|at[ ]most|up[ ]to"
         r"|(?:is|are|was|be|well|just|slightly|little|bit|way|costs?|to|totals?|pay|pays)[ ](?:over|under|above|below)"
         r"|in[ ]excess[ ]of|as[ ](?:many|few|much|little)[ ]as|(?:maximum|minimum)(?:[ ]of)?|max\.?|min\.?|shy[ ]of"
@@ -107,20 +105,20 @@ _BOUND = (
         r"|[≥≤≧≦][ ]?|\\[gl]eq?[ ]?|(?<!<)<=?[ ]?|(?<![-=>])>=?|(?<=\w[ ])>=?[ ]|(?<=\()>=?[ ])"
         rf"{_MARKS}\Z"
     ),
-    _ignoring_case(
+    IgnoringCase(
         r"[*_$)]{0,4}(?:[ ]?\+{1,2}(?=[.,;:!?)*\n]|\s*\Z)|\+(?=\s)"
         r"|(?:[ ]\w{1,12})?[ ](?:or|and)[ ](?:more|less|fewer|up|over|under|above|below|upwards?|higher|lower)\b"
         r"|(?:[ ]\w{1,12})?[ ](?:upwards?|plus(?=[.,;!]|\s*\Z))\b)"
     ),
 )
 _WORKED_ON = (
-    _ignoring_case(
+    IgnoringCase(
         rf"(?:\b(?:double|twice|triple|thrice|half|(?:{SPELLED})[ ]times"
         r"|(?:a|one)[ ](?:quarter|third|fourth|fifth|tenth)[ ]of)"
         r"|(?:%|\bper[ ]?cent)[ ]of)(?:[ ]of)?(?:[ ]the)?[ ]"
         rf"{_MARKS}\Z|\d[ ]?[/÷][ ]?{_MARKS}\Z"
     ),
-    _ignoring_case(
+    IgnoringCase(
         r"[*_$)]{0,4}[ ](?:et[ ]demi|und[ ](?:ein\w{0,2}[ ])?halb|y[ ]medi|e[ ](?:mei[ao]|mezz)|с[ ]половиной"
         r"|i[ ]pół|buçuk|en[ ](?:een[ ])?hal[fv]"
         r"|och[ ](?:en[ ])?halv|og[ ](?:en[ ])?halv|ja[ ]puoli|et[ ]quart|y[ ]cuarto|und[ ]ein[ ]Viertel)|"
@@ -133,9 +131,9 @@ _WORKED_ON = (
     ),
 )
 _FACTOR = re.compile(rf"\d[ ]?(?:×|\\times\b|[ ][x*][ ])[ ]?{_MARKS}\Z")
-_RESULT_FOLLOWS = _ignoring_case(r"[ *_$)\\]{0,4}(?:=|≈|→|equals?\b|is\b|makes?\b|comes\b|gives\b|for[ ]a[ ]total)")
+_RESULT_FOLLOWS = IgnoringCase(r"[ *_$)\\]{0,4}(?:=|≈|→|equals?\b|is\b|makes?\b|comes\b|gives\b|for[ ]a[ ]total)")
 _DENIED_ELSEWHERE = (
-    _ignoring_case(
+    IgnoringCase(
         r"(?:(?<!\w)(?:nicht|(?<=[,;][ ])no|(?<=[ ]y[ ])no"
         r"|kein(?:e[mnrs]?)?|niemals|statt|pas|jamais|au[ ]lieu[ ]de|plutôt[ ]que|no[ ](?:es|son"
         r"|fue|eran?)|nunca|tampoco"
@@ -145,7 +143,7 @@ _DENIED_ELSEWHERE = (
         r"|(?:不是|并非|並非|不等于|不等於|而非|不为))"
         rf"{_MARKS}\Z"
     ),
-    _ignoring_case(
+    IgnoringCase(
         r"[ *_$)\\]{0,4}(?:[^\s\d]{0,6}[ ]?)?(?:ではありません|ではない|じゃない|でない"
         r"|(?:이|가)?[ ]?아니(?:다|에요|라)"
         r"|(?:이|가)[ ]?아닙니다|아닙니다"
@@ -155,7 +153,7 @@ _DENIED_ELSEWHERE = (
     ),
 )
 _BOUND_ELSEWHERE = (
-    _ignoring_case(
+    IgnoringCase(
         r"(?:(?<!\w)(?:mindestens|wenigstens|höchstens|maximal|minimal|mehr[ ]als|weniger[ ]als|über|unter|bis[ ]zu"
         r"|knapp|au[ ]moins|au[ ]plus|plus[ ]d[e']|moins[ ]d[e']"
         r"|jusqu'à|au-delà[ ]de|m[áa]s[ ]de|menos[ ]de|al[ ]menos|por[ ]lo[ ]menos|como[ ](?:máximo|mínimo)|hasta"
@@ -170,7 +168,7 @@ _BOUND_ELSEWHERE = (
         r"|(?:超过|超過|不到|至少|最多|大于|小于|高于|低于|多于|少于|不超过|最低|最高|少なくとも|最大|最小)[ ]?)"
         rf"{_MARKS}\Z"
     ),
-    _ignoring_case(
+    IgnoringCase(
         r"[*_$)]{0,4}(?:[ ]?[^\s\d.,;:!?。、]{0,6}?(?:以上|以下|未満|未满|超(?!市)|余り|以内|이상|이하|미만"
         r"|초과|이내|से[ ](?:अधिक|ज़्यादा"
         r"|ज्यादा|कम|ऊपर)|'?(?:den|dan|ten|tan)[ ](?:fazla|az|çok))"
@@ -180,7 +178,7 @@ _BOUND_ELSEWHERE = (
     ),
 )
 _FORMER = (
-    _ignoring_case(
+    IgnoringCase(
         r"\b(?:used[ ]to[ ](?:be|cost)|(?:was|were)[ ](?:previously|formerly|originally|once)"
         r"|(?:previously|formerly|originally)"
         rf"[ ](?:was|were|cost))(?:[ ](?:about|only|just))?[ ]{_MARKS}\Z"
@@ -188,15 +186,15 @@ _FORMER = (
     _NEVER,
 )
 _DIFFERENCE = (
-    _ignoring_case(rf"\b(?:off|wrong|out)[ ]by(?:[ ](?:about|exactly|only|just))?[ ]{_MARKS}\Z"),
-    _ignoring_case(
+    IgnoringCase(rf"\b(?:off|wrong|out)[ ]by(?:[ ](?:about|exactly|only|just))?[ ]{_MARKS}\Z"),
+    IgnoringCase(
         r"[*_$)]{0,4}(?:(?:[ ]\w{1,12})?[ ](?:short|shy)[ ]of\b"
         r"|(?:[ ](?:is|was|are|would[ ]be))?(?:[ ](?:far|much|way|a[ ]bit))?"
         r"[ ]too[ ](?:low|high|much|many|little|few|small|large|big)\b)"
     ),
 )
 _STRUCK = (
-    _ignoring_case(r"(?:(?<![\w*_$).%])~~|(?:(?<=[ \n(]\*\*)|(?<=\A\*\*))~~|<(?:s|del|strike)>)[*_\\$]{0,4}\Z"),
+    IgnoringCase(r"(?:(?<![\w*_$).%])~~|(?:(?<=[ \n(]\*\*)|(?<=\A\*\*))~~|<(?:s|del|strike)>)[*_\\$]{0,4}\Z"),
     _NEVER,
 )
 _OBJECTIONS = (

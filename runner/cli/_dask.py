@@ -84,11 +84,11 @@ async def on_cluster(
             root = sessions[0].configuration.root
             whole = {digest: (root / name).read_bytes() for name, digest in packages[0].files.items()}
             [contents] = await client.scatter([whole], broadcast=True)
-        journals = {one.variant: _Echo(lane.journal) for one, lane in zip(packages, lanes, strict=True)}
+        journals = {one.variant.label: _Echo(lane.journal) for one, lane in zip(packages, lanes, strict=True)}
 
         def hear(event: tuple[float, Any]) -> None:
-            _, (variant, entry, fields) = event
-            journals[variant].take(entry, fields)
+            told = event[1]
+            journals[told["variant"]].take(told["worker"], told["line"])
 
         client.subscribe_topic(packages[0].topic, hear)
         try:
@@ -385,7 +385,8 @@ class _World:
         from distributed import get_worker
 
         worker = get_worker()
-        worker.log_event(self._package.topic, (self._package.variant, worker.address, dict(line)))
+        told = {"variant": self._package.variant.label, "worker": worker.address, "line": dict(line)}
+        worker.log_event(self._package.topic, told)
 
 
 def _read_project(package: Package, contents: Mapping[str, bytes] | None, folder: Path) -> Session:

@@ -22,6 +22,8 @@ from runner.domain.files import LocalFile
 from runner.domain.report import Outcome, Report, Variant
 from runner.domain.scenario import Scenario
 from runner.errors import GateClosed, NothingFound, UsageError, WriteFailed
+from runner.execution.answering import find_check_code
+from runner.execution.judging import needs_judge
 from runner.execution.play import Lane, Work
 from runner.journal import PLAY_JOURNALS, find_journals
 from runner.kept_play import Kept, KeptPlay, Key, Unit, read_play, report_of
@@ -131,8 +133,16 @@ class Fingerprints:
     def unit(self, scenario: Scenario, variant: Variant, project: Project) -> Unit:
         assistant = project.find_assistant(scenario.assistant)
         assert assistant is not None, "the configuration has checked every scenario's assistant"
-        fingerprint = hash_scenario(scenario, assistant, self._definition_of(assistant), self.hash_file)
+        definition = f"{self._definition_of(assistant)}{self._describe_judging(scenario, project)}"
+        fingerprint = hash_scenario(scenario, assistant, definition, self.hash_file)
         return Unit(scenario=scenario, variant=variant, fingerprint=fingerprint)
+
+    def _describe_judging(self, scenario: Scenario, project: Project) -> str:
+        """What else its verdicts hang on: the judge, code of the project; "" if nothing."""
+        code = [self.hash_file(one.file) for _, one in find_check_code([scenario])]
+        judge = project.judge if needs_judge([scenario]) else None
+        asked = [judge.target, judge.model, judge.uses_decisions] if judge else []
+        return str([*code, *asked]) if code or asked else ""
 
     def hash_file(self, file: LocalFile | Path) -> str:
         path = file if isinstance(file, Path) else file.path
@@ -153,7 +163,8 @@ def find_inputs(configuration: Configuration) -> frozenset[Path]:
     attached = (file.path for scenario in scenarios for turn in scenario.turns for file in turn.attachments)
     known = (file.path for assistant in assistants for file in assistant.files)
     listed = (Path(scenario.location.file) for scenario in scenarios)
-    files = {configuration.file, *listed, *configuration.scenario_files, *attached, *known}
+    code = (one.file for _, one in find_check_code(scenarios))
+    files = {*code, configuration.file, *listed, *configuration.scenario_files, *attached, *known}
     return frozenset(file.resolve() for file in files)
 
 

@@ -143,7 +143,9 @@ class Session:
             assert judge is not None, "the session was opened for one"
             assert isinstance(opened.backend, ResponsesBackend), "the configuration has checked the judge's target"
             is_openai = self.target.server is Server.OPENAI
-            yield Asker(judge=opened.backend.as_judge(judge, is_openai=is_openai).ask)
+            yield Asker(
+                judge=opened.backend.as_judge(judge, self.configuration.project.prices, is_openai=is_openai).ask
+            )
 
     @asynccontextmanager
     async def open_remote(self, verb: str) -> AsyncIterator[tuple[Backend, Journal]]:
@@ -153,6 +155,18 @@ class Session:
         with self.open_journal(self.journals / f"{stamp}-{verb}-{os.getpid()}.jsonl") as journal:
             async with self.open_target(journal) as opened:
                 yield opened.backend, journal
+
+
+@asynccontextmanager
+async def open_ask(judge: Session | None, journal: Journal) -> AsyncIterator[Asker]:
+    """What checks ask; `judge` is a session on the judge's target, None where no check needs one."""
+    from runner.execution.judging import Asker
+
+    if judge is None:
+        yield Asker()
+        return
+    async with judge.open_judge(journal) as ask:
+        yield ask
 
 
 def open_session(

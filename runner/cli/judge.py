@@ -85,7 +85,9 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
     judge = session.on_judge(scenarios)
     async with AsyncExitStack() as stack:
         written = stack.enter_context(closing(KeptPlay(folder, units, clean=session.redactor.clean)))
-        written.begin({**kept.head, "play_id": folder.name, "judged": kept.folder.name, "arguments": None})
+        # Without its arguments: such a play can't go on.
+        head = {name: said for name, said in kept.head.items() if name != "arguments"}
+        written.begin({**head, "play_id": folder.name, "judged": kept.folder.name})
         notes = [f"the answers are those of play {kept.folder.name}"]
         notes += [
             f"checks run code of this project: {one.code}"

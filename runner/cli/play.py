@@ -6,8 +6,8 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,20 +19,15 @@ from runner.cli._session import Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
-    from runner.backends import Backend
-    from runner.checks import Ask
-    from runner.cli._targets import OpenedTarget
     from runner.config import Configuration
     from runner.domain.assistant import Target
-    from runner.domain.report import PlayEvent, Report, Variant
+    from runner.domain.report import PlayEvent, Report
     from runner.domain.scenario import Scenario
     from runner.errors import WriteFailed
-    from runner.execution.play import Lane, PlayOptions, Work
+    from runner.execution.play import PlayOptions, Work
     from runner.kept_play import Kept
 
 PLAYS_KEPT = 50
-# Measured with an embedded server in the process: both ends of each connection, and the pipes of what runs code.
-OWN_DESCRIPTORS, DESCRIPTORS_PER_SCENARIO = 44, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +198,6 @@ def command(**arguments: Any) -> int:
         _show_list(session, scenarios, as_json=wanted.form == "json")
         return 0
     _check_all(sessions, scenarios, wanted)
-    judge = session.on_judge(scenarios, needs_key=wanted.replay is None)
     if wanted.replay:
         session.show([f"replayed from {wanted.replay}: nothing is sent, times are not measured"])
     with open_reporters(
@@ -214,7 +208,7 @@ def command(**arguments: Any) -> int:
         others=[baseline] if baseline else [],
         tells_ci=not wanted.no_ci,
     ) as (emit, failures):
-        report, refusal = asyncio.run(_play(sessions, judge, scenarios, wanted, resumed, emit))
+        report, refusal = asyncio.run(_play(sessions, scenarios, wanted, resumed, emit))
     unwritten = [*failures, *([refusal] if refusal else [])]
     session.show_errors(f"runner: {failure}" for failure in unwritten)
     if baseline and baseline.regressed and report.exit_code in (0, 3, 4):
@@ -381,7 +375,6 @@ def _check_offline(
 
 async def _play(
     sessions: Sequence[Session],
-    judge: Session | None,
     scenarios: tuple[Scenario, ...],
     wanted: Arguments,
     resumed: Kept | None,
@@ -393,6 +386,7 @@ async def _play(
     """
     import time
 
+    from runner.cli._lanes import most_at_once, open_judge, open_lanes
     from runner.cli._plays import open_play
     from runner.cli._signals import tie_signals
     from runner.execution.budget import Limits
@@ -405,9 +399,10 @@ async def _play(
     prepare_checks(scenarios)
     interruption = Interruption()
     session = sessions[0]
+    judge = session.on_judge(scenarios, needs_key=wanted.replay is None)
     folder = resumed.folder if resumed else session.state / "plays" / make_play_id()
     with tie_signals(interruption):
-        async with _open_lanes(sessions, wanted, folder) as lanes, _open_judge(judge, lanes, wanted) as ask:
+        async with open_lanes(sessions, wanted, folder) as lanes, open_judge(judge, lanes, wanted) as ask:
             arguments = _remember_arguments(wanted, session.configuration.root)
             with open_play(folder, session, lanes, scenarios, arguments, resumed) as (kept, work):
                 around = Surroundings(
@@ -420,7 +415,7 @@ async def _play(
                 options = PlayOptions(
                     play_id=folder.name,
                     started_at=kept.head["started_at"],
-                    jobs=min((wanted.jobs, *(most for one in sessions for most in _most_at_once(one.target)))),
+                    jobs=min((wanted.jobs, *(most for one in sessions for most in most_at_once(one.target)))),
                     keeps=wanted.keep,
                     demands_synced=wanted.synced,
                     stops_at_first_failure=wanted.fail_fast,
@@ -463,78 +458,6 @@ def _share_of_rate(wanted: Arguments) -> float | None:
     return wanted.rate / int(wanted.shard.partition("/")[2].partition(" ")[0])
 
 
-@asynccontextmanager
-async def _open_judge(judge: Session | None, lanes: Sequence[Lane], wanted: Arguments) -> AsyncIterator[Ask]:
-    """What answers the checks that ask; without a judge, what says so."""
-    from runner.execution.judging import Asker
-    from runner.execution.recording import record_judge, replay_judge
-
-    declared = judge.configuration.project.judge if judge else None
-    if judge is None or declared is None:
-        yield Asker()
-        return
-    clean = judge.redactor.clean
-    if wanted.replay:
-        yield Asker(judge=replay_judge(wanted.replay, declared.model, clean))
-        return
-    async with judge.open_judge(lanes[0].journal) as ask:
-        if wanted.record and ask.judge:
-            yield replace(ask, judge=record_judge(ask.judge, wanted.record, declared.model, clean))
-        else:
-            yield ask
-
-
-@asynccontextmanager
-async def _open_lanes(sessions: Sequence[Session], wanted: Arguments, folder: Path) -> AsyncIterator[tuple[Lane, ...]]:
-    """Each target once, with a journal of its own, for each of the models."""
-    from runner.domain.report import Variant
-    from runner.escaping import file_name
-    from runner.execution.play import Lane
-
-    async with AsyncExitStack() as stack:
-        lanes = []
-        for number, session in enumerate(sessions):
-            name = "journal.jsonl" if number == 0 else f"journal-{file_name(session.target.name)}.jsonl"
-            journal = stack.enter_context(session.open_journal(folder / name))
-            # For `runner clean`: ids mean nothing on another target.
-            journal.add("play", target=session.target.name)
-            opened = None if wanted.replay else await stack.enter_async_context(session.open_target(journal))
-            for model in wanted.models or (None,):
-                variant = Variant(
-                    target=session.target.name,
-                    api=session.target.api,
-                    model=model,
-                    inference=opened.inference if opened else None,
-                    sandbox=opened.sandbox if opened else None,
-                )
-                backend, variant = _find_backend(session, variant, opened, wanted)
-                project = session.configuration.project
-                lanes.append(
-                    Lane(
-                        variant=variant,
-                        project=project.with_model(model) if model else project,
-                        backend=backend,
-                        journal=journal,
-                    )
-                )
-        yield tuple(lanes)
-
-
-def _find_backend(
-    session: Session, variant: Variant, opened: OpenedTarget | None, wanted: Arguments
-) -> tuple[Backend, Variant]:
-    """The target's, one that keeps what it is told, or one that has only that."""
-    from runner.cli._targets import find_capabilities
-    from runner.execution.recording import record, replay
-
-    if wanted.replay:
-        return replay(wanted.replay, variant, find_capabilities(session.target), session.redactor.clean)
-    assert opened is not None, "only a replay needs no target"
-    if wanted.record:
-        return record(opened.backend, wanted.record, variant, session.redactor.clean), variant
-    return opened.backend, variant
-
-
 def make_play_id() -> str:
     """Sorts by time, is unique, and is safe as a folder's name and as a metadata value."""
     import secrets
@@ -542,15 +465,3 @@ def make_play_id() -> str:
 
     now = time.time()
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now))}{int(now % 1 * 1000):03}Z-{secrets.token_hex(3)}"
-
-
-def _most_at_once(target: Target) -> Iterator[int]:
-    """How many scenarios at once an embedded server can take, by each of its limits."""
-    from runner.cli._output import count_descriptors
-    from runner.domain.assistant import ChatEndpoint, Server
-
-    if isinstance(target.inference, ChatEndpoint) and target.inference.slots:
-        # More would be waiting for each other on their own time.
-        yield target.inference.slots
-    if target.server is Server.EMBEDDED and (descriptors := count_descriptors()) is not None:
-        yield max(1, (descriptors - OWN_DESCRIPTORS) // DESCRIPTORS_PER_SCENARIO)

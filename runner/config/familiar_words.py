@@ -132,7 +132,10 @@ _CHECKS = _table(
         "equal eq is exact exact_match exactly string_check assert_equal assertequal ideal expected answer output",
         "write `equals: TEXT` for all of the answer, `contains: TEXT` for a part of it",
     ),
-    ("iequals", "write `equals: TEXT`; upper and lower case make no difference by default"),
+    (
+        "iequals equals_ignore_case equals_ignorecase equal_ignore_case",
+        "write `equals: TEXT`; upper and lower case make no difference by default",
+    ),
     ("startswith prefix begins_with", "write `starts_with: TEXT`"),
     ("ends_with endswith suffix", "write `matches: TEXT$`"),
     (

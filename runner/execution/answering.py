@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isinf
 
 from runner.domain.assistant import Function, Project
 from runner.domain.conversation import FunctionAnswer, FunctionCall
-from runner.domain.scenario import Scenario, find_expectations, functions_in
+from runner.domain.scenario import Expectation, Scenario, find_expectations, functions_in
 from runner.errors import ConfigError, Location, Problem
 from runner.functions import MAX_OUTPUT_BYTES, Answerer, FunctionFailed
 from runner.functions.python import LocatedCode
@@ -120,10 +120,15 @@ def find_code(project: Project, scenarios: Iterable[Scenario]) -> tuple[ProjectC
             location = function.answering.location
             if location not in found and (code := build_answerer(function).code):
                 found[location] = ProjectCode(code=code, runner="function", name=function.name, location=location)
-        for one in find_expectations([scenario]):
-            for code in (value for value in one.parameters.values() if isinstance(value, LocatedCode)):
-                found[one.location] = ProjectCode(code=code, runner="check", name=one.check, location=one.location)
+        for one, code in find_check_code([scenario]):
+            found[one.location] = ProjectCode(code=code, runner="check", name=one.check, location=one.location)
     return tuple(found.values())
+
+
+def find_check_code(scenarios: Iterable[Scenario]) -> Iterator[tuple[Expectation, LocatedCode]]:
+    """The checks that run code of the project, each with that."""
+    for one in find_expectations(scenarios):
+        yield from ((one, value) for value in one.parameters.values() if isinstance(value, LocatedCode))
 
 
 def refuse_code(project: Project, scenarios: Iterable[Scenario]) -> None:

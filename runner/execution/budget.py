@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from runner.domain.assistant import Price
 from runner.domain.conversation import Ending
-from runner.domain.report import TurnResult, Variant
+from runner.domain.report import TurnResult, Variant, Verdict
 from runner.execution.scheduler import Interruption
 from runner.prices import PriceUnknown, cost_usd
 
 _FREE_INFERENCES = frozenset({"offline"})
-"""Of the embedded server: rules that nobody is paid for, whatever model the file names."""
+"""Of the embedded server: rules that use no tokens, whatever model the file names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,24 +39,33 @@ class Budget:
 
     def book(self, turn: TurnResult, variant: Variant) -> TurnResult:
         """The turn with what its run cost, where that can be known."""
+        self.book_judging(turn.verdicts)
         run = turn.run
         if run is None:
             return turn
+        if variant.inference in _FREE_INFERENCES:
+            return replace(turn, cost_usd=0.0)
         is_answer = run.ending is not Ending.BROKEN
         tokens = run.usage.total_tokens if run.usage else None
-        if tokens is not None:
-            self._tokens += tokens
-        elif is_answer and self._limits.tokens is not None:
+        if tokens is None and is_answer and self._limits.tokens is not None:
             self._end("--max-tokens can't be kept: the API did not say how many tokens a run used")
         cost: float | None = None
         try:
-            cost = 0.0 if variant.inference in _FREE_INFERENCES else float(cost_usd(run.usage, run.model, self._prices))
+            cost = float(cost_usd(run.usage, run.model, self._prices))
         except PriceUnknown as error:
             if is_answer and self._limits.cost_usd is not None:
                 self._end(f"--max-cost can't be kept: {error}; `prices:` in assistants.yaml is the place for one")
+        self._tokens += tokens or 0
         self._cost_usd += cost or 0.0
         self._check()
         return turn if cost is None else replace(turn, cost_usd=cost)
+
+    def book_judging(self, verdicts: Sequence[Verdict]) -> None:
+        """What a judge was asked for these; where its cost is not known, its tokens alone are counted."""
+        for details in _judged(verdict.details for verdict in verdicts):
+            self._tokens += details["tokens"]["total"] or 0
+            self._cost_usd += details["cost_usd"] or 0.0
+        self._check()
 
     def _check(self) -> None:
         tokens, dollars = self._limits.tokens, self._limits.cost_usd
@@ -66,3 +76,11 @@ class Budget:
 
     def _end(self, limit: str) -> None:
         self._interruption.reach(limit, cancels=False)
+
+
+def _judged(found: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The details of every request to a judge, those of checks inside others too."""
+    for details in found:
+        if "requests" in details:
+            yield details
+        yield from _judged(part.get("details", {}) for part in details.get("parts", ()))

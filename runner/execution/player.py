@@ -114,7 +114,9 @@ class Player:
             duration_s=self._around.clock() - started,
             retried=(*retried, *gate.retried),
         )
-        return await judge_attempt(attempt, scenario, assistant, self._variant, self._around.ask)
+        judged = await judge_attempt(attempt, scenario, assistant, self._variant, self._around.ask)
+        self._means.budget.book_judging(judged.verdicts)
+        return judged
 
     async def _play_turns(
         self, scenario: Scenario, assistant: Assistant, patience: _Patience

@@ -205,4 +205,5 @@ class Cleaner:
                 pass
             except RemoteError:
                 return  # still live in the journal: `finish` tries again and reports
-            self._journal.deleted(kind, remote_id)
+            if self._journal.is_live(kind, remote_id):  # not what was never stored, or is known by its parts
+                self._journal.deleted(kind, remote_id)

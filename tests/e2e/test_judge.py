@@ -28,7 +28,9 @@ MOVES = """scripts:
 ASKS = "assistant: guide\nturns:\n  - ask: Refund?\n    expect:\n"
 
 
-def play(folder: Path, scenario: str, *, rulings: str = "", judge: str = JUDGE) -> tuple[Done, list[dict[str, Any]]]:
+def play(
+    folder: Path, scenario: str, *options: str, rulings: str = "", judge: str = JUDGE
+) -> tuple[Done, list[dict[str, Any]]]:
     """What was printed, and the turns' results."""
     project = PROJECT.format(judge=f"judge: {judge}" if judge else "")
     (folder / "assistants.yaml").write_text(project, "utf-8")
@@ -37,7 +39,7 @@ def play(folder: Path, scenario: str, *, rulings: str = "", judge: str = JUDGE) 
         (folder / "judging.yaml").write_text(MOVES, "utf-8")
     (folder / "scenarios").mkdir(exist_ok=True)
     (folder / "scenarios" / "one.yaml").write_text(scenario, "utf-8")
-    done = run_verb("play", "--report", "json=report.json", cwd=folder, environment={})
+    done = run_verb("play", "--report", "json=report.json", *options, cwd=folder, environment={})
     report = folder / "report.json"
     scenarios = json.loads(report.read_text("utf-8"))["scenarios"] if report.exists() else []
     return done, [turn for one in scenarios for attempt in one["attempts"] for turn in attempt["turns"]]
@@ -218,3 +220,16 @@ turns:
     assert [one["outcome"] for one in attempt["verdicts"]] == ["failed", "passed"]
     assert (attempt["outcome"], done.code) == ("failed", 1)
     assert "`criterion 1` holds with a probability of 0.20" in done.out
+
+
+def test_what_the_judge_uses_counts_towards_the_play_s_limits(tmp_path: Path) -> None:
+    scenario = """scenarios:
+  - {name: one, assistant: guide, turns: [{ask: "Refund?", expect: [any_of: [judge: Is it polite]]}]}
+  - {name: two, assistant: guide, turns: [{ask: "Refund?", expect: [contains: days]}]}
+"""
+    rulings = "[{question: any, says: 0.9, tokens: {input: 90000, output: 1}}]"
+
+    done, _ = play(tmp_path, scenario, "-n", "1", "--max-tokens", "80000", rulings=rulings)
+
+    assert done.code == 4, done.out + done.err
+    assert "--max-tokens 80000 is reached" in done.out + done.err

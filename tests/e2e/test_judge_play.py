@@ -96,5 +96,14 @@ def test_what_is_judged_can_be_judged_again_and_other_files_can_be_named(played:
     assert "'bill' is in none of today's files" in second.out
 
 
+def test_what_was_judged_again_can_not_go_on_as_a_play(played: Path) -> None:
+    run(played, "judge", "latest")
+
+    done = run(played, "play", "--resume")
+
+    assert done.code == 2
+    assert "can't go on" in done.err
+
+
 def test_a_play_that_is_not_there_is_a_mistake(played: Path) -> None:
     assert run(played, "judge", "20200101T000000Z-abcdef").code == 2

@@ -11,8 +11,12 @@ from random import Random
 from typing import Any
 
 import pytest
+from acting_brains import Actor
 from counting_server import CountingServer, counting_server
+from play_project import project_elsewhere
 from verbs import Done, run_verb
+
+from runner.server.inference import Answer
 
 ENVIRONMENT = {key: value for key, value in os.environ.items() if "KEY" not in key} | {"COUNTING_KEY": "a-key-of-tests"}
 SCENARIOS = 200
@@ -242,3 +246,28 @@ async def test_the_embedded_server_is_no_target_for_a_cluster(tmp_path: Path) ->
         done = await run(tmp_path / "p", "play", "--engine", "dask", "--target", "embedded")
     assert done.code == 2
     assert "`runner serve` keeps one up for all workers" in done.err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_what_a_cluster_s_worker_makes_is_in_the_play_s_journal_and_nothing_is_left(tmp_path: Path) -> None:
+    import distributed
+
+    async with project_elsewhere(tmp_path, Actor(Answer(text="right"))) as project:
+        turns = "turns: [{ask: a, expect: [contains: right]}, {ask: b, expect: [contains: right]}]"
+        project.write_scenario(f"assistant: guide\n{turns}\n")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ELSEWHERE_KEY", project.environment["ELSEWHERE_KEY"])
+            async with distributed.LocalCluster(
+                n_workers=1, threads_per_worker=2, processes=False, asynchronous=True, dashboard_address=None,
+                protocol="tcp",
+            ) as cluster:  # fmt: skip
+                engine = f"dask={cluster.scheduler_address}"
+                done = await asyncio.to_thread(project.run, "play", "--engine", engine, "--repeat", "3")
+        assert done.code == 0, done.out + done.err
+        (journal,) = (project.folder / ".runner" / "plays").glob("*/journal.jsonl")
+        entries = [json.loads(line) for line in journal.read_text().splitlines()]
+        created = {one["id"] for one in entries if one["entry"] == "created"}
+        assert len(created) >= 4, "three threads, and the copy of the assistant"
+        assert created == {one["id"] for one in entries if one["entry"] == "deleted"}
+        assert not {"thread", "run", "assistant"} & project.count_objects().keys()

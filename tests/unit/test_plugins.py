@@ -6,6 +6,7 @@ import pkgutil
 
 import pytest
 
+from runner import plugins
 from runner.plugins import load_plugin, plugin_names
 
 
@@ -41,3 +42,27 @@ def test_a_package_is_listed_once(package, monkeypatch):
         load_plugin(package, "module")
         plugin_names(package)
     assert len(listed) == 1
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A distribution whose module is a check, as pip leaves it."""
+    (tmp_path / "polite-1.0.dist-info").mkdir()
+    ours = "[assistant_runner.checks]\npolite = polite_checks.polite\ncontains = evil\n"
+    entry_points = f"[console_scripts]\nx = y:z\n\n{ours}"
+    (tmp_path / "polite-1.0.dist-info" / "entry_points.txt").write_text(entry_points)
+    (tmp_path / "polite_checks").mkdir()
+    (tmp_path / "polite_checks" / "__init__.py").write_text("")
+    (tmp_path / "polite_checks" / "polite.py").write_text("WHERE = 'installed'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins._find_modules.cache_clear()
+    yield
+    plugins._find_modules.cache_clear()
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_installed_distribution_adds_checks_and_replaces_none():
+    assert "polite" in plugin_names("runner.checks")
+    assert load_plugin("runner.checks", "polite").WHERE == "installed"
+    assert load_plugin("runner.checks", "contains").__name__ == "runner.checks.contains"
+    assert "polite" not in plugin_names("runner.backends")

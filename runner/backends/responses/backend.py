@@ -16,7 +16,7 @@ from runner.backends.responses.bodies import Body, Material, definition_body
 from runner.backends.responses.judging import Judge
 from runner.backends.responses.turn import Define, Order, Thread, Turn, cancel_response
 from runner.backends.responses.wire import Produced, read_response
-from runner.domain.assistant import History, JudgeChoice, ToolName
+from runner.domain.assistant import History, JudgeChoice, Price, ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import AssistantId, ProducedFile, Run, ThreadId
 from runner.domain.files import FileUse
@@ -80,9 +80,15 @@ class ResponsesBackend:
         assert thread.id is not None, "there is a response, or a history of our own"
         return build_run(thread.id, rounds, tuple(files), duration_s=self._api.pace.clock() - started)
 
-    def as_judge(self, chosen: JudgeChoice, *, is_openai: bool) -> Judge:
-        """What answers questions about answers, by the same connection."""
-        return Judge(api=self._api, model=chosen.model, uses_decisions=chosen.uses_decisions, is_openai=is_openai)
+    def as_judge(self, chosen: JudgeChoice, prices: Mapping[str, Price], *, is_openai: bool) -> Judge:
+        """What answers questions about answers, by the same connection; `prices` are the project's own."""
+        return Judge(
+            api=self._api,
+            model=chosen.model,
+            uses_decisions=chosen.uses_decisions,
+            is_openai=is_openai,
+            prices=prices,
+        )
 
     async def delete_thread(self, thread_id: ThreadId) -> None:
         thread = self._threads.pop(thread_id, None) or _thread_elsewhere(thread_id)

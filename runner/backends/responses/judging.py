@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
@@ -17,8 +17,11 @@ from runner.backends._json_fields import Json, Malformed, number, part, parts, t
 from runner.backends._requests import Api, Request, join_path
 from runner.backends.responses.bodies import Body
 from runner.backends.responses.wire import COMPLETED, read_response, read_usage
+from runner.domain.assistant import Price
+from runner.domain.conversation import Usage
 from runner.domain.judgement import Answer, Answers, Question, QuestionKind, Questions, Said
 from runner.errors import RemoteError
+from runner.prices import PriceUnknown, cost_usd
 
 DEADLINE_S = 120.0
 DECISIONS_USD_PER_TOKEN = 0.10 / 1_000_000
@@ -45,6 +48,7 @@ class Judge:
     model: str
     uses_decisions: bool
     is_openai: bool
+    prices: Mapping[str, Price] = field(default_factory=dict)
 
     async def ask(self, questions: Questions) -> Answers:
         if self.uses_decisions:
@@ -83,9 +87,20 @@ class Judge:
             raise RemoteError(f"there is no language model to judge: {said[:_LONGEST_REASON]}")
         else:
             answers = _read_verdicts(said, questions)
+        model = response.model or self.model
         return Answers(
-            model=response.model or self.model, way="structured output", answers=answers, usage=response.usage
+            model=model,
+            way="structured output",
+            answers=answers,
+            usage=response.usage,
+            cost_usd=self._price(response.usage, model),
         )
+
+    def _price(self, usage: Usage | None, model: str) -> float | None:
+        try:
+            return float(cost_usd(usage, model, self.prices))
+        except PriceUnknown:
+            return None
 
 
 def _request(endpoint: str, body: Body) -> Request:

@@ -314,3 +314,18 @@ def test_no_word_of_the_tables_is_one_of_ours() -> None:
     for name, words in ours.items():
         # What stands at another level of the same file may be there: `assistants:` in a scenario, for one.
         assert words & set(tables[name]) <= {"functions", "files"}, name
+
+
+@pytest.mark.parametrize(
+    "word",
+    "equals contains icontains contains-all contains-any starts-with regex is-json contains-json javascript python "
+    "similar llm-rubric factuality model-graded-closedqa answer-relevance latency cost is-refusal rouge-n "
+    "string_check text_similarity score_model label_model equals_ignore_case not-icontains levenshtein bleu word-count "
+    "finish-reason is-valid-openai-tools-call".split(),
+)
+def test_each_assertion_and_grader_of_others_is_a_check_or_leads_to_one(word: str) -> None:
+    name = familiar_words._fold(word)
+
+    assert name in plugin_names(checks) or re.search(
+        rf"`({'|'.join(plugin_names(checks))})\b", familiar_words._CHECKS[name]
+    )

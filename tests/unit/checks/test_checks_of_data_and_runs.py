@@ -1,0 +1,178 @@
+"""What the checks' own examples don't show: mistakes in their parameters, hostile data, prices of one's own."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from cpu_time import at_most_cpu_s
+
+from runner.checks import (
+    an_answer,
+    json_,
+    json_path,
+    json_schema,
+    length,
+    number,
+    numbers,
+    refuses,
+    similar,
+    tokens,
+    tool_called,
+    tool_calls,
+)
+from runner.domain.conversation import Run, Step, Usage
+from runner.errors import CheckBroken
+from runner.plugins import load_plugin
+from runner.prices import Price, PriceUnknown, cost_usd
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NaN",
+        "[Infinity]",
+        '{"a": 1, "a": 1}',
+        "[" * 100_000,
+        "1e99999999",
+        "{'a': 1}",
+        "",
+        "```json\n{}\n```\n```\n{}\n```",
+    ],
+)
+def test_what_only_looks_like_json_is_none(text: str) -> None:
+    assert not json_.Check().judge(an_answer(text)).holds
+
+
+@pytest.mark.parametrize(
+    "schema", [{"$ref": "https://example.org/schema"}, {"type": "nothing"}, {"$ref": "#/$defs/missing"}]
+)
+def test_a_schema_that_is_none_or_would_be_fetched_is_refused_when_it_is_read(schema: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="`schema` "):
+        json_schema.Check(schema=schema)
+
+
+@pytest.mark.parametrize("path", ["$.items[", "items", "$..a..b..c", "$[?@.a > ]"])
+def test_a_path_that_is_none_is_refused_when_it_is_read(path: str) -> None:
+    with pytest.raises(ValueError, match="is no JSONPath|could take for ever"):
+        json_path.Check(path=path)
+
+
+def test_a_pattern_in_a_path_cannot_keep_it_busy() -> None:
+    check = json_path.Check(path="$[?match(@, '(a|aa)+')]")
+
+    with at_most_cpu_s(2), pytest.raises(CheckBroken, match="took more than"):
+        check.judge(an_answer(f'["{"a" * 5000}b"]'))
+
+
+def test_values_are_compared_as_numbers_and_booleans_are_none() -> None:
+    check = json_path.Check(path="$.a", equals=Decimal("1.0"))
+
+    assert check.judge(an_answer('{"a": 1}')).holds
+    assert not check.judge(an_answer('{"a": true}')).holds
+
+
+@pytest.mark.parametrize("name", ["length", "latency_s", "tokens", "cost", "steps"])
+def test_limits_that_leave_nothing_are_refused(name: str) -> None:
+    check = load_plugin("runner.checks", name).Check
+
+    with pytest.raises(ValueError, match="say `max`"):
+        check()
+    with pytest.raises(ValueError, match="is more than"):
+        check(min=3, max=2)
+
+
+def test_tokens_that_are_not_counted_are_not_zero() -> None:
+    run = an_answer("39", usage=Usage(input_tokens=3))
+
+    with pytest.raises(CheckBroken, match="output tokens"):
+        tokens.Check(max=10, of="output").judge(run)
+
+
+def test_prices_of_ones_own_come_before_the_librarys() -> None:
+    usage = Usage(input_tokens=1_000_000, output_tokens=1_000_000, cached_tokens=500_000)
+    own = {"our-model": Price(input=Decimal(2), output=Decimal(10), cached_input=Decimal(1))}
+
+    assert cost_usd(usage, "our-model", own) == Decimal("11.5")
+    with pytest.raises(PriceUnknown, match="no price of the model 'our-model'"):
+        cost_usd(usage, "our-model")
+
+
+@pytest.mark.parametrize(
+    ("text", "of", "count"),
+    [
+        ("Two words.", "words", 2),
+        ("这是四字", "words", 4),
+        ("It is 39.25. Really? Yes!", "sentences", 3),
+        ("- one\n- two", "sentences", 2),
+        ("...", "sentences", 0),
+        (" ab\n", "characters", 2),
+    ],
+)
+def test_lengths_are_counted_as_people_do(text: str, of: str, count: int) -> None:
+    assert length.Check(min=count, max=count, of=of).judge(an_answer(text)).holds
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refusal"),
+    [
+        ("I'm sorry, but I can't help with that.", True),
+        ("I\u2019m not able to provide medical advice.", True),
+        ("I am unable to share that information.", True),
+        ("Sorry, I cannot discuss other customers' orders.", True),
+        ("Es tut mir leid, dabei kann ich Ihnen nicht helfen.", True),
+        ("Je ne peux pas vous aider avec cela.", True),
+        ("Lo siento, no puedo ayudarte con eso.", True),
+        ("The total is 39.25.", False),
+        ("You can't bring pets, but you can bring a bag.", False),
+        ("I could not find a discount on the receipt; the total is 39.25.", False),
+        ("Of course! Here is how it works.", False),
+    ],
+)
+def test_a_refusal_is_told_by_plain_words(text: str, is_refusal: bool) -> None:
+    assert refuses.Check().judge(an_answer(text)).holds is is_refusal
+
+
+@pytest.mark.parametrize("by", "bleu gleu meteor rouge_1 rouge_5 rouge_l levenshtein fuzzy_match".split())
+def test_each_measure_is_1_for_the_same_words_and_low_for_others(by: str) -> None:
+    check = similar.Check(value="A refund takes thirty days from today.", by=by, threshold=Decimal("0.95"))
+
+    assert check.judge(an_answer("A refund takes thirty days from today.")).holds
+    assert not check.judge(an_answer("Nobody knows.")).holds
+
+
+def called(*names: str) -> Run:
+    return an_answer("x", steps=tuple(Step(tool=name, completed=True, input='{"a": 1.0, "b": 2}') for name in names))
+
+
+def test_a_wanted_call_leaves_another_its_only_one() -> None:
+    calls = [{"tool": "rate"}, {"tool": "rate", "arguments": {"a": 1}}]
+
+    assert tool_calls.Check(calls=calls).judge(called("rate", "rate")).holds
+    assert not tool_calls.Check(calls=calls).judge(called("rate")).holds
+    assert not tool_calls.Check(calls=["rate"], mode="exact").judge(called("rate", "book")).holds
+    assert tool_calls.Check(calls=["book", "rate", "rate"], mode="subset").judge(called("rate")).holds
+    assert not tool_calls.Check(calls=[calls[1]], arguments="exact").judge(called("rate")).holds
+
+
+@pytest.mark.parametrize(("times", "holds"), [(2, True), ({"min": 1, "max": 3}, True), ({"max": 1}, False), (1, False)])
+def test_how_often_a_tool_is_called_has_limits(times: Any, holds: bool) -> None:
+    assert tool_called.Check(tool="rate", times=times).judge(called("rate", "rate")).holds is holds
+
+
+def test_numbers_are_near_by_percent_or_between_limits() -> None:
+    assert number.Check(value=Decimal(100), percent=Decimal(5)).judge(an_answer("It is 105 km.")).holds
+    assert not number.Check(value=Decimal(100), percent=Decimal(5)).judge(an_answer("It is 105.1 km.")).holds
+    assert number.Check(max=Decimal("0.5")).judge(an_answer("It is 12%.")).holds
+    with pytest.raises(ValueError, match="`value` excludes"):
+        number.Check(value=Decimal(1), min=Decimal(0))
+    with pytest.raises(ValueError, match="say `max`"):
+        number.Check()
+
+
+def test_a_number_that_is_wanted_twice_is_there_twice() -> None:
+    twice = numbers.Check(values=[Decimal(5), Decimal(5)])
+
+    assert twice.judge(an_answer("5 apples and 5 pears")).holds
+    assert not twice.judge(an_answer("5 apples and 6 pears")).holds
