@@ -21,6 +21,7 @@ from urllib.request import getproxies
 
 import httpcore2
 import httpx2
+from httpcore2._utils import is_socket_readable
 
 from runner.errors import UsageError
 
@@ -138,6 +139,7 @@ class _WatchedStream(httpcore2.AsyncNetworkStream):
     def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
         self._stream = stream
         self._has_answered = False
+        self._raw: socket.socket | None = None
 
     async def read(self, *size: Any, **options: Any) -> bytes:
         attempt = _attempt.get()
@@ -172,7 +174,12 @@ class _WatchedStream(httpcore2.AsyncNetworkStream):
         return _WatchedStream(await self._stream.start_tls(*context, **options))
 
     def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+        if info != "is_readable":
+            return self._stream.get_extra_info(info)
+        # Asked of every idle connection before each request; the stream below gathers all it knows to answer that.
+        if self._raw is None:
+            self._raw = self._stream.get_extra_info("socket")
+        return is_socket_readable(self._raw)
 
     async def _was_thrown_away(self) -> bool:
         """Whether the peer, having ended its side, refused what came after that: a reset after its last word.

@@ -1,14 +1,14 @@
 """Large patterns made quick on plain ASCII text, which most answers are; what they match stays the same.
 
 `re` looks at each alternative's first letter before it tries it, unless case is ignored; and what no ASCII text can
-match need not be tried there.
+match need not be tried there. Each is compiled when it is first asked: reading files needs none.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 _PART = re.compile(r"\(\?P[<=]|\\.|.", re.DOTALL)
 
@@ -19,9 +19,16 @@ class IgnoringCase:
     """A pattern that ignores case. What its matches contain may be in lower case; their places are right."""
 
     def __init__(self, source: str) -> None:
-        lowered = (part if len(part) > 1 or not part.isascii() else part.lower() for part in _parts(source))
-        self._of_lower_ascii = re.compile("".join(lowered))
-        self._of_any = re.compile(source, re.IGNORECASE)
+        self._source = source
+
+    @cached_property
+    def _of_lower_ascii(self) -> re.Pattern[str]:
+        parts = _parts(self._source)
+        return re.compile("".join(part if len(part) > 1 or not part.isascii() else part.lower() for part in parts))
+
+    @cached_property
+    def _of_any(self) -> re.Pattern[str]:
+        return re.compile(self._source, re.IGNORECASE)
 
     def search(self, text: str) -> re.Match[str] | None:
         return self._of_lower_ascii.search(_lower(text)) if text.isascii() else self._of_any.search(text)
@@ -43,11 +50,25 @@ class Alternatives:
     """
 
     def __init__(self, source: str, *, first: str = "\\x00-\\x7f") -> None:
-        self._of_any = re.compile(source, re.VERBOSE)
-        possible = [one for one in _alternatives(source) if not _needs_more_than_ascii(one)]
-        self._of_ascii = re.compile("|".join(possible), re.VERBOSE)
-        without = [one for one in possible if not _needs_year(one)]
-        self._of_yearless_ascii = re.compile(f"(?=[{first}])(?:{'|'.join(without)})", re.VERBOSE)
+        self._source = source
+        self._first = first
+
+    @cached_property
+    def _of_any(self) -> re.Pattern[str]:
+        return re.compile(self._source, re.VERBOSE)
+
+    @cached_property
+    def _possible(self) -> list[str]:
+        return [one for one in _alternatives(self._source) if not _needs_more_than_ascii(one)]
+
+    @cached_property
+    def _of_ascii(self) -> re.Pattern[str]:
+        return re.compile("|".join(self._possible), re.VERBOSE)
+
+    @cached_property
+    def _of_yearless_ascii(self) -> re.Pattern[str]:
+        without = "|".join(one for one in self._possible if not _needs_year(one))
+        return re.compile(f"(?=[{self._first}])(?:{without})", re.VERBOSE)
 
     def finditer(self, text: str, start: int, end: int) -> Iterator[re.Match[str]]:
         if not text.isascii():

@@ -36,6 +36,21 @@ class Wanted(Protocol):
 
 
 @asynccontextmanager
+async def open_judge(judge: Session | None, lanes: Sequence[Lane], wanted: Wanted) -> AsyncIterator[Asker]:
+    """What answers the checks that ask; without a judge, what says so."""
+    declared = judge.configuration.project.judge if judge else None
+    if judge is not None and declared is not None and wanted.replay:
+        yield Asker(judge=replay_judge(wanted.replay, declared.model, judge.redactor.clean))
+        return
+    async with open_ask(judge, lanes[0].journal) as ask:
+        if judge is not None and declared is not None and wanted.record and ask.judge:
+            kept = record_judge(ask.judge, wanted.record, declared.model, judge.redactor.clean)
+            yield replace(ask, judge=kept)
+        else:
+            yield ask
+
+
+@asynccontextmanager
 async def open_lanes(sessions: Sequence[Session], wanted: Wanted, folder: Path) -> AsyncIterator[tuple[Lane, ...]]:
     """Each target once, with a journal of its own, for each of the models."""
     async with AsyncExitStack() as stack:
