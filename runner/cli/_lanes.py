@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 from runner.backends import Backend
-from runner.checks import Ask
 from runner.cli._output import count_descriptors
 from runner.cli._session import Session, open_ask
 from runner.cli._targets import OpenedTarget, find_capabilities
@@ -92,20 +91,6 @@ def _find_backend(
     if wanted.record:
         return record(opened.backend, wanted.record, variant, session.redactor.clean), variant
     return opened.backend, variant
-
-
-@asynccontextmanager
-async def open_judge(judge: Session | None, lanes: Sequence[Lane], wanted: Wanted) -> AsyncIterator[Ask]:
-    """What checks ask, recorded or replayed as the lanes are."""
-    declared = judge.configuration.project.judge if judge else None
-    if judge and declared and wanted.replay:
-        yield Asker(judge=replay_judge(wanted.replay, declared.model, judge.redactor.clean))
-        return
-    async with open_ask(judge, lanes[0].journal) as ask:
-        if judge and declared and wanted.record and ask.judge:
-            yield replace(ask, judge=record_judge(ask.judge, wanted.record, declared.model, judge.redactor.clean))
-        else:
-            yield ask
 
 
 def most_at_once(target: Target) -> Iterator[int]:
