@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.backends import GATE, Backend, Question
+from runner.backends import GATE, Backend, Gate, Question
 from runner.checks import Ask
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, Run, RunStatus, StoreId, ThreadId
@@ -97,20 +97,15 @@ class Player:
         started = self._around.clock()
         patience = _Patience(scenario, self._around.clock, self._means.completion_window)
         gate = AttemptGate(self._means.limiter)
-        # For all requests that this task makes; each attempt has a task, or a stretch of one, to itself.
-        token = GATE.set(gate)
         retried: list[Retry] = []
-        try:
-            turns = await self._play_turns(scenario, assistant, patience)
-            while len(retried) < MOST_RETRIES and (cause := find_passing_cause(turns)):
-                pause_s = _pause_s(cause, turns[-1], len(retried), self._around.random)
-                if not patience.covers(pause_s):
-                    break
-                retried.append(cause)
-                await self._around.sleep(pause_s)
-                turns = await self._play_turns(scenario, assistant, patience)
-        finally:
-            GATE.reset(token)
+        turns = await self._play_turns(scenario, assistant, patience, gate)
+        while len(retried) < MOST_RETRIES and (cause := find_passing_cause(turns)):
+            pause_s = _pause_s(cause, turns[-1], len(retried), self._around.random)
+            if not patience.covers(pause_s):
+                break
+            retried.append(cause)
+            await self._around.sleep(pause_s)
+            turns = await self._play_turns(scenario, assistant, patience, gate)
         attempt = Attempt(
             outcome=Outcome.SKIPPED,
             turns=turns,
@@ -123,7 +118,7 @@ class Player:
         return judged
 
     async def _play_turns(
-        self, scenario: Scenario, assistant: Assistant, patience: _Patience
+        self, scenario: Scenario, assistant: Assistant, patience: _Patience, gate: Gate
     ) -> tuple[TurnResult, ...]:
         """One attempt, in a thread of its own."""
         conversation = _Conversation(self._means, scenario, assistant, patience)
@@ -131,7 +126,8 @@ class Player:
         try:
             for number, turn in enumerate(scenario.turns, start=1):
                 self._around.emit(TurnStarted(scenario=scenario, variant=self._variant, number=number))
-                played = self._means.budget.book(await self._play_turn(conversation, turn, turns), self._variant)
+                result = await self._play_turn(conversation, turn, turns, gate)
+                played = self._means.budget.book(result, self._variant)
                 turns.append(played)
                 self._around.emit(TurnFinished(scenario=scenario, variant=self._variant, result=played))
                 if _ends(played, scenario):
@@ -140,11 +136,18 @@ class Player:
             self._means.cleaner.release(conversation.thread_id, conversation.store_id)
         return tuple(turns)
 
-    async def _play_turn(self, conversation: _Conversation, turn: Turn, before: Sequence[TurnResult]) -> TurnResult:
+    async def _play_turn(
+        self, conversation: _Conversation, turn: Turn, before: Sequence[TurnResult], gate: Gate
+    ) -> TurnResult:
         try:
             async with self._means.limiter.place():
                 self._around.interruption.check()
-                run = await conversation.ask(turn)
+                # Not what a judge is asked: it has limits of its own.
+                token = GATE.set(gate)
+                try:
+                    run = await conversation.ask(turn)
+                finally:
+                    GATE.reset(token)
         except (RemoteError, WriteFailed) as error:  # the latter: what is about to exist could not be journaled
             reason = explain(error, conversation.assistant)
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, reason=reason, cause=error)
