@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from runner.backends import Backend
 from runner.cli._output import count_descriptors
-from runner.cli._session import Session
+from runner.cli._session import Session, open_ask
 from runner.cli._targets import OpenedTarget, find_capabilities
 from runner.domain.assistant import ChatEndpoint, Server, Target
 from runner.domain.report import Variant
 from runner.escaping import file_name
+from runner.execution.judging import Asker
 from runner.execution.play import Lane
-from runner.execution.recording import record, replay
+from runner.execution.recording import record, record_judge, replay, replay_judge
 
 # Measured with an embedded server in the process: both ends of each connection, and the pipes of what runs code.
 OWN_DESCRIPTORS, DESCRIPTORS_PER_SCENARIO = 44, 4
@@ -30,6 +32,21 @@ class Wanted(Protocol):
     def record(self) -> Path | None: ...
     @property
     def replay(self) -> Path | None: ...
+
+
+@asynccontextmanager
+async def open_judge(judge: Session | None, lanes: Sequence[Lane], wanted: Wanted) -> AsyncIterator[Asker]:
+    """What answers the checks that ask; without a judge, what says so."""
+    declared = judge.configuration.project.judge if judge else None
+    if judge is not None and declared is not None and wanted.replay:
+        yield Asker(judge=replay_judge(wanted.replay, declared.model, judge.redactor.clean))
+        return
+    async with open_ask(judge, lanes[0].journal) as ask:
+        if judge is not None and declared is not None and wanted.record and ask.judge:
+            kept = record_judge(ask.judge, wanted.record, declared.model, judge.redactor.clean)
+            yield replace(ask, judge=kept)
+        else:
+            yield ask
 
 
 @asynccontextmanager

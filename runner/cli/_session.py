@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from runner.backends import Backend
-    from runner.checks import Ask
     from runner.cli._targets import OpenedTarget
     from runner.config import Configuration
     from runner.domain.assistant import Assistant, Target
     from runner.domain.scenario import Scenario
+    from runner.execution.judging import Asker
     from runner.journal import Journal
     from runner.redaction import Redactor
 
@@ -124,15 +124,15 @@ class Session:
         embedded_state = self.state / "embedded"
         return open_target(self.target, journal, os.environ, embedded_state=embedded_state, learn_secret=learn)
 
-    def on_judge(self, scenarios: Iterable[Scenario]) -> Session | None:
+    def on_judge(self, scenarios: Iterable[Scenario], *, needs_key: bool = True) -> Session | None:
         """The same project on the judge's target, if these scenarios need one. Raises UsageError as above."""
         from runner.execution.judging import needs_judge
 
         judge = self.configuration.project.judge
-        return self.on_target(judge.target) if judge and needs_judge(scenarios) else None
+        return self.on_target(judge.target, needs_key=needs_key) if judge and needs_judge(scenarios) else None
 
     @asynccontextmanager
-    async def open_judge(self, journal: Journal) -> AsyncIterator[Ask]:
+    async def open_judge(self, journal: Journal) -> AsyncIterator[Asker]:
         """What answers questions about answers; the session is on the judge's target."""
         from runner.backends.responses.backend import ResponsesBackend
         from runner.domain.assistant import Server
@@ -158,7 +158,7 @@ class Session:
 
 
 @asynccontextmanager
-async def open_ask(judge: Session | None, journal: Journal) -> AsyncIterator[Ask]:
+async def open_ask(judge: Session | None, journal: Journal) -> AsyncIterator[Asker]:
     """What checks ask; `judge` is a session on the judge's target, None where no check needs one."""
     from runner.execution.judging import Asker
 

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli._session import file_option
+from runner.cli._session import Session, file_option
 
 if TYPE_CHECKING:
-    from runner.config import Configuration
     from runner.domain.comparison import Compared, Comparison, Standing
     from runner.domain.report import PlayEvent, Results
 
@@ -79,22 +78,23 @@ class Baseline:
             self._show(["", f"compared with {self._name}:", *comparison_lines(comparison)])
 
 
-def find_baseline(configuration: Configuration, given: str | None) -> tuple[str, Results] | None:
-    """What this play is to be compared with. Raises UsageError for one that can't be read.
+def find_baseline(session: Session, given: str | None) -> Baseline | None:
+    """What compares this play with an earlier one. Raises UsageError for one that can't be read.
 
     One that the project's file names and that is not there yet is none.
     """
     from runner.cli._plays import read_source
 
+    configuration = session.configuration
     if given:
-        return given, read_source(given, configuration.file).results
+        return Baseline(given, read_source(given, configuration.file).results, session.show)
     named = configuration.baseline
     if not named:
         return None
     place = named if ":" in named else os.path.relpath(configuration.root / named)
     if ":" not in named and not Path(place).exists():
         return None
-    return named, read_source(place, configuration.file).results
+    return Baseline(named, read_source(place, configuration.file).results, session.show)
 
 
 def comparison_lines(comparison: Comparison) -> Iterator[str]:

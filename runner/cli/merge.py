@@ -29,7 +29,7 @@ def command(*, sources: tuple[str, ...], file: Path | None, reports: tuple[str, 
     them: a scenario that is there twice, or a shard that is missing, is refused. Exits as one play would have.
     """
     from runner.cli._plays import read_source
-    from runner.cli.play import parse_report
+    from runner.cli._reports import parse_report
     from runner.domain.report import PlayFinished, PlayStarted, ScenarioFinished
     from runner.redaction import Redactor
     from runner.reporting import refuse_to_overwrite, write_report

@@ -5,22 +5,20 @@ from __future__ import annotations
 import math
 import os
 import re
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli._reports import discard_named, find_named, open_reporters, parse_report
 from runner.cli._session import Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
-    from runner.cli.compare import Baseline
     from runner.config import Configuration
     from runner.domain.assistant import Target
     from runner.domain.report import PlayEvent, Report
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from runner.errors import WriteFailed
     from runner.execution.play import PlayOptions, Work
     from runner.kept_play import Kept
-    from runner.redaction import Redactor
-    from runner.reporting import Reporter
 
 PLAYS_KEPT = 50
 
@@ -99,7 +95,7 @@ class _Play(click.Command):
             self._refuse_twice(ctx, given)
             return super().parse_args(ctx, args)
         except click.UsageError:
-            _discard_named(given)
+            discard_named(given)
             raise
 
     def _refuse_twice(self, ctx: click.Context, arguments: Sequence[str]) -> None:
@@ -172,12 +168,12 @@ def command(**arguments: Any) -> int:
     import asyncio
 
     from runner.cli._plays import find_inputs, refuse_changes
-    from runner.cli.compare import Baseline, find_baseline
+    from runner.cli.compare import find_baseline
     from runner.errors import WriteFailed
     from runner.reporting import discard_earlier, refuse_to_overwrite
 
     wanted = Arguments(**arguments)
-    reports = list(_find_named(wanted.reports))
+    reports = list(find_named(wanted.reports))
     try:
         kinds = [parse_report(report) for report in wanted.reports]
         resumed = _find_resumed(wanted)
@@ -188,7 +184,7 @@ def command(**arguments: Any) -> int:
         session = open_session(wanted.file, first, paths=wanted.paths, needs_key=needs_key)
         sessions = [session, *(session.on_target(name, needs_key=needs_key) for name in others)]
         # Before an earlier report is removed: it may be the one to compare with.
-        earlier = find_baseline(session.configuration, wanted.baseline)
+        baseline = find_baseline(session, wanted.baseline)
     except BaseException:
         discard_earlier(reports)
         raise
@@ -206,8 +202,14 @@ def command(**arguments: Any) -> int:
     _check_all(sessions, scenarios, wanted)
     if wanted.replay:
         session.show([f"replayed from {wanted.replay}: nothing is sent, times are not measured"])
-    baseline = Baseline(*earlier, session.show) if earlier else None
-    with _open_reporters(kinds, session.redactor, wanted, baseline) as (emit, failures):
+    with open_reporters(
+        kinds,
+        session.redactor,
+        is_quiet=wanted.quiet,
+        is_verbose=wanted.verbose,
+        others=[baseline] if baseline else [],
+        tells_ci=not wanted.no_ci,
+    ) as (emit, failures):
         report, refusal = asyncio.run(_play(sessions, scenarios, wanted, resumed, emit))
     unwritten = [*failures, *([refusal] if refusal else [])]
     session.show_errors(f"runner: {failure}" for failure in unwritten)
@@ -220,6 +222,8 @@ def _needs_target(wanted: Arguments) -> bool:
     """Whether something is sent at all. Raises UsageError for what a replay can't do."""
     from runner.errors import UsageError
 
+    if wanted.engine and (wanted.record or wanted.replay):
+        raise UsageError("--record and --replay are for plays on this machine: leave --engine out")
     if wanted.replay is None:
         return True
     if wanted.record or wanted.synced or wanted.keep:
@@ -376,93 +380,6 @@ def _check_offline(
         refuse_code(configuration.project, scenarios)
 
 
-def parse_report(text: str) -> tuple[str, Path]:
-    """A kind and a place, from KIND or KIND=FILE. Raises UsageError."""
-    from runner.errors import UsageError
-    from runner.reporting import default_name, report_kinds
-
-    kind, separator, path = text.partition("=")
-    if kind not in report_kinds() or bool(separator) != bool(path):
-        raise UsageError(f"--report {text!r}: write KIND or KIND=FILE; the kinds are {', '.join(report_kinds())}")
-    return kind, Path(path or default_name(kind))
-
-
-def _find_named(reports: Iterable[str]) -> Iterator[Path]:
-    """The places of those that can be read at all: an earlier report there must not be taken for this play's."""
-    from runner.errors import UsageError
-
-    for report in reports:
-        with suppress(UsageError):
-            yield parse_report(report)[1]
-            continue
-        if path := report.partition("=")[2]:
-            yield Path(path)
-
-
-def _discard_named(arguments: Sequence[str]) -> None:
-    """The reports that a command line names, which could not even be read."""
-    from runner.reporting import discard_earlier
-
-    values = [one.removeprefix("--report=") for one in arguments if one.startswith("--report=")]
-    values += [value for option, value in pairwise(arguments) if option == "--report"]
-    discard_earlier(_find_named(values))
-
-
-@contextmanager
-def _open_reporters(
-    kinds: list[tuple[str, Path]], redactor: Redactor, wanted: Arguments, baseline: Baseline | None
-) -> Iterator[tuple[Callable[[PlayEvent], None], Sequence[WriteFailed]]]:
-    """One function that tells the screen and every file, and the files that could not be written.
-
-    What is wrong with one silences none of the others.
-    """
-    from runner.errors import WriteFailed
-    from runner.reporting import FileReport
-    from runner.reporting._telemetry import open_telemetry
-    from runner.reporting.console import Console
-
-    files = [FileReport(kind, path, redactor) for kind, path in kinds]
-    screen = Console(sys.stdout, redactor, is_quiet=wanted.quiet, is_verbose=wanted.verbose, reports=kinds)
-    telemetry, note = open_telemetry(os.environ, redactor)
-    # The file reports come first: a closed pipe on the screen must not cost them.
-    reporters: list[Reporter] = [
-        *files,
-        screen,
-        *([] if wanted.no_ci else _find_ci(redactor)),
-        *([baseline] if baseline else []),
-        *([telemetry] if telemetry else []),
-    ]
-    failures: list[WriteFailed] = []
-
-    def emit(event: PlayEvent) -> None:
-        for reporter in reporters:
-            try:
-                reporter.on_event(event)
-            except WriteFailed as error:
-                failures.append(error)
-
-    try:
-        yield emit, failures
-    finally:
-        screen.close()
-        if telemetry:
-            telemetry.close()
-        if note := note or (telemetry.note if telemetry else ""):
-            click.echo(f"runner: {note}", err=True)
-
-
-def _find_ci(redactor: Redactor) -> Iterator[Reporter]:
-    """Who wants to be told where no person looks at the screen."""
-    if os.environ.get("GITHUB_ACTIONS") != "true":
-        return
-    from runner.reporting._github import GitHub
-
-    summary, root = os.environ.get("GITHUB_STEP_SUMMARY"), os.environ.get("GITHUB_WORKSPACE")
-    yield GitHub(
-        redactor, click.echo, summary=Path(summary) if summary else None, root=Path(root).resolve() if root else None
-    )
-
-
 async def _play(
     sessions: Sequence[Session],
     scenarios: tuple[Scenario, ...],
@@ -476,9 +393,8 @@ async def _play(
     """
     import time
 
-    from runner.cli._lanes import most_at_once, open_lanes
+    from runner.cli._lanes import most_at_once, open_judge, open_lanes
     from runner.cli._plays import open_play
-    from runner.cli._session import open_ask
     from runner.cli._signals import tie_signals
     from runner.execution.budget import Limits
     from runner.execution.judging import prepare_checks
@@ -490,10 +406,10 @@ async def _play(
     prepare_checks(scenarios)
     interruption = Interruption()
     session = sessions[0]
-    judge = session.on_judge(scenarios)
+    judge = session.on_judge(scenarios, needs_key=wanted.replay is None)
     folder = resumed.folder if resumed else session.state / "plays" / make_play_id()
     with tie_signals(interruption):
-        async with open_lanes(sessions, wanted, folder) as lanes, open_ask(judge, lanes[0].journal) as ask:
+        async with open_lanes(sessions, wanted, folder) as lanes, open_judge(judge, lanes, wanted) as ask:
             arguments = _remember_arguments(wanted, session.configuration.root)
             with open_play(folder, session, lanes, scenarios, arguments, resumed) as (kept, work):
                 around = Surroundings(

@@ -23,7 +23,7 @@ def command(*, play: str, file: Path | None, reports: tuple[str, ...], quiet: bo
     is played, and no key is needed.
     """
     from runner.cli._plays import read_source
-    from runner.cli.play import parse_report
+    from runner.cli._reports import parse_report
     from runner.domain.report import PlayFinished, PlayStarted, ScenarioFinished
     from runner.redaction import Redactor
     from runner.reporting import refuse_to_overwrite, write_report

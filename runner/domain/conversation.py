@@ -118,7 +118,7 @@ class ProducedFile:
     """A file that the code interpreter made in the run; its name is the model's choice, not a path to write to.
 
     `problem` says why its content could not be read before the interpreter's container goes; size and hash are
-    unknown then. `text` is its content where that is UTF-8 and short; checks read it, reports don't show it.
+    unknown then. `text` is its content where that is UTF-8 and short; checks read it, reports for people don't show it.
     """
 
     name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def _verdict_as_json(verdict: Verdict) -> Data:
         "found": verdict.found,
         "reason": verdict.reason,
         "weak": verdict.weak,
-        "score": verdict.score,
+        "score": as_plain(verdict.score),
         "details": as_plain(verdict.details),
     }
 
@@ -118,7 +119,7 @@ def run_as_json(run: Run) -> Data:
         "citations": [asdict(one) for one in run.citations],
         "refusal": run.refusal,
         "declined": run.declined,
-        "steps": [asdict(step) for step in run.steps],
+        "steps": [_step_as_json(step) for step in run.steps],
         "files": [asdict(file) for file in run.files],
         "usage": asdict(run.usage) if run.usage else None,
         "error": run.error,
@@ -128,8 +129,15 @@ def run_as_json(run: Run) -> Data:
     }
 
 
+def _step_as_json(step: Step) -> Data:
+    data = asdict(step)
+    for found in data["results"]:
+        found["score"] = found["score"] if isfinite(found["score"]) else 0.0
+    return data
+
+
 def as_plain(value: object) -> Any:
-    """What JSON has a word for; a decimal is a number again, and what is left is its text."""
+    """What JSON has a word for; a decimal is a number again, no number is None, and what is left is its text."""
     if isinstance(value, Expectation):
         return {value.check: as_plain(value.parameters)}
     if isinstance(value, Mapping):
@@ -138,6 +146,8 @@ def as_plain(value: object) -> Any:
         return [as_plain(one) for one in value]
     if isinstance(value, Decimal) and value.is_finite():
         return int(value) if value == value.to_integral_value() and value.adjusted() < 300 else float(value)
+    if isinstance(value, float) and not isfinite(value):
+        return None
     return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from difflib import SequenceMatcher
 from hashlib import sha256
 from pathlib import Path
@@ -41,8 +41,10 @@ from runner.domain.conversation import (
     RunStatus,
     StoreId,
     ThreadId,
+    Usage,
 )
 from runner.domain.files import FileUse
+from runner.domain.judgement import Answer, Answers, Questions
 from runner.domain.report import Variant
 from runner.domain.result_json import as_plain, run_as_json, run_from_json
 from runner.errors import RemoteError, UsageError
@@ -54,7 +56,7 @@ from runner.whole_file import write_whole
 VERSION = 1
 SCENARIO: ContextVar[str] = ContextVar("SCENARIO", default="")
 """The name of the scenario that the task plays: a question doesn't say for whom it is asked."""
-_TARGET_FILE = "_target.yaml"
+_TARGET_FILE, _JUDGE = "_target.yaml", "_judge"
 _HEAD = "# Recorded by `runner play --record`; played with --replay. See docs/replay.md.\n"
 _NAMES = r"[\w-]*(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|credential)[\w-]*"
 _SECRETIVE_NAME = re.compile(_NAMES, re.IGNORECASE)
@@ -64,6 +66,7 @@ _LONG = "sha256 "
 _NOT_KEPT = ("id", "thread_id", "duration_s", "replayed", "ending")
 _SILENT = run_as_json(Run(id=RunId(""), thread_id=ThreadId(""), status=RunStatus.COMPLETED))
 Data = dict[str, Any]
+Judge = Callable[[Questions], Awaitable[Answers]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,64 @@ def replay(
         raise UsageError(f"{folder}: {variant.label} was recorded with api {was.get('api')}, and has api {variant.api}")
     told = replace(variant, inference=was.get("inference"), sandbox=was.get("sandbox"))
     return Replayer(tape, replace(capabilities, stores_assistants=False)), told
+
+
+def record_judge(judge: Judge, folder: Path, model: str, clean: Callable[[str], str]) -> Judge:
+    """The same judge, which keeps what it says under `folder`. Raises WriteFailed."""
+    tape = Tape(folder / _JUDGE, clean)
+    kept: dict[str, dict[str, Data]] = {}
+
+    async def ask(questions: Questions) -> Answers:
+        said = await judge(questions)
+        key, sent = _describe_questions(questions, model, tape)
+        exchanges = kept.setdefault(SCENARIO.get(), {})
+        exchanges.setdefault(key, {"key": key, "sent": sent, "said": []})["said"].append(as_plain(asdict(said)))
+        told = {"scenario": SCENARIO.get(), "exchanges": list(exchanges.values())}
+        tape.write(tape.path_of(SCENARIO.get()).name, tape.scrub(told))
+        return said
+
+    return ask
+
+
+def replay_judge(folder: Path, model: str, clean: Callable[[str], str]) -> Judge:
+    """A judge that says what it said."""
+    tape = Tape(folder / _JUDGE, clean)
+    played: Counter[tuple[str, str]] = Counter()
+
+    async def ask(questions: Questions) -> Answers:
+        scenario = SCENARIO.get()
+        key, sent = _describe_questions(questions, model, tape)
+        try:
+            exchanges = tape.read(tape.path_of(scenario))["exchanges"]
+            said = {one["key"]: one["said"] for one in exchanges}.get(key)
+            if said is None:
+                changed = {name for one in exchanges for name in sent if one["sent"].get(name) != sent[name]}
+                raise RemoteError(f"not recorded: the judge was asked about '{scenario}', but {_list(changed)} changed")
+            played[scenario, key] += 1
+            return _judgement(said[played[scenario, key] - 1])
+        except FileNotFoundError:
+            raise RemoteError(f"not recorded: the judge was asked nothing about '{scenario}'") from None
+        except IndexError:
+            raise RemoteError(f"not recorded: the judge was asked less often about '{scenario}'") from None
+        except (UsageError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RemoteError(f"not recorded: what the judge said of '{scenario}' is damaged ({error})") from error
+
+    return ask
+
+
+def _describe_questions(questions: Questions, model: str, tape: Tape) -> tuple[str, Data]:
+    sent = tape.scrub(as_plain({"model": model, **asdict(questions)}))
+    return _hash(json.dumps(sent, sort_keys=True))[:16], sent
+
+
+def _judgement(said: Data) -> Answers:
+    answers = {name: Answer(**one) for name, one in said["answers"].items()}
+    usage = Usage(**said["usage"]) if said["usage"] else None
+    return Answers(**{**said, "answers": answers, "usage": usage})
+
+
+def _list(names: Iterable[str]) -> str:
+    return " and ".join(sorted(names)) or "text"
 
 
 def _folder_of(folder: Path, label: str) -> Path:

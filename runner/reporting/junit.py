@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from junitparser import Error, Failure, JUnitXmlError, Skipped
-from junitparser.xunit2 import FlakyError, FlakyFailure, JUnitXml, RerunError, RerunFailure, TestCase, TestSuite
+from junitparser.xunit2 import (
+    FlakyError,
+    FlakyFailure,
+    InterimResult,
+    JUnitXml,
+    RerunError,
+    RerunFailure,
+    TestCase,
+    TestSuite,
+)
 
 from runner import __version__
 from runner.domain.report import NOT_STARTED, Attempt, Outcome, Report, ScenarioResult
@@ -104,7 +113,11 @@ def _interim(result: ScenarioResult, case: Any, texts: _Texts) -> Iterator[Any]:
 def _told(kind: Any, result: ScenarioResult, attempt: Attempt | None, texts: _Texts) -> Any:
     failure = find_failure(result, attempt)
     element = kind(terminal_line(xml(failure.message)), xml(failure.kind))
-    element.text = texts.admit(failure.text)
+    text = texts.admit(failure.text)
+    if isinstance(element, InterimResult):
+        element.stack_trace = text  # where Surefire has it
+    else:
+        element.text = text
     return element
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import quote
@@ -17,7 +19,7 @@ from played_results import failed_together
 import runner.reporting
 from runner.cli.play import command as play
 from runner.domain.assistant import Address
-from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
+from runner.domain.conversation import FileId, Run, RunId, RunStatus, SearchResult, Step, ThreadId
 from runner.domain.report import (
     Attempt,
     Outcome,
@@ -138,6 +140,20 @@ def test_every_outcome_is_written_without_secrets_and_without_what_a_terminal_ac
 def test_what_all_turns_together_failed_is_told(open_report: Open, tmp_path: Path) -> None:
     write(open_report, tmp_path / "report", events(failed_together("sum")))
     assert "equals" in (tmp_path / "report").read_text("utf-8")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_is_no_number_costs_no_report(open_report: Open, tmp_path: Path, number: float) -> None:
+    result = result_with(Outcome.PASSED, "x")
+    (attempt,) = result.attempts
+    (turn,) = attempt.turns
+    assert turn.run is not None
+    found = SearchResult(file_id=FileId("f"), filename="f", score=number, text="t")
+    run = replace(turn.run, steps=(Step(tool="file_search", completed=True, results=(found,)),))
+    verdict = replace(turn.verdicts[0], score=number, details={"votes": [number]})
+    played = replace(attempt, turns=(replace(turn, run=run, verdicts=(verdict,)),))
+    write(open_report, tmp_path / "report", events(replace(result, attempts=(played,))))
+    assert not re.search(r"\b(NaN|Infinity)\b", (tmp_path / "report").read_text("utf-8"))
 
 
 def test_a_play_of_nothing_is_written_too(open_report: Open, tmp_path: Path) -> None:

@@ -247,3 +247,45 @@ def test_secrets_are_kept_out_by_value_and_by_name(tmp_path: Path) -> None:
     kept = [path for path in written if ".runner/embedded" not in path.as_posix()]
     assert [(path, form) for path in kept for form in forms if form.encode() in path.read_bytes()] == []
     assert "named-98765" not in recording(project).read_text()
+
+
+JUDGED = """
+version: 1
+namespace: tests-000001
+target: script
+targets:
+  script: {api: responses, server: embedded, inference: {scripted: moves.yml}}
+judge: {target: script, model: judge-2026-09-10}
+assistants: {guide: {model: m, instructions: Help.}}
+"""
+
+
+def test_what_the_judge_said_is_replayed_too_and_another_rubric_is_a_miss(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    moves = "scripts: [{question: any, moves: [{say: Hello.}]}]\nrulings: [{question: any, says: 0.95}]\n"
+    (project.folder / "assistants.yaml").write_text(JUDGED)
+    (project.folder / "moves.yml").write_text(moves)
+    asks = "assistant: guide\nturns: [{ask: Hi, expect: [judge: %s]}]\n"
+    project.write_scenario(asks % "Is it polite")
+    recorded = project.run("play", "--record", "recordings")
+    assert recorded.code == 0, recorded.out + recorded.err
+    (project.folder / "moves.yml").write_text(moves.replace("0.95", "0.05"))
+    replayed = project.run("play", "--replay", "recordings")
+    assert replayed.code == 0, replayed.out + replayed.err
+    project.write_scenario(asks % "Is it short")
+    missed = project.run("play", "--replay", "recordings")
+    assert (missed.code, "the judge was asked about 'one', but questions changed" in missed.out) == (3, True), (
+        missed.out
+    )
+
+
+def test_repeats_and_several_models_are_replayed_each_by_its_own_answers(project: Project) -> None:
+    arguments = ("scenarios/one.yaml", "--repeat", "3", "--model", "one", "--model", "two", "--report", "json")
+    assert project.run("play", *arguments, "--record", "recordings").code == 0
+    before = verdicts(project)
+    assert project.run("play", *arguments, "--replay", "recordings").code == 0
+    assert verdicts(project) == before
+    folders = sorted(path.name for path in (project.folder / "recordings").iterdir())
+    assert folders == ["embedded-one", "embedded-two"]
+    missing = project.run("play", "--model", "three", "--replay", "recordings")
+    assert (missing.code, "for embedded/three; there is embedded-one, embedded-two" in missing.err) == (2, True)

@@ -8,7 +8,18 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from runner.domain.assistant import Address
-from runner.domain.conversation import Run, RunId, RunStatus, SearchResult, Step, ThreadId, Usage
+from runner.domain.conversation import (
+    Citation,
+    FileId,
+    ProducedFile,
+    Run,
+    RunId,
+    RunStatus,
+    SearchResult,
+    Step,
+    ThreadId,
+    Usage,
+)
 from runner.domain.report import Attempt, Outcome, Report, Retry, ScenarioResult, TurnResult, Variant, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location
@@ -68,12 +79,14 @@ def _turn(outcome: Outcome, turn: Turn, words: str) -> TurnResult:
         Step(
             tool="file_search",
             completed=True,
-            results=(SearchResult(file_id="f", filename=words, score=0.5, text=words),),  # type: ignore[arg-type]
+            results=(SearchResult(file_id=FileId("f"), filename=words, score=0.5, text=words),),
         ),
         Step(tool="function", completed=True, input='{"a": 1}', output=words, label="f"),
     )
     run = Run(
         id=RunId("r"), thread_id=ThreadId("t"), status=RunStatus.COMPLETED, text=words, raw_text=words, steps=steps,
+        citations=(Citation(position=0, file_id=FileId("f"), filename=words, quote=words, mark="[1]"),),
+        files=(ProducedFile(name=words, size_bytes=9, sha256="ab", text=words, problem=words),),
         usage=Usage(input_tokens=7, output_tokens=3, total_tokens=10), model="gpt-6-luna", duration_s=0.2,
     )  # fmt: skip
     judged = () if outcome is Outcome.ERRORED else (verdict,)

@@ -17,13 +17,16 @@ from markupsafe import Markup
 
 from runner import __version__
 from runner.domain.report import COUNTED, DECLINED, NOT_STARTED, Outcome, Report, ScenarioResult
+from runner.domain.result_json import as_plain
 from runner.domain.statistics import pass_hat, wilson_interval
 from runner.escaping import terminal
 from runner.reporting import MARK, name_uniquely
-from runner.reporting._failure import answer_of, find_failure
+from runner.reporting._failure import answer_of, find_failure, shorten
 
 DEFAULT_NAME = "report.html"
 HERE = Path(__file__).parent
+LONGEST_TEXT = 100_000
+"""Characters of one text; the JSON report has it whole."""
 BARS = 24
 """Of a histogram."""
 _MOST_TAGS = 12
@@ -148,14 +151,14 @@ def _environment() -> Environment:
 
 
 def _make_visible(value: Any) -> Any:
-    """Before it is escaped: what a browser doesn't show, or would turn around."""
-    return terminal(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """Before it is escaped: what a browser doesn't show, or would turn around; and no more than can be looked at."""
+    return terminal(shorten(value, LONGEST_TEXT)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _pretty(text: object) -> str:
     """JSON in lines; other text as it is."""
     try:
-        data = json.loads(text) if isinstance(text, str) else text
+        data = json.loads(text) if isinstance(text, str) else as_plain(text)
         is_data = isinstance(data, dict | list)
         return json.dumps(data, indent=2, ensure_ascii=False, default=str) if is_data else str(text)
     except (ValueError, RecursionError):

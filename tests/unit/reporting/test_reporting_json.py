@@ -53,7 +53,7 @@ def test_a_run_is_told_whole(tmp_path: Path) -> None:
     run = content["scenarios"][0]["attempts"][0]["turns"][0]["run"]
     assert (content["variants"][0]["sandbox"], run["refusal"], run["declined"]) == ("monty", "No.", None)
     assert run["citations"][0]["quote"] == "Burger 23.75"
-    assert run["files"] == [{"name": "shares.csv", "size_bytes": 9, "sha256": "ab", "problem": ""}]
+    assert run["files"] == [{"name": "shares.csv", "size_bytes": 9, "sha256": "ab", "text": None, "problem": ""}]
     assert (run["usage"]["cached_tokens"], run["usage"]["reasoning_tokens"]) == (5, None)
 
 

@@ -1,0 +1,112 @@
+"""Who is told of a play: files that `--report` names, the screen, the CI that it runs in, telemetry."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from runner.domain.report import PlayEvent
+    from runner.errors import WriteFailed
+    from runner.redaction import Redactor
+    from runner.reporting import Reporter
+
+
+def parse_report(text: str) -> tuple[str, Path]:
+    """A kind and a place, from KIND or KIND=FILE. Raises UsageError."""
+    from runner.errors import UsageError
+    from runner.reporting import default_name, report_kinds
+
+    kind, separator, path = text.partition("=")
+    if kind not in report_kinds() or bool(separator) != bool(path):
+        raise UsageError(f"--report {text!r}: write KIND or KIND=FILE; the kinds are {', '.join(report_kinds())}")
+    return kind, Path(path or default_name(kind))
+
+
+def find_named(reports: Iterable[str]) -> Iterator[Path]:
+    """The places of those that can be read at all: an earlier report there must not be taken for this play's."""
+    from runner.errors import UsageError
+
+    for report in reports:
+        with suppress(UsageError):
+            yield parse_report(report)[1]
+            continue
+        if path := report.partition("=")[2]:
+            yield Path(path)
+
+
+def discard_named(arguments: Sequence[str]) -> None:
+    """The reports that a command line names, which could not even be read."""
+    from runner.reporting import discard_earlier
+
+    values = [one.removeprefix("--report=") for one in arguments if one.startswith("--report=")]
+    values += [value for option, value in pairwise(arguments) if option == "--report"]
+    discard_earlier(find_named(values))
+
+
+@contextmanager
+def open_reporters(
+    kinds: list[tuple[str, Path]],
+    redactor: Redactor,
+    *,
+    is_quiet: bool,
+    is_verbose: bool,
+    others: Sequence[Reporter],
+    tells_ci: bool,
+) -> Iterator[tuple[Callable[[PlayEvent], None], Sequence[WriteFailed]]]:
+    """One function that tells the screen, every file and `others`, and the files that could not be written.
+
+    What is wrong with one silences none of the others.
+    """
+    from runner.errors import WriteFailed
+    from runner.reporting import FileReport
+    from runner.reporting._telemetry import open_telemetry
+    from runner.reporting.console import Console
+
+    files = [FileReport(kind, path, redactor) for kind, path in kinds]
+    screen = Console(sys.stdout, redactor, is_quiet=is_quiet, is_verbose=is_verbose, reports=kinds)
+    telemetry, note = open_telemetry(os.environ, redactor)
+    # The file reports come first: a closed pipe on the screen must not cost them.
+    reporters: list[Reporter] = [
+        *files,
+        screen,
+        *(_find_ci(redactor) if tells_ci else ()),
+        *others,
+        *([telemetry] if telemetry else []),
+    ]
+    failures: list[WriteFailed] = []
+
+    def emit(event: PlayEvent) -> None:
+        for reporter in reporters:
+            try:
+                reporter.on_event(event)
+            except WriteFailed as error:
+                failures.append(error)
+
+    try:
+        yield emit, failures
+    finally:
+        screen.close()
+        if telemetry:
+            telemetry.close()
+        if note := note or (telemetry.note if telemetry else ""):
+            click.echo(f"runner: {note}", err=True)
+
+
+def _find_ci(redactor: Redactor) -> Iterator[Reporter]:
+    """Who wants to be told where no person looks at the screen."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    from runner.reporting._github import GitHub
+
+    summary, root = os.environ.get("GITHUB_STEP_SUMMARY"), os.environ.get("GITHUB_WORKSPACE")
+    yield GitHub(
+        redactor, click.echo, summary=Path(summary) if summary else None, root=Path(root).resolve() if root else None
+    )
