@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.backends import GATE, Backend, Question
+from runner.backends import GATE, Backend, Gate, Question
 from runner.checks import Ask
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, Run, RunStatus, StoreId, ThreadId
@@ -32,6 +32,9 @@ from runner.execution.scheduler import NO_QUOTA, Interruption
 from runner.execution.stage import Cleaner, Stage
 from runner.sync import explain, tags
 
+COMPLETION_WINDOWS_S: Mapping[str, float] = {"2h": 7_200.0, "8h": 28_800.0}
+"""How long a response may wait until the API has time for it, at a discount; by the API's word."""
+WINDOW_GRACE_S = 600.0
 TURN_DEADLINE_S = 300.0
 """For each turn of a scenario that has no `timeout`."""
 MOST_RETRIES = 3
@@ -75,6 +78,7 @@ class Means:
     limiter: Limiter
     budget: Budget
     keeps: bool = False
+    completion_window: str | None = None
 
 
 class Player:
@@ -91,22 +95,17 @@ class Player:
         Raises CutOff where a limit ends the play before all its turns are asked.
         """
         started = self._around.clock()
-        patience = _Patience(scenario, self._around.clock)
+        patience = _Patience(scenario, self._around.clock, self._means.completion_window)
         gate = AttemptGate(self._means.limiter)
-        # For all requests that this task makes; each attempt has a task, or a stretch of one, to itself.
-        token = GATE.set(gate)
         retried: list[Retry] = []
-        try:
-            turns = await self._play_turns(scenario, assistant, patience)
-            while len(retried) < MOST_RETRIES and (cause := find_passing_cause(turns)):
-                pause_s = _pause_s(cause, turns[-1], len(retried), self._around.random)
-                if not patience.covers(pause_s):
-                    break
-                retried.append(cause)
-                await self._around.sleep(pause_s)
-                turns = await self._play_turns(scenario, assistant, patience)
-        finally:
-            GATE.reset(token)
+        turns = await self._play_turns(scenario, assistant, patience, gate)
+        while len(retried) < MOST_RETRIES and (cause := find_passing_cause(turns)):
+            pause_s = _pause_s(cause, turns[-1], len(retried), self._around.random)
+            if not patience.covers(pause_s):
+                break
+            retried.append(cause)
+            await self._around.sleep(pause_s)
+            turns = await self._play_turns(scenario, assistant, patience, gate)
         attempt = Attempt(
             outcome=Outcome.SKIPPED,
             turns=turns,
@@ -119,7 +118,7 @@ class Player:
         return judged
 
     async def _play_turns(
-        self, scenario: Scenario, assistant: Assistant, patience: _Patience
+        self, scenario: Scenario, assistant: Assistant, patience: _Patience, gate: Gate
     ) -> tuple[TurnResult, ...]:
         """One attempt, in a thread of its own."""
         conversation = _Conversation(self._means, scenario, assistant, patience)
@@ -127,7 +126,8 @@ class Player:
         try:
             for number, turn in enumerate(scenario.turns, start=1):
                 self._around.emit(TurnStarted(scenario=scenario, variant=self._variant, number=number))
-                played = self._means.budget.book(await self._play_turn(conversation, turn, turns), self._variant)
+                result = await self._play_turn(conversation, turn, turns, gate)
+                played = self._means.budget.book(result, self._variant)
                 turns.append(played)
                 self._around.emit(TurnFinished(scenario=scenario, variant=self._variant, result=played))
                 if _ends(played, scenario):
@@ -136,11 +136,18 @@ class Player:
             self._means.cleaner.release(conversation.thread_id, conversation.store_id)
         return tuple(turns)
 
-    async def _play_turn(self, conversation: _Conversation, turn: Turn, before: Sequence[TurnResult]) -> TurnResult:
+    async def _play_turn(
+        self, conversation: _Conversation, turn: Turn, before: Sequence[TurnResult], gate: Gate
+    ) -> TurnResult:
         try:
             async with self._means.limiter.place():
                 self._around.interruption.check()
-                run = await conversation.ask(turn)
+                # Not what a judge is asked: it has limits of its own.
+                token = GATE.set(gate)
+                try:
+                    run = await conversation.ask(turn)
+                finally:
+                    GATE.reset(token)
         except (RemoteError, WriteFailed) as error:  # the latter: what is about to exist could not be journaled
             reason = explain(error, conversation.assistant)
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, reason=reason, cause=error)
@@ -193,22 +200,25 @@ def _pause_s(cause: Retry, turn: TurnResult, earlier: int, random_: Callable[[],
 class _Patience:
     """How long a scenario may still take: its `timeout` for all of it, or else TURN_DEADLINE_S for each turn.
 
-    The scenario's own time begins with its first question: what all scenarios wait for is nobody's.
+    The scenario's own time begins with its first question: what all scenarios wait for is nobody's. With a completion
+    window, each turn may take that long, and a little: then `timeout` says nothing.
     """
 
-    def __init__(self, scenario: Scenario, clock: Callable[[], float]) -> None:
+    def __init__(self, scenario: Scenario, clock: Callable[[], float], window: str | None = None) -> None:
+        self._window = window
+        self._turn_s = COMPLETION_WINDOWS_S[window] + WINDOW_GRACE_S if window else TURN_DEADLINE_S
+        self._timeout_s = None if window else scenario.timeout_s
         self._scenario = scenario
         self._clock = clock
         self._ends_at: float | None = None
 
     def begin_turn(self) -> None:
-        timeout_s = self._scenario.timeout_s
-        if timeout_s is None or self._ends_at is None:
-            self._ends_at = self._clock() + (timeout_s or TURN_DEADLINE_S)
+        if self._timeout_s is None or self._ends_at is None:
+            self._ends_at = self._clock() + (self._timeout_s or self._turn_s)
 
     def left_s(self) -> float:
         """Seconds; negative if it took longer."""
-        return TURN_DEADLINE_S if self._ends_at is None else self._ends_at - self._clock()
+        return self._turn_s if self._ends_at is None else self._ends_at - self._clock()
 
     def covers(self, pause_s: float) -> bool:
         """Whether there is something left after a pause."""
@@ -217,6 +227,8 @@ class _Patience:
     def describe(self) -> str:
         """Which limit it is, and where it is written."""
         scenario = self._scenario
+        if self._window:
+            return f"a turn may take {self._turn_s:g} s with --tier {self._window}"
         if scenario.timeout_s is None:
             return f"a turn may take {TURN_DEADLINE_S:g} s where the scenario has no `timeout`"
         place = f" ({scenario.timeout_location})" if scenario.timeout_location else ""
@@ -230,6 +242,7 @@ class _Conversation:
         self._backend = means.backend
         self._stage = means.stage
         self._keeps = means.keeps
+        self._window = means.completion_window
         self.scenario = scenario
         self._patience = patience
         self.assistant = assistant
@@ -251,6 +264,7 @@ class _Conversation:
                 tags={**self._stage.tags, tags.DEFINITION: deployment.definition_hash},
                 is_last=turn is self.scenario.turns[-1],
                 may_be_forgotten=not self._keeps,
+                completion_window=self._window,
                 documents_follow=any(map(_brings_documents, self.scenario.turns)),
                 answer=self._desk.answer if self._desk else None,
                 deadline_s=self._demand_time("the question was asked"),
