@@ -21,8 +21,7 @@ SCHEMA = {
         "schema": {
             "type": "object",
             "examples": [{"type": "object", "required": ["total"]}],
-            "description": "The schema. As the check's short form it is the whole mapping; `schema:` names it where "
-            "`place` stands beside it.",
+            "description": "The schema. A mapping without `schema` and `place` is the schema itself.",
         },
         "place": IN_THE_ANSWER,
     },
@@ -30,6 +29,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 EXAMPLES = (
+    Example("json_schema: {type: object, required: [total]}", '{"total": 39.25}', PASSES),
     Example(
         "json_schema: {schema: {type: object, properties: {total: {type: number}}, required: [total]}}",
         '{"total": 39.25}',

@@ -51,17 +51,27 @@ def expectation_schema() -> Json:
 
 
 def _check_value(schema: Json, main_field: str) -> Json:
-    """Both ways to write a check: the value of its main field, or a mapping, which is always the full form.
+    """Both ways to write a check: the value of its main field, or a mapping, which is the full form.
 
-    Where checks are all that it has, a mapping without the field is one of them: no check has a field's name.
+    Where the main field is a mapping itself (`_takes_mapping`), one that has none of the check's fields is its value.
     """
     full = _with_checks(schema)
     main = full["properties"][main_field]
+    described = {"description": schema.get("description", "")}
+    is_full = {"anyOf": [{"required": [name]} for name in full["properties"]]}
     if schema["properties"][main_field].get("format") == EXPECTATIONS:
         one, main = main["anyOf"]
-        if len(full["properties"]) == 1:
-            full = {"type": "object", "if": {"required": [main_field]}, "then": full, "else": one}
-    return {"anyOf": [main, full], "description": schema.get("description", "")}
+        if _takes_mapping(schema["properties"], main_field):
+            full = {"type": "object", "if": is_full, "then": full, "else": one}
+    elif _takes_mapping(schema["properties"], main_field):
+        return {"if": is_full, "then": full, "else": main, **described}
+    return {"anyOf": [main, full], **described}
+
+
+def _takes_mapping(fields: Mapping[str, Any], main_field: str) -> bool:
+    """Whether the short form can be a mapping: a check where checks are all that there is, or a JSON Schema."""
+    main = fields[main_field]
+    return main.get("type") == "object" or (main.get("format") == EXPECTATIONS and len(fields) == 1)
 
 
 def _with_checks(schema: Json) -> Json:
@@ -183,9 +193,7 @@ def _as_written(item: Any, where: Where) -> _Written:
     name, value = next(iter(item.items())) if isinstance(item, dict) else (item, {})
     module = load_plugin(CHECKS, name)
     fields = module.SCHEMA["properties"]
-    # Where checks are all that a check has, a mapping without its field is one of them.
-    is_part = len(fields) == 1 and fields[module.MAIN_FIELD].get("format") == EXPECTATIONS
-    is_full = isinstance(value, dict) and (not is_part or module.MAIN_FIELD in value)
+    is_full = isinstance(value, dict) and (not _takes_mapping(fields, module.MAIN_FIELD) or bool(fields.keys() & value))
     return _Written(
         name=name,
         main_field=module.MAIN_FIELD,

@@ -235,7 +235,7 @@ def find_file(named: str, *, folder: Path, root: Path) -> Path:
         real = Path(os.path.realpath(path, strict=True))
         mode = real.stat().st_mode
     except FileNotFoundError:
-        raise Unusable(f"there is no file {quote(named)}", _explain_missing(named, path, folder)) from None
+        raise Unusable(f"there is no file {quote(named)}", _explain_missing(named, path, folder, root)) from None
     except OSError as error:
         raise Unusable(f"{quote(named)} can't be read: {error.strerror}") from error
     if not real.is_relative_to(os.path.realpath(root)):
@@ -249,9 +249,11 @@ def find_file(named: str, *, folder: Path, root: Path) -> Path:
     return real
 
 
-def _explain_missing(named: str, missing: Path, folder: Path) -> str:
+def _explain_missing(named: str, missing: Path, folder: Path, root: Path) -> str:
     if missing.is_symlink():
         return f"it is a link to {os.readlink(missing)!r}, which is not there"
+    if (root / named).is_file():
+        return f"paths are relative to this file: write {os.path.relpath(root / named, folder)!r}"
     similar = find_similar_path(named, folder)
     return f"did you mean {similar!r}?" if similar else ""
 

@@ -211,12 +211,15 @@ def _branch_for(node: ListNode | MapNode, schema: Schema, whole: Schema) -> Sche
     fitting = [one for one in alternatives(schema, whole) if not _own_types(one) or wanted in _own_types(one)]
     branch = fitting[0] if fitting else {}
     if "if" in branch:
-        return _branch_for(node, branch["then" if _has_keys(node, branch["if"]["required"]) else "else"], whole)
+        return _branch_for(node, branch["then" if _meets(node, branch["if"]) else "else"], whole)
     return branch
 
 
-def _has_keys(node: ListNode | MapNode, keys: list[str]) -> bool:
-    return isinstance(node, ListNode) or all(node.find(key) for key in keys)
+def _meets(node: ListNode | MapNode, condition: Schema) -> bool:
+    """Whether the keys are there that an `if` asks for: the only conditions in our schemas."""
+    if "anyOf" in condition:
+        return any(_meets(node, one) for one in condition["anyOf"])
+    return isinstance(node, ListNode) or all(node.find(key) for key in condition["required"])
 
 
 def coerce_text(node: TextNode, types: frozenset[str]) -> object:

@@ -7,8 +7,10 @@ from textwrap import indent
 from types import ModuleType
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
-from runner.config import load_configuration
+from runner.config import load_configuration, scenario_schema
 from runner.domain.assistant import ToolName
 from runner.execution.player import TURN_DEADLINE_S
 from runner.plugins import plugin_names
@@ -69,6 +71,21 @@ def test_the_page_on_tools_shows_what_is_read(tmp_path: Path) -> None:
     environment = {"DICE_TOKEN": "a-token-of-some-length"}
     found = load_configuration(file=None, scenario_paths=["one.yaml"], cwd=tmp_path, environment=environment)
     assert found.project.assistants[0].tool_names == {tool.value for tool in ToolName}
+
+
+CHECKS_SHOWN = [
+    pytest.param(yaml.safe_load(block), id=f"{page.stem}-{number}")
+    for page in sorted((ROOT / "docs").glob("*.md"))
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
+    if re.match(r"(#.*\n)*expect:\n", block)
+]
+
+
+@pytest.mark.parametrize("shown", CHECKS_SHOWN)
+def test_the_checks_that_a_page_shows_can_be_written_so(shown: dict[str, object]) -> None:
+    scenario = {"assistant": "desk", "turns": [{"ask": "Hello?", **shown}]}
+    mistakes = [error.message for error in Draft202012Validator(scenario_schema()).iter_errors(scenario)]
+    assert mistakes == []
 
 
 @pytest.mark.parametrize("decision", sorted((ROOT / "docs/adr").glob("*.md")), ids=lambda path: path.name)

@@ -131,3 +131,29 @@ def test_checks_stand_only_so_deep_inside_each_other(tmp_path: Path) -> None:
 def test_alternatives_may_contradict_each_other(tmp_path: Path) -> None:
     assert read(tmp_path, "- any_of: [{contains: x}, {not_contains: x}]")
     assert read(tmp_path, "- not: {tool_called: code_interpreter}")
+
+
+def test_a_schema_is_the_whole_mapping_unless_a_field_of_the_check_is_there(tmp_path: Path) -> None:
+    short, full = read(
+        tmp_path,
+        "- json_schema: {type: object, required: [total]}",
+        "- json_schema: {schema: {type: array}, place: alone}",
+    )
+
+    assert short.parameters == {"schema": {"type": "object", "required": ["total"]}}
+    assert full.parameters == {"schema": {"type": "array"}, "place": "alone"}
+
+
+@pytest.mark.parametrize(
+    ("written", "mistake"),
+    [
+        ("{schema: {}, plce: alone}", "unknown key 'plce'; did you mean 'place'?"),
+        ("{place: alone}", "the key 'schema' is missing;"),
+        ("{type: objct}", "`schema` is no JSON Schema"),
+        ("yes", "expected a mapping, found 'yes'"),
+    ],
+)
+def test_a_mistake_in_a_json_schema_check_is_told_once(tmp_path: Path, written: str, mistake: str) -> None:
+    (told,) = mistakes(tmp_path, f"- json_schema: {written}")
+
+    assert mistake in told
