@@ -144,8 +144,7 @@ class Question:
     `attachments` are uploaded files with their use; those for file search are in `store_id` already, and
     indexed. `thread_id` is None for the first turn; `is_last` says that no other turn follows, `documents_follow` that
     this or a later one brings documents. `may_be_forgotten`: nobody will look at it on the server, which need not keep
-    it. `completion_window`: the run may wait so long for the API to have time ("2h"). `answer` answers the calls of the
-    assistant's functions; it never raises.
+    it. `answer` answers the calls of the assistant's functions; it never raises.
     `deadline_s` (seconds from now) covers the whole run.
     """
 
@@ -158,7 +157,6 @@ class Question:
     is_last: bool = False
     documents_follow: bool = False
     may_be_forgotten: bool = False
-    completion_window: str | None = None
     answer: Callable[[FunctionCall], Awaitable[FunctionAnswer]] | None = None
     deadline_s: float = 300.0
 

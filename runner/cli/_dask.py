@@ -54,7 +54,6 @@ class Package:
     jobs: int = 1
     requests_per_minute: float | None = None
     keeps: bool = False
-    completion_window: str | None = None
     demands_synced: bool = False
 
     @property
@@ -171,7 +170,6 @@ def _pack(variant: Variant, session: Session, paths: tuple[str, ...], options: P
         jobs=ceil(options.jobs / workers),
         requests_per_minute=options.requests_per_minute and options.requests_per_minute / workers,
         keeps=options.keeps,
-        completion_window=options.completion_window,
         demands_synced=options.demands_synced,
     )
 
@@ -379,7 +377,6 @@ class _World:
             ),
             budget=Budget(Limits(), self._project.prices, around.interruption),
             keeps=package.keeps,
-            completion_window=package.completion_window,
         )
         self._ready.set_result((Player(around, means), stage))
         return cleaner, stage

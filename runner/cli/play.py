@@ -45,7 +45,6 @@ class Arguments:
     max_tokens: int | None
     shard: str | None
     engine: str | None
-    tier: str | None
     names: str | None
     tags: str | None
     last_failed: bool
@@ -119,7 +118,6 @@ class _Play(click.Command):
 @click.option("--max-cost", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="Stop at so many dollars.")
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Stop at so many tokens.")
 @click.option("--shard", metavar="N/OF", help="Only this part, like 2/8; `runner merge` puts their reports together.")
-@click.option("--tier", type=click.Choice(["2h", "8h"]), help="Cheaper, and up to so much later (api: responses).")
 @click.option("--engine", metavar="dask[=ADDRESS]", help="Play on a dask cluster: a local one, or one that is there.")
 @click.option("-k", "names", metavar="EXPR", help="Only scenarios whose names match: 'receipt and not slow'.")
 @click.option("-m", "--tag", "tags", metavar="EXPR", help="Only scenarios whose tags match: 'billing or refunds'.")
@@ -355,16 +353,11 @@ def _show_list(session: Session, scenarios: tuple[Scenario, ...], *, as_json: bo
 
 def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: Arguments) -> None:
     """Raises UsageError for what can't be played at all, or not by that engine, before anything is sent."""
-    from runner.domain.assistant import History
-    from runner.errors import UsageError
-
     if wanted.engine is not None:
         from runner.cli._dask import check_engine
 
         check_engine(wanted.engine, sessions)
     for one in sessions:
-        if wanted.tier and (one.target.api != "responses" or one.target.history is History.REPLAY):
-            raise UsageError(f"--tier is for `api: responses` that stores: target '{one.target.name}' is another")
         _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
 
 
@@ -430,7 +423,6 @@ async def _play(
                     fails_on_flaky=wanted.fail_on_flaky,
                     requests_per_minute=_share_of_rate(wanted),
                     shard=wanted.shard or "",
-                    completion_window=wanted.tier,
                     max_time_s=wanted.max_time,
                     limits=Limits(tokens=wanted.max_tokens, cost_usd=wanted.max_cost),
                 )

@@ -60,7 +60,6 @@ class PlayOptions:
     requests_per_minute: float | None = None
     max_time_s: float | None = None
     shard: str = ""
-    completion_window: str | None = None
     limits: Limits = field(default_factory=Limits)
 
 
@@ -124,7 +123,6 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
                 limiter=_limiter(options, around),
                 budget=budget,
                 keeps=options.keeps,
-                completion_window=options.completion_window,
             ),
         )
         for lane in work.lanes

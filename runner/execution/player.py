@@ -32,9 +32,6 @@ from runner.execution.scheduler import NO_QUOTA, Interruption
 from runner.execution.stage import Cleaner, Stage
 from runner.sync import explain, tags
 
-COMPLETION_WINDOWS_S: Mapping[str, float] = {"2h": 7_200.0, "8h": 28_800.0}
-"""How long a response may wait until the API has time for it, at a discount; by the API's word."""
-WINDOW_GRACE_S = 600.0
 TURN_DEADLINE_S = 300.0
 """For each turn of a scenario that has no `timeout`."""
 MOST_RETRIES = 3
@@ -78,7 +75,6 @@ class Means:
     limiter: Limiter
     budget: Budget
     keeps: bool = False
-    completion_window: str | None = None
 
 
 class Player:
@@ -95,7 +91,7 @@ class Player:
         Raises CutOff where a limit ends the play before all its turns are asked.
         """
         started = self._around.clock()
-        patience = _Patience(scenario, self._around.clock, self._means.completion_window)
+        patience = _Patience(scenario, self._around.clock)
         gate = AttemptGate(self._means.limiter)
         retried: list[Retry] = []
         turns = await self._play_turns(scenario, assistant, patience, gate)
@@ -200,25 +196,22 @@ def _pause_s(cause: Retry, turn: TurnResult, earlier: int, random_: Callable[[],
 class _Patience:
     """How long a scenario may still take: its `timeout` for all of it, or else TURN_DEADLINE_S for each turn.
 
-    The scenario's own time begins with its first question: what all scenarios wait for is nobody's. With a completion
-    window, each turn may take that long, and a little: then `timeout` says nothing.
+    The scenario's own time begins with its first question: what all scenarios wait for is nobody's.
     """
 
-    def __init__(self, scenario: Scenario, clock: Callable[[], float], window: str | None = None) -> None:
-        self._window = window
-        self._turn_s = COMPLETION_WINDOWS_S[window] + WINDOW_GRACE_S if window else TURN_DEADLINE_S
-        self._timeout_s = None if window else scenario.timeout_s
+    def __init__(self, scenario: Scenario, clock: Callable[[], float]) -> None:
         self._scenario = scenario
         self._clock = clock
         self._ends_at: float | None = None
 
     def begin_turn(self) -> None:
-        if self._timeout_s is None or self._ends_at is None:
-            self._ends_at = self._clock() + (self._timeout_s or self._turn_s)
+        timeout_s = self._scenario.timeout_s
+        if timeout_s is None or self._ends_at is None:
+            self._ends_at = self._clock() + (timeout_s or TURN_DEADLINE_S)
 
     def left_s(self) -> float:
         """Seconds; negative if it took longer."""
-        return self._turn_s if self._ends_at is None else self._ends_at - self._clock()
+        return TURN_DEADLINE_S if self._ends_at is None else self._ends_at - self._clock()
 
     def covers(self, pause_s: float) -> bool:
         """Whether there is something left after a pause."""
@@ -227,8 +220,6 @@ class _Patience:
     def describe(self) -> str:
         """Which limit it is, and where it is written."""
         scenario = self._scenario
-        if self._window:
-            return f"a turn may take {self._turn_s:g} s with --tier {self._window}"
         if scenario.timeout_s is None:
             return f"a turn may take {TURN_DEADLINE_S:g} s where the scenario has no `timeout`"
         place = f" ({scenario.timeout_location})" if scenario.timeout_location else ""
@@ -242,7 +233,6 @@ class _Conversation:
         self._backend = means.backend
         self._stage = means.stage
         self._keeps = means.keeps
-        self._window = means.completion_window
         self.scenario = scenario
         self._patience = patience
         self.assistant = assistant
@@ -264,7 +254,6 @@ class _Conversation:
                 tags={**self._stage.tags, tags.DEFINITION: deployment.definition_hash},
                 is_last=turn is self.scenario.turns[-1],
                 may_be_forgotten=not self._keeps,
-                completion_window=self._window,
                 documents_follow=any(map(_brings_documents, self.scenario.turns)),
                 answer=self._desk.answer if self._desk else None,
                 deadline_s=self._demand_time("the question was asked"),

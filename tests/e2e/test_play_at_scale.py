@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from acting_brains import Actor
 from counting_server import CountingServer, counting_server
-from faulty_proxy import start_proxy
-from play_project import at_api, project_elsewhere
+from play_project import project_elsewhere
 from verbs import Done, run_verb
 
 from runner.server.inference import Answer
@@ -272,35 +271,3 @@ async def test_what_a_cluster_s_worker_makes_is_in_the_play_s_journal_and_nothin
         assert len(created) >= 4, "three threads, and the copy of the assistant"
         assert created == {one["id"] for one in entries if one["entry"] == "deleted"}
         assert not {"thread", "run", "assistant"} & project.count_objects().keys()
-
-
-async def test_a_tier_sends_runs_in_the_background_with_their_window_and_no_timeout_of_ours(tmp_path: Path) -> None:
-    async with project_elsewhere(tmp_path, Actor(Answer(text="right"))) as project:
-        path = project.folder / "assistants.yaml"
-        path.write_text(at_api(path.read_text(), "responses"))
-        project.write_scenario("assistant: guide\ntimeout: 0.001\nturns: [{ask: a, expect: [contains: right]}]\n")
-        async with start_proxy(f"http://127.0.0.1:{port_of(path)}") as proxy:
-            path.write_text(path.read_text().replace(str(port_of(path)), str(proxy.port)))
-            done = await asyncio.to_thread(project.run, "play", "--tier", "8h")
-            asked = proxy.requests.count("POST /v1/responses")
-        assert (done.code, asked) == (0, 1), done.out + done.err
-        looks = [one for one in proxy.requests if one.startswith("GET /v1/responses/")]
-        assert looks, "a stream would need none"
-
-
-def port_of(path: Path) -> int:
-    import re
-
-    found = re.search(r"127\.0\.0\.1:(\d+)", path.read_text())
-    assert found
-    return int(found[1])
-
-
-async def test_a_tier_is_for_apis_that_have_it(tmp_path: Path) -> None:
-    async with counting_server() as server:
-        server.make_project(tmp_path / "p", 1)
-        path = tmp_path / "p" / "assistants.yaml"
-        path.write_text(path.read_text().replace("api: responses", "api: assistants"))
-        done = await run(tmp_path / "p", "play", "--tier", "2h")
-    assert (done.code, server.requests) == (2, 0)
-    assert "--tier is for `api: responses`" in done.err

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -92,16 +91,6 @@ async def test_a_response_in_the_background_is_looked_at_until_it_is_over(talk):
         assert server.calls == ["POST /responses", "GET /responses/resp_1", "GET /responses/resp_1"]
         assert server.seen[1].query["include[]"] == ["code_interpreter_call.outputs"]
         assert journal.live == ((Kind.RESPONSE, "resp_1"),)
-
-
-async def test_a_completion_window_goes_along_and_makes_it_a_response_in_the_background(talk):
-    open_one = wire.response(status="queued")
-    question = replace(wire.question(), completion_window="8h", may_be_forgotten=True, is_last=True)
-    async with talk(background(open_one, ANSWERED)) as (backend, server, _):
-        assert (await backend.ask(question)).text == "It is 39.25."
-        sent = server.seen[-2].json
-        assert (sent["background"], sent["store"], sent.get("stream")) == (True, True, None)
-        assert sent["background_options"] == {"completion_window": "8h"}
 
 
 async def test_an_interrupted_turn_cancels_what_runs_when_it_is_deleted(talk):

@@ -133,8 +133,7 @@ class ResponsesBackend:
         is_whole = question.may_be_forgotten and question.is_last and question.thread_id is None
         assistant = question.deployment.assistant
         goes_on = bool(assistant.functions) or not assistant.tool_names <= _ENDS_WITH_ITS_RESPONSE
-        is_looked_at = self._in_background or question.completion_window is not None
-        return is_whole and not goes_on and not is_looked_at and not self._replays
+        return is_whole and not goes_on and not self._in_background and not self._replays
 
     def _forgotten_thread(self) -> Thread:
         return Thread(own_id=ThreadId(f"unstored-{next(self._numbers)}"), is_stored=False)

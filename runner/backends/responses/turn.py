@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from runner.backends import Question
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
-from runner.backends._waiting import SLOWEST_LOOK_S, Deadline, Rhythm
+from runner.backends._waiting import Deadline, Rhythm
 from runner.backends.responses.answers import Round, text_of
 from runner.backends.responses.bodies import (
     Body,
@@ -41,8 +41,6 @@ MAX_RESPONSES = 16
 CANCELLING_S = 5.0
 SHORTEST_WAIT_S = 0.05
 """Less than that is no time left: the clock that ended a stream may be a little ahead."""
-SLOWEST_WINDOW_LOOK_S = 30.0
-"""Between two looks at what may take hours."""
 LOOP_CODE = "function_loop"
 CUT_CODE = "answer_cut_off"
 _CONTAINER_IS_GONE = re.compile(r"\bcontainer\b.{0,80}\b(expired|not found)\b", re.IGNORECASE | re.DOTALL)
@@ -116,11 +114,10 @@ class Turn:
         self._define = order.define
         self._thread = thread
         self._names = order.names
-        self._window = question.completion_window
-        self._in_background = in_background or self._window is not None
+        self._in_background = in_background
         self._address = question.deployment.assistant.address
         self._deadline = Deadline.after(question.deadline_s, api.pace.clock)
-        self._rhythm = Rhythm(api.pace.fastest_look_s, SLOWEST_WINDOW_LOOK_S if self._window else SLOWEST_LOOK_S)
+        self._rhythm = Rhythm(api.pace.fastest_look_s)
 
     async def play(self) -> tuple[Round, ...]:
         """All responses of the turn. Its end, good or bad, is the last one's; what raises is no end."""
@@ -225,8 +222,7 @@ class Turn:
         return response if response.is_over else self._give_up(response, "its connection was lost")
 
     async def _make_in_background(self, body: Body) -> WireResponse:
-        window = {"background_options": {"completion_window": self._window}} if self._window else {}
-        request = self._request({**body, "background": True, **window}, min(REQUEST_BUDGET_S, self._deadline.left_s()))
+        request = self._request({**body, "background": True}, min(REQUEST_BUDGET_S, self._deadline.left_s()))
         reply = await self._api.create(request, self._creation(), read_response)
         self._thread.response_ids.append(reply.value.id)
         self._thread.running.add(reply.value.id)
