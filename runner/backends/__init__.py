@@ -33,14 +33,19 @@ from runner.domain.conversation import (
 from runner.domain.files import Chunking, FileUse
 from runner.domain.hosts import host_of
 
+WINDOWS_S: Mapping[str, float] = {"2h": 7_200.0, "8h": 28_800.0}
+"""How long a run in the background may take for a lower price, by the API's name for it."""
+BATCH = "batch"
+"""The tier of what is asked in batches."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """An address to talk to. `base_url` None is api.openai.com; `is_embedded` keeps proxies out of it.
 
     `key_variable` is where the key comes from, for messages; None if that is no matter.
-    `history`, `background` and `token_command` are as in a Target, for the backends that have a choice. `place` is
-    where that is declared; `learn_secret` is told of secrets that come up on the way.
+    `history`, `background`, `window` and `token_command` are as in a Target, for the backends that have a choice.
+    `place` is where that is declared; `learn_secret` is told of secrets that come up on the way.
     """
 
     base_url: str | None
@@ -49,6 +54,7 @@ class Endpoint:
     is_embedded: bool = False
     history: History = History.CONVERSATION
     background: bool = False
+    window: str | None = None
     token_command: tuple[str, ...] = ()
     place: str = ""
     learn_secret: Callable[[str], None] = field(default=lambda _: None, repr=False)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from runner.backends import Backend
+from runner.backends import WINDOWS_S, Backend
 from runner.domain.assistant import Address, Assistant, Project
 from runner.domain.files import FileUse
 from runner.domain.repeats import count_certain, decide
@@ -29,7 +29,7 @@ from runner.errors import RemoteError
 from runner.execution.answering import find_code
 from runner.execution.budget import Budget, Limits
 from runner.execution.limiter import Limiter
-from runner.execution.player import Means, Player, Surroundings
+from runner.execution.player import TURN_DEADLINE_S, Means, Player, Surroundings
 from runner.execution.recording import SCENARIO
 from runner.execution.scheduler import Hopes, Interruption, fail_fast_reason, fatal_reason, play_side_by_side
 from runner.execution.stage import Cleaner, Stage
@@ -38,6 +38,7 @@ from runner.kept_play import KeptPlay, Key, Unit
 from runner.sync import read_remote, remove_live
 
 DEFAULT_JOBS = 8
+AFTER_WINDOW_S = 600.0
 INTERRUPTED_CLEANING_S = 20.0
 
 
@@ -46,7 +47,8 @@ class PlayOptions:
     """How to play. `jobs` is how many attempts are under way at once; `play_id` tags what is created.
 
     `requests_per_minute` is the most that each variant is sent, `max_time_s` the most that all of it may take.
-    With `allows_declines`, scenarios in which offline rules declined are SKIPPED, not ERRORED.
+    With `allows_declines`, scenarios in which offline rules declined are SKIPPED, not ERRORED. `tier` is one of
+    WINDOWS_S, or BATCH.
     """
 
     play_id: str
@@ -61,6 +63,7 @@ class PlayOptions:
     max_time_s: float | None = None
     shard: str = ""
     limits: Limits = field(default_factory=Limits)
+    tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +108,8 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
     started = around.clock()
     scenarios = tuple({unit.scenario.name: unit.scenario for unit in work.units}.values())
     notes = list(dict.fromkeys(note for lane in work.lanes for note in _name_code(lane.project, scenarios)))
+    if options.tier:
+        notes.append(f"--tier {options.tier}: what is said of costs is the list price, not the tier's")
     for lane in {id(lane.journal): lane for lane in work.lanes}.values():
         notes += await _clean_earlier(lane)
     variants = tuple(lane.variant for lane in work.lanes)
@@ -123,6 +128,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
                 limiter=_limiter(options, around),
                 budget=budget,
                 keeps=options.keeps,
+                turn_deadline_s=_turn_deadline_s(options),
             ),
         )
         for lane in work.lanes
@@ -160,6 +166,13 @@ async def _open_stage(lane: Lane, scenarios: tuple[Scenario, ...], options: Play
         demands_synced=options.demands_synced,
         clean=around.clean,
     )
+
+
+def _turn_deadline_s(options: PlayOptions) -> float:
+    """A run that may take hours gets them, and a little more: only the server's own end of it says why."""
+    if options.tier not in WINDOWS_S:
+        return TURN_DEADLINE_S
+    return WINDOWS_S[options.tier] + AFTER_WINDOW_S
 
 
 def _limiter(options: PlayOptions, around: Surroundings) -> Limiter:

@@ -38,6 +38,7 @@ class ResponsesBackend:
         self.capabilities = capabilities
         self._api = api
         self._in_background = endpoint.background and not self._replays
+        self._window = endpoint.window
         self._threads: dict[ThreadId, Thread] = {}
         self._numbers = count(1)
 
@@ -70,7 +71,7 @@ class ResponsesBackend:
         thread.code_file_ids += [file_id for file_id, use in question.attachments if use is FileUse.CODE_INTERPRETER]
         names = {file_id: self._remote_files.name_of(file_id) for file_id, _ in question.attachments}
         order = Order(question=question, define=define, names=names)
-        turn = Turn(self._api, order, thread, in_background=self._in_background)
+        turn = Turn(self._api, order, thread, in_background=self._in_background, window=self._window)
         try:
             rounds = await turn.play()
         finally:
