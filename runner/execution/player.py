@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.backends import GATE, Backend, Question
+from runner.backends import GATE, Backend, Question, TakeAnswer
 from runner.checks import Ask
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, Run, RunStatus, StoreId, ThreadId
@@ -67,7 +67,8 @@ class Surroundings:
 class Means:
     """What scenarios of one variant are played with. `keeps`: the threads are to be looked at afterwards.
 
-    `turn_deadline_s` is for each turn of a scenario that has no `timeout`.
+    `turn_deadline_s` is for each turn of a scenario that has no `timeout`. `answers` are what batches have for first
+    questions, by the scenario's name: one for each attempt.
     """
 
     variant: Variant
@@ -78,6 +79,7 @@ class Means:
     budget: Budget
     keeps: bool = False
     turn_deadline_s: float = TURN_DEADLINE_S
+    answers: Mapping[str, list[TakeAnswer]] = field(default_factory=dict)
 
 
 class Player:
@@ -235,6 +237,7 @@ class _Conversation:
         self.scenario = scenario
         self._patience = patience
         self.assistant = assistant
+        self._answers = means.answers.get(scenario.name, [])
         self._desk = means.stage.open_desk(scenario, assistant)
         self.thread_id: ThreadId | None = None
         self.store_id: StoreId | None = None
@@ -242,6 +245,10 @@ class _Conversation:
     async def ask(self, turn: Turn) -> Run:
         deployment = await self._stage.deployment_of(self.assistant)
         self._patience.begin_turn()
+        if self.thread_id is None and self._answers:
+            run = await self._answers.pop(0)()
+            self.thread_id = run.thread_id
+            return run
         attachments = await self._attach(turn)
         run = await self._backend.ask(
             Question(

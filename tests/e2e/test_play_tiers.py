@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,13 @@ def told(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def read_batches(project: Project) -> list[dict[str, Any]]:
+    """What the server has of batches."""
+    with closing(sqlite3.connect(project.state / "server.db")) as connection:
+        rows = connection.execute("SELECT body FROM objects WHERE kind = 'request_batch'").fetchall()
+    return [json.loads(body) for (body,) in rows]
+
+
 @pytest.mark.parametrize("tier", ["2h", "8h"])
 async def test_a_window_changes_no_verdict_and_leaves_nothing(tmp_path: Path, tier: str) -> None:
     async with project_on(tmp_path) as (project, _):
@@ -93,3 +101,17 @@ async def test_a_tier_on_another_api_is_a_usage_error_before_anything_is_sent(tm
         done, _ = await play(project, "--tier", tier)
     assert (done.code, actor.scenes) == (2, [])
     assert f"--tier {tier} needs a target with `api: responses`; 'elsewhere' has `api: assistants`" in done.err
+
+
+async def test_a_batch_changes_no_verdict_and_leaves_nothing(tmp_path: Path) -> None:
+    async with project_on(tmp_path) as (project, actor):
+        plainly, plain = await play(project)
+        asked = len(actor.scenes)
+        done, report = await play(project, "--tier", "batch")
+        batches, left = read_batches(project), project.count_objects()
+    assert (plainly.code, done.code) == (1, 1), done.out + done.err
+    assert told(report) == told(plain)
+    assert len(actor.scenes) == 2 * asked
+    assert [(one["total"], one["state"]) for one in batches] == [(5, "completed")]
+    assert not EMPTY & left.keys(), left
+    assert report["leftovers"] == []

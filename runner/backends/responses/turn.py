@@ -176,15 +176,7 @@ class Turn:
         return Round(response=await self._make(items), was_restarted=True)
 
     async def _make(self, items: Sequence[Body]) -> WireResponse:
-        deployment = self._question.deployment
-        own_store = (self._question.store_id,) if self._question.store_id else ()
-        material = Material(
-            store_ids=(*deployment.store_ids, *own_store),
-            code_file_ids=(*deployment.code_file_ids, *self._thread.code_file_ids),
-        )
-        tags = None if self._thread.remembers_itself else self._question.tags
-        settings = settings_body(deployment.assistant, material, tags=tags)
-        body = await self._define(material) | settings | self._thread.context_body(items)
+        body = await request_body(self._question, self._define, self._thread, items)
         response = await (self._make_in_background(body) if self._background else self._make_streamed(body))
         self._thread.note(response, items)
         for container_id in response.container_ids:
@@ -274,6 +266,19 @@ class Turn:
     def _doing(self) -> str:
         place = f" in the conversation {self._thread.conversation_id}" if self._thread.conversation_id else ""
         return f"asking '{self._address}'{place}"
+
+
+async def request_body(question: Question, define: Define, thread: Thread, items: Sequence[Body]) -> Body:
+    """All that is said to make a response, but for how it comes."""
+    deployment = question.deployment
+    own_store = (question.store_id,) if question.store_id else ()
+    material = Material(
+        store_ids=(*deployment.store_ids, *own_store),
+        code_file_ids=(*deployment.code_file_ids, *thread.code_file_ids),
+    )
+    tags = None if thread.remembers_itself else question.tags
+    settings = settings_body(deployment.assistant, material, tags=tags)
+    return await define(material) | settings | thread.context_body(items)
 
 
 async def cancel_response(api: Api, response_id: str) -> str:
