@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.backends import GATE, Backend, Gate, Question
+from runner.backends import GATE, Backend, Gate, Question, TakeAnswer
 from runner.checks import Ask
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, Run, RunStatus, StoreId, ThreadId
@@ -33,7 +33,6 @@ from runner.execution.stage import Cleaner, Stage
 from runner.sync import explain, tags
 
 TURN_DEADLINE_S = 300.0
-"""For each turn of a scenario that has no `timeout`."""
 MOST_RETRIES = 3
 PAUSES_S: Mapping[str, float] = {
     **dict.fromkeys(
@@ -66,7 +65,11 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What scenarios of one variant are played with. `keeps`: the threads are to be looked at afterwards."""
+    """What scenarios of one variant are played with. `keeps`: the threads are to be looked at afterwards.
+
+    `turn_deadline_s` is for each turn of a scenario that has no `timeout`. `answers` are what batches have for first
+    questions, by the scenario's name: one for each attempt.
+    """
 
     variant: Variant
     backend: Backend
@@ -75,6 +78,8 @@ class Means:
     limiter: Limiter
     budget: Budget
     keeps: bool = False
+    turn_deadline_s: float = TURN_DEADLINE_S
+    answers: Mapping[str, list[TakeAnswer]] = field(default_factory=dict)
 
 
 class Player:
@@ -91,7 +96,7 @@ class Player:
         Raises CutOff where a limit ends the play before all its turns are asked.
         """
         started = self._around.clock()
-        patience = _Patience(scenario, self._around.clock)
+        patience = _Patience(scenario, self._around.clock, self._means.turn_deadline_s)
         gate = AttemptGate(self._means.limiter)
         retried: list[Retry] = []
         turns = await self._play_turns(scenario, assistant, patience, gate)
@@ -194,24 +199,25 @@ def _pause_s(cause: Retry, turn: TurnResult, earlier: int, random_: Callable[[],
 
 
 class _Patience:
-    """How long a scenario may still take: its `timeout` for all of it, or else TURN_DEADLINE_S for each turn.
+    """How long a scenario may still take: its `timeout` for all of it, or else `turn_s` for each turn.
 
     The scenario's own time begins with its first question: what all scenarios wait for is nobody's.
     """
 
-    def __init__(self, scenario: Scenario, clock: Callable[[], float]) -> None:
+    def __init__(self, scenario: Scenario, clock: Callable[[], float], turn_s: float) -> None:
         self._scenario = scenario
+        self._turn_s = turn_s
         self._clock = clock
         self._ends_at: float | None = None
 
     def begin_turn(self) -> None:
         timeout_s = self._scenario.timeout_s
         if timeout_s is None or self._ends_at is None:
-            self._ends_at = self._clock() + (timeout_s or TURN_DEADLINE_S)
+            self._ends_at = self._clock() + (timeout_s or self._turn_s)
 
     def left_s(self) -> float:
         """Seconds; negative if it took longer."""
-        return TURN_DEADLINE_S if self._ends_at is None else self._ends_at - self._clock()
+        return self._turn_s if self._ends_at is None else self._ends_at - self._clock()
 
     def covers(self, pause_s: float) -> bool:
         """Whether there is something left after a pause."""
@@ -221,7 +227,7 @@ class _Patience:
         """Which limit it is, and where it is written."""
         scenario = self._scenario
         if scenario.timeout_s is None:
-            return f"a turn may take {TURN_DEADLINE_S:g} s where the scenario has no `timeout`"
+            return f"a turn may take {self._turn_s:g} s where the scenario has no `timeout`"
         place = f" ({scenario.timeout_location})" if scenario.timeout_location else ""
         return f"`timeout: {scenario.timeout_s:g}` is for the whole scenario{place}"
 
@@ -236,6 +242,7 @@ class _Conversation:
         self.scenario = scenario
         self._patience = patience
         self.assistant = assistant
+        self._answers = means.answers.get(scenario.name, [])
         self._desk = means.stage.open_desk(scenario, assistant)
         self.thread_id: ThreadId | None = None
         self.store_id: StoreId | None = None
@@ -243,6 +250,10 @@ class _Conversation:
     async def ask(self, turn: Turn) -> Run:
         deployment = await self._stage.deployment_of(self.assistant)
         self._patience.begin_turn()
+        if self.thread_id is None and self._answers:
+            run = await self._answers.pop(0)()
+            self.thread_id = run.thread_id
+            return run
         attachments = await self._attach(turn)
         run = await self._backend.ask(
             Question(
