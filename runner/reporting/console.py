@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -311,7 +312,7 @@ def _playable_place(scenario: Scenario) -> str:
     """What `runner play` takes for this scenario alone; a row of another file has no line there."""
     place, declared_at = scenario.location, scenario.declared_at
     if declared_at is not None and declared_at.file != place.file:
-        return f"{declared_at.file}::{scenario.name}"
+        return shlex.quote(f"{declared_at.file}::{scenario.name}")
     return f"{place.file}:{place.line}"
 
 

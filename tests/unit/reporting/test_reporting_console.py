@@ -136,6 +136,12 @@ def test_a_long_word_keeps_its_distance() -> None:
     assert stream.getvalue() == "NOT STARTED receipt  0.00 s\n"
 
 
+def test_the_place_of_a_row_in_another_file_can_be_pasted_into_a_shell() -> None:
+    row, file = Location("scenarios/files/prices.csv", 3, 1), Location("scenarios/list.yaml", 3, 1)
+    scenario = replace(FAILED.scenario, name="list [two]", location=row, declared_at=file)
+    assert "'scenarios/list.yaml::list [two]'" in shown(replace(FAILED, scenario=scenario))
+
+
 def test_a_call_that_did_not_complete_is_not_taken_for_one_that_did() -> None:
     denied = Step(tool="mcp", label="dice.roll", completed=False)
     run = replace(RUN, steps=(denied, *RUN.steps, *RUN.steps))
