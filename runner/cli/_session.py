@@ -99,9 +99,12 @@ class Session:
                 if path.stat().st_size == 0:
                     path.unlink()
 
-    def on_target(self, name: str | None, *, needs_key: bool = True) -> Session:
-        """The same project on another of its targets. Raises UsageError if there is none, or its key is missing."""
-        from runner.cli._targets import find_key, key_variables
+    def on_target(self, name: str | None, *, needs_key: bool = True, hint: str | None = None) -> Session:
+        """The same project on another of its targets. Raises UsageError if there is none, or its key is missing.
+
+        `hint` is what to do about a missing key, where the target is not the one that is asked.
+        """
+        from runner.cli._targets import WITHOUT_KEY, find_key, key_variables
         from runner.config.declared_targets import find_target
 
         target = find_target(self.configuration.project, name)
@@ -110,7 +113,7 @@ class Session:
             self.redactor.learn(key)
         _keep_from_last_words(keys)
         if needs_key:
-            find_key(target, os.environ)
+            find_key(target, os.environ, hint=hint or WITHOUT_KEY)
         return replace(self, target=target)
 
     def open_target(self, journal: Journal) -> AbstractAsyncContextManager[OpenedTarget]:
@@ -129,7 +132,10 @@ class Session:
         from runner.execution.judging import needs_judge
 
         judge = self.configuration.project.judge
-        return self.on_target(judge.target, needs_key=needs_key) if judge and needs_judge(scenarios) else None
+        if judge is None or not needs_judge(scenarios):
+            return None
+        hint = "set it, or leave out what the judge is asked about with `-k` or `-m`"
+        return self.on_target(judge.target, needs_key=needs_key, hint=hint)
 
     @asynccontextmanager
     async def open_judge(self, journal: Journal) -> AsyncIterator[Asker]:

@@ -67,8 +67,11 @@ def key_variables(target: Target) -> tuple[str, ...]:
     return OPENAI_KEY, _key_variable(target) or OPENAI_KEY
 
 
-def find_key(target: Target, environment: Mapping[str, str]) -> str:
-    """The key; "" where none is needed. Raises ConfigError if it is missing, or can't be one."""
+WITHOUT_KEY = "set it, or use `--target embedded`, which needs none"
+
+
+def find_key(target: Target, environment: Mapping[str, str], *, hint: str = WITHOUT_KEY) -> str:
+    """The key; "" where none is needed. Raises ConfigError if it is missing (with the hint), or can't be one."""
     variable = _key_variable(target)
     if variable is None:
         return ""
@@ -76,7 +79,7 @@ def find_key(target: Target, environment: Mapping[str, str]) -> str:
     if not key:
         state = "empty" if variable in environment else "not set"
         message = f"needs a key in the environment variable {variable}, which is {state}"
-        raise _key_problem(target, message, "set it, or use `--target embedded`, which needs none")
+        raise _key_problem(target, message, hint)
     if mistake := _find_mistake_in_key(key):
         message, hint = mistake
         raise _key_problem(target, f"the environment variable {variable} holds no key: {message}", hint)

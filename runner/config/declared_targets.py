@@ -175,7 +175,7 @@ def _needs_date(target: Target) -> bool:
     if target.server is Server.BASE_URL:
         host = host_of(target.base_url or "")
         return is_openai(host) or is_azure(host)
-    return not isinstance(target.inference, ChatEndpoint)
+    return not isinstance(target.inference, ChatEndpoint | Scripted)
 
 
 def _built_in_target(file: str) -> Target:

@@ -46,7 +46,7 @@ def expectation_schema() -> Json:
     checks = {name: load_plugin(CHECKS, name) for name in plugin_names(CHECKS)}
     forms = {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
     one = {**mapping(forms), "title": "check", "minProperties": 1, "maxProperties": 1}
-    bare = [name for name, check in checks.items() if not {"required", "minProperties"} & check.SCHEMA.keys()]
+    bare = [name for name, check in checks.items() if _stands_alone(check.SCHEMA)]
     return {"anyOf": [{"enum": bare, "title": "check"}, one]} if bare else one
 
 
@@ -66,6 +66,11 @@ def _check_value(schema: Json, main_field: str) -> Json:
     elif _takes_mapping(schema["properties"], main_field):
         return {"if": is_full, "then": full, "else": main, **described}
     return {"anyOf": [main, full], **described}
+
+
+def _stands_alone(schema: Json) -> bool:
+    """Whether the check's name is enough."""
+    return not {"required", "minProperties"} & schema.keys()
 
 
 def _takes_mapping(fields: Mapping[str, Any], main_field: str) -> bool:
@@ -212,6 +217,7 @@ def _build(document: YamlDocument, written: _Written, known: Known, depth: int =
     for field, schema in written.fields.items():
         if schema.get("format") == PROJECT_CODE and field in parameters:
             parameters[field] = locate_code(document, str(parameters[field]), written.place_of(field), known.root)
+    _report_switch(document, written)
     if not document.is_sound(written.where):
         return None
     location = document.location(written.where, at_key=True)
@@ -226,6 +232,17 @@ def _build(document: YamlDocument, written: _Written, known: Known, depth: int =
         hint = "add `judge: {target: NAME, model: DATED_MODEL}` there"
         document.report(Mistake(where=written.where, at_key=True, message=message, hint=hint))
     return expectation
+
+
+def _report_switch(document: YamlDocument, written: _Written) -> None:
+    """`refuses: true`: read as the short form it would look for the word "true"."""
+    value = written.parameters.get(written.main_field)
+    if written.is_full or value not in ("true", "false"):
+        return
+    if _stands_alone(load_plugin(CHECKS, written.name).SCHEMA):
+        name = written.name
+        hint = f"write `- {name}`, by itself" if value == "true" else f"leave it out, or write `- not: {name}`"
+        document.report(Mistake(where=written.where, message=f"`{name}` isn't switched on or off", hint=hint))
 
 
 def _report_unknown_target(document: YamlDocument, written: _Written, known: Known) -> None:

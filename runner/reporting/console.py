@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -310,12 +312,13 @@ def _playable_place(scenario: Scenario) -> str:
     """What `runner play` takes for this scenario alone; a row of another file has no line there."""
     place, declared_at = scenario.location, scenario.declared_at
     if declared_at is not None and declared_at.file != place.file:
-        return f"{declared_at.file}::{scenario.name}"
+        return shlex.quote(f"{declared_at.file}::{scenario.name}")
     return f"{place.file}:{place.line}"
 
 
 def _word(result: ScenarioResult) -> tuple[str, str]:
-    return f"{result.counted_as.upper():{_WORD_WIDTH}}", _STYLES[result.counted_as]
+    word = result.counted_as.upper().replace("_", " ")
+    return f"{word:{_WORD_WIDTH - 1}} ", _STYLES[result.counted_as]
 
 
 def _remarks(result: ScenarioResult) -> list[str]:
@@ -323,7 +326,7 @@ def _remarks(result: ScenarioResult) -> list[str]:
     remarks = [result.scenario.skip] if result.scenario.skip else []
     if result.scenario.repeat > 1:
         remarks.append(describe_attempts(result))
-    remarks += [_describe_retry(retry) for retry in result.retried]
+    remarks += [_describe_retry(retry, times) for retry, times in _count_retries(result.retried).items()]
     if result.is_decline:
         remarks += [f"turn {len(result.turns)}"] if len(result.scenario.turns) > 1 else []
         remarks += [DECLINED] if result.outcome is Outcome.SKIPPED else []
@@ -333,11 +336,19 @@ def _remarks(result: ScenarioResult) -> list[str]:
     return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
 
 
-def _describe_retry(retry: Retry) -> str:
+def _count_retries(retried: Iterable[Retry]) -> Counter[Retry]:
+    """How often for each reason, in the order in which they came up."""
+    counted = Counter[Retry]()
+    for retry in retried:
+        counted[replace(retry, times=1)] += retry.times
+    return counted
+
+
+def _describe_retry(retry: Retry, times: int) -> str:
+    often = f" {times} times" if times > 1 else ""
     if retry.of_request:
-        often = f" {retry.times} times" if retry.times > 1 else ""
         return f"sent again{often}: {retry.reason}"
-    return f"played again after {retry.code}" + (f": {retry.reason}" if retry.reason else "")
+    return f"played again{often} after {retry.code}" + (f": {retry.reason}" if retry.reason else "")
 
 
 _COMPARED = ("", "passed", "rate", "tokens", "cost", "p50", "p95")

@@ -16,6 +16,7 @@ targets:
   script: {{api: responses, server: embedded, inference: {{scripted: moves.yaml}}}}
   judge: {{api: responses, server: embedded, inference: {{scripted: judging.yaml}}}}
   offline: {{api: responses, server: embedded}}
+  openai: {{api: responses}}
 {judge}
 assistants: {{guide: {{model: gpt-6-luna, instructions: Help.}}}}
 """
@@ -174,7 +175,7 @@ def test_a_model_without_decisions_judges_in_structured_output(
 @pytest.mark.parametrize(
     ("judge", "message"),
     [
-        ("{target: script, model: gpt-6-luna}", "'gpt-6-luna' is not dated, so the judge may change"),
+        ("{target: openai, model: gpt-6-mini}", "'gpt-6-mini' is not dated, so the judge may change"),
         (
             "{target: embedded, model: m-2026-09-10}",
             "a judge needs a target with `api: responses`; 'embedded' has assis",
@@ -233,3 +234,24 @@ def test_what_the_judge_uses_counts_towards_the_play_s_limits(tmp_path: Path) ->
 
     assert done.code == 4, done.out + done.err
     assert "--max-tokens 80000 is reached" in done.out + done.err
+
+
+def test_a_script_that_judges_needs_no_date(tmp_path: Path) -> None:
+    """It changes with its file alone."""
+    done, _ = play(
+        tmp_path,
+        ASKS + "      - judge: Is it polite?\n",
+        rulings="[{question: any, says: 0.9}]",
+        judge="{target: script, model: gpt-6-luna}",
+    )
+
+    assert done.code == 0, done.out + done.err
+
+
+def test_a_judge_s_missing_key_is_no_reason_to_play_elsewhere(tmp_path: Path) -> None:
+    judge = "{target: openai, model: gpt-6-luna}"
+
+    done, _ = play(tmp_path, ASKS + "      - judge: Is it polite?\n", judge=judge)
+
+    assert done.code == 2
+    assert "OPENAI_API_KEY, which is not set; set it, or leave out what the judge is asked about with `-k`" in done.err

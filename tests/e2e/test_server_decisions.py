@@ -106,8 +106,8 @@ async def test_a_script_s_list_goes_by_how_often_the_same_was_asked_about_the_sa
         ("{question: any, says: {fail: server_error}}", openai.InternalServerError, "script says"),
         ("{question: any, says: {fail: {code: rate_limit_exceeded, message: Slow}}}", openai.RateLimitError, "Slow"),
         ("{question: any, says: {fail: invalid_prompt}}", openai.BadRequestError, "script says"),
-        ("{question: {contains: other}, says: 1}", openai.InternalServerError, "no ruling"),
-        ("{question: any, says: {options: {a: 1}}}", openai.InternalServerError, "does not fit its question"),
+        ("{question: {contains: other}, says: 1}", openai.BadRequestError, "no ruling"),
+        ("{question: any, says: {options: {a: 1}}}", openai.BadRequestError, "does not fit its question"),
     ],
 )
 async def test_a_script_can_fail_a_judge_s_request(tmp_path: Path, ruling: str, error: type, says: str) -> None:

@@ -157,3 +157,17 @@ def test_a_mistake_in_a_json_schema_check_is_told_once(tmp_path: Path, written: 
     (told,) = mistakes(tmp_path, f"- json_schema: {written}")
 
     assert mistake in told
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("refuses: true", "write `- refuses`, by itself"),
+        ("code_ran: true", "write `- code_ran`, by itself"),
+        ("not: {refuses: false}", "leave it out, or write `- not: refuses`"),
+    ],
+)
+def test_a_check_that_stands_alone_is_no_switch(tmp_path: Path, written: str, hint: str) -> None:
+    (told,) = mistakes(tmp_path, f"- {written}")
+
+    assert told.endswith(hint)

@@ -121,6 +121,27 @@ def test_a_weak_pass_and_a_second_attempt_are_told_in_the_line() -> None:
     assert "PASSED   receipt  0.00 s · played again after server_error: It broke. · weak pass of `contains`\n" in text
 
 
+def test_the_same_reason_to_play_again_is_told_once() -> None:
+    broke, busy = Retry(code="server_error", reason="It {broke}."), Retry(code="rate_limit_exceeded")
+    attempt = Attempt(outcome=Outcome.PASSED, turns=PASSED.turns, retried=(broke, busy, broke, broke))
+    text = shown(replace(PASSED, attempts=(attempt,)))
+    assert " · played again 3 times after server_error: It {broke}. · played again after rate_limit_exceeded\n" in text
+
+
+def test_a_long_word_keeps_its_distance() -> None:
+    """`runner judge` tells of scenarios that it left out."""
+    stream = io.StringIO()
+    left_out = replace(PASSED, outcome=Outcome.SKIPPED, attempts=())
+    Console(stream, Redactor(())).on_event(ScenarioFinished(result=left_out))
+    assert stream.getvalue() == "NOT STARTED receipt  0.00 s\n"
+
+
+def test_the_place_of_a_row_in_another_file_can_be_pasted_into_a_shell() -> None:
+    row, file = Location("scenarios/files/prices.csv", 3, 1), Location("scenarios/list.yaml", 3, 1)
+    scenario = replace(FAILED.scenario, name="list [two]", location=row, declared_at=file)
+    assert "'scenarios/list.yaml::list [two]'" in shown(replace(FAILED, scenario=scenario))
+
+
 def test_a_call_that_did_not_complete_is_not_taken_for_one_that_did() -> None:
     denied = Step(tool="mcp", label="dice.roll", completed=False)
     run = replace(RUN, steps=(denied, *RUN.steps, *RUN.steps))

@@ -180,7 +180,7 @@ async def test_a_source_is_cited_where_its_mark_stands(script) -> None:
 
     nothing = (await inference.decide(scene(outcomes=(outcome(request),)))).move
     assert nothing == Fail(
-        code="server_error", message="the script cites 'my menu.pdf', which file search did not find in this run"
+        code="invalid_prompt", message="the script cites 'my menu.pdf', which file search did not find in this run"
     )
 
 
@@ -228,7 +228,7 @@ async def test_an_expectation_that_holds_is_no_move(script) -> None:
 async def test_an_expectation_that_does_not_hold_fails_the_run_and_says_where_and_why(script, expected, difference):
     move = (await script(f"[{{expect: {expected}}}, {{say: x}}]").decide(scene())).move
     assert isinstance(move, Fail)
-    assert move.code == "server_error"
+    assert move.code == "invalid_prompt"
     assert "moves.yaml:3:22 does not hold: " + difference in move.message
 
 

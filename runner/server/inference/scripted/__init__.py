@@ -210,7 +210,8 @@ def _shorten(question: str) -> str:
 
 
 def _fail(message: str) -> Fail:
-    return Fail(code="server_error", message=message)
+    """What is wrong with the script: no error that passes, so that nobody asks again."""
+    return Fail(code="invalid_prompt", message=message)
 
 
 async def _hear_nothing(_: str) -> None:
