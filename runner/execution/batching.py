@@ -114,19 +114,12 @@ async def _write_orders(desk: Desk, units: Mapping[str, Unit]) -> list[tuple[str
         # What can't be deployed says so when the scenario is played.
         with suppress(RemoteError):
             deployment = await desk.stage.deployment_of(assistant)
-            if not _is_temporary(deployment, desk.journal):
-                models.setdefault(assistant.model, {})[key] = _make_question(desk, unit.scenario, deployment)
+            models.setdefault(assistant.model, {})[key] = _make_question(desk, unit.scenario, deployment)
     return [
         (f"{model} {first // MOST_QUESTIONS + 1}", dict(list(questions.items())[first : first + MOST_QUESTIONS]))
         for model, questions in models.items()
         for first in range(0, len(questions), MOST_QUESTIONS)
     ]
-
-
-def _is_temporary(deployment: Deployment, journal: Journal) -> bool:
-    """Whether it has files that this play has brought, and takes away when it is interrupted."""
-    ours = {remote_id for _, remote_id in journal.live}
-    return not ours.isdisjoint((*deployment.store_ids, *deployment.code_file_ids))
 
 
 def _make_question(desk: Desk, scenario: Scenario, deployment: Deployment) -> Question:

@@ -29,7 +29,7 @@ scenarios:
   - {name: twice, repeat: 2, turns: [{ask: four, expect: [contains: four]}]}
   - {name: talk, turns: [{ask: five, expect: [contains: five]}, {ask: six, expect: [contains: six after five]}]}
 """
-EMPTY: set[str] = {"run", "response", "conversation", "file", "store"}
+EMPTY = {"run", "response", "conversation", "file", "vector_store", "container"}
 
 
 def echo(scene: Scene) -> Answer:
@@ -52,13 +52,14 @@ class Held(Actor):
 
 @asynccontextmanager
 async def project_on(
-    folder: Path, *, api: str = "responses", actor: Actor | None = None
+    folder: Path, *, api: str = "responses", actor: Actor | None = None, has_files: bool = False
 ) -> AsyncIterator[tuple[Project, Actor]]:
     actor = actor or Actor(echo)
     async with project_elsewhere(folder, actor) as project:
         path = project.folder / "assistants.yaml"
         text = at_api(path.read_text(), api)
-        path.write_text(text.replace("    tools: [code_interpreter, file_search]\n    files: [city.md]\n", ""))
+        files = "    tools: [code_interpreter, file_search]\n    files: [city.md]\n"
+        path.write_text(text if has_files else text.replace(files, ""))
         project.write_scenario(SCENARIOS)
         yield project, actor
 
@@ -171,6 +172,21 @@ async def test_a_resumed_play_takes_the_answers_of_its_batch_and_makes_no_second
 
 
 @pytest.mark.slow
+async def test_what_a_running_batch_may_search_stays_until_the_resumed_play_is_over(tmp_path: Path) -> None:
+    held = Held(echo)
+    async with project_on(tmp_path, actor=held, has_files=True) as (project, _):
+        await interrupt(project, signal.SIGINT)
+        meanwhile = project.count_objects()
+        held.may_answer.set()
+        done, report = await play(project, "--resume")
+        batches, left = read_batches(project), project.count_objects()
+    assert (meanwhile["vector_store"], meanwhile["file"]) == (1, 2), meanwhile
+    assert {one["name"]: one["outcome"] for one in report["scenarios"]}["talk"] == "passed", done.out + done.err
+    assert [one["total"] for one in batches] == [4]
+    assert not EMPTY & left.keys(), left
+
+
+@pytest.mark.slow
 async def test_clean_cancels_the_batch_of_a_play_that_was_interrupted(tmp_path: Path) -> None:
     held = Held(echo)
     async with project_on(tmp_path, actor=held) as (project, _):
@@ -180,7 +196,7 @@ async def test_clean_cancels_the_batch_of_a_play_that_was_interrupted(tmp_path: 
     assert "removed 2 objects that its journal names" in done.out, done.out + done.err
     assert (batch["state"], held.scenes) == ("cancelled", [])
     # A response that was being made for `talk`, which goes on, stays: nobody was told of it.
-    assert not {"file", "store", "conversation"} & left.keys(), left
+    assert not {"file", "vector_store", "conversation"} & left.keys(), left
     assert left.get("response", 0) <= 1
 
 
