@@ -15,7 +15,7 @@ from runner.domain.plan import Kind
 from runner.domain.repeats import count_certain
 from runner.domain.report import Attempt
 from runner.domain.scenario import Scenario
-from runner.errors import DeadlineExceeded, RemoteError, RemoteMissing
+from runner.errors import DeadlineExceeded, RateLimited, RemoteError, RemoteMissing, RemoteUnreachable
 from runner.execution.scheduler import Interruption
 from runner.execution.stage import Stage
 from runner.journal import Journal
@@ -26,6 +26,8 @@ MOST_QUESTIONS = 50_000
 """In one batch. Source: OpenAI's guide to batches."""
 PATIENCE_S = 26 * 3600.0
 """A batch ends after a day by itself, and may then take a while to write down what it has."""
+LONGEST_OUTAGE_S = 3600.0
+"""For so long a server may be away while a batch is waited for."""
 FIRST_LOOK_S, SLOWEST_LOOK_S = 0.05, 30.0
 
 Answers = dict[str, list[TakeAnswer]]
@@ -64,7 +66,8 @@ async def ask_in_batches(desk: Desk, units: Sequence[Unit], attempts: Mapping[Ke
     """The answers to the first questions of those units that batches are for, once all batches are over.
 
     Batches that an earlier time of the play left are waited for, and not asked again. What a batch does not answer is
-    an error, and raised by whoever takes it. Raises CutOff if the play is interrupted: the batches go on.
+    an error, and raised by whoever takes it. Raises RemoteError if a batch can't be read, and CutOff if the play is
+    interrupted: the batches go on.
     """
     backend = desk.backend
     assert isinstance(backend, Batching), "the command line has checked the target's api"
@@ -111,19 +114,12 @@ async def _write_orders(desk: Desk, units: Mapping[str, Unit]) -> list[tuple[str
         # What can't be deployed says so when the scenario is played.
         with suppress(RemoteError):
             deployment = await desk.stage.deployment_of(assistant)
-            if not _is_temporary(deployment, desk.journal):
-                models.setdefault(assistant.model, {})[key] = _make_question(desk, unit.scenario, deployment)
+            models.setdefault(assistant.model, {})[key] = _make_question(desk, unit.scenario, deployment)
     return [
         (f"{model} {first // MOST_QUESTIONS + 1}", dict(list(questions.items())[first : first + MOST_QUESTIONS]))
         for model, questions in models.items()
         for first in range(0, len(questions), MOST_QUESTIONS)
     ]
-
-
-def _is_temporary(deployment: Deployment, journal: Journal) -> bool:
-    """Whether it has files that this play has brought, and takes away when it is interrupted."""
-    ours = {remote_id for _, remote_id in journal.live}
-    return not ours.isdisjoint((*deployment.store_ids, *deployment.code_file_ids))
 
 
 def _make_question(desk: Desk, scenario: Scenario, deployment: Deployment) -> Question:
@@ -141,22 +137,36 @@ async def _ask(desk: Desk, backend: Batching, label: str, questions: dict[str, Q
     desk.interruption.check()
     try:
         batch_id = await backend.start_batch(label, questions)
-        return await _wait(desk, backend, batch_id, questions)
     except RemoteError as error:
         return dict.fromkeys(questions, _raising(error))
+    return await _wait(desk, backend, batch_id, questions)
 
 
 async def _wait(desk: Desk, backend: Batching, batch_id: str, keys: Iterable[str]) -> Mapping[str, TakeAnswer]:
-    """What a batch has for each key, and for those of which it says nothing how it ended."""
-    ends_at, pause_s = desk.clock() + PATIENCE_S, FIRST_LOOK_S
-    while not (state := await backend.look_at_batch(batch_id)).is_over:
+    """What a batch has for each key, and for those of which it says nothing how it ended.
+
+    Raises RemoteError where that can't be told: the play is over then, and the batch stays for a resumed one.
+    """
+    ends_at, seen_at, pause_s = desk.clock() + PATIENCE_S, desk.clock(), FIRST_LOOK_S
+    while True:
+        try:
+            if (state := await backend.look_at_batch(batch_id)).is_over:
+                break
+            seen_at = desk.clock()
+        except RemoteError as error:
+            if not _passes(error) or desk.clock() - seen_at > LONGEST_OUTAGE_S:
+                raise
         if desk.clock() > ends_at:
-            raise DeadlineExceeded(f"the batch {batch_id} was still '{state.status}' after {PATIENCE_S / 3600:g} hours")
+            raise DeadlineExceeded(f"the batch {batch_id} has not ended after {PATIENCE_S / 3600:g} hours")
         with suppress(TimeoutError):
             await asyncio.wait_for(desk.interrupted.wait(), pause_s)
         desk.interruption.check()
         pause_s = min(SLOWEST_LOOK_S, pause_s * 1.5)
     return {**dict.fromkeys(keys, _raising(RemoteError(state.error))), **await backend.read_batch(batch_id)}
+
+
+def _passes(error: RemoteError) -> bool:
+    return isinstance(error, RemoteUnreachable | RateLimited) or (error.status or 0) >= 500
 
 
 def _raising(error: RemoteError) -> TakeAnswer:

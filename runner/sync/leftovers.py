@@ -33,7 +33,7 @@ CHECKED = "checked"
 NAMED = "named"
 """Entry: people were told of this upload of that journal, whose answer was lost."""
 REMOVALS_AT_ONCE = 8
-_BATCHES = (Kind.BATCH, Kind.BATCH_FILE)
+_OF_BATCHES = frozenset({Kind.BATCH, Kind.BATCH_FILE, Kind.STORE, Kind.FILE})
 _ORDER = (
     Kind.BATCH,
     Kind.THREAD,
@@ -169,16 +169,15 @@ async def remove_live(
 ) -> tuple[str, ...]:
     """Delete everything that the journal says is live; one line for each object that may be left.
 
-    With `spares_batches`, batches go on, to be read by a resumed play.
+    With `spares_batches`, those that there are go on, to be read by a resumed play, and what they may search stays.
 
     Creates whose answer was lost are looked up by a play's tags and removed too, where the API lists such things:
     conversations, responses and files can't be.
     """
     found, lines = await _find_unclear(backend, journal.unclear, sleep)
     live = [*journal.live, *found]
-    for kind in _ORDER:
-        if spares_batches and kind in _BATCHES:
-            continue
+    spared = _OF_BATCHES if spares_batches and any(kind is Kind.BATCH for kind, _ in live) else frozenset[Kind]()
+    for kind in (one for one in _ORDER if one not in spared):
         ids = dict.fromkeys(remote_id for one, remote_id in live if one is kind)
         jobs = [partial(_remove, backend, journal, kind, remote_id) for remote_id in ids]
         lines += [line for line in await run_bounded(jobs, at_once=REMOVALS_AT_ONCE) if line]
