@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from runner.domain.assistant import Assistant, History, SchemaFormat, Tool
 from runner.domain.capabilities import Capabilities
@@ -33,14 +33,19 @@ from runner.domain.conversation import (
 from runner.domain.files import Chunking, FileUse
 from runner.domain.hosts import host_of
 
+WINDOWS_S: Mapping[str, float] = {"2h": 7_200.0, "8h": 28_800.0}
+"""How long a run in the background may take for a lower price, by the API's name for it."""
+BATCH = "batch"
+"""The tier of what is asked in batches."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """An address to talk to. `base_url` None is api.openai.com; `is_embedded` keeps proxies out of it.
 
     `key_variable` is where the key comes from, for messages; None if that is no matter.
-    `history`, `background` and `token_command` are as in a Target, for the backends that have a choice. `place` is
-    where that is declared; `learn_secret` is told of secrets that come up on the way.
+    `history`, `background`, `window` and `token_command` are as in a Target, for the backends that have a choice.
+    `place` is where that is declared; `learn_secret` is told of secrets that come up on the way.
     """
 
     base_url: str | None
@@ -49,6 +54,7 @@ class Endpoint:
     is_embedded: bool = False
     history: History = History.CONVERSATION
     background: bool = False
+    window: str | None = None
     token_command: tuple[str, ...] = ()
     place: str = ""
     learn_secret: Callable[[str], None] = field(default=lambda _: None, repr=False)
@@ -255,6 +261,37 @@ class Backend(Protocol):
 
     async def delete_container(self, container_id: str) -> None:
         """Delete what the server made for code by itself, and the journal has; threads take their own along."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchState:
+    """A batch as it was last seen; `error` says how it ended, should a question have no answer."""
+
+    id: str
+    status: str
+    is_over: bool
+    error: str
+    total: int = 0
+
+
+TakeAnswer = Callable[[], Awaitable[Run]]
+"""The run that a batch has for one question; raises RemoteError where it has none."""
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """What a backend has beside the rest where questions can be asked in batches."""
+
+    async def start_batch(self, label: str, questions: Mapping[str, Question]) -> str:
+        """The id of a new batch, of which the journal knows. The questions are the first of their threads."""
+
+    async def look_at_batch(self, batch_id: str) -> BatchState: ...
+    async def find_batches(self, tags: Mapping[str, str]) -> tuple[str, ...]: ...
+    async def read_batch(self, batch_id: str) -> Mapping[str, TakeAnswer]:
+        """Of a batch that is over: what there is for each question, by its key. Later turns go on from there."""
+
+    async def delete_batch(self, batch_id: str) -> None:
+        """Cancel it, if it goes on, and remove the answers that the server keeps."""
 
 
 FUNCTION_LABEL = "function "

@@ -13,6 +13,8 @@ Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[object]]
 
 SLOWEST_LOOK_S = 1.0
+UNHURRIED_LOOK_S = 20.0
+"""The same for work that was given hours."""
 LONGEST_TOLD_PAUSE_S = 10.0
 LONGEST_BACKOFF_S = 8.0
 
@@ -56,21 +58,22 @@ class Rhythm:
     Looks cost more than anything else that a client does, so the first one should come just when the work is done.
     """
 
-    def __init__(self, fastest_s: float) -> None:
+    def __init__(self, fastest_s: float, *, slowest_s: float = SLOWEST_LOOK_S) -> None:
         self._fastest_s = fastest_s
+        self._slowest_s = slowest_s
         self._first_s = fastest_s
 
     def pause_s(self, told_s: float | None, waited_s: float) -> float:
         """Seconds until the next look at work that has been waited for `waited_s`.
 
         What the server says (`told_s`) wins, within reason. After the first look it is a quarter of the time waited
-        so far, up to 1 s: the last pause then adds at most a quarter to what the work took.
+        so far, up to `slowest_s`: the last pause then adds at most a quarter to what the work took.
         """
         if told_s is not None:
             return min(told_s, LONGEST_TOLD_PAUSE_S)
         if waited_s < self._fastest_s:
             return self._first_s
-        return min(SLOWEST_LOOK_S, max(self._fastest_s, waited_s / 4))
+        return min(self._slowest_s, max(self._fastest_s, waited_s / 4))
 
     def learn(self, looks: int, paused_s: float) -> None:
         """Work was seen to be done at the look number `looks`, after pauses of `paused_s` in all."""

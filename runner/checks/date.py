@@ -11,7 +11,6 @@ from functools import cache
 
 from runner.checks import FAILS, PASSES, Example
 from runner.checks._text import normalise, shorten, shown_text
-from runner.checks._units import LANGUAGES, locales
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
@@ -83,7 +82,7 @@ _DATE = re.compile(
 
 
 def prepare() -> None:
-    locales()
+    _months()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +164,8 @@ def _build(year: str, month: str, day: str) -> tuple[dt.date | None, str] | None
 @cache
 def _months() -> dict[str, int]:
     """The month that a name stands for, in any of the languages looked up; what differs between them is left out."""
+    from runner.checks._units import LANGUAGES, locales
+
     found: dict[str, set[int]] = {}
     english: dict[str, int] = {}
     for language, locale in zip(LANGUAGES, locales(), strict=True):

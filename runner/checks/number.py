@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from typing import TYPE_CHECKING
 
 from runner.checks import FAILS, PASSES, Example
-from runner.checks._final_number import FAR, final_number
 from runner.checks._limits import check_limits, describe_limits
-from runner.checks._numbers import PRECISION, FoundNumber, read_passage
 from runner.checks._text import shorten
-from runner.checks._units import locales, unit_name
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
+
+if TYPE_CHECKING:
+    from runner.checks._numbers import FoundNumber
 
 MAIN_FIELD = "value"
 SCHEMA = {
@@ -87,12 +88,18 @@ EXAMPLES = (
 )
 
 _MAX_EXPONENT = 60
+_PRECISION = 200
+"""Digits, as in `_numbers.py`."""
 _MANY = 100
 _TOO_MANY = 3000
 """Numbers that are looked at, at most: no check holds a play up."""
 
 
 def prepare() -> None:
+    """What reads numbers is imported late: it has so many patterns that reading files would wait for it."""
+    from runner.checks import _final_number  # noqa: F401 - so that it is there
+    from runner.checks._units import locales
+
     locales()
 
 
@@ -125,6 +132,9 @@ class Check:
 
     def judge(self, run: Run) -> Finding:
         if self.take == "final":
+            from runner.checks._final_number import final_number
+            from runner.checks._numbers import read_passage
+
             passage = read_passage(run.text, decimal=self.decimal)
             number = final_number(passage, self._counts)
             return self._no_number(run) if number is None else self._judge_one(number)
@@ -143,6 +153,8 @@ class Check:
         return self._judge_all(numbers) if self.take == "all" else self._judge_one(numbers[0])
 
     def _counts(self, number: FoundNumber) -> bool:
+        from runner.checks._units import unit_name
+
         return self.unit is None or unit_name(self.unit) in number.units
 
     def _no_number(self, run: Run) -> Finding:
@@ -186,7 +198,7 @@ class Check:
         """Whether it is a plain number, and the one that is wanted; its unit is not looked at."""
         if number.problem:
             return False
-        with localcontext(prec=PRECISION):
+        with localcontext(prec=_PRECISION):
             if self.value is None:
                 return self._is_within(number)
             return self._equals(number.value) or (
@@ -263,6 +275,10 @@ def _check_size(name: str, amount: Decimal | None) -> None:
 
 def numbers_in(text: str, *, decimal: str | None, unit: str | None, most: int) -> list[FoundNumber]:
     """The numbers of an answer in reading order, `most` or a few more; with `unit`, those that have it beside them."""
+    from runner.checks._final_number import FAR
+    from runner.checks._numbers import read_passage
+    from runner.checks._units import unit_name
+
     passage = read_passage(text, decimal=decimal)
     numbers: list[FoundNumber] = []
     for start, end in passage.pieces():

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from runner.checks import FAILS, PASSES, Example
-from runner.checks._numbers import FoundNumber
 from runner.checks._text import shorten
-from runner.checks._units import locales
 from runner.checks.number import Check as NumberCheck
-from runner.checks.number import numbers_in
+from runner.checks.number import numbers_in, prepare
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
+
+if TYPE_CHECKING:
+    from runner.checks._numbers import FoundNumber
+
+__all__ = ["Check", "prepare"]
 
 MAIN_FIELD = "values"
 SCHEMA = {
@@ -73,10 +77,6 @@ EXAMPLES = (
     Example("numbers: [23.75, 16]", "The soda is $15.50 and the burger $23.75.", FAILS),
 )
 _MOST = 3000
-
-
-def prepare() -> None:
-    locales()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from runner.domain.files import LocalFile
 from runner.domain.report import Outcome, Report, Variant
 from runner.domain.scenario import Scenario
 from runner.errors import GateClosed, NothingFound, UsageError, WriteFailed
-from runner.execution.answering import find_check_code
+from runner.execution.answering import find_check_code, find_function_files
 from runner.execution.judging import needs_judge
 from runner.execution.play import Lane, Work
 from runner.journal import PLAY_JOURNALS, find_journals
@@ -133,7 +133,7 @@ class Fingerprints:
     def unit(self, scenario: Scenario, variant: Variant, project: Project) -> Unit:
         assistant = project.find_assistant(scenario.assistant)
         assert assistant is not None, "the configuration has checked every scenario's assistant"
-        definition = f"{self._definition_of(assistant)}{self._describe_judging(scenario, project)}"
+        definition = f"{self.hash_assistant(assistant)}{self._describe_judging(scenario, project)}"
         fingerprint = hash_scenario(scenario, assistant, definition, self.hash_file)
         return Unit(scenario=scenario, variant=variant, fingerprint=fingerprint)
 
@@ -153,7 +153,7 @@ class Fingerprints:
                 self._contents[path] = ""
         return self._contents[path]
 
-    def _definition_of(self, assistant: Assistant) -> str:
+    def hash_assistant(self, assistant: Assistant) -> str:
         return hash_definition(assistant, ((file, self.hash_file(file)) for file in assistant.files))
 
 
@@ -163,16 +163,22 @@ def find_inputs(configuration: Configuration) -> frozenset[Path]:
     attached = (file.path for scenario in scenarios for turn in scenario.turns for file in turn.attachments)
     known = (file.path for assistant in assistants for file in assistant.files)
     listed = (Path(scenario.location.file) for scenario in scenarios)
-    code = (one.file for _, one in find_check_code(scenarios))
+    code = {one.file for _, one in find_check_code(scenarios)} | find_function_files(configuration.project, scenarios)
     files = {*code, configuration.file, *listed, *configuration.scenario_files, *attached, *known}
     return frozenset(file.resolve() for file in files)
 
 
 def hash_inputs(configuration: Configuration, fingerprints: Fingerprints) -> dict[str, str]:
-    """The hash of each file that is played, by its path below the root."""
-    return {
+    """The hash of each file that is played, by its path below the root; and of each assistant, by its address.
+
+    A text file or a variable that an assistant's instructions come from is in the latter.
+    """
+    files = {
         os.path.relpath(path, configuration.root): fingerprints.hash_file(path)
         for path in sorted(find_inputs(configuration))
+    }
+    return files | {
+        f"assistant '{one.address}'": fingerprints.hash_assistant(one) for one in configuration.project.assistants
     }
 
 

@@ -254,7 +254,7 @@ async def _open_embedded(
 @asynccontextmanager
 async def _open_backend(target: Target, endpoint: Endpoint, journal: Journal) -> AsyncIterator[Backend]:
     module = load_plugin("runner.backends", target.api)
-    endpoint = replace(endpoint, history=target.history, background=target.background)
+    endpoint = replace(endpoint, history=target.history, background=target.background, window=target.window)
     async with module.open_backend(endpoint, journal) as backend:
         yield backend
 

@@ -40,6 +40,7 @@ class Arguments:
     models: tuple[str, ...]
     jobs: int
     rate: float | None
+    tier: str | None
     max_time: float | None
     max_cost: float | None
     max_tokens: int | None
@@ -114,6 +115,9 @@ class _Play(click.Command):
 )
 @click.option("-n", "--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Scenarios at once.")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Requests per minute at most.")
+@click.option(
+    "--tier", type=click.Choice(["2h", "8h", "batch"]), help="Cheaper answers that may take so long; batch: a day."
+)
 @click.option("--max-time", type=_Duration(), metavar="TIME", help="Stop after so long: 600, 90s, 10m, 1h30m.")
 @click.option("--max-cost", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="Stop at so many dollars.")
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Stop at so many tokens.")
@@ -177,10 +181,8 @@ def command(**arguments: Any) -> int:
         resumed = _find_resumed(wanted)
         if resumed:
             wanted = _take_over(wanted, resumed)
-        first, *others = wanted.targets or (None,)
-        needs_key = _needs_target(wanted)
-        session = open_session(wanted.file, first, paths=wanted.paths, needs_key=needs_key)
-        sessions = [session, *(session.on_target(name, needs_key=needs_key) for name in others)]
+        sessions = _open_sessions(wanted)
+        session = sessions[0]
         # Before an earlier report is removed: it may be the one to compare with.
         baseline = find_baseline(session, wanted.baseline)
     except BaseException:
@@ -214,6 +216,35 @@ def command(**arguments: Any) -> int:
     if baseline and baseline.regressed and report.exit_code in (0, 3, 4):
         return 1
     return report.exit_code or (WriteFailed.exit_code if unwritten else 0)
+
+
+def _open_sessions(wanted: Arguments) -> list[Session]:
+    """One for each target."""
+    first, *others = wanted.targets or (None,)
+    needs_key = _needs_target(wanted)
+    session = open_session(wanted.file, first, paths=wanted.paths, needs_key=needs_key)
+    sessions = [session, *(session.on_target(name, needs_key=needs_key) for name in others)]
+    return [_on_tier(one, wanted) for one in sessions]
+
+
+def _on_tier(session: Session, wanted: Arguments) -> Session:
+    """The same, asking for less haste. Raises UsageError where that can't be had."""
+    from runner.backends import BATCH
+    from runner.domain.assistant import History
+    from runner.errors import UsageError
+
+    tier, target = wanted.tier, session.target
+    if tier is None:
+        return session
+    if target.api != "responses" or target.history is History.REPLAY:
+        kind = f"api: {target.api}" if target.api != "responses" else "history: replay"
+        raise UsageError(f"--tier {tier} needs a target with `api: responses`; '{target.name}' has `{kind}`")
+    others = {"--engine": wanted.engine, "--replay": wanted.replay, "--record": tier == BATCH and wanted.record}
+    if other := next((option for option, value in others.items() if value), ""):
+        raise UsageError(f"--tier {tier} does not go with {other}")
+    if tier == BATCH:
+        return session
+    return replace(session, target=replace(target, background=True, window=tier))
 
 
 def _needs_target(wanted: Arguments) -> bool:
@@ -270,6 +301,7 @@ def _choices_of(wanted: Arguments) -> dict[str, object]:
         "--repeat": wanted.repeat,
         "--shard": wanted.shard,
         "--synced": wanted.synced,
+        "--tier": wanted.tier,
         "--list": wanted.lists,
     }
 
@@ -283,6 +315,7 @@ def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
         "repeat": wanted.repeat,
         "shard": wanted.shard,
         "synced": wanted.synced,
+        "tier": wanted.tier,
         "allow_declines": wanted.allow_declines,
         "fail_on_flaky": wanted.fail_on_flaky,
     }
@@ -302,6 +335,7 @@ def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
         repeat=before["repeat"],
         shard=before.get("shard", ""),
         synced=before["synced"],
+        tier=before.get("tier"),
         allow_declines=wanted.allow_declines or before["allow_declines"],
         fail_on_flaky=wanted.fail_on_flaky or before["fail_on_flaky"],
     )
@@ -424,6 +458,7 @@ async def _play(
                     requests_per_minute=_share_of_rate(wanted),
                     shard=wanted.shard or "",
                     max_time_s=wanted.max_time,
+                    tier=wanted.tier,
                     limits=Limits(tokens=wanted.max_tokens, cost_usd=wanted.max_cost),
                 )
                 async with _engine(wanted, work, sessions, options) as placed:

@@ -240,7 +240,8 @@ class Target:
     what is to go wrong there.
 
     `history` and `background` (runs are started and looked at, instead of streamed) are for `api: responses`,
-    `token_command` (a program and its arguments, which prints a token) for `api: foundry`.
+    `token_command` (a program and its arguments, which prints a token) for `api: foundry`. `window` is how long a run
+    in the background may take, as the API says it; None: no longer than it must.
     """
 
     name: str
@@ -253,6 +254,7 @@ class Target:
     sandbox: SandboxName = SandboxName.MONTY
     history: History = History.CONVERSATION
     background: bool = False
+    window: str | None = None
     token_command: tuple[str, ...] = ()
     faults: Path | None = None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from runner.domain.assistant import Assistant, Function, McpServer, SchemaFormat, Tool, WebSearch
 from runner.domain.files import LocalFile
@@ -49,7 +50,7 @@ def hash_definition(assistant: Assistant, files: Iterable[tuple[LocalFile, str]]
 
 
 def hash_scenario(
-    scenario: Scenario, assistant: Assistant, definition: str, sha256_of: Callable[[LocalFile], str]
+    scenario: Scenario, assistant: Assistant, definition: str, sha256_of: Callable[[LocalFile | Path], str]
 ) -> str:
     """A short hash in hex of all that decides a scenario's result beside the API: with it the result is still good."""
     told = {
@@ -64,13 +65,24 @@ def hash_scenario(
         ],
         "expect": scenario.expectations,
         "functions": [
-            (one.name, one.answering.kind, one.answering.settings) for one in functions_in(scenario, assistant)
+            (one.name, one.answering.kind, _describe_settings(one.answering.settings, sha256_of))
+            for one in functions_in(scenario, assistant)
         ],
         "item": scenario.item,
-        "rules": [scenario.smoke, scenario.timeout_s, scenario.continues, scenario.skip],
+        "rules": [
+            *(scenario.smoke, scenario.timeout_s, scenario.continues, scenario.skip),
+            *(scenario.repeat, scenario.passes_needed),
+        ],
     }
     text = json.dumps(told, sort_keys=True, ensure_ascii=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_CHARACTERS]
+
+
+def _describe_settings(
+    settings: Mapping[str, object], sha256_of: Callable[[LocalFile | Path], str]
+) -> dict[str, object]:
+    """A file counts by its content, wherever the project lies."""
+    return {name: sha256_of(value) if isinstance(value, Path) else value for name, value in settings.items()}
 
 
 def _plain(value: object) -> object:

@@ -27,6 +27,8 @@ class Kind(Enum):
     CONVERSATION = "conversation"
     RESPONSE = "response"
     CONTAINER = "container"
+    BATCH = "batch"
+    BATCH_FILE = "batch's file"
 
 
 class Origin(Enum):

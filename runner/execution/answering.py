@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isinf
+from pathlib import Path
 
 from runner.domain.assistant import Function, Project
 from runner.domain.conversation import FunctionAnswer, FunctionCall
@@ -123,6 +124,14 @@ def find_code(project: Project, scenarios: Iterable[Scenario]) -> tuple[ProjectC
         for one, code in find_check_code([scenario]):
             found[one.location] = ProjectCode(code=code, runner="check", name=one.check, location=one.location)
     return tuple(found.values())
+
+
+def find_function_files(project: Project, scenarios: Iterable[Scenario]) -> set[Path]:
+    """The files that the functions of these scenarios' assistants are answered from."""
+    pairs = [(one, project.find_assistant(one.assistant)) for one in scenarios]
+    functions = (function for one, assistant in pairs if assistant for function in functions_in(one, assistant))
+    settings = {value for one in functions for value in one.answering.settings.values() if isinstance(value, Path)}
+    return {path for path in settings if path.is_file()}
 
 
 def find_check_code(scenarios: Iterable[Scenario]) -> Iterator[tuple[Expectation, LocatedCode]]:

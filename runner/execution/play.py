@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from runner.backends import Backend
+from runner.backends import BATCH, WINDOWS_S, Backend, Batching
+from runner.did_you_mean import count
 from runner.domain.assistant import Address, Assistant, Project
 from runner.domain.files import FileUse
+from runner.domain.plan import Kind
 from runner.domain.repeats import count_certain, decide
 from runner.domain.report import (
     NO_MODEL,
@@ -27,17 +29,19 @@ from runner.domain.report import (
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError
 from runner.execution.answering import find_code
+from runner.execution.batching import Answers, Desk, ask_in_batches, is_for_batches
 from runner.execution.budget import Budget, Limits
 from runner.execution.limiter import Limiter
-from runner.execution.player import Means, Player, Surroundings
+from runner.execution.player import TURN_DEADLINE_S, Means, Player, Surroundings
 from runner.execution.recording import SCENARIO
-from runner.execution.scheduler import Hopes, Interruption, fail_fast_reason, fatal_reason, play_side_by_side
+from runner.execution.scheduler import CutOff, Hopes, Interruption, fail_fast_reason, fatal_reason, play_side_by_side
 from runner.execution.stage import Cleaner, Stage
 from runner.journal import Journal
 from runner.kept_play import KeptPlay, Key, Unit
-from runner.sync import read_remote, remove_live
+from runner.sync import adopt_batches, read_remote, remove_live
 
 DEFAULT_JOBS = 8
+AFTER_WINDOW_S = 600.0
 INTERRUPTED_CLEANING_S = 20.0
 
 
@@ -46,7 +50,8 @@ class PlayOptions:
     """How to play. `jobs` is how many attempts are under way at once; `play_id` tags what is created.
 
     `requests_per_minute` is the most that each variant is sent, `max_time_s` the most that all of it may take.
-    With `allows_declines`, scenarios in which offline rules declined are SKIPPED, not ERRORED.
+    With `allows_declines`, scenarios in which offline rules declined are SKIPPED, not ERRORED. `tier` is one of
+    WINDOWS_S, or BATCH.
     """
 
     play_id: str
@@ -61,6 +66,7 @@ class PlayOptions:
     max_time_s: float | None = None
     shard: str = ""
     limits: Limits = field(default_factory=Limits)
+    tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +111,16 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
     started = around.clock()
     scenarios = tuple({unit.scenario.name: unit.scenario for unit in work.units}.values())
     notes = list(dict.fromkeys(note for lane in work.lanes for note in _name_code(lane.project, scenarios)))
+    if options.tier:
+        notes.append(f"--tier {options.tier}: what is said of costs is the list price, not the tier's")
+    if options.tier == BATCH:
+        notes += _describe_batching(work, options)
     for lane in {id(lane.journal): lane for lane in work.lanes}.values():
         notes += await _clean_earlier(lane)
     variants = tuple(lane.variant for lane in work.lanes)
     around.emit(PlayStarted(variants=variants, planned=work.planned, notes=tuple(notes)))
     stages = {lane.variant: await _open_stage(lane, scenarios, options, around) for lane in work.lanes}
+    answers: dict[Variant, Answers] = {lane.variant: {} for lane in work.lanes}
     cleaners = {id(lane.backend): Cleaner(lane.backend, lane.journal, keeps=options.keeps) for lane in work.lanes}
     budget = Budget(options.limits, work.lanes[0].project.prices if work.lanes else {}, around.interruption)
     players = {
@@ -123,17 +134,28 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
                 limiter=_limiter(options, around),
                 budget=budget,
                 keeps=options.keeps,
+                turn_deadline_s=_turn_deadline_s(options),
+                answers=answers[lane.variant],
             ),
         )
         for lane in work.lanes
     }
     try:
+        for cleaner in cleaners.values():
+            cleaner.spares_batches = options.tier == BATCH
         async with _alarm(options.max_time_s, around):
+            if options.tier == BATCH:
+                with suppress(CutOff):
+                    await _ask_in_batches(work, options, around, stages, answers)
             await _Playing(work, options, around, kept, players, stages).play_all()
+        if not around.interruption.reason:
+            for cleaner in cleaners.values():
+                cleaner.spares_batches = False
     finally:
         for stage in stages.values():
             await stage.close()
         leftovers = [line for cleaner in cleaners.values() for line in await _clean(cleaner, around.interruption)]
+    leftovers += _describe_batches(work, options)
     report = Report(
         variants=variants,
         planned=work.planned,
@@ -160,6 +182,13 @@ async def _open_stage(lane: Lane, scenarios: tuple[Scenario, ...], options: Play
         demands_synced=options.demands_synced,
         clean=around.clean,
     )
+
+
+def _turn_deadline_s(options: PlayOptions) -> float:
+    """A run that may take hours gets them, and a little more: only the server's own end of it says why."""
+    if options.tier is None or options.tier not in WINDOWS_S:
+        return TURN_DEADLINE_S
+    return WINDOWS_S[options.tier] + AFTER_WINDOW_S
 
 
 def _limiter(options: PlayOptions, around: Surroundings) -> Limiter:
@@ -280,9 +309,65 @@ async def _clean_earlier(lane: Lane) -> tuple[str, ...]:
     """Remove what this play left when it was cut off; a line for each object that can't be found again."""
     if not lane.journal.live and not lane.journal.unclear:
         return ()
-    lines = await remove_live(lane.backend, lane.journal)
+    # Batches are no leftovers, but what it goes on with.
+    if isinstance(lane.backend, Batching):
+        await adopt_batches(lane.backend, lane.journal)
+    lines = await remove_live(lane.backend, lane.journal, spares_batches=True)
     lane.journal.forget_unclear()
     return tuple(f"left behind when the play was cut off: {line}" for line in lines)
+
+
+def _describe_batching(work: Work, options: PlayOptions) -> Iterator[str]:
+    projects = {lane.variant: lane.project for lane in work.lanes}
+    others = [one for one in work.units if not one.scenario.skip]
+    waiting = sum(is_for_batches(one.scenario, projects[one.variant]) for one in others)
+    yield (
+        f"first questions of {count(waiting, 'scenario')} go into batches, which may take a day; Ctrl-C leaves them "
+        f"going on, and `runner play --resume {options.play_id}` takes their answers"
+    )
+    if rest := len(others) - waiting:
+        yield f"{count(rest, 'scenario')} can't wait for a batch (functions, MCP or attachments): the ordinary price"
+
+
+def _describe_batches(work: Work, options: PlayOptions) -> list[str]:
+    """Of those that go on: an interruption leaves them to a resumed play."""
+    journals = {id(lane.journal): lane.journal for lane in work.lanes}.values()
+    return [
+        f"batch {remote_id}, which goes on: `runner play --resume {options.play_id}` takes its answers, "
+        "`runner clean` cancels it"
+        for journal in journals
+        for kind, remote_id in journal.live
+        if kind is Kind.BATCH and not options.keeps
+    ]
+
+
+async def _ask_in_batches(
+    work: Work,
+    options: PlayOptions,
+    around: Surroundings,
+    stages: Mapping[Variant, Stage],
+    answers: Mapping[Variant, Answers],
+) -> None:
+    interrupted = asyncio.Event()
+    around.interruption.subscribe(interrupted.set)
+
+    async def ask(lane: Lane) -> None:
+        desk = Desk(
+            project=lane.project,
+            backend=lane.backend,
+            journal=lane.journal,
+            stage=stages[lane.variant],
+            interruption=around.interruption,
+            interrupted=interrupted,
+            clock=around.clock,
+            keeps=options.keeps,
+        )
+        units = [unit for unit in work.units if unit.variant == lane.variant]
+        answers[lane.variant].update(await ask_in_batches(desk, units, work.attempts))
+
+    for one in await asyncio.gather(*map(ask, work.lanes), return_exceptions=True):
+        if one is not None:
+            raise one
 
 
 def _skipped(unit: Unit, reason: str) -> ScenarioResult:

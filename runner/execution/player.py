@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.backends import GATE, Backend, Question
+from runner.backends import GATE, Backend, Gate, Question, TakeAnswer
 from runner.checks import Ask
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, Run, RunStatus, StoreId, ThreadId
@@ -33,7 +33,6 @@ from runner.execution.stage import Cleaner, Stage
 from runner.sync import explain, tags
 
 TURN_DEADLINE_S = 300.0
-"""For each turn of a scenario that has no `timeout`."""
 MOST_RETRIES = 3
 PAUSES_S: Mapping[str, float] = {
     **dict.fromkeys(
@@ -66,7 +65,11 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
-    """What scenarios of one variant are played with. `keeps`: the threads are to be looked at afterwards."""
+    """What scenarios of one variant are played with. `keeps`: the threads are to be looked at afterwards.
+
+    `turn_deadline_s` is for each turn of a scenario that has no `timeout`. `answers` are what batches have for first
+    questions, by the scenario's name: one for each attempt.
+    """
 
     variant: Variant
     backend: Backend
@@ -75,6 +78,8 @@ class Means:
     limiter: Limiter
     budget: Budget
     keeps: bool = False
+    turn_deadline_s: float = TURN_DEADLINE_S
+    answers: Mapping[str, list[TakeAnswer]] = field(default_factory=dict)
 
 
 class Player:
@@ -91,22 +96,17 @@ class Player:
         Raises CutOff where a limit ends the play before all its turns are asked.
         """
         started = self._around.clock()
-        patience = _Patience(scenario, self._around.clock)
+        patience = _Patience(scenario, self._around.clock, self._means.turn_deadline_s)
         gate = AttemptGate(self._means.limiter)
-        # For all requests that this task makes; each attempt has a task, or a stretch of one, to itself.
-        token = GATE.set(gate)
         retried: list[Retry] = []
-        try:
-            turns = await self._play_turns(scenario, assistant, patience)
-            while len(retried) < MOST_RETRIES and (cause := find_passing_cause(turns)):
-                pause_s = _pause_s(cause, turns[-1], len(retried), self._around.random)
-                if not patience.covers(pause_s):
-                    break
-                retried.append(cause)
-                await self._around.sleep(pause_s)
-                turns = await self._play_turns(scenario, assistant, patience)
-        finally:
-            GATE.reset(token)
+        turns = await self._play_turns(scenario, assistant, patience, gate)
+        while len(retried) < MOST_RETRIES and (cause := find_passing_cause(turns)):
+            pause_s = _pause_s(cause, turns[-1], len(retried), self._around.random)
+            if not patience.covers(pause_s):
+                break
+            retried.append(cause)
+            await self._around.sleep(pause_s)
+            turns = await self._play_turns(scenario, assistant, patience, gate)
         attempt = Attempt(
             outcome=Outcome.SKIPPED,
             turns=turns,
@@ -119,7 +119,7 @@ class Player:
         return judged
 
     async def _play_turns(
-        self, scenario: Scenario, assistant: Assistant, patience: _Patience
+        self, scenario: Scenario, assistant: Assistant, patience: _Patience, gate: Gate
     ) -> tuple[TurnResult, ...]:
         """One attempt, in a thread of its own."""
         conversation = _Conversation(self._means, scenario, assistant, patience)
@@ -127,7 +127,8 @@ class Player:
         try:
             for number, turn in enumerate(scenario.turns, start=1):
                 self._around.emit(TurnStarted(scenario=scenario, variant=self._variant, number=number))
-                played = self._means.budget.book(await self._play_turn(conversation, turn, turns), self._variant)
+                result = await self._play_turn(conversation, turn, turns, gate)
+                played = self._means.budget.book(result, self._variant)
                 turns.append(played)
                 self._around.emit(TurnFinished(scenario=scenario, variant=self._variant, result=played))
                 if _ends(played, scenario):
@@ -136,11 +137,18 @@ class Player:
             self._means.cleaner.release(conversation.thread_id, conversation.store_id)
         return tuple(turns)
 
-    async def _play_turn(self, conversation: _Conversation, turn: Turn, before: Sequence[TurnResult]) -> TurnResult:
+    async def _play_turn(
+        self, conversation: _Conversation, turn: Turn, before: Sequence[TurnResult], gate: Gate
+    ) -> TurnResult:
         try:
             async with self._means.limiter.place():
                 self._around.interruption.check()
-                run = await conversation.ask(turn)
+                # Not what a judge is asked: it has limits of its own.
+                token = GATE.set(gate)
+                try:
+                    run = await conversation.ask(turn)
+                finally:
+                    GATE.reset(token)
         except (RemoteError, WriteFailed) as error:  # the latter: what is about to exist could not be journaled
             reason = explain(error, conversation.assistant)
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, reason=reason, cause=error)
@@ -191,24 +199,25 @@ def _pause_s(cause: Retry, turn: TurnResult, earlier: int, random_: Callable[[],
 
 
 class _Patience:
-    """How long a scenario may still take: its `timeout` for all of it, or else TURN_DEADLINE_S for each turn.
+    """How long a scenario may still take: its `timeout` for all of it, or else `turn_s` for each turn.
 
     The scenario's own time begins with its first question: what all scenarios wait for is nobody's.
     """
 
-    def __init__(self, scenario: Scenario, clock: Callable[[], float]) -> None:
+    def __init__(self, scenario: Scenario, clock: Callable[[], float], turn_s: float) -> None:
         self._scenario = scenario
+        self._turn_s = turn_s
         self._clock = clock
         self._ends_at: float | None = None
 
     def begin_turn(self) -> None:
         timeout_s = self._scenario.timeout_s
         if timeout_s is None or self._ends_at is None:
-            self._ends_at = self._clock() + (timeout_s or TURN_DEADLINE_S)
+            self._ends_at = self._clock() + (timeout_s or self._turn_s)
 
     def left_s(self) -> float:
         """Seconds; negative if it took longer."""
-        return TURN_DEADLINE_S if self._ends_at is None else self._ends_at - self._clock()
+        return self._turn_s if self._ends_at is None else self._ends_at - self._clock()
 
     def covers(self, pause_s: float) -> bool:
         """Whether there is something left after a pause."""
@@ -218,7 +227,7 @@ class _Patience:
         """Which limit it is, and where it is written."""
         scenario = self._scenario
         if scenario.timeout_s is None:
-            return f"a turn may take {TURN_DEADLINE_S:g} s where the scenario has no `timeout`"
+            return f"a turn may take {self._turn_s:g} s where the scenario has no `timeout`"
         place = f" ({scenario.timeout_location})" if scenario.timeout_location else ""
         return f"`timeout: {scenario.timeout_s:g}` is for the whole scenario{place}"
 
@@ -233,6 +242,7 @@ class _Conversation:
         self.scenario = scenario
         self._patience = patience
         self.assistant = assistant
+        self._answers = means.answers.get(scenario.name, [])
         self._desk = means.stage.open_desk(scenario, assistant)
         self.thread_id: ThreadId | None = None
         self.store_id: StoreId | None = None
@@ -240,6 +250,10 @@ class _Conversation:
     async def ask(self, turn: Turn) -> Run:
         deployment = await self._stage.deployment_of(self.assistant)
         self._patience.begin_turn()
+        if self.thread_id is None and self._answers:
+            run = await self._answers.pop(0)()
+            self.thread_id = run.thread_id
+            return run
         attachments = await self._attach(turn)
         run = await self._backend.ask(
             Question(

@@ -166,13 +166,14 @@ class MadeOnce(Generic[Key, Value]):
 class Cleaner:
     """Deletes threads and their stores while other scenarios play, everything else at the end.
 
-    With `keeps` nothing is removed.
+    With `keeps` nothing is removed; with `spares_batches`, which may change, no batch.
     """
 
     def __init__(self, backend: Backend, journal: Journal, *, keeps: bool) -> None:
         self._backend = backend
         self._journal = journal
         self._keeps = keeps
+        self.spares_batches = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(DELETES_AT_ONCE)
 
@@ -190,7 +191,7 @@ class Cleaner:
         if self._keeps:
             return ()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        return await remove_live(self._backend, self._journal)
+        return await remove_live(self._backend, self._journal, spares_batches=self.spares_batches)
 
     def _start(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

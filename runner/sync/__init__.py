@@ -17,7 +17,7 @@ from runner.sync.applier import Applied, apply_plan, explain
 from runner.sync.copies import bring_code_files, deploy_copy, deployment_if_identical
 from runner.sync.creating import Patience
 from runner.sync.desired import ContentCache, Desired, find_excesses, hash_content, read_desired
-from runner.sync.leftovers import EarlierFiles, read_earlier_files, remove_live
+from runner.sync.leftovers import EarlierFiles, adopt_batches, read_earlier_files, remove_live
 from runner.sync.planner import OnDrift, Policy, SyncPlan, check_gates, decide, plan_destruction, plan_sync
 from runner.sync.remote import RemoteState, read_remote
 from runner.sync.stores import FilesMoved
@@ -35,6 +35,7 @@ __all__ = [
     "RemoteState",
     "SyncPlan",
     "Uploading",
+    "adopt_batches",
     "apply_plan",
     "bring_code_files",
     "check_gates",

@@ -21,7 +21,8 @@ from runner.sync.remote import RemoteState, bind
 from runner.sync.stores import said_chunking
 from runner.sync.uploads import Uploads
 
-EXPIRES_AFTER_DAYS = 1
+# A batch may search a copy's files for a day, from when they are indexed.
+EXPIRES_AFTER_DAYS = 2
 """For the case that a kill leaves files and store behind; the shortest that stores have."""
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from runner.backends import Backend
+from runner.backends import Backend, Batching
 from runner.did_you_mean import count
 from runner.domain.assistant import Namespace
 from runner.domain.conversation import AssistantId, FileId, StoreId, ThreadId
@@ -33,7 +33,18 @@ CHECKED = "checked"
 NAMED = "named"
 """Entry: people were told of this upload of that journal, whose answer was lost."""
 REMOVALS_AT_ONCE = 8
-_ORDER = (Kind.THREAD, Kind.RESPONSE, Kind.CONVERSATION, Kind.CONTAINER, Kind.ASSISTANT, Kind.STORE, Kind.FILE)
+_OF_BATCHES = frozenset({Kind.BATCH, Kind.BATCH_FILE, Kind.STORE, Kind.FILE})
+_ORDER = (
+    Kind.BATCH,
+    Kind.THREAD,
+    Kind.RESPONSE,
+    Kind.CONVERSATION,
+    Kind.CONTAINER,
+    Kind.ASSISTANT,
+    Kind.STORE,
+    Kind.FILE,
+    Kind.BATCH_FILE,
+)
 _LOOKS_S = (0.0, 0.5, 1.0)
 """Pauses before each look for an object whose creation was not confirmed: it may turn up late."""
 
@@ -150,20 +161,42 @@ async def _delete_unused(backend: Backend, journal: Journal, file_id: FileId, na
 
 
 async def remove_live(
-    backend: Backend, journal: Journal, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    backend: Backend,
+    journal: Journal,
+    *,
+    spares_batches: bool = False,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> tuple[str, ...]:
     """Delete everything that the journal says is live; one line for each object that may be left.
+
+    With `spares_batches`, those that there are go on, to be read by a resumed play, and what they may search stays.
 
     Creates whose answer was lost are looked up by a play's tags and removed too, where the API lists such things:
     conversations, responses and files can't be.
     """
     found, lines = await _find_unclear(backend, journal.unclear, sleep)
     live = [*journal.live, *found]
-    for kind in _ORDER:
+    spared = _OF_BATCHES if spares_batches and any(kind is Kind.BATCH for kind, _ in live) else frozenset[Kind]()
+    for kind in (one for one in _ORDER if one not in spared):
         ids = dict.fromkeys(remote_id for one, remote_id in live if one is kind)
         jobs = [partial(_remove, backend, journal, kind, remote_id) for remote_id in ids]
         lines += [line for line in await run_bounded(jobs, at_once=REMOVALS_AT_ONCE) if line]
     return tuple(lines)
+
+
+async def adopt_batches(
+    backend: Batching, journal: Journal, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> tuple[str, ...]:
+    """The batches that a play began, those too whose ids never arrived: asked once is paid once."""
+    for intent in journal.unclear:
+        if intent.kind is Kind.BATCH:
+            for pause_s in _LOOKS_S:
+                await sleep(pause_s)
+                if found := await backend.find_batches(intent.tags):
+                    break
+            for batch_id in found:
+                journal.found(Kind.BATCH, batch_id, intent.label)
+    return tuple(remote_id for kind, remote_id in journal.live if kind is Kind.BATCH)
 
 
 async def _find_unclear(
@@ -175,7 +208,7 @@ async def _find_unclear(
     for intent in intents:
         ids: tuple[str, ...] | None = None
         # Only a play's objects: what carries an address is sync's, and stays.
-        if intent.kind in (Kind.ASSISTANT, Kind.STORE, Kind.THREAD) and tags.PLAY in intent.tags:
+        if intent.kind in (Kind.ASSISTANT, Kind.STORE, Kind.THREAD, Kind.BATCH) and tags.PLAY in intent.tags:
             ids = await _look_up(backend, intent, sleep)
         if ids is None:
             label = f"{intent.kind.value} '{intent.label}'"
@@ -207,6 +240,9 @@ async def _list_tagged(backend: Backend, intent: Intent) -> tuple[str, ...] | No
     if intent.kind is Kind.THREAD:
         threads = await backend.find_threads(wanted)
         return None if threads is None else tuple(one.id for one in threads)
+    if intent.kind is Kind.BATCH:
+        assert isinstance(backend, Batching), "no other backend has one in its journal"
+        return await backend.find_batches(intent.tags)
     listed: Sequence[Tagged] = (
         await backend.files.list_stores() if intent.kind is Kind.STORE else await backend.list_assistants(in_full=True)
     )
@@ -235,8 +271,11 @@ async def delete_object(backend: Backend, kind: Kind, remote_id: str) -> None:
             await backend.delete_assistant(AssistantId(remote_id))
         case Kind.STORE:
             await backend.files.delete_store(StoreId(remote_id))
-        case Kind.FILE:
+        case Kind.FILE | Kind.BATCH_FILE:
             await backend.files.delete_file(FileId(remote_id))
+        case Kind.BATCH:
+            assert isinstance(backend, Batching), "no other backend has one in its journal"
+            await backend.delete_batch(remote_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

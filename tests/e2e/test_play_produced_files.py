@@ -83,7 +83,9 @@ async def test_files_and_images_of_a_run_come_with_their_content_and_are_noted(t
         run = await backend.ask(wire.question())
         assert run.files == (
             ProducedFile(name="plot.png", size_bytes=4, sha256=hashlib.sha256(b"\x89PNG").hexdigest()),
-            ProducedFile(name="shares.csv", size_bytes=9, sha256=hashlib.sha256(SHARES).hexdigest()),
+            ProducedFile(
+                name="shares.csv", size_bytes=9, sha256=hashlib.sha256(SHARES).hexdigest(), text=SHARES.decode()
+            ),
         )
         assert set(journal.live) == {(Kind.THREAD, "thread_1"), (Kind.FILE, "file-plot"), (Kind.FILE, "file-shares")}
 

@@ -163,10 +163,10 @@ def test_a_line_break_in_a_files_name_splits_no_message(project):
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("--repeat=3", "a scenario is played once"),
+        ("--reruns=3", "`--repeat N`"),
         ("--junit=out.xml", "`--report KIND[=FILE]`"),
         ("-j", "`-n N`"),
-        ("--lf", "`FILE:LINE`"),
+        ("--rerun-failed", "`--lf`"),
         ("--quit", "--quiet"),
     ],
 )

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import IO, Any
 
 from runner.backends import GATE, Question
 from runner.domain.assistant import Address, Assistant, Namespace, Project
@@ -276,6 +276,7 @@ class Simulation:
         self._folder = folder
         self._units = [Unit(scenario=one, variant=VARIANT, fingerprint=one.name) for one in scenarios]
         self._random = Random(seed)
+        self._files: list[IO[Any]] = []
 
     def play(
         self,
@@ -287,7 +288,12 @@ class Simulation:
     ) -> Played | None:
         """None if it was killed. A second call goes on with what the first one left."""
         work = self._play(interrupted_at_s, project, options)
-        return in_virtual_time(work, killed_at_s=killed_at_s)  # type: ignore[no-any-return]
+        try:
+            return in_virtual_time(work, killed_at_s=killed_at_s)  # type: ignore[no-any-return]
+        finally:
+            # Of a process that was killed the system closes the files.
+            while self._files:
+                self._files.pop().close()
 
     async def _play(self, interrupted_at_s: float | None, project: Project, options: Mapping[str, Any]) -> Played:
         loop = asyncio.get_running_loop()
@@ -301,6 +307,7 @@ class Simulation:
         done = {key for key in resumed.finished if _is_done(resumed.result_of(self._unit(key)))} if resumed else set()
         kept = KeptPlay(self._folder, (unit.key for unit in self._units))
         with closing(kept), Journal.reopen(self._folder / "journal.jsonl") as journal:
+            self._files += [kept._file, journal._file]
             kept.begin(
                 {
                     "units": [unit.key for unit in self._units],

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from itertools import count
 
-from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
+from runner.backends import BatchState, Deployment, Endpoint, Files, Question, RemoteAssistant, TakeAnswer
 from runner.backends._files import RemoteFiles, Stores, describe_content
 from runner.backends._json_fields import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
-from runner.backends.responses.answers import build_run, produced_in
-from runner.backends.responses.bodies import Body, Material, definition_body
+from runner.backends.responses.answers import Round, build_run, produced_in
+from runner.backends.responses.batches import Batches
+from runner.backends.responses.bodies import Body, Material, definition_body, question_item
 from runner.backends.responses.judging import Judge
-from runner.backends.responses.turn import Define, Order, Thread, Turn, cancel_response
-from runner.backends.responses.wire import Produced, read_response
+from runner.backends.responses.turn import Define, Order, Thread, Turn, cancel_response, request_body
+from runner.backends.responses.wire import Produced, WireResponse, read_response
 from runner.domain.assistant import History, JudgeChoice, Price, ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import AssistantId, ProducedFile, Run, ThreadId
@@ -38,6 +41,8 @@ class ResponsesBackend:
         self.capabilities = capabilities
         self._api = api
         self._in_background = endpoint.background and not self._replays
+        self._window = endpoint.window
+        self._batches = Batches(api)
         self._threads: dict[ThreadId, Thread] = {}
         self._numbers = count(1)
 
@@ -70,7 +75,7 @@ class ResponsesBackend:
         thread.code_file_ids += [file_id for file_id, use in question.attachments if use is FileUse.CODE_INTERPRETER]
         names = {file_id: self._remote_files.name_of(file_id) for file_id, _ in question.attachments}
         order = Order(question=question, define=define, names=names)
-        turn = Turn(self._api, order, thread, in_background=self._in_background)
+        turn = Turn(self._api, order, thread, in_background=self._in_background, window=self._window)
         try:
             rounds = await turn.play()
         finally:
@@ -89,6 +94,46 @@ class ResponsesBackend:
             is_openai=is_openai,
             prices=prices,
         )
+
+    async def start_batch(self, label: str, questions: Mapping[str, Question]) -> str:
+        def make_body(question: Question) -> Awaitable[Body]:
+            async def define(material: Material) -> Body:
+                return definition_body(question.deployment.assistant, material)
+
+            thread = Thread(is_stored=not self._leaves_nothing(question))
+            return request_body(question, define, thread, [question_item(question, {})])
+
+        bodies = {key: await make_body(question) for key, question in questions.items()}
+        return await self._batches.start(label, bodies, next(iter(questions.values())).tags)
+
+    async def look_at_batch(self, batch_id: str) -> BatchState:
+        return await self._batches.look_at(batch_id)
+
+    async def find_batches(self, tags: Mapping[str, str]) -> tuple[str, ...]:
+        return await self._batches.find(tags)
+
+    async def read_batch(self, batch_id: str) -> Mapping[str, TakeAnswer]:
+        return {key: partial(self._take, line) for key, line in (await self._batches.read(batch_id)).items()}
+
+    async def delete_batch(self, batch_id: str) -> None:
+        await self._batches.delete(batch_id)
+        self._api.note_deleted(Kind.BATCH, batch_id)
+
+    async def _take(self, line: WireResponse | RemoteError) -> Run:
+        """The thread goes on from a response that stays the batch's: a play that is cut off finds it again."""
+        if isinstance(line, RemoteError):
+            raise line
+        if line.waits_for_us:
+            message = "the assistant asks for something that nobody answers in a batch"
+            line = replace(line, status="failed", error=message)
+        thread = Thread(own_id=ThreadId(line.id), last_response_id=line.id)
+        for container_id in line.container_ids:
+            thread.container_ids.add(container_id)
+            self._api.note_found(Kind.CONTAINER, container_id, line.id)
+        self._threads[ThreadId(line.id)] = thread
+        rounds = (Round(response=line),)
+        files = await asyncio.gather(*(self._download(one) for one in produced_in(rounds)))
+        return build_run(ThreadId(line.id), rounds, tuple(files), duration_s=0.0)
 
     async def delete_thread(self, thread_id: ThreadId) -> None:
         thread = self._threads.pop(thread_id, None) or _thread_elsewhere(thread_id)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from runner.backends import Question
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
-from runner.backends._waiting import Deadline, Rhythm
+from runner.backends._waiting import SLOWEST_LOOK_S, UNHURRIED_LOOK_S, Deadline, Rhythm
 from runner.backends.responses.answers import Round, text_of
 from runner.backends.responses.bodies import (
     Body,
@@ -107,17 +107,23 @@ class Order:
 class Turn:
     """The work on one question."""
 
-    def __init__(self, api: Api, order: Order, thread: Thread, *, in_background: bool) -> None:
+    def __init__(
+        self, api: Api, order: Order, thread: Thread, *, in_background: bool, window: str | None = None
+    ) -> None:
+        """`window` is how long a response in the background may take, as the API says it."""
         question = order.question
         self._api = api
         self._question = question
         self._define = order.define
         self._thread = thread
         self._names = order.names
-        self._in_background = in_background
+        self._background: Body | None = None
+        if in_background:
+            options: Body = {"background_options": {"completion_window": window}} if window else {}
+            self._background = {"background": True, **options}
         self._address = question.deployment.assistant.address
         self._deadline = Deadline.after(question.deadline_s, api.pace.clock)
-        self._rhythm = Rhythm(api.pace.fastest_look_s)
+        self._rhythm = Rhythm(api.pace.fastest_look_s, slowest_s=UNHURRIED_LOOK_S if window else SLOWEST_LOOK_S)
 
     async def play(self) -> tuple[Round, ...]:
         """All responses of the turn. Its end, good or bad, is the last one's; what raises is no end."""
@@ -170,17 +176,8 @@ class Turn:
         return Round(response=await self._make(items), was_restarted=True)
 
     async def _make(self, items: Sequence[Body]) -> WireResponse:
-        deployment = self._question.deployment
-        own_store = (self._question.store_id,) if self._question.store_id else ()
-        material = Material(
-            store_ids=(*deployment.store_ids, *own_store),
-            code_file_ids=(*deployment.code_file_ids, *self._thread.code_file_ids),
-        )
-        tags = None if self._thread.remembers_itself else self._question.tags
-        settings = settings_body(deployment.assistant, material, tags=tags)
-        body = await self._define(material) | settings | self._thread.context_body(items)
-        make = self._make_in_background if self._in_background else self._make_streamed
-        response = await make(body)
+        body = await request_body(self._question, self._define, self._thread, items)
+        response = await (self._make_in_background(body) if self._background else self._make_streamed(body))
         self._thread.note(response, items)
         for container_id in response.container_ids:
             self._note_container(container_id)
@@ -222,7 +219,7 @@ class Turn:
         return response if response.is_over else self._give_up(response, "its connection was lost")
 
     async def _make_in_background(self, body: Body) -> WireResponse:
-        request = self._request({**body, "background": True}, min(REQUEST_BUDGET_S, self._deadline.left_s()))
+        request = self._request({**body, **(self._background or {})}, min(REQUEST_BUDGET_S, self._deadline.left_s()))
         reply = await self._api.create(request, self._creation(), read_response)
         self._thread.response_ids.append(reply.value.id)
         self._thread.running.add(reply.value.id)
@@ -269,6 +266,19 @@ class Turn:
     def _doing(self) -> str:
         place = f" in the conversation {self._thread.conversation_id}" if self._thread.conversation_id else ""
         return f"asking '{self._address}'{place}"
+
+
+async def request_body(question: Question, define: Define, thread: Thread, items: Sequence[Body]) -> Body:
+    """All that is said to make a response, but for how it comes."""
+    deployment = question.deployment
+    own_store = (question.store_id,) if question.store_id else ()
+    material = Material(
+        store_ids=(*deployment.store_ids, *own_store),
+        code_file_ids=(*deployment.code_file_ids, *thread.code_file_ids),
+    )
+    tags = None if thread.remembers_itself else question.tags
+    settings = settings_body(deployment.assistant, material, tags=tags)
+    return await define(material) | settings | thread.context_body(items)
 
 
 async def cancel_response(api: Api, response_id: str) -> str:

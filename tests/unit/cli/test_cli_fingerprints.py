@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.cli._plays import Fingerprints, find_inputs
-from runner.config import load_configuration
+import pytest
+
+from runner.cli._plays import Fingerprints, find_inputs, hash_inputs, refuse_changes
+from runner.config import Configuration, load_configuration
 from runner.domain.report import Variant
+from runner.errors import GateClosed
+from runner.kept_play import Kept, KeptResults
 
 PROJECT = """version: 1
 namespace: demo
@@ -42,3 +46,54 @@ def test_another_judge_or_other_code_makes_old_verdicts_stale_and_only_theirs(tm
     assert changed(first, fingerprints(tmp_path)) == set()
     assert changed(first, fingerprints(tmp_path, judge="two")) == {"judged"}
     assert changed(first, fingerprints(tmp_path, code="False")) == {"coded"}
+
+
+FUNCTIONS = """version: 1
+namespace: demo
+assistants:
+  guide:
+    model: m
+    instructions_file: prompt.md
+    functions: [{name: rate, description: rates, parameters: {type: object}, python: "rates.py:rate"}]
+  other: {model: m}
+"""
+
+
+def read_functions(
+    folder: Path, *, code: str = "1", prompt: str = "Be brief.", repeat: int = 1
+) -> tuple[Configuration, dict[str, str]]:
+    folder.mkdir(exist_ok=True)
+    turns = "turns: [{ask: Hi, expect: [contains: hi]}]"
+    (folder / "assistants.yaml").write_text(FUNCTIONS, "utf-8")
+    (folder / "all.yaml").write_text(
+        f"scenarios:\n  - {{name: one, assistant: guide, {turns}}}\n"
+        f"  - {{name: two, assistant: other, repeat: {repeat}, {turns}}}\n",
+        "utf-8",
+    )
+    (folder / "rates.py").write_text(f"def rate():\n    return {code}\n", "utf-8")
+    (folder / "prompt.md").write_text(prompt, "utf-8")
+    read = load_configuration(file=None, scenario_paths=("all.yaml",), cwd=folder, environment={})
+    hashed, variant = Fingerprints(), Variant(target="own", api="responses")
+    return read, {one.name: hashed.unit(one, variant, read.project).fingerprint for one in read.scenarios}
+
+
+def test_other_code_of_a_function_and_another_repeat_make_results_stale_wherever_the_project_lies(
+    tmp_path: Path,
+) -> None:
+    read, first = read_functions(tmp_path / "one")
+
+    assert tmp_path / "one" / "rates.py" in find_inputs(read)
+    assert changed(first, read_functions(tmp_path / "another")[1]) == set()
+    assert changed(first, read_functions(tmp_path / "one", code="2")[1]) == {"one"}
+    assert changed(first, read_functions(tmp_path / "one", repeat=3)[1]) == {"two"}
+
+
+def test_a_play_does_not_go_on_in_silence_with_other_instructions_or_code(tmp_path: Path) -> None:
+    read, _ = read_functions(tmp_path)
+    kept = Kept(folder=tmp_path, head={"files": hash_inputs(read, Fingerprints())}, results=KeptResults())
+
+    refuse_changes(kept, read)
+    with pytest.raises(GateClosed, match="assistant 'guide';"):
+        refuse_changes(kept, read_functions(tmp_path, prompt="Be long.")[0])
+    with pytest.raises(GateClosed, match="began: rates.py;"):
+        refuse_changes(kept, read_functions(tmp_path, code="2")[0])

@@ -17,7 +17,7 @@ from lxml import etree
 from markdown_it import MarkdownIt
 from played_results import ENCODED_SECRETS, HOSTILE, OTHER, SECRET, VARIANT, of_every_kind, played, report_of
 
-from runner.domain.report import Outcome, Report, ScenarioResult
+from runner.domain.report import Outcome, Report, Retry, ScenarioResult
 from runner.plugins import load_plugin
 from runner.redaction import Redactor
 from runner.reporting import report_schema, write_report
@@ -70,6 +70,13 @@ class TestJUnit:
         assert [type(one) for one in cases["failed thrice"].interim_result] == [RerunError, RerunFailure]
         strict = self.cases(written("junit", tmp_path, replace(ORDINARY, fails_on_flaky=True)))
         assert [type(one) for one in strict["flaky"].result] == [Failure]
+
+    def test_trouble_of_the_api_that_passed_is_no_flakiness(self, tmp_path: Path) -> None:
+        result = played("sum", Outcome.PASSED)
+        again = replace(result.attempts[0], retried=(Retry(code="server_error"),))
+        case = self.cases(written("junit", tmp_path, report_of([replace(result, attempts=(again,))])))["sum"]
+        assert (case.interim_result, case.result) == ([], [])
+        assert {one.name: one.value for one in case.properties()}["played_again_after"] == "server_error"
 
     def test_a_case_says_where_it_stands_and_what_was_played(self, tmp_path: Path) -> None:
         case = self.cases(written("junit", tmp_path, ORDINARY))["failed"]

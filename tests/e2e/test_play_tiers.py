@@ -1,0 +1,271 @@
+"""`play --tier`: the same verdicts for less money and more patience, in the background or by batches."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import responses_wire as wire
+from acting_brains import Act, Actor
+from play_project import Project, at_api, project_elsewhere
+from verbs import Done
+from wire_server import Seen, reply, wire_server
+
+from runner.server.inference import Answer, Fail, Role, Scene, Turnout
+
+SCENARIOS = """
+defaults: {assistant: guide}
+scenarios:
+  - {name: right, turns: [{ask: one, expect: [contains: one]}]}
+  - {name: wrong, turns: [{ask: two, expect: [contains: three]}]}
+  - {name: twice, repeat: 2, turns: [{ask: four, expect: [contains: four]}]}
+  - {name: talk, turns: [{ask: five, expect: [contains: five]}, {ask: six, expect: [contains: six after five]}]}
+"""
+EMPTY = {"run", "response", "conversation", "file", "vector_store", "container"}
+
+
+def echo(scene: Scene) -> Answer:
+    """The question, and in a conversation the one before it."""
+    asked = [one.text for one in scene.messages if one.role is Role.USER]
+    return Answer(text=" after ".join(reversed(asked[-2:])))
+
+
+class Held(Actor):
+    """Answers only once it may."""
+
+    def __init__(self, *acts: Act) -> None:
+        super().__init__(*acts)
+        self.may_answer = asyncio.Event()
+
+    async def decide(self, scene: Scene) -> Turnout:
+        await self.may_answer.wait()
+        return await super().decide(scene)
+
+
+@asynccontextmanager
+async def project_on(
+    folder: Path, *, api: str = "responses", actor: Actor | None = None, has_files: bool = False
+) -> AsyncIterator[tuple[Project, Actor]]:
+    actor = actor or Actor(echo)
+    async with project_elsewhere(folder, actor) as project:
+        path = project.folder / "assistants.yaml"
+        text = at_api(path.read_text(), api)
+        files = "    tools: [code_interpreter, file_search]\n    files: [city.md]\n"
+        path.write_text(text if has_files else text.replace(files, ""))
+        project.write_scenario(SCENARIOS)
+        yield project, actor
+
+
+async def play(project: Project, *arguments: str) -> tuple[Done, dict[str, Any]]:
+    report = project.folder / "report.json"
+    done = await asyncio.to_thread(project.run, "play", "--report", f"json={report}", *arguments)
+    return done, json.loads(report.read_text()) if report.exists() else {}
+
+
+def told(report: dict[str, Any]) -> dict[str, Any]:
+    """What a report says that is the same however it was asked."""
+    return {
+        one["name"]: (
+            one["outcome"],
+            [
+                (turn["outcome"], turn["run"]["answer"], turn["run"]["usage"])
+                for attempt in one["attempts"]
+                for turn in attempt["turns"]
+            ],
+        )
+        for one in report["scenarios"]
+    }
+
+
+def read_batches(project: Project) -> list[dict[str, Any]]:
+    """What the server has of batches."""
+    with closing(sqlite3.connect(project.state / "server.db")) as connection:
+        rows = connection.execute("SELECT body FROM objects WHERE kind = 'request_batch'").fetchall()
+    return [json.loads(body) for (body,) in rows]
+
+
+@pytest.mark.parametrize("tier", ["2h", "8h"])
+async def test_a_window_changes_no_verdict_and_leaves_nothing(tmp_path: Path, tier: str) -> None:
+    async with project_on(tmp_path) as (project, _):
+        plainly, plain = await play(project)
+        done, report = await play(project, "--tier", tier)
+        left = project.count_objects()
+    assert (plainly.code, done.code) == (1, 1), done.out + done.err
+    assert told(report) == told(plain)
+    assert f"--tier {tier}: what is said of costs is the list price, not the tier's\n" in done.out
+    assert not EMPTY & left.keys(), left
+
+
+async def test_a_window_travels_with_each_background_response(tmp_path: Path) -> None:
+    queued = wire.Keeper(reply(wire.response(status="completed")))
+    async with wire.talking(tmp_path, queued, background=True, window="8h") as (backend, server, _):
+        await backend.ask(wire.question())
+    body = server.seen[0].json
+    assert (body["background"], body["background_options"]) == (True, {"completion_window": "8h"})
+
+
+@pytest.mark.parametrize("tier", ["2h", "batch"])
+async def test_a_tier_on_another_api_is_a_usage_error_before_anything_is_sent(tmp_path: Path, tier: str) -> None:
+    async with project_on(tmp_path, api="assistants") as (project, actor):
+        done, _ = await play(project, "--tier", tier)
+    assert (done.code, actor.scenes) == (2, [])
+    assert f"--tier {tier} needs a target with `api: responses`; 'elsewhere' has `api: assistants`" in done.err
+
+
+async def test_a_batch_changes_no_verdict_and_leaves_nothing(tmp_path: Path) -> None:
+    async with project_on(tmp_path) as (project, actor):
+        plainly, plain = await play(project)
+        asked = len(actor.scenes)
+        done, report = await play(project, "--tier", "batch")
+        batches, left = read_batches(project), project.count_objects()
+    assert (plainly.code, done.code) == (1, 1), done.out + done.err
+    assert told(report) == told(plain)
+    assert len(actor.scenes) == 2 * asked
+    assert [(one["total"], one["state"]) for one in batches] == [(4, "completed")], (
+        "of a repeated one, what is certain to be needed"
+    )
+    assert not EMPTY & left.keys(), left
+    assert report["leftovers"] == []
+
+
+async def interrupt(project: Project, number: signal.Signals) -> str:
+    """Play by batch until the server works on one, and then no further; what was printed."""
+    process = project.start("play", "--tier", "batch")
+    async with asyncio.timeout(20):
+        while not (project.state / "server.db").exists() or not any(
+            one["state"] == "in_progress" for one in read_batches(project)
+        ):
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.3)  # so that it has the answer to its creation, and waits
+    process.send_signal(number)
+    out, _ = await asyncio.to_thread(process.communicate)
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+async def test_a_resumed_play_takes_the_answers_of_its_batch_and_makes_no_second_one(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    held = Held(echo)
+    async with project_on(tmp_path, actor=held) as (project, _):
+        out = await interrupt(project, number)
+        held.may_answer.set()
+        done, report = await play(project, "--resume")
+        batches, left = read_batches(project), project.count_objects()
+        asked = len(held.scenes)
+        _, plain = await play(project)
+    if number is signal.SIGINT:
+        assert ", which goes on: `runner play --resume 2" in " ".join(out.split())
+    assert done.code == 1, done.out + done.err
+    assert told(report) == told(plain)
+    assert ([one["total"] for one in batches], asked) == ([4], 6)
+    assert not EMPTY & left.keys(), left
+
+
+@pytest.mark.slow
+async def test_what_a_running_batch_may_search_stays_until_the_resumed_play_is_over(tmp_path: Path) -> None:
+    held = Held(echo)
+    async with project_on(tmp_path, actor=held, has_files=True) as (project, _):
+        await interrupt(project, signal.SIGINT)
+        meanwhile = project.count_objects()
+        held.may_answer.set()
+        done, report = await play(project, "--resume")
+        batches, left = read_batches(project), project.count_objects()
+    assert (meanwhile["vector_store"], meanwhile["file"]) == (1, 2), meanwhile
+    assert {one["name"]: one["outcome"] for one in report["scenarios"]}["talk"] == "passed", done.out + done.err
+    assert [one["total"] for one in batches] == [4]
+    assert not EMPTY & left.keys(), left
+
+
+@pytest.mark.slow
+async def test_clean_cancels_the_batch_of_a_play_that_was_interrupted(tmp_path: Path) -> None:
+    held = Held(echo)
+    async with project_on(tmp_path, actor=held) as (project, _):
+        await interrupt(project, signal.SIGINT)
+        done = await asyncio.to_thread(project.run, "clean")
+        (batch,), left = read_batches(project), project.count_objects()
+    assert "removed 2 objects that its journal names" in done.out, done.out + done.err
+    assert (batch["state"], held.scenes) == ("cancelled", [])
+    # A response that was being made for `talk`, which goes on, stays: nobody was told of it.
+    assert not {"file", "vector_store", "conversation"} & left.keys(), left
+    assert left.get("response", 0) <= 1
+
+
+async def test_an_answer_that_failed_is_an_error_with_its_reason_and_the_others_go_on(tmp_path: Path) -> None:
+    def act(scene: Scene) -> Answer | Fail:
+        return Fail(code="invalid_prompt", message="Not that.") if scene.messages[-1].text == "one" else echo(scene)
+
+    async with project_on(tmp_path, actor=Actor(act)) as (project, _):
+        done, report = await play(project, "--tier", "batch")
+    outcomes = {one["name"]: one["outcome"] for one in report["scenarios"]}
+    assert outcomes == {"right": "errored", "wrong": "failed", "twice": "passed", "talk": "passed"}
+    assert "Not that." in done.out
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ({"status": "expired"}, "the batch batch_1 is expired: it was not finished within its time"),
+        ({"status": "cancelled"}, "the batch batch_1 is cancelled: it was cancelled"),
+        (
+            {"status": "failed", "errors": {"data": [{"code": "token_limit_exceeded", "message": "Too many tokens."}]}},
+            "the batch batch_1 is failed: Too many tokens.",
+        ),
+        (
+            {"status": "completed", "error_file_id": "file-bad"},
+            "the batch batch_1 has no answer to this question (batch_expired): This took too long.",
+        ),
+    ],
+)
+async def test_a_batch_that_ends_badly_makes_errors_with_the_reason(
+    tmp_path: Path, end: dict[str, Any], reason: str
+) -> None:
+    rows: list[str] = []
+
+    def answer(seen: Seen) -> list:
+        batch = {"id": "batch_1", "object": "batch", "request_counts": None, **end}
+        match str(seen):
+            case "POST /files":
+                keys = re.findall(rb'"custom_id": "(.*?)"', seen.body)
+                error = {"code": "batch_expired", "message": "This took too long."}
+                rows.extend(json.dumps({"custom_id": key.decode(), "response": None, "error": error}) for key in keys)
+                return reply({"id": "file-in"})
+            case "POST /batches" | "GET /batches/batch_1":
+                return reply(batch)
+            case "GET /files/file-bad/content":
+                return reply("\n".join(rows))
+        return reply({"id": "file-in", "deleted": True})
+
+    async with wire_server(answer) as server, project_on(tmp_path) as (project, _):
+        path = project.folder / "assistants.yaml"
+        path.write_text(re.sub(r"base_url: '.*?'", f"base_url: '{server.url}'", path.read_text()))
+        project.write_scenario(SCENARIOS.replace(" repeat: 2,", ""))
+        done, report = await play(project, "--tier", "batch")
+    assert done.code == 3, done.out + done.err
+    reasons = {turn["reason"] for one in report["scenarios"] for at in one["attempts"] for turn in at["turns"]}
+    assert reasons == {reason}
+    assert server.calls.count("POST /batches") == 1
+    assert "POST /responses" not in server.calls
+    assert report["leftovers"] == []
+
+
+async def test_what_needs_an_answer_of_ours_is_asked_the_ordinary_way(tmp_path: Path) -> None:
+    async with project_on(tmp_path) as (project, _):
+        path = project.folder / "assistants.yaml"
+        rate = "{name: rate, description: R, parameters: {type: object, properties: {}}, returns: 7}"
+        path.write_text(path.read_text() + f"  caller: {{model: gpt-6-luna, functions: [{rate}]}}\n")
+        project.write_scenario("assistant: caller\nturns: [{ask: seven, expect: [contains: seven]}]\n", "two")
+        done, report = await play(project, "--tier", "batch")
+        (batch,) = read_batches(project)
+    assert "1 scenario can't wait for a batch (functions, MCP or attachments): the ordinary price" in done.out
+    assert {one["name"]: one["outcome"] for one in report["scenarios"]}["two"] == "passed", done.out + done.err
+    assert batch["total"] == 4
