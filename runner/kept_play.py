@@ -238,6 +238,7 @@ def report_of(kept: Kept) -> Report:
         planned=head.get("planned", len(kept.results)),
         results=kept.results,
         play_id=kept.folder.name,
+        can_go_on="arguments" in head,
         started_at=head.get("started_at", ""),
         leftovers=tuple(head.get("leftovers", ())),
         signal=head.get("signal"),

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from runner.did_you_mean import count
 from runner.domain.scenario import Scenario
 from runner.errors import NothingFound, UsageError
 
@@ -110,7 +111,7 @@ def select_scenarios(
     if not chosen:
         asked = [f"-k {wanted.names!r}"] * (names is not None) + [f"-m {wanted.tags!r}"] * (tags is not None)
         hint = _name_tags(scenarios) if tags is not None else ""
-        raise NothingFound(f"none of {len(scenarios)} scenarios matches {' and '.join(asked)}{hint}")
+        raise NothingFound(f"none of {count(len(scenarios), 'scenario')} matches {' and '.join(asked)}{hint}")
     if not (wanted.last_failed or wanted.failed_first):
         return chosen
     known = failed()

@@ -304,13 +304,14 @@ class Report:
     """One play. `leftovers` are remote objects that could not be removed, one line each; `signal` is the number of the
     signal that interrupted the play, `stopped` the limit that ended it early, `planned` the number of scenarios it was
     to play, on all variants together. `shard` says which part of the scenarios that is ("2/8 of ..."), "": all.
-    `started_at` is an ISO 8601 time.
+    `started_at` is an ISO 8601 time. One that `can_go_on` is taken up by `play --resume`; judged anew, it can't be.
     """
 
     variants: tuple[Variant, ...]
     planned: int
     results: Results
     play_id: str = ""
+    can_go_on: bool = True
     started_at: str = ""
     leftovers: tuple[str, ...] = ()
     signal: int | None = None

@@ -182,7 +182,7 @@ class Console:
             self._print(self._line(line))
         if report.stopped:
             self._print(self._line(f"stopped: {report.stopped}"))
-        if report.play_id and (report.cut_off or report.counts[NOT_STARTED]):
+        if report.play_id and report.can_go_on and (report.cut_off or report.counts[NOT_STARTED]):
             self._print(f"`runner play --resume {report.play_id}` plays what is missing")
 
     def _print_names(self, failures: list[ScenarioResult]) -> None:

@@ -81,6 +81,8 @@ def test_an_answer_to_another_question_is_left_out_and_named(played: Path) -> No
     assert done.code == 0, done.out + done.err
     assert "'bill': the question of turn 2 has changed since; play it again" in done.out
     assert "1 scenario left out: their questions are others today" in done.out
+    assert "--resume" not in done.out, "it can't go on"
+    assert "--resume" not in run(played, "report", "latest").out
 
 
 def test_what_is_judged_can_be_judged_again_and_other_files_can_be_named(played: Path) -> None:
