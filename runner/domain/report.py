@@ -304,7 +304,8 @@ class Report:
     """One play. `leftovers` are remote objects that could not be removed, one line each; `signal` is the number of the
     signal that interrupted the play, `stopped` the limit that ended it early, `planned` the number of scenarios it was
     to play, on all variants together. `shard` says which part of the scenarios that is ("2/8 of ..."), "": all.
-    `started_at` is an ISO 8601 time.
+    `started_at` is an ISO 8601 time. `tier` is the price that it was played for, "" the
+    list price, which is what is told of costs.
     """
 
     variants: tuple[Variant, ...]
@@ -316,6 +317,7 @@ class Report:
     signal: int | None = None
     stopped: str = ""
     shard: str = ""
+    tier: str = ""
     fails_on_flaky: bool = False
     duration_s: float = 0.0
 
