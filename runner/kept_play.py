@@ -244,6 +244,7 @@ def report_of(kept: Kept) -> Report:
         signal=head.get("signal"),
         stopped=head.get("stopped", ""),
         shard=head.get("arguments", {}).get("shard") or "",
+        tier=head.get("arguments", {}).get("tier") or "",
         fails_on_flaky=head.get("fails_on_flaky", False),
         duration_s=head.get("duration_s", 0.0),
     )

@@ -305,6 +305,7 @@ class Report:
     signal that interrupted the play, `stopped` the limit that ended it early, `planned` the number of scenarios it was
     to play, on all variants together. `shard` says which part of the scenarios that is ("2/8 of ..."), "": all.
     `started_at` is an ISO 8601 time. One that `can_go_on` is taken up by `play --resume`; judged anew, it can't be.
+    `tier` is the price that it was played for, "" the list price, which is what is told of costs.
     """
 
     variants: tuple[Variant, ...]
@@ -317,6 +318,7 @@ class Report:
     signal: int | None = None
     stopped: str = ""
     shard: str = ""
+    tier: str = ""
     fails_on_flaky: bool = False
     duration_s: float = 0.0
 

@@ -111,8 +111,6 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
     started = around.clock()
     scenarios = tuple({unit.scenario.name: unit.scenario for unit in work.units}.values())
     notes = list(dict.fromkeys(note for lane in work.lanes for note in _name_code(lane.project, scenarios)))
-    if options.tier:
-        notes.append(f"--tier {options.tier}: what is said of costs is the list price, not the tier's")
     if options.tier == BATCH:
         notes += _describe_batching(work, options)
     for lane in {id(lane.journal): lane for lane in work.lanes}.values():
@@ -166,6 +164,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
         signal=around.interruption.signal,
         stopped=around.interruption.limit,
         shard=options.shard,
+        tier=options.tier or "",
         fails_on_flaky=options.fails_on_flaky,
         duration_s=around.clock() - started,
     )

@@ -374,7 +374,8 @@ def _describe_use(report: Report) -> list[str]:
         used = f"{tally.total_tokens:,} tokens ({tally.input_tokens:,} in, {tally.output_tokens:,} out{unknown})"
         if tally.unpriced_runs < tally.runs:
             unpriced = f", {count(tally.unpriced_runs, 'run')} without a known price" if tally.unpriced_runs else ""
-            used += f" · ${tally.cost_usd:.4f} by {price_source()}, {NOT_INCLUDED}{unpriced}"
+            tier = f", the list price and not that of --tier {report.tier}" if report.tier else ""
+            used += f" · ${tally.cost_usd:.4f} by {price_source()}{tier}, {NOT_INCLUDED}{unpriced}"
         else:
             used += " · cost unknown"
         lines.append(used)

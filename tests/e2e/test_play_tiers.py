@@ -107,7 +107,7 @@ async def test_a_window_changes_no_verdict_and_leaves_nothing(tmp_path: Path, ti
         left = project.count_objects()
     assert (plainly.code, done.code) == (1, 1), done.out + done.err
     assert told(report) == told(plain)
-    assert f"--tier {tier}: what is said of costs is the list price, not the tier's\n" in done.out
+    assert f", the list price and not that of --tier {tier}, fees for tools not included" in done.out
     assert not EMPTY & left.keys(), left
 
 
