@@ -256,6 +256,15 @@ def objection(text: str, start: int, end: int, unit_end: int) -> str:
     return ""
 
 
+def is_denied(text: str, start: int, end: int) -> bool:
+    """Whether what stands there is said not to be so: "it isn't 39.25", "no longer 4 March"."""
+    before = text[max(0, start - _REACH) : start]
+    return any(
+        behind.match(text, end) is not None or ahead.search(before) is not None
+        for ahead, behind in (_DENIED, _DENIED_ELSEWHERE)
+    )
+
+
 def _is_in_tag(text: str, start: int, end: int) -> bool:
     """Whether the < or > before the number is no sign: `<b>39.25`, `<39.25>`."""
     if _PLACEHOLDER.search(text[max(0, start - 1) : start]):

@@ -11,6 +11,7 @@ from functools import cache
 
 from runner.checks import FAILS, PASSES, Example
 from runner.checks._text import normalise, shorten, shown_text
+from runner.checks._wording import is_denied
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
@@ -70,7 +71,7 @@ _TH = r"(?:st|nd|rd|th|er|º|ª|\.)?"
 _WORD = r"(?P<month>[^\W\d_]{3,14})\.?"
 _DATE = re.compile(
     rf"""
-    (?<![\d.,/-])(?P<y1>\d{{4}})(?P<s1>[-/.])(?P<m1>\d\d?)(?P=s1)(?P<d1>\d\d?)(?!\d)
+    (?<![A-Za-z\d_.,/-])(?P<y1>\d{{4}})(?P<s1>[-/.])(?P<m1>\d\d?)(?P=s1)(?P<d1>\d\d?)(?!\d|[.,/-]\d)
   | (?P<y2>\d{{4}})[年년]\s?(?P<m2>\d\d?)[月월]\s?(?P<d2>\d\d?)[日일号]
   | (?<![\d.,/-])(?P<a>\d\d?)(?P<s3>[-/.])[ ]?(?P<b>\d\d?)(?P=s3)[ ]?(?P<y3>\d{{4}}|\d\d)(?!\d|[.,/-]\d)
   | (?<![\d.,/-])(?P<d4>\d\d?){_TH}(?:[ ](?:of|de|di)[ ]|[ ]|-){_WORD}
@@ -79,6 +80,19 @@ _DATE = re.compile(
     """,
     re.VERBOSE,
 )
+_JOINS = r"(?:[ ]?[-/&][ ]?|[ ](?:to|till|until|through|and|or|bis|und|oder|à|au|et|ou|al?|y|o|e|tot|en)[ ])"
+_PART_BEFORE = re.compile(rf"(?<![\w.,/:-])\d\d?{_TH}{_JOINS}(?:the[ ])?\Z")
+_PART_BEHIND = re.compile(
+    rf"{_JOINS}(?:the[ ])?(?:\d\d?{_TH}(?![\d:]|[./-]\d)(?![ ](?:of[ ]|de[ ])?[^\W\d_])|(?<=[-/])\d)"
+)
+"""A day or year that shares the rest of a date: the 3rd and 4th of March, March 4 to 6, 2026-03-04/06."""
+_DENIED_DAY = re.compile(
+    r"(?:\b(?:not|never|no longer|nicht|kein\w*|niet|non)|n['’]t|\bpas)"
+    r"(?:[ ]\w{1,20}(?=[ ](?:on|am|op)[ ]))?"
+    r"(?:[ ](?:on|at|be|is|the|leave|am|le|mehr|den|op|sur|until|before|vor|avant))*[ ]\Z",
+    re.IGNORECASE,
+)
+"""What is about days alone: no number has `on` before it."""
 
 
 def prepare() -> None:
@@ -99,7 +113,7 @@ class Check:
             _day_comes_first(self.locale)
 
     def judge(self, run: Run) -> Finding:
-        found = list(self._dates(normalise(shown_text(run.text))))
+        found = list(self._dates(normalise(shown_text(run.text, struck=False))))
         wanted = dt.date.fromisoformat(self.value)
         chosen = {"first": found[:1], "last": found[-1:]}.get(self.take, found)
         fits = [date is not None and abs((date - wanted).days) <= self.tolerance_days for _, date, _ in chosen]
@@ -120,12 +134,15 @@ class Check:
 
     def _dates(self, text: str) -> Iterator[tuple[str, dt.date | None, str]]:
         """Each date as it is written, its value, and why it has none."""
-        count = 0
-        for found in _DATE.finditer(text):
+        count, found = 0, _DATE.search(text)
+        while found is not None and count < _MOST:
             read = self._read(found)
-            if read is not None and count < _MOST:
+            if read is not None:
                 count += 1
-                yield (found.group(), *read)
+                problem = _find_problem(text, found)
+                yield (found.group(), *((None, f"{found.group()} {problem}") if problem else read))
+            # What was no date may have begun before one: "until 9" hides no "9 March".
+            found = _DATE.search(text, found.end() if read is not None else found.start() + 1)
 
     def _read(self, found: re.Match[str]) -> tuple[dt.date | None, str] | None:
         """None for what is no date."""
@@ -152,6 +169,15 @@ class Check:
         else:
             day_first = first > 12
         return _build(year, found["b"] if day_first else found["a"], found["a"] if day_first else found["b"])
+
+
+def _find_problem(text: str, found: re.Match[str]) -> str:
+    """Why a date that is written there isn't given as the answer; "" if it is."""
+    before = text[max(0, found.start() - 20) : found.start()]
+    if _PART_BEFORE.search(before) or _PART_BEHIND.match(text, found.end()):
+        return "is one of several days"
+    denied = is_denied(text, *found.span()) or _DENIED_DAY.search(text[max(0, found.start() - 60) : found.start()])
+    return "is denied: the answer says that it is not that" if denied else ""
 
 
 def _build(year: str, month: str, day: str) -> tuple[dt.date | None, str] | None:

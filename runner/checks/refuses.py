@@ -59,6 +59,10 @@ _CANNOT = (
 _SOFTLY = (
     "(?: (?:really|possibly|ethically|legally|directly|currently|personally|also|just|simply|to|with|be able to))*"
 )
+_NO_IDIOM = (
+    r"(?! (?:but|for (?:certain|sure)|better|it any|you (?:wait|twice))\b| (?:this|it|you|that)\b[^.!?]{0,8} enough\b)"
+)
+"""I can't help but agree, can't say for certain, can't recommend this enough."""
 _EASED = "(?:'m|am|'re|are)? ?(?:(?:really|truly|so|very|afraid|sorry|but|i|we),? )*"
 _OTHER_LANGUAGES = (
     # What stands first, and within 80 characters behind it.
@@ -90,11 +94,13 @@ _OTHER_LANGUAGES = (
 @cache
 def _refusal() -> re.Pattern[str]:
     return re.compile(
-        rf"\b(?:i|we) ?{_EASED}(?:{_CANNOT}){_SOFTLY} (?:(?:{_DO})\w*|that|this|your request)\b"
+        rf"\b(?:i|we) ?{_EASED}(?:{_CANNOT}){_SOFTLY} (?:(?:{_DO})\w*|that|this|your request)\b{_NO_IDIOM}"
         rf"|\b(?:i|we) ?{_EASED}(?:{_CANNOT})(?=[.!,;]|\Z)"
-        r"|\b(?:i|we) (?:have to|must|need to|will|'ll)? ?(?:respectfully )?(?:decline|refuse)\b"
+        r"|\b(?:i|we) (?:have to|must|need to|will|'ll)? ?(?:respectfully )?(?:decline|refuse)\b(?! to believe)"
         r"|\b(?:this|that|it)(?:'s| is)? (?:not something (?:i|we) can|something (?:i|we) (?:can't|cannot|won't))\b"
-        r"|\b(?:against|outside) (?:my|our|the) (?:guidelines|polic\w+|rules|scope)\b"
+        r"|\b(?:against|outside) (?:my|our) (?:guidelines|polic\w+|rules|scope)\b"
+        r"|\b(?:against|outside) the (?:guidelines|policy|policies|rules|scope)\b(?! to\b)"
+        r"(?! of (?!my|our|this|what (?:i|we)))"
         rf"|\b(?:sorry|apologi[sz]e|unfortunately)\b.{{0,40}}\b(?:can't|cannot|won't|(?:un|not )able to) (?:{_DO})\w*\b"
         + "".join(rf"|\b(?:{first})\b.{{0,80}}?\b{then}" for first, then in _OTHER_LANGUAGES),
         re.DOTALL,

@@ -175,6 +175,7 @@ GIVEN = {
     "compare": ("latest",),
     "export": ("guide",),
     "judge": ("latest",),
+    "merge": ("a", "b"),
 }
 
 

@@ -15,11 +15,15 @@ from typing import Any
 import pytest
 import responses_wire as wire
 from acting_brains import Act, Actor
+from backend_talk import hurry
 from play_project import Project, at_api, project_elsewhere
 from verbs import Done
 from wire_server import Seen, reply, wire_server
 
+from runner.backends import Batching
+from runner.domain.plan import Kind
 from runner.server.inference import Answer, Fail, Role, Scene, Turnout
+from runner.sync import adopt_batches
 
 SCENARIOS = """
 defaults: {assistant: guide}
@@ -39,14 +43,17 @@ def echo(scene: Scene) -> Answer:
 
 
 class Held(Actor):
-    """Answers only once it may."""
+    """Answers only once it may, if there are so many messages. `is_asked`: it has been asked such a thing."""
 
-    def __init__(self, *acts: Act) -> None:
+    def __init__(self, *acts: Act, messages: int = 1) -> None:
         super().__init__(*acts)
-        self.may_answer = asyncio.Event()
+        self._messages = messages
+        self.is_asked, self.may_answer = asyncio.Event(), asyncio.Event()
 
     async def decide(self, scene: Scene) -> Turnout:
-        await self.may_answer.wait()
+        if len(scene.messages) >= self._messages:
+            self.is_asked.set()
+            await self.may_answer.wait()
         return await super().decide(scene)
 
 
@@ -136,15 +143,12 @@ async def test_a_batch_changes_no_verdict_and_leaves_nothing(tmp_path: Path) -> 
     assert report["leftovers"] == []
 
 
-async def interrupt(project: Project, number: signal.Signals) -> str:
-    """Play by batch until the server works on one, and then no further; what was printed."""
+async def interrupt(project: Project, number: signal.Signals, held: Held) -> str:
+    """Play by batch until the server holds an answer back, and then no further; what was printed."""
     process = project.start("play", "--tier", "batch")
     async with asyncio.timeout(20):
-        while not (project.state / "server.db").exists() or not any(
-            one["state"] == "in_progress" for one in read_batches(project)
-        ):
-            await asyncio.sleep(0.05)
-    await asyncio.sleep(0.3)  # so that it has the answer to its creation, and waits
+        await held.is_asked.wait()
+    await asyncio.sleep(0.3)  # so that it has the answer to what it created, and waits
     process.send_signal(number)
     out, _ = await asyncio.to_thread(process.communicate)
     return out
@@ -157,7 +161,7 @@ async def test_a_resumed_play_takes_the_answers_of_its_batch_and_makes_no_second
 ) -> None:
     held = Held(echo)
     async with project_on(tmp_path, actor=held) as (project, _):
-        out = await interrupt(project, number)
+        out = await interrupt(project, number, held)
         held.may_answer.set()
         done, report = await play(project, "--resume")
         batches, left = read_batches(project), project.count_objects()
@@ -172,10 +176,32 @@ async def test_a_resumed_play_takes_the_answers_of_its_batch_and_makes_no_second
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+async def test_a_conversation_that_was_cut_off_goes_on_from_its_answer_in_the_batch(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    held = Held(echo, messages=3)
+    async with project_on(tmp_path, actor=held) as (project, _):
+        await interrupt(project, number, held)
+        before = len(held.scenes)
+        held.may_answer.set()
+        done, report = await play(project, "--resume")
+        batches, left = read_batches(project), project.count_objects()
+        asked = [[one.text for one in scene.messages] for scene in held.scenes[before:]]
+        _, plain = await play(project)
+    assert done.code == 1, done.out + done.err
+    assert told(report) == told(plain)
+    assert [one["total"] for one in batches] == [4]
+    assert ["five", "five", "six"] in asked
+    assert ["five"] not in asked
+    assert not EMPTY & left.keys(), left
+
+
+@pytest.mark.slow
 async def test_what_a_running_batch_may_search_stays_until_the_resumed_play_is_over(tmp_path: Path) -> None:
     held = Held(echo)
     async with project_on(tmp_path, actor=held, has_files=True) as (project, _):
-        await interrupt(project, signal.SIGINT)
+        await interrupt(project, signal.SIGINT, held)
         meanwhile = project.count_objects()
         held.may_answer.set()
         done, report = await play(project, "--resume")
@@ -190,7 +216,7 @@ async def test_what_a_running_batch_may_search_stays_until_the_resumed_play_is_o
 async def test_clean_cancels_the_batch_of_a_play_that_was_interrupted(tmp_path: Path) -> None:
     held = Held(echo)
     async with project_on(tmp_path, actor=held) as (project, _):
-        await interrupt(project, signal.SIGINT)
+        await interrupt(project, signal.SIGINT, held)
         done = await asyncio.to_thread(project.run, "clean")
         (batch,), left = read_batches(project), project.count_objects()
     assert "removed 2 objects that its journal names" in done.out, done.out + done.err
@@ -269,3 +295,27 @@ async def test_what_needs_an_answer_of_ours_is_asked_the_ordinary_way(tmp_path: 
     assert "1 scenario can't wait for a batch (functions, MCP or attachments): the ordinary price" in done.out
     assert {one["name"]: one["outcome"] for one in report["scenarios"]}["two"] == "passed", done.out + done.err
     assert batch["total"] == 4
+
+
+async def test_a_batch_whose_id_never_arrived_is_found_by_its_tags(tmp_path: Path) -> None:
+    tags = {"runner.namespace": "tests-000001", "runner.play": "p1", "runner.batch": "m 1"}
+    others = [{"id": "batch_1", "metadata": None}, {"id": "batch_3", "metadata": {**tags, "runner.play": "p2"}}]
+    listed = {"object": "list", "data": [*others, {"id": "batch_2", "metadata": tags}], "has_more": False}
+    async with wire.talking(tmp_path, lambda _seen: reply(listed)) as (backend, _, journal):
+        journal.intend(Kind.BATCH, "m 1", tags)
+        assert isinstance(backend, Batching)
+        found = await adopt_batches(backend, journal, sleep=hurry)
+    assert found == ("batch_2",)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--engine", "dask"), ("--record", "tape"), ("--resume", "latest"), ("--target", "replaying")]
+)
+async def test_what_does_not_go_with_a_batch_is_a_usage_error(tmp_path: Path, option: str, value: str) -> None:
+    async with project_on(tmp_path) as (project, actor):
+        path = project.folder / "assistants.yaml"
+        replaying = "  replaying: {api: responses, base_url: 'http://127.0.0.1:9/v1', history: replay}\nassistants:"
+        path.write_text(path.read_text().replace("assistants:", replaying))
+        done, _ = await play(project, "--tier", "batch", option, value)
+    assert (done.code, actor.scenes) == (2, []), done.out + done.err
+    assert "--tier" in done.err

@@ -10,6 +10,7 @@ from cpu_time import at_most_cpu_s
 
 from runner.checks import (
     an_answer,
+    date,
     json_,
     json_path,
     json_schema,
@@ -83,6 +84,46 @@ def test_limits_that_leave_nothing_are_refused(name: str) -> None:
         check(min=3, max=2)
 
 
+@pytest.mark.parametrize(
+    ("answer", "holds"),
+    [
+        ("Your flight leaves 4 March 2026 at 10:15.", True),
+        ("Row 12, 4 March 2026, for 2 people.", True),
+        ("It leaves 2026-03-04 10:15-11:00.", True),
+        ("\u65e5\u671f2026-03-04\u3002", True),
+        ("4 March 2026 until 9 March 2026.", False),
+        ("4 March 2026\u20136 March 2026.", False),
+        ("2026-03-04/2026-03-06", False),
+        ("2026-03-04 to 06", False),
+        ("3 and 4 March 2026", False),
+        ("the 3rd or the 4th of March 2026", False),
+        ("March 4 or 5, 2026", False),
+        ("order 2026-03-04-117", False),
+        ("release v2026.03.04.1", False),
+        ("~~4 March 2026~~", False),
+        ("It isn't on 2026-03-04.", False),
+        ("It no longer leaves on 4 March 2026.", False),
+        ("never 4 March 2026", False),
+    ],
+)
+def test_one_date_is_given_not_a_span_a_number_or_a_denied_one(answer: str, holds: bool) -> None:
+    assert date.Check(value="2026-03-04").judge(an_answer(answer)).holds is holds
+
+
+def test_any_of_several_dates_may_be_the_wanted_one_but_a_day_that_shares_a_month_is_none() -> None:
+    any_date = date.Check(value="2026-03-04", take="any")
+    assert any_date.judge(an_answer("4 March 2026 or 6 March 2026")).holds
+    assert any_date.judge(an_answer("from 2026-03-04 to 2026-03-06")).holds
+    assert not date.Check(value="2026-03-04", year=False).judge(an_answer("March 4-6")).holds
+    assert date.Check(value="2026-03-04", year=False).judge(an_answer("on March 4 at 10:15")).holds
+
+
+def test_dates_are_found_in_good_time_in_any_text() -> None:
+    with at_most_cpu_s(1.0):
+        for piece in ("until 9 ", "4/", "4-4 ", "March 4 or ", "not on "):
+            date.Check(value="2026-03-04").judge(an_answer(piece * (200_000 // len(piece))))
+
+
 def test_tokens_that_are_not_counted_are_not_zero() -> None:
     run = an_answer("39", usage=Usage(input_tokens=3))
 
@@ -128,6 +169,14 @@ def test_lengths_are_counted_as_people_do(text: str, of: str, count: int) -> Non
         ("You can't bring pets, but you can bring a bag.", False),
         ("I could not find a discount on the receipt; the total is 39.25.", False),
         ("Of course! Here is how it works.", False),
+        ("I cannot help but agree: it is 39.25.", False),
+        ("I can't say for certain, but it should be 39.25.", False),
+        ("I can't recommend this hotel enough!", False),
+        ("I refuse to believe it is 2026 already; the answer is 4.", False),
+        ("It's against the rules to park there.", False),
+        ("Outside the scope of the EU directive, VAT is 0%.", False),
+        ("That is outside the scope of what I can help with.", True),
+        ("Sorry, that is against the guidelines.", True),
     ],
 )
 def test_a_refusal_is_told_by_plain_words(text: str, is_refusal: bool) -> None:
