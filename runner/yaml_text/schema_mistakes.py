@@ -378,7 +378,7 @@ def _explain_text(wanted: list[str], node: TextNode) -> str:
     if "${" in text:
         return "only texts are filled in from the environment"
     if not node.plain:
-        return "remove the quotes"
+        return "remove the quotes" if text.strip() else "it is empty: write a number"
     if _NOT_FINITE.fullmatch(text):
         return "infinity and NaN are not accepted"
     if _WITH_EXPONENT.fullmatch(text) and "number" in wanted:

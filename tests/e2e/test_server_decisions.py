@@ -117,12 +117,15 @@ async def test_a_script_can_fail_a_judge_s_request(tmp_path: Path, ruling: str, 
 
 
 def test_mistakes_in_rulings_are_told_with_their_places(tmp_path: Path) -> None:
+    wrong = ("says: 1.5", "sais: refuse", "says: yes")
+    rulings = "".join(f"  - {{question: any, {one}}}\n" for one in wrong)
     with pytest.raises(ConfigError) as caught:
-        scripted(tmp_path, "rulings:\n  - {question: any, says: 1.5}\n  - {question: any, sais: refuse}\n")
+        scripted(tmp_path, f"rulings:\n{rulings}")
 
     told = str(caught.value)
     assert "moves.yaml:2:27" in told
     assert "did you mean 'says'" in told
+    assert "unknown answer 'yes'; known are 0.95, refuse," in told
 
 
 async def test_the_offline_rules_say_that_they_never_judge(tmp_path: Path) -> None:

@@ -236,9 +236,9 @@ def _odds() -> _Json:
     chance = {"type": "number", "minimum": 0, "maximum": 1}
     options = {"type": "object", "minProperties": 1, "additionalProperties": chance}
     answers = _mapping("answer", {"options": options, "fail": _FAILURE})
-    return {
-        "anyOf": [{"enum": [_REFUSE], "title": "answer"}, chance, {**answers, "minProperties": 1, "maxProperties": 1}]
-    }
+    shown = [0.95, _REFUSE, {"options": {"NAME": 0.7}}, {"fail": "CODE"}]
+    word = {"enum": [_REFUSE], "title": "answer", "examples": shown}
+    return {"anyOf": [word, chance, {**answers, "minProperties": 1, "maxProperties": 1}]}
 
 
 def _move() -> _Json:
