@@ -89,7 +89,8 @@ _PART_BEHIND = re.compile(
 """A day or year that shares the rest of a date: the 3rd and 4th of March, March 4 to 6, 2026-03-04/06."""
 _DENIED_DAY = re.compile(
     r"(?:\b(?:not|never|no longer|nicht|kein\w*|niet|non)|n['’]t|\bpas)"
-    r"(?:[ ]\w{1,20}(?=[ ](?:on|am|op)[ ]))?(?:[ ](?:on|at|be|is|the|leave|am|le|mehr|den|op|sur|until|before|vor|avant))*[ ]\Z",
+    r"(?:[ ]\w{1,20}(?=[ ](?:on|am|op)[ ]))?"
+    r"(?:[ ](?:on|at|be|is|the|leave|am|le|mehr|den|op|sur|until|before|vor|avant))*[ ]\Z",
     re.IGNORECASE,
 )
 """What is about days alone: no number has `on` before it."""
