@@ -10,8 +10,9 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ KEY = "cases"
 FILE_TYPES = (".csv", ".json", ".jsonl")
 LONGEST_FIELD = 1_000_000
 _LONGEST_LABEL = 60
+_MOST_DEPTH = 50
+_MOST_DIGITS = 100
+_HALF = re.compile("[\ud800-\udfff]")
 _COLUMN = re.compile(r"\$\$\{|\$\{([^}:\n]{1,80})\}")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 _UNFIT = re.compile(r'[/\\:*?"<>|\s]+')
@@ -166,7 +170,7 @@ def _rows_of(path: Path, shown: str) -> Iterator[Row]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for line, values in reader(file):
                 number += 1
-                nodes = {column: _as_node(value) for column, value in values.items()}
+                nodes = {_whole_text(column, line): _as_node(value, line) for column, value in values.items()}
                 yield Row(number=number, values=nodes, location=Location(shown, line, 1))
     except UnicodeDecodeError as error:
         raise Unusable(f"{quote(shown)} is not UTF-8 text", "save it as UTF-8") from error
@@ -207,23 +211,28 @@ def _check_columns(columns: list[str], line: int) -> list[str]:
 
 
 def _read_json_lines(file: Any) -> Iterator[tuple[int, Mapping[str, object]]]:
+    decoder = _row_decoder()
     for line, text in enumerate(file, start=1):
         if text.strip():
-            yield line, _as_row(_decode(text.strip(), line), line)
+            with _telling(line):
+                value = decoder.decode(text.strip())
+            yield line, _as_row(value, line)
 
 
 def _read_json(file: Any) -> Iterator[tuple[int, Mapping[str, object]]]:
     text = file.read()
-    decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+    decoder = _row_decoder()
     space = re.compile(r"[\s,]*")
     at = _skip(space, text, 0)
     if text[at : at + 1] != "[":
         raise Unusable("the file holds no list of rows", "write a list of objects, or JSON Lines into a .jsonl file")
-    _decode(text, 1)  # as a whole: commas and brackets, too
+    with _telling(1):
+        json.loads(text, parse_float=str, parse_int=str)  # as a whole: commas and brackets, too
     at, line, seen = _skip(space, text, at + 1), 1, 0
     while text[at : at + 1] != "]":
         line, seen = line + text.count("\n", seen, at), at
-        value, at = decoder.raw_decode(text, at)
+        with _telling(line):
+            value, at = decoder.raw_decode(text, at)
         yield line, _as_row(value, line)
         at = _skip(space, text, at)
 
@@ -233,12 +242,23 @@ def _skip(space: re.Pattern[str], text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _decode(text: str, line: int) -> object:
+def _row_decoder() -> json.JSONDecoder:
+    return json.JSONDecoder(
+        parse_float=Decimal,
+        parse_int=_read_whole_number,
+        parse_constant=_refuse_constant,
+        object_pairs_hook=_without_duplicates,
+    )
+
+
+@contextmanager
+def _telling(line: int) -> Iterator[None]:
+    """What is wrong with JSON that begins on this line."""
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        yield
     except RecursionError:
         raise Unusable(f"line {line}: it is nested too deeply") from None
-    except ValueError as error:
+    except (ValueError, InvalidOperation) as error:
         found = getattr(error, "lineno", 1)
         raise Unusable(f"line {line + found - 1}: not valid JSON: {getattr(error, 'msg', error)}") from error
 
@@ -247,24 +267,53 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is no number")
 
 
+def _read_whole_number(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits):,} digits; at most {_MOST_DIGITS} are read")
+    return int(digits)
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """The last of two values would stand for both without a word."""
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {quote(key)} is there twice")
+        found[key] = value
+    return found
+
+
 def _as_row(value: object, line: int) -> Mapping[str, object]:
     if not isinstance(value, dict) or not value:
         raise Unusable(f"line {line} is no object with values", 'write each row as {"column": "value"}')
     return value
 
 
-def _as_node(value: object) -> Node:
+def _as_node(value: object, line: int, depth: int = 0) -> Node:
     """A value of a data file as if it were written in YAML: without quotes, where those make no difference."""
+    if depth > _MOST_DEPTH:
+        raise Unusable(f"line {line}: it is nested too deeply")
     if isinstance(value, Mapping):
-        entries = tuple((TextNode(line=1, column=1, text=str(key)), _as_node(one)) for key, one in value.items())
+        entries = tuple(
+            (TextNode(line=1, column=1, text=_whole_text(str(key), line)), _as_node(one, line, depth + 1))
+            for key, one in value.items()
+        )
         return MapNode(line=1, column=1, entries=entries)
     if isinstance(value, list):
-        return ListNode(line=1, column=1, items=tuple(map(_as_node, value)))
+        return ListNode(line=1, column=1, items=tuple(_as_node(one, line, depth + 1) for one in value))
     if isinstance(value, str):
-        plain = TextNode(line=1, column=1, text=value)
+        plain = TextNode(line=1, column=1, text=_whole_text(value, line))
         return plain if str(coerce(plain, {}, {})) == value else replace(plain, style=Style.DOUBLE_QUOTED)
     word = ("true" if value else "false") if isinstance(value, bool) else "null" if value is None else str(value)
     return TextNode(line=1, column=1, text=word)
+
+
+def _whole_text(text: str, line: int) -> str:
+    """Raises Unusable for half of a character, which nothing could be sent or written with."""
+    half = None if text.isascii() else _HALF.search(text)
+    if half:
+        raise Unusable(f"line {line}: \\u{ord(half.group()):04x} is half of a character", "write both halves")
+    return text
 
 
 def columns_of(node: Node, skip: Sequence[str] = ()) -> dict[str, TextNode]:
@@ -297,13 +346,13 @@ def fill_row(template: MapNode, row: Row, name: str, defaults: Node | None) -> M
 
 def name_row(base: str, row: Row, name_column: str | None) -> str:
     """`refunds [order 12]`; what no name may hold is left out. Raises KeyError for a missing column."""
-    if _COLUMN.search(base):
+    if any(match[1] for match in _COLUMN.finditer(base)):
         return _fill_text(base, row).replace("$${", "${")
     label = str(row.number)
     if name_column is not None:
         label = _UNFIT.sub(" ", _text_of(row, name_column))
         label = "".join(one for one in label if is_visible(one)).strip(" .")[:_LONGEST_LABEL] or str(row.number)
-    return f"{base} [{label}]"
+    return f"{base.replace('$${', '${')} [{label}]"
 
 
 def _fill(node: Node, row: Row) -> Node:

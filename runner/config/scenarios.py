@@ -103,6 +103,8 @@ def _read_cases(
     named = template.find("name")
     base = named[1].text if named and isinstance(named[1], TextNode) else PurePath(document.file).stem
     filled = {(node.line, node.column) for node in columns_of(template, skip=(KEY,)).values()}
+    # A name is made of the row's, whatever stands there.
+    filled.add((named[1].line, named[1].column) if named else (template.line, template.column))
     broken = 0
     try:
         for row in cases.rows:

@@ -165,6 +165,17 @@ def test_data_never_asks_for_the_environment(tmp_path: Path) -> None:
         ("rows_jsonl", "[1]\n", "line 1 is no object"),
         ("rows_jsonl", "[" * 100_000, "line 1"),
         ("rows_json", '{"a": 1}', "holds no list of rows"),
+        (
+            "rows_json",
+            '[{"a": 1, "b": 2, "sum": 3},\n{"a": 2, "a": 3}]',
+            "line 2: not valid JSON: the key 'a' is there twice",
+        ),
+        ("rows_json", '[{"a": 1, "b": 2, "sum": 3},\n{"a": NaN}]', "line 2: not valid JSON: NaN is no number"),
+        ("rows_jsonl", '{"a": {"x": 1, "x": 2}}', "line 1: not valid JSON: the key 'x' is there twice"),
+        ("rows_jsonl", '{"a": ' + "[" * 900 + "]" * 900 + "}", "line 1: it is nested too deeply"),
+        ("rows_jsonl", '{"a": "\\ud800"}', "line 1: \\ud800 is half of a character"),
+        ("rows_jsonl", '{"\\udc00": 1}', "line 1: \\udc00 is half of a character"),
+        ("rows_jsonl", '{"a": ' + "9" * 5000 + "}", "line 1: not valid JSON: a number of 5,000 digits"),
         ("rows_json", '[{"a": 1}\n{"a": 2}]', "line 2: not valid JSON"),
         ("rows_json", '[{"a": [1], "b": 2, "sum": 3}]', "the column 'a' holds a list; it can only stand alone"),
     ],
@@ -207,6 +218,14 @@ def test_two_rows_with_one_name_are_a_mistake(tmp_path: Path) -> None:
     text = SUMS.replace("CASES", "{file: rows.csv, name: a}")
     (found,) = mistakes(tmp_path, text, rows_csv="a,b,sum\n2,3,5\n2,4,6\n")
     assert "'sums [2]' is also used" in found
+    assert "(the row scenarios/rows.csv:3)" in found
+
+
+def test_a_dollar_sign_that_is_meant_keeps_rows_apart(tmp_path: Path) -> None:
+    found = scenarios(
+        tmp_path, SUMS.replace("CASES", "rows.csv").replace("name: sums", 'name: "in $${x}"'), rows_csv=CSV
+    )
+    assert [one.name for one in found] == ["in ${x} [1]", "in ${x} [2]"]
 
 
 def test_a_line_or_a_name_chooses_one_case_or_all(tmp_path: Path) -> None:
