@@ -48,6 +48,7 @@ def read(text: str | bytes, *, name: str) -> Report:
             **{key: data[key] for key in ("play_id", "started_at", "signal", "stopped", "duration_s")},
             leftovers=tuple(data["leftovers"]),
             shard=data.get("shard", ""),
+            tier=data.get("tier", ""),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{name} is a report with something missing or wrong in it ({error!r})") from error
@@ -72,6 +73,7 @@ def head_as_json(report: Report) -> dict[str, object]:
         "signal": report.signal,
         "stopped": report.stopped,
         "shard": report.shard,
+        "tier": report.tier,
         "variants": [asdict(variant) for variant in report.variants],
         "planned": report.planned,
         "counts": dict(report.counts),
