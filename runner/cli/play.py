@@ -253,7 +253,7 @@ def _find_resumed(wanted: Arguments) -> Kept | None:
         raise UsageError(f"play {play.name} is still going on")
     kept = read_play(play)
     if "arguments" not in kept.head:
-        raise UsageError(f"play {play.name} can't go on: its play.json is missing or damaged")
+        raise UsageError(f"play {play.name} can't go on: its play.json is missing, damaged or of another version")
     return kept
 
 
