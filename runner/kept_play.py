@@ -7,7 +7,7 @@ finished scenario, and for each finished attempt of one that is repeated. What a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,53 @@ from runner.whole_file import write_whole
 VERSION = 1
 _HEAD, _RESULTS = "play.json", "results.jsonl"
 _FINISHED, _ATTEMPT = "scenario", "attempt"
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+"""What a line raises that is half, of another program or version, or was edited by hand."""
+_TEXT, _TEXTS, _CLAIM = {"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "boolean"}
+_MAYBE_TEXT = {"type": ["string", "null"]}
+_SHARD = {"type": ["string", "null"], "pattern": r"^(\d{1,4}/\d{1,4}( of division \w+)?)?$"}
+_ARGUMENTS = {
+    "paths": _TEXTS,
+    "targets": _TEXTS,
+    "models": _TEXTS,
+    "repeat": {"type": ["integer", "null"], "minimum": 1},
+    "synced": _CLAIM,
+    "allow_declines": _CLAIM,
+    "fail_on_flaky": _CLAIM,
+}
+_VARIANT = {"target": _TEXT, "api": _TEXT, "model": _MAYBE_TEXT, "inference": _MAYBE_TEXT, "sandbox": _MAYBE_TEXT}
+_HEAD_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "version": {"const": VERSION},
+        "started_at": _TEXT,
+        "arguments": {
+            "type": "object",
+            "properties": {**_ARGUMENTS, "shard": _SHARD},
+            "required": list(_ARGUMENTS),
+        },
+        "variants": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": _VARIANT,
+                "required": ["target", "api"],
+                "additionalProperties": False,
+            },
+        },
+        "units": {"type": "array", "items": {**_TEXTS, "minItems": 2, "maxItems": 2}},
+        "planned": {"type": "integer", "minimum": 0},
+        "files": {"type": "object", "additionalProperties": _TEXT},
+        "leftovers": _TEXTS,
+        "signal": {"type": ["integer", "null"]},
+        "stopped": _TEXT,
+        "fails_on_flaky": _CLAIM,
+        "duration_s": {"type": "number", "minimum": 0},
+        "exit_code": {"type": "integer"},
+        "counts": {"type": "object", "additionalProperties": {"type": "integer"}},
+    },
+    "required": ["version", "started_at", "units"],
+}
 
 
 Key = tuple[str, str]
@@ -169,14 +216,16 @@ class Kept:
 
     def attempts_of(self, unit: Unit) -> tuple[Attempt, ...]:
         """The kept attempts of a unit that did not come to its end, and has not changed since."""
-        kept = self.attempts.get(unit.key, [])
-        return tuple(
-            attempt_from_json(one, unit.scenario) for fingerprint, one in kept if fingerprint == unit.fingerprint
-        )
+        found = []
+        for fingerprint, one in self.attempts.get(unit.key, []):
+            if fingerprint == unit.fingerprint:
+                with suppress(*_DAMAGE):
+                    found.append(attempt_from_json(one, unit.scenario))
+        return tuple(found)
 
 
 def read_play(folder: Path) -> Kept:
-    """What a play left; half lines and lines of other programs are left out. Raises WriteFailed."""
+    """What a play left; damaged lines and lines of other programs are left out. Raises WriteFailed."""
     try:
         head = read_head(folder)
         kept = Kept(
@@ -185,7 +234,7 @@ def read_play(folder: Path) -> Kept:
         with (folder / _RESULTS).open("rb") as file:
             offset = 0
             for line in file:
-                with suppress(ValueError, KeyError, TypeError, RecursionError):
+                with suppress(*_DAMAGE):
                     _take(kept, json.loads(line), offset)
                 offset += len(line)
     except FileNotFoundError as error:
@@ -196,23 +245,34 @@ def read_play(folder: Path) -> Kept:
 
 
 def read_head(folder: Path) -> Mapping[str, Any]:
-    """What `play.json` says; {} if it can't be read as that. Raises OSError."""
+    """What `play.json` says; {} if it can't be read as that, or is another version's. Raises OSError."""
+    from runner.json_schema import find_mismatch
+
     try:
         head = json.loads((folder / _HEAD).read_bytes())
+        return {} if find_mismatch(head, _HEAD_SCHEMA) else head
     except (ValueError, RecursionError):
         return {}
-    return head if isinstance(head, dict) else {}
 
 
 def _take(kept: Kept, line: Mapping[str, Any], offset: int) -> None:
     name, label = line["key"]
     match line["entry"]:
         case "scenario":
+            found = result_from_json(line)
+            if found.scenario.name != name or not _has_fit_fields(found.scenario) or not found.counted_as:
+                return
             kept.finished[name, label] = (line["fingerprint"], offset)
             kept.attempts.pop((name, label), None)
             kept.results.add((name, label), (kept.folder / _RESULTS, offset))
         case "attempt":
             kept.attempts.setdefault((name, label), []).append((line["fingerprint"], line["attempt"]))
+
+
+def _has_fit_fields(scenario: Scenario) -> bool:
+    """Whether what reports count and sort by is what it has to be: JSON brings anything."""
+    texts = (scenario.assistant, scenario.skip, scenario.description)
+    return all(isinstance(one, str) for one in texts) and isinstance(scenario.repeat + scenario.passes_needed, int)
 
 
 def _describe_end(report: Report) -> dict[str, object]:
@@ -229,12 +289,17 @@ def _describe_end(report: Report) -> dict[str, object]:
     }
 
 
+def _played_on(results: Iterable[ScenarioResult]) -> Iterable[Variant]:
+    """What a damaged head no longer says."""
+    return dict.fromkeys(one.variant for one in results if one.variant is not None)
+
+
 def report_of(kept: Kept) -> Report:
     """The report of a kept play; of one that was killed, with what had come in."""
     head = kept.head
-    variants: Sequence[Mapping[str, Any]] = head.get("variants", ())
+    variants = [Variant(**one) for one in head["variants"]] if "variants" in head else _played_on(kept.results)
     return Report(
-        variants=tuple(Variant(**one) for one in variants),
+        variants=tuple(variants),
         planned=head.get("planned", len(kept.results)),
         results=kept.results,
         play_id=kept.folder.name,

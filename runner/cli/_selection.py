@@ -14,6 +14,7 @@ from runner.errors import NothingFound, UsageError
 
 _TOKEN = re.compile(r"\s*(?:(?P<bracket>[()])|(?P<word>[^\s()]+))")
 MOST_SHARDS = 1000
+_MOST_DEPTH = 100
 _OPERATORS = frozenset({"and", "or", "not"})
 
 Test = Callable[[str], bool]
@@ -33,9 +34,10 @@ def parse_expression(option: str, text: str) -> Expression:
 
 class _Parser:
     def __init__(self, option: str, text: str, tokens: Sequence[str]) -> None:
-        self._about = f"{option} {text!r}"
+        self._about = f"{option} {text[:200]!r}"
         self._tokens = tokens
         self._next = 0
+        self._depth = 0
 
     def parse(self) -> Expression:
         found = self._either()
@@ -56,6 +58,14 @@ class _Parser:
         return parts[0] if len(parts) == 1 else lambda test: all(part(test) for part in parts)
 
     def _one(self) -> Expression:
+        self._depth += 1
+        if self._depth > _MOST_DEPTH:
+            raise self._mistake("it is nested too deeply")
+        found = self._inner()
+        self._depth -= 1
+        return found
+
+    def _inner(self) -> Expression:
         if self._take("not"):
             negated = self._one()
             return lambda test: not negated(test)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from runner.cli._session import Session, open_session, target_options
+from runner.cli._session import FiniteRange, Session, open_session, target_options
 
 
 @click.command(name="clean", short_help="Remove what plays left on the remote side.")
 @target_options
 @click.option(
     "--older-than",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=24.0,
     show_default=True,
     metavar="HOURS",

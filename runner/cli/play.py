@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli._reports import discard_named, find_named, open_reporters, parse_report
-from runner.cli._session import Session, file_option, open_session, refuse_empty
+from runner.cli._session import FiniteRange, Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
@@ -114,12 +114,12 @@ class _Play(click.Command):
     "--model", "models", multiple=True, metavar="NAME", help="Instead of the declared model; several compare."
 )
 @click.option("-n", "--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Scenarios at once.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Requests per minute at most.")
+@click.option("--rate", type=FiniteRange(min=0, min_open=True), metavar="N", help="Requests per minute at most.")
 @click.option(
     "--tier", type=click.Choice(["2h", "8h", "batch"]), help="Cheaper answers that may take so long; batch: a day."
 )
 @click.option("--max-time", type=_Duration(), metavar="TIME", help="Stop after so long: 600, 90s, 10m, 1h30m.")
-@click.option("--max-cost", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="Stop at so many dollars.")
+@click.option("--max-cost", type=FiniteRange(min=0, min_open=True), metavar="USD", help="Stop at so many dollars.")
 @click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Stop at so many tokens.")
 @click.option("--shard", metavar="N/OF", help="Only this part, like 2/8; `runner merge` puts their reports together.")
 @click.option("--engine", metavar="dask[=ADDRESS]", help="Play on a dask cluster: a local one, or one that is there.")
@@ -284,7 +284,7 @@ def _find_resumed(wanted: Arguments) -> Kept | None:
         raise UsageError(f"play {play.name} is still going on")
     kept = read_play(play)
     if "arguments" not in kept.head:
-        raise UsageError(f"play {play.name} can't go on: its play.json is missing or damaged")
+        raise UsageError(f"play {play.name} can't go on: its play.json is missing, damaged or of another version")
     return kept
 
 

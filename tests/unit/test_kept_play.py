@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
@@ -26,8 +27,18 @@ from runner.domain.report import Attempt, Outcome, Retry, ScenarioResult, TurnRe
 from runner.domain.result_json import result_as_json, result_from_json
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location, WriteFailed
-from runner.kept_play import KeptPlay, Unit, read_play
+from runner.kept_play import KeptPlay, Unit, read_play, report_of
 
+ARGUMENTS = {
+    "paths": [],
+    "targets": [],
+    "models": [],
+    "repeat": None,
+    "shard": "",
+    "synced": False,
+    "allow_declines": False,
+    "fail_on_flaky": False,
+}
 PLACE = Location("scenarios/a b:c.yaml", 3, 5)
 VARIANT = Variant(target="t", api="responses", model="m", inference="offline", sandbox="monty")
 TURN = Turn(
@@ -110,6 +121,49 @@ def test_a_half_line_and_foreign_lines_cost_no_other_result(tmp_path: Path) -> N
     assert [one.scenario.name for one in kept.results] == ["a", "b"]
     keep(tmp_path, "c")
     assert [one.scenario.name for one in read_play(tmp_path).results] == ["a", "b", "c"]
+
+
+@pytest.mark.fault("P6")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *({"version": 99}, {"arguments": None}, {"arguments": {"paths": 3}}, {"units": [["a", "b", "c"]]}),
+        *({"units": None}, {"files": []}, {"variants": [{"x": 1}]}, {"planned": "3"}, {"duration_s": None}),
+        {"arguments": {**ARGUMENTS, "shard": "x/y"}},
+    ],
+)
+def test_a_head_that_was_edited_by_hand_or_is_another_versions_says_nothing_and_costs_no_result(
+    tmp_path: Path, damage: dict[str, object]
+) -> None:
+    keep(tmp_path, "a", "b")
+    head = {"version": 1, "started_at": "now", "units": [["a", "t/m"]], "arguments": ARGUMENTS}
+    path = tmp_path / "play.json"
+    path.write_text(json.dumps(head))
+    assert read_play(tmp_path).head == head
+    path.write_text(json.dumps({**head, **damage}))
+    read = read_play(tmp_path)
+    assert read.head == {}
+    report = report_of(read)
+    assert (len(report.results), report.variants) == (2, (VARIANT,))
+
+
+@pytest.mark.fault("P6")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *({"name": "other"}, {"name": []}, {"location": "x"}, {"location": None}, {"repeat": None}, {"outcome": 3}),
+        *({"pass_at_least": [1]}, {"skip": [1]}, {"attempts": [1]}, {"assistant": []}, {"variant": 3}),
+    ],
+)
+def test_a_line_that_was_edited_by_hand_is_no_result(tmp_path: Path, damage: dict[str, object]) -> None:
+    keep(tmp_path, "a", "b")
+    (tmp_path / "play.json").write_text("{}")
+    path = tmp_path / "results.jsonl"
+    first, second = path.read_text().splitlines()
+    path.write_text(json.dumps({**json.loads(first), **damage}) + f"\n{second}\n")
+    read = read_play(tmp_path)
+    assert read.result_of(unit("a")) is None
+    assert [one.scenario.name for one in read.results] == ["b"]
 
 
 def test_a_unit_that_has_changed_has_no_result(tmp_path: Path) -> None:

@@ -56,7 +56,22 @@ def test_names_are_parts_whatever_their_case(expression: str, names: list[str]) 
     assert chosen(names=expression) == names
 
 
-@pytest.mark.parametrize("text", ["", "and", "a and", "a or or b", "(a", "a)", "not", "()", "a (b)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "and",
+        "a and",
+        "a or or b",
+        "(a",
+        "a)",
+        "not",
+        "()",
+        "a (b)",
+        "not " * 5000 + "a",
+        "(" * 5000 + "a" + ")" * 5000,
+    ],
+)
 def test_what_is_no_expression_is_a_mistake_that_names_its_option(text: str) -> None:
     with pytest.raises(UsageError, match="^-k "):
         parse_expression("-k", text)
