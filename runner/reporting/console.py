@@ -298,7 +298,9 @@ class Console:
         for word in COUNTED:
             if count := self._counts[word]:
                 parts += [" · ", (f"{count} {word}", _STYLES[word])]
-        names = [f"{self._line(name)}{turn}" for (name, _), turn in list(self._running.items())[:_NAMES_SHOWN]]
+        # Those in a later turn first: they are what one waits for, and the end of the line may be cut.
+        running = sorted(self._running.items(), key=lambda one: not one[1])
+        names = [f"{self._line(name)}{turn}" for (name, _), turn in running[:_NAMES_SHOWN]]
         more = ", …" if len(self._running) > _NAMES_SHOWN else ""
         minutes, seconds = divmod(int(self._clock() - self._started_s), 60)
         if self._spent.total_tokens:
