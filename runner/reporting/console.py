@@ -303,10 +303,10 @@ class Console:
         names = [f"{self._line(name)}{turn}" for (name, _), turn in running[:_NAMES_SHOWN]]
         more = ", …" if len(self._running) > _NAMES_SHOWN else ""
         minutes, seconds = divmod(int(self._clock() - self._started_s), 60)
-        if self._spent.total_tokens:
-            parts.append(f" · {self._spent.total_tokens:,} tokens")
         if self._spent.cost_usd:
             parts.append(f" · ${self._spent.cost_usd:.4f}")
+        elif self._spent.total_tokens:
+            parts.append(f" · {self._spent.total_tokens:,} tokens")
         return (*parts, f" · {minutes}:{seconds:02} · ", (", ".join(names) + more, "dim"))
 
 
