@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +12,7 @@ from typing import Any
 
 import agent_shapes
 import azure_shapes
-from app_listening import HEARD_FOLDER
+from app_listening import heard_folder
 from openai_schemas import OPENAPI, event_validator, openapi_validator, response_event_validator
 
 
@@ -31,9 +30,10 @@ class _Answer:
 
 def take_violations() -> tuple[str, ...]:
     """One line for each answer since the last call that the file does not allow; none where there is no file."""
-    if HEARD_FOLDER not in os.environ:
+    folder = heard_folder()
+    if folder is None:
         return ()
-    return tuple(violation for answer in _take_answers(Path(os.environ[HEARD_FOLDER])) for violation in _judge(answer))
+    return tuple(violation for answer in _take_answers(Path(folder)) for violation in _judge(answer))
 
 
 def _take_answers(folder: Path) -> list[_Answer]:

@@ -17,22 +17,28 @@ from types import ModuleType
 _APP = "runner.server.app"
 HEARD_FOLDER = "RUNNER_TESTS_HEARD"
 """The variable with the folder where the answers are put, one file for each."""
+_LISTENING: dict[str, str] = {}
 
 
 def install() -> None:
-    if not any(isinstance(finder, _AppFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _AppFinder())
+    """In front of all other finders: pytest's own, which rewrites the asserts of plug-ins, takes the whole package."""
+    sys.meta_path[:] = [_AppFinder(), *(one for one in sys.meta_path if not isinstance(one, _AppFinder))]
 
 
 def listening_environment() -> dict[str, str]:
     """What a child needs to be listened to, for tests that give it an environment of its own."""
-    return {name: os.environ[name] for name in ("PYTHONPATH", HEARD_FOLDER) if name in os.environ}
+    return dict(_LISTENING) or {name: os.environ[name] for name in ("PYTHONPATH", HEARD_FOLDER) if name in os.environ}
+
+
+def heard_folder() -> str | None:
+    """Where answers are put; a test that took this process's environment away has not made it deaf."""
+    return _LISTENING.get(HEARD_FOLDER) or os.environ.get(HEARD_FOLDER)
 
 
 def listen_from(heard: Path) -> None:
     """Listen to this process and to the ones that it starts from now on."""
-    os.environ[HEARD_FOLDER] = str(heard)
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
+    _LISTENING.update({HEARD_FOLDER: str(heard), "PYTHONPATH": str(Path(__file__).parent)})
+    os.environ.update(_LISTENING)
     install()
 
 

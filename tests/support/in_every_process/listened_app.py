@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from uuid import uuid4
 
-from app_listening import HEARD_FOLDER
+from app_listening import heard_folder
 from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
@@ -30,7 +29,8 @@ class ListenedApp(Starlette):
         try:
             await super().__call__(scope, receive, send_and_listen)
         finally:
-            heard.write(Path(os.environ[HEARD_FOLDER]))
+            if folder := heard_folder():
+                heard.write(Path(folder))
 
 
 class _Heard:
