@@ -71,7 +71,7 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How a probability becomes a verdict, and how often is asked for it."""
+    """How a probability becomes a verdict, and how often is asked for it; the checks that ask have these fields."""
 
     votes: int = VOTES
     fails_at: Decimal = LOWER

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import ClassVar
 
 from runner.checks import FAILS, PASSES, Ask, Example, Exchange
-from runner.checks._judging import FIELDS, LOWER, UPPER, VOTES, Bounds, judge_criteria, read_criterion, show_exchange
+from runner.checks._judging import FIELDS, Bounds, judge_criteria, read_criterion, show_exchange
 from runner.domain.report import Finding
 
 QUESTION = "Has the user reached the goal by the end of the conversation?"
@@ -36,16 +35,9 @@ EXAMPLES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Bounds):
     goal: str
-    votes: int = VOTES
-    fails_at: Decimal = LOWER
-    passes_at: Decimal = UPPER
-    undecided: str = "error"
     is_paid: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        self._bounds()
 
     async def judge_asking(self, exchange: Exchange, ask: Ask) -> Finding:
         rubric = (
@@ -54,7 +46,4 @@ class Check:
         )
         criterion = read_criterion({"ask": QUESTION, "name": "goal"}, 1)
         said = show_exchange(exchange, is_whole=True)
-        return await judge_criteria([criterion], rubric, said, self._bounds(), ask)
-
-    def _bounds(self) -> Bounds:
-        return Bounds(votes=self.votes, fails_at=self.fails_at, passes_at=self.passes_at, undecided=self.undecided)
+        return await judge_criteria([criterion], rubric, said, self, ask)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, ClassVar
 
 from runner.checks import BREAKS, FAILS, PASSES, Ask, Example, Exchange
 from runner.checks._judging import (
     FIELDS,
-    LOWER,
-    UPPER,
-    VOTES,
     Bounds,
     Criterion,
     judge_criteria,
@@ -135,30 +131,23 @@ EXAMPLES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Bounds):
     criteria: str | Sequence[str | Mapping[str, Any]]
     about: str = "turn"
     context: str | None = None
-    votes: int = VOTES
-    fails_at: Decimal = LOWER
-    passes_at: Decimal = UPPER
-    undecided: str = "error"
     is_paid: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         names = [one.question.name for one in self._read_criteria()]
         if twice := next((name for name in names if names.count(name) > 1), ""):
             raise ValueError(f"two criteria are called '{twice}'")
-        self._bounds()
+        Bounds.__post_init__(self)
 
     async def judge_asking(self, exchange: Exchange, ask: Ask) -> Finding:
         rubric = RUBRIC if self.context is None else f"{RUBRIC}\nWhat you need to know:\n{self.context}"
         said = show_exchange(exchange, is_whole=self.about == "conversation")
-        return await judge_criteria(self._read_criteria(), rubric, said, self._bounds(), ask)
+        return await judge_criteria(self._read_criteria(), rubric, said, self, ask)
 
     def _read_criteria(self) -> list[Criterion]:
         written = [self.criteria] if isinstance(self.criteria, str) else self.criteria
         return [read_criterion(one, number) for number, one in enumerate(written, start=1)]
-
-    def _bounds(self) -> Bounds:
-        return Bounds(votes=self.votes, fails_at=self.fails_at, passes_at=self.passes_at, undecided=self.undecided)
