@@ -7,6 +7,7 @@ finished scenario, and for each finished attempt of one that is repeated. What a
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from runner.errors import WriteFailed
 from runner.whole_file import write_whole
 
 VERSION = 1
+_READ_BYTES = 65_536
 _HEAD, _RESULTS = "play.json", "results.jsonl"
 _FINISHED, _ATTEMPT = "scenario", "attempt"
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
@@ -91,10 +93,12 @@ class Unit:
 class KeptResults:
     """Results in the order of the units' keys; each is read from its file when its turn comes.
 
-    What the disk refused is kept in memory.
+    What the disk refused is kept in memory. `held` are descriptors of files that somebody has open: with few of them to
+    be had, a result must not hang on one more.
     """
 
     def __init__(self, order: Iterable[Key] = ()) -> None:
+        self.held: dict[Path, int] = {}
         self._places: dict[Key, tuple[Path, int] | ScenarioResult | None] = dict.fromkeys(order)
 
     def add(self, key: Key, place: tuple[Path, int] | ScenarioResult) -> None:
@@ -112,14 +116,26 @@ class KeptResults:
                     yield from [place] if place else []
                     continue
                 path, offset = place
-                file = opened.get(path) or opened.setdefault(path, path.open("rb"))
-                file.seek(offset)
-                yield result_from_json(json.loads(file.readline()))
+                if path not in self.held and path not in opened:
+                    opened[path] = path.open("rb")
+                descriptor = self.held[path] if path in self.held else opened[path].fileno()
+                yield result_from_json(json.loads(_read_line(descriptor, offset)))
         except OSError as error:
             raise WriteFailed(f"cannot read the play's results {error.filename}: {error.strerror}") from error
         finally:
             for file in opened.values():
                 file.close()
+
+
+def _read_line(descriptor: int, offset: int) -> bytes:
+    parts = []
+    while part := os.pread(descriptor, _READ_BYTES, offset):
+        line, newline, _ = part.partition(b"\n")
+        parts.append(line)
+        if newline:
+            break
+        offset += len(part)
+    return b"".join(parts)
 
 
 class KeptPlay:
@@ -137,7 +153,8 @@ class KeptPlay:
         path = folder / _RESULTS
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("ab")
+            self._file = open(path, "ab", opener=_open_for_both)  # noqa: SIM115 - until the play ends
+            self.results.held[path] = self._file.fileno()
             if self._file.tell() and path.read_bytes()[-1:] != b"\n":
                 self._file.write(b"\n")
         except OSError as error:
@@ -145,6 +162,7 @@ class KeptPlay:
 
     def close(self) -> None:
         # Every line was flushed, or the refusal is known.
+        self.results.held.clear()
         with suppress(OSError):
             self._file.close()
 
@@ -181,6 +199,10 @@ class KeptPlay:
             self.refusal = self.refusal or failed
             return None
         return offset
+
+
+def _open_for_both(path: str, flags: int) -> int:
+    return os.open(path, flags & ~os.O_WRONLY | os.O_RDWR, 0o666)
 
 
 def _identify(unit: Unit) -> dict[str, object]:

@@ -463,7 +463,8 @@ async def _play(
                 )
                 async with _engine(wanted, work, sessions, options) as placed:
                     report = await play(placed, options, around, kept)
-                kept.finish(report)
+        # When the server is gone, with what it had open.
+        kept.finish(report)
     forget_plays(folder.parent, keep=PLAYS_KEPT)
     journals = {id(lane.journal): lane.journal for lane in lanes}.values()
     if wanted.keep and (left := sum(len(journal.live) for journal in journals)):
