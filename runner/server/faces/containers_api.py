@@ -28,6 +28,7 @@ from runner.server.wire.fields import FORWARD_PARAMETERS, LIMITS, Fields, read_b
 from runner.server.wire.forms import Content, read_content_or
 from runner.server.wire.replies import ANY_TYPE, Json, deleted_reply, json_reply, reply_content, unix_seconds
 
+PATHS = ("containers",)
 MAX_FILES = 50
 MAX_NAME = 256
 MAX_MINUTES = 1_440

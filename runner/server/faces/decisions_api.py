@@ -23,6 +23,7 @@ _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 _OUTPUTS = {"function_call_output": "function_call", "custom_tool_call_output": "custom_tool_call"}
 _ITEM_TYPES = ("message", *_CALLS, *_OUTPUTS)
 _STATUSES = ("in_progress", "completed", "incomplete")
+PATHS = ("decisions",)
 _USER, _ASSISTANT = "user", "assistant"
 _ROLES = (_USER, "developer", "system", _ASSISTANT)
 _BREAKPOINT = "prompt_cache_breakpoint"

@@ -9,6 +9,8 @@ from runner.server.engine.state.records import AssistantRecord
 from runner.server.wire import resource_routes
 from runner.server.wire.replies import Json, json_reply
 
+PATHS = ("models",)
+
 
 def routes(engine: Engine) -> list[Route]:
     def names() -> list[str]:

@@ -34,6 +34,7 @@ from runner.server.wire.fields import (
 )
 from runner.server.wire.replies import BadRequest, Json, describe_missing, json_reply, page_reply, unix_seconds
 
+PATHS = ("agents",)
 PREFIX = "/api/projects/{project}"
 """Where this face is served; any project's name will do, and all of them are the same one."""
 BESIDE = "/openai/v1"
