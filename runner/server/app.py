@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, 
 
 from runner import plugins
 from runner.errors import DISK_TROUBLE
-from runner.server.engine.core.engine import Engine
+from runner.server.engine.core import Engine
 from runner.server.engine.runs.transitions import sweep
 from runner.server.engine.state.refusals import Damaged, Refusal
 from runner.server.inference import Inference

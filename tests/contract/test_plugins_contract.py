@@ -20,7 +20,7 @@ from starlette.routing import Route
 from runner.domain.assistant import ToolName
 from runner.errors import RunnerError
 from runner.plugins import load_plugin, plugin_names
-from runner.server.engine.core.engine import open_engine
+from runner.server.engine.core import open_engine
 from runner.server.inference import Inference, ToolRequest
 from runner.server.inference.offline import create as create_offline
 from runner.server.tools import HostedTool, ToolContext, ToolSettings

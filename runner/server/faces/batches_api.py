@@ -22,7 +22,7 @@ from runner.server.engine.batches import (
     go_on,
     start_batch,
 )
-from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.core import Engine, need
 from runner.server.wire import route
 from runner.server.wire.fields import Fields, read_body, read_metadata, read_page, read_query
 from runner.server.wire.replies import Json, json_reply, page_reply, unix_seconds

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.containers.containers import (
+from runner.server.engine.containers import (
     NewContainer,
     copy_upload,
     create_container,
@@ -20,8 +20,8 @@ from runner.server.engine.containers.containers import (
     look_at_container,
     use_container,
 )
-from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.state.file_records import ContainerFileRecord, ContainerRecord
+from runner.server.engine.core import Engine, need
+from runner.server.engine.state.file_storage import ContainerFileRecord, ContainerRecord
 from runner.server.sandboxes import FILES_FOLDER
 from runner.server.wire import browsing, deleting, resource_routes, route
 from runner.server.wire.fields import FORWARD_PARAMETERS, LIMITS, Fields, read_body, read_idle_time, read_limits

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine
+from runner.server.engine.core import Engine
 from runner.server.inference import Exhibit, Fail, Judged, JudgeQuestion, Matter, QuestionKind, Spent
 from runner.server.wire import route
 from runner.server.wire.fields import Fields, read_body

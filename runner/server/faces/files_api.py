@@ -9,22 +9,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine, need, set_fields
-from runner.server.engine.documents.files import delete_file, keep_file
-from runner.server.engine.documents.searching import SearchOrder, read_stored_text, search_store
-from runner.server.engine.documents.vector_stores import (
+from runner.server.engine.core import Engine, need, set_fields
+from runner.server.engine.documents import (
     NewStore,
     NewStoredFile,
+    SearchOrder,
     attach,
     attach_batch,
     cancel_batch,
     create_store,
+    delete_file,
     delete_store,
     detach,
+    keep_file,
+    read_stored_text,
+    search_store,
     tally_files,
     update_store,
 )
-from runner.server.engine.state.file_records import (
+from runner.server.engine.state.file_storage import (
     BatchRecord,
     FileRecord,
     IndexState,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.server.engine.core.engine import RunChanged
+from runner.server.engine.core import RunChanged
 from runner.server.engine.state.records import Brief, RunRecord, RunState
 from runner.server.faces.assistants_api.runs import RunEvents
 

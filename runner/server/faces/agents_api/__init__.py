@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine
+from runner.server.engine.core import Engine
 
 PATHS = ("agents",)
 

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.documents.vector_stores import MAX_CODE_FILES, NewStore, NewStoredFile, ResourceOrder
+from runner.server.engine.core import Engine, need
+from runner.server.engine.documents import MAX_CODE_FILES, NewStore, NewStoredFile, ResourceOrder
 from runner.server.engine.runs.runs import FunctionOutput
 from runner.server.engine.runs.threads import create_assistant, delete_assistant, update_assistant
 from runner.server.engine.state.records import AssistantRecord, Brief, FunctionCall, Resources, RunRecord, ToolSetting

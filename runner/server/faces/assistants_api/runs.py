@@ -1,4 +1,4 @@
-"""/threads/runs, /threads/{thread_id}/runs and their steps: orders for them, and what is shown, at rest and streamed."""
+"""/threads/runs, /threads/{thread_id}/runs and their steps: orders for them, what is shown at rest and streamed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import (
+from runner.server.engine.core import (
     CallFinished,
     Engine,
     Event,
@@ -20,7 +20,7 @@ from runner.server.engine.core.engine import (
     need,
     set_fields,
 )
-from runner.server.engine.documents.vector_stores import ResourceOrder
+from runner.server.engine.documents import ResourceOrder
 from runner.server.engine.runs.message_writer import split_into_pieces
 from runner.server.engine.runs.runs import (
     RunOrder,
