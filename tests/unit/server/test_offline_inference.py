@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runner.server.inference import Answer, Passage, Role, Scene, SceneMessage, ToolOutcome, ToolRequest, UseTools
 from runner.server.inference.offline import choose_move, create
-from runner.server.inference.offline.arithmetic import (
+from runner.server.inference.offline.amounts import (
     NO_MONEY,
     Calculation,
     Sense,
@@ -20,7 +20,7 @@ from runner.server.inference.offline.arithmetic import (
     work_out,
     write_program,
 )
-from runner.server.inference.offline.arithmetic import (
+from runner.server.inference.offline.amounts import (
     given as amount_of,
 )
 from runner.server.inference.offline.question import NotSure

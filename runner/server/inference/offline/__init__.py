@@ -1,6 +1,6 @@
 """Offline: rules instead of a language model, small and frozen. Only tools look up and compute.
 
-Each kind of question is a module with `answer(question)`: None says that the question is not of its kind. What a kind
+Each kind of question has a function `(question)`: None says that the question is not of its kind. What a kind
 isn't sure of is declined; so is what no kind knows. The rules see no instructions of the assistant's.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from runner.server.inference import Answer, Inference, Scene, ToolRequest, Turnout, UseTools
-from runner.server.inference.offline import calculations, facts, functions, memory
+from runner.server.inference.offline import calculations, facts, functions
 from runner.server.inference.offline.question import MAX_GIVEN_CHARACTERS, NotSure, Question, ToolNeeded
 
 __all__ = ["MAX_GIVEN_CHARACTERS", "OfflineInference", "choose_move", "create"]
@@ -24,7 +24,7 @@ _DECLINE = (
 
 KINDS: tuple[Callable[[Question], UseTools | Answer | None], ...] = (
     functions.answer,
-    memory.answer,
+    facts.recall,
     calculations.answer,
     facts.answer,
 )

@@ -11,16 +11,21 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from runner.server.inference import Answer, Role, SceneMessage, SourceMark
-from runner.server.inference.offline.arithmetic import (
+from runner.server.inference.offline.amounts import (
     PERCENT,
     UNKNOWN,
     VALUE,
     Amount,
     Calculation,
     Draft,
+    Price,
+    PricedLine,
+    PriceList,
     Sense,
+    Thing,
     add,
     given,
+    mark_things,
     plain,
     read_output,
     split,
@@ -28,8 +33,7 @@ from runner.server.inference.offline.arithmetic import (
     work_out,
     write_program,
 )
-from runner.server.inference.offline.memory import read_statements
-from runner.server.inference.offline.prices import Price, PricedLine, PriceList, Thing, mark_things
+from runner.server.inference.offline.facts import read_statements
 from runner.server.inference.offline.question import MAX_MESSAGE_CHARS, NotSure, Question
 from runner.server.inference.offline.words import (
     CHANGING,
