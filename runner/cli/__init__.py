@@ -14,8 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from runner import __version__
-from runner.cli._output import Output
-from runner.cli._signals import Ending
+from runner.cli._process import Ending, Output
 from runner.errors import DISK_TROUBLE, TOO_MANY_FILES, ConfigError, RunnerError
 from runner.plugins import load_plugin, plugin_names
 

@@ -144,7 +144,7 @@ def check_offline(
 
     `scenarios` are those that are to be played; None: all assistants are to be synced, or `only` one of them.
     """
-    from runner.config.unsupported import find_unsupported
+    from runner.config.loading import find_unsupported
     from runner.sync import find_excesses
 
     if only is not None:

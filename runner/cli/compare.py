@@ -79,9 +79,9 @@ class Baseline:
 
 
 def find_baseline(session: Session, given: str | None) -> Baseline | None:
-    """What compares this play with an earlier one. Raises UsageError for one that can't be read.
+    """What compares this play with the earlier one that is given, or else with the one that the project's file names.
 
-    One that the project's file names and that is not there yet is none.
+    Raises UsageError for one that can't be read. One that the project's file names and that is not there yet is none.
     """
     from runner.cli._plays import read_source
 
@@ -89,8 +89,6 @@ def find_baseline(session: Session, given: str | None) -> Baseline | None:
     if given:
         return Baseline(given, read_source(given, configuration.file).results, session.show)
     named = configuration.baseline
-    if not named:
-        return None
     place = named if ":" in named else os.path.relpath(configuration.root / named)
     if ":" not in named and not Path(place).exists():
         return None

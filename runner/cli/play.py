@@ -184,7 +184,8 @@ def command(**arguments: Any) -> int:
         sessions = _open_sessions(wanted)
         session = sessions[0]
         # Before an earlier report is removed: it may be the one to compare with.
-        baseline = find_baseline(session, wanted.baseline)
+        compares = wanted.baseline or session.configuration.baseline
+        baseline = find_baseline(session, wanted.baseline) if compares else None
     except BaseException:
         discard_earlier(reports)
         raise
@@ -420,9 +421,9 @@ async def _play(
     """
     import time
 
-    from runner.cli._lanes import most_at_once, open_judge, open_lanes
     from runner.cli._plays import open_play
-    from runner.cli._signals import tie_signals
+    from runner.cli._process import tie_signals
+    from runner.cli._selection import most_at_once, open_judge, open_lanes
     from runner.execution.budget import Limits
     from runner.execution.judging import prepare_checks
     from runner.execution.play import PlayOptions, play

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,15 @@ from runner.checks import (
 )
 from runner.config.declared_targets import EMBEDDED
 from runner.config.declared_tools import RETRIEVAL, locate_code, mapping
-from runner.config.familiar_words import CHECKS
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import Assistant, ToolName
 from runner.domain.scenario import Expectation
 from runner.plugins import load_plugin, plugin_names
+from runner.yaml_text import ListNode, MapNode, Node, TextNode
 from runner.yaml_text.coercion import as_json
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
+
+CHECKS = "runner.checks"
 
 Json = dict[str, Any]
 
@@ -42,9 +45,27 @@ def expect_schema(description: str, *, example: object) -> Json:
     }
 
 
-def expectation_schema() -> Json:
-    checks = {name: load_plugin(CHECKS, name) for name in plugin_names(CHECKS)}
-    forms = {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
+def checks_in(node: Node) -> frozenset[str]:
+    """The names of checks that stand anywhere in a tree, as whatever."""
+    match node:
+        case TextNode():
+            return frozenset({node.text} & _check_names())
+        case ListNode():
+            return frozenset().union(*map(checks_in, node.items))
+        case MapNode():
+            return frozenset().union(*(checks_in(one) for entry in node.entries for one in entry))
+
+
+@cache
+def _check_names() -> frozenset[str]:
+    return frozenset(plugin_names(CHECKS))
+
+
+def expectation_schema(wanted: frozenset[str] | None = None) -> Json:
+    """The schema of one expectation. Of checks that aren't wanted it has nothing but the names; None wants all."""
+    checks = {name: load_plugin(CHECKS, name) for name in plugin_names(CHECKS) if wanted is None or name in wanted}
+    forms: Json = {name: {} for name in plugin_names(CHECKS)}
+    forms |= {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
     one = {**mapping(forms), "title": "check", "minProperties": 1, "maxProperties": 1}
     bare = [name for name, check in checks.items() if _stands_alone(check.SCHEMA)]
     return {"anyOf": [{"enum": bare, "title": "check"}, one]} if bare else one

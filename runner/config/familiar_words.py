@@ -15,7 +15,6 @@ from runner.yaml_text import Style
 from runner.yaml_text.coercion import show_flow, show_text
 from runner.yaml_text.yaml_document import Advice, Where
 
-CHECKS = "runner.checks"
 _CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the question"
 _A_MODEL_JUDGES = "write `judge: QUESTION`; the model that judges is declared in assistants.yaml"
 _NO_CODE = "a Python function of yours can be a check: `python: FILE.py:FUNCTION`"

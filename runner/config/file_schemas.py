@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from runner.config.declared_targets import judge_schema
@@ -22,6 +22,7 @@ from runner.domain.assistant import History, PlainFormat, SandboxName
 from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
 from runner.plugins import plugin_names
 
+_SCHEMAS_KEPT = 64
 INFERENCES = "runner.server.inference"
 BACKENDS = "runner.backends"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -100,9 +101,12 @@ def assistants_schema() -> _Json:
     )
 
 
-@cache
-def scenario_schema() -> _Json:
-    """The schema of a scenario file: one scenario at the top, or several under `scenarios`."""
+@lru_cache(maxsize=_SCHEMAS_KEPT)
+def scenario_schema(checks: frozenset[str] | None = None) -> _Json:
+    """The schema of a scenario file: one scenario at the top, or several under `scenarios`.
+
+    Of checks it has all, or those alone that are named: a play loads no more of them than its files use.
+    """
     one = _scenario_keys()
     own = {"name", "description", "turns", "cases"}
     shared = {key: schema for key, schema in one.items() if key not in own}
@@ -128,16 +132,16 @@ def scenario_schema() -> _Json:
         "single": mapping(one, required=["turns"]),
         "several": mapping(several, required=["scenarios"]),
         "turn": _turn(),
-        "expectation": expectation_schema(),
+        "expectation": expectation_schema(checks),
         "function_answer": function_answer(),
     }
     return _file("scenario", "Questions in order, and what to expect of the answers.", choice, parts)
 
 
-@cache
-def single_schema() -> _Json:
+@lru_cache(maxsize=_SCHEMAS_KEPT)
+def single_schema(checks: frozenset[str] | None = None) -> _Json:
     """The schema of one scenario that is read by itself: a row's of `cases`."""
-    whole = scenario_schema()
+    whole = scenario_schema(checks)
     return {key: whole[key] for key in ("$schema", "$id", "$defs")} | {"$ref": "#/$defs/single"}
 
 

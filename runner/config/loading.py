@@ -1,22 +1,27 @@
-"""Read a project and its scenarios, and say everything that is wrong with them at once."""
+"""Read a project and its scenarios, and say everything that is wrong with them at once.
+
+So is what they want and a target's API can't do (`find_unsupported`): found before anything is sent.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.config.cases import cut_templates
 from runner.config.declared_assistants import read_assistants
 from runner.config.declared_targets import read_default_target, read_judge, read_targets
-from runner.config.familiar_words import ASSISTANTS_ADVICE, SCENARIO_ADVICE
+from runner.config.expectations import checks_in
 from runner.config.file_schemas import assistants_schema, scenario_schema, single_schema
 from runner.config.paths import ScenarioFile, find_project_file, find_scenario_files, show_file
 from runner.config.scenarios import Declared, ScenarioNames, Templates, choose_scenarios, read_scenarios
 from runner.did_you_mean import quote
-from runner.domain.assistant import Assistant, Namespace, Price, Project
-from runner.domain.scenario import Scenario
+from runner.domain.assistant import Assistant, History, Namespace, PlainFormat, Price, Project, Server, Target
+from runner.domain.capabilities import Capabilities
+from runner.domain.files import IMAGE_TYPES, FileUse, LocalFile, file_type, takes_file
+from runner.domain.scenario import Scenario, Turn
 from runner.errors import ConfigError, NothingFound, Problem
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
 from runner.yaml_text import MapNode, Node
@@ -92,7 +97,7 @@ class _Loader:
 
     def read_project(self, path: Path, root: Path) -> tuple[Project | None, Declared]:
         """The project, or None if its file has mistakes; and what its scenarios may refer to all the same."""
-        document = self._read(path, assistants_schema(), ASSISTANTS_ADVICE)
+        document = self._read(path, lambda _: assistants_schema(), _advise_on_assistants)
         settings = document.value if isinstance(document.value, dict) else {}
         targets = read_targets(document, settings, root)
         default = read_default_target(document, settings)
@@ -125,20 +130,25 @@ class _Loader:
 
         def read_case(tree: MapNode) -> YamlDocument:
             case = YamlDocument(file=document.file, folder=document.folder, root=tree)
-            judge_document(case, tree, schema=single_schema(), advice=SCENARIO_ADVICE, fill=self._fill)
+            schema = single_schema(checks_in(tree))
+            judge_document(case, tree, schema=schema, find_advice=_advise_on_case, fill=self._fill)
             return case
 
-        document = self._read(path, scenario_schema(), SCENARIO_ADVICE, cut)
+        document = self._read(path, lambda root: scenario_schema(checks_in(root)), _advise_on_scenarios, cut)
         templates = Templates(found=found, read=read_case)
         scenarios = list(read_scenarios(document, declared, self._names, templates))
         self._keep_problems(document)
         return document, scenarios
 
     def _read(
-        self, path: Path, schema: Schema, advice: Advice, cut: Callable[[Node], Node] | None = None
+        self,
+        path: Path,
+        schema: Callable[[Node], Schema],
+        find_advice: Callable[[], Advice],
+        cut: Callable[[Node], Node] | None = None,
     ) -> YamlDocument:
         file = show_file(path, self._cwd)
-        return read_document(path, file=file, schema=schema, advice=advice, fill=self._fill, cut=cut)
+        return read_document(path, file=file, schema=schema, find_advice=find_advice, fill=self._fill, cut=cut)
 
     def _fill(self, document: YamlDocument) -> None:
         self.secrets |= expand_placeholders(document, self._environment)
@@ -150,6 +160,23 @@ class _Loader:
             replace(problem, message=clean(problem.message), hint=clean(problem.hint)) for problem in document.problems
         )
         self.problems += sorted(dict.fromkeys(shown), key=lambda problem: (problem.line, problem.column))
+
+
+# What explains mistakes is loaded once there is one.
+def _advise_on_assistants() -> Advice:
+    from runner.config.familiar_words import ASSISTANTS_ADVICE
+
+    return ASSISTANTS_ADVICE
+
+
+def _advise_on_scenarios() -> Advice:
+    from runner.config.familiar_words import SCENARIO_ADVICE
+
+    return replace(SCENARIO_ADVICE, whole=scenario_schema())
+
+
+def _advise_on_case() -> Advice:
+    return replace(_advise_on_scenarios(), whole=single_schema())
 
 
 def _declare(root: Path, settings: Mapping[str, object], assistants: tuple[Assistant, ...]) -> Declared:
@@ -215,3 +242,127 @@ def _fill(match: re.Match[str], environment: Mapping[str, str], secrets: set[str
             raise _Refused(f"the secret {name} has {shortness}", hint)
         secrets.add(found)
     return found
+
+
+_MEGABYTE = 1024 * 1024
+
+
+def find_unsupported(
+    project: Project, scenarios: Sequence[Scenario] | None, target: Target, capabilities: Capabilities
+) -> tuple[Problem, ...]:
+    """Everything that these scenarios and their assistants need in vain; None stands for all assistants by themselves.
+
+    What follows from another problem (attachments for a tool that isn't there) is left out.
+    """
+    shown = _show_target(target)
+    wanted = {scenario.assistant for scenario in scenarios} if scenarios is not None else None
+    problems: list[Problem] = []
+    for assistant in project.assistants:
+        if wanted is None or assistant.address in wanted:
+            problems += _check_assistant(assistant, capabilities, shown)
+    for scenario in scenarios or ():
+        tools = _tools_of(project, scenario) & capabilities.tools
+        for turn in scenario.turns:
+            problems += _check_turn(turn, tools, capabilities, shown)
+    return tuple(problems)
+
+
+def _tools_of(project: Project, scenario: Scenario) -> frozenset[str]:
+    assistant = project.find_assistant(scenario.assistant)
+    return assistant.tool_names if assistant else frozenset()
+
+
+def _check_assistant(assistant: Assistant, capabilities: Capabilities, shown: str) -> Iterator[Problem]:
+    path = f"assistants.{assistant.address}"
+    known = f"it has {', '.join(sorted(capabilities.tools))}" if capabilities.tools else "it has no hosted tools"
+    for index, tool in enumerate(assistant.tools):
+        name = tool.name.value
+        if name not in capabilities.tools:
+            place = tool.location or assistant.place_of("tools")
+            yield place.problem(
+                f"{shown} does not have the tool {name}",
+                path=f"{path}.tools[{index}]",
+                hint=f"{known}; choose another target",
+            )
+    if assistant.functions and not capabilities.functions:
+        place = assistant.place_of("functions")
+        hint = "choose another target"
+        yield place.problem(f"{shown} can't call functions", path=f"{path}.functions", hint=hint)
+    for setting in sorted(_settings_of(assistant) - capabilities.settings):
+        yield assistant.place_of(setting).problem(
+            f"{shown} does not take {setting}",
+            path=f"{path}.{setting}",
+            hint=f"remove {setting}, or choose another target",
+        )
+    if assistant.response_format is PlainFormat.JSON_OBJECT and not capabilities.json_object:
+        yield assistant.place_of("response_format").problem(
+            f"{shown} does not take response_format: json_object",
+            path=f"{path}.response_format",
+            hint="give it a JSON Schema, or choose another target",
+        )
+    least = capabilities.least_output_tokens
+    if assistant.max_output_tokens is not None and assistant.max_output_tokens < least:
+        yield assistant.place_of("max_output_tokens").problem(
+            f"{shown} takes {least} or more",
+            path=f"{path}.max_output_tokens",
+            hint="raise it, or choose another target",
+        )
+
+
+def _settings_of(assistant: Assistant) -> frozenset[str]:
+    """The keys that not every API takes, as far as they say something."""
+    said = {
+        "temperature": assistant.temperature is not None,
+        "top_p": assistant.top_p is not None,
+        "reasoning": assistant.reasoning_effort is not None,
+        "response_format": assistant.response_format is not None,
+        "max_output_tokens": assistant.max_output_tokens is not None,
+        "metadata": bool(assistant.metadata),
+    }
+    return frozenset(name for name, is_said in said.items() if is_said)
+
+
+def _check_turn(turn: Turn, tools: frozenset[str], capabilities: Capabilities, shown: str) -> Iterator[Problem]:
+    """`tools` are those that both the assistant and the target have."""
+    document_bytes = 0
+    for file in turn.attachments:
+        if file.use is not FileUse.INPUT:
+            continue
+        yield from _check_type(file, tools, capabilities, shown)
+        if file_type(file.name) not in IMAGE_TYPES:
+            yield from _check_size(file, document_bytes, capabilities, shown)
+            document_bytes += file.size_bytes
+
+
+def _check_type(file: LocalFile, tools: frozenset[str], capabilities: Capabilities, shown: str) -> Iterator[Problem]:
+    kind = file_type(file.name)
+    if kind not in capabilities.input_types:
+        taken = f"it takes {' '.join(sorted(capabilities.input_types))}; " if capabilities.input_types else ""
+        yield file.location.problem(
+            f"{shown} can't take a '.{kind}' file ('{file.name}') as the model's input",
+            hint=f"{taken}{_find_other_use(file, tools)}, or choose another target",
+        )
+
+
+def _find_other_use(file: LocalFile, tools: frozenset[str]) -> str:
+    others = (use for use in (FileUse.FILE_SEARCH, FileUse.CODE_INTERPRETER) if takes_file(use, file.name))
+    fitting = next((use for use in others if use.value in tools), None)
+    return f"use `for: {fitting.value}`" if fitting else "give the assistant a tool that takes it"
+
+
+def _check_size(file: LocalFile, bytes_before: int, capabilities: Capabilities, shown: str) -> Iterator[Problem]:
+    """The first file with which there is too much is the one to blame."""
+    most = capabilities.input_bytes
+    if most is not None and bytes_before <= most < bytes_before + file.size_bytes:
+        before = " with those before it" if bytes_before else ""
+        megabytes = f"{(bytes_before + file.size_bytes) / _MEGABYTE:,.1f} MB"
+        yield file.location.problem(
+            f"'{file.name}' has {megabytes}{before}; {shown} takes {most // _MEGABYTE} MB as the model's input",
+            hint="make it smaller, or give the assistant a tool that takes it",
+        )
+
+
+def _show_target(target: Target) -> str:
+    server = ", embedded server" if target.server is Server.EMBEDDED else ""
+    history = ", history replay" if target.history is History.REPLAY else ""
+    return f"target '{target.name}' (api {target.api}{server}{history})"

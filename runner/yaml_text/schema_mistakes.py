@@ -48,11 +48,19 @@ _KEY_AND_VALUE = re.compile(r"(?P<key>\w+)(?:\s*[:=]|\s)\s*(?P<value>.{1,60})")
 _NUMBER_LIKE = re.compile(r"\W*[\d.,_' ]+\W*")
 
 
-def report_schema_mistakes(document: YamlDocument, root: Node, schema: Schema, advice: Advice) -> None:
+def report_schema_mistakes(
+    document: YamlDocument, root: Node, schema: Schema, find_advice: Callable[[], Advice]
+) -> None:
     """Report every mistake of the document's value, each once."""
     mistakes = list(_find_misread_texts(root, document.value, ()))
-    for broken in find_broken_rules(document.value, schema):
-        mistakes += _explain(broken, document, schema, advice)
+    found = list(find_broken_rules(document.value, schema))
+    if found:
+        advice = find_advice()
+        if advice.whole is not None:
+            schema = advice.whole
+            found = list(find_broken_rules(document.value, schema))
+        for broken in found:
+            mistakes += _explain(broken, document, schema, advice)
     for mistake in dict.fromkeys(mistakes):
         document.report(mistake)
 

@@ -97,11 +97,13 @@ class Advice:
 
     All get what the schema calls the thing ("key", "check", ...), what was written or is missing, a value and a place.
     `on_key`: an unknown key with its value; `on_value`: a text that doesn't fit; `on_missing`: a key that is not there.
+    `whole` is the schema that explains the mistakes, where the document was held to less of it.
     """
 
     on_key: Callable[[str, str, object, Where], str] = _know_nothing
     on_value: Callable[[str, str, object, Where], str] = _know_nothing
     on_missing: Callable[[str, str, object, Where], str] = _know_nothing
+    whole: Schema | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,29 +194,26 @@ class YamlDocument:
         return Location(self.file, at.line, at.column)
 
 
-NO_ADVICE = Advice()
-
-
 def read_document(
     path: Path,
     *,
     file: str,
-    schema: Schema,
-    advice: Advice = NO_ADVICE,
+    schema: Callable[[Node], Schema],
+    find_advice: Callable[[], Advice] = Advice,
     fill: Callable[[YamlDocument], None] | None = None,
     cut: Callable[[Node], Node] | None = None,
 ) -> YamlDocument:
     """A file with its value, as far as there is one, and all that the value breaks in its schema.
 
-    `file` is its name in messages; `fill` may change texts of the value before they are judged, `cut` takes parts out
-    of the tree that are read by themselves.
+    `file` is its name in messages; `schema` may be one for this tree alone; `fill` may change texts of the value before
+    they are judged, `cut` takes parts out of the tree that are read by themselves.
     """
     parsed = read_yaml(path, file=file)
     root = parsed.root if parsed.root is None or cut is None else cut(parsed.root)
     document = YamlDocument(file=file, folder=path.parent.resolve(), root=root)
     document.problems += parsed.problems
     if root is not None:
-        judge_document(document, root, schema=schema, advice=advice, fill=fill)
+        judge_document(document, root, schema=schema(root), find_advice=find_advice, fill=fill)
     return document
 
 
@@ -223,7 +222,7 @@ def judge_document(
     root: Node,
     *,
     schema: Schema,
-    advice: Advice = NO_ADVICE,
+    find_advice: Callable[[], Advice] = Advice,
     fill: Callable[[YamlDocument], None] | None = None,
 ) -> None:
     """Give a document the value of its tree, and report all that it breaks in its schema."""
@@ -233,7 +232,7 @@ def judge_document(
     document.value = coerce(root, schema, schema)
     if fill is not None:
         fill(document)
-    report_schema_mistakes(document, root, schema, advice)
+    report_schema_mistakes(document, root, schema, find_advice)
 
 
 def _step(node: Node, part: str | int) -> tuple[TextNode | None, Node] | None:

@@ -9,7 +9,7 @@ import pytest
 
 from runner.backends import assistants, responses
 from runner.config import Configuration, load_configuration
-from runner.config.unsupported import find_unsupported
+from runner.config.loading import find_unsupported
 from runner.domain.assistant import History, Server, Target
 from runner.domain.capabilities import Capabilities
 from runner.errors import Location

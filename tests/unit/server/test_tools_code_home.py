@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from runner.server.tools._code_folders import CodeHome
+from runner.server.tools.code_interpreter import CodeHome
 
-OWNER = (
-    "from runner.server.tools._code_folders import CodeHome; home = CodeHome(); print(home.path, flush=True); input()"
-)
+OWNER = """
+from runner.server.tools.code_interpreter import CodeHome
+home = CodeHome(); print(home.path, flush=True); input()
+"""
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from runner.server.inference import Passage, ToolOutcome, ToolRequest
 from runner.server.sandboxes import open_sandbox
 from runner.server.sandboxes.monty import MAX_WORKERS
 from runner.server.tools import ToolContext, ToolSettings
-from runner.server.tools import _code_folders as _containers
+from runner.server.tools import code_interpreter as tool_module
 from runner.server.tools.code_interpreter import CodeInterpreter, create
 
 
@@ -183,7 +183,7 @@ async def test_another_content_under_the_name_of_a_given_file_replaces_it(
 async def test_there_is_a_limit_to_what_code_writes_in_a_thread(
     tool: CodeInterpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_containers, "MAX_WRITTEN_BYTES", 1_000)
+    monkeypatch.setattr(tool_module, "MAX_WRITTEN_BYTES", 1_000)
     await run(tool, "open('a', 'w').write('x' * 800)")
     outcome = await run(tool, "open('b', 'w').write('x' * 800)")
     assert "disk write limit" in outcome.output
@@ -199,7 +199,7 @@ async def test_no_more_than_twenty_files_come_with_an_outcome(tool: CodeInterpre
 async def test_threads_beyond_a_number_lose_the_oldest_ones_folder_and_state(
     tool: CodeInterpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_containers, "MAX_CONTAINERS", 2)
+    monkeypatch.setattr(tool_module, "MAX_CONTAINERS", 2)
     for thread_id in ("a", "b", "c"):
         await run(tool, "x = 1\nopen('f', 'w').write('x')", thread_id=thread_id)
     assert (await run(tool, "x, open('f').read()", thread_id="c")).output == "(1, 'x')"
@@ -237,7 +237,7 @@ async def test_a_container_has_what_is_known_of_it_and_tells_what_code_removed(
 async def test_what_code_wrote_into_a_container_counts_against_its_limit(
     tool: CodeInterpreter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_containers, "MAX_WRITTEN_BYTES", 1_000)
+    monkeypatch.setattr(tool_module, "MAX_WRITTEN_BYTES", 1_000)
     (tmp_path / "large").write_bytes(b"x" * 900)
     code = "open('b', 'w').write('x' * 800)"
     large = {"a": tmp_path / "large"}
@@ -256,9 +256,9 @@ async def test_what_is_kept_for_threads_and_containers_that_are_gone_is_dropped(
 def test_a_file_whose_name_is_no_text_is_not_told_of(tmp_path: Path) -> None:
     for name in (b"a\xff.txt", "ä.txt".encode()):
         Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))).write_text("x")
-    container = _containers.Container(tmp_path)
+    container = tool_module.Container(tmp_path)
     assert set(container.stamp()) == {"ä.txt"}
-    assert container.room_bytes() == _containers.MAX_WRITTEN_BYTES - 2
+    assert container.room_bytes() == tool_module.MAX_WRITTEN_BYTES - 2
 
 
 async def test_what_is_at_work_is_not_dropped(tool: CodeInterpreter) -> None:

@@ -45,7 +45,7 @@ def read_scripts(path: Path, *, file: str) -> tuple[tuple[Script, ...], tuple[Ru
 
     Raises ConfigError with all mistakes.
     """
-    document = read_document(path, file=file, schema=script_schema())
+    document = read_document(path, file=file, schema=lambda _: script_schema())
     scripts = tuple(_Reader(document, place).read() for place in document.sound_items("scripts"))
     rulings = tuple(_Reader(document, place).read_ruling() for place in document.sound_items("rulings"))
     document.check()
