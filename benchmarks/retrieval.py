@@ -19,7 +19,7 @@ from pathlib import Path
 
 from fpdf import FPDF
 
-from runner.server.engine.search.index import Index
+from runner.server.engine.search import Index
 from runner.server.extraction import extract_text
 from runner.server.inference import Vector
 

@@ -64,8 +64,8 @@ def command(**arguments: Any) -> int:
     import asyncio
 
     from runner.cli._targets import open_faults, open_inference
+    from runner.server.app import names_of
     from runner.server.embedded import open_listener
-    from runner.server.gate import names_of
     from runner.server.sandboxes import need_sandbox
     from runner.server.serving import Service
     from runner.server.tools import ToolSettings
@@ -180,8 +180,8 @@ def _say_hello(wanted: Arguments, listener: socket, service: Service) -> None:
     from shlex import quote
 
     from runner.escaping import terminal_line
+    from runner.server.app import is_loopback, is_wildcard
     from runner.server.embedded import LOOPBACK, base_url
-    from runner.server.gate import is_loopback, is_wildcard
 
     url = base_url(listener, LOOPBACK if is_wildcard(wanted.host) else wanted.host)
     answered_by = (

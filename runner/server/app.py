@@ -1,30 +1,115 @@
-"""The ASGI application: the faces' routes behind the gate, errors as OpenAI's, headers on every answer."""
+"""The ASGI application: the faces behind the gate (token, loopback host, no foreign origin), errors, headers."""
 
 from __future__ import annotations
 
 import logging
+import secrets
+import socket
 import sqlite3
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from types import ModuleType
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
 from runner import plugins
 from runner.errors import DISK_TROUBLE
-from runner.server.engine.core.engine import Engine
+from runner.server.engine.core import Engine
 from runner.server.engine.runs.transitions import sweep
 from runner.server.engine.state.refusals import Damaged, Refusal
-from runner.server.gate import LOOPBACK_HOSTS, Gate
 from runner.server.inference import Inference
 from runner.server.wire.replies import BadRequest, answer_bad_request, answer_refusal, error_reply
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class AnyAddressOfOurs:
+    """The names of a server that listens on all of a machine's addresses.
+
+    Any address in digits is one: a page that reaches us by DNS rebinding comes with its own domain's name.
+    """
+
+    machine: str
+
+    def __contains__(self, name: object) -> bool:
+        if name in LOOPBACK_HOSTS or name == self.machine.lower():
+            return True
+        try:
+            ip_address(str(name))
+        except ValueError:
+            return False
+        return True
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether a listener on `host` takes what comes to any of the machine's addresses."""
+    return _address(host).is_unspecified
+
+
+def is_loopback(host: str) -> bool:
+    return host.lower() in LOOPBACK_HOSTS or _address(host).is_loopback
+
+
+def names_of(host: str) -> Container[str]:
+    """The names that a server goes by which listens on `host`."""
+    return AnyAddressOfOurs(socket.gethostname()) if is_wildcard(host) else LOOPBACK_HOSTS | {host.lower()}
+
+
+def _address(host: str) -> IPv4Address | IPv6Address:
+    """A name that is no address counts as some public one."""
+    try:
+        return ip_address(host or "0.0.0.0")
+    except ValueError:
+        return ip_address("192.0.2.1")
+
+
+class Gate:
+    """Lets a request through to `app`, or answers it. `hosts` are the names that the server goes by.
+
+    Host and Origin are checked against pages in a browser that reach a loopback server by DNS rebinding.
+    """
+
+    def __init__(self, app: ASGIApp, *, token: str, hosts: Container[str]) -> None:
+        self._app = app
+        self._token = token.encode()
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refuse(Headers(scope=scope)) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refuse(self, headers: Headers) -> Response | None:
+        if _host_name(f"//{headers.get('host', '')}") not in self._hosts:
+            return error_reply(403, "The Host header does not name this server.", code="invalid_host")
+        origin = headers.get("origin")
+        if origin is not None and _host_name(origin) not in self._hosts:
+            return error_reply(403, "Requests from other origins are not allowed.", code="invalid_origin")
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return error_reply(401, "You didn't provide an API key in an Authorization header, as a Bearer token.")
+        if not secrets.compare_digest(token.strip().encode(), self._token):
+            return error_reply(401, "Incorrect API key provided.", code="invalid_api_key")
+        return None
+
+
+def _host_name(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
 
 _log = logging.getLogger("runner.server")
 
@@ -63,13 +148,12 @@ API_VERSION = "2020-10-01"
 def create_app(engine: Engine, token: str, *, hosts: Container[str] = LOOPBACK_HOSTS) -> Starlette:
     """The application on an open engine. Who has `token` may do everything."""
     faces = [plugins.load_plugin(_FACES, name) for name in plugins.plugin_names(_FACES)]
-    routes = [route for face in faces if not hasattr(face, "PREFIX") for route in face.routes(engine)]
-    mounts = [Mount("/v1", routes=routes)]
+    ours = _Faces(engine, [face for face in faces if not hasattr(face, "PREFIX")])
+    mounts = [Mount("/v1", ours)]
     for face in faces:
         if hasattr(face, "PREFIX"):
             # An API of its own with OpenAI's beside it. The longer path first: the other matches it, too.
-            mounts += [Mount(face.PREFIX + face.BESIDE, routes=routes)]
-            mounts += [Mount(face.PREFIX, routes=face.routes(engine))]
+            mounts += [Mount(face.PREFIX + face.BESIDE, ours), Mount(face.PREFIX, _Faces(engine, [face]))]
     handlers: Mapping[object, ExceptionHandler] = {
         BadRequest: answer_bad_request,
         Refusal: answer_refusal,
@@ -89,6 +173,27 @@ def create_app(engine: Engine, token: str, *, hosts: Container[str] = LOOPBACK_H
         ],
         exception_handlers=handlers,
     )
+
+
+class _Faces:
+    """What is served at one place: each face makes its routes when the first request comes for one of its paths.
+
+    A play speaks one API, and the other faces would cost it a tenth of a second.
+    """
+
+    def __init__(self, engine: Engine, faces: Iterable[ModuleType]) -> None:
+        self._engine = engine
+        self._faces = {path: face for face in faces for path in face.PATHS}
+        self._routers: dict[ModuleType, Router] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"].removeprefix(scope["root_path"])
+        face = self._faces.get(path.split("/", 2)[1])
+        if face is None:
+            raise HTTPException(404)
+        if face not in self._routers:
+            self._routers[face] = Router(face.routes(self._engine))
+        await self._routers[face](scope, receive, send)
 
 
 class Letterhead:

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from runner.domain.assistant import ToolName
 from runner.errors import RunnerError
 from runner.plugins import load_plugin, plugin_names
-from runner.server.engine.core.engine import open_engine
+from runner.server.engine.core import open_engine
 from runner.server.inference import Inference, ToolRequest
 from runner.server.inference.offline import create as create_offline
 from runner.server.tools import HostedTool, ToolContext, ToolSettings
@@ -70,7 +70,8 @@ async def test_a_face_has_routes_each_of_its_own(face: str, tmp_path: Path) -> N
     ]
 
     assert mine
-    assert all(path.startswith("/") for _, path in mine)
+    place = re.sub(r"\{[^}]*\}", "{}", place_of(face))
+    assert {path.removeprefix(place).split("/")[1] for _, path in mine} == set(load_plugin(FACES, face).PATHS)
     assert len(set(mine)) == len(mine)
     assert set(mine) & set(others) == set()
 

@@ -44,7 +44,7 @@ def test_an_invalid_body_inside_a_command_is_seen(tmp_path: Path) -> None:
 
 
 async def test_an_invalid_event_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.server.faces.assistants_api.run_bodies.render_run", lambda *_, **__: {"object": "walk"})
+    monkeypatch.setattr("runner.server.faces.assistants_api.runs.render_run", lambda *_, **__: {"object": "walk"})
     async with served(tmp_path, Echo()) as server:
         assistant = (await server.client.post("/assistants", json={"model": "m"})).json()["id"]
         thread = {"messages": [{"role": "user", "content": "Hello"}]}

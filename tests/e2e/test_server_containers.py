@@ -17,7 +17,7 @@ from acting_brains import Typist
 from openai import AsyncOpenAI
 
 from runner.server.embedded import start_embedded
-from runner.server.engine.core.engine import open_engine
+from runner.server.engine.core import open_engine
 from runner.server.engine.runs.transitions import sweep
 
 MODEL = "any-model"

@@ -10,7 +10,7 @@ import pytest
 from acting_brains import Actor, serve_in_sight
 from openai import AsyncOpenAI
 
-from runner.server.engine.responses import responses
+from runner.server.engine import responses
 from runner.server.engine.state.records import ItemRecord
 from runner.server.inference import Answer, FunctionRequest, Move, Scene, ToolRequest, UseTools
 

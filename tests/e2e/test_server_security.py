@@ -20,8 +20,8 @@ from embedded_brains import Echo
 from served import TOKEN, Served, served
 from test_server_processes import server_process
 
+from runner.server.app import names_of
 from runner.server.embedded import start_embedded
-from runner.server.gate import names_of
 from runner.server.serving import Patience
 
 HEAD = f"host: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n"

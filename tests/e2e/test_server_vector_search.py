@@ -16,8 +16,8 @@ from embedded_brains import Searcher
 from openai import AsyncOpenAI
 from openai_schemas import openapi_validator
 
-from runner.server.engine.core.engine import Engine
-from runner.server.engine.state.file_records import StoreRecord
+from runner.server.engine.core import Engine
+from runner.server.engine.state.file_storage import StoreRecord
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The Assistants API is deprecated:DeprecationWarning"),

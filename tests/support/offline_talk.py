@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.server.engine.core.engine import Toolbox
-from runner.server.engine.search.index import Index
+from runner.server.engine.core import Toolbox
+from runner.server.engine.search import Index
 from runner.server.extraction import extract_text, split_into_chunks
 from runner.server.inference import Answer, Role, Scene, SceneMessage, ToolOutcome, ToolRequest, UseTools
 from runner.server.inference.offline import create

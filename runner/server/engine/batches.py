@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.documents.files import keep_file
-from runner.server.engine.state.file_records import FileRecord
+from runner.server.engine.core import Engine, need
+from runner.server.engine.documents import keep_file
+from runner.server.engine.state.file_storage import FileRecord
 from runner.server.engine.state.records import IdKind, Record
 from runner.server.engine.state.refusals import Conflict, Refusal
 

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from runner.server.extraction import MALFORMED, MAX_ROWS, ROWS_LEFT_OUT, Unreadable
-from runner.server.extraction._decoding import read_text
+from runner.server.extraction.plain import read_text
 
 EXTENSIONS = frozenset({"csv", "tsv"})
 

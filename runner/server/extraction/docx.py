@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from runner.server.extraction._child import Emit, read_text_in_child
-from runner.server.extraction._flow import IN_PARAGRAPH, Look, Paragraph, read_look, read_part
-from runner.server.extraction._office import Link, Package, Start
+from runner.server.extraction._office import IN_PARAGRAPH, Link, Look, Package, Paragraph, Start, read_look, read_part
 
 EXTENSIONS = frozenset({"docx"})
 

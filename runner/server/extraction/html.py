@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 
-from runner.server.extraction._decoding import read_text
 from runner.server.extraction._rows import Run, Sheet, join_runs
+from runner.server.extraction.plain import read_text
 
 EXTENSIONS = frozenset({"html"})
 
@@ -26,7 +26,6 @@ _BLOCKS = _SPACED | frozenset(
 # Their content is no markup, and most of it no text of the page; it ends only at their own end tag.
 _RAW = frozenset("iframe noembed noframes script style template textarea xmp".split())
 _TAG = re.compile(r"""<(/?)([a-zA-Z][^\s/>]*+)(?=(?P<rest>(?:[^"'>]++|"[^"]*+"|'[^']*+')*))(?P=rest)>""")
-_END_TAGS = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in _RAW}
 _ATTRIBUTE = re.compile(r"""([^\s=/"'<>]++)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s"'>]++))?""")
 _MAX_VALUE = 1_000
 _HIDES = re.compile(r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse))\b", re.IGNORECASE)
@@ -226,5 +225,5 @@ def _skip_raw(source: str, name: str, position: int) -> int:
     """Where reading goes on after a start tag; -1 if content that is no markup never ends."""
     if name not in _RAW:
         return position
-    match = _END_TAGS[name].search(source, position)
+    match = re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE).search(source, position)
     return match.start() if match else -1

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unicodedata import category
 
-from runner.server.extraction import ENCRYPTED, MAX_PARTS, TOO_MANY_PARTS, Unreadable, _ocr
+from runner.server.extraction import ENCRYPTED, MAX_PARTS, TOO_MANY_PARTS, Unreadable, picture
 from runner.server.extraction._child import TIMEOUT_S, Emit, read_in_child
-from runner.server.extraction._layout import read_lines
-from runner.server.extraction._ocr import can_read_pictures
-from runner.server.extraction._words import Glyph, form_words
+from runner.server.extraction._layout import Glyph, form_words, read_lines
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument, PdfPage
@@ -43,8 +41,8 @@ def extract(path: Path, timeout_s: float = TIMEOUT_S) -> str:
     if reading.reason:
         raise Unreadable(reading.reason)
     pages = list(reading.parts)
-    if can_read_pictures() and any(page.get("is_drawn") and not page["text"] for page in pages):
-        pictures = read_in_child("pdf.read_pictures", path, _ocr.TIMEOUT_S, _ocr.MAX_MEMORY_BYTES)
+    if picture.can_read_pictures() and any(page.get("is_drawn") and not page["text"] for page in pages):
+        pictures = read_in_child("pdf.read_pictures", path, picture.TIMEOUT_S, picture.MAX_MEMORY_BYTES)
         for part in pictures.parts:
             pages[part["page"]] |= {"text": part["text"]}
     return _join_pages(pages)
@@ -52,7 +50,7 @@ def extract(path: Path, timeout_s: float = TIMEOUT_S) -> str:
 
 def _join_pages(pages: Sequence[dict[str, Any]]) -> str:
     """The pages' texts; a page that shows something, but no text, is named."""
-    advice = "" if can_read_pictures() else f"; {_ocr.NEEDS_EXTRA}"
+    advice = "" if picture.can_read_pictures() else f"; {picture.NEEDS_EXTRA}"
     if not any(page["text"] for page in pages):
         is_garbage = any(page.get("is_garbage") for page in pages)
         raise Unreadable((_NO_READABLE_TEXT if is_garbage else _NO_TEXT_LAYER) + advice)
@@ -88,7 +86,7 @@ def read_pictures(path: str, emit: Emit) -> None:
     for number in range(len(document)):
         page = document[number]
         if not _read_page(document, page)[0]:
-            text = _ocr.read_picture(page.render(scale=_PICTURE_SCALE).to_numpy())
+            text = picture.read_picture(page.render(scale=_PICTURE_SCALE).to_numpy())
             emit({"page": number, "text": text}, len(text))
         page.close()
 

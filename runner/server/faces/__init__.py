@@ -1,5 +1,6 @@
 """Faces: between an API's wire and the engine, nothing else; one file or folder per API.
 
-A face has `routes(engine) -> list[Route]`; `app.py` finds it by itself. What they share is in `server/wire/`. Not here:
-rules about runs, files or stores (`engine/`); who may come in (`gate.py`).
+A face has `PATHS`, the first words of its paths, and `routes(engine) -> list[Route]`, asked for when the first request
+comes for one of them; `app.py` finds it by itself. What they share is in `server/wire/`. Not here: rules about runs,
+files or stores (`engine/`); who may come in (`app.py`).
 """

@@ -22,11 +22,12 @@ from runner.server.engine.batches import (
     go_on,
     start_batch,
 )
-from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.core import Engine, need
 from runner.server.wire import route
 from runner.server.wire.fields import Fields, read_body, read_metadata, read_page, read_query
 from runner.server.wire.replies import Json, json_reply, page_reply, unix_seconds
 
+PATHS = ("batches",)
 LEAST_LIFETIME_S, MOST_LIFETIME_S = 3_600, 2_592_000
 _TIMES = tuple(state.value for state in BatchState if state is not BatchState.VALIDATING)
 

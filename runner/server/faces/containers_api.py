@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.containers.containers import (
+from runner.server.engine.containers import (
     NewContainer,
     copy_upload,
     create_container,
@@ -20,14 +20,15 @@ from runner.server.engine.containers.containers import (
     look_at_container,
     use_container,
 )
-from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.state.file_records import ContainerFileRecord, ContainerRecord
+from runner.server.engine.core import Engine, need
+from runner.server.engine.state.file_storage import ContainerFileRecord, ContainerRecord
 from runner.server.sandboxes import FILES_FOLDER
 from runner.server.wire import browsing, deleting, resource_routes, route
 from runner.server.wire.fields import FORWARD_PARAMETERS, LIMITS, Fields, read_body, read_idle_time, read_limits
 from runner.server.wire.forms import Content, read_content_or
 from runner.server.wire.replies import ANY_TYPE, Json, deleted_reply, json_reply, reply_content, unix_seconds
 
+PATHS = ("containers",)
 MAX_FILES = 50
 MAX_NAME = 256
 MAX_MINUTES = 1_440

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine
+from runner.server.engine.core import Engine
 from runner.server.inference import Exhibit, Fail, Judged, JudgeQuestion, Matter, QuestionKind, Spent
 from runner.server.wire import route
 from runner.server.wire.fields import Fields, read_body
@@ -23,6 +23,7 @@ _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 _OUTPUTS = {"function_call_output": "function_call", "custom_tool_call_output": "custom_tool_call"}
 _ITEM_TYPES = ("message", *_CALLS, *_OUTPUTS)
 _STATUSES = ("in_progress", "completed", "incomplete")
+PATHS = ("decisions",)
 _USER, _ASSISTANT = "user", "assistant"
 _ROLES = (_USER, "developer", "system", _ASSISTANT)
 _BREAKPOINT = "prompt_cache_breakpoint"

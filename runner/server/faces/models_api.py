@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine
+from runner.server.engine.core import Engine
 from runner.server.engine.state.records import AssistantRecord
 from runner.server.wire import resource_routes
 from runner.server.wire.replies import Json, json_reply
+
+PATHS = ("models",)
 
 
 def routes(engine: Engine) -> list[Route]:

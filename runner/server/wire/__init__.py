@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine
+from runner.server.engine.core import Engine
 from runner.server.engine.state.records import Record
 from runner.server.wire.fields import PAGE_PARAMETERS, read_page, read_query
 from runner.server.wire.replies import Json, deleted_reply, page_reply

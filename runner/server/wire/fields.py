@@ -15,7 +15,7 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from runner.server.engine.state.file_filters import AttributeFilter, AttributeIs, Combined, Comparison, Value
-from runner.server.engine.state.file_records import Chunking
+from runner.server.engine.state.file_storage import Chunking
 from runner.server.engine.state.records import IdKind
 from runner.server.engine.state.store import PageRequest
 from runner.server.inference import OfferedFunction

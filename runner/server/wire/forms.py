@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from runner.domain.files import MAX_FILE_BYTES
-from runner.server.engine.state.blobs import CHUNK_BYTES, Arrival, Blobs
+from runner.server.engine.state.file_storage import CHUNK_BYTES, Arrival, Blobs
 from runner.server.wire.fields import Fields
 from runner.server.wire.replies import BadRequest
 

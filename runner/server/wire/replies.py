@@ -13,9 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from runner.server.engine.core.engine import Engine
-from runner.server.engine.state.blobs import CHUNK_BYTES
-from runner.server.engine.state.file_records import ContainerFileRecord, FileRecord
+from runner.server.engine.core import Engine
+from runner.server.engine.state.file_storage import CHUNK_BYTES, ContainerFileRecord, FileRecord
 from runner.server.engine.state.refusals import Missing, Refusal
 from runner.server.engine.state.store import Page, PageRequest
 

@@ -17,9 +17,9 @@ from runner.server.engine.batches import (
     go_on,
     start_batch,
 )
-from runner.server.engine.core.engine import Engine, need, open_engine
-from runner.server.engine.documents.files import keep_file
-from runner.server.engine.state.file_records import FileRecord
+from runner.server.engine.core import Engine, need, open_engine
+from runner.server.engine.documents import keep_file
+from runner.server.engine.state.file_storage import FileRecord
 from runner.server.inference.offline import create
 
 DONE = Reply(status=200, request_id="req_1", body='{"usage": null}')

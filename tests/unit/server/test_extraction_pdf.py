@@ -32,7 +32,7 @@ RIGHT = "A ticket for one day costs 6.80 euros and is good on trams, buses and t
 
 @pytest.fixture(autouse=True)
 def no_ocr(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf_kind, "can_read_pictures", lambda: False)
+    monkeypatch.setattr(picture_kind, "can_read_pictures", lambda: False)
 
 
 def lines_of(path: Path) -> list[str]:
@@ -362,7 +362,7 @@ def test_pages_and_pictures_without_text_are_read_with_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("rapidocr", reason="the extra `ocr` is not installed")
-    monkeypatch.setattr(pdf_kind, "can_read_pictures", lambda: True)
+    monkeypatch.setattr(picture_kind, "can_read_pictures", lambda: True)
     mixed = with_scans(tmp_path)
     assert lines_of(mixed) == ["Burger", "Receipt", *PRINTED[:4]]
     assert lines_of(tmp_path / "scan.png") == ["Receipt", *PRINTED[:4]]

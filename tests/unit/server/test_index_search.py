@@ -13,8 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.server.engine.search.folding import fold_text
-from runner.server.engine.search.index import Index
+from runner.server.engine.search import Index, fold_text
 from runner.server.inference import Vector
 
 RECEIPT = "Receipt\n1 Burger 23.75\n3 Soda 15.50\nTotal 39.25"
@@ -223,7 +222,7 @@ async def test_threads_may_put_and_search_at_once(index: Index) -> None:
 @pytest.mark.slow
 def test_processes_may_share_a_database(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from runner.server.engine.search.index import Index\n"
+        "import sys; from pathlib import Path; from runner.server.engine.search import Index\n"
         "index = Index(Path(sys.argv[1]))\n"
         "for number in range(20): index.put('s1', f'{sys.argv[2]}-{number}', sys.argv[2], ['burger 23.75'])\n"
         "index.close()"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from engine_kit import Brain, Clock, engine_at, keep
 
-from runner.server.engine.containers.containers import (
+from runner.server.engine.containers import (
     NewContainer,
     add_copies,
     copy_upload,
@@ -24,14 +24,12 @@ from runner.server.engine.containers.containers import (
     look_at_container,
     use_container,
 )
-from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.documents.files import delete_file
-from runner.server.engine.responses.items import NewItem
-from runner.server.engine.responses.responses import ResponseOrder, start_response
+from runner.server.engine.core import Engine, need
+from runner.server.engine.documents import delete_file
+from runner.server.engine.responses import NewItem, ResponseOrder, start_response
 from runner.server.engine.runs.threads import NewMessage
 from runner.server.engine.runs.transitions import sweep
-from runner.server.engine.state.blobs import Arrival
-from runner.server.engine.state.file_records import ContainerFileRecord, ContainerRecord
+from runner.server.engine.state.file_storage import Arrival, ContainerFileRecord, ContainerRecord
 from runner.server.engine.state.lifetimes import Lifetimes
 from runner.server.engine.state.records import Brief, RunRecord, RunState, TextPart, ToolSetting
 from runner.server.engine.state.refusals import Missing, Refusal

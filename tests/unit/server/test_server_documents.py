@@ -11,12 +11,19 @@ import pytest
 from engine_kit import Brain, ask, engine_at, keep, make_assistant, until
 
 from runner.errors import UsageError
-from runner.server.engine.core.engine import Engine, need, open_engine
-from runner.server.engine.documents.searching import SearchOrder, search_store
-from runner.server.engine.documents.vector_stores import NewStore, NewStoredFile, attach, attach_batch, create_store
+from runner.server.engine.core import Engine, need, open_engine
+from runner.server.engine.documents import (
+    NewStore,
+    NewStoredFile,
+    SearchOrder,
+    attach,
+    attach_batch,
+    create_store,
+    search_store,
+)
 from runner.server.engine.runs.runs import RunOrder
-from runner.server.engine.search.index import Index
-from runner.server.engine.state.file_records import Chunking, FileRecord, IndexState, StoredFileRecord, stored_file_id
+from runner.server.engine.search import Index
+from runner.server.engine.state.file_storage import Chunking, FileRecord, IndexState, StoredFileRecord, stored_file_id
 from runner.server.engine.state.records import MessageRecord, PathMark, StepRecord, TextPart, ToolCall
 from runner.server.engine.state.refusals import Refusal
 from runner.server.faces.assistants_api.messages import insert_marks

@@ -9,8 +9,8 @@ from engine_kit import engine_at, keep
 from starlette.responses import Response
 from starlette.types import Message
 
-from runner.server.engine.documents.files import delete_file
-from runner.server.engine.state.blobs import CHUNK_BYTES
+from runner.server.engine.documents import delete_file
+from runner.server.engine.state.file_storage import CHUNK_BYTES
 from runner.server.engine.state.refusals import Missing
 from runner.server.wire.replies import reply_content
 

@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 from engine_kit import Brain, Clock, ask, ended, engine_at, keep, listening, make_assistant, says, until
 
-from runner.server.engine.core.engine import Engine, Event, MessageGrew, MessageWritten, RunChanged, StepChanged, need
-from runner.server.engine.documents.files import delete_file
-from runner.server.engine.documents.vector_stores import (
+from runner.server.engine.core import Engine, Event, MessageGrew, MessageWritten, RunChanged, StepChanged, need
+from runner.server.engine.documents import (
     NewStore,
     NewStoredFile,
     ResourceOrder,
     attach,
     create_store,
+    delete_file,
     detach,
 )
 from runner.server.engine.runs.loop import MAX_MOVES
 from runner.server.engine.runs.runs import RunOrder, cancel_run, start_run, start_run_in_new_thread
 from runner.server.engine.runs.threads import NewThread, add_message, create_thread, delete_thread
 from runner.server.engine.runs.transitions import LEGAL, move_run, sweep
-from runner.server.engine.state.file_records import (
+from runner.server.engine.state.file_storage import (
     FileRecord,
     IndexState,
     StoredFileRecord,

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from engine_kit import engine_at
 
-from runner.server.engine.core.engine import Engine
-from runner.server.engine.documents.files import FileTextRecord, delete_file, find_given, keep_file, prepare_files
-from runner.server.engine.state.file_records import FileRecord
+from runner.server.engine.core import Engine
+from runner.server.engine.documents import FileTextRecord, delete_file, find_given, keep_file, prepare_files
+from runner.server.engine.state.file_storage import FileRecord
 from runner.server.engine.state.refusals import Missing, Refusal
 
 

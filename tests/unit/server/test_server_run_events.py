@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from runner.server.engine.core.engine import RunChanged
+from runner.server.engine.core import RunChanged
 from runner.server.engine.state.records import Brief, RunRecord, RunState
-from runner.server.faces.assistants_api.run_bodies import RunEvents
+from runner.server.faces.assistants_api.runs import RunEvents
 
 RUN = RunRecord(
     id="run_1",

@@ -11,7 +11,7 @@ from engine_kit import Brain, ended, engine_at, listening, make_assistant, says
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.server.engine.core.engine import Engine, Event, MessageGrew
+from runner.server.engine.core import Engine, Event, MessageGrew
 from runner.server.engine.runs.message_writer import split_into_pieces
 from runner.server.engine.runs.runs import RunOrder, start_run_in_new_thread
 from runner.server.engine.runs.threads import NewThread

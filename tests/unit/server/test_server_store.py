@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from runner.errors import WriteFailed
-from runner.server.engine.state.blobs import Blobs
 from runner.server.engine.state.file_filters import AttributeIs, Combined, Comparison
+from runner.server.engine.state.file_storage import Blobs
 from runner.server.engine.state.records import (
     Attachment,
     Brief,

@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from runner.server.engine.state.blobs import Blobs
+from runner.server.engine.state.file_storage import Blobs
 from runner.server.wire.forms import MAX_FRAME_BYTES, Upload, read_upload
 from runner.server.wire.replies import BadRequest
 

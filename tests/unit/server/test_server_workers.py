@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from runner.server.engine.core.engine import Workers
+from runner.server.engine.core import Workers
 
 
 async def test_an_end_that_could_not_be_written_down_is_written_once_there_is_room() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.server.engine.search.index import Index
+from runner.server.engine.search import Index
 from runner.server.inference import ToolOutcome, ToolRequest
 from runner.server.tools import ToolContext, ToolSettings
 from runner.server.tools.file_search import create

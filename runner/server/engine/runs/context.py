@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from runner.server.engine.containers.containers import CODE, find_code_files
-from runner.server.engine.core.engine import Engine
-from runner.server.engine.documents.files import find_given
-from runner.server.engine.documents.searching import narrow_index
-from runner.server.engine.documents.vector_stores import tally_files
-from runner.server.engine.search.vectors import embed_texts
-from runner.server.engine.state.file_records import FileRecord, IndexState, StoredFileRecord, StoreRecord
+from runner.server.engine.containers import CODE, find_code_files
+from runner.server.engine.core import Engine
+from runner.server.engine.documents import find_given, narrow_index, tally_files
+from runner.server.engine.search import embed_texts
+from runner.server.engine.state.file_storage import FileRecord, IndexState, StoredFileRecord, StoreRecord
 from runner.server.engine.state.records import (
     FunctionCall,
     ImagePart,

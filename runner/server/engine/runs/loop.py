@@ -9,10 +9,9 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from runner.server.engine.containers.containers import keep_produced, lock_container, place_calls
-from runner.server.engine.core.engine import CallFinished, Engine, StepChanged
-from runner.server.engine.documents.searching import find_attributes
-from runner.server.engine.documents.vector_stores import touch_stores
+from runner.server.engine.containers import keep_produced, lock_container, place_calls
+from runner.server.engine.core import CallFinished, Engine, StepChanged
+from runner.server.engine.documents import find_attributes, touch_stores
 from runner.server.engine.runs.context import (
     COMPLETION,
     build_scene,
@@ -28,7 +27,7 @@ from runner.server.engine.runs.context import (
 )
 from runner.server.engine.runs.message_writer import MessageWriter, new_step
 from runner.server.engine.runs.transitions import break_off, move_run
-from runner.server.engine.state.file_records import StoredFileRecord
+from runner.server.engine.state.file_storage import StoredFileRecord
 from runner.server.engine.state.records import (
     Failure,
     FunctionCall,

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from runner.server.engine.containers.containers import mark_paths
-from runner.server.engine.core.engine import Engine, MessageGrew, MessageWritten, StepChanged
+from runner.server.engine.containers import mark_paths
+from runner.server.engine.core import Engine, MessageGrew, MessageWritten, StepChanged
 from runner.server.engine.state.records import (
     IdKind,
     MessageRecord,

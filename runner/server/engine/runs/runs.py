@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from runner.server.engine.core.engine import Engine, Event, RunChanged, need
-from runner.server.engine.documents.vector_stores import ResourceOrder, settle_resources
+from runner.server.engine.core import Engine, Event, RunChanged, need
+from runner.server.engine.documents import ResourceOrder, settle_resources
 from runner.server.engine.runs.loop import close_step, take_up
 from runner.server.engine.runs.threads import NewMessage, NewThread, active_run, append_message, create_thread
 from runner.server.engine.runs.transitions import move_run, sweep

@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from runner.domain.files import file_type
-from runner.server.engine.core.engine import Engine, need, set_fields
-from runner.server.engine.documents.files import delete_files_of
-from runner.server.engine.documents.vector_stores import (
+from runner.server.engine.core import Engine, need, set_fields
+from runner.server.engine.documents import (
     NewStore,
     NewStoredFile,
     ResourceOrder,
     add_code_files,
     attach,
     create_store,
+    delete_files_of,
     settle_resources,
 )
-from runner.server.engine.state.file_records import FileRecord
+from runner.server.engine.state.file_storage import FileRecord
 from runner.server.engine.state.records import (
     AssistantRecord,
     Attachment,

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from runner.server.engine.containers.containers import expire_container
-from runner.server.engine.core.engine import Engine, MessageWritten, RunChanged, StepChanged
-from runner.server.engine.documents.files import delete_file
-from runner.server.engine.documents.vector_stores import abandon_indexing, expire_store
-from runner.server.engine.state.file_records import ContainerRecord, FileRecord, StoredFileRecord, StoreRecord
+from runner.server.engine.containers import expire_container
+from runner.server.engine.core import Engine, MessageWritten, RunChanged, StepChanged
+from runner.server.engine.documents import abandon_indexing, delete_file, expire_store
+from runner.server.engine.state.file_storage import ContainerRecord, FileRecord, StoredFileRecord, StoreRecord
 from runner.server.engine.state.records import (
     Failure,
     FunctionCall,

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.core import Engine, need
 from runner.server.engine.state.records import AgentRecord, Brief, IdKind
 from runner.server.inference import OfferedFunction
 from runner.server.wire import browsing, deleting, fields, resource_routes

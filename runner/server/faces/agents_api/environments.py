@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.documents.files import delete_file
-from runner.server.engine.sessions.environments import (
+from runner.server.engine.core import Engine, need
+from runner.server.engine.documents import delete_file
+from runner.server.engine.sessions import (
     OUTPUTS,
     WORKSPACE,
     Artifact,
@@ -25,7 +25,7 @@ from runner.server.engine.sessions.environments import (
     put_file,
     session_of,
 )
-from runner.server.engine.state.file_records import ContainerFileRecord, ContainerRecord
+from runner.server.engine.state.file_storage import ContainerFileRecord, ContainerRecord
 from runner.server.engine.state.records import SessionRecord
 from runner.server.engine.state.refusals import Missing
 from runner.server.wire import route

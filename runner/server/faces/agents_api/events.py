@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, suppress
 from itertools import count
 
-from runner.server.engine.core.engine import Engine
+from runner.server.engine.core import Engine
 from runner.server.engine.runs.threads import active_run
 from runner.server.engine.runs.transitions import sweep
-from runner.server.engine.sessions.environments import WORKSPACE
-from runner.server.engine.sessions.sessions import messages_of, open_calls
+from runner.server.engine.sessions import WORKSPACE, messages_of, open_calls
 from runner.server.engine.state.records import (
     FunctionCall,
     ImagePart,

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine, need, set_fields
+from runner.server.engine.core import Engine, need, set_fields
 from runner.server.engine.runs.runs import FunctionOutput
 from runner.server.engine.runs.threads import NewMessage
-from runner.server.engine.sessions.sessions import (
+from runner.server.engine.sessions import (
     cancel_turn,
     create_session,
     delete_session,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine
-from runner.server.faces.assistants_api import assistants, messages, runs
+from runner.server.engine.core import Engine
+
+PATHS = ("assistants", "threads")
 
 
 def routes(engine: Engine) -> list[Route]:
+    from runner.server.faces.assistants_api import assistants, messages, runs
+
     # /threads/runs comes before /threads/{thread_id}, which it would match, too.
     return [route for part in (assistants, runs, messages) for route in part.routes(engine)]

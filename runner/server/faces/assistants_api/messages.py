@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine, need, set_fields
+from runner.server.engine.core import Engine, need, set_fields
 from runner.server.engine.runs.threads import (
     NewMessage,
     NewThread,

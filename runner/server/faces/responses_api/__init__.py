@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from runner.server.faces.responses_api.responses import routes
+from starlette.routing import Route
 
-__all__ = ["routes"]
+from runner.server.engine.core import Engine
+
+PATHS = ("responses", "conversations")
+
+
+def routes(engine: Engine) -> list[Route]:
+    from runner.server.faces.responses_api import responses
+
+    return responses.routes(engine)

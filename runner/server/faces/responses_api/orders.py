@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from runner.server.engine.core.engine import Engine
-from runner.server.engine.responses.agent_versions import choose_version
-from runner.server.engine.responses.responses import ResponseOrder
-from runner.server.engine.state.file_records import AUTO
+from runner.server.engine.agent_versions import choose_version
+from runner.server.engine.core import Engine
+from runner.server.engine.responses import ResponseOrder
+from runner.server.engine.state.file_storage import AUTO
 from runner.server.engine.state.records import Brief, Resources, ToolSetting
 from runner.server.faces.responses_api.input import InlineFiles, read_input
 from runner.server.faces.responses_api.rendering import EVERYTHING

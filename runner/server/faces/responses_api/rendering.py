@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 
-from runner.server.engine.core.engine import Engine
-from runner.server.engine.responses.responses import run_of
+from runner.server.engine.core import Engine
+from runner.server.engine.responses import run_of
 from runner.server.engine.state.records import (
     FunctionCall,
     MessageRecord,

@@ -11,14 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine, Event, RunChanged, need, set_fields
-from runner.server.engine.responses.items import delete_item, keep_output
-from runner.server.engine.responses.responses import (
+from runner.server.engine.core import Engine, Event, RunChanged, need, set_fields
+from runner.server.engine.responses import (
     add_items,
     cancel_response,
     create_conversation,
     delete_conversation,
+    delete_item,
     delete_response,
+    keep_output,
     need_response,
     run_of,
     start_response,

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterat
 from contextlib import closing
 from dataclasses import replace
 
-from runner.server.engine.core.engine import (
+from runner.server.engine.core import (
     CallFinished,
     Engine,
     Event,
@@ -18,7 +18,7 @@ from runner.server.engine.core.engine import (
     RunChanged,
     StepChanged,
 )
-from runner.server.engine.responses.responses import run_of
+from runner.server.engine.responses import run_of
 from runner.server.engine.runs.message_writer import grow, split_into_pieces
 from runner.server.engine.runs.runs import Subscription
 from runner.server.engine.state.records import (

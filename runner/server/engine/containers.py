@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.documents.files import discard_content, keep_file
-from runner.server.engine.state.blobs import Arrival
-from runner.server.engine.state.file_records import AUTO, ContainerFileRecord, ContainerRecord, FileRecord
+from runner.server.engine.core import Engine, need
+from runner.server.engine.documents import discard_content, keep_file
+from runner.server.engine.state.file_storage import AUTO, Arrival, ContainerFileRecord, ContainerRecord, FileRecord
 from runner.server.engine.state.records import (
     Brief,
     IdKind,

@@ -1,29 +1,249 @@
-"""Vector stores: which files are in them, indexing these, and what an assistant, thread or run lets its tools read."""
+"""Files, uploaded or written by code, and vector stores: indexing and searching them, and what a run may read."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
-from runner.domain.files import file_type
-from runner.server.engine.core.engine import Engine, FileSettled, need
-from runner.server.engine.search.vectors import embed_texts
-from runner.server.engine.state.file_records import (
+from runner.domain.files import IMAGE_TYPES, MAX_INPUT_BYTES, file_type
+from runner.server.engine.core import Engine, FileSettled, need
+from runner.server.engine.search import Index as StoredIndex
+from runner.server.engine.search import embed_texts
+from runner.server.engine.state.file_filters import AttributeFilter, matches
+from runner.server.engine.state.file_storage import (
+    Arrival,
     BatchRecord,
     Chunking,
+    ContainerFileRecord,
     FileRecord,
     IndexState,
     StoredFileRecord,
     StoreRecord,
     stored_file_id,
 )
-from runner.server.engine.state.records import Failure, IdKind, Resources
+from runner.server.engine.state.records import Failure, IdKind, Record, Resources
 from runner.server.engine.state.refusals import Conflict, Refusal
 from runner.server.engine.state.store import Tally
-from runner.server.extraction import SEARCHED_TYPES, Unreadable, extract_text, split_into_chunks
+from runner.server.extraction import SEARCHED_TYPES, Unreadable, extract_text, readable_types, split_into_chunks
+from runner.server.inference import GivenFile, Passage, ToolRequest, Vector
+from runner.server.tools import ToolContext
+
+
+def keep_file(
+    engine: Engine,
+    arrival: Arrival,
+    *,
+    filename: str,
+    purpose: str,
+    lifetime_s: int | None = None,
+    thread_id: str = "",
+) -> FileRecord:
+    now = engine.now()
+    file = FileRecord(
+        id=engine.new_id(IdKind.FILE),
+        created_at=now,
+        filename=filename,
+        size_bytes=arrival.size_bytes,
+        purpose=purpose,
+        sha256=arrival.sha256,
+        expires_at=None if lifetime_s is None else now + lifetime_s,
+        thread_id=thread_id,
+    )
+    with engine.store.transaction():
+        engine.blobs.keep(arrival)
+        engine.store.insert(file)
+    return file
+
+
+def delete_file(engine: Engine, file_id: str) -> None:
+    """Delete a file, take it out of every vector store, and its content off the disk if nobody else has it."""
+    file = need(engine, FileRecord, file_id)
+    for stored in engine.store.children(StoredFileRecord, matching={"file_id": file_id}):
+        detach(engine, stored)
+    with engine.store.transaction():
+        engine.store.delete(file_id)
+        discard_content(engine, file.sha256)
+
+
+def discard_content(engine: Engine, sha256: str) -> None:
+    """Take a content off the disk unless some file still has it: not before it is written down that one has it no more.
+
+    If the process is killed in between, the content stays for nothing. The other way round, a file would be without it.
+    """
+    engine.store.after_commit(partial(_remove_unused, engine, sha256))
+
+
+def _remove_unused(engine: Engine, sha256: str) -> None:
+    kinds: tuple[type[Record], ...] = (FileRecord, ContainerFileRecord)
+    # What led here is done, whatever becomes of this.
+    with suppress(sqlite3.Error, OSError), engine.store.transaction():
+        if not any(engine.store.children(kind, matching={"sha256": sha256}) for kind in kinds):
+            engine.blobs.remove(sha256)
+
+
+def delete_files_of(engine: Engine, thread_id: str) -> None:
+    """Delete what the thread's code wrote and nobody was told of."""
+    for file in engine.store.children(FileRecord, thread_id):
+        delete_file(engine, file.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileTextRecord(Record):
+    """The text of a file, kept as long as the file is."""
+
+    KIND: ClassVar[str] = "file_text"
+    PARENT: ClassVar[str] = "file_id"
+
+    file_id: str
+    text: str
+
+
+async def prepare_files(engine: Engine, file_ids: Iterable[str]) -> None:
+    """Take the text out of files that a request gives to the model. Raises Refusal for one that can't be read."""
+    files = [need(engine, FileRecord, file_id) for file_id in dict.fromkeys(file_ids)]
+    _refuse_unreadable_types(files)
+    total = sum(file.size_bytes for file in files)
+    if total > MAX_INPUT_BYTES:
+        message = f"Invalid input: the files of a request may have {MAX_INPUT_BYTES} bytes together, but have {total}."
+        raise Refusal(message, param="input", code="file_too_large")
+    for file in files:
+        if engine.store.find(FileTextRecord, _text_id(file.id)) is None:
+            try:
+                text = await read_text(engine, file)
+            except Unreadable as reason:
+                message = f"Invalid input: the file '{file.filename}' could not be read: {reason}."
+                raise Refusal(message, param="input", code="invalid_file") from reason
+            _keep_text(engine, file.id, text)
+
+
+def find_given(engine: Engine, file_id: str) -> GivenFile | None:
+    """A file with its text; None if it has been deleted."""
+    file = engine.store.find(FileRecord, file_id)
+    kept = engine.store.find(FileTextRecord, _text_id(file_id))
+    if file is None or kept is None:
+        return None
+    return GivenFile(file_id=file_id, filename=file.filename, text=kept.text)
+
+
+def _text_id(file_id: str) -> str:
+    return f"{file_id}/text"
+
+
+def _refuse_unreadable_types(files: Sequence[FileRecord]) -> None:
+    taken = readable_types() - IMAGE_TYPES if files else frozenset()
+    for file in files:
+        extension = file_type(file.filename)
+        if extension not in taken:
+            listed = ", ".join(f".{one}" for one in sorted(taken))
+            raise Refusal(
+                f"Invalid input: Expected context stuffing file type to be a supported format: {listed}"
+                f" but got {f'.{extension}' if extension else 'none'}.",
+                param="input",
+                code="unsupported_file",
+            )
+
+
+async def read_text(engine: Engine, file: FileRecord) -> str:
+    """Raises Unreadable."""
+    async with engine.indexing:
+        return await asyncio.to_thread(extract_text, engine.blobs.path(file.sha256), file.filename)
+
+
+def _keep_text(engine: Engine, file_id: str, text: str) -> None:
+    with engine.store.transaction():
+        need(engine, FileRecord, file_id)
+        if engine.store.find(FileTextRecord, _text_id(file_id)) is None:
+            engine.store.insert(
+                FileTextRecord(id=_text_id(file_id), created_at=engine.now(), file_id=file_id, text=text)
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NarrowedIndex:
+    """An index of some files alone, all if that is None, that leaves out what scores below a threshold."""
+
+    index: StoredIndex
+    file_ids: frozenset[str] | None
+    threshold: float
+
+    def search(
+        self, store_ids: Sequence[str], query: str, limit: int, *, meaning: Vector | None = None
+    ) -> tuple[Passage, ...]:
+        found = self.index.search(store_ids, query, limit, self.file_ids, meaning=meaning)
+        return tuple(passage for passage in found if passage.score >= self.threshold)
+
+
+def narrow_index(
+    engine: Engine, store_ids: Sequence[str], filters: AttributeFilter | None, threshold: float
+) -> NarrowedIndex:
+    """What may be found in these stores: in files that the filters let pass, and not below the threshold."""
+    file_ids = None
+    if filters is not None:
+        files = (file for store_id in store_ids for file in engine.store.children(StoredFileRecord, store_id))
+        file_ids = frozenset(file.file_id for file in files if matches(file.attributes, filters))
+    return NarrowedIndex(index=engine.index, file_ids=file_ids, threshold=threshold)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOrder:
+    """What is searched for. `limit` is the number of passages, `threshold` the least score."""
+
+    queries: tuple[str, ...]
+    limit: int = 10
+    threshold: float = 0.0
+    attributes: AttributeFilter | None = field(default=None)
+
+
+async def search_store(engine: Engine, store_id: str, order: SearchOrder) -> tuple[Passage, ...]:
+    """What file search would find, the best first. Raises Conflict for a store that has expired."""
+    store = need(engine, StoreRecord, store_id)
+    if store.is_expired:
+        raise Conflict(f"Vector store {store_id} is expired.")
+    touch_stores(engine, (store_id,))
+    context = ToolContext(
+        index=narrow_index(engine, (store_id,), order.attributes, order.threshold),
+        thread_id="",
+        store_ids=(store_id,),
+        options={"max_num_results": order.limit},
+        embed=partial(embed_texts, engine.inference),
+    )
+    tool = await engine.toolbox.open("file_search")
+    request = ToolRequest(tool="file_search", arguments={"queries": order.queries})
+    outcome = await tool.run(request, context)
+    return find_attributes(engine, (store_id,), outcome.passages)
+
+
+def find_attributes(engine: Engine, store_ids: Sequence[str], passages: Iterable[Passage]) -> tuple[Passage, ...]:
+    """The passages with their files' attributes, from the first of the stores that has the file."""
+
+    def find(file_id: str) -> StoredFileRecord | None:
+        stored = (engine.store.find(StoredFileRecord, stored_file_id(store_id, file_id)) for store_id in store_ids)
+        return next((one for one in stored if one is not None), None)
+
+    passages = tuple(passages)
+    files = {file_id: find(file_id) for file_id in dict.fromkeys(passage.file_id for passage in passages)}
+    return tuple(
+        passage if (file := files[passage.file_id]) is None else replace(passage, attributes=file.attributes)
+        for passage in passages
+    )
+
+
+async def read_stored_text(engine: Engine, stored: StoredFileRecord) -> str:
+    """The text of a file in a store, as it was taken out of it. Raises Conflict if there is none (yet)."""
+    if stored.state is not IndexState.COMPLETED:
+        raise Conflict(f"File {stored.file_id} has no content: its status is '{stored.state.value}'.")
+    file = need(engine, FileRecord, stored.file_id)
+    try:
+        return await read_text(engine, file)
+    except Unreadable as reason:
+        raise Conflict(f"File {stored.file_id} has no content: {reason}") from reason
+
 
 _TAKEN_TYPES = "https://platform.openai.com/docs/assistants/tools/file-search/supported-files"
 _STOPPED = Failure(code="server_error", message="The server stopped before the file was indexed.")
@@ -41,7 +261,7 @@ def _fail(engine: Engine, stored_id: str, failure: Failure) -> None:
         engine.index.remove(stored.store_id, stored.file_id)
 
 
-def _refuse_types(files: Iterable[FileRecord]) -> None:
+def _refuse_unsearched_types(files: Iterable[FileRecord]) -> None:
     """Raises Refusal, in OpenAI's words, if file search takes not all of them."""
     types = dict.fromkeys(file_type(file.filename) for file in files)
     refused = [f".{one}" if one else "none" for one in types if one not in SEARCHED_TYPES]
@@ -177,7 +397,7 @@ def attach(
             raise Conflict(f"Vector store {store_id} is expired.")
         records = [need(engine, FileRecord, file.file_id) for file in wanted]
         if batch_id is None:  # of a batch, only the file itself fails
-            _refuse_types(records)
+            _refuse_unsearched_types(records)
         stored = tuple(_put_in(engine, store_id, file, batch_id) for file in wanted)
         touch_stores(engine, (store_id,))
     for one in stored:

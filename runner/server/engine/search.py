@@ -1,26 +1,147 @@
-"""Keyword search over the chunks of files in vector stores.
+"""Search over the chunks of files in vector stores: by words, and by vectors where the inference has an embedder.
 
 SQLite's FTS5 cuts folded text into stemmed terms and keeps where they occur; ranks are BM25 with the counts of the
 stores that are searched, so that what other stores hold changes no answer. Nothing of a query is ever read as FTS5
-syntax.
+syntax. Texts and queries are folded alike: what differs in case, accents, width, ligatures or a hyphen at a line's end
+is the same; scripts without spaces, and Korean, whose particles cling to their words, are compared by pairs of
+characters.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
+import sqlite3
 import threading
+import unicodedata
+from array import array
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from pathlib import Path
+from typing import Any
 
-from runner.server.engine.search.folding import fold_query, fold_text
-from runner.server.engine.search.vectors import MAX_PRODUCTS, fuse_ranks, put_vector, rank_by_meaning
-from runner.server.engine.search.vectors import SCHEMA as MEANINGS_SCHEMA
+import regex
+
 from runner.server.engine.state.store import open_database, transaction
-from runner.server.inference import Passage, Vector
+from runner.server.inference import Embedder, EmbeddingFailed, Inference, Passage, Vector
+
+TEXTS_AT_ONCE = 64
+
+_log = logging.getLogger("runner.server")
+
+
+async def embed_texts(inference: Inference, texts: Sequence[str]) -> tuple[Vector, ...] | None:
+    """A vector for each text; None without an embedder, or where it failed."""
+    embedder: Embedder | None = getattr(inference, "embedder", None)
+    if embedder is None or not texts:
+        return None
+    vectors: list[Vector] = []
+    try:
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            vectors += await embedder.embed(texts[start : start + TEXTS_AT_ONCE])
+    except EmbeddingFailed as error:
+        _log.warning("no embeddings, keywords alone are searched: %s", error)
+        return None
+    if len(vectors) != len(texts):
+        _log.warning("no embeddings, keywords alone are searched: %d for %d texts", len(vectors), len(texts))
+        return None
+    return tuple(vectors)
+
+
+_VECTOR_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS vectors (number INTEGER PRIMARY KEY, model TEXT NOT NULL, vector BLOB NOT NULL)",
+    """CREATE TRIGGER IF NOT EXISTS vectors_of_chunks AFTER DELETE ON chunks
+        BEGIN DELETE FROM vectors WHERE number = old.number; END""",
+)
+
+MAX_PRODUCTS = 20_000_000  # numbers that are multiplied for one query: some tenths of a second, to read them
+_PLACES = 200
+_RANK_OFFSET = 60  # Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion" (2009)
+
+
+def put_vector(connection: sqlite3.Connection, number: int, vector: Vector) -> None:
+    """Keep the vector of a chunk as float32, of length 1, so that a product is a cosine."""
+    connection.execute(
+        "INSERT INTO vectors (number, model, vector) VALUES (?, ?, ?)",
+        (number, vector.model, _unit(vector.values).tobytes()),
+    )
+
+
+def rank_by_meaning(connection: sqlite3.Connection, numbers: Collection[int], vector: Vector) -> tuple[int, ...]:
+    """The chunks among `numbers` that are nearest to the vector, the nearest first, up to a place that says little."""
+    wanted = _unit(vector.values)
+    rows = connection.execute(
+        "SELECT number, vector FROM vectors WHERE number IN (SELECT value FROM json_each(?)) AND model = ?"
+        " AND length(vector) = ? ORDER BY number",
+        (json.dumps(list(numbers)), vector.model, len(wanted) * wanted.itemsize),
+    ).fetchall()
+    if not rows:
+        return ()
+    cosines = zip(_multiply(wanted, [content for _, content in rows]), (-number for number, _ in rows), strict=True)
+    return tuple(-number for cosine, number in nlargest(_PLACES, cosines) if cosine > 0)
+
+
+def _multiply(wanted: array[float], vectors: Sequence[bytes]) -> Sequence[float]:
+    """The product of one vector with each of the others, which have as many numbers."""
+    from simsimd import cdist
+
+    multiply: Any = cdist  # its types know numpy's arrays alone, though every buffer will do
+    one = memoryview(wanted).cast("B").cast("f", shape=(1, len(wanted)))
+    others = memoryview(b"".join(vectors)).cast("f", shape=(len(vectors), len(wanted)))
+    products: Any = memoryview(multiply(one, others, metric="dot")).tolist()
+    return tuple(products[0])
+
+
+def fuse_ranks(keyword_scores: dict[int, float], by_meaning: Sequence[int]) -> dict[int, float]:
+    """Scores in 0..1 of all that either search found; 1 is the first place in both."""
+    by_keywords = sorted(keyword_scores, key=lambda number: (-keyword_scores[number], number))
+    scores: dict[int, float] = {}
+    for ranked in (by_keywords, by_meaning):
+        for rank, number in enumerate(ranked, 1):
+            scores[number] = scores.get(number, 0.0) + 1 / (_RANK_OFFSET + rank)
+    best = 2 / (_RANK_OFFSET + 1)
+    return {number: score / best for number, score in scores.items()}
+
+
+def _unit(values: Sequence[float]) -> array[float]:
+    length = math.sqrt(sum(value * value for value in values))
+    return array("f", (value / length for value in values) if length else values)
+
+
+_UNSEEN = regex.compile(r"[\p{Cf}\u0640]|[\p{Mn}&&[\p{Script=Arabic}\p{Script=Hebrew}\u064b-\u065f\u0670]]", regex.V1)
+_ACCENTS = regex.compile(r"(?<=[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}])\p{Mn}++")
+_RAISED = regex.compile(r"(?<=[0-9])(?=[\u00b2\u00b3\u00b9\u2070-\u209f])")
+_LINE_END = regex.compile(r"(?<!\p{L})(\p{L}++)[-\u2010]\n\s*+(\p{Ll}++)")
+_UNSPACED = regex.compile(
+    r"[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}"
+    r"\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tibetan}\u30fc]++"
+)
+_WORD = regex.compile(r"[\w\p{M}]++")
+
+
+def fold_text(text: str) -> str:
+    """A text as it is indexed: a character of a script without spaces is there alone and with the next one."""
+    return _UNSPACED.sub(lambda run: f" {' '.join((*run[0], *_pairs(run[0])))} ", _fold(text))
+
+
+def fold_query(query: str) -> tuple[str, ...]:
+    """The words of a query as they are looked up; of scripts without spaces pairs, unless there is one character."""
+    folded = _UNSPACED.sub(lambda run: f" {' '.join(_pairs(run[0]) or [run[0]])} ", _fold(query))
+    return tuple(_WORD.findall(folded))
+
+
+def _fold(text: str) -> str:
+    joined = _LINE_END.sub(r"\1 \2 \1\2", text.replace("\u00ad\n", "-\n"))
+    folded = unicodedata.normalize("NFKC", _UNSEEN.sub("", _RAISED.sub(" ", joined))).casefold()
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", folded)))
+
+
+def _pairs(run: str) -> list[str]:
+    return [run[place : place + 2] for place in range(len(run) - 1)]
+
 
 # Vowel signs (Mn, Mc) belong to the words of Hindi, Tamil and others.
 _TOKENIZER = "porter unicode61 remove_diacritics 2 categories ''L* N* Co Mn Mc''"
@@ -86,7 +207,7 @@ class Index:
         self._connection.execute("PRAGMA temp_store=MEMORY")
         self._connection.create_function("fold", 1, fold_text, deterministic=True)
         with transaction(self._connection):
-            for statement in (*_SCHEMA, *MEANINGS_SCHEMA):
+            for statement in (*_SCHEMA, *_VECTOR_SCHEMA):
                 self._connection.execute(statement)
             self._fold_old_terms()
 

@@ -1,4 +1,4 @@
-"""/vector_stores, their files and batches of files, and searching them."""
+"""The Files API, /files, and the vector stores made of files: their batches of files, and searching them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine, need, set_fields
-from runner.server.engine.documents.searching import SearchOrder, read_stored_text, search_store
-from runner.server.engine.documents.vector_stores import (
+from runner.server.engine.core import Engine, need, set_fields
+from runner.server.engine.documents import (
     NewStore,
     NewStoredFile,
+    SearchOrder,
     attach,
     attach_batch,
     cancel_batch,
     create_store,
+    delete_file,
     delete_store,
     detach,
+    keep_file,
+    read_stored_text,
+    search_store,
     tally_files,
     update_store,
 )
-from runner.server.engine.state.file_records import (
+from runner.server.engine.state.file_storage import (
     BatchRecord,
+    FileRecord,
     IndexState,
     StoredFileRecord,
     StoreRecord,
@@ -35,6 +40,7 @@ from runner.server.engine.state.store import Tally
 from runner.server.inference import Passage
 from runner.server.wire import browsing, deleting, resource_routes, route
 from runner.server.wire.fields import (
+    FORWARD_PARAMETERS,
     PAGE_PARAMETERS,
     Fields,
     read_attributes,
@@ -46,16 +52,83 @@ from runner.server.wire.fields import (
     read_page,
     read_query,
 )
-from runner.server.wire.replies import BadRequest, Json, deleted_reply, json_reply, page_reply, unix_seconds
+from runner.server.wire.forms import read_upload
+from runner.server.wire.replies import (
+    BadRequest,
+    Json,
+    deleted_reply,
+    json_reply,
+    page_reply,
+    reply_content,
+    unix_seconds,
+)
+
+PATHS = ("files", "vector_stores")
+MAX_LISTED = 10_000
+_NOT_TO_BE_READ = ("assistants", "user_data")
+
+
+def routes(engine: Engine) -> list[Route]:
+    return [*_file_routes(engine), *_store_routes(engine), *_stored_file_routes(engine), *_batch_routes(engine)]
+
+
+def _file_routes(engine: Engine) -> list[Route]:
+    def find(request: Request) -> FileRecord:
+        return need(engine, FileRecord, request.path_params["file_id"])
+
+    async def create(request: Request) -> Response:
+        read_query(request)
+        upload = await read_upload(request, engine.blobs)
+        file = keep_file(
+            engine, upload.arrival, filename=upload.filename, purpose=upload.purpose, lifetime_s=upload.lifetime_s
+        )
+        return json_reply(render_file(file))
+
+    def browse(request: Request) -> Response:
+        query = read_query(request, *FORWARD_PARAMETERS, "purpose")
+        purpose = query.text("purpose")
+        matching = {} if purpose is None else {"purpose": purpose}
+        page = read_page(query, default=MAX_LISTED, most=MAX_LISTED)
+        return page_reply(engine.store.page(FileRecord, "", page, matching), render_file)
+
+    def delete(request: Request) -> Response:
+        file_id = request.path_params["file_id"]
+        delete_file(engine, file_id)
+        return json_reply({"object": "file", "deleted": True, "id": file_id})
+
+    def content(request: Request) -> Response:
+        file = find(request)
+        if file.purpose in _NOT_TO_BE_READ:
+            raise BadRequest(f"Not allowed to download files of purpose: {file.purpose}")
+        return reply_content(engine, file, file.filename)
+
+    def retrieve(request: Request) -> Response:
+        return json_reply(render_file(find(request)))
+
+    return [
+        *resource_routes("/files", "file_id", create=create, browse=browse, retrieve=retrieve, delete=delete),
+        route("GET", "/files/{file_id}/content", content),
+    ]
+
+
+def render_file(file: FileRecord) -> Json:
+    return {
+        "object": "file",
+        "id": file.id,
+        "purpose": file.purpose,
+        "filename": file.filename,
+        "bytes": file.size_bytes,
+        "created_at": unix_seconds(file.created_at),
+        "expires_at": unix_seconds(file.expires_at),
+        "status": "processed",
+        "status_details": None,
+    }
+
 
 MAX_FIRST_FILES = 500
 MAX_BATCH_FILES = 2000
 MAX_NAME = 256
 MAX_DESCRIPTION = 512
-
-
-def routes(engine: Engine) -> list[Route]:
-    return _store_routes(engine) + _file_routes(engine) + _batch_routes(engine)
 
 
 def read_new_store(body: Fields) -> NewStore:
@@ -261,7 +334,7 @@ def _render(passage: Passage) -> Json:
     }
 
 
-def _file_routes(engine: Engine) -> list[Route]:
+def _stored_file_routes(engine: Engine) -> list[Route]:
     def reply(stored: StoredFileRecord) -> Response:
         is_open = stored.state is IndexState.IN_PROGRESS
         age_s = engine.now() - stored.created_at if is_open else None

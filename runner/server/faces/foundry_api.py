@@ -10,8 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runner.server.engine.core.engine import Engine, need
-from runner.server.engine.responses.agent_versions import (
+from runner.server.engine.agent_versions import (
     NewVersion,
     create_version,
     delete_agent,
@@ -20,6 +19,7 @@ from runner.server.engine.responses.agent_versions import (
     find_latest,
     need_version,
 )
+from runner.server.engine.core import Engine, need
 from runner.server.engine.state.records import AgentVersionRecord, NamedAgentRecord
 from runner.server.engine.state.refusals import Conflict, Missing, Refusal
 from runner.server.wire import Answer, route
@@ -34,6 +34,7 @@ from runner.server.wire.fields import (
 )
 from runner.server.wire.replies import BadRequest, Json, describe_missing, json_reply, page_reply, unix_seconds
 
+PATHS = ("agents",)
 PREFIX = "/api/projects/{project}"
 """Where this face is served; any project's name will do, and all of them are the same one."""
 BESIDE = "/openai/v1"

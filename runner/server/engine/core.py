@@ -16,9 +16,8 @@ from weakref import WeakValueDictionary
 
 from runner import plugins
 from runner.errors import WriteFailed
-from runner.server.engine.search.index import Index
-from runner.server.engine.state.blobs import Blobs
-from runner.server.engine.state.file_records import ContainerRecord
+from runner.server.engine.search import Index
+from runner.server.engine.state.file_storage import Blobs, ContainerRecord
 from runner.server.engine.state.lifetimes import Lifetimes
 from runner.server.engine.state.records import (
     MessageRecord,

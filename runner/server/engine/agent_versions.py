@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from runner.server.engine.core.engine import Engine, need
+from runner.server.engine.core import Engine, need
 from runner.server.engine.state.records import AgentVersionRecord, NamedAgentRecord
 from runner.server.engine.state.refusals import Conflict, Missing
 

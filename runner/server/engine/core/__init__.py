@@ -1,1 +1,0 @@
-"""Core: the engine's parts, tied together, and what it tells of runs."""

@@ -1,1 +1,0 @@
-"""Documents: files, the vector stores made of them, and reading and searching them."""

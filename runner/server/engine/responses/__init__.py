@@ -1,1 +1,0 @@
-"""Responses: conversations, their items, and runs that go on from earlier ones."""

@@ -1,1 +1,0 @@
-"""Search: the index of passages, by words and by meaning."""
