@@ -133,6 +133,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
                 budget=budget,
                 keeps=options.keeps,
                 turn_deadline_s=_turn_deadline_s(options),
+                buys_time=options.tier in WINDOWS_S,
                 answers=answers[lane.variant],
             ),
         )
