@@ -246,6 +246,7 @@ class _Elsewhere:
             booked = self._means.budget.book(turn, self._package.variant)
             turns.append(booked)
             self._around.emit(TurnFinished(scenario=scenario, variant=self._package.variant, result=booked))
+        self._means.budget.book_judging(attempt.verdicts)
         return replace(attempt, turns=tuple(turns))
 
 
