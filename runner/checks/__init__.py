@@ -24,13 +24,13 @@ Not here: deciding what a turn comes to (`execution/judging.py`), reading YAML (
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Any, Protocol, cast
 
 from runner.domain.conversation import Ending, Run, RunId, RunStatus, ThreadId, Usage
-from runner.domain.judgement import Answers, Questions
+from runner.domain.judgement import Answers, Questions, divide_answers, group_requests, join_questions
 from runner.domain.report import Finding, Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import CheckBroken
@@ -246,14 +246,81 @@ def _explain(error: Exception) -> str:
 NOT_ASKED = "not asked: the other checks decide"
 
 
+class Table:
+    """Where the checks of an answer sit while they ask: once all wait for the judge, their questions go out together.
+
+    One request for what is about the same. Whoever has asked enough leaves, so that nobody waits for it.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._seats = 0
+        self._waiting: list[tuple[Questions, asyncio.Future[Answers]]] = []
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, questions: Questions, /) -> Answers:
+        answers: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
+        self._waiting.append((questions, answers))
+        self._send_if_all_wait()
+        return await answers
+
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+        return await self._ask.run(code, arguments, timeout_s)
+
+    async def seat(self, asking: Sequence[Awaitable[Verdict]]) -> list[Verdict]:
+        """What they come to, side by side. Who seats others lends its own seat, and has it back from the last one."""
+        is_first = not self._seats
+        self._seats += len(asking) - (not is_first)
+        staying = len(asking)
+
+        async def wait_for(one: Awaitable[Verdict]) -> Verdict:
+            nonlocal staying
+            try:
+                return await one
+            finally:
+                staying -= 1
+                if staying or is_first:
+                    self._seats -= 1
+                    self._send_if_all_wait()
+
+        try:
+            return await asyncio.gather(*map(wait_for, asking))
+        finally:
+            if is_first:
+                for task in self._under_way:
+                    task.cancel()
+
+    def _send_if_all_wait(self) -> None:
+        if not self._waiting or len(self._waiting) < self._seats:
+            return
+        waiting, self._waiting = [one for one in self._waiting if not one[1].done()], []
+        for places in group_requests([questions for questions, _ in waiting]):
+            task = asyncio.create_task(self._send([waiting[place] for place in places]))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _send(self, waiting: Sequence[tuple[Questions, asyncio.Future[Answers]]]) -> None:
+        asked = [questions for questions, _ in waiting]
+        try:
+            told = divide_answers(await self._ask(join_questions(asked)), asked)
+            for (_, future), answers in zip(waiting, told, strict=True):
+                if not future.done():
+                    future.set_result(answers)
+        except Exception as error:  # noqa: BLE001 - each of those who wait is told
+            for _, future in waiting:
+                if not future.done():
+                    future.set_exception(error)
+
+
 async def judge_by_tiers(
     parts: Sequence[Part], exchange: Exchange, ask: Ask, conclude: Callable[[Sequence[Verdict]], Finding]
 ) -> list[Verdict]:
     """The parts' verdicts, the cheap ones first, until `conclude` has a finding; the rest is NOT_ASKED, and ERRORED."""
+    table = ask if isinstance(ask, Table) else Table(ask)
     verdicts = [part.break_off(NOT_ASKED) for part in parts]
     for tier in sorted({part.tier for part in parts}):
         due = [index for index, part in enumerate(parts) if part.tier is tier]
-        told = await asyncio.gather(*(parts[index].judge_asking(exchange, ask) for index in due))
+        told = await table.seat([parts[index].judge_asking(exchange, table) for index in due])
         for index, verdict in zip(due, told, strict=True):
             verdicts[index] = verdict
         if conclude(verdicts).holds is not None:
