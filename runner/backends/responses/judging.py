@@ -63,14 +63,13 @@ class Judge:
         answers = parts(body, "answers")
         if len(answers) != len(questions):
             raise Malformed(f"it has {len(answers)} answers to {len(questions)} questions")
-        usage = read_usage(part(body, "usage"))
-        is_priced = self.is_openai and usage is not None and usage.input_tokens is not None
+        usage, model = read_usage(part(body, "usage")), text(body, "model")
         return Answers(
-            model=text(body, "model"),
+            model=model,
             way="decisions",
             answers={one.name: _read_decided(one, answer) for one, answer in zip(questions, answers, strict=True)},
             usage=usage,
-            cost_usd=(usage.input_tokens or 0) * DECISIONS_USD_PER_TOKEN if is_priced and usage else None,
+            cost_usd=self._price_decision(usage) if self.is_openai else self._price(usage, model),
         )
 
     def _read_response(self, questions: Sequence[Question], body: Json) -> Answers:
@@ -95,6 +94,10 @@ class Judge:
             usage=response.usage,
             cost_usd=self._price(response.usage, model),
         )
+
+    def _price_decision(self, usage: Usage | None) -> float | None:
+        tokens = usage.input_tokens if usage else None
+        return None if tokens is None else tokens * DECISIONS_USD_PER_TOKEN
 
     def _price(self, usage: Usage | None, model: str) -> float | None:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runner.checks import Exchange, build_part
+from runner.checks import Exchange, Part, build_part
 from runner.domain.assistant import Address
 from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId, Usage
 from runner.domain.judgement import Answer, Answers, Questions
@@ -35,6 +35,9 @@ class Judge:
         self.asked.append(questions)
         answers = {one.name: self._answer(one.name) for one in questions.questions}
         return Answers(model="m", way="decisions", answers=answers)
+
+    async def judge(self, part: Part, one: Exchange) -> Verdict:
+        return part.judge(one.run, one)
 
     def _answer(self, name: str) -> Answer:
         said = self.said.get(name.replace(" ", "_"), 0.9)
@@ -135,7 +138,7 @@ async def test_an_error_of_a_shared_request_is_one_of_every_check_that_asked() -
     async def fail(_questions: Questions, /) -> Answers:
         raise RemoteError("it broke", status=400)
 
-    result = await judge_exchange(exchange(judge_of("Is it kind?"), FACTUAL), Asker(judge=fail))
+    result = await judge_exchange(exchange(judge_of("Is it kind?"), FACTUAL), Asker(model=fail))
 
     assert [one.reason for one in result.verdicts] == ["the judge gave no answer: it broke"] * 2
 
@@ -147,7 +150,7 @@ async def test_what_a_shared_request_used_is_counted_once() -> None:
         used = Usage(input_tokens=40, output_tokens=2, total_tokens=42)
         return replace(await asked(questions), usage=used, cost_usd=0.5)
 
-    result = await judge_exchange(exchange(judge_of("Is it kind?"), FACTUAL), Asker(judge=ask))
+    result = await judge_exchange(exchange(judge_of("Is it kind?"), FACTUAL), Asker(model=ask))
 
     assert [one.details["tokens"]["total"] for one in result.verdicts] == [42, 0]
     assert sum(one.details["cost_usd"] for one in result.verdicts) == 0.5
@@ -227,7 +230,7 @@ async def test_an_error_of_the_judge_is_an_error_after_one_more_attempt() -> Non
         pass
 
     part = build_part(expectation({"criteria": "Is it polite?"}))
-    verdict = await part.judge_asking(exchange(), Asker(judge=fail, sleep=sleep))
+    verdict = await part.judge_asking(exchange(), Asker(model=fail, sleep=sleep))
 
     assert (verdict.outcome, len(attempts)) == (Outcome.ERRORED, 2)
     assert verdict.reason == "the judge gave no answer: it broke"
