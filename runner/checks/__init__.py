@@ -183,7 +183,7 @@ class Tier(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """An expectation with the check that it asks for, ready to judge. `is_foreign`: a package's, or it has such in it."""
+    """An expectation with the check that it asks for, ready to judge. `is_foreign`: of a package, or around such."""
 
     expectation: Expectation
     check: Check | Combining | Asking

@@ -45,7 +45,7 @@ _UNWANTED = {
 
 
 async def judge_exchange(exchange: Exchange, ask: Ask) -> TurnResult:
-    """The result of a turn whose run has ended, however it ended; what costs something is asked where all else holds."""
+    """The result of a turn whose run has ended, however; what costs something is asked where all else holds."""
     turn, run = exchange.turns[-1]
     parts = tuple(build_part(expectation) for expectation in turn.expectations)
     if run.ending in ORDINARY_ENDINGS or any([await one.expects_ending(exchange, ask) for one in parts]):
