@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from runner.did_you_mean import count
 from runner.domain.assistant import Price
 from runner.domain.conversation import Ending
-from runner.domain.report import TurnResult, Variant, Verdict
+from runner.domain.report import Judging, TurnResult, Variant, Verdict
 from runner.execution.scheduler import Interruption
 from runner.kept_play import Spent
 from runner.prices import PriceUnknown, cost_usd
@@ -79,10 +78,16 @@ class Budget:
         return turn if cost is None else replace(turn, cost_usd=cost)
 
     def book_judging(self, verdicts: Sequence[Verdict]) -> None:
-        """What a judge was asked for these; where its cost is not known, its tokens alone are counted."""
-        for details in _judged(verdict.details for verdict in verdicts):
-            self._spent.tokens += details["tokens"]["total"] or 0
-            self._spent.cost_usd += details["cost_usd"] or 0.0
+        """What a judge used for these."""
+        used = Judging()
+        used.add(verdicts)
+        if used.uncounted and self._limits.tokens is not None:
+            self._end("--max-tokens can't be kept: the judge did not say how many tokens it used")
+        if used.unpriced and self._limits.cost_usd is not None:
+            place = "`prices:` in assistants.yaml is the place for one"
+            self._end(f"--max-cost can't be kept: the price of the judge's model is not known; {place}")
+        self._spent.tokens += used.total_tokens
+        self._spent.cost_usd += used.cost_usd
         self._check()
 
     def _check(self) -> None:
@@ -96,11 +101,3 @@ class Budget:
 
     def _end(self, limit: str) -> None:
         self._interruption.reach(limit, cancels=False)
-
-
-def _judged(found: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """The details of every request to a judge, those of checks inside others too."""
-    for details in found:
-        if "requests" in details:
-            yield details
-        yield from _judged(part.get("details", {}) for part in details.get("parts", ()))

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from turn_judging import judge_turn
 
 from runner.checks import Exchange, build_part
 from runner.domain.assistant import Address
@@ -14,7 +15,6 @@ from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
 from runner.domain.report import Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location
-from runner.execution.judging import judge_turn
 
 PLACE = Location("scenarios/x.yaml", 3, 5)
 ANSWERED = Run(id=RunId("run"), thread_id=ThreadId("thread"), status=RunStatus.COMPLETED, text="Oslo is 39.25.")
@@ -103,7 +103,7 @@ def test_a_reason_says_which_check_inside_said_what() -> None:
 def test_nothing_passes_on_an_answer_that_is_none(check: tuple[str, dict[str, Any]], ending: dict[str, Any]) -> None:
     turn = Turn(ask="Which?", expectations=(expectation(*check),), location=PLACE)
 
-    result = judge_turn(turn, replace(ANSWERED, **ending), exchange("responses", turn))
+    result = judge_turn(turn, replace(ANSWERED, **ending))
 
     assert result.outcome in (Outcome.FAILED, Outcome.ERRORED)
     assert result.verdicts == ()
