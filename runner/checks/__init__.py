@@ -197,8 +197,8 @@ class Part:
             if self.tier is not Tier.FREE:
                 raise CheckBroken("it can't be told without asking")
             if self.combines:
-                check = cast(Combining, self.check)
-                return self.conclude(check.combine([part.judge(run, exchange) for part in check.parts_in(exchange)]))
+                inner = cast(Combining, self.check).parts_in(exchange)
+                return self._combine([part.judge(run, exchange) for part in inner])
             return self.conclude(cast(Check, self.check).judge(run))
         except Exception as error:  # noqa: BLE001 - one broken check must not end the others
             return self.break_off(_explain(error))
@@ -212,9 +212,16 @@ class Part:
                 return self.conclude(await cast(Asking, self.check).judge_asking(exchange, ask))
             check = cast(Combining, self.check)
             inner = check.parts_in(exchange)
-            return self.conclude(check.combine(await judge_by_tiers(inner, exchange, ask, check.combine)))
+            return self._combine(await judge_by_tiers(inner, exchange, ask, check.combine))
         except Exception as error:  # noqa: BLE001 - as above
             return self.break_off(_explain(error))
+
+    def _combine(self, verdicts: Sequence[Verdict]) -> Verdict:
+        """What follows from its parts; where all that it lacks is a measurement, that is the reason."""
+        verdict = self.conclude(cast(Combining, self.check).combine(verdicts))
+        lacking = {one.reason for one in verdicts if one.outcome is Outcome.ERRORED}
+        is_unmeasured = verdict.outcome is Outcome.ERRORED and lacking == {NOT_MEASURED}
+        return replace(verdict, reason=NOT_MEASURED) if is_unmeasured else verdict
 
     def conclude(self, finding: Finding) -> Verdict:
         outcomes = {True: Outcome.PASSED, False: Outcome.FAILED, None: Outcome.ERRORED}
@@ -252,6 +259,8 @@ def _explain(error: Exception) -> str:
 
 
 NOT_ASKED = "not asked: the other checks decide"
+NOT_MEASURED = "it is a replay"
+"""Why a check of times can't be told; a turn does not hang on one."""
 
 
 class Table:

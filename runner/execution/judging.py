@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from runner.backends import GATE
 from runner.checks import (
     NOT_ASKED,
+    NOT_MEASURED,
     ORDINARY_ENDINGS,
     Ask,
     Exchange,
@@ -158,22 +159,27 @@ class Asker:
 
 
 async def _judge_if_free(part: Part, exchange: Exchange, ask: Ask) -> Verdict:
-    return await ask.judge(part, exchange) if part.tier is Tier.FREE else _not_asked(part.break_off(NOT_ASKED))
+    return _settle(await ask.judge(part, exchange) if part.tier is Tier.FREE else part.break_off(NOT_ASKED))
 
 
 async def _judge_all(parts: Sequence[Part], exchange: Exchange, ask: Ask) -> list[Verdict]:
     verdicts = await judge_by_tiers(parts, exchange, ask, _find_fault)
-    return [_not_asked(one) if one.reason == NOT_ASKED else one for one in verdicts]
+    return [_settle(one) for one in verdicts]
 
 
 def _find_fault(verdicts: Sequence[Verdict]) -> Finding:
     """Decided as soon as something that was asked doesn't hold."""
-    is_bad = any(one.outcome is not Outcome.PASSED and one.reason != NOT_ASKED for one in verdicts)
+    is_bad = any(_settle(one).outcome not in (Outcome.PASSED, Outcome.SKIPPED) for one in verdicts)
     return Finding(holds=False if is_bad else None, expected="", found="")
 
 
-def _not_asked(verdict: Verdict) -> Verdict:
-    return replace(verdict, outcome=Outcome.SKIPPED)
+def _settle(verdict: Verdict) -> Verdict:
+    """What a turn makes of a check that could not be told for no fault of its own or the answer's."""
+    if verdict.outcome is Outcome.ERRORED and verdict.reason == NOT_ASKED:
+        return replace(verdict, outcome=Outcome.SKIPPED)
+    if verdict.outcome is Outcome.ERRORED and verdict.reason == NOT_MEASURED:
+        return replace(verdict, outcome=Outcome.PASSED, found="not measured", weak=True)
+    return verdict
 
 
 def _conclude(turn: Turn, run: Run, verdicts: Sequence[Verdict]) -> TurnResult:

@@ -156,3 +156,35 @@ def test_an_expected_ending_may_be_one_way_of_several() -> None:
     turn = Turn(ask="Which?", expectations=parts(("any_of", {"expect": parts(SOUND, UNTRUE)})), location=PLACE)
 
     assert judge_turn(turn, refused).outcome is Outcome.FAILED
+
+
+SLOW, FAST = ("latency_s", {"max": Decimal("0.1")}), ("latency_s", {"max": Decimal(100)})
+NOT_SLOW = ("not", {"expect": (expectation(*SLOW),)})
+
+
+@pytest.mark.parametrize(
+    ("check", "outcome", "measured"),
+    [
+        (FAST, Outcome.PASSED, False),
+        (NOT_SLOW, Outcome.PASSED, False),
+        (("not", {"expect": parts(NOT_SLOW)}), Outcome.PASSED, False),
+        (("not", {"expect": parts(FAST, SOUND)}), Outcome.FAILED, True),
+        (("any_of", {"expect": parts(FAST, UNTRUE)}), Outcome.PASSED, False),
+        (("any_of", {"expect": parts(FAST, SOUND)}), Outcome.PASSED, True),
+        (("all_of", {"expect": parts(FAST, SOUND)}), Outcome.PASSED, False),
+        (("all_of", {"expect": parts(FAST, UNTRUE)}), Outcome.FAILED, True),
+        (("any_of", {"expect": parts(FAST, BROKEN)}), Outcome.ERRORED, True),
+        (("score", {"threshold": Decimal("0.5"), "of": [{"expect": parts(FAST)}]}), Outcome.PASSED, False),
+        (
+            ("score", {"threshold": Decimal("0.5"), "of": [{"expect": parts(FAST)}, {"expect": parts(SOUND)}]}),
+            *(Outcome.PASSED, True),
+        ),
+    ],
+)
+def test_a_replay_does_not_hang_on_what_is_not_measured_wherever_it_stands(
+    check: tuple[str, dict[str, Any]], outcome: Outcome, measured: bool
+) -> None:
+    turn = Turn(ask="?", location=PLACE, expectations=(expectation(*check),))
+    (verdict,) = judge_turn(turn, replace(ANSWERED, is_replayed=True)).verdicts
+    assert (verdict.outcome, verdict.weak) == (outcome, not measured), verdict
+    assert measured or (verdict.found, verdict.reason) == ("not measured", "it is a replay")
