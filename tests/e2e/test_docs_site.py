@@ -46,7 +46,7 @@ def test_the_first_project_does_what_its_page_says(tmp_path: Path) -> None:
             done = run_verb(verb, *(quoted or word for quoted, word in words), cwd=folder, environment={})
             assert done.code == 0, f"{line}: {done.out}{done.err}"
     played = run_verb("play", cwd=folder, environment={})
-    assert (played.code, "6 passed" in played.out) == (0, True), played.out + played.err
+    assert (played.code, "7 passed" in played.out) == (0, True), played.out + played.err
 
 
 @pytest.mark.slow
