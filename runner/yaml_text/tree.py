@@ -139,11 +139,11 @@ class _Loader(yaml.SafeLoader):
     def scan_plain(self) -> Any:
         peek = super().peek
         # It looks at the characters one by one to find the end, and takes the text from elsewhere.
-        self.peek = lambda index=0: "-" if (found := peek(index)) == "?" else found
+        self.__dict__["peek"] = lambda index=0: "-" if (found := peek(index)) == "?" else found
         try:
             return super().scan_plain()
         finally:
-            del self.peek
+            del self.__dict__["peek"]
 
 
 _QUICK = getattr(yaml, "CSafeLoader", None)
