@@ -201,17 +201,18 @@ def open_session(
     paths: tuple[str, ...] | None = None,
     for_stored: str = "",
     needs_key: bool = True,
+    needs_variables: bool = True,
 ) -> Session:
     """Read the file, with the scenarios at `paths` (None: none). Raises UsageError if one is wrong, or the key missing.
 
-    Without `needs_key`, nothing is to be asked of the target. `for_stored` is a verb that is about stored assistants:
-    an error where the target's API stores none.
+    Without `needs_key`, nothing is to be asked of the target; `needs_variables` is as for `load_project`. `for_stored`
+    is a verb that is about stored assistants: an error where the target's API stores none.
     """
     from runner.cli._targets import find_key, key_variables
     from runner.config.declared_targets import find_target
     from runner.redaction import Redactor
 
-    configuration = load_project(file, paths)
+    configuration = load_project(file, paths, needs_variables=needs_variables)
     target = find_target(configuration.project, target_name)
     if for_stored:
         _need_stored_assistants(target, for_stored)
