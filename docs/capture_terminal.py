@@ -26,7 +26,7 @@ SETTLING_S = 120.0
 MIDWAY = 31
 
 SUBJECTS = ("refund", "ticket", "luggage", "seat", "visa", "hotel", "ferry", "museum", "bicycle", "insurance")
-MATTERS = ("deadline", "price", "office", "opening hours", "contact")
+MATTERS = ("deadline", "price", "office", "hours", "contact")
 
 HEAD = """# What a play looks like
 
@@ -85,7 +85,7 @@ def special_scenarios() -> dict[str, Planned]:
             "- colour and make\n- what is in it\n- an address where you can be reached during the next five days",
             "hall C",
         ),
-        "museum opening hours": ("Is the museum open on Mondays?", "Yes, from 10:00 to 17:00.", "closed on Mondays"),
+        "museum hours": ("Is the museum open on Mondays?", "Yes, from 10:00 to 17:00.", "closed on Mondays"),
         "ferry contact": ("How do I reach the ferry company?", "Call 815 00 811.", "bookings@ferry.example"),
     }
     found = {
@@ -113,8 +113,8 @@ def special_scenarios() -> dict[str, Planned]:
         expected="bicycle",
         move={"say": {"text": "No language model is connected.", "declined": True}},
     )
-    found["ticket opening hours"] = Planned(
-        name="ticket opening hours",
+    found["ticket hours"] = Planned(
+        name="ticket hours",
         questions=("Where can I buy a ticket?", "Until when is that counter open?", "And on Sundays?"),
         answer="The counter for tickets is open from 8:00 to 20:00, on Sundays from 10:00.",
         expected="counter",

@@ -50,7 +50,7 @@ ROWS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Runs and streams": {
         "S1": (
             "queued or at work for ever, a status never seen before",
-            "cancelled at the deadline, ERRORED with the last status and the seconds",
+            "cancelled at the deadline (of the queue: `queue_timeout`), ERRORED with the last status and the seconds",
         ),
         "S2": (
             "failed, expired, cancelled, incomplete",
@@ -95,9 +95,8 @@ GAPS = """
   API can't be asked for it. A one-turn scenario without functions is not stored at all, so nothing of it can be left.
 - `kill -9` loses what was under way: at most `--jobs` calls are paid for twice.
 - A limit (`--max-cost`, `--max-tokens`) is checked after each turn: what is under way then comes to its end, so up to
-  `--jobs` turns more are paid for. What a judge uses is not in it.
-- There is no separate deadline for the queue: a run that is queued counts into its turn's 300 s, or its scenario's
-  `timeout`.
+  `--jobs` turns more are paid for. After `kill -9`, `--resume` doesn't know what was used since the last result, nor,
+  on a dask cluster, any play what was used by runs that failed in passing and were played again.
 - An answer that was cut off is asked again where it was not stored, which costs its tokens a second time.
 - On a dask cluster, each worker has its share of `--jobs` and `--rate`, and adapts by itself; Ctrl-C waits up to 30 s
   for the workers to clean up, and a worker's functions run where it is.

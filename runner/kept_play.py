@@ -90,6 +90,26 @@ class Unit:
         return self.scenario.name, self.variant.label
 
 
+@dataclass(slots=True, kw_only=True)
+class Spent:
+    """What a play has used so far, all its times together; `unpriced` counts runs whose cost isn't known."""
+
+    tokens: int = 0
+    cost_usd: float = 0.0
+    unpriced: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {"tokens": self.tokens, "cost_usd": round(self.cost_usd, 8), "unpriced": self.unpriced}
+
+    def raise_to(self, told: object) -> None:
+        """To what a line says, which is never less than an earlier one; what isn't that is left out."""
+        match told:
+            case {"tokens": int(tokens), "cost_usd": int() | float() as cost_usd, "unpriced": int(unpriced)}:
+                self.tokens = max(self.tokens, tokens)
+                self.cost_usd = max(self.cost_usd, cost_usd)
+                self.unpriced = max(self.unpriced, unpriced)
+
+
 class KeptResults:
     """Results in the order of the units' keys; each is read from its file when its turn comes.
 
@@ -141,11 +161,15 @@ def _read_line(descriptor: int, offset: int) -> bytes:
 class KeptPlay:
     """The folder of a play that is going on. `clean` takes secrets out of every line.
 
-    `refusal` is the first thing that the disk did not take: the play goes on, and says so at its end.
+    `refusal` is the first thing that the disk did not take: the play goes on, and says so at its end. `spent` is kept
+    with each line.
     """
 
-    def __init__(self, folder: Path, order: Iterable[Key], *, clean: Callable[[str], str] = str) -> None:
+    def __init__(
+        self, folder: Path, order: Iterable[Key], *, clean: Callable[[str], str] = str, spent: Spent | None = None
+    ) -> None:
         self.folder = folder
+        self.spent = spent or Spent()
         self.results = KeptResults(order)
         self.refusal: WriteFailed | None = None
         self.head: Mapping[str, Any] = {}
@@ -168,7 +192,7 @@ class KeptPlay:
 
     def begin(self, head: Mapping[str, Any]) -> None:
         """Say what is played. Raises WriteFailed."""
-        self.head = {"version": VERSION, **head}
+        self.head = {"version": VERSION, **head, "spent": self.spent.as_json()}
         text = json.dumps(self.head, indent=2, ensure_ascii=True, default=str)
         write_whole(self.folder / _HEAD, self._clean(text) + "\n", what="the play")
 
@@ -189,6 +213,7 @@ class KeptPlay:
 
     def _write(self, line: Mapping[str, object]) -> int | None:
         """Where the line begins; None if the disk refused it."""
+        line = {**line, "spent": self.spent.as_json()}
         text = self._clean(json.dumps(line, ensure_ascii=True, allow_nan=False, separators=(",", ":")))
         try:
             offset = self._file.tell()
@@ -214,7 +239,7 @@ class Kept:
     """What the folder of a play holds. `head` is what `play.json` says, {} if there is none.
 
     `finished` has the fingerprint and the place of each result by the unit's key, `attempts` those of units that
-    did not come to their end.
+    did not come to their end; `spent` is what all that came to, as far as lines tell.
     """
 
     folder: Path
@@ -222,6 +247,7 @@ class Kept:
     results: KeptResults
     finished: dict[Key, tuple[str, int]] = field(default_factory=dict)
     attempts: dict[Key, list[tuple[str, Mapping[str, Any]]]] = field(default_factory=dict)
+    spent: Spent = field(default_factory=Spent)
 
     def result_of(self, unit: Unit) -> ScenarioResult | None:
         """The kept result of a unit that has not changed since."""
@@ -253,6 +279,7 @@ def read_play(folder: Path) -> Kept:
         kept = Kept(
             folder=folder, head=head, results=KeptResults((name, label) for name, label in head.get("units", ()))
         )
+        kept.spent.raise_to(head.get("spent"))
         with (folder / _RESULTS).open("rb") as file:
             offset = 0
             for line in file:
@@ -279,6 +306,7 @@ def read_head(folder: Path) -> Mapping[str, Any]:
 
 def _take(kept: Kept, line: Mapping[str, Any], offset: int) -> None:
     name, label = line["key"]
+    kept.spent.raise_to(line.get("spent"))
     match line["entry"]:
         case "scenario":
             found = result_from_json(line)

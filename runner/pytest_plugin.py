@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -422,7 +422,9 @@ class _Table:
                     clock=time.monotonic,
                     interruption=Interruption(),
                     clean=self.clean,
-                    ask=Asker(judge=self._ask_judge if session.configuration.project.judge else None),
+                    ask=stack.enter_context(
+                        closing(Asker(model=self._ask_judge if session.configuration.project.judge else None))
+                    ),
                 )
                 self._journal = journal
                 means = Means(

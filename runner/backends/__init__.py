@@ -13,6 +13,7 @@ Every create goes out once, is journaled before and after, and carries its tags 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ WINDOWS_S: Mapping[str, float] = {"2h": 7_200.0, "8h": 28_800.0}
 """How long a run in the background may take for a lower price, by the API's name for it."""
 BATCH = "batch"
 """The tier of what is asked in batches."""
+QUEUED_TOO_LONG = "queued_too_long"
+"""The code of a run that was given up since it was not begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +154,8 @@ class Question:
     indexed. `thread_id` is None for the first turn; `is_last` says that no other turn follows, `documents_follow` that
     this or a later one brings documents. `may_be_forgotten`: nobody will look at it on the server, which need not keep
     it. `answer` answers the calls of the assistant's functions; it never raises.
-    `deadline_s` (seconds from now) covers the whole run.
+    `deadline_s` (seconds from now) covers the whole run, `queue_s` each time that it is queued: a run that was queued
+    for longer is cancelled, and has QUEUED_TOO_LONG as its code.
     """
 
     deployment: Deployment
@@ -165,6 +169,7 @@ class Question:
     may_be_forgotten: bool = False
     answer: Callable[[FunctionCall], Awaitable[FunctionAnswer]] | None = None
     deadline_s: float = 300.0
+    queue_s: float = math.inf
 
 
 class Gate(Protocol):

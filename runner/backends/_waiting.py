@@ -9,9 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import mktime_tz, parsedate_tz
 
+from runner.backends import QUEUED_TOO_LONG
+
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[object]]
 
+QUEUED = "queued"
+"""What all the APIs say of work that is not begun."""
 SLOWEST_LOOK_S = 1.0
 UNHURRIED_LOOK_S = 20.0
 """The same for work that was given hours."""
@@ -33,6 +37,25 @@ class Deadline:
     def left_s(self) -> float:
         """Seconds until then; never negative."""
         return max(0.0, self.at - self.clock())
+
+
+class Wait:
+    """For work that goes on elsewhere: until `deadline`, and for `queue_s` at most as long as it is not begun."""
+
+    def __init__(self, deadline: Deadline, queue_s: float = math.inf) -> None:
+        self._deadline = deadline
+        self._queue = Deadline.after(queue_s, deadline.clock)
+        self._queue_s = queue_s
+
+    def left_s(self, status: str) -> float:
+        left_s = self._deadline.left_s()
+        return min(left_s, self._queue.left_s()) if status == QUEUED else left_s
+
+    def describe(self, status: str, deadline_s: float) -> tuple[str, str | None]:
+        """How long it was waited for in vain, where `deadline_s` is the whole; and the code of a run that it ends."""
+        if status == QUEUED and self._queue.at < self._deadline.at:
+            return f"{self._queue_s:g} s", QUEUED_TOO_LONG
+        return f"{deadline_s:.0f} s", None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

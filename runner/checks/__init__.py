@@ -24,13 +24,13 @@ Not here: deciding what a turn comes to (`execution/judging.py`), reading YAML (
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Any, Protocol, cast
 
 from runner.domain.conversation import Ending, Run, RunId, RunStatus, ThreadId, Usage
-from runner.domain.judgement import Answers, Questions
+from runner.domain.judgement import Answers, Questions, divide_answers, group_requests, join_questions
 from runner.domain.report import Finding, Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import CheckBroken
@@ -59,7 +59,8 @@ class Check(Protocol):
 
     `judge` is pure. It sees only runs whose ending is among `endings` (a class attribute; most checks
     leave it at ANSWERED). It raises CheckBroken when the run lacks what the rule needs to be decided.
-    It takes a second at most, whatever the answer is: nothing can interrupt it.
+    It takes a second at most, whatever the answer is. Those of installed packages, and all on long answers, are judged
+    in a process apart, and ended after ten (`execution/apart.py`).
     """
 
     def judge(self, run: Run) -> Finding: ...
@@ -137,13 +138,16 @@ def _sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
 
 
 class Ask(Protocol):
-    """Puts questions to the judge of the project: a model that is told nothing else; and runs code of the project."""
+    """Puts questions to the judge of the project: a model that is told nothing else; and has other processes work."""
 
     async def __call__(self, questions: Questions, /) -> Answers:
         """One request. Raises CheckBroken where no answer comes."""
 
     async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
         """What a located function returns, as JSON or as the text that it is. Raises CheckBroken."""
+
+    async def judge(self, part: Part, exchange: Exchange) -> Verdict:
+        """That of a check which asks nobody; where it may take long, the program goes on meanwhile."""
 
 
 class Asking(Protocol):
@@ -179,12 +183,13 @@ class Tier(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """An expectation with the check that it asks for, ready to judge."""
+    """An expectation with the check that it asks for, ready to judge. `is_foreign`: of a package, or around such."""
 
     expectation: Expectation
     check: Check | Combining | Asking
     tier: Tier
     combines: bool
+    is_foreign: bool
 
     def judge(self, run: Run, exchange: Exchange | None = None) -> Verdict:
         """Whatever goes wrong in the check is its verdict; so is that it would have to ask."""
@@ -192,8 +197,8 @@ class Part:
             if self.tier is not Tier.FREE:
                 raise CheckBroken("it can't be told without asking")
             if self.combines:
-                check = cast(Combining, self.check)
-                return self.conclude(check.combine([part.judge(run, exchange) for part in check.parts_in(exchange)]))
+                inner = cast(Combining, self.check).parts_in(exchange)
+                return self._combine([part.judge(run, exchange) for part in inner])
             return self.conclude(cast(Check, self.check).judge(run))
         except Exception as error:  # noqa: BLE001 - one broken check must not end the others
             return self.break_off(_explain(error))
@@ -201,15 +206,22 @@ class Part:
     async def judge_asking(self, exchange: Exchange, ask: Ask) -> Verdict:
         """The same for any check; a combination asks what is dear only if the rest doesn't decide."""
         if self.tier is Tier.FREE:
-            return self.judge(exchange.run, exchange)
+            return await ask.judge(self, exchange)
         try:
             if not self.combines:
                 return self.conclude(await cast(Asking, self.check).judge_asking(exchange, ask))
             check = cast(Combining, self.check)
             inner = check.parts_in(exchange)
-            return self.conclude(check.combine(await judge_by_tiers(inner, exchange, ask, check.combine)))
+            return self._combine(await judge_by_tiers(inner, exchange, ask, check.combine))
         except Exception as error:  # noqa: BLE001 - as above
             return self.break_off(_explain(error))
+
+    def _combine(self, verdicts: Sequence[Verdict]) -> Verdict:
+        """What follows from its parts; where all that it lacks is a measurement, that is the reason."""
+        verdict = self.conclude(cast(Combining, self.check).combine(verdicts))
+        lacking = {one.reason for one in verdicts if one.outcome is Outcome.ERRORED}
+        is_unmeasured = verdict.outcome is Outcome.ERRORED and lacking == {NOT_MEASURED}
+        return replace(verdict, reason=NOT_MEASURED) if is_unmeasured else verdict
 
     def conclude(self, finding: Finding) -> Verdict:
         outcomes = {True: Outcome.PASSED, False: Outcome.FAILED, None: Outcome.ERRORED}
@@ -230,13 +242,16 @@ class Part:
         one = self.expectation
         return Verdict(outcome=Outcome.ERRORED, check=one.check, location=one.location, reason=reason)
 
-    def expects_ending(self, run: Run, exchange: Exchange | None = None) -> bool:
-        """Whether it states the run's ending, and holds. A negation states none."""
+    async def expects_ending(self, exchange: Exchange, ask: Ask) -> bool:
+        """Whether it states the last run's ending, and holds. A negation states none."""
         if self.combines:
             check = cast(Combining, self.check)
-            return check.states_endings and any(one.expects_ending(run, exchange) for one in check.parts_in(exchange))
-        states = run.ending in getattr(self.check, "endings", ORDINARY_ENDINGS)
-        return states and self.judge(run, exchange).outcome is Outcome.PASSED
+            inner = check.parts_in(exchange) if check.states_endings else ()
+            return any([await one.expects_ending(exchange, ask) for one in inner])
+        states = exchange.run.ending in getattr(self.check, "endings", ORDINARY_ENDINGS)
+        if not states or self.tier is not Tier.FREE:
+            return False
+        return (await ask.judge(self, exchange)).outcome is Outcome.PASSED
 
 
 def _explain(error: Exception) -> str:
@@ -244,16 +259,88 @@ def _explain(error: Exception) -> str:
 
 
 NOT_ASKED = "not asked: the other checks decide"
+NOT_MEASURED = "it is a replay"
+"""Why a check of times can't be told; a turn does not hang on one."""
+
+
+class Table:
+    """Where the checks of an answer sit while they ask: once all wait for the judge, their questions go out together.
+
+    One request for what is about the same. Whoever has asked enough leaves, so that nobody waits for it.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._seats = 0
+        self._waiting: list[tuple[Questions, asyncio.Future[Answers]]] = []
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, questions: Questions, /) -> Answers:
+        answers: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
+        self._waiting.append((questions, answers))
+        self._send_if_all_wait()
+        return await answers
+
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+        return await self._ask.run(code, arguments, timeout_s)
+
+    async def judge(self, part: Part, exchange: Exchange) -> Verdict:
+        return await self._ask.judge(part, exchange)
+
+    async def seat(self, asking: Sequence[Awaitable[Verdict]]) -> list[Verdict]:
+        """What they come to, side by side. Who seats others lends its own seat, and has it back from the last one."""
+        is_first = not self._seats
+        self._seats += len(asking) - (not is_first)
+        staying = len(asking)
+
+        async def wait_for(one: Awaitable[Verdict]) -> Verdict:
+            nonlocal staying
+            try:
+                return await one
+            finally:
+                staying -= 1
+                if staying or is_first:
+                    self._seats -= 1
+                    self._send_if_all_wait()
+
+        try:
+            return await asyncio.gather(*map(wait_for, asking))
+        finally:
+            if is_first:
+                for task in self._under_way:
+                    task.cancel()
+
+    def _send_if_all_wait(self) -> None:
+        if not self._waiting or len(self._waiting) < self._seats:
+            return
+        waiting, self._waiting = [one for one in self._waiting if not one[1].done()], []
+        for places in group_requests([questions for questions, _ in waiting]):
+            task = asyncio.create_task(self._send([waiting[place] for place in places]))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _send(self, waiting: Sequence[tuple[Questions, asyncio.Future[Answers]]]) -> None:
+        asked = [questions for questions, _ in waiting]
+        try:
+            told = divide_answers(await self._ask(join_questions(asked)), asked)
+            for (_, future), answers in zip(waiting, told, strict=True):
+                if not future.done():
+                    future.set_result(answers)
+        except Exception as error:  # noqa: BLE001 - each of those who wait is told
+            for _, future in waiting:
+                if not future.done():
+                    future.set_exception(error)
 
 
 async def judge_by_tiers(
     parts: Sequence[Part], exchange: Exchange, ask: Ask, conclude: Callable[[Sequence[Verdict]], Finding]
 ) -> list[Verdict]:
     """The parts' verdicts, the cheap ones first, until `conclude` has a finding; the rest is NOT_ASKED, and ERRORED."""
+    table = ask if isinstance(ask, Table) else Table(ask)
     verdicts = [part.break_off(NOT_ASKED) for part in parts]
     for tier in sorted({part.tier for part in parts}):
         due = [index for index, part in enumerate(parts) if part.tier is tier]
-        told = await asyncio.gather(*(parts[index].judge_asking(exchange, ask) for index in due))
+        told = await table.seat([parts[index].judge_asking(exchange, table) for index in due])
         for index, verdict in zip(due, told, strict=True):
             verdicts[index] = verdict
         if conclude(verdicts).holds is not None:
@@ -265,7 +352,9 @@ def build_part(expectation: Expectation) -> Part:
     """Raises ValueError, with a message for users, for parameters that the schema can't rule out."""
     inner: list[Part] = []
     parameters = {name: _with_parts(value, inner) for name, value in expectation.parameters.items()}
-    made_of = load_plugin(__name__, expectation.check).Check
+    module = load_plugin(__name__, expectation.check)
+    made_of = module.Check
+    is_foreign = not module.__name__.startswith(f"{__name__}.") or any(part.is_foreign for part in inner)
     combines = hasattr(made_of, "combine")
     tier = max((part.tier for part in inner), default=Tier.FREE)
     if tier is not Tier.FREE and not combines:
@@ -274,7 +363,7 @@ def build_part(expectation: Expectation) -> Part:
     check = made_of(**parameters)
     if hasattr(check, "judge_asking"):
         tier = Tier.PAID if check.is_paid else Tier.PROCESS
-    return Part(expectation=expectation, check=check, tier=tier, combines=combines)
+    return Part(expectation=expectation, check=check, tier=tier, combines=combines, is_foreign=is_foreign)
 
 
 def _with_parts(value: object, inner: list[Part]) -> object:

@@ -110,23 +110,21 @@ class _Case:
         return self.last.refusal if self.last else None
 
 
-async def judge_criteria(
-    criteria: Sequence[Criterion], rubric: str, said: tuple[Said, ...], bounds: Bounds, ask: Ask
-) -> Finding:
+async def judge_criteria(criteria: Sequence[Criterion], said: tuple[Said, ...], bounds: Bounds, ask: Ask) -> Finding:
     """One request for all criteria, and further ones for those that are undecided."""
     cases = [_Case(criterion=one) for one in criteria]
     replies: list[Answers] = []
     open_cases = cases
     while open_cases and len(replies) < bounds.votes:
         questions = tuple(case.criterion.question for case in open_cases)
-        reply = await ask(Questions(rubric=rubric, said=said, questions=questions))
+        reply = await ask(Questions(said=said, questions=questions))
         replies.append(reply)
         for case in open_cases:
             case.last = reply.answers[case.criterion.question.name]
             if case.last.refusal is None:
                 case.votes.append(case.criterion.probability(case.last))
         open_cases = [case for case in open_cases if case.refusal is None and bounds.decide(case.mean) is None]
-    return _conclude(cases, replies, _hash_rubric(criteria, rubric), bounds)
+    return _conclude(cases, replies, _hash_rubric(criteria), bounds)
 
 
 def _conclude(cases: Sequence[_Case], replies: Sequence[Answers], rubric_hash: str, bounds: Bounds) -> Finding:
@@ -145,7 +143,7 @@ def _conclude(cases: Sequence[_Case], replies: Sequence[Answers], rubric_hash: s
             "way": replies[-1].way,
             "rubric": rubric_hash,
             "criteria": [_as_details(case, one) for case, one in told],
-            "requests": len(replies),
+            "requests": sum(reply.requests for reply in replies),
             "tokens": _add_usage([reply.usage for reply in replies]),
             "cost_usd": _add([reply.cost_usd for reply in replies]),
         },
@@ -181,8 +179,9 @@ def _as_details(case: _Case, holds: bool | None) -> dict[str, object]:
     }
 
 
-def _hash_rubric(criteria: Sequence[Criterion], rubric: str) -> str:
-    told = [rubric, *([one.question.kind.value, one.question.instructions, one.question.options] for one in criteria)]
+def _hash_rubric(criteria: Sequence[Criterion]) -> str:
+    asked = [one.question for one in criteria]
+    told = [asked[0].rubric, *([one.kind.value, one.instructions, one.options] for one in asked)]
     return hashlib.sha256(json.dumps(told, ensure_ascii=True).encode()).hexdigest()[:16]
 
 
@@ -218,7 +217,7 @@ def _show_output(step: Step) -> str:
     return output if len(output) <= LONGEST_OUTPUT else f"{output[:half]}\n[...]\n{output[-half:]}"
 
 
-def read_criterion(written: str | Mapping[str, Any], number: int) -> Criterion:
+def read_criterion(written: str | Mapping[str, Any], number: int, rubric: str) -> Criterion:
     """A criterion as it stands in a file. Raises ValueError, with a message for users."""
     given: Mapping[str, Any] = {"ask": written} if isinstance(written, str) else written
     name, instructions = str(given.get("name", f"criterion {number}")), str(given["ask"])
@@ -230,7 +229,7 @@ def read_criterion(written: str | Mapping[str, Any], number: int) -> Criterion:
             raise ValueError(f"{name}: `{key}` and `{needed}` go together")
     if not choices and not levels:
         return Criterion(
-            question=Question(name=name, kind=QuestionKind.PREDICATE, instructions=instructions),
+            question=Question(name=name, kind=QuestionKind.PREDICATE, instructions=instructions, rubric=rubric),
             accepted=frozenset({"yes"}),
         )
     options = _read_options(choices or levels or [])
@@ -244,7 +243,7 @@ def read_criterion(written: str | Mapping[str, Any], number: int) -> Criterion:
     if set(accepted) == set(words):
         raise ValueError(f"{name}: every option is right, so it can't fail")
     kind = QuestionKind.CHOICE if choices else QuestionKind.SCORE
-    question = Question(name=name, kind=kind, instructions=instructions, options=options)
+    question = Question(name=name, kind=kind, instructions=instructions, rubric=rubric, options=options)
     return Criterion(question=question, accepted=frozenset(accepted))
 
 

@@ -146,6 +146,8 @@ def _plain_form(char: str) -> str:
     if unicodedata.category(char) == "Cf" or char in _INVISIBLE or "\ufe00" <= char <= "\ufe0f":
         return ""
     plain = unicodedata.normalize("NFKC", char)
+    if unicodedata.decomposition(char).startswith(("<super>", "<sub>")):
+        return char
     holds_digit = any(part.isdigit() for part in plain) and unicodedata.decimal(char, None) is None
     return char if holds_digit else plain
 
@@ -163,17 +165,25 @@ def as_tuple(value: str | Sequence[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def find_in(text: str, wanted: str, *, words: bool) -> int:
-    """Where `wanted` first stands in `text` (both normalised), or -1; with `words`, never inside a longer word."""
-    return next(find_all(text, wanted, words=words), -1)
+def find_in(text: str, wanted: str, *, words: bool, whole_amounts: bool = False) -> int:
+    """Where `wanted` first stands in `text` (both normalised), or -1; with `words`, never inside a longer word.
+
+    With `whole_amounts`, nor inside a longer amount: 39 is not found in -39, 39%, 39:30 or 39 000. A check that must
+    not find a text leaves it: there, a doubtful place is one too many.
+    """
+    return next(find_all(text, wanted, words=words, whole_amounts=whole_amounts), -1)
 
 
-def find_all(text: str, wanted: str, *, words: bool) -> Iterator[int]:
+def find_all(text: str, wanted: str, *, words: bool, whole_amounts: bool = False) -> Iterator[int]:
     """Every place of `wanted` in `text`, none overlapping another."""
     start = text.find(wanted)
     while start >= 0:
         end = start + len(wanted)
-        stands_alone = not words or not (_is_inside_word(text, start) or _is_inside_word(text, end))
+        stands_alone = not words or not (
+            _is_inside_word(text, start)
+            or _is_inside_word(text, end)
+            or (whole_amounts and _is_inside_amount(text, start, end))
+        )
         if stands_alone:
             yield start
         start = text.find(wanted, end if stands_alone else start + 1)
@@ -208,6 +218,27 @@ def _is_inside_word(text: str, place: int) -> bool:
     if before in ".,'":
         return place > 1 and text[place - 2].isdigit() and after.isdigit()
     return after in ".,'" and before.isdigit() and text[place + 1 : place + 2].isdigit()
+
+
+_AMOUNT_BEHIND = re.compile(r"[ ]?[%‰]|[·٫]\d|:\d\d(?!\d)|[ ]\d{3}(?![\d-])")
+_AMOUNT_BEFORE = re.compile(r"(?:\A|[ (=])-\Z|\d[·٫]\Z|(?<![\d.])\d\d?:\Z|(?<![\d.,])\d{1,3}[ ]\Z")
+
+
+def _is_inside_amount(text: str, start: int, end: int) -> bool:
+    """Whether the digits at an end of `start` to `end` go on as a share, a negative, a time or a group of digits."""
+    if text[end - 1].isdigit() and _AMOUNT_BEHIND.match(text, end):
+        return not text.startswith(" ", end) or text[end + 1] in "%‰" or _is_group(text, start, end)
+    if not text[start].isdigit() or not start:
+        return False
+    before = _AMOUNT_BEFORE.search(text[max(0, start - 6) : start])
+    if before is None:
+        return False
+    return not before.group().endswith(" ") or re.match(r"\d{3}(?!\d)", text[start : start + 4]) is not None
+
+
+def _is_group(text: str, start: int, end: int) -> bool:
+    """Whether the one to three digits that end at `end` may begin a number with spaces between its groups."""
+    return re.search(r"(?<![\d.,])\d{1,3}\Z", text[max(start, end - 4) : end]) is not None
 
 
 def _is_word_char(char: str) -> bool:

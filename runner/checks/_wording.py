@@ -265,6 +265,60 @@ def is_denied(text: str, start: int, end: int) -> bool:
     )
 
 
+_TEXT_DENIED = (
+    IgnoringCase(
+        r"(?:(?<!\w)(?:(?<!why )not(?! only| just| surprisingly)|never|cannot|neither|nor|none|except|unlikely|hardly"
+        r"|without(?! (?:a |any )?(?:doubt|question))|instead of|anything but|any \w{1,20} but|all but|far from"
+        r"|(?:other|rather) than|(?<!no )(?<!out )(?<!a )(?<!any )(?<!beyond )doubt|nicht(?! nur)|kein\w{0,2}|weder"
+        r"|statt|außer|ohne(?! zweifel)|pas(?! seulement)|jamais|ni|sauf|nunca|tampoco|salvo|excepto|não|nem"
+        r"|non(?! solo)|né|niet(?! alleen)|geen|noch|nooit|ikke|inte|nie|не|нет|ни|кроме|вместо|ليس|ليست|tidak|bukan"
+        r"|no(?= (?:es|son|está|fue|era|longer|way)\b))(?!\w)|n't(?! just| only)\b|[≠]|!=|不是|并非|並非|而非|不在)"
+        r"(?:(?!(?<!\w)(?:but|so|thus|hence|therefore|because|since|instead(?! of)|aber|sondern|mais|sino|ma|maar|но"
+        r"|although|though|while|y es|e è|and it(?:'s| is))(?!\w)| [-→] )[^.,;:!?。，；：！？\n]){0,45}\Z"
+        r"|(?<!\w)(?:neither|none of|weder)(?!\w)[^.;:!?]{0,60}\Z"
+    ),
+    IgnoringCase(
+        r"[\"'*_)\]]{0,3}(?: (?:is|was|are|were|would be)(?:n't| not| never| no longer)(?! only| just)"
+        r"(?: (?:the(?! only)|an?|it|correct|right|one|true|valid|what|where|which|in|part|acceptable)\b|[.!,;]|\Z)"
+        r"| (?:is|was|are|were|would be)(?: \w{1,12}ly)? (?:wrong|incorrect|false|mistaken|out|excluded)(?!\w)"
+        r"|,? which (?:is|was) (?:wrong|incorrect|false|mistaken)\b"
+        r"| ist (?:es|das) nicht(?!\w)| n'est pas(?!\w)| no (?:es|era|fue)(?!\w)| não é(?!\w)| non è(?!\w))"
+    ),
+)
+_AND_IN_A_LIST = re.compile(
+    r"[\"'*_)\]]{0,3},? (?:or|and|nor|oder|und|noch|ou|et|ni|y|o|u|e|né|of|en|или|и|ни)(?: (?:even|the|in|a|at))? "
+    r"[\"'*_(]{0,3}|、",
+    re.IGNORECASE,
+)
+_COMMA_IN_A_LIST = re.compile(r"[\"'*_)\]]{0,3}, [\"'*_(]{0,3}")
+_NEITHER = re.compile(r"(?<!\w)(?:neither|none of|weder|ni|né|nem)(?!\w)", re.IGNORECASE)
+_TEXT_REACH = 80
+
+
+def is_asked(text: str, end: int) -> bool:
+    """Whether a question ends there, or soon: "Is it Paris?"."""
+    return _OPEN[1].match(text, end) is not None
+
+
+def is_text_denied(text: str, start: int, end: int, *, floor: int, list_is_denied: bool) -> bool:
+    """Whether the words there are denied: "not Paris", "Paris is wrong".
+
+    Back to `floor` no other of the texts stands that are looked for; where it is in one list with the one before it,
+    it is denied as that is: "neither Paris nor Rome".
+    """
+    if list_is_denied and (
+        _AND_IN_A_LIST.fullmatch(text, floor, start)
+        or (
+            _COMMA_IN_A_LIST.fullmatch(text, floor, start) and _NEITHER.search(text, max(0, floor - _TEXT_REACH), floor)
+        )
+    ):
+        return True
+    if _TEXT_DENIED[1].match(text, end) or _DENIED_ELSEWHERE[1].match(text, end):
+        return True
+    before = text[max(floor, start - _TEXT_REACH) : start]
+    return _TEXT_DENIED[0].search(before) is not None
+
+
 def _is_in_tag(text: str, start: int, end: int) -> bool:
     """Whether the < or > before the number is no sign: `<b>39.25`, `<39.25>`."""
     if _PLACEHOLDER.search(text[max(0, start - 1) : start]):

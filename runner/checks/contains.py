@@ -27,8 +27,8 @@ SCHEMA = {
         "words": {
             "type": "boolean",
             "default": True,
-            "description": "Whole words only, the default: 'car' is not found in 'card', nor '39' in '39.25'. "
-            "With false, any place counts.",
+            "description": "Whole words only, the default: 'car' is not found in 'card', nor '39' in '39.25' or "
+            "'39%'. With false, any place counts.",
         },
         "case": CASE,
     },
@@ -70,4 +70,4 @@ class Check:
 
     def _is_in(self, answers: Sequence[str], text: str) -> bool:
         wanted = normalise_wanted(text, case=self.case)
-        return any(find_in(answer, wanted, words=self.words) >= 0 for answer in answers)
+        return any(find_in(answer, wanted, words=self.words, whole_amounts=True) >= 0 for answer in answers)

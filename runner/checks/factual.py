@@ -48,6 +48,6 @@ class Check(Bounds):
             "Compare the assistant's last answer with the reference, on facts alone: not on style, length or order.\n"
             f"The reference:\n{self.reference}"
         )
-        criterion = read_criterion({"ask": QUESTION, "name": "factual"}, 1)
+        criterion = read_criterion({"ask": QUESTION, "name": "factual"}, 1, rubric)
         said = show_exchange(exchange, is_whole=False)
-        return await judge_criteria([criterion], rubric, said, self, ask)
+        return await judge_criteria([criterion], said, self, ask)

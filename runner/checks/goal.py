@@ -44,6 +44,6 @@ class Check(Bounds):
             "Judge whether the user of this conversation has reached a goal by its end. What the assistant merely "
             f"promises or claims, and nothing in the conversation bears out, is not reached.\nThe goal:\n{self.goal}"
         )
-        criterion = read_criterion({"ask": QUESTION, "name": "goal"}, 1)
+        criterion = read_criterion({"ask": QUESTION, "name": "goal"}, 1, rubric)
         said = show_exchange(exchange, is_whole=True)
-        return await judge_criteria([criterion], rubric, said, self, ask)
+        return await judge_criteria([criterion], said, self, ask)

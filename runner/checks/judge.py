@@ -144,10 +144,10 @@ class Check(Bounds):
         Bounds.__post_init__(self)
 
     async def judge_asking(self, exchange: Exchange, ask: Ask) -> Finding:
-        rubric = RUBRIC if self.context is None else f"{RUBRIC}\nWhat you need to know:\n{self.context}"
         said = show_exchange(exchange, is_whole=self.about == "conversation")
-        return await judge_criteria(self._read_criteria(), rubric, said, self, ask)
+        return await judge_criteria(self._read_criteria(), said, self, ask)
 
     def _read_criteria(self) -> list[Criterion]:
+        rubric = RUBRIC if self.context is None else f"{RUBRIC}\nWhat you need to know:\n{self.context}"
         written = [self.criteria] if isinstance(self.criteria, str) else self.criteria
-        return [read_criterion(one, number) for number, one in enumerate(written, start=1)]
+        return [read_criterion(one, number, rubric) for number, one in enumerate(written, start=1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from runner.checks import FAILS, PASSES, Example, an_answer
+from runner.checks import FAILS, NOT_MEASURED, PASSES, Example, an_answer
 from runner.checks._limits import check_limits, describe_limits, judge_amount, limits_schema
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
@@ -37,5 +37,5 @@ class Check:
     def judge(self, run: Run) -> Finding:
         if run.is_replayed:
             words = f"{describe_limits(self.min, self.max)} s"
-            return Finding(holds=True, weak=True, expected=words, found="not measured", reason="it is a replay")
+            return Finding(holds=None, expected=words, found="not measured", reason=NOT_MEASURED)
         return judge_amount(Decimal(f"{run.duration_s:.3f}"), self.min, self.max, unit="s")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from runner.checks import FAILS, PASSES, Example
-from runner.checks._text import CASE, find_all, find_in, normalise_wanted, quote, readings, shorten
+from runner.checks._text import CASE, find_all, normalise_wanted, quote, readings, shorten
+from runner.checks._wording import is_asked, is_text_denied
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
@@ -25,8 +28,8 @@ SCHEMA = {
         "inside": {
             "type": "boolean",
             "default": False,
-            "description": "With true, the answer may be longer: it must contain exactly one of the texts, "
-            "as whole words.",
+            "description": "With true, the answer may be longer: it must give exactly one of the texts, as "
+            "whole words. One that it only denies, asks or strikes out isn't given: 'not Paris', 'Is it Paris?'.",
         },
         "case": CASE,
     },
@@ -37,9 +40,13 @@ EXAMPLES = (
     Example("one_of: [Berlin, Paris]", "**Paris.**", PASSES),
     Example("one_of: {values: ['yes', 'no'], inside: true}", "Yes, it does.", PASSES),
     Example("one_of: {values: ['yes', 'no'], inside: true}", "Yes and no.", FAILS),
+    Example("one_of: {values: [Paris, Rome], inside: true}", "It is not Paris.", FAILS),
 )
 
-_WRAPPING = " .!*_`\"'"
+_WRAPPING = " .!。！*_`\"'"
+_BLOCK_END = re.compile(r"\n(?=[ \t]*(?:\n|[-*+•|#>]|\d{1,3}[.)]))")
+_MOST = 500
+"""Places of a text that are looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +69,7 @@ class Check:
         chosen = self._chosen_inside(run.text) if self.inside else self._chosen_whole(run.text)
         if len(chosen) == 1:
             return Finding(holds=True, expected=expected, found=found)
-        where = "in the answer" if self.inside else "the whole answer"
-        reason = f"none of them is {where}"
+        reason = "the answer gives none of them" if self.inside else "none of them is the whole answer"
         if chosen:
             reason = f"the answer contains {' and '.join(quote(value) for value in chosen)}, so it doesn't choose"
         return Finding(holds=False, expected=expected, found=found, reason=reason)
@@ -73,26 +79,46 @@ class Check:
         return [value for value in self.values if self._core(value) in answers]
 
     def _chosen_inside(self, text: str) -> list[str]:
-        """The values that stand in the text elsewhere than inside a longer value ("red" in "red wine")."""
-        chosen = set()
-        for reading in readings(text, case=self.case, negative=True):
-            answer = reading
-            for value in sorted(self.values, key=lambda one: len(self._core(one)), reverse=True):
-                core = self._core(value)
-                if find_in(answer, core, words=True) >= 0:
-                    chosen.add(value)
-                    answer = _without(answer, core)
-        return [value for value in self.values if value in chosen]
+        """The values that the text gives in any reading; a lone one has to be given wherever it is looked for."""
+        ended = _BLOCK_END.sub(" ;\n", text)
+        named = {
+            value
+            for reading in readings(ended, case=self.case, negative=True)
+            for value, is_given in self._given(reading, is_sure=False).items()
+            if is_given
+        }
+        if len(named) == 1:
+            told = [self._given(one, is_sure=True) for one in readings(ended, case=self.case, negative=False)]
+            named = {value for value in named if {one.get(value) for one in told} - {None} == {True}}
+        return [value for value in self.values if value in named]
+
+    def _given(self, text: str, *, is_sure: bool) -> dict[str, bool]:
+        """Each value in the text, elsewhere than in a longer one ("red" in "red wine"), and whether it isn't denied.
+
+        With `is_sure`, nor asked, nor a part of an amount.
+        """
+        places: list[tuple[int, int, str]] = []
+        rest = text
+        for value in sorted(self.values, key=lambda one: len(self._core(one)), reverse=True):
+            core = self._core(value)
+            found = list(islice(find_all(rest, core, words=True, whole_amounts=is_sure), _MOST))
+            places += [(start, start + len(core), value) for start in found]
+            rest = _without(rest, found, len(core))
+        given: dict[str, bool] = {}
+        floor, is_denied = 0, False
+        for start, end, value in sorted(places):
+            is_denied = is_text_denied(text, start, end, floor=floor, list_is_denied=is_denied)
+            given[value] = given.get(value, False) or not (is_denied or (is_sure and is_asked(text, end)))
+            floor = end
+        return given
 
     def _core(self, value: str) -> str:
         wanted = normalise_wanted(value, case=self.case)
         return wanted.strip(_WRAPPING) or wanted
 
 
-def _without(text: str, part: str) -> str:
-    """The text with each whole-word occurrence of `part` replaced by a character that is in no value."""
-    pieces, end = [], 0
-    for place in find_all(text, part, words=True):
-        pieces.append(text[end:place])
-        end = place + len(part)
-    return "\x00".join([*pieces, text[end:]])
+def _without(text: str, places: Sequence[int], length: int) -> str:
+    """The text with so many characters from each place on replaced by one that is in no value."""
+    ends = (0, *(place + length for place in places))
+    kept = [text[end:start] for end, start in zip(ends, (*places, len(text)), strict=True)]
+    return ("\0" * length).join(kept)

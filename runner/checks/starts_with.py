@@ -24,8 +24,8 @@ SCHEMA = {
         "words": {
             "type": "boolean",
             "default": True,
-            "description": "Whole words only, the default: an answer 'Yesterday' doesn't begin with 'Yes'. With false, "
-            "it does.",
+            "description": "Whole words only, the default: an answer 'Yesterday' doesn't begin with 'Yes', nor "
+            "'39%' with '39'. With false, they do.",
         },
         "case": CASE,
     },
@@ -53,7 +53,8 @@ class Check:
         wanted = normalise_wanted(self.value, case=self.case)
         answers = readings(run.text, case=self.case, negative=False)
         holds = any(
-            answer.startswith(wanted) and find_in(answer[: len(wanted) + 2], wanted, words=self.words) == 0
+            answer.startswith(wanted)
+            and find_in(answer[: len(wanted) + 6], wanted, words=self.words, whole_amounts=True) == 0
             for answer in answers
         )
         reason = "" if holds else f"the answer doesn't begin with {quote(self.value)}"

@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.checks import Ask
-from runner.cli._session import Session
+from runner.cli._session import Session, open_ask
 from runner.domain.assistant import Assistant, Server
 from runner.domain.report import Attempt, TurnFinished, TurnStarted, Variant
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError, UsageError
-from runner.execution.judging import Asker
 from runner.execution.player import Means, Player, Surroundings
 from runner.journal import Journal
 
@@ -246,6 +245,7 @@ class _Elsewhere:
             booked = self._means.budget.book(turn, self._package.variant)
             turns.append(booked)
             self._around.emit(TurnFinished(scenario=scenario, variant=self._package.variant, result=booked))
+        self._means.budget.book_judging(attempt.verdicts)
         return replace(attempt, turns=tuple(turns))
 
 
@@ -325,9 +325,8 @@ class _World:
             async with AsyncExitStack() as opened:
                 journal = opened.enter_context(_ToldJournal(self._folder / "journal.jsonl", self._tell))
                 target = await opened.enter_async_context(self._session.open_target(journal))
-                ask: Ask = Asker()
-                if judge := self._session.on_judge(self._scenarios.values()):
-                    ask = await opened.enter_async_context(judge.open_judge(journal))
+                judge = self._session.on_judge(self._scenarios.values())
+                ask = await opened.enter_async_context(open_ask(judge, journal, self._package.jobs))
                 cleaner, stage = await self._furnish(target.backend, journal, ask)
                 await self._over.wait()
                 await stage.close()

@@ -208,7 +208,8 @@ def open_play(
     files = hash_inputs(session.configuration, fingerprints)
     units = [fingerprints.unit(scenario, lane.variant, lane.project) for scenario in scenarios for lane in lanes]
     done = set(find_done(resumed, units)) if resumed else set()
-    kept = KeptPlay(folder, (unit.key for unit in units), clean=session.redactor.clean)
+    spent = resumed.spent if resumed else None
+    kept = KeptPlay(folder, (unit.key for unit in units), clean=session.redactor.clean, spent=spent)
     with closing(kept):
         kept.begin(
             {

@@ -10,7 +10,7 @@ import hashlib
 import heapq
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -217,6 +217,8 @@ class Wanted(Protocol):
     """What the command line says of it."""
 
     @property
+    def jobs(self) -> int: ...
+    @property
     def models(self) -> tuple[str, ...]: ...
     @property
     def record(self) -> Path | None: ...
@@ -229,12 +231,13 @@ async def open_judge(judge: Session | None, lanes: Sequence[Lane], wanted: Wante
     """What answers the checks that ask; without a judge, what says so."""
     declared = judge.configuration.project.judge if judge else None
     if judge is not None and declared is not None and wanted.replay:
-        yield Asker(judge=replay_judge(wanted.replay, declared.model, judge.redactor.clean))
+        with closing(Asker(model=replay_judge(wanted.replay, declared.model, judge.redactor.clean))) as replayed:
+            yield replayed
         return
-    async with open_ask(judge, lanes[0].journal) as ask:
-        if judge is not None and declared is not None and wanted.record and ask.judge:
-            kept = record_judge(ask.judge, wanted.record, declared.model, judge.redactor.clean)
-            yield replace(ask, judge=kept)
+    async with open_ask(judge, lanes[0].journal, wanted.jobs) as ask:
+        if judge is not None and declared is not None and wanted.record and ask.model:
+            kept = record_judge(ask.model, wanted.record, declared.model, judge.redactor.clean)
+            yield replace(ask, model=kept)
         else:
             yield ask
 

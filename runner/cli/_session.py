@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from runner.execution.judging import Asker
     from runner.journal import Journal
     from runner.redaction import Redactor
+
+JUDGED_AT_ONCE = 8
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -149,20 +151,25 @@ class Session:
         return self.on_target(judge.target, needs_key=needs_key, hint=hint)
 
     @asynccontextmanager
-    async def open_judge(self, journal: Journal) -> AsyncIterator[Asker]:
+    async def open_judge(self, journal: Journal, jobs: int = JUDGED_AT_ONCE) -> AsyncIterator[Asker]:
         """What answers questions about answers; the session is on the judge's target."""
+        import asyncio
+        import time
+
         from runner.backends.responses.backend import ResponsesBackend
         from runner.domain.assistant import Server
         from runner.execution.judging import Asker
+        from runner.execution.limiter import Limiter
 
         judge = self.configuration.project.judge
         async with self.open_target(journal) as opened:
             assert judge is not None, "the session was opened for one"
             assert isinstance(opened.backend, ResponsesBackend), "the configuration has checked the judge's target"
             is_openai = self.target.server is Server.OPENAI
-            yield Asker(
-                judge=opened.backend.as_judge(judge, self.configuration.project.prices, is_openai=is_openai).ask
-            )
+            model = opened.backend.as_judge(judge, self.configuration.project.prices, is_openai=is_openai)
+            limiter = Limiter(jobs=jobs, clock=time.monotonic, sleep=asyncio.sleep)
+            with closing(Asker(model=model.ask, limiter=limiter)) as ask:
+                yield ask
 
     @asynccontextmanager
     async def open_remote(self, verb: str) -> AsyncIterator[tuple[Backend, Journal]]:
@@ -175,14 +182,15 @@ class Session:
 
 
 @asynccontextmanager
-async def open_ask(judge: Session | None, journal: Journal) -> AsyncIterator[Asker]:
+async def open_ask(judge: Session | None, journal: Journal, jobs: int = JUDGED_AT_ONCE) -> AsyncIterator[Asker]:
     """What checks ask; `judge` is a session on the judge's target, None where no check needs one."""
     from runner.execution.judging import Asker
 
     if judge is None:
-        yield Asker()
+        with closing(Asker()) as ask:
+            yield ask
         return
-    async with judge.open_judge(journal) as ask:
+    async with judge.open_judge(journal, jobs) as ask:
         yield ask
 
 
@@ -193,17 +201,18 @@ def open_session(
     paths: tuple[str, ...] | None = None,
     for_stored: str = "",
     needs_key: bool = True,
+    needs_variables: bool = True,
 ) -> Session:
     """Read the file, with the scenarios at `paths` (None: none). Raises UsageError if one is wrong, or the key missing.
 
-    Without `needs_key`, nothing is to be asked of the target. `for_stored` is a verb that is about stored assistants:
-    an error where the target's API stores none.
+    Without `needs_key`, nothing is to be asked of the target; `needs_variables` is as for `load_project`. `for_stored`
+    is a verb that is about stored assistants: an error where the target's API stores none.
     """
     from runner.cli._targets import find_key, key_variables
     from runner.config.declared_targets import find_target
     from runner.redaction import Redactor
 
-    configuration = load_project(file, paths)
+    configuration = load_project(file, paths, needs_variables=needs_variables)
     target = find_target(configuration.project, target_name)
     if for_stored:
         _need_stored_assistants(target, for_stored)

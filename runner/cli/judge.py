@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli._session import Session, file_option, open_session
+from runner.cli._session import Session, file_option, open_ask, open_session
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
-    from runner.checks import Ask
     from runner.domain.report import Report
     from runner.domain.scenario import Scenario
     from runner.kept_play import Kept
@@ -67,11 +66,12 @@ def _find(session: Session, play_id: str) -> Kept:
 async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], options: dict[str, Any]) -> Report:
     """Show and keep what the checks say; the judge's connection closes before the report is told."""
     from contextlib import AsyncExitStack, closing
+    from dataclasses import replace
 
     from runner.cli.play import PLAYS_KEPT, make_play_id
     from runner.domain.report import PlayFinished, PlayStarted, ScenarioFinished
     from runner.execution.answering import find_code
-    from runner.execution.judging import Asker, prepare_checks
+    from runner.execution.judging import prepare_checks
     from runner.execution.rejudging import judge_again
     from runner.journal import forget_plays
     from runner.kept_play import KeptPlay, Unit, report_of
@@ -95,16 +95,12 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
             if one.runner == "check"
         ]
         screen.on_event(PlayStarted(variants=before.variants, planned=len(units), notes=tuple(notes)))
-        ask: Ask = Asker()
-        if judge is not None:
-            journal = stack.enter_context(session.open_journal(folder / "journal.jsonl"))
-            ask = await stack.enter_async_context(judge.open_judge(journal))
+        journal = stack.enter_context(session.open_journal(folder / "journal.jsonl"))
+        ask = await stack.enter_async_context(open_ask(judge, journal))
         async for result in judge_again(kept.results, scenarios, session.configuration.project, ask):
             if result.variant is not None:
                 written.keep(Unit(scenario=result.scenario, variant=result.variant), result)
             screen.on_event(ScenarioFinished(result=result))
-        from dataclasses import replace
-
         report = replace(
             before,
             planned=len(units),

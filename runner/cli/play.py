@@ -223,7 +223,8 @@ def _open_sessions(wanted: Arguments) -> list[Session]:
     """One for each target."""
     first, *others = wanted.targets or (None,)
     needs_key = _needs_target(wanted)
-    session = open_session(wanted.file, first, paths=wanted.paths, needs_key=needs_key)
+    # A fork has none of the secrets: what is not set shows as a difference, if it was sent.
+    session = open_session(wanted.file, first, paths=wanted.paths, needs_key=needs_key, needs_variables=needs_key)
     sessions = [session, *(session.on_target(name, needs_key=needs_key) for name in others)]
     return [_on_tier(one, wanted) for one in sessions]
 

@@ -494,6 +494,14 @@ def _scenario_keys() -> _Json:
             "examples": [90],
             "description": "Seconds that the whole scenario may take; without it, each turn may take 300.",
         },
+        "queue_timeout": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": MAX_TIMEOUT_S,
+            "examples": [60],
+            "description": "Seconds that a run may be queued each time, before it counts as stuck and is cancelled; "
+            "without it, being queued only counts into the turn's time. With `--tier` it does not hold.",
+        },
         "description": _text("What it is about, for readers of reports.", example="Prices as on the receipt."),
         "cases": _cases(),
         "skip": _text("Why it is not played for now; reports say so.", longest=500, example="waits for ticket 512"),

@@ -224,7 +224,9 @@ def _read_scenario(
             tags=tuple(body.get("tags", ())),
             smoke=body.get("smoke", False),
             timeout_s=_seconds(body.get("timeout")),
-            timeout_location=document.location(_place_of(document, where, "timeout")) if "timeout" in body else None,
+            timeout_location=_location_of(document, body, where, "timeout"),
+            queue_timeout_s=_seconds(body.get("queue_timeout")),
+            queue_timeout_location=_location_of(document, body, where, "queue_timeout"),
             functions=functions,
             description=body.get("description", ""),
             skip=body.get("skip", ""),
@@ -244,6 +246,10 @@ def _refuse_too_many_passes(document: YamlDocument, body: _Body, where: Where) -
             message = f"it can't pass {needed} times: it is played {repeat} time{'s' * (repeat != 1)}"
             hint = "lower `pass_at_least`, or raise `repeat`"
             document.report(Mistake(where=places[1], message=message, hint=hint))
+
+
+def _location_of(document: YamlDocument, body: _Body, where: Where, key: str) -> Location | None:
+    return document.location(_place_of(document, where, key)) if key in body else None
 
 
 def _seconds(value: object) -> float | None:

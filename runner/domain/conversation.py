@@ -84,11 +84,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionCall:
-    """A call of a declared function that the run waits for. `arguments` is the JSON text as the model wrote it."""
+    """A call of a declared function that the run waits for. `arguments` is the JSON text as the model wrote it.
+
+    `recorded` is what was answered when a play that is replayed was recorded: what is far away isn't asked again.
+    """
 
     id: str
     name: str
     arguments: str
+    recorded: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,7 @@ def hash_scenario(
         ],
         "item": scenario.item,
         "rules": [
-            *(scenario.smoke, scenario.timeout_s, scenario.continues, scenario.skip),
+            *(scenario.smoke, scenario.timeout_s, scenario.queue_timeout_s, scenario.continues, scenario.skip),
             *(scenario.repeat, scenario.passes_needed),
         ],
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from runner.domain.conversation import Usage
@@ -19,14 +19,16 @@ class QuestionKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One thing that the judge is to say. `options` are the words of a choice, or a score's levels from the worst.
+    """One thing that the judge is to say, by a rubric.
 
-    Each option has its description, "" if it speaks for itself.
+    `options` are the words of a choice, or a score's levels from the worst. Each has its description, "" if it speaks
+    for itself.
     """
 
     name: str
     kind: QuestionKind
     instructions: str
+    rubric: str
     options: tuple[tuple[str, str], ...] = ()
 
 
@@ -45,9 +47,8 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
-    """One request to the judge: a rubric, what was said, and what is asked about it."""
+    """One request to the judge: what was said, and what is asked about it."""
 
-    rubric: str
     said: tuple[Said, ...]
     questions: tuple[Question, ...]
 
@@ -67,10 +68,55 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """The judge's answers by the questions' names; `way` is how it was asked. Unknown tokens and costs are None."""
+    """The judge's answers by the questions' names; `way` is how it was asked. Unknown tokens and costs are None.
+
+    `requests` is 0 where another check's request had these questions, too: that one has what it used.
+    """
 
     model: str
     way: str
     answers: Mapping[str, Answer]
     usage: Usage | None = None
     cost_usd: float | None = None
+    requests: int = 1
+
+
+MOST_QUESTIONS = 100
+"""In one request; nothing that asks has more by itself."""
+
+
+def group_requests(asked: Sequence[Questions]) -> Iterator[tuple[int, ...]]:
+    """The places of those that go into one request: what is about the same, up to MOST_QUESTIONS."""
+    groups: dict[tuple[Said, ...], list[int]] = {}
+    counts: dict[tuple[Said, ...], int] = {}
+    for place, one in enumerate(asked):
+        counts[one.said] = counts.get(one.said, 0) + len(one.questions)
+        if one.said in groups and counts[one.said] > MOST_QUESTIONS:
+            yield tuple(groups.pop(one.said))
+            counts[one.said] = len(one.questions)
+        groups.setdefault(one.said, []).append(place)
+    yield from map(tuple, groups.values())
+
+
+def join_questions(asked: Sequence[Questions]) -> Questions:
+    """One request for all, which are about the same; of questions with one name the later ones are numbered."""
+    taken: set[str] = set()
+    questions = []
+    for question in (question for one in asked for question in one.questions):
+        name, number = question.name, 1
+        while name in taken:
+            number += 1
+            name = f"{question.name} ({number})"
+        taken.add(name)
+        questions.append(replace(question, name=name))
+    return Questions(said=asked[0].said, questions=tuple(questions))
+
+
+def divide_answers(answers: Answers, asked: Sequence[Questions]) -> Iterator[Answers]:
+    """To each what it has asked, out of the answers to all of it together; the first has what the request used."""
+    sent = iter(join_questions(asked).questions)
+    nothing = Usage(input_tokens=0, output_tokens=0, total_tokens=0)
+    for place, one in enumerate(asked):
+        own = {question.name: answers.answers[next(sent).name] for question in one.questions}
+        told = replace(answers, answers={name: replace(answer, name=name) for name, answer in own.items()})
+        yield told if place == 0 else replace(told, usage=nothing, cost_usd=0.0, requests=0)

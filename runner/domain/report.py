@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from math import ceil
-from typing import Protocol
+from typing import Any, Protocol
 
 from runner.domain.assistant import Address
 from runner.domain.conversation import Ending, Run
@@ -221,11 +221,44 @@ class Results(Protocol):
     def __len__(self) -> int: ...
 
 
+@dataclass(kw_only=True)
+class Judging:
+    """What a judge was asked for verdicts, and used. `uncounted` and `unpriced` are requests that are in no sum."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    uncounted: int = 0
+    cost_usd: float = 0.0
+    unpriced: int = 0
+
+    def add(self, verdicts: Iterable[Verdict]) -> None:
+        for details in _find_judged(verdict.details for verdict in verdicts):
+            tokens, requests = details["tokens"], details["requests"]
+            self.requests += requests
+            self.input_tokens += tokens["input"] or 0
+            self.output_tokens += tokens["output"] or 0
+            self.total_tokens += tokens["total"] or 0
+            self.uncounted += requests if tokens["total"] is None else 0
+            self.cost_usd += details["cost_usd"] or 0.0
+            self.unpriced += requests if details["cost_usd"] is None else 0
+
+
+def _find_judged(found: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The details of every check that asked a judge, those inside others too."""
+    for details in found:
+        if "requests" in details:
+            yield details
+        yield from _find_judged(part.get("details", {}) for part in details.get("parts", ()))
+
+
 @dataclass(slots=True)
 class Tally:
     """What many results come to: scenarios under each of COUNTED, attempts, tokens and cost of all runs.
 
-    `definitions` are hashes by the assistants' addresses, with the variant's label where there are several.
+    `definitions` are hashes by the assistants' addresses, with the variant's label where there are several. What a
+    judge used is apart, in `judging`.
     `uncounted_runs` said nothing of their tokens, `unpriced_runs` have no known price: they are in no sum. `seconds`
     has what each complete run took; `repeated` counts scenarios that were to be played several times by (times,
     passes, attempts with a verdict).
@@ -241,6 +274,7 @@ class Tally:
     uncounted_runs: int = 0
     cost_usd: float = 0.0
     unpriced_runs: int = 0
+    judging: Judging = field(default_factory=Judging)
     seconds: array[float] = field(default_factory=lambda: array("d"))
     repeated: Counter[tuple[int, int, int]] = field(default_factory=Counter)
     definitions: dict[tuple[Address, str], str] = field(default_factory=dict)
@@ -255,11 +289,13 @@ class Tally:
         for attempt in result.attempts:
             self.attempts += attempt.outcome in (Outcome.PASSED, Outcome.FAILED)
             self.passes += attempt.outcome is Outcome.PASSED
+            self.judging.add(attempt.verdicts)
             for turn in attempt.turns:
                 self.add_turn(turn)
 
     def add_turn(self, turn: TurnResult) -> None:
-        """What its run used, if there was one."""
+        """What its run used, if there was one, and who judged it."""
+        self.judging.add(turn.verdicts)
         if turn.run is None:
             return
         self.runs += 1

@@ -33,7 +33,8 @@ class Turn:
 class Scenario:
     """Turns in order, played in one thread. `smoke` allows turns without expectations.
 
-    `timeout_s` is for all turns together, None: nothing is said; `timeout_location` is where it is written.
+    `timeout_s` is for all turns together, `queue_timeout_s` for each time that a run is queued, None: nothing is said;
+    the locations are where they are written.
     `functions` are answers that hold here instead of the assistant's own, by the function's name. It is played
     `repeat` times, and passes if it did `pass_at_least` times (None: each time). `continues` asks the next question
     also after an answer that failed its checks. `skip` is why it is not played, "": it is. `item` is its row of
@@ -49,6 +50,8 @@ class Scenario:
     smoke: bool = False
     timeout_s: float | None = None
     timeout_location: Location | None = field(default=None, compare=False)
+    queue_timeout_s: float | None = None
+    queue_timeout_location: Location | None = field(default=None, compare=False)
     functions: Mapping[str, Answering] = field(default_factory=dict)
     description: str = ""
     skip: str = ""

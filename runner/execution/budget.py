@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from runner.did_you_mean import count
 from runner.domain.assistant import Price
 from runner.domain.conversation import Ending
-from runner.domain.report import TurnResult, Variant, Verdict
+from runner.domain.report import Judging, TurnResult, Variant, Verdict
 from runner.execution.scheduler import Interruption
+from runner.kept_play import Spent
 from runner.prices import PriceUnknown, cost_usd
 
 _FREE_INFERENCES = frozenset({"offline"})
@@ -27,15 +28,30 @@ class Limits:
 class Budget:
     """Keeps the account of one play, and ends it when a limit is reached: the turns under way come to their end.
 
-    What an earlier, interrupted time has used is not in it.
+    `spent` is where it is kept, with what earlier, interrupted times of the play have used.
     """
 
-    def __init__(self, limits: Limits, prices: Mapping[str, Price], interruption: Interruption) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        prices: Mapping[str, Price],
+        interruption: Interruption,
+        spent: Spent | None = None,
+    ) -> None:
         self._limits = limits
         self._prices = prices
         self._interruption = interruption
-        self._tokens = 0
-        self._cost_usd = 0.0
+        self._spent = spent or Spent()
+        self._earlier = replace(self._spent)
+        self._check()
+
+    def describe_earlier(self) -> Iterator[str]:
+        """What limits count from, where that is not nothing."""
+        earlier = self._earlier
+        if self._limits == Limits() or earlier == Spent():
+            return
+        unknown = f", and {count(earlier.unpriced, 'run')} of unknown cost" if earlier.unpriced else ""
+        yield f"limits count what this play used before: {earlier.tokens:,} tokens, {earlier.cost_usd:.4f} USD{unknown}"
 
     def book(self, turn: TurnResult, variant: Variant) -> TurnResult:
         """The turn with what its run cost, where that can be known."""
@@ -53,34 +69,35 @@ class Budget:
         try:
             cost = float(cost_usd(run.usage, run.model, self._prices))
         except PriceUnknown as error:
+            self._spent.unpriced += is_answer
             if is_answer and self._limits.cost_usd is not None:
                 self._end(f"--max-cost can't be kept: {error}; `prices:` in assistants.yaml is the place for one")
-        self._tokens += tokens or 0
-        self._cost_usd += cost or 0.0
+        self._spent.tokens += tokens or 0
+        self._spent.cost_usd += cost or 0.0
         self._check()
         return turn if cost is None else replace(turn, cost_usd=cost)
 
     def book_judging(self, verdicts: Sequence[Verdict]) -> None:
-        """What a judge was asked for these; where its cost is not known, its tokens alone are counted."""
-        for details in _judged(verdict.details for verdict in verdicts):
-            self._tokens += details["tokens"]["total"] or 0
-            self._cost_usd += details["cost_usd"] or 0.0
+        """What a judge used for these."""
+        used = Judging()
+        used.add(verdicts)
+        if used.uncounted and self._limits.tokens is not None:
+            self._end("--max-tokens can't be kept: the judge did not say how many tokens it used")
+        if used.unpriced and self._limits.cost_usd is not None:
+            place = "`prices:` in assistants.yaml is the place for one"
+            self._end(f"--max-cost can't be kept: the price of the judge's model is not known; {place}")
+        self._spent.tokens += used.total_tokens
+        self._spent.cost_usd += used.cost_usd
         self._check()
 
     def _check(self) -> None:
-        tokens, dollars = self._limits.tokens, self._limits.cost_usd
-        if tokens is not None and self._tokens >= tokens:
-            self._end(f"--max-tokens {tokens} is reached: {self._tokens:,} tokens were used")
-        if dollars is not None and self._cost_usd >= dollars:
-            self._end(f"--max-cost {dollars:g} is reached: {self._cost_usd:.4f} USD were used")
+        most, now, earlier = self._limits, self._spent, self._earlier
+        if most.tokens is not None and now.tokens >= most.tokens:
+            before = f", {earlier.tokens:,} of them before it went on" if earlier.tokens else ""
+            self._end(f"--max-tokens {most.tokens} is reached: {now.tokens:,} tokens were used{before}")
+        if most.cost_usd is not None and now.cost_usd >= most.cost_usd:
+            before = f", {earlier.cost_usd:.4f} of them before it went on" if earlier.cost_usd else ""
+            self._end(f"--max-cost {most.cost_usd:g} is reached: {now.cost_usd:.4f} USD were used{before}")
 
     def _end(self, limit: str) -> None:
         self._interruption.reach(limit, cancels=False)
-
-
-def _judged(found: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """The details of every request to a judge, those of checks inside others too."""
-    for details in found:
-        if "requests" in details:
-            yield details
-        yield from _judged(part.get("details", {}) for part in details.get("parts", ()))

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from runner.backends import GATE
 from runner.checks import (
     NOT_ASKED,
+    NOT_MEASURED,
     ORDINARY_ENDINGS,
     Ask,
     Exchange,
@@ -23,11 +25,15 @@ from runner.domain.report import Attempt, Finding, Outcome, TurnResult, Variant,
 from runner.domain.scenario import Scenario, Turn, find_expectations
 from runner.errors import CheckBroken, RateLimited, RemoteError
 from runner.execution.answering import CALLS_AT_ONCE
+from runner.execution.apart import Workers, may_take_long
+from runner.execution.limiter import AttemptGate, Limiter
 from runner.functions import FunctionFailed
 from runner.functions.python import LocatedCode
 from runner.plugins import load_plugin
 
 RETRY_PAUSE_S = 1.0
+JUDGE_PATIENCE_S = 120.0
+"""How long a judge may ask that nothing is sent to it."""
 _SERVER_ERROR = 500
 _LONGEST_CAUSE = 200
 _MOST_CAUSES = 3
@@ -39,21 +45,14 @@ _UNWANTED = {
 }
 
 
-def judge_turn(turn: Turn, run: Run, exchange: Exchange | None = None) -> TurnResult:
-    """The result of a turn whose run has ended, however it ended, by checks that need nobody to ask."""
-    parts = tuple(build_part(expectation) for expectation in turn.expectations)
-    if broken := _judge_ending(turn, run, parts, exchange):
-        return broken
-    return _conclude(turn, run, [part.judge(run, exchange) for part in parts])
-
-
 async def judge_exchange(exchange: Exchange, ask: Ask) -> TurnResult:
-    """The same, and what costs something is asked where all else holds."""
+    """The result of a turn whose run has ended, however; what costs something is asked where all else holds."""
     turn, run = exchange.turns[-1]
     parts = tuple(build_part(expectation) for expectation in turn.expectations)
-    if broken := _judge_ending(turn, run, parts, exchange):
-        return broken
-    return _conclude(turn, run, await _judge_all(parts, exchange, ask))
+    if run.ending in ORDINARY_ENDINGS or any([await one.expects_ending(exchange, ask) for one in parts]):
+        return _conclude(turn, run, await _judge_all(parts, exchange, ask))
+    outcome, reason = _UNWANTED.get(run.ending, (Outcome.ERRORED, _describe_breakage(run)))
+    return TurnResult(turn=turn, outcome=outcome, run=run, reason=reason + _describe_broken_calls(run))
 
 
 async def judge_whole(exchange: Exchange, ask: Ask, *, is_lost: bool) -> tuple[Verdict, ...]:
@@ -63,7 +62,7 @@ async def judge_whole(exchange: Exchange, ask: Ask, *, is_lost: bool) -> tuple[V
     """
     parts = tuple(build_part(expectation) for expectation in exchange.scenario.expectations)
     if is_lost:
-        return tuple(_judge_if_free(part, exchange) for part in parts)
+        return tuple([await _judge_if_free(part, exchange, ask) for part in parts])
     return tuple(await _judge_all(parts, exchange, ask))
 
 
@@ -109,26 +108,46 @@ def make_exchange(
 class Asker:
     """What checks ask: the judge, once more after a failure that passes, as runs are; and code of the project.
 
-    `judge` raises RemoteError; None: there is none.
+    `model` raises RemoteError; None: there is none. `limiter` is the judge's own. Whoever made it closes it.
     """
 
-    judge: Callable[[Questions], Awaitable[Answers]] | None = None
+    model: Callable[[Questions], Awaitable[Answers]] | None = None
+    limiter: Limiter | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
+    workers: Workers = field(default_factory=Workers)
 
     async def __call__(self, questions: Questions, /) -> Answers:
-        if self.judge is None:
-            raise CheckBroken("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
         try:
             try:
-                return await self.judge(questions)
+                return await self._ask_model(questions)
             except RemoteError as error:
                 if (error.status or 0) < _SERVER_ERROR or isinstance(error, RateLimited):
                     raise
             await self.sleep(RETRY_PAUSE_S)
-            return await self.judge(questions)
+            return await self._ask_model(questions)
         except RemoteError as error:
             raise CheckBroken(f"the judge gave no answer: {error}") from error
+
+    async def _ask_model(self, questions: Questions) -> Answers:
+        if self.model is None:
+            raise CheckBroken("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
+        if self.limiter is None:
+            return await self.model(questions)
+        async with self.limiter.place():
+            await self.limiter.enter(JUDGE_PATIENCE_S)
+            token = GATE.set(AttemptGate(self.limiter))
+            try:
+                return await self.model(questions)
+            finally:
+                GATE.reset(token)
+
+    async def judge(self, part: Part, exchange: Exchange) -> Verdict:
+        run = exchange.run
+        return await self.workers.judge(part, exchange) if may_take_long(part, run) else part.judge(run, exchange)
+
+    def close(self) -> None:
+        self.workers.close()
 
     async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
         assert isinstance(code, LocatedCode), "the configuration has found it"
@@ -139,31 +158,28 @@ class Asker:
             raise CheckBroken(f"the check broke: {error}") from error
 
 
-def _judge_if_free(part: Part, exchange: Exchange) -> Verdict:
-    return part.judge(exchange.run, exchange) if part.tier is Tier.FREE else _not_asked(part.break_off(NOT_ASKED))
+async def _judge_if_free(part: Part, exchange: Exchange, ask: Ask) -> Verdict:
+    return _settle(await ask.judge(part, exchange) if part.tier is Tier.FREE else part.break_off(NOT_ASKED))
 
 
 async def _judge_all(parts: Sequence[Part], exchange: Exchange, ask: Ask) -> list[Verdict]:
     verdicts = await judge_by_tiers(parts, exchange, ask, _find_fault)
-    return [_not_asked(one) if one.reason == NOT_ASKED else one for one in verdicts]
+    return [_settle(one) for one in verdicts]
 
 
 def _find_fault(verdicts: Sequence[Verdict]) -> Finding:
     """Decided as soon as something that was asked doesn't hold."""
-    is_bad = any(one.outcome is not Outcome.PASSED and one.reason != NOT_ASKED for one in verdicts)
+    is_bad = any(_settle(one).outcome not in (Outcome.PASSED, Outcome.SKIPPED) for one in verdicts)
     return Finding(holds=False if is_bad else None, expected="", found="")
 
 
-def _not_asked(verdict: Verdict) -> Verdict:
-    return replace(verdict, outcome=Outcome.SKIPPED)
-
-
-def _judge_ending(turn: Turn, run: Run, parts: Sequence[Part], exchange: Exchange | None) -> TurnResult | None:
-    """The result of a turn whose ending nobody wanted."""
-    if run.ending in ORDINARY_ENDINGS or any(part.expects_ending(run, exchange) for part in parts):
-        return None
-    outcome, reason = _UNWANTED.get(run.ending, (Outcome.ERRORED, _describe_breakage(run)))
-    return TurnResult(turn=turn, outcome=outcome, run=run, reason=reason + _describe_broken_calls(run))
+def _settle(verdict: Verdict) -> Verdict:
+    """What a turn makes of a check that could not be told for no fault of its own or the answer's."""
+    if verdict.outcome is Outcome.ERRORED and verdict.reason == NOT_ASKED:
+        return replace(verdict, outcome=Outcome.SKIPPED)
+    if verdict.outcome is Outcome.ERRORED and verdict.reason == NOT_MEASURED:
+        return replace(verdict, outcome=Outcome.PASSED, found="not measured", weak=True)
+    return verdict
 
 
 def _conclude(turn: Turn, run: Run, verdicts: Sequence[Verdict]) -> TurnResult:

@@ -109,18 +109,20 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
     either.
     """
     started = around.clock()
+    prices = work.lanes[0].project.prices if work.lanes else {}
+    budget = Budget(options.limits, prices, around.interruption, kept.spent)
     scenarios = tuple({unit.scenario.name: unit.scenario for unit in work.units}.values())
     notes = list(dict.fromkeys(note for lane in work.lanes for note in _name_code(lane.project, scenarios)))
     if options.tier == BATCH:
         notes += _describe_batching(work, options)
     for lane in {id(lane.journal): lane for lane in work.lanes}.values():
         notes += await _clean_earlier(lane)
+    notes += budget.describe_earlier()
     variants = tuple(lane.variant for lane in work.lanes)
     around.emit(PlayStarted(variants=variants, planned=work.planned, notes=tuple(notes)))
     stages = {lane.variant: await _open_stage(lane, scenarios, options, around) for lane in work.lanes}
     answers: dict[Variant, Answers] = {lane.variant: {} for lane in work.lanes}
     cleaners = {id(lane.backend): Cleaner(lane.backend, lane.journal, keeps=options.keeps) for lane in work.lanes}
-    budget = Budget(options.limits, work.lanes[0].project.prices if work.lanes else {}, around.interruption)
     players = {
         lane.variant: (lane.elsewhere or Player)(
             around,
@@ -133,6 +135,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
                 budget=budget,
                 keeps=options.keeps,
                 turn_deadline_s=_turn_deadline_s(options),
+                buys_time=options.tier in WINDOWS_S,
                 answers=answers[lane.variant],
             ),
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.backends import GATE, Backend, Gate, Question, TakeAnswer
+from runner.backends import GATE, QUEUED_TOO_LONG, Backend, Gate, Question, TakeAnswer
 from runner.checks import Ask
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import FileId, Run, RunStatus, StoreId, ThreadId
@@ -24,7 +25,7 @@ from runner.domain.report import (
     Variant,
 )
 from runner.domain.scenario import Scenario, Turn
-from runner.errors import DeadlineExceeded, QuotaUsedUp, RateLimited, RemoteError, WriteFailed
+from runner.errors import DeadlineExceeded, Location, QuotaUsedUp, RateLimited, RemoteError, WriteFailed
 from runner.execution.budget import Budget
 from runner.execution.judging import Asker, judge_attempt, judge_exchange, make_exchange
 from runner.execution.limiter import AttemptGate, Limiter
@@ -67,7 +68,8 @@ class Surroundings:
 class Means:
     """What scenarios of one variant are played with. `keeps`: the threads are to be looked at afterwards.
 
-    `turn_deadline_s` is for each turn of a scenario that has no `timeout`. `answers` are what batches have for first
+    `turn_deadline_s` is for each turn of a scenario that has no `timeout`; with `buys_time`, being queued is what was
+    asked for. `answers` are what batches have for first
     questions, by the scenario's name: one for each attempt.
     """
 
@@ -79,6 +81,7 @@ class Means:
     budget: Budget
     keeps: bool = False
     turn_deadline_s: float = TURN_DEADLINE_S
+    buys_time: bool = False
     answers: Mapping[str, list[TakeAnswer]] = field(default_factory=dict)
 
 
@@ -96,7 +99,7 @@ class Player:
         Raises CutOff where a limit ends the play before all its turns are asked.
         """
         started = self._around.clock()
-        patience = _Patience(scenario, self._around.clock, self._means.turn_deadline_s)
+        patience = _Patience(scenario, self._around.clock, self._means)
         gate = AttemptGate(self._means.limiter)
         retried: list[Retry] = []
         turns = await self._play_turns(scenario, assistant, patience, gate)
@@ -199,14 +202,16 @@ def _pause_s(cause: Retry, turn: TurnResult, earlier: int, random_: Callable[[],
 
 
 class _Patience:
-    """How long a scenario may still take: its `timeout` for all of it, or else `turn_s` for each turn.
+    """How long a scenario may still take: its `timeout` for all of it, or else what `means` have for each turn.
 
     The scenario's own time begins with its first question: what all scenarios wait for is nobody's.
     """
 
-    def __init__(self, scenario: Scenario, clock: Callable[[], float], turn_s: float) -> None:
+    def __init__(self, scenario: Scenario, clock: Callable[[], float], means: Means) -> None:
         self._scenario = scenario
-        self._turn_s = turn_s
+        self._turn_s = means.turn_deadline_s
+        queue_s = None if means.buys_time else scenario.queue_timeout_s
+        self.queue_s = math.inf if queue_s is None else queue_s
         self._clock = clock
         self._ends_at: float | None = None
 
@@ -228,8 +233,15 @@ class _Patience:
         scenario = self._scenario
         if scenario.timeout_s is None:
             return f"a turn may take {self._turn_s:g} s where the scenario has no `timeout`"
-        place = f" ({scenario.timeout_location})" if scenario.timeout_location else ""
-        return f"`timeout: {scenario.timeout_s:g}` is for the whole scenario{place}"
+        return f"`timeout: {scenario.timeout_s:g}` is for the whole scenario{_in_brackets(scenario.timeout_location)}"
+
+    def describe_queue(self) -> str:
+        place = _in_brackets(self._scenario.queue_timeout_location)
+        return f"`queue_timeout: {self.queue_s:g}` is for each time that it is queued{place}"
+
+
+def _in_brackets(place: Location | None) -> str:
+    return f" ({place})" if place else ""
 
 
 class _Conversation:
@@ -268,6 +280,7 @@ class _Conversation:
                 documents_follow=any(map(_brings_documents, self.scenario.turns)),
                 answer=self._desk.answer if self._desk else None,
                 deadline_s=self._demand_time("the question was asked"),
+                queue_s=self._patience.queue_s,
             )
         )
         self.thread_id = run.thread_id
@@ -275,6 +288,8 @@ class _Conversation:
 
     def describe_lateness(self, run: Run) -> str:
         """Which limit a run has met, if it has; an answer that comes too late is none."""
+        if run.error_code == QUEUED_TOO_LONG:
+            return f"{run.error}; {self._patience.describe_queue()}"
         if self._patience.left_s() > 0:
             return ""
         said = run.error or "the answer came too late"

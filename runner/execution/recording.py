@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from difflib import SequenceMatcher
@@ -27,7 +27,6 @@ from runner.backends import (
     RemoteAssistant,
     RemoteStore,
     RemoteThread,
-    managed_fields,
 )
 from runner.did_you_mean import suggest
 from runner.domain.capabilities import Capabilities
@@ -43,6 +42,7 @@ from runner.domain.conversation import (
     ThreadId,
     Usage,
 )
+from runner.domain.definition import describe_definition
 from runner.domain.files import FileUse
 from runner.domain.judgement import Answer, Answers, Questions
 from runner.domain.report import Variant
@@ -57,11 +57,16 @@ VERSION = 1
 SCENARIO: ContextVar[str] = ContextVar("SCENARIO", default="")
 """The name of the scenario that the task plays: a question doesn't say for whom it is asked."""
 _TARGET_FILE, _JUDGE = "_target.yaml", "_judge"
-_HEAD = "# Recorded by `runner play --record`; played with --replay. See docs/replay.md.\n"
+_HEAD = "# Recorded by `runner play --record`, played with `--replay`: to be committed, not edited.\n"
 _NAMES = r"[\w-]*(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|credential)[\w-]*"
 _SECRETIVE_NAME = re.compile(_NAMES, re.IGNORECASE)
-_SECRETIVE = re.compile(rf"""(["']?{_NAMES}["']?\s*[:=]\s*["'])([^"'\\]+)""", re.IGNORECASE)
+_SECRETIVE = re.compile(
+    # Quoted, as in code and JSON; or as in a header, an address, a shell.
+    rf"""(["']?{_NAMES}["']?\s*[:=]\s*["'])([^"'\\]+)|(\bBearer\s+|\b{_NAMES}=)([^\s"'&\\]{{8,}})""",
+    re.IGNORECASE,
+)
 _LONG = "sha256 "
+_LONGEST_TEXT, _LONGEST_PART, _LONGEST_QUOTE = 4_000, 400, 120
 # What differs each time, or is the server's own.
 _NOT_KEPT = ("id", "thread_id", "duration_s", "replayed", "ending")
 _SILENT = run_as_json(Run(id=RunId(""), thread_id=ThreadId(""), status=RunStatus.COMPLETED))
@@ -78,7 +83,18 @@ class Tape:
 
     def scrub(self, data: Any) -> Any:
         """Without secrets: known by their value, or standing behind a name that says so."""
-        return json.loads(self.clean(json.dumps(_hide_named(data))))
+        if isinstance(data, str):
+            return _SECRETIVE.sub(lambda found: f"{found[1] or found[3]}{REPLACEMENT}", self.clean(data))
+        if isinstance(data, list | tuple):
+            return [self.scrub(one) for one in data]
+        if isinstance(data, Mapping):
+            return {
+                self.clean(str(key)): REPLACEMENT
+                if isinstance(one, str) and _SECRETIVE_NAME.search(str(key))
+                else self.scrub(one)
+                for key, one in data.items()
+            }
+        return data
 
     def path_of(self, scenario: str) -> Path:
         name = file_name(scenario)
@@ -115,18 +131,31 @@ class Uploads:
         return [self._known.get(file_id, {"name": file_id, "for": use.value}) for file_id, use in attachments]
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A question: all that is sent with it, and its key. `attempt` is which conversation of its scenario it is in."""
+
+    key: str
+    sent: Data
+    attempt: int
+    before: tuple[str, ...]
+
+
 class Threads:
-    """What each thread has heard so far, as the keys of its questions."""
+    """What each thread has heard so far, as the keys of its questions; repeats are under way side by side."""
 
     def __init__(self, tape: Tape, uploads: Uploads) -> None:
         self._tape = tape
         self._uploads = uploads
-        self._after: dict[ThreadId, list[str]] = {}
+        self._heard: dict[ThreadId, _Told] = {}
+        self._begun: Counter[str] = Counter()
 
-    def describe(self, question: Question) -> tuple[str, Data]:
-        """All that is sent with a question, and its key."""
+    def describe(self, question: Question) -> _Told:
         deployment = question.deployment
-        before = self._after.get(question.thread_id, []) if question.thread_id else []
+        last = self._heard.get(question.thread_id) if question.thread_id else None
+        before = (*last.before, last.key) if last else ()
+        if last is None:
+            self._begun[SCENARIO.get()] += 1
         sent = {
             "assistant": str(deployment.assistant.address),
             "definition": deployment.definition_hash,
@@ -135,11 +164,11 @@ class Threads:
             "attachments": self._uploads.describe(question.attachments),
         }
         cleaned = self._tape.scrub(sent)
-        return _hash(json.dumps([before, cleaned], sort_keys=True))[:16], cleaned
+        key = _hash(json.dumps([before, cleaned], sort_keys=True))[:16]
+        return _Told(key, cleaned, last.attempt if last else self._begun[SCENARIO.get()], before)
 
-    def note(self, question: Question, key: str, thread_id: ThreadId) -> None:
-        before = self._after.get(question.thread_id, []) if question.thread_id else []
-        self._after[thread_id] = [*before, key]
+    def note(self, told: _Told, thread_id: ThreadId) -> None:
+        self._heard[thread_id] = told
 
 
 class Recorder:
@@ -159,23 +188,27 @@ class Recorder:
 
     async def ask(self, question: Question) -> Run:
         calls: list[Data] = []
-        key, sent = self._threads.describe(question)
+        told = self._threads.describe(question)
         heard = replace(question, answer=_overhear(question.answer, calls)) if question.answer else question
         run = await self._backend.ask(heard)
-        self._threads.note(question, key, run.thread_id)
+        self._threads.note(told, run.thread_id)
         definitions = self._definitions.setdefault(SCENARIO.get(), {})
         definitions[question.deployment.definition_hash] = _describe_fields(question.deployment)
-        self._keep(key, sent, {**_shrink(run), **({"calls": calls} if calls else {})})
+        number = {"attempt": told.attempt} if told.attempt > 1 else {}
+        self._keep(told, {**number, **_shrink(run), **({"calls": calls} if calls else {})})
         return run
 
-    def _keep(self, key: str, sent: Data, run: Data) -> None:
+    def _keep(self, told: _Told, run: Data) -> None:
         """Written anew after each run: what a crash leaves can be played as far as it goes."""
         scenario = SCENARIO.get()
         exchanges = self._exchanges.setdefault(scenario, {})
-        exchanges.setdefault(key, {"key": key, "sent": sent, "runs": []})["runs"].append(run)
+        runs = exchanges.setdefault(told.key, {"key": told.key, "sent": told.sent, "runs": []})["runs"]
+        runs.append(run)
+        # Whichever was answered first: the file is the same each time.
+        runs.sort(key=lambda one: one.get("attempt", 1))
         definitions = self._definitions[scenario]
-        told = {"scenario": scenario, "definitions": definitions, "exchanges": list(exchanges.values())}
-        self._tape.write(self._tape.path_of(scenario).name, self._tape.scrub(told))
+        whole = {"scenario": scenario, "definitions": definitions, "exchanges": list(exchanges.values())}
+        self._tape.write(self._tape.path_of(scenario).name, self._tape.scrub(whole))
 
 
 class _RecordedFiles:
@@ -226,7 +259,8 @@ def record_judge(judge: Judge, folder: Path, model: str, clean: Callable[[str], 
         key, sent = _describe_questions(questions, model, tape)
         exchanges = kept.setdefault(SCENARIO.get(), {})
         exchanges.setdefault(key, {"key": key, "sent": sent, "said": []})["said"].append(as_plain(asdict(said)))
-        told = {"scenario": SCENARIO.get(), "exchanges": list(exchanges.values())}
+        # Checks are judged side by side: by key, so that the file is the same each time.
+        told = {"scenario": SCENARIO.get(), "exchanges": [exchanges[one] for one in sorted(exchanges)]}
         tape.write(tape.path_of(SCENARIO.get()).name, tape.scrub(told))
         return said
 
@@ -245,8 +279,9 @@ def replay_judge(folder: Path, model: str, clean: Callable[[str], str]) -> Judge
             exchanges = tape.read(tape.path_of(scenario))["exchanges"]
             said = {one["key"]: one["said"] for one in exchanges}.get(key)
             if said is None:
-                changed = {name for one in exchanges for name in sent if one["sent"].get(name) != sent[name]}
-                raise RemoteError(f"not recorded: the judge was asked about '{scenario}', but {_list(changed)} changed")
+                known = [_differences(_all_asked(one["sent"]), _all_asked(sent)) for one in exchanges]
+                differences = min(known, key=lambda one: sum(map(len, one)))
+                raise RemoteError(f"not recorded: the judge was asked about '{scenario}', but {'; '.join(differences)}")
             played[scenario, key] += 1
             return _judgement(said[played[scenario, key] - 1])
         except FileNotFoundError:
@@ -270,10 +305,6 @@ def _judgement(said: Data) -> Answers:
     return Answers(**{**said, "answers": answers, "usage": usage})
 
 
-def _list(names: Iterable[str]) -> str:
-    return " and ".join(sorted(names)) or "text"
-
-
 def _folder_of(folder: Path, label: str) -> Path:
     return folder / file_name(label)
 
@@ -287,27 +318,36 @@ class Replayer:
         uploads = Uploads()
         self.files: Files = _NoFiles(uploads)
         self._threads = Threads(tape, uploads)
-        self._played: Counter[tuple[str, str]] = Counter()
         self._read_already: dict[str, Data] = {}
 
     async def ask(self, question: Question) -> Run:
         """Raises RemoteError for what was never recorded: it names the nearest, and the difference."""
         scenario = SCENARIO.get()
-        key, sent = self._threads.describe(question)
+        told = self._threads.describe(question)
         recorded = self._read(scenario)
-        found = next((one for one in recorded["exchanges"] if one["key"] == key), None)
+        found = next((one for one in recorded["exchanges"] if one["key"] == told.key), None)
         if found is None:
-            fields = self._tape.scrub(_describe_fields(question.deployment))
-            raise RemoteError(_explain_miss(scenario, {**sent, "fields": fields}, recorded))
-        number = self._played[scenario, key]
-        if number >= len(found["runs"]):
-            raise RemoteError(f"not recorded: '{scenario}' was played {number} times, and now once more")
-        self._played[scenario, key] += 1
-        kept = {key: value for key, value in found["runs"][number].items() if key != "calls"}
-        await self._call_again(scenario, question, found["runs"][number].get("calls", ()))
-        thread_id = ThreadId(f"recorded-{key}-{number + 1}")
-        self._threads.note(question, key, thread_id)
+            raise RemoteError(self._explain_miss(scenario, told, question.deployment, recorded))
+        run = next((one for one in found["runs"] if one.get("attempt", 1) == told.attempt), None)
+        if run is None:
+            raise RemoteError(_explain_lack(scenario, told, recorded))
+        await self._call_again(scenario, question, run.get("calls", ()))
+        thread_id = ThreadId(f"recorded-{told.key}-{told.attempt}")
+        self._threads.note(told, thread_id)
+        kept = {name: value for name, value in run.items() if name not in ("calls", "attempt")}
         return _grow(kept, RunId(f"run-{thread_id}"), thread_id)
+
+    def _explain_miss(self, scenario: str, told: _Told, deployment: Deployment, recorded: Data) -> str:
+        """The nearest recording, and what is different."""
+        now = _all_sent(told.sent, self._tape.scrub(_describe_fields(deployment)))
+        exchanges = [one["sent"] for one in recorded["exchanges"] if isinstance(one["sent"], dict)]
+        if not exchanges:
+            return f"not recorded: there is nothing of '{scenario}'"
+        definitions = recorded["definitions"]
+        known = [_all_sent(sent, definitions.get(sent.get("definition")) or {}) for sent in exchanges]
+        nearest = min(known, key=lambda one: _distance(one, now))
+        what = "; ".join(_differences(nearest, now)) or "an earlier turn of the conversation was another one"
+        return f"not recorded: the nearest recording of '{scenario}' is turn {nearest.get('turn')}, but {what}"
 
     def _read(self, scenario: str) -> Data:
         if scenario not in self._read_already:
@@ -328,12 +368,17 @@ class Replayer:
         for number, call in enumerate(calls):
             if question.answer is None:
                 raise RemoteError(f"not recorded: '{scenario}' called {call['name']}, and there is no function now")
-            asked = FunctionCall(id=f"call-{number}", name=call["name"], arguments=call["arguments"])
+            if REPLACEMENT in call["arguments"]:
+                continue  # With the secret in it, nobody can call it again.
+            asked = FunctionCall(
+                id=f"call-{number}", name=call["name"], arguments=call["arguments"], recorded=call["output"]
+            )
             answer = self._tape.scrub((await question.answer(asked)).output)
             if answer != call["output"]:
+                was, now = _contrast(call["output"], answer)
                 raise RemoteError(
-                    f"not recorded: function {call['name']} answered {_quote(call['output'])} when '{scenario}' was "
-                    f"recorded, and now {_quote(answer)}"
+                    f"not recorded: function {call['name']} answered {was} when '{scenario}' was recorded, "
+                    f"and now {now}"
                 )
 
     async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:  # noqa: ARG002
@@ -383,20 +428,6 @@ class _NoFiles:
     async def detach_file(self, store_id: StoreId, file_id: FileId) -> None: ...
 
 
-def _hide_named(data: Any) -> Any:
-    """Without the texts that stand behind a name like `api_key`, as a key of the data or within a text."""
-    if isinstance(data, str):
-        return _SECRETIVE.sub(r"\1[redacted]", data)
-    if isinstance(data, list | tuple):
-        return [_hide_named(one) for one in data]
-    if isinstance(data, Mapping):
-        return {
-            key: REPLACEMENT if isinstance(one, str) and _SECRETIVE_NAME.search(str(key)) else _hide_named(one)
-            for key, one in data.items()
-        }
-    return data
-
-
 class _Dumper(yaml.SafeDumper):
     """Texts of several lines are written as such; nothing is folded, so that a secret can't be either."""
 
@@ -437,52 +468,59 @@ def _check_shape(data: Data) -> None:
 
 
 def _describe_fields(deployment: Deployment) -> Data:
-    """What the definition is made of, short enough to see which part was changed."""
-    fields = as_plain(managed_fields(deployment.assistant))
-    told = {
-        name: value if _is_short(value) else f"{_LONG}{_hash(json.dumps(value, sort_keys=True))[:12]}"
-        for name, value in fields.items()
-        if value not in (None, {})
-    }
-    files = {file.name: hash_content(file.path)[:12] for file in deployment.assistant.files}
-    return {**told, **({"files": files} if files else {})}
+    """What the definition is made of, to see which part was changed; what is long is a hash."""
+    fields = as_plain(describe_definition(deployment.assistant))
+    told = {name: value if _is_short(value) else _digest(value) for name, value in fields.items()}
+    return {**told, **{f"file {one.name}": hash_content(one.path)[:12] for one in deployment.assistant.files}}
 
 
 def _is_short(value: object) -> bool:
-    return value is None or isinstance(value, int | float | bool) or (isinstance(value, str) and len(value) <= 40)
+    return len(value) <= _LONGEST_TEXT if isinstance(value, str) else len(json.dumps(value)) <= _LONGEST_PART
 
 
-def _explain_miss(scenario: str, now: Data, recorded: Data) -> str:
-    """The nearest recording, and what is different."""
-    told = [
-        {**one["sent"], "fields": recorded["definitions"].get(one["sent"].get("definition")) or {}}
-        for one in recorded["exchanges"]
-        if isinstance(one["sent"], dict)
-    ]
-    if not told:
-        return f"not recorded: there is nothing of '{scenario}'"
-    nearest = min(told, key=lambda one: _distance(one, now))
-    differences = [_describe_difference(*one) for one in _differences(nearest, now)]
-    what = "; ".join(differences) or "an earlier turn of the conversation was another one"
-    return f"not recorded: the nearest recording of '{scenario}' is turn {nearest.get('turn')}, but {what}"
+def _digest(value: object) -> str:
+    return f"{_LONG}{_hash(json.dumps(value, sort_keys=True))[:12]}"
 
 
-def _describe_difference(name: str, was: object, now: object) -> str:
-    if str(was).startswith(_LONG) or str(now).startswith(_LONG):
+def _all_sent(sent: Data, fields: Data) -> Data:
+    """What was sent with a question, part by part."""
+    attached = {
+        f"attachment {one['name']} for {one['for']}": f"{_LONG}{one.get('sha256')}" for one in sent["attachments"]
+    }
+    said = {name: sent.get(name) for name in ("question", "turn", "assistant")}
+    # Of the definition its fields, where they say what differs.
+    return {**said, **attached, **fields, "definition": sent.get("definition")}
+
+
+def _all_asked(sent: Data) -> Data:
+    """What a judge was asked, part by part."""
+    criteria = {one["name"]: one if one["options"] else one["instructions"] for one in sent["questions"]}
+    return {**sent, **criteria, "questions": list(criteria)}
+
+
+def _explain_lack(scenario: str, told: _Told, recorded: Data) -> str:
+    """Why a question that was recorded has no answer in this conversation."""
+    attempts = {run.get("attempt", 1) for one in recorded["exchanges"] for run in one["runs"]}
+    if told.attempt in attempts:
+        return f"not recorded: that conversation of '{scenario}' ended before turn {told.sent['turn']} when it was"
+    return f"not recorded: '{scenario}' was played {len(attempts)} times, and now once more"
+
+
+def _differences(was: Data, now: Data) -> list[str]:
+    """Each part that differs, with what it was and is."""
+    changed = [name for name in {**now, **was} if was.get(name) != now.get(name)]
+    return [_describe_difference(name, was, now) for name in changed if name != "definition" or changed == [name]]
+
+
+def _describe_difference(name: str, was: Data, now: Data) -> str:
+    if name not in was:
+        return f"{name} is new"
+    if name not in now:
+        return f"{name} is gone"
+    if name.startswith("file ") or f"{was[name]} {now[name]}".count(_LONG):
         return f"{name} changed"
-    return f"{name} was {_quote(was)}, and is {_quote(now)}"
-
-
-def _differences(was: Data, now: Data) -> list[tuple[str, object, object]]:
-    """The keys that differ; of the definition its fields, where they say it."""
-    names = [name for name in ("question", "attachments", "turn", "assistant") if was.get(name) != now[name]]
-    found = [(name, was.get(name), now[name]) for name in names]
-    before, after = was["fields"], now["fields"]
-    fields = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    found += [(name, before.get(name), after.get(name)) for name in fields]
-    if was.get("definition") != now["definition"] and not fields:
-        found.append(("definition", was.get("definition"), now["definition"]))
-    return found
+    before, after = _contrast(was[name], now[name])
+    return f"{name} was {before}, and is {after}"
 
 
 def _distance(was: Data, now: Data) -> float:
@@ -490,9 +528,19 @@ def _distance(was: Data, now: Data) -> float:
     return float(len(_differences(was, now)) + (was.get("turn") != now["turn"]) - likeness)
 
 
-def _quote(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}'" if len(text) <= 200 else f"'{text[:200]}…'"
+def _contrast(was: object, now: object) -> tuple[str, str]:
+    """Both, in quotes; of long texts the part where they begin to differ."""
+    before, after = (one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in (was, now))
+    same = next((place for place, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1]), None)
+    start = max(0, (min(len(before), len(after)) if same is None else same) - _LONGEST_QUOTE // 3)
+    return _excerpt(before, start), _excerpt(after, start)
+
+
+def _excerpt(text: str, start: int) -> str:
+    if len(text) <= _LONGEST_QUOTE:
+        return f"'{text}'"
+    end = start + _LONGEST_QUOTE
+    return f"'{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}'"
 
 
 def _shrink(run: Run) -> Data:

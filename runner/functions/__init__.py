@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 MAX_OUTPUT_BYTES = 256 * 1024
 """Of an answer. The APIs take twice as much, of all answers that are given together."""
@@ -39,8 +39,10 @@ class ProjectFiles(Protocol):
 class Answerer(Protocol):
     """Answers calls of one function; several at once.
 
-    `code` names what it runs of the project's own code; "" if nothing.
+    `code` names what it runs of the project's own code; "" if nothing. `is_remote`: others are asked over a network.
     """
+
+    is_remote: ClassVar[bool]
 
     @property
     def code(self) -> str: ...

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from runner.domain.hosts import is_authority
@@ -78,6 +78,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
+    is_remote: ClassVar[bool] = True
     url: str
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

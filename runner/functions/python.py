@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from runner.did_you_mean import find_similar
 from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, ProjectFiles
@@ -56,6 +56,7 @@ SCHEMA = {
 class Answerer:
     """`file` is real and under `root`, which is where the function runs; `code` is both as people read it."""
 
+    is_remote: ClassVar[bool] = False
     file: Path
     function: str
     root: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from runner.domain.assistant import matches
 from runner.functions import FunctionFailed, as_text
@@ -40,6 +41,7 @@ SCHEMA = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
+    is_remote: ClassVar[bool] = False
     value: object = _NOT_SAID
     cases: list[Mapping[str, object]] | None = None
     default: object = _NOT_SAID

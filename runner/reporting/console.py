@@ -20,6 +20,7 @@ from runner.domain.report import (
     DECLINED,
     NO_MODEL,
     NOT_STARTED,
+    Judging,
     Outcome,
     PlayEvent,
     PlayFinished,
@@ -303,10 +304,11 @@ class Console:
         names = [f"{self._line(name)}{turn}" for (name, _), turn in running[:_NAMES_SHOWN]]
         more = ", …" if len(self._running) > _NAMES_SHOWN else ""
         minutes, seconds = divmod(int(self._clock() - self._started_s), 60)
-        if self._spent.cost_usd:
-            parts.append(f" · ${self._spent.cost_usd:.4f}")
-        elif self._spent.total_tokens:
-            parts.append(f" · {self._spent.total_tokens:,} tokens")
+        dollars = self._spent.cost_usd + self._spent.judging.cost_usd
+        if dollars:
+            parts.append(f" · ${dollars:.4f}")
+        elif tokens := self._spent.total_tokens + self._spent.judging.total_tokens:
+            parts.append(f" · {tokens:,} tokens")
         return (*parts, f" · {minutes}:{seconds:02} · ", (", ".join(names) + more, "dim"))
 
 
@@ -381,6 +383,7 @@ def _describe_use(report: Report) -> list[str]:
         else:
             used += " · cost unknown"
         lines.append(used)
+    lines += _describe_judging(tally.judging)
     hat = tally.pass_hat()
     if hat:
         low, high = wilson_interval(tally.passes, tally.attempts)
@@ -390,6 +393,16 @@ def _describe_use(report: Report) -> list[str]:
             f"pass^{hat[0]} {hat[1]:.2f}"
         )
     return lines
+
+
+def _describe_judging(used: Judging) -> list[str]:
+    if not used.requests:
+        return []
+    unknown = f"; {count(used.uncounted, 'request')} did not say" if used.uncounted else ""
+    unpriced = f" + {count(used.unpriced, 'request')} without a known price" if used.unpriced else ""
+    cost = "cost unknown" if used.unpriced == used.requests else f"${used.cost_usd:.4f}{unpriced}"
+    tokens = f"{used.total_tokens:,} tokens ({used.input_tokens:,} in, {used.output_tokens:,} out{unknown})"
+    return [f"judge: {count(used.requests, 'request')} · {tokens} · {cost}"]
 
 
 def describe_attempts(result: ScenarioResult) -> str:

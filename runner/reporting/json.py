@@ -108,5 +108,6 @@ def _tally_as_json(tally: Tally) -> dict[str, object]:
             "cost_usd": round(tally.cost_usd, 6),
             "unpriced_runs": tally.unpriced_runs,
         },
+        "judge": {**asdict(tally.judging), "cost_usd": round(tally.judging.cost_usd, 6)},
         "latency_s": {"p50": None if p50 is None else round(p50, 3), "p95": None if p95 is None else round(p95, 3)},
     }

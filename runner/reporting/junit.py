@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
+from xml.sax.saxutils import escape
 
 from junitparser import Error, Failure, JUnitXmlError, Skipped
 from junitparser.xunit2 import (
@@ -25,38 +28,59 @@ from runner.reporting import MARK, name_uniquely
 from runner.reporting._failure import find_failure
 
 DEFAULT_NAME = "report.junit.xml"
+LARGEST_FILE = 29_000_000
+"""Bytes; GitLab takes no file of more than 30 MB, and 100 MB of a job."""
 LARGEST_TEXTS = 20_000_000
-"""Characters of all texts together; GitLab takes no file of more than 30 MB."""
+"""Bytes of all long texts together."""
+_CASE_BYTES = 1_000
+"""What a case needs without them, about."""
 _LEFT_OUT = "left out, the file would be too large; the JSON report has it"
 
 
 def render(report: Report) -> Iterator[str]:
-    """Raises WriteFailed if what was made can't be read again."""
-    written = _build(report).tostring().decode("utf-8")
-    try:
-        again = JUnitXml.fromstring(written.encode())
-        cases = sum(1 for suite in again for _ in suite)
-    except (JUnitXmlError, SyntaxError, ValueError) as error:
-        raise WriteFailed(f"cannot write the report as JUnit: it would not be XML ({error})") from error
-    if cases != len(report.results):
-        raise WriteFailed(f"cannot write the report as JUnit: of {len(report.results)} scenarios {cases} are there")
-    yield written if written.endswith("\n") else f"{written}\n"
+    """One case after the other, so that a large report is never in memory as a whole.
+
+    Scenarios of a file that others stand between make several suites. Raises WriteFailed if a case that was made can't
+    be read again.
+    """
+    suites = [_Suite(report, file, results) for file, results in groupby(report.results, _file_of)]
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n'
+    yield _open(JUnitXml(MARK), sum((suite.counts for suite in suites), Counter()), sum(one.time_s for one in suites))
+    texts = _Texts(min(LARGEST_TEXTS, LARGEST_FILE - len(report.results) * _CASE_BYTES))
+    results = name_uniquely(report)
+    for suite in suites:
+        element = _new(TestSuite, xml(suite.file))
+        element.timestamp = report.started_at.removesuffix("Z") or None
+        yield _open(element, suite.counts, suite.time_s)
+        for _ in range(suite.counts["tests"]):
+            name, result = next(results)
+            yield _read_again(_case(report, name, result, texts), name)
+        yield "</testsuite>\n"
+    yield "</testsuites>\n"
 
 
-def _build(report: Report) -> Any:
-    suites: dict[str, Any] = {}
-    texts = _Texts()
-    for name, result in name_uniquely(report):
-        file = result.scenario.location.file
-        if file not in suites:
-            suites[file] = _new(TestSuite, xml(file))
-            suites[file].timestamp = report.started_at.removesuffix("Z") or None
-        suites[file].add_testcase(_case(report, name, result, texts))
-    whole = _new(JUnitXml, MARK)
-    for suite in suites.values():
-        whole.add_testsuite(suite)
-    whole.update_statistics()
-    return whole
+def _file_of(result: ScenarioResult) -> str:
+    return result.scenario.location.file
+
+
+class _Suite:
+    """What is said of some scenarios before they come."""
+
+    def __init__(self, report: Report, file: str, results: Iterator[ScenarioResult]) -> None:
+        self.file = file
+        self.counts = Counter({"tests": 0, "failures": 0, "errors": 0, "skipped": 0})
+        self.time_s = 0.0
+        for result in results:
+            self.counts.update(["tests", *_sort(report, result)])
+            self.time_s += result.duration_s
+
+
+def _sort(report: Report, result: ScenarioResult) -> tuple[str, ...]:
+    """What it counts as, beside being a test."""
+    if result.outcome is Outcome.FLAKY:
+        return ("failures",) if report.fails_on_flaky else ()
+    words = {Outcome.FAILED: "failures", Outcome.ERRORED: "errors", Outcome.SKIPPED: "skipped"}
+    return (words[result.outcome],) if result.outcome in words else ()
 
 
 def _new(kind: Any, name: str) -> Any:
@@ -64,15 +88,37 @@ def _new(kind: Any, name: str) -> Any:
     return kind(name)
 
 
+def _open(element: Any, counts: Counter[str], time_s: float) -> str:
+    """The tag that begins it."""
+    for key in ("tests", "failures", "errors", "skipped"):
+        element._elem.set(key, str(counts[key]))
+    element.time = round(time_s, 3)
+    written: str = element.tostring().decode("utf-8")
+    return written.rstrip().removesuffix("/>").rstrip() + ">\n"
+
+
+def _read_again(case: Any, name: str) -> str:
+    written: str = case.tostring().decode("utf-8").strip()
+    try:
+        # Beside another one, so that a case which ends too early would show.
+        (again, _) = TestSuite.fromstring(f"<testsuite>{written}<testcase/></testsuite>")
+        is_whole = again.name == case.name
+    except (JUnitXmlError, SyntaxError, ValueError) as error:
+        raise WriteFailed(f"cannot write the report as JUnit: {name!r} would not be XML ({error})") from error
+    if not is_whole:
+        raise WriteFailed(f"cannot write the report as JUnit: {name!r} would have another name")
+    return f"{written}\n"
+
+
 class _Texts:
     """The long texts of a report, as long as there is room for them."""
 
-    def __init__(self) -> None:
-        self._left = LARGEST_TEXTS
+    def __init__(self, room: int) -> None:
+        self._left = room
 
     def admit(self, text: str) -> str:
         safe = xml(text)
-        self._left -= len(safe)
+        self._left -= len(escape(safe).encode("utf-8", "backslashreplace"))
         return safe if self._left > 0 else _LEFT_OUT
 
 
@@ -84,13 +130,12 @@ def _case(report: Report, name: str, result: ScenarioResult, texts: _Texts) -> A
     # Readers differ in whether they look at these; GitLab and most viewers show the file.
     case._elem.set("file", xml(scenario.location.file))
     case._elem.set("line", str(scenario.location.line))
-    if result.outcome is Outcome.SKIPPED:
+    sort = _sort(report, result)
+    if sort == ("skipped",):
         case.result = [Skipped(terminal_line(xml(result.reason or scenario.skip or result.counted_as)))]
-    elif result.outcome in (Outcome.FAILED, Outcome.ERRORED):
-        kind: Any = Failure if result.outcome is Outcome.FAILED else Error
+    elif sort:
+        kind: Any = Error if sort == ("errors",) else Failure
         case.result = [_told(kind, result, result.shown, texts)]
-    elif result.outcome is Outcome.FLAKY and report.fails_on_flaky:
-        case.result = [_told(Failure, result, result.shown, texts)]
     for interim in _interim(result, case, texts):
         case.add_interim_result(interim)
     return case

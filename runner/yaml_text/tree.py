@@ -119,7 +119,7 @@ def _parse_quickly(text: str, file: str) -> Parsed | None:
 def _parse(text: str, file: str) -> Parsed:
     builder = _Builder(file, text)
     try:
-        root = builder.build(yaml.SafeLoader)
+        root = builder.build(_Loader)
     except _GiveUp as stop:
         return Parsed(root=None, problems=(*builder.problems, stop.problem))
     except yaml.MarkedYAMLError as error:
@@ -131,6 +131,19 @@ def _parse(text: str, file: str) -> Parsed:
         broken = Problem(file=file, line=line, column=column, message=message, hint="look at what follows this")
         return Parsed(root=None, problems=(*builder.problems, broken))
     return Parsed(root=root, problems=tuple(builder.problems))
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's own, but a text in brackets may hold a '?', as in YAML 1.2: `{ask: How much is it?, expect: []}`."""
+
+    def scan_plain(self) -> Any:
+        peek = super().peek
+        # It looks at the characters one by one to find the end, and takes the text from elsewhere.
+        self.__dict__["peek"] = lambda index=0: "-" if (found := peek(index)) == "?" else found
+        try:
+            return super().scan_plain()
+        finally:
+            del self.__dict__["peek"]
 
 
 _QUICK = getattr(yaml, "CSafeLoader", None)
@@ -227,7 +240,8 @@ class _Builder:
 
     def _text_node(self, event: yaml.ScalarEvent) -> TextNode:
         style, text = Style(event.style or ""), event.value
-        if self._is_quick and style is Style.PLAIN and self._is_doubtful(text):
+        # PyYAML places nothing elsewhere.
+        if self._is_quick and style is Style.PLAIN and not text:
             raise self._stop("libyaml may see another text or place here than PyYAML")
         if event.tag is not None:
             self._refuse_tag(event.tag)
@@ -244,10 +258,6 @@ class _Builder:
             comment=comment[1] if comment else "",
             span=span,
         )
-
-    def _is_doubtful(self, text: str) -> bool:
-        """PyYAML ends a text at a '?' inside brackets, and places nothing where it was left out."""
-        return not text or ("?" in text and bool(self._open) and self._open[-1].style is Style.FLOW)
 
     def _readable(self, text: str) -> str:
         """Pairs of `\\ud83d\\ude00`, as JSON writes them, become one character; half a pair is refused."""
@@ -360,7 +370,7 @@ def explain_syntax(error: yaml.MarkedYAMLError, *, file: str, text: str) -> Prob
         return Problem(file=file, line=1, column=1, message=f"not valid YAML: {error}")
     if error.context_mark is not None and "while parsing a flow" in (error.context or ""):
         message = f"what '[' or '{{' opens here is not closed, or a comma is missing, on line {mark.line + 1}"
-        hint = "put quotes around texts that hold any of , : ? [ ] { }"
+        hint = "put quotes around texts that hold any of , : [ ] { }"
         mark = error.context_mark
     else:
         message, hint = _say(error, text.splitlines()[mark.line : mark.line + 1], mark.column)

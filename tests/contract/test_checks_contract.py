@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from cpu_time import at_most_cpu_s
 from jsonschema import Draft202012Validator
+from turn_judging import AtHand
 
 import runner.checks
 from runner.checks import Example, Exchange
@@ -25,7 +26,7 @@ from runner.domain.judgement import Answer, Answers, Question, QuestionKind, Que
 from runner.domain.report import Finding, Outcome, TurnResult
 from runner.domain.scenario import Expectation, Scenario
 from runner.errors import CheckBroken, Location
-from runner.execution.judging import Asker, judge_exchange, judge_turn
+from runner.execution.judging import judge_exchange
 from runner.plugins import load_plugin, plugin_names
 
 PARTS = [{"contains": "text"}]
@@ -35,9 +36,6 @@ ABOUT_THE_RUN = {"cost", "latency_s", "length", "status", "steps", "tokens"}
 """Checks that no answer is needed for: with an empty one the turn ends before they are asked."""
 WITHOUT_JUDGE = {name for name in NAMES if not hasattr(load_plugin(runner.checks.__name__, name).Check, "judge")}
 """Those made of others (see test_combining.py), and those that ask a model (see test_judging.py)."""
-
-
-ASKING = {name for name in NAMES if hasattr(load_plugin(runner.checks.__name__, name).Check, "judge_asking")}
 
 
 def run(text: str = "", **fields: Any) -> Run:
@@ -270,12 +268,7 @@ def judged(name: str, place: int, answer: Run) -> TurnResult:
     async def judge(questions: Questions) -> Answers:
         return Answers(model="any", way="", answers={one.name: said(one, example.judge) for one in questions.questions})
 
-    async def judge_it() -> TurnResult:
-        return await judge_exchange(exchange, Asker(judge=judge))
-
-    if name in ASKING:
-        return asyncio.run(judge_it())
-    return judge_turn(turn, answer, exchange)
+    return asyncio.run(judge_exchange(exchange, AtHand(model=judge)))
 
 
 def said(question: Question, right: float | None) -> Answer:

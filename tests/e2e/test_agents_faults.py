@@ -12,7 +12,7 @@ from assistants_wire import GUIDE
 from backend_talk import hurry
 from wire_server import CLOSE, RESET, Seen, refusal, reply, wire_server
 
-from runner.backends import Deployment, Endpoint, Question
+from runner.backends import QUEUED_TOO_LONG, Deployment, Endpoint, Question
 from runner.backends.agents import open_backend
 from runner.domain.conversation import Ending, FunctionAnswer, RunStatus, ThreadId
 from runner.domain.files import FileUse
@@ -115,6 +115,16 @@ async def test_a_turn_that_never_ends_is_cancelled_and_its_last_state_told(
     assert f"the turn was still '{status}' after" in run.error
     assert f"(its session: '{of_session}'), and was cancelled" in run.error
     assert [event["type"] for event, _ in service.sent] == ["agent.session.input.cancel"]
+
+
+@pytest.mark.fault("S1")
+@pytest.mark.parametrize(("turns", "said"), [([turn("queued")], "the turn was still 'queued'"), ([], "begun no turn")])
+async def test_a_turn_that_is_queued_for_too_long_is_cancelled(tmp_path: Path, turns: list, said: str) -> None:
+    async with talking(tmp_path, Service([session("in_progress")], turns)) as (backend, _, _):
+        run = await backend.ask(question(queue_s=0.2, deadline_s=30.0))
+    assert (run.status, run.error_code) == (RunStatus.CANCELLED, QUEUED_TOO_LONG)
+    assert said in run.error
+    assert "after 0.2 s (its session: 'in_progress')" in run.error
 
 
 async def _ask_with_end(backend, service: Service):

@@ -17,7 +17,7 @@ import pytest
 from backend_talk import KEY, always, talking
 from wire_server import Seen, refusal, reply, wire_server
 
-from runner.backends import Endpoint
+from runner.backends import QUEUED_TOO_LONG, Endpoint
 from runner.backends.assistants import open_backend
 from runner.domain.conversation import FileId, RunStatus, StoreId
 from runner.domain.files import Chunking, FileUse
@@ -87,6 +87,22 @@ async def test_a_run_that_does_not_end_is_cancelled_at_the_deadline(talk, status
         assert run.status is RunStatus.CANCELLED
         assert run.error == f"the run was still '{status}' after 0 s, and was cancelled"
         assert server.calls[-1] == "POST /threads/thread_1/runs/run_1/cancel"
+
+
+@pytest.mark.fault("S1")
+async def test_a_run_that_is_queued_for_too_long_is_cancelled_before_the_turn_s_time_is_over(talk):
+    async with talk(playing(wire.run("queued")), hurried=False) as (backend, server, _):
+        run = await backend.ask(wire.question(queue_s=0.15))
+        assert (run.status, run.error_code) == (RunStatus.CANCELLED, QUEUED_TOO_LONG)
+        assert run.error == "the run was still 'queued' after 0.15 s, and was cancelled"
+        assert server.calls[-1] == "POST /threads/thread_1/runs/run_1/cancel"
+
+
+@pytest.mark.fault("S1")
+async def test_a_run_at_work_for_longer_than_the_queue_may_take_goes_on_to_its_deadline(talk):
+    async with talk(playing(wire.run("in_progress")), hurried=False) as (backend, _, _):
+        run = await backend.ask(wire.question(queue_s=0.05, deadline_s=0.3))
+        assert (run.error_code, run.error) == (None, "the run was still 'in_progress' after 0 s, and was cancelled")
 
 
 async def test_a_run_that_can_t_be_cancelled_either_is_said_to_be_so(talk, monkeypatch):

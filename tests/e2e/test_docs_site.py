@@ -45,6 +45,8 @@ def test_the_first_project_does_what_its_page_says(tmp_path: Path) -> None:
             words = re.findall(r'"([^"]*)"|(\S+)', " ".join(arguments))
             done = run_verb(verb, *(quoted or word for quoted, word in words), cwd=folder, environment={})
             assert done.code == 0, f"{line}: {done.out}{done.err}"
+    played = run_verb("play", cwd=folder, environment={})
+    assert (played.code, "7 passed" in played.out) == (0, True), played.out + played.err
 
 
 @pytest.mark.slow

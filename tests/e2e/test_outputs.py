@@ -127,20 +127,26 @@ def test_no_more_is_played_at_once_than_there_are_open_files_for(project: Projec
 
 
 WITHOUT_FILES = """
+import asyncio
 import resource
 from decimal import Decimal
 from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location
-from runner.execution.judging import judge_turn, prepare_checks
+from runner.checks import Exchange
+from runner.execution.judging import Asker, judge_exchange, prepare_checks
 
 place = Location("scenarios/x.yaml", 3, 5)
 number = Expectation(check="number", parameters={"value": Decimal(12000000), "unit": "EUR"}, location=place)
 turn = Turn(ask="How much?", expectations=(number,), location=place)
 run = Run(id=RunId("run"), thread_id=ThreadId("thread"), status=RunStatus.COMPLETED, text="12 Millionen Euro am 4. Mai")
-prepare_checks([Scenario(name="x", assistant="guide", turns=(turn,), location=place)])
-resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
-print(judge_turn(turn, run).outcome)
+scenario = Scenario(name="x", assistant="guide", turns=(turn,), location=place)
+prepare_checks([scenario])
+said = Exchange(scenario=scenario, turns=((turn, run),), target="t", api="responses", model="m")
+with asyncio.Runner() as loop:
+    loop.get_loop()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+    print(loop.run(judge_exchange(said, Asker())).outcome)
 """
 
 

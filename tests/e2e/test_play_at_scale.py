@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from random import Random
@@ -143,6 +144,7 @@ async def test_limits_stop_with_4_say_how_to_go_on_and_runner_plays_lists_it(tmp
         again = await run(folder, "play", "--resume", "--max-time", "10m", "--max-cost", "1")
         assert (again.code, sum(server.asked.values())) == (0, 54), again.out
         assert "5,400 tokens (4,860 in, 540 out) · $" in again.out
+        assert re.search(r"limits count what this play used before: 1,\d00 tokens, 0\.\d{4} USD", again.out)
         assert (await run(folder, "plays")).out.rstrip().endswith("54 passed of 54 · complete")
         in_vain = await run(folder, "play", "-q", "--max-time", "0.3", "-n", "1")
         assert in_vain.code in (1, 4), in_vain.out

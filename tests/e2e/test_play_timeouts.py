@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
-from play_project import Project, at_api, project_elsewhere
+from play_project import Project, at_api, make_project, project_elsewhere
+from responses_wire import response
+from wire_server import Seen, reply, wire_server
 
 from runner.server.inference import Answer, Fail, Scene, Turnout
 
@@ -75,6 +77,33 @@ async def test_the_place_is_that_of_the_defaults_where_the_key_stands_there(tmp_
             "scenarios: [{name: a, turns: [{ask: x, expect: [contains: x]}]}]\n",
         )
     assert "(scenarios/one.yaml:3:12)" in scenario["attempts"][0]["turns"][0]["reason"]
+
+
+@pytest.mark.fault("S1")
+async def test_a_run_that_is_queued_for_too_long_says_so_with_the_place_of_the_key(tmp_path: Path) -> None:
+    def answer(seen: Seen) -> list:
+        status = "cancelled" if seen.path.endswith("/cancel") else "queued"
+        return reply(response(status=status) if "responses" in seen.path else {"object": "list", "data": []})
+
+    async with wire_server(answer) as server:
+        project = make_project(tmp_path, target="elsewhere", base_url=server.url)
+        file = project.folder / "assistants.yaml"
+        text_of_file = at_api(file.read_text(), "responses").replace("_KEY}", "_KEY, background: true}")
+        file.write_text(text_of_file.replace("    tools: [code_interpreter, file_search]\n    files: [city.md]\n", ""))
+        project.write_scenario(
+            "defaults: {queue_timeout: 0.3, assistant: guide}\n"
+            "scenarios: [{name: a, turns: [{ask: x, expect: [status: cancelled]}]}]\n"
+        )
+        hers = Project(project.folder, project.state, {**project.environment, "ELSEWHERE_KEY": "a-key-of-tests"})
+        done = await asyncio.to_thread(hers.run, "play", "--report", "json=report.json")
+    report = json.loads((project.folder / "report.json").read_text())
+    turn = report["scenarios"][0]["attempts"][0]["turns"][0]
+    assert (done.code, turn["outcome"]) == (3, "errored")
+    assert turn["reason"] == (
+        "the response was still 'queued' after 0.3 s, and it was cancelled; "
+        "`queue_timeout: 0.3` is for each time that it is queued (scenarios/one.yaml:1:27)"
+    )
+    assert [one.path for one in server.seen if one.path.endswith("/cancel")] == ["/responses/resp_1/cancel"]
 
 
 async def test_a_second_attempt_has_no_time_of_its_own(tmp_path: Path) -> None:

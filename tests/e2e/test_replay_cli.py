@@ -6,15 +6,26 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 import yaml
 from embedded_brains import Echo
 from play_project import Project, make_project, project_elsewhere
+
+from runner.backends import Deployment, Question
+from runner.backends.responses import CAPABILITIES
+from runner.domain.assistant import Address, Assistant
+from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
+from runner.errors import Location
+from runner.execution.recording import SCENARIO, Recorder, Replayer, Tape
+from runner.redaction import Redactor
 
 SUM = """
 assistant: guide
@@ -145,6 +156,19 @@ def change_instructions(project: Project) -> None:
     file.write_text(file.read_text().replace("You are a guide.", "You are a tour guide."))
 
 
+def change_the_end_of_long_instructions(project: Project) -> None:
+    file = project.folder / "assistants.yaml"
+    file.write_text(file.read_text().replace("You are a guide.", f"You are a guide. {'Be kind. ' * 40}Be brief."))
+    assert project.run("play", "--record", "recordings").code == 0
+    file.write_text(file.read_text().replace("Be brief.", "Be short."))
+
+
+def change_model(project: Project) -> None:
+    file = project.folder / "assistants.yaml"
+    text = file.read_text()
+    file.write_text(re.sub(r"model: \S+", "model: gpt-7", text))
+
+
 def change_standing_file(project: Project) -> None:
     (project.folder / "city.md").write_text("# Lisbon\n\nThe museum opens at 10:30.\n")
 
@@ -153,15 +177,22 @@ def change_standing_file(project: Project) -> None:
     ("change", "name", "words"),
     [
         (change_word, "one", "is turn 2, but question was 'What is 12 times 12?', and is 'What is 13 times 12?'"),
-        (change_file, "ticket", "is turn 1, but attachments was"),
+        (change_file, "ticket", "is turn 1, but attachment note.md for file_search changed"),
         (
             change_instructions,
             "one",
             "is turn 1, but instructions was 'You are a guide.', and is 'You are a tour guide.'",
         ),
-        (change_standing_file, "one", 'is turn 1, but files was \'{"city.md": '),
+        (
+            change_the_end_of_long_instructions,
+            "one",
+            "is turn 1, but instructions was '… Be kind. Be kind. Be kind. Be kind. Be brief.', and is "
+            "'… Be kind. Be kind. Be kind. Be kind. Be short.'",
+        ),
+        (change_model, "one", "is turn 1, but model was 'gpt-6-luna', and is 'gpt-7'"),
+        (change_standing_file, "one", "is turn 1, but file city.md changed"),
     ],
-    ids=["a word", "an attachment", "instructions", "a standing file"],
+    ids=["a word", "an attachment", "instructions", "the end of a text", "the model", "a standing file"],
 )
 def test_what_was_changed_is_a_miss_that_names_the_difference(
     project: Project, change: Callable[[Project], None], name: str, words: str
@@ -274,9 +305,10 @@ def test_what_the_judge_said_is_replayed_too_and_another_rubric_is_a_miss(tmp_pa
     assert replayed.code == 0, replayed.out + replayed.err
     project.write_scenario(asks % "Is it short")
     missed = project.run("play", "--replay", "recordings")
-    assert (missed.code, "the judge was asked about 'one', but questions changed" in missed.out) == (3, True), (
-        missed.out
-    )
+    assert (
+        missed.code,
+        "asked about 'one', but criterion 1 was 'Is it polite', and is 'Is it short'" in missed.out,
+    ) == (3, True), missed.out
 
 
 def test_repeats_and_several_models_are_replayed_each_by_its_own_answers(project: Project) -> None:
@@ -289,3 +321,115 @@ def test_repeats_and_several_models_are_replayed_each_by_its_own_answers(project
     assert folders == ["embedded-one", "embedded-two"]
     missing = project.run("play", "--model", "three", "--replay", "recordings")
     assert (missing.code, "for embedded/three; there is embedded-one, embedded-two" in missing.err) == (2, True)
+
+
+class _Rates(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"1.08")
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_a_function_over_the_network_is_not_asked_again(tmp_path: Path) -> None:
+    project = with_function(make_project(tmp_path / "project"), answer="return 1")
+    file = project.folder / "assistants.yaml"
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Rates) as server:
+        server.asked = []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/rates"
+        http = f"http: {{url: '{url}', headers: {{X-Api-Key: '${{secret:RATES_KEY}}'}}}}"
+        file.write_text(file.read_text().replace("python: rates.py:exchange_rate", http))
+        keyed = replace(project, environment={**project.environment, "RATES_KEY": "canary-12345"})
+        assert keyed.run("play", "--record", "recordings").code == 0
+        server.shutdown()
+    # A fork has neither the service nor its key.
+    done = project.run("play", "--replay", "recordings")
+    assert (done.code, done.err) == (0, ""), done.out
+    assert server.asked == ["/rates?source=EUR"]  # type: ignore[attr-defined]
+
+
+def test_a_call_whose_arguments_were_secret_is_not_made_again(tmp_path: Path) -> None:
+    project = with_function(make_project(tmp_path / "project"), answer="return access_token + ' is good'")
+    for name in ("assistants.yaml", "moves.yml", "rates.py"):
+        path = project.folder / name
+        path.write_text(path.read_text().replace("source", "access_token"))
+    assert project.run("play", "--record", "recordings").code == 0
+    assert 'arguments: \'{"access_token": "[redacted]"}\'' in recording(project).read_text()
+    assert project.run("play", "--replay", "recordings").code == 0
+
+
+def test_a_secret_that_is_not_set_shows_as_a_difference_where_it_was_sent(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    file = project.folder / "assistants.yaml"
+    file.write_text(file.read_text().replace("You are a guide.", "You are ${env:WHO}."))
+    project.write_scenario(SUM.format(number=12))
+    known = replace(project, environment={**project.environment, "WHO": "a guide"})
+    assert known.run("play", "--record", "recordings").code == 0
+    done = project.run("play", "--replay", "recordings")
+    assert done.code == 3
+    assert "instructions was 'You are a guide.', and is 'You are https://not-set.invalid/WHO.'" in done.out
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ({"n": 12345678, "s": "x 12345678 y"}, {"n": 12345678, "s": "x [redacted] y"}),
+        ({"12345678": ["12345678"]}, {"[redacted]": ["[redacted]"]}),
+        ("Authorization: Bearer abc.def-123", "Authorization: Bearer [redacted]"),
+        ("GET /a?api_key=abcdefghij&b=1", "GET /a?api_key=[redacted]&b=1"),
+        ("export OPENAI_API_KEY=abcdefghij", "export OPENAI_API_KEY=[redacted]"),
+        ({"password": "hunter2", "text": "the token = 5"}, {"password": "[redacted]", "text": "the token = 5"}),
+        ('{"client_secret": "abc"}', '{"client_secret": "[redacted]"}'),
+    ],
+)
+def test_secrets_are_known_by_value_and_by_name(tmp_path: Path, written: object, kept: object) -> None:
+    assert Tape(tmp_path, Redactor({"12345678"}).clean).scrub(written) == kept
+
+
+class _Unpunctual:
+    """Answers each question with its number, the conversations' second questions in the order of `last`."""
+
+    files = None
+
+    def __init__(self, last: Sequence[str]) -> None:
+        self._last = last
+        self._begun = 0
+        self._answered: list[str] = []
+
+    async def ask(self, question: Question) -> Run:
+        thread = question.thread_id
+        if thread is None:
+            self._begun += 1
+            thread = ThreadId(f"thread-{self._begun}")
+            return answer(thread, f"first of {thread}")
+        while self._last[len(self._answered)] != thread:
+            await asyncio.sleep(0)
+        self._answered.append(thread)
+        return answer(thread, f"second of {thread}")
+
+
+def answer(thread_id: ThreadId, text: str) -> Run:
+    return Run(id=RunId("r"), thread_id=thread_id, status=RunStatus.COMPLETED, text=text)
+
+
+async def converse(backend: Any) -> list[str]:
+    guide = Assistant(address=Address("a"), name="a", model="m", location=Location("a", 1, 1))
+    deployment = Deployment(assistant=guide, assistant_id=None, definition_hash="d")
+    first = await backend.ask(Question(deployment=deployment, text="One?", thread_id=None))
+    second = await backend.ask(Question(deployment=deployment, text="Two?", thread_id=first.thread_id))
+    return [first.text, second.text]
+
+
+@pytest.mark.parametrize("last", [("thread-1", "thread-2"), ("thread-2", "thread-1")])
+async def test_repeats_that_were_under_way_at_once_are_not_mixed(tmp_path: Path, last: Sequence[str]) -> None:
+    tape = Tape(tmp_path, str)
+    SCENARIO.set("both")
+    recorder = Recorder(_Unpunctual(last), tape)  # type: ignore[arg-type]
+    recorded = await asyncio.gather(converse(recorder), converse(recorder))
+    replayer = Replayer(tape, CAPABILITIES)
+    assert await asyncio.gather(converse(replayer), converse(replayer)) == recorded
+    runs = [one["runs"] for one in tape.read(tape.path_of("both"))["exchanges"]]
+    assert [[run.get("attempt", 1) for run in told] for told in runs] == [[1, 2], [1, 2]]

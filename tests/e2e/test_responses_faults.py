@@ -13,6 +13,7 @@ import responses_wire as wire
 from responses_wire import Keeper
 from wire_server import CLOSE, Seen, refusal, reply
 
+from runner.backends import QUEUED_TOO_LONG
 from runner.domain.assistant import History
 from runner.domain.conversation import Ending, RunStatus, ThreadId
 from runner.domain.plan import Kind
@@ -51,6 +52,45 @@ async def test_s1_a_response_that_never_ends_is_cancelled_at_the_deadline(talk, 
     assert run.error == f"the response was still '{status}' after 0 s, and it was cancelled"
     assert server.calls[-1] == "POST /responses/resp_1/cancel"
     assert (server.seen[0].json["background"], "stream" in server.seen[0].json) == (True, False)
+
+
+async def test_s1_a_response_that_is_queued_for_too_long_is_cancelled_before_the_turn_s_time_is_over(talk):
+    keeper = background(wire.response(status="queued"))
+
+    def answer(seen: Seen) -> list:
+        return reply(wire.response(status="cancelled")) if seen.path.endswith("/cancel") else keeper(seen)
+
+    async with talk(answer, hurried=False, background=True) as (backend, server, _):
+        run = await backend.ask(wire.question(queue_s=0.2))
+    assert (run.status, run.error_code) == (RunStatus.CANCELLED, QUEUED_TOO_LONG)
+    assert run.error == "the response was still 'queued' after 0.2 s, and it was cancelled"
+    assert server.calls[-1] == "POST /responses/resp_1/cancel"
+
+
+async def test_s1_a_response_that_was_begun_in_time_is_out_of_the_queue(talk):
+    begun = wire.response(status="in_progress")
+    keeper = background(wire.response(status="queued"), begun, begun, begun, ANSWERED)
+    async with talk(keeper, hurried=False, background=True) as (backend, server, _):
+        run = await backend.ask(wire.question(queue_s=0.15))
+    assert run.text == "It is 39.25."
+    assert server.calls.count("GET /responses/resp_1") == 4
+
+
+async def test_s1_a_stream_that_says_queued_for_too_long_is_left(talk):
+    queued = wire.event("response.queued", sequence_number=0, response=wire.response(status="queued"))
+    async with talk(Keeper([wire.SSE_HEAD + wire.chunk(queued), 5.0]), hurried=False) as (backend, server, _):
+        run = await backend.ask(wire.question(queue_s=0.2))
+    assert (run.status, run.error_code) == (RunStatus.CANCELLED, QUEUED_TOO_LONG)
+    assert run.error == "the response was still 'queued' after 0.2 s, and its connection was closed"
+    assert server.calls == ["POST /responses"]
+
+
+async def test_s1_a_stream_that_goes_on_after_the_queue_is_heard_to_its_end(talk):
+    queued = wire.event("response.queued", sequence_number=0, response=wire.response(status="queued"))
+    moves = [wire.SSE_HEAD + wire.chunk(queued + wire.created(ANSWERED)), 0.3, wire.chunk(wire.ended(ANSWERED)), CLOSE]
+    async with talk(Keeper(moves), hurried=False) as (backend, _, _):
+        run = await backend.ask(wire.question(queue_s=0.2))
+    assert run.text == "It is 39.25."
 
 
 async def test_s1_a_response_that_can_t_be_cancelled_says_so(talk):

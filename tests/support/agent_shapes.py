@@ -14,7 +14,6 @@ from openai.types.beta.agents.environments import EnvironmentFile
 from openai.types.beta.agents.sessions import SessionArtifact, SessionArtifactDeleted, Turn
 from pydantic import TypeAdapter
 
-AGENTS = re.compile(r"/v1(/agents(?:/.*)?)")
 _KINDS: dict[str, Any] = {
     r"/agents/sessions(/[^/]+)?": AgentSession,
     r"/agents/sessions/[^/]+/turns(/[^/]+)?": Turn,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from wire_server import Seen, refusal, reply, wire_server
 
 PROJECT = """
 version: 1
@@ -46,38 +47,22 @@ class CountingServer:
         )
         (folder / "scenarios" / "many.yaml").write_text(f"defaults: {{assistant: guide}}\nscenarios:\n{cases}")
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = next(
-                    (int(line[15:]) for line in head.split(b"\r\n") if line[:15].lower() == b"content-length:"), 0
-                )
-                body = await reader.readexactly(length)
-                await self._answer(head.decode(), body, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    async def _answer(self, head: str, body: bytes, writer: asyncio.StreamWriter) -> None:
-        if not head.startswith("POST /v1/responses "):
-            _send(writer, b'{"object": "list", "data": [], "has_more": false}', "application/json")
+    def answer(self, request: Seen) -> Iterator[bytes | float]:
+        if (request.method, request.path) != ("POST", "/responses"):
+            yield from reply({"object": "list", "data": [], "has_more": False})
             return
-        question = json.loads(body)["input"][-1]["content"]
+        question = request.json["input"][-1]["content"]
         text = question if isinstance(question, str) else question[0]["text"]
         self.requests += 1
         if self.refuses and self.requests % self.refuses == 0:
-            error = b'{"error": {"message": "Slow down.", "type": "requests", "code": "rate_limit_exceeded"}}'
-            _send(writer, error, "application/json", status=429)
+            yield from refusal(429, "Slow down.", "rate_limit_exceeded")
             return
         self.asked[text] += 1
-        await asyncio.sleep(self.latency_s)
+        yield self.latency_s
         events = "".join(
             f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in _events(f"resp_{self.requests}", text)
         )
-        _send(writer, events.encode(), "text/event-stream")
-        await writer.drain()
+        yield from reply(events, content_type="text/event-stream")
         self.answered[text] += 1
 
 
@@ -95,28 +80,9 @@ def _events(response_id: str, text: str) -> list[dict[str, object]]:
     ]
 
 
-def _send(writer: asyncio.StreamWriter, body: bytes, kind: str, *, status: int = 200) -> None:
-    head = f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
-    writer.write(head.encode() + body)
-
-
 @asynccontextmanager
 async def counting_server(**settings: float) -> AsyncIterator[CountingServer]:
     server = CountingServer(**settings)  # type: ignore[arg-type]
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        await server.serve(reader, writer)
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
-    try:
+    async with wire_server(server.answer) as wire:
+        server.url = wire.url
         yield server
-    finally:
-        listener.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

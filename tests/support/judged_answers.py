@@ -10,10 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import agent_shapes
 import azure_shapes
 from app_listening import heard_folder
 from openai_schemas import OPENAPI, event_validator, openapi_validator, response_event_validator
+
+_AGENTS = re.compile(r"/v1(/agents(?:/.*)?)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +63,9 @@ def _judge_body(answer: _Answer) -> None:
         if answer.body:
             azure_shapes.check_answer(answer.method, found[1], answer.status, json.loads(answer.body))
         return
-    if (found := agent_shapes.AGENTS.fullmatch(answer.path)) and answer.status < 400:
+    if (found := _AGENTS.fullmatch(answer.path)) and answer.status < 400:
         if answer.body:
-            agent_shapes.check_answer(answer.method, found[1], json.loads(answer.body))
+            _agent_shapes().check_answer(answer.method, found[1], json.loads(answer.body))
         return
     subject = answer.path.removeprefix("/v1/").partition("/")[0]
     if subject in _OF_THE_SDK and answer.status < 400:
@@ -75,6 +76,12 @@ def _judge_body(answer: _Answer) -> None:
     name = "ErrorResponse" if answer.status >= 400 else _schema_of(answer.method, answer.path)
     if name:
         openapi_validator()(name, json.loads(answer.body))
+
+
+@cache
+def _agent_shapes() -> Any:
+    """Imported once an agent answers: it costs a second, and each process of the tests imports this module."""
+    return importlib.import_module("agent_shapes")
 
 
 _OF_THE_SDK = {"decisions": "Decision", "batches": "Batch"}
@@ -90,8 +97,8 @@ def _judge_events(answer: _Answer) -> None:
     """A stream that its reader cut off is judged as far as it came."""
     is_about_responses = answer.path.startswith("/v1/responses")
     check = response_event_validator() if is_about_responses else event_validator()
-    if agent_shapes.AGENTS.fullmatch(answer.path):
-        check = agent_shapes.check_event
+    if _AGENTS.fullmatch(answer.path):
+        check = _agent_shapes().check_event
     for block in answer.body.split("\n\n")[:-1]:
         fields = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line)
         if fields.get("data") not in (None, "[DONE]"):

@@ -305,7 +305,8 @@ class Simulation:
         )
         resumed = read_play(self._folder) if (self._folder / "results.jsonl").exists() else None
         done = {key for key in resumed.finished if _is_done(resumed.result_of(self._unit(key)))} if resumed else set()
-        kept = KeptPlay(self._folder, (unit.key for unit in self._units))
+        spent = resumed.spent if resumed else None
+        kept = KeptPlay(self._folder, (unit.key for unit in self._units), spent=spent)
         with closing(kept), Journal.reopen(self._folder / "journal.jsonl") as journal:
             self._files += [kept._file, journal._file]
             kept.begin(

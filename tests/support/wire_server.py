@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
@@ -42,7 +42,7 @@ class Seen:
 class WireServer:
     """`answer` gives the moves for a request: bytes are sent, numbers are seconds to wait, CLOSE and RESET end it."""
 
-    answer: Callable[[Seen], list]
+    answer: Callable[[Seen], Iterable]
     seen: list[Seen] = field(default_factory=list)
     url: str = ""
     asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,7 +76,7 @@ class WireServer:
 
 
 @asynccontextmanager
-async def wire_server(answer: Callable[[Seen], list]) -> AsyncIterator[WireServer]:
+async def wire_server(answer: Callable[[Seen], Iterable]) -> AsyncIterator[WireServer]:
     server = WireServer(answer)
     tasks: set[asyncio.Task] = set()
 

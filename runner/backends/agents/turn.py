@@ -10,7 +10,7 @@ from uuid import uuid4
 from runner.backends import Question
 from runner.backends._failures import explain_overflow
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Request, join_path
-from runner.backends._waiting import Deadline, Rhythm
+from runner.backends._waiting import QUEUED, Deadline, Rhythm, Wait
 from runner.backends.agents.wire import (
     COMPLETED,
     Item,
@@ -73,6 +73,7 @@ class Turn:
         self._pace = api.pace
         self._started = api.pace.clock()
         self._deadline = Deadline.after(question.deadline_s, api.pace.clock)
+        self._wait = Wait(self._deadline, question.queue_s)
         self._answers: dict[str, FunctionAnswer] = {}
 
     async def wait_until_idle(self, session: Session) -> None:
@@ -157,7 +158,7 @@ class Turn:
                 with_code = LOOP_CODE if len(self._answers) >= MAX_CALLS else None
                 await self._stop(session, turn)
                 return _played(turn, seen, RunStatus.FAILED, trouble, with_code)
-            left_s = self._deadline.left_s()
+            left_s = self._wait.left_s(turn.status if turn else QUEUED)
             if left_s <= 0:
                 return await self._give_up(session, turn, seen)
             await self._pace.sleep(min(self._rhythm.pause_s(None, self._waited_s()), left_s))
@@ -244,11 +245,12 @@ class Turn:
         return "" if turn is None or turn.is_over else f"it was '{turn.status}' {CANCELLING_S:.0f} s later"
 
     async def _give_up(self, session: Session, turn: WireTurn | None, seen: WireSession) -> Played:
+        waited, code = self._wait.describe(turn.status if turn else QUEUED, self._question.deadline_s)
         trouble = await self._stop(session, turn)
         ending = f"and could not be cancelled: {trouble}" if trouble else "and was cancelled"
         state = f"the turn was still '{turn.status}'" if turn else "the session had begun no turn"
-        waited = f"{self._question.deadline_s:.0f} s (its session: '{seen.status}')"
-        return _played(turn, seen, RunStatus.CANCELLED, f"{state} after {waited}, {ending}")
+        error = f"{state} after {waited} (its session: '{seen.status}'), {ending}"
+        return _played(turn, seen, RunStatus.CANCELLED, error, code)
 
 
 async def send_cancel(api: Api, session_id: str) -> None:

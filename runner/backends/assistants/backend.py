@@ -10,7 +10,7 @@ from runner.backends import Deployment, Files, Question, RemoteAssistant
 from runner.backends._files import RemoteFiles, Stores, describe_content
 from runner.backends._json_fields import Json, identifier, optional_text, text
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
-from runner.backends._waiting import Deadline, Rhythm
+from runner.backends._waiting import Deadline, Rhythm, Wait
 from runner.backends.assistants.answers import build_run, is_settled
 from runner.backends.assistants.wire import (
     ENDED,
@@ -244,11 +244,12 @@ class Follower:
         deadline = Deadline.after(question.deadline_s, self._pace.clock)
         answers: dict[str, FunctionAnswer] = {}
         for rounds in range(MAX_ROUNDS + 1):
-            run = await self._wait(reply, deadline)
+            wait = Wait(deadline, question.queue_s)
+            run = await self._wait(reply, wait)
             if run.status in ENDED:
                 return Followed(run=run, answers=answers)
             if run.status != WAITS_FOR_FUNCTIONS:
-                run = await self._give_up(run, question.deadline_s)
+                run = await self._give_up(run, *wait.describe(run.status, question.deadline_s))
                 return Followed(run=run, answers=answers, is_readable=False)
             names = ", ".join(dict.fromkeys(call.name for call in run.calls)) or "functions without a name"
             if question.answer is None:
@@ -272,12 +273,12 @@ class Follower:
         request = Request(doing=f"cancelling the run {run.id}", path=path, budget_s=CANCELLING_S)
         try:
             reply = await self._api.post(request, read_run)
-            run = await self._wait(reply, Deadline.after(CANCELLING_S, self._pace.clock))
+            run = await self._wait(reply, Wait(Deadline.after(CANCELLING_S, self._pace.clock)))
         except RemoteError as error:
             return str(error)
         return "" if run.status in ENDED else f"it was '{run.status}' {CANCELLING_S:.0f} s later"
 
-    async def _wait(self, reply: Reply[WireRun], deadline: Deadline) -> WireRun:
+    async def _wait(self, reply: Reply[WireRun], wait: Wait) -> WireRun:
         """The run when it is over or waits for functions, or as it was last seen when the time is.
 
         Unknown statuses count as not over.
@@ -285,11 +286,11 @@ class Follower:
         pace = self._pace
         started = pace.clock()
         looks, paused_s = 0, 0.0
-        while not reply.value.is_over and deadline.left_s() > 0:
+        while not reply.value.is_over and (left_s := wait.left_s(reply.value.status)) > 0:
             pause_s = self._rhythm.pause_s(reply.poll_after_s, pace.clock() - started)
-            await pace.sleep(min(pause_s, deadline.left_s()))
+            await pace.sleep(min(pause_s, left_s))
             # The last look may end a little late: better than to take a finished run for one that hangs.
-            reply = await self._look(reply.value, min(REQUEST_BUDGET_S, deadline.left_s() + CANCELLING_S))
+            reply = await self._look(reply.value, min(REQUEST_BUDGET_S, left_s + CANCELLING_S))
             looks, paused_s = looks + 1, paused_s + pause_s
         if looks and reply.value.is_over:
             self._rhythm.learn(looks, paused_s)
@@ -318,11 +319,11 @@ class Follower:
                 raise
             return reply
 
-    async def _give_up(self, run: WireRun, waited_s: float) -> WireRun:
+    async def _give_up(self, run: WireRun, waited: str, code: str | None) -> WireRun:
         trouble = await self.cancel(run)
         ending = f"and could not be cancelled: {trouble}" if trouble else "and was cancelled"
-        error = f"the run was still '{run.status}' after {waited_s:.0f} s, {ending}"
-        return replace(run, status=RunStatus.CANCELLED.value, error=error)
+        error = f"the run was still '{run.status}' after {waited}, {ending}"
+        return replace(run, status=RunStatus.CANCELLED.value, error=error, error_code=code)
 
     async def _stop(
         self, run: WireRun, answers: Mapping[str, FunctionAnswer], error: str, code: str | None = None

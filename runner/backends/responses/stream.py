@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from runner.backends._failures import Refusal
 from runner.backends._json_fields import Json, Malformed, identifier, optional_text, part, read_object, text
+from runner.backends._waiting import QUEUED
 from runner.backends.responses.wire import WireResponse, read_container_ids, read_response
 
 _ENDINGS = {f"response.{status}": status for status in ("completed", "failed", "incomplete")}
@@ -24,11 +25,17 @@ _BOM = b"\xef\xbb\xbf"
 class ResponseListener:
     """Implements `Listener`. `ending` is None as long as the last event has not come, and for ever if it never does."""
 
-    def __init__(self, on_container: Callable[[str], None] = lambda _: None) -> None:
-        """`on_container` is told of each container, as soon as it is there: it outlives an answer that never comes."""
+    def __init__(
+        self, on_container: Callable[[str], None] = lambda _: None, on_status: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`on_container` is told of each container, as soon as it is there: it outlives an answer that never comes.
+
+        `on_status` is told what the response says of itself.
+        """
         self._on_container = on_container
+        self._on_status = on_status
         self.remote_id: str | None = None
-        self.status = "queued"
+        self.status = QUEUED
         self.refusal: Refusal | None = None
         self._ending: WireResponse | None = None
         self._contradicts_itself = False
@@ -76,6 +83,7 @@ class ResponseListener:
         if response_id != self.remote_id:
             return
         self.status = text(body, "status")
+        self._on_status(self.status)
         if kind not in _ENDINGS:
             return
         if self.status != _ENDINGS[kind]:

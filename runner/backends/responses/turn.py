@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from runner.backends import Question
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
-from runner.backends._waiting import SLOWEST_LOOK_S, UNHURRIED_LOOK_S, Deadline, Rhythm
+from runner.backends._waiting import QUEUED, SLOWEST_LOOK_S, UNHURRIED_LOOK_S, Deadline, Rhythm, Wait
 from runner.backends.responses.answers import Round, text_of
 from runner.backends.responses.bodies import (
     Body,
@@ -190,14 +193,16 @@ class Turn:
             self._api.note_found(Kind.CONTAINER, container_id, self._address)
 
     async def _make_streamed(self, body: Body) -> WireResponse:
-        listener = ResponseListener(self._note_container)
         stores = self._thread.is_stored and not self._thread.remembers_itself
+        wait, queue = self._wait(), asyncio.timeout(None)
+        listener = ResponseListener(self._note_container, partial(self._limit_queue, queue))
+        trouble: RemoteError | None = None
         try:
-            trouble = await self._api.create_streamed(
-                self._request({**body, "stream": True}, self._deadline.left_s()),
-                self._creation() if stores else None,
-                listener,
-            )
+            with suppress(TimeoutError):
+                async with queue:
+                    request = self._request({**body, "stream": True}, self._deadline.left_s())
+                    creation = self._creation() if stores else None
+                    trouble = await self._api.create_streamed(request, creation, listener)
         finally:
             if listener.remote_id is not None and stores:
                 self._thread.response_ids.append(listener.remote_id)
@@ -208,39 +213,52 @@ class Turn:
         if listener.refusal is not None:
             refusal = listener.refusal
             return replace(seen, status="failed", error=refusal.message, error_code=refusal.code)
-        if self._deadline.left_s() < SHORTEST_WAIT_S:
-            return self._give_up(seen, "its connection was closed")
+        if queue.expired() or self._deadline.left_s() < SHORTEST_WAIT_S:
+            return await self._give_up(seen, wait, "its connection was closed")
         if not stores:
             message = "the stream ended before the answer was complete"
             # Nothing is stored that could be read again, and nothing is left behind: it may be asked anew.
             raise RemoteError(str(trouble) if trouble else self._api.line(self._doing, message), code=CUT_CODE)
         doing = f"reading the response {seen.id} again, since its stream ended before its answer"
-        response = await self._follow(await self._look(seen.id, doing, body), doing, body)
-        return response if response.is_over else self._give_up(response, "its connection was lost")
+        return await self._follow(await self._look(seen.id, doing, body), doing, body)
+
+    def _limit_queue(self, queue: asyncio.Timeout, status: str) -> None:
+        """What a stream says of its response decides whether it is waited for in the queue."""
+        if status != QUEUED:
+            queue.reschedule(None)
+        elif queue.when() is None and self._question.queue_s < math.inf:
+            queue.reschedule(asyncio.get_running_loop().time() + self._question.queue_s)
 
     async def _make_in_background(self, body: Body) -> WireResponse:
         request = self._request({**body, **(self._background or {})}, min(REQUEST_BUDGET_S, self._deadline.left_s()))
         reply = await self._api.create(request, self._creation(), read_response)
         self._thread.response_ids.append(reply.value.id)
         self._thread.running.add(reply.value.id)
-        doing = f"waiting for the response {reply.value.id}"
-        response = await self._follow(reply, doing, body)
-        if not response.is_over:
-            trouble = await cancel_response(self._api, response.id)
-            ending = f"it could not be cancelled: {trouble}" if trouble else "it was cancelled"
-            response = self._give_up(response, ending)
+        response = await self._follow(reply, f"waiting for the response {reply.value.id}", body)
         self._thread.running.discard(response.id)
         return response
 
+    def _wait(self) -> Wait:
+        return Wait(self._deadline, self._question.queue_s)
+
     async def _follow(self, reply: Reply[WireResponse], doing: str, body: Body) -> WireResponse:
-        """The response when it is over, or as it was last seen when the time is: unknown statuses count as not over."""
-        pace = self._api.pace
+        """The response when it is over, or was given up: unknown statuses count as not over."""
+        pace, wait = self._api.pace, self._wait()
         started = pace.clock()
-        while not reply.value.is_over and self._deadline.left_s() > 0:
+        while not reply.value.is_over and (left_s := wait.left_s(reply.value.status)) > 0:
             pause_s = self._rhythm.pause_s(reply.poll_after_s, pace.clock() - started)
-            await pace.sleep(min(pause_s, self._deadline.left_s()))
+            await pace.sleep(min(pause_s, left_s))
             reply = await self._look(reply.value.id, doing, body)
-        return reply.value
+        return reply.value if reply.value.is_over else await self._give_up(reply.value, wait, "its connection was lost")
+
+    async def _give_up(self, response: WireResponse, wait: Wait, ending: str) -> WireResponse:
+        """A response in the background is cancelled first; the `ending` is of one that was not."""
+        waited, code = wait.describe(response.status, self._question.deadline_s)
+        if self._background:
+            trouble = await cancel_response(self._api, response.id)
+            ending = f"it could not be cancelled: {trouble}" if trouble else "it was cancelled"
+        error = f"the response was still '{response.status}' after {waited}, and {ending}"
+        return replace(response, status="cancelled", error=error, error_code=code)
 
     async def _look(self, response_id: str, doing: str, body: Body) -> Reply[WireResponse]:
         # The last look may end a little late: better than to take a finished response for one that hangs.
@@ -251,10 +269,6 @@ class Turn:
             budget_s=min(REQUEST_BUDGET_S, self._deadline.left_s() + CANCELLING_S),
         )
         return await self._api.get(request, lambda answer: read_this_response(answer, response_id))
-
-    def _give_up(self, response: WireResponse, ending: str) -> WireResponse:
-        error = f"the response was still '{response.status}' after {self._question.deadline_s:.0f} s, and {ending}"
-        return replace(response, status="cancelled", error=error)
 
     def _request(self, body: Body, budget_s: float) -> Request:
         return Request(doing=self._doing, path="/responses", body=body, budget_s=budget_s)

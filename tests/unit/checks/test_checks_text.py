@@ -10,7 +10,7 @@ from cpu_time import at_most_cpu_s
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.checks import contains, equals, matches, not_contains, one_of
+from runner.checks import contains, equals, matches, not_contains, one_of, starts_with
 from runner.checks._text import find_in, normalise, shorten
 from runner.checks.matches import expanded_size
 from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
@@ -252,6 +252,32 @@ class TestOneOf:
     def test_marks_hide_no_second_choice(self, answer: str) -> None:
         assert not one_of.Check(values=["Paris", "Rome"], inside=True).judge(run(answer)).holds
 
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            "not Paris", "It isn't Paris.", "Paris is not the capital.", "Paris is wrong.", "Is it Paris?", "~~Paris~~",
+            "I don't think it is in Paris.", "Any city but Paris", "anything but Paris", "I doubt it is Paris",
+            "other than Paris", "It is **not** Paris", "neither Paris nor Rome", "It's neither Oslo, Paris nor Bern.",
+            "It isn't Paris or Rome.", "Nicht Paris", "Ce n'est pas Paris", "No es Paris", "N\u00e3o \u00e9 Paris",
+            "\u4e0d\u662fParis", "Paris de\u011fil", "- not Rome\n- not Paris",
+        ],
+    )  # fmt: skip
+    def test_a_value_that_is_denied_or_asked_is_not_given(self, answer: str) -> None:
+        assert not one_of.Check(values=["Paris", "Rome"], inside=True).judge(run(answer)).holds
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            "It is not Rome but Paris.", "Not Rome, it's Paris.", "Paris, not Rome.", "Paris rather than Rome",
+            "The answer is not in the text\n\nParis", "I have no doubt that it's Paris.", "Without a doubt, Paris.",
+            "It is not cheap, so Paris is best.", "Paris, right?",
+            "Not only is it big: Paris.", "It's Paris, not far away.",
+            "Paris. Do you want to know more?", "It's Paris. Rome isn't the capital.", "Rome is wrong: Paris.",
+        ],
+    )  # fmt: skip
+    def test_a_denial_of_something_else_leaves_the_value_given(self, answer: str) -> None:
+        assert one_of.Check(values=["Paris", "Rome"], inside=True).judge(run(answer)).holds
+
     def test_values_that_are_the_same_to_the_check_are_refused(self) -> None:
         with pytest.raises(ValueError, match="told apart"):
             one_of.Check(values=["Yes", "yes."])
@@ -373,3 +399,25 @@ def test_marks_around_or_behind_a_word_hide_it_from_no_check(answer: str) -> Non
 )  # fmt: skip
 def test_what_is_struck_out_hidden_or_part_of_more_is_not_contained(answer: str, value: str) -> None:
     assert not contains.Check(value=value).judge(run(answer)).holds
+
+
+@pytest.mark.parametrize(
+    "answer", ["39%", "39 %", "-39", "\u221239", "39:30", "39 000", "39\u202f000", "39\u00b75", "39\u066b5"]
+)
+def test_a_part_of_an_amount_is_not_found_where_it_is_wanted_but_where_it_must_not_be(answer: str) -> None:
+    assert not contains.Check(value="39").judge(run(f"It is {answer} in all")).holds
+    assert not starts_with.Check(value="39").judge(run(f"{answer} in all")).holds
+    assert not one_of.Check(values=["39", "40"], inside=True).judge(run(f"It is {answer} in all")).holds
+    assert not not_contains.Check(value="39").judge(run(f"It is {answer} in all")).holds
+
+
+@pytest.mark.parametrize(
+    "answer", ["39 \u00b0C", "5-39", "A-39", "39/2026", "10.0.0.1:39", "39, 100", "39.", "$39", "39\u20ac"]
+)
+def test_a_number_that_stands_alone_is_found(answer: str) -> None:
+    assert contains.Check(value="39").judge(run(f"It is {answer} in all")).holds
+
+
+@pytest.mark.parametrize("answer", ["Acme\u2122 is here", "Acme\u00ae is here"])
+def test_a_trademark_is_no_part_of_the_name(answer: str) -> None:
+    assert contains.Check(value="Acme").judge(run(answer)).holds

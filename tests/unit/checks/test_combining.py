@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from turn_judging import judge_turn
 
 from runner.checks import Exchange, build_part
 from runner.domain.assistant import Address
@@ -14,7 +15,6 @@ from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
 from runner.domain.report import Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location
-from runner.execution.judging import judge_turn
 
 PLACE = Location("scenarios/x.yaml", 3, 5)
 ANSWERED = Run(id=RunId("run"), thread_id=ThreadId("thread"), status=RunStatus.COMPLETED, text="Oslo is 39.25.")
@@ -103,7 +103,7 @@ def test_a_reason_says_which_check_inside_said_what() -> None:
 def test_nothing_passes_on_an_answer_that_is_none(check: tuple[str, dict[str, Any]], ending: dict[str, Any]) -> None:
     turn = Turn(ask="Which?", expectations=(expectation(*check),), location=PLACE)
 
-    result = judge_turn(turn, replace(ANSWERED, **ending), exchange("responses", turn))
+    result = judge_turn(turn, replace(ANSWERED, **ending))
 
     assert result.outcome in (Outcome.FAILED, Outcome.ERRORED)
     assert result.verdicts == ()
@@ -156,3 +156,35 @@ def test_an_expected_ending_may_be_one_way_of_several() -> None:
     turn = Turn(ask="Which?", expectations=parts(("any_of", {"expect": parts(SOUND, UNTRUE)})), location=PLACE)
 
     assert judge_turn(turn, refused).outcome is Outcome.FAILED
+
+
+SLOW, FAST = ("latency_s", {"max": Decimal("0.1")}), ("latency_s", {"max": Decimal(100)})
+NOT_SLOW = ("not", {"expect": (expectation(*SLOW),)})
+
+
+@pytest.mark.parametrize(
+    ("check", "outcome", "measured"),
+    [
+        (FAST, Outcome.PASSED, False),
+        (NOT_SLOW, Outcome.PASSED, False),
+        (("not", {"expect": parts(NOT_SLOW)}), Outcome.PASSED, False),
+        (("not", {"expect": parts(FAST, SOUND)}), Outcome.FAILED, True),
+        (("any_of", {"expect": parts(FAST, UNTRUE)}), Outcome.PASSED, False),
+        (("any_of", {"expect": parts(FAST, SOUND)}), Outcome.PASSED, True),
+        (("all_of", {"expect": parts(FAST, SOUND)}), Outcome.PASSED, False),
+        (("all_of", {"expect": parts(FAST, UNTRUE)}), Outcome.FAILED, True),
+        (("any_of", {"expect": parts(FAST, BROKEN)}), Outcome.ERRORED, True),
+        (("score", {"threshold": Decimal("0.5"), "of": [{"expect": parts(FAST)}]}), Outcome.PASSED, False),
+        (
+            ("score", {"threshold": Decimal("0.5"), "of": [{"expect": parts(FAST)}, {"expect": parts(SOUND)}]}),
+            *(Outcome.PASSED, True),
+        ),
+    ],
+)
+def test_a_replay_does_not_hang_on_what_is_not_measured_wherever_it_stands(
+    check: tuple[str, dict[str, Any]], outcome: Outcome, measured: bool
+) -> None:
+    turn = Turn(ask="?", location=PLACE, expectations=(expectation(*check),))
+    (verdict,) = judge_turn(turn, replace(ANSWERED, is_replayed=True)).verdicts
+    assert (verdict.outcome, verdict.weak) == (outcome, not measured), verdict
+    assert measured or (verdict.found, verdict.reason) == ("not measured", "it is a replay")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from runner.checks import Exchange, build_part
+from runner.checks import Exchange, Part, build_part
 from runner.domain.assistant import Address
-from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
+from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId, Usage
 from runner.domain.judgement import Answer, Answers, Questions
 from runner.domain.report import Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
@@ -35,6 +35,9 @@ class Judge:
         self.asked.append(questions)
         answers = {one.name: self._answer(one.name) for one in questions.questions}
         return Answers(model="m", way="decisions", answers=answers)
+
+    async def judge(self, part: Part, one: Exchange) -> Verdict:
+        return part.judge(one.run, one)
 
     def _answer(self, name: str) -> Answer:
         said = self.said.get(name.replace(" ", "_"), 0.9)
@@ -71,6 +74,96 @@ async def test_two_hundred_turns_with_four_criteria_send_two_hundred_requests() 
     assert {result.outcome for result in results} == {Outcome.PASSED}
     assert len(judge.asked) == 200
     assert {len(asked.questions) for asked in judge.asked} == {4}
+
+
+def judge_of(criteria: object, **more: Any) -> Expectation:
+    return expectation({"criteria": criteria, **more})
+
+
+FACTUAL, GOAL = expectation({"reference": "30 days."}, "factual"), expectation({"goal": "A refund."}, "goal")
+
+
+async def test_checks_about_the_same_share_a_request() -> None:
+    asked = Judge()
+
+    result = await judge_exchange(exchange(judge_of(FOUR), judge_of("Is it kind?"), FACTUAL, GOAL), asked)
+
+    assert result.outcome is Outcome.PASSED
+    about_turn, about_conversation = asked.asked
+    assert [one.name for one in about_turn.questions] == [
+        *(f"criterion {number}" for number in range(1, 5)),
+        "criterion 1 (2)",
+        "factual",
+    ]
+    assert [one.name for one in about_conversation.questions] == ["goal"]
+    assert [one.details["requests"] for one in result.verdicts] == [1, 0, 0, 1]
+    assert [one.details["criteria"][-1]["name"] for one in result.verdicts] == [
+        "criterion 4", "criterion 1", "factual", "goal",
+    ]  # fmt: skip
+
+
+async def test_each_check_that_shares_a_request_has_answers_of_its_own_and_asks_again_for_what_is_open() -> None:
+    asked = Judge(criterion_2=[0.5, 0.5, 0.9], factual=0.1, **{"criterion_1_(2)": [0.5, 0.9]})
+
+    result = await judge_exchange(exchange(judge_of(FOUR[:2], votes=5), judge_of("Is it kind?"), FACTUAL), asked)
+
+    assert [one.outcome.value for one in result.verdicts] == ["passed", "passed", "failed"]
+    assert [[question.instructions for question in one.questions][:2] for one in asked.asked[1:]] == [
+        ["Is it short?", "Is it kind?"],
+        ["Is it short?"],
+        ["Is it short?"],
+    ]
+    assert [[vote["votes"] for vote in one.details["criteria"]] for one in result.verdicts] == [
+        [[0.9], [0.5, 0.5, 0.9, 0.9]],
+        [[0.5, 0.9]],
+        [[0.1]],
+    ]
+
+
+async def test_a_judge_inside_other_checks_shares_the_request_of_those_beside_it() -> None:
+    asked = Judge(criterion_1=0.9)
+    inner = (expectation({"value": "never"}, "contains"), judge_of("Is it kind?"), FACTUAL)
+    free = (expectation({"value": "30 days"}, "contains"), judge_of("Is it long?"))
+    nested = (expectation({"expect": inner}, "any_of"), expectation({"expect": free}, "any_of"))
+
+    result = await judge_exchange(exchange(judge_of("Is it polite?"), *nested), asked)
+
+    assert result.outcome is Outcome.PASSED
+    assert [[one.instructions[:12] for one in each.questions] for each in asked.asked] == [
+        ["Is it polite", "Is it kind?", "Does the las"]
+    ]
+
+
+async def test_an_error_of_a_shared_request_is_one_of_every_check_that_asked() -> None:
+    async def fail(_questions: Questions, /) -> Answers:
+        raise RemoteError("it broke", status=400)
+
+    result = await judge_exchange(exchange(judge_of("Is it kind?"), FACTUAL), Asker(model=fail))
+
+    assert [one.reason for one in result.verdicts] == ["the judge gave no answer: it broke"] * 2
+
+
+async def test_what_a_shared_request_used_is_counted_once() -> None:
+    asked = Judge()
+
+    async def ask(questions: Questions, /) -> Answers:
+        used = Usage(input_tokens=40, output_tokens=2, total_tokens=42)
+        return replace(await asked(questions), usage=used, cost_usd=0.5)
+
+    result = await judge_exchange(exchange(judge_of("Is it kind?"), FACTUAL), Asker(model=ask))
+
+    assert [one.details["tokens"]["total"] for one in result.verdicts] == [42, 0]
+    assert sum(one.details["cost_usd"] for one in result.verdicts) == 0.5
+
+
+async def test_more_questions_than_a_request_takes_go_into_several() -> None:
+    asked = Judge()
+    many = judge_of([f"Is it {number}?" for number in range(60)])
+
+    result = await judge_exchange(exchange(many, many, FACTUAL), asked)
+
+    assert result.outcome is Outcome.PASSED
+    assert sorted(len(one.questions) for one in asked.asked) == [60, 61]
 
 
 async def test_only_what_is_undecided_is_asked_again() -> None:
@@ -137,7 +230,7 @@ async def test_an_error_of_the_judge_is_an_error_after_one_more_attempt() -> Non
         pass
 
     part = build_part(expectation({"criteria": "Is it polite?"}))
-    verdict = await part.judge_asking(exchange(), Asker(judge=fail, sleep=sleep))
+    verdict = await part.judge_asking(exchange(), Asker(model=fail, sleep=sleep))
 
     assert (verdict.outcome, len(attempts)) == (Outcome.ERRORED, 2)
     assert verdict.reason == "the judge gave no answer: it broke"

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from turn_judging import judge_turn
 
 from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.report import Outcome
 from runner.domain.scenario import Expectation, Turn
 from runner.errors import Location
-from runner.execution.judging import judge_turn
 
 PLACE = Location("scenarios/x.yaml", 3, 5)
 ANSWERED = Run(id=RunId("run_1"), thread_id=ThreadId("thread_1"), status=RunStatus.COMPLETED, text="It is 39.25.")

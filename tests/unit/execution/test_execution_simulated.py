@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -22,8 +23,9 @@ from simulated_play import (
     wrong,
 )
 
+from runner.backends import Question
 from runner.domain.assistant import Price
-from runner.domain.conversation import RunStatus
+from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import ScenarioFinished
 from runner.errors import RemoteMissing
 from runner.execution.budget import Limits
@@ -160,6 +162,43 @@ def test_a_budget_lets_what_is_under_way_end_and_the_rest_can_be_played_later(
     assert again is not None
     assert (again.report.exit_code, again.report.counts["passed"]) == (0, 30)
     assert again.report.tally.cost_usd == pytest.approx(0.06)
+
+
+def test_what_an_earlier_time_of_the_play_used_counts_into_its_limits(tmp_path: Path) -> None:
+    """Killed, cut off, or stopped by the limit itself; what was answered in vain is in it, too."""
+    scenarios = [scenario(f"s{number}", turns=2) for number in range(60)]
+
+    def fails(world: World, question: Question, nth: int) -> Run:
+        run = right(world, question, nth)
+        return replace(run, status=RunStatus.FAILED, error_code="server_error", error="It broke.")
+
+    failing = {one.name: (fails, right) for one in scenarios}
+    world = World(failing, latency_s=lambda: 1.0)
+    simulation = Simulation(tmp_path, world, scenarios)
+    assert simulation.play(killed_at_s=9.5, jobs=3) is None
+    used = 100 * world.asked.total()
+    stopped = simulation.play(jobs=3, limits=Limits(tokens=used + 1000))
+    assert stopped is not None
+    total = 100 * world.asked.total()
+    assert 0 < total - used <= 1000 + 900, "what was under way at the kill isn't known"
+    (note,) = [line for line in stopped.events[0].notes if line.startswith("limits count")]
+    assert re.fullmatch(r"limits count what this play used before: [\d,]+ tokens, 0\.\d{4} USD", note)
+    assert re.search(r"is reached: [\d,]+ tokens were used, [\d,]+ of them before it went on", stopped.report.stopped)
+    again = simulation.play(jobs=3, limits=Limits(tokens=used + 1000))
+    assert again is not None
+    assert (100 * world.asked.total(), again.report.exit_code) == (total, 4), "nothing more is sent"
+
+
+def test_earlier_runs_of_unknown_cost_are_said_and_not_taken_for_free(tmp_path: Path) -> None:
+    world = World(
+        {"a": (lambda w, q, n: replace(right(w, q, n), usage=None),), "b": (ends(RunStatus.FAILED, "invalid_prompt"),)}
+    )
+    simulation = Simulation(tmp_path, world, [scenario("a"), scenario("b")])
+    assert simulation.play(jobs=1) is not None
+    again = simulation.play(jobs=1, limits=Limits(cost_usd=1.0))
+    assert again is not None
+    notes = "\n".join(again.events[0].notes)
+    assert "limits count what this play used before: 0 tokens, 0.0000 USD, and 1 run of unknown cost" in notes
 
 
 def test_a_budget_that_can_not_be_kept_ends_the_play(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ import csv
 import io
 import json
 import re
+import shutil
+import subprocess
+import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +21,7 @@ from markdown_it import MarkdownIt
 from played_results import ENCODED_SECRETS, HOSTILE, OTHER, SECRET, VARIANT, of_every_kind, played, report_of
 
 from runner.domain.report import Outcome, Report, Retry, ScenarioResult
+from runner.errors import Location, WriteFailed
 from runner.plugins import load_plugin
 from runner.redaction import Redactor
 from runner.reporting import report_schema, write_report
@@ -25,6 +29,27 @@ from runner.reporting._github import GitHub
 
 ORDINARY = report_of(of_every_kind())
 ATTACK = report_of(of_every_kind(HOSTILE, names=HOSTILE), leftovers=(HOSTILE,))
+
+
+JUNIT_SCHEMA = etree.XMLSchema(file=str(Path(__file__).parents[2] / "support" / "junit.xsd"))
+
+
+def _published_ctrf_schema(folder: Path) -> Any:
+    """As npm's package `ctrf` has it; nothing of the package is run."""
+    if not (npm := shutil.which("npm")):
+        pytest.skip("needs npm")
+    command = [npm, "pack", "ctrf@0.3.0", "--ignore-scripts", "--silent", "--pack-destination", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode:
+        pytest.skip(f"npm can't get the package: {done.stderr[:200]}")
+    with tarfile.open(folder / done.stdout.strip()) as package:
+        file = package.extractfile("package/src/ctrf-schema-0.0.json")
+        assert file is not None
+        return json.load(file)
+
+
+def _in_file(result: ScenarioResult, file: str) -> ScenarioResult:
+    return replace(result, scenario=replace(result.scenario, location=Location(file, 3, 3)))
 
 
 def written(kind: str, folder: Path, report: Report) -> str:
@@ -96,8 +121,42 @@ class TestJUnit:
         results = [played(f"s{number}", Outcome.FAILED, words="long " * 2_000) for number in range(5)]
         text = written("junit", tmp_path, report_of(results))
         assert len(text) < 40_000
+        monkeypatch.setattr("runner.reporting.junit.LARGEST_TEXTS", 20_000_000)
+        monkeypatch.setattr("runner.reporting.junit.LARGEST_FILE", 15_000)
+        umlauts = [played(f"s{number}", Outcome.FAILED, words="ä&" * 2_000) for number in range(5)]
+        assert len(written("junit", tmp_path, report_of(umlauts)).encode()) < 15_000
         assert text.count("left out, the file would be too large") >= 4
 
+    @pytest.mark.fault("X3")
+    @pytest.mark.parametrize("report", [ORDINARY, ATTACK, report_of([])], ids=["ordinary", "hostile", "empty"])
+    @pytest.mark.parametrize("strict", [False, True])
+    def test_it_is_of_the_dialect_that_is_promised(self, tmp_path: Path, report: Report, strict: bool) -> None:
+        text = written("junit", tmp_path, replace(report, fails_on_flaky=strict))
+        JUNIT_SCHEMA.assertValid(etree.fromstring(text.encode()))
+
+    def test_what_stands_before_the_cases_is_their_sum(self, tmp_path: Path) -> None:
+        elsewhere = [_in_file(one, "scenarios/b.yaml") for one in of_every_kind(names=" b")]
+        report = report_of([*of_every_kind(), *elsewhere, *of_every_kind(names=" again")])
+        root = etree.fromstring(written("junit", tmp_path, report).encode())
+        assert [one.get("name") for one in root] == ["scenarios/sums.yaml", "scenarios/b.yaml", "scenarios/sums.yaml"]
+        for one in (root, *root):
+            found = [len(one.findall(f".//{tag}")) for tag in ("testcase", "failure", "error", "skipped")]
+            assert [int(one.get(key) or -1) for key in ("tests", "failures", "errors", "skipped")] == found
+            times = sum(float(case.get("time") or -1) for case in one.iter("testcase"))
+            assert float(one.get("time") or -1) == pytest.approx(times)
+
+    @pytest.mark.fault("X3")
+    def test_a_case_that_would_not_be_xml_is_no_report(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("runner.reporting.junit.TestCase.tostring", lambda _: b"<testcase name='\x1b'/>")
+        with pytest.raises(WriteFailed, match="'passed' would not be XML"):
+            written("junit", tmp_path, ORDINARY)
+        monkeypatch.setattr(
+            "runner.reporting.junit.TestCase.tostring", lambda _: b"<testcase name='a'/><testcase name='b'/>"
+        )
+        with pytest.raises(WriteFailed, match="would not be XML"):
+            written("junit", tmp_path, ORDINARY)
+
+    @pytest.mark.fault("X3")
     def test_hostile_text_is_xml_for_another_parser(self, tmp_path: Path) -> None:
         text = written("junit", tmp_path, ATTACK)
         root = etree.fromstring(text.encode(), etree.XMLParser(resolve_entities=False))
@@ -153,6 +212,12 @@ class TestCtrf:
         parts = sum(summary[word] for word in ("passed", "failed", "skipped", "pending", "other"))
         assert summary["tests"] == parts == 8
         assert (summary["flaky"], summary["stop"] - summary["start"]) == (1, 1500)
+
+    @pytest.mark.slow
+    def test_it_fits_the_schema_of_ctrf_s_own_package(self, tmp_path: Path) -> None:
+        validator = jsonschema_rs.validator_for(_published_ctrf_schema(tmp_path), validate_formats=True)
+        for report in (ORDINARY, ATTACK, report_of([])):
+            validator.validate(json.loads(written("ctrf", tmp_path, report)))
 
     def test_outcomes_attempts_and_places_are_told(self, tmp_path: Path) -> None:
         tests = {one["name"]: one for one in json.loads(written("ctrf", tmp_path, ORDINARY))["results"]["tests"]}
@@ -273,7 +338,7 @@ class TestJson:
 
     @pytest.mark.fault("P8")
     @pytest.mark.slow
-    @pytest.mark.parametrize("kind", ["json", "csv", "ctrf"])
+    @pytest.mark.parametrize("kind", ["json", "csv", "ctrf", "junit"])
     def test_a_large_play_is_never_in_memory_as_a_whole(self, tmp_path: Path, kind: str) -> None:
         import tracemalloc
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.yaml_text import ListNode, MapNode, Node, TextNode, parse_yaml
+from runner.yaml_text import ListNode, MapNode, Node, Parsed, TextNode, parse_yaml
 from runner.yaml_text.tree import _parse, _parse_quickly
 from runner.yaml_text.yaml_document import read_text
 
@@ -75,9 +77,7 @@ def test_whatever_is_done_to_a_file_both_parsers_agree(
 @pytest.mark.parametrize(
     "text",
     [
-        "a: [b?c]",  # PyYAML ends the text at '?'
-        'a: [{ask"b?"}]',
-        "a: {b: }",  # and places nothing elsewhere
+        "a: {b: }",  # PyYAML places nothing elsewhere
         "? a\n: b",
         "- ? a",
         "a:\tb",
@@ -89,6 +89,17 @@ def test_whatever_is_done_to_a_file_both_parsers_agree(
 )
 def test_where_they_differ_pyyaml_is_asked(text: str) -> None:
     assert _parse_quickly(text, "f.yaml") is None
+
+
+@pytest.mark.parametrize("read", [_parse, _parse_quickly])
+def test_a_question_in_brackets_may_end_with_its_mark(read: Callable[[str, str], Parsed | None]) -> None:
+    parsed = read("turns: [{ask: How much is 1?2 now?, expect: x}, {ask: a ? b?}]", "f.yaml")
+    assert parsed is not None
+    assert parsed.problems == ()
+    assert parsed.root is not None
+    assert re.findall(r"text='(.*?)'", str(parsed.root)) == [
+        *("turns", "ask", "How much is 1?2 now?", "expect", "x", "ask", "a ? b?"),
+    ]
 
 
 @pytest.mark.parametrize("opening", ["[", "[\n", "{a: ", "- ", "&a [*a, "])
