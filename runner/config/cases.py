@@ -20,8 +20,7 @@ from runner.config.paths import Unusable, find_file
 from runner.did_you_mean import quote, suggest
 from runner.errors import Location, Problem
 from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
-from runner.yaml_text.coercion import coerce, is_visible
-from runner.yaml_text.yaml_document import Where, YamlDocument
+from runner.yaml_text.yaml_document import Where, YamlDocument, coerce, is_visible
 
 KEY = "cases"
 FILE_TYPES = (".csv", ".json", ".jsonl")

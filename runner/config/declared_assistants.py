@@ -16,8 +16,7 @@ from runner.domain.assistant import Address, Assistant, PlainFormat, ResponseFor
 from runner.domain.files import Chunking, FileUse, LocalFile
 from runner.errors import Problem
 from runner.yaml_text import read_text
-from runner.yaml_text.coercion import as_json
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json
 
 _Body = Mapping[str, Any]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from runner.config.familiar_words import show_embedded_target
 from runner.config.paths import Unusable, find_file
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import (
@@ -251,6 +250,8 @@ def _refuse_embedded_keys(document: YamlDocument, body: Mapping[str, Any], where
             message = f"only the embedded server has {words}"
             hint = f"use `server: embedded`, or remove {key}"
             if key == "inference" and not is_elsewhere:
+                from runner.config.familiar_words import show_embedded_target
+
                 hint = f"write `{show_embedded_target(str(where[-1]), body)}`"
             document.report(Mistake(where=(*where, key), at_key=True, message=message, hint=hint))
 

@@ -14,8 +14,7 @@ from runner.domain.assistant import Answering, Function, McpServer, Tool, ToolNa
 from runner.domain.hosts import AddressFault, find_address_fault, is_open_road
 from runner.plugins import load_plugin, plugin_names
 from runner.yaml_text import TextNode
-from runner.yaml_text.coercion import as_json
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json
 
 _SECRET = "${secret:"
 

@@ -27,8 +27,7 @@ from runner.domain.assistant import Assistant, ToolName
 from runner.domain.scenario import Expectation
 from runner.plugins import load_plugin, plugin_names
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
-from runner.yaml_text.coercion import as_json
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json
 
 CHECKS = "runner.checks"
 

@@ -18,7 +18,7 @@ from runner.config.declared_assistants import JSON_SCHEMA
 from runner.config.declared_tools import RETRIEVAL
 from runner.domain.assistant import PlainFormat, ToolName
 from runner.errors import UsageError
-from runner.yaml_text.coercion import read_decimal
+from runner.yaml_text.yaml_document import read_decimal
 
 Json = Mapping[str, object]
 Body = dict[str, object]

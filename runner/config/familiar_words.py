@@ -12,8 +12,7 @@ from decimal import Decimal, InvalidOperation
 
 from runner.plugins import load_plugin
 from runner.yaml_text import Style
-from runner.yaml_text.coercion import show_flow, show_text
-from runner.yaml_text.yaml_document import Advice, Where
+from runner.yaml_text.yaml_document import Advice, Where, show_flow, show_text
 
 _CHECKS_ARE_LISTED = "write `expect: [...]`, a list of checks, under the question"
 _A_MODEL_JUDGES = "write `judge: QUESTION`; the model that judges is declared in assistants.yaml"

@@ -18,7 +18,7 @@ from runner.config.importing import LONGEST_NOTE, hide_secrets, is_writable
 from runner.config.scenarios import RESERVED, UNFIT_CHARACTERS
 from runner.config.writing import STEP, protect
 from runner.yaml_text import Style
-from runner.yaml_text.coercion import show_comment, show_flow, show_text
+from runner.yaml_text.yaml_document import show_comment, show_flow, show_text
 
 Json = Mapping[str, object]
 Row = Mapping[str, object]

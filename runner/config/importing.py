@@ -26,7 +26,7 @@ from runner.domain.hosts import find_address_fault
 from runner.json_schema import check_schema, find_looseness, find_mismatch
 from runner.redaction import REPLACEMENT
 from runner.yaml_text import Style
-from runner.yaml_text.coercion import as_json, show_comment, show_flow, show_text
+from runner.yaml_text.yaml_document import as_json, show_comment, show_flow, show_text
 
 Json = Mapping[str, object]
 

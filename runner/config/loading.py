@@ -25,8 +25,7 @@ from runner.domain.scenario import Scenario, Turn
 from runner.errors import ConfigError, NothingFound, Problem
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
 from runner.yaml_text import MapNode, Node
-from runner.yaml_text.coercion import Schema
-from runner.yaml_text.yaml_document import Advice, Mistake, Where, YamlDocument, judge_document, read_document
+from runner.yaml_text.yaml_document import Advice, Mistake, Schema, Where, YamlDocument, judge_document, read_document
 
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{(?:(env|secret):([A-Za-z_][A-Za-z0-9_]*)\}|[^}\s]{0,40}\}?)")
 

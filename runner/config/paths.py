@@ -21,8 +21,7 @@ from runner.domain.files import (
     takes_file,
 )
 from runner.errors import NothingFound, UsageError, on_one_line
-from runner.yaml_text.coercion import is_visible
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, is_visible
 
 PROJECT_FILE = "assistants.yaml"
 SCENARIO_FOLDER = "scenarios"

@@ -203,7 +203,7 @@ def _parse(text: str, named: str) -> Any:
 def parse_data(text: str, named: str) -> Any:
     """A YAML file's value, by YAML 1.2's core schema. Raises ValueError."""
     from runner.yaml_text import parse_yaml
-    from runner.yaml_text.coercion import coerce
+    from runner.yaml_text.yaml_document import coerce
 
     parsed = parse_yaml(text, file=named)
     if parsed.problems or parsed.root is None:

@@ -20,8 +20,7 @@ from runner.domain.files import LocalFile
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location, Problem, UsageError, on_one_line
 from runner.yaml_text import MapNode, Node, TextNode
-from runner.yaml_text.coercion import is_visible
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, is_visible
 
 MOST_BROKEN_ROWS = 20
 """After so many rows with mistakes the others of a file are not looked at."""

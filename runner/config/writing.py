@@ -14,7 +14,7 @@ from decimal import Decimal
 from runner.config.declared_tools import RETRIEVAL
 from runner.domain.assistant import Tool, ToolName
 from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode, parse_yaml
-from runner.yaml_text.coercion import show_text
+from runner.yaml_text.yaml_document import show_text
 
 STEP = 2
 """Spaces by which what is written here is indented below its key."""

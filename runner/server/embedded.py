@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.errors import UsageError
-from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.engine.core import Lifetimes
 from runner.server.inference import Inference
 from runner.server.sandboxes import DEFAULT as DEFAULT_SANDBOX
 

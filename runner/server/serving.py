@@ -23,8 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from runner.errors import TOO_MANY_FILES
 from runner.escaping import terminal_line
 from runner.server.app import LOOPBACK_HOSTS, create_app
-from runner.server.engine.core import open_engine
-from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.engine.core import Lifetimes, open_engine
 from runner.server.faults import FaultPlan, Faults
 from runner.server.faults.acting import FaultyApp
 from runner.server.inference import Inference

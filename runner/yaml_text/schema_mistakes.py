@@ -14,16 +14,19 @@ from jsonschema.exceptions import ValidationError
 
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
-from runner.yaml_text.coercion import (
+from runner.yaml_text.yaml_document import (
     MAX_EXPONENT,
     MAX_NUMBER_LENGTH,
+    Advice,
+    Mistake,
     Schema,
     Unreadable,
+    Where,
+    YamlDocument,
     alternatives,
     resolve,
     show_flow,
 )
-from runner.yaml_text.yaml_document import Advice, Mistake, Where, YamlDocument
 
 _VERY_LIKE = 0.8
 _NEVER_SHOWN = ("key_env",)

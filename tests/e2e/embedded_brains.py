@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from runner.server.embedded import start_embedded
-from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.engine.core import Lifetimes
 from runner.server.inference import Answer, Scene, SourceMark, Spent, ToolRequest, Turnout, UseTools
 
 COST = Spent(input_tokens=7, output_tokens=3)

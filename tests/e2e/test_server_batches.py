@@ -18,7 +18,7 @@ from openai.types.responses.response_create_params import ResponseCreateParamsNo
 from pydantic import TypeAdapter
 
 from runner.server.embedded import start_embedded
-from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.engine.core import Lifetimes
 from runner.server.inference.scripted import create as create_scripted
 
 MOVES = """

@@ -17,8 +17,7 @@ from openai_schemas import openapi_validator
 from typing_extensions import override
 
 from runner.server.embedded import ServerAddress, start_embedded
-from runner.server.engine.core import Engine
-from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.engine.core import Engine, Lifetimes
 from runner.server.inference import Answer, FunctionRequest, Move, Scene, ToolRequest, UseTools
 
 pytestmark = [

@@ -13,7 +13,7 @@ from openai import AsyncOpenAI
 from openai.types.beta.threads import Message, Run
 from openai_schemas import openapi_validator
 
-from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.engine.core import Lifetimes
 from runner.server.inference import Answer, BreakOff, FunctionRequest, Spent, ToolRequest, UseTools
 from runner.server.inference.offline import create as create_offline
 

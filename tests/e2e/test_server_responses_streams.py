@@ -12,7 +12,7 @@ from acting_brains import Actor, Speaker, serve_in_sight
 from embedded_brains import Coder, Searcher
 from openai import AsyncOpenAI
 
-from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.engine.core import Lifetimes
 from runner.server.engine.state.records import ToldRecord, told_id
 from runner.server.inference import Answer, Fail, FunctionRequest, Inference, Refuse, ToolRequest, UseTools
 

@@ -15,7 +15,7 @@ from openai import AsyncOpenAI
 
 from runner.errors import WriteFailed
 from runner.server.embedded import start_embedded
-from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.engine.core import Lifetimes
 from runner.server.inference import Inference
 
 pytestmark = [

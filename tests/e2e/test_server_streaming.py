@@ -15,7 +15,7 @@ from embedded_brains import Coder, Searcher, Sleeper
 from openai import AsyncOpenAI
 from openai_schemas import SHARED, event_validator
 
-from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.engine.core import Lifetimes
 from runner.server.inference import (
     Answer,
     BreakOff,

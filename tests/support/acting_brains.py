@@ -12,8 +12,7 @@ from openai import AsyncOpenAI
 
 from runner.server.app import create_app
 from runner.server.embedded import base_url, open_listener
-from runner.server.engine.core import Engine, open_engine
-from runner.server.engine.state.lifetimes import Lifetimes
+from runner.server.engine.core import Engine, Lifetimes, open_engine
 from runner.server.inference import Answer, Inference, Move, Scene, Spent, ToolRequest, Turnout, UseTools
 from runner.server.serving import Server
 

@@ -11,7 +11,6 @@ from runner.backends._files import RemoteFiles, Stores, describe_content
 from runner.backends._json_fields import Json, identifier, optional_text, text
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
 from runner.backends._waiting import Deadline, Rhythm, Wait
-from runner.backends.assistants.answers import build_run, is_settled
 from runner.backends.assistants.wire import (
     ENDED,
     WAITS_FOR_FUNCTIONS,
@@ -19,6 +18,8 @@ from runner.backends.assistants.wire import (
     WireRun,
     WireStep,
     assistant_body,
+    build_run,
+    is_settled,
     message_body,
     outputs_body,
     read_assistant,

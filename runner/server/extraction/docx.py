@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from runner.server.extraction._child import Emit, read_text_in_child
+from runner.server.extraction import Emit, read_text_in_child
 from runner.server.extraction._office import IN_PARAGRAPH, Link, Look, Package, Paragraph, Start, read_look, read_part
 
 EXTENSIONS = frozenset({"docx"})

@@ -11,8 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unicodedata import category
 
-from runner.server.extraction import ENCRYPTED, MAX_PARTS, TOO_MANY_PARTS, Unreadable, picture
-from runner.server.extraction._child import TIMEOUT_S, Emit, read_in_child
+from runner.server.extraction import (
+    ENCRYPTED,
+    MAX_PARTS,
+    TIMEOUT_S,
+    TOO_MANY_PARTS,
+    Emit,
+    Unreadable,
+    picture,
+    read_in_child,
+)
 from runner.server.extraction._layout import Glyph, form_words, read_lines
 
 if TYPE_CHECKING:
@@ -41,7 +49,7 @@ def extract(path: Path, timeout_s: float = TIMEOUT_S) -> str:
     if reading.reason:
         raise Unreadable(reading.reason)
     pages = list(reading.parts)
-    if picture.can_read_pictures() and any(page.get("is_drawn") and not page["text"] for page in pages):
+    if any(page.get("is_drawn") and not page["text"] for page in pages) and picture.can_read_pictures():
         pictures = read_in_child("pdf.read_pictures", path, picture.TIMEOUT_S, picture.MAX_MEMORY_BYTES)
         for part in pictures.parts:
             pages[part["page"]] |= {"text": part["text"]}

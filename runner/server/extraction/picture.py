@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.domain.files import IMAGE_TYPES
-from runner.server.extraction import Unreadable
-from runner.server.extraction._child import Emit, read_text_in_child
+from runner.server.extraction import Emit, Unreadable, read_text_in_child
 from runner.server.extraction._layout import Word, read_lines
 
 NEEDS_EXTRA = "pictures are read with the extra 'ocr': pip install 'assistant-runner[ocr]'"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from runner.server.extraction import MAX_PARTS, TOO_MANY_PARTS, Unreadable
-from runner.server.extraction._child import Emit, read_text_in_child
+from runner.server.extraction import MAX_PARTS, TOO_MANY_PARTS, Emit, Unreadable, read_text_in_child
 from runner.server.extraction._office import Package, read_part
 
 EXTENSIONS = frozenset({"pptx"})

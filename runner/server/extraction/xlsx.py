@@ -9,8 +9,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from runner.server.extraction import MAX_PARTS, MAX_ROWS, ROWS_LEFT_OUT, TOO_MANY_PARTS, Unreadable
-from runner.server.extraction._child import Emit, read_text_in_child
+from runner.server.extraction import (
+    MAX_PARTS,
+    MAX_ROWS,
+    ROWS_LEFT_OUT,
+    TOO_MANY_PARTS,
+    Emit,
+    Unreadable,
+    read_text_in_child,
+)
 from runner.server.extraction._office import Package
 
 if TYPE_CHECKING:

@@ -29,7 +29,6 @@ from runner.server.wire.replies import Json, json_reply, page_reply, unix_second
 
 PATHS = ("batches",)
 LEAST_LIFETIME_S, MOST_LIFETIME_S = 3_600, 2_592_000
-_TIMES = tuple(state.value for state in BatchState if state is not BatchState.VALIDATING)
 
 
 def routes(engine: Engine) -> list[Route]:
@@ -100,7 +99,11 @@ def render_batch(batch: RequestBatchRecord, completed: int, failed: int) -> Json
         "error_file_id": batch.error_file_id,
         "created_at": unix_seconds(batch.created_at),
         "expires_at": unix_seconds(batch.expires_at),
-        **{f"{name}_at": unix_seconds(batch.reached.get(name)) for name in _TIMES},
+        **{
+            f"{state.value}_at": unix_seconds(batch.reached.get(state.value))
+            for state in BatchState
+            if state is not BatchState.VALIDATING
+        },
         "request_counts": {"total": batch.total, "completed": completed, "failed": failed},
         "usage": None if batch.state.is_active else _render_usage(batch),
         "metadata": None if batch.metadata is None else dict(batch.metadata),

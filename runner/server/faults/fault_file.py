@@ -25,8 +25,7 @@ from runner.server.faults import (
     Word,
     write_error,
 )
-from runner.yaml_text.coercion import as_json
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, read_document
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json, read_document
 
 _Json = dict[str, Any]
 

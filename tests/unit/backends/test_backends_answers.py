@@ -10,7 +10,7 @@ import pytest
 
 from runner.backends import Deployment, managed_fields
 from runner.backends.assistants import wire as reading
-from runner.backends.assistants.answers import build_run, is_settled
+from runner.backends.assistants.wire import build_run, is_settled
 from runner.domain.assistant import Tool, ToolName
 from runner.domain.conversation import Ending, FileId, FunctionAnswer, RunStatus, StoreId, Usage
 from runner.domain.files import FileUse

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.backends.assistants.answers import strip_marks
-from runner.backends.assistants.wire import Annotation
+from runner.backends.assistants.wire import Annotation, strip_marks
 from runner.domain.conversation import FileId
 
 MARK = "【4:0†menu.txt】"

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 from engine_kit import Brain, Clock, ask, ended, engine_at, keep, listening, make_assistant, says, until
 
-from runner.server.engine.core import Engine, Event, MessageGrew, MessageWritten, RunChanged, StepChanged, need
+from runner.server.engine.core import (
+    Engine,
+    Event,
+    Lifetimes,
+    MessageGrew,
+    MessageWritten,
+    RunChanged,
+    StepChanged,
+    need,
+)
 from runner.server.engine.documents import (
     NewStore,
     NewStoredFile,
@@ -31,7 +40,6 @@ from runner.server.engine.state.file_storage import (
     StoreRecord,
     stored_file_id,
 )
-from runner.server.engine.state.lifetimes import Lifetimes
 from runner.server.engine.state.records import MessageRecord, RunRecord, RunState, StepRecord, StepState, ToolSetting
 from runner.server.engine.state.refusals import Conflict, Missing
 from runner.server.inference import Answer, Move, Scene, ToolRequest, UseTools

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from runner.yaml_text import parse_yaml
-from runner.yaml_text.coercion import Unreadable, coerce
+from runner.yaml_text.yaml_document import Unreadable, coerce
 
 
 def read(text: str, schema: dict[str, object]) -> object:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.yaml_text import Style, TextNode, parse_yaml
-from runner.yaml_text.coercion import show_comment, show_quoted, show_text
+from runner.yaml_text.yaml_document import show_comment, show_quoted, show_text
 
 PARTS = st.sampled_from(
     [

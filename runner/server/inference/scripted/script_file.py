@@ -26,8 +26,7 @@ from runner.server.inference.scripted.script import (
     StuckIn,
     Wait,
 )
-from runner.yaml_text.coercion import as_json
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, read_document
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json, read_document
 
 REASONS = ("max_completion_tokens", "max_prompt_tokens", "content_filter")
 _ANY, _EXPIRE, _REFUSE, _UNKNOWN = "any", "expire", "refuse", "unknown"
