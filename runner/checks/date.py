@@ -96,7 +96,9 @@ _DENIED_DAY = re.compile(
 
 
 def prepare() -> None:
-    _months()
+    from runner.checks._units import read_locale_files
+
+    read_locale_files()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,9 +98,9 @@ _TOO_MANY = 3000
 def prepare() -> None:
     """What reads numbers is imported late: it has so many patterns that reading files would wait for it."""
     from runner.checks import _final_number  # noqa: F401 - so that it is there
-    from runner.checks._units import locales
+    from runner.checks._units import read_locale_files
 
-    locales()
+    read_locale_files()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -335,13 +335,29 @@ class Tally:
         return (times, sum(count * rate for count, rate in rates) / total) if total else None
 
 
+class Tallies:
+    """What results come to, all together and on each variant by its label; the latter are empty where there is one."""
+
+    def __init__(self, variants: tuple[Variant, ...], results: Iterable[ScenarioResult] = ()) -> None:
+        self.whole = Tally()
+        self.each = {variant.label: Tally() for variant in variants}
+        for result in results:
+            self.add(result)
+
+    def add(self, result: ScenarioResult) -> None:
+        self.whole.add(result)
+        if result.variant is not None and len(self.each) > 1:
+            self.each[result.variant.label].add(result)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """One play. `leftovers` are remote objects that could not be removed, one line each; `signal` is the number of the
     signal that interrupted the play, `stopped` the limit that ended it early, `planned` the number of scenarios it was
     to play, on all variants together. `shard` says which part of the scenarios that is ("2/8 of ..."), "": all.
     `started_at` is an ISO 8601 time. One that `can_go_on` is taken up by `play --resume`; judged anew, it can't be.
-    `tier` is the price that it was played for, "" the list price, which is what is told of costs.
+    `tier` is the price that it was played for, "" the list price, which is what is told of costs. `known_tallies`
+    are those of the results: where there are none, all have to be gone through.
     """
 
     variants: tuple[Variant, ...]
@@ -357,24 +373,20 @@ class Report:
     tier: str = ""
     fails_on_flaky: bool = False
     duration_s: float = 0.0
+    known_tallies: Tallies | None = None
 
     @cached_property
-    def _tallies(self) -> tuple[Tally, Mapping[str, Tally]]:
-        whole, each = Tally(), {variant.label: Tally() for variant in self.variants}
-        for result in self.results:
-            whole.add(result)
-            if result.variant is not None and len(each) > 1:
-                each[result.variant.label].add(result)
-        return whole, each
+    def tallies(self) -> Tallies:
+        return self.known_tallies or Tallies(self.variants, self.results)
 
     @property
     def tally(self) -> Tally:
-        return self._tallies[0]
+        return self.tallies.whole
 
     @property
     def tally_by_variant(self) -> Mapping[str, Tally]:
         """The same for each variant apart, by its label; empty tallies where there is but one."""
-        return self._tallies[1]
+        return self.tallies.each
 
     @property
     def exit_code(self) -> int:
