@@ -114,13 +114,13 @@ class Exchange:
 
 def join_runs(runs: Sequence[Run]) -> Run:
     """The answer of the last run; steps, files, tokens and seconds of all. One unknown hides a sum."""
-    last = runs[-1]
+    last, seconds = runs[-1], [run.duration_s for run in runs]
     return replace(
         last,
         steps=tuple(step for run in runs for step in run.steps),
         files=tuple(file for run in runs for file in run.files),
         usage=_sum_usage([run.usage for run in runs]),
-        duration_s=sum(run.duration_s for run in runs),
+        duration_s=None if None in seconds else sum(filter(None, seconds)),
         is_replayed=any(run.is_replayed for run in runs),
     )
 
@@ -259,7 +259,7 @@ def _explain(error: Exception) -> str:
 
 
 NOT_ASKED = "not asked: the other checks decide"
-NOT_MEASURED = "it is a replay"
+NOT_MEASURED = "it is a replay, or waited in a batch"
 """Why a check of times can't be told; a turn does not hang on one."""
 
 

@@ -188,6 +188,12 @@ class ScenarioResult:
         return sum(attempt.duration_s for attempt in self.attempts)
 
     @property
+    def is_timed(self) -> bool:
+        """Whether that is how long it took: not where none of its runs was measured, as none of a batch is."""
+        runs = [turn.run for attempt in self.attempts for turn in attempt.turns if turn.run]
+        return not runs or any(run.duration_s is not None for run in runs)
+
+    @property
     def retried(self) -> tuple[Retry, ...]:
         return tuple(retry for attempt in self.attempts for retry in attempt.retried)
 
@@ -299,7 +305,7 @@ class Tally:
         if turn.run is None:
             return
         self.runs += 1
-        if turn.run.ending is not Ending.BROKEN:
+        if turn.run.ending is not Ending.BROKEN and turn.run.duration_s is not None:
             self.seconds.append(turn.run.duration_s)
         usage = turn.run.usage
         if usage is None or usage.total_tokens is None:
@@ -420,6 +426,17 @@ class PlayStarted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSeen:
+    """A batch is waited for, or over; `status` is the word of the API, `done` of `total` questions have an outcome."""
+
+    batch_id: str
+    status: str
+    is_over: bool
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioStarted:
     scenario: Scenario
     variant: Variant
@@ -451,4 +468,4 @@ class PlayFinished:
     report: Report
 
 
-PlayEvent = PlayStarted | ScenarioStarted | TurnStarted | TurnFinished | ScenarioFinished | PlayFinished
+PlayEvent = PlayStarted | BatchSeen | ScenarioStarted | TurnStarted | TurnFinished | ScenarioFinished | PlayFinished

@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
-from runner.backends import Backend, Batching, Deployment, Question, TakeAnswer
+from runner.backends import Backend, Batching, BatchState, Deployment, Question, TakeAnswer
 from runner.domain.assistant import Project, ToolName
 from runner.domain.conversation import Run
 from runner.domain.plan import Kind
 from runner.domain.repeats import count_certain
-from runner.domain.report import Attempt
+from runner.domain.report import Attempt, BatchSeen, PlayEvent
 from runner.domain.scenario import Scenario
 from runner.errors import DeadlineExceeded, RateLimited, RemoteError, RemoteMissing, RemoteUnreachable
 from runner.execution.scheduler import Interruption
@@ -37,7 +37,7 @@ Answers = dict[str, list[TakeAnswer]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Where batches of one variant are asked. `interrupted` is set when there is no time to wait any more; `keeps`:
-    the answers are to be looked at afterwards.
+    the answers are to be looked at afterwards. `emit` is told of each batch whenever it was looked at.
     """
 
     project: Project
@@ -47,6 +47,7 @@ class Desk:
     interruption: Interruption
     interrupted: asyncio.Event
     clock: Callable[[], float]
+    emit: Callable[[PlayEvent], None]
     keeps: bool = False
 
 
@@ -150,7 +151,9 @@ async def _wait(desk: Desk, backend: Batching, batch_id: str, keys: Iterable[str
     ends_at, seen_at, pause_s = desk.clock() + PATIENCE_S, desk.clock(), FIRST_LOOK_S
     while True:
         try:
-            if (state := await backend.look_at_batch(batch_id)).is_over:
+            state = await backend.look_at_batch(batch_id)
+            desk.emit(_describe(state))
+            if state.is_over:
                 break
             seen_at = desk.clock()
         except RemoteError as error:
@@ -163,6 +166,10 @@ async def _wait(desk: Desk, backend: Batching, batch_id: str, keys: Iterable[str
         desk.interruption.check()
         pause_s = min(SLOWEST_LOOK_S, pause_s * 1.5)
     return {**dict.fromkeys(keys, _raising(RemoteError(state.error))), **await backend.read_batch(batch_id)}
+
+
+def _describe(state: BatchState) -> BatchSeen:
+    return BatchSeen(batch_id=state.id, status=state.status, is_over=state.is_over, done=state.done, total=state.total)
 
 
 def _passes(error: RemoteError) -> bool:

@@ -371,6 +371,7 @@ async def _ask_in_batches(
             interruption=around.interruption,
             interrupted=interrupted,
             clock=around.clock,
+            emit=around.emit,
             keeps=options.keeps,
         )
         units = [unit for unit in work.units if unit.variant == lane.variant]

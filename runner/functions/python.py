@@ -166,6 +166,44 @@ def _bound_names(statements: list[ast.stmt]) -> Iterator[str]:
                     yield from _bound_names(handler.body)
 
 
+def find_modules(file: Path, root: Path) -> tuple[Path, ...]:
+    """A file of the project and all that it imports from there, directly or not, as far as import statements tell."""
+    found, waiting = {file}, [file]
+    while waiting:
+        for one in sorted(_imported_by(waiting.pop(), root) - found):
+            found.add(one)
+            waiting.append(one)
+    return tuple(sorted(found))
+
+
+def _imported_by(file: Path, root: Path) -> set[Path]:
+    """Modules under the root, and what makes their folders packages."""
+    try:
+        nodes = list(ast.walk(ast.parse(file.read_bytes())))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    names: set[str] = set()
+    for node in nodes:
+        match node:
+            case ast.Import():
+                names.update(alias.name for alias in node.names)
+            case ast.ImportFrom():
+                # As many folders up as there are dots, the first of which is for its own.
+                package = file.relative_to(root).parts[: -node.level] if node.level else ()
+                module = [*package, *([node.module] if node.module else [])]
+                names.update(".".join([*module, alias.name]) for alias in node.names)
+    return {path for name in names for path in _files_of(name.split("."), root)}
+
+
+def _files_of(name: list[str], root: Path) -> Iterator[Path]:
+    """Those that importing `a.b` may run: `a.py` or `a/__init__.py`, then `a/b.py` or `a/b/__init__.py`."""
+    for length in range(1, len(name) + 1):
+        place = root.joinpath(*name[:length])
+        for path in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
+            if os.path.isfile(path):
+                yield path
+
+
 def _read_answer(line: bytes) -> str:
     try:
         said = json.loads(line)

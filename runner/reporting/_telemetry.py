@@ -149,7 +149,7 @@ class Telemetry:
     def _tell_attempt(self, attempt: Attempt, result: ScenarioResult, began: int, parent: Span) -> None:
         at = began
         for turn in attempt.turns:
-            duration = int((turn.run.duration_s if turn.run else 0.0) * _NANO)
+            duration = int(((turn.run and turn.run.duration_s) or 0.0) * _NANO)
             ended = self._ended.pop(id(turn), at + duration)
             at = max(ended - duration, began)
             self._tell_turn(turn, result, (at, ended), parent)

@@ -20,6 +20,7 @@ from runner.domain.report import (
     DECLINED,
     NO_MODEL,
     NOT_STARTED,
+    BatchSeen,
     Judging,
     Outcome,
     PlayEvent,
@@ -96,6 +97,7 @@ class Console:
         self._planned = 0
         self._shows_variants = False
         self._running: dict[tuple[str, str], str] = {}
+        self._batches: dict[str, BatchSeen] = {}
         self._counts: Counter[str] = Counter()
         self._spent = Tally()
         self._shown_in_full = 0
@@ -109,6 +111,8 @@ class Console:
         match event:
             case PlayStarted():
                 self._start(event)
+            case BatchSeen():
+                self._note_batch(event)
             case ScenarioStarted(scenario=scenario, variant=variant):
                 self._running[scenario.name, variant.label] = ""
             case TurnStarted(scenario=scenario, variant=variant, number=number) if len(scenario.turns) > 1:
@@ -135,6 +139,13 @@ class Console:
         if not self._is_quiet:
             self._print()
         self._screen.keep_status(self._describe_progress)
+
+    def _note_batch(self, batch: BatchSeen) -> None:
+        """A line whenever it is in another state, and how far it is in the one at the bottom."""
+        seen = self._batches.get(batch.batch_id)
+        self._batches[batch.batch_id] = batch
+        if not self._is_quiet and (seen is None or seen.status != batch.status):
+            self._print(self._line(_describe_batch(batch)))
 
     def _print_result(self, result: ScenarioResult) -> None:
         if result.outcome is Outcome.PASSED and self._is_quiet:
@@ -242,7 +253,7 @@ class Console:
 
     def _print_heading(self, result: ScenarioResult) -> None:
         parts: list[str | tuple[str, str]] = [f"{self._line(self._name(result))}  "]
-        parts.append((f"{result.duration_s:.2f} s", "dim"))
+        parts.append((f"{result.duration_s:.2f} s" if result.is_timed else "time not measured", "dim"))
         parts += [(f" · {self._line(remark)}", "dim") for remark in _remarks(result)]
         self._print(*parts, before=(_word(result),))
 
@@ -304,6 +315,7 @@ class Console:
         running = sorted(self._running.items(), key=lambda one: not one[1])
         names = [f"{self._line(name)}{turn}" for (name, _), turn in running[:_NAMES_SHOWN]]
         more = ", …" if len(self._running) > _NAMES_SHOWN else ""
+        names += [self._line(_describe_batch(one)) for one in self._batches.values() if not one.is_over]
         minutes, seconds = divmod(int(self._clock() - self._started_s), 60)
         dollars = self._spent.cost_usd + self._spent.judging.cost_usd
         if dollars:
@@ -311,6 +323,10 @@ class Console:
         elif tokens := self._spent.total_tokens + self._spent.judging.total_tokens:
             parts.append(f" · {tokens:,} tokens")
         return (*parts, f" · {minutes}:{seconds:02} · ", (", ".join(names) + more, "dim"))
+
+
+def _describe_batch(batch: BatchSeen) -> str:
+    return f"batch {batch.batch_id} is {batch.status}: {batch.done} of {count(batch.total, 'question')} done"
 
 
 def _playable_place(scenario: Scenario) -> str:

@@ -52,7 +52,7 @@ class Sums:
         self.attempts += sum(one.outcome in (Outcome.PASSED, Outcome.FAILED) for one in result.attempts)
         turns = [turn for attempt in result.attempts for turn in attempt.turns]
         runs = [turn.run for turn in turns if turn.run]
-        self.seconds += [run.duration_s for run in runs]
+        self.seconds += [run.duration_s for run in runs if run.duration_s is not None]
         self.tokens += sum(run.usage.total_tokens or 0 for run in runs if run.usage)
         costs = [turn.cost_usd for turn in turns if turn.cost_usd is not None]
         self.dollars += [sum(costs)] if costs else []
