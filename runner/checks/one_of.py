@@ -9,7 +9,6 @@ from itertools import islice
 
 from runner.checks import FAILS, PASSES, Example
 from runner.checks._text import CASE, find_all, normalise_wanted, quote, readings, shorten
-from runner.checks._wording import is_asked, is_text_denied
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
@@ -97,6 +96,8 @@ class Check:
 
         With `is_sure`, nor asked, nor a part of an amount.
         """
+        from runner.checks._wording import is_asked, is_text_denied
+
         places: list[tuple[int, int, str]] = []
         rest = text
         for value in sorted(self.values, key=lambda one: len(self._core(one)), reverse=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from cpu_time import at_most_cpu_s
 
 from runner.checks import (
     an_answer,
+    build_part,
     date,
     json_,
     json_path,
@@ -17,14 +19,16 @@ from runner.checks import (
     length,
     number,
     numbers,
+    produces,
     refuses,
     similar,
     tokens,
     tool_called,
     tool_calls,
 )
-from runner.domain.conversation import Run, Step, Usage
-from runner.errors import CheckBroken
+from runner.domain.conversation import ProducedFile, Run, Step, Usage
+from runner.domain.scenario import Expectation
+from runner.errors import CheckBroken, Location
 from runner.plugins import load_plugin
 from runner.prices import Price, PriceUnknown, cost_usd
 
@@ -47,6 +51,29 @@ def test_what_only_looks_like_json_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "```json\r\n{}\r\n```",
+        'Here: ```json\n{"a": 1}```',
+        '```json title="x"\n{}\n```',
+        "```bash\nls\n```\nand\n```json\n{}\n```",
+        '{"code": "```js\\n```"}',
+        '{\n"code": "```",\n"more": "```"\n}',
+        "1. So:\n   ~~~\n   {}\n   ~~~",
+    ],
+)
+def test_json_is_found_in_the_fences_that_models_write(text: str) -> None:
+    assert json_.Check().judge(an_answer(text)).holds
+
+
+@pytest.mark.slow
+def test_fences_without_end_are_read_in_good_time() -> None:
+    with at_most_cpu_s(1.0):
+        for piece in ("```a\n", "~~~\n```b\n", "`" * 9, "``` x"):
+            json_.Check().judge(an_answer(piece * (1_000_000 // len(piece))))
+
+
+@pytest.mark.parametrize(
     "schema", [{"$ref": "https://example.org/schema"}, {"type": "nothing"}, {"$ref": "#/$defs/missing"}]
 )
 def test_a_schema_that_is_none_or_would_be_fetched_is_refused_when_it_is_read(schema: dict[str, Any]) -> None:
@@ -54,7 +81,9 @@ def test_a_schema_that_is_none_or_would_be_fetched_is_refused_when_it_is_read(sc
         json_schema.Check(schema=schema)
 
 
-@pytest.mark.parametrize("path", ["$.items[", "items", "$..a..b..c", "$[?@.a > ]"])
+@pytest.mark.parametrize(
+    "path", ["$.items[", "items", "$..a..b..c", "$[?@.a > ]", "$[?count($..*) > 2]", "$[?$.a[*]]", "$[?$[0:9]]"]
+)
 def test_a_path_that_is_none_is_refused_when_it_is_read(path: str) -> None:
     with pytest.raises(ValueError, match="is no JSONPath|could take for ever"):
         json_path.Check(path=path)
@@ -72,6 +101,34 @@ def test_values_are_compared_as_numbers_and_booleans_are_none() -> None:
 
     assert check.judge(an_answer('{"a": 1}')).holds
     assert not check.judge(an_answer('{"a": true}')).holds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["$..[?@..a]", "$..*", "$..[?count(@..*) > 9999999]", "$[?@.a == $[0].b]"])
+@pytest.mark.parametrize("text", ["[" * 90 + ",".join("1" * 200_000) + "]" * 90, f"[{','.join(['{}'] * 90_000)}]"])
+def test_no_path_is_busy_for_long(path: str, text: str) -> None:
+    with at_most_cpu_s(2.5), suppress(CheckBroken):
+        json_path.Check(path=path).judge(an_answer(text))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "written", "holds"),
+    [
+        ("0.3", "0.30", True),
+        ("0.3", "300E-3", True),
+        ("0.3", "0.30000000000000004", False),
+        ("0.3", "0.300000000000000000000001", False),
+        ("1", "1.00000000000000000001", False),
+        ("9007199254740993", "9007199254740993.0", True),
+        ("9007199254740993", "9007199254740992", False),
+        ("12345678901234567890", "1.2345678901234567890e19", True),
+        ("12345678901234567890", "12345678901234567891", False),
+    ],
+)
+def test_a_number_in_json_is_compared_as_it_is_written(wanted: str, written: str, holds: bool) -> None:
+    check = json_path.Check(path="$.a", equals=Decimal(wanted))
+
+    assert check.judge(an_answer(f'{{"a": {written}}}')).holds is holds
 
 
 @pytest.mark.parametrize("name", ["length", "latency_s", "tokens", "cost", "steps"])
@@ -203,6 +260,52 @@ def test_a_wanted_call_leaves_another_its_only_one() -> None:
     assert not tool_calls.Check(calls=["rate"], mode="exact").judge(called("rate", "book")).holds
     assert tool_calls.Check(calls=["book", "rate", "rate"], mode="subset").judge(called("rate")).holds
     assert not tool_calls.Check(calls=[calls[1]], arguments="exact").judge(called("rate")).holds
+
+
+def expectation(check: str, **parameters: Any) -> Expectation:
+    return Expectation(check=check, parameters=parameters, location=Location("scenarios/x.yaml", 1, 1))
+
+
+UNTOLD = expectation("tokens", max=9)
+"""It can't be told where nobody counted."""
+GOOD_OR_UNTOLD = build_part(expectation("any_of", expect=(expectation("contains", value="good"), UNTOLD)))
+BAD_OR_UNTOLD = build_part(expectation("all_of", expect=(expectation("contains", value="maybe"), UNTOLD)))
+
+
+def test_a_check_on_a_call_that_can_not_be_told_is_no_failure_of_the_call() -> None:
+    unclear, good = (Step(tool="book", completed=True, input=text) for text in ("maybe", "good"))
+    check = tool_calls.Check(calls=[{"tool": "book", "expect": (GOOD_OR_UNTOLD,)}])
+
+    with pytest.raises(CheckBroken, match="tokens"):
+        check.judge(an_answer("x", steps=(unclear,)))
+    assert check.judge(an_answer("x", steps=(unclear, good))).holds
+
+
+def test_one_produced_file_that_can_not_be_read_hides_no_other() -> None:
+    gone, csv = (
+        ProducedFile(name="a.csv", problem="gone"),
+        ProducedFile(name="b.csv", size_bytes=3, sha256="", text="1"),
+    )
+    check = produces.Check(name="*.csv", min_bytes=1)
+
+    assert check.judge(an_answer("x", files=(gone, csv))).holds
+    with pytest.raises(CheckBroken, match="gone"):
+        check.judge(an_answer("x", files=(gone,)))
+
+
+def test_one_value_that_can_not_be_told_hides_no_failure_of_another() -> None:
+    check = json_path.Check(path="$[*]", expect=(BAD_OR_UNTOLD,))
+
+    assert not check.judge(an_answer('["maybe", "bad"]')).holds
+    with pytest.raises(CheckBroken, match="tokens"):
+        check.judge(an_answer('["maybe", "maybe"]'))
+
+
+def test_a_call_with_a_key_twice_has_no_certain_arguments() -> None:
+    twice = an_answer("x", steps=(Step(tool="book", completed=True, input='{"n": 3, "n": 2}'),))
+
+    assert not tool_called.Check(tool="book", arguments={"n": 2}).judge(twice).holds
+    assert not tool_calls.Check(calls=[{"tool": "book", "arguments": {"n": 2}}]).judge(twice).holds
 
 
 @pytest.mark.parametrize(("times", "holds"), [(2, True), ({"min": 1, "max": 3}, True), ({"max": 1}, False), (1, False)])
