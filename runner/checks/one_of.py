@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from runner.checks import FAILS, PASSES, Example
-from runner.checks._text import CASE, find_all, normalise_wanted, quote, readings, shorten
+from runner.checks._text import CASE, end_lines, find_all, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
@@ -43,7 +42,6 @@ EXAMPLES = (
 )
 
 _WRAPPING = " .!。！*_`\"'"
-_BLOCK_END = re.compile(r"\n(?=[ \t]*(?:\n|[-*+•|#>]|\d{1,3}[.)]))")
 _MOST = 500
 """Places of a text that are looked at."""
 
@@ -79,7 +77,7 @@ class Check:
 
     def _chosen_inside(self, text: str) -> list[str]:
         """The values that the text gives in any reading; a lone one has to be given wherever it is looked for."""
-        ended = _BLOCK_END.sub(" ;\n", text)
+        ended = end_lines(text)
         named = {
             value
             for reading in readings(ended, case=self.case, negative=True)

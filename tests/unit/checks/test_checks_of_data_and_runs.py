@@ -167,6 +167,38 @@ def test_one_date_is_given_not_a_span_a_number_or_a_denied_one(answer: str, hold
     assert date.Check(value="2026-03-04").judge(an_answer(answer)).holds is holds
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "around 4 March 2026", "~4 March 2026", "in the week of 4 March 2026", "two days after 4 March 2026",
+        "Please pay by 4 March 2026.", "before 4 March 2026", "until Wednesday, 4 March 2026", "4 March 2026 or later",
+        "no later than 4 March 2026", "4 March 2026 at the latest", "bis zum 4. M\u00e4rz 2026", "avant le 4 mars 2026",
+        "antes del 4 de marzo de 2026", "sp\u00e4testens am 4. M\u00e4rz 2026", "from 4 March 2026 on.",
+        "The meeting on 4 March 2026 is cancelled.", "It was cancelled on 4 March 2026.", "Is it 4 March 2026?",
+        "The trip of 4 March 2026 has been postponed.", "If it is 4 March 2026, then no.",
+    ],
+)  # fmt: skip
+def test_a_date_that_words_qualify_counts_only_where_that_is_said(answer: str) -> None:
+    assert not date.Check(value="2026-03-04").judge(an_answer(answer)).holds
+    assert date.Check(value="2026-03-04", qualified=True).judge(an_answer(answer)).holds
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "It was moved from 2 March 2026 to 4 March 2026.", "4 March 2026, not 2 March 2026", "4. M\u00e4rz 2026",
+        "It was originally 2 March 2026 but is now 4 March 2026.", "4 March 2026 instead of 2 March 2026",
+        "The flight on 4 March 2026 has not been cancelled.", "It was rescheduled to 4 March 2026.", "4 march 2026",
+        "Date: 4 March 2026\nAnything else?", "By car on 4 March 2026.", "As I said before, 4 March 2026.",
+        "La cita se fij\u00f3 para el 4 de marzo de 2026.", "Na quarta-feira, 4 de mar\u00e7o de 2026.",
+        "march 4, 2026",
+        "2026. m\u00e1rcius 4.", "\u096a \u092e\u093e\u0930\u094d\u091a 2026", "2026\u5e743\u67084\u53f7",
+    ],
+)  # fmt: skip
+def test_a_date_that_is_given_is_found_among_others_and_in_other_forms(answer: str) -> None:
+    assert date.Check(value="2026-03-04").judge(an_answer(answer)).holds
+
+
 def test_any_of_several_dates_may_be_the_wanted_one_but_a_day_that_shares_a_month_is_none() -> None:
     any_date = date.Check(value="2026-03-04", take="any")
     assert any_date.judge(an_answer("4 March 2026 or 6 March 2026")).holds
@@ -246,6 +278,33 @@ def test_each_measure_is_1_for_the_same_words_and_low_for_others(by: str) -> Non
 
     assert check.judge(an_answer("A refund takes thirty days from today.")).holds
     assert not check.judge(an_answer("Nobody knows.")).holds
+
+
+@pytest.mark.parametrize(
+    ("value", "answer", "holds"),
+    [
+        ("A refund takes 30 days.", "A refund takes 60 days.", False),
+        ("A refund takes 30 days.", "A refund takes sixty days.", False),
+        ("A refund takes 30 days.", "A refund takes days.", False),
+        ("A refund takes 30 days.", "A refund takes 30-60 days.", False),
+        ("A refund takes 30 days.", "A refund takes ~~30~~ 60 days.", False),
+        ("A refund takes 30 days.", "A refund never takes 30 days.", False),
+        ("A refund takes 30 days.", "A refund takes 30 days [1].", True),
+        ("A refund takes 30 days.", "A refund takes thirty days", True),
+        ("You pay 1,234.50 EUR.", "You pay 1234.5 EUR.", True),
+        ("3 adults and 2 children", "2 adults and 3 children", False),
+        ("Take one tablet a day.", "Take a tablet a day.", True),
+        ("Take one tablet a day.", "Take two tablets a day.", False),
+        ("Tickets are refundable.", "Tickets are non-refundable.", False),
+        ("Tickets are refundable.", "Tickets are nonrefundable.", False),
+        ("Tickets are refundable.", "Tickets aren't refundable.", False),
+        ("Nicht vor 8 Uhr anrufen.", "Vor 8 Uhr anrufen.", False),
+        ("\u9000\u6b3e\u9700\u898130\u5929\u3002", "\u9000\u6b3e\u4e0d\u9700\u898130\u5929\u3002", False),
+    ],
+)
+def test_a_likeness_with_other_numbers_or_negations_is_none_by_default(value: str, answer: str, holds: bool) -> None:
+    assert similar.Check(value=value).judge(an_answer(answer)).holds is holds
+    assert similar.Check(value=value, facts=False, threshold=Decimal("0.5")).judge(an_answer(answer)).holds
 
 
 def called(*names: str) -> Run:
