@@ -56,7 +56,7 @@ PROMPTFOO = {
     "answer-relevance": ("`judge: QUESTION`", "no embeddings, no questions made up"),
     "latency": ("`latency_s: SECONDS`", "seconds, not milliseconds"),
     "cost": ("`cost: US_DOLLARS`", "by genai-prices, without fees for tools"),
-    "is-refusal": ("`refuses`", "in seven languages; an API's refusal, too"),
+    "is-refusal": ("`refuses`", "in some twenty languages; an API's refusal, too"),
     "rouge-n": ("`similar: {value: TEXT, by: rouge_1}`", "`rouge_2` to `rouge_5`, `rouge_l`; the F-measure"),
 }
 
