@@ -198,6 +198,17 @@ def find_all(text: str, wanted: str, *, words: bool, whole_amounts: bool = False
         start = text.find(wanted, end if stands_alone else start + 1)
 
 
+def has_passage(text: str, wanted: str, *, case: bool) -> bool:
+    """Whether a text, as written or as shown, has these words in it, at any place but inside a longer number."""
+    passage = normalise(wanted, case=case)
+    return any(
+        not (passage[0].isdigit() and _is_inside_word(read, at))
+        and not (passage[-1].isdigit() and _is_inside_word(read, at + len(passage)))
+        for read in readings(text, case=case, negative=False, inside=False)
+        for at in find_all(read, passage, words=False)
+    )
+
+
 def shorten(text: str, *, around: int = 0) -> str:
     """One line of at most about 160 characters, with an ellipsis where something was left out.
 

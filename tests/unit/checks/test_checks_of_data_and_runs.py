@@ -16,6 +16,8 @@ from runner.checks import (
     json_,
     json_path,
     json_schema,
+    language,
+    latency_s,
     length,
     number,
     numbers,
@@ -237,11 +239,47 @@ def test_prices_of_ones_own_come_before_the_librarys() -> None:
         ("It is 39.25. Really? Yes!", "sentences", 3),
         ("- one\n- two", "sentences", 2),
         ("...", "sentences", 0),
+        ("Mr. and Mrs. Lee paid $3.50 at 10 a.m. today.", "sentences", 1),
+        ("J. R. R. Tolkien wrote e.g. No. 5, etc. and so on... perhaps.", "sentences", 1),
+        ("Am 4. März ist z. B. nichts.", "sentences", 1),
+        ("I live in the U.S. You don't.", "sentences", 2),
+        ("He came at 10 a.m. He left.", "sentences", 2),
+        ("1. One\n2. Two", "sentences", 2),
+        ("\u8fd9\u662f\u3002\u4e24\u4e2a\u3002", "sentences", 2),
+        ("\U0001f468\u200d\U0001f469\u200d\U0001f467\U0001f1f3\U0001f1f4\U0001f44d\U0001f3fde\u0301", "characters", 4),
         (" ab\n", "characters", 2),
     ],
 )
 def test_lengths_are_counted_as_people_do(text: str, of: str, count: int) -> None:
     assert length.Check(min=count, max=count, of=of).judge(an_answer(text)).holds
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "holds"),
+    [
+        (
+            "en",
+            "Возврат занимает 30 дней.",
+            False,
+        ),
+        ("ja", "The refund takes 30 days from today.", False),
+        ("ja", "\u8fd4\u91d1\u306b\u306f30\u65e5\u304b\u304b\u308a\u307e\u3059\u3002", True),
+        ("zh", "\u8fd4\u91d1\u306b\u306f30\u65e5\u304b\u304b\u308a\u307e\u3059\u3002", False),
+        ("en", "It prints the value:\n```\nf\u00fcr = ist + und + nicht + oder\n```", True),
+    ],
+)
+def test_a_script_and_prose_alone_tell_the_language(value: str, text: str, holds: bool) -> None:
+    assert language.Check(value=value).judge(an_answer(text)).holds is holds
+
+
+def test_code_alone_is_in_no_language() -> None:
+    with pytest.raises(CheckBroken, match="too few letters"):
+        language.Check(value="en").judge(an_answer("```python\nprint('hello world of this')\n```"))
+
+
+def test_how_long_a_run_took_may_be_unknown() -> None:
+    with pytest.raises(CheckBroken, match="not known how long"):
+        latency_s.Check(max=Decimal(5)).judge(an_answer("39", duration_s=0.0))
 
 
 @pytest.mark.parametrize(
