@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import TYPE_CHECKING
 
@@ -163,7 +163,7 @@ class Check:
     def _judge_one(self, number: FoundNumber) -> Finding:
         if number.problem:
             reason = f"the {self.take} number in the answer is no plain number: {number.problem}"
-            return self._finding(False, shorten(number.text), reason)
+            return replace(self._finding(False, shorten(number.text), reason), weak=True)
         if self.accepts(number):
             return self._finding(True, shorten(number.text))
         return self._finding(

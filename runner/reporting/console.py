@@ -353,7 +353,8 @@ def _remarks(result: ScenarioResult) -> list[str]:
         remarks += [DECLINED] if result.outcome is Outcome.SKIPPED else []
         # What a call did not do may be why.
         remarks += [cause for cause in result.turns[-1].reason.split("; ")[1:] if cause]
-    weak = [verdict.check for turn in result.turns for verdict in turn.verdicts if verdict.weak]
+    verdicts = [verdict for turn in result.turns for verdict in turn.verdicts]
+    weak = [verdict.check for verdict in verdicts if verdict.weak and verdict.outcome is Outcome.PASSED]
     return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
 
 
