@@ -145,7 +145,7 @@ class Ask(Protocol):
         """One request. Raises CheckBroken where no answer comes."""
 
     async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
-        """What a located function returns, as JSON or as the text that it is. Raises CheckBroken."""
+        """What a located function returns, as JSON. Raises CheckBroken."""
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
         """That of a check which asks nobody; where it may take long, the program goes on meanwhile."""
