@@ -8,6 +8,7 @@ A check module has these names:
   `format: TARGET_NAME` is a target of the project, one with `format: PROJECT_CODE` a Python function of its. What
   `parts()` makes holds checks, one or a list, as `expect` does, wherever in the schema it stands: the constructor gets
   a tuple of `Part` there;
+- `NEEDS_TOOLS`, where an answer can't pass unless the assistant has one of these hosted tools;
 - `MAIN_FIELD`: the property that `check: value` sets. Where nothing is `required` and `minProperties` isn't set, the
   check's name alone is a check, too;
 - `EXAMPLES`: the check as users write it, with an answer and what comes of it; tests run them, the docs show them;
@@ -144,7 +145,7 @@ class Ask(Protocol):
         """One request. Raises CheckBroken where no answer comes."""
 
     async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
-        """What a located function returns, as JSON or as the text that it is. Raises CheckBroken."""
+        """What a located function returns, as JSON. Raises CheckBroken."""
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
         """That of a check which asks nobody; where it may take long, the program goes on meanwhile."""

@@ -14,6 +14,7 @@ from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "file"
+NEEDS_TOOLS = ("file_search", "web_search", "code_interpreter", "mcp")
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "At least one citation in the answer names this file, and what it cites has this passage in it.",

@@ -12,6 +12,7 @@ from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding
 
 MAIN_FIELD = "code"
+NEEDS_TOOLS = ("code_interpreter",)
 _TEXTS = {"type": ["string", "array"], "minLength": 1, "minItems": 1, "items": {"type": "string", "minLength": 1}}
 SCHEMA = {
     "type": "object",

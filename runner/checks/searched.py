@@ -14,6 +14,7 @@ from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "file"
+NEEDS_TOOLS = ("file_search",)
 SCHEMA = {
     "type": "object",
     "description": "One of the results of a file search, at this rank or a better one, is from this file and has this "

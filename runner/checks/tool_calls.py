@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.checks import FAILS, PASSES, Example, Part, an_answer, parts
+from runner.checks import FAILS, PASSES, TOOL_NAME, Example, Part, an_answer, parts
 from runner.checks._json import same_value, show_json
 from runner.checks._parts import explain, saying
 from runner.checks._text import shorten
@@ -28,6 +28,7 @@ SCHEMA = {
             "maxItems": 50,
             "items": {
                 "type": ["object", "string"],
+                "format": TOOL_NAME,
                 "minLength": 1,
                 "properties": {
                     "tool": tool_schema("file_search"),

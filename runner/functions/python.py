@@ -54,7 +54,10 @@ SCHEMA = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
-    """`file` is real and under `root`, which is where the function runs; `code` is both as people read it."""
+    """`file` is real and under `root`, which is where the function runs; `code` is both as people read it.
+
+    What it returns is passed on as JSON, but a text as it is unless `as_json`.
+    """
 
     is_remote: ClassVar[bool] = False
     file: Path
@@ -62,6 +65,7 @@ class Answerer:
     root: Path
     code: str
     timeout: float = DEFAULT_TIMEOUT_S
+    as_json: bool = False
 
     async def answer(self, arguments: Mapping[str, object]) -> str:
         import asyncio
@@ -93,6 +97,7 @@ class Answerer:
             "arguments": arguments,
             "timeout_s": self.timeout,
             "max_bytes": MAX_OUTPUT_BYTES,
+            "as_json": self.as_json,
         }
         assert process.stdin is not None, "it is a pipe"
         assert process.stdout is not None, "it is a pipe"
@@ -110,8 +115,9 @@ class LocatedCode(str):
     root: Path
 
     def answerer(self, timeout_s: float) -> Answerer:
-        function = self.rpartition(":")[2]
-        return Answerer(file=self.file, function=function, root=self.root, code=str(self), timeout=timeout_s)
+        """What calls it; the answer is JSON, a text's too."""
+        function, code = self.rpartition(":")[2], str(self)
+        return Answerer(file=self.file, function=function, root=self.root, code=code, timeout=timeout_s, as_json=True)
 
 
 def locate_code(named: str, files: ProjectFiles) -> LocatedCode:

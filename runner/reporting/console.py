@@ -401,7 +401,7 @@ def _describe_use(report: Report) -> list[str]:
         else:
             used += " · cost unknown"
         lines.append(used)
-    lines += _describe_judging(tally.judging)
+    lines += describe_judging(tally.judging)
     hat = tally.pass_hat()
     if hat:
         low, high = wilson_interval(tally.passes, tally.attempts)
@@ -413,7 +413,7 @@ def _describe_use(report: Report) -> list[str]:
     return lines
 
 
-def _describe_judging(used: Judging) -> list[str]:
+def describe_judging(used: Judging) -> list[str]:
     if not used.requests:
         return []
     unknown = f"; {count(used.uncounted, 'request')} did not say" if used.uncounted else ""
