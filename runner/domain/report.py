@@ -304,8 +304,9 @@ class Report:
     """One play. `leftovers` are remote objects that could not be removed, one line each; `signal` is the number of the
     signal that interrupted the play, `stopped` the limit that ended it early, `planned` the number of scenarios it was
     to play, on all variants together. `shard` says which part of the scenarios that is ("2/8 of ..."), "": all.
-    `started_at` is an ISO 8601 time. One that `can_go_on` is taken up by `play --resume`; judged anew, it can't be.
-    `tier` is the price that it was played for, "" the list price, which is what is told of costs.
+    `definitions` are the assistants as they were played, in plain JSON by their hash. `started_at` is an ISO 8601
+    time. One that `can_go_on` is taken up by `play --resume`; judged anew, it can't be. `tier` is the price that it was
+    played for, "" the list price, which is what is told of costs.
     """
 
     variants: tuple[Variant, ...]
@@ -319,6 +320,7 @@ class Report:
     stopped: str = ""
     shard: str = ""
     tier: str = ""
+    definitions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     fails_on_flaky: bool = False
     duration_s: float = 0.0
 

@@ -165,6 +165,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
         stopped=around.interruption.limit,
         shard=options.shard,
         tier=options.tier or "",
+        definitions=kept.head.get("definitions", {}),
         fails_on_flaky=options.fails_on_flaky,
         duration_s=around.clock() - started,
     )

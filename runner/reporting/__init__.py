@@ -76,6 +76,7 @@ def without_secrets(report: Report, redactor: Redactor) -> Report:
         results=_CleanResults(report.results, redactor),
         leftovers=tuple(map(redactor.clean, report.leftovers)),
         stopped=redactor.clean(report.stopped),
+        definitions=loads(redactor.clean(dumps(report.definitions))),
     )
     # The sums are the same, and going through a large play takes long.
     vars(cleaned)["tally"] = report.tally
