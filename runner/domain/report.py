@@ -366,11 +366,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayStarted:
-    """Before the first scenario. `planned` counts scenarios on all variants together."""
+    """Before the first scenario. `planned` counts scenarios on all variants together; `definitions` as in a Report."""
 
     variants: tuple[Variant, ...]
     planned: int
     notes: tuple[str, ...] = ()
+    definitions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
