@@ -17,7 +17,7 @@ from runner.config import Configuration
 from runner.config.paths import find_project_file
 from runner.did_you_mean import suggest
 from runner.domain.assistant import Assistant, Project
-from runner.domain.definition import hash_definition, hash_scenario
+from runner.domain.definition import describe_whole, hash_definition, hash_scenario
 from runner.domain.files import LocalFile
 from runner.domain.report import Outcome, Report, Variant
 from runner.domain.scenario import Scenario
@@ -163,6 +163,15 @@ class Fingerprints:
     def hash_assistant(self, assistant: Assistant) -> str:
         return hash_definition(assistant, ((file, self.hash_file(file)) for file in assistant.files))
 
+    def describe(self, units: Iterable[Unit], lanes: Iterable[Lane]) -> dict[str, object]:
+        """The assistants of these units by their hash, as they are played."""
+        asked = {unit.scenario.assistant for unit in units}
+        played = [one for lane in lanes for one in lane.project.assistants if one.address in asked]
+        return {
+            self.hash_assistant(one): describe_whole(one, ((file, self.hash_file(file)) for file in one.files))
+            for one in played
+        }
+
 
 def find_inputs(configuration: Configuration) -> frozenset[Path]:
     """The real paths of the files that are played."""
@@ -228,6 +237,8 @@ def open_play(
                 "units": [unit.key for unit in units],
                 "planned": len(units),
                 "files": files,
+                "definitions": (resumed.head.get("definitions", {}) if resumed else {})
+                | fingerprints.describe(units, lanes),
             }
         )
         if resumed:

@@ -361,9 +361,10 @@ class Report:
     """One play. `leftovers` are remote objects that could not be removed, one line each; `signal` is the number of the
     signal that interrupted the play, `stopped` the limit that ended it early, `planned` the number of scenarios it was
     to play, on all variants together. `shard` says which part of the scenarios that is ("2/8 of ..."), "": all.
-    `started_at` is an ISO 8601 time. One that `can_go_on` is taken up by `play --resume`; judged anew, it can't be.
-    `tier` is the price that it was played for, "" the list price, which is what is told of costs. `known_tallies`
-    are those of the results: where there are none, all have to be gone through.
+    `definitions` are the assistants as they were played, in plain JSON by their hash. `started_at` is an ISO 8601
+    time. One that `can_go_on` is taken up by `play --resume`; judged anew, it can't be. `tier` is the price that it was
+    played for, "" the list price, which is what is told of costs. `known_tallies` are those of the results: where there
+    are none, all have to be gone through.
     """
 
     variants: tuple[Variant, ...]
@@ -377,6 +378,7 @@ class Report:
     stopped: str = ""
     shard: str = ""
     tier: str = ""
+    definitions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     fails_on_flaky: bool = False
     duration_s: float = 0.0
     known_tallies: Tallies | None = None
@@ -418,11 +420,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayStarted:
-    """Before the first scenario. `planned` counts scenarios on all variants together."""
+    """Before the first scenario. `planned` counts scenarios on all variants together; `definitions` as in a Report."""
 
     variants: tuple[Variant, ...]
     planned: int
     notes: tuple[str, ...] = ()
+    definitions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

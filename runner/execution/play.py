@@ -120,7 +120,9 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
         notes += await _clean_earlier(lane)
     notes += budget.describe_earlier()
     variants = tuple(lane.variant for lane in work.lanes)
-    around.emit(PlayStarted(variants=variants, planned=work.planned, notes=tuple(notes)))
+    definitions = kept.head.get("definitions", {})
+    told = PlayStarted(variants=variants, planned=work.planned, notes=tuple(notes), definitions=definitions)
+    around.emit(told)
     stages = {lane.variant: await _open_stage(lane, scenarios, options, around) for lane in work.lanes}
     answers: dict[Variant, Answers] = {lane.variant: {} for lane in work.lanes}
     cleaners = {id(lane.backend): Cleaner(lane.backend, lane.journal, keeps=options.keeps) for lane in work.lanes}
@@ -170,6 +172,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
         stopped=around.interruption.limit,
         shard=options.shard,
         tier=options.tier or "",
+        definitions=definitions,
         fails_on_flaky=options.fails_on_flaky,
         duration_s=around.clock() - started,
         known_tallies=playing.tallies,

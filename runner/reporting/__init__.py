@@ -77,6 +77,7 @@ def without_secrets(report: Report, redactor: Redactor) -> Report:
         leftovers=tuple(map(redactor.clean, report.leftovers)),
         stopped=redactor.clean(report.stopped),
         known_tallies=report.tallies,
+        definitions=loads(redactor.clean(dumps(report.definitions))),
     )
 
 
