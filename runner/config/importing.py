@@ -59,7 +59,7 @@ _JUDGE = [
 ]
 UNANSWERED = "error: nobody has said yet how this function is answered"
 """What the model is told, in the words that tell it of any call that failed."""
-_TO_DO = "# to be replaced: returns, python or http, as docs/functions.md has them"
+_TO_DO = "# to be replaced: `returns: VALUE`, `python: FILE.py:FUNCTION`, or `http: URL`"
 _MAX_DEPTH = 16
 _FUNCTION_KEYS = frozenset({"name", "description", "parameters", "strict"})
 _NO_PARAMETERS: Json = {"type": "object", "properties": {}}
@@ -223,8 +223,8 @@ def _note_options(name: str, said: Json, options: Json, draft: _Draft) -> None:
     whose = f"the MCP server {options['server_label']}" if "server_label" in options else name
     if sent := [key for key in _LEFT_OUT_OF_MCP if key in said]:
         draft.notes.append(
-            f"what {whose} is sent was left out ({', '.join(sent)}); write it with ${{secret:NAME}}, as "
-            "docs/tools.md has it"
+            f"what {whose} is sent was left out ({', '.join(sent)}); write it under the same key, "
+            "with ${secret:NAME} in the place of a key"
         )
     if rest := {key: value for key, value in said.items() if key not in options and key not in sent}:
         draft.note(f"options of {whose} that have no counterpart here", rest)

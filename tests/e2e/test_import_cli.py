@@ -47,7 +47,7 @@ VALUES = """\
       - name: rate
         parameters:
           type: object
-        # to be replaced: returns, python or http, as docs/functions.md has them
+        # to be replaced: `returns: VALUE`, `python: FILE.py:FUNCTION`, or `http: URL`
         returns: "error: nobody has said yet how this function is answered"
     temperature: 0.3
     response_format: json_object
