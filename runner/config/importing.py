@@ -67,11 +67,15 @@ _NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """One assistant: its entry begins with its address, at the left margin, and ends with a newline."""
+    """One assistant: its entry begins with its address, at the left margin, and ends with a newline.
+
+    `lost` of its notes are about parts that have no counterpart here.
+    """
 
     address: str
     entry: str
     notes: tuple[str, ...]
+    lost: int = 0
 
 
 @dataclass(slots=True)
@@ -81,6 +85,7 @@ class _Draft:
     clean: Callable[[str], str]
     lines: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    lost: int = 0
 
     def hide(self, text: str) -> str:
         return hide_secrets(self.clean)(text)
@@ -98,6 +103,7 @@ class _Draft:
         said = json.dumps(_hide_named(value), ensure_ascii=False, default=str)
         cut = f"{said[:LONGEST_NOTE]}... ({len(said):,} characters in all)" if len(said) > LONGEST_NOTE else said
         self.notes.append(f"{what}: {self.hide(cut)}")
+        self.lost += 1
 
 
 def hide_secrets(clean: Callable[[str], str]) -> Callable[[str], str]:
@@ -161,6 +167,7 @@ def _import_one(export: Export, address: str, draft: _Draft) -> Imported:
         address=address,
         entry="\n".join([f"{address}:", *comments, *draft.lines]) + "\n",
         notes=tuple(draft.notes),
+        lost=draft.lost,
     )
 
 
