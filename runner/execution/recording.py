@@ -58,9 +58,10 @@ SCENARIO: ContextVar[str] = ContextVar("SCENARIO", default="")
 """The name of the scenario that the task plays: a question doesn't say for whom it is asked."""
 _TARGET_FILE, _JUDGE = "_target.yaml", "_judge"
 _HEAD = "# Recorded by `runner play --record`; played with --replay. See docs/replay.md.\n"
-_NAMES = r"[\w-]*(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|credential)[\w-]*"
+# Hostile texts go through it: nothing in it may be of any length where it can begin anywhere.
+_NAMES = r"(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|credential)[\w-]{0,60}"
 _SECRETIVE_NAME = re.compile(_NAMES, re.IGNORECASE)
-_SECRETIVE = re.compile(rf"""(["']?{_NAMES}["']?\s*[:=]\s*["'])([^"'\\]+)""", re.IGNORECASE)
+_SECRETIVE = re.compile(rf"""({_NAMES}["']?\s*[:=]\s*["'])([^"'\\]+)""", re.IGNORECASE)
 _LONG = "sha256 "
 # What differs each time, or is the server's own.
 _NOT_KEPT = ("id", "thread_id", "duration_s", "replayed", "ending")
