@@ -126,7 +126,8 @@ async def _open_client(distributed: Any, address: str, jobs: int) -> AsyncIterat
         async with (
             distributed.LocalCluster(
                 n_workers=processes, threads_per_worker=ceil(jobs / processes), processes=True,
-                asynchronous=True, dashboard_address=None, silence_logs=50,
+                asynchronous=True, silence_logs=50,
+                dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
             ) as cluster,
             distributed.Client(cluster, asynchronous=True) as client,
         ):  # fmt: skip

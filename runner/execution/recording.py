@@ -58,11 +58,12 @@ SCENARIO: ContextVar[str] = ContextVar("SCENARIO", default="")
 """The name of the scenario that the task plays: a question doesn't say for whom it is asked."""
 _TARGET_FILE, _JUDGE = "_target.yaml", "_judge"
 _HEAD = "# Recorded by `runner play --record`, played with `--replay`: to be committed, not edited.\n"
-_NAMES = r"[\w-]*(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|credential)[\w-]*"
+# Hostile texts go through it: nothing in it may be of any length where it can begin anywhere.
+_NAMES = r"(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|credential)[\w-]{0,60}"
 _SECRETIVE_NAME = re.compile(_NAMES, re.IGNORECASE)
 _SECRETIVE = re.compile(
     # Quoted, as in code and JSON; or as in a header, an address, a shell.
-    rf"""(["']?{_NAMES}["']?\s*[:=]\s*["'])([^"'\\]+)|(\bBearer\s+|\b{_NAMES}=)([^\s"'&\\]{{8,}})""",
+    rf"""({_NAMES}["']?\s{{0,9}}[:=]\s{{0,9}}["'])([^"'\\]+)|(\bBearer\s{{1,9}}|{_NAMES}=)([^\s"'&\\]{{8,}})""",
     re.IGNORECASE,
 )
 _LONG = "sha256 "

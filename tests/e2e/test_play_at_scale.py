@@ -220,7 +220,8 @@ async def test_another_cluster_gets_the_files_by_their_hash_and_secrets_by_their
                 threads_per_worker=4,
                 processes=False,
                 asynchronous=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
                 protocol="tcp",
             ) as cluster:
                 done = await run(folder, "play", "-q", "--engine", f"dask={cluster.scheduler_address}")
@@ -261,7 +262,8 @@ async def test_what_a_cluster_s_worker_makes_is_in_the_play_s_journal_and_nothin
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("ELSEWHERE_KEY", project.environment["ELSEWHERE_KEY"])
             async with distributed.LocalCluster(
-                n_workers=1, threads_per_worker=2, processes=False, asynchronous=True, dashboard_address=None,
+                n_workers=1, threads_per_worker=2, processes=False, asynchronous=True, dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
                 protocol="tcp",
             ) as cluster:  # fmt: skip
                 engine = f"dask={cluster.scheduler_address}"

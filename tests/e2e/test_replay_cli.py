@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import pytest
 import yaml
+from cpu_time import at_most_cpu_s
 from embedded_brains import Echo
 from play_project import Project, make_project, project_elsewhere
 
@@ -262,6 +263,7 @@ def with_function(project: Project, *, answer: str) -> Project:
     return project
 
 
+@pytest.mark.fault("C1")
 def test_secrets_are_kept_out_by_value_and_by_name(tmp_path: Path) -> None:
     secret = "canary/12+34567890"
     project = make_project(tmp_path / "project")
@@ -278,6 +280,17 @@ def test_secrets_are_kept_out_by_value_and_by_name(tmp_path: Path) -> None:
     kept = [path for path in written if ".runner/embedded" not in path.as_posix()]
     assert [(path, form) for path in kept for form in forms if form.encode() in path.read_bytes()] == []
     assert "named-98765" not in recording(project).read_text()
+
+
+def test_no_text_makes_it_long_to_look_for_secrets(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, str)
+    texts = ("blah" * 250_000, "token" * 200_000, "token" + " " * 1_000_000, "-" * 1_000_000, "token: " * 150_000)
+    with at_most_cpu_s(2.0):
+        assert tape.scrub({"texts": list(texts)}) == {"texts": list(texts)}
+        assert tape.scrub("token=" * 150_000) == "token=[redacted]"
+    assert tape.scrub('my-api-key-2 = "abc"; "auth_token": \'x\'; password="1"') == (
+        'my-api-key-2 = "[redacted]"; "auth_token": \'[redacted]\'; password="[redacted]"'
+    )
 
 
 JUDGED = """
