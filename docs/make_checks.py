@@ -29,8 +29,8 @@ EVALS = {
     "string_check `ilike`": ("`contains: {value: TEXT, words: false}`", "leave `words` out: whole words"),
     "text_similarity": (
         "`similar: {value: TEXT, by: METRIC, threshold: SHARE}`",
-        "fuzzy_match, bleu, gleu, meteor, rouge_1 to rouge_5, rouge_l; meteor without synonyms; `cosine` has none: it "
-        "needs embeddings, ask a `judge`",
+        "fuzzy_match, bleu, gleu, meteor, rouge_1 to rouge_5, rouge_l; meteor without synonyms; numbers and negations "
+        "have to be the same, too, but for `facts: false`; `cosine` has none: it needs embeddings, ask a `judge`",
     ),
     "score_model": ("`judge` with a score", "an error of the judge is an error, not 0"),
     "label_model": ("`judge` with choices", "an undecided judge is no pass"),
@@ -56,7 +56,7 @@ PROMPTFOO = {
     "answer-relevance": ("`judge: QUESTION`", "no embeddings, no questions made up"),
     "latency": ("`latency_s: SECONDS`", "seconds, not milliseconds"),
     "cost": ("`cost: US_DOLLARS`", "by genai-prices, without fees for tools"),
-    "is-refusal": ("`refuses`", "in seven languages; an API's refusal, too"),
+    "is-refusal": ("`refuses`", "in some twenty languages; an API's refusal, too"),
     "rouge-n": ("`similar: {value: TEXT, by: rouge_1}`", "`rouge_2` to `rouge_5`, `rouge_l`; the F-measure"),
 }
 

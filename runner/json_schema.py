@@ -5,11 +5,19 @@ Nothing is fetched for that, and a pattern can't keep the program busy: `re` can
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import datetime as dt
+import math
+import re
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from decimal import Decimal
+from itertools import islice
 from typing import Any
+from urllib.parse import urlsplit
 
 import regex
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError, best_match
 from jsonschema.validators import extend
 from referencing import Registry
@@ -19,6 +27,8 @@ from referencing.jsonschema import DRAFT202012
 PATTERN_TIMEOUT_S = 0.5
 LONGEST_MISMATCH = 300
 _MOST_MISMATCHES = 3
+_MOST_ERRORS = 100
+_TIMEOUT_S = 1.0
 _REFERENCES = ("$ref", "$dynamicRef")
 
 Schema = Mapping[str, Any]
@@ -47,14 +57,30 @@ def check_schema(schema: Schema) -> None:
                 raise ValueError(f"refers to '{_shorten(str(value))}', which is not there") from error
 
 
+class CannotTell(Exception):
+    """The message says why it takes too much to hold a value to its schema."""
+
+
 def find_mismatch(value: object, schema: Schema) -> str:
     """What is wrong with a value, in words; "" if it fits its schema."""
     try:
-        errors = list(_Validator(schema).iter_errors(value))
-    except RecursionError:
-        return "it is nested too deep"
-    except TimeoutError:
-        return f"a pattern takes longer than {PATTERN_TIMEOUT_S:g} s to be matched"
+        return tell_mismatch(value, schema)
+    except CannotTell as error:
+        return str(error)
+
+
+def tell_mismatch(value: object, schema: Schema) -> str:
+    """The same. Raises CannotTell for what would take too long."""
+    begun = _deadline.set(time.thread_time() + _TIMEOUT_S)
+    try:
+        errors = list(islice(_Validator(schema, format_checker=_FORMATS).iter_errors(value), _MOST_ERRORS))
+    except RecursionError as error:
+        raise CannotTell("it is nested too deep") from error
+    except TimeoutError as error:
+        limits = f"a pattern takes longer than {PATTERN_TIMEOUT_S:g} s to be matched, or all of it than {_TIMEOUT_S:g}"
+        raise CannotTell(limits) from error
+    finally:
+        _deadline.reset(begun)
     nearest = sorted(errors, key=lambda error: list(map(str, error.absolute_path)))[:_MOST_MISMATCHES]
     return "; ".join(_describe(best_match([error]) or error) for error in nearest)
 
@@ -116,4 +142,60 @@ def _pattern(_validator: Any, pattern: str, instance: object, _schema: object) -
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-_Validator = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]  # the library
+def _unique_items(_validator: Any, wanted: object, instance: object, _schema: object) -> Iterator[ValidationError]:
+    """The library's own compares each with each."""
+    if wanted is True and isinstance(instance, list) and len({_key(one) for one in instance}) < len(instance):
+        yield ValidationError("it has the same item twice")
+
+
+def _key(value: object) -> Hashable:
+    """The same for equal JSON values: 1 and 1.0, but not 1 and true."""
+    if isinstance(value, Mapping):
+        return frozenset((key, _key(one)) for key, one in value.items())
+    if isinstance(value, list):
+        return tuple(_key(one) for one in value)
+    return isinstance(value, bool), value
+
+
+def _in_time(judge: Callable[..., Iterable[ValidationError] | None]) -> Callable[..., Iterator[ValidationError]]:
+    """The keyword, which gives up once the time is over: schemas that refer to themselves can take for ever."""
+
+    def judge_in_time(*arguments: object) -> Iterator[ValidationError]:
+        if time.thread_time() > _deadline.get():
+            raise TimeoutError
+        yield from judge(*arguments) or ()
+
+    return judge_in_time
+
+
+def _is_integer(_checker: object, value: object) -> bool:
+    whole = isinstance(value, float | Decimal) and value % 1 == 0
+    return whole or (isinstance(value, int) and not isinstance(value, bool))
+
+
+_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
+_KEYWORDS = {**Draft202012Validator.VALIDATORS, "pattern": _pattern, "uniqueItems": _unique_items}
+_Validator = extend(  # type: ignore[no-untyped-call]  # the library
+    Draft202012Validator,
+    {name: _in_time(judge) for name, judge in _KEYWORDS.items()},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+)
+_FORMATS = FormatChecker(("date", "email", "ipv4", "ipv6", "uuid"))
+
+
+@_FORMATS.checks("date-time", raises=ValueError)
+def _is_moment(value: object) -> bool:
+    return not isinstance(value, str) or ("T" in value.upper() and dt.datetime.fromisoformat(value).tzinfo is not None)
+
+
+@_FORMATS.checks("time", raises=ValueError)
+def _is_time(value: object) -> bool:
+    return not isinstance(value, str) or dt.time.fromisoformat(value).tzinfo is not None
+
+
+@_FORMATS.checks("uri", raises=ValueError)
+def _is_uri(value: object) -> bool:
+    return not isinstance(value, str) or (bool(urlsplit(value).scheme) and not _NOT_IN_URIS.search(value))
+
+
+_NOT_IN_URIS = re.compile(r"[\s<>\"{}|\\^`]")

@@ -61,6 +61,7 @@ _HEAD_SCHEMA: Mapping[str, Any] = {
         "units": {"type": "array", "items": {**_TEXTS, "minItems": 2, "maxItems": 2}},
         "planned": {"type": "integer", "minimum": 0},
         "files": {"type": "object", "additionalProperties": _TEXT},
+        "definitions": {"type": "object", "additionalProperties": {"type": "object"}},
         "leftovers": _TEXTS,
         "signal": {"type": ["integer", "null"]},
         "stopped": _TEXT,
@@ -360,6 +361,7 @@ def report_of(kept: Kept) -> Report:
         stopped=head.get("stopped", ""),
         shard=head.get("arguments", {}).get("shard") or "",
         tier=head.get("arguments", {}).get("tier") or "",
+        definitions=head.get("definitions", {}),
         fails_on_flaky=head.get("fails_on_flaky", False),
         duration_s=head.get("duration_s", 0.0),
     )

@@ -51,6 +51,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = chosen
 
 
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests stay to the end: no search for garbage has to look at them again."""
+    gc.freeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test's module is imported: some read the environment as they are."""
     gc.set_threshold(50_000)  # as the program does: thousands of tests are collected, and none of them is garbage

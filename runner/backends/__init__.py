@@ -270,13 +270,16 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchState:
-    """A batch as it was last seen; `error` says how it ended, should a question have no answer."""
+    """A batch as it was last seen; `error` says how it ended, should a question have no answer. `done` of `total`
+    questions have come to something, as far as it is told.
+    """
 
     id: str
     status: str
     is_over: bool
     error: str
     total: int = 0
+    done: int = 0
 
 
 TakeAnswer = Callable[[], Awaitable[Run]]

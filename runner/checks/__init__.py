@@ -8,6 +8,7 @@ A check module has these names:
   `format: TARGET_NAME` is a target of the project, one with `format: PROJECT_CODE` a Python function of its. What
   `parts()` makes holds checks, one or a list, as `expect` does, wherever in the schema it stands: the constructor gets
   a tuple of `Part` there;
+- `NEEDS_TOOLS`, where an answer can't pass unless the assistant has one of these hosted tools;
 - `MAIN_FIELD`: the property that `check: value` sets. Where nothing is `required` and `minProperties` isn't set, the
   check's name alone is a check, too;
 - `EXAMPLES`: the check as users write it, with an answer and what comes of it; tests run them, the docs show them;
@@ -114,13 +115,13 @@ class Exchange:
 
 def join_runs(runs: Sequence[Run]) -> Run:
     """The answer of the last run; steps, files, tokens and seconds of all. One unknown hides a sum."""
-    last = runs[-1]
+    last, seconds = runs[-1], [run.duration_s for run in runs]
     return replace(
         last,
         steps=tuple(step for run in runs for step in run.steps),
         files=tuple(file for run in runs for file in run.files),
         usage=_sum_usage([run.usage for run in runs]),
-        duration_s=sum(run.duration_s for run in runs),
+        duration_s=None if None in seconds else sum(filter(None, seconds)),
         is_replayed=any(run.is_replayed for run in runs),
     )
 
@@ -144,7 +145,7 @@ class Ask(Protocol):
         """One request. Raises CheckBroken where no answer comes."""
 
     async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
-        """What a located function returns, as JSON or as the text that it is. Raises CheckBroken."""
+        """What a located function returns, as JSON. Raises CheckBroken."""
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
         """That of a check which asks nobody; where it may take long, the program goes on meanwhile."""
@@ -259,7 +260,7 @@ def _explain(error: Exception) -> str:
 
 
 NOT_ASKED = "not asked: the other checks decide"
-NOT_MEASURED = "it is a replay"
+NOT_MEASURED = "it is a replay, or waited in a batch"
 """Why a check of times can't be told; a turn does not hang on one."""
 
 

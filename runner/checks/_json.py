@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
-_FENCE = re.compile(
-    r"^[ ]{0,3}(`{3,10}|~{3,10})[ ]{0,3}[\w.+-]{0,20}[ ]{0,3}\n(.*?)^[ ]{0,3}\1[`~]*[ ]{0,3}$",
-    re.MULTILINE | re.DOTALL,
-)
+_OPENING = re.compile(r"(`{3,10}|~{3,10})[ ]{0,3}([\w.+-]{0,20})(?:[ ][^`~]{0,100})?$")
 _LARGEST = 2_000_000
 IN_THE_ANSWER = {
     "type": "string",
     "enum": ["alone_or_fenced", "alone", "fenced"],
     "default": "alone_or_fenced",
-    "description": "Where it stands: all of the answer, or in its only ``` fence with prose around it; `alone` and "
-    "`fenced` accept only the one.",
+    "description": "Where it stands: all of the answer, or in its only ``` fence (or the only one that isn't marked as "
+    "something else) with prose around it; `alone` and `fenced` accept only the one.",
 }
 """The schema of `place`, which the checks of JSON have."""
 
@@ -28,25 +27,43 @@ class NoJson(ValueError):
 
 
 def read_json(text: str, place: str = "alone_or_fenced", *, exact: bool = True) -> object:
-    """The value in an answer, numbers with a point as Decimal, or not `exact`ly as float. Raises NoJson."""
-    bare = text.strip().removeprefix("\ufeff")
+    """The value in an answer, numbers with a point as Decimal, or not `exact`ly as Written. Raises NoJson."""
+    bare = text.strip().removeprefix("\ufeff").replace("\r\n", "\n")
     if len(bare) > _LARGEST:
         raise NoJson(f"the answer has more than {_LARGEST:,} characters")
-    fenced = [found[2] for found in _FENCE.finditer(bare)] if place != "alone" else []
-    if len(fenced) == 1:
-        return _parse(fenced[0], exact=exact)
+    found = list(_fences(bare)) if place != "alone" else []
+    if place != "fenced":
+        with suppress(NoJson) if found else nullcontext():
+            return _parse(bare, exact=exact)
+    marked = [content for word, content in found if word in ("", "json")]
+    fenced = marked if len(marked) == 1 else [content for _, content in found]
+    if not fenced:
+        raise NoJson("the answer has no ``` fence")
     if len(fenced) > 1:
         raise NoJson(f"the answer has {len(fenced)} fences, so it is unclear which holds the JSON")
-    if place == "fenced":
-        raise NoJson("the answer has no ``` fence")
-    return _parse(bare, exact=exact)
+    return _parse(fenced[0], exact=exact)
+
+
+def _fences(text: str) -> Iterator[tuple[str, str]]:
+    """The word behind the opening of each fence, and what stands in it; models don't always begin a line for either."""
+    if "```" not in text and "~~~" not in text:
+        return
+    mark, word, held = "", "", list[str]()
+    for line in text.split("\n"):
+        if not mark and (opening := _OPENING.search(line)):
+            mark, word, held = opening[1], opening[2].lower(), []
+        elif mark and (closed := line.rstrip()).endswith(mark):
+            yield word, "\n".join([*held, closed.rstrip(mark[0])])
+            mark = ""
+        else:
+            held.append(line)
 
 
 def _parse(text: str, *, exact: bool) -> object:
     try:
         return json.loads(
             text,
-            parse_float=_number if exact else _float,
+            parse_float=_number if exact else _written,
             parse_int=_whole,
             parse_constant=_refuse,
             object_pairs_hook=_without_duplicates,
@@ -69,10 +86,18 @@ def _number(text: str) -> Decimal:
     return value
 
 
-def _float(text: str) -> float:
-    value = float(text)
+class Written(float):
+    """A number with a point as a library takes it, which knows what was written."""
+
+    __slots__ = ("exact",)
+    exact: Decimal
+
+
+def _written(text: str) -> Written:
+    value = Written(text)
     if math.isinf(value):
         raise NoJson(f"{text[:40]} is too large a number")
+    value.exact = _number(text)
     return value
 
 
@@ -100,7 +125,7 @@ def same_value(one: object, other: object) -> bool:
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, int | float | Decimal) and isinstance(other, int | float | Decimal):
-        return Decimal(str(one)) == Decimal(str(other))
+        return _exact(one) == _exact(other)
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same_value(value, other[key]) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
@@ -108,8 +133,14 @@ def same_value(one: object, other: object) -> bool:
     return type(one) is type(other) and one == other
 
 
+def _exact(number: float | Decimal) -> Decimal:
+    return number.exact if isinstance(number, Written) else Decimal(str(number))
+
+
 def show_json(value: object) -> str:
-    """The value on one line, for people."""
+    """The value on one line, for people; a number as it was written, even with more digits than a float has."""
+    if isinstance(value, Written | Decimal):
+        return str(_exact(value))
     return json.dumps(value, ensure_ascii=False, default=_plain)
 
 

@@ -45,6 +45,7 @@ _AUTOLINK = re.compile(r"<((?:https?|mailto):[^<>\s]{1,1000})>")
 _LINE_MARK = re.compile(
     r"^[ \t]{0,8}(?:(?:>[ \t]?){1,8}|#{1,6}[ \t]+|[-*+][ \t]+|\d{1,3}[.)][ \t]+(?=[*_~`\[<]))", re.MULTILINE
 )
+_LINE_END = re.compile(r"(?<![^\n]{60})\n|\n(?=[ \t]*(?:\n|[-*+•|#>]|\d{1,3}[.)]))")
 _STARS = re.compile(r"(?<!\\)(?:(?<=\S)\*{1,3}|\*{1,3}(?=\S))")
 _FACTOR_STARS = re.compile(r"(?<=[\d)])\*{1,2}(?=[\d(])")
 _UNDERSCORES = re.compile(r"(?<![^\W_\\])_{1,3}(?=\S)|(?<=\S)_{1,3}(?![^\W_])")
@@ -91,6 +92,14 @@ def shown_text(text: str, *, struck: bool = True) -> str:
     return html.unescape(_ESCAPED.sub(r"\1", text.replace("\\\n", "\n")))
 
 
+def end_lines(text: str) -> str:
+    """The text with a mark where a line ends that isn't wrapped: what a line says isn't about the next one.
+
+    A line of 60 characters or more may go on in the next one, if that begins no paragraph or list.
+    """
+    return _LINE_END.sub(" ;\n", text) if "\n" in text else text
+
+
 def readings(text: str, *, case: bool, negative: bool, inside: bool = True) -> tuple[str, ...]:
     """The text normalised as it is written, and as it is shown; each only once.
 
@@ -103,7 +112,7 @@ def readings(text: str, *, case: bool, negative: bool, inside: bool = True) -> t
     if negative:
         texts.append(shown_text(text))
     if inside:
-        texts += [_undecorated(one) for one in texts[1:]]
+        texts += [undecorated(one) for one in texts[1:]]
     return tuple(dict.fromkeys(normalise(one, case=case) for one in dict.fromkeys(texts)))
 
 
@@ -119,7 +128,7 @@ def _superscript(found: re.Match[str]) -> str:
     return found[1].translate(_TO_SUPERSCRIPT)
 
 
-def _undecorated(text: str) -> str:
+def undecorated(text: str) -> str:
     """Shown text without the marks around single words: "full" refund, full [1] refund, ==full== refund."""
     text = _NOTE.sub("", text.translate(_TO_STRAIGHT_QUOTES))
     if "\\" in text:
@@ -187,6 +196,17 @@ def find_all(text: str, wanted: str, *, words: bool, whole_amounts: bool = False
         if stands_alone:
             yield start
         start = text.find(wanted, end if stands_alone else start + 1)
+
+
+def has_passage(text: str, wanted: str, *, case: bool) -> bool:
+    """Whether a text, as written or as shown, has these words in it, at any place but inside a longer number."""
+    passage = normalise(wanted, case=case)
+    return any(
+        not (passage[0].isdigit() and _is_inside_word(read, at))
+        and not (passage[-1].isdigit() and _is_inside_word(read, at + len(passage)))
+        for read in readings(text, case=case, negative=False, inside=False)
+        for at in find_all(read, passage, words=False)
+    )
 
 
 def shorten(text: str, *, around: int = 0) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
-from decimal import Decimal
 
 from runner.checks import TOOL_NAME
+from runner.checks._json import NoJson, read_json
 from runner.domain.conversation import Run, Step
 
 _OLD_NAMES = {"retrieval": "file_search"}
@@ -39,10 +38,10 @@ def calls_of(run: Run, name: str) -> tuple[Step, ...]:
 
 
 def read_arguments(call: Step) -> object:
-    """What a call was called with; None if that is no JSON. Numbers with a point stay exact."""
+    """What a call was called with; None if that is no JSON, or has a key twice. Numbers with a point stay exact."""
     try:
-        return json.loads(call.input, parse_float=Decimal) if call.input.strip() else {}
-    except (ValueError, ArithmeticError, RecursionError):  # the second for an exponent of 20 digits
+        return read_json(call.input, "alone") if call.input.strip() else {}
+    except NoJson:
         return None
 
 

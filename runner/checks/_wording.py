@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from runner.checks._patterns import IgnoringCase
 
@@ -44,8 +45,12 @@ def spelled_value(before: str) -> int | None:
     run = _RUN.search(reached)
     if run is None or _PARTIAL.search(reached[: run.start()].removesuffix("a ")):
         return None
+    return _value_of(run.group())
+
+
+def _value_of(words: str) -> int:
     total = current = 0
-    for word in re.findall(r"[a-z]+", run.group().lower()):
+    for word in re.findall(r"[a-z]+", words.lower()):
         if word in _SCALES:
             total, current = total + max(current, 1) * _SCALES[word], 0
         elif word == "hundred":
@@ -53,6 +58,15 @@ def spelled_value(before: str) -> int | None:
         else:
             current += _VALUES.get(word, 0)
     return total + current
+
+
+_NUMBER_IN_WORDS = re.compile(rf"(?<![\w-])(?:{SPELLED})(?:(?:-|[ ]and[ ]|[ ])(?:{SPELLED}))*(?!\w)", re.IGNORECASE)
+
+
+def spelled_numbers(text: str) -> Iterator[tuple[int, int]]:
+    """Where numbers in English words stand, and their values."""
+    for found in _NUMBER_IN_WORDS.finditer(text):
+        yield found.start(), _value_of(found.group())
 
 
 _REACH = 60

@@ -38,7 +38,9 @@ class Check:
         expected = f"all of {name_parts(self.expect)}"
         outcomes = {one.outcome for one in verdicts}
         if outcomes <= {Outcome.PASSED}:
-            return Finding(holds=True, expected=expected, found="all of them hold", details=as_details(verdicts))
+            weak = any(one.weak for one in verdicts)
+            found = "all of them hold"
+            return Finding(holds=True, expected=expected, found=found, weak=weak, details=as_details(verdicts))
         is_no = Outcome.FAILED in outcomes
         passed = sum(one.outcome is Outcome.PASSED for one in verdicts)
         return Finding(

@@ -39,7 +39,8 @@ class Check:
         outcomes = {one.outcome for one in verdicts}
         if Outcome.PASSED in outcomes:
             found = explain(verdicts, Outcome.PASSED)
-            return Finding(holds=True, expected=expected, found=found, details=as_details(verdicts))
+            weak = all(one.weak for one in verdicts if one.outcome is Outcome.PASSED)
+            return Finding(holds=True, expected=expected, found=found, weak=weak, details=as_details(verdicts))
         reason = explain(verdicts, Outcome.ERRORED if Outcome.ERRORED in outcomes else Outcome.FAILED)
         return Finding(
             holds=None if Outcome.ERRORED in outcomes else False,

@@ -8,12 +8,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from runner.checks import BREAKS, FAILS, FILE_NAME, PASSES, Example, an_answer
-from runner.checks._text import normalise, normalise_wanted, quote, shorten
+from runner.checks._text import has_passage, normalise_wanted, quote, shorten
 from runner.domain.conversation import Citation, FileId, Run, SearchResult, Step
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "file"
+NEEDS_TOOLS = ("file_search", "web_search", "code_interpreter", "mcp")
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "At least one citation in the answer names this file, and what it cites has this passage in it.",
@@ -24,8 +25,8 @@ SCHEMA: dict[str, Any] = {
             "examples": ["receipt.pdf"],
             "minLength": 1,
             "maxLength": 300,
-            "description": "The file's name, such as receipt.pdf; folders before it are ignored. "
-            "* and ? stand for any characters and any one character.",
+            "description": "The file's name, such as receipt.pdf; folders before it are ignored, as "
+            "are capitals. * and ? stand for any characters and any one character.",
         },
         "passage": {
             "type": "string",
@@ -94,8 +95,7 @@ class Check:
         texts = [one.quote for one in cited if one.quote] + [one.text for one in results if one.file_id in files]
         if not texts:
             raise CheckBroken("it is not known which passage the answer cites: the API tells neither quote nor result")
-        wanted = normalise(passage, case=False)
-        return any(wanted in normalise(text, case=False) for text in texts)
+        return any(has_passage(text, passage, case=False) for text in texts)
 
     def names(self, cited: str) -> bool:
         """Whether a file of this name is meant."""
@@ -110,5 +110,5 @@ def cited_names(run: Run) -> set[str | None]:
 
 
 def _base_name(path: str) -> str:
-    """Without folders, in one Unicode form: some systems store an accented letter as two characters."""
-    return unicodedata.normalize("NFC", path.strip()).replace("\\", "/").rsplit("/", 1)[-1]
+    """Without folders, in one Unicode form (some systems store an accented letter as two characters) and case."""
+    return unicodedata.normalize("NFC", path.strip()).casefold().replace("\\", "/").rsplit("/", 1)[-1]

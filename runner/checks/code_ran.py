@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.checks import FAILS, PASSES, Example, an_answer
-from runner.checks._text import as_tuple, normalise, normalise_wanted, quote, shorten
+from runner.checks._text import as_tuple, has_passage, normalise_wanted, quote, shorten
 from runner.checks._tools import calls_of, describe_calls
 from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding
 
 MAIN_FIELD = "code"
+NEEDS_TOOLS = ("code_interpreter",)
 _TEXTS = {"type": ["string", "array"], "minLength": 1, "minItems": 1, "items": {"type": "string", "minLength": 1}}
 SCHEMA = {
     "type": "object",
@@ -60,5 +61,4 @@ class Check:
 
 
 def _has(text: str, wanted: str | Sequence[str]) -> bool:
-    read = normalise(text[:_LONGEST])
-    return all(normalise(one) in read for one in as_tuple(wanted))
+    return all(has_passage(text[:_LONGEST], one, case=True) for one in as_tuple(wanted))

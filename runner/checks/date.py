@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from runner.checks import FAILS, PASSES, Example
-from runner.checks._text import normalise, shorten, shown_text
-from runner.checks._wording import is_denied
+from runner.checks._text import end_lines, normalise, shorten, shown_text
+from runner.checks._wording import is_asked, is_denied
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
@@ -20,7 +20,9 @@ SCHEMA = {
     "type": "object",
     "description": "The answer gives this date, however it is written: 2026-03-04, 4 March 2026, March 4th, 2026, "
     "4. März 2026, 4.3.2026, 2026年3月4日. Which of 03/04/2026 is the month, `locale` says; without it such a date is "
-    "ambiguous, and fails with the reason. A date without a year counts for any year only with `year: false`.",
+    "ambiguous, and fails with the reason. A date without a year counts for any year only with `year: false`. "
+    "A date that is denied, or that something was moved from, isn't given; one that is only about right, a limit (by, "
+    "until, before, after) or of something that is off fails with the reason.",
     "properties": {
         "value": {
             "type": "string",
@@ -53,6 +55,12 @@ SCHEMA = {
             "default": True,
             "description": "With false, a date without a year is taken to be in the wanted one.",
         },
+        "qualified": {
+            "type": "boolean",
+            "default": False,
+            "description": "With true, a date counts whatever the words around it make of it: by, until, before, "
+            "after, about, cancelled.",
+        },
     },
     "required": ["value"],
     "additionalProperties": False,
@@ -62,17 +70,21 @@ EXAMPLES = (
     Example("date: {value: '2026-03-04', locale: en_US}", "It leaves on 03/04/2026.", PASSES),
     Example("date: {value: '2026-03-04', tolerance_days: 2}", "Am 6. März 2026.", PASSES),
     Example("date: {value: '2026-03-04', year: false}", "On March 4th.", PASSES),
+    Example("date: {value: '2026-03-04', qualified: true}", "Please pay by 4 March 2026.", PASSES),
+    Example("date: '2026-03-09'", "It was moved from 4 March 2026 to 9 March 2026.", PASSES),
+    Example("date: '2026-03-04'", "It leaves before 4 March 2026.", FAILS),
     Example("date: '2026-03-04'", "It leaves on 03/04/2026.", FAILS),
     Example("date: '2026-03-04'", "From 4 March 2026 to 9 March 2026.", FAILS),
     Example("date: '2026-03-04'", "It leaves on 5 March 2026.", FAILS),
 )
 _MOST = 1000
 _TH = r"(?:st|nd|rd|th|er|º|ª|\.)?"
-_WORD = r"(?P<month>[^\W\d_]{3,14})\.?"
+_WORD = r"(?P<month>(?:[^\W\d_]|[\u0900-\u0d7f\u0e31-\u0e4e]){3,14})\.?"
 _DATE = re.compile(
     rf"""
     (?<![A-Za-z\d_.,/-])(?P<y1>\d{{4}})(?P<s1>[-/.])(?P<m1>\d\d?)(?P=s1)(?P<d1>\d\d?)(?!\d|[.,/-]\d)
-  | (?P<y2>\d{{4}})[年년]\s?(?P<m2>\d\d?)[月월]\s?(?P<d2>\d\d?)[日일号]
+  | (?:(?P<y2>\d{{4}})[年년]\s?|(?<!\d))(?P<m2>\d\d?)[月월]\s?(?P<d2>\d\d?)[日일号號]
+  | (?<![\d.,/-])(?P<y6>\d{{4}})[.,]?[ ](?:m\.[ ])?{_WORD.replace("month", "month6")}[ ](?P<d6>\d\d?){_TH}(?!\d|[.,:]\d)
   | (?<![\d.,/-])(?P<a>\d\d?)(?P<s3>[-/.])[ ]?(?P<b>\d\d?)(?P=s3)[ ]?(?P<y3>\d{{4}}|\d\d)(?!\d|[.,/-]\d)
   | (?<![\d.,/-])(?P<d4>\d\d?){_TH}(?:[ ](?:of|de|di)[ ]|[ ]|-){_WORD}
       (?:(?:,?[ ]|[ ](?:de|del|of)[ ]|-)(?P<y4>\d{{4}})(?!\d))?
@@ -95,8 +107,66 @@ _DENIED_DAY = re.compile(
 """What is about days alone: no number has `on` before it."""
 
 
+_REACH = 90
+_NOT_THAT = "is denied: the answer says that it is not that"
+_NO_LONGER = "is what it was before"
+_DAYS = (
+    r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?|(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch"
+    r"|(?:lun|mar|mercre|jeu|vendre|same)di|dimanche|lunes|martes|miércoles|jueves|viernes|sábado|domingo|(?:mo|di|mi|do|fr|sa|so)\."
+)
+_UP_TO_IT = (
+    rf"(?:[ ](?:{_DAYS}|the|a|de|den|dem|der|das|le|la|el|il|lo|o|am|on|at|du|del|dal|do|late|early|noon"
+    r"|midnight|end[ ]of)\.?,?){0,3}[ ]?(?<=[ ~≈±<>≤≥])[*_(]{0,3}\Z"
+)
+"""What may stand between such a word and the date."""
+_FORMER_BEFORE = re.compile(
+    r"(?<!\w)(?:(?:moved|postponed|rescheduled|changed|shifted|pushed(?:[ ]back)?|brought[ ]forward|delayed|switched"
+    r"|verschoben|verlegt|reporté\w*|déplacé\w*|cambiad[oa]|aplazad[oa]|movid[oa]|adiad[oa]|spostat[oa]|verplaatst"
+    r"|verzet)(?:[ ]\w{1,12}){0,3}[ ](?:from|vom|von|du|de|del|desde|dal|do|van)|used[ ]to[ ]be(?:[ ]on)?"
+    r"|(?:was|were)[ ](?:originally|previously|formerly|first|supposed[ ]to[ ]be|meant[ ]to[ ]be|to[ ]be)"
+    r"(?:[ ](?:scheduled|planned|set|due|on|for)){0,2}|originally(?:[ ](?:scheduled|planned|set|due|on|for)){0,2}"
+    r"|instead[ ]of(?:[ ]on)?|rather[ ]than(?:[ ]on)?|statt(?:[ ]am)?|ursprünglich(?:[ ]am)?|au[ ]lieu[ ]du"
+    rf"|en[ ]lugar[ ]del){_UP_TO_IT}"
+)
+_FORMER_BEHIND = re.compile(
+    r"[*_)]{0,3}[ ](?:is|was)[ ](?:the[ ](?:old|former|previous|original|wrong)|wrong|incorrect|no[ ]longer"
+    r"|not[ ](?:the|it|right|correct|possible))(?!\w)"
+)
+_ABOUT = re.compile(
+    r"(?:(?<!\w)(?:around|about|approximately|approx\.?|roughly|circa|ca\.|c\.|near|close[ ]to|sometime|somewhere"
+    r"|week[ ]of|days?[ ]of|before|by|after|until|till|til|up[ ]to|prior[ ]to|following"
+    r"|no[ ](?:later|earlier|sooner)[ ]than|not[ ](?:before|after|until|later[ ]than)|within"
+    r"|etwa|ungefähr|gegen|vor|nach|bis(?:[ ](?:zum|spätestens))?"
+    r"|spätestens|frühestens|avant|après|vers|environ|jusqu'au|jusqu'à|antes|después|hacia|hasta|alrededor|até|depois"
+    r"|por[ ]volta|prima|dopo|verso|entro|fino[ ]al|voor|rond|tot(?:[ ]en[ ]met)?|uiterlijk|до|после|около|przed|po"
+    rf"|około|au[ ]plus[ ](?:tard|tôt)|a[ ]más[ ]tardar|no[ ]máximo|al[ ]più[ ]tardi)|[~≈±<>≤≥]){_UP_TO_IT}"
+)
+_QUALIFIED_BEHIND = re.compile(
+    r"[*_)]{0,3},?[ ](?:or[ ](?:later|earlier|before|after|so|thereabouts)|at[ ](?:the[ ](?:latest|earliest)|most)"
+    r"|and[ ](?:later|after)|on(?=[.,;!]|\Z)|onwards?|oder[ ](?:später|früher)|spätestens|au[ ]plus[ ](?:tard|tôt)"
+    r"|ou[ ](?:après|avant)|o[ ](?:después|antes)|a[ ]más[ ]tardar|±)(?!\w)"
+)
+_OFF = (
+    r"(?:cancell?ed|called[ ]off|abandoned|scrapped|abgesagt|storniert|annulé\w*|cancelad[oa]s?|annullat[oaei]"
+    r"|geannuleerd|afgelast|отмен\w+|odwołan\w+)"
+)
+_PUT_OFF = (
+    r"(?:postponed|rescheduled|moved|verschoben|verlegt|reporté\w*|aplazad[oa]s?|pospuest[oa]s?|adiad[oa]s?"
+    r"|rinviat[oaei]|uitgesteld|перен\w+|przełożon\w+)"
+)
+_CALLED_OFF = re.compile(rf"(?<!\w){_OFF}(?:[ ](?:on|am|le|el|il|em|op))?{_UP_TO_IT}")
+_CALLED_OFF_BEHIND = re.compile(
+    r"(?:[^.!?;\n]|(?<=\d)\.){0,60}?(?<!\w)(?<!not )(?<!never )(?:is|are|was|were|been|got|gets|being|wurde|wird|ist"
+    r"|est|été|fue|sido|foi|è|stat[oa]|werd|был\w?|został\w?)(?:[ ](?:now|since|just|then|\w{1,12}ly))?"
+    rf"[ ](?:{_OFF}|{_PUT_OFF})(?!\w)(?![ ](?:from|to|vom|du|del)(?!\w))"
+)
+_SUPPOSED = re.compile(r"(?<!\w)(?:if|whether|suppose|supposing|unless|falls|ob)[ ](?:[^.!?,;:\n]){0,30}\Z")
+
+
 def prepare() -> None:
-    _months()
+    from runner.checks._units import read_locale_files
+
+    read_locale_files()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +176,7 @@ class Check:
     locale: str | None = None
     tolerance_days: int = 0
     year: bool = True
+    qualified: bool = False
 
     def __post_init__(self) -> None:
         dt.date.fromisoformat(self.value)
@@ -113,15 +184,16 @@ class Check:
             _day_comes_first(self.locale)
 
     def judge(self, run: Run) -> Finding:
-        found = list(self._dates(normalise(shown_text(run.text, struck=False))))
+        found = list(self._dates(normalise(shown_text(end_lines(run.text), struck=False))))
+        given = [one for one in found if not one[2].endswith((_NOT_THAT, _NO_LONGER))]
         wanted = dt.date.fromisoformat(self.value)
-        chosen = {"first": found[:1], "last": found[-1:]}.get(self.take, found)
+        chosen = {"first": given[:1], "last": given[-1:]}.get(self.take, given) or found
         fits = [date is not None and abs((date - wanted).days) <= self.tolerance_days for _, date, _ in chosen]
         reason = ""
         if not found:
             reason = "the answer gives no date"
-        elif self.take == "only" and len({date or text for text, date, _ in found}) > 1:
-            reason = f"the answer gives {len(found)} dates, not one"
+        elif self.take == "only" and len({date or text for text, date, _ in chosen}) > 1:
+            reason = f"the answer gives {len(chosen)} dates, not one"
         elif not any(fits):
             reason = next((problem for _, _, problem in chosen if problem), "it is another date")
         return Finding(
@@ -139,7 +211,7 @@ class Check:
             read = self._read(found)
             if read is not None:
                 count += 1
-                problem = _find_problem(text, found)
+                problem = _find_problem(text, found, qualified=self.qualified)
                 yield (found.group(), *((None, f"{found.group()} {problem}") if problem else read))
             # What was no date may have begun before one: "until 9" hides no "9 March".
             found = _DATE.search(text, found.end() if read is not None else found.start() + 1)
@@ -148,16 +220,20 @@ class Check:
         """None for what is no date."""
         if found["a"]:
             return self._read_digits(found)
-        if found["y1"] or found["y2"]:
-            return _build(found["y1"] or found["y2"], found["m1"] or found["m2"], found["d1"] or found["d2"])
-        word = found["month"] or found["month5"]
-        month = _months().get(_fold(word)) if word else None
-        if month is None or (word.islower() and _fold(word) in ("may", "march", "mar")):
+        if found["y1"]:
+            return _build(found["y1"], found["m1"], found["d1"])
+        year = found["y2"] or found["y4"] or found["y5"] or found["y6"]
+        month = found["m2"] or self._month(found["month"] or found["month5"] or found["month6"], has_year=bool(year))
+        if month is None:
             return None
-        year = found["y4"] or found["y5"]
         if year is None and self.year:
             return None, f"{found.group()} has no year (`year: false` would accept that)"
-        return _build(year or self.value[:4], str(month), found["d4"] or found["d5"])
+        return _build(year or self.value[:4], month, found["d2"] or found["d4"] or found["d5"] or found["d6"])
+
+    def _month(self, word: str, *, has_year: bool) -> str | None:
+        month = _months().get(_fold(word))
+        is_word = word.islower() and not has_year and _fold(word) in ("may", "march", "mar")
+        return None if month is None or is_word else str(month)
 
     def _read_digits(self, found: re.Match[str]) -> tuple[dt.date | None, str] | None:
         first, second, year = int(found["a"]), int(found["b"]), found["y3"]
@@ -171,13 +247,25 @@ class Check:
         return _build(year, found["b"] if day_first else found["a"], found["a"] if day_first else found["b"])
 
 
-def _find_problem(text: str, found: re.Match[str]) -> str:
+def _find_problem(text: str, found: re.Match[str], *, qualified: bool) -> str:
     """Why a date that is written there isn't given as the answer; "" if it is."""
-    before = text[max(0, found.start() - 20) : found.start()]
-    if _PART_BEFORE.search(before) or _PART_BEHIND.match(text, found.end()):
+    start, end = found.span()
+    before = text[max(0, start - 20) : start]
+    if _PART_BEFORE.search(before) or _PART_BEHIND.match(text, end):
         return "is one of several days"
-    denied = is_denied(text, *found.span()) or _DENIED_DAY.search(text[max(0, found.start() - 60) : found.start()])
-    return "is denied: the answer says that it is not that" if denied else ""
+    if is_denied(text, start, end) or _DENIED_DAY.search(text[max(0, start - 60) : start]):
+        return _NOT_THAT
+    ahead = text[max(0, start - _REACH) : start].casefold()
+    behind = text[end : end + _REACH].casefold()
+    if _FORMER_BEFORE.search(ahead) or _FORMER_BEHIND.match(behind):
+        return _NO_LONGER
+    if qualified:
+        return ""
+    if _ABOUT.search(ahead) or _QUALIFIED_BEHIND.match(behind):
+        return "is only a limit or about right (`qualified: true` would accept that)"
+    if _CALLED_OFF.search(ahead) or _CALLED_OFF_BEHIND.match(behind):
+        return "is the date of something that is called off (`qualified: true` would accept that)"
+    return "is asked or supposed, not said" if is_asked(text, end) or _SUPPOSED.search(ahead) else ""
 
 
 def _build(year: str, month: str, day: str) -> tuple[dt.date | None, str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runner.checks import FAILS, PASSES, Ask, Example, Exchange
+from runner.checks import BREAKS, FAILS, PASSES, Ask, Example, Exchange
 from runner.checks._judging import FIELDS, Bounds, judge_criteria, read_criterion, show_exchange
 from runner.domain.report import Finding
 
@@ -31,6 +31,7 @@ SCHEMA = {
 EXAMPLES = (
     Example("goal: The table is booked for 8 pm.", "Booked, number 7, for 8 pm.", PASSES, judge=0.9),
     Example("goal: The table is booked for 8 pm.", "I will see about it.", FAILS, judge=0.1),
+    Example("goal: The table is booked for 8 pm.", "Booked, I think.", BREAKS, judge=0.5),
 )
 
 

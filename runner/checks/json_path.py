@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 import time
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,7 @@ from runner.errors import CheckBroken
 
 if TYPE_CHECKING:
     from jsonpath_rfc9535 import JSONPathEnvironment, JSONPathQuery
+    from jsonpath_rfc9535.selectors import JSONPathSelector
 
 MAIN_FIELD = "path"
 SCHEMA = {
@@ -68,6 +72,9 @@ _MOST_JUDGED = 100
 _PATTERN_TIMEOUT_S = 0.5
 _MOST_DESCENTS = 2
 _TIMEOUT_S = 1.0
+_ONE = r"""(?:'[^']*'|"[^"]*"|-?\d+)\]"""
+_WIDE_ROOT = re.compile(rf"\$(?:\.[^\W\d]\w*|\[{_ONE})*(?:\.[.*]|\[(?!{_ONE}))")
+_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +108,15 @@ class Check:
 
     def _judge_parts(self, run: Run, values: list[object]) -> str:
         """Why a check inside says no to one of the values; "" if all hold."""
+        broken = ""
         for value in values[:_MOST_JUDGED] if self.expect else ():
             text = value if isinstance(value, str) else show_json(value)
             verdicts = [part.judge(saying(run, text)) for part in self.expect]
             if any(one.outcome is Outcome.FAILED for one in verdicts):
                 return f"{shorten(text)}: {explain(verdicts, Outcome.FAILED)}"
-            if any(one.outcome is Outcome.ERRORED for one in verdicts):
-                raise CheckBroken(explain(verdicts, Outcome.ERRORED))
+            broken = broken or explain(verdicts, Outcome.ERRORED)
+        if broken:
+            raise CheckBroken(broken)
         if self.expect and len(values) > _MOST_JUDGED:
             raise CheckBroken(f"{self.path} finds {len(values)} things, more than the {_MOST_JUDGED} that are judged")
         return ""
@@ -125,16 +134,18 @@ class Check:
 def _find(path: str, value: Any) -> list[object]:
     from jsonpath_rfc9535 import JSONPathError
 
-    deadline, found = time.monotonic() + _TIMEOUT_S, []
+    found, begun = [], _deadline.set(time.thread_time() + _TIMEOUT_S)
     try:
         for node in _compile(path).finditer(value):
             found.append(node.value)
-            if len(found) > _MOST_FOUND or time.monotonic() > deadline:
+            if len(found) > _MOST_FOUND or time.thread_time() > _deadline.get():
                 raise CheckBroken(f"the path {quote(path)} finds more than can be looked at")
     except (JSONPathError, RecursionError) as error:
         raise NoJson(f"it is nested too deep for the path {quote(path)}") from error
     except TimeoutError as error:
-        raise CheckBroken(f"a pattern in {quote(path)} took more than {_PATTERN_TIMEOUT_S:g} s") from error
+        raise CheckBroken(f"the path {quote(path)} took more than {_TIMEOUT_S:g} s, or a pattern in it") from error
+    finally:
+        _deadline.reset(begun)
     return found
 
 
@@ -145,10 +156,30 @@ def _compile(path: str) -> JSONPathQuery:
 
     if path.count("..") > _MOST_DESCENTS:
         raise ValueError(f"{quote(path)} has more than {_MOST_DESCENTS} `..`, which could take for ever")
+    if _WIDE_ROOT.search(path, 1):
+        raise ValueError(f"{quote(path)} looks at the whole answer for each thing in it, which could take for ever")
     try:
-        return _environment().compile(path)
+        query = _environment().compile(path)
+        for selector in (one for segment in query.segments for one in segment.selectors):
+            _keep_to_the_time(selector)
+        return query
     except (JSONPathError, RecursionError, ValueError) as error:
         raise ValueError(f"{quote(path)} is no JSONPath (RFC 9535): {error}") from error
+
+
+def _keep_to_the_time(selector: JSONPathSelector) -> None:
+    """A filter that finds nothing gives up, too, once the time is over."""
+    from jsonpath_rfc9535.filter_expressions import FilterContext, FilterExpression
+    from jsonpath_rfc9535.selectors import FilterSelector
+
+    class _InTime(FilterExpression):
+        def evaluate(self, context: FilterContext) -> bool:
+            if time.thread_time() > _deadline.get():
+                raise TimeoutError
+            return super().evaluate(context)
+
+    if isinstance(selector, FilterSelector):
+        selector.expression = _InTime(selector.expression.token, selector.expression.expression)
 
 
 @cache

@@ -11,12 +11,13 @@ from runner.checks._json import IN_THE_ANSWER, NoJson, read_json
 from runner.checks._text import shorten
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding
+from runner.errors import CheckBroken
 
 MAIN_FIELD = "schema"
 SCHEMA = {
     "type": "object",
     "description": "The answer is JSON and fits this JSON Schema (draft 2020-12). Nothing is fetched: a `$ref` stays "
-    "inside the schema.",
+    "inside the schema. Of `format`, date, time, date-time, email, uri, uuid, ipv4 and ipv6 are looked at.",
     "properties": {
         "schema": {
             "type": "object",
@@ -55,10 +56,12 @@ class Check:
             raise ValueError(f"`schema` {error}") from error
 
     def judge(self, run: Run) -> Finding:
-        from runner.json_schema import find_mismatch
+        from runner.json_schema import CannotTell, tell_mismatch
 
         try:
-            mismatch = find_mismatch(read_json(run.text, self.place), self.schema)
+            mismatch = tell_mismatch(read_json(run.text, self.place), self.schema)
+        except CannotTell as error:
+            raise CheckBroken(str(error)) from error
         except NoJson as error:
             mismatch = f"no JSON: {error}"
         return Finding(

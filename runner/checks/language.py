@@ -39,6 +39,18 @@ _LETTERS_NEEDED = 12
 _LONGEST = 4000
 """Characters that are looked at."""
 _SURE, _POSSIBLE = 0.5, 0.1
+_SCRIPTS = (
+    (re.compile("[\u0370-\u03ff\u1f00-\u1fff]"), {"el"}),
+    (re.compile("[\u0400-\u052f]"), {"ru", "uk", "bg", "sr", "mk", "be", "kk", "ky", "mn"}),
+    (re.compile("[\u0590-\u05ff]"), {"he"}),
+    (re.compile("[\u0600-\u06ff]"), {"ar", "fa", "ur", "ps", "ug"}),
+    (re.compile("[\u0900-\u097f]"), {"hi", "mr", "ne"}),
+    (re.compile("[\u0e00-\u0e7f]"), {"th"}),
+    (re.compile("[\u3040-\u30ff]"), {"ja"}),
+    (re.compile("[\u3400-\u9fff]"), {"zh", "ja"}),
+    (re.compile("[\uac00-\ud7ff]"), {"ko"}),
+)
+"""Scripts with the languages that are written in them; Han with kana between is Japanese."""
 
 
 def prepare() -> None:
@@ -53,7 +65,7 @@ class Check:
     value: str
 
     def judge(self, run: Run) -> Finding:
-        text = _NOT_PROSE.sub(" ", shown_text(run.text[: 4 * _LONGEST]))[:_LONGEST]
+        text = shown_text(_NOT_PROSE.sub(" ", run.text[: 4 * _LONGEST]))[:_LONGEST]
         ranked = _rank(text)
         if self.value not in ranked:
             raise CheckBroken(f"{self.value} is none of the {len(ranked)} languages that are known")
@@ -62,6 +74,9 @@ class Check:
         if letters * weight < _LETTERS_NEEDED:
             raise CheckBroken("the answer has too few letters to tell its language")
         best, chance = max(ranked.items(), key=lambda one: one[1])
+        if written := _languages_of_its_script(text):
+            best, chance = max((one for one in ranked.items() if one[0] in written), key=lambda one: one[1])
+            chance = 1.0 if self.value not in written else max(chance, _SURE)
         if best != self.value and (ranked[self.value] >= _POSSIBLE or chance < _SURE):
             raise CheckBroken(f"the answer may be in {best} or {self.value}: it is too short to tell")
         return Finding(
@@ -70,6 +85,17 @@ class Check:
             found=f"{best}: {shorten(run.text)}",
             reason="" if best == self.value else f"the answer reads as {best}",
         )
+
+
+def _languages_of_its_script(text: str) -> set[str]:
+    """The languages that most of the letters may be of; none where it is another script, as the Latin one."""
+    counts = [len(letters.findall(text)) for letters, _ in _SCRIPTS]
+    letters = sum(map(str.isalpha, text))
+    kana, han = counts[6:8]
+    if kana and (kana + han) * 2 > letters:
+        return {"ja"}
+    most = max(counts)
+    return _SCRIPTS[counts.index(most)][1] if most * 2 > letters else set()
 
 
 def _rank(text: str) -> dict[str, float]:

@@ -9,6 +9,7 @@ from runner.checks import FAILS, NOT_MEASURED, PASSES, Example, an_answer
 from runner.checks._limits import check_limits, describe_limits, judge_amount, limits_schema
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
+from runner.errors import CheckBroken
 
 MAIN_FIELD = "max"
 SCHEMA = {
@@ -35,7 +36,9 @@ class Check:
         check_limits(self.min, self.max)
 
     def judge(self, run: Run) -> Finding:
-        if run.is_replayed:
+        if run.duration_s is None:
             words = f"{describe_limits(self.min, self.max)} s"
             return Finding(holds=None, expected=words, found="not measured", reason=NOT_MEASURED)
+        if not run.duration_s:
+            raise CheckBroken("it is not known how long the run took")
         return judge_amount(Decimal(f"{run.duration_s:.3f}"), self.min, self.max, unit="s")

@@ -39,7 +39,8 @@ class Check:
         outcomes = {one.outcome for one in verdicts}
         if outcomes <= {Outcome.FAILED}:
             found = explain(verdicts, Outcome.FAILED)
-            return Finding(holds=True, expected=expected, found=found, details=as_details(verdicts))
+            weak = any(one.weak for one in verdicts)
+            return Finding(holds=True, expected=expected, found=found, weak=weak, details=as_details(verdicts))
         is_no = Outcome.PASSED in outcomes
         reason = explain(verdicts, Outcome.PASSED if is_no else Outcome.ERRORED)
         found = next((one.found for one in verdicts if one.outcome is Outcome.PASSED), "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import TYPE_CHECKING
 
@@ -98,9 +98,9 @@ _TOO_MANY = 3000
 def prepare() -> None:
     """What reads numbers is imported late: it has so many patterns that reading files would wait for it."""
     from runner.checks import _final_number  # noqa: F401 - so that it is there
-    from runner.checks._units import locales
+    from runner.checks._units import read_locale_files
 
-    locales()
+    read_locale_files()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +163,7 @@ class Check:
     def _judge_one(self, number: FoundNumber) -> Finding:
         if number.problem:
             reason = f"the {self.take} number in the answer is no plain number: {number.problem}"
-            return self._finding(False, shorten(number.text), reason)
+            return replace(self._finding(False, shorten(number.text), reason), weak=True)
         if self.accepts(number):
             return self._finding(True, shorten(number.text))
         return self._finding(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from runner.checks import FAILS, PASSES, Example
-from runner.checks._text import CASE, find_all, normalise_wanted, quote, readings, shorten
-from runner.checks._wording import is_asked, is_text_denied
+from runner.checks._text import CASE, end_lines, find_all, normalise_wanted, quote, readings, shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
@@ -44,7 +42,6 @@ EXAMPLES = (
 )
 
 _WRAPPING = " .!。！*_`\"'"
-_BLOCK_END = re.compile(r"\n(?=[ \t]*(?:\n|[-*+•|#>]|\d{1,3}[.)]))")
 _MOST = 500
 """Places of a text that are looked at."""
 
@@ -80,7 +77,7 @@ class Check:
 
     def _chosen_inside(self, text: str) -> list[str]:
         """The values that the text gives in any reading; a lone one has to be given wherever it is looked for."""
-        ended = _BLOCK_END.sub(" ;\n", text)
+        ended = end_lines(text)
         named = {
             value
             for reading in readings(ended, case=self.case, negative=True)
@@ -97,6 +94,8 @@ class Check:
 
         With `is_sure`, nor asked, nor a part of an amount.
         """
+        from runner.checks._wording import is_asked, is_text_denied
+
         places: list[tuple[int, int, str]] = []
         rest = text
         for value in sorted(self.values, key=lambda one: len(self._core(one)), reverse=True):

@@ -16,6 +16,7 @@ from runner.domain.report import Finding, Outcome
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "name"
+NEEDS_TOOLS = ("code_interpreter",)
 SCHEMA = {
     "type": "object",
     "description": "The code interpreter made a file with this name, of this size, whose text passes these checks. One "
@@ -69,12 +70,18 @@ class Check:
 
     def judge(self, run: Run) -> Finding:
         named = [file for file in run.files if fnmatchcase(_base_name(file.name), self.name.casefold())]
-        reasons = []
+        reasons, broken = [], None
         for file in named:
-            reason = self._objection(run, file)
+            try:
+                reason = self._objection(run, file)
+            except CheckBroken as error:  # another file may have all of it
+                broken = broken or error
+                continue
             if not reason:
                 return self._finding(run, "")
             reasons.append(f"{file.name}: {reason}")
+        if broken:
+            raise broken
         return self._finding(run, "; ".join(reasons) or "no file of that name was made")
 
     def _objection(self, run: Run, file: ProducedFile) -> str:

@@ -71,31 +71,29 @@ class Check:
         return self._read(await ask.run(self.call, {"turn": show_turn(exchange)}, float(self.timeout)))
 
     def _read(self, text: str) -> Finding:
-        try:
-            said = json.loads(text)
-        except ValueError:
-            said = text
+        said = json.loads(text)
         match said:
             case bool():
-                return self._finding(said, "" if said else "it returned false")
+                return self._finding(said, "it returned false")
             case int() | float():
                 return self._finding_of_score(said, "")
             case str():
                 return self._finding(not said.strip(), said)
-            case {"holds": bool(holds), **more}:
+            case {"holds": bool(holds), **more} if more.keys() <= {"score", "reason"}:
                 score = more.get("score")
-                is_number = isinstance(score, int | float) and not isinstance(score, bool)
-                return self._finding(holds, str(more.get("reason") or ""), _check_score(score) if is_number else None)
-            case {"score": int() | float() as score, **more}:
+                return self._finding(
+                    holds, str(more.get("reason") or ""), None if score is None else _check_score(score)
+                )
+            case {"score": score, **more} if more.keys() <= {"reason"}:
                 return self._finding_of_score(score, str(more.get("reason") or ""))
         raise CheckBroken(f"it returned {shorten(text)}: neither a boolean, a score, a reason nor {{holds: ...}}")
 
-    def _finding_of_score(self, score: float, reason: str) -> Finding:
-        score = _check_score(score)
+    def _finding_of_score(self, score: object, reason: str) -> Finding:
+        number = _check_score(score)
         if self.threshold is None:
-            raise CheckBroken(f"it returned a score, {score:g}; say from where on it passes: `threshold`")
-        holds = Decimal(str(score)) >= self.threshold
-        return self._finding(holds, reason or f"the score {score:g} is below {self.threshold}", score)
+            raise CheckBroken(f"it returned a score, {number:g}; say from where on it passes: `threshold`")
+        holds = Decimal(str(number)) >= self.threshold
+        return self._finding(holds, reason or f"the score {number:g} is below {self.threshold}", number)
 
     def _finding(self, holds: bool, reason: str, score: float | None = None) -> Finding:
         found = f"score {score:g}" if score is not None else "right" if holds else "wrong"
@@ -104,8 +102,8 @@ class Check:
 
 
 def _check_score(score: object) -> float:
-    if not isinstance(score, int | float) or not 0 <= score <= 1:
-        raise CheckBroken(f"the score {score} is not between 0 and 1")
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        raise CheckBroken(f"the score {shorten(str(score))} is not between 0 and 1")
     return float(score)
 
 

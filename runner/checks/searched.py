@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runner.checks import BREAKS, FAILS, FILE_NAME, PASSES, Example, an_answer
-from runner.checks._text import normalise, normalise_wanted, quote, shorten
+from runner.checks._text import has_passage, normalise_wanted, quote, shorten
 from runner.checks._tools import calls_of
 from runner.checks.cites import Check as Cites
 from runner.domain.conversation import FileId, Run, SearchResult, Step
@@ -14,6 +14,7 @@ from runner.domain.report import Finding
 from runner.errors import CheckBroken
 
 MAIN_FIELD = "file"
+NEEDS_TOOLS = ("file_search",)
 SCHEMA = {
     "type": "object",
     "description": "One of the results of a file search, at this rank or a better one, is from this file and has this "
@@ -96,9 +97,8 @@ class Check:
         )
 
     def _ranks(self, ranked: list[tuple[int, SearchResult]]) -> Iterator[int]:
-        wanted = normalise(self.passage or "", case=False)
         for rank, one in ranked:
-            if self.names(one.filename) and (not wanted or wanted in normalise(one.text, case=False)):
+            if self.names(one.filename) and (not self.passage or has_passage(one.text, self.passage, case=False)):
                 yield rank
 
     def _describe(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
-from runner.checks._text import CASE, normalise, normalise_wanted, quote, shorten, shown_text
+from runner.checks._text import CASE, normalise, normalise_wanted, quote, shorten, shown_text, undecorated
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
@@ -17,8 +17,9 @@ MAIN_FIELD = "value"
 _ROUGE = tuple(f"rouge_{length}" for length in "12345l")
 SCHEMA = {
     "type": "object",
-    "description": "The answer resembles this text, by 0 (in nothing) to 1 (in all). It compares characters or words, "
-    "not meaning: 'You pay 39.25' and 'You pay 93.25' are much alike. All but `fuzzy_match` and `levenshtein` need the "
+    "description": "The answer resembles this text, by 0 (in nothing) to 1 (in all), and has the same numbers and "
+    "negations. It compares characters or words, not meaning: 'open' and 'closed', or another name, may be a small "
+    "difference. All but `fuzzy_match` and `levenshtein` need the "
     "extra `similarity`.",
     "properties": {
         "value": {
@@ -43,6 +44,13 @@ SCHEMA = {
             "default": Decimal("0.8"),
             "description": "The least likeness that passes.",
         },
+        "facts": {
+            "type": "boolean",
+            "default": True,
+            "description": "The numbers of the text, in the order in which each comes first, and as many negations "
+            "(not, never, un-) have to be in the answer, too, however much they resemble each other: '60 days' is not "
+            "'30 days'. Of numbers in words, English ones are known. With false, the likeness alone decides.",
+        },
         "case": CASE,
     },
     "required": ["value"],
@@ -51,6 +59,8 @@ SCHEMA = {
 EXAMPLES = (
     Example("similar: A refund takes 30 days.", "A **refund** takes thirty days.", PASSES),
     Example("similar: {value: A refund takes 30 days., by: rouge_l, threshold: 0.7}", "We refund in 30 days.", FAILS),
+    Example("similar: A refund takes 30 days.", "A refund takes 60 days.", FAILS),
+    Example("similar: {value: A refund takes 30 days., facts: false}", "A refund takes 60 days.", PASSES),
     Example("similar: A refund takes 30 days.", "We don't do that.", FAILS),
     Example("similar: A refund takes 30 days.", an_answer("A refund takes", status=RunStatus.INCOMPLETE), BREAKS),
 )
@@ -59,6 +69,17 @@ _LONGEST = 200_000
 _MOST_WORDS = 3000
 """Words that the measures of words take: some need the square of that."""
 _WORDS = re.compile(r"\w+|[^\w\s]+")
+_GROUPS = re.compile(r"(?<=\d)[,' ](?=\d{3}(?!\d))")
+_COMMA = re.compile(r"(?<=\d),(?=\d{1,2}(?!\d))")
+_NUMERALS = re.compile(r"((?:(?<![^\s(])-)?\d+(?:\.\d+)?)( ?%| per ?cent(?!\w)| prozent| pour cent| por ciento)?")
+_NEGATIONS = re.compile(
+    r"(?<!\w)(?:not(?! only)|no|never|none|nothing|nobody|cannot|neither|nor|without|non|nicht|kein\w{0,2}|nie|niemals"
+    r"|ohne|weder|pas|jamais|aucun\w{0,2}|sans|ni|nunca|jamás|ningun\w?|ningún|sin|não|nem|sem|nenhum\w?|mai|senza"
+    r"|nessun\w?|niet|geen|nooit|zonder|ikke|inte|ingen|utan|uden|nie|bez|не|нет|без|нельзя|никогда|değil|yok|tidak"
+    r"|bukan|không|ei|ليس|لا|لن|لم|نہیں|नहीं|न)(?!\w)|n't(?!\w)|[不没沒無无非未]|ません|ない|않|없|아니|(?<=\w)(?:maz|mez)(?!\w)"
+)
+_LETTERS = re.compile(r"[^\W\d_]{4,40}")
+_PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +87,7 @@ class Check:
     value: str
     by: str = "fuzzy_match"
     threshold: Decimal = Decimal("0.8")
+    facts: bool = True
     case: bool = False
 
     def __post_init__(self) -> None:
@@ -79,12 +101,16 @@ class Check:
         wanted = normalise_wanted(self.value, case=self.case)
         answer = normalise(shown_text(run.text), case=self.case)
         likeness = self._compare(wanted, answer)
-        holds = likeness >= float(self.threshold) - 1e-9
+        reason = ""
+        if likeness < float(self.threshold) - 1e-9:
+            reason = f"the likeness is {_below(likeness, float(self.threshold))}"
+        elif self.facts:
+            reason = _other_facts(_plain(self.value), _plain(run.text))
         return Finding(
-            holds=holds,
+            holds=not reason,
             expected=f"at least {self.threshold:f} like {quote(self.value)} by {self.by}",
             found=f"{likeness:.2f}: {shorten(run.text)}",
-            reason="" if holds else f"the likeness is {_below(likeness, float(self.threshold))}",
+            reason=shorten(reason),
         )
 
     def _compare(self, wanted: str, answer: str) -> float:
@@ -104,6 +130,43 @@ class Check:
     @property
     def _counts_words(self) -> bool:
         return self.by not in ("fuzzy_match", "levenshtein")
+
+
+def _plain(text: str) -> str:
+    return normalise(undecorated(shown_text(text, struck=False)), case=False)
+
+
+def _other_facts(wanted: str, answer: str) -> str:
+    """Which numbers or negations of two texts differ; "" if none do."""
+    if not any(one == other for one in _numbers(wanted) for other in _numbers(answer)):
+        said, due = (", ".join(_numbers(text)[0]) or "none" for text in (answer, wanted))
+        return f"its numbers are others: {said}, not {due}"
+    negations = len(_NEGATIONS.findall(answer)) - len(_NEGATIONS.findall(wanted))
+    if negations:
+        return f"it has {'more' if negations > 0 else 'fewer'} negations (not, never, without)"
+    words, others = (set(_LETTERS.findall(text)) for text in (wanted, answer))
+    for one, other in ((words - others, others - words), (others - words, words - others)):
+        opposite = next((word for word in one for prefix in _PREFIXES if word.removeprefix(prefix) in other), "")
+        if opposite:
+            return f"only one of them says '{opposite}'"
+    return ""
+
+
+def _numbers(text: str) -> list[tuple[str, ...]]:
+    """The numbers of a text in the order in which each comes first; again without "one", which may be no number."""
+    from runner.checks._wording import spelled_numbers
+
+    digits = _COMMA.sub(".", _GROUPS.sub("", text))
+    found = [(at.start(), _canonical(at[1]) + ("%" if at[2] else "")) for at in _NUMERALS.finditer(digits)]
+    spelled = [(place, str(value)) for place, value in spelled_numbers(digits)]
+    surely = [(place, value) for place, value in spelled if value != "1"]
+    return [tuple(dict.fromkeys(number for _, number in sorted(found + more))) for more in (spelled, surely)]
+
+
+def _canonical(written: str) -> str:
+    whole, _, decimals = written.partition(".")
+    decimals = decimals.rstrip("0")
+    return f"{whole.lstrip('0') or '0'}{f'.{decimals}' if decimals else ''}"
 
 
 def _below(likeness: float, threshold: float) -> str:

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.checks import FAILS, PASSES, Example, Part, an_answer, parts
+from runner.checks import FAILS, PASSES, TOOL_NAME, Example, Part, an_answer, parts
 from runner.checks._json import same_value, show_json
-from runner.checks._parts import saying
+from runner.checks._parts import explain, saying
 from runner.checks._text import shorten
 from runner.checks._tools import read_arguments, tool_name, tool_schema
 from runner.domain.assistant import matches
 from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding, Outcome
+from runner.errors import CheckBroken
 
 MAIN_FIELD = "calls"
 SCHEMA = {
@@ -27,6 +28,7 @@ SCHEMA = {
             "maxItems": 50,
             "items": {
                 "type": ["object", "string"],
+                "format": TOOL_NAME,
                 "minLength": 1,
                 "properties": {
                     "tool": tool_schema("file_search"),
@@ -95,13 +97,17 @@ class Check:
 
     def judge(self, run: Run) -> Finding:
         made = run.steps[:_MOST_CALLS]
-        unmet, others = self._match(run, made)
+        told = [[self._tell_fit(run, call, step) for step in made] for call in self.calls]
+        unmet, others = self._match(made, [[at for at, fit in enumerate(fits) if fit is True] for fits in told])
         reason = ""
         if unmet and self.mode != "subset":
             order = " in this order" if self.mode in ("in_order", "exact") else ""
             reason = f"not called{order}: {', '.join(unmet)}"
         elif others and self.mode in ("exact", "subset"):
             reason = f"called, too: {', '.join(map(_describe_step, others))}"
+        unsure = next((fit for fits in told for fit in fits if isinstance(fit, str)), "")
+        if reason and unsure:
+            raise CheckBroken(unsure)
         return Finding(
             holds=not reason,
             expected=shorten(f"{self.mode}: {', '.join(map(_describe_call, self.calls))}"),
@@ -109,12 +115,11 @@ class Check:
             reason=shorten(reason),
         )
 
-    def _match(self, run: Run, made: Sequence[Step]) -> tuple[list[str], list[Step]]:
+    def _match(self, made: Sequence[Step], fits: Sequence[Sequence[int]]) -> tuple[list[str], list[Step]]:
         """The wanted calls that weren't made, and the made ones that weren't wanted. Each stands for one other.
 
         In any order, wanted calls that fit fewer of the made ones choose first, so that none takes another's only one.
         """
-        fits = [[at for at, step in enumerate(made) if self._fits(run, call, step)] for call in self.calls]
         chosen: dict[int, int] = {}
         if self.mode in ("in_order", "exact"):
             floor = 0
@@ -128,7 +133,8 @@ class Check:
         unmet = [_describe_call(call) for at, call in enumerate(self.calls) if at not in chosen.values()]
         return unmet, [step for at, step in enumerate(made) if at not in chosen]
 
-    def _fits(self, run: Run, call: str | Mapping[str, Any], step: Step) -> bool:
+    def _tell_fit(self, run: Run, call: str | Mapping[str, Any], step: Step) -> bool | str:
+        """Whether the made call is the wanted one; a text says why that can't be told."""
         if not step.completed or tool_name(step.tool or "?") != tool_name(_tool_of(call)):
             return False
         if isinstance(call, str):
@@ -143,7 +149,10 @@ class Check:
             if not same:
                 return False
         inner: Sequence[Part] = call.get("expect", ())
-        return all(part.judge(saying(run, step.input)).outcome is Outcome.PASSED for part in inner)
+        verdicts = [part.judge(saying(run, step.input)) for part in inner]
+        if any(one.outcome is Outcome.FAILED for one in verdicts):
+            return False
+        return explain(verdicts, Outcome.ERRORED) or True
 
 
 def _assign(wanted: int, fits: Sequence[Sequence[int]], chosen: dict[int, int], tried: set[int]) -> bool:

@@ -69,7 +69,9 @@ class Check:
         if not verdicts:
             return Finding(holds=True, expected=expected, found="played elsewhere, so nothing was checked", weak=True)
         if outcomes <= {Outcome.PASSED}:
-            return Finding(holds=True, expected=expected, found="all of it holds", details=as_details(verdicts))
+            weak = any(one.weak for one in verdicts)
+            found = "all of it holds"
+            return Finding(holds=True, expected=expected, found=found, weak=weak, details=as_details(verdicts))
         is_no = Outcome.FAILED in outcomes
         told = [one for one in verdicts if one.outcome is (Outcome.FAILED if is_no else Outcome.ERRORED)]
         return Finding(

@@ -17,14 +17,15 @@ from runner.config import Configuration
 from runner.config.paths import find_project_file
 from runner.did_you_mean import suggest
 from runner.domain.assistant import Assistant, Project
-from runner.domain.definition import hash_definition, hash_scenario
+from runner.domain.definition import describe_whole, hash_definition, hash_scenario
 from runner.domain.files import LocalFile
 from runner.domain.report import Outcome, Report, Variant
 from runner.domain.scenario import Scenario
 from runner.errors import GateClosed, NothingFound, UsageError, WriteFailed
-from runner.execution.answering import find_check_code, find_function_files
+from runner.execution.answering import find_code_files
 from runner.execution.judging import needs_judge
 from runner.execution.play import Lane, Work
+from runner.functions.python import find_modules
 from runner.journal import PLAY_JOURNALS, find_journals
 from runner.kept_play import Kept, KeptPlay, Key, Unit, read_play, report_of
 from runner.sync import hash_content
@@ -129,20 +130,26 @@ class Fingerprints:
 
     def __init__(self) -> None:
         self._contents: dict[Path, str] = {}
+        self._modules: dict[tuple[Path, Path], tuple[Path, ...]] = {}
 
     def unit(self, scenario: Scenario, variant: Variant, project: Project) -> Unit:
         assistant = project.find_assistant(scenario.assistant)
         assert assistant is not None, "the configuration has checked every scenario's assistant"
-        definition = f"{self.hash_assistant(assistant)}{self._describe_judging(scenario, project)}"
+        definition = f"{self.hash_assistant(assistant)}{self._describe_rest(scenario, project)}"
         fingerprint = hash_scenario(scenario, assistant, definition, self.hash_file)
         return Unit(scenario=scenario, variant=variant, fingerprint=fingerprint)
 
-    def _describe_judging(self, scenario: Scenario, project: Project) -> str:
+    def _describe_rest(self, scenario: Scenario, project: Project) -> str:
         """What else its verdicts hang on: the judge, code of the project; "" if nothing."""
-        code = [self.hash_file(one.file) for _, one in find_check_code([scenario])]
+        code = [self.hash_file(file) for one in find_code_files(project, [scenario]) for file in self._code_from(*one)]
         judge = project.judge if needs_judge([scenario]) else None
         asked = [judge.target, judge.model, judge.uses_decisions] if judge else []
         return str([*code, *asked]) if code or asked else ""
+
+    def _code_from(self, file: Path, root: Path) -> tuple[Path, ...]:
+        if (file, root) not in self._modules:
+            self._modules[file, root] = find_modules(file, root)
+        return self._modules[file, root]
 
     def hash_file(self, file: LocalFile | Path) -> str:
         path = file if isinstance(file, Path) else file.path
@@ -156,6 +163,15 @@ class Fingerprints:
     def hash_assistant(self, assistant: Assistant) -> str:
         return hash_definition(assistant, ((file, self.hash_file(file)) for file in assistant.files))
 
+    def describe(self, units: Iterable[Unit], lanes: Iterable[Lane]) -> dict[str, object]:
+        """The assistants of these units by their hash, as they are played."""
+        asked = {unit.scenario.assistant for unit in units}
+        played = [one for lane in lanes for one in lane.project.assistants if one.address in asked]
+        return {
+            self.hash_assistant(one): describe_whole(one, ((file, self.hash_file(file)) for file in one.files))
+            for one in played
+        }
+
 
 def find_inputs(configuration: Configuration) -> frozenset[Path]:
     """The real paths of the files that are played."""
@@ -163,7 +179,8 @@ def find_inputs(configuration: Configuration) -> frozenset[Path]:
     attached = (file.path for scenario in scenarios for turn in scenario.turns for file in turn.attachments)
     known = (file.path for assistant in assistants for file in assistant.files)
     listed = (Path(scenario.location.file) for scenario in scenarios)
-    code = {one.file for _, one in find_check_code(scenarios)} | find_function_files(configuration.project, scenarios)
+    begun = set(find_code_files(configuration.project, scenarios))
+    code = {file for one in begun for file in find_modules(*one)}
     files = {*code, configuration.file, *listed, *configuration.scenario_files, *attached, *known}
     return frozenset(file.resolve() for file in files)
 
@@ -220,6 +237,8 @@ def open_play(
                 "units": [unit.key for unit in units],
                 "planned": len(units),
                 "files": files,
+                "definitions": (resumed.head.get("definitions", {}) if resumed else {})
+                | fingerprints.describe(units, lanes),
             }
         )
         if resumed:

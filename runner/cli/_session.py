@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runner.cli._targets import OpenedTarget
     from runner.config import Configuration
     from runner.domain.assistant import Assistant, Target
+    from runner.domain.judgement import Answers, Questions
     from runner.domain.scenario import Scenario
     from runner.execution.judging import Asker
     from runner.journal import Journal
@@ -168,7 +169,11 @@ class Session:
             is_openai = self.target.server is Server.OPENAI
             model = opened.backend.as_judge(judge, self.configuration.project.prices, is_openai=is_openai)
             limiter = Limiter(jobs=jobs, clock=time.monotonic, sleep=asyncio.sleep)
-            with closing(Asker(model=model.ask, limiter=limiter)) as ask:
+
+            async def ask_cleaned(questions: Questions) -> Answers:
+                return await model.ask(questions.cleaned(self.redactor.clean))
+
+            with closing(Asker(model=ask_cleaned, limiter=limiter)) as ask:
                 yield ask
 
     @asynccontextmanager

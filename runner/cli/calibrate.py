@@ -13,8 +13,9 @@ from runner.cli._session import Session, file_option, open_session
 from runner.did_you_mean import count, quote
 
 if TYPE_CHECKING:
-    from runner.checks import Ask, Part
-    from runner.domain.calibration import Labelled
+    from runner.checks import Exchange, Part
+    from runner.domain.calibration import Agreement, Labelled
+    from runner.domain.report import Judging, Verdict
 
 CHECKS = ("judge", "factual", "goal")
 KEYS = ("question", "answer", "holds", *CHECKS)
@@ -41,14 +42,18 @@ def command(judged: Path, file: Path | None, question: str | None, agreement: fl
     """
     import asyncio
 
+    from runner.domain.report import Judging
     from runner.errors import UsageError
 
     session = open_session(file, None, needs_key=False)
     if session.configuration.project.judge is None:
         raise UsageError("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
     lines = list(_read_lines(judged, question))
-    answers = asyncio.run(_ask_all(session, lines))
-    session.show(_describe(answers, agreement))
+    verdicts = asyncio.run(_ask_all(session, lines))
+    answers = [_label(place, said, verdict) for (place, said, _), verdict in zip(lines, verdicts, strict=True)]
+    used = Judging()
+    used.add(verdicts)
+    session.show(_describe(answers, used, agreement))
     return 3 if any(one.probability is None for one in answers) else 0
 
 
@@ -112,7 +117,7 @@ def _build(name: str, written: object) -> Part:
     return build_part(Expectation(check=name, parameters=parameters, location=Location("", 1, 1)))
 
 
-async def _ask_all(session: Session, lines: Sequence[tuple[str, Mapping[str, Any], Part]]) -> list[Labelled]:
+async def _ask_all(session: Session, lines: Sequence[tuple[str, Mapping[str, Any], Part]]) -> list[Verdict]:
     import asyncio
     import os
     import time
@@ -125,65 +130,78 @@ async def _ask_all(session: Session, lines: Sequence[tuple[str, Mapping[str, Any
     with on_judge.open_journal(on_judge.journals / f"{stamp}-calibrate-{os.getpid()}.jsonl") as journal:
         async with on_judge.open_judge(journal) as ask:
 
-            async def ask_one(place: str, said: Mapping[str, Any], part: Part) -> Labelled:
+            async def ask_one(place: str, said: Mapping[str, Any], part: Part) -> Verdict:
                 async with places:
-                    return await _ask(place, said, part, ask)
+                    return await part.judge_asking(_as_exchange(place, said, part), ask)
 
             return list(await asyncio.gather(*(ask_one(*line) for line in lines)))
 
 
-async def _ask(place: str, said: Mapping[str, Any], part: Part, ask: Ask) -> Labelled:
-    from runner.checks import Exchange
+def _as_exchange(place: str, said: Mapping[str, Any], part: Part) -> Exchange:
+    from runner.checks import Exchange, an_answer
     from runner.domain.assistant import Address
-    from runner.domain.calibration import Labelled
-    from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
     from runner.domain.scenario import Scenario, Turn
 
-    question, answer = said.get("question", ""), said["answer"]
     location = part.expectation.location
-    turn = Turn(ask=question, location=location)
-    run = Run(id=RunId(""), thread_id=ThreadId(""), status=RunStatus.COMPLETED, text=answer, raw_text=answer)
+    turn = Turn(ask=said.get("question", ""), location=location)
     scenario = Scenario(name=place, assistant=Address(""), turns=(turn,), location=location)
-    exchange = Exchange(scenario=scenario, turns=((turn, run),), target="", api="", model="")
-    verdict = await part.judge_asking(exchange, ask)
+    return Exchange(scenario=scenario, turns=((turn, an_answer(said["answer"])),), target="", api="", model="")
+
+
+def _label(place: str, said: Mapping[str, Any], verdict: Verdict) -> Labelled:
+    from runner.domain.calibration import Labelled
+
     criteria: Any = verdict.details.get("criteria", ())
     shares = [one["probability"] for one in criteria]
-    # All criteria have to hold: the one that holds least decides.
-    probability = min(shares) if shares and None not in shares else None
     return Labelled(
         place=place,
         holds=said["holds"],
-        probability=probability,
-        question=question,
-        answer=answer,
+        # All criteria have to hold: the one that holds least decides.
+        probability=min(shares) if shares and None not in shares else None,
+        question=said.get("question", ""),
+        answer=said["answer"],
         reason=verdict.reason or "; ".join(one["reason"] for one in criteria if one["reason"]),
     )
 
 
-def _describe(answers: Sequence[Labelled], wanted: float) -> Iterator[str]:
+def _describe(answers: Sequence[Labelled], used: Judging, wanted: float) -> Iterator[str]:
     from runner.checks._judging import LOWER, UPPER
-    from runner.domain.calibration import find_bounds, find_disagreements, measure_agreement
+    from runner.domain.calibration import find_disagreements, measure_agreement
+    from runner.reporting.console import describe_judging
 
     low, high = float(LOWER), float(UPPER)
-    yield f"{count(len(answers), 'answer')}, judged by people and by the judge"
+    right = sum(one.holds for one in answers)
+    people = f"people ({right:,} right, {len(answers) - right:,} wrong)"
+    yield f"{count(len(answers), 'answer')}, judged by {people} and by the judge"
     yield _describe_agreement(measure_agreement(answers, fails_at=low, passes_at=high), low, high)
-    bounds = find_bounds(answers, agreement=wanted)
-    if bounds is None:
-        yield f"no bounds give {wanted:.0%}: the judge's probabilities don't follow people's verdicts"
-    else:
-        there = measure_agreement(answers, fails_at=bounds[0], passes_at=bounds[1])
-        yield f"for {wanted:.0%} on each side: `fails_at: {bounds[0]:.2f}, passes_at: {bounds[1]:.2f}`"
-        yield _describe_agreement(there, *bounds)
+    yield from _describe_bounds(answers, wanted)
     yield from _list("the judge gave no answer to", [one for one in answers if one.probability is None])
     yield from _list("disagreements to read", find_disagreements(answers, fails_at=low, passes_at=high))
+    yield from describe_judging(used)
 
 
-def _describe_agreement(agreement: Any, low: float, high: float) -> str:
+def _describe_bounds(answers: Sequence[Labelled], wanted: float) -> Iterator[str]:
+    from runner.domain.calibration import LEAST_ON_A_SIDE, find_bounds, measure_agreement
+
+    low, high = find_bounds(answers, agreement=wanted)
+    if low is not None and high is not None:
+        yield f"for {wanted:.0%} on each side: `fails_at: {low:.6g}, passes_at: {high:.6g}`"
+        yield _describe_agreement(measure_agreement(answers, fails_at=low, passes_at=high), low, high)
+        return
+    for name, at in (("fails_at", low), ("passes_at", high)):
+        side = "up to" if name == "fails_at" else "from"
+        why = f"{side} no probability do so many of at least {LEAST_ON_A_SIDE} answers agree"
+        none = f"no `{name}` gives {wanted:.0%}: {why}"
+        yield none if at is None else f"for {wanted:.0%}: `{name}: {at:.6g}`"
+
+
+def _describe_agreement(agreement: Agreement, low: float, high: float) -> str:
     least, most = agreement.interval
     rate = f"{agreement.agreed / agreement.decided:.0%}" if agreement.decided else "none"
+    kappa = "no kappa" if agreement.kappa is None else f"kappa {agreement.kappa:.2f}"
     return (
-        f"between {low:.2f} and {high:.2f}: agrees on {agreement.agreed} of {agreement.decided} ({rate}, true rate "
-        f"{least:.0%} to {most:.0%}), {agreement.undecided} undecided"
+        f"between {low:.6g} and {high:.6g}: agrees on {agreement.agreed:,} of {agreement.decided:,} ({rate}, true rate "
+        f"{least:.0%} to {most:.0%}, {kappa}), {agreement.undecided:,} undecided"
     )
 
 

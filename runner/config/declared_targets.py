@@ -152,6 +152,12 @@ def read_judge(
         hint = "name a dated model, as in gpt-6-luna-2026-09-10"
         document.report(Mistake(where=("judge", "model"), message=message, hint=hint))
         return None
+    endpoint = target.inference
+    if isinstance(endpoint, ChatEndpoint) and endpoint.model not in (None, model):
+        message = f"{quote(name)} is answered by {quote(endpoint.model or '')}, whatever model is named"
+        hint = f"write `model: {endpoint.model}`, or leave `model` out of its `inference`"
+        document.report(Mistake(where=("judge", "model"), message=message, hint=hint))
+        return None
     location = document.location(("judge",), at_key=True)
     return JudgeChoice(target=name, model=model, uses_decisions=uses_decisions, location=location)
 

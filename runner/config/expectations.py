@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from itertools import combinations
@@ -137,56 +137,64 @@ class Known:
 
 def read_expectations(document: YamlDocument, items: list[Any], where: Where, known: Known) -> tuple[Expectation, ...]:
     """The expectations of a turn, those with mistakes left out after reporting them."""
-    written = _read_written(document, items, where)
-    expectations = tuple(_build(document, one, known) for one in written)
-    for one in written:
-        if document.is_sound(one.where):
-            _report_unknown_target(document, one, known)
-            if known.assistant is not None:
-                _report_impossible_tool(document, one, known.assistant)
-                if known.files is not None:
-                    _report_missing_file(document, one, known.assistant, known.files)
+    sound = [index for index in range(len(items)) if document.is_sound((*where, index))]
+    written = [_as_written(items[index], (*where, index)) for index in sound]
+    expectations = [_read(document, one, known, _TOP) for one in written]
     _report_contradictions(document, written)
     return tuple(one for one in expectations if one is not None)
 
 
-def _read_written(document: YamlDocument, items: list[Any], where: Where) -> list[_Written]:
-    sound = [index for index in range(len(items)) if document.is_sound((*where, index))]
-    return [_as_written(items[index], (*where, index)) for index in sound]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stand:
+    """How deep in others a check stands, and whether those want that it doesn't hold."""
+
+    depth: int
+    is_negated: bool
 
 
-def _read_part(document: YamlDocument, item: Any, where: Where, known: Known, depth: int) -> Expectation | None:
-    """A check inside another. It may be one way of several, or what must not be: only an unknown name is wrong."""
-    if depth > MOST_DEPTH:
-        message = f"checks stand more than {MOST_DEPTH} deep inside each other here"
-        document.report(Mistake(where=where, message=message, hint="make it flatter"))
-    if not document.is_sound(where):
-        return None
-    written = _as_written(item, where)
-    found = _build(document, written, known, depth)
+_TOP = _Stand(depth=0, is_negated=False)
+
+
+def _read(document: YamlDocument, written: _Written, known: Known, stand: _Stand) -> Expectation | None:
+    found = _build(document, written, known, stand)
     if document.is_sound(written.where):
         _report_unknown_target(document, written, known)
-        if known.assistant is not None:
-            _report_unknown_tool(document, written, known.assistant)
+        assistant = known.assistant
+        if assistant and not _report_unknown_tool(document, written, assistant) and _demands(written, stand):
+            _report_impossible(document, written, assistant, known.files)
     return found
 
 
+def _demands(written: _Written, stand: _Stand) -> bool:
+    """Whether it wants something to be there. A check that says "not" does where another "not" is around it."""
+    only_allows = written.name == "tool_calls" and written.parameters.get("mode") == "subset"
+    return stand.is_negated is (_NOT in written.name) and not only_allows
+
+
+def _read_part(document: YamlDocument, item: Any, where: Where, known: Known, stand: _Stand) -> Expectation | None:
+    """A check inside another."""
+    if stand.depth > MOST_DEPTH:
+        message = f"checks stand more than {MOST_DEPTH} deep inside each other here"
+        document.report(Mistake(where=where, message=message, hint="make it flatter"))
+    return _read(document, _as_written(item, where), known, stand) if document.is_sound(where) else None
+
+
 def _read_parts(
-    document: YamlDocument, value: Any, schema: Mapping[str, Any], where: Where, known: Known, depth: int
+    document: YamlDocument, value: Any, schema: Mapping[str, Any], where: Where, known: Known, stand: _Stand
 ) -> Any:
     """A parameter with every check that stands in it read, as its schema says where."""
     if schema.get("format") == EXPECTATIONS:
         items = (
             [(one, (*where, index)) for index, one in enumerate(value)] if isinstance(value, list) else [(value, where)]
         )
-        return tuple(_read_part(document, item, place, known, depth + 1) for item, place in items)
+        return tuple(_read_part(document, item, place, known, stand) for item, place in items)
     if isinstance(value, dict):
         named, others = schema.get("properties", {}), schema.get("additionalProperties")
         inner = {key: named.get(key, others if isinstance(others, dict) else {}) for key in value}
-        return {key: _read_parts(document, one, inner[key], (*where, key), known, depth) for key, one in value.items()}
+        return {key: _read_parts(document, one, inner[key], (*where, key), known, stand) for key, one in value.items()}
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         items_of = schema["items"]
-        return [_read_parts(document, one, items_of, (*where, i), known, depth) for i, one in enumerate(value)]
+        return [_read_parts(document, one, items_of, (*where, i), known, stand) for i, one in enumerate(value)]
     return value
 
 
@@ -201,17 +209,37 @@ class _Written:
     where: Where
     is_full: bool
 
-    def names(self, kind: str) -> Iterator[tuple[str, Where]]:
-        """Each text that stands where the schema has this `format`, alone or in a list, with its place."""
+    def names(self, kind: str) -> Iterator[_Named]:
+        """Each text that stands where the schema has this `format`, at any depth."""
         for field, schema in self.fields.items():
-            value, place = self.parameters.get(field), self.place_of(field)
-            if isinstance(value, str) and schema.get("format") == kind:
-                yield value.strip(), place
-            elif isinstance(value, list) and schema.get("items", {}).get("format") == kind:
-                yield from ((str(one).strip(), (*place, index)) for index, one in enumerate(value))
+            if field in self.parameters:
+                whole = _Named(name="", where=self.place_of(field), beside=self.parameters, within=self.where)
+                yield from _find_named(self.parameters[field], schema, kind, whole)
 
     def place_of(self, field: str) -> Where:
         return (*self.where, field) if self.is_full else self.where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
+    """A name, its place, and the mapping in which it stands, with that one's place."""
+
+    name: str
+    where: Where
+    beside: Mapping[str, Any]
+    within: Where
+
+
+def _find_named(value: Any, schema: Mapping[str, Any], kind: str, here: _Named) -> Iterator[_Named]:
+    if isinstance(value, str) and schema.get("format") == kind:
+        yield replace(here, name=value.strip())
+    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+        for index, one in enumerate(value):
+            yield from _find_named(one, schema["items"], kind, replace(here, where=(*here.where, index)))
+    elif isinstance(value, dict):
+        for key in value.keys() & schema.get("properties", {}).keys():
+            place = _Named(name="", where=(*here.where, key), beside=value, within=here.where)
+            yield from _find_named(value[key], schema["properties"][key], kind, place)
 
 
 def _as_written(item: Any, where: Where) -> _Written:
@@ -229,9 +257,10 @@ def _as_written(item: Any, where: Where) -> _Written:
     )
 
 
-def _build(document: YamlDocument, written: _Written, known: Known, depth: int = 0) -> Expectation | None:
+def _build(document: YamlDocument, written: _Written, known: Known, stand: _Stand) -> Expectation | None:
+    inside = _Stand(depth=stand.depth + 1, is_negated=stand.is_negated is not (written.name == "not"))
     parameters = {
-        name: _read_parts(document, value, written.fields.get(name, {}), written.place_of(name), known, depth)
+        name: _read_parts(document, value, written.fields.get(name, {}), written.place_of(name), known, inside)
         for name, value in written.parameters.items()
     }
     for field, schema in written.fields.items():
@@ -267,48 +296,60 @@ def _report_switch(document: YamlDocument, written: _Written) -> None:
 
 def _report_unknown_target(document: YamlDocument, written: _Written, known: Known) -> None:
     every = None if known.targets is None else (*known.targets, EMBEDDED)
-    for name, place in written.names(TARGET_NAME):
-        if every is not None and name not in every:
-            hint = suggest(name, every, kind="declared are")
-            document.report(Mistake(where=place, message=f"there is no target {quote(name)}", hint=hint))
+    for one in written.names(TARGET_NAME):
+        if every is not None and one.name not in every:
+            hint = suggest(one.name, every, kind="declared are")
+            document.report(Mistake(where=one.where, message=f"there is no target {quote(one.name)}", hint=hint))
 
 
 def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: Assistant) -> bool:
     """A name that is no tool's; whether there was one."""
     every = [*(tool.value for tool in ToolName), RETRIEVAL, *(function.name for function in assistant.functions)]
-    unknown = [(name, place) for name, place in written.names(TOOL_NAME) if name not in every]
-    for name, place in unknown:
-        message = f"there is no tool {quote(name)}, nor a function of the assistant"
-        document.report(Mistake(where=place, message=message, hint=suggest(name, every)))
+    unknown = [one for one in written.names(TOOL_NAME) if one.name not in every]
+    for one in unknown:
+        message = f"there is no tool {quote(one.name)}, nor a function of the assistant"
+        document.report(Mistake(where=one.where, message=message, hint=suggest(one.name, every)))
     return bool(unknown)
 
 
-def _report_impossible_tool(document: YamlDocument, written: _Written, assistant: Assistant) -> None:
-    """A name that is no tool's, and the call of a tool that the assistant doesn't have."""
-    if _report_unknown_tool(document, written, assistant) or _NOT in written.name:
-        return
+def _report_impossible(
+    document: YamlDocument, written: _Written, assistant: Assistant, files: Collection[str] | None
+) -> None:
+    """Why no answer of this assistant can pass a check: a tool that it doesn't have, a file that it never gets."""
     functions = [function.name for function in assistant.functions]
-    own = {ToolName.FILE_SEARCH.value if tool == RETRIEVAL else tool for tool in (*assistant.tool_names, *functions)}
-    for name, place in written.names(TOOL_NAME):
-        if (ToolName.FILE_SEARCH.value if name == RETRIEVAL else name) not in own:
-            message = f"the assistant {quote(assistant.address)} doesn't have the tool {name}, so it can't call it"
-            document.report(Mistake(where=place, message=message, hint=f"add {name} to its `tools`"))
+    own = {_today(tool) for tool in (*assistant.tool_names, *functions)}
+    for one in written.names(TOOL_NAME):
+        if _today(one.name) not in own:
+            message = f"the assistant {quote(assistant.address)} doesn't have the tool {one.name}, so it can't call it"
+            document.report(Mistake(where=one.where, message=message, hint=f"add {one.name} to its `tools`"))
         else:
-            _report_impossible_arguments(document, written, name, assistant)
+            _report_impossible_arguments(document, one, assistant)
+    needed = getattr(load_plugin(CHECKS, written.name), "NEEDS_TOOLS", ())
+    if needed and own.isdisjoint(needed):
+        told = f"the tool {needed[0]}" if len(needed) == 1 else f"one of the tools {', '.join(needed)}"
+        message = f"`{written.name}` needs {told}; the assistant {quote(assistant.address)} doesn't have it"
+        hint = f"add {needed[0]} to its `tools`"
+        document.report(Mistake(where=written.where, at_key=True, message=message, hint=hint))
+    elif files is not None:
+        _report_missing_file(document, written, assistant, files)
 
 
-def _report_impossible_arguments(document: YamlDocument, written: _Written, name: str, assistant: Assistant) -> None:
+def _today(tool: str) -> str:
+    return ToolName.FILE_SEARCH.value if tool == RETRIEVAL else tool
+
+
+def _report_impossible_arguments(document: YamlDocument, named: _Named, assistant: Assistant) -> None:
     """Arguments that a strict function never gets: the API keeps the model to its schema."""
     from runner.json_schema import find_mismatch
 
+    name, arguments = named.name, named.beside.get("arguments")
     function = next((one for one in assistant.functions if one.name == name and one.strict), None)
-    arguments = written.parameters.get("arguments")
     if function is None or not isinstance(arguments, dict):
         return
     known = function.parameters.get("properties", {})
     assert isinstance(known, Mapping), "a strict schema lists its properties"
     for key, value in arguments.items():
-        place = (*written.where, "arguments", key)
+        place = (*named.within, "arguments", key)
         if key not in known and value is not None:
             message = f"the function {name} has no argument {quote(key)}"
             document.report(Mistake(where=place, at_key=True, message=message, hint=suggest(key, known)))
@@ -324,16 +365,14 @@ def _report_missing_file(
     document: YamlDocument, written: _Written, assistant: Assistant, files: Collection[str]
 ) -> None:
     """A file that the assistant never gets; a page that it finds on the web has an address in a name's place."""
-    if ToolName.WEB_SEARCH.value in assistant.tool_names or _NOT in written.name:
-        return
-    if not any(written.names(FILE_NAME)):
+    if ToolName.WEB_SEARCH.value in assistant.tool_names or not any(written.names(FILE_NAME)):
         return
     check = load_plugin(CHECKS, written.name).Check(**written.parameters)
-    for name, place in written.names(FILE_NAME):
+    for one in written.names(FILE_NAME):
         if not any(check.names(file) for file in files):
-            message = f"no file that the assistant has by then is called {quote(name)}"
-            hint = suggest(name, sorted(files)) or "attach it, or list it under the assistant's `files`"
-            document.report(Mistake(where=place, message=message, hint=hint))
+            message = f"no file that the assistant has by then is called {quote(one.name)}"
+            hint = suggest(one.name, sorted(files)) or "attach it, or list it under the assistant's `files`"
+            document.report(Mistake(where=one.where, message=message, hint=hint))
 
 
 def _report_contradictions(document: YamlDocument, written: list[_Written]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,23 +23,52 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """Of the answers that the judge decides, how many it decides as people did."""
+    """Of the answers that the judge decides, how many it decides as people did: those that both find right, and wrong.
 
-    agreed: int
-    decided: int
+    `only_judge` are right for the judge alone, `only_people` for people alone.
+    """
+
+    both_right: int
+    both_wrong: int
+    only_judge: int
+    only_people: int
     undecided: int
+
+    @property
+    def agreed(self) -> int:
+        return self.both_right + self.both_wrong
+
+    @property
+    def decided(self) -> int:
+        return self.agreed + self.only_judge + self.only_people
 
     @property
     def interval(self) -> tuple[float, float]:
         return wilson_interval(self.agreed, self.decided)
 
+    @property
+    def kappa(self) -> float | None:
+        """Cohen's: what of the agreement is more than chance, 1 at most; None where chance leaves nothing of it."""
+        if not self.decided:
+            return None
+        by_judge = (self.both_right + self.only_judge) / self.decided
+        by_people = (self.both_right + self.only_people) / self.decided
+        by_chance = by_judge * by_people + (1 - by_judge) * (1 - by_people)
+        return None if by_chance == 1 else (self.agreed / self.decided - by_chance) / (1 - by_chance)
+
 
 def measure_agreement(answers: Sequence[Labelled], *, fails_at: float, passes_at: float) -> Agreement:
     """At these bounds. Answers without a probability count nowhere."""
-    told = [(one, _decide(one.probability, fails_at, passes_at)) for one in answers if one.probability is not None]
-    decided = [(one, said) for one, said in told if said is not None]
-    agreed = sum(one.holds is said for one, said in decided)
-    return Agreement(agreed=agreed, decided=len(decided), undecided=len(told) - len(decided))
+    told = Counter(
+        (one.holds, _decide(one.probability, fails_at, passes_at)) for one in answers if one.probability is not None
+    )
+    return Agreement(
+        both_right=told[True, True],
+        both_wrong=told[False, False],
+        only_judge=told[False, True],
+        only_people=told[True, False],
+        undecided=told[True, None] + told[False, None],
+    )
 
 
 def find_disagreements(answers: Sequence[Labelled], *, fails_at: float, passes_at: float) -> tuple[Labelled, ...]:
@@ -51,27 +81,36 @@ def find_disagreements(answers: Sequence[Labelled], *, fails_at: float, passes_a
     return tuple(sorted(told, key=lambda one: -abs((one.probability or 0.0) - 0.5)))
 
 
-def find_bounds(answers: Sequence[Labelled], *, agreement: float) -> tuple[float, float] | None:
-    """The nearest bounds at which each side agrees with people at this rate at least; None if no two do.
+LEAST_ON_A_SIDE = 10
+"""Answers that a bound is taken from: of fewer, a lucky streak is as likely as not."""
 
-    Each is a probability that occurred. Where no answer is on a side, 0 or 1 stands there.
+
+def find_bounds(
+    answers: Sequence[Labelled], *, agreement: float, least: int = LEAST_ON_A_SIDE
+) -> tuple[float | None, float | None]:
+    """The nearest `fails_at` and `passes_at` at which each side agrees with people at this rate at least.
+
+    Each is a probability that occurred, with `least` answers on its side; None where there is no such.
     """
     told = [(one.probability, one.holds) for one in answers if one.probability is not None]
-    passes_at = next((at for at in sorted({p for p, _ in told}) if _rate(told, at, above=True) >= agreement), None)
-    falls = sorted({p for p, _ in told}, reverse=True)
-    fails_at = next((at for at in falls if _rate(told, at, above=False) >= agreement), None)
-    if passes_at is None and fails_at is None:
-        return None
-    low, high = 0.0 if fails_at is None else fails_at, 1.0 if passes_at is None else passes_at
-    if low >= high:
-        # Either line could be drawn on the other's side: then nothing needs to be undecided.
-        low = next((at for at in falls if at < high and _rate(told, at, above=False) >= agreement), 0.0)
-    return (low, high) if low < high else None
+    # From the ends inwards: the last probability at which the side still agrees is the nearest.
+    falls = _agreeing([(p, not holds) for p, holds in sorted(told)], agreement, least)
+    passes = _agreeing([(p, holds) for p, holds in sorted(told, reverse=True)], agreement, least)
+    passes_at = passes[-1] if passes else None
+    # Where either line could be drawn on the other's side, nothing needs to be undecided.
+    falls = [at for at in falls if passes_at is None or at < passes_at]
+    return (falls[-1] if falls else None), passes_at
 
 
-def _rate(told: Sequence[tuple[float, bool]], at: float, *, above: bool) -> float:
-    there = [holds is above for probability, holds in told if (probability >= at if above else probability <= at)]
-    return sum(there) / len(there)
+def _agreeing(told: Sequence[tuple[float, bool]], agreement: float, least: int) -> list[float]:
+    """The probabilities up to which, from the first on, so many answers agree."""
+    found, agreed = [], 0
+    for number, (probability, agrees) in enumerate(told, start=1):
+        agreed += agrees
+        is_last_of_its_kind = number == len(told) or told[number][0] != probability
+        if is_last_of_its_kind and number >= least and agreed / number >= agreement:
+            found.append(probability)
+    return found
 
 
 def _decide(probability: float, fails_at: float, passes_at: float) -> bool | None:

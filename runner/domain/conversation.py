@@ -137,8 +137,8 @@ class Run:
     """What happened on one turn, complete.
 
     `text` is the answer without citation marks, `raw_text` as it came. `declined` and `refusal` hold the
-    words of an offline decline and of a model's refusal. `error` is a sentence, `error_code` the API's word. Of a run
-    that `is_replayed`, nobody knows how long it took.
+    words of an offline decline and of a model's refusal. `error` is a sentence, `error_code` the API's word.
+    `duration_s` is None where it was not measured: of a run that `is_replayed`, or waited in a batch.
     """
 
     id: RunId
@@ -155,7 +155,7 @@ class Run:
     refusal: str | None = None
     error: str | None = None
     error_code: str | None = None
-    duration_s: float = 0.0
+    duration_s: float | None = 0.0
     is_replayed: bool = False
 
     @property

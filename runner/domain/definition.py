@@ -41,6 +41,12 @@ def describe_definition(assistant: Assistant) -> dict[str, object]:
     }
 
 
+def describe_whole(assistant: Assistant, files: Iterable[tuple[LocalFile, str]]) -> dict[str, object]:
+    """The definition and its files, each with its sha256, for people to look at."""
+    told = [{"name": file.name, "for": file.use.value, "sha256": sha256} for file, sha256 in files]
+    return {**describe_definition(assistant), **_said(files=told)}
+
+
 def hash_definition(assistant: Assistant, files: Iterable[tuple[LocalFile, str]]) -> str:
     """A short hash in hex: equal for definitions that mean the same, in every checkout. Files have their sha256."""
     told = {tuple(map(str, (file.use.value, file.name, sha256, file.chunking or ""))) for file, sha256 in files}

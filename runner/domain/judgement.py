@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -51,6 +51,15 @@ class Questions:
 
     said: tuple[Said, ...]
     questions: tuple[Question, ...]
+
+    def cleaned(self, clean: Callable[[str], str]) -> Questions:
+        """Its texts as `clean` leaves them; names and options are what answers are known by, and stay."""
+        return Questions(
+            said=tuple(replace(one, text=clean(one.text), output=clean(one.output)) for one in self.said),
+            questions=tuple(
+                replace(one, rubric=clean(one.rubric), instructions=clean(one.instructions)) for one in self.questions
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,6 +188,12 @@ class ScenarioResult:
         return sum(attempt.duration_s for attempt in self.attempts)
 
     @property
+    def is_timed(self) -> bool:
+        """Whether that is how long it took: not where none of its runs was measured, as none of a batch is."""
+        runs = [turn.run for attempt in self.attempts for turn in attempt.turns if turn.run]
+        return not runs or any(run.duration_s is not None for run in runs)
+
+    @property
     def retried(self) -> tuple[Retry, ...]:
         return tuple(retry for attempt in self.attempts for retry in attempt.retried)
 
@@ -299,7 +305,7 @@ class Tally:
         if turn.run is None:
             return
         self.runs += 1
-        if turn.run.ending is not Ending.BROKEN:
+        if turn.run.ending is not Ending.BROKEN and turn.run.duration_s is not None:
             self.seconds.append(turn.run.duration_s)
         usage = turn.run.usage
         if usage is None or usage.total_tokens is None:
@@ -335,13 +341,30 @@ class Tally:
         return (times, sum(count * rate for count, rate in rates) / total) if total else None
 
 
+class Tallies:
+    """What results come to, all together and on each variant by its label; the latter are empty where there is one."""
+
+    def __init__(self, variants: tuple[Variant, ...], results: Iterable[ScenarioResult] = ()) -> None:
+        self.whole = Tally()
+        self.each = {variant.label: Tally() for variant in variants}
+        for result in results:
+            self.add(result)
+
+    def add(self, result: ScenarioResult) -> None:
+        self.whole.add(result)
+        if result.variant is not None and len(self.each) > 1:
+            self.each[result.variant.label].add(result)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """One play. `leftovers` are remote objects that could not be removed, one line each; `signal` is the number of the
     signal that interrupted the play, `stopped` the limit that ended it early, `planned` the number of scenarios it was
     to play, on all variants together. `shard` says which part of the scenarios that is ("2/8 of ..."), "": all.
-    `started_at` is an ISO 8601 time. One that `can_go_on` is taken up by `play --resume`; judged anew, it can't be.
-    `tier` is the price that it was played for, "" the list price, which is what is told of costs.
+    `definitions` are the assistants as they were played, in plain JSON by their hash. `started_at` is an ISO 8601
+    time. One that `can_go_on` is taken up by `play --resume`; judged anew, it can't be. `tier` is the price that it was
+    played for, "" the list price, which is what is told of costs. `known_tallies` are those of the results: where there
+    are none, all have to be gone through.
     """
 
     variants: tuple[Variant, ...]
@@ -355,26 +378,23 @@ class Report:
     stopped: str = ""
     shard: str = ""
     tier: str = ""
+    definitions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     fails_on_flaky: bool = False
     duration_s: float = 0.0
+    known_tallies: Tallies | None = None
 
     @cached_property
-    def _tallies(self) -> tuple[Tally, Mapping[str, Tally]]:
-        whole, each = Tally(), {variant.label: Tally() for variant in self.variants}
-        for result in self.results:
-            whole.add(result)
-            if result.variant is not None and len(each) > 1:
-                each[result.variant.label].add(result)
-        return whole, each
+    def tallies(self) -> Tallies:
+        return self.known_tallies or Tallies(self.variants, self.results)
 
     @property
     def tally(self) -> Tally:
-        return self._tallies[0]
+        return self.tallies.whole
 
     @property
     def tally_by_variant(self) -> Mapping[str, Tally]:
         """The same for each variant apart, by its label; empty tallies where there is but one."""
-        return self._tallies[1]
+        return self.tallies.each
 
     @property
     def exit_code(self) -> int:
@@ -400,11 +420,23 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayStarted:
-    """Before the first scenario. `planned` counts scenarios on all variants together."""
+    """Before the first scenario. `planned` counts scenarios on all variants together; `definitions` as in a Report."""
 
     variants: tuple[Variant, ...]
     planned: int
     notes: tuple[str, ...] = ()
+    definitions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSeen:
+    """A batch is waited for, or over; `status` is the word of the API, `done` of `total` questions have an outcome."""
+
+    batch_id: str
+    status: str
+    is_over: bool
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -439,7 +471,7 @@ class PlayFinished:
     report: Report
 
 
-PlayEvent = PlayStarted | ScenarioStarted | TurnStarted | TurnFinished | ScenarioFinished | PlayFinished
+PlayEvent = PlayStarted | BatchSeen | ScenarioStarted | TurnStarted | TurnFinished | ScenarioFinished | PlayFinished
 
 
 def decide(outcomes: Sequence[Outcome], *, repeat: int, needed: int) -> Outcome | None:

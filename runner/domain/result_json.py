@@ -124,7 +124,7 @@ def run_as_json(run: Run) -> Data:
         "usage": asdict(run.usage) if run.usage else None,
         "error": run.error,
         "error_code": run.error_code,
-        "duration_s": round(run.duration_s, 3),
+        "duration_s": None if run.duration_s is None else round(run.duration_s, 3),
         "replayed": run.is_replayed,
     }
 

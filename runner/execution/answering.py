@@ -129,12 +129,15 @@ def find_code(project: Project, scenarios: Iterable[Scenario]) -> tuple[ProjectC
     return tuple(found.values())
 
 
-def find_function_files(project: Project, scenarios: Iterable[Scenario]) -> set[Path]:
-    """The files that the functions of these scenarios' assistants are answered from."""
-    pairs = [(one, project.find_assistant(one.assistant)) for one in scenarios]
-    functions = (function for one, assistant in pairs if assistant for function in functions_in(one, assistant))
-    settings = {value for one in functions for value in one.answering.settings.values() if isinstance(value, Path)}
-    return {path for path in settings if path.is_file()}
+def find_code_files(project: Project, scenarios: Iterable[Scenario]) -> Iterator[tuple[Path, Path]]:
+    """The Python files of the functions and checks of these scenarios, each with the folder that it imports from."""
+    for scenario in scenarios:
+        assistant = project.find_assistant(scenario.assistant)
+        for function in functions_in(scenario, assistant) if assistant else ():
+            match function.answering.settings:
+                case {"file": Path() as file, "root": Path() as root}:
+                    yield file, root
+        yield from ((code.file, code.root) for _, code in find_check_code([scenario]))
 
 
 def find_check_code(scenarios: Iterable[Scenario]) -> Iterator[tuple[Expectation, LocatedCode]]:

@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
-from runner.backends import Backend, Batching, Deployment, Question, TakeAnswer
+from runner.backends import Backend, Batching, BatchState, Deployment, Question, TakeAnswer
 from runner.domain.assistant import Project, ToolName
 from runner.domain.conversation import Run
 from runner.domain.plan import Kind
-from runner.domain.report import Attempt, count_certain
+from runner.domain.report import Attempt, BatchSeen, PlayEvent, count_certain
 from runner.domain.scenario import Scenario
 from runner.errors import DeadlineExceeded, RateLimited, RemoteError, RemoteMissing, RemoteUnreachable
 from runner.execution.scheduler import Interruption
@@ -36,7 +36,7 @@ Answers = dict[str, list[TakeAnswer]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """Where batches of one variant are asked. `interrupted` is set when there is no time to wait any more; `keeps`:
-    the answers are to be looked at afterwards.
+    the answers are to be looked at afterwards. `emit` is told of each batch whenever it was looked at.
     """
 
     project: Project
@@ -46,6 +46,7 @@ class Desk:
     interruption: Interruption
     interrupted: asyncio.Event
     clock: Callable[[], float]
+    emit: Callable[[PlayEvent], None]
     keeps: bool = False
 
 
@@ -149,7 +150,9 @@ async def _wait(desk: Desk, backend: Batching, batch_id: str, keys: Iterable[str
     ends_at, seen_at, pause_s = desk.clock() + PATIENCE_S, desk.clock(), FIRST_LOOK_S
     while True:
         try:
-            if (state := await backend.look_at_batch(batch_id)).is_over:
+            state = await backend.look_at_batch(batch_id)
+            desk.emit(_describe(state))
+            if state.is_over:
                 break
             seen_at = desk.clock()
         except RemoteError as error:
@@ -162,6 +165,10 @@ async def _wait(desk: Desk, backend: Batching, batch_id: str, keys: Iterable[str
         desk.interruption.check()
         pause_s = min(SLOWEST_LOOK_S, pause_s * 1.5)
     return {**dict.fromkeys(keys, _raising(RemoteError(state.error))), **await backend.read_batch(batch_id)}
+
+
+def _describe(state: BatchState) -> BatchSeen:
+    return BatchSeen(batch_id=state.id, status=state.status, is_over=state.is_over, done=state.done, total=state.total)
 
 
 def _passes(error: RemoteError) -> bool:

@@ -23,6 +23,7 @@ from runner.domain.report import (
     ScenarioFinished,
     ScenarioResult,
     ScenarioStarted,
+    Tallies,
     Variant,
     count_certain,
     decide,
@@ -119,7 +120,9 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
         notes += await _clean_earlier(lane)
     notes += budget.describe_earlier()
     variants = tuple(lane.variant for lane in work.lanes)
-    around.emit(PlayStarted(variants=variants, planned=work.planned, notes=tuple(notes)))
+    definitions = kept.head.get("definitions", {})
+    told = PlayStarted(variants=variants, planned=work.planned, notes=tuple(notes), definitions=definitions)
+    around.emit(told)
     stages = {lane.variant: await _open_stage(lane, scenarios, options, around) for lane in work.lanes}
     answers: dict[Variant, Answers] = {lane.variant: {} for lane in work.lanes}
     cleaners = {id(lane.backend): Cleaner(lane.backend, lane.journal, keeps=options.keeps) for lane in work.lanes}
@@ -141,6 +144,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
         )
         for lane in work.lanes
     }
+    playing = _Playing(work, options, around, kept, players, stages)
     try:
         for cleaner in cleaners.values():
             cleaner.spares_batches = options.tier == BATCH
@@ -148,7 +152,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
             if options.tier == BATCH:
                 with suppress(CutOff):
                     await _ask_in_batches(work, options, around, stages, answers)
-            await _Playing(work, options, around, kept, players, stages).play_all()
+            await playing.play_all()
         if not around.interruption.reason:
             for cleaner in cleaners.values():
                 cleaner.spares_batches = False
@@ -168,8 +172,10 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
         stopped=around.interruption.limit,
         shard=options.shard,
         tier=options.tier or "",
+        definitions=definitions,
         fails_on_flaky=options.fails_on_flaky,
         duration_s=around.clock() - started,
+        known_tallies=playing.tallies,
     )
     around.emit(PlayFinished(report=report))
     return report
@@ -231,6 +237,8 @@ class _Playing:
         self._options = options
         self._around = around
         self._kept = kept
+        # Those that an earlier, interrupted time has left are read once, here.
+        self.tallies = Tallies(tuple(lane.variant for lane in work.lanes), kept.results)
         self._players = players
         self._stages = stages
         self._projects = {lane.variant: lane.project for lane in work.lanes}
@@ -246,7 +254,7 @@ class _Playing:
             self._work.units,
             self._play_unit,
             jobs=self._options.jobs,
-            skip=lambda unit, reason: self._kept.keep(unit, _skipped(unit, reason)),
+            skip=lambda unit, reason: self._keep(unit, _skipped(unit, reason)),
             stops_after=stops_after,
             interruption=self._around.interruption,
         )
@@ -254,7 +262,7 @@ class _Playing:
     async def _play_unit(self, unit: Unit) -> ScenarioResult:
         if reason := self._hopes.find_reason(unit):
             result = _skipped(unit, reason)
-            self._kept.keep(unit, result)
+            self._keep(unit, result)
             return result
         SCENARIO.set(unit.scenario.name)
         self._around.emit(ScenarioStarted(scenario=unit.scenario, variant=unit.variant))
@@ -272,9 +280,13 @@ class _Playing:
                 definition=self._stages[unit.variant].definitions.get(unit.scenario.assistant, ""),
             )
         self._hopes.note(result)
-        self._kept.keep(unit, result)
+        self._keep(unit, result)
         self._around.emit(ScenarioFinished(result=result))
         return result
+
+    def _keep(self, unit: Unit, result: ScenarioResult) -> None:
+        self._kept.keep(unit, result)
+        self.tallies.add(result)
 
     async def _repeat(self, unit: Unit, attempts: list[Attempt]) -> Outcome:
         """Add attempts until it is decided; those that are certain to be needed are played side by side."""
@@ -362,6 +374,7 @@ async def _ask_in_batches(
             interruption=around.interruption,
             interrupted=interrupted,
             clock=around.clock,
+            emit=around.emit,
             keeps=options.keeps,
         )
         units = [unit for unit in work.units if unit.variant == lane.variant]

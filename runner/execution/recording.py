@@ -571,7 +571,8 @@ def _grow(kept: Data, run_id: RunId, thread_id: ThreadId) -> Run:
     """Raises RemoteError for what somebody has broken by hand."""
     try:
         steps = [{"results": (), **step} for step in kept.get("steps", ())]
-        whole = {**_SILENT, "raw_answer": kept.get("answer", ""), **kept, "steps": steps, "replayed": True}
-        return run_from_json({**whole, "id": run_id, "thread_id": thread_id})
+        whole = {**_SILENT, "raw_answer": kept.get("answer", ""), **kept, "steps": steps}
+        mine = {"id": run_id, "thread_id": thread_id, "duration_s": None, "replayed": True}
+        return run_from_json({**whole, **mine})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RemoteError(f"not recorded: the recording of '{SCENARIO.get()}' is damaged ({error!r})") from error

@@ -26,7 +26,7 @@ def main() -> None:
     # Should nobody be left to end this process: it ends by itself, even if Python's lock is held.
     faulthandler.dump_traceback_later(order["timeout_s"] + SPARE_S, exit=True)
     try:
-        said = {"output": _render(_call(order), order["max_bytes"])}
+        said = {"output": _render(_call(order), order["max_bytes"], as_json=order["as_json"])}
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the function's
         said = {"error": _describe(error)}
     line = json.dumps(said).encode() + b"\n"
@@ -64,8 +64,11 @@ async def _wait_for(result: Awaitable[object]) -> object:
     return await result
 
 
-def _render(result: object, max_bytes: int) -> str:
-    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, allow_nan=False)
+def _render(result: object, max_bytes: int, *, as_json: bool) -> str:
+    if isinstance(result, str) and not as_json:
+        text = result
+    else:
+        text = json.dumps(result, ensure_ascii=False, allow_nan=False)
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > max_bytes:
         raise OverflowError(f"the result has {size:,} bytes; at most {max_bytes:,} are passed on")

@@ -54,7 +54,10 @@ SCHEMA = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
-    """`file` is real and under `root`, which is where the function runs; `code` is both as people read it."""
+    """`file` is real and under `root`, which is where the function runs; `code` is both as people read it.
+
+    What it returns is passed on as JSON, but a text as it is unless `as_json`.
+    """
 
     is_remote: ClassVar[bool] = False
     file: Path
@@ -62,6 +65,7 @@ class Answerer:
     root: Path
     code: str
     timeout: float = DEFAULT_TIMEOUT_S
+    as_json: bool = False
 
     async def answer(self, arguments: Mapping[str, object]) -> str:
         import asyncio
@@ -93,6 +97,7 @@ class Answerer:
             "arguments": arguments,
             "timeout_s": self.timeout,
             "max_bytes": MAX_OUTPUT_BYTES,
+            "as_json": self.as_json,
         }
         assert process.stdin is not None, "it is a pipe"
         assert process.stdout is not None, "it is a pipe"
@@ -110,8 +115,9 @@ class LocatedCode(str):
     root: Path
 
     def answerer(self, timeout_s: float) -> Answerer:
-        function = self.rpartition(":")[2]
-        return Answerer(file=self.file, function=function, root=self.root, code=str(self), timeout=timeout_s)
+        """What calls it; the answer is JSON, a text's too."""
+        function, code = self.rpartition(":")[2], str(self)
+        return Answerer(file=self.file, function=function, root=self.root, code=code, timeout=timeout_s, as_json=True)
 
 
 def locate_code(named: str, files: ProjectFiles) -> LocatedCode:
@@ -164,6 +170,44 @@ def _bound_names(statements: list[ast.stmt]) -> Iterator[str]:
                     yield from _bound_names(getattr(statement, field, []))
                 for handler in getattr(statement, "handlers", []):
                     yield from _bound_names(handler.body)
+
+
+def find_modules(file: Path, root: Path) -> tuple[Path, ...]:
+    """A file of the project and all that it imports from there, directly or not, as far as import statements tell."""
+    found, waiting = {file}, [file]
+    while waiting:
+        for one in sorted(_imported_by(waiting.pop(), root) - found):
+            found.add(one)
+            waiting.append(one)
+    return tuple(sorted(found))
+
+
+def _imported_by(file: Path, root: Path) -> set[Path]:
+    """Modules under the root, and what makes their folders packages."""
+    try:
+        nodes = list(ast.walk(ast.parse(file.read_bytes())))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    names: set[str] = set()
+    for node in nodes:
+        match node:
+            case ast.Import():
+                names.update(alias.name for alias in node.names)
+            case ast.ImportFrom():
+                # As many folders up as there are dots, the first of which is for its own.
+                package = file.relative_to(root).parts[: -node.level] if node.level else ()
+                module = [*package, *([node.module] if node.module else [])]
+                names.update(".".join([*module, alias.name]) for alias in node.names)
+    return {path for name in names for path in _files_of(name.split("."), root)}
+
+
+def _files_of(name: list[str], root: Path) -> Iterator[Path]:
+    """Those that importing `a.b` may run: `a.py` or `a/__init__.py`, then `a/b.py` or `a/b/__init__.py`."""
+    for length in range(1, len(name) + 1):
+        place = root.joinpath(*name[:length])
+        for path in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
+            if os.path.isfile(path):
+                yield path
 
 
 def _read_answer(line: bytes) -> str:

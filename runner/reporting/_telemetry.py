@@ -80,7 +80,9 @@ class Telemetry:
 
     def __init__(self, clean: Callable[[str], str], *, captures_content: bool, off: set[str]) -> None:
         self.note = ""
-        self._clean = clean
+        # The protocol's texts are UTF-8: half a character would cost all that is sent with it.
+        self._clean = lambda text: clean(text).encode("utf-8", "backslashreplace").decode()
+        self._models: Mapping[str, str] = {}
         self._captures = captures_content
         self._refused: list[str] = []
         self._spans, self._events = _open_providers(off, self._refused)
@@ -94,6 +96,7 @@ class Telemetry:
     def on_event(self, event: PlayEvent) -> None:
         match event:
             case PlayStarted():
+                self._models = {key: str(one.get("model", "")) for key, one in event.definitions.items()}
                 self._play = self._tracer.start_span("play", attributes={"test.suite.name": "play"})
             case ScenarioStarted():
                 self._started[event.scenario.name, event.variant] = time.time_ns()
@@ -142,6 +145,8 @@ class Telemetry:
         span = self._start("test case", began, attributes, self._play)
         for attempt in result.attempts:
             self._tell_attempt(attempt, result, began, span)
+            for verdict in attempt.verdicts:
+                self._tell_verdict(verdict, span, now)
         if status == "fail" and not skipped:
             _fail(span, self._clean(result.reason or result.outcome.value))
         span.end(now)
@@ -149,7 +154,7 @@ class Telemetry:
     def _tell_attempt(self, attempt: Attempt, result: ScenarioResult, began: int, parent: Span) -> None:
         at = began
         for turn in attempt.turns:
-            duration = int((turn.run.duration_s if turn.run else 0.0) * _NANO)
+            duration = int(((turn.run and turn.run.duration_s) or 0.0) * _NANO)
             ended = self._ended.pop(id(turn), at + duration)
             at = max(ended - duration, began)
             self._tell_turn(turn, result, (at, ended), parent)
@@ -157,7 +162,7 @@ class Telemetry:
 
     def _tell_turn(self, turn: TurnResult, result: ScenarioResult, times: tuple[int, int], parent: Span) -> None:
         began, ended = times
-        common = _describe_agent(result, turn.run)
+        common = _describe_agent(result, turn.run, self._models.get(result.definition))
         name = f"invoke_agent {result.scenario.assistant}"
         span = self._start(name, began, {"gen_ai.operation.name": "invoke_agent", **common}, parent)
         if turn.run is not None:
@@ -189,17 +194,24 @@ class Telemetry:
             **({} if verdict.score is None else {"gen_ai.evaluation.score.value": verdict.score}),
         }
         explanation = verdict.reason or f"expected {verdict.expected}, found {verdict.found}"
-        attributes["gen_ai.evaluation.explanation"] = self._clean(explanation)
-        self._logger.emit(
-            timestamp=at, context=set_span_in_context(span), event_name=_EVALUATION, attributes=attributes
-        )
+        attributes["gen_ai.evaluation.explanation"] = explanation
+        told = self._clean_all(attributes)
+        self._logger.emit(timestamp=at, context=set_span_in_context(span), event_name=_EVALUATION, attributes=told)
 
     def _start(self, name: str, at: int, attributes: Attributes, parent: Span | None) -> Span:
         from opentelemetry.trace import set_span_in_context
 
         context = set_span_in_context(parent) if parent is not None else None
-        cleaned = {key: self._clean(one) if isinstance(one, str) else one for key, one in attributes.items()}
+        cleaned = self._clean_all(attributes)
         return self._tracer.start_span(self._clean(name), context=context, start_time=at, attributes=cleaned)
+
+    def _clean_all(self, attributes: Attributes) -> Attributes:
+        def clean(one: Any) -> Any:
+            if isinstance(one, list):
+                return list(map(clean, one))
+            return self._clean(one) if isinstance(one, str) else one
+
+        return {key: clean(one) for key, one in attributes.items()}
 
     def _say(self, turn: TurnResult) -> Attributes:
         """What was asked and answered, where that is asked for."""
@@ -268,9 +280,8 @@ def _watch(export: Callable[[Sequence[Any]], T], batch: Sequence[Any], failure: 
     return result
 
 
-def _describe_agent(result: ScenarioResult, run: Run | None) -> Attributes:
+def _describe_agent(result: ScenarioResult, run: Run | None, model: str | None) -> Attributes:
     variant = result.variant
-    model = variant.model if variant else None
     return {
         "gen_ai.provider.name": _provider(variant),
         "gen_ai.agent.name": result.scenario.assistant,

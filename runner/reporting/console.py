@@ -20,6 +20,7 @@ from runner.domain.report import (
     DECLINED,
     NO_MODEL,
     NOT_STARTED,
+    BatchSeen,
     Judging,
     Outcome,
     PlayEvent,
@@ -96,6 +97,7 @@ class Console:
         self._planned = 0
         self._shows_variants = False
         self._running: dict[tuple[str, str], str] = {}
+        self._batches: dict[str, BatchSeen] = {}
         self._counts: Counter[str] = Counter()
         self._spent = Tally()
         self._shown_in_full = 0
@@ -109,6 +111,8 @@ class Console:
         match event:
             case PlayStarted():
                 self._start(event)
+            case BatchSeen():
+                self._note_batch(event)
             case ScenarioStarted(scenario=scenario, variant=variant):
                 self._running[scenario.name, variant.label] = ""
             case TurnStarted(scenario=scenario, variant=variant, number=number) if len(scenario.turns) > 1:
@@ -136,6 +140,13 @@ class Console:
             self._print()
         self._screen.keep_status(self._describe_progress)
 
+    def _note_batch(self, batch: BatchSeen) -> None:
+        """A line whenever it is in another state, and how far it is in the one at the bottom."""
+        seen = self._batches.get(batch.batch_id)
+        self._batches[batch.batch_id] = batch
+        if not self._is_quiet and (seen is None or seen.status != batch.status):
+            self._print(self._line(_describe_batch(batch)))
+
     def _print_result(self, result: ScenarioResult) -> None:
         if result.outcome is Outcome.PASSED and self._is_quiet:
             return
@@ -153,7 +164,8 @@ class Console:
     def _finish(self, report: Report) -> None:
         self._screen.close_status()
         failures, reasons, declined = [], dict[str, None](), 0
-        for result in report.results:  # once: they may have to be read from their file
+        all_passed = report.counts["passed"] == len(report.results)
+        for result in () if all_passed else report.results:  # at most once: they may have to be read from their file
             declined += result.is_decline
             if result.counted_as in _IN_FULL:
                 failures.append(result)
@@ -241,7 +253,7 @@ class Console:
 
     def _print_heading(self, result: ScenarioResult) -> None:
         parts: list[str | tuple[str, str]] = [f"{self._line(self._name(result))}  "]
-        parts.append((f"{result.duration_s:.2f} s", "dim"))
+        parts.append((f"{result.duration_s:.2f} s" if result.is_timed else "time not measured", "dim"))
         parts += [(f" · {self._line(remark)}", "dim") for remark in _remarks(result)]
         self._print(*parts, before=(_word(result),))
 
@@ -303,6 +315,7 @@ class Console:
         running = sorted(self._running.items(), key=lambda one: not one[1])
         names = [f"{self._line(name)}{turn}" for (name, _), turn in running[:_NAMES_SHOWN]]
         more = ", …" if len(self._running) > _NAMES_SHOWN else ""
+        names += [self._line(_describe_batch(one)) for one in self._batches.values() if not one.is_over]
         minutes, seconds = divmod(int(self._clock() - self._started_s), 60)
         dollars = self._spent.cost_usd + self._spent.judging.cost_usd
         if dollars:
@@ -310,6 +323,10 @@ class Console:
         elif tokens := self._spent.total_tokens + self._spent.judging.total_tokens:
             parts.append(f" · {tokens:,} tokens")
         return (*parts, f" · {minutes}:{seconds:02} · ", (", ".join(names) + more, "dim"))
+
+
+def _describe_batch(batch: BatchSeen) -> str:
+    return f"batch {batch.batch_id} is {batch.status}: {batch.done} of {count(batch.total, 'question')} done"
 
 
 def _playable_place(scenario: Scenario) -> str:
@@ -336,7 +353,8 @@ def _remarks(result: ScenarioResult) -> list[str]:
         remarks += [DECLINED] if result.outcome is Outcome.SKIPPED else []
         # What a call did not do may be why.
         remarks += [cause for cause in result.turns[-1].reason.split("; ")[1:] if cause]
-    weak = [verdict.check for turn in result.turns for verdict in turn.verdicts if verdict.weak]
+    verdicts = [verdict for turn in result.turns for verdict in turn.verdicts]
+    weak = [verdict.check for verdict in verdicts if verdict.weak and verdict.outcome is Outcome.PASSED]
     return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
 
 
@@ -383,7 +401,7 @@ def _describe_use(report: Report) -> list[str]:
         else:
             used += " · cost unknown"
         lines.append(used)
-    lines += _describe_judging(tally.judging)
+    lines += describe_judging(tally.judging)
     hat = tally.pass_hat()
     if hat:
         low, high = wilson_interval(tally.passes, tally.attempts)
@@ -395,7 +413,7 @@ def _describe_use(report: Report) -> list[str]:
     return lines
 
 
-def _describe_judging(used: Judging) -> list[str]:
+def describe_judging(used: Judging) -> list[str]:
     if not used.requests:
         return []
     unknown = f"; {count(used.uncounted, 'request')} did not say" if used.uncounted else ""

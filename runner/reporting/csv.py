@@ -66,7 +66,7 @@ def _turn_cells(turn: TurnResult, together: tuple[Verdict, ...]) -> list[object]
         _number(usage.input_tokens if usage else None),
         _number(usage.output_tokens if usage else None),
         _number(turn.cost_usd),
-        round(run.duration_s, 3) if run else "",
+        "" if run is None or run.duration_s is None else round(run.duration_s, 3),
     ]
 
 

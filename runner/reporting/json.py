@@ -49,6 +49,7 @@ def read(text: str | bytes, *, name: str) -> Report:
             leftovers=tuple(data["leftovers"]),
             shard=data.get("shard", ""),
             tier=data.get("tier", ""),
+            definitions=dict(data.get("definitions", {})),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{name} is a report with something missing or wrong in it ({error!r})") from error
@@ -75,6 +76,7 @@ def head_as_json(report: Report) -> dict[str, object]:
         "shard": report.shard,
         "tier": report.tier,
         "variants": [asdict(variant) for variant in report.variants],
+        "definitions": report.definitions,
         "planned": report.planned,
         "counts": dict(report.counts),
         "cut_off": report.cut_off,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from decimal import Decimal
 from functools import cache
@@ -25,7 +26,7 @@ from runner.domain.conversation import Citation, Ending, FileId, Run, RunId, Run
 from runner.domain.judgement import Answer, Answers, Question, QuestionKind, Questions
 from runner.domain.report import Finding, Outcome, TurnResult
 from runner.domain.scenario import Expectation, Scenario
-from runner.errors import CheckBroken, Location
+from runner.errors import CheckBroken, Location, RemoteError
 from runner.execution.judging import judge_exchange
 from runner.plugins import load_plugin, plugin_names
 
@@ -258,17 +259,56 @@ def scenario_of(name: str) -> Scenario:
     return read.scenarios[0]
 
 
-def judged(name: str, place: int, answer: Run) -> TurnResult:
-    """An example's check on an answer, as a play judges it."""
+def judged(name: str, place: int, answer: Run, *, judge: Judge | None = None) -> TurnResult:
+    """An example's check on an answer, as a play judges it; `judge` says something else than the example has it say."""
     scenario = scenario_of(name)
     turn = scenario.turns[place]
     exchange = Exchange(scenario=scenario, turns=((turn, answer),), target="embedded", api="responses", model="any")
     example = load_plugin(runner.checks.__name__, name).EXAMPLES[place]
 
-    async def judge(questions: Questions) -> Answers:
+    async def as_the_example_says(questions: Questions) -> Answers:
         return Answers(model="any", way="", answers={one.name: said(one, example.judge) for one in questions.questions})
 
-    return asyncio.run(judge_exchange(exchange, AtHand(model=judge)))
+    return asyncio.run(judge_exchange(exchange, AtHand(model=judge or as_the_example_says, sleep=no_sleep)))
+
+
+Judge = Callable[[Questions], Awaitable[Answers]]
+
+
+async def no_sleep(_seconds: float) -> None:
+    pass
+
+
+async def is_broken(_questions: Questions) -> Answers:
+    raise RemoteError("The server had an error.", status=500)
+
+
+async def refuses(questions: Questions) -> Answers:
+    return Answers(model="any", way="", answers={one.name: said(one, None) for one in questions.questions})
+
+
+async def says_little(_questions: Questions) -> Answers:
+    return Answers(model="any", way="", answers={})
+
+
+PAID = [name for name in NAMES if getattr(load_plugin(runner.checks.__name__, name).Check, "is_paid", False)]
+
+
+@pytest.mark.parametrize("judge", [is_broken, refuses, says_little])
+@pytest.mark.parametrize(("name", "place"), [one for one in EXAMPLES if one.values[0] in PAID])
+def test_a_judge_that_fails_is_an_error_and_never_a_verdict(name: str, place: int, judge: Judge) -> None:
+    example = load_plugin(runner.checks.__name__, name).EXAMPLES[place]
+
+    result = judged(name, place, example.run, judge=judge)
+
+    assert [one.outcome for one in result.verdicts] == [Outcome.ERRORED]
+    assert result.outcome is Outcome.ERRORED
+    assert result.verdicts[0].reason
+
+
+@pytest.mark.parametrize("name", PAID)
+def test_a_check_that_asks_shows_by_an_example_when_it_can_not_be_told(name: str) -> None:
+    assert Outcome.ERRORED in {example.outcome for example in load_plugin(runner.checks.__name__, name).EXAMPLES}
 
 
 def said(question: Question, right: float | None) -> Answer:

@@ -46,10 +46,28 @@ def test_it_shows_agreement_with_its_interval_bounds_and_disagreements(tmp_path:
     )
 
     assert done.code == 0, done.out + done.err
-    assert "5 answers, judged by people and by the judge" in done.out
-    assert "between 0.35 and 0.65: agrees on 3 of 4 (75%, true rate 30% to 95%), 1 undecided" in done.out
+    assert "5 answers, judged by people (4 right, 1 wrong) and by the judge" in done.out
+    agrees = "agrees on 3 of 4 (75%, true rate 30% to 95%, kappa 0.50), 1 undecided"
+    assert f"between 0.35 and 0.65: {agrees}" in done.out
+    assert "no `passes_at` gives 95%: from no probability do so many of at least 10 answers agree" in done.out
+    assert "judge: 5 requests · " in done.out
     assert "disagreements to read: 1" in done.out
     assert "judged.jsonl:4: people say right, judge 0.05: Refund? - Certainly." in done.out
+
+
+def test_bounds_are_those_that_many_answers_give(tmp_path: Path) -> None:
+    good = [line(f"Yes, please. {number}", holds=True) for number in range(10)]
+    bad = [line(f"No. {number}", holds=False) for number in range(10)]
+
+    both, one = calibrate(tmp_path, *good, *bad), calibrate(tmp_path, *good)
+
+    assert "for 95% on each side: `fails_at: 0.05, passes_at: 0.95`" in both.out
+    assert (
+        "between 0.05 and 0.95: agrees on 20 of 20 (100%, true rate 84% to 100%, kappa 1.00), 0 undecided" in both.out
+    )
+    assert "for 95%: `passes_at: 0.95`" in one.out
+    assert "no `fails_at` gives 95%: up to no probability" in one.out
+    assert "no kappa" in one.out
 
 
 def test_an_answer_that_the_judge_refuses_is_named(tmp_path: Path) -> None:
@@ -73,6 +91,7 @@ def test_one_criterion_can_be_named_for_all_lines_and_other_checks_in_theirs(tmp
     [
         ("no", "judged.jsonl:1: "),
         ({"answer": "x", "holds": "yes", "judge": "?"}, "judged.jsonl:1: `holds` has to be true or false"),
+        ({"answer": "x", "judge": "?"}, "judged.jsonl:1: `holds` has to be true or false"),
         ({"answer": "x", "holds": True}, "judged.jsonl:1: name what is asked"),
         ({"anwser": "x", "holds": True}, "judged.jsonl:1: unknown key 'anwser'; did you mean 'answer'?"),
         ({"answer": "x", "holds": True, "judge": {"criteria": []}}, "judged.jsonl:1: judge: criteria: "),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 import re
 import signal
@@ -143,10 +144,65 @@ async def test_a_batch_changes_no_verdict_and_leaves_nothing(tmp_path: Path) -> 
     assert report["leftovers"] == []
 
 
+async def test_what_waited_in_a_batch_was_not_measured_and_how_far_it_is_is_shown(tmp_path: Path) -> None:
+    async with project_on(tmp_path) as (project, _):
+        project.write_scenario(
+            "defaults: {assistant: guide}\nscenarios:\n"
+            "  - {name: alone, turns: [{ask: one, expect: [contains: one, latency_s: 0.001]}]}\n"
+            "  - {name: talk, turns: [{ask: two, expect: [contains: two]}, {ask: three, expect: [contains: three]}]}\n"
+        )
+        reports = ("--report", f"html={project.folder}/r.html", "--report", f"csv={project.folder}/r.csv")
+        done, report = await play(project, "--tier", "batch", *reports)
+    alone, talk = ([turn["run"]["duration_s"] for turn in one["attempts"][0]["turns"]] for one in report["scenarios"])
+    assert (alone, talk[0], talk[1] > 0) == ([None], None, True), done.out
+    assert report["scenarios"][0]["attempts"][0]["turns"][0]["verdicts"][1]["found"] == "not measured"
+    assert report["latency_s"]["p50"] == pytest.approx(talk[1], abs=0.001), "of what was measured"
+    assert re.search(r"PASSED +alone +time not measured ", done.out), done.out
+    assert re.search(r"PASSED +talk +\d+\.\d\d s\n", done.out), done.out
+    assert re.search(r"^batch batch_\w+ is completed: 2 of 2 questions done$", done.out, re.MULTILINE), done.out
+    assert " · not measured · " in (project.folder / "r.html").read_text()
+    rows = list(csv.DictReader((project.folder / "r.csv").read_text().splitlines()))
+    assert [row["duration_s"] == "" for row in rows] == [True, True, False]
+
+
+@pytest.mark.slow
+async def test_a_batch_that_takes_its_time_is_seen_to_be_waited_for(tmp_path: Path) -> None:
+    held = Held(echo)
+    async with project_on(tmp_path, actor=held) as (project, _):
+        out = await interrupt(project, signal.SIGINT, held)
+        held.may_answer.set()
+    assert re.search(r"^batch batch_\w+ is in_progress: 0 of 4 questions done$", out, re.MULTILINE), out
+
+
+async def test_a_limit_ends_a_play_by_tier_and_the_answers_of_its_batch_are_kept(tmp_path: Path) -> None:
+    async with project_on(tmp_path) as (project, actor):
+        done, report = await play(project, "--tier", "batch", "--max-tokens", "1", "-n", "1")
+        asked = len(actor.scenes)
+        in_vain, _ = await play(project, "--resume", "--max-tokens", "1")
+        again, whole = await play(project, "--resume")
+        (batch,), left = read_batches(project), project.count_objects()
+    assert (done.code, in_vain.code, again.code) == (4, 4, 1), done.out + in_vain.out + again.out
+    assert report["stopped"].startswith("--max-tokens 1 is reached: ")
+    assert report["counts"]["not_started"] == 3
+    assert ", which goes on: `runner play --resume 2" in " ".join(report["leftovers"])
+    assert "limits count what this play used before: " in in_vain.out
+    assert {one["name"]: one["outcome"] for one in whole["scenarios"]} == {
+        "right": "passed", "wrong": "failed", "twice": "passed", "talk": "passed"
+    }  # fmt: skip
+    assert (asked, len(actor.scenes), batch["total"]) == (4, 6, 4), "no question of the batch was asked twice"
+    assert not EMPTY & left.keys(), left
+
+
+async def test_a_limit_holds_for_background_responses_too(tmp_path: Path) -> None:
+    async with project_on(tmp_path) as (project, actor):
+        done, report = await play(project, "--tier", "2h", "--max-tokens", "1", "-n", "1")
+    assert (done.code, report["counts"]["not_started"], len(actor.scenes)) == (4, 3, 1), done.out
+
+
 async def interrupt(project: Project, number: signal.Signals, held: Held) -> str:
     """Play by batch until the server holds an answer back, and then no further; what was printed."""
     process = project.start("play", "--tier", "batch")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await held.is_asked.wait()
     await asyncio.sleep(0.3)  # so that it has the answer to what it created, and waits
     process.send_signal(number)

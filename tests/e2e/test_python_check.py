@@ -68,6 +68,26 @@ def check(turn):
         ("7", "{call: policy.py:check, threshold: 0.8}", 3, "the score 7 is not between 0 and 1"),
         ("{'holds': False, 'reason': 'rude', 'score': 0.2}", "policy.py:check", 1, "rude"),
         ("None", "policy.py:check", 3, "neither a boolean"),
+        ("'true'", "policy.py:check", 1, "true"),
+        ("'0.9'", "{call: policy.py:check, threshold: 0.8}", 1, "0.9"),
+        ("turn['answer']", "policy.py:check", 1, "That is 39.25."),
+        ("True if turn.clear() else not turn", "policy.py:check", 0, "1 passed"),
+        ("[True]", "policy.py:check", 3, "it returned [true]: neither a boolean"),
+        ("{'holds': True, 'raeson': 'x'}", "policy.py:check", 3, "neither a boolean"),
+        ("{'holds': 1}", "policy.py:check", 3, "neither a boolean"),
+        ("{'holds': True, 'score': 'high'}", "policy.py:check", 3, "the score high is not between 0 and 1"),
+        ("{'score': True}", "{call: policy.py:check, threshold: 0.8}", 3, "the score True is not between 0 and 1"),
+        ("float('nan')", "{call: policy.py:check, threshold: 0.8}", 3, "the check broke: ValueError: Out of range"),
+        ("-1e-9", "{call: policy.py:check, threshold: 0.8}", 3, "is not between 0 and 1"),
+        ("{1, 2}", "policy.py:check", 3, "TypeError: Object of type set is not JSON serializable"),
+        ("'x' * 10_000_000", "policy.py:check", 3, "OverflowError: the result has 10,000,002 bytes"),
+        ("print('x' * 100_000) or True", "policy.py:check", 0, "1 passed"),
+        ("__import__('sys').exit('out')", "policy.py:check", 3, "the check broke: SystemExit: out"),
+        ("check(turn)", "policy.py:check", 3, "RecursionError"),
+        ("__import__('os').fork() >= 0", "policy.py:check", 0, "1 passed"),
+        ("__import__('os').kill(__import__('os').getpid(), 9)", "policy.py:check", 3, "signal 9"),
+        ("[__import__('os').close(one) for one in range(64)] == 0", "policy.py:check", 3, "the check broke: "),
+        ("'\\ud800\\x1b[31mred'", "policy.py:check", 1, "red"),
         ("1 / 0", "policy.py:check", 3, "ZeroDivisionError"),
         ("__import__('os')._exit(3)", "policy.py:check", 3, "exit code 3"),
         ("__import__('time').sleep(60)", "{call: policy.py:check, timeout: 0.5}", 3, "there was no result after 0.5 s"),
@@ -95,9 +115,14 @@ def test_no_code_refuses_it_before_anything_is_sent(tmp_path: Path) -> None:
         ("../../policy.py:check", "one.yaml:7:17: turns[1].expect[0].python: "),
         ("other.py:check", "other.py"),
         ("policy:check", "one.yaml:7:17: turns[1].expect[0].python: "),
+        ("broken.py:check", "'broken.py' is not Python: line 1: "),
+        ("folder.py:check", "folder.py"),
     ],
 )
 def test_what_is_not_there_is_told_with_its_place(tmp_path: Path, check: str, words: str) -> None:
+    (tmp_path / "scenarios" / "folder.py").mkdir(parents=True)
+    (tmp_path / "scenarios" / "broken.py").write_text("def check(turn:\n", "utf-8")
+
     done = play(tmp_path, "def check(turn):\n    return True\n", check)
 
     assert done.code == 2

@@ -66,10 +66,11 @@ class Page:
         return answer["result"].get("value")
 
     def press(self, key: str) -> None:
-        codes = {"Enter": "\r"}
-        text = codes.get(key, key if len(key) == 1 else "")
-        self.send("Input.dispatchKeyEvent", type="keyDown", key=key, text=text)
-        self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
+        texts, codes = {"Enter": "\r"}, {"Tab": 9}
+        text = texts.get(key, key if len(key) == 1 else "")
+        code = codes.get(key, 0)
+        self.send("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, windowsVirtualKeyCode=code)
+        self.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
 
     def look(self, *, width: int, height: int, dark: bool = False) -> None:
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)

@@ -130,11 +130,29 @@ def of_every_kind(words: str = "5", *, names: str = "") -> list[ScenarioResult]:
     ]
 
 
+def definition(words: str = "You add numbers.") -> dict[str, object]:
+    """An assistant as it was played."""
+    return {
+        "name": words,
+        "model": "gpt-6-luna",
+        "instructions": words,
+        "tool file_search": {"max_num_results": 5},
+        "function f": {"description": words, "parameters": {"type": "object"}},
+        f"metadata {words}": words,
+        "files": [{"name": words, "for": "file_search", "sha256": "ab"}],
+    }
+
+
 def report_of(
-    results: Iterable[ScenarioResult], *, variants: Sequence[Variant] = (VARIANT,), leftovers: tuple[str, ...] = ()
+    results: Iterable[ScenarioResult],
+    *,
+    variants: Sequence[Variant] = (VARIANT,),
+    leftovers: tuple[str, ...] = (),
+    words: str = "You add numbers.",
 ) -> Report:
     kept = tuple(results)
     return Report(
         variants=tuple(variants), planned=len(kept), results=kept, play_id="20261129T080000Z-abc123",
         started_at="2026-11-29T08:00:00Z", duration_s=1.5, leftovers=leftovers,
+        definitions={"0123456789ab": definition(words), "ba9876543210": {}},
     )  # fmt: skip

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
+from decimal import Decimal
 
 import pytest
+from cpu_time import at_most_cpu_s
 
-from runner.json_schema import check_schema, find_looseness, find_mismatch
+from runner.json_schema import CannotTell, check_schema, find_looseness, find_mismatch, tell_mismatch
 
 RATE = {
     "type": "object",
@@ -88,3 +92,45 @@ def test_a_schema_that_only_refers_to_itself_is_no_way_out():
 def test_what_keeps_a_schema_from_being_strict_is_told(schema, words):
     assert find_looseness(schema).startswith(words)
     assert bool(find_looseness(schema)) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "fits"),
+    [
+        ({"type": "integer"}, Decimal("1.0"), True),
+        ({"type": "integer"}, Decimal("1.5"), False),
+        ({"type": "integer"}, True, False),
+        ({"format": "date"}, "2026-02-30", False),
+        ({"format": "date-time"}, "2026-03-04T10:00:00Z", True),
+        ({"format": "date-time"}, "2026-03-04T10:00:00", False),
+        ({"format": "time"}, "10:00:00+01:00", True),
+        ({"format": "time"}, "10 o'clock", False),
+        ({"format": "email"}, "x", False),
+        ({"format": "uri"}, "https://example.org/a?b=c#d", True),
+        ({"format": "uri"}, "not a uri", False),
+        ({"format": "uuid"}, "x", False),
+        ({"format": "ipv4"}, "300.1.1.1", False),
+        ({"format": "int32"}, "anything", True),
+        ({"uniqueItems": True}, [{"a": 1}, {"a": Decimal("1.0")}], False),
+        ({"uniqueItems": True}, [1, True, "1", [1]], True),
+    ],
+)
+def test_formats_whole_numbers_and_unique_items_are_looked_at(schema: object, value: object, fits: bool):
+    assert (find_mismatch(value, schema) == "") is fits
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"items": {"pattern": "^(a|aa)+$"}}, ["a" * 60 + "b"]),
+        (
+            {"anyOf": [{"items": {"$ref": "#"}}, {"items": {"$ref": "#"}}, {"const": 1}]},
+            json.loads("[" * 40 + "]" * 40),
+        ),
+        ({"uniqueItems": True, "items": {"uniqueItems": True}}, [[{"a": n}] for n in range(50_000)]),
+    ],
+)
+@pytest.mark.slow
+def test_no_schema_and_no_value_keep_it_busy(schema: object, value: object):
+    with at_most_cpu_s(3), suppress(CannotTell):
+        tell_mismatch(value, schema)

@@ -41,7 +41,7 @@ class Round:
 
 
 def build_run(
-    thread_id: ThreadId, rounds: Sequence[Round], files: tuple[ProducedFile, ...], *, duration_s: float
+    thread_id: ThreadId, rounds: Sequence[Round], files: tuple[ProducedFile, ...], *, duration_s: float | None
 ) -> Run:
     """The whole Run; its id and its ending are the last response's. `rounds` is not empty."""
     last = rounds[-1].response

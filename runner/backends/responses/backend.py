@@ -133,7 +133,7 @@ class ResponsesBackend:
         self._threads[ThreadId(line.id)] = thread
         rounds = (Round(response=line),)
         files = await asyncio.gather(*(self._download(one) for one in produced_in(rounds)))
-        return build_run(ThreadId(line.id), rounds, tuple(files), duration_s=0.0)
+        return build_run(ThreadId(line.id), rounds, tuple(files), duration_s=None)
 
     async def delete_thread(self, thread_id: ThreadId) -> None:
         thread = self._threads.pop(thread_id, None) or _thread_elsewhere(thread_id)

@@ -14,6 +14,7 @@ from runner.backends._json_fields import (
     Malformed,
     identifier,
     integer,
+    optional_integer,
     optional_text,
     part,
     parts,
@@ -157,7 +158,8 @@ def _read_state(body: Json) -> BatchState:
         status=status,
         is_over=status in _OVER,
         error=f"the batch {identifier(body)} is {status}" + (f": {why}" if why else ""),
-        total=integer(counts, "total") if counts else 0,
+        total=optional_integer(counts, "total") or 0,
+        done=sum(optional_integer(counts, name) or 0 for name in ("completed", "failed")),
     )
 
 

@@ -135,11 +135,16 @@ def _items(said: Sequence[Said]) -> Iterator[Body]:
     for index, one in enumerate(said):
         if one.by == "tool":
             call = {"call_id": f"call_{index}", "name": _name_for_api(one.tool)}
-            yield {"type": "function_call", **call, "arguments": _as_arguments(one.text)}
-            yield {"type": "function_call_output", "call_id": call["call_id"], "output": one.output}
+            yield {"type": "function_call", **call, "arguments": _as_arguments(_sendable(one.text))}
+            yield {"type": "function_call_output", "call_id": call["call_id"], "output": _sendable(one.output)}
         else:
             kind = "output_text" if one.by == "assistant" else "input_text"
-            yield {"type": "message", "role": one.by, "content": [{"type": kind, "text": one.text}]}
+            yield {"type": "message", "role": one.by, "content": [{"type": kind, "text": _sendable(one.text)}]}
+
+
+def _sendable(text: str) -> str:
+    """Without the halves of characters that an answer may have, and no encoding has."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _name_for_api(tool: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
+from math import floor, log10
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,17 @@ DEFAULT_NAME = "report.html"
 HERE = Path(__file__).parent
 LONGEST_TEXT = 100_000
 """Characters of one text; the JSON report has it whole."""
+LARGEST_PAGE = 30_000_000
+"""Characters, about: what comes after that is one line for each scenario. A browser takes as long as it is large."""
+MOST_DETAILS = 4_000
+"""Scenarios that are there with all that was said; of more, those that did not pass come first."""
+BUFFERED = 256
+"""Pieces of the page that are written together."""
 BARS = 24
 """Of a histogram."""
 _MOST_TAGS = 12
+_PEEK = 70
+_FIRST = ("failed", "errored", DECLINED, "flaky")
 _SYMBOLS = {
     "passed": "✓", "failed": "✕", "errored": "!", DECLINED: "–", "flaky": "~", "skipped": "○", NOT_STARTED: "○",
 }  # fmt: skip
@@ -52,7 +61,7 @@ class Sums:
         self.attempts += sum(one.outcome in (Outcome.PASSED, Outcome.FAILED) for one in result.attempts)
         turns = [turn for attempt in result.attempts for turn in attempt.turns]
         runs = [turn.run for turn in turns if turn.run]
-        self.seconds += [run.duration_s for run in runs]
+        self.seconds += [run.duration_s for run in runs if run.duration_s is not None]
         self.tokens += sum(run.usage.total_tokens or 0 for run in runs if run.usage)
         costs = [turn.cost_usd for turn in turns if turn.cost_usd is not None]
         self.dollars += [sum(costs)] if costs else []
@@ -90,9 +99,62 @@ def histogram(values: list[float]) -> list[Bar]:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """An assistant as it was played; `rest` are its tools, functions and settings as users write them."""
+
+    id: str
+    hash: str
+    addresses: tuple[str, ...]
+    model: object
+    instructions: object
+    files: tuple[Mapping[str, object], ...]
+    rest: Mapping[str, object]
+
+
+def find_definitions(report: Report) -> list[Definition]:
+    """Those that the report knows, in plain JSON that anybody may have written."""
+    found = []
+    for number, (key, one) in enumerate(report.definitions.items(), start=1):
+        told = dict(one) if isinstance(one, Mapping) else {}
+        files = told.pop("files", ())
+        played = sorted({str(address) for (address, _), at in report.tally.definitions.items() if at == key})
+        found.append(
+            Definition(
+                id=f"d{number}",
+                hash=key,
+                addresses=tuple(played) or (str(told.get("name", "")),),
+                model=told.pop("model", ""),
+                instructions=told.pop("instructions", ""),
+                files=tuple(file for file in files if isinstance(file, Mapping)) if isinstance(files, list) else (),
+                rest=told,
+            )
+        )
+    return found
+
+
+class _Page:
+    """What was written so far, and how much of the scenarios that follow there is room for."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._details = MOST_DETAILS
+        self.room = LARGEST_PAGE
+
+    def go_through(self) -> Iterator[tuple[int, str, ScenarioResult, bool]]:
+        """Each scenario with its number and name, and whether it is shown whole; first those that did not pass."""
+        for is_first in (True, False):
+            for number, (name, result) in enumerate(name_uniquely(self._report), start=1):
+                if (result.counted_as in _FIRST) is is_first:
+                    self._details -= 1
+                    yield number, name, result, self._details >= 0 and self.room > 0
+
+
 def render(report: Report) -> Iterator[str]:
     """The overview first, which needs to see all results once; then one scenario after the other."""
     whole, variants, tags = _sum_up(report)
+    page = _Page(report)
+    definitions = find_definitions(report)
     style, script = (HERE / "page.css").read_text(encoding="utf-8"), (HERE / "page.js").read_text(encoding="utf-8")
     stream = (
         _environment()
@@ -101,7 +163,10 @@ def render(report: Report) -> Iterator[str]:
             mark=MARK,
             version=__version__,
             report=report,
-            results=name_uniquely(report),
+            results=page.go_through(),
+            left_out=max(0, len(report.results) - MOST_DETAILS),
+            definitions=definitions,
+            links={one.hash: one.id for one in definitions},
             whole=whole,
             variants=variants,
             tags=tags,
@@ -112,8 +177,10 @@ def render(report: Report) -> Iterator[str]:
             words=COUNTED,
         )
     )
-    stream.enable_buffering(256)
-    yield from stream
+    stream.enable_buffering(BUFFERED)
+    for part in stream:
+        page.room -= len(part)
+        yield part
 
 
 def _sum_up(report: Report) -> tuple[Sums, dict[str, Sums], dict[str, Sums]]:
@@ -146,13 +213,18 @@ def _environment() -> Environment:
         "pass_hat": pass_hat,
         "symbols": _SYMBOLS,
     }
-    environment.filters |= {"pretty": _pretty, "duration": _duration, "dollars": lambda value: f"${value:,.4f}"}
+    environment.filters |= {"pretty": _pretty, "peek": _peek, "duration": _duration, "dollars": _dollars}
     return environment
 
 
 def _make_visible(value: Any) -> Any:
     """Before it is escaped: what a browser doesn't show, or would turn around; and no more than can be looked at."""
     return terminal(shorten(value, LONGEST_TEXT)) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _peek(text: str) -> str:
+    """The beginning, on one line."""
+    return " ".join(text[:_PEEK].split()) + ("…" if len(text) > _PEEK else "")
 
 
 def _pretty(text: object) -> str:
@@ -170,6 +242,12 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.2f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min {rest:02} s"
+
+
+def _dollars(value: float) -> str:
+    """Cents; less than that with two figures that say something."""
+    places = 2 if value == 0 or value >= 1 else min(10, 1 - floor(log10(value)))
+    return f"${value:,.{places}f}"
 
 
 def _hash(text: str) -> str:

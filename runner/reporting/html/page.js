@@ -1,5 +1,5 @@
 "use strict";
-const scenarios = [...document.querySelectorAll(".scenario")];
+const scenarios = [...document.querySelectorAll("#scenarios > .scenario")];
 const tiles = [...document.querySelectorAll(".tile")];
 const text = document.getElementById("text");
 const tag = document.getElementById("tag");

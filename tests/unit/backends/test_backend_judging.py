@@ -91,3 +91,12 @@ def test_each_rubric_is_told_for_its_own_questions() -> None:
     assert [RUBRIC in one["instructions"] for one in decision["questions"]] == [True, True, True, False]
     assert response["instructions"].endswith(f"For q1, q2, q3 alone: {RUBRIC}\n\nFor q4 alone: By the goal.")
     assert response_body("m", ASKED)["instructions"].endswith(f"alone.\n{RUBRIC}")
+
+
+def test_half_a_character_of_an_answer_can_be_sent() -> None:
+    half = (Said(by="tool", tool="x", text="\ud800", output="\udfff"), Said(by="assistant", text="a\ud800b\x00"))
+    asked = replace(ASKED, said=half)
+
+    for body in (decision_body("m", asked), response_body("m", asked)):
+        assert json.dumps(body, ensure_ascii=False).encode()
+    assert decision_body("m", asked)["input"][-1]["content"][0]["text"] == "a?b\x00"

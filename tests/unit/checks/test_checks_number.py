@@ -7,6 +7,8 @@ from decimal import Decimal
 import pytest
 from number_judging import judge
 
+from runner.checks._units import locales
+
 NBSP, NARROW = "\u00a0", "\u202f"
 
 
@@ -95,6 +97,12 @@ def test_a_number_is_read_in_the_form_that_it_has(answer: str, value: str, frame
     finding = judge(frame.format(answer), value)
 
     assert finding.holds, finding.reason
+
+
+def test_a_number_alone_needs_no_locale_data() -> None:
+    locales.cache_clear()
+    assert judge("It is 39.25.", "39.25").holds
+    assert locales.cache_info().currsize == 0
 
 
 @pytest.mark.parametrize(("answer", "value"), FORMS)

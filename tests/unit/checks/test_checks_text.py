@@ -270,8 +270,7 @@ class TestOneOf:
         [
             "It is not Rome but Paris.", "Not Rome, it's Paris.", "Paris, not Rome.", "Paris rather than Rome",
             "The answer is not in the text\n\nParis", "I have no doubt that it's Paris.", "Without a doubt, Paris.",
-            "It is not cheap, so Paris is best.", "Paris, right?",
-            "Not only is it big: Paris.", "It's Paris, not far away.",
+            "It is not cheap, so Paris is best.", "Paris, right?", "Not only is it big: Paris.", "Paris, not far away.",
             "Paris. Do you want to know more?", "It's Paris. Rome isn't the capital.", "Rome is wrong: Paris.",
         ],
     )  # fmt: skip

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from runner.checks import cites, tool_called, tool_not_called
+from runner.checks import cites, code_ran, not_cites, searched, tool_called, tool_not_called
 from runner.domain.conversation import Citation, FileId, Run, RunId, RunStatus, SearchResult, Step, ThreadId
 from runner.errors import CheckBroken
 
@@ -148,3 +148,31 @@ class TestCites:
 def _found(file_id: str, filename: str) -> Step:
     result = SearchResult(file_id=FileId(file_id), filename=filename, score=0.5, text="Burger 23.75")
     return Step(tool="file_search", completed=True, results=(result,))
+
+
+@pytest.mark.parametrize(
+    ("passage", "holds"),
+    [("30 days", True), ("paid within 30", True), ("30", True), ("3", False), ("0 days", False), ("within", True)],
+)
+def test_a_passage_is_no_part_of_a_longer_number_and_marks_hide_none(passage: str, holds: bool) -> None:
+    found = SearchResult(file_id=FileId("f"), filename="a.md", score=0.5, text="It is paid **within 30** days.")
+    answer = run(Step(tool="file_search", completed=True, results=(found,)), citations=(cite("f", "a.md"),))
+    code = Step(tool="code_interpreter", completed=True, input="x", output="It is paid **within 30** days.")
+
+    assert searched.Check(passage=passage).judge(answer).holds is holds
+    assert cites.Check(file="a.md", passage=passage).judge(answer).holds is holds
+    assert code_ran.Check(printed=passage).judge(run(code)).holds is holds
+
+
+def test_what_was_printed_is_the_whole_number() -> None:
+    code = Step(tool="code_interpreter", completed=True, input="x", output="39.25\n")
+
+    assert code_ran.Check(printed="39.25").judge(run(code)).holds
+    assert not code_ran.Check(printed="39").judge(run(code)).holds
+
+
+def test_capitals_in_a_files_name_hide_no_citation() -> None:
+    answer = run(citations=(cite("f", "kb/Receipt.PDF"),))
+
+    assert cites.Check(file="receipt.pdf").judge(answer).holds
+    assert not not_cites.Check(file="receipt.pdf").judge(answer).holds

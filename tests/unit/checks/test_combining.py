@@ -77,6 +77,29 @@ def test_what_cannot_be_told_matters_only_where_the_rest_does_not_decide(
     assert bool(verdict.reason) is (outcome is not Outcome.PASSED)
 
 
+WEAK = ("number", {"value": Decimal("39.25"), "take": "any"})
+DOUBTFUL = ("refuses", {})
+"""It fails for want of known words."""
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "weak"),
+    [
+        ("not", [DOUBTFUL], True),
+        ("not", [UNTRUE], False),
+        ("all_of", [SOUND, WEAK], True),
+        ("all_of", [SOUND], False),
+        ("any_of", [UNTRUE, WEAK], True),
+        ("any_of", [SOUND, WEAK], False),
+    ],
+)
+def test_what_rests_on_a_weak_finding_is_weak(name: str, written: list[tuple[str, dict[str, Any]]], weak: bool) -> None:
+    verdict = judge(name, *written)
+
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.weak is weak
+
+
 def test_a_reason_says_which_check_inside_said_what() -> None:
     verdict = judge("any_of", UNTRUE, ("number", {"value": Decimal(40)}))
 
@@ -187,4 +210,4 @@ def test_a_replay_does_not_hang_on_what_is_not_measured_wherever_it_stands(
     turn = Turn(ask="?", location=PLACE, expectations=(expectation(*check),))
     (verdict,) = judge_turn(turn, replace(ANSWERED, is_replayed=True)).verdicts
     assert (verdict.outcome, verdict.weak) == (outcome, not measured), verdict
-    assert measured or (verdict.found, verdict.reason) == ("not measured", "it is a replay")
+    assert measured or (verdict.found, verdict.reason) == ("not measured", "it is a replay, or waited in a batch")

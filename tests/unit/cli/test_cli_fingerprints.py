@@ -97,3 +97,40 @@ def test_a_play_does_not_go_on_in_silence_with_other_instructions_or_code(tmp_pa
         refuse_changes(kept, read_functions(tmp_path, prompt="Be long.")[0])
     with pytest.raises(GateClosed, match="began: rates.py;"):
         refuse_changes(kept, read_functions(tmp_path, code="2")[0])
+
+
+def test_a_change_in_what_a_function_s_or_a_check_s_file_imports_from_the_project_counts_too(tmp_path: Path) -> None:
+    (tmp_path / "shop" / "prices").mkdir(parents=True)
+    modules = {
+        "tables.py": "import json\nfrom shop import orders\n",
+        "shop/__init__.py": "",
+        "shop/orders.py": "from . import returns\nfrom .prices import list as prices\n",
+        "shop/returns.py": "import tables\n",
+        "shop/prices/__init__.py": "",
+        "shop/prices/list.py": "RATE = 1\n",
+    }
+    for name, text in modules.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    (tmp_path / "unused.py").write_text("", "utf-8")
+    code = "__import__('json') and tables\n\nimport tables"
+    read, first = read_functions(tmp_path, code=code)
+
+    assert {tmp_path / name for name in modules} <= find_inputs(read)
+    assert tmp_path / "unused.py" not in find_inputs(read)
+    kept = Kept(folder=tmp_path, head={"files": hash_inputs(read, Fingerprints())}, results=KeptResults())
+    for name in modules:
+        before = (tmp_path / name).read_text("utf-8")
+        (tmp_path / name).write_text(before + "# other\n", "utf-8")
+        assert changed(first, read_functions(tmp_path, code=code)[1]) == {"one"}, name
+        with pytest.raises(GateClosed, match=f"began: {name};"):
+            refuse_changes(kept, read)
+        (tmp_path / name).write_text(before, "utf-8")
+    refuse_changes(kept, read)
+
+
+@pytest.mark.parametrize("code", ["from ... import x", "from ..... import y", "import os, sys", "from . import *"])
+def test_imports_from_outside_the_project_or_of_nothing_harm_nothing(tmp_path: Path, code: str) -> None:
+    (tmp_path.parent / f"{tmp_path.name}.py").write_text("", "utf-8")
+    read, _ = read_functions(tmp_path, code=f"1\n\n{code}")
+
+    assert {one.name for one in find_inputs(read)} == {"assistants.yaml", "all.yaml", "rates.py"}

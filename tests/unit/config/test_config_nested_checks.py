@@ -18,17 +18,17 @@ assistants: {guide: {model: m, tools: [file_search]}}
 HEAD = "assistant: guide\nturns:\n  - ask: Where?\n    expect:\n"
 
 
-def read(tmp_path: Path, *lines: str) -> tuple[Expectation, ...]:
-    (tmp_path / "assistants.yaml").write_text(PROJECT, encoding="utf-8")
+def read(tmp_path: Path, *lines: str, project: str = PROJECT) -> tuple[Expectation, ...]:
+    (tmp_path / "assistants.yaml").write_text(project, encoding="utf-8")
     text = HEAD + "".join(f"      {line}\n" for line in lines)
     (tmp_path / "one.yaml").write_text(text, encoding="utf-8")
     found = load_configuration(file=None, scenario_paths=("one.yaml",), cwd=tmp_path, environment={})
     return found.scenarios[0].turns[0].expectations
 
 
-def mistakes(tmp_path: Path, *lines: str) -> list[str]:
+def mistakes(tmp_path: Path, *lines: str, project: str = PROJECT) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        read(tmp_path, *lines)
+        read(tmp_path, *lines, project=project)
     return [str(problem) for problem in caught.value.problems]
 
 
@@ -118,6 +118,76 @@ def test_a_mistake_inside_is_shown_at_its_own_place(tmp_path: Path, lines: list[
     (found,) = mistakes(tmp_path, *lines)
 
     assert found.startswith(wanted)
+
+
+LACKS = "the assistant 'guide' doesn't have the tool {0}, so it can't call it; add {0} to its `tools`"
+
+
+NO_FILE = "no file that the assistant has by then is called 'b.md'"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("- tool_calls: [file_search, @serch]", "there is no tool 'serch'"),
+        ("- tool_calls: [@mcp]", LACKS.format("mcp")),
+        ("- tool_calls: [{tool: @mcp}]", LACKS.format("mcp")),
+        ("- tool_calls: {calls: [{tool: @mcp}]}", LACKS.format("mcp")),
+        ("- tool_calls: {mode: subset, calls: [@serch]}", "there is no tool 'serch'"),
+        ("- any_of: [tool_called: @mcp, contains: x]", LACKS.format("mcp")),
+        ("- all_of: [all_of: [tool_called: @mcp]]", LACKS.format("mcp")),
+        ("- when: {api: responses, expect: {tool_called: @mcp}}", LACKS.format("mcp")),
+        ("- score: {threshold: 1, of: [{expect: {tool_called: @mcp}}]}", LACKS.format("mcp")),
+        ("- not: {tool_not_called: @mcp}", LACKS.format("mcp")),
+        ("- not: {not: {tool_called: @mcp}}", LACKS.format("mcp")),
+        ("- any_of: [cites: @b.md, contains: x]", NO_FILE),
+        ("- searched: @b.md", NO_FILE),
+        ("- @code_ran", "`code_ran` needs the tool code_interpreter; the assistant 'guide' doesn't have it; add"),
+        ("- @code_ran: {printed: x}", "`code_ran` needs the tool code_interpreter"),
+        ("- any_of: [{@produces: x.csv}, {contains: x}]", "`produces` needs the tool code_interpreter"),
+    ],
+)
+def test_what_no_answer_can_pass_is_shown_wherever_it_stands(tmp_path: Path, line: str, words: str) -> None:
+    """At the place that is marked."""
+    (found,) = mistakes(tmp_path, line.replace("@", ""))
+
+    assert found.startswith(f"one.yaml:5:{len('      ') + line.index('@') + 1}: turns[0].expect[0]")
+    assert words in found
+
+
+def test_without_any_tool_there_is_nothing_to_cite_or_find(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("x")
+    project = PROJECT.replace("tools: [file_search]", "tools: []")
+
+    cites, searched = mistakes(tmp_path, "- cites: a.md", "- searched: a.md", project=project)
+
+    assert "`cites` needs one of the tools file_search, web_search, code_interpreter, mcp; the assistant" in cites
+    assert "`searched` needs the tool file_search; the assistant 'guide' doesn't have it" in searched
+
+
+def test_what_must_not_be_need_not_be_possible(tmp_path: Path) -> None:
+    assert read(
+        tmp_path,
+        "- not: {tool_called: mcp}",
+        "- tool_not_called: mcp",
+        "- not: [code_ran, produces: x.csv, cites: b.md]",
+        "- any_of: [{not: {any_of: [tool_calls: [mcp], contains: x]}}, {tool_not_called: web_search}]",
+        "- tool_calls: {mode: subset, calls: [file_search, mcp]}",
+        "- not_cites: b.md",
+    )
+
+
+def test_arguments_that_a_strict_function_never_gets_are_shown_in_each_call(tmp_path: Path) -> None:
+    schema = "{type: object, properties: {to: {type: string}}, required: [to], additionalProperties: false}"
+    rate = f"{{name: rate, returns: 1, strict: true, parameters: {schema}}}"
+    project = PROJECT.replace("tools: [file_search]", f"functions: [{rate}]")
+    call = "- any_of: [tool_calls: [{tool: rate, arguments: {@from: EUR}}], contains: x]"
+
+    (found,) = mistakes(tmp_path, call.replace("@", ""), project=project)
+
+    place = len("      ") + call.index("@") + 1
+    assert found.startswith(f"one.yaml:5:{place}: turns[0].expect[0].any_of[0].tool_calls[0].arguments.from: ")
+    assert "the function rate has no argument 'from'" in found
 
 
 def test_checks_stand_only_so_deep_inside_each_other(tmp_path: Path) -> None:

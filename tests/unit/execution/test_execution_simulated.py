@@ -26,7 +26,7 @@ from simulated_play import (
 from runner.backends import Question
 from runner.domain.assistant import Price
 from runner.domain.conversation import Run, RunStatus
-from runner.domain.report import ScenarioFinished
+from runner.domain.report import ScenarioFinished, Tallies
 from runner.errors import RemoteMissing
 from runner.execution.limits import Limits
 
@@ -162,6 +162,9 @@ def test_a_budget_lets_what_is_under_way_end_and_the_rest_can_be_played_later(
     assert again is not None
     assert (again.report.exit_code, again.report.counts["passed"]) == (0, 30)
     assert again.report.tally.cost_usd == pytest.approx(0.06)
+    counted_again = Tallies(again.report.variants, again.report.results).whole
+    for name in ("counts", "attempts", "passes", "runs", "total_tokens", "definitions"):
+        assert getattr(again.report.tally, name) == getattr(counted_again, name), name
 
 
 def test_what_an_earlier_time_of_the_play_used_counts_into_its_limits(tmp_path: Path) -> None:

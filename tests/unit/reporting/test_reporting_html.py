@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chromium import PROGRAM, Page, open_chromium
@@ -21,6 +22,10 @@ def page_of(report: Report, folder: Path) -> Path:
     return folder / "report.html"
 
 
+def words_of(element: Any) -> str:
+    return " ".join(" ".join(element.itertext()).split())
+
+
 def test_only_its_own_style_and_script_are_allowed(tmp_path: Path) -> None:
     text = page_of(report_of(of_every_kind()), tmp_path).read_text("utf-8")
     (policy,) = html.fromstring(text).xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
@@ -28,12 +33,14 @@ def test_only_its_own_style_and_script_are_allowed(tmp_path: Path) -> None:
         r"default-src 'none'; style-src 'sha256-\S+'; script-src 'sha256-\S+'; base-uri 'none'; form-action 'none'",
         policy,
     )
-    assert not re.search(r"""\s(?:src|href|style|on\w+)=["']""", re.sub(r"<script>.*?</script>", "", text, flags=re.S))
+    without_script = re.sub(r"<script>.*?</script>", "", text, flags=re.S)
+    assert not re.search(r"""\s(?:src|style|on\w+)=["']""", without_script)
+    assert set(re.findall(r"""\shref=(\S*?)>""", without_script)) == {'"#d1"'}
 
 
 def test_hostile_text_becomes_no_element(tmp_path: Path) -> None:
     ordinary = html.fromstring(page_of(report_of(of_every_kind()), tmp_path).read_text("utf-8"))
-    attack = report_of(of_every_kind(HOSTILE, names=HOSTILE), leftovers=(HOSTILE,))
+    attack = report_of(of_every_kind(HOSTILE, names=HOSTILE), leftovers=(HOSTILE,), words=HOSTILE)
     hostile = html.fromstring(page_of(attack, tmp_path).read_text("utf-8"))
     assert {one.tag for one in hostile.iter()} == {one.tag for one in ordinary.iter()}
     assert {key for one in hostile.iter() for key in one.attrib} == {
@@ -45,8 +52,8 @@ def test_hostile_text_becomes_no_element(tmp_path: Path) -> None:
 def test_each_variant_has_its_rate_and_what_was_expected_is_shown_where_nothing_was_judged(tmp_path: Path) -> None:
     results = [played("sum", Outcome.PASSED), played("sum", Outcome.ERRORED, variant=OTHER)]
     page = html.fromstring(page_of(report_of(results, variants=(VARIANT, OTHER)), tmp_path).read_text("utf-8"))
-    (plot,) = page.xpath("//svg[@aria-label='Pass rate']")
-    assert [one.text for one in plot.xpath("./text[@text-anchor='end']")] == ["embedded", "embedded/other"]
+    rates = page.xpath("//figure[@aria-label='Pass rate']/div[@class='rate']")
+    assert [one.text_content().split() for one in rates] == [["embedded", "1/1"], ["embedded/other", "–"]]
     assert "not judged; expected: contains" in page.text_content()
 
 
@@ -54,6 +61,51 @@ def test_a_text_that_nobody_could_read_is_cut(tmp_path: Path) -> None:
     path = page_of(report_of([played("long", Outcome.FAILED, words="x" * 1_000_000)]), tmp_path)
     assert path.stat().st_size < 1_500_000
     assert "900,000 more characters" in path.read_text("utf-8")
+
+
+def test_the_definition_that_was_played_is_shown_once_and_each_scenario_leads_there(tmp_path: Path) -> None:
+    page = html.fromstring(page_of(report_of(of_every_kind()), tmp_path).read_text("utf-8"))
+    played_here, unknown = page.xpath("//details[contains(@class, 'definition')]")
+    text = words_of(played_here)
+    assert "◆ a gpt-6-luna file_search f 1 file 0123456789ab instructions You add numbers." in text
+    for words in ('tool file_search { "max_num_results": 5 }', '"type": "object"', "file_search sha256 ab"):
+        assert words in text
+    assert "ba9876543210" in unknown.text_content()
+    assert set(page.xpath("//div[@id='scenarios']//a/@href")) == {f"#{played_here.get('id')}"}
+
+
+def test_the_steps_of_a_run_are_shown_with_code_passages_and_calls(tmp_path: Path) -> None:
+    page = html.fromstring(page_of(report_of([played("sum", Outcome.FAILED)]), tmp_path).read_text("utf-8"))
+    steps = [words_of(one) for one in page.xpath("//section//details[@class='step']")]
+    assert steps == [
+        "code_interpreter print('5') print('5') output 5",
+        "file_search 1 passage 5 · score 0.50 5",
+        'function f {"a": 1} { "a": 1 } output 5',
+    ]
+
+
+def test_what_did_not_pass_comes_first_and_keeps_its_number(tmp_path: Path) -> None:
+    page = html.fromstring(page_of(report_of(of_every_kind()), tmp_path).read_text("utf-8"))
+    scenarios = page.xpath("//div[@id='scenarios']/details")
+    assert [one.get("id") for one in scenarios] == ["s2", "s3", "s4", "s5", "s6", "s1", "s7", "s8"]
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MOST_DETAILS", 3), ("LARGEST_PAGE", 45_000)])
+def test_of_a_large_play_what_passed_is_a_line_each_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
+) -> None:
+    monkeypatch.setattr(f"runner.reporting.html.{bound}", most)
+    monkeypatch.setattr("runner.reporting.html.BUFFERED", 5)
+    results = [played(f"s{number}", Outcome.PASSED) for number in range(30)]
+    results += [played("late", Outcome.FAILED), played("later", Outcome.ERRORED)]
+    page = html.fromstring(page_of(report_of(results), tmp_path).read_text("utf-8"))
+    bodies = [one.text_content() for one in page.xpath("//div[@id='scenarios']/details/div[@class='body']")]
+    left_out = ["left out, to keep this page small; the JSON report has it" in one for one in bodies]
+    assert len(bodies) == 32
+    assert left_out[:3] == [False] * 3
+    assert sum(left_out) > 5
+    assert left_out == sorted(left_out)
+    assert ("29 scenarios have one line only" in page.text_content()) is (bound == "MOST_DETAILS")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +128,9 @@ class TestInChromium:
 
     def test_scenarios_are_found_by_outcome_tag_and_text(self, page: Page, tmp_path: Path) -> None:
         page.open(page_of(report_of([*of_every_kind(), played("capital", Outcome.PASSED, words="Lisbon")]), tmp_path))
-        shown = "[...document.querySelectorAll('.scenario:not([hidden]) .name')].map(one => one.firstChild.data.trim())"
+        shown = (
+            "[...document.querySelectorAll('#scenarios > :not([hidden]) .name')].map(one => one.firstChild.data.trim())"
+        )
         page.evaluate("document.querySelector('.tile.failed').click()")
         assert page.evaluate(shown) == ["failed", "failed thrice"]
         page.press("Escape")
@@ -92,9 +146,23 @@ class TestInChromium:
         page.press("j")
         page.press("j")
         page.press("Enter")
-        assert page.evaluate("[...document.querySelectorAll('.scenario[open]')].map(one => one.id)") == ["s2"]
+        assert page.evaluate("[...document.querySelectorAll('#scenarios > [open]')].map(one => one.id)") == ["s3"]
         page.press("/")
         assert page.evaluate("document.activeElement.id") == "text"
+
+    def test_tab_reaches_all_that_can_be_done_and_shows_where_it_is(self, page: Page, tmp_path: Path) -> None:
+        page.open(page_of(report_of(of_every_kind()), tmp_path))
+        reached = []
+        within = "parseFloat(getComputedStyle(document.activeElement).outlineOffset) <= -2"
+        for _ in range(19):
+            page.press("Tab")
+            assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+            # What is outside of a scenario's box is not drawn.
+            assert page.evaluate("document.activeElement.tagName != 'SUMMARY' || " + within) is True
+            reached.append(page.evaluate("document.activeElement.closest('[id]').id"))
+        assert list(dict.fromkeys(reached)) == [
+            *("overview", "d1", "d2", "text", "tag", "s2", "s3", "s4", "s5", "s6", "s1", "s7", "s8")
+        ]
 
     def test_a_link_leads_to_a_scenario(self, page: Page, tmp_path: Path) -> None:
         page.open(page_of(report_of(of_every_kind()), tmp_path), fragment="#s3")

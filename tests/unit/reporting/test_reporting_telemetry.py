@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+import yaml
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from otlp_collector import Collector
+from otlp_collector import read_attributes as read
+from played_results import ENCODED_SECRETS, HOSTILE, SECRET, VARIANT, failed_together, of_every_kind, played, report_of
 from verbs import Done, run_verb
 
+from runner.domain.report import Outcome, PlayFinished, PlayStarted, ScenarioFinished
 from runner.redaction import Redactor
 from runner.reporting._telemetry import open_telemetry
 
@@ -23,51 +27,11 @@ CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 pytestmark = pytest.mark.slow
 
 
-class Collector:
-    """A receiver of OTLP over HTTP on loopback."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, bytes, dict[str, str]]] = []
-        self.status = 200
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                collector.requests.append((self.path, body, dict(self.headers)))
-                self.send_response(collector.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=self.server.serve_forever, daemon=True).start()
-        self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def spans(self) -> list[Any]:
-        found = []
-        for path, body, _ in self.requests:
-            if path == "/v1/traces":
-                for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                    found += [span for scope in resource.scope_spans for span in scope.spans]
-        return found
-
-    def events(self) -> list[Any]:
-        found = []
-        for path, body, _ in self.requests:
-            if path == "/v1/logs":
-                for resource in ExportLogsServiceRequest.FromString(body).resource_logs:
-                    found += [record for scope in resource.scope_logs for record in scope.log_records]
-        return found
-
-
 @pytest.fixture
 def collector() -> Iterator[Collector]:
     collector = Collector()
     yield collector
-    collector.server.shutdown()
-    collector.server.server_close()
+    collector.close()
 
 
 def play(folder: Path, *, expect: str = "73.50", **environment: str) -> Done:
@@ -76,15 +40,6 @@ def play(folder: Path, *, expect: str = "73.50", **environment: str) -> Done:
     path = folder / "scenarios" / "prices.yaml"
     path.write_text(path.read_text().replace("number: 73.50", f"number: {expect}"))
     return run_verb("play", cwd=folder, environment=environment)
-
-
-def read(item: Any) -> dict[str, Any]:
-    def value(one: Any) -> Any:
-        kind = one.WhichOneof("value")
-        found = getattr(one, kind) if kind else None
-        return [value(part) for part in found.values] if kind == "array_value" else found
-
-    return {pair.key: value(pair.value) for pair in item.attributes}
 
 
 def test_a_play_is_spans_and_its_verdicts_are_events(tmp_path: Path, collector: Collector) -> None:
@@ -113,6 +68,8 @@ def test_a_play_is_spans_and_its_verdicts_are_events(tmp_path: Path, collector: 
     tools = {read(span)["gen_ai.tool.name"] for span in by_name["execute_tool"]}
     assert tools == {"order_status", "file_search", "code_interpreter"}
     assert {spans[chat.parent_span_id].name for chat in by_name["chat"]} == {"invoke_agent help-desk"}
+    declared = yaml.safe_load((tmp_path / "assistants.yaml").read_text())["assistants"]["help-desk"]["model"]
+    assert {read(chat)["gen_ai.request.model"] for chat in by_name["chat"]} == {declared}
 
     verdicts = collector.events()
     assert {event.event_name for event in verdicts} == {"gen_ai.evaluation.result"}
@@ -161,6 +118,31 @@ def test_a_secret_is_in_nothing_that_is_sent(tmp_path: Path, collector: Collecto
 
     assert collector.requests
     assert not [body for _, body, _ in collector.requests if b"canary-in" in body]
+
+
+@pytest.mark.fault("X3", "X7")
+def test_hostile_text_costs_no_span_and_the_verdicts_on_all_turns_are_events_too(
+    monkeypatch: pytest.MonkeyPatch, collector: Collector
+) -> None:
+    for name, value in (("OTEL_EXPORTER_OTLP_ENDPOINT", collector.address), (CAPTURE, "true")):
+        monkeypatch.setenv(name, value)
+    telemetry, note = open_telemetry(dict(os.environ), Redactor([SECRET]))
+    assert (note, telemetry is not None) == ("", True)
+    results = [*of_every_kind(HOSTILE, names=HOSTILE), failed_together("sum"), played("tags", Outcome.PASSED)]
+    results[-1] = replace(results[-1], scenario=replace(results[-1].scenario, tags=(SECRET, "\ud800")))
+    telemetry.on_event(PlayStarted(variants=(VARIANT,), planned=10))
+    for result in results:
+        telemetry.on_event(ScenarioFinished(result=result))
+    telemetry.on_event(PlayFinished(report=report_of(results)))
+    assert telemetry.note == ""
+    cases = {span.span_id: read(span) for span in collector.spans() if span.name == "test case"}
+    assert len(cases) == 10
+    together = [read(event) for event in collector.events() if event.span_id in cases]
+    assert [(one["gen_ai.evaluation.name"], one["gen_ai.evaluation.score.label"]) for one in together] == [
+        ("equals", "failed")
+    ]
+    sent = b"".join(body for _, body, _ in collector.requests)
+    assert not [form for form in ENCODED_SECRETS if form.encode() in sent]
 
 
 def test_a_collector_that_refuses_changes_no_verdict(tmp_path: Path, collector: Collector) -> None:
