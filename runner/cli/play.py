@@ -422,8 +422,8 @@ async def _play(
     """
     import time
 
+    from runner.cli import tie_signals
     from runner.cli._plays import open_play
-    from runner.cli._process import tie_signals
     from runner.cli._selection import most_at_once, open_judge, open_lanes
     from runner.execution.judging import prepare_checks
     from runner.execution.limits import Limits

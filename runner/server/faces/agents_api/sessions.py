@@ -10,8 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.core import Engine, need, set_fields
-from runner.server.engine.runs.runs import FunctionOutput
-from runner.server.engine.runs.threads import NewMessage
+from runner.server.engine.runs.runs import FunctionOutput, NewMessage
 from runner.server.engine.sessions import (
     cancel_turn,
     create_session,

@@ -12,8 +12,7 @@ from starlette.routing import Route
 
 from runner.server.engine.core import Engine, need
 from runner.server.engine.documents import MAX_CODE_FILES, NewStore, NewStoredFile, ResourceOrder
-from runner.server.engine.runs.runs import FunctionOutput
-from runner.server.engine.runs.threads import create_assistant, delete_assistant, update_assistant
+from runner.server.engine.runs.runs import FunctionOutput, create_assistant, delete_assistant, update_assistant
 from runner.server.engine.state.records import AssistantRecord, Brief, FunctionCall, Resources, RunRecord, ToolSetting
 from runner.server.inference import OfferedFunction
 from runner.server.wire import fields

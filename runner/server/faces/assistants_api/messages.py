@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.core import Engine, need, set_fields
-from runner.server.engine.runs.threads import (
+from runner.server.engine.runs.runs import (
     NewMessage,
     NewThread,
     add_message,
