@@ -384,9 +384,8 @@ class _Table:
         """Open everything, and close it when it is over: by one task, as contexts of asyncio want it."""
         from runner.cli.play import PLAYS_KEPT, make_play_id
         from runner.domain.report import Variant
-        from runner.execution.budget import Budget, Limits
         from runner.execution.judging import Asker
-        from runner.execution.limiter import Limiter
+        from runner.execution.limits import Budget, Limiter, Limits
         from runner.execution.play import DEFAULT_JOBS
         from runner.execution.player import Means, Player, Surroundings
         from runner.execution.scheduler import Interruption
@@ -472,8 +471,7 @@ class _Table:
             opened.set_exception(error)
 
     async def _play(self, scenario: Scenario) -> ScenarioResult:
-        from runner.domain.repeats import decide
-        from runner.domain.report import Attempt, ScenarioResult
+        from runner.domain.report import Attempt, ScenarioResult, decide
 
         assistant = self.find_assistant(scenario.assistant)
         attempts: list[Attempt] = []

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
-from runner.checks._patterns import Alternatives, IgnoringCase
 from runner.checks._units import LETTER, comparable, dimensions, months, multiplier, short_months, unit_name
+from runner.checks._wording import Alternatives, IgnoringCase
 
 Span = tuple[int, int]
 

@@ -2,21 +2,37 @@
 
 A verb's module has `command`, a `click.Command`; its name is the file's. Heavy libraries are imported inside the
 command's function: `runner --help` imports every verb and must stay quick.
+
+Last, what the process has to do with its system: standard streams, limits, signals. A reader that has gone, an encoding
+that lacks a character, a stream that was closed before we came: what is printed never decides what becomes of the work.
+Ctrl-C and its kin end the program at whatever moment they come, with an exit code of their own; while a verb listens,
+once asks its work to stop and twice stops it.
 """
 
 from __future__ import annotations
 
+import errno
 import gc
+import io
 import os
+import signal
 import sys
-from typing import Any, NoReturn
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
 
 import click
 
 from runner import __version__
-from runner.cli._process import Ending, Output
 from runner.errors import DISK_TROUBLE, TOO_MANY_FILES, ConfigError, RunnerError
 from runner.plugins import load_plugin, plugin_names
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+    from runner.execution.scheduler import Interruption
 
 EXIT_WRONG_USAGE = 2
 EXIT_NOT_WRITTEN = 3
@@ -169,3 +185,231 @@ def _redacted(text: str, secrets: set[str]) -> str:
     secretive = ("KEY", "TOKEN", "SECRET", "PASSWORD")
     ambient = {value for name, value in os.environ.items() if any(word in name.upper() for word in secretive)}
     return Redactor(secrets | ambient).clean(text)
+
+
+# A pipe without a reader, a terminal that was closed: nobody is there who could miss anything.
+_GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EIO})
+_MOST_COLUMNS_DIGITS = 5
+ENOUGH_FILES = 4096
+
+
+class _Descriptor(io.FileIO):
+    """Takes whatever is written; what can't be handed on is dropped, and `refusal` is why."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, "wb", closefd=False)
+        self.refusal: OSError | None = None
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        if self.refusal is None:
+            try:
+                return self._write_when_possible(data)
+            except OSError as error:
+                self.refusal = error
+        return memoryview(data).nbytes
+
+    def _write_when_possible(self, data: ReadableBuffer) -> int:
+        # Another program may have left the stream non-blocking, which is a property of the pipe, not of ours.
+        while (written := super().write(data)) is None:
+            from select import select
+
+            select([], [self], [])
+        return written
+
+
+class Output:
+    """The streams of this process from here on. `refusal` is why not all of stdout could be written, if it matters."""
+
+    def __init__(self) -> None:
+        _open_closed_ones()
+        _ignore_impossible_sizes()
+        _allow_many_files()
+        self._stdout: _Descriptor | None = None
+        if sys.stdin is None:
+            sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - the process's own
+        if sys.stdout is sys.__stdout__:
+            sys.stdout, self._stdout = _take_over(sys.stdout, 1)
+        if sys.stderr is sys.__stderr__:
+            sys.stderr, _ = _take_over(sys.stderr, 2)
+
+    def finish(self) -> OSError | None:
+        """Hand over the last lines. Returns why something could not be, where somebody will miss it: a full disk."""
+        sys.stdout.flush()
+        refusal = self._stdout.refusal if self._stdout else None
+        return None if refusal is None or refusal.errno in _GONE else refusal
+
+
+def _open_closed_ones() -> None:
+    """What was closed (`>&-`) leads nowhere from now on, or the next file that is opened would take its place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+
+
+def _take_over(stream: TextIO | None, number: int) -> tuple[TextIO, _Descriptor | None]:
+    if os.name == "nt" and stream is not None:  # consoles there are written to in ways of their own
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+        return stream, None
+    if stream is not None:
+        stream.flush()
+    descriptor = _Descriptor(number)
+    text = io.TextIOWrapper(
+        io.BufferedWriter(descriptor),
+        encoding=stream.encoding if stream is not None else "utf-8",
+        errors="backslashreplace",
+        line_buffering=number == 2 or descriptor.isatty(),
+    )
+    return text, descriptor
+
+
+def _ignore_impossible_sizes() -> None:
+    """A terminal of no columns is a mistake of whoever set the variables: nothing could be shown on it."""
+    for name in ("COLUMNS", "LINES"):
+        value = os.environ.get(name, "")
+        if not (value.isdecimal() and len(value) <= _MOST_COLUMNS_DIGITS and int(value) > 0):
+            os.environ.pop(name, None)
+
+
+def count_descriptors() -> int | None:
+    """How many files and connections this process may have open; None if that is not limited, or not known."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return None if soft == resource.RLIM_INFINITY else soft
+    return None
+
+
+def _allow_many_files() -> None:
+    """As many as the system lets us have: some (macOS: 256) allow few until they are asked."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, ENOUGH_FILES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+_ONE_PRESS_S = 0.05
+# A closed terminal (SIGHUP) is a request to end, too.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Ending:
+    """`exit_code` is the one for a program that was told to end, by the signal that said so."""
+
+    def __init__(self) -> None:
+        self.exit_code = EXIT_INTERRUPTED
+
+    def listen(self) -> None:
+        for number in _without_hushed((signal.SIGTERM, signal.SIGHUP)):
+            signal.signal(number, self._end)
+
+    def ignore_all(self) -> None:
+        """The work is done and its exit code known: nothing that comes now is to change that."""
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _end(self, _number: int, _frame: FrameType | None) -> None:
+        self.exit_code = EXIT_TERMINATED
+        # Whoever handles Ctrl-C well, as an event loop does, handles this too. Shells have background jobs ignore it.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def tie_signals(interruption: Interruption) -> Iterator[None]:
+    """Inside a running loop: signals request the interruption; a second one ends the process at once.
+
+    Python hears signals on the main thread alone: on another one, whoever lives on the main thread hears them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    is_again = _notice_again()
+
+    def on_signal(number: int) -> None:
+        if is_again():
+            # The journal is written line by line, so it is whole.
+            os._exit(128 + number)
+        if interruption.signal is not None:
+            return
+        _say("\nrunner: stopping; runs are cancelled and cleaned up (press again to stop at once)\n")
+        interruption.request(number)
+
+    before = {number: signal.getsignal(number) for number in _without_hushed(_ENDING)}
+    _handle(before, lambda number: on_signal(signal.SIGTERM if number is signal.SIGHUP else number))
+    try:
+        yield
+    finally:
+        from asyncio import get_running_loop
+
+        for number, handler in before.items():
+            get_running_loop().remove_signal_handler(number)
+            signal.signal(number, handler)
+
+
+class Stoppable(Protocol):
+    should_exit: bool
+
+
+def tie_stop(server: Stoppable) -> None:
+    """Inside the running loop that serves. Being stopped is how a server's work ends: it is no interruption."""
+
+    is_again = _notice_again()
+
+    def on_signal(number: int) -> None:
+        if is_again():
+            # What was acknowledged is in the database; what was at work is settled by its lease.
+            os._exit(128 + number)
+        server.should_exit = True
+
+    _handle(_without_hushed(_ENDING), on_signal)
+
+
+def _notice_again() -> Callable[[], bool]:
+    """Inside a running loop: whether this is another press than the first one that it was asked about.
+
+    `timeout` and other wrappers send one press twice: to the process, and to its group.
+    """
+    from asyncio import get_running_loop
+
+    loop = get_running_loop()
+    first_s: float | None = None
+
+    def is_again() -> bool:
+        nonlocal first_s
+        first_s = loop.time() if first_s is None else first_s
+        return loop.time() - first_s > _ONE_PRESS_S
+
+    return is_again
+
+
+def _handle(numbers: Iterable[signal.Signals], on_signal: Callable[[signal.Signals], None]) -> None:
+    from asyncio import get_running_loop
+
+    for number in numbers:
+        get_running_loop().add_signal_handler(number, on_signal, number)
+
+
+def _without_hushed(numbers: Iterable[signal.Signals]) -> tuple[signal.Signals, ...]:
+    """Without SIGHUP where `nohup` has us ignore it."""
+    return tuple(
+        number for number in numbers if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
+    )
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        pass  # the terminal is gone; there is nobody to tell

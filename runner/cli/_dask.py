@@ -343,9 +343,8 @@ class _World:
     async def _furnish(self, backend: Any, journal: Journal, ask: Ask) -> tuple[Any, Any]:
         import time
 
-        from runner.execution.budget import Budget, Limits
         from runner.execution.judging import prepare_checks
-        from runner.execution.limiter import Limiter
+        from runner.execution.limits import Budget, Limiter, Limits
         from runner.execution.scheduler import Interruption
         from runner.execution.stage import Cleaner, Stage
         from runner.sync import read_remote

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runner.errors import WriteFailed
     from runner.redaction import Redactor
     from runner.reporting import Reporter
+    from runner.reporting._telemetry import Telemetry
 
 
 def parse_report(text: str) -> tuple[str, Path]:
@@ -67,12 +68,11 @@ def open_reporters(
     """
     from runner.errors import WriteFailed
     from runner.reporting import FileReport
-    from runner.reporting._telemetry import open_telemetry
     from runner.reporting.console import Console
 
     files = [FileReport(kind, path, redactor) for kind, path in kinds]
     screen = Console(sys.stdout, redactor, is_quiet=is_quiet, is_verbose=is_verbose, reports=kinds)
-    telemetry, note = open_telemetry(os.environ, redactor)
+    telemetry, note = _find_telemetry(redactor)
     # The file reports come first: a closed pipe on the screen must not cost them.
     reporters: list[Reporter] = [
         *files,
@@ -98,6 +98,15 @@ def open_reporters(
             telemetry.close()
         if note := note or (telemetry.note if telemetry else ""):
             click.echo(f"runner: {note}", err=True)
+
+
+def _find_telemetry(redactor: Redactor) -> tuple[Telemetry | None, str]:
+    """What sends a play where the variables say, and why it doesn't although they say so."""
+    if not any(name.startswith("OTEL_EXPORTER_") for name in os.environ):
+        return None, ""
+    from runner.reporting._telemetry import open_telemetry
+
+    return open_telemetry(os.environ, redactor)
 
 
 def _find_ci(redactor: Redactor) -> Iterator[Reporter]:

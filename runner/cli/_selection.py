@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from runner.backends import Backend
-from runner.cli._process import count_descriptors
+from runner.cli import count_descriptors
 from runner.cli._session import Session, open_ask
 from runner.cli._targets import OpenedTarget, find_capabilities
 from runner.did_you_mean import count

@@ -160,7 +160,7 @@ class Session:
         from runner.backends.responses.backend import ResponsesBackend
         from runner.domain.assistant import Server
         from runner.execution.judging import Asker
-        from runner.execution.limiter import Limiter
+        from runner.execution.limits import Limiter
 
         judge = self.configuration.project.judge
         async with self.open_target(journal) as opened:

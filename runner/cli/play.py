@@ -422,11 +422,11 @@ async def _play(
     """
     import time
 
+    from runner.cli import tie_signals
     from runner.cli._plays import open_play
-    from runner.cli._process import tie_signals
     from runner.cli._selection import most_at_once, open_judge, open_lanes
-    from runner.execution.budget import Limits
     from runner.execution.judging import prepare_checks
+    from runner.execution.limits import Limits
     from runner.execution.play import PlayOptions, play
     from runner.execution.player import Surroundings
     from runner.execution.scheduler import Interruption

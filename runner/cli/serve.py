@@ -160,7 +160,7 @@ def _find_state(cwd: Path) -> Path:
 
 
 async def _serve(wanted: Arguments, listener: socket, service: Service) -> None:
-    from runner.cli._process import tie_stop
+    from runner.cli import tie_stop
     from runner.server.serving import Server, serve
 
     def started(server: Server) -> None:

@@ -64,53 +64,6 @@ class Row:
         return {column: coerce(node, {}, {}) for column, node in self.values.items()}
 
 
-def cut_templates(root: Node) -> tuple[Node, dict[Where, MapNode]]:
-    """The tree with something harmless in the place of each scenario that has `cases`, and those scenarios.
-
-    What stands under `cases` stays, so that it is held to its schema with the rest.
-    """
-    if not isinstance(root, MapNode):
-        return root, {}
-    listed = root.find("scenarios")
-    if listed is None:
-        return (_stub(root), {(): root}) if _is_template(root) else (root, {})
-    key, scenarios = listed
-    if not isinstance(scenarios, ListNode):
-        return root, {}
-    found: dict[Where, MapNode] = {
-        ("scenarios", index): one
-        for index, one in enumerate(scenarios.items)
-        if isinstance(one, MapNode) and _is_template(one)
-    }
-    if not found:
-        return root, {}
-    items = tuple(
-        _stub(found["scenarios", index]) if ("scenarios", index) in found else one
-        for index, one in enumerate(scenarios.items)
-    )
-    entries = tuple(
-        (name, replace(scenarios, items=items)) if name is key else (name, node) for name, node in root.entries
-    )
-    return replace(root, entries=entries), found
-
-
-def _is_template(node: MapNode) -> bool:
-    return node.find(KEY) is not None
-
-
-def _stub(node: MapNode) -> MapNode:
-    def entry(key: str, value: Node) -> tuple[TextNode, Node]:
-        return TextNode(line=node.line, column=node.column, text=key), value
-
-    text = TextNode(line=node.line, column=node.column, text="-", style=Style.SINGLE_QUOTED)
-    turn = MapNode(line=node.line, column=node.column, entries=(entry("ask", text),))
-    turns = ListNode(line=node.line, column=node.column, items=(turn,))
-    smoke = replace(text, text="true", style=Style.PLAIN)
-    stands_for = (entry("name", text), entry("turns", turns), entry("smoke", smoke))
-    cases = node.find(KEY)
-    return replace(node, entries=(*stands_for, cases) if cases else stands_for)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cases:
     """What `cases` says: the rows, one after the other, and the column with their names (None: they are numbered).

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.config.cases import cut_templates
+from runner.config.cases import KEY as CASES
 from runner.config.declared_assistants import read_assistants
 from runner.config.declared_targets import read_default_target, read_judge, read_targets
 from runner.config.expectations import checks_in
@@ -24,7 +24,7 @@ from runner.domain.files import IMAGE_TYPES, FileUse, LocalFile, file_type, take
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import ConfigError, NothingFound, Problem
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
-from runner.yaml_text import MapNode, Node
+from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
 from runner.yaml_text.yaml_document import Advice, Mistake, Schema, Where, YamlDocument, judge_document, read_document
 
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{(?:(env|secret):([A-Za-z_][A-Za-z0-9_]*)\}|[^}\s]{0,40}\}?)")
@@ -123,7 +123,7 @@ class _Loader:
         found: dict[Where, MapNode] = {}
 
         def cut(root: Node) -> Node:
-            rest, templates = cut_templates(root)
+            rest, templates = _cut_templates(root)
             found.update(templates)
             return rest
 
@@ -191,6 +191,53 @@ def _declare(root: Path, settings: Mapping[str, object], assistants: tuple[Assis
         else (),
         has_judge="judge" in settings if settings else None,
     )
+
+
+def _cut_templates(root: Node) -> tuple[Node, dict[Where, MapNode]]:
+    """The tree with something harmless in the place of each scenario that has `cases`, and those scenarios.
+
+    What stands under `cases` stays, so that it is held to its schema with the rest.
+    """
+    if not isinstance(root, MapNode):
+        return root, {}
+    listed = root.find("scenarios")
+    if listed is None:
+        return (_stub(root), {(): root}) if _is_template(root) else (root, {})
+    key, scenarios = listed
+    if not isinstance(scenarios, ListNode):
+        return root, {}
+    found: dict[Where, MapNode] = {
+        ("scenarios", index): one
+        for index, one in enumerate(scenarios.items)
+        if isinstance(one, MapNode) and _is_template(one)
+    }
+    if not found:
+        return root, {}
+    items = tuple(
+        _stub(found["scenarios", index]) if ("scenarios", index) in found else one
+        for index, one in enumerate(scenarios.items)
+    )
+    entries = tuple(
+        (name, replace(scenarios, items=items)) if name is key else (name, node) for name, node in root.entries
+    )
+    return replace(root, entries=entries), found
+
+
+def _is_template(node: MapNode) -> bool:
+    return node.find(CASES) is not None
+
+
+def _stub(node: MapNode) -> MapNode:
+    def entry(key: str, value: Node) -> tuple[TextNode, Node]:
+        return TextNode(line=node.line, column=node.column, text=key), value
+
+    text = TextNode(line=node.line, column=node.column, text="-", style=Style.SINGLE_QUOTED)
+    turn = MapNode(line=node.line, column=node.column, entries=(entry("ask", text),))
+    turns = ListNode(line=node.line, column=node.column, items=(turn,))
+    smoke = replace(text, text="true", style=Style.PLAIN)
+    stands_for = (entry("name", text), entry("turns", turns), entry("smoke", smoke))
+    cases = node.find(CASES)
+    return replace(node, entries=(*stands_for, cases) if cases else stands_for)
 
 
 class _Refused(Exception):

@@ -12,8 +12,7 @@ from runner.backends import Backend, Batching, BatchState, Deployment, Question,
 from runner.domain.assistant import Project, ToolName
 from runner.domain.conversation import Run
 from runner.domain.plan import Kind
-from runner.domain.repeats import count_certain
-from runner.domain.report import Attempt, BatchSeen, PlayEvent
+from runner.domain.report import Attempt, BatchSeen, PlayEvent, count_certain
 from runner.domain.scenario import Scenario
 from runner.errors import DeadlineExceeded, RateLimited, RemoteError, RemoteMissing, RemoteUnreachable
 from runner.execution.scheduler import Interruption

@@ -26,7 +26,7 @@ from runner.domain.scenario import Scenario, Turn, find_expectations
 from runner.errors import CheckBroken, RateLimited, RemoteError
 from runner.execution.answering import CALLS_AT_ONCE
 from runner.execution.apart import Workers, may_take_long
-from runner.execution.limiter import AttemptGate, Limiter
+from runner.execution.limits import AttemptGate, Limiter
 from runner.functions import FunctionFailed
 from runner.functions.python import LocatedCode
 from runner.plugins import load_plugin

@@ -13,7 +13,6 @@ from runner.did_you_mean import count
 from runner.domain.assistant import Address, Assistant, Project
 from runner.domain.files import FileUse
 from runner.domain.plan import Kind
-from runner.domain.repeats import count_certain, decide
 from runner.domain.report import (
     NO_MODEL,
     Attempt,
@@ -26,13 +25,14 @@ from runner.domain.report import (
     ScenarioStarted,
     Tallies,
     Variant,
+    count_certain,
+    decide,
 )
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError
 from runner.execution.answering import find_code
 from runner.execution.batching import Answers, Desk, ask_in_batches, is_for_batches
-from runner.execution.budget import Budget, Limits
-from runner.execution.limiter import Limiter
+from runner.execution.limits import Budget, Limiter, Limits
 from runner.execution.player import TURN_DEADLINE_S, Means, Player, Surroundings
 from runner.execution.recording import SCENARIO
 from runner.execution.scheduler import CutOff, Hopes, Interruption, fail_fast_reason, fatal_reason, play_side_by_side

@@ -26,9 +26,8 @@ from runner.domain.report import (
 )
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import DeadlineExceeded, Location, QuotaUsedUp, RateLimited, RemoteError, WriteFailed
-from runner.execution.budget import Budget
 from runner.execution.judging import Asker, judge_attempt, judge_exchange, make_exchange
-from runner.execution.limiter import AttemptGate, Limiter
+from runner.execution.limits import AttemptGate, Budget, Limiter
 from runner.execution.scheduler import NO_QUOTA, Interruption
 from runner.execution.stage import Cleaner, Stage
 from runner.sync import explain, tags

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from runner.checks import Ask
 from runner.domain.assistant import Assistant, Project
-from runner.domain.repeats import decide
-from runner.domain.report import Attempt, Outcome, ScenarioResult, TurnResult, Variant
+from runner.domain.report import Attempt, Outcome, ScenarioResult, TurnResult, Variant, decide
 from runner.domain.scenario import Scenario, Turn
 from runner.execution.judging import judge_attempt, judge_exchange, make_exchange
 

@@ -29,7 +29,8 @@ from runner.server.engine.core import Engine
 from runner.server.engine.runs.transitions import sweep
 from runner.server.engine.state.refusals import Damaged, Refusal
 from runner.server.inference import Inference
-from runner.server.wire.replies import BadRequest, answer_bad_request, answer_refusal, error_reply
+from runner.server.wire.fields import BadRequest
+from runner.server.wire.replies import answer_bad_request, answer_refusal, error_reply
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 

@@ -20,8 +20,7 @@ from runner.sync.desired import ContentCache, Desired, find_excesses, hash_conte
 from runner.sync.leftovers import EarlierFiles, adopt_batches, read_earlier_files, remove_live
 from runner.sync.planner import OnDrift, Policy, SyncPlan, check_gates, decide, plan_destruction, plan_sync
 from runner.sync.remote import RemoteState, read_remote
-from runner.sync.stores import FilesMoved
-from runner.sync.uploads import Uploading
+from runner.sync.uploads import FilesMoved, Uploading
 
 __all__ = [
     "Applied",

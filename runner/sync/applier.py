@@ -23,8 +23,7 @@ from runner.sync.desired import Desired
 from runner.sync.leftovers import EarlierFiles
 from runner.sync.planner import OnDrift, Policy, SyncPlan, Unit, code_files_are_live, plan_unit
 from runner.sync.remote import run_bounded
-from runner.sync.stores import FilesMoved, StoreFiller
-from runner.sync.uploads import Uploading, Uploads
+from runner.sync.uploads import FilesMoved, StoreFiller, Uploading, Uploads
 
 STORES_AT_ONCE = 4
 UPDATES_AT_ONCE = 8

@@ -18,8 +18,7 @@ from runner.errors import DeadlineExceeded
 from runner.sync.desired import Desired, describe
 from runner.sync.planner import plan_unit
 from runner.sync.remote import RemoteState, bind
-from runner.sync.stores import said_chunking
-from runner.sync.uploads import Uploads
+from runner.sync.uploads import Uploads, said_chunking
 
 # A batch may search a copy's files for a day, from when they are indexed.
 EXPIRES_AFTER_DAYS = 2

@@ -22,7 +22,7 @@ from runner.sync.comparing import Marks, compare, hash_value, normalise, show_va
 from runner.sync.creating import Patience
 from runner.sync.desired import CODE_IDS_LABEL, CODE_LABEL, STORE_LABEL, Desired, HashedFile
 from runner.sync.remote import Binding, RemoteState, Tagged, bind, look_into, owned_objects, read_remote
-from runner.sync.stores import holds
+from runner.sync.uploads import holds
 
 _MOST_NAMES = 20
 """Of files, in one change; further ones are counted."""

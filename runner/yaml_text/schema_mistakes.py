@@ -25,6 +25,7 @@ from runner.yaml_text.yaml_document import (
     YamlDocument,
     alternatives,
     coerce_text,
+    find_misread_texts,
     resolve,
     show_flow,
 )
@@ -56,7 +57,7 @@ def report_schema_mistakes(
     document: YamlDocument, root: Node, schema: Schema, find_advice: Callable[[], Advice]
 ) -> None:
     """Report every mistake of the document's value, each once."""
-    mistakes = list(_find_misread_texts(root, document.value, ()))
+    mistakes = [_explain_misread(*misread) for misread in find_misread_texts(root, document.value, ())]
     found = list(find_broken_rules(document.value, schema))
     if found:
         advice = find_advice()
@@ -91,21 +92,12 @@ def _is_follow_up(broken: BrokenRule) -> bool:
     return any(key not in broken.schema.get("properties", ()) for key in broken.value)
 
 
-def _find_misread_texts(node: Node, value: object, where: Where) -> Iterator[Mistake]:
-    """What YAML reads as something else than was meant, and no schema objects to."""
-    if isinstance(node, MapNode) and isinstance(value, dict):
-        for key, below in node.entries:
-            yield from _find_misread_texts(below, value[key.text], (*where, key.text))
-    elif isinstance(node, ListNode) and isinstance(value, list):
-        for index, below in enumerate(node.items):
-            yield from _find_misread_texts(below, value[index], (*where, index))
-    elif isinstance(value, Unreadable):
+def _explain_misread(where: Where, node: Node, value: object) -> Mistake:
+    if isinstance(value, Unreadable):
         message = f"the number {found_text(node)} is out of range"
-        yield Mistake(where=where, message=message, hint=f"{_RANGE}; put quotes around it if it is text")
-    elif isinstance(node, TextNode) and isinstance(value, str) and node.comment[1:2].isalnum():
-        # An unquoted `#5` cut the text short.
-        message = "the text ends before '#', where a comment begins"
-        yield Mistake(where=where, message=message, hint="put quotes around the text, or a space after '#'")
+        return Mistake(where=where, message=message, hint=f"{_RANGE}; put quotes around it if it is text")
+    message = "the text ends before '#', where a comment begins"
+    return Mistake(where=where, message=message, hint="put quotes around the text, or a space after '#'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

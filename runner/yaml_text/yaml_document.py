@@ -493,12 +493,31 @@ def judge_document(
 ) -> None:
     """Give a document the value of its tree, and report all that it breaks in its schema."""
     # The schema library costs a tenth of a second: `--help` must not pay for it.
-    from runner.yaml_text.schema_mistakes import report_schema_mistakes
+    from jsonschema import Draft202012Validator
 
     document.value = coerce(root, schema, schema)
     if fill is not None:
         fill(document)
-    report_schema_mistakes(document, root, schema, find_advice)
+    is_misread = any(find_misread_texts(root, document.value, ()))
+    if is_misread or not Draft202012Validator(schema).is_valid(document.value):
+        from runner.yaml_text.schema_mistakes import report_schema_mistakes
+
+        report_schema_mistakes(document, root, schema, find_advice)
+
+
+def find_misread_texts(node: Node, value: object, where: Where) -> Iterator[tuple[Where, Node, object]]:
+    """What YAML reads as something else than was meant, and no schema objects to: places with what is there."""
+    if isinstance(node, MapNode) and isinstance(value, dict):
+        for key, below in node.entries:
+            yield from find_misread_texts(below, value[key.text], (*where, key.text))
+    elif isinstance(node, ListNode) and isinstance(value, list):
+        for index, below in enumerate(node.items):
+            yield from find_misread_texts(below, value[index], (*where, index))
+    elif isinstance(value, Unreadable):
+        yield where, node, value
+    elif isinstance(node, TextNode) and isinstance(value, str) and node.comment[1:2].isalnum():
+        # An unquoted `#5` cut the text short.
+        yield where, node, value
 
 
 def _step(node: Node, part: str | int) -> tuple[TextNode | None, Node] | None:

@@ -18,7 +18,7 @@ from unittest.mock import patch
 from app_listening import listening_environment
 
 from runner import cli
-from runner.cli._process import Ending
+from runner.cli import Ending
 from runner.sync import creating
 
 # The folder, the environment and the standard streams are the whole process's.

@@ -22,14 +22,16 @@ from runner.server.engine.containers import (
 from runner.server.engine.core import Engine, RunChanged, SessionGone, need
 from runner.server.engine.documents import find_given, keep_file, prepare_files
 from runner.server.engine.runs.loop import take_up
-from runner.server.engine.runs.runs import FunctionOutput, cancel_run, submit_outputs
-from runner.server.engine.runs.threads import (
+from runner.server.engine.runs.runs import (
+    FunctionOutput,
     NewMessage,
     NewThread,
     active_run,
     append_message,
+    cancel_run,
     create_thread,
     delete_thread,
+    submit_outputs,
 )
 from runner.server.engine.state.file_storage import ContainerFileRecord, FileRecord
 from runner.server.engine.state.records import (

@@ -23,9 +23,8 @@ from runner.server.engine.batches import (
     start_batch,
 )
 from runner.server.engine.core import Engine, need
-from runner.server.wire import route
-from runner.server.wire.fields import Fields, read_body, read_metadata, read_page, read_query
-from runner.server.wire.replies import Json, json_reply, page_reply, unix_seconds
+from runner.server.wire.fields import Fields, Json, read_body, read_metadata, read_page, read_query
+from runner.server.wire.replies import json_reply, page_reply, route, unix_seconds
 
 PATHS = ("batches",)
 LEAST_LIFETIME_S, MOST_LIFETIME_S = 3_600, 2_592_000

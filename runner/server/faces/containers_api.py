@@ -23,10 +23,19 @@ from runner.server.engine.containers import (
 from runner.server.engine.core import Engine, need
 from runner.server.engine.state.file_storage import ContainerFileRecord, ContainerRecord
 from runner.server.sandboxes import FILES_FOLDER
-from runner.server.wire import browsing, deleting, resource_routes, route
-from runner.server.wire.fields import FORWARD_PARAMETERS, LIMITS, Fields, read_body, read_idle_time, read_limits
+from runner.server.wire.fields import FORWARD_PARAMETERS, LIMITS, Fields, Json, read_body, read_idle_time, read_limits
 from runner.server.wire.forms import Content, read_content_or
-from runner.server.wire.replies import ANY_TYPE, Json, deleted_reply, json_reply, reply_content, unix_seconds
+from runner.server.wire.replies import (
+    ANY_TYPE,
+    browsing,
+    deleted_reply,
+    deleting,
+    json_reply,
+    reply_content,
+    resource_routes,
+    route,
+    unix_seconds,
+)
 
 PATHS = ("containers",)
 MAX_FILES = 50

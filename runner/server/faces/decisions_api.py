@@ -12,9 +12,8 @@ from starlette.routing import Route
 
 from runner.server.engine.core import Engine
 from runner.server.inference import Exhibit, Fail, Judged, JudgeQuestion, Matter, QuestionKind, Spent
-from runner.server.wire import route
-from runner.server.wire.fields import Fields, read_body
-from runner.server.wire.replies import BadRequest, Json, error_reply, json_reply, unless_gone
+from runner.server.wire.fields import BadRequest, Fields, Json, read_body
+from runner.server.wire.replies import error_reply, json_reply, route, unless_gone
 
 MAX_QUESTIONS, MAX_ITEMS, MAX_PARTS = 400, 1000, 1000
 CHOICES, LEVELS = (2, 255), (2, 10)

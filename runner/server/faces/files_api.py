@@ -38,11 +38,12 @@ from runner.server.engine.state.file_storage import (
 from runner.server.engine.state.refusals import Missing
 from runner.server.engine.state.store import Tally
 from runner.server.inference import Passage
-from runner.server.wire import browsing, deleting, resource_routes, route
 from runner.server.wire.fields import (
     FORWARD_PARAMETERS,
     PAGE_PARAMETERS,
+    BadRequest,
     Fields,
+    Json,
     read_attributes,
     read_body,
     read_chunking,
@@ -54,12 +55,14 @@ from runner.server.wire.fields import (
 )
 from runner.server.wire.forms import read_upload
 from runner.server.wire.replies import (
-    BadRequest,
-    Json,
+    browsing,
     deleted_reply,
+    deleting,
     json_reply,
     page_reply,
     reply_content,
+    resource_routes,
+    route,
     unix_seconds,
 )
 

@@ -22,17 +22,18 @@ from runner.server.engine.agent_versions import (
 from runner.server.engine.core import Engine, need
 from runner.server.engine.state.records import AgentVersionRecord, NamedAgentRecord
 from runner.server.engine.state.refusals import Conflict, Missing, Refusal
-from runner.server.wire import Answer, route
 from runner.server.wire.fields import (
     PAGE_PARAMETERS,
+    BadRequest,
     Fields,
+    Json,
     read_body,
     read_flag,
     read_metadata,
     read_page,
     read_query,
 )
-from runner.server.wire.replies import BadRequest, Json, describe_missing, json_reply, page_reply, unix_seconds
+from runner.server.wire.replies import Answer, describe_missing, json_reply, page_reply, route, unix_seconds
 
 PATHS = ("agents",)
 PREFIX = "/api/projects/{project}"

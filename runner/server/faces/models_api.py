@@ -6,8 +6,8 @@ from starlette.routing import Route
 
 from runner.server.engine.core import Engine
 from runner.server.engine.state.records import AssistantRecord
-from runner.server.wire import resource_routes
-from runner.server.wire.replies import Json, json_reply
+from runner.server.wire.fields import Json
+from runner.server.wire.replies import json_reply, resource_routes
 
 PATHS = ("models",)
 

@@ -19,7 +19,20 @@ from runner.server.engine.state.file_storage import Chunking
 from runner.server.engine.state.records import IdKind
 from runner.server.engine.state.store import PageRequest
 from runner.server.inference import OfferedFunction
-from runner.server.wire.replies import BadRequest, Json
+
+Json = dict[str, object]
+
+
+class BadRequest(Exception):
+    """The request is wrong. `status` is 4xx; `param` names the parameter, `code` is OpenAI's word."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> None:
+        self.message = message
+        self.param = param
+        self.code = code
+        self.status = status
+        super().__init__(message)
+
 
 T = TypeVar("T")
 

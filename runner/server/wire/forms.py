@@ -13,8 +13,7 @@ from starlette.types import Message, Receive
 
 from runner.domain.files import MAX_FILE_BYTES
 from runner.server.engine.state.file_storage import CHUNK_BYTES, Arrival, Blobs
-from runner.server.wire.fields import Fields
-from runner.server.wire.replies import BadRequest
+from runner.server.wire.fields import BadRequest, Fields
 
 PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
 MAX_FRAME_BYTES = 1 << 16  # of the form around the file

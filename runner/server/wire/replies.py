@@ -1,4 +1,4 @@
-"""What every answer has in common: JSON, lists, contents of files, errors, and the pace at which to ask again."""
+"""What answers have in common: a resource's routes, JSON, lists, contents of files, errors, when to ask again."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from inspect import isawaitable
 from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from runner.server.engine.core import Engine
 from runner.server.engine.state.file_storage import CHUNK_BYTES, ContainerFileRecord, FileRecord
+from runner.server.engine.state.records import Record
 from runner.server.engine.state.refusals import Missing, Refusal
 from runner.server.engine.state.store import Page, PageRequest
+from runner.server.wire.fields import PAGE_PARAMETERS, BadRequest, Json, read_page, read_query
 
-Json = dict[str, object]
-R = TypeVar("R")
+T = TypeVar("T")
 
 DECLINED = "runner.declined"
 """The metadata key that marks a message which says why there is no answer."""
@@ -50,7 +53,7 @@ def list_body(items: Sequence[Json], *, has_more: bool) -> Json:
     }
 
 
-def page_reply(page: Page[R], render: Callable[[R], Json]) -> Response:
+def page_reply(page: Page[T], render: Callable[[T], Json]) -> Response:
     return json_reply(list_body([render(item) for item in page.items], has_more=page.has_more))
 
 
@@ -117,7 +120,7 @@ async def wait_until_gone(request: Request) -> None:
         pass
 
 
-async def unless_gone(request: Request, work: Awaitable[R]) -> R:
+async def unless_gone(request: Request, work: Awaitable[T]) -> T:
     """What the work comes to. If the client leaves before, it is cancelled: raises ClientDisconnect."""
     working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(wait_until_gone(request))
     try:
@@ -177,17 +180,6 @@ _NOT_FOUND: Mapping[str, str] = {
 }
 
 
-class BadRequest(Exception):
-    """The request is wrong. `status` is 4xx; `param` names the parameter, `code` is OpenAI's word."""
-
-    def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> None:
-        self.message = message
-        self.param = param
-        self.code = code
-        self.status = status
-        super().__init__(message)
-
-
 def error_reply(status: int, message: str, *, code: str | None = None, kind: str = "invalid_request_error") -> Response:
     error = {"message": message, "type": kind, "param": None, "code": code}
     return json_reply({"error": error}, status=status)
@@ -212,3 +204,60 @@ async def answer_refusal(request: Request, error: Exception) -> Response:
     if isinstance(error, Missing):
         bad = BadRequest(describe_missing(error), param="id" if error.kind == "file" else None, status=404)
     return await answer_bad_request(request, bad)
+
+
+R = TypeVar("R", bound=Record)
+Answer = Callable[[Request], Response | Awaitable[Response]]
+
+
+def route(method: str, path: str, answer: Answer) -> Route:
+    async def endpoint(request: Request) -> Response:
+        reply = answer(request)
+        return await reply if isawaitable(reply) else reply
+
+    return Route(path, endpoint, methods=[method])
+
+
+def resource_routes(path: str, key: str, **answers: Answer) -> list[Route]:
+    """What can be done with the list at `path`, and with one object in it, whose id is the path parameter `key`."""
+    one = f"{path}/{{{key}}}"
+    places = {
+        "create": ("POST", path),
+        "browse": ("GET", path),
+        "retrieve": ("GET", one),
+        "update": ("POST", one),
+        "delete": ("DELETE", one),
+    }
+    return [route(*places[name], answer) for name, answer in answers.items()]
+
+
+def browsing(
+    engine: Engine,
+    cls: type[R],
+    render: Callable[[R], Json],
+    *,
+    parent_id: Callable[[Request], str] = lambda _: "",
+    parameters: Sequence[str] = PAGE_PARAMETERS,
+    filtered_by: str | None = None,
+) -> Answer:
+    """Answers with a page of one parent's objects, of those alone that have the value asked for in a field."""
+
+    def browse(request: Request) -> Response:
+        query = read_query(request, *parameters, *((filtered_by,) if filtered_by else ()))
+        page = read_page(query)
+        value = query.text(filtered_by) if filtered_by else None
+        matching = {} if filtered_by is None or value is None else {filtered_by: value}
+        return page_reply(engine.store.page(cls, parent_id(request), page, matching), render)
+
+    return browse
+
+
+def deleting(key: str, delete: Callable[[str], object], shown_as: str) -> Answer:
+    """Deletes the object whose id is the path parameter `key`."""
+
+    def answer(request: Request) -> Response:
+        object_id = request.path_params[key]
+        delete(object_id)
+        return deleted_reply(object_id, shown_as)
+
+    return answer

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.domain.repeats import count_certain, decide
-from runner.domain.report import Outcome
+from runner.domain.report import Outcome, count_certain, decide
 from runner.domain.statistics import pass_hat, wilson_interval
 
 WORDS = {"p": Outcome.PASSED, "f": Outcome.FAILED, "e": Outcome.ERRORED, "s": Outcome.SKIPPED}

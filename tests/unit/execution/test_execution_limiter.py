@@ -15,7 +15,7 @@ from runner.backends import GATE, Deployment, Question
 from runner.backends._waiting import next_room_s
 from runner.domain.conversation import AssistantId
 from runner.errors import RateLimited
-from runner.execution.limiter import AttemptGate, Limiter
+from runner.execution.limits import AttemptGate, Limiter
 
 
 def limiter(jobs: int = 10, per_minute: float | None = None) -> Limiter:

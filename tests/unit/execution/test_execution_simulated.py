@@ -28,7 +28,7 @@ from runner.domain.assistant import Price
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import ScenarioFinished, Tallies
 from runner.errors import RemoteMissing
-from runner.execution.budget import Limits
+from runner.execution.limits import Limits
 
 
 @pytest.mark.slow

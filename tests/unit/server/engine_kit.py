@@ -9,8 +9,7 @@ from pathlib import Path
 
 from runner.server.engine.core import Engine, Event, Lifetimes, need, open_engine
 from runner.server.engine.documents import ResourceOrder, keep_file
-from runner.server.engine.runs.runs import RunOrder, start_run_in_new_thread
-from runner.server.engine.runs.threads import NewMessage, NewThread, create_assistant
+from runner.server.engine.runs.runs import NewMessage, NewThread, RunOrder, create_assistant, start_run_in_new_thread
 from runner.server.engine.state.file_storage import FileRecord
 from runner.server.engine.state.records import AssistantRecord, Brief, RunRecord, TextPart, ToolSetting
 from runner.server.inference import Answer, Move, Role, Scene, Turnout

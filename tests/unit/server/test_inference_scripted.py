@@ -12,8 +12,7 @@ from engine_kit import ask, ended, engine_at, make_assistant, says, until
 
 from runner.errors import ConfigError
 from runner.server.engine.core import need
-from runner.server.engine.runs.runs import RunOrder, cancel_run, start_run_in_new_thread
-from runner.server.engine.runs.threads import NewThread
+from runner.server.engine.runs.runs import NewThread, RunOrder, cancel_run, start_run_in_new_thread
 from runner.server.engine.state.records import RunRecord, RunState
 from runner.server.inference import (
     Answer,

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from runner.server.inference.offline.words import format_money, format_plain, parse_number, prepare, read_shape
+from runner.server.inference.offline.question import format_money, format_plain, parse_number, prepare, read_shape
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,16 @@ from runner.server.engine.documents import (
     detach,
 )
 from runner.server.engine.runs.loop import MAX_MOVES
-from runner.server.engine.runs.runs import RunOrder, cancel_run, start_run, start_run_in_new_thread
-from runner.server.engine.runs.threads import NewThread, add_message, create_thread, delete_thread
+from runner.server.engine.runs.runs import (
+    NewThread,
+    RunOrder,
+    add_message,
+    cancel_run,
+    create_thread,
+    delete_thread,
+    start_run,
+    start_run_in_new_thread,
+)
 from runner.server.engine.runs.transitions import LEGAL, move_run, sweep
 from runner.server.engine.state.file_storage import (
     FileRecord,

@@ -10,8 +10,8 @@ from runner.server.engine.state.records import TextPart
 from runner.server.faces.assistants_api.assistants import read_chunking
 from runner.server.faces.assistants_api.messages import insert_marks, read_message
 from runner.server.inference import SourceMark
-from runner.server.wire.fields import Fields
-from runner.server.wire.replies import BadRequest, poll_pace_ms
+from runner.server.wire.fields import BadRequest, Fields
+from runner.server.wire.replies import poll_pace_ms
 
 
 def mark(position: int, file_id: str = "file-1", filename: str = "menu.pdf") -> SourceMark:

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from runner.server.engine.state.file_storage import Blobs
+from runner.server.wire.fields import BadRequest
 from runner.server.wire.forms import MAX_FRAME_BYTES, Upload, read_upload
-from runner.server.wire.replies import BadRequest
 
 LIMIT = 1000
 

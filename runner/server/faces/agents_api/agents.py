@@ -12,9 +12,9 @@ from starlette.routing import Route
 from runner.server.engine.core import Engine, need
 from runner.server.engine.state.records import AgentRecord, Brief, IdKind
 from runner.server.inference import OfferedFunction
-from runner.server.wire import browsing, deleting, fields, resource_routes
-from runner.server.wire.fields import Fields, read_body, read_metadata
-from runner.server.wire.replies import BadRequest, Json, json_reply, unix_seconds
+from runner.server.wire import fields
+from runner.server.wire.fields import BadRequest, Fields, Json, read_body, read_metadata
+from runner.server.wire.replies import browsing, deleting, json_reply, resource_routes, unix_seconds
 
 DEFINITION = (
     "model", "instructions", "tools", "reasoning", "text", "service_tier", "multi_agent", "compaction", "experimental",

@@ -28,15 +28,14 @@ from runner.server.engine.sessions import (
 from runner.server.engine.state.file_storage import ContainerFileRecord, ContainerRecord
 from runner.server.engine.state.records import SessionRecord
 from runner.server.engine.state.refusals import Missing
-from runner.server.wire import route
-from runner.server.wire.fields import Fields, read_body, read_page, read_query
+from runner.server.wire.fields import Fields, Json, read_body, read_page, read_query
 from runner.server.wire.replies import (
     ANY_TYPE,
-    Json,
     deleted_reply,
     json_reply,
     reply_content,
     reply_page,
+    route,
     unix_seconds,
 )
 

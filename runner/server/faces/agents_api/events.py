@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from itertools import count
 
 from runner.server.engine.core import Engine
-from runner.server.engine.runs.threads import active_run
+from runner.server.engine.runs.runs import active_run
 from runner.server.engine.runs.transitions import sweep
 from runner.server.engine.sessions import WORKSPACE, messages_of, open_calls
 from runner.server.engine.state.records import (
@@ -26,7 +26,8 @@ from runner.server.engine.state.records import (
 from runner.server.engine.state.refusals import Damaged
 from runner.server.faces.agents_api.agents import render_definition
 from runner.server.faces.agents_api.environments import render_environment
-from runner.server.wire.replies import DECLINED, Json, unix_seconds, write_event
+from runner.server.wire.fields import Json
+from runner.server.wire.replies import DECLINED, unix_seconds, write_event
 
 _STATUSES = {
     RunState.QUEUED: "queued",

@@ -10,8 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.core import Engine, need, set_fields
-from runner.server.engine.runs.runs import FunctionOutput
-from runner.server.engine.runs.threads import NewMessage
+from runner.server.engine.runs.runs import FunctionOutput, NewMessage
 from runner.server.engine.sessions import (
     cancel_turn,
     create_session,
@@ -33,16 +32,24 @@ from runner.server.faces.agents_api.events import (
     stream_session,
 )
 from runner.server.inference import Role
-from runner.server.wire import resource_routes, route
 from runner.server.wire.fields import (
     MAX_FUNCTION_TEXT,
+    BadRequest,
     Fields,
     read_body,
     read_metadata,
     read_page,
     read_query,
 )
-from runner.server.wire.replies import BadRequest, EventStream, deleted_reply, json_reply, page_reply, reply_page
+from runner.server.wire.replies import (
+    EventStream,
+    deleted_reply,
+    json_reply,
+    page_reply,
+    reply_page,
+    resource_routes,
+    route,
+)
 
 MAX_TEXT = 256_000
 MAX_IMAGE = 20_000_000

@@ -12,21 +12,22 @@ from starlette.routing import Route
 
 from runner.server.engine.core import Engine, need
 from runner.server.engine.documents import MAX_CODE_FILES, NewStore, NewStoredFile, ResourceOrder
-from runner.server.engine.runs.runs import FunctionOutput
-from runner.server.engine.runs.threads import create_assistant, delete_assistant, update_assistant
+from runner.server.engine.runs.runs import FunctionOutput, create_assistant, delete_assistant, update_assistant
 from runner.server.engine.state.records import AssistantRecord, Brief, FunctionCall, Resources, RunRecord, ToolSetting
 from runner.server.inference import OfferedFunction
-from runner.server.wire import browsing, deleting, fields, resource_routes
+from runner.server.wire import fields
 from runner.server.wire.fields import (
     MAX_FUNCTION_TEXT,
     NO_PARAMETERS,
+    BadRequest,
     Fields,
+    Json,
     read_body,
     read_chunking,
     read_metadata,
     read_name,
 )
-from runner.server.wire.replies import BadRequest, Json, json_reply, unix_seconds
+from runner.server.wire.replies import browsing, deleting, json_reply, resource_routes, unix_seconds
 
 MAX_OUTPUTS = 128
 _RESERVED = ("auto", "none", "required", "code_interpreter", "file_search")

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.core import Engine, need, set_fields
-from runner.server.engine.runs.threads import (
+from runner.server.engine.runs.runs import (
     NewMessage,
     NewThread,
     add_message,
@@ -36,9 +36,16 @@ from runner.server.engine.state.records import (
 )
 from runner.server.faces.assistants_api.assistants import read_resources, render_resources
 from runner.server.inference import Role, SourceMark
-from runner.server.wire import browsing, deleting, resource_routes
-from runner.server.wire.fields import Fields, read_body, read_metadata
-from runner.server.wire.replies import DECLINED, BadRequest, Json, deleted_reply, json_reply, unix_seconds
+from runner.server.wire.fields import BadRequest, Fields, Json, read_body, read_metadata
+from runner.server.wire.replies import (
+    DECLINED,
+    browsing,
+    deleted_reply,
+    deleting,
+    json_reply,
+    resource_routes,
+    unix_seconds,
+)
 
 
 def routes(engine: Engine) -> list[Route]:

@@ -67,9 +67,27 @@ from runner.server.faces.assistants_api.messages import (
     time_of,
 )
 from runner.server.inference import Passage
-from runner.server.wire import browsing, fields, resource_routes, route
-from runner.server.wire.fields import INCLUDE, PAGE_PARAMETERS, Fields, read_body, read_metadata, read_page, read_query
-from runner.server.wire.replies import EventStream, Json, json_reply, page_reply, unix_seconds, write_event
+from runner.server.wire import fields
+from runner.server.wire.fields import (
+    INCLUDE,
+    PAGE_PARAMETERS,
+    Fields,
+    Json,
+    read_body,
+    read_metadata,
+    read_page,
+    read_query,
+)
+from runner.server.wire.replies import (
+    EventStream,
+    browsing,
+    json_reply,
+    page_reply,
+    resource_routes,
+    route,
+    unix_seconds,
+    write_event,
+)
 
 MAX_TOOLS = 20
 LEAST_TOKENS = 256

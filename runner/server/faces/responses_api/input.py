@@ -15,12 +15,11 @@ from runner.domain.files import MAX_FILE_BYTES
 from runner.server.engine.core import Engine
 from runner.server.engine.documents import delete_file, keep_file, prepare_files
 from runner.server.engine.responses import NewItem, find_item
-from runner.server.engine.runs.threads import NewMessage
+from runner.server.engine.runs.runs import NewMessage
 from runner.server.engine.state.file_storage import FileRecord
 from runner.server.engine.state.records import Attachment, FunctionCall, ImagePart, TextPart
 from runner.server.inference import Role
-from runner.server.wire.fields import MAX_FUNCTION_TEXT, Fields, read_attributes
-from runner.server.wire.replies import BadRequest, Json
+from runner.server.wire.fields import MAX_FUNCTION_TEXT, BadRequest, Fields, Json, read_attributes
 
 LIFETIME_S = 30 * 86_400
 

@@ -16,7 +16,9 @@ from runner.server.inference import OfferedFunction
 from runner.server.wire.fields import (
     LIMITS,
     NO_PARAMETERS,
+    BadRequest,
     Fields,
+    Json,
     read_container_id,
     read_filters,
     read_function,
@@ -25,7 +27,6 @@ from runner.server.wire.fields import (
     read_metadata,
     read_name,
 )
-from runner.server.wire.replies import BadRequest, Json
 
 HOSTED = ("code_interpreter", "file_search")
 MAX_TOOLS = 128

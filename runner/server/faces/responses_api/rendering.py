@@ -21,7 +21,8 @@ from runner.server.engine.state.records import (
     ToolCall,
 )
 from runner.server.inference import FAILURE_CODES, Passage, SourceMark
-from runner.server.wire.replies import DECLINED, Json, unix_seconds
+from runner.server.wire.fields import Json
+from runner.server.wire.replies import DECLINED, unix_seconds
 
 SEARCH_RESULTS = "file_search_call.results"
 CODE_OUTPUTS = "code_interpreter_call.outputs"

@@ -32,10 +32,10 @@ from runner.server.faces.responses_api.input import InlineFiles, read_input
 from runner.server.faces.responses_api.orders import INCLUDES, Wanted, follow_agent, read_order
 from runner.server.faces.responses_api.rendering import render_output, render_response, show_item
 from runner.server.faces.responses_api.streams import CONTENT_TYPE, Recordings, show_events, wait_for_end
-from runner.server.wire import deleting, resource_routes, route
 from runner.server.wire.fields import (
     INCLUDE,
     PAGE_PARAMETERS,
+    Json,
     read_body,
     read_flag,
     read_include,
@@ -46,10 +46,12 @@ from runner.server.wire.fields import (
 )
 from runner.server.wire.replies import (
     EventStream,
-    Json,
     deleted_reply,
+    deleting,
     json_reply,
     list_body,
+    resource_routes,
+    route,
     unix_seconds,
     wait_until_gone,
 )

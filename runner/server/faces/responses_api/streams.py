@@ -45,7 +45,8 @@ from runner.server.faces.responses_api.rendering import (
     show_item,
     status_of,
 )
-from runner.server.wire.replies import Json, write_event
+from runner.server.wire.fields import Json
+from runner.server.wire.replies import write_event
 
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 _PADDED_LENGTH = 16

@@ -27,12 +27,15 @@ from runner.server.inference import (
     UseTools,
 )
 from runner.server.inference.offline import calculations, facts
-from runner.server.inference.offline.question import MAX_GIVEN_CHARACTERS, NotSure, Question, ToolNeeded
-from runner.server.inference.offline.words import (
+from runner.server.inference.offline.question import (
     CHANGING,
+    MAX_GIVEN_CHARACTERS,
     NEGATIONS,
     NUMBER,
     PREPOSITIONS,
+    NotSure,
+    Question,
+    ToolNeeded,
     parse_number,
     prepare,
     read_roots,

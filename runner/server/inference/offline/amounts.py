@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
-from runner.server.inference.offline.question import Document, Line, NotSure
-from runner.server.inference.offline.words import (
+from runner.server.inference.offline.question import (
     CHANGING,
     CODES,
     CURRENCY,
     NUMBER,
+    Document,
+    Line,
+    NotSure,
     format_money,
     format_plain,
     has_doubtful_amount,

@@ -34,11 +34,13 @@ from runner.server.inference.offline.amounts import (
     write_program,
 )
 from runner.server.inference.offline.facts import read_statements
-from runner.server.inference.offline.question import MAX_MESSAGE_CHARS, NotSure, Question
-from runner.server.inference.offline.words import (
+from runner.server.inference.offline.question import (
     CHANGING,
+    MAX_MESSAGE_CHARS,
     PERSON,
     PREPOSITIONS,
+    NotSure,
+    Question,
     prepare,
     search_words,
     stem,

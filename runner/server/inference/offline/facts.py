@@ -12,22 +12,20 @@ from dataclasses import dataclass
 
 from runner.server.inference import Answer, Role, SourceMark
 from runner.server.inference.offline.question import (
+    CHANGING,
     MAX_MESSAGE_CHARS,
     MAX_QUOTE,
+    NEGATIONS,
     Document,
     Line,
     NotSure,
     Question,
-    restricts,
-)
-from runner.server.inference.offline.words import (
-    CHANGING,
-    NEGATIONS,
     content_roots,
     has_doubtful_amount,
     prepare,
     read_roots,
     read_words,
+    restricts,
     root,
     search_words,
     words_to_digits,

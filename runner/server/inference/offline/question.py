@@ -1,15 +1,280 @@
-"""What a kind of question is given: the message, the thread, the tools as far as they were asked, and the documents."""
+"""What a kind of question is given: the message, the thread, the tools as far as they were asked, and the documents.
+
+First words and numbers as people write them: contractions written out, endings undone, amounts read and written.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property, lru_cache
+
+from text_to_num import alpha2digit  # type: ignore[import-untyped]  # the package has no type hints
 
 from runner.server.inference import Passage, Role, Scene, SceneMessage, ToolOutcome, ToolRequest
-from runner.server.inference.offline.words import read_words, root
+
+# Words that change what is asked: a calculation never passes over one of them.
+CHANGING = frozenset(
+    """
+    not no never none nobody nothing neither nor without except excluding excludes exclude minus besides apart only
+    just alone but however although unless or either instead rather if when while until unlike more less fewer most
+    least cheapest cheaper dearest expensive highest lowest biggest smallest larger smaller greater second fourth
+    fifth sixth eighth tenth than same equal double twice thrice triple doubled tripled half halves halved third
+    quarter quarters already still again yet later earlier before after then first last next previous once another
+    other others extra additional rest remaining left remainder some any several few couple couples many myself
+    himself herself themselves yourself who whom whose which where why won lost found earned earns earn gave gives
+    give given sold sell sells lent lend borrowed borrow returned return refund refunded refunds discount discounted
+    coupon voucher deposit rebate cashback credit debt loan interest prepaid advance change includes included
+    include including inclusive covers covered cover added subtract subtracted removed remove cancelled canceled
+    cancel skipped skip shared sharing treated treats treat free complimentary increased decreased increase decrease
+    reduced reduction rose fell grew raised dropped up down off cut back away out tip tips gratuity tax taxes vat
+    surcharge fee fees percent percentage average mean budget save saved saving savings owed owes exchange convert
+    converted rate profit loss margin ratio probability area perimeter speed hundred thousand million billion k per
+    each every apiece always usually maybe perhaps about around approximately roughly almost nearly children child
+    kid kids adult adults baby infant senior seniors student students monthly weekly daily yearly annually month
+    months year years minimum maximum quantity dozen dozens pair pairs
+    """.split()
+)
+
+PERSON = (
+    "(?:people|persons?|friends?|guests?|players?|members?|colleagues?|co-?workers?|travell?ers?|passengers?|tourists?"
+    "|roommates?|flatmates?|housemates?|teammates?|classmates?|diners?|men|man|women|woman|hikers?|cyclists?|skiers?"
+    "|runners?|participants?|heads)"
+)
+
+# Words of which the answer need have none.
+_STRUCTURE = frozenset(
+    """
+    a an the our my your this that these those of in on at to from for with by and as we i us me you it its they he
+    she is are was were be been am have has had having do does did should must will would can could shall may might
+    need needs please so how much many what when where who whose whom which why there here hi hello
+    hey thanks thank ok okay tell know exactly also into any
+    """.split()
+)
+
+_SAME = {"depart": "leave", "begin": "start"}  # of the events that are asked for
+PREPOSITIONS = frozenset("of in on at for from to with by near into towards between until before after".split())
+NEGATIONS = frozenset(
+    "not no never none nobody nothing neither nor without except excluding unless closed cannot cancelled".split()
+)
+
+_CONTRACTIONS = (
+    (r"\bwon't\b", "will not"),
+    (r"\b(?:can't|cannot)\b", "can not"),
+    (r"n't\b", " not"),
+    (r"\b(what|how|who|where|when|that|there|here|it|he|she)'s\b", r"\1 is"),
+    (r"'re\b", " are"),
+    (r"'ve\b", " have"),
+    (r"'ll\b", " will"),
+    (r"'d\b", " would"),
+    (r"\bi'm\b", "i am"),
+    (r"&", " and "),
+)
+_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
+
+
+def prepare(text: str) -> str:
+    """The text with plain quotes, written-out contractions and digits for number words; letters keep their case."""
+    text = unicodedata.normalize("NFC", text)
+    text = re.sub(r"[#~^\x00]", " ", text)  # they mark places in shapes and drafts
+    text = re.sub(r"[’‘ʼ]", "'", text).replace("×", " x ").replace("“", '"').replace("”", '"')
+    for pattern, plain in _CONTRACTIONS:
+        text = re.sub(pattern, plain, text, flags=re.IGNORECASE)
+    text = words_to_digits(text)
+    text = re.sub(r"(?<![\w.])(\d+)-(?=[a-z])", r"\1 ", text)
+    return re.sub(r"(?<![\w.])(\d+) ?x (?=[a-z])", r"\1 ", text, flags=re.IGNORECASE)
+
+
+@lru_cache(maxsize=16_384)
+def stem(word: str) -> str:
+    """The word without its plural or verb ending."""
+    word = word.lower()
+    for ending, rest in (("'s", ""), ("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("shes", "sh"), ("xes", "x")):
+        if word.endswith(ending) and len(word) > len(ending) + 2:
+            return word[: -len(ending)] + rest
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
+        word = word[:-1]
+    return word
+
+
+@lru_cache(maxsize=16_384)
+def root(word: str) -> str:
+    """The stem without a verb's ending: "changed", "changing" and "change" have the same."""
+    short = stem(word)
+    for ending in ("ing", "ed", "e"):
+        if short.endswith(ending) and len(short) > max(5, len(ending) + 3):
+            return short[: -len(ending)]
+    return _SAME.get(short, short)
+
+
+def is_plural(word: str) -> bool:
+    return stem(word) != word.lower() and word.lower().endswith("s")
+
+
+def read_words(text: str) -> tuple[str, ...]:
+    """All words in lower case, digits included, in order."""
+    return tuple(_WORD.findall(text.lower()))
+
+
+def read_roots(text: str) -> frozenset[str]:
+    """The roots of all words of a text; parts of hyphenated words too."""
+    words = read_words(text)
+    return frozenset(root(one) for word in words for one in (word, *(word.split("-") if "-" in word else ())))
+
+
+def content_roots(text: str) -> tuple[str, ...]:
+    """The roots of the words that carry meaning, in order, each once."""
+    return tuple(dict.fromkeys(root(word) for word in read_words(text) if word not in _STRUCTURE))
+
+
+def search_words(text: str) -> str:
+    """What to search with: the words that carry meaning."""
+    return " ".join(dict.fromkeys(word for word in read_words(text) if word not in _STRUCTURE)) or text
+
+
+# Numbers.
+
+MAX_DIGITS = 15
+SYMBOLS = ("US$", "A$", "C$", "$", "€", "£", "¥", "₹", "₩", "₪", "₺", "zł")
+CODES = tuple(
+    "USD EUR GBP CHF JPY CAD AUD NZD SEK NOK DKK PLN CZK HUF INR CNY KRW THB MXN BRL ZAR SGD HKD MYR RM".split()
+)
+_WORDS = {
+    "dollar": "$", "dollars": "$", "buck": "$", "bucks": "$", "euro": "€", "euros": "€",
+    "pound": "£", "pounds": "£", "yen": "¥", "franc": "CHF", "francs": "CHF", "rupees": "₹",
+}  # fmt: skip
+_WITHOUT_CENTS = frozenset({"¥", "JPY", "₩", "KRW"})
+
+CURRENCY = rf"(?:{'|'.join(re.escape(symbol) for symbol in SYMBOLS)}|\b(?:{'|'.join(CODES)})\b)"
+# Grouped first, else plain; NBSP and the narrow NBSP group too.
+NUMBER = r"(?:\d{1,3}(?:[,'’\u00a0\u202f]\d{3})+(?:\.\d+)?|\d{1,3}(?:[.\u00a0\u202f]\d{3})+,\d+|\d+(?:[.,]\d+)?|\.\d+)"
+_TOKEN = re.compile(
+    rf"(?P<before>{CURRENCY})?\s?(?<![\w.,])(?P<number>{NUMBER})(?![\d])"
+    rf"(?:\s?(?P<percent>%|percent\b|per\ cent\b)|\s?(?P<after>{CURRENCY}(?!\w))"
+    rf"|\s(?P<word>{'|'.join(_WORDS)})\b(?!\ of\b|\ and\ \d+\ cents\b))?",
+    re.IGNORECASE,
+)
+_UNUSABLE = re.compile(
+    r"\b\d{1,2}(?::\d\d)+(?:\s?[ap]m\b)?|\b\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\b\d+\s?[ap]m\b"
+    r"|\b(?=[\w-]*\d)(?=[\w-]*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*\b",
+    re.IGNORECASE,
+)
+# What can't be trusted in an amount that a document writes: a raised digit ("$23⁷⁵", "$320¹"), or one that an
+# extraction has put behind it ("$3201", "23.751", "$23 75").
+_DOUBTFUL = re.compile(
+    r"\d[⁰¹²³⁴-⁹₀-₉]|[⁰¹²³⁴-⁹]\d"
+    rf"|{CURRENCY}\s?(?:\d{{4,}}(?![\d.,'’]*[.,]\d\d(?!\d))|[\d.,'’]*\d[.,]\d(?:\d\d\d+|(?!\d))"
+    rf"|{NUMBER}\s\d{{1,2}}(?![\d.,:]|\s?[a-z%]))"
+    rf"|(?<![\d.,])\d{{4,}}\s?{CURRENCY}(?!\w)|\d[.,]\d{{3}}\d?\s?{CURRENCY}(?!\w)",
+    re.IGNORECASE,
+)
+_ORDINAL = re.compile(
+    r"\b((?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth)s?)\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """A number in a text; `currency` is as written ("$", "EUR").
+
+    `kind` is its letter in a shape: m for money, p for percent, n for any other.
+    """
+
+    value: Decimal
+    kind: str = "n"
+    currency: str = ""
+
+
+def parse_number(text: str) -> Decimal | None:
+    """The value of digits with separators; None where they can be read in two ways ("1.234", "12,3456")."""
+    digits = re.sub(r"['’\u00a0\u202f]", "", text)
+    if sum(char.isdigit() for char in digits) > MAX_DIGITS:
+        return None
+    if "," in digits and "." in digits:
+        decimal_mark = "," if digits.rindex(",") > digits.rindex(".") else "."
+        return Decimal(digits.replace("." if decimal_mark == "," else ",", "").replace(decimal_mark, "."))
+    if re.fullmatch(r"\d{1,3}(?:,\d{3})+", digits):
+        return Decimal(digits.replace(",", ""))
+    if re.fullmatch(r"\d+,\d{1,2}", digits):
+        return Decimal(digits.replace(",", "."))
+    return None if "," in digits or re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", digits) else Decimal(digits)
+
+
+def has_doubtful_amount(line: str) -> bool:
+    """Whether digits of another number, as a footnote's, may have been joined to an amount in a document's line."""
+    return _DOUBTFUL.search(line) is not None
+
+
+def words_to_digits(text: str) -> str:
+    """The text with English number words as digits ("seventeen", "a dozen")."""
+    text = re.sub(r"\bno one\b", "nobody", text, flags=re.IGNORECASE)
+    text = re.sub(r"\b(which|that|this|the|each|every|any|some) one\b", r"\1", text, flags=re.IGNORECASE)
+    # Ordinals stay words: "the third suitcase" names a thing.
+    return "".join(piece if _ORDINAL.fullmatch(piece) else _convert(piece) for piece in _ORDINAL.split(text))
+
+
+def _convert(text: str) -> str:
+    """`alpha2digit`, which drops the white space at either end."""
+    start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    return text[:start] + str(alpha2digit(text.strip(), "en", 0)) + text[end:] if text.strip() else text
+
+
+def read_shape(text: str) -> tuple[str, list[Quantity]]:
+    """A text, its number words digits already, in lower case with marks for its numbers; and the numbers.
+
+    `#m0` is money, `#p1` a percentage, `#n2` plain, the digit an index; `#u` has digits and can't be calculated with.
+    """
+    quantities: list[Quantity] = []
+
+    def mark(found: re.Match[str]) -> str:
+        quantity = _quantity(found)
+        if quantity is None:
+            return " #u "
+        quantities.append(quantity)
+        return f" #{quantity.kind}{len(quantities) - 1} "
+
+    marked = _UNUSABLE.sub(lambda found: found[0] if _TOKEN.fullmatch(found[0]) else " #u ", text)
+    return " ".join(_TOKEN.sub(mark, marked).lower().split()), quantities
+
+
+def _quantity(found: re.Match[str]) -> Quantity | None:
+    value, written = parse_number(found["number"]), found["before"] or found["after"]
+    if value is None or (found["before"] and (found["after"] or found["word"])):
+        return None
+    if found["percent"]:
+        return Quantity(value=value, kind="p")
+    if written:
+        currency = written.upper() if written.isascii() and written.isalpha() else written
+        return Quantity(value=value, kind="m", currency=currency)
+    if found["word"]:
+        return Quantity(value=value, kind="m", currency=_WORDS[found["word"].lower()])
+    return Quantity(value=value)
+
+
+def round_money(value: Decimal) -> Decimal:
+    """Cents, half up."""
+    return value.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
+def format_money(value: Decimal, currency: str) -> str:
+    """An amount with its currency before it; two decimals but for currencies that have none."""
+    rounded = round_money(value)
+    is_whole = currency in _WITHOUT_CENTS and rounded == rounded.to_integral_value()
+    digits, sign = f"{abs(rounded):,.{0 if is_whole else 2}f}", "-" if rounded < 0 else ""
+    return f"{sign}{currency}{' ' if currency.isalpha() else ''}{digits}"
+
+
+def format_plain(value: Decimal) -> str:
+    """A number without needless zeros, rounded half up to two decimals if it has more than six."""
+    exponent = value.normalize().as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -6:
+        value = round_money(value)
+    return f"{value.normalize():,f}"
+
 
 FILE_SEARCH, CODE = "file_search", "code_interpreter"
 MAX_MESSAGE_CHARS = 2000
