@@ -9,12 +9,15 @@ import asyncio
 import multiprocessing
 import os
 import pkgutil
+import runpy
 import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TextIO
@@ -42,6 +45,7 @@ def _every_module() -> list[str]:
 
 _FORKING = multiprocessing.get_context("forkserver")
 _FORKING.set_forkserver_preload([*_every_module(), *_LATE])
+Main = Callable[[tuple[str, ...]], None]
 # Whoever asks how one process ended may be told of another's end.
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -49,10 +53,10 @@ _ONE_AT_A_TIME = threading.Lock()
 class Forked:
     """The part of `subprocess.Popen` that tests use."""
 
-    def __init__(self, arguments: tuple[str, ...], cwd: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, main: Main, arguments: tuple[str, ...], cwd: Path, environment: Mapping[str, str]) -> None:
         (out, out_end), (err, err_end) = _FORKING.Pipe(duplex=False), _FORKING.Pipe(duplex=False)
         given = {**environment, **listening_environment()}
-        self._process = _FORKING.Process(target=_run, args=(arguments, cwd, given, out_end, err_end), daemon=True)
+        self._process = _FORKING.Process(target=_run, args=(main, arguments, cwd, given, out_end, err_end), daemon=True)
         with _ONE_AT_A_TIME:
             self._process.start()
         self.stdout, self.stderr = _text(out), _text(err)
@@ -105,7 +109,48 @@ class Forked:
 
 def start_verb(*arguments: str, cwd: Path, environment: Mapping[str, str]) -> Forked:
     """`runner ARGUMENTS` with this environment and no other."""
-    return Forked(arguments, cwd, environment)
+    return Forked(_run_verb, arguments, cwd, environment)
+
+
+def start_program(*arguments: str, cwd: Path, environment: Mapping[str, str]) -> Forked:
+    """`python ARGUMENTS`, of which the first is the program's file."""
+    return Forked(_run_program, arguments, cwd, environment)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """`runner serve` on a port of its own, and the four lines that it says hello with."""
+
+    process: Forked
+    hello: list[str]
+
+    @property
+    def exports(self) -> dict[str, str]:
+        lines = [line.removeprefix("export ") for line in self.hello if line.startswith("export ")]
+        return dict(line.split("=", 1) for line in lines)
+
+    @property
+    def url(self) -> str:
+        return self.exports["OPENAI_BASE_URL"]
+
+    async def stop(self, *signals: signal.Signals) -> tuple[int | None, str]:
+        """The exit code and what was written to stderr."""
+        for number in signals or (signal.SIGTERM,):
+            self.process.send_signal(number)
+            await asyncio.sleep(0.1)
+        _, err = await asyncio.to_thread(self.process.communicate, 20)
+        return self.process.returncode, err
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str, environment: Mapping[str, str]) -> Iterator[Serving]:
+    process = start_verb("serve", "--port", "0", *arguments, cwd=folder, environment=environment)
+    try:
+        yield Serving(process, [process.stdout.readline().rstrip("\n") for _ in range(4)])
+    finally:
+        if not process.stdout.closed:
+            process.kill()
+            process.communicate()
 
 
 def _text(end: Connection) -> TextIO:
@@ -114,7 +159,7 @@ def _text(end: Connection) -> TextIO:
 
 
 def _run(
-    arguments: tuple[str, ...], cwd: Path, environment: Mapping[str, str], out: Connection, err: Connection
+    main: Main, arguments: tuple[str, ...], cwd: Path, environment: Mapping[str, str], out: Connection, err: Connection
 ) -> None:
     for end, number in ((out, 1), (err, 2)):
         os.dup2(end.fileno(), number)
@@ -122,7 +167,16 @@ def _run(
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = ["runner", *arguments]
+    main(arguments)
+
+
+def _run_verb(arguments: tuple[str, ...]) -> None:
     from runner import cli
 
+    sys.argv = ["runner", *arguments]
     cli.main([*arguments])
+
+
+def _run_program(arguments: tuple[str, ...]) -> None:
+    sys.argv = [*arguments]
+    runpy.run_path(arguments[0], run_name="__main__")
