@@ -336,9 +336,7 @@ def test_no_answer_keeps_it_busy(name: str, text: str) -> None:
     place = next(at for at, one in enumerate(plugin.EXAMPLES) if one.outcome is Outcome.PASSED)
     answer = dataclasses.replace(plugin.EXAMPLES[place].run, text=HOSTILE[text])
 
-    with at_most_cpu_s(
-        2
-    ):  # a quarter of a megabyte: what grows with the square and took 30 s for a whole one takes 1.9 s
+    with at_most_cpu_s(2):  # a quarter: what grows with the square and took 30 s for a megabyte takes 1.9 s
         result = judged(name, place, answer)
 
     for verdict in result.verdicts:
