@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -41,10 +43,12 @@ class Package:
     """What a worker has to know to play scenarios of one variant; plain data, without any secret.
 
     `root` is the project's folder where the worker sees the same files; None: they are in what is sent along, by the
-    hash that `files` has for each path. `cwd` and `project_file` are relative to it.
+    hash that `files` has for each path. `cwd` and `project_file` are relative to it. `session` tells two times of one
+    play apart: what is still on its way to a worker when one ends must not begin anything.
     """
 
     play_id: str
+    session: str
     variant: Variant
     root: str | None
     cwd: str
@@ -58,7 +62,7 @@ class Package:
 
     @property
     def topic(self) -> str:
-        return f"runner-{self.play_id}"
+        return f"runner-{self.play_id}-{self.session}"
 
 
 def find_address(text: str) -> str:
@@ -77,7 +81,11 @@ async def on_cluster(
     distributed = _import_distributed()
     async with _open_client(distributed, address, options.jobs) as client:
         workers = max(1, len((await client.scheduler.identity())["workers"]))
-        packages = [_pack(lane.variant, _session_of(lane, sessions), paths, options, workers) for lane in lanes]
+        mark = secrets.token_hex(4)
+        packages = [
+            replace(_pack(lane.variant, _session_of(lane, sessions), paths, options, workers), session=mark)
+            for lane in lanes
+        ]
         contents: Any = None
         if address:
             packages = [replace(one, root=None) for one in packages]
@@ -99,7 +107,7 @@ async def on_cluster(
         finally:
             with suppress(TimeoutError, OSError):
                 async with asyncio.timeout(CLOSING_S):
-                    await client.run(_close_worlds, packages[0].play_id)
+                    await client.run(_close_worlds, mark)
 
 
 def _import_distributed() -> Any:
@@ -127,7 +135,9 @@ async def _open_client(distributed: Any, address: str, jobs: int) -> AsyncIterat
         async with (
             distributed.LocalCluster(
                 n_workers=processes, threads_per_worker=ceil(jobs / processes), processes=True,
-                asynchronous=True, dashboard_address=None, silence_logs=50,
+                asynchronous=True, dashboard_address=None, silence_logs=50, preload=[__name__],
+                # Otherwise it is a port that everybody's cluster wants.
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             ) as cluster,
             distributed.Client(cluster, asynchronous=True) as client,
         ):  # fmt: skip
@@ -161,6 +171,7 @@ def _pack(variant: Variant, session: Session, paths: tuple[str, ...], options: P
     inputs = {*find_inputs(session.configuration), *_find_texts(session)}
     return Package(
         play_id=options.play_id,
+        session="",
         variant=variant,
         root=str(root),
         cwd=os.path.relpath(Path.cwd().resolve(), root),
@@ -253,21 +264,31 @@ class _Elsewhere:
 # What follows runs on a worker.
 
 _worlds: dict[tuple[str, str], asyncio.Task[_World]] = {}
-"""What is open on this worker, by play and variant: the one place where a process has to remember it."""
+"""What is open on this worker, by session and variant: the one place where a process has to remember it."""
+_over: set[str] = set()
+"""The sessions that have ended."""
+
+
+def dask_setup(_worker: object) -> None:
+    """For distributed, on the workers of a local cluster: of Ctrl-C at a terminal the play hears, which ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 async def _play_attempt(
     package: Package, contents: Mapping[str, bytes] | None, scenario: str, assistant: str
 ) -> tuple[Attempt, str]:
-    key = package.play_id, package.variant.label
+    key = package.session, package.variant.label
+    if package.session in _over:
+        raise asyncio.CancelledError
     if key not in _worlds:
         _worlds[key] = asyncio.ensure_future(_World.open(package, contents))
     world = await asyncio.shield(_worlds[key])
     return await world.play(scenario, assistant)
 
 
-async def _close_worlds(play_id: str) -> None:
-    for key in [key for key in _worlds if key[0] == play_id]:
+async def _close_worlds(session: str) -> None:
+    _over.add(session)
+    for key in [key for key in _worlds if key[0] == session]:
         with suppress(RemoteError):
             await (await _worlds.pop(key)).close()
 
@@ -296,6 +317,7 @@ class _World:
         project = session.configuration.project
         self._project = project.with_model(model) if model else project
         self._ready: asyncio.Future[tuple[Player, Any]] = asyncio.get_running_loop().create_future()
+        self._attempts: set[asyncio.Task[Attempt]] = set()
         self._over = asyncio.Event()
         self._keeper = asyncio.ensure_future(self._keep_open())
 
@@ -311,10 +333,18 @@ class _World:
         player, stage = self._ready.result()
         found = self._project.find_assistant(assistant)
         assert found is not None, "the same files have the same assistants"
-        attempt = await player.play(self._scenarios[scenario], found)
-        return attempt, stage.definitions.get(assistant, "")
+        attempt = asyncio.ensure_future(player.play(self._scenarios[scenario], found))
+        self._attempts.add(attempt)
+        try:
+            return await attempt, stage.definitions.get(assistant, "")
+        finally:
+            self._attempts.discard(attempt)
 
     async def close(self) -> None:
+        """What an interruption finds under way ends first, so that nothing is made behind the cleaner's back."""
+        for attempt in self._attempts:
+            attempt.cancel()
+        await asyncio.gather(*self._attempts, return_exceptions=True)
         self._over.set()
         await self._keeper
 
