@@ -222,7 +222,7 @@ class Stuck(Actor):
 @pytest.mark.fault("P1", "P2")
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize(("number", "hear", "jobs"), [(signal.SIGINT, os.killpg, 2), (signal.SIGTERM, os.kill, 1)])
+@pytest.mark.parametrize(("number", "hear", "jobs"), [(signal.SIGINT, os.killpg, 1), (signal.SIGTERM, os.kill, 1)])
 async def test_a_play_on_a_cluster_that_is_told_to_end_ends_its_workers_cleans_up_and_can_go_on(
     tmp_path: Path, number: signal.Signals, hear: Callable[[int, int], None], jobs: int
 ) -> None:
