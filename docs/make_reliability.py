@@ -121,7 +121,8 @@ GAPS = """
   on a dask cluster, any play what was used by runs that failed in passing and were played again.
 - An answer that was cut off is asked again where it was not stored, which costs its tokens a second time.
 - On a dask cluster, each worker has its share of `--jobs` and `--rate`, and adapts by itself; Ctrl-C waits up to 30 s
-  for the workers to clean up, and a worker's functions run where it is.
+  for the workers to clean up, and a worker's functions run where it is. A local cluster listens on loopback without a
+  password. On a cluster elsewhere, a play that was killed leaves its connections open in the workers until they end.
 - Linux is what is tested. On other systems a kept play isn't locked, so that two `--resume` at once are not noticed.
 """
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -134,7 +135,7 @@ async def _open_client(distributed: Any, address: str, jobs: int) -> AsyncIterat
         async with (
             distributed.LocalCluster(
                 n_workers=processes, threads_per_worker=1, processes=True,
-                asynchronous=True, silence_logs=50,
+                asynchronous=True, silence_logs=50, preload=[__name__],
                 dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
             ) as cluster,
             distributed.Client(cluster, asynchronous=True, direct_to_workers=True) as client,
@@ -327,6 +328,11 @@ class _Elsewhere:
 # What follows runs on a worker.
 
 
+def dask_setup(_worker: object) -> None:
+    """For distributed, on the workers of a local cluster: of Ctrl-C at a terminal the play hears, which ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class _ToldJournal(Journal):
     """A journal whose entries go to the play's process, too, before anything is sent that they are about."""
 
@@ -350,8 +356,11 @@ class _World:
         self._contents = contents
         self._opening: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[Attempt]] = set()
+        self._is_closed = False
 
     async def play(self, scenario: str, assistant: str) -> tuple[Attempt, str]:
+        if self._is_closed:
+            raise RemoteError("the play is over")
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._open())
         await asyncio.shield(self._opening)
@@ -366,7 +375,8 @@ class _World:
             self._under_way.discard(task)
 
     async def close(self) -> None:
-        """End what is under way: nobody waits for it any more."""
+        """End what is under way: nobody waits for it any more. What is still on its way here begins nothing."""
+        self._is_closed = True
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
