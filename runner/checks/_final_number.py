@@ -113,7 +113,7 @@ def _last(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumbe
         numbers = [number for number in passage.numbers(start, end) if counts(number)]
         if not numbers:
             continue
-        fallback = fallback or passage.judged(numbers[-1])
+        fallback = fallback or numbers[-1]
         given = _without_closing(passage.text, numbers, start)
         given = [number for number in given if not _only_explains(passage.text, number, start)]
         while len(given) > 1 and _is_tax_within(passage.text, given[-2], given[-1]):
@@ -121,7 +121,7 @@ def _last(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumbe
         if given:
             chosen = _emphasised(passage.text, given)
             return passage.judged(chosen if chosen is not given[-1] else _main(passage.text, given))
-    return fallback
+    return fallback and passage.judged(fallback)
 
 
 def _explained(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumber | None:
@@ -174,7 +174,7 @@ def _is_tax_within(text: str, amount: FoundNumber, number: FoundNumber) -> bool:
 
 def _boxed(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumber | None:
     """The last number in the last box, if only one thing stands there."""
-    boxes = list(_BOXED.finditer(passage.text))
+    boxes = list(_BOXED.finditer(passage.text)) if "\\" in passage.text else []
     if not boxes:
         return None
     last = boxes[-1]
