@@ -91,3 +91,36 @@ def test_the_checks_that_a_page_shows_can_be_written_so(shown: dict[str, object]
 @pytest.mark.parametrize("decision", sorted((ROOT / "docs/adr").glob("*.md")), ids=lambda path: path.name)
 def test_a_decision_is_short(decision: Path) -> None:
     assert decision.read_text("utf-8").count("\n") <= 40
+
+
+PLACES = {
+    "FILE.py:FUNCTION": "policy.py:holds", "SCHEMA": "{type: object}", "METRIC": "bleu", "SHARE": "0.5", "SECONDS": "5",
+    "US_DOLLARS": "0.1", "REGEX": "'^a'", "ANOTHER": "b", "ONE": "a", "TEXT": "a", "QUESTION": "Is it so?",
+}  # fmt: skip
+"""What stands for what is to be filled in, in the tables of other tools' checks."""
+
+
+def test_each_counterpart_of_another_tools_check_is_one(tmp_path: Path) -> None:
+    tables = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8").split("## OpenAI's graders, and ours")[1]
+    shown = [
+        one
+        for row in re.findall(r"^\| [^|]+ \| ([^|]+) \|", tables, re.MULTILINE)
+        for one in re.findall(r"`([^`]+)`", row)
+    ]
+    for word, value in PLACES.items():
+        shown = [one.replace(word, value) for one in shown]
+    checks = [one for one in shown if ":" in one or one in ("json", "refuses")]
+    (tmp_path / "policy.py").write_text("def holds(turn):\n    return True\n")
+    (tmp_path / "assistants.yaml").write_text(
+        "version: 1\nnamespace: demo\njudge: {target: there, model: any}\n"
+        "targets: {there: {api: responses, base_url: 'http://127.0.0.1:9/v1'}}\nassistants: {guide: {model: any}}\n"
+    )
+    (tmp_path / "scenarios").mkdir()
+    expected = "".join(f"\n  - ask: Well?\n    expect:\n      - {one}" for one in checks)
+    text = f"assistant: guide\nturns:{expected}\n".replace("policy.py", "../policy.py")
+    (tmp_path / "scenarios" / "one.yaml").write_text(text)
+
+    read = load_configuration(file=None, scenario_paths=(), cwd=tmp_path, environment={})
+
+    assert len(read.scenarios[0].turns) == len(checks) > 20
+    assert {one for one in shown if ":" not in one} <= set(plugin_names("runner.checks"))
