@@ -49,6 +49,7 @@ def command(judged: Path, file: Path | None, question: str | None, agreement: fl
     if session.configuration.project.judge is None:
         raise UsageError("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
     lines = list(_read_lines(judged, question))
+    session.show_errors([f"asking the judge about {count(len(lines), 'answer')}"])
     verdicts = asyncio.run(_ask_all(session, lines))
     answers = [_label(place, said, verdict) for (place, said, _), verdict in zip(lines, verdicts, strict=True)]
     used = Judging()
@@ -167,7 +168,7 @@ def _label(place: str, said: Mapping[str, Any], verdict: Verdict) -> Labelled:
 def _describe(answers: Sequence[Labelled], used: Judging, wanted: float) -> Iterator[str]:
     from runner.checks._judging import LOWER, UPPER
     from runner.domain.calibration import find_disagreements, measure_agreement
-    from runner.reporting.console import describe_judging
+    from runner.reporting import describe_judging
 
     low, high = float(LOWER), float(UPPER)
     right = sum(one.holds for one in answers)
