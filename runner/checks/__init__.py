@@ -8,7 +8,8 @@ A check module has these names:
   `format: TARGET_NAME` is a target of the project, one with `format: PROJECT_CODE` a Python function of its. What
   `parts()` makes holds checks, one or a list, as `expect` does, wherever in the schema it stands: the constructor gets
   a tuple of `Part` there;
-- `NEEDS_TOOLS`, where an answer can't pass unless the assistant has one of these hosted tools;
+- `NEEDS_TOOLS`, where an answer can't pass unless the assistant has one of these hosted tools (`NEEDS_NONE_ON` is an
+  api where it can);
 - `MAIN_FIELD`: the property that `check: value` sets. Where nothing is `required` and `minProperties` isn't set, the
   check's name alone is a check, too;
 - `EXAMPLES`: the check as users write it, with an answer and what comes of it; tests run them, the docs show them;
