@@ -13,23 +13,21 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 
 from runner.checks import Exchange, Part, build_part
 from runner.domain.conversation import Run
 from runner.domain.report import Verdict
 from runner.domain.scenario import Expectation
+from runner.errors import Location
 
 LIMIT_S = 10.0
 SPARE_S = 2.0
 MOST_WORKERS = 2
 LONGEST_AT_HAND = 20_000
 """Characters, of the answer and all that came with it, that runner's own checks are done with in a moment."""
-
-
-def may_take_long(part: Part, run: Run) -> bool:
-    """Of runner's own checks it is known how long they take: no pattern of a user's is without a time limit."""
-    return part.is_foreign or _count_characters(run) > LONGEST_AT_HAND
+SLOW_S = 0.1
 
 
 def _count_characters(run: Run) -> int:
@@ -38,14 +36,26 @@ def _count_characters(run: Run) -> int:
 
 
 class Workers:
-    """The processes, each started when it is needed, and kept for the next check."""
+    """Judge at hand what is done in a moment, else in processes, each started when it is needed, and kept."""
 
     def __init__(self, limit_s: float = LIMIT_S) -> None:
         self._limit_s = limit_s
         self._places = asyncio.Semaphore(MOST_WORKERS)
         self._idle: list[_Worker] = []
+        self._slow: set[Location] = set()
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
+        run, place = exchange.run, part.expectation.location
+        if part.is_foreign or place in self._slow or _count_characters(run) > LONGEST_AT_HAND:
+            return await self._judge_apart(part, exchange)
+        started_s = time.thread_time()
+        verdict = part.judge(run, exchange)
+        # A user's pattern has a time limit of its own; others needn't wait for it more than once.
+        if time.thread_time() - started_s > SLOW_S:
+            self._slow.add(place)
+        return verdict
+
+    async def _judge_apart(self, part: Part, exchange: Exchange) -> Verdict:
         order = pickle.dumps((part.expectation, exchange, self._limit_s))
         async with self._places:
             try:

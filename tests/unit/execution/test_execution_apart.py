@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from runner import plugins
-from runner.checks import Exchange, build_part
+from runner.checks import Exchange
 from runner.domain.assistant import Address
 from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.report import Outcome, TurnResult, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location
-from runner.execution.apart import LONGEST_AT_HAND, Workers, may_take_long
+from runner.execution.apart import LONGEST_AT_HAND, Workers
 from runner.execution.judging import Asker, judge_exchange
 
 CHECK = '''
@@ -181,9 +181,31 @@ async def test_where_no_process_can_be_started_the_check_is_an_error(monkeypatch
     assert verdict.reason == "no process could be started for the check: Too many open files"
 
 
-def test_ordinary_answers_are_judged_at_hand() -> None:
-    own = build_part(check("contains", value="x"))
+async def judged_apart(*exchanges: Exchange) -> bool:
+    """Whether the last of them is."""
+    workers = Workers(10)
+    with closing(Asker(workers=workers)) as ask:
+        for one in exchanges:
+            for worker in workers._idle:
+                worker.end()
+            workers._idle.clear()
+            await judge_exchange(one, ask)
+        return bool(workers._idle)
 
-    assert not may_take_long(own, ANSWERED)
-    assert may_take_long(own, replace(ANSWERED, steps=(Step(tool="x", completed=True, output="x" * 30_000),)))
-    assert may_take_long(build_part(check("not", expect=(odd("well"),))), ANSWERED)
+
+@pytest.mark.slow
+async def test_ordinary_answers_are_judged_at_hand() -> None:
+    own, long = check("contains", value="39.25"), Step(tool="x", completed=True, output="x" * (LONGEST_AT_HAND + 1))
+
+    assert not await judged_apart(exchange(own))
+    assert await judged_apart(exchange(own, run=replace(ANSWERED, steps=(long,))))
+    assert await judged_apart(exchange(check("not", expect=(odd("well"),))))
+
+
+@pytest.mark.slow
+async def test_a_pattern_that_took_its_time_once_is_matched_there_from_then_on() -> None:
+    hopeless, hard = check("matches", pattern="(a|aa)+$"), replace(ANSWERED, text="a" * 60 + "b")
+
+    assert not await judged_apart(exchange(hopeless, run=hard))
+    assert await judged_apart(exchange(hopeless, run=hard), exchange(hopeless, run=hard))
+    assert not await judged_apart(exchange(hopeless), exchange(hopeless))
