@@ -353,7 +353,12 @@ def build_part(expectation: Expectation) -> Part:
     if tier is not Tier.FREE and not combines:
         dear = next(part.expectation.check for part in inner if part.tier is not Tier.FREE)
         raise ValueError(f"`{dear}` can't stand inside `{expectation.check}`: it is asked about whole answers")
-    check = made_of(**parameters)
+    try:
+        check = made_of(**parameters)
+    except Exception as error:
+        if not is_foreign or isinstance(error, ValueError):
+            raise
+        raise ValueError(f"the check's own code broke: {type(error).__name__}: {error}") from error
     if hasattr(check, "judge_asking"):
         tier = Tier.PAID if check.is_paid else Tier.PROCESS
     return Part(expectation=expectation, check=check, tier=tier, combines=combines, is_foreign=is_foreign)

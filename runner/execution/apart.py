@@ -15,10 +15,12 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 from runner.checks import Exchange, Part, build_part
 from runner.domain.conversation import Run
 from runner.domain.report import Verdict
+from runner.domain.result_json import as_plain
 from runner.domain.scenario import Expectation
 from runner.errors import Location
 
@@ -28,6 +30,7 @@ MOST_WORKERS = 2
 LONGEST_AT_HAND = 20_000
 """Characters, of the answer and all that came with it, that runner's own checks are done with in a moment."""
 SLOW_S = 0.1
+LONGEST_TEXT = 500
 
 
 def _count_characters(run: Run) -> int:
@@ -146,6 +149,19 @@ def work() -> None:
 def _judge(expectation: Expectation, exchange: Exchange) -> bytes:
     part = build_part(expectation)
     try:
-        return pickle.dumps(part.judge(exchange.run, exchange))
+        return pickle.dumps(_tidy(part.judge(exchange.run, exchange)))
     except BaseException as error:  # noqa: BLE001 - what a check exits with, or finds, may be anything
-        return pickle.dumps(part.break_off(f"the check broke: {type(error).__name__}: {error}"))
+        return pickle.dumps(_tidy(part.break_off(f"the check broke: {type(error).__name__}: {error}")))
+
+
+def _tidy(verdict: Verdict) -> Verdict:
+    """With texts that are texts, and short, and details that are JSON, whatever a package's check has found."""
+    if not (verdict.score is None or 0 <= verdict.score <= 1):
+        raise ValueError(f"the score {verdict.score} is not between 0 and 1")
+    return replace(
+        verdict,
+        expected=str(verdict.expected)[:LONGEST_TEXT],
+        found=str(verdict.found)[:LONGEST_TEXT],
+        reason=str(verdict.reason)[:LONGEST_TEXT],
+        details=as_plain(dict(verdict.details)),
+    )

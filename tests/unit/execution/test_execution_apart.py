@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ from runner.checks import FAILS, PASSES, Example
 from runner.domain.report import Finding
 
 MAIN_FIELD = "does"
+endless = {}
+endless["x"] = endless
 SCHEMA = {"type": "object", "description": "It.", "properties": {"does": {"type": "string", "description": "What."}},
           "required": ["does"], "additionalProperties": False}
 EXAMPLES = (Example("odd: well", "x", PASSES), Example("odd: badly", "x", FAILS))
@@ -50,7 +53,10 @@ class Check:
             case "die": os._exit(3)
             case "raise": raise KeyError("x")
             case "print": print("x" * 100_000); input()
-            case "odd": return Finding(holds=True, expected="", found="", details={"x": lambda: 1})
+            case "nothing": return None
+            case "odd": return Finding(holds=True, expected=7, found=b"x" * 10**7, details={"x": re.compile("y")})
+            case "score": return Finding(holds=True, expected="", found="", score=float("nan"))
+            case "endless": return Finding(holds=True, expected="", found="", details=endless)
             case "pid": return Finding(holds=True, expected="", found=str(os.getpid()))
         reason = "" if self.does == "well" else "no"
         return Finding(holds=not reason, expected="well", found=self.does, reason=reason)
@@ -109,7 +115,10 @@ async def judge_one(*checks: Expectation, limit_s: float = LIMIT_S) -> tuple[Ver
         ("die", Outcome.ERRORED, "the check ended its process (exit code 3)"),
         ("raise", Outcome.ERRORED, "the check broke: KeyError: 'x'"),
         ("print", Outcome.ERRORED, "the check broke: EOFError"),
-        ("odd", Outcome.ERRORED, "the check broke: "),
+        ("nothing", Outcome.ERRORED, "the check broke: AttributeError"),
+        ("score", Outcome.ERRORED, "the check broke: ValueError: the score nan is not between 0 and 1"),
+        ("endless", Outcome.ERRORED, "the check broke: RecursionError"),
+        ("odd", Outcome.PASSED, ""),
     ],
 )
 async def test_whatever_a_package_s_check_does_is_its_own_verdict(
@@ -119,6 +128,8 @@ async def test_whatever_a_package_s_check_does_is_its_own_verdict(
 
     assert (first.outcome, second.outcome) == (outcome, Outcome.PASSED)
     assert words in first.reason
+    assert all(len(text) <= 500 for text in (first.expected, first.found, first.reason))
+    assert json.loads(json.dumps(first.details)) == first.details
     assert capfd.readouterr() == ("", "")
 
 
