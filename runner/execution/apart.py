@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 
@@ -31,6 +32,8 @@ LONGEST_AT_HAND = 20_000
 """Characters, of the answer and all that came with it, that runner's own checks are done with in a moment."""
 SLOW_S = 0.1
 LONGEST_TEXT = 500
+MOST_ENDED = 3
+"""So often a check is ended before it isn't tried on further answers."""
 
 
 def _count_characters(run: Run) -> int:
@@ -46,6 +49,7 @@ class Workers:
         self._places = asyncio.Semaphore(MOST_WORKERS)
         self._idle: list[_Worker] = []
         self._slow: set[Location] = set()
+        self._ended: Counter[Location] = Counter()
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
         run, place = exchange.run, part.expectation.location
@@ -60,7 +64,10 @@ class Workers:
 
     async def _judge_apart(self, part: Part, exchange: Exchange) -> Verdict:
         order = pickle.dumps((part.expectation, exchange, self._limit_s))
+        place, limit = part.expectation.location, f"more than {self._limit_s:g} s"
         async with self._places:
+            if self._ended[place] >= MOST_ENDED:
+                return part.break_off(f"not tried: on {MOST_ENDED} answers the check took {limit}, and was ended")
             try:
                 worker = self._idle.pop() if self._idle else await asyncio.to_thread(_Worker)
             except OSError as error:
@@ -70,7 +77,8 @@ class Workers:
                     verdict = await asyncio.to_thread(worker.judge, order)
             except TimeoutError:
                 worker.end()
-                return part.break_off(f"the check took more than {self._limit_s:g} s, and was ended")
+                self._ended[place] += 1
+                return part.break_off(f"the check took {limit}, and was ended")
             except EOFError:
                 return part.break_off(f"the check ended its process ({worker.end()})")
             except BaseException:

@@ -151,6 +151,16 @@ async def test_the_program_goes_on_while_checks_hang_and_good_ones_are_judged_af
 
 
 @pytest.mark.slow
+async def test_a_check_that_hangs_is_not_tried_for_ever() -> None:
+    results = await judge(*[exchange(odd("spin"))] * 20, exchange(check("contains", value="39.25")))
+
+    reasons = [one.verdicts[0].reason for one in results]
+    assert [one.outcome.value for one in results] == [*["errored"] * 20, "passed"]
+    assert 3 <= reasons.count("the check took more than 0.5 s, and was ended") <= 4
+    assert reasons[19] == "not tried: on 3 answers the check took more than 0.5 s, and was ended"
+
+
+@pytest.mark.slow
 async def test_a_process_is_kept_for_the_next_check_and_ended_at_last() -> None:
     ask = Asker(workers=Workers(LIMIT_S))
 
