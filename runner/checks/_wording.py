@@ -15,10 +15,18 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 class IgnoringCase:
-    """A pattern that ignores case. What its matches contain may be in lower case; their places are right."""
+    """A pattern that ignores case. What its matches contain may be in lower case; their places are right.
 
-    def __init__(self, source: str) -> None:
+    `hint` is one that is found wherever this one is, in lower case: what most texts lack is not looked for at length.
+    """
+
+    def __init__(self, source: str, *, hint: str = "") -> None:
         self._source = source
+        self._hint = hint
+
+    @cached_property
+    def _hinted(self) -> re.Pattern[str]:
+        return re.compile(self._hint)
 
     @cached_property
     def _of_lower_ascii(self) -> re.Pattern[str]:
@@ -30,7 +38,10 @@ class IgnoringCase:
         return re.compile(self._source, re.IGNORECASE)
 
     def search(self, text: str) -> re.Match[str] | None:
-        return self._of_lower_ascii.search(_lower(text)) if text.isascii() else self._of_any.search(text)
+        if not text.isascii():
+            return self._of_any.search(text)
+        lower = _lower(text)
+        return self._of_lower_ascii.search(lower) if self._hinted.search(lower) else None
 
     def match(self, text: str, start: int = 0) -> re.Match[str] | None:
         return self._of_lower_ascii.match(_lower(text), start) if text.isascii() else self._of_any.match(text, start)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
+from runner.config.expectations import CHECKS
 from runner.plugins import load_plugin, plugin_names
 from runner.yaml_text import Style
 from runner.yaml_text.yaml_document import Advice, Where, show_flow, show_text
