@@ -22,7 +22,7 @@ from runner.checks import (
 )
 from runner.config.declared_targets import EMBEDDED
 from runner.config.declared_tools import RETRIEVAL, locate_code, mapping
-from runner.did_you_mean import quote, suggest
+from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Assistant, ToolName
 from runner.domain.scenario import Expectation
 from runner.plugins import load_plugin, plugin_names
@@ -304,11 +304,13 @@ def _report_unknown_target(document: YamlDocument, written: _Written, known: Kno
 
 def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: Assistant) -> bool:
     """A name that is no tool's; whether there was one."""
-    every = [*(tool.value for tool in ToolName), RETRIEVAL, *(function.name for function in assistant.functions)]
+    own = [*sorted(assistant.tool_names), *(function.name for function in assistant.functions)]
+    every = list(dict.fromkeys([*own, *(tool.value for tool in ToolName), RETRIEVAL]))
     unknown = [one for one in written.names(TOOL_NAME) if one.name not in every]
     for one in unknown:
         message = f"there is no tool {quote(one.name)}, nor a function of the assistant"
-        document.report(Mistake(where=one.where, message=message, hint=suggest(one.name, every)))
+        hint = suggest(one.name, own if find_similar(one.name, own) else every)
+        document.report(Mistake(where=one.where, message=message, hint=hint))
     return bool(unknown)
 
 

@@ -247,7 +247,7 @@ _CODE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Check]], ...] = tu
 
 
 def _constant(found: re.Match[str]) -> Any:
-    return json.loads(found["json"], parse_float=Decimal) if found["json"] else found["text"]
+    return templates_of(json.loads(found["json"], parse_float=Decimal) if found["json"] else found["text"], literal)
 
 
 def _javascript(written: Json, _make: Make) -> Check:

@@ -6,6 +6,7 @@ from pathlib import Path
 from textwrap import indent
 from types import ModuleType
 
+import click
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
@@ -13,7 +14,7 @@ from jsonschema import Draft202012Validator
 from runner.config import load_configuration, scenario_schema
 from runner.domain.assistant import ToolName
 from runner.execution.player import TURN_DEADLINE_S
-from runner.plugins import plugin_names
+from runner.plugins import load_plugin, plugin_names
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +43,35 @@ def test_the_examples_of_the_page_on_keys_are_read(tmp_path: Path) -> None:
         assert found.scenarios
     assert "each turn may take 300." in page
     assert TURN_DEADLINE_S == 300
+
+
+def test_every_key_has_an_example() -> None:
+    rows = re.findall(r"^\| `.*$", (ROOT / "docs/keys.md").read_text("utf-8"), re.MULTILINE)
+    assert len(rows) > 100
+    assert [row for row in rows if "Example: `" not in row] == []
+
+
+def options_of(command: click.Command) -> set[str]:
+    return {"--help", *(one for param in command.params for one in (*param.opts, *param.secondary_opts))}
+
+
+def test_the_commands_in_the_docs_and_their_options_exist() -> None:
+    known = {name.rstrip("_"): load_plugin("runner.cli", name).command for name in plugin_names("runner.cli")}
+    pages = [*PAGES, ROOT / "action.yml", ROOT / "runner/starter/workflow.yml"]
+    named = [
+        (page.name, words.split())
+        for page in pages
+        for line in page.read_text("utf-8").splitlines()
+        for words in re.findall(r"(?:`|\$ |^ *(?:- )?)(?:\.venv/bin/)?runner ([a-z][^`#>|;&]*)", line)
+    ]
+    wrong = [
+        (page, verb, option)
+        for page, (verb, *words) in named
+        for option in [word.partition("=")[0] for word in words if re.match("--?[a-z]", word)] or ["--help"]
+        if verb not in known or option not in options_of(known[verb])
+    ]
+    assert len(named) > 150
+    assert wrong == []
 
 
 @pytest.mark.parametrize("verb", plugin_names("runner.cli"))

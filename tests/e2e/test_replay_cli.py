@@ -324,6 +324,18 @@ def test_what_the_judge_said_is_replayed_too_and_another_rubric_is_a_miss(tmp_pa
     ) == (3, True), missed.out
 
 
+def test_each_model_has_what_the_judge_said_of_it(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    moves = "scripts: [{question: any, moves: [{say: Hello.}]}]\nrulings: [{question: any, says: 0.95}]\n"
+    (project.folder / "assistants.yaml").write_text(JUDGED)
+    (project.folder / "moves.yml").write_text(moves)
+    project.write_scenario("assistant: guide\nturns: [{ask: Hi?, expect: [judge: Is it polite]}]\n")
+    for model in ("one", "two"):
+        assert project.run("play", "--model", model, "--record", "recordings").code == 0
+    done = project.run("play", "--model", "one", "--model", "two", "--replay", "recordings")
+    assert done.code == 0, done.out
+
+
 def test_repeats_and_several_models_are_replayed_each_by_its_own_answers(project: Project) -> None:
     arguments = ("scenarios/one.yaml", "--repeat", "3", "--model", "one", "--model", "two", "--report", "json")
     assert project.run("play", *arguments, "--record", "recordings").code == 0
