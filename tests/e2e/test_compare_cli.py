@@ -65,6 +65,12 @@ def test_it_is_told_as_json_and_as_markdown(project: Project) -> None:
     text = project.run("compare", "old.json", "new.json", "--format", "markdown").out
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text)
     assert sum(token.type == "tr_open" for token in tokens) == 3
+    cut = json.loads((project.folder / "new.json").read_text())
+    (project.folder / "cut.json").write_text(json.dumps(cut | {"signal": 2, "planned": 9}))
+    note = "the new play did not come to its end (it was interrupted by signal 2): 7 of 9 are missing"
+    assert f"note: {note}\n" in project.run("compare", "old.json", "cut.json").out
+    assert json.loads(project.run("compare", "old.json", "cut.json", "--format", "json").out)["notes"] == [note]
+    assert "7 of 9 are missing" in project.run("compare", "old.json", "cut.json", "--format", "markdown").out
 
 
 def test_golden_scenarios_close_it_alone_at_the_end_of_a_play_too(project: Project) -> None:
