@@ -260,9 +260,8 @@ def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: A
     unknown = [(name, place) for name, place in written.names(TOOL_NAME) if name not in every]
     for name, place in unknown:
         message = f"there is no tool {quote(name)}, nor a function of the assistant"
-        document.report(
-            Mistake(where=place, message=message, hint=suggest(name, own if find_similar(name, own) else every))
-        )
+        hint = suggest(name, own if find_similar(name, own) else every)
+        document.report(Mistake(where=place, message=message, hint=hint))
     return bool(unknown)
 
 

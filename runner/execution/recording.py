@@ -60,11 +60,12 @@ LABEL: ContextVar[str] = ContextVar("LABEL", default="")
 """The label of the variant that it is played on: the judge is one for all."""
 _TARGET_FILE, _JUDGE = "_target.yaml", "_judge"
 _HEAD = "# Recorded by `runner play --record`, played with `--replay`: to be committed, not edited.\n"
-_NAMES = r"[\w-]*(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|credential)[\w-]*"
+# A word as a whole, looked at once: an answer may be one word of a megabyte.
+_NAMES = r"(?<![\w-])(?=[\w-]*?(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|credential))[\w-]++"
 _SECRETIVE_NAME = re.compile(_NAMES, re.IGNORECASE)
 _SECRETIVE = re.compile(
     # Quoted, as in code and JSON; or as in a header, an address, a shell.
-    rf"""(["']?{_NAMES}["']?\s*[:=]\s*["'])([^"'\\]+)|(\bBearer\s+|\b{_NAMES}=)([^\s"'&\\]{{8,}})""",
+    rf"""(["']?{_NAMES}["']?\s*[:=]\s*["'])([^"'\\]+)|(\bBearer\s+|{_NAMES}=)([^\s"'&\\]{{8,}})""",
     re.IGNORECASE,
 )
 _LONG = "sha256 "

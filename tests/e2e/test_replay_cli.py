@@ -7,6 +7,7 @@ import base64
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -399,6 +400,14 @@ def test_a_secret_that_is_not_set_shows_as_a_difference_where_it_was_sent(tmp_pa
 )
 def test_secrets_are_known_by_value_and_by_name(tmp_path: Path, written: object, kept: object) -> None:
     assert Tape(tmp_path, Redactor({"12345678"}).clean).scrub(written) == kept
+
+
+@pytest.mark.parametrize("word", ["a", "token", "secret-", "Bearer ", "api_key=", "'"])
+def test_a_long_text_is_scrubbed_in_no_time(tmp_path: Path, word: str) -> None:
+    text = word * (400_000 // len(word))
+    before = time.process_time()
+    Tape(tmp_path, Redactor({"12345678"}).clean).scrub(text)
+    assert time.process_time() - before < 5
 
 
 class _Unpunctual:
