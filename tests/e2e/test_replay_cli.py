@@ -191,7 +191,7 @@ def change_standing_file(project: Project) -> None:
             "'… Be kind. Be kind. Be kind. Be kind. Be short.'",
         ),
         (change_model, "one", "is turn 1, but model was 'gpt-6-luna', and is 'gpt-7'"),
-        (change_standing_file, "one", "is turn 1, but file city.md changed"),
+        (change_standing_file, "one", "is turn 1, but file city.md for file_search changed"),
     ],
     ids=["a word", "an attachment", "instructions", "the end of a text", "the model", "a standing file"],
 )
@@ -384,6 +384,18 @@ def test_a_secret_that_is_not_set_shows_as_a_difference_where_it_was_sent(tmp_pa
     done = project.run("play", "--replay", "recordings")
     assert done.code == 3
     assert "instructions was 'You are a guide.', and is 'You are https://not-set.invalid/WHO.'" in done.out
+
+
+def test_another_secret_or_none_is_the_same_definition(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    file = project.folder / "assistants.yaml"
+    file.write_text(file.read_text().replace("You are a guide.", "You are a guide. Say ${secret:WORD}."))
+    project.write_scenario(SUM.format(number=12))
+    known = replace(project, environment={**project.environment, "WORD": "canary-12345678"})
+    assert known.run("play", "--record", "recordings").code == 0
+    for environment in (project.environment, {**project.environment, "WORD": "another-12345678"}):
+        done = replace(project, environment=environment).run("play", "--replay", "recordings")
+        assert done.code == 0, done.out + done.err
 
 
 @pytest.mark.parametrize(
