@@ -26,7 +26,7 @@ from runner.backends import (
     RemoteAssistant,
     RemoteStore,
 )
-from runner.did_you_mean import suggest
+from runner.did_you_mean import count, suggest
 from runner.domain.assistant import Assistant
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
@@ -505,7 +505,7 @@ def _explain_lack(scenario: str, told: _Told, recorded: Data) -> str:
     attempts = {run.get("attempt", 1) for one in recorded["exchanges"] for run in one["runs"]}
     if told.attempt in attempts:
         return f"not recorded: that conversation of '{scenario}' ended before turn {told.sent['turn']} when it was"
-    return f"not recorded: '{scenario}' was played {len(attempts)} times, and now once more"
+    return f"not recorded: '{scenario}' was played {count(len(attempts), 'time')}, and now once more"
 
 
 def _differences(was: Data, now: Data) -> list[str]:
