@@ -21,8 +21,9 @@ MAIN_FIELD = "call"
 SCHEMA = {
     "type": "object",
     "description": "A Python function of the project says that the answer is right. It gets one argument, `turn`, with "
-    "all that is known of the turn (docs/judge.md), in a process of its own. It returns true or false, a score from 0 "
-    "to 1, the reason why it is wrong ('' if it isn't), or {holds, score, reason}.",
+    "all that is known of the turn (`answer`, `question`, `steps`, `citations`, `item`, ...), in a process of its own. "
+    "It returns true or false, a score from 0 to 1, the reason why it is wrong ('' if it isn't), or {holds, score, "
+    "reason}.",
     "properties": {
         "call": {
             "type": "string",

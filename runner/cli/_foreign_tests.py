@@ -144,6 +144,8 @@ def import_tests(
             {project_file.name: show_assistants(project_file, imported, needs_judge=needs_judge)} if imported else {}
         )
         print_yaml("\n".join(f"# {name}\n{text}" for name, text in {**shown, **named}.items()))
+    if lost := sum(one.lost for one in imported):
+        click.echo(f"{project_file.name}: {_say_lost(lost)}", err=not write)
     for line in _summarise(foreign, next(iter(named))):
         click.echo(line, err=not write)
     if needs_judge and not is_new:
@@ -186,13 +188,17 @@ def _write(root: Path, files: Mapping[str, str]) -> None:
         write_whole(root / name, text, what="the file")
 
 
+def _say_lost(lost: int) -> str:
+    return f"{count(lost, 'part')} without counterpart, each a comment in it"
+
+
 def _summarise(foreign: Foreign, name: str) -> list[str]:
     suite = foreign.suite
     cases = sum(max(1, len(script.rows)) for script in suite.scripts)
     said = f"{name}: {count(len(suite.scripts), 'scenario')}, {count(cases, 'case')}"
     lost = len(suite.all_lost)
     if lost:
-        said += f"; {count(lost, 'part')} without counterpart, each a comment in it"
+        said += f"; {_say_lost(lost)}"
     skipped = sum(bool(script.skip) for script in suite.scripts)
     code = [f"code of theirs, to be read before it is played: {', '.join(suite.code)}"] if suite.code else []
     return [said, *code, *([f"{count(skipped, 'scenario')} can't be played as it is: see `skip`"] if skipped else [])]

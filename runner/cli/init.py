@@ -43,12 +43,12 @@ def command(folder: Path, source: str | None) -> int:
         _write_schemas(folder)
         click.echo(f"{project_file} is there already and stays as it is; the schemas in .runner/schemas/ are new")
         return 0
-    texts = _make_starter(folder) if source is None else _import_project(folder, source)
+    texts, needs_key = (_make_starter(folder), "") if source is None else _import_project(folder, source)
     _refuse_to_mix(folder, texts)
     _write(folder, texts)
     _write_schemas(folder)
     where = "" if folder == Path() else f"cd {folder} && "
-    click.echo(f"\n`{where}runner play` plays it; it needs no key")
+    click.echo(f"\n`{where}runner play` plays it; {needs_key or 'it needs no key'}")
     return 0
 
 
@@ -82,8 +82,11 @@ def _make_namespace(folder: Path) -> str:
     return make_namespace(folder.resolve().name)
 
 
-def _import_project(folder: Path, source: str) -> dict[str, str]:
-    """The starter's frame around what was exported elsewhere; without tests, with a question that any can answer."""
+def _import_project(folder: Path, source: str) -> tuple[dict[str, str], str]:
+    """The starter's frame around what was exported elsewhere, and what a key is needed for.
+
+    Without tests, there is a question that any can answer.
+    """
     from runner.cli._foreign_tests import make_files, read_tests
     from runner.cli.import_ import check_loads, import_export, read_input
     from runner.config.importing import write_project
@@ -103,7 +106,8 @@ def _import_project(folder: Path, source: str) -> dict[str, str]:
     schema_line, _, _ = starter[PROJECT_FILE].partition("\n")
     frame = {path: starter[path] for path in _BESIDE_IT}
     placed = {f"{SCENARIO_FOLDER}/{name}": written for name, written in scenarios.items()}
-    return {**frame, PROJECT_FILE: f"{schema_line}\n{text}", **placed}
+    needs_key = "some checks ask the `judge` of assistants.yaml, which needs OPENAI_API_KEY" if needs_judge else ""
+    return {**frame, PROJECT_FILE: f"{schema_line}\n{text}", **placed}, needs_key
 
 
 def _refuse_to_mix(folder: Path, texts: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
@@ -110,7 +110,8 @@ def open_cases(document: YamlDocument, template: MapNode, where: Where, root: Pa
 def _inline_rows(node: ListNode, file: str) -> Iterator[Row]:
     for number, one in enumerate(node.items, start=1):
         assert isinstance(one, MapNode), "the schema takes mappings only"
-        values = {key.text: value for key, value in one.entries}
+        # Written as everywhere in the file: `$${` is `${`.
+        values = {key.text: _with_texts(value, _unescape) for key, value in one.entries}
         yield Row(number=number, values=values, location=Location(file, one.line, one.column), is_inline=True)
 
 
@@ -268,19 +269,17 @@ def _whole_text(text: str, line: int) -> str:
     return text
 
 
-def columns_of(node: Node, skip: Sequence[str] = ()) -> dict[str, TextNode]:
-    """The columns that a tree asks for, each with its first place; not below the keys `skip`."""
-    found: dict[str, TextNode] = {}
+def columns_of(node: Node, skip: Sequence[str] = ()) -> Iterator[tuple[str, TextNode]]:
+    """The columns that a tree asks for, with each place; not below the keys `skip`."""
     if isinstance(node, TextNode):
-        found |= {match[1].strip(): node for match in _COLUMN.finditer(node.text) if match[1]}
+        yield from ((match[1].strip(), node) for match in _COLUMN.finditer(node.text) if match[1])
     elif isinstance(node, ListNode):
         for item in node.items:
-            found = columns_of(item) | found
+            yield from columns_of(item)
     else:
         for key, value in node.entries:
             if key.text not in skip:
-                found = columns_of(value) | found
-    return found
+                yield from columns_of(value)
 
 
 def fill_row(template: MapNode, row: Row, name: str, defaults: Node | None) -> MapNode:
@@ -299,12 +298,12 @@ def fill_row(template: MapNode, row: Row, name: str, defaults: Node | None) -> M
 def name_row(base: str, row: Row, name_column: str | None) -> str:
     """`refunds [order 12]`; what no name may hold is left out. Raises KeyError for a missing column."""
     if any(match[1] for match in _COLUMN.finditer(base)):
-        return _fill_text(base, row).replace("$${", "${")
+        return _unescape(_fill_text(base, row))
     label = str(row.number)
     if name_column is not None:
         label = _UNFIT.sub(" ", _text_of(row, name_column))
         label = "".join(one for one in label if is_visible(one)).strip(" .")[:_LONGEST_LABEL] or str(row.number)
-    return f"{base.replace('$${', '${')} [{label}]"
+    return f"{_unescape(base)} [{label}]"
 
 
 def _fill(node: Node, row: Row) -> Node:
@@ -316,7 +315,7 @@ def _fill(node: Node, row: Row) -> Node:
             value = row.find(whole[1].strip())
             if value is None:
                 raise KeyError(whole[1].strip())
-            return _harmless(value if row.is_inline else _moved(value, node))
+            return _with_texts(value if row.is_inline else _moved(value, node), _escape)
         text = _fill_text(node.text, row)
         return node if text == node.text else replace(node, text=text, style=_style_of(node))
     if isinstance(node, ListNode):
@@ -352,12 +351,16 @@ def _escape(text: str) -> str:
     return text.replace("${", "$${")
 
 
-def _harmless(node: Node) -> Node:
+def _unescape(text: str) -> str:
+    return text.replace("$${", "${")
+
+
+def _with_texts(node: Node, change: Callable[[str], str]) -> Node:
     if isinstance(node, TextNode):
-        return replace(node, text=_escape(node.text)) if "${" in node.text else node
+        return replace(node, text=change(node.text)) if "${" in node.text else node
     if isinstance(node, ListNode):
-        return replace(node, items=tuple(map(_harmless, node.items)))
-    return replace(node, entries=tuple((key, _harmless(value)) for key, value in node.entries))
+        return replace(node, items=tuple(_with_texts(one, change) for one in node.items))
+    return replace(node, entries=tuple((key, _with_texts(value, change)) for key, value in node.entries))
 
 
 def _moved(node: Node, to: TextNode) -> Node:
@@ -372,7 +375,7 @@ def _moved(node: Node, to: TextNode) -> Node:
 
 def explain_missing_column(template: MapNode, row: Row, column: str, file: str) -> Problem:
     """What is wrong with a row that lacks a column, at the place that asks for it."""
-    place = columns_of(template, skip=(KEY,)).get(column)
+    place = next((node for name, node in columns_of(template, skip=(KEY,)) if name == column), None)
     line, at = (place.line, place.column) if place else (template.line, template.column)
     value = row.find(column)
     message = f"there is no column {quote(column)} in the row {row.location.file}:{row.location.line}"

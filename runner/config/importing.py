@@ -59,7 +59,7 @@ _JUDGE = [
 ]
 UNANSWERED = "error: nobody has said yet how this function is answered"
 """What the model is told, in the words that tell it of any call that failed."""
-_TO_DO = "# to be replaced: returns, python or http, as docs/functions.md has them"
+_TO_DO = "# to be replaced: `returns: VALUE`, `python: FILE.py:FUNCTION`, or `http: URL`"
 _MAX_DEPTH = 16
 _FUNCTION_KEYS = frozenset({"name", "description", "parameters", "strict"})
 _NO_PARAMETERS: Json = {"type": "object", "properties": {}}
@@ -67,11 +67,15 @@ _NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """One assistant: its entry begins with its address, at the left margin, and ends with a newline."""
+    """One assistant: its entry begins with its address, at the left margin, and ends with a newline.
+
+    `lost` of its notes are about parts that have no counterpart here.
+    """
 
     address: str
     entry: str
     notes: tuple[str, ...]
+    lost: int = 0
 
 
 @dataclass(slots=True)
@@ -81,6 +85,7 @@ class _Draft:
     clean: Callable[[str], str]
     lines: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    lost: int = 0
 
     def hide(self, text: str) -> str:
         return hide_secrets(self.clean)(text)
@@ -98,6 +103,7 @@ class _Draft:
         said = json.dumps(_hide_named(value), ensure_ascii=False, default=str)
         cut = f"{said[:LONGEST_NOTE]}... ({len(said):,} characters in all)" if len(said) > LONGEST_NOTE else said
         self.notes.append(f"{what}: {self.hide(cut)}")
+        self.lost += 1
 
 
 def hide_secrets(clean: Callable[[str], str]) -> Callable[[str], str]:
@@ -161,6 +167,7 @@ def _import_one(export: Export, address: str, draft: _Draft) -> Imported:
         address=address,
         entry="\n".join([f"{address}:", *comments, *draft.lines]) + "\n",
         notes=tuple(draft.notes),
+        lost=draft.lost,
     )
 
 
@@ -223,8 +230,8 @@ def _note_options(name: str, said: Json, options: Json, draft: _Draft) -> None:
     whose = f"the MCP server {options['server_label']}" if "server_label" in options else name
     if sent := [key for key in _LEFT_OUT_OF_MCP if key in said]:
         draft.notes.append(
-            f"what {whose} is sent was left out ({', '.join(sent)}); write it with ${{secret:NAME}}, as "
-            "docs/tools.md has it"
+            f"what {whose} is sent was left out ({', '.join(sent)}); write it under the same key, "
+            "with ${secret:NAME} in the place of a key"
         )
     if rest := {key: value for key, value in said.items() if key not in options and key not in sent}:
         draft.note(f"options of {whose} that have no counterpart here", rest)

@@ -339,6 +339,9 @@ def _read_script(prompt: _Prompt, test: Test, number: int, reader: Reader) -> tu
     asked = asks[-1].fill(row) if asks else ""
     if not asked.strip():
         asks, skip = [literal("...")], skip or "its prompt asks nothing"
+    for path in dict.fromkeys(_HOLE.findall(asked)):
+        lost.append(Lost(what=f"the variable {path}", reason="an earlier answer is put in here, or nothing"))
+        skip = skip or "it asks about an earlier answer: make both the turns of one scenario"
     turns = tuple(Turn(ask=ask, expect=expect if at == len(asks) - 1 else ()) for at, ask in enumerate(asks))
     name = make_name(test.description or asked or f"{prompt.label} {number}", f"question {number}")
     script = Script(

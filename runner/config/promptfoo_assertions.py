@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -31,6 +32,7 @@ _NO_COUNTERPART: Mapping[str, str] = {
             "a call with arguments that are not as declared is an error here by itself",
         ),
         ("levenshtein", "`similar` by levenshtein has a share of the text for its limit, no number of characters"),
+        ("non-empty", "an answer that is empty is an error here by itself"),
         ("ends-with tool-call-f1 rouge-s", "there is no check of this kind"),
     )
     for name in names.split()
@@ -206,7 +208,7 @@ def _tool_used(written: Json, make: Make) -> Check:
 
 
 _CODE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Check]], ...] = tuple(
-    (re.compile(rf"\s*(?:return\s+)?{pattern}\s*;?\s*"), read)
+    (re.compile(rf"\s*{pattern}\s*"), read)
     for pattern, read in (
         (
             r"output\.includes\((?P<q>['\"])(?P<text>[^'\"\\\n]+)(?P=q)\)",
@@ -232,17 +234,29 @@ _CODE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Check]], ...] = tu
             r"output\.length\s*<\s*(?P<number>\d{1,9})",
             lambda found: {"length": {"max": int(found["number"]) - 1, "of": "characters"}},
         ),
+        (
+            r"(?:JSON\.parse\(output\)|output)(?P<path>(?:\.(?!length\b)[A-Za-z_]\w*|\[\d{1,6}\])+)\s*===?\s*"
+            r"(?:(?P<q>['\"])(?P<text>[^'\"\\\n]*)(?P=q)|(?P<json>-?\d{1,15}(?:\.\d{1,9})?|true|false|null))",
+            lambda found: {
+                "json_path": {"path": literal(f"${found['path']}"), "equals": templates_of(_constant(found), literal)}
+            },
+        ),
     )
 )
 """JavaScript of one line that says what a check of ours says."""
 
 
+def _constant(found: re.Match[str]) -> Any:
+    return json.loads(found["json"], parse_float=Decimal) if found["json"] else found["text"]
+
+
 def _javascript(written: Json, _make: Make) -> Check:
     code = written.get("value")
-    for pattern, read in _CODE:
-        if isinstance(code, str) and (found := pattern.fullmatch(code)):
-            return read(found)
-    raise _NoCounterpart(_NO_COUNTERPART["javascript"])
+    parts = code.strip().removeprefix("return ").removesuffix(";").split("&&") if isinstance(code, str) else []
+    checks = [read(found) for part in parts for pattern, read in _CODE if (found := pattern.fullmatch(part))]
+    if not checks or len(checks) < len(parts):
+        raise _NoCounterpart(_NO_COUNTERPART["javascript"])
+    return {"all_of": checks} if len(checks) > 1 else checks[0]
 
 
 _READERS: Mapping[str, Callable[[Json, Make], Check]] = {

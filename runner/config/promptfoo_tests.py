@@ -20,6 +20,13 @@ _IN_A_CELL = re.compile(
     r"(?P<type>(?:not-)?[a-z][a-z:-]*[a-z])(?:\((?P<threshold>\d*\.?\d+)\))?(?:\s*:\s*(?P<value>.*))?", re.DOTALL
 )
 _CELL_WORDS = {"fn": "javascript", "eval": "javascript", "grade": "llm-rubric"}
+_OPTIONS = {
+    "transform": "answers are judged as they are",
+    "transformVars": "rows are asked as they are",
+    "provider": "the judge is one for the project: `judge` in assistants.yaml",
+    "rubricPrompt": "the judge's prompt is runner's own",
+    "timeout": "write it as the scenario's `timeout`, in seconds",
+}
 _OF_A_TEST = frozenset("vars assert description threshold options metadata".split())
 
 
@@ -153,8 +160,10 @@ def _expand_test(base: Json, test: Json, reader: Reader) -> Iterator[Test]:
         lost.append(
             Lost(what="options", reason="write what stands around each question into `ask`", value=[prefix, suffix])
         )
-    if options:
-        lost.append(Lost(what="options", reason="answers are judged as they are", value=options))
+    lost += [
+        Lost(what=f"options: {key}", reason=_OPTIONS.get(key, "there is nothing of this kind"), value=value)
+        for key, value in options.items()
+    ]
     opened = {name: _open_variable(name, value, lost, reader) for name, value in values.items()}
     names = [name for name, value in opened.items() if _is_choice(value) and not options.get("disableVarExpansion")]
     for chosen in product(*(opened[name] for name in names)):

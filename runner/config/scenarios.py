@@ -101,7 +101,7 @@ def _read_cases(
     defaults = node if key else None
     named = template.find("name")
     base = named[1].text if named and isinstance(named[1], TextNode) else PurePath(document.file).stem
-    filled = {(node.line, node.column) for node in columns_of(template, skip=(KEY,)).values()}
+    filled = {(node.line, node.column) for _, node in columns_of(template, skip=(KEY,))}
     # A name is made of the row's, whatever stands there.
     filled.add((named[1].line, named[1].column) if named else (template.line, template.column))
     broken = 0
@@ -109,7 +109,9 @@ def _read_cases(
         for row in cases.rows:
             found = _read_row(document, template, row, (base, cases.name_column), defaults, templates)
             body = found.value if found is not None and isinstance(found.value, dict) else None
-            scenario = next(_read_scenario(found, body, (), declared, names), None) if found and body else None
+            scenario = None
+            if found is not None and body:
+                scenario = next(_read_scenario(found, body, (), declared, names, row.location), None)
             if found is not None and found.problems:
                 document.take_over(found.problems, lambda one, row=row: _name_row(one, row, filled))  # type: ignore[misc]
             if scenario is None:
@@ -145,7 +147,7 @@ def _read_row(
 
 def _name_row(problem: Problem, row: Row, filled: Collection[tuple[int, int]]) -> Problem:
     """What came out of a row is found there."""
-    if (problem.line, problem.column) not in filled:
+    if (problem.line, problem.column) not in filled or (problem.file == row.location.file and not row.is_inline):
         return problem
     return replace(problem, message=f"{problem.message} (the row {row.location.file}:{row.location.line})")
 
@@ -199,9 +201,15 @@ def _fold(name: str) -> str:
 
 
 def _read_scenario(
-    document: YamlDocument, body: _Body, where: Where, declared: Declared, names: ScenarioNames
+    document: YamlDocument,
+    body: _Body,
+    where: Where,
+    declared: Declared,
+    names: ScenarioNames,
+    row: Location | None = None,
 ) -> Iterator[Scenario]:
-    name = _read_name(document, body, where, names)
+    """The scenario, if it has no mistakes; `row` is where the row stands that it is made of."""
+    name = _read_name(document, body, where, names, row)
     address = _read_address(document, body, where, declared)
     assistant = declared.assistants.get(address)
     turns, expectations = _read_turns(document, body, where, declared, assistant)
@@ -255,7 +263,7 @@ def _seconds(value: object) -> float | None:
     return float(value) if isinstance(value, Decimal) else None
 
 
-def _read_name(document: YamlDocument, body: _Body, where: Where, names: ScenarioNames) -> str:
+def _read_name(document: YamlDocument, body: _Body, where: Where, names: ScenarioNames, row: Location | None) -> str:
     is_written = "name" in body
     name = str(body["name"]) if is_written else PurePath(document.file).stem
     place: Where = (*where, "name") if is_written else where
@@ -267,9 +275,12 @@ def _read_name(document: YamlDocument, body: _Body, where: Where, names: Scenari
         hint = "choose another" if is_written else "add a `name`"
         message = f"{quote(name)} can't be a scenario's name: {reason}"
         document.report(Mistake(where=place, message=message, hint=hint))
-    elif earlier := names.claim(name, document.location(place)):
+    elif earlier := names.claim(name, row or document.location(place)):
         message = f"the name {quote(name)} is also used in {earlier.file}:{earlier.line}"
         hint = "scenario names must be unique, whatever their case"
+        if row is not None:
+            document.take_over([row.problem(message, hint=hint)], lambda one: one)
+            return name
         document.report(Mistake(where=place, message=message, hint=hint if is_written else f"{hint}; add a `name`"))
     return name
 

@@ -71,7 +71,7 @@ def worst(outcomes: tuple[Outcome, ...]) -> Outcome:
     return Outcome.SKIPPED
 
 
-NO_MODEL = "no language model is connected, see docs/embedded_server.md"
+NO_MODEL = "no language model is connected; play elsewhere (-t), or give the target `inference`"
 """Why offline rules decline."""
 DECLINED = "declined"
 NOT_STARTED = "not_started"

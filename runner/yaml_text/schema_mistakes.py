@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from runner.did_you_mean import find_similar, quote, suggest
-from runner.yaml_text import ListNode, MapNode, Node, TextNode
+from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
 from runner.yaml_text.yaml_document import (
     MAX_EXPONENT,
     MAX_NUMBER_LENGTH,
@@ -24,6 +24,7 @@ from runner.yaml_text.yaml_document import (
     Where,
     YamlDocument,
     alternatives,
+    coerce_text,
     find_misread_texts,
     resolve,
     show_flow,
@@ -142,6 +143,9 @@ def _find_meant(broken: BrokenRule) -> Iterator[BrokenRule]:
     fitting = [
         branch for branch in broken.branches if not any(_is_other_shape(inner, broken.where) for inner in branch)
     ]
+    if isinstance(broken.value, int | Decimal):
+        # A number is never meant to be one of some words where numbers can stand, too.
+        fitting = [one for one in fitting if not any(inner.rule in ("enum", "const") for inner in one)] or fitting
     if len(fitting) != 1:
         yield broken
         return
@@ -303,7 +307,20 @@ def found_text(node: Node) -> str:
         return "a mapping"
     if node.plain and _SHORT_NUMBER.fullmatch(node.text):
         return node.text
-    return quote(node.text) if node.plain else f"the quoted text {quote(node.text)}"
+    return quote(node.text) if node.plain or not _is_only_quoted(node) else f"the quoted text {quote(node.text)}"
+
+
+def _is_only_quoted(node: TextNode) -> bool:
+    """Whether the quotes alone make a text of what is a number, or true, or false.
+
+    What reads differently as a number (1e5, 007) may be a cell of a table, which has no quotes.
+    """
+    value = _read_plain(node)
+    return isinstance(value, bool) or (isinstance(value, int | Decimal) and str(value) == node.text)
+
+
+def _read_plain(node: TextNode) -> object:
+    return coerce_text(replace(node, style=Style.PLAIN), frozenset())
 
 
 def hint_from(schema: Mapping[str, Any]) -> str:
@@ -380,8 +397,10 @@ def _explain_text(wanted: list[str], node: TextNode) -> str:
         return ""
     if "${" in text:
         return "only texts are filled in from the environment"
-    if not node.plain:
-        return "remove the quotes" if text.strip() else "it is empty: write a number"
+    if not text.strip():
+        return "it is empty: write a number"
+    if not node.plain and isinstance(_read_plain(node), int | Decimal):
+        return "remove the quotes" if _is_only_quoted(node) else "write only digits and a point, as in 1234.50"
     if _NOT_FINITE.fullmatch(text):
         return "infinity and NaN are not accepted"
     if _WITH_EXPONENT.fullmatch(text) and "number" in wanted:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from verbs import run_verb
 
 from runner.plugins import plugin_names
 
@@ -97,10 +98,25 @@ def test_play_writes_every_report_and_its_exit_code_does_not_end_the_job(job: Jo
     assert re.findall(r"--report (\w+)=", call) == ["json", "junit", "markdown", "html"]
 
 
+@pytest.mark.parametrize(
+    ("event", "key", "is_replayed"),
+    [("pull_request", "", True), ("pull_request", "sk-1", False), ("push", "", False)],
+)
+def test_a_pull_request_without_the_key_is_played_from_recordings(
+    job: Job, event: str, key: str, is_replayed: bool
+) -> None:
+    given = {"GITHUB_EVENT_NAME": event, "AZURE_KEY": key, "RECORDINGS": "kept", "KEY_ENV": "AZURE_KEY"}
+    done = job.run("play", TARGET="azure", **given)
+    assert done.returncode == 0, done.stderr
+    assert ("--target azure --replay kept --report" in job.calls()[0]) == is_replayed
+    assert ("::notice::No AZURE_KEY here" in done.stdout) == is_replayed
+
+
 @pytest.mark.parametrize("hostile", ["$(touch hacked)", "`touch hacked`", "; touch hacked", "x' ; touch hacked ; '"])
 def test_an_input_is_never_run(job: Job, hostile: str) -> None:
     job.run("plan", BASE=hostile)
-    job.run("play", TARGET=hostile, OPTIONS=hostile, PATHS=hostile)
+    given = {"RECORDINGS": hostile, "KEY_ENV": hostile, "GITHUB_EVENT_NAME": "pull_request"}
+    job.run("play", TARGET=hostile, OPTIONS=hostile, PATHS=hostile, **given)
     job.run("compare", BRANCH=hostile, WORKFLOW=hostile, ARTIFACT=hostile, FAIL_ON=hostile, FOUND="1", DOWNLOADS="1")
     job.run("comment", NUMBER=hostile, COMMENT="true")
     assert not (job.folder / "hacked").exists()
@@ -184,7 +200,7 @@ def run_gitlab(job: Job, **environment: str) -> "subprocess.CompletedProcess[str
     return subprocess.run(
         ["bash", "-eo", "pipefail", "-c", "\n".join(lines)],
         cwd=job.folder,
-        env={**job.environment, **given, "CI_JOB_TOKEN": "t", "CURLS": "", **environment},
+        env={**job.environment, **given, "CI_JOB_TOKEN": "t", "TARGET": "openai", "CURLS": "", **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -195,7 +211,7 @@ def run_gitlab(job: Job, **environment: str) -> "subprocess.CompletedProcess[str
 @pytest.mark.parametrize(("played", "code"), [("0", 0), ("1", 1), ("4", 4)])
 def test_the_gitlab_job_ends_as_play_did(job: Job, played: str, code: int) -> None:
     assert run_gitlab(job, PLAYS=played).returncode == code
-    assert job.calls() == ["runner validate", "runner play --report json=report.json --report junit=report.xml"]
+    assert job.calls() == ["runner play --target openai --report json=report.json --report junit=report.xml"]
 
 
 def test_the_gitlab_job_of_a_merge_request_plans_and_compares(job: Job) -> None:
@@ -204,6 +220,70 @@ def test_the_gitlab_job_of_a_merge_request_plans_and_compares(job: Job) -> None:
     assert done.returncode == 1, done.stderr
     assert f"runner plan --since {job.environment['BASE']}" in job.calls()
     assert "runner compare base.json report.json --fail-on regression" in job.calls()
+    assert "runner play --target openai --replay recordings --report json=report.json" in "".join(job.calls())
+    run_gitlab(job, CI_MERGE_REQUEST_DIFF_BASE_SHA=job.environment["BASE"], OPENAI_API_KEY="sk-1")
+    assert "runner play --target openai --report" in "".join(job.calls())
+
+
+STARTER = (ROOT / "runner/starter/workflow.yml").read_text("utf-8")
+
+
+def run_starter(job: Job, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """The step of `init`'s workflow that plays, with what GitHub gives it."""
+    whole = yaml.safe_load(STARTER)["jobs"]["play"]
+    (step,) = (one for one in whole["steps"] if one.get("name") == "play")
+    assert set(step["env"]) == {"OPENAI_API_KEY"}
+    given = {"GITHUB_EVENT_NAME": "pull_request", "OPENAI_API_KEY": "", **whole["env"], **environment}
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    environment = {**job.environment, **given}
+    return subprocess.run(command, cwd=job.folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "call"),
+    [
+        ({}, "--target embedded --report"),
+        ({"TARGET": "openai"}, "--target openai --replay recordings --report"),
+        ({"TARGET": "openai", "OPENAI_API_KEY": "sk-1"}, "--target openai --report"),
+        ({"TARGET": "openai", "GITHUB_EVENT_NAME": "push"}, "--target openai --report"),
+    ],
+    ids=["a new project", "a fork", "a branch", "a push that lacks the key"],
+)
+def test_the_first_project_s_workflow_replays_for_forks_alone(job: Job, given: Mapping[str, str], call: str) -> None:
+    job.reports.mkdir()
+    done = run_starter(job, **given)
+    assert done.returncode == 0, done.stderr
+    assert job.calls()[0].startswith(f"runner play {call}")
+
+
+def test_a_fork_is_green_without_a_key_or_red_for_a_reason(job: Job) -> None:
+    (job.folder / "bin" / "runner").unlink()
+    (job.folder / "bin" / "runner").symlink_to(BIN / "runner")
+    assert run_verb("init", cwd=job.folder, environment={}).code == 0
+    project = job.folder / "assistants.yaml"
+    text = project.read_text("utf-8")
+    assert run_starter(job).returncode == 0
+
+    unrecorded = run_starter(job, TARGET="openai")
+    assert unrecorded.returncode == 2
+    assert "`runner play --record recordings` makes it" in unrecorded.stderr
+
+    # OpenAI's place is taken by the embedded server while recordings are made: there is no key here either.
+    project.write_text(text.replace("openai: {api: responses}", "openai: {api: responses, server: embedded}"), "utf-8")
+    recorded = run_verb("play", "-t", "openai", "--record", "recordings", cwd=job.folder, environment={})
+    assert recorded.code == 0, recorded.out + recorded.err
+    project.write_text(text, "utf-8")
+    green = run_starter(job, TARGET="openai")
+    assert green.returncode == 0, green.stdout + green.stderr
+    assert "2 passed" in green.stdout
+
+    scenario = job.folder / "scenarios" / "order.yaml"
+    scenario.write_text(scenario.read_text("utf-8").replace("number 1042?", "number 1043?"), "utf-8")
+    red = run_starter(job, TARGET="openai", GITHUB_ACTIONS="true")
+    assert red.returncode == 3
+    assert "question was 'What is the order status of number 1042?', and is 'What" in " ".join(red.stdout.split())
+    assert "::error file=scenarios/order.yaml,line=" in red.stdout
+    assert "not recorded" in job.read("summary")
 
 
 def test_the_hook_is_a_command_that_there_is(tmp_path: Path) -> None:
@@ -222,7 +302,7 @@ def test_the_hook_is_a_command_that_there_is(tmp_path: Path) -> None:
 
 
 WORKFLOWS = {
-    "starter": (ROOT / "runner/starter/workflow.yml").read_text("utf-8"),
+    "starter": STARTER,
     "page": read_block("docs/ci.md", "# .github/workflows/assistants.yml"),
 }
 
@@ -257,10 +337,20 @@ def test_nothing_is_left_open_to_injection_or_moving_tags(tmp_path: Path) -> Non
     command = [BIN / "zizmor", "--offline", "--no-progress", "--format", "json", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert json.loads(done.stdout or "[]") == [], done.stdout
+    subprocess.run(["git", "init", "--quiet", "."], cwd=tmp_path, check=True)
+    linted = subprocess.run(
+        [BIN / "actionlint", "-shellcheck", BIN / "shellcheck"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
 
 
 def test_the_shell_has_no_slips(tmp_path: Path) -> None:
-    for name, step in STEPS.items():
+    gitlab = yaml.safe_load(read_block("docs/ci.md", "# .gitlab-ci.yml"))["assistants"]["script"]
+    for name, step in {**STEPS, "gitlab": {"run": "\n".join(gitlab)}}.items():
         (tmp_path / f"{name}.sh").write_text(f"#!/bin/bash\n{step['run']}")
     done = subprocess.run(
         [BIN / "shellcheck", *sorted(tmp_path.glob("*.sh"))], capture_output=True, text=True, check=False

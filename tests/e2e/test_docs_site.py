@@ -1,5 +1,6 @@
 """The docs as a stranger meets them: the site builds without a warning, the first project's page does what it says."""
 
+import ast
 import os
 import re
 import subprocess
@@ -73,6 +74,18 @@ def test_the_page_on_targets_shows_what_is_read(tmp_path: Path) -> None:
     (tmp_path / "assistants.yaml").write_text(text, encoding="utf-8")
     found = load_configuration(file=None, scenario_paths=None, cwd=tmp_path, environment={})
     assert {target.api for target in found.project.targets.values()} >= {"responses", "agents", "foundry"}
+
+
+def test_nothing_that_is_shown_names_a_page_that_only_the_repository_has() -> None:
+    shown = {}
+    for path in (ROOT / "runner").rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        said = [node.value.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and node.value in texts]
+        found = {one.value for one in texts if re.search(r"docs/\w+\.md", one.value) and one.value not in said}
+        if found:
+            shown[path.name] = found
+    assert shown == {}
 
 
 def test_every_page_has_its_place_in_the_site() -> None:

@@ -47,7 +47,7 @@ VALUES = """\
       - name: rate
         parameters:
           type: object
-        # to be replaced: returns, python or http, as docs/functions.md has them
+        # to be replaced: `returns: VALUE`, `python: FILE.py:FUNCTION`, or `http: URL`
         returns: "error: nobody has said yet how this function is answered"
     temperature: 0.3
     response_format: json_object
@@ -348,8 +348,8 @@ async def test_an_agent_of_openai_comes_along_as_its_client_prints_it(project: S
     assert notes_of(done) == [
         "from agent_1; `runner adopt trip-planner agent_1` takes that one over",
         'a tool without counterpart: {"type": "tool_search"}',
-        "what the MCP server dice is sent was left out (headers); write it with ${secret:NAME}, as docs/tools.md "
-        "has it",
+        "what the MCP server dice is sent was left out (headers); write it under the same key, with ${secret:NAME} in "
+        "the place of a key",
         'options of the MCP server dice that have no counterpart here: {"credential_id": "[redacted]"}',
         *[one for one in notes_of(done) if one.startswith("a tool left out (it has no `server_url` that fits): ")],
         "the function rate answers with an error until you say how to answer it",

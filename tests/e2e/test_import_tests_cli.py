@@ -144,6 +144,19 @@ ASSERTIONS = [
         {"contains": {"value": "Yes", "words": False, "case": True}},
     ),
     ("{type: javascript, value: 'output.length < 100'}", {"length": {"max": 99, "of": "characters"}}),
+    (
+        "{type: javascript, value: \"return output.a[0].b === 'x';\"}",
+        {"json_path": {"path": "$.a[0].b", "equals": "x"}},
+    ),
+    (
+        "{type: javascript, value: 'JSON.parse(output).n == -2.50 && output.length <= 9'}",
+        {
+            "all_of": [
+                {"json_path": {"path": "$.n", "equals": -2.5}},
+                {"length": {"max": 9, "of": "characters"}},
+            ]
+        },
+    ),
 ]
 
 
@@ -162,6 +175,12 @@ def test_an_assertion_of_promptfoo_is_a_check(tmp_path: Path, written: str, chec
         ("{type: python, value: 'len(output)'}", "a check of the project's own gets other arguments"),
         ("{type: contains, value: a, transform: output.x}", "the answer is transformed first"),
         ("{type: contains}", "it has no text"),
+        ("{type: non-empty}", "an answer that is empty is an error here by itself"),
+        ("{type: javascript, value: output.length == 4}", "runner runs no code of this kind"),
+        (
+            "{type: javascript, value: \"output.a == 'x' && output.b.sort()\"}",
+            "runner runs no code of this kind",
+        ),
         ("{type: latency}", "it has no `threshold` that is a number"),
         ("{type: select-best, value: a}", "it compares several answers"),
         ("{type: no-such-thing, value: a}", "there is no check of this kind"),
@@ -613,3 +632,35 @@ def test_two_evals_at_once_are_refused(tmp_path: Path) -> None:
     done = run(tmp_path, "import", "list.json")
     assert done.code == 2
     assert "2 evals are in it (Tickets, Other)" in done.err
+
+
+def test_a_question_about_an_earlier_answer_is_not_asked_with_a_hole_in_it(tmp_path: Path) -> None:
+    tests = "[{vars: {q: 'Name a fruit.'}, storeOutputAs: fruit}, {vars: {q: 'Why {{fruit}}?'}}]"
+    found = write_import(tmp_path, f"prompts: ['{{{{q}}}}']\nproviders: [openai:gpt-4.1]\ntests: {tests}\n")
+    assert [one.get("skip", "") for one in found["scenarios"]] == [
+        "",
+        "it asks about an earlier answer: make both the turns of one scenario",
+    ]
+    assert run(tmp_path, "validate").code == 0
+
+
+def test_what_the_assistant_lost_is_counted_too_and_each_option_has_its_own_reason(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(
+        "prompts: [Hello]\nproviders: [{id: 'openai:gpt-4.1', config: {region: eu, seed: 1}}]\n"
+        "tests: [{options: {timeout: 5000, transform: output.x}}]\n"
+    )
+    done = run(tmp_path, "import", "suite.yaml")
+    assert "assistants.yaml: 2 parts without counterpart, each a comment in it" in done.err
+    assert "2 parts without counterpart" in done.err.splitlines()[-1]
+    assert "# options: timeout: write it as the scenario's `timeout`, in seconds: 5000" in done.out
+    assert "# options: transform: answers are judged as they are: output.x" in done.out
+
+
+def test_a_project_of_imported_tests_says_what_needs_a_key(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(
+        "prompts: [Hello]\nproviders: [openai:gpt-4.1]\ntests: [{assert: [{type: llm-rubric, value: Is polite}]}]\n"
+    )
+    done = run(tmp_path, "init", "made", "--from", "suite.yaml")
+    assert done.out.splitlines()[-1] == (
+        "`cd made && runner play` plays it; some checks ask the `judge` of assistants.yaml, which needs OPENAI_API_KEY"
+    )

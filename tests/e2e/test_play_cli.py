@@ -15,6 +15,7 @@ import pytest
 from embedded_brains import Echo
 from play_project import Project, make_project, project_elsewhere
 
+from runner.domain.report import NO_MODEL
 from runner.server.inference import Answer, Scene, Turnout
 
 SPLIT = """
@@ -86,7 +87,7 @@ def test_a_decline_is_an_error_and_is_told_once_for_all(project: Project) -> Non
         project.write_scenario(POEM, name=name)
     done = project.run("play", "--report", "json=out.json")
     assert done.code == 3
-    assert done.out.count("2 declined: no language model is connected, see docs/embedded_server.md") == 1
+    assert done.out.count(f"2 declined: {NO_MODEL}") == 1
     assert done.out.count("no language model is connected") == 1
     assert "2 declined in " in done.out.splitlines()[-1]
     report = json.loads((project.folder / "out.json").read_text())
@@ -100,7 +101,7 @@ def test_a_suite_can_run_without_a_model_where_declines_are_allowed(project: Pro
     assert done.code == 0, done.out + done.err
     poem, split = json.loads((project.folder / "out.json").read_text())["scenarios"]
     assert (poem["outcome"], poem["counted_as"], split["outcome"]) == ("skipped", "skipped", "passed")
-    assert poem["reason"] == "declined: no language model is connected, see docs/embedded_server.md"
+    assert poem["reason"] == f"declined: {NO_MODEL}"
     assert "1 passed, 1 skipped in " in done.out
 
 

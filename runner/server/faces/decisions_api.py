@@ -29,7 +29,7 @@ _BREAKPOINT = "prompt_cache_breakpoint"
 _STATUS_OF = {"rate_limit_exceeded": 429, "invalid_prompt": 400}
 _NEVER = (
     "The inference '{}' never judges: no language model is connected "
-    "(`runner serve --inference`, or a target's `inference:`; see docs/embedded_server.md)."
+    "(`runner serve --inference URL`, or a target's `inference: {{base_url: URL, model: NAME}}`, connects one)."
 )
 
 

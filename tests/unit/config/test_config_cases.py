@@ -217,8 +217,24 @@ def test_a_mistake_of_the_scenario_is_told_once_and_one_of_rows_for_each(tmp_pat
 def test_two_rows_with_one_name_are_a_mistake(tmp_path: Path) -> None:
     text = SUMS.replace("CASES", "{file: rows.csv, name: a}")
     (found,) = mistakes(tmp_path, text, rows_csv="a,b,sum\n2,3,5\n2,4,6\n")
-    assert "'sums [2]' is also used" in found
-    assert "(the row scenarios/rows.csv:3)" in found
+    assert found.startswith("scenarios/rows.csv:3:1: the name 'sums [2]' is also used in scenarios/rows.csv:2;")
+
+
+def test_each_place_that_a_row_fills_wrongly_names_the_row(tmp_path: Path) -> None:
+    text = SUMS.replace("CASES", "rows.csv").replace('"${sum}"', "{value: '${sum}', tolerance: '${sum}'}")
+    found = mistakes(tmp_path, text, rows_csv="a,b,sum\n2,3,1e5\n2,4,\n2,5,007\n")
+    assert [one.partition(": expected a number, found ")[2] for one in found] == [
+        "'1e5' (the row scenarios/rows.csv:2); write only digits and a point, as in 1234.50",
+        "'' (the row scenarios/rows.csv:3); it is empty: write a number",
+        "'007' (the row scenarios/rows.csv:4); write only digits and a point, as in 1234.50",
+    ] * 2
+
+
+def test_a_dollar_sign_of_a_row_in_the_file_is_written_as_everywhere_in_it(tmp_path: Path) -> None:
+    text = SUMS.replace("CASES", "[{a: '$${name}', b: ['$${'], sum: 5}]").replace("plus ${b}", "plus ${b.0}")
+    (found,) = scenarios(tmp_path, text)
+    assert found.turns[0].ask == "What is ${name} plus ${?"
+    assert found.item == {"a": "${name}", "b": ["${"], "sum": 5}
 
 
 def test_a_dollar_sign_that_is_meant_keeps_rows_apart(tmp_path: Path) -> None:

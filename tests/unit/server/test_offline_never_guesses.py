@@ -443,7 +443,7 @@ def test_what_could_mean_something_else_is_declined(paper: str, question: str) -
     answer = ask(paper, question)
 
     assert answer.declined, answer.text
-    assert "docs/embedded_server.md" in answer.text
+    assert "runner serve --inference" in answer.text
 
 
 @pytest.mark.parametrize(("asked", "ends"), THREADS)

@@ -152,7 +152,7 @@ def test_a_problem_beyond_the_rules_is_declined_in_one_sentence(question: str) -
 
     assert answer.declined, answer.text
     assert "no language model is connected" in answer.text
-    assert "docs/embedded_server.md" in answer.text
+    assert "runner serve --inference" in answer.text
 
 
 def test_a_split_that_does_not_come_out_even_says_what_is_left_over() -> None:

@@ -46,8 +46,8 @@ from runner.server.inference.offline.question import (
 __all__ = ["MAX_GIVEN_CHARACTERS", "OfflineInference", "choose_move", "create"]
 
 _DECLINE = (
-    "I can't answer this for sure ({}): no language model is connected (`runner serve --inference`, or a target's "
-    "`inference:`; see docs/embedded_server.md)."
+    "I can't answer this for sure ({}): no language model is connected (`runner serve --inference URL`, or a target's "
+    "`inference: {{base_url: URL, model: NAME}}`, connects one)."
 )
 
 
