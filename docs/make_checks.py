@@ -22,7 +22,7 @@ alone say that such an ending is expected, and then the others judge it. The exa
 EVALS = {
     "string_check `eq`": (
         "`equals: {value: TEXT, case: true}`",
-        "kinds of space, dash and quotes are the same",
+        "kinds of space, dash and quotes are the same, marks of Markdown none",
     ),
     "string_check `ne`": ("`not: {equals: {value: TEXT, case: true}}`", "a refusal or a broken answer never passes"),
     "string_check `like`": ("`contains: {value: TEXT, case: true, words: false}`", "leave `words` out: whole words"),

@@ -85,6 +85,28 @@ ROWS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "P7": ("a function that prints, exits, changes folder, leaves threads", "it has a process of its own"),
         "P8": ("10,000 scenarios", "results are read from their file, one at a time; few open files"),
     },
+    "What a model says, in what is written of it": {
+        "X1": (
+            "control sequences, bidi overrides, backspaces on the terminal",
+            "shown as `\\x1b`, in names and errors too",
+        ),
+        "X2": ("elements, attributes, scripts in HTML", "text; the page runs its own script alone and loads nothing"),
+        "X3": (
+            "control characters, lone surrogates, `]]>` in XML and telemetry",
+            "each JUnit case is read again before it is written; no span is lost",
+        ),
+        "X4": ("cells that begin a formula", "an apostrophe stands before them"),
+        "X5": ("tables, fences, images, mentions in Markdown", "plain words, code blocks that can't be left"),
+        "X6": ("commands of CI systems in their logs", "broken; those of runner end where they should"),
+        "X7": ("NaN, lone surrogates in JSON", "null, escapes"),
+        "X8": ("scenarios' names as files' names", "one part of a path, and no two the same"),
+    },
+    "Secrets": {
+        "C1": (
+            "a secret in answers, errors, definitions, in any encoding",
+            "in no byte that is written, printed or sent to a collector",
+        ),
+    },
 }
 
 GAPS = """
@@ -99,7 +121,8 @@ GAPS = """
   on a dask cluster, any play what was used by runs that failed in passing and were played again.
 - An answer that was cut off is asked again where it was not stored, which costs its tokens a second time.
 - On a dask cluster, each worker has its share of `--jobs` and `--rate`, and adapts by itself; Ctrl-C waits up to 30 s
-  for the workers to clean up, and a worker's functions run where it is.
+  for the workers to clean up, and a worker's functions run where it is. A local cluster listens on loopback without a
+  password. On a cluster elsewhere, a play that was killed leaves its connections open in the workers until they end.
 - Linux is what is tested. On other systems a kept play isn't locked, so that two `--resume` at once are not noticed.
 """
 
@@ -128,7 +151,7 @@ def _find_tests() -> Iterator[tuple[str, str]]:
             rows = {named[1].upper()} & known if named else set()
             rows |= {row for one in node.decorator_list for row in _marked(one)}
             where = path.relative_to(ROOT).as_posix()
-            words = re.sub(r"^test_([nsp]\d+_)?", "", node.name).replace("_", " ")
+            words = re.sub(r"^test_([cnspx]\d+_)?", "", node.name).replace("_", " ")
             yield from ((row, f"[{words}](../{where})") for row in sorted(rows))
 
 

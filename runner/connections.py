@@ -2,7 +2,6 @@
 
 A server may close a connection that is kept alive at any moment, and some do right after an answer without having
 said so. A request that goes out at that moment is answered by nobody. Source: RFC 9112 section 9.3.1.
-
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+import anyio.abc
 import httpcore2
 import httpx2
-from httpcore2._utils import is_socket_readable
+from anyio.streams.tls import TLSAttribute, TLSStream
 
 from runner.errors import UsageError
 
@@ -61,6 +61,10 @@ _BROKEN = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 _PROOF_S = 0.25
 """How long the peer's machine may take to say that it threw our bytes away."""
 _LOOKS = 5
+_NEXT_ADDRESS_S = 0.25
+"""After so long without an answer, the host's next address is tried as well (RFC 8305)."""
+_MOST_WAITING_BYTES = 256 * 1024
+"""What came and nobody has read yet; more is left to the kernel, which slows the server down."""
 
 
 @dataclass(slots=True)
@@ -68,6 +72,7 @@ class _Attempt:
     """What is known of one sending of one request."""
 
     needs_proof: bool
+    has_body: bool = False
     was_used_before: bool = False
     was_answered: bool = False
     was_thrown_away: bool = False
@@ -100,7 +105,10 @@ class SteadyClient(httpx2.AsyncClient):
                 transport._pool._network_backend = _WatchedNetwork()
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        attempt = _Attempt(needs_proof=not self._makes_nothing and request.method not in _READS)
+        attempt = _Attempt(
+            needs_proof=not self._makes_nothing and request.method not in _READS,
+            has_body=request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers,
+        )
         token = _attempt.set(attempt)
         try:
             return await super().send(request, **options)
@@ -129,22 +137,124 @@ class SteadyClient(httpx2.AsyncClient):
 
 
 class _WatchedNetwork(httpcore2.AnyIOBackend):
-    async def connect_tcp(self, *place: Any, **options: Any) -> httpcore2.AsyncNetworkStream:
-        return _WatchedStream(await super().connect_tcp(*place, **options))
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature, here and below
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        loop, local = asyncio.get_running_loop(), (local_address, 0) if local_address else None
+        with _naming(httpcore2.ConnectTimeout, httpcore2.ConnectError):
+            async with asyncio.timeout(timeout):
+                _, wire = await loop.create_connection(
+                    _Wire, host, port, local_addr=local, happy_eyeballs_delay=_NEXT_ADDRESS_S
+                )
+        for option in socket_options or ():
+            wire.raw.setsockopt(*option)
+        return _WatchedStream(wire, wire)
+
+
+@contextmanager
+def _naming(timeout: type[Exception], other: type[Exception]) -> Iterator[None]:
+    """What goes wrong with a connection, in the words of httpcore2."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise timeout(str(error)) from error
+    except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream) as error:
+        raise other(str(error)) from error
+
+
+class _Wire(asyncio.Protocol, anyio.abc.ByteStream):
+    """A connection that hears all the time, so that the end of an idle one is known without asking the kernel for it.
+
+    That is asked of each before every request. anyio's own stream hears only while somebody reads.
+    """
+
+    def __init__(self) -> None:
+        self._came = bytearray()
+        self._is_over = False
+        self._is_held_back = False
+        self._error: Exception | None = None
+        self._news = asyncio.Event()
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.raw: socket.socket = transport.get_extra_info("socket")
+
+    def data_received(self, data: bytes) -> None:
+        self._came += data
+        if len(self._came) > _MOST_WAITING_BYTES and not self._is_held_back:
+            self._is_held_back = True
+            self._transport.pause_reading()
+        self._news.set()
+
+    def eof_received(self) -> bool:
+        self._is_over = True
+        self._news.set()
+        return True  # what the kernel says to what we send after that is still to be heard
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_over, self._error = True, exc
+        self._news.set()
+        self._may_write.set()
+
+    def pause_writing(self) -> None:
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        self._may_write.set()
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self._came) or self._is_over
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        if not self.has_news:
+            self._news.clear()
+            await self._news.wait()
+        if not self._came:
+            raise (anyio.BrokenResourceError(str(self._error)) if self._error else anyio.EndOfStream) from self._error
+        received = bytes(self._came[:max_bytes])
+        del self._came[:max_bytes]
+        if self._is_held_back and not self._is_over and len(self._came) <= _MOST_WAITING_BYTES:
+            self._is_held_back = False
+            self._transport.resume_reading()
+        return received
+
+    async def send(self, item: bytes) -> None:
+        if self._transport.is_closing():
+            raise anyio.BrokenResourceError(str(self._error or "")) from self._error
+        self._transport.write(item)
+        await self._may_write.wait()
+
+    async def send_eof(self) -> None:
+        self._transport.write_eof()
+
+    async def aclose(self) -> None:
+        self._transport.close()
 
 
 class _WatchedStream(httpcore2.AsyncNetworkStream):
-    """Tells the attempt that goes on over it what happens."""
+    """Tells the attempt that goes on over it what happens. `stream` is the `wire`, or what is encrypted on it."""
 
-    def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
+    def __init__(self, stream: anyio.abc.ByteStream, wire: _Wire) -> None:
         self._stream = stream
+        self._wire = wire
         self._has_answered = False
-        self._raw: socket.socket | None = None
+        self._head = b""
 
-    async def read(self, *size: Any, **options: Any) -> bytes:
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        if self._head:
+            await self._send(b"")
         attempt = _attempt.get()
         try:
-            received = await self._stream.read(*size, **options)
+            received = await self._receive(max_bytes, timeout)
         except httpcore2.ReadError as error:
             if attempt is not None:
                 attempt.was_thrown_away |= _is_broken_pipe(error)
@@ -156,39 +266,75 @@ class _WatchedStream(httpcore2.AsyncNetworkStream):
                 attempt.was_thrown_away |= await self._was_thrown_away()
         return received
 
-    async def write(self, *content: Any, **options: Any) -> None:
+    async def _receive(self, max_bytes: int, timeout_s: float | None) -> bytes:
+        with _naming(httpcore2.ReadTimeout, httpcore2.ReadError):
+            async with asyncio.timeout(timeout_s):
+                try:
+                    return await self._stream.receive(max_bytes)
+                except anyio.EndOfStream:
+                    return b""
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         attempt = _attempt.get()
         if attempt is not None:
             attempt.was_used_before = self._has_answered
+            if attempt.has_body and buffer.endswith(b"\r\n\r\n") and not self._head:
+                # A packet of its own for the head would wake the server up for nothing.
+                attempt.has_body, self._head = False, buffer
+                return
         try:
-            await self._stream.write(*content, **options)
+            await self._send(buffer, timeout)
         except httpcore2.WriteError as error:
             if attempt is not None:
                 attempt.was_thrown_away |= _is_broken_pipe(error)
             raise
 
+    async def _send(self, buffer: bytes, timeout_s: float | None = None) -> None:
+        content, self._head = self._head + buffer, b""
+        if content:
+            with _naming(httpcore2.WriteTimeout, httpcore2.WriteError):
+                async with asyncio.timeout(timeout_s):
+                    await self._stream.send(content)
+
     async def aclose(self) -> None:
         await self._stream.aclose()
 
-    async def start_tls(self, *context: Any, **options: Any) -> httpcore2.AsyncNetworkStream:
-        return _WatchedStream(await self._stream.start_tls(*context, **options))
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore2.AsyncNetworkStream:
+        try:
+            with _naming(httpcore2.ConnectTimeout, httpcore2.ConnectError):
+                async with asyncio.timeout(timeout):
+                    encrypted = await TLSStream.wrap(
+                        self._stream, ssl_context=ssl_context, hostname=server_hostname, standard_compatible=False,
+                        server_side=False,
+                    )  # fmt: skip
+        except BaseException:
+            await self.aclose()
+            raise
+        return _WatchedStream(encrypted, self._wire)
 
     def get_extra_info(self, info: str) -> Any:
-        if info != "is_readable":
-            return self._stream.get_extra_info(info)
-        # Asked of every idle connection before each request; the stream below gathers all it knows to answer that.
-        if self._raw is None:
-            self._raw = self._stream.get_extra_info("socket")
-        return is_socket_readable(self._raw)
+        match info:
+            case "is_readable":
+                return self._wire.has_news
+            case "socket":
+                return self._wire.raw
+            case "ssl_object":
+                return self._stream.extra(TLSAttribute.ssl_object, None)
+        return None
 
     async def _was_thrown_away(self) -> bool:
         """Whether the peer, having ended its side, refused what came after that: a reset after its last word.
 
         It does so only if its socket was closed with something of ours unread. Linux tells it as EPIPE.
         """
-        raw = self._stream.get_extra_info("socket")
+        raw = self._wire.raw
         for _ in range(_LOOKS):
-            if raw is None or raw.fileno() < 0:
+            if raw.fileno() < 0:
                 return False
             if raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.EPIPE:
                 return True

@@ -228,12 +228,16 @@ def assistant(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Conver
     begun: list[Conversation] = []
 
     def begin(address: str) -> Conversation:
-        from runner.errors import UsageError
+        __tracebackhide__ = True
+        from runner.errors import RunnerError, UsageError
 
         project = _find_project(request.path.parent)
         if project is None:
             raise UsageError(f"there is no {_PROJECT_FILE} in {request.path.parent} or above it")
-        begun.append(Conversation(_tables(request.config).open(project), address))
+        try:
+            begun.append(Conversation(_tables(request.config).open(project), address))
+        except RunnerError as error:
+            raise error.with_traceback(None) from None  # what is wrong is in the test, or in the project
         return begun[-1]
 
     yield begin
@@ -265,7 +269,12 @@ class Conversation:
         Raises RemoteError if the API said no, or nothing in time.
         """
         __tracebackhide__ = True
-        run = self._table.ask(self._assistant, text, self._thread_id, timeout_s)
+        from runner.errors import RunnerError
+
+        try:
+            run = self._table.ask(self._assistant, text, self._thread_id, timeout_s)
+        except RunnerError as error:
+            raise error.with_traceback(None) from None
         self._thread_id = run.thread_id
         if run.ending.value != "answered" and not any_ending:
             raise NoAnswer(run)

@@ -8,7 +8,8 @@ A check module has these names:
   `format: TARGET_NAME` is a target of the project, one with `format: PROJECT_CODE` a Python function of its. What
   `parts()` makes holds checks, one or a list, as `expect` does, wherever in the schema it stands: the constructor gets
   a tuple of `Part` there;
-- `NEEDS_TOOLS`, where an answer can't pass unless the assistant has one of these hosted tools;
+- `NEEDS_TOOLS`, where an answer can't pass unless the assistant has one of these hosted tools (`NEEDS_NONE_ON` is an
+  api where it can);
 - `MAIN_FIELD`: the property that `check: value` sets. Where nothing is `required` and `minProperties` isn't set, the
   check's name alone is a check, too;
 - `EXAMPLES`: the check as users write it, with an answer and what comes of it; tests run them, the docs show them;
@@ -362,7 +363,12 @@ def build_part(expectation: Expectation) -> Part:
     if tier is not Tier.FREE and not combines:
         dear = next(part.expectation.check for part in inner if part.tier is not Tier.FREE)
         raise ValueError(f"`{dear}` can't stand inside `{expectation.check}`: it is asked about whole answers")
-    check = made_of(**parameters)
+    try:
+        check = made_of(**parameters)
+    except Exception as error:
+        if not is_foreign or isinstance(error, ValueError):
+            raise
+        raise ValueError(f"the check's own code broke: {type(error).__name__}: {error}") from error
     if hasattr(check, "judge_asking"):
         tier = Tier.PAID if check.is_paid else Tier.PROCESS
     return Part(expectation=expectation, check=check, tier=tier, combines=combines, is_foreign=is_foreign)

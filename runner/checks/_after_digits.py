@@ -38,8 +38,8 @@ _FRACTION = re.compile(r"[ ]?/[ ]?(?P<under>\d{1,9})(?![\w/]|[.,]\d)")
 _SPELLED_FRACTION = re.compile(
     r"[ -](?P<under>hal(?:f|ves)|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?"
     r"|hundredths?|thousandths?|millionths?"
-    r"|[dD]rittel|[vV]iertel|[fF]ünftel|[sS]echstel|[aA]chtel|[zZ]ehntel|tiers|quarts?|cinquièmes?|tercios?"
-    r"|cuartos?|quintos?|terços?|terzi|трети|четверти"
+    r"|[dD]rittel|[vV]iertel|[fF]ünftel|[sS]echstel|[aA]chtel|[zZ]ehntel|tiers|cinquièmes?|tercios?"
+    r"|(?<=\b[123][ -])quarts?(?![ ]of\b)|cuartos?|quintos?|terços?|terzi|трети|четверти"
     r"|分の\d+|분의)(?!\w)|/(?P<short>\d{1,3})(?:rds?|ths?|nds?)(?!\w)|(?:分之|分の|분의)\d"
 )
 _EXPONENT = re.compile(r"[eE](?P<power>[-+]?\d\d?)(?!\w|[.,]\d)")
@@ -246,6 +246,8 @@ def _read_multiplier(
         leading = leading_multiplier(word)
         return (found.start("word") + len(leading[0]), leading[1]) if leading else None
     bare = word.rstrip(".€$")
+    if bare == "M" and text.startswith("&M", found.end("word")):
+        return None  # the sweets
     if bare in ("cent", "cents") and text.startswith(" mille", found.end("word")):
         return found.end("word"), "may be multiplied by the words after it"
     end = found.end("word") - (1 if word[-1] in "€$" else 0)
@@ -380,7 +382,7 @@ def _read_unit(text: str, after: After) -> After:
     kinds = dimensions(unit) if not raised else frozenset({"area" if raised == "²" else "volume"})
     if len(unit) == 1 and "-" in found["gap"]:
         return _with_problem(after, _joined_to(text, after.end))
-    is_measure = kinds and (len(unit) > 1 or unit.lower() in "hmsdgltwy")
+    is_measure = kinds and (len(unit) > 1 or unit in "hmsdgltwyHMSDLTWY")  # 5G may be anything
     if is_joined and not is_measure and not unit.startswith("°") and not _is_known_joined(unit):
         return _with_problem(after, _joined_to(text, after.end))
     if text[unit_end : unit_end + 1].isdigit() and (is_joined or "-" in found["gap"]):
@@ -401,7 +403,7 @@ _NO_UNITS = frozenset("with after before for from plus over at on by and und et 
 _KNOWN_JOINED = frozenset(
     "x kwh wh mwh gwh kw mw gw w kv v mv ma ah mah hz khz mhz ghz px pt em rem dpi fps rpm bpm mph kph kmh"
     " psi bar hpa kpa mpa pa db f c gb mb tb kb pb gib mib kib tib gbps mbps kbps bit bits byte bytes kcal cal kj j"
-    " mol mmol ppm ppb cc ct qt kω mω ω pc pcs stk pkt ea p pm am mal".split()
+    " kgs lbs hrs mins secs kms gms mls mol mmol ppm ppb cc ct qt kω mω ω pc pcs stk pkt ea p pm am mal".split()
 )
 
 

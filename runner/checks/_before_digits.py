@@ -41,6 +41,7 @@ _ROOT = re.compile(r"(?:√|\\sqrt)[ ]?[\[{(]?\Z")
 _FUNCTION = re.compile(
     r"(?:\\|(?<![^\W_]))(?:log|ln|lg|sin|cos|tan|exp|arctan|arcsin|arccos)(?:_\{?\w{1,3}\}?)?[ ]?[({]?\Z"
 )
+_EITHER_SIGN = re.compile(r"(?:[^\W\d][ ]|[=:(][ ]?|\A[ ])±[ ]?\Z")
 _FUNCTION_NAME = re.compile("log|ln|lg|sin|cos|tan|exp")
 _NUMERAL_WORD_BEFORE = re.compile(r"[一二三四五六七八九十百千万亿億萬両几幾数數]\Z")
 _PERCENT_BEFORE = re.compile(r"(?:(?<![\w%])%|百分之|\b(?i:yüzde)[ ])\Z")
@@ -91,6 +92,8 @@ def read_before(text: str, start: int, *, floor: int) -> Before | None:
 
 
 def _problem_before(ahead: str, name: str) -> str:
+    if "±" in ahead and _EITHER_SIGN.search(f" {ahead}"):
+        return "may have either sign"
     if ("√" in name or "sqrt" in name) and _ROOT.search(name):
         return "stands under a root"
     if _FUNCTION_NAME.search(ahead) and _FUNCTION.search(ahead):

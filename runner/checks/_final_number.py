@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from runner.checks._numbers import FoundNumber, Passage
+from runner.checks._units import CURRENCIES
 
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{")
 _MARK = re.compile(r"\*\*\*?|__(?!\w{0,40}__\w)|</?(?:b|strong|mark)>|\\(?:textbf|mathbf|underline)\{|==(?==)?")
@@ -112,14 +113,15 @@ def _last(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumbe
         numbers = [number for number in passage.numbers(start, end) if counts(number)]
         if not numbers:
             continue
-        fallback = fallback or passage.judged(numbers[-1])
+        fallback = fallback or numbers[-1]
         given = _without_closing(passage.text, numbers, start)
         given = [number for number in given if not _only_explains(passage.text, number, start)]
         while len(given) > 1 and _is_tax_within(passage.text, given[-2], given[-1]):
             given.pop()
         if given:
-            return passage.judged(_emphasised(passage.text, given))
-    return fallback
+            chosen = _emphasised(passage.text, given)
+            return passage.judged(chosen if chosen is not given[-1] else _main(passage.text, given))
+    return fallback and passage.judged(fallback)
 
 
 def _explained(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumber | None:
@@ -172,7 +174,7 @@ def _is_tax_within(text: str, amount: FoundNumber, number: FoundNumber) -> bool:
 
 def _boxed(passage: Passage, counts: Callable[[FoundNumber], bool]) -> FoundNumber | None:
     """The last number in the last box, if only one thing stands there."""
-    boxes = list(_BOXED.finditer(passage.text))
+    boxes = list(_BOXED.finditer(passage.text)) if "\\" in passage.text else []
     if not boxes:
         return None
     last = boxes[-1]
@@ -275,6 +277,68 @@ def _emphasised(text: str, given: list[FoundNumber]) -> FoundNumber:
         if _CONTRAST.search(between) or not _QUALIFYING.search(between):
             return replace(last, problem=last.problem or f"{last.text} {_UNSURE}: {chosen.text}")
     return chosen
+
+
+_RESULT_BEFORE = re.compile(r"[=≈][ ]?[*_$\\~(€£]{0,4}\Z")
+_PREPOSITION = re.compile(
+    r"(?<!\w)(?:for|in|of|from|out|with|after|before|by|per|over|on|at|to|if|when|because|since|than|among|between|across"
+    r"|during|within|given|für|von|mit|nach|bei|pro|wenn|pour|de|dans|avec|après|sur|par|si|para|con|por|en|cuando|com"
+    r"|di|per|su|se|voor|van|met|na)(?!\w)",
+    re.IGNORECASE,
+)
+_FURTHER_STATEMENT = re.compile(
+    r"(?<!\w)(?:(?:is|are|was|were)(?![ ]left)|so|therefore|thus|then|hence|which|leav(?:es?|ing)|(?<!to[ ])makes?"
+    r"|making|gives?|gets?|total\w*|equals?|but|however|actually|now|has|have|had|needs?|costs?|pays?|earns?|also|while"
+    r"|ist|sind|dann|aber|est|sont|donc|mais|es|son|entonces|pero|é|são|então|mas|è|sono|quindi|ma)(?!\w)|[=≈→;:]",
+    re.IGNORECASE,
+)
+
+
+_IN_SO_MANY = re.compile(
+    r"(?<!\w)(?:in|for|among|between|across|over|within|during|für|pour|dans|para|en|per|voor)"
+    r"(?:[ ](?:the|all|these|those|each[ ]of|die|les|los|las))?[ ]\Z",
+    re.IGNORECASE,
+)
+
+
+def _main(text: str, given: list[FoundNumber]) -> FoundNumber:
+    """The last number, or the result before it in its sentence that later ones only qualify.
+
+    That is what stands behind an =, or an amount of money: "30 + 20 = 50 miles in 7 hours", "$36 for the 2 shirts".
+    """
+    last = given[-1]
+    for at in range(len(given) - 2, -1, -1):
+        number = given[at]
+        if last.start - number.end > _REACH or _SENTENCE_END.search(text, number.end, last.start):
+            break
+        is_result = _RESULT_BEFORE.search(text, max(0, number.start - 8), number.start) is not None
+        is_money = number.units & CURRENCIES and not any(one.units & CURRENCIES for one in given[at + 1 :])
+        ends = (one.end for one in given[at:])
+        if (is_result or is_money) and all(
+            _qualifies(text[end : one.start], is_first=one is given[at + 1])
+            for end, one in zip(ends, given[at + 1 :], strict=False)
+        ):
+            return number
+        if at == len(given) - 2:
+            last = _with_doubt(text, number, last)
+    return last
+
+
+def _with_doubt(text: str, before: FoundNumber, last: FoundNumber) -> FoundNumber:
+    """The last number; it is doubtful where it counts what the one before it is in or for: 12 apples in 3 baskets."""
+    between = text[before.end : last.start]
+    counts_both = before.units and last.units and not ((before.units | last.units) & CURRENCIES or last.is_percent)
+    is_plain = counts_both and not before.problem and not last.problem
+    if is_plain and _IN_SO_MANY.search(between) and not _FURTHER_STATEMENT.search(between):
+        return replace(last, problem=f"{last.text} may only qualify {before.text}: say `unit`, or `take: only`")
+    return last
+
+
+def _qualifies(between: str, *, is_first: bool) -> bool:
+    """Whether a number behind these words says something of the one before them, and isn't stated by itself."""
+    if _FURTHER_STATEMENT.search(between) or re.match(r"[ ]?[-–+×*/÷(]", between):
+        return False
+    return not is_first or _PREPOSITION.search(between) is not None
 
 
 def _bold_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:

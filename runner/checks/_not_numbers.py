@@ -161,7 +161,7 @@ _CODES = Alternatives(
 _INTEGER_LABELS = (
     "pages?|pp?\\.|rooms?|rules?|ref\\.?|reference|errors?|https?|status|code|isbn|issn|chapters?|ch\\.|steps?|gates?|"
     "platforms?|figures?|fig\\.|appendix|articles?|paragraphs?|footnotes?|exercises?|flight|extension|ext\\.|serial"
-    "|id|AD|"
+    "|id|AD|rfc|iso|din|ieee|covid|"
     "order(?=[ ](?:no|nr|number|id))|invoice|ticket|bookings?|reservations?|account|receipt|customer"
     "|(?<!in )case|sku|zip|phone|tel\\.?|fax"
     "|terminal|seat|lines?|bus|tram|"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from runner.checks import Part
 from runner.checks._text import shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Outcome, Verdict
+from runner.domain.result_json import verdict_as_json
 
 _MOST_SHOWN = 4
 _LONGEST_NAMES = 200
@@ -15,8 +17,6 @@ _LONGEST_NAMES = 200
 
 def saying(run: Run, text: str) -> Run:
     """The run, as if this text were all of its answer: for parts that judge a piece of it."""
-    from dataclasses import replace
-
     return replace(run, text=text, raw_text=text, citations=())
 
 
@@ -42,17 +42,4 @@ def _explain_one(verdict: Verdict) -> str:
 
 def as_details(verdicts: Sequence[Verdict]) -> dict[str, object]:
     """Plain JSON: what each part said, and where it is written."""
-    return {"parts": [_as_json(one) for one in verdicts]}
-
-
-def _as_json(verdict: Verdict) -> dict[str, object]:
-    said = {
-        "check": verdict.check,
-        "location": str(verdict.location),
-        "outcome": verdict.outcome.value,
-        "expected": verdict.expected,
-        "found": verdict.found,
-        "reason": verdict.reason,
-    }
-    scored = {} if verdict.score is None else {"score": verdict.score}
-    return {**said, **scored, **({"details": dict(verdict.details)} if verdict.details else {})}
+    return {"parts": [verdict_as_json(one) for one in verdicts]}

@@ -58,6 +58,8 @@ _PAIRED = re.compile(
     r"(==|\+\+|\|\||[\"$*:])(?=[^\W_])([^\"=+|$*:\n]{1,100})(?<=[^\W_])\1(?!\w)|\[([^\W_][^\[\]\n]{0,100})\](?![(\[])"
     r"|\{([^\W_][^{}\n]{0,100})\}|(?<!\w)'([^\W_][^'\n]{0,100})(?<=[^\W_])'(?!\w)|(?<![\w\]])\(([^\W_]{1,40})\)"
 )
+_LONGEST_FORM = 6
+"""Characters that one stands for, at most: \ufdfa would be a phrase of 18."""
 _INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u180e\u2800\u3164\uffa0"
 """Characters without a glyph that Unicode doesn't call formats; variation selectors are the others."""
 
@@ -155,7 +157,7 @@ def _plain_form(char: str) -> str:
     if unicodedata.category(char) == "Cf" or char in _INVISIBLE or "\ufe00" <= char <= "\ufe0f":
         return ""
     plain = unicodedata.normalize("NFKC", char)
-    if unicodedata.decomposition(char).startswith(("<super>", "<sub>")):
+    if unicodedata.decomposition(char).startswith(("<super>", "<sub>")) or len(plain) > _LONGEST_FORM:
         return char
     holds_digit = any(part.isdigit() for part in plain) and unicodedata.decimal(char, None) is None
     return char if holds_digit else plain

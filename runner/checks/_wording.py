@@ -15,10 +15,18 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 class IgnoringCase:
-    """A pattern that ignores case. What its matches contain may be in lower case; their places are right."""
+    """A pattern that ignores case. What its matches contain may be in lower case; their places are right.
 
-    def __init__(self, source: str) -> None:
+    `hint` is one that is found wherever this one is, in lower case: what most texts lack is not looked for at length.
+    """
+
+    def __init__(self, source: str, *, hint: str = "") -> None:
         self._source = source
+        self._hint = hint
+
+    @cached_property
+    def _hinted(self) -> re.Pattern[str]:
+        return re.compile(self._hint)
 
     @cached_property
     def _of_lower_ascii(self) -> re.Pattern[str]:
@@ -30,7 +38,10 @@ class IgnoringCase:
         return re.compile(self._source, re.IGNORECASE)
 
     def search(self, text: str) -> re.Match[str] | None:
-        return self._of_lower_ascii.search(_lower(text)) if text.isascii() else self._of_any.search(text)
+        if not text.isascii():
+            return self._of_any.search(text)
+        lower = _lower(text)
+        return self._of_lower_ascii.search(lower) if self._hinted.search(lower) else None
 
     def match(self, text: str, start: int = 0) -> re.Match[str] | None:
         return self._of_lower_ascii.match(_lower(text), start) if text.isascii() else self._of_any.match(text, start)
@@ -217,7 +228,9 @@ _DENIED = (
         rf"|except|unlikely|hardly|scarcely|(?:can't|cannot|couldn't|unable[ ]to)[ ](?:confirm|verify)|far[ ]from"
         rf"|nowhere[ ]near|anything[ ]but|{_SURE}doubt(?:s|ed|ful)?"
         r"|(?:false|untrue|wrong|incorrect|mistaken|mistake)(?=[ ](?:to|that)\b))\b|n't\b|[≠]|!=|\\neq?\b)"
-        rf"{_FILLERS}{{0,5}}[ :*_(\\~≈$]{{0,4}}\Z"
+        rf"{_FILLERS}{{0,5}}[ :*_(\\~≈$]{{0,4}}\Z",
+        hint=r"n't|no|never|cannot|can't|instead|rather|other|neither|except|unlikely|hardly|scarcely|unable|far|thing"
+        r"|doubt|false|untrue|wrong|incorrect|mistake|!=|\\n",
     ),
     IgnoringCase(
         r"[ *_$)\\]{0,4}(?:is|was|are|would[ ]be)(?:[ ](?:definitely|clearly|simply|actually|also))?"
@@ -244,7 +257,8 @@ _BOUND = (
         r"|upwards?[ ]of|exceed(?:s|ing)?|\A\W{0,4}(?:under|below|above|over)"
         r"|no[ ]less[ ]than|a[ ](?:minimum|maximum)[ ]of)[ ]"
         r"|[≥≤≧≦][ ]?|\\[gl]eq?[ ]?|(?<!<)<=?[ ]?|(?<![-=>])>=?|(?<=\w[ ])>=?[ ]|(?<=\()>=?[ ])"
-        rf"{_MARKS}\Z"
+        rf"{_MARKS}\Z",
+        hint=r"than|least|most|up|over|under|above|below|excess|as[ ]|max|min|shy|exceed|[<>=\\]",
     ),
     IgnoringCase(
         r"[*_$)]{0,4}(?:[ ]?\+{1,2}(?=[.,;:!?)*\n]|\s*\Z)|\+(?=\s)"
@@ -257,7 +271,8 @@ _WORKED_ON = (
         rf"(?:\b(?:double|twice|triple|thrice|half|(?:{SPELLED})[ ]times"
         r"|(?:a|one)[ ](?:quarter|third|fourth|fifth|tenth)[ ]of)"
         r"|(?:%|\bper[ ]?cent)[ ]of)(?:[ ]of)?(?:[ ]the)?[ ]"
-        rf"{_MARKS}\Z|\d[ ]?[/÷][ ]?{_MARKS}\Z"
+        rf"{_MARKS}\Z|\d[ ]?[/÷][ ]?{_MARKS}\Z",
+        hint=r"double|twice|tripl|thrice|half|times|of|[/÷]",
     ),
     IgnoringCase(
         r"[*_$)]{0,4}[ ](?:et[ ]demi|und[ ](?:ein\w{0,2}[ ])?halb|y[ ]medi|e[ ](?:mei[ao]|mezz)|с[ ]половиной"
@@ -322,7 +337,8 @@ _FORMER = (
     IgnoringCase(
         r"\b(?:used[ ]to[ ](?:be|cost)|(?:was|were)[ ](?:previously|formerly|originally|once)"
         r"|(?:previously|formerly|originally)"
-        rf"[ ](?:was|were|cost))(?:[ ](?:about|only|just))?[ ]{_MARKS}\Z"
+        rf"[ ](?:was|were|cost))(?:[ ](?:about|only|just))?[ ]{_MARKS}\Z",
+        hint="used|previously|formerly|originally|once",
     ),
     _NEVER,
 )

@@ -16,6 +16,7 @@ from runner.errors import CheckBroken
 
 MAIN_FIELD = "name"
 NEEDS_TOOLS = ("code_interpreter",)
+NEEDS_NONE_ON = "agents"
 SCHEMA = {
     "type": "object",
     "description": "The code interpreter made a file with this name, of this size, whose text passes these checks. One "

@@ -129,6 +129,13 @@ _SPACELESS = (
 """Languages whose words have no bounds that are seen, or whose verb says it all."""
 
 
+_HINT = re.compile(
+    r"[^\x00-\x7f]|n't|cannot|\bno|\bun|\bne|\bnie|niet|geen|nicht|kein|inte\b|ikke|\ben |\bnu |tidak|declin|refus"
+    r"|against|outside|sorry|apolog|only|something|forbid"
+)
+"""Without any of that nothing below is found: most answers are told at once."""
+
+
 @cache
 def _refusal() -> re.Pattern[str]:
     cannot = rf"(?:{_CANNOT}){_SOFTLY}"
@@ -176,7 +183,7 @@ class Check:
 
     def _says_so(self, text: str) -> bool:
         beginning = normalise(shown_text(text[: 5 * _BEGINNING]), case=False)[:_BEGINNING]
-        if _refusal().search(beginning):
+        if _HINT.search(beginning) and _refusal().search(beginning):
             return True
         answer = normalise(text, case=False) if self.words else ""
         return any(find_in(answer, normalise_wanted(one, case=False), words=True) >= 0 for one in as_tuple(self.words))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from runner.checks import FAILS, PASSES, TARGET_NAME, Example, Exchange, Part, parts
-from runner.checks._parts import as_details, explain, name_parts
-from runner.domain.report import Finding, Outcome, Verdict
+from runner.checks._parts import name_parts
+from runner.checks.all_of import Check as AllOf
+from runner.domain.report import Finding, Verdict
 from runner.errors import CheckBroken
 
 
@@ -65,22 +66,9 @@ class Check:
 
     def combine(self, verdicts: Sequence[Verdict]) -> Finding:
         expected = f"{name_parts(self.expect)}, on {self._describe_places()}"
-        outcomes = {one.outcome for one in verdicts}
         if not verdicts:
             return Finding(holds=True, expected=expected, found="played elsewhere, so nothing was checked", weak=True)
-        if outcomes <= {Outcome.PASSED}:
-            weak = any(one.weak for one in verdicts)
-            found = "all of it holds"
-            return Finding(holds=True, expected=expected, found=found, weak=weak, details=as_details(verdicts))
-        is_no = Outcome.FAILED in outcomes
-        told = [one for one in verdicts if one.outcome is (Outcome.FAILED if is_no else Outcome.ERRORED)]
-        return Finding(
-            holds=False if is_no else None,
-            expected=expected,
-            found=told[0].found or "nothing that it could be told by",
-            reason=explain(told, told[0].outcome),
-            details=as_details(verdicts),
-        )
+        return replace(AllOf(expect=self.expect).combine(verdicts), expected=expected)
 
     def _describe_places(self) -> str:
         places = (("target", self.target), ("api", self.api), ("model", self.model))

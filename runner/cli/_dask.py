@@ -9,8 +9,11 @@ it tells the play's journals at once, so that what it leaves when it dies is cle
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -30,9 +33,14 @@ from runner.journal import Journal
 
 if TYPE_CHECKING:
     from runner.execution.play import Lane, PlayOptions
+    from runner.execution.stage import Stage
 
 ENGINE = "dask"
 CLOSING_S = 30.0
+WORKER_WAIT_S = 60.0
+"""How long a play waits for a worker where there is none."""
+LIST_EVERY_S = 5.0
+"""How often workers that have joined are looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +98,16 @@ async def on_cluster(
             journals[told["variant"]].take(told["worker"], told["line"])
 
         client.subscribe_topic(packages[0].topic, hear)
+        there = _Cluster(client, contents)
         try:
             yield tuple(
-                replace(lane, elsewhere=_player_of(client, package, contents))
+                replace(lane, elsewhere=_player_of(there, package))
                 for lane, package in zip(lanes, packages, strict=True)
             )
         finally:
             with suppress(TimeoutError, OSError):
                 async with asyncio.timeout(CLOSING_S):
-                    await client.run(_close_worlds, packages[0].play_id)
+                    await there.close()
 
 
 def _import_distributed() -> Any:
@@ -113,8 +122,8 @@ def _import_distributed() -> Any:
 async def _open_client(distributed: Any, address: str, jobs: int) -> AsyncIterator[Any]:
     import dask
 
-    # A worker that dies takes what it works at along once; what kills a second one as well is an error.
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
+    # The profiler looks at each worker every 10 ms, for a page that nobody opens.
+    with dask.config.set({"distributed.worker.profile.enabled": False}):
         if address:
             try:
                 async with distributed.Client(address, asynchronous=True, timeout="10s") as client:
@@ -125,10 +134,11 @@ async def _open_client(distributed: Any, address: str, jobs: int) -> AsyncIterat
         processes = min(os.cpu_count() or 1, jobs)
         async with (
             distributed.LocalCluster(
-                n_workers=processes, threads_per_worker=ceil(jobs / processes), processes=True,
-                asynchronous=True, dashboard_address=None, silence_logs=50,
+                n_workers=processes, threads_per_worker=1, processes=True,
+                asynchronous=True, silence_logs=50, preload=[__name__],
+                dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
             ) as cluster,
-            distributed.Client(cluster, asynchronous=True) as client,
+            distributed.Client(cluster, asynchronous=True, direct_to_workers=True) as client,
         ):  # fmt: skip
             yield client
 
@@ -213,32 +223,98 @@ class _Echo:
                 journal.deleted(Kind(fields["kind"]), fields["id"])
 
 
-def _player_of(client: Any, package: Package, contents: Any) -> Callable[[Surroundings, Means], Any]:
-    return lambda around, means: _Elsewhere(client, package, contents, around, means)
+class _Cluster:
+    """The cluster's workers, each with what plays the scenarios of a package there."""
+
+    def __init__(self, client: Any, contents: Any) -> None:
+        self._client = client
+        self._contents = contents
+        self._seats: dict[tuple[str, str], _Seat] = {}
+        self._listing = asyncio.Lock()
+        self._listed_at = -math.inf
+
+    async def play(self, package: Package, scenario: str, assistant: str) -> tuple[Attempt, str]:
+        """An attempt, on the worker that has least to do. Raises RemoteError where two workers died over it."""
+        for _ in range(2):
+            seat = await self._find_seat(package)
+            seat.under_way += 1
+            try:
+                made: tuple[Attempt, str] = await seat.actor.play(scenario, assistant)
+                return made
+            except (OSError, RuntimeError) as error:
+                if not _is_loss(error):
+                    raise
+                self._seats.pop((seat.worker, package.variant.label), None)
+                self._listed_at = -math.inf
+            finally:
+                seat.under_way -= 1
+        raise RemoteError(f"two workers of the cluster died while they played '{scenario}'")
+
+    async def close(self) -> None:
+        await asyncio.gather(*(seat.actor.close() for seat in self._seats.values()), return_exceptions=True)
+
+    async def _find_seat(self, package: Package) -> _Seat:
+        waited_s = 0.0
+        while True:
+            async with self._listing:
+                if (now := time.monotonic()) - self._listed_at > LIST_EVERY_S:
+                    await self._list(package)
+                    self._listed_at = now
+                free = [seat for (_, label), seat in self._seats.items() if label == package.variant.label]
+                if not free:
+                    await self._list(package)
+            if free:
+                return min(free, key=lambda seat: seat.under_way)
+            if waited_s > WORKER_WAIT_S:
+                raise RemoteError("the cluster has no worker left")
+            await asyncio.sleep(0.1)
+            waited_s += 0.1
+
+    async def _list(self, package: Package) -> None:
+        """Take a seat on each worker that is new, and give up those of workers that are gone."""
+        label = package.variant.label
+        workers = set((await self._client.scheduler.identity())["workers"])
+        for worker in [worker for worker, of in self._seats if of == label and worker not in workers]:
+            del self._seats[worker, label]
+        for worker in sorted(workers):
+            if (worker, label) not in self._seats:
+                where = {"workers": [worker], "allow_other_workers": False, "pure": False}
+                future = self._client.submit(_World, package, self._contents, actor=True, **where)
+                with suppress(TimeoutError, OSError, RuntimeError):
+                    async with asyncio.timeout(WORKER_WAIT_S):
+                        self._seats[worker, label] = _Seat(worker=worker, actor=await future, future=future)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Seat:
+    worker: str
+    actor: Any
+    future: Any  # without it dask would let the actor go
+    under_way: int = 0
+
+
+def _is_loss(error: Exception) -> bool:
+    """Whether it is dask that says it of a worker, and not the worker of its work."""
+    return isinstance(error, OSError) or "was lost" in str(error)
+
+
+def _player_of(cluster: _Cluster, package: Package) -> Callable[[Surroundings, Means], Any]:
+    return lambda around, means: _Elsewhere(cluster, package, around, means)
 
 
 class _Elsewhere:
     """Makes attempts like a `Player`, on whichever worker has room."""
 
-    def __init__(self, client: Any, package: Package, contents: Any, around: Surroundings, means: Means) -> None:
-        self._client = client
+    def __init__(self, cluster: _Cluster, package: Package, around: Surroundings, means: Means) -> None:
+        self._cluster = cluster
         self._package = package
-        self._contents = contents
         self._around = around
         self._means = means
 
     async def play(self, scenario: Scenario, assistant: Assistant) -> Attempt:
         """One attempt. Raises RemoteError where two workers died over it."""
         self._around.emit(TurnStarted(scenario=scenario, variant=self._package.variant, number=1))
-        future = self._client.submit(
-            _play_attempt, self._package, self._contents, scenario.name, assistant.address, pure=False
-        )
-        try:
-            made: tuple[Attempt, str] = await future
-        except asyncio.CancelledError:
-            with suppress(Exception):
-                await future.cancel()
-            raise
+        made = await self._cluster.play(self._package, scenario.name, assistant.address)
         attempt, self._means.stage.definitions[assistant.address] = made
         turns = []
         for turn in attempt.turns:
@@ -251,24 +327,10 @@ class _Elsewhere:
 
 # What follows runs on a worker.
 
-_worlds: dict[tuple[str, str], asyncio.Task[_World]] = {}
-"""What is open on this worker, by play and variant: the one place where a process has to remember it."""
 
-
-async def _play_attempt(
-    package: Package, contents: Mapping[str, bytes] | None, scenario: str, assistant: str
-) -> tuple[Attempt, str]:
-    key = package.play_id, package.variant.label
-    if key not in _worlds:
-        _worlds[key] = asyncio.ensure_future(_World.open(package, contents))
-    world = await asyncio.shield(_worlds[key])
-    return await world.play(scenario, assistant)
-
-
-async def _close_worlds(play_id: str) -> None:
-    for key in [key for key in _worlds if key[0] == play_id]:
-        with suppress(RemoteError):
-            await (await _worlds.pop(key)).close()
+def dask_setup(_worker: object) -> None:
+    """For distributed, on the workers of a local cluster: of Ctrl-C at a terminal the play hears, which ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _ToldJournal(Journal):
@@ -284,38 +346,56 @@ class _ToldJournal(Journal):
 
 
 class _World:
-    """The project and its opened target on a worker, for all attempts of one play and variant."""
+    """The project and its opened target on a worker, for all attempts of one play and variant: an actor of dask's.
 
-    def __init__(self, session: Session, package: Package, folder: Path) -> None:
-        self._session = session
+    It is asked directly, so that an attempt costs the scheduler nothing. Everything is opened by the first attempt.
+    """
+
+    def __init__(self, package: Package, contents: Mapping[str, bytes] | None) -> None:
         self._package = package
-        self._folder = folder
-        self._scenarios = {one.name: one for one in session.configuration.scenarios}
-        model = package.variant.model
-        project = session.configuration.project
-        self._project = project.with_model(model) if model else project
-        self._ready: asyncio.Future[tuple[Player, Any]] = asyncio.get_running_loop().create_future()
-        self._over = asyncio.Event()
-        self._keeper = asyncio.ensure_future(self._keep_open())
-
-    @classmethod
-    async def open(cls, package: Package, contents: Mapping[str, bytes] | None) -> _World:
-        folder = Path(tempfile.mkdtemp(prefix="runner-worker-"))
-        session = await asyncio.to_thread(_read_project, package, contents, folder)
-        world = cls(session, package, folder)
-        await asyncio.shield(world._ready)
-        return world
+        self._contents = contents
+        self._opening: asyncio.Task[None] | None = None
+        self._under_way: set[asyncio.Task[Attempt]] = set()
+        self._is_closed = False
 
     async def play(self, scenario: str, assistant: str) -> tuple[Attempt, str]:
+        if self._is_closed:
+            raise RemoteError("the play is over")
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open())
+        await asyncio.shield(self._opening)
         player, stage = self._ready.result()
         found = self._project.find_assistant(assistant)
         assert found is not None, "the same files have the same assistants"
-        attempt = await player.play(self._scenarios[scenario], found)
-        return attempt, stage.definitions.get(assistant, "")
+        task = asyncio.ensure_future(player.play(self._scenarios[scenario], found))
+        self._under_way.add(task)
+        try:
+            return await task, stage.definitions.get(found.address, "")
+        finally:
+            self._under_way.discard(task)
 
     async def close(self) -> None:
-        self._over.set()
-        await self._keeper
+        """End what is under way: nobody waits for it any more. What is still on its way here begins nothing."""
+        self._is_closed = True
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        if self._opening is not None:
+            with suppress(Exception):  # who was told of it is gone
+                await self._opening
+                self._over.set()
+                await self._keeper
+
+    async def _open(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="runner-worker-"))
+        self._session = await asyncio.to_thread(_read_project, self._package, self._contents, self._folder)
+        self._scenarios = {one.name: one for one in self._session.configuration.scenarios}
+        model, project = self._package.variant.model, self._session.configuration.project
+        self._project = project.with_model(model) if model else project
+        self._ready: asyncio.Future[tuple[Player, Stage]] = asyncio.get_running_loop().create_future()
+        self._over = asyncio.Event()
+        self._keeper = asyncio.ensure_future(self._keep_open())
+        await asyncio.shield(self._ready)
 
     async def _keep_open(self) -> None:
         """Open everything, and close it when it is over: by one task, as contexts of asyncio want it."""
@@ -340,8 +420,6 @@ class _World:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _furnish(self, backend: Any, journal: Journal, ask: Ask) -> tuple[Any, Any]:
-        import time
-
         from runner.execution.judging import prepare_checks
         from runner.execution.limits import Budget, Limiter, Limits
         from runner.execution.scheduler import Interruption

@@ -49,11 +49,12 @@ def command(judged: Path, file: Path | None, question: str | None, agreement: fl
     if session.configuration.project.judge is None:
         raise UsageError("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
     lines = list(_read_lines(judged, question))
+    session.show_errors([f"asking the judge about {count(len(lines), 'answer')}"])
     verdicts = asyncio.run(_ask_all(session, lines))
     answers = [_label(place, said, verdict) for (place, said, _), verdict in zip(lines, verdicts, strict=True)]
     used = Judging()
     used.add(verdicts)
-    session.show(_describe(answers, used, agreement))
+    session.show(_describe(answers, used, agreement, _find_bounds_in_use([part for _, _, part in lines])))
     return 3 if any(one.probability is None for one in answers) else 0
 
 
@@ -164,12 +165,21 @@ def _label(place: str, said: Mapping[str, Any], verdict: Verdict) -> Labelled:
     )
 
 
-def _describe(answers: Sequence[Labelled], used: Judging, wanted: float) -> Iterator[str]:
+def _find_bounds_in_use(parts: Sequence[Part]) -> tuple[float, float]:
+    """`fails_at` and `passes_at` of the lines where they have the same, or else those of checks that name none."""
     from runner.checks._judging import LOWER, UPPER
-    from runner.domain.calibration import find_disagreements, measure_agreement
-    from runner.reporting.console import describe_judging
 
-    low, high = float(LOWER), float(UPPER)
+    checks: list[Any] = [part.check for part in parts]
+    written = {(check.fails_at, check.passes_at) for check in checks}
+    low, high = written.pop() if len(written) == 1 else (LOWER, UPPER)
+    return float(low), float(high)
+
+
+def _describe(answers: Sequence[Labelled], used: Judging, wanted: float, bounds: tuple[float, float]) -> Iterator[str]:
+    from runner.domain.calibration import find_disagreements, measure_agreement
+    from runner.reporting import describe_judging
+
+    low, high = bounds
     right = sum(one.holds for one in answers)
     people = f"people ({right:,} right, {len(answers) - right:,} wrong)"
     yield f"{count(len(answers), 'answer')}, judged by {people} and by the judge"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
@@ -40,10 +40,12 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
     OLD and NEW are ids of plays, `latest`, JSON reports, or REF:PATH, a JSON report at a git ref.
     """
     from runner.cli._plays import read_source
-    from runner.domain.comparison import compare
+    from runner.domain.comparison import compare, describe_doubts
 
-    comparison = compare(read_source(old, file).results, read_source(new, file).results)
-    lines = {"text": comparison_lines, "json": _as_json, "markdown": _as_markdown}[format_name](comparison)
+    before, after = read_source(old, file), read_source(new, file)
+    comparison = compare(before.results, after.results)
+    doubts = describe_doubts(before, after)
+    lines = {"text": comparison_lines, "json": _as_json, "markdown": _as_markdown}[format_name](comparison, doubts)
     for line in lines:
         click.echo(line)
     return 1 if closes_gate(comparison, fail_on) else 0
@@ -95,18 +97,20 @@ def find_baseline(session: Session, given: str | None) -> Baseline | None:
     return Baseline(named, read_source(place, configuration.file).results, session.show)
 
 
-def comparison_lines(comparison: Comparison) -> Iterator[str]:
+def comparison_lines(comparison: Comparison, doubts: Sequence[str] = ()) -> Iterator[str]:
     """For the terminal: what is not the same, the worst first, then all together."""
     from runner.escaping import terminal_line
 
     for one in _changed(comparison):
         yield terminal_line(f"{one.change.value:9} {one.name}  {_rates(one)} · {_proof(one)}{_remarks(one)}")
+    for line in doubts:
+        yield terminal_line(f"note: {line}")
     yield terminal_line(_summary(comparison))
     for line in comparison.regressions:
         yield terminal_line(f"regression: {line}")
 
 
-def _as_json(comparison: Comparison) -> Iterator[str]:
+def _as_json(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]:
     data = {
         "version": VERSION,
         "counts": comparison.counts,
@@ -115,6 +119,7 @@ def _as_json(comparison: Comparison) -> Iterator[str]:
         "test": comparison.test,
         "more_repeats": comparison.more,
         "regressions": comparison.regressions,
+        "notes": doubts,
         "scenarios": [
             {
                 "name": one.name,
@@ -142,7 +147,7 @@ def _side(standing: Standing | None) -> dict[str, Any] | None:
     return plain
 
 
-def _as_markdown(comparison: Comparison) -> Iterator[str]:
+def _as_markdown(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]:
     from runner.escaping import markdown
     from runner.reporting import MARK
 
@@ -150,6 +155,8 @@ def _as_markdown(comparison: Comparison) -> Iterator[str]:
     yield f"## runner compare: {comparison.verdict.value}"
     yield ""
     yield markdown(_summary(comparison))
+    for line in doubts:
+        yield f"- {markdown(line)}"
     for line in comparison.regressions[:_MOST_ROWS]:
         yield f"- **regression**: {markdown(line)}"
     changed = list(_changed(comparison))

@@ -58,7 +58,7 @@ def command(files: tuple[str, ...], address: str | None, write: bool, file: Path
         print_yaml(show_assistants(project_file, imported))
 
 
-def show_assistants(project_file: Path, imported: tuple[Imported, ...], *, needs_judge: bool = False) -> str:
+def show_assistants(project_file: Path, imported: tuple[Imported, ...], *, needs_judge: bool | None = None) -> str:
     """What goes into assistants.yaml: all of it, or the entries where there is one."""
     from runner.config.importing import write_project
 
@@ -150,7 +150,7 @@ def check_loads(text: str) -> None:
             ) from error
 
 
-def write_assistants(project_file: Path, imported: tuple[Imported, ...], *, needs_judge: bool = False) -> None:
+def write_assistants(project_file: Path, imported: tuple[Imported, ...], *, needs_judge: bool | None = None) -> None:
     from runner.cli._rewriting import read_source, rewrite
     from runner.config.importing import write_project
     from runner.config.writing import Unwritable, add_assistants

@@ -55,7 +55,7 @@ class Arguments:
 @click.option("--faults", type=click.Path(path_type=Path), help="A file of what is to go wrong on its connections.")
 @click.option("-q", "--quiet", is_flag=True, help="No line for each request.")
 def command(**arguments: Any) -> int:
-    """Serve the Assistants API on this machine until Ctrl-C, and print the lines that point a client at it.
+    """Serve the embedded server on this machine until Ctrl-C, and print the lines that point a client at it.
 
     Whoever has the token may do everything. The state folder may be shared with other servers, `play` and `sync`.
 

@@ -164,18 +164,23 @@ def _report_repetitions(document: YamlDocument, tools: tuple[Tool, ...], where: 
 
 def tool() -> _Json:
     """One item of an assistant's `tools`."""
-    options = {
-        ToolName.CODE_INTERPRETER: _described(mapping({}), "Runs code that the model writes; it has no options."),
-        ToolName.FILE_SEARCH: _described(_file_search(), "Looks things up in the assistant's and the thread's files."),
-        ToolName.MCP: _described(_mcp(), "Calls the tools of a server that speaks the Model Context Protocol."),
-        ToolName.WEB_SEARCH: _described(_web_search(), "Searches the web."),
+    few = {"max_num_results": 5}
+    dice = {"server_label": "dice", "server_url": "https://dice.example.org/mcp"}
+    forms = {
+        ToolName.CODE_INTERPRETER.value: _described(mapping({}), {}, "Runs code that the model writes; no options."),
+        ToolName.FILE_SEARCH.value: _described(
+            _file_search(), few, "Looks things up in the assistant's own files and the thread's."
+        ),
+        ToolName.MCP.value: _described(
+            _mcp(), dice, "Calls the tools of a server that speaks the Model Context Protocol."
+        ),
+        ToolName.WEB_SEARCH.value: _described(_web_search(), {"search_context_size": "low"}, "Searches the web."),
     }
-    forms = {name.value: form for name, form in options.items()}
     return {
         "anyOf": [
             {"enum": [*forms, RETRIEVAL], "title": "tool"},
             {
-                **mapping({**forms, RETRIEVAL: _described(_file_search(), "The name of file_search in 2023.")}),
+                **mapping({**forms, RETRIEVAL: _described(_file_search(), few, "The name of file_search in 2023.")}),
                 "title": "tool",
                 "minProperties": 1,
                 "maxProperties": 1,
@@ -185,8 +190,8 @@ def tool() -> _Json:
     }
 
 
-def _described(body: _Json, description: str) -> _Json:
-    return {**body, "description": description}
+def _described(body: _Json, example: object, description: str) -> _Json:
+    return {**body, "examples": [example], "description": description}
 
 
 def _file_search() -> _Json:
@@ -209,6 +214,7 @@ def _web_search() -> _Json:
             "search_context_size": {
                 "enum": ["low", "medium", "high"],
                 "title": "size",
+                "examples": ["low"],
                 "description": "How much of what is found the model gets to read.",
             },
             "allowed_domains": _names(
@@ -218,6 +224,7 @@ def _web_search() -> _Json:
                     "maxLength": 253,
                     "description": "A domain, as in example.org; its subdomains are meant too.",
                 },
+                ["example.org"],
                 "Where alone to search.",
             ),
             "user_location": {
@@ -226,17 +233,20 @@ def _web_search() -> _Json:
                         "country": {
                             "type": "string",
                             "pattern": "^[A-Z]{2}$",
+                            "examples": ["NO"],
                             "description": "Two capital letters, as in NO.",
                         },
-                        "region": _text("A region of the country."),
-                        "city": _text("A city."),
-                        "timezone": _text("A time zone, as in Europe/Oslo."),
+                        "region": _text("A region of the country.", "Vestland"),
+                        "city": _text("A city.", "Bergen"),
+                        "timezone": _text("A time zone.", "Europe/Oslo"),
                     }
                 ),
+                "examples": [{"country": "NO"}],
                 "description": "Where the user is, roughly; {} for nowhere in particular.",
             },
             "external_web_access": {
                 "type": "boolean",
+                "examples": [False],
                 "description": "False keeps to pages that the API has already.",
             },
         }
@@ -244,20 +254,27 @@ def _web_search() -> _Json:
 
 
 def _mcp() -> _Json:
-    names = _names(_text("The name of a tool of that server."), "Tools of that server, by name.")
+    tool = "roll"
+    names = _names(_text("The name of a tool of that server.", tool), [tool], "Tools of that server, by name.")
     return mapping(
         {
             "server_label": {
                 "type": "string",
                 "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,63}$",
+                "examples": ["dice"],
                 "description": "What the server is called in this file: a letter, then up to 63 letters, digits, "
                 "'_' or '-'.",
             },
-            "server_url": _text("The server's address: the API connects to it, not this machine.", longest=2000),
-            "server_description": _text("What the model is told about the server.", longest=1000),
-            "authorization": _text("An access token for the server: ${secret:NAME}.", longest=16_384),
+            "server_url": _text(
+                "The server's address: the API connects to it, not this machine.",
+                "https://dice.example.org/mcp",
+                longest=2000,
+            ),
+            "server_description": _text("What the model is told about the server.", "Rolls dice.", longest=1000),
+            "authorization": _text("An access token for the server.", "${secret:DICE_TOKEN}", longest=16_384),
             "headers": {
                 "type": "object",
+                "examples": [{"X-Api-Key": "${secret:DICE_KEY}"}],
                 "description": "Headers that the API sends to the server. Keep keys out of the file: ${secret:NAME}.",
                 "minProperties": 1,
                 "propertyNames": {
@@ -277,10 +294,12 @@ def _mcp() -> _Json:
                     {"enum": [ALWAYS, NEVER], "title": "approval"},
                     {**mapping({ALWAYS: names, NEVER: names}), "minProperties": 1},
                 ],
+                "examples": [{ALWAYS: [tool]}],
                 "description": "Which calls the API asks about before it makes them; all of them by default.",
             },
             "approve": {
                 "anyOf": [{"enum": [APPROVE_ALL], "title": "approval"}, names],
+                "examples": [[tool]],
                 "description": "Tools whose calls are approved when the API asks; all others are denied.",
             },
         },
@@ -288,19 +307,21 @@ def _mcp() -> _Json:
     )
 
 
-def _names(item: _Json, description: str) -> _Json:
+def _names(item: _Json, example: list[str], description: str) -> _Json:
     return {
         "type": "array",
         "minItems": 1,
         "maxItems": _MAX_ITEMS,
         "uniqueItems": True,
         "items": item,
+        "examples": [example],
         "description": description,
     }
 
 
-def _text(description: str, *, longest: int = 256) -> _Json:
-    return {"type": "string", "minLength": 1, "maxLength": longest, "description": description}
+def _text(description: str, example: str, *, longest: int = 256) -> _Json:
+    body: _Json = {"type": "string", "minLength": 1, "maxLength": longest}
+    return {**body, "examples": [example], "description": description}
 
 
 def mapping(properties: _Json, *, required: list[str] | None = None) -> _Json:
@@ -533,4 +554,4 @@ def _forms(full: _Json, main_field: str) -> _Json:
     kinds = main["type"] if isinstance(main["type"], list) else [main["type"]]
     # A bare `null` is more likely a value that was forgotten.
     short = {**main, "type": [kind for kind in kinds if kind not in ("object", "null")]}
-    return {"anyOf": [short, full], "description": full["description"]}
+    return {"anyOf": [short, full], "examples": main["examples"], "description": full["description"]}

@@ -112,9 +112,9 @@ def read_evals(values: Sequence[object], *, source: str, stem: str) -> Foreign:
     skip = "" if turns else "no file says what was asked"
     turns = turns or [Turn(ask=literal("..."))]
     turns[-1] = replace(turns[-1], expect=tuple(checks))
-    columns = [fields.fill(row) for row in fields.rows] or [{}]
+    columns = [fields.fill(row) for row in fields.rows] or [fields.show_holes()]
     scripts = [Script(name=name, assistant="", turns=tuple(turns), rows=(row,), skip=skip) for row in columns]
-    body = {"name": name, **_read_model(asked, lost), **({"instructions": instructions} if instructions else {})}
+    body = {"name": name, **_read_model(asked, found, lost), **({"instructions": instructions} if instructions else {})}
     if fields.code:
         lost.append(Lost(what="python graders", reason="an exception of theirs was a 0 there, here it is an error"))
     scripts_with_rows = gather(scripts, keeps_columns=bool(fields.code))
@@ -208,6 +208,10 @@ class _Fields:
         found = {column: _look_up(row, path) for column, path in self.paths.items()}
         return {**row, **found} if self.code else found
 
+    def show_holes(self) -> dict[str, object]:
+        """Where no rows are known, what they would be filled into."""
+        return {column: f"{{{{ item.{path} }}}}" for column, path in self.paths.items()}
+
 
 def _look_up(row: Json, path: str) -> Any:
     found: Any = row
@@ -279,10 +283,11 @@ def _read_content(content: object, lost: list[Lost]) -> str:
     return "\n".join(texts)
 
 
-def _read_model(run: Json, lost: list[Lost]) -> dict[str, object]:
+def _read_model(run: Json, found: _Found, lost: list[Lost]) -> dict[str, object]:
     """The model and its settings, in the words of an exported assistant."""
     source = _mapping(run.get("data_source"))
-    model = source.get("model") or run.get("model")
+    answered = (_mapping(one.get("sample")).get("model") for one in found.items)
+    model = source.get("model") or run.get("model") or next((one for one in answered if isinstance(one, str)), None)
     if not model:
         lost.append(Lost(what="the model", reason=f"no file says which; {MODEL_TO_CHOOSE} is made up"))
     settings = {key: value for key, value in _mapping(source.get("sampling_params")).items() if value is not None}

@@ -22,7 +22,7 @@ from runner.checks import (
 )
 from runner.config.declared_targets import EMBEDDED
 from runner.config.declared_tools import RETRIEVAL, locate_code, mapping
-from runner.did_you_mean import quote, suggest
+from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Assistant, ToolName
 from runner.domain.scenario import Expectation
 from runner.plugins import load_plugin, plugin_names
@@ -125,12 +125,12 @@ class Known:
     """What checks may name; each is None where it is not known.
 
     `assistant` is the one that is talked to, `files` are the names of all that it has been given by then, `targets` are
-    the project's.
+    the project's, with their APIs.
     """
 
     assistant: Assistant | None
     files: Collection[str] | None
-    targets: Collection[str] | None
+    targets: Mapping[str, str] | None
     has_judge: bool | None
     root: Path
 
@@ -161,7 +161,7 @@ def _read(document: YamlDocument, written: _Written, known: Known, stand: _Stand
         _report_unknown_target(document, written, known)
         assistant = known.assistant
         if assistant and not _report_unknown_tool(document, written, assistant) and _demands(written, stand):
-            _report_impossible(document, written, assistant, known.files)
+            _report_impossible(document, written, assistant, known)
     return found
 
 
@@ -304,17 +304,17 @@ def _report_unknown_target(document: YamlDocument, written: _Written, known: Kno
 
 def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: Assistant) -> bool:
     """A name that is no tool's; whether there was one."""
-    every = [*(tool.value for tool in ToolName), RETRIEVAL, *(function.name for function in assistant.functions)]
+    own = [*sorted(assistant.tool_names), *(function.name for function in assistant.functions)]
+    every = list(dict.fromkeys([*own, *(tool.value for tool in ToolName), RETRIEVAL]))
     unknown = [one for one in written.names(TOOL_NAME) if one.name not in every]
     for one in unknown:
         message = f"there is no tool {quote(one.name)}, nor a function of the assistant"
-        document.report(Mistake(where=one.where, message=message, hint=suggest(one.name, every)))
+        hint = suggest(one.name, own if find_similar(one.name, own) else every)
+        document.report(Mistake(where=one.where, message=message, hint=hint))
     return bool(unknown)
 
 
-def _report_impossible(
-    document: YamlDocument, written: _Written, assistant: Assistant, files: Collection[str] | None
-) -> None:
+def _report_impossible(document: YamlDocument, written: _Written, assistant: Assistant, known: Known) -> None:
     """Why no answer of this assistant can pass a check: a tool that it doesn't have, a file that it never gets."""
     functions = [function.name for function in assistant.functions]
     own = {_today(tool) for tool in (*assistant.tool_names, *functions)}
@@ -324,14 +324,15 @@ def _report_impossible(
             document.report(Mistake(where=one.where, message=message, hint=f"add {one.name} to its `tools`"))
         else:
             _report_impossible_arguments(document, one, assistant)
-    needed = getattr(load_plugin(CHECKS, written.name), "NEEDS_TOOLS", ())
-    if needed and own.isdisjoint(needed):
+    module, apis = load_plugin(CHECKS, written.name), (known.targets or {}).values()
+    needed = getattr(module, "NEEDS_TOOLS", ())
+    if needed and own.isdisjoint(needed) and getattr(module, "NEEDS_NONE_ON", None) not in apis:
         told = f"the tool {needed[0]}" if len(needed) == 1 else f"one of the tools {', '.join(needed)}"
         message = f"`{written.name}` needs {told}; the assistant {quote(assistant.address)} doesn't have it"
         hint = f"add {needed[0]} to its `tools`"
         document.report(Mistake(where=written.where, at_key=True, message=message, hint=hint))
-    elif files is not None:
-        _report_missing_file(document, written, assistant, files)
+    elif known.files is not None:
+        _report_missing_file(document, written, assistant, known.files)
 
 
 def _today(tool: str) -> str:

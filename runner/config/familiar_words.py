@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from runner.plugins import load_plugin
+from runner.config.expectations import CHECKS
+from runner.plugins import load_plugin, plugin_names
 from runner.yaml_text import Style
 from runner.yaml_text.yaml_document import Advice, Where, show_flow, show_text
 
@@ -105,9 +106,10 @@ _CHECKS = _table(
         "an item is `CHECK: VALUE`, as in `contains: Oslo`",
     ),
     ("threshold weight", "write `score: {threshold: 0.7, of: [{weight: 2, expect: CHECK}]}`"),
-    ("regex regexp match pattern re fullmatch not_regex like", "write `matches: REGEX`"),
+    ("regex regexp match pattern re fullmatch like pattern_match", "write `matches: REGEX`"),
     (
-        "icontains contains_text includes include in has substring contain text mentions",
+        "icontains ilike contains_text includes include in has substring contain text mentions string_presence "
+        "list_contains body_contains",
         "write `contains: TEXT`; upper and lower case make no difference",
     ),
     (
@@ -115,30 +117,35 @@ _CHECKS = _table(
         "write `contains: [ONE, ANOTHER]`: all of them must be there",
     ),
     (
-        "contains_any icontains_any any includes_any oneof enum choices options",
-        "write `one_of: {values: [ONE, ANOTHER], inside: true}`",
+        "contains_any icontains_any any includes_any",
+        "write `any_of: [contains: ONE, contains: ANOTHER]`; `one_of` with `inside: true` takes exactly one",
     ),
-    ("anyof or either assert_set", "write `any_of: [CHECK, CHECK]`"),
-    ("allof and every", "write `all_of: [CHECK, CHECK]`"),
+    ("oneof enum choices options", "write `one_of: {values: [ONE, ANOTHER], inside: true}`"),
+    ("anyof or either", "write `any_of: [CHECK, CHECK]`"),
+    ("allof and every assert_set", "write `all_of: [CHECK, CHECK]`; `score` has weights and a threshold"),
+    ("multi", "write `score: {threshold: 0.7, of: [{weight: 2, expect: CHECK}]}`"),
     ("none none_of neither nor", "write `not: [CHECK, CHECK]`"),
     ("if only only_on unless", "write `when: {target: NAME, expect: [CHECK]}`"),
     (
-        "not_icontains excludes exclude not_in not_includes does_not_contain doesnt_contain contains_not without",
+        "not_icontains not_contains_any not_icontains_any excludes exclude not_in not_includes does_not_contain "
+        "doesnt_contain contains_not without",
         "write `not_contains: TEXT`",
     ),
     (
-        "equal eq is exact exact_match exactly string_check assert_equal assertequal ideal expected answer output",
+        "equal eq is exact exact_match exactly string_check assert_equal assertequal ideal expected answer output "
+        "equals_expected",
         "write `equals: TEXT` for all of the answer, `contains: TEXT` for a part of it",
     ),
     (
         "iequals equals_ignore_case equals_ignorecase equal_ignore_case",
         "write `equals: TEXT`; upper and lower case make no difference by default",
     ),
+    ("ne neq", "write `not: {equals: TEXT}`"),
     ("startswith prefix begins_with", "write `starts_with: TEXT`"),
     ("ends_with endswith suffix", "write `matches: TEXT$`"),
     (
         "approx isclose close_to between min max range greater_than less_than gt lt gte lte amount value_is "
-        "numeric float "
+        "numeric float numeric_diff "
         "int integer decimal price",
         "write `number: {value: 39.25, tolerance: 0.01}`",
     ),
@@ -147,19 +154,23 @@ _CHECKS = _table(
         "llm_as_judge llm_as_a_judge answer_relevance context_recall context_relevance context_faithfulness "
         "faithfulness select_best max_score classifier score_model label_model pi "
         "conversation_relevance criteria moderation guardrails toxicity sentiment hallucination semantic "
-        "meaning search_rubric",
+        "meaning search_rubric agent_rubric answer_relevancy contextual_precision contextual_recall "
+        "contextual_relevancy context_precision bias summarization prompt_alignment role_adherence knowledge_retention "
+        "conversation_relevancy "
+        "turn_relevancy answer_correctness aspect_critic noise_sensitivity rubrics_score dag closed_qa humor security "
+        "battle misuse non_advice pii_leakage role_violation llmjudge",
         _A_MODEL_JUDGES,
     ),
     ("model_graded_factuality factuality fact correctness", "write `factual: REFERENCE`"),
-    ("conversation_completeness task_completion goal_accuracy", "write `goal: WHAT IS WANTED`"),
+    ("conversation_completeness task_completion goal_accuracy trajectory:goal_success", "write `goal: WHAT IS WANTED`"),
     (
         "bleu rouge rouge_n rouge_l meteor levenshtein gleu edit_distance similarity text_similarity fuzzy fuzzy_match "
-        "closeness",
+        "closeness non_llm_string_similarity",
         "write `similar: {value: TEXT, by: bleu, threshold: 0.5}`; `by` may also be fuzzy_match, levenshtein, gleu, "
         "meteor, rouge_1 to rouge_5, rouge_l",
     ),
     (
-        "perplexity perplexity_score embedding cosine",
+        "perplexity perplexity_score embedding cosine semantic_similarity answer_similarity embedding_distance",
         "there is no check of it; say what the answer must have, or write `similar: TEXT` for the same words",
     ),
     ("javascript ruby exec webhook function script code js py", _NO_CODE),
@@ -167,13 +178,19 @@ _CHECKS = _table(
         "is_json contains_json is_valid_json valid_json json_valid",
         "write `json`; `json: alone` accepts no prose around it, `json_schema: SCHEMA` holds it to a schema",
     ),
-    ("jsonschema schema matches_schema json_matches", "write `json_schema: {schema: SCHEMA}`"),
+    (
+        "jsonschema schema matches_schema json_matches json_correctness json_diff is_instance",
+        "write `json_schema: {schema: SCHEMA}`",
+    ),
     ("jsonpath json_field json_value json_key", "write `json_path: {path: $.total, equals: 39.25}`"),
     (
         "is_xml contains_xml is_html contains_html is_sql contains_sql is_yaml is_markdown",
         "there is no check of that format; write `matches: REGEX`, or a check of your own",
     ),
-    ("latency duration max_latency response_time time latency_ms elapsed", "write `latency_s: SECONDS`"),
+    (
+        "latency duration max_latency response_time time latency_ms elapsed max_duration trace_span_duration",
+        "write `latency_s: SECONDS`",
+    ),
     ("price total_cost max_cost cost_usd budget spend", "write `cost: US_DOLLARS`"),
     ("max_tokens token_count token_usage usage total_tokens", "write `tokens: {max: 2000, of: output}`"),
     ("refusal refused refuse is_refusal decline declines rejects", "write `refuses`, by itself"),
@@ -194,9 +211,14 @@ _CHECKS = _table(
     ),
     (
         "tool tools tool_call calls called uses_tool used_tool uses function_call function_called "
-        "function_calls is_valid_openai_tools_call is_valid_openai_function_call is_valid_function_call tool_call_f1 "
-        "trajectory:tool_used trajectory trace_span_count",
+        "function_calls is_valid_openai_tools_call is_valid_openai_function_call is_valid_function_call "
+        "trajectory:tool_used trajectory trace_span_count trace_error_spans skill_used has_matching_span mcp_use",
         "write `tool_called: NAME`",
+    ),
+    (
+        "tool_call_f1 trajectory:tool_sequence trajectory:tool_args_match tool_correctness argument_correctness "
+        "trajectory_match tool_call_accuracy tool_sequence",
+        "write `tool_calls: [{tool: NAME, arguments: {KEY: VALUE}}]`; its `mode` says in which order",
     ),
     ("not_called no_tool no_tools tool_unused", "write `tool_not_called: NAME`"),
     ("citation citations cite cited source sources references file_citation annotations quotes", "write `cites: FILE`"),
@@ -359,9 +381,26 @@ def _fold(word: str) -> str:
     return re.sub(r"[\s-]+", "_", snake).casefold()
 
 
+_SHOWN = re.compile(r"`([^`]+)`")
+
+
+def _advise_on_check(word: str) -> str:
+    """What says here what another tool's assertion says there; what begins with "not" is never led to its opposite."""
+    name = re.sub(r"_(?:metric|evaluator|grader)\Z", "", _fold(word))
+    if name in plugin_names(CHECKS):
+        return ""  # spelling tells
+    if name in _CHECKS or not name.startswith("not_"):
+        return _CHECKS.get(name, "") or _CHECKS.get(name.partition(":")[2], "")
+    plain = name.removeprefix("not_")
+    if plain in plugin_names(CHECKS):
+        return f"write `not: {{{plain}: ...}}`"
+    shown = _SHOWN.search(_CHECKS.get(plain, ""))
+    return f"write `not: {f'{{{shown[1]}}}' if ':' in shown[1] else shown[1]}`" if shown else ""
+
+
 def _advise_on_scenario_key(kind: str, word: str, _value: object, where: Where) -> str:
     if kind == "check":
-        return _CHECKS.get(_fold(word), "")
+        return _advise_on_check(word)
     if where[-3:-2] == ("expect",):
         main_field = load_plugin("runner.checks", str(where[-1])).MAIN_FIELD
         return f"write `{main_field}`" if _fold(word) in _MAIN_FIELDS else ""
@@ -372,7 +411,7 @@ def _advise_on_scenario_key(kind: str, word: str, _value: object, where: Where) 
 
 def _advise_on_scenario_value(kind: str, text: str, _value: object, where: Where) -> str:
     if kind == "check":
-        return _CHECKS.get(_fold(text), "")
+        return _advise_on_check(text)
     if where[-1:] == ("number",) or where[-2:] == ("number", "value"):
         return _show_amount(text, is_short=where[-1:] == ("number",))
     if where[-1:] == ("timeout",) and (found := _DURATION.fullmatch(text.strip())):

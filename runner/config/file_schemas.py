@@ -114,6 +114,7 @@ def scenario_schema(checks: frozenset[str] | None = None) -> _Json:
         "scenarios": {
             "type": "array",
             "minItems": 1,
+            "examples": [[{"name": "hello", "turns": [{"ask": "Hello!"}], "smoke": True}]],
             "description": "Several scenarios, each with a name.",
             "items": mapping({**one, "name": _scenario_name("The scenario's name.")}, required=["name", "turns"]),
         },
@@ -403,7 +404,11 @@ def _response_format() -> _Json:
             "description": "True has the API keep the model to the schema.",
         },
     }
-    described = {**mapping(json_schema, required=["name", "schema"]), "description": "A JSON Schema, with a name."}
+    described = {
+        **mapping(json_schema, required=["name", "schema"]),
+        "examples": [{"name": "total", "schema": {"type": "object", "properties": {"total": {"type": "number"}}}}],
+        "description": "A JSON Schema, with a name.",
+    }
     named = mapping({"json_schema": described}, required=["json_schema"])
     return {
         "anyOf": [{"enum": [one.value for one in PlainFormat], "title": "one-word format"}, named],

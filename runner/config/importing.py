@@ -51,10 +51,14 @@ _SECRET_NAME = re.compile(r"(?i)authorization|api.?key|token|secret|password|cre
 _SECRET_VALUE = re.compile(r"\b(?:sk|pk|rk|ghp|gho|xox[abp])[-_][A-Za-z0-9_-]{16,}|(?i:\bbearer\s+)[\w.~+/=-]{12,}")
 
 _FORMAT_KEYS = ("name", "description", "schema", "strict")
-_JUDGE = [
-    "# to be looked at: which model says whether answers are right; its key comes from OPENAI_API_KEY",
+_TARGETS = [
+    "target: local",
     "targets:",
-    "  openai: {api: responses}",
+    "  local: {api: responses, server: embedded}  # needs no key",
+    "  openai: {api: responses}                   # its key comes from OPENAI_API_KEY",
+]
+_JUDGE = [
+    "# to be looked at: which model says whether answers are right",
     "judge: {target: openai, model: gpt-6-luna}",
 ]
 UNANSWERED = "error: nobody has said yet how this function is answered"
@@ -127,12 +131,12 @@ def import_assistants(
     return tuple(found)
 
 
-def write_project(namespace: str, imported: Iterable[Imported], *, needs_judge: bool = False) -> str:
-    """A whole `assistants.yaml`; with `needs_judge` also a target and a model that judges there."""
+def write_project(namespace: str, imported: Iterable[Imported], *, needs_judge: bool | None = None) -> str:
+    """A whole `assistants.yaml`. `needs_judge` is None where no tests come along: with them it has targets, too."""
     margin = " " * STEP
     entries = [margin + line if line else "" for one in imported for line in one.entry.split("\n")]
-    judge = _JUDGE if needs_judge else []
-    return "\n".join(["version: 1", f"namespace: {namespace}", *judge, "", "assistants:", *entries[:-1]]) + "\n"
+    places = [] if needs_judge is None else [*_TARGETS, *_JUDGE] if needs_judge else _TARGETS
+    return "\n".join(["version: 1", f"namespace: {namespace}", *places, "", "assistants:", *entries[:-1]]) + "\n"
 
 
 def _import_one(export: Export, address: str, draft: _Draft) -> Imported:

@@ -179,16 +179,14 @@ def _advise_on_case() -> Advice:
 
 
 def _declare(root: Path, settings: Mapping[str, object], assistants: tuple[Assistant, ...]) -> Declared:
-    written = settings.get("assistants")
+    written, targets = settings.get("assistants"), settings.get("targets")
+    bodies = targets if isinstance(targets, dict) else {}
+    apis = {name: str(one.get("api")) if isinstance(one, dict) else "" for name, one in bodies.items()}
     return Declared(
         root=root,
         addresses=tuple(written) if isinstance(written, dict) else None,
         assistants={assistant.address: assistant for assistant in assistants},
-        targets=None
-        if not settings
-        else tuple(targets)
-        if isinstance(targets := settings.get("targets"), dict)
-        else (),
+        targets=apis if settings else None,
         has_judge="judge" in settings if settings else None,
     )
 

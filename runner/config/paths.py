@@ -253,7 +253,8 @@ def _explain_missing(named: str, missing: Path, folder: Path, root: Path) -> str
         return f"it is a link to {os.readlink(missing)!r}, which is not there"
     if (root / named).is_file():
         return f"paths are relative to this file: write {os.path.relpath(root / named, folder)!r}"
-    similar = find_similar_path(named, folder)
+    below = sorted(folder.glob(f"*/{glob.escape(os.path.basename(named))}"))
+    similar = find_similar_path(named, folder) or (os.path.relpath(below[0], folder) if below else "")
     return f"did you mean {similar!r}?" if similar else ""
 
 

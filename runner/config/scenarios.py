@@ -33,7 +33,8 @@ _Body = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """What scenarios may refer to. `addresses` are all that the file declares, `assistants` those without mistakes.
+    """What scenarios may refer to. `addresses` are all that the file declares, `assistants` those without mistakes,
+    `targets` all with their APIs.
 
     `addresses`, `targets` and `has_judge` are None where the project's file could not be read: then nothing is said
     about unknown ones.
@@ -42,7 +43,7 @@ class Declared:
     root: Path
     addresses: tuple[str, ...] | None
     assistants: Mapping[str, Assistant]
-    targets: tuple[str, ...] | None = None
+    targets: Mapping[str, str] | None = None
     has_judge: bool | None = None
 
 

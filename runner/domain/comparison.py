@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from runner.domain.report import Outcome, ScenarioResult
+from runner.domain.report import NOT_STARTED, Outcome, Report, ScenarioResult
 from runner.domain.result_json import as_plain
 from runner.domain.statistics import (
     CONFIDENCE,
@@ -47,7 +47,10 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What a play says of a scenario; `judged` attempts have passed or failed."""
+    """What a play says of a scenario; `judged` attempts have passed or failed.
+
+    `template` is where its cases are written, "" for one that is no case of a template.
+    """
 
     outcome: Outcome
     counted_as: str
@@ -57,6 +60,7 @@ class Standing:
     definition: str
     location: str
     script: int
+    template: str = ""
 
     @property
     def rate(self) -> float:
@@ -149,6 +153,25 @@ def compare(old: Iterable[ScenarioResult], new: Iterable[ScenarioResult]) -> Com
     return Comparison(scenarios=judged, verdict=verdict, p=p, test=test, more=more)
 
 
+def describe_doubts(old: Report, new: Report) -> list[str]:
+    """Why the two plays as wholes may not be alike: one line each."""
+    doubts = []
+    for word, one in (("old", old), ("new", new)):
+        if one.signal is not None or one.stopped:
+            reason = one.stopped or f"it was interrupted by signal {one.signal}"
+            missing = one.cut_off + one.counts[NOT_STARTED]
+            doubts.append(f"the {word} play did not come to its end ({reason}): {missing} of {one.planned} are missing")
+        if one.shard:
+            doubts.append(f"the {word} play is a shard ({one.shard})")
+    before, after = ({one.label for one in report.variants} for report in (old, new))
+    if before != after:
+        doubts.append(f"the old was played on {', '.join(sorted(before))}, the new on {', '.join(sorted(after))}")
+    names = [{one.scenario.name for one in report.results} for report in (old, new)]
+    if names[0] and names[1] and not names[0] & names[1]:
+        doubts.append("they have no scenario in common")
+    return doubts
+
+
 def _stand(results: Iterable[ScenarioResult]) -> Iterator[tuple[tuple[str, str], Standing]]:
     """Only what is compared is kept: the plays may be large."""
     for result in results:
@@ -165,6 +188,7 @@ def _stand(results: Iterable[ScenarioResult]) -> Iterator[tuple[tuple[str, str],
                 definition=result.definition,
                 location=f"{scenario.location.file}:{scenario.location.line}",
                 script=hash(repr(_script_of(result))),
+                template=str(scenario.declared_at) if scenario.declared_at else "",
             ),
         )
 
@@ -222,12 +246,21 @@ def _judge_together(scenarios: tuple[Compared, ...]) -> tuple[Verdict, float, st
     if all(old.judged == new.judged == 1 for old, new in pairs):
         p, test = mcnemar_mid_p(broken, fixed), "McNemar, mid-p"
     else:
-        p, test = sign_flip_p(differences), "sign-flip permutation"
+        p, test = sign_flip_p(_sum_templates(pairs)), "sign-flip permutation"
     if p < ALPHA and total:
         return (Verdict.FIXED if total > 0 else Verdict.BROKEN), p, test, None
     passes = sum(old.passes for old, _ in pairs), sum(new.passes for _, new in pairs)
     more = _more_of_all(broken, fixed) if total and passes[0] != passes[1] else None
     return (Verdict.NO_EVIDENCE if more is None else Verdict.INCONCLUSIVE), p, test, more
+
+
+def _sum_templates(pairs: list[tuple[Standing, Standing]]) -> list[float]:
+    """The difference of each scenario; cases of one template go up and down together, and are one difference."""
+    sums: dict[object, float] = {}
+    for number, (old, new) in enumerate(pairs):
+        key = new.template or number
+        sums[key] = sums.get(key, 0.0) + new.rate - old.rate
+    return list(sums.values())
 
 
 def _more_of_all(broken: int, fixed: int, *, most: int = 10) -> int | None:

@@ -240,23 +240,26 @@ class Judging:
     unpriced: int = 0
 
     def add(self, verdicts: Iterable[Verdict]) -> None:
-        for details in _find_judged(verdict.details for verdict in verdicts):
-            tokens, requests = details["tokens"], details["requests"]
-            self.requests += requests
-            self.input_tokens += tokens["input"] or 0
-            self.output_tokens += tokens["output"] or 0
-            self.total_tokens += tokens["total"] or 0
-            self.uncounted += requests if tokens["total"] is None else 0
-            self.cost_usd += details["cost_usd"] or 0.0
-            self.unpriced += requests if details["cost_usd"] is None else 0
+        self._add_details(verdict.details for verdict in verdicts)
 
-
-def _find_judged(found: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """The details of every check that asked a judge, those inside others too."""
-    for details in found:
-        if "requests" in details:
-            yield details
-        yield from _find_judged(part.get("details", {}) for part in details.get("parts", ()))
+    def _add_details(self, found: Iterable[Any]) -> None:
+        """Those of checks inside others, too. What a package's check calls by the same words is something else."""
+        for details in found:
+            match details:
+                case {
+                    "requests": int(requests),
+                    "tokens": {"input": int() | None, "output": int() | None, "total": int() | None} as tokens,
+                    "cost_usd": int() | float() | None as cost,
+                }:
+                    self.requests += requests
+                    self.input_tokens += tokens["input"] or 0
+                    self.output_tokens += tokens["output"] or 0
+                    self.total_tokens += tokens["total"] or 0
+                    self.uncounted += requests if tokens["total"] is None else 0
+                    self.cost_usd += cost or 0.0
+                    self.unpriced += requests if cost is None else 0
+                case {"parts": [*parts]}:
+                    self._add_details(part.get("details") for part in parts if isinstance(part, Mapping))
 
 
 @dataclass(slots=True)

@@ -78,13 +78,13 @@ def attempt_as_json(attempt: Attempt) -> Data:
         "reason": attempt.reason,
         "duration_s": round(attempt.duration_s, 3),
         "retried": [asdict(retry) for retry in attempt.retried],
-        "verdicts": [_verdict_as_json(verdict) for verdict in attempt.verdicts],
+        "verdicts": [verdict_as_json(verdict) for verdict in attempt.verdicts],
         "turns": [
             {
                 "outcome": turn.outcome.value,
                 "reason": turn.reason,
                 "cost_usd": turn.cost_usd,
-                "verdicts": [_verdict_as_json(verdict) for verdict in turn.verdicts],
+                "verdicts": [verdict_as_json(verdict) for verdict in turn.verdicts],
                 "run": run_as_json(turn.run) if turn.run else None,
             }
             for turn in attempt.turns
@@ -92,7 +92,7 @@ def attempt_as_json(attempt: Attempt) -> Data:
     }
 
 
-def _verdict_as_json(verdict: Verdict) -> Data:
+def verdict_as_json(verdict: Verdict) -> Data:
     return {
         "check": verdict.check,
         "location": str(verdict.location),

@@ -13,23 +13,27 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
+from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 
 from runner.checks import Exchange, Part, build_part
 from runner.domain.conversation import Run
 from runner.domain.report import Verdict
+from runner.domain.result_json import as_plain
 from runner.domain.scenario import Expectation
+from runner.errors import Location
 
 LIMIT_S = 10.0
 SPARE_S = 2.0
 MOST_WORKERS = 2
 LONGEST_AT_HAND = 20_000
 """Characters, of the answer and all that came with it, that runner's own checks are done with in a moment."""
-
-
-def may_take_long(part: Part, run: Run) -> bool:
-    """Of runner's own checks it is known how long they take: no pattern of a user's is without a time limit."""
-    return part.is_foreign or _count_characters(run) > LONGEST_AT_HAND
+SLOW_S = 0.1
+LONGEST_TEXT = 500
+MOST_ENDED = 3
+"""So often a check is ended before it isn't tried on further answers."""
 
 
 def _count_characters(run: Run) -> int:
@@ -38,16 +42,32 @@ def _count_characters(run: Run) -> int:
 
 
 class Workers:
-    """The processes, each started when it is needed, and kept for the next check."""
+    """Judge at hand what is done in a moment, else in processes, each started when it is needed, and kept."""
 
     def __init__(self, limit_s: float = LIMIT_S) -> None:
         self._limit_s = limit_s
         self._places = asyncio.Semaphore(MOST_WORKERS)
         self._idle: list[_Worker] = []
+        self._slow: set[Location] = set()
+        self._ended: Counter[Location] = Counter()
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
+        run, place = exchange.run, part.expectation.location
+        if part.is_foreign or place in self._slow or _count_characters(run) > LONGEST_AT_HAND:
+            return await self._judge_apart(part, exchange)
+        started_s = time.thread_time()
+        verdict = part.judge(run, exchange)
+        # A user's pattern has a time limit of its own; others needn't wait for it more than once.
+        if time.thread_time() - started_s > SLOW_S:
+            self._slow.add(place)
+        return verdict
+
+    async def _judge_apart(self, part: Part, exchange: Exchange) -> Verdict:
         order = pickle.dumps((part.expectation, exchange, self._limit_s))
+        place, limit = part.expectation.location, f"more than {self._limit_s:g} s"
         async with self._places:
+            if self._ended[place] >= MOST_ENDED:
+                return part.break_off(f"not tried: on {MOST_ENDED} answers the check took {limit}, and was ended")
             try:
                 worker = self._idle.pop() if self._idle else await asyncio.to_thread(_Worker)
             except OSError as error:
@@ -57,7 +77,8 @@ class Workers:
                     verdict = await asyncio.to_thread(worker.judge, order)
             except TimeoutError:
                 worker.end()
-                return part.break_off(f"the check took more than {self._limit_s:g} s, and was ended")
+                self._ended[place] += 1
+                return part.break_off(f"the check took {limit}, and was ended")
             except EOFError:
                 return part.break_off(f"the check ended its process ({worker.end()})")
             except BaseException:
@@ -136,6 +157,19 @@ def work() -> None:
 def _judge(expectation: Expectation, exchange: Exchange) -> bytes:
     part = build_part(expectation)
     try:
-        return pickle.dumps(part.judge(exchange.run, exchange))
+        return pickle.dumps(_tidy(part.judge(exchange.run, exchange)))
     except BaseException as error:  # noqa: BLE001 - what a check exits with, or finds, may be anything
-        return pickle.dumps(part.break_off(f"the check broke: {type(error).__name__}: {error}"))
+        return pickle.dumps(_tidy(part.break_off(f"the check broke: {type(error).__name__}: {error}")))
+
+
+def _tidy(verdict: Verdict) -> Verdict:
+    """With texts that are texts, and short, and details that are JSON, whatever a package's check has found."""
+    if not (verdict.score is None or 0 <= verdict.score <= 1):
+        raise ValueError(f"the score {verdict.score} is not between 0 and 1")
+    return replace(
+        verdict,
+        expected=str(verdict.expected)[:LONGEST_TEXT],
+        found=str(verdict.found)[:LONGEST_TEXT],
+        reason=str(verdict.reason)[:LONGEST_TEXT],
+        details=as_plain(dict(verdict.details)),
+    )

@@ -25,7 +25,7 @@ from runner.domain.report import Attempt, Finding, Outcome, TurnResult, Variant,
 from runner.domain.scenario import Scenario, Turn, find_expectations
 from runner.errors import CheckBroken, RateLimited, RemoteError
 from runner.execution.answering import CALLS_AT_ONCE
-from runner.execution.apart import Workers, may_take_long
+from runner.execution.apart import Workers
 from runner.execution.limits import AttemptGate, Limiter
 from runner.functions import FunctionFailed
 from runner.functions.python import LocatedCode
@@ -143,8 +143,7 @@ class Asker:
                 GATE.reset(token)
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
-        run = exchange.run
-        return await self.workers.judge(part, exchange) if may_take_long(part, run) else part.judge(run, exchange)
+        return await self.workers.judge(part, exchange)
 
     def close(self) -> None:
         self.workers.close()

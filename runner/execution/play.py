@@ -34,7 +34,7 @@ from runner.execution.answering import find_code
 from runner.execution.batching import Answers, Desk, ask_in_batches, is_for_batches
 from runner.execution.limits import Budget, Limiter, Limits
 from runner.execution.player import TURN_DEADLINE_S, Means, Player, Surroundings
-from runner.execution.recording import SCENARIO
+from runner.execution.recording import LABEL, SCENARIO
 from runner.execution.scheduler import CutOff, Hopes, Interruption, fail_fast_reason, fatal_reason, play_side_by_side
 from runner.execution.stage import Cleaner, Stage
 from runner.journal import Journal
@@ -265,6 +265,7 @@ class _Playing:
             self._keep(unit, result)
             return result
         SCENARIO.set(unit.scenario.name)
+        LABEL.set(unit.variant.label)
         self._around.emit(ScenarioStarted(scenario=unit.scenario, variant=unit.variant))
         if unit.scenario.skip:
             result = _skipped(unit, unit.scenario.skip)

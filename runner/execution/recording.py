@@ -56,13 +56,16 @@ from runner.whole_file import write_whole
 VERSION = 1
 SCENARIO: ContextVar[str] = ContextVar("SCENARIO", default="")
 """The name of the scenario that the task plays: a question doesn't say for whom it is asked."""
+LABEL: ContextVar[str] = ContextVar("LABEL", default="")
+"""The label of the variant that it is played on: the judge is one for all."""
 _TARGET_FILE, _JUDGE = "_target.yaml", "_judge"
 _HEAD = "# Recorded by `runner play --record`, played with `--replay`: to be committed, not edited.\n"
-_NAMES = r"[\w-]*(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|credential)[\w-]*"
+# Hostile texts go through it: nothing in it may be of any length where it can begin anywhere.
+_NAMES = r"(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|credential)[\w-]{0,60}"
 _SECRETIVE_NAME = re.compile(_NAMES, re.IGNORECASE)
 _SECRETIVE = re.compile(
     # Quoted, as in code and JSON; or as in a header, an address, a shell.
-    rf"""(["']?{_NAMES}["']?\s*[:=]\s*["'])([^"'\\]+)|(\bBearer\s+|\b{_NAMES}=)([^\s"'&\\]{{8,}})""",
+    rf"""({_NAMES}["']?\s{{0,9}}[:=]\s{{0,9}}["'])([^"'\\]+)|(\bBearer\s{{1,9}}|{_NAMES}=)([^\s"'&\\]{{8,}})""",
     re.IGNORECASE,
 )
 _LONG = "sha256 "
@@ -251,13 +254,13 @@ def replay(
 
 def record_judge(judge: Judge, folder: Path, model: str, clean: Callable[[str], str]) -> Judge:
     """The same judge, which keeps what it says under `folder`. Raises WriteFailed."""
-    tape = Tape(folder / _JUDGE, clean)
-    kept: dict[str, dict[str, Data]] = {}
+    kept: dict[tuple[str, str], dict[str, Data]] = {}
 
     async def ask(questions: Questions) -> Answers:
         said = await judge(questions)
+        tape = Tape(_folder_of(folder, LABEL.get()) / _JUDGE, clean)
         key, sent = _describe_questions(questions, model, tape)
-        exchanges = kept.setdefault(SCENARIO.get(), {})
+        exchanges = kept.setdefault((LABEL.get(), SCENARIO.get()), {})
         exchanges.setdefault(key, {"key": key, "sent": sent, "said": []})["said"].append(as_plain(asdict(said)))
         # Checks are judged side by side: by key, so that the file is the same each time.
         told = {"scenario": SCENARIO.get(), "exchanges": [exchanges[one] for one in sorted(exchanges)]}
@@ -269,11 +272,11 @@ def record_judge(judge: Judge, folder: Path, model: str, clean: Callable[[str], 
 
 def replay_judge(folder: Path, model: str, clean: Callable[[str], str]) -> Judge:
     """A judge that says what it said."""
-    tape = Tape(folder / _JUDGE, clean)
-    played: Counter[tuple[str, str]] = Counter()
+    played: Counter[tuple[str, str, str]] = Counter()
 
     async def ask(questions: Questions) -> Answers:
-        scenario = SCENARIO.get()
+        scenario, label = SCENARIO.get(), LABEL.get()
+        tape = Tape(_folder_of(folder, label) / _JUDGE, clean)
         key, sent = _describe_questions(questions, model, tape)
         try:
             exchanges = tape.read(tape.path_of(scenario))["exchanges"]
@@ -282,8 +285,8 @@ def replay_judge(folder: Path, model: str, clean: Callable[[str], str]) -> Judge
                 known = [_differences(_all_asked(one["sent"]), _all_asked(sent)) for one in exchanges]
                 differences = min(known, key=lambda one: sum(map(len, one)))
                 raise RemoteError(f"not recorded: the judge was asked about '{scenario}', but {'; '.join(differences)}")
-            played[scenario, key] += 1
-            return _judgement(said[played[scenario, key] - 1])
+            played[label, scenario, key] += 1
+            return _judgement(said[played[label, scenario, key] - 1])
         except FileNotFoundError:
             raise RemoteError(f"not recorded: the judge was asked nothing about '{scenario}'") from None
         except IndexError:

@@ -37,6 +37,7 @@ SCHEMA = {
         "call": {
             "type": "string",
             "pattern": r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$(?!\n)",
+            "examples": ["tools/rates.py:exchange_rate"],
             "description": "The file, relative to this one, and the function: tools/rates.py:exchange_rate.",
         },
         "timeout": {
@@ -44,6 +45,7 @@ SCHEMA = {
             "exclusiveMinimum": 0,
             "maximum": 600,
             "default": DEFAULT_TIMEOUT_S,
+            "examples": [30],
             "description": "Seconds that a call may take.",
         },
     },

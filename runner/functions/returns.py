@@ -17,22 +17,31 @@ SCHEMA = {
     "type": "object",
     "description": "A fixed result, or one that is chosen by the arguments.",
     "properties": {
-        "value": {"type": _ANYTHING, "description": "The result of every call."},
+        "value": {"type": _ANYTHING, "examples": [11.5], "description": "The result of every call."},
         "cases": {
             "type": "array",
             "minItems": 1,
+            "examples": [[{"when": {"from": "EUR"}, "value": 11.5}]],
             "items": {
                 "type": "object",
                 "properties": {
-                    "when": {"type": "object", "description": "Arguments that a call has to have for this case."},
-                    "value": {"type": _ANYTHING, "description": "The result then."},
+                    "when": {
+                        "type": "object",
+                        "examples": [{"from": "EUR"}],
+                        "description": "Arguments that a call has to have for this case.",
+                    },
+                    "value": {"type": _ANYTHING, "examples": [11.5], "description": "The result then."},
                 },
                 "required": ["when", "value"],
                 "additionalProperties": False,
             },
             "description": "Results by arguments; the first case that fits the call holds.",
         },
-        "default": {"type": _ANYTHING, "description": "The result where no case fits; without it, such a call fails."},
+        "default": {
+            "type": _ANYTHING,
+            "examples": [0],
+            "description": "The result where no case fits; without it, such a call fails.",
+        },
     },
     "minProperties": 1,
     "additionalProperties": False,

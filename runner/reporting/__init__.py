@@ -15,7 +15,8 @@ from json import dumps, loads  # `json` is the plug-in here, once it is loaded
 from pathlib import Path
 from typing import Protocol
 
-from runner.domain.report import PlayEvent, PlayFinished, Report, Results, ScenarioResult
+from runner.did_you_mean import count
+from runner.domain.report import Judging, PlayEvent, PlayFinished, Report, Results, ScenarioResult
 from runner.domain.result_json import result_as_json, result_from_json
 from runner.errors import UsageError
 from runner.plugins import load_plugin, plugin_names
@@ -79,6 +80,17 @@ def without_secrets(report: Report, redactor: Redactor) -> Report:
         known_tallies=report.tallies,
         definitions=loads(redactor.clean(dumps(report.definitions))),
     )
+
+
+def describe_judging(used: Judging) -> list[str]:
+    """A line on what the judge was asked, and used; none if it was asked nothing."""
+    if not used.requests:
+        return []
+    unknown = f"; {count(used.uncounted, 'request')} did not say" if used.uncounted else ""
+    unpriced = f" + {count(used.unpriced, 'request')} without a known price" if used.unpriced else ""
+    cost = "cost unknown" if used.unpriced == used.requests else f"${used.cost_usd:.4f}{unpriced}"
+    tokens = f"{used.total_tokens:,} tokens ({used.input_tokens:,} in, {used.output_tokens:,} out{unknown})"
+    return [f"judge: {count(used.requests, 'request')} · {tokens} · {cost}"]
 
 
 @dataclass(frozen=True, slots=True)

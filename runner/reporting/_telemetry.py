@@ -80,8 +80,7 @@ class Telemetry:
 
     def __init__(self, clean: Callable[[str], str], *, captures_content: bool, off: set[str]) -> None:
         self.note = ""
-        # The protocol's texts are UTF-8: half a character would cost all that is sent with it.
-        self._clean = lambda text: clean(text).encode("utf-8", "backslashreplace").decode()
+        self._redact = clean
         self._models: Mapping[str, str] = {}
         self._captures = captures_content
         self._refused: list[str] = []
@@ -92,6 +91,10 @@ class Telemetry:
         self._is_closed = False
         self._started: dict[tuple[str, Variant], int] = {}
         self._ended: dict[int, int] = {}
+
+    def _clean(self, text: str) -> str:
+        """The protocol's texts are UTF-8: half a character would cost all that is sent with it."""
+        return self._redact(text).encode("utf-8", "backslashreplace").decode()
 
     def on_event(self, event: PlayEvent) -> None:
         match event:

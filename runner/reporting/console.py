@@ -21,7 +21,6 @@ from runner.domain.report import (
     NO_MODEL,
     NOT_STARTED,
     BatchSeen,
-    Judging,
     Outcome,
     PlayEvent,
     PlayFinished,
@@ -43,6 +42,7 @@ from runner.domain.statistics import wilson_interval
 from runner.escaping import terminal, terminal_line
 from runner.prices import NOT_INCLUDED, price_source
 from runner.redaction import Redactor
+from runner.reporting import describe_judging
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -411,16 +411,6 @@ def _describe_use(report: Report) -> list[str]:
             f"pass^{hat[0]} {hat[1]:.2f}"
         )
     return lines
-
-
-def describe_judging(used: Judging) -> list[str]:
-    if not used.requests:
-        return []
-    unknown = f"; {count(used.uncounted, 'request')} did not say" if used.uncounted else ""
-    unpriced = f" + {count(used.unpriced, 'request')} without a known price" if used.unpriced else ""
-    cost = "cost unknown" if used.unpriced == used.requests else f"${used.cost_usd:.4f}{unpriced}"
-    tokens = f"{used.total_tokens:,} tokens ({used.input_tokens:,} in, {used.output_tokens:,} out{unknown})"
-    return [f"judge: {count(used.requests, 'request')} · {tokens} · {cost}"]
 
 
 def describe_attempts(result: ScenarioResult) -> str:

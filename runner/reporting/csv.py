@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from runner.domain.report import Report, ScenarioResult, TurnResult, Verdict
 from runner.escaping import spreadsheet_cell
 from runner.reporting import MARK
-from runner.reporting._failure import bad_verdicts
+from runner.reporting._failure import bad_verdicts, shorten
 
 DEFAULT_NAME = "report.csv"
+LONGEST_CELL = 32_000
+"""Characters; Excel takes 32,767, Python's reader 131,072. The JSON report has a text whole."""
 COLUMNS = (
     # The first has the play's id; its name says what the file is.
     MARK, "scenario", "target", "model", "assistant", "tags", "golden", "outcome", "counted_as", "attempt",
@@ -77,5 +79,6 @@ def _number(value: float | None) -> object:
 
 def _line(cells: tuple[str, ...] | list[object]) -> str:
     line = io.StringIO()
-    csv.writer(line).writerow(spreadsheet_cell(one) if isinstance(one, str) else one for one in cells)
+    safe = (spreadsheet_cell(shorten(one, LONGEST_CELL)) if isinstance(one, str) else one for one in cells)
+    csv.writer(line).writerow(safe)
     return line.getvalue()

@@ -49,6 +49,7 @@ def read(text: str | bytes, *, name: str) -> Report:
             leftovers=tuple(data["leftovers"]),
             shard=data.get("shard", ""),
             tier=data.get("tier", ""),
+            fails_on_flaky=data.get("fails_on_flaky", False),
             definitions=dict(data.get("definitions", {})),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -76,6 +77,7 @@ def head_as_json(report: Report) -> dict[str, object]:
         "shard": report.shard,
         "tier": report.tier,
         "variants": [asdict(variant) for variant in report.variants],
+        "fails_on_flaky": report.fails_on_flaky,
         "definitions": report.definitions,
         "planned": report.planned,
         "counts": dict(report.counts),

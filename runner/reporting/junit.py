@@ -93,8 +93,8 @@ def _open(element: Any, counts: Counter[str], time_s: float) -> str:
     for key in ("tests", "failures", "errors", "skipped"):
         element._elem.set(key, str(counts[key]))
     element.time = round(time_s, 3)
-    written: str = element.tostring().decode("utf-8")
-    return written.rstrip().removesuffix("/>").rstrip() + ">\n"
+    tag: str = element.tostring().decode("utf-8").rstrip()
+    return f"{tag.removesuffix('/>').rstrip()}>\n"
 
 
 def _read_again(case: Any, name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from runner.domain.report import NOT_STARTED, Outcome, Report, ScenarioResult, TurnResult, Verdict
 from runner.domain.statistics import wilson_interval
 from runner.escaping import markdown, markdown_block, markdown_html
-from runner.reporting import MARK, name_uniquely
+from runner.reporting import MARK, describe_judging, name_uniquely
 from runner.reporting._failure import answer_of, bad_verdicts, describe_verdict, find_failure, shorten
 
 DEFAULT_NAME = "report.md"
@@ -67,7 +67,7 @@ def _facts(report: Report, reasons: list[str]) -> Iterator[str]:
     if tally.total_tokens:
         cost = f", ${tally.cost_usd:.4f}" if tally.cost_usd else ""
         yield f"- {tally.total_tokens:,} tokens{cost}, {report.duration_s:.1f} s\n"
-    for line in [*([report.stopped] if report.stopped else []), *reasons]:
+    for line in [*describe_judging(tally.judging), *([report.stopped] if report.stopped else []), *reasons]:
         yield f"- {markdown(shorten(line, _LONGEST_ANSWER))}\n"
     for line in report.leftovers[:_MOST_REASONS]:
         yield f"- left behind: {markdown(shorten(line, _LONGEST_ANSWER))}\n"

@@ -374,6 +374,9 @@ def _explain_bare_key(broken: BrokenRule, node: Node) -> str:
         return f"write `{glued['key']}: {glued['value']}`, with ': ' between the two"
     if len(known) == 1 and broken.where and node.text not in known:
         return f"write `{broken.where[-1]}: {{{next(iter(known))}: {node.text}}}`"
+    needed = broken.schema.get("required", ())
+    if len(needed) == 1 and len(node.text) <= 60 and find_similar(node.text, known) is None:
+        return f"write `{needed[0]}: {node.text}`"
     return f"write `{node.text}: VALUE`" if node.text in known else suggest(node.text, known, kind="known are")
 
 

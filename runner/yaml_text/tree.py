@@ -371,6 +371,8 @@ def explain_syntax(error: yaml.MarkedYAMLError, *, file: str, text: str) -> Prob
     if error.context_mark is not None and "while parsing a flow" in (error.context or ""):
         message = f"what '[' or '{{' opens here is not closed, or a comma is missing, on line {mark.line + 1}"
         hint = "put quotes around texts that hold any of , : [ ] { }"
+        if any("${" in line for line in text.splitlines()[mark.line : mark.line + 1]):
+            hint = "in brackets, put quotes around what has ${...} in it"
         mark = error.context_mark
     else:
         message, hint = _say(error, text.splitlines()[mark.line : mark.line + 1], mark.column)

@@ -123,6 +123,7 @@ def test_its_module_says_in_one_sentence_what_it_is(plugin: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("signal", [None, 2])
+@pytest.mark.fault("X1", "C1")
 def test_every_outcome_is_written_without_secrets_and_without_what_a_terminal_acts_on(
     open_report: Open, tmp_path: Path, signal: int | None
 ) -> None:
@@ -143,6 +144,7 @@ def test_what_all_turns_together_failed_is_told(open_report: Open, tmp_path: Pat
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.fault("X7")
 def test_what_is_no_number_costs_no_report(open_report: Open, tmp_path: Path, number: float) -> None:
     result = result_with(Outcome.PASSED, "x")
     (attempt,) = result.attempts

@@ -6,8 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,9 +13,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx2
-from app_listening import listening_environment
 from embedded_brains import Echo
 from faulty_proxy import FaultyProxy, start_proxy
+from forked_verbs import Forked, start_verb
 from verbs import Done, run_verb
 
 from runner.server.embedded import ServerAddress, start_embedded
@@ -80,15 +78,8 @@ class World:
         self.proxy.forget()
         return await asyncio.to_thread(run_verb, *arguments, cwd=self.root, environment=self.environment)
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "runner", *arguments),
-            cwd=self.root,
-            env={**self.environment, **listening_environment()},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+    def start(self, *arguments: str) -> Forked:
+        return start_verb(*arguments, cwd=self.root, environment=self.environment)
 
     async def get(self, path: str, **query: str) -> Any:
         answer = await self.client.get(path, params={"api-version": "v1", "limit": "100", "order": "asc", **query})
@@ -135,7 +126,7 @@ def as_answer(body: object) -> bytes:
 
 async def kill_at(world: World, path: str, *arguments: str, method: str = "POST") -> None:
     """The answer to the first such request to what ends like that never arrives: whoever sent it is dead."""
-    killed: list[asyncio.subprocess.Process] = []
+    killed: list[Forked] = []
 
     def kill(name: str, answer: bytes) -> bytes:
         if name.startswith(f"{method} ") and name.endswith(path) and killed[0].returncode is None:
@@ -143,6 +134,6 @@ async def kill_at(world: World, path: str, *arguments: str, method: str = "POST"
         return answer
 
     world.proxy.on_answer = kill
-    killed.append(await world.start(*arguments))
+    killed.append(world.start(*arguments))
     assert await killed[0].wait() == -signal.SIGKILL
     world.proxy.on_answer = lambda _, answer: answer

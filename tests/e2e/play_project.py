@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from forked_verbs import Forked, start_verb
 from verbs import Done, run_verb
 
 from runner.server.embedded import start_embedded
@@ -50,15 +50,8 @@ class Project:
     def run(self, *arguments: str) -> Done:
         return run_verb(*arguments, cwd=self.folder, environment=self.environment)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=dict(self.environment),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(self, *arguments: str) -> Forked:
+        return start_verb(*arguments, cwd=self.folder, environment=self.environment)
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "runner", *arguments]

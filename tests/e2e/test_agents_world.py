@@ -138,7 +138,7 @@ async def test_an_agent_whose_creation_was_not_confirmed_is_found_and_not_made_a
 
 @pytest.mark.slow
 async def test_of_syncs_at_once_one_agent_remains(world: World) -> None:
-    running = [await world.start("sync") for _ in range(2)]
+    running = [world.start("sync") for _ in range(2)]
     assert [await one.wait() for one in running] == [0, 0]
     settled = await world.run("sync")
     assert (settled.code, world.proxy.writes) == (0, []), settled.out

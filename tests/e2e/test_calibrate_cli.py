@@ -70,6 +70,14 @@ def test_bounds_are_those_that_many_answers_give(tmp_path: Path) -> None:
     assert "no kappa" in one.out
 
 
+def test_the_bounds_of_all_lines_are_those_that_it_is_held_to(tmp_path: Path) -> None:
+    strict = {"criteria": "Is it polite?", "fails_at": 0.04, "passes_at": 0.96}
+
+    done = calibrate(tmp_path, line("Yes, please.", holds=True, judge=strict))
+
+    assert "between 0.04 and 0.96: agrees on 0 of 0 (none, true rate 0% to 100%, no kappa), 1 undecided" in done.out
+
+
 def test_an_answer_that_the_judge_refuses_is_named(tmp_path: Path) -> None:
     done = calibrate(tmp_path, line("Yes, please.", holds=True), line("broken", holds=False))
 

@@ -65,6 +65,12 @@ def test_it_is_told_as_json_and_as_markdown(project: Project) -> None:
     text = project.run("compare", "old.json", "new.json", "--format", "markdown").out
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text)
     assert sum(token.type == "tr_open" for token in tokens) == 3
+    cut = json.loads((project.folder / "new.json").read_text())
+    (project.folder / "cut.json").write_text(json.dumps(cut | {"signal": 2, "planned": 9}))
+    note = "the new play did not come to its end (it was interrupted by signal 2): 7 of 9 are missing"
+    assert f"note: {note}\n" in project.run("compare", "old.json", "cut.json").out
+    assert json.loads(project.run("compare", "old.json", "cut.json", "--format", "json").out)["notes"] == [note]
+    assert "7 of 9 are missing" in project.run("compare", "old.json", "cut.json", "--format", "markdown").out
 
 
 def test_golden_scenarios_close_it_alone_at_the_end_of_a_play_too(project: Project) -> None:
@@ -135,3 +141,52 @@ def test_a_kept_play_is_told_again_in_any_kind(project: Project) -> None:
     shown = project.run("report", "-q")
     assert shown.out.splitlines()[-1] == played.out.splitlines()[-1]
     assert project.run("report", "first.json", "--report", "json=first.json").code == 2
+
+
+KINDS = ("json", "junit", "html", "csv", "ctrf", "markdown")
+
+
+def told(project: Project, folder: str) -> dict[str, str]:
+    return {kind: (project.folder / folder / kind).read_text("utf-8") for kind in KINDS}
+
+
+def reports_in(folder: str) -> list[str]:
+    return [f"--report={kind}={folder}/{kind}" for kind in KINDS]
+
+
+def test_a_play_that_went_on_is_told_again_as_it_told_itself(project: Project) -> None:
+    for number in range(2, 6):
+        write(project, number, right=number != 2)
+    project.write_scenario(
+        "assistant: guide\nrepeat: 2\npass_at_least: 1\nturns: [{ask: 'What is 7 times 12?', expect: [number: 1]}]\n",
+        name="aaa",
+    )
+    assert project.run("play", "-x", "-n", "1").code == 1
+    assert project.run("play", "--resume", "latest", "--fail-on-flaky", *reports_in("own")).code == 1
+    assert json.loads(told(project, "own")["json"])["counts"]["not_started"] == 0
+    assert project.run("report", "latest", *reports_in("kept")).code == 0
+    assert project.run("report", "own/json", *reports_in("read")).code == 0
+    assert told(project, "kept") == told(project, "own")
+    assert told(project, "read") == told(project, "own")
+
+
+def test_merged_shards_are_told_again_as_they_were_merged(project: Project) -> None:
+    for number in range(2, 5):
+        write(project, number, right=number != 2)
+    for number in (1, 2):
+        project.run("play", "--shard", f"{number}/2", "--report", f"json=shard{number}.json")
+    assert project.run("merge", "shard1.json", "shard2.json", *reports_in("merged")).code == 1
+    merged = json.loads(told(project, "merged")["json"])
+    assert [one["definition"] in merged["definitions"] for one in merged["scenarios"]] == [True] * 3
+    assert project.run("report", "merged/json", *reports_in("read")).code == 0
+    assert told(project, "read") == told(project, "merged")
+
+
+def test_a_flaky_scenario_counts_as_it_did(project: Project) -> None:
+    write(project, 2, right=True)
+    assert project.run("play", "--fail-on-flaky", "--report", "json=flaky.json").code == 0
+    report = json.loads((project.folder / "flaky.json").read_text())
+    report["scenarios"][0]["outcome"] = "flaky"
+    (project.folder / "flaky.json").write_text(json.dumps(report))
+    assert project.run("report", "flaky.json", "--report", "junit=flaky.xml").code == 0
+    assert JUnitXml.fromfile(str(project.folder / "flaky.xml")).failures == 1

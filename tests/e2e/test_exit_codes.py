@@ -44,10 +44,12 @@ def test_a_process_ends_with_the_code_of_the_table(project: Project, code: int) 
         project.write_scenario(SCENARIO.format(check="nunber", value=51), "misspelt")
     if code == 4:
         assert project.run("sync").code == 0
-    process = project.start(*WAYS[code])
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == code, out + err
-    assert "Traceback" not in err
+    command, environment = project.command(*WAYS[code]), dict(project.environment)
+    done = subprocess.run(
+        command, cwd=project.folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_bug_is_70_and_its_traceback_is_in_the_file_that_is_named(project: Project, tmp_path: Path) -> None:

@@ -7,15 +7,15 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import responses_wire as wire
+from forked_verbs import Serving, serving, start_program
 from stored_project import StoredProject
 from wire_server import Seen, WireServer, reply, wire_server
 
@@ -213,43 +213,28 @@ async def test_on_azure_a_token_is_asked_for_in_a_variable(project: StoredProjec
 # What it prints runs
 
 
-@asynccontextmanager
-async def serving(project: StoredProject) -> AsyncIterator[Mapping[str, str]]:
-    """`runner serve` in the project; what it says to export."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "runner", "serve", "--port", "0", "--quiet"),
-        cwd=project.root,
-        env=ENVIRONMENT,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        hello = [(await asyncio.wait_for(process.stdout.readline(), 20)).decode().rstrip("\n") for _ in range(4)]
-        yield dict(line.removeprefix("export ").split("=", 1) for line in hello if line.startswith("export "))
-    finally:
-        process.terminate()
-        await process.communicate()
+def serving_in(project: StoredProject) -> AbstractContextManager[Serving]:
+    """`runner serve` in the project."""
+    return serving(project.root, "--quiet", environment=ENVIRONMENT)
 
 
 async def run_printed(
     folder: Path, kind: str, text: str, environment: Mapping[str, str]
 ) -> tuple[int | None, str, str]:
     """Run what was printed as somebody would who saved it; exit code, stdout, stderr."""
+    environment = {**ENVIRONMENT, **environment}
     if kind in ("python", "agents-sdk"):
         (folder / "printed.py").write_text(text, encoding="utf-8")
-        command = [sys.executable, "printed.py", QUESTION]
-    else:
-        (folder / "printed.sh").write_text(text.replace("Your question", QUESTION), encoding="utf-8")
-        command = ["sh", "printed.sh"]
+        program = start_program("printed.py", QUESTION, cwd=folder, environment=environment)
+        out, err = await asyncio.to_thread(program.communicate)
+        return program.returncode, out, err
+    (folder / "printed.sh").write_text(text.replace("Your question", QUESTION), encoding="utf-8")
+    pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=folder,
-        env={**ENVIRONMENT, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        "sh", "printed.sh", cwd=folder, env=environment, stdout=pipe, stderr=pipe
     )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode, out.decode(), err.decode()
+    said = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, said[0].decode(), said[1].decode()
 
 
 def need(kind: str) -> None:
@@ -271,8 +256,8 @@ async def test_what_is_printed_answers_on_the_embedded_server(project: StoredPro
     need(kind)
     await project.run("sync")
     printed = await project.run("export", "guide", "--format", kind)
-    async with serving(project) as exports:
-        code, out, err = await run_printed(project.root, kind, printed.out, exports)
+    with serving_in(project) as server:
+        code, out, err = await run_printed(project.root, kind, printed.out, server.exports)
     assert code == 0, err
     assert "112" in out
 
@@ -283,8 +268,8 @@ async def test_what_is_printed_for_foundry_answers_on_the_embedded_server(projec
     project.write(FOUNDRY)
     await project.run("sync", "--target", "azure")
     printed = await project.run("export", "guide", "--target", "azure", "--format", kind)
-    async with serving(project) as exports:
-        code, out, err = await run_printed(project.root, kind, printed.out, exports)
+    with serving_in(project) as server:
+        code, out, err = await run_printed(project.root, kind, printed.out, server.exports)
     assert code == 0, err
     assert "112" in out
 
@@ -298,12 +283,12 @@ async def test_functions_are_stubs_to_be_filled_in(project: StoredProject, kind:
     asked = printed.replace("sys.argv[1]", '"What is the exchange rate from EUR to USD?"')
     stub = 'raise NotImplementedError("exchange-rate")'
     assert asked.count(stub) == 1
-    async with serving(project) as exports:
-        code, out, err = await run_printed(project.root, kind, asked, exports)
+    with serving_in(project) as server:
+        code, out, err = await run_printed(project.root, kind, asked, server.exports)
         assert code == 1
         assert "NotImplementedError: exchange-rate" in err or "tool exchange-rate: exchange-rate" in err
         filled = asked.replace(stub, """return "1.5" if arguments == {"source": "EUR", "target": "USD"} else "?" """)
-        code, out, err = await run_printed(project.root, kind, filled, exports)
+        code, out, err = await run_printed(project.root, kind, filled, server.exports)
     assert code == 0, err
     assert "1.5" in out
 
@@ -321,8 +306,8 @@ async def test_the_page_s_commands_and_its_program_work_as_they_stand(tmp_path: 
         assert done.code == 0, (command, done.err)
     assert set(re.findall(r"^\| `([a-z][a-z-]*)` \|", page, re.MULTILINE)) == set(FORMATS)
     (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    async with serving(project) as exports:
-        code, out, err = await run_printed(tmp_path, "python", program, exports)
+    with serving_in(project) as server:
+        code, out, err = await run_printed(tmp_path, "python", program, server.exports)
     assert code == 0, err
     assert "112" in out
 

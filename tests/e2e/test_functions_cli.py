@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from forked_verbs import start_program
 from play_project import Project, at_api, make_project, project_elsewhere
 from verbs import Done
 from wire_server import reply, wire_server
@@ -136,18 +135,13 @@ def _touches(project: Project, *commands: str) -> list[str]:
         "    try:\n        main(command.split())\n"
         "    except SystemExit:\n        sys.stderr.write(f'ENDED {command}\\n')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, *commands],
-        cwd=project.folder,
-        env=dict(project.environment),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    assert done.stderr.count("ENDED ") == len(commands)
-    return [line for line in done.stderr.splitlines() if line.startswith("TOUCHED")]
+    watching = project.folder / "watching.py"
+    watching.write_text(script)
+    process = start_program(str(watching), *commands, cwd=project.folder, environment=project.environment)
+    _, err = process.communicate()
+    assert "Traceback" not in err
+    assert err.count("ENDED ") == len(commands)
+    return [line for line in err.splitlines() if line.startswith("TOUCHED")]
 
 
 def test_a_function_that_fails_is_told_to_the_model_and_counts_as_not_completed(project):

@@ -664,3 +664,44 @@ def test_a_project_of_imported_tests_says_what_needs_a_key(tmp_path: Path) -> No
     assert done.out.splitlines()[-1] == (
         "`cd made && runner play` plays it; some checks ask the `judge` of assistants.yaml, which needs OPENAI_API_KEY"
     )
+
+
+@pytest.mark.parametrize("kept", [["eval.json"], ["items.json"], ["eval.json", "items.json"]])
+def test_what_is_kept_of_an_eval_without_its_run_is_valid_and_plays(tmp_path: Path, kept: list[str]) -> None:
+    graders = [
+        {"type": "string_check", "name": "a", "input": "{{ sample.output_text }}", "operation": "eq", "reference": X},
+        {
+            "type": "text_similarity",
+            "name": "b",
+            "input": "{{ sample.output_text }}",
+            "reference": X,
+            "evaluation_metric": "fuzzy_match",
+            "pass_threshold": 0.8,
+        },
+    ]
+    sample = {"model": "gpt-4.1-mini", "input": [{"role": "user", "content": "What is 2 + 3?"}], "output": []}
+    item = {"object": "eval.run.output_item", "datasource_item": {"right": "5"}, "sample": sample, "results": []}
+    (tmp_path / "eval.json").write_text(json.dumps({"object": "eval", "name": "sums", "testing_criteria": graders}))
+    (tmp_path / "items.json").write_text(json.dumps({"object": "list", "data": [item]}))
+    done = run(tmp_path, "import", *kept, "--write")
+    assert done.code == 0, done.err
+    assert run(tmp_path, "validate").code == 0
+    assert run(tmp_path, "play").code in (0, 1)  # nothing is asked, or the rules' answer is a longer text
+    if "items.json" in kept:
+        assert "model: gpt-4.1-mini" in (tmp_path / "assistants.yaml").read_text()
+
+
+X = "{{ item.right }}"
+
+
+def test_few_tokens_are_no_obstacle_to_playing_imported_tests_here(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(
+        "prompts: ['What is 2 + 3?']\nproviders: [{id: 'openai:gpt-4.1', config: {max_tokens: 50}}]\n"
+        "tests: [{assert: [{type: contains, value: '5'}]}]\n"
+    )
+    assert run(tmp_path, "init", "made", "--from", "suite.yaml").code == 0
+    played = run(tmp_path / "made", "play")
+    assert (played.code, "1 passed" in played.out) == (0, True), played.out + played.err
+    workflow = (tmp_path / "made" / ".github" / "workflows" / "assistants.yml").read_text()
+    assert "TARGET: local" in workflow
+    assert "embedded" not in workflow

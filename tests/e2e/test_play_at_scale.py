@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import re
+import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,10 +16,11 @@ from typing import Any
 import pytest
 from acting_brains import Actor
 from counting_server import CountingServer, counting_server
+from forked_verbs import start_verb
 from play_project import project_elsewhere
 from verbs import Done, run_verb
 
-from runner.server.inference import Answer
+from runner.server.inference import Answer, Scene, Turnout
 
 ENVIRONMENT = {key: value for key, value in os.environ.items() if "KEY" not in key} | {"COUNTING_KEY": "a-key-of-tests"}
 SCENARIOS = 200
@@ -53,15 +56,11 @@ async def kill_again_and_again(folder: Path, server: CountingServer, *, times: i
     arguments: tuple[str, ...] = ("play", "-q", "-n", str(JOBS), "--report", "json=report.json")
     for _ in range(times):
         told = sum(server.answered.values())
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "runner", *arguments), cwd=folder, env=ENVIRONMENT,
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
+        process = start_verb(*arguments, cwd=folder, environment=ENVIRONMENT)
         stop_at = told + random.randint(0, 2 * SCENARIOS // (times + 1))
         while process.returncode is None and sum(server.answered.values()) < stop_at:
             await asyncio.sleep(0.002)
-        if process.returncode is None:
-            process.kill()
+        process.kill()
         await process.wait()
         if (folder / ".runner" / "plays").exists():
             arguments = ("play", "-q", "-n", str(JOBS), "--report", "json=report.json", "--resume")
@@ -77,16 +76,8 @@ def judge(server: CountingServer, report: dict[str, Any], *, kills: int) -> None
 
 
 @pytest.mark.slow
-async def test_p3_kills_at_random_moments_cost_only_what_was_under_way(tmp_path: Path) -> None:
-    async with counting_server() as server:
-        server.make_project(tmp_path / "p", SCENARIOS)
-        await kill_again_and_again(tmp_path / "p", server, times=3, seed=1)
-        judge(server, read(tmp_path / "p" / "report.json"), kills=3)
-
-
-@pytest.mark.slow
 @pytest.mark.timeout(400)
-async def test_p3_twenty_kills(tmp_path: Path) -> None:
+async def test_p3_twenty_kills_at_random_moments_cost_only_what_was_under_way(tmp_path: Path) -> None:
     for number in range(4):
         async with counting_server() as server:
             folder = tmp_path / str(number)
@@ -193,12 +184,64 @@ async def test_a_local_dask_cluster_says_what_one_process_says_although_a_worker
 
 def kill_a_worker_of(pid: int) -> None:
     """The first process that a nanny of this play has started."""
-    import signal
+    os.kill(workers_of(pid)[0].pid, signal.SIGKILL)
 
+
+def workers_of(pid: int) -> list[Any]:
     import psutil
 
-    workers = [one for one in psutil.Process(pid).children(recursive=True) if "spawn_main" in " ".join(one.cmdline())]
-    os.kill(workers[0].pid, signal.SIGKILL)
+    return [one for one in psutil.Process(pid).children(recursive=True) if "spawn_main" in " ".join(one.cmdline())]
+
+
+class Stuck(Actor):
+    """Says "right", but to questions with "stuck" nothing until it may."""
+
+    def __init__(self) -> None:
+        super().__init__(Answer(text="right"))
+        self.may_answer = asyncio.Event()
+        self.stuck = 0
+
+    async def decide(self, scene: Scene) -> Turnout:
+        if "stuck" in scene.messages[-1].text:
+            self.stuck += 1
+            await self.may_answer.wait()
+        return await super().decide(scene)
+
+
+@pytest.mark.fault("P1", "P2")
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("number", "hear", "jobs"), [(signal.SIGINT, os.killpg, 1), (signal.SIGTERM, os.kill, 1)])
+async def test_a_play_on_a_cluster_that_is_told_to_end_ends_its_workers_cleans_up_and_can_go_on(
+    tmp_path: Path, number: signal.Signals, hear: Callable[[int, int], None], jobs: int
+) -> None:
+    """Ctrl-C at a terminal goes to the workers, too; `kill` to the play alone."""
+    stuck = Stuck()
+    async with project_elsewhere(tmp_path, stuck) as project:
+        asks = "turns: [{ask: a, expect: [contains: right]}, {ask: %s, expect: [contains: right]}]"
+        names = [("fine", "b"), ("hanging", "stuck"), ("also hanging", "stuck"), ("rest", "b"), ("end", "b")]
+        listed = "".join(f"  - {{name: {name}, {asks % word}}}\n" for name, word in names)
+        project.write_scenario(f"defaults: {{assistant: guide}}\nscenarios:\n{listed}")
+        process = await asyncio.create_subprocess_exec(
+            *project.command("play", "-n", str(jobs), "--engine", "dask"),
+            cwd=project.folder, env=dict(project.environment), start_new_session=True,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        while process.returncode is None and stuck.stuck < jobs:
+            await asyncio.sleep(0.02)
+        workers = workers_of(process.pid)
+        hear(process.pid, number)
+        out, err = (one.decode() for one in await process.communicate())
+        left = project.count_objects()
+        stuck.may_answer.set()
+        again = await asyncio.to_thread(project.run, "play", "--resume")
+    assert process.returncode == 128 + number, out + err
+    assert err == "\nrunner: stopping; runs are cancelled and cleaned up (press again to stop at once)\n"
+    assert f"1 passed, {jobs} cut off, {4 - jobs} not started" in out
+    assert "left behind" not in out
+    assert not any(one.is_running() and one.status() != "zombie" for one in workers)
+    assert not {"thread", "run", "assistant", "vector_store", "file"} & left.keys(), left
+    assert (again.code, "5 passed" in again.out) == (0, True), again.out + again.err
 
 
 @pytest.mark.slow
@@ -220,7 +263,8 @@ async def test_another_cluster_gets_the_files_by_their_hash_and_secrets_by_their
                 threads_per_worker=4,
                 processes=False,
                 asynchronous=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
                 protocol="tcp",
             ) as cluster:
                 done = await run(folder, "play", "-q", "--engine", f"dask={cluster.scheduler_address}")
@@ -261,7 +305,8 @@ async def test_what_a_cluster_s_worker_makes_is_in_the_play_s_journal_and_nothin
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("ELSEWHERE_KEY", project.environment["ELSEWHERE_KEY"])
             async with distributed.LocalCluster(
-                n_workers=1, threads_per_worker=2, processes=False, asynchronous=True, dashboard_address=None,
+                n_workers=1, threads_per_worker=2, processes=False, asynchronous=True, dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
                 protocol="tcp",
             ) as cluster:  # fmt: skip
                 engine = f"dask={cluster.scheduler_address}"

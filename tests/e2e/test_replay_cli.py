@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import pytest
 import yaml
+from cpu_time import at_most_cpu_s
 from embedded_brains import Echo
 from play_project import Project, make_project, project_elsewhere
 
@@ -262,6 +263,7 @@ def with_function(project: Project, *, answer: str) -> Project:
     return project
 
 
+@pytest.mark.fault("C1")
 def test_secrets_are_kept_out_by_value_and_by_name(tmp_path: Path) -> None:
     secret = "canary/12+34567890"
     project = make_project(tmp_path / "project")
@@ -278,6 +280,17 @@ def test_secrets_are_kept_out_by_value_and_by_name(tmp_path: Path) -> None:
     kept = [path for path in written if ".runner/embedded" not in path.as_posix()]
     assert [(path, form) for path in kept for form in forms if form.encode() in path.read_bytes()] == []
     assert "named-98765" not in recording(project).read_text()
+
+
+def test_no_text_makes_it_long_to_look_for_secrets(tmp_path: Path) -> None:
+    tape = Tape(tmp_path, str)
+    texts = ("blah" * 250_000, "token" * 200_000, "token" + " " * 1_000_000, "-" * 1_000_000, "token: " * 150_000)
+    with at_most_cpu_s(2.0):
+        assert tape.scrub({"texts": list(texts)}) == {"texts": list(texts)}
+        assert tape.scrub("token=" * 150_000) == "token=[redacted]"
+    assert tape.scrub('my-api-key-2 = "abc"; "auth_token": \'x\'; password="1"') == (
+        'my-api-key-2 = "[redacted]"; "auth_token": \'[redacted]\'; password="[redacted]"'
+    )
 
 
 JUDGED = """
@@ -309,6 +322,18 @@ def test_what_the_judge_said_is_replayed_too_and_another_rubric_is_a_miss(tmp_pa
         missed.code,
         "asked about 'one', but criterion 1 was 'Is it polite', and is 'Is it short'" in missed.out,
     ) == (3, True), missed.out
+
+
+def test_each_model_has_what_the_judge_said_of_it(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    moves = "scripts: [{question: any, moves: [{say: Hello.}]}]\nrulings: [{question: any, says: 0.95}]\n"
+    (project.folder / "assistants.yaml").write_text(JUDGED)
+    (project.folder / "moves.yml").write_text(moves)
+    project.write_scenario("assistant: guide\nturns: [{ask: Hi?, expect: [judge: Is it polite]}]\n")
+    for model in ("one", "two"):
+        assert project.run("play", "--model", model, "--record", "recordings").code == 0
+    done = project.run("play", "--model", "one", "--model", "two", "--replay", "recordings")
+    assert done.code == 0, done.out
 
 
 def test_repeats_and_several_models_are_replayed_each_by_its_own_answers(project: Project) -> None:

@@ -129,7 +129,7 @@ def test_clean_removes_the_containers_that_a_play_left(tmp_path: Path, ends_by: 
         assert project.count_objects()["container"] == 12
     else:
         play = project.start("play", "-t", "local", "--keep")
-        while play.poll() is None and count_containers(project) < 5:
+        while play.returncode is None and count_containers(project) < 5:
             time.sleep(0.02)
         play.kill()
         play.communicate()

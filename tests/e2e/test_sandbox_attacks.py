@@ -140,7 +140,7 @@ ATTACKS = (
     Attack(name="multiply a text", code="x = 'a' * 10**10", says="memory", stopped=True),
     Attack(name="multiply a list", code="x = [0] * 10**10", says="memory", stopped=True),
     Attack(
-        name="grow a list", code="x = []\nwhile True: x.append('a' * 1000 + str(len(x)))", says="memory", stopped=True
+        name="grow a list", code="x = []\nwhile True: x.append('a' * 20_000 + str(len(x)))", says="memory", stopped=True
     ),
     Attack(name="a huge power", code="x = 2 ** (10**10)", says="memory", stopped=True),
     Attack(name="a huge power, caught", code="try: 2 ** 10**10\nexcept BaseException: 1", says="memory", stopped=True),

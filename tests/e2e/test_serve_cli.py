@@ -9,13 +9,11 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import pytest
+from forked_verbs import Serving, serving
 from openai import AsyncOpenAI
 from play_project import Project
 from verbs import Done, run_verb
@@ -36,48 +34,8 @@ scripts:
 """
 
 
-@dataclass
-class Serving:
-    process: asyncio.subprocess.Process
-    hello: list[str]
-    exports: Mapping[str, str]
-
-    @property
-    def url(self) -> str:
-        return self.exports["OPENAI_BASE_URL"]
-
-    def client(self) -> AsyncOpenAI:
-        return AsyncOpenAI(base_url=self.url, api_key=self.exports["OPENAI_API_KEY"], max_retries=0)
-
-    async def stop(self, *signals: signal.Signals) -> tuple[int | None, str]:
-        """The exit code and what was written to stderr."""
-        for number in signals or (signal.SIGTERM,):
-            self.process.send_signal(number)
-            await asyncio.sleep(0.1)
-        _, err = await asyncio.wait_for(self.process.communicate(), 20)
-        return self.process.returncode, err.decode()
-
-
-@asynccontextmanager
-async def serving(
-    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
-) -> AsyncIterator[Serving]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "runner", "serve", "--port", "0", *arguments),
-        cwd=folder,
-        env={**ENVIRONMENT, **(environment or {})},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        assert process.stdout is not None
-        hello = [(await asyncio.wait_for(process.stdout.readline(), 20)).decode().rstrip("\n") for _ in range(4)]
-        exports = dict(line.removeprefix("export ").split("=", 1) for line in hello if line.startswith("export "))
-        yield Serving(process, hello, exports)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
+def client_of(server: Serving) -> AsyncOpenAI:
+    return AsyncOpenAI(base_url=server.url, api_key=server.exports["OPENAI_API_KEY"], max_retries=0)
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> Done:
@@ -98,8 +56,9 @@ async def ask(client: AsyncOpenAI, question: str) -> str:
 
 async def test_the_lines_it_prints_point_the_official_sdk_at_it(tmp_path: Path) -> None:
     (tmp_path / "moves.yaml").write_text(MOVES)
-    async with serving(tmp_path, "--inference", "scripted=moves.yaml") as server, server.client() as client:
-        assert await ask(client, "Hello?") == "As scripted."
+    with serving(tmp_path, "--inference", "scripted=moves.yaml", environment=ENVIRONMENT) as server:
+        async with client_of(server) as client:
+            assert await ask(client, "Hello?") == "As scripted."
     assert server.hello[0] == f"# serving {server.url} · answered by scripted"
     assert server.hello[1] == f"# state in {tmp_path / '.runner' / 'embedded'} · Ctrl-C stops"
     assert [line.partition("=")[0] for line in server.hello[2:]] == ["export OPENAI_BASE_URL", "export OPENAI_API_KEY"]
@@ -108,7 +67,7 @@ async def test_the_lines_it_prints_point_the_official_sdk_at_it(tmp_path: Path) 
 async def test_the_program_of_the_documentation_works_as_it_stands(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "embedded_server.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    async with serving(tmp_path) as server:
+    with serving(tmp_path, environment=ENVIRONMENT) as server:
         client = await asyncio.create_subprocess_exec(
             *(sys.executable, "-W", "ignore", "-c", program),
             env={**ENVIRONMENT, **server.exports},
@@ -122,14 +81,14 @@ async def test_the_program_of_the_documentation_works_as_it_stands(tmp_path: Pat
 async def test_the_default_is_offline_rules_on_the_project_s_own_state(tmp_path: Path) -> None:
     (tmp_path / "assistants.yaml").write_text("version: 1\n")
     (tmp_path / "deep").mkdir()
-    async with serving(tmp_path / "deep") as server:
+    with serving(tmp_path / "deep", environment=ENVIRONMENT) as server:
         pass
     assert "answered by offline rules, not a language model" in server.hello[0]
     assert (tmp_path / ".runner" / "embedded" / "server.db").is_file()
 
 
 async def test_each_request_is_one_harmless_line_without_secrets(tmp_path: Path) -> None:
-    async with serving(tmp_path) as server:
+    with serving(tmp_path, environment=ENVIRONMENT) as server:
         headers = {"authorization": f"Bearer {server.exports['OPENAI_API_KEY']}"}
         async with httpx2.AsyncClient(headers=headers, trust_env=False) as client:
             await client.get(f"{server.url}/assistants?after=secret-in-a-query")
@@ -147,13 +106,13 @@ async def test_each_request_is_one_harmless_line_without_secrets(tmp_path: Path)
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_being_stopped_is_its_ordinary_end(tmp_path: Path, number: signal.Signals) -> None:
-    async with serving(tmp_path, "--quiet") as server:
+    with serving(tmp_path, "--quiet", environment=ENVIRONMENT) as server:
         assert await server.stop(number) == (0, "runner: stopped\n")
 
 
 @pytest.mark.fault("P1")
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    async with serving(tmp_path) as server:
+    with serving(tmp_path, environment=ENVIRONMENT) as server:
         # A request that has not ended holds up the stop for a while.
         _, writer = await asyncio.open_connection("127.0.0.1", int(server.url.split(":")[2].split("/")[0]))
         key = server.exports["OPENAI_API_KEY"]
@@ -171,19 +130,24 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
 async def test_a_run_at_work_is_settled_by_the_stop(tmp_path: Path) -> None:
     (tmp_path / "moves.yaml").write_text("scripts: [{question: any, moves: [{stay: in_progress}]}]")
     arguments = ("--inference", "scripted=moves.yaml")
-    async with serving(tmp_path, *arguments) as server, server.client() as client:
-        assistant = await client.beta.assistants.create(model="m")
-        run = await client.beta.threads.create_and_run(assistant_id=assistant.id)
-        assert (await server.stop())[0] == 0
-    async with serving(tmp_path, *arguments) as server, server.client() as client:
-        settled = await client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id)
+    with serving(tmp_path, *arguments, environment=ENVIRONMENT) as server:
+        async with client_of(server) as client:
+            assistant = await client.beta.assistants.create(model="m")
+            run = await client.beta.threads.create_and_run(assistant_id=assistant.id)
+            assert (await server.stop())[0] == 0
+    with serving(tmp_path, *arguments, environment=ENVIRONMENT) as server:
+        async with client_of(server) as client:
+            settled = await client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id)
     assert settled.status == "failed"
 
 
 async def test_two_servers_on_one_state_see_the_same_objects(tmp_path: Path) -> None:
     state = ("--state", str(tmp_path / "shared"))
-    async with serving(tmp_path, *state) as one, serving(tmp_path, *state) as other:
-        async with one.client() as here, other.client() as there:
+    with (
+        serving(tmp_path, *state, environment=ENVIRONMENT) as one,
+        serving(tmp_path, *state, environment=ENVIRONMENT) as other,
+    ):
+        async with client_of(one) as here, client_of(other) as there:
             made = await here.beta.assistants.create(model="m")
             assert (await there.beta.assistants.retrieve(made.id)).id == made.id
         assert one.exports["OPENAI_API_KEY"] != other.exports["OPENAI_API_KEY"]
@@ -191,7 +155,7 @@ async def test_two_servers_on_one_state_see_the_same_objects(tmp_path: Path) -> 
 
 async def test_a_token_from_the_environment_opens_it_and_is_never_printed(tmp_path: Path) -> None:
     token = "canary-0123456789abcdef"
-    async with serving(tmp_path, environment={"RUNNER_TOKEN": token}) as server:
+    with serving(tmp_path, environment={**ENVIRONMENT, "RUNNER_TOKEN": token}) as server:
         assert server.exports["OPENAI_API_KEY"] == '"$RUNNER_TOKEN"'
         async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, trust_env=False) as client:
             assert (await client.get(f"{server.url}/assistants")).status_code == 200
@@ -200,7 +164,7 @@ async def test_a_token_from_the_environment_opens_it_and_is_never_printed(tmp_pa
 
 
 async def test_beyond_loopback_it_warns_and_lets_in_addresses_but_no_other_names(tmp_path: Path) -> None:
-    async with serving(tmp_path, "--host", "0.0.0.0") as server:
+    with serving(tmp_path, "--host", "0.0.0.0", environment=ENVIRONMENT) as server:
         assert server.url.startswith("http://127.0.0.1:")
         headers = {"authorization": f"Bearer {server.exports['OPENAI_API_KEY']}"}
         async with httpx2.AsyncClient(headers=headers, trust_env=False) as client:

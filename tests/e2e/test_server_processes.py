@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import embedded_brains
 import pytest
+from forked_verbs import Forked, start_program
 from openai import APIError, AsyncOpenAI, HttpxBinaryResponseContent, NotFoundError
 
 pytestmark = [
@@ -23,18 +24,14 @@ pytestmark = [
 
 
 @asynccontextmanager
-async def server_process(state: Path, brain: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, AsyncOpenAI]]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, embedded_brains.__file__, str(state), brain, stdout=asyncio.subprocess.PIPE
-    )
+async def server_process(state: Path, brain: str) -> AsyncIterator[tuple[Forked, AsyncOpenAI]]:
+    process = start_program(embedded_brains.__file__, str(state), brain, cwd=state.parent, environment=os.environ)
     try:
-        assert process.stdout is not None
-        address = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+        address = json.loads(await asyncio.to_thread(process.stdout.readline))
         async with AsyncOpenAI(base_url=address["base_url"], api_key=address["token"], max_retries=0) as client:
             yield process, client
     finally:
-        if process.returncode is None:
-            process.kill()
+        process.kill()
         await process.wait()
 
 
@@ -151,14 +148,15 @@ class Diary:
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")
 async def test_what_was_acknowledged_is_there_whenever_the_process_is_killed(tmp_path: Path) -> None:
     diary = Diary()
-    for moment_s in (0.11, 0.23, 0.37, 0.53):
+    for written in (3, 8, 13, 21):
         async with server_process(tmp_path, "echo") as (process, client):
             assert await diary.read(client) == diary.entries
             writing = [asyncio.create_task(diary.write(client)) for _ in range(4)]
-            await asyncio.sleep(moment_s)
+            until = len(diary.entries) + written
+            while len(diary.entries) < until:
+                await asyncio.sleep(0)
             process.send_signal(signal.SIGKILL)
             await asyncio.gather(*writing)
     async with server_process(tmp_path, "echo") as (_, client):
         assert await diary.read(client) == diary.entries
-    assert len(diary.entries) > 8
     assert None in diary.entries.values()

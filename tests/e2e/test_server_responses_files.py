@@ -15,7 +15,7 @@ from acting_brains import Actor, serve_in_sight
 from openai import AsyncOpenAI
 from wire_server import CLOSE, wire_server
 
-from runner.server.engine.documents import files as input_files
+from runner.server.engine import documents
 from runner.server.inference import Answer, GivenFile, Scene, openai_compatible
 from runner.server.inference.offline import MAX_GIVEN_CHARACTERS
 from runner.server.inference.offline import create as create_offline
@@ -208,7 +208,7 @@ async def test_nothing_is_left_of_a_file_in_a_request_that_is_refused(
 
 
 async def test_files_that_are_too_large_together_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(input_files, "MAX_INPUT_BYTES", 20)
+    monkeypatch.setattr(documents, "MAX_INPUT_BYTES", 20)
     async with serve_in_sight(tmp_path, Actor(Answer(text="Yes."))) as (_, client):
         files = [await upload(client, b"Burger 23.75", "a.txt"), await upload(client, b"Burger 23.75", "b.txt")]
         await client.responses.create(model=MODEL, input=ask("Well?", files[0]))

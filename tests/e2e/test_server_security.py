@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import os
@@ -201,7 +202,9 @@ async def test_who_never_ends_the_headers_is_hung_up_on(impatient: Served, sent:
 async def test_dribbled_headers_don_t_put_the_limit_off(impatient: Served) -> None:
     reader, writer = await impatient.send(b"GET /v1/assistants HTTP/1.1\r\n")
     dribble = asyncio.create_task(_dribble(writer, b"x: y\r\n"))
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    # What is written to a closed connection may be answered by a reset before its end is read.
+    with contextlib.suppress(ConnectionResetError):
+        assert await asyncio.wait_for(reader.read(), 5) == b""
     dribble.cancel()
     await asyncio.gather(dribble, return_exceptions=True)
     writer.close()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import sqlite3
-import subprocess
 import threading
 from pathlib import Path
 
 import httpx2
 import pytest
 from embedded_brains import Echo, Sleeper
+from forked_verbs import start_program
 from play_project import Project, make_project
 from served import Served, served
 
@@ -29,25 +28,27 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
+LIMITED = """
+import resource
+from runner import cli
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+cli.main(["play"])
+"""
+
+
 # The disk is full from the start, from the upload, the indexing, the question or the run on.
 @pytest.mark.fault("P4")
 @pytest.mark.parametrize("room_kb", [20, 60, 120, 180, 240, 300])
 @pytest.mark.timeout(45)
 def test_a_play_on_a_full_disk_ends_at_once_and_says_why(project: Project, room_kb: int) -> None:
-    limit = room_kb * 1024
-    done = subprocess.run(
-        project.command("play"),
-        cwd=project.folder,
-        env=dict(project.environment),
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )
-    assert done.returncode == 3, done.out + done.err
-    assert "state" in done.stdout + done.stderr
-    assert "disk I/O error" in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    limited = project.folder / "limited.py"
+    limited.write_text(LIMITED.format(limit=room_kb * 1024))
+    process = start_program(str(limited), cwd=project.folder, environment=project.environment)
+    out, err = process.communicate()
+    assert process.returncode == 3, out + err
+    assert "state" in out + err
+    assert "disk I/O error" in out + err
+    assert "Traceback" not in err
 
 
 async def test_a_damaged_object_is_named_to_the_client_and_in_the_log(

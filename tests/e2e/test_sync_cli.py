@@ -6,16 +6,15 @@ import os
 import re
 import shutil
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from app_listening import listening_environment
 from embedded_brains import Echo
 from faulty_proxy import FaultyProxy, drop_answer_to, start_proxy
+from forked_verbs import Forked, start_verb
 from verbs import Done, run_verb
 
 from runner.backends import Backend, Endpoint
@@ -78,15 +77,8 @@ class Folder:
         own = {"PATH": os.environ["PATH"], "HOME": str(self.root), "SYNC_TEST_KEY": self.key}
         return {name: value for name, value in own.items() if value}
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "runner", "sync", *arguments),
-            cwd=self.root,
-            env={**self.environment, **listening_environment()},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+    def start(self, *arguments: str) -> Forked:
+        return start_verb("sync", *arguments, cwd=self.root, environment=self.environment)
 
     async def sync(self, *arguments: str) -> Done:
         return await asyncio.to_thread(run_verb, "sync", *arguments, cwd=self.root, environment=self.environment)
@@ -222,7 +214,7 @@ async def test_an_upload_that_was_not_confirmed_is_named_and_the_next_sync_resum
 async def test_a_sync_that_was_killed_is_finished_by_the_next_without_duplicates(
     folder: Folder, proxy: FaultyProxy, backend: Backend, request_name: str
 ) -> None:
-    killed: list[asyncio.subprocess.Process] = []
+    killed: list[Forked] = []
 
     def kill(name: str, answer: bytes) -> bytes:
         if name == request_name and killed[0].returncode is None:
@@ -230,7 +222,7 @@ async def test_a_sync_that_was_killed_is_finished_by_the_next_without_duplicates
         return answer
 
     proxy.on_answer = kill
-    killed.append(await folder.start())
+    killed.append(folder.start())
     assert await killed[0].wait() == -signal.SIGKILL
 
     resumed = await folder.sync()

@@ -6,11 +6,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from forked_verbs import serving
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "walk_through.md"
@@ -70,26 +69,6 @@ too long: metadata.note
 """
 
 
-@contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[dict[str, str]]:
-    """The variables that `runner serve`, a process of its own, exports."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "runner", "serve", "--quiet", "--port", "0", *arguments],
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    with process:
-        assert process.stdout is not None
-        try:
-            hello = [process.stdout.readline().rstrip("\n") for _ in range(4)]
-            yield dict(line.removeprefix("export ").split("=", 1) for line in hello if line.startswith("export "))
-        finally:
-            process.terminate()
-
-
 def walk(exports: dict[str, str], *arguments: str) -> str:
     """What the program prints."""
     done = subprocess.run(
@@ -106,14 +85,14 @@ def walk(exports: dict[str, str], *arguments: str) -> str:
 
 @pytest.mark.slow
 def test_the_travel_guide_works_out_the_bill_and_reads_the_receipt(tmp_path: Path) -> None:
-    with serving(tmp_path) as exports:
-        assert walk(exports, "offline", str(RECEIPT)) == OFFLINE
+    with serving(tmp_path, "--quiet", environment=ENVIRONMENT) as server:
+        assert walk(server.exports, "offline", str(RECEIPT)) == OFFLINE
 
 
 @pytest.mark.slow
 def test_functions_streams_files_limits_and_pages_work_with_the_sdk_alone(tmp_path: Path) -> None:
-    with serving(tmp_path, "--inference", f"scripted={SCRIPT}") as exports:
-        assert walk(exports, "scripted") == SCRIPTED
+    with serving(tmp_path, "--quiet", "--inference", f"scripted={SCRIPT}", environment=ENVIRONMENT) as server:
+        assert walk(server.exports, "scripted") == SCRIPTED
 
 
 def bare_lines(text: str) -> list[str]:

@@ -46,6 +46,10 @@ class Collector:
                     found += [record for scope in resource.scope_logs for record in scope.log_records]
         return found
 
+    @property
+    def sent(self) -> bytes:
+        return b"".join(body for _, body, _ in self.requests)
+
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -81,3 +87,56 @@ async def test_it_is_sent_again_once_and_no_more():
         with pytest.raises(httpx2.TransportError):
             await ask_twice(server, "GET", makes_nothing=True)
         assert len(server.seen) == 3
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answers each request with its body, and says how many bytes came with the head's."""
+    with suppress(asyncio.IncompleteReadError, ConnectionError):
+        while first := await reader.read(65536):
+            head, _, body = first.partition(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
+            came_along = len(body)
+            body += await reader.readexactly(length - len(body))
+            writer.write(b"HTTP/1.1 200 OK\r\ncame-along: %d\r\ncontent-length: %d\r\n\r\n" % (came_along, length))
+            writer.write(body)
+            await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def echoing(encryption: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    server = await asyncio.start_server(echo, "127.0.0.1", 0, ssl=encryption)
+    async with server:
+        yield f"http{'s' if encryption else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        await asyncio.sleep(0.05)  # its handlers come to their end
+
+
+async def test_a_request_s_head_goes_out_with_its_body():
+    async with echoing() as url, SteadyClient(makes_nothing=False) as client:
+        for content in (b"short", b""):
+            answer = await client.post(url, content=content)
+            assert (answer.content, int(answer.headers["came-along"])) == (content, len(content))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_more_than_fits_into_any_buffer_arrives_whole(tmp_path: Path, encrypted):
+    ours, theirs = make_contexts(tmp_path) if encrypted else (True, None)
+    async with echoing(theirs) as url, SteadyClient(makes_nothing=False, verify=ours) as client:
+        for size in (1, 3_000_000, 7):
+            content = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+            answer = await client.post(url, content=content)
+            assert answer.content == content
+
+
+def make_contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A client's that trusts nobody but the server, and the server's."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*made, *names], check=True, capture_output=True)
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.load_cert_chain(certificate, key)
+    return ssl.create_default_context(cafile=str(certificate)), theirs

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pkgutil
+import sys
 
 import pytest
 
 from runner import plugins
+from runner.errors import UsageError
 from runner.plugins import load_plugin, plugin_names
 
 
@@ -53,11 +55,15 @@ def installed(tmp_path, monkeypatch):
     (tmp_path / "polite-1.0.dist-info" / "entry_points.txt").write_text(entry_points)
     (tmp_path / "polite_checks").mkdir()
     (tmp_path / "polite_checks" / "__init__.py").write_text("")
-    (tmp_path / "polite_checks" / "polite.py").write_text("WHERE = 'installed'\n")
+    source = "WHERE, MAIN_FIELD, EXAMPLES, Check = 'installed', 'v', (), object\nSCHEMA = {'properties': {'v': {}}}\n"
+    (tmp_path / "polite_checks" / "polite.py").write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
     plugins._find_modules.cache_clear()
     yield
     plugins._find_modules.cache_clear()
+    plugins.load_plugin.cache_clear()
+    for name in ("polite_checks", "polite_checks.polite"):
+        sys.modules.pop(name, None)
 
 
 @pytest.mark.usefixtures("installed")
@@ -66,3 +72,24 @@ def test_an_installed_distribution_adds_checks_and_replaces_none():
     assert load_plugin("runner.checks", "polite").WHERE == "installed"
     assert load_plugin("runner.checks", "contains").__name__ == "runner.checks.contains"
     assert "polite" not in plugin_names("runner.backends")
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("import nowhere_at_all", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("def", "SyntaxError: "),
+        ("SCHEMA, MAIN_FIELD, EXAMPLES = {}, 'x', ()", "it has no Check"),
+        ("SCHEMA, MAIN_FIELD, EXAMPLES, Check = {'properties': {}}, 'x', (), 1", "its MAIN_FIELD is none of"),
+        ("SCHEMA, MAIN_FIELD, EXAMPLES, Check = 7, 'x', (), 1", "TypeError: "),
+    ],
+)
+def test_an_installed_check_that_is_broken_is_named_with_its_package(tmp_path, source, problem):
+    (tmp_path / "polite_checks" / "polite.py").write_text(source)
+
+    with pytest.raises(UsageError) as caught:
+        load_plugin("runner.checks", "polite")
+
+    assert str(caught.value).startswith("the check 'polite' of an installed package, polite_checks.polite, can't be ")
+    assert problem in str(caught.value)

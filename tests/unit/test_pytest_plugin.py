@@ -155,6 +155,9 @@ def test_no_answer_passes_nothing(assistant):
 def test_an_unknown_address(assistant):
     with pytest.raises(Exception, match="did you mean 'help-desk'"):
         assistant("helpdesk")
+
+def test_a_mistake_of_the_test_is_shown_in_the_test(assistant):
+    assistant("helpdesk")
 """
 
 
@@ -164,6 +167,9 @@ def test_the_fixture_asks_in_code_and_leaves_nothing_behind(project: Path) -> No
     said = run_pytest(project, "test_asking.py")
     assert count(said, "passed") == 2, said
     assert "no answer (declined)" in said
+    assert "UsageError: unknown assistant 'helpdesk'; did you mean 'help-desk'?" in said
+    assert "runner/cli" not in said
+    assert "pytest_plugin.py:" not in said
     assert run_verb("clean", cwd=project, environment={}).out.endswith("nothing to clean\n")
 
 

@@ -138,8 +138,8 @@ def _items(said: Sequence[Said]) -> Iterator[Body]:
             yield {"type": "function_call", **call, "arguments": _as_arguments(_sendable(one.text))}
             yield {"type": "function_call_output", "call_id": call["call_id"], "output": _sendable(one.output)}
         else:
-            kind = "output_text" if one.by == "assistant" else "input_text"
-            yield {"type": "message", "role": one.by, "content": [{"type": kind, "text": _sendable(one.text)}]}
+            # A text, not parts: those of an assistant's message are of another type in each of the two APIs.
+            yield {"type": "message", "role": one.by, "content": _sendable(one.text)}
 
 
 def _sendable(text: str) -> str:

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 from openai.types.decision_create_params import DecisionCreateParams
+from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
 
 from runner.backends.responses.judging import decision_body, response_body
@@ -48,6 +49,12 @@ def test_a_request_for_decisions_is_what_the_sdk_would_send() -> None:
     assert [question["type"] for question in body["questions"]] == ["predicate", "choice", "score"]
     assert body["questions"][1]["choices"] == [{"value": "friendly", "description": "warm words"}, {"value": "rude"}]
     assert body["questions"][2]["levels"] == [{"label": "no"}, {"label": "all"}]
+
+
+def test_a_request_for_structured_output_is_what_the_sdk_would_send() -> None:
+    body = json.loads(json.dumps(response_body("m", ASKED)))
+
+    TypeAdapter(ResponseCreateParamsNonStreaming).validate_python(body, strict=True)
 
 
 def test_each_call_has_its_output_and_arguments_that_are_json() -> None:
@@ -99,4 +106,4 @@ def test_half_a_character_of_an_answer_can_be_sent() -> None:
 
     for body in (decision_body("m", asked), response_body("m", asked)):
         assert json.dumps(body, ensure_ascii=False).encode()
-    assert decision_body("m", asked)["input"][-1]["content"][0]["text"] == "a?b\x00"
+    assert decision_body("m", asked)["input"][-1]["content"] == "a?b\x00"

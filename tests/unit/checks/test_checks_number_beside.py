@@ -256,6 +256,42 @@ def test_the_final_number_is_the_one_that_the_answer_gives(answer: str) -> None:
 
 @pytest.mark.parametrize(
     "answer",
+    "You pay $39.25 for the 2 burgers.|30 + 9.25 = 39.25 miles in 7 hours.|$59.25 - $20 = $39.25 if you buy 2 of 4."
+    "|So 40 - 0.75 = 39.25 quarts are left out of the 64.|He needs 30+9.25=39.25 ounces to make 8 cakes and 1 pie."
+    "|She got 30 + 9.25 = 39.25 M&Ms|It is $39.25 in change after 2 years.|39.25 kgs|39.25kgs|39.25 quarts of milk"
+    "|$39.25 each for 17 people|You save $39.25 with 2 coupons".split("|"),
+)
+def test_what_only_qualifies_a_result_is_not_the_answer(answer: str) -> None:
+    assert judge(answer, "39.25").holds
+    assert not any(judge(answer, other).holds for other in ("2", "4", "7", "64", "8", "1"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "units"),
+    [
+        ("12 apples in 3 baskets", ("apples", "baskets")),
+        ("He reads 12 books in 3 days.", ("books", "days")),
+        ("12 seats for 3 groups", ("seats", "groups")),
+    ],
+)
+def test_of_two_counts_in_one_phrase_none_passes_without_its_unit(answer: str, units: tuple[str, str]) -> None:
+    for value, unit in zip(("12", "3"), units, strict=True):
+        assert not judge(answer, value).holds
+        assert judge(answer, value, unit=unit).holds
+
+
+@pytest.mark.parametrize("answer", "3 + 4 = 7 apples, so he gives 12|He had 7 = 3 + 4, and gets 12 of them".split("|"))
+def test_a_later_statement_is_the_answer(answer: str) -> None:
+    assert judge(answer, "12").holds
+
+
+@pytest.mark.parametrize("answer", "x = \u00b112|\u00b112|12G|5G 12G|RFC 12|ISO 12".split("|"))
+def test_either_sign_a_networks_name_and_a_norms_are_no_number(answer: str) -> None:
+    assert not judge(answer, "12").holds
+
+
+@pytest.mark.parametrize(
+    "answer",
     "Es sind 39.25, nicht 15.|C'est 39.25, pas 15.|39.25 € au lieu de 15 €|Son 39.25, no 15.|Son 39.25 y no 15."
     "|São 39.25, não 15.|Sono 39.25, non 15.|39.25 euro invece di 15|Het is 39.25, niet 15.|39.25, а не 15".split("|"),
 )

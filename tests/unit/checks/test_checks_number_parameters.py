@@ -67,9 +67,10 @@ class TestPercent:
 class TestTake:
     answer = "The bill is $5632.34. $331.31 each for 17 people."
 
-    def test_final_is_the_default(self) -> None:
-        assert judge(self.answer, "17").holds
-        assert not judge(self.answer, "331.31").holds
+    def test_final_is_the_default_and_what_only_qualifies_it_is_not_the_answer(self) -> None:
+        assert judge(self.answer, "331.31").holds
+        assert not judge(self.answer, "17").holds
+        assert not judge(self.answer, "5632.34").holds
 
     def test_any_passes_weakly(self) -> None:
         finding = judge(self.answer, "331.31", take="any")

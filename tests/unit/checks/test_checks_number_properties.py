@@ -209,23 +209,18 @@ def test_no_text_makes_the_reading_hang(unit: str) -> None:
         find_numbers(unit * (16_000 // len(unit)))
 
 
+REPEATED = (
+    "The total is 39.25 euros and ", "(1 ", "a 1\n", "1. x\n", "共39.25元。",
+    "Is it 39?\n", "[1]", "**1** ", "\\boxed{", "for 2025 ",
+)  # fmt: skip
+TAKES = ("only", "any", "all", "first")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "unit",
-    [
-        "The total is 39.25 euros and ",
-        "(1 ",
-        "a 1\n",
-        "1. x\n",
-        "共39.25元。",
-        "Is it 39?\n",
-        "[1]",
-        "**1** ",
-        "\\boxed{",
-        "for 2025 ",
-    ],
+    ("unit", "take"),
+    [(unit, take) for number, unit in enumerate(REPEATED) for take in ("final", TAKES[number % len(TAKES)])],
 )
-@pytest.mark.parametrize("take", ["final", "only", "any", "all", "first"])
 def test_a_megabyte_would_be_judged_in_seconds(unit: str, take: str) -> None:
     with at_most_cpu_s(2):  # a quarter of it: what grows with the square and took 30 s for a megabyte takes 1.9 s
         judge(unit * (250_000 // len(unit)), Check(value=Decimal(77), take=take))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from runner.checks import Exchange, Part, build_part
 from runner.domain.assistant import Address
@@ -164,6 +167,61 @@ async def test_more_questions_than_a_request_takes_go_into_several() -> None:
 
     assert result.outcome is Outcome.PASSED
     assert sorted(len(one.questions) for one in asked.asked) == [60, 61]
+
+
+class Apart(Judge):
+    """Says of each criterion what its number says, and of an odd one only when asked for the second time."""
+
+    async def __call__(self, questions: Questions, /) -> Answers:
+        self.asked.append(questions)
+        answers = {one.name: self._say(one.instructions) for one in questions.questions}
+        return Answers(model="m", way="decisions", answers=answers)
+
+    def _say(self, criterion: str) -> Answer:
+        number = int(criterion.removeprefix("Is it "))
+        before = sum(criterion == one.instructions for each in self.asked for one in each.questions)
+        yes = 0.5 if number % 2 and before == 1 else float(number % 3 > 0)
+        return Answer(name="", probabilities={"yes": yes, "no": 1 - yes})
+
+
+class Unjoined:
+    """Passes each question on by itself."""
+
+    def __init__(self, asked: Judge) -> None:
+        self.judge = asked.judge
+        self._asked = asked
+
+    async def __call__(self, questions: Questions, /) -> Answers:
+        told = [await self._asked(replace(questions, questions=(one,))) for one in questions.questions]
+        return replace(told[0], answers={name: answer for one in told for name, answer in one.answers.items()})
+
+
+NUMBERS = st.integers(0, 10_000)
+TREES = st.recursive(
+    st.one_of(
+        NUMBERS.map(lambda number: judge_of([f"Is it {number}", f"Is it {number + 20_000}"])),
+        NUMBERS.map(lambda number: judge_of(f"Is it {number}", about="conversation")),
+        st.sampled_from(["30 days", "never"]).map(lambda text: expectation({"value": text}, "contains")),
+    ),
+    lambda inner: st.tuples(st.sampled_from(["not", "any_of", "all_of"]), st.lists(inner, min_size=1, max_size=3)).map(
+        lambda made: expectation({"expect": tuple(made[1])}, made[0])
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(TREES, min_size=1, max_size=3))
+@settings(max_examples=60, deadline=None)
+async def test_sharing_requests_changes_no_verdict_and_nobody_waits_for_ever(trees: list[Expectation]) -> None:
+    together, alone = Apart(), Apart()
+
+    async with asyncio.timeout(10):
+        shared = await judge_exchange(exchange(*trees), together)
+        apart = await judge_exchange(exchange(*trees), Unjoined(alone))
+
+    assert [one.outcome for one in shared.verdicts] == [one.outcome for one in apart.verdicts]
+    # Two rounds, each about the turn and about the conversation.
+    assert len(together.asked) <= 4
 
 
 async def test_only_what_is_undecided_is_asked_again() -> None:

@@ -165,6 +165,12 @@ def test_without_any_tool_there_is_nothing_to_cite_or_find(tmp_path: Path) -> No
     assert "`searched` needs the tool file_search; the assistant 'guide' doesn't have it" in searched
 
 
+def test_on_api_agents_files_are_made_without_a_tool(tmp_path: Path) -> None:
+    project = PROJECT.replace("targets: {", "targets: {agents: {api: agents}, ")
+
+    assert read(tmp_path, "- produces: x.csv", project=project)
+
+
 def test_what_must_not_be_need_not_be_possible(tmp_path: Path) -> None:
     assert read(
         tmp_path,

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from played_results import OTHER, played
+from played_results import OTHER, played, report_of
 
-from runner.domain.comparison import Change, Compared, Comparison, Verdict, compare
+from runner.domain.comparison import Change, Compared, Comparison, Verdict, compare, describe_doubts
 from runner.domain.report import Outcome, ScenarioResult
+from runner.errors import Location
 
 PASSED, FAILED, ERRORED = Outcome.PASSED, Outcome.FAILED, Outcome.ERRORED
 
@@ -81,6 +82,33 @@ def test_repeats_of_all_are_compared_by_their_rates() -> None:
     new = [times(f"s{number}", 4, 5) for number in range(8)]
     together = compare(old, new)
     assert (together.test, together.verdict, together.p) == ("sign-flip permutation", Verdict.BROKEN, 2 / 256)
+
+
+def test_cases_of_one_template_are_one_piece_of_evidence() -> None:
+    def case_of(result: ScenarioResult) -> ScenarioResult:
+        return replace(result, scenario=replace(result.scenario, declared_at=Location("scenarios/sums.yaml", 3, 3)))
+
+    old = [case_of(times(f"s{number}", 5, 5)) for number in range(8)]
+    new = [case_of(times(f"s{number}", 4, 5)) for number in range(8)]
+    assert compare(old, new).p == 1.0
+    apart = [times(f"t{number}", 5, 5) for number in range(8)], [times(f"t{number}", 4, 5) for number in range(8)]
+    assert compare([*old, *apart[0]], [*new, *apart[1]]).p == 2 / 2**9
+
+
+def test_what_makes_two_plays_unlike_is_told() -> None:
+    full = report_of([played("a", PASSED), played("b", PASSED)])
+    assert describe_doubts(full, full) == []
+    cut = replace(report_of([played("a", PASSED)], variants=(OTHER,)), planned=3, signal=2, shard="1/2 of x")
+    assert describe_doubts(full, cut) == [
+        "the new play did not come to its end (it was interrupted by signal 2): 2 of 3 are missing",
+        "the new play is a shard (1/2 of x)",
+        "the old was played on embedded, the new on embedded/other",
+    ]
+    stopped = replace(full, stopped="--max-cost is reached")
+    assert describe_doubts(stopped, report_of([played("c", PASSED)])) == [
+        "the old play did not come to its end (--max-cost is reached): 0 of 2 are missing",
+        "they have no scenario in common",
+    ]
 
 
 def test_gold_breaks_without_any_proof() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -15,13 +16,13 @@ from typing import Any
 import pytest
 
 from runner import plugins
-from runner.checks import Exchange, build_part
+from runner.checks import Exchange
 from runner.domain.assistant import Address
 from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.report import Outcome, TurnResult, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location
-from runner.execution.apart import LONGEST_AT_HAND, Workers, may_take_long
+from runner.execution.apart import LONGEST_AT_HAND, Workers
 from runner.execution.judging import Asker, judge_exchange
 
 CHECK = '''
@@ -32,6 +33,8 @@ from runner.checks import FAILS, PASSES, Example
 from runner.domain.report import Finding
 
 MAIN_FIELD = "does"
+endless = {}
+endless["x"] = endless
 SCHEMA = {"type": "object", "description": "It.", "properties": {"does": {"type": "string", "description": "What."}},
           "required": ["does"], "additionalProperties": False}
 EXAMPLES = (Example("odd: well", "x", PASSES), Example("odd: badly", "x", FAILS))
@@ -50,7 +53,10 @@ class Check:
             case "die": os._exit(3)
             case "raise": raise KeyError("x")
             case "print": print("x" * 100_000); input()
-            case "odd": return Finding(holds=True, expected="", found="", details={"x": lambda: 1})
+            case "nothing": return None
+            case "odd": return Finding(holds=True, expected=7, found=b"x" * 10**7, details={"x": re.compile("y")})
+            case "score": return Finding(holds=True, expected="", found="", score=float("nan"))
+            case "endless": return Finding(holds=True, expected="", found="", details=endless)
             case "pid": return Finding(holds=True, expected="", found=str(os.getpid()))
         reason = "" if self.does == "well" else "no"
         return Finding(holds=not reason, expected="well", found=self.does, reason=reason)
@@ -109,7 +115,10 @@ async def judge_one(*checks: Expectation, limit_s: float = LIMIT_S) -> tuple[Ver
         ("die", Outcome.ERRORED, "the check ended its process (exit code 3)"),
         ("raise", Outcome.ERRORED, "the check broke: KeyError: 'x'"),
         ("print", Outcome.ERRORED, "the check broke: EOFError"),
-        ("odd", Outcome.ERRORED, "the check broke: "),
+        ("nothing", Outcome.ERRORED, "the check broke: AttributeError"),
+        ("score", Outcome.ERRORED, "the check broke: ValueError: the score nan is not between 0 and 1"),
+        ("endless", Outcome.ERRORED, "the check broke: RecursionError"),
+        ("odd", Outcome.PASSED, ""),
     ],
 )
 async def test_whatever_a_package_s_check_does_is_its_own_verdict(
@@ -119,6 +128,8 @@ async def test_whatever_a_package_s_check_does_is_its_own_verdict(
 
     assert (first.outcome, second.outcome) == (outcome, Outcome.PASSED)
     assert words in first.reason
+    assert all(len(text) <= 500 for text in (first.expected, first.found, first.reason))
+    assert json.loads(json.dumps(first.details)) == first.details
     assert capfd.readouterr() == ("", "")
 
 
@@ -137,6 +148,16 @@ async def test_the_program_goes_on_while_checks_hang_and_good_ones_are_judged_af
 
     assert [one.outcome.value for one in results] == ["errored", "errored", "passed", "failed"]
     assert max(later - earlier for earlier, later in pairwise(ticks)) < 0.5
+
+
+@pytest.mark.slow
+async def test_a_check_that_hangs_is_not_tried_for_ever() -> None:
+    results = await judge(*[exchange(odd("spin"))] * 20, exchange(check("contains", value="39.25")))
+
+    reasons = [one.verdicts[0].reason for one in results]
+    assert [one.outcome.value for one in results] == [*["errored"] * 20, "passed"]
+    assert 3 <= reasons.count("the check took more than 0.5 s, and was ended") <= 4
+    assert reasons[19] == "not tried: on 3 answers the check took more than 0.5 s, and was ended"
 
 
 @pytest.mark.slow
@@ -181,9 +202,31 @@ async def test_where_no_process_can_be_started_the_check_is_an_error(monkeypatch
     assert verdict.reason == "no process could be started for the check: Too many open files"
 
 
-def test_ordinary_answers_are_judged_at_hand() -> None:
-    own = build_part(check("contains", value="x"))
+async def judged_apart(*exchanges: Exchange) -> bool:
+    """Whether the last of them is."""
+    workers = Workers(10)
+    with closing(Asker(workers=workers)) as ask:
+        for one in exchanges:
+            for worker in workers._idle:
+                worker.end()
+            workers._idle.clear()
+            await judge_exchange(one, ask)
+        return bool(workers._idle)
 
-    assert not may_take_long(own, ANSWERED)
-    assert may_take_long(own, replace(ANSWERED, steps=(Step(tool="x", completed=True, output="x" * 30_000),)))
-    assert may_take_long(build_part(check("not", expect=(odd("well"),))), ANSWERED)
+
+@pytest.mark.slow
+async def test_ordinary_answers_are_judged_at_hand() -> None:
+    own, long = check("contains", value="39.25"), Step(tool="x", completed=True, output="x" * (LONGEST_AT_HAND + 1))
+
+    assert not await judged_apart(exchange(own))
+    assert await judged_apart(exchange(own, run=replace(ANSWERED, steps=(long,))))
+    assert await judged_apart(exchange(check("not", expect=(odd("well"),))))
+
+
+@pytest.mark.slow
+async def test_a_pattern_that_took_its_time_once_is_matched_there_from_then_on() -> None:
+    hopeless, hard = check("matches", pattern="(a|aa)+$"), replace(ANSWERED, text="a" * 60 + "b")
+
+    assert not await judged_apart(exchange(hopeless, run=hard))
+    assert await judged_apart(exchange(hopeless, run=hard), exchange(hopeless, run=hard))
+    assert not await judged_apart(exchange(hopeless), exchange(hopeless))

@@ -231,6 +231,7 @@ class TestCtrf:
 
 class TestCsv:
     @pytest.mark.parametrize("report", [ORDINARY, ATTACK], ids=["ordinary", "hostile"])
+    @pytest.mark.fault("X4")
     def test_every_row_has_every_column_and_no_cell_is_a_formula(self, tmp_path: Path, report: Report) -> None:
         text = written("csv", tmp_path, report)
         rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
@@ -265,6 +266,7 @@ class TestMarkdown:
         assert "<br>contains: expected 4; found 5</summary>" in text
         assert "- contains\\: expected 4\\; found 5 (" in text
 
+    @pytest.mark.fault("X5")
     def test_hostile_text_makes_no_image_link_mention_or_tag(self, tmp_path: Path) -> None:
         tokens = self.tokens(written("markdown", tmp_path, ATTACK))
         kinds = {token.type for token in tokens}
@@ -306,6 +308,7 @@ class TestGitHub:
         assert [one[1] for one in told] == ["error", "error", "error", "warning", "warning"]
         assert (tmp_path / "summary.md").read_text().startswith("<!-- assistant-runner report -->\n## runner: 2 failed")
 
+    @pytest.mark.fault("X6")
     def test_hostile_text_stays_within_its_annotation(self, tmp_path: Path) -> None:
         assert len(self.told(ATTACK, tmp_path)) == 5
 
@@ -318,6 +321,7 @@ class TestGitHub:
 
 class TestJson:
     @pytest.mark.parametrize("report", [ORDINARY, ATTACK], ids=["ordinary", "hostile"])
+    @pytest.mark.fault("X7")
     def test_it_fits_its_published_schema_and_says_nothing_that_the_schema_lacks(
         self, tmp_path: Path, report: Report
     ) -> None:

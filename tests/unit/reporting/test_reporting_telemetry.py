@@ -108,6 +108,7 @@ def test_the_ordinary_variables_hold(tmp_path: Path, collector: Collector) -> No
     assert read(resource)["service.name"] == "desk-tests"
 
 
+@pytest.mark.fault("C1")
 def test_a_secret_is_in_nothing_that_is_sent(tmp_path: Path, collector: Collector) -> None:
     shutil.copytree(STARTER, tmp_path, dirs_exist_ok=True)
     path = tmp_path / "scenarios" / "order.yaml"

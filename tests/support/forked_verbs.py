@@ -1,0 +1,182 @@
+"""A verb in a process of its own, forked off one that has the program imported: to be killed, or told to end.
+
+It costs a tenth of what `python -m runner` does. What begins with the process is tested with that: exit codes, streams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import pkgutil
+import runpy
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TextIO
+
+from app_listening import listening_environment
+
+import runner
+
+_LATE = (
+    "babel.numbers",
+    "anyio._backends._asyncio",
+    "httpcore2._backends.anyio",
+    "openai.resources",
+    "openai.types.beta",
+    "pydantic_monty",
+)
+"""Modules of libraries that are imported on their first use."""
+
+
+def _every_module() -> list[str]:
+    """All of the program; what needs an extra that isn't installed is left out by whoever imports it."""
+    found = pkgutil.walk_packages(runner.__path__, "runner.")
+    return [one.name for one in found if one.name not in ("runner.__main__", "runner.pytest_plugin")]
+
+
+_FORKING = multiprocessing.get_context("forkserver")
+_FORKING.set_forkserver_preload([*_every_module(), *_LATE])
+Main = Callable[[tuple[str, ...]], None]
+# Whoever asks how one process ended may be told of another's end.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class Forked:
+    """The part of `subprocess.Popen` that tests use."""
+
+    def __init__(self, main: Main, arguments: tuple[str, ...], cwd: Path, environment: Mapping[str, str]) -> None:
+        (out, out_end), (err, err_end) = _FORKING.Pipe(duplex=False), _FORKING.Pipe(duplex=False)
+        given = {**environment, **listening_environment()}
+        self._process = _FORKING.Process(target=_run, args=(main, arguments, cwd, given, out_end, err_end), daemon=True)
+        with _ONE_AT_A_TIME:
+            self._process.start()
+        self.stdout, self.stderr = _text(out), _text(err)
+        for end in (out_end, err_end):
+            end.close()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; the signal's number below 0, as usual."""
+        with _ONE_AT_A_TIME:
+            return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    async def wait(self) -> int:
+        """How it ends; what it prints is of no interest."""
+        while (code := self.returncode) is None:
+            await asyncio.sleep(0.005)
+        self._close()
+        return code
+
+    def communicate(self, timeout: float = 60) -> tuple[str, str]:
+        """All that it prints from now on, when it has ended."""
+        deadline = time.monotonic() + timeout
+        with ThreadPoolExecutor() as threads:
+            said = threads.map(lambda stream: stream.read(), (self.stdout, self.stderr))
+            while self.returncode is None:
+                if time.monotonic() > deadline:
+                    self.kill()
+                    raise TimeoutError(f"the process has not ended within {timeout:g} s")
+                time.sleep(0.005)
+            out, err = said
+        self._close()
+        return out, err
+
+    def _close(self) -> None:
+        for stream in (self.stdout, self.stderr):
+            stream.close()
+
+
+def start_verb(*arguments: str, cwd: Path, environment: Mapping[str, str]) -> Forked:
+    """`runner ARGUMENTS` with this environment and no other."""
+    return Forked(_run_verb, arguments, cwd, environment)
+
+
+def start_program(*arguments: str, cwd: Path, environment: Mapping[str, str]) -> Forked:
+    """`python ARGUMENTS`, of which the first is the program's file."""
+    return Forked(_run_program, arguments, cwd, environment)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """`runner serve` on a port of its own, and the four lines that it says hello with."""
+
+    process: Forked
+    hello: list[str]
+
+    @property
+    def exports(self) -> dict[str, str]:
+        lines = [line.removeprefix("export ") for line in self.hello if line.startswith("export ")]
+        return dict(line.split("=", 1) for line in lines)
+
+    @property
+    def url(self) -> str:
+        return self.exports["OPENAI_BASE_URL"]
+
+    async def stop(self, *signals: signal.Signals) -> tuple[int | None, str]:
+        """The exit code and what was written to stderr."""
+        for number in signals or (signal.SIGTERM,):
+            self.process.send_signal(number)
+            await asyncio.sleep(0.1)
+        _, err = await asyncio.to_thread(self.process.communicate, 20)
+        return self.process.returncode, err
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str, environment: Mapping[str, str]) -> Iterator[Serving]:
+    process = start_verb("serve", "--port", "0", *arguments, cwd=folder, environment=environment)
+    try:
+        yield Serving(process, [process.stdout.readline().rstrip("\n") for _ in range(4)])
+    finally:
+        if not process.stdout.closed:
+            process.kill()
+            process.communicate()
+
+
+def _text(end: Connection) -> TextIO:
+    with end:
+        return open(os.dup(end.fileno()), encoding="utf-8")
+
+
+def _run(
+    main: Main, arguments: tuple[str, ...], cwd: Path, environment: Mapping[str, str], out: Connection, err: Connection
+) -> None:
+    for end, number in ((out, 1), (err, 2)):
+        os.dup2(end.fileno(), number)
+        end.close()
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    main(arguments)
+
+
+def _run_verb(arguments: tuple[str, ...]) -> None:
+    from runner import cli
+
+    sys.argv = ["runner", *arguments]
+    cli.main([*arguments])
+
+
+def _run_program(arguments: tuple[str, ...]) -> None:
+    sys.argv = [*arguments]
+    runpy.run_path(arguments[0], run_name="__main__")
