@@ -168,7 +168,9 @@ class Session:
             assert isinstance(opened.backend, ResponsesBackend), "the configuration has checked the judge's target"
             is_openai = self.target.server is Server.OPENAI
             model = opened.backend.as_judge(judge, self.configuration.project.prices, is_openai=is_openai)
-            limiter = Limiter(jobs=jobs, clock=time.monotonic, sleep=asyncio.sleep)
+            # A local model works on so many at once; the others would wait on their own time.
+            slots = getattr(self.target.inference, "slots", None) or jobs
+            limiter = Limiter(jobs=min(jobs, slots), clock=time.monotonic, sleep=asyncio.sleep)
 
             async def ask_cleaned(questions: Questions) -> Answers:
                 return await model.ask(questions.cleaned(self.redactor.clean))

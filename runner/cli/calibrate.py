@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 CHECKS = ("judge", "factual", "goal")
 KEYS = ("question", "answer", "holds", *CHECKS)
-AT_ONCE = 8
 MOST_SHOWN = 20
 MOST_BYTES = 64 * 1024 * 1024
 
@@ -123,19 +122,14 @@ async def _ask_all(session: Session, lines: Sequence[tuple[str, Mapping[str, Any
     import os
     import time
 
-    places = asyncio.Semaphore(AT_ONCE)
     judge = session.configuration.project.judge
     assert judge is not None, "the verb has seen to that"
     on_judge = session.on_target(judge.target)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     with on_judge.open_journal(on_judge.journals / f"{stamp}-calibrate-{os.getpid()}.jsonl") as journal:
         async with on_judge.open_judge(journal) as ask:
-
-            async def ask_one(place: str, said: Mapping[str, Any], part: Part) -> Verdict:
-                async with places:
-                    return await part.judge_asking(_as_exchange(place, said, part), ask)
-
-            return list(await asyncio.gather(*(ask_one(*line) for line in lines)))
+            asking = (part.judge_asking(_as_exchange(place, said, part), ask) for place, said, part in lines)
+            return list(await asyncio.gather(*asking))
 
 
 def _as_exchange(place: str, said: Mapping[str, Any], part: Part) -> Exchange:
@@ -154,14 +148,16 @@ def _label(place: str, said: Mapping[str, Any], verdict: Verdict) -> Labelled:
 
     criteria: Any = verdict.details.get("criteria", ())
     shares = [one["probability"] for one in criteria]
+    # All criteria have to hold: the one that holds least decides.
+    probability = min(shares) if shares and None not in shares else None
+    reasons = "; ".join(one["reason"] for one in criteria if one["reason"])
     return Labelled(
         place=place,
         holds=said["holds"],
-        # All criteria have to hold: the one that holds least decides.
-        probability=min(shares) if shares and None not in shares else None,
+        probability=probability,
         question=said.get("question", ""),
         answer=said["answer"],
-        reason=verdict.reason or "; ".join(one["reason"] for one in criteria if one["reason"]),
+        reason=verdict.reason if probability is None else reasons,
     )
 
 
@@ -221,7 +217,8 @@ def _list(title: str, answers: Sequence[Labelled]) -> Iterator[str]:
     for one in answers[:MOST_SHOWN]:
         judged = "" if one.probability is None else f", judge {one.probability:.2f}"
         people = "right" if one.holds else "wrong"
-        yield f"  {one.place}: people say {people}{judged}: {_cut(one.question)} - {_cut(one.answer)}"
+        asked = f"{_cut(one.question)} - " if one.question else ""
+        yield f"  {one.place}: people say {people}{judged}: {asked}{_cut(one.answer)}"
         if one.reason:
             yield f"    {_cut(one.reason)}"
     if len(answers) > MOST_SHOWN:

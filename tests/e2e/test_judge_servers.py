@@ -269,6 +269,24 @@ async def test_any_chat_model_judges_behind_the_embedded_server(
         assert (verdict["details"]["model"], verdict["details"]["tokens"]["total"]) == ("llama3.2", 35)
 
 
+@pytest.mark.slow
+async def test_a_local_judge_is_asked_no_more_at_once_than_it_has_slots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the last would wait for the others on its own time, and that would be up."""
+    monkeypatch.setattr("runner.backends.responses.judging.DEADLINE_S", 2.6)
+    cases = "".join(
+        f"  - {{name: s{number}, assistant: guide, turns: [{{ask: Refund {number}, expect: [judge: Is it polite]}}]}}\n"
+        for number in range(4)
+    )
+    async with wire_server(lambda seen: [1.0, *chat(seen, '{"q0": 0.95}')]) as model:
+        server = CHAT.format(model.url).replace("model:", "slots: 1, model:")
+        make_project(tmp_path, server, f"scenarios:\n{cases}", judge="{target: judge, model: llama3.2}")
+        done, _ = await run(tmp_path, "play", "-n", "4")
+
+    assert (done.code, len(model.seen)) == (0, 4), done.out + done.err
+
+
 async def test_a_judge_named_otherwise_than_what_answers_there_is_a_mistake(tmp_path: Path) -> None:
     make_project(tmp_path, CHAT.format("http://127.0.0.1:9/v1"), judge="{target: judge, model: gpt-6-luna}")
 
