@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from runner import prices
-from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
-from runner.checks._limits import check_limits, judge_amount, limits_schema
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer, check_limits, judge_amount, limits_schema
 from runner.domain.conversation import Run, Usage
 from runner.domain.report import Finding
 from runner.errors import CheckBroken

@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from runner.checks import FAILS, NOT_MEASURED, PASSES, Example, an_answer
-from runner.checks._limits import check_limits, describe_limits, judge_amount, limits_schema
+from runner.checks import (
+    FAILS,
+    NOT_MEASURED,
+    PASSES,
+    Example,
+    an_answer,
+    check_limits,
+    describe_limits,
+    judge_amount,
+    limits_schema,
+)
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 from runner.errors import CheckBroken

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import regex
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
-from runner.checks._limits import check_limits, judge_amount, limits_schema
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer, check_limits, judge_amount, limits_schema
 from runner.checks._text import shown_text
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding

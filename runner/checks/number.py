@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import TYPE_CHECKING
 
-from runner.checks import FAILS, PASSES, Example
-from runner.checks._limits import check_limits, describe_limits
+from runner.checks import FAILS, PASSES, Example, check_limits, describe_limits
 from runner.checks._text import shorten
 from runner.domain.conversation import Run
 from runner.domain.report import Finding

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, Part, an_answer, parts
-from runner.checks._limits import check_limits, describe_limits
+from runner.checks import BREAKS, FAILS, PASSES, Example, Part, an_answer, check_limits, describe_limits, parts
 from runner.checks._parts import explain, name_parts, saying
 from runner.checks._text import quote, shorten
 from runner.domain.conversation import ProducedFile, Run

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from runner.checks import FAILS, PASSES, Example, an_answer
-from runner.checks._limits import check_limits, judge_amount, limits_schema
+from runner.checks import FAILS, PASSES, Example, an_answer, check_limits, judge_amount, limits_schema
 from runner.checks._text import shorten
 from runner.checks._tools import describe_calls
 from runner.domain.conversation import Run, Step

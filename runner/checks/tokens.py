@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
-from runner.checks._limits import check_limits, judge_amount, limits_schema
+from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer, check_limits, judge_amount, limits_schema
 from runner.domain.conversation import Run, Usage
 from runner.domain.report import Finding
 from runner.errors import CheckBroken

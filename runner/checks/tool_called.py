@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.checks import FAILS, PASSES, Example, an_answer
-from runner.checks._limits import check_limits, describe_limits
+from runner.checks import FAILS, PASSES, Example, an_answer, check_limits, describe_limits
 from runner.checks._text import shorten
 from runner.checks._tools import calls_of, describe_calls, read_arguments, tool_name, tool_schema
 from runner.domain.assistant import matches

@@ -15,8 +15,8 @@ import click
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
+    from runner.config.imported_scenarios import Foreign
     from runner.config.importing import Imported
-    from runner.config.promptfoo import Foreign
 
 _MOST_BYTES = 16 * 1024 * 1024
 _MOST_FILES = 1000

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from socket import socket
 
     from runner.domain.assistant import InferenceChoice
-    from runner.server.serving import Service
+    from runner.server.app import Service
 
 DEFAULT_PORT = 8787
 TOKEN_VARIABLE = "RUNNER_TOKEN"
@@ -64,10 +64,9 @@ def command(**arguments: Any) -> int:
     import asyncio
 
     from runner.cli._targets import open_faults, open_inference
-    from runner.server.app import names_of
+    from runner.server.app import Service, names_of
     from runner.server.embedded import open_listener
     from runner.server.sandboxes import need_sandbox
-    from runner.server.serving import Service
     from runner.server.tools import ToolSettings
 
     wanted = Arguments(**arguments)
@@ -161,7 +160,7 @@ def _find_state(cwd: Path) -> Path:
 
 async def _serve(wanted: Arguments, listener: socket, service: Service) -> None:
     from runner.cli import tie_stop
-    from runner.server.serving import Server, serve
+    from runner.server.app import Server, serve
 
     def started(server: Server) -> None:
         tie_stop(server)

@@ -16,22 +16,23 @@ from typing import Any
 
 from runner.config.exported_assistants import Export, settle
 from runner.config.imported_scenarios import (
+    MODEL_TO_CHOOSE,
     Check,
     Column,
+    Foreign,
     Json,
     Lost,
     Script,
     Suite,
     Template,
     Turn,
+    ask_for_meaning,
     column_name,
     gather,
     literal,
     make_name,
     templates_of,
 )
-from runner.config.promptfoo import MODEL_TO_CHOOSE, Foreign
-from runner.config.promptfoo_assertions import ask_for_meaning
 from runner.errors import UsageError
 
 _HOLE = re.compile(r"\{\{\s*(item|sample)\.([^{}]+?)\s*\}\}")

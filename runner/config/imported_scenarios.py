@@ -14,6 +14,7 @@ from decimal import Decimal
 from itertools import chain, count
 from typing import Any
 
+from runner.config.exported_assistants import Export
 from runner.config.importing import LONGEST_NOTE, hide_secrets, is_writable
 from runner.config.scenarios import RESERVED, UNFIT_CHARACTERS
 from runner.config.writing import STEP, protect
@@ -387,3 +388,19 @@ def column_name(path: str) -> str:
     """What a field is called as a column: a word."""
     word = re.sub(r"\W+", "_", path, flags=re.ASCII).strip("_") or "column"
     return f"_{word}" if word[0].isdigit() else word
+
+
+MODEL_TO_CHOOSE = "gpt-6-luna"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """What a file of another tool's declares and asks. A script's `assistant` is a key of `assistants`."""
+
+    assistants: Mapping[str, Export]
+    suite: Suite
+
+
+def ask_for_meaning(wanted: Template) -> Template:
+    """What a judge is asked where others compare embeddings."""
+    return Template(("Does the answer mean the same as this text? ", *wanted.parts))

@@ -15,8 +15,10 @@ from typing import Any
 
 from runner.config.exported_assistants import Export, settle
 from runner.config.imported_scenarios import (
+    MODEL_TO_CHOOSE,
     Check,
     Column,
+    Foreign,
     Json,
     Lost,
     Script,
@@ -30,7 +32,6 @@ from runner.config.imported_scenarios import (
     settle_script,
     show_value,
 )
-from runner.config.promptfoo_assertions import read_assertion
 from runner.config.promptfoo_tests import (
     Opener,
     Reader,
@@ -40,13 +41,13 @@ from runner.config.promptfoo_tests import (
     as_mapping,
     open_data,
     parse_data,
+    read_assertion,
     read_tests,
 )
 from runner.errors import UsageError
 
 KEYS = frozenset({"prompts", "providers", "targets", "tests", "defaultTest", "scenarios"})
 """What tells a configuration of promptfoo's."""
-MODEL_TO_CHOOSE = "gpt-6-luna"
 _MOST_TESTS = 10_000
 _MOST_ASSISTANTS = 10
 _PROGRAMS = (".py", ".js", ".cjs", ".mjs", ".ts", ".rb", ".sh", ".exe")
@@ -82,14 +83,6 @@ _NO_MODEL = (
     "wss",
     "browser",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foreign:
-    """What a file of another tool's declares and asks. A script's `assistant` is a key of `assistants`."""
-
-    assistants: Mapping[str, Export]
-    suite: Suite
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from runner.server.inference import Inference
 from runner.server.sandboxes import DEFAULT as DEFAULT_SANDBOX
 
 if TYPE_CHECKING:
+    from runner.server.app import Server
     from runner.server.faults import FaultPlan
-    from runner.server.serving import Server
 
 
 LOOPBACK = "127.0.0.1"
@@ -91,7 +91,7 @@ async def start_embedded(
     async def work() -> None:
         """What goes wrong before the server is up is raised where it was started."""
         try:
-            from runner.server.serving import Service, serve
+            from runner.server.app import Service, serve
             from runner.server.tools import ToolSettings
 
             tools, life = ToolSettings(sandbox=sandbox), lifetimes or Lifetimes()

@@ -21,9 +21,8 @@ from embedded_brains import Echo
 from served import TOKEN, Served, served
 from test_server_processes import server_process
 
-from runner.server.app import names_of
+from runner.server.app import Patience, names_of
 from runner.server.embedded import start_embedded
-from runner.server.serving import Patience
 
 HEAD = f"host: 127.0.0.1\r\nauthorization: Bearer {TOKEN}\r\n"
 SHORT = Patience(headers_s=0.3, body_s=0.3, least_bytes=100)

@@ -10,11 +10,10 @@ from pathlib import Path
 import uvicorn
 from openai import AsyncOpenAI
 
-from runner.server.app import create_app
+from runner.server.app import Server, create_app
 from runner.server.embedded import base_url, open_listener
 from runner.server.engine.core import Engine, Lifetimes, open_engine
 from runner.server.inference import Answer, Inference, Move, Scene, Spent, ToolRequest, Turnout, UseTools
-from runner.server.serving import Server
 
 COST = Spent(input_tokens=7, output_tokens=3)
 Act = Move | Callable[[Scene], Move]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx2
 
+from runner.server.app import Patience, Server, Service, serve
 from runner.server.embedded import base_url, open_listener
 from runner.server.faults import FaultPlan
 from runner.server.inference import Inference
-from runner.server.serving import Patience, Server, Service, serve
 
 TOKEN = "a-token-of-the-tests"
 

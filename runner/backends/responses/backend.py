@@ -13,12 +13,11 @@ from runner.backends import BatchState, Deployment, Endpoint, Files, Question, R
 from runner.backends._files import RemoteFiles, Stores, describe_content
 from runner.backends._json_fields import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
-from runner.backends.responses.answers import Round, build_run, produced_in
 from runner.backends.responses.batches import Batches
 from runner.backends.responses.bodies import Body, Material, definition_body, question_item
 from runner.backends.responses.judging import Judge
 from runner.backends.responses.turn import Define, Order, Thread, Turn, cancel_response, request_body
-from runner.backends.responses.wire import Produced, WireResponse, read_response
+from runner.backends.responses.wire import Produced, Round, WireResponse, build_run, produced_in, read_response
 from runner.domain.assistant import History, JudgeChoice, Price, ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import AssistantId, ProducedFile, Run, ThreadId

@@ -7,8 +7,7 @@ import io
 from itertools import islice
 from pathlib import Path
 
-from runner.server.extraction import MALFORMED, MAX_ROWS, ROWS_LEFT_OUT, Unreadable
-from runner.server.extraction.plain import read_text
+from runner.server.extraction import MALFORMED, MAX_ROWS, ROWS_LEFT_OUT, Unreadable, read_text
 
 EXTENSIONS = frozenset({"csv", "tsv"})
 

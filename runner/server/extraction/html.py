@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 
+from runner.server.extraction import read_text
 from runner.server.extraction._rows import Run, Sheet, join_runs
-from runner.server.extraction.plain import read_text
 
 EXTENSIONS = frozenset({"html"})
 

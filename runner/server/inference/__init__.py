@@ -115,8 +115,7 @@ class Scene:
     `tools` are the names of the hosted tools on offer; `has_documents` tells whether file search has anything to
     search. `tool_choice` is auto, none, required or the name of the one tool to call; `response_format` is None for
     text, else the API's mapping (json_object, json_schema). None among the limits and settings means "not said".
-    `thread_files` are the ids of the searched files that came with this thread, not with the assistant. `code_home` is
-    the folder that code works in.
+    `code_home` is the folder that code works in.
     """
 
     model: str
@@ -125,7 +124,6 @@ class Scene:
     messages: tuple[SceneMessage, ...]
     outcomes: tuple[ToolOutcome, ...] = ()
     has_documents: bool = False
-    thread_files: frozenset[str] = frozenset()
     functions: tuple[OfferedFunction, ...] = ()
     tool_choice: str = "auto"
     parallel_tool_calls: bool = True

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.backends._json_fields import Malformed
-from runner.backends.responses.stream import EventReader, ServerEvent
+from runner.backends.responses.turn import EventReader, ServerEvent
 
 STREAM = (
     b'\xef\xbb\xbf: a comment\n\nevent: one\ndata: {"a": 1}\n\n'

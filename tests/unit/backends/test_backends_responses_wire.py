@@ -10,9 +10,8 @@ import pytest
 import responses_wire as wire
 
 from runner.backends._json_fields import Malformed
-from runner.backends.responses.answers import Round, build_run
 from runner.backends.responses.bodies import Material, definition_body, question_item, settings_body
-from runner.backends.responses.wire import read_response, read_this_response
+from runner.backends.responses.wire import Round, build_run, read_response, read_this_response
 from runner.domain.conversation import (
     Ending,
     FileId,

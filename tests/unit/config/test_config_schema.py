@@ -11,8 +11,10 @@ from jsonschema import Draft202012Validator
 
 import runner.config
 from runner.config import assistants_schema, scenario_schema
+from runner.config.expectations import checks_in
 from runner.config.file_schemas import schema_text
 from runner.plugins import plugin_names
+from runner.yaml_text import parse_yaml
 
 
 def keys_of(schema: object, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -49,6 +51,19 @@ def test_every_check_can_be_written_in_both_forms():
     assert set(names["enum"]) < set(expectation["properties"])
     assert set(expectation["properties"]) == set(plugin_names("runner.checks"))
     assert all("else" in value or len(value["anyOf"]) == 2 for value in expectation["properties"].values())
+
+
+def test_a_file_is_held_to_the_checks_that_stand_in_it_and_of_the_others_to_their_names():
+    tree = parse_yaml("turns: [{ask: x, expect: [refuses, {not: {number: 1}}]}]", file="x.yaml").root
+    assert tree is not None
+    found = checks_in(tree)
+
+    names, expectation = scenario_schema(found)["$defs"]["expectation"]["anyOf"]
+
+    assert found == {"refuses", "not", "number"}
+    assert names["enum"] == ["refuses"]
+    assert {name for name, value in expectation["properties"].items() if value} == found
+    assert set(expectation["properties"]) == set(plugin_names("runner.checks"))
 
 
 @pytest.mark.parametrize("file", sorted(OK.rglob("*.yaml")), ids=lambda path: path.stem)

@@ -10,7 +10,7 @@ import pytest
 from wire_server import RESET, WireServer, refusal, reply, wire_server
 
 from runner.errors import UsageError
-from runner.server.inference import Embedder, EmbeddingFailed, _local_embedder, openai_compatible
+from runner.server.inference import Embedder, EmbeddingFailed, openai_compatible
 from runner.server.inference.openai_compatible import create
 
 KEY = "sk-canary-0123456789"
@@ -90,7 +90,7 @@ async def test_the_key_is_in_no_failure() -> None:
 
 
 def test_the_local_model_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_local_embedder, "find_spec", lambda _: None)
+    monkeypatch.setattr(openai_compatible, "find_spec", lambda _: None)
     with pytest.raises(UsageError, match="needs the extra 'semantic': pip install 'assistant-runner"):
         create({"base_url": "http://127.0.0.1:1/v1", "embedding_model": "local"})
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.server.engine.core import Engine, Event, MessageGrew
-from runner.server.engine.runs.message_writer import split_into_pieces
+from runner.server.engine.runs.loop import split_into_pieces
 from runner.server.engine.runs.runs import NewThread, RunOrder, start_run_in_new_thread
 from runner.server.engine.state.records import (
     ImagePart,

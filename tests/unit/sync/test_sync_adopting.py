@@ -6,11 +6,11 @@ import pytest
 from sync_memory import MemoryBackend, MemoryServer
 
 from runner.backends import RemoteAssistant
-from runner.cli.adopt import find_adoptable
 from runner.domain.assistant import Address, Namespace
 from runner.domain.conversation import AssistantId
 from runner.errors import GateClosed
 from runner.sync import read_remote
+from runner.sync.adopting import find_adoptable
 
 GUIDE, NAMESPACE = Address("guide"), Namespace("demo-1")
 

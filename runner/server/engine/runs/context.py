@@ -12,7 +12,7 @@ from runner.server.engine.containers import CODE, find_code_files
 from runner.server.engine.core import Engine
 from runner.server.engine.documents import find_given, narrow_index, tally_files
 from runner.server.engine.search import embed_texts
-from runner.server.engine.state.file_storage import FileRecord, IndexState, StoredFileRecord, StoreRecord
+from runner.server.engine.state.file_storage import FileRecord, IndexState, StoreRecord
 from runner.server.engine.state.records import (
     FunctionCall,
     ImagePart,
@@ -143,7 +143,6 @@ def build_scene(engine: Engine, run: RunRecord) -> Scene:
         has_documents=any(
             tally_files(engine, store_id)[IndexState.COMPLETED].count for store_id in searched_stores(engine, run)
         ),
-        thread_files=_thread_files(engine, run),
         functions=offered_functions(run),
         # A choice is for the run's first move: were it kept, the run would never come to an answer.
         tool_choice="auto" if outcomes and run.tool_choice != "none" else run.tool_choice,
@@ -190,15 +189,6 @@ def searched_stores(engine: Engine, run: RunRecord) -> tuple[str, ...]:
     wanted = dict.fromkeys((*(run.brief.resources.store_ids or ()), *(of_thread or ())))
     stores = (engine.store.find(StoreRecord, store_id) for store_id in wanted)
     return tuple(store.id for store in stores if store is not None and not store.is_expired)
-
-
-def _thread_files(engine: Engine, run: RunRecord) -> frozenset[str]:
-    thread = engine.store.find(ThreadRecord, run.thread_id)
-    stores = set(thread.resources.store_ids or ()) if thread is not None else set()
-    of_thread = stores - set(run.brief.resources.store_ids or ())
-    return frozenset(
-        file.file_id for store_id in of_thread for file in engine.store.children(StoredFileRecord, store_id)
-    )
 
 
 def tool_context(engine: Engine, run: RunRecord, call: ToolCall) -> ToolContext:

@@ -21,7 +21,7 @@ from runner.server.engine.core import (
     set_fields,
 )
 from runner.server.engine.documents import ResourceOrder
-from runner.server.engine.runs.message_writer import split_into_pieces
+from runner.server.engine.runs.loop import split_into_pieces
 from runner.server.engine.runs.runs import (
     RunOrder,
     Subscription,

@@ -19,7 +19,7 @@ from runner.server.engine.core import (
     StepChanged,
 )
 from runner.server.engine.responses import run_of
-from runner.server.engine.runs.message_writer import grow, split_into_pieces
+from runner.server.engine.runs.loop import grow, split_into_pieces
 from runner.server.engine.runs.runs import Subscription
 from runner.server.engine.state.records import (
     FunctionCall,

@@ -8,7 +8,10 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.connections import check_ambient_proxies, explaining_environment
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_loopback, is_open_road
@@ -25,7 +28,6 @@ from runner.server.inference import (
     Spent,
     Turnout,
     Vector,
-    _local_embedder,
 )
 from runner.server.inference.openai_compatible.judging import read_judgements, write_matter
 from runner.server.inference.openai_compatible.reply import (
@@ -91,8 +93,8 @@ class OpenAICompatibleInference:
         self.embedder = self._find_embedder(endpoint.embedding_model)
 
     def _find_embedder(self, model: str | None) -> Embedder | None:
-        if model == _local_embedder.NAME:
-            return _local_embedder.LocalEmbedder()
+        if model == LOCAL:
+            return LocalEmbedder()
         return None if model is None else ChatEmbedder(model, self._post_for_embeddings)
 
     async def close(self) -> None:
@@ -413,3 +415,34 @@ def _is_number(value: object) -> bool:
         and not isinstance(value, bool)
         and -_LARGEST_IN_VECTORS < value < _LARGEST_IN_VECTORS
     )
+
+
+LOCAL = "local"
+"""Stands in `embedding_model` for the small model that the library of the extra `semantic` brings along."""
+_LIBRARY = "wordllama"
+
+
+class LocalEmbedder:
+    """Raises UsageError if the extra is not installed; the model is loaded with the first text."""
+
+    def __init__(self) -> None:
+        if find_spec(_LIBRARY) is None:
+            raise UsageError(
+                f"embedding_model '{LOCAL}' needs the extra 'semantic': pip install 'assistant-runner[semantic]'"
+            )
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[Vector]:
+        return await asyncio.to_thread(_embed, list(texts))
+
+
+def _embed(texts: list[str]) -> tuple[Vector, ...]:
+    rows = _load_model().embed(texts, norm=True).tolist()
+    return tuple(Vector(model=_LIBRARY, values=tuple(row)) for row in rows)
+
+
+@cache
+def _load_model() -> Any:
+    import wordllama
+
+    # The library looks for its tokenizer beside its weights only where it is told to look for downloads.
+    return wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)

@@ -34,9 +34,9 @@ from runner.server.inference.scripted.script import (
     StuckIn,
     Wait,
     explain_difference,
+    read_scripts,
     spread,
 )
-from runner.server.inference.scripted.script_file import read_scripts
 
 Hear = Callable[[str], Awaitable[None]]
 

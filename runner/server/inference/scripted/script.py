@@ -1,13 +1,22 @@
-"""What a script says: which question it is for, the model's moves in order, and what it expects of the scene."""
+"""What a script says: which question it is for, the model's moves in order, and what it expects of the scene.
+
+Last, its YAML file: read by a JSON Schema, as the project's own files are, or all of its mistakes at once.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
+
+import regex
 
 from runner.server.inference import (
+    FAILURE_CODES,
     BreakOff,
     Expire,
     Fail,
@@ -19,6 +28,7 @@ from runner.server.inference import (
     Spent,
     ToolRequest,
 )
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json, read_document
 
 PATTERN_SECONDS = 1.0
 """How long one search with a regular expression may take."""
@@ -211,3 +221,275 @@ def _missing_texts(expect: Expect, scene: Scene) -> Iterator[str]:
 
 def _show(value: object) -> str:
     return f"[{', '.join(sorted(value))}]" if isinstance(value, frozenset) else repr(value)
+
+
+REASONS = ("max_completion_tokens", "max_prompt_tokens", "content_filter")
+_ANY, _EXPIRE, _REFUSE, _UNKNOWN = "any", "expire", "refuse", "unknown"
+_CODE, _SEARCH = "code_interpreter", "file_search"
+_BEFORE = ("expect", "wait")
+_BESIDE = ("tokens", "saying")
+_NO_MESSAGE = "The script says that the run fails."
+_WORD = re.compile(r"(?:【[^【】]*】|\S)+\s*|\s+")
+
+_Json = dict[str, Any]
+
+
+def read_scripts(path: Path, *, file: str) -> tuple[tuple[Script, ...], tuple[Ruling, ...]]:
+    """The scripts and rulings of a file, in its order; `file` is its name in messages.
+
+    Raises ConfigError with all mistakes.
+    """
+    document = read_document(path, file=file, schema=lambda _: script_schema())
+    scripts = tuple(_Reader(document, place).read() for place in document.sound_items("scripts"))
+    rulings = tuple(_Reader(document, place).read_ruling() for place in document.sound_items("rulings"))
+    document.check()
+    return scripts, rulings
+
+
+class _Reader:
+    """Reads one script, whose value fits the schema, and reports what a schema can't say."""
+
+    def __init__(self, document: YamlDocument, where: Where) -> None:
+        self._document = document
+        self._where = where
+
+    def read(self) -> Script:
+        value = self._document.value_at(self._where)
+        return Script(
+            where=str(self._document.location(self._where)),
+            question=self._read_question("question", value["question"]),
+            steps=self._read_steps(value["moves"]),
+            times=value.get("times"),
+        )
+
+    def read_ruling(self) -> Ruling:
+        value = self._document.value_at(self._where)
+        says = value["says"]
+        return Ruling(
+            where=str(self._document.location(self._where)),
+            question=self._read_question("question", value["question"]),
+            about=self._read_question("about", value.get("about", _ANY)),
+            says=tuple(map(_read_odds, says if isinstance(says, list) else [says])),
+            wait_s=float(value.get("wait", 0)),
+            spent=_read_spent(value),
+        )
+
+    def _report(self, where: Where, message: str, hint: str = "") -> None:
+        self._document.report(Mistake(where=(*self._where, *where), message=message, hint=hint))
+
+    def _read_question(self, key: str, written: Any) -> AboutQuestion:
+        if written == _ANY:
+            return AboutQuestion()
+        contains, pattern = _texts(written.get("contains", ())), written.get("matches")
+        try:
+            compiled = None if pattern is None else regex.compile(pattern, regex.IGNORECASE)
+        except regex.error as error:
+            self._report((key, "matches"), f"this is no regular expression: {error}")
+            compiled = None
+        return AboutQuestion(contains=contains, pattern=compiled)
+
+    def _read_steps(self, moves: list[Any]) -> tuple[Step, ...]:
+        steps: list[Step] = []
+        before: list[Wait | Expect] = []
+        for index, item in enumerate(moves):
+            place: Where = ("moves", index)
+            if steps and not isinstance(steps[-1].act, Call):
+                self._report(place, "no move can follow the one that ends the run", "move it up, or remove it")
+                return tuple(steps)
+            read = self._read_move(item, place)
+            if isinstance(read, Wait | Expect):
+                before.append(read)
+            elif read is not None:
+                if read.act == Stay(state=StuckIn.QUEUED) and (steps or before):
+                    hint = "make it the script's only move"
+                    self._report(place, "only a run that has not begun can stay queued", hint)
+                steps.append(replace(read, before=tuple(before)))
+                before = []
+        if self._document.is_sound(self._where) and (before or isinstance(steps[-1].act, Call)):
+            hint = "end with say, refuse, fail, incomplete, expire or stay"
+            self._report(("moves",), "after the last of these moves the run has no end", hint)
+        return tuple(steps)
+
+    def _read_move(self, item: Any, place: Where) -> Wait | Expect | Step | None:
+        if item == _EXPIRE:
+            return Step(before=(), act=Expire())
+        kinds = [key for key in item if key not in _BESIDE]
+        if len(kinds) != 1:
+            message = f"{len(kinds)} moves in one item: {', '.join(kinds)}" if kinds else "there is no move beside this"
+            self._report(place, message, "begin each with '- '" if kinds else "")
+            return None
+        (kind,) = kinds
+        for key in _BESIDE:
+            if key in item and (kind in _BEFORE or (key == "saying" and kind != "call")):
+                self._report((*place, key), f"{key!r} has no meaning beside {kind!r}", "remove it")
+        if kind == "wait":
+            return Wait(seconds=float(item["wait"]))
+        if kind == "expect":
+            return _read_expectation(item["expect"], str(self._document.location((*self._where, *place, kind))))
+        if kind == _EXPIRE:
+            self._report((*place, kind), "'expire' takes no value", "write `- expire`")
+            return None
+        is_told = item.get("tokens") != _UNKNOWN
+        act = _read_act(kind, item[kind], item)
+        return Step(before=(), act=act, spent=_read_spent(item) if is_told else None, tells_spent=is_told)
+
+
+def _read_spent(item: Mapping[str, Any]) -> Spent | None:
+    tokens = item.get("tokens")
+    return Spent(input_tokens=tokens.get("input", 0), output_tokens=tokens.get("output", 0)) if tokens else None
+
+
+def _read_odds(written: Any) -> Odds | Fail:
+    if written == _REFUSE:
+        return None
+    if not isinstance(written, dict):
+        return float(written)
+    return (
+        _read_failure(written["fail"])
+        if "fail" in written
+        else {key: float(value) for key, value in written["options"].items()}
+    )
+
+
+def _read_failure(written: Any) -> Fail:
+    full = written if isinstance(written, dict) else {}
+    return Fail(code=full.get("code", written), message=full.get("message", _NO_MESSAGE))
+
+
+def _read_expectation(written: Mapping[str, Any], where: str) -> Expect:
+    sets = {key: frozenset(written[key]) for key in ("tools", "functions", "attachments") if key in written}
+    texts = {key: _texts(written[key]) for key in ("instructions_contain", "outputs_contain") if key in written}
+    return Expect(where=where, **{**written, **sets, **texts})
+
+
+def _read_act(kind: str, written: Any, beside: Mapping[str, Any]) -> Act:
+    full = written if isinstance(written, dict) else {}
+    match kind:
+        case "call":
+            calls = written if isinstance(written, list) else [written]
+            return Call(requests=tuple(map(_read_request, calls)), saying=beside.get("saying", ""))
+        case "say":
+            text = full.get("text", written)
+            pieces = tuple(text) if isinstance(text, list) else tuple(_WORD.findall(text))
+            return Say(pieces=pieces, pause_s=float(full.get("pause", 0)), declined=full.get("declined", False))
+        case "refuse":
+            return Refuse(text=written)
+        case "fail":
+            return _read_failure(written)
+        case "incomplete":
+            return BreakOff(reason=full.get("reason", written), text=full.get("text", ""))
+        case _:
+            return Stay(state=StuckIn(written))
+
+
+def _read_request(written: Mapping[str, Any]) -> ToolRequest | FunctionRequest:
+    ((name, arguments),) = written.items()
+    if name == _CODE:
+        return ToolRequest(tool=_CODE, arguments={"code": arguments})
+    if name == _SEARCH:
+        return ToolRequest(tool=_SEARCH, arguments={"queries": list(_texts(arguments))})
+    # A text as it is, whatever it is: a model's arguments need not be JSON.
+    return FunctionRequest(
+        name=name, arguments=arguments if isinstance(arguments, str) else json.dumps(as_json(arguments))
+    )
+
+
+def _texts(written: Any) -> tuple[str, ...]:
+    return (written,) if isinstance(written, str) else tuple(written)
+
+
+def script_schema() -> _Json:
+    """The JSON Schema of a file of scripts."""
+    question = {
+        "anyOf": [
+            {"enum": [_ANY], "title": "question", "examples": [_ANY, {"contains": "TEXT"}, {"matches": "REGEX"}]},
+            {**_mapping("condition", {"contains": _one_or_more(_TEXT), "matches": _TEXT}), "minProperties": 1},
+        ],
+        "description": "`any` for every question, or {contains: TEXT}, or {matches: REGEX}.",
+    }
+    moves = {
+        "type": "array",
+        "minItems": 1,
+        "items": {"anyOf": [{"enum": [_EXPIRE], "title": "move"}, {**_move(), "minProperties": 1}]},
+        "description": "What the model does, one after the other.",
+    }
+    times = {"type": "integer", "minimum": 1, "description": "For so many runs about a question; then the next fits."}
+    script = _mapping("key", {"question": question, "moves": moves, "times": times}, required=["question", "moves"])
+    scripts = {"type": "array", "minItems": 1, "items": script, "description": "The first that fits is played."}
+    says = {
+        "anyOf": [_odds(), _list(_odds())],
+        "description": "What the judge says; a list goes by how often it was asked.",
+    }
+    ruling = {"question": question, "about": question, "says": says, "wait": _SECONDS, "tokens": _TOKENS}
+    rulings = {**_list(_mapping("key", ruling, required=["question", "says"])), "description": "The first that fits."}
+    return {**_mapping("key", {"scripts": scripts, "rulings": rulings}), "minProperties": 1}
+
+
+def _odds() -> _Json:
+    """What is said to one question."""
+    chance = {"type": "number", "minimum": 0, "maximum": 1}
+    options = {"type": "object", "minProperties": 1, "additionalProperties": chance}
+    answers = _mapping("answer", {"options": options, "fail": _FAILURE})
+    shown = [0.95, _REFUSE, {"options": {"NAME": 0.7}}, {"fail": "CODE"}]
+    word = {"enum": [_REFUSE], "title": "answer", "examples": shown}
+    return {"anyOf": [word, chance, {**answers, "minProperties": 1, "maxProperties": 1}]}
+
+
+def _move() -> _Json:
+    answer = {"anyOf": [{"type": "string"}, _list(_TEXT)]}
+    reason = {"enum": list(REASONS), "title": "reason"}
+    call = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "properties": {_CODE: _TEXT, _SEARCH: _one_or_more(_TEXT)},
+        "additionalProperties": {"type": ["object", "array", "string"]},
+    }
+    say = {"text": answer, "pause": _SECONDS, "declined": {"type": "boolean"}}
+    return _mapping(
+        "move",
+        {
+            "expect": {**_expectation(), "minProperties": 1},
+            "wait": _SECONDS,
+            "say": {"anyOf": [*answer["anyOf"], _mapping("key", say, required=["text"])]},
+            "call": _one_or_more(call),
+            "refuse": _TEXT,
+            "fail": _FAILURE,
+            "incomplete": {"anyOf": [reason, _mapping("key", {"reason": reason, "text": _TEXT}, required=["reason"])]},
+            _EXPIRE: {},
+            "stay": {"enum": [state.value for state in StuckIn], "title": "state"},
+            "tokens": {"anyOf": [{"enum": [_UNKNOWN], "title": "count"}, _TOKENS]},
+            "saying": _TEXT,
+        },
+    )
+
+
+def _expectation() -> _Json:
+    names = {"type": "array", "items": _TEXT, "description": "Write [] for none."}
+    sets = dict.fromkeys(("tools", "functions", "attachments"), names)
+    contained = dict.fromkeys(("instructions_contain", "outputs_contain"), _one_or_more(_TEXT))
+    return _mapping("expectation", {"model": _TEXT, "tool_choice": _TEXT, "messages": _COUNT, **sets, **contained})
+
+
+_TEXT: _Json = {"type": "string", "minLength": 1}
+_COUNT: _Json = {"type": "integer", "minimum": 0}
+_SECONDS: _Json = {"type": "number", "minimum": 0}
+
+
+def _list(item: _Json) -> _Json:
+    return {"type": "array", "minItems": 1, "items": item}
+
+
+def _one_or_more(item: _Json) -> _Json:
+    return {"anyOf": [item, _list(item)]}
+
+
+def _mapping(word: str, properties: _Json, *, required: list[str] | None = None) -> _Json:
+    """`word` is what messages call its keys."""
+    body: _Json = {"type": "object", "title": word, "properties": properties, "additionalProperties": False}
+    return {**body, "required": required} if required else body
+
+
+_CODES: _Json = {"enum": list(FAILURE_CODES), "title": "code"}
+_FAILURE: _Json = {"anyOf": [_CODES, _mapping("key", {"code": _CODES, "message": _TEXT}, required=["code"])]}
+_TOKENS: _Json = _mapping("key", {"input": _COUNT, "output": _COUNT})
