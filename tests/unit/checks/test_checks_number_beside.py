@@ -157,17 +157,14 @@ def test_a_known_multiplier_multiplies(answer: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("word", MULTIPLIERS)
-@pytest.mark.parametrize(
-    "frame", ["12 {}", "12{}", "12 {} Euro", "12-{}", "12\u00a0{}", "**12 {}**", "$12 {} in all", "**12** {}"]
-)
-def test_no_multiplier_leaves_the_digits_as_they_are(word: str, frame: str) -> None:
-    assert not judge(frame.format(word), "12").holds
+def test_no_multiplier_leaves_the_digits_as_they_are(word: str) -> None:
+    frames = ("12 {}", "12{}", "12 {} Euro", "12-{}", "12\u00a0{}", "**12 {}**", "$12 {} in all", "**12** {}")
+    assert [frame for frame in frames if judge(frame.format(word), "12").holds] == []
 
 
 @pytest.mark.parametrize("answer", JOINED)
-@pytest.mark.parametrize("take", TAKES)
-def test_unknown_text_joined_to_the_digits_makes_them_doubtful(answer: str, take: str) -> None:
-    assert not judge(answer, "39", take=take).holds
+def test_unknown_text_joined_to_the_digits_makes_them_doubtful(answer: str) -> None:
+    assert [take for take in TAKES if judge(answer, "39", take=take).holds] == []
 
 
 @pytest.mark.parametrize(
@@ -226,12 +223,11 @@ def test_a_unit_is_the_same_in_every_spelling(answer: str, value: str, unit: str
 
 
 @pytest.mark.parametrize("mark", [*MARKS, *DATES, *NAMES])
-@pytest.mark.parametrize("frame", ["39.25{}", "You pay 39.25 EUR{}", "The total is $39.25{}."])
-@pytest.mark.slow
-def test_digits_behind_the_number_that_are_none_change_nothing(mark: str, frame: str) -> None:
-    finding = judge(frame.replace("{}", mark), "39.25")
+def test_digits_behind_the_number_that_are_none_change_nothing(mark: str) -> None:
+    for frame in ("39.25{}", "You pay 39.25 EUR{}", "The total is $39.25{}."):
+        finding = judge(frame.replace("{}", mark), "39.25")
 
-    assert finding.holds, finding.reason
+        assert finding.holds, (frame, finding.reason)
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
@@ -402,10 +398,8 @@ def test_an_ordinary_answer_passes(answer: str) -> None:
     "|18 lb 3 oz|18歳3ヶ月|第18|18번째|18º|18ème|18-й|No. 18|page 18|Seite 18|iOS 18|18.pdf|text [18]|18 de 20|18 из"
     " 20|3月18日|18 марта|18 Uhr".split("|"),
 )
-@pytest.mark.parametrize("take", TAKES)
-@pytest.mark.slow
-def test_what_only_looks_like_the_answer_fails_however_numbers_are_taken(answer: str, take: str) -> None:
-    assert not judge(answer, "18", take=take).holds
+def test_what_only_looks_like_the_answer_fails_however_numbers_are_taken(answer: str) -> None:
+    assert [take for take in TAKES if judge(answer, "18", take=take).holds] == []
 
 
 @pytest.mark.parametrize("take", TAKES)
