@@ -107,8 +107,9 @@ GAPS = """
 - On a dask cluster, each worker has its share of `--jobs` and `--rate`, and adapts by itself; Ctrl-C waits up to 30 s
   for the workers to clean up, and a worker's functions run where it is. A local cluster listens on loopback without a
   password. On a cluster elsewhere, a play that was killed leaves its connections open in the workers until they end.
-- A request that is too large for a rate limit ends its own scenario; the others are played, since it says nothing of them.
-- A file that was deleted while it is in a live store is noticed by `sync`; a play of the synced assistant asks all the same.
+- A request that is too large for a rate limit ends its own scenario; it says nothing of the others, which are played.
+- A file that was deleted while it is in a live store is noticed by `sync`; a play of the synced assistant asks all the
+  same.
 - Memory with 10,000 scenarios is measured by `benchmarks/`, not by a test.
 - Linux is what is tested. On other systems a kept play isn't locked, so that two `--resume` at once are not noticed.
 """
