@@ -215,3 +215,20 @@ async def test_of_two_that_take_up_a_play_at_once_one_does_and_nothing_is_asked_
     assert "is still going on" in "".join(err for _, err in said)
     assert sorted(set(inference.asked)) == [f"hello {number}" for number in range(8)]
     assert len(inference.asked) - len(set(inference.asked)) <= 1 < 8 - before, "what the limit cut off"
+
+
+@pytest.mark.fault("P3", "P6")
+async def test_a_play_that_was_killed_as_it_began_stands_in_the_way_of_no_list(tmp_path: Path) -> None:
+    async with project_elsewhere(tmp_path, ByModel()) as project:
+        project.write_scenario(ONE)
+        await asyncio.to_thread(project.run, "play")
+        killed = project.folder / ".runner" / "plays" / "29990101T000000000Z-abcdef"
+        killed.mkdir()
+        (killed / "results.jsonl").touch()
+        listed = await asyncio.to_thread(project.run, "plays")
+        again = await asyncio.to_thread(project.run, "play", "--lf")
+        resumed = await asyncio.to_thread(project.run, "play", "--resume")
+    assert (listed.code, listed.out.splitlines()[0]) == (0, f"{killed.name} · nothing played of 0 · damaged")
+    assert again.code == 0, again.err
+    assert resumed.code == 2
+    assert f"play {killed.name} can't go on: its play.json is missing" in resumed.err
