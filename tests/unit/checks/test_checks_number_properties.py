@@ -223,6 +223,9 @@ def test_no_text_makes_the_reading_hang(unit: str) -> None:
         "**1** ",
         "\\boxed{",
         "for 2025 ",
+        "\n",
+        "```\n",
+        "no digits, ",
     ],
 )
 @pytest.mark.parametrize("take", ["final", "only", "any", "all", "first"])
