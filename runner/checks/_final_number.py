@@ -297,13 +297,16 @@ def _emphasised(text: str, given: list[FoundNumber]) -> FoundNumber:
 
 _RESULT_BEFORE = re.compile(r"[=≈][ ]?[*_$\\~(€£]{0,4}\Z")
 _PREPOSITION = re.compile(
-    r"(?<!\w)(?:for|in|of|from|out|with|after|before|by|per|over|on|at|to|if|when|because|since|than|among|between|across"
-    r"|during|within|given|für|von|mit|nach|bei|pro|wenn|pour|de|dans|avec|après|sur|par|si|para|con|por|en|cuando|com"
-    r"|di|per|su|se|voor|van|met|na)(?!\w)",
+    r"(?<!\w)(?:for|in|of|from|out|with|by|per|over|on|at|to|than|among|between|across|during|within|given|für|von|mit"
+    r"|bei|pro|pour|de|dans|avec|sur|par|para|con|por|en|com|di|per|su|voor|van|met|na|to[ ][^\W\d_]+)"
+    r"(?:[ ](?:the|a|all|both|each|every|your|their|his|her|its|our|these|those|of|die|den|les|los|las))?"
+    r"[ ][*_$€£(\\]{0,3}\Z"
+    r"|(?<!\w)(?:if|when|because|since|after|before|wenn|nach|après|si|cuando|se)(?!\w)",
     re.IGNORECASE,
 )
 _FURTHER_STATEMENT = re.compile(
-    r"(?<!\w)(?:(?:is|are|was|were)(?![ ]left)|so|therefore|thus|then|hence|which|leav(?:es?|ing)|(?<!to[ ])makes?"
+    r"(?<!\w)(?:(?:i|you|he|she|it|we|they)(?:'ll|'d|[ ](?:can|could|will|would|may|might|must|should))"
+    r"|(?:is|are|was|were)(?![ ]left)|so|therefore|thus|then|hence|which|leav(?:es?|ing)|(?<!to[ ])makes?"
     r"|making|gives?|gets?|(?<!in[ ])total\w*|equals?|but|however|actually|now|has|have|had|needs?|costs?|pays?|earns?"
     r"|also|while|ist|sind|dann|aber|est|sont|donc|mais|es|son|entonces|pero|é|são|então|mas|è|sono|quindi|ma)(?!\w)|[=≈→;:]",
     re.IGNORECASE,

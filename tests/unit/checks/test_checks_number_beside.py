@@ -295,7 +295,12 @@ def test_a_price_in_brackets_behind_a_name_is_no_minus_but_behind_a_loss() -> No
     assert not both.judge(an_answer("net loss ($23.75), soda ($15.50)")).holds
 
 
-@pytest.mark.parametrize("answer", "3 + 4 = 7 apples, so he gives 12|He had 7 = 3 + 4, and gets 12 of them".split("|"))
+@pytest.mark.parametrize(
+    "answer",
+    "3 + 4 = 7 apples, so he gives 12|He had 7 = 3 + 4, and gets 12 of them|With $20 in your wallet you can buy 12."
+    "|$20 for snacks buys 12|For $20 you get 12 burgers.|At $3 each you could buy 12 of them."
+    "|You have $20, enough for lunch: 12".split("|"),
+)
 def test_a_later_statement_is_the_answer(answer: str) -> None:
     assert judge(answer, "12").holds
 
