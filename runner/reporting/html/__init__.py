@@ -32,12 +32,12 @@ LARGEST_PAGE = 30_000_000
 """Characters, about: what comes after that is one line for each scenario. A browser takes as long as it is large."""
 MOST_DETAILS = 4_000
 """Scenarios that are there with all that was said; of more, those that did not pass come first."""
-BUFFERED = 256
-"""Pieces of the page that are written together."""
 BARS = 24
 """Of a histogram."""
 _MOST_TAGS = 12
 _PEEK = 70
+_PIECE = 4_096
+"""Characters that are worth writing by themselves."""
 _FIRST = ("failed", "errored", DECLINED, "flaky")
 _SYMBOLS = {
     "passed": "✓", "failed": "✕", "errored": "!", DECLINED: "–", "flaky": "~", "skipped": "○", NOT_STARTED: "○",
@@ -177,10 +177,14 @@ def render(report: Report) -> Iterator[str]:
             words=COUNTED,
         )
     )
-    stream.enable_buffering(BUFFERED)
+    waiting: list[str] = []
     for part in stream:
         page.room -= len(part)
-        yield part
+        waiting.append(part)
+        if len(part) > _PIECE or len(waiting) > _PIECE // 16:
+            yield "".join(waiting)
+            waiting.clear()
+    yield "".join(waiting)
 
 
 def _sum_up(report: Report) -> tuple[Sums, dict[str, Sums], dict[str, Sums]]:
