@@ -330,7 +330,7 @@ class Report:
         for result in self.results:
             whole.add(result)
             if result.variant is not None and len(each) > 1:
-                each[result.variant.label].add(result)
+                each.setdefault(result.variant.label, Tally()).add(result)
         return whole, each
 
     @property
