@@ -387,8 +387,18 @@ class Report:
     known_tallies: Tallies | None = None
 
     @cached_property
+<<<<<<< HEAD
     def tallies(self) -> Tallies:
         return self.known_tallies or Tallies(self.variants, self.results)
+=======
+    def _tallies(self) -> tuple[Tally, Mapping[str, Tally]]:
+        whole, each = Tally(), {variant.label: Tally() for variant in self.variants}
+        for result in self.results:
+            whole.add(result)
+            if result.variant is not None and len(each) > 1:
+                each.setdefault(result.variant.label, Tally()).add(result)
+        return whole, each
+>>>>>>> room-reports
 
     @property
     def tally(self) -> Tally:
