@@ -356,7 +356,7 @@ class Tallies:
     def add(self, result: ScenarioResult) -> None:
         self.whole.add(result)
         if result.variant is not None and len(self.each) > 1:
-            self.each[result.variant.label].add(result)
+            self.each.setdefault(result.variant.label, Tally()).add(result)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -387,18 +387,8 @@ class Report:
     known_tallies: Tallies | None = None
 
     @cached_property
-<<<<<<< HEAD
     def tallies(self) -> Tallies:
         return self.known_tallies or Tallies(self.variants, self.results)
-=======
-    def _tallies(self) -> tuple[Tally, Mapping[str, Tally]]:
-        whole, each = Tally(), {variant.label: Tally() for variant in self.variants}
-        for result in self.results:
-            whole.add(result)
-            if result.variant is not None and len(each) > 1:
-                each.setdefault(result.variant.label, Tally()).add(result)
-        return whole, each
->>>>>>> room-reports
 
     @property
     def tally(self) -> Tally:

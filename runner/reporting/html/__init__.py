@@ -44,41 +44,6 @@ _SYMBOLS = {
 }  # fmt: skip
 
 
-<<<<<<< HEAD
-@dataclass(slots=True)
-class Sums:
-    """What some of the results come to; one number for each run, and for each scenario whose cost is known."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    passes: int = 0
-    attempts: int = 0
-    tokens: int = 0
-    seconds: list[float] = field(default_factory=list)
-    dollars: list[float] = field(default_factory=list)
-
-    def add(self, result: ScenarioResult) -> None:
-        self.counts[result.counted_as] += 1
-        self.passes += result.passes
-        self.attempts += sum(one.outcome in (Outcome.PASSED, Outcome.FAILED) for one in result.attempts)
-        turns = [turn for attempt in result.attempts for turn in attempt.turns]
-        runs = [turn.run for turn in turns if turn.run]
-        self.seconds += [run.duration_s for run in runs if run.duration_s is not None]
-        self.tokens += sum(run.usage.total_tokens or 0 for run in runs if run.usage)
-        costs = [turn.cost_usd for turn in turns if turn.cost_usd is not None]
-        self.dollars += [sum(costs)] if costs else []
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        return wilson_interval(self.passes, self.attempts)
-
-    def second_at(self, share: float) -> float:
-        """The time in which this share of the runs was done."""
-        ordered = sorted(self.seconds)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
-
-
-=======
->>>>>>> room-reports
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
     """Of a histogram: how many values lie between `low` and `high`; `share` is its height, in 0..1."""
