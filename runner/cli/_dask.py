@@ -48,7 +48,7 @@ class Package:
     """
 
     play_id: str
-    session: str
+    session: str = ""
     variant: Variant
     root: str | None
     cwd: str
@@ -171,7 +171,6 @@ def _pack(variant: Variant, session: Session, paths: tuple[str, ...], options: P
     inputs = {*find_inputs(session.configuration), *_find_texts(session)}
     return Package(
         play_id=options.play_id,
-        session="",
         variant=variant,
         root=str(root),
         cwd=os.path.relpath(Path.cwd().resolve(), root),
