@@ -22,7 +22,7 @@ from runner.server.embedded import ServerAddress, start_embedded
 
 SERVED = re.compile(r"/(assistants|threads|files|vector_stores|models|responses|conversations|containers)(/|$)")
 REQUEST_TIMEOUT_S = 20
-EXAMPLES_PER_OPERATION = 12
+EXAMPLES_PER_OPERATION = 10
 """Small, so that the whole takes seconds; raise it here for a longer look."""
 
 pytestmark = pytest.mark.skipif(not OPENAPI.exists(), reason=f"no OpenAPI file at {OPENAPI}; set RUNNER_SHARED")
