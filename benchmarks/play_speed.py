@@ -4,7 +4,10 @@ Three shapes: 200 scenarios, 20 at a time; 2,000 at 50; 50 conversations of 4 tu
 over the official client, and each of pydantic-evals, inspect_ai and promptfoo that is installed. Prints seconds, the
 ratio to the loop, CPU ms a question and the peak memory of the biggest process; the stub's requests are counted.
 
-`python benchmarks/play_speed.py [SHAPE ...]`, shapes as they are printed: `200x1@20 2000x1@50 50x4@20` are the default.
+Then what else is promised, each with its limit: memory for ten times the scenarios, every tenth request refused, the
+time from an answer to its verdict, `validate` of 2,000 scenarios, and two dask workers beside one process.
+
+`python benchmarks/play_speed.py [PART ...]`: shapes as they are printed, and `memory refusals verdicts validate dask`.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ THINKING_S = 0.1
 TIMES = 3
 KEY = "a-key-of-the-stub"
 SHAPES = ("200x1@20", "2000x1@50", "50x4@20")
+REFUSING = "/refusing"
+"""Behind the address of the stub: every tenth request is answered 429 there."""
 _ids = count(1)
 
 
@@ -54,9 +59,25 @@ def main() -> None:
             {"raw": ask_bare, "pydantic_evals": ask_with_pydantic_evals, "inspect_ai": ask_with_inspect_ai}[rival](
                 read_shape(text)
             )
-        case texts:
-            for text in texts or SHAPES:
-                compare(text)
+        case parts:
+            with compiled():
+                for part in parts or (*SHAPES, *PROMISES):
+                    if part in PROMISES:
+                        PROMISES[part]()
+                    else:
+                        compare(part)
+
+
+@contextmanager
+def compiled() -> Iterator[None]:
+    """Python keeps what it has compiled, as it does of what is installed, also where the environment forbids it."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        shape = Shape(1, 1, 1)
+        with project_of(shape) as (project, environment):
+            run(play_command(shape), project, environment)
+        yield
 
 
 def read_shape(text: str) -> Shape:
@@ -68,21 +89,29 @@ def read_shape(text: str) -> Shape:
 def compare(text: str) -> None:
     shape = read_shape(text)
     print(f"{text}: floor {shape.floor_s:.1f} s")
-    with tempfile.TemporaryDirectory() as folder, stub() as base_url:
-        environment = {**os.environ, "OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": KEY, "BENCH_KEY": KEY}
-        make_project(Path(folder), shape, base_url)
+    with project_of(shape) as (folder, environment):
         this = [sys.executable, __file__]
-        commands = {
-            "raw AsyncOpenAI loop": [*this, "raw", text],
-            "runner play": [sys.executable, "-m", "runner", "play", "-q", "-n", str(shape.jobs)],
-        }
+        commands = {"raw AsyncOpenAI loop": [*this, "raw", text], "runner play": play_command(shape)}
         if shape.turns == 1:
             commands |= {name: [*this, name, text] for name in ("pydantic_evals", "inspect_ai") if find_spec(name)}
         if shutil.which("promptfoo") and shape.turns == 1:
-            commands["promptfoo"] = make_promptfoo(Path(folder), shape)
+            commands["promptfoo"] = make_promptfoo(folder, shape)
         bare_s = None
         for name, command in commands.items():
-            bare_s = show(name, command, Path(folder), environment, shape, bare_s)
+            bare_s = show(name, command, folder, environment, shape, bare_s)
+
+
+@contextmanager
+def project_of(shape: Shape, *, refuses: str = "") -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder with so many scenarios, and the environment in which they are played against a stub."""
+    with tempfile.TemporaryDirectory() as folder, stub() as base_url:
+        urls = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": KEY, "BENCH_KEY": KEY}
+        make_project(Path(folder), shape, f"{base_url}{refuses}")
+        yield Path(folder), {**os.environ, **urls}
+
+
+def play_command(shape: Shape, *options: str) -> list[str]:
+    return [sys.executable, "-m", "runner", "play", "-q", "-n", str(shape.jobs), *options]
 
 
 def show(
@@ -130,6 +159,85 @@ def make_project(folder: Path, shape: Shape, base_url: str) -> None:
     (folder / "scenarios" / "many.yaml").write_text(f"defaults: {{assistant: guide}}\nscenarios:\n{cases}")
 
 
+# What else is promised --------------------------------------------------------------------------------------------
+
+
+def measure_memory() -> None:
+    peaks_mib = []
+    for count_ in (1_000, 10_000):
+        shape = Shape(count_, 1, 50)
+        with project_of(shape) as (folder, environment):
+            peaks_mib.append(run(play_command(shape), folder, environment)[2])
+    few, many = peaks_mib
+    print(f"memory: {few:.0f} MiB for 1,000 scenarios, {many - few:.0f} MiB more for 10,000 (limit 30)")
+
+
+def measure_refusals() -> None:
+    shape, times_s = Shape(400, 1, 20), []
+    for refuses in ("", REFUSING):
+        with project_of(shape, refuses=refuses) as (folder, environment):
+            times_s.append(min(run(play_command(shape), folder, environment)[0] for _ in range(TIMES)))
+    without, refused = times_s
+    print(
+        f"every tenth request refused: {refused:.2f} s, {refused / without:.2f} x the time without (limit 2); none lost"
+    )
+
+
+def measure_verdicts() -> None:
+    """A scenario's time is that of its run, and what comes before and after it: so this is more than asked for.
+
+    The first one is left out, which finds nothing open yet.
+    """
+    shape = Shape(100, 1, 1)
+    with project_of(shape) as (folder, environment):
+        run(play_command(shape, "--report", "json=report.json"), folder, environment)
+        report = json.loads((folder / "report.json").read_text())
+    attempts = [one["attempts"][0] for one in report["scenarios"][1:]]
+    around_ms = sorted(1000 * (one["duration_s"] - one["turns"][0]["run"]["duration_s"]) for one in attempts)
+    middle, most = around_ms[len(around_ms) // 2], around_ms[-1]
+    print(f"from an answer to its verdict: {middle:.0f} ms, {most:.0f} ms at most (limit 20)")
+
+
+def measure_validation() -> None:
+    shape = Shape(2_000, 1, 1)
+    with project_of(shape) as (folder, environment):
+        command = [sys.executable, "-m", "runner", "validate"]
+        wall_s, cpu_s, *_ = min(run(command, folder, environment) for _ in range(TIMES))
+    print(f"validate of 2,000 scenarios: {wall_s:.2f} s, {cpu_s:.2f} s of CPU (limit 1.5 s)")
+
+
+def measure_dask() -> None:
+    """With so many at once that the CPU of a process is the limit; starting up is taken out by playing two sizes."""
+    if not find_spec("distributed"):
+        print("dask: not installed")
+        return
+    sizes, rates = (1_000, 5_000), {}
+    for engine in ((), ("--engine", "dask")):
+        took: list[tuple[float, float]] = []
+        for size in sizes:
+            shape = Shape(size, 1, 100)
+            with project_of(shape) as (folder, environment):
+                took.append(run(play_command(shape, *engine), folder, environment)[:2])
+        (few_s, few_cpu_s), (many_s, many_cpu_s) = took
+        more = sizes[1] - sizes[0]
+        rates[bool(engine)] = more / (many_s - few_s)
+        print(
+            f"{'two dask workers' if engine else 'one process':17} {rates[bool(engine)]:5.0f} scenarios a second, "
+            f"{(many_cpu_s - few_cpu_s) / more * 1000:.2f} ms CPU each in all processes; {few_s:.1f} s for {sizes[0]:,}"
+        )
+    cores = os.cpu_count() or 1
+    print(f"dask: {rates[True] / rates[False]:.2f} x the throughput (limit 1.8), on {cores} cores that the stub shares")
+
+
+PROMISES = {
+    "memory": measure_memory,
+    "refusals": measure_refusals,
+    "verdicts": measure_verdicts,
+    "validate": measure_validation,
+    "dask": measure_dask,
+}
+
+
 # The stub ---------------------------------------------------------------------------------------------------------
 
 
@@ -155,11 +263,15 @@ async def serve() -> None:
     await server.serve_forever()
 
 
+REFUSAL = "application/json", b'{"error": {"message": "Rate limit reached.", "code": "rate_limit_exceeded"}}'
+
+
 class Connection:
     """All connections of the stub: it speaks as much HTTP and as much of both APIs as its clients need."""
 
     def __init__(self) -> None:
         self.requests = 0
+        self._refusable = count(1)
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -167,9 +279,11 @@ class Connection:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
                 length = head.partition("content-length: ")[2].partition("\r\n")[0]
                 body = json.loads(await reader.readexactly(int(length))) if length and int(length) else {}
-                kind, content = await self.answer(*head.split(" ", 2)[:2], body)
+                method, path = head.split(" ", 2)[:2]
+                status = "429 Too Many" if REFUSING in path and next(self._refusable) % 10 == 0 else "200 OK"
+                kind, content = REFUSAL if status[0] == "4" else await self.answer(method, path, body)
                 writer.write(
-                    f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {len(content)}\r\n\r\n".encode()
+                    f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {len(content)}\r\n\r\n".encode()
                 )
                 writer.write(content)
                 await writer.drain()

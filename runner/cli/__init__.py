@@ -95,6 +95,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     if refusal := output.finish():
         told = _explain_system(refusal)
         exit_code = told if exit_code in _LESS_THAN_NOT_WRITTEN else exit_code
+    # The interpreter would search all that is there for garbage twice, a tenth of a second before the system takes it.
+    gc.freeze()
     sys.exit(exit_code)
 
 
