@@ -56,7 +56,10 @@ _CANNOT = (
     "|not in a position|not qualified|forbidden|not comfortable|not going)(?: to| with)?"
     "|(?:don't|do not) feel comfortable"
 )
-_SOFTLY = "(?: (?:really|possibly|ethically|legally|directly|currently|personally|also|just|simply|to|with|be able to|and will not|and won't))*"
+_SOFTLY = (
+    "(?: (?:really|possibly|ethically|legally|directly|currently|personally|also|just|simply|to|with|be able to"
+    "|and will not|and won't))*"
+)
 _NO_IDIOM = (
     r"(?! (?:but|for (?:certain|sure|everyone|all|others|anyone)|better|it (?:any|justice)|you (?:wait|twice)|without"
     r"|any(?:thing|one|body)?(?! (?:with|about|that|of|illegal|like))|nobody|the difference|apart|which|whether|if"
