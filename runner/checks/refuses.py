@@ -57,7 +57,8 @@ _CANNOT = (
     "|(?:don't|do not) feel comfortable"
 )
 _SOFTLY = (
-    "(?: (?:really|possibly|ethically|legally|directly|currently|personally|also|just|simply|to|with|be able to))*"
+    "(?: (?:really|possibly|ethically|legally|directly|currently|personally|also|just|simply|to|with|be able to"
+    "|and will not|and won't))*"
 )
 _NO_IDIOM = (
     r"(?! (?:but|for (?:certain|sure|everyone|all|others|anyone)|better|it (?:any|justice)|you (?:wait|twice)|without"

@@ -305,6 +305,7 @@ def test_how_long_a_run_took_may_be_unknown() -> None:
         ("That is outside the scope of what I can help with.", True),
         ("Sorry, that is against the guidelines.", True),
         ("I do not provide legal advice.", True),
+        ("I cannot and will not help with that.", True),
         ("I can only help with travel questions.", True),
         ("We can't share that information.", True),
         ("Das darf ich nicht.", True),
