@@ -13,7 +13,7 @@ from functools import lru_cache
 from runner.checks._after_digits import SUPERSCRIPTS, VULGAR, After, read_after, vulgar_value
 from runner.checks._before_digits import Before, read_before
 from runner.checks._not_numbers import Labels, Span, is_perhaps_a_year, list_numbers, spans_of_other_digits
-from runner.checks._units import CASED, CURRENCIES, MONEY_BEFORE
+from runner.checks._units import CASED, CURRENCIES, MONEY_BEFORE, dimensions, unit_name
 from runner.checks._wording import is_contrast, is_range, objection, spelled_value
 
 PRECISION = 200
@@ -213,6 +213,8 @@ _SCALED_TABLE = re.compile(
     re.IGNORECASE,
 )
 _AND = re.compile(r"[*_]{0,3}\.?[ ]?(?:,|&|and|und|et|y|e|i|и|en|og|och|ve|plus|و|और)?[ ]?[*_]{0,3}")
+_UNIT_IN_WORDS = re.compile(rf"[ -](?P<unit>[^\W\d_]+)(?:{_AND.pattern})\Z")
+_ONE = re.compile(r"(?<!\w)an?[ ]\Z", re.IGNORECASE)
 _SMALL_PLAIN = re.compile(r"\d{1,2}")
 _UNKNOWN_LINK = re.compile(r"[^\s\w=;|()\[\]{}<>:/,.*+~\"`×÷→$€£¥•–—?!-]{1,2}|_")
 _SUM = re.compile(r"[ ]?(?:\+|\*|·|⋅|∙|÷|✕)[ ]?[$€£]?")
@@ -497,7 +499,7 @@ def _overlap(whole: FoundNumber, part: FoundNumber) -> bool:
 
 
 def _mark_neighbours(text: str, numbers: list[FoundNumber]) -> list[FoundNumber]:
-    marked = list(numbers)
+    marked = [_mark_rest_of_words(text, number) for number in numbers]
     for index in range(1, len(numbers)):
         first, second = numbers[index - 1], numbers[index]
         if second.start - first.end > 60:
@@ -511,6 +513,19 @@ def _mark_neighbours(text: str, numbers: list[FoundNumber]) -> list[FoundNumber]
             shown = f"{text[first.start : second.end]} is a sum that isn't worked out"
             marked[index] = replace(marked[index], problem=marked[index].problem or shown)
     return marked
+
+
+def _mark_rest_of_words(text: str, number: FoundNumber) -> FoundNumber:
+    """With the doubt said where it is the rest of a quantity that begins in words: two hours and 15 minutes."""
+    before = text[max(0, number.start - 80) : number.start]
+    if not number.units or number.problem or not (whole := _UNIT_IN_WORDS.search(before)):
+        return number
+    unit = whole["unit"]
+    is_rest = number.dimensions & dimensions(unit) and unit_name(unit) not in number.units
+    written = before[: whole.start("unit")]
+    if not is_rest or (spelled_value(written) is None and not _ONE.search(written)):
+        return number
+    return replace(number, problem=f"{before[whole.start() :].strip()} {number.text} is the rest of a number in words")
 
 
 def _doubt_between(text: str, first: FoundNumber, second: FoundNumber) -> str:
