@@ -18,9 +18,11 @@ quick: $(VENV)/.dev
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto
+	$(BIN)/mypy >$(VENV)/mypy.txt & mypy=$$!; \
+	$(BIN)/pytest -n auto; tests=$$?; \
+	wait $$mypy; types=$$?; \
+	cat $(VENV)/mypy.txt; exit $$((tests | types))
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/make.py
@@ -54,6 +56,8 @@ $(VENV)/.runtime: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
+# pip compiles on one core what it has installed.
 $(VENV)/.dev: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
+	-$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib runner tests/support
 	touch $@ $(VENV)/.runtime

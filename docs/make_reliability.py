@@ -28,7 +28,10 @@ ROWS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "waited for as told, up to the deadline, else ERRORED with the wait; how many turns go on at once adapts, "
             "and what was sent again is in the report",
         ),
-        "N2": ("a quota that is used up, a request that is too large", "asked once; the rest is not started"),
+        "N2": (
+            "a quota that is used up, a request that is too large",
+            "asked once; where the quota is used up, the rest is not started",
+        ),
         "N3": (
             "500, 502, 503, 504, pages of HTML",
             "reads are tried again; a scenario is played again in a fresh thread, three times at most",
@@ -80,10 +83,13 @@ ROWS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "the next sync makes no duplicate; `--resume` asks again only what was under way (counted by a server)",
         ),
         "P4": ("a full or failing disk, a folder that can't be written", "results still shown, exit code not 0"),
-        "P5": ("eight at once on one state", "one object each, no mixed reports"),
+        "P5": ("eight syncs, or three plays, at once on one state", "one object each, no mixed reports"),
         "P6": ("state that is gone, cut off, edited", "read as far as it is whole; tags decide, not files"),
         "P7": ("a function that prints, exits, changes folder, leaves threads", "it has a process of its own"),
-        "P8": ("10,000 scenarios", "results are read from their file, one at a time; few open files"),
+        "P8": (
+            "10,000 scenarios, long answers",
+            "results are read from their file, one at a time; few open files; no answer above 64 MB is taken (N5)",
+        ),
     },
     "What a model says, in what is written of it": {
         "X1": (
@@ -123,6 +129,10 @@ GAPS = """
 - On a dask cluster, each worker has its share of `--jobs` and `--rate`, and adapts by itself; Ctrl-C waits up to 30 s
   for the workers to clean up, and a worker's functions run where it is. A local cluster listens on loopback without a
   password. On a cluster elsewhere, a play that was killed leaves its connections open in the workers until they end.
+- A request that is too large for a rate limit ends its own scenario; it says nothing of the others, which are played.
+- A file that was deleted while it is in a live store is noticed by `sync`; a play of the synced assistant asks all the
+  same.
+- Memory with 10,000 scenarios is measured by `benchmarks/`, not by a test.
 - Linux is what is tested. On other systems a kept play isn't locked, so that two `--resume` at once are not noticed.
 """
 
@@ -144,7 +154,10 @@ def make() -> dict[str, str]:
 def _find_tests() -> Iterator[tuple[str, str]]:
     known = {row for rows in ROWS.values() for row in rows}
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        text = path.read_text(encoding="utf-8")
+        if not re.search(r"\.fault\(|def test_[a-z]\d+_", text):
+            continue  # most files, which needn't be parsed
+        for node in ast.walk(ast.parse(text)):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not node.name.startswith("test_"):
                 continue
             named = re.match(r"test_([a-z]\d+)_", node.name)

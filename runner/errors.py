@@ -14,6 +14,7 @@ RunnerError                  something stops the program; the message is one lin
     ├── RemoteMissing        404
     │   └── ModelMissing     the model is not there, not there any more, or not for this key
     ├── RateLimited          429, after waiting as told
+    │   ├── TooLargeForLimit one request that no waiting makes fit
     │   └── QuotaUsedUp      a quota that waiting can't mend
     ├── UnclearOutcome       a create was sent and its answer was lost: the object may exist
     └── DeadlineExceeded     our own deadline passed
@@ -143,6 +144,10 @@ class RateLimited(RemoteError):
     ) -> None:
         super().__init__(message, status=status, code=code)
         self.pause_s = pause_s
+
+
+class TooLargeForLimit(RateLimited):
+    """One request that exceeds the limit by itself; waiting won't help, and says nothing of smaller ones."""
 
 
 class QuotaUsedUp(RateLimited):

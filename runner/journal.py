@@ -50,7 +50,7 @@ class Journal:
             if is_cut_off:
                 self._file.write("\n")  # else the first entry would be lost together with the half line
             # Says that somebody is at work here, until the process ends however it ends.
-            _lock(self._file)
+            lock(self._file)
         except OSError as error:
             raise WriteFailed(f"cannot write the journal {path}: {error.strerror}") from error
 
@@ -208,7 +208,7 @@ def find_journals(folder: Path, pattern: str) -> Iterator[Path]:
     """Journals that nobody is writing any more, in the order of their names."""
     for path in sorted(folder.glob(pattern)):
         with suppress(OSError), path.open("rb") as file:
-            if _lock(file):
+            if lock(file):
                 yield path
 
 
@@ -223,7 +223,7 @@ def forget_plays(folder: Path, *, keep: int) -> None:
                 shutil.rmtree(play, ignore_errors=True)
 
 
-def _lock(file: IO[Any]) -> bool:
+def lock(file: IO[Any]) -> bool:
     """Lock an open file for this process; False if another has it. Systems without such locks always give it."""
     try:
         import fcntl

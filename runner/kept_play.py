@@ -295,13 +295,16 @@ def read_play(folder: Path) -> Kept:
 
 
 def read_head(folder: Path) -> Mapping[str, Any]:
-    """What `play.json` says; {} if it can't be read as that, or is another version's. Raises OSError."""
+    """What `play.json` says; {} if it can't be read as that, or is another version's. Raises OSError.
+
+    A play that was killed as it began may have none.
+    """
     from runner.json_schema import find_mismatch
 
     try:
         head = json.loads((folder / _HEAD).read_bytes())
         return {} if find_mismatch(head, _HEAD_SCHEMA) else head
-    except (ValueError, RecursionError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
 
 

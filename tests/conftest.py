@@ -29,9 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Half of the time the tests of the whole wait: for processes, deadlines, what settles."""
+    """One more than cores: the tests of the whole wait, too, and each worker costs seven seconds of imports."""
     cores = os.cpu_count() or 1
-    return cores if config.getoption("--thin") else 2 * cores
+    return cores if config.getoption("--thin") else cores + 1
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -58,6 +58,8 @@ def pytest_collection_finish() -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test's module is imported: some read the environment as they are."""
+    # pytest would compile the whole program anew, with what its asserts compared: it has a plug-in among its modules.
+    config.pluginmanager.rewrite_hook._must_rewrite.discard("runner")
     gc.set_threshold(50_000)  # as the program does: thousands of tests are collected, and none of them is garbage
     _hear_signals()
     _keep_files_in_memory()

@@ -27,6 +27,7 @@ from runner.errors import (
     RemoteError,
     RemoteMissing,
     RemoteUnreachable,
+    TooLargeForLimit,
     UsageError,
 )
 
@@ -253,7 +254,8 @@ class Translator:
 
     def _explain_too_many(self, error: openai.APIStatusError, doing: str) -> Failure:
         if "request too large" in _quote(error).lower():
-            return Failure(error=self._say(error, doing, RateLimited, "the request exceeds the rate limit by itself"))
+            words = "the request exceeds the rate limit by itself"
+            return Failure(error=self._say(error, doing, TooLargeForLimit, words))
         pause_s = retry_after_s(error.response.headers, self._now())
         told = ""
         if pause_s is not None:

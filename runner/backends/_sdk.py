@@ -117,12 +117,13 @@ def _open_http(
     with explaining_environment():
         if not stays_here:
             check_ambient_proxies()
+        is_plain = stays_here and address.scheme == "http"
         return SteadyClient(
             makes_nothing=makes_nothing,
             auth=auth,
             # A context that trusts nobody: plain http never asks it, and loading the system's certificates takes long.
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if stays_here and address.scheme == "http" else True,
-            # A proxy from the environment must not stand between us and this machine.
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else httpx2.create_ssl_context(),
+            # A proxy from the environment must not stand between us and this machine; SSL_CERT_FILE may.
             trust_env=not stays_here,
             follow_redirects=False,
             timeout=httpx2.Timeout(None, connect=CONNECT_S),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 
 from runner.checks._numbers import FoundNumber, Passage
 from runner.checks._units import CURRENCIES
@@ -85,7 +86,7 @@ _INCLUDED = re.compile(
     r"\b(?:incl(?:uding|usive(?:[ ]of)?|\.)?|inkl(?:usive|\.)?|of[ ]which|thereof|davon|dont|di[ ]cui"
     r"|de[ ]los[ ]cuales|incluindo"
     r"|incluye(?:ndo)?|y[ ]compris|w[ ]tym|inclusief|waarvan|в[ ]том[ ]числе|включая|with|after|mit|nach|avec|après"
-    r"|con|tras|com|após|dopo|met|na|po|после)"
+    r"|con|tras|com|após|dopo|met|na|po|после)(?![^\W\d_])"
     r"(?P<between>(?:[^.!?;\n\d]|(?<=\w)\.){0,24})\Z",
     re.IGNORECASE,
 )
@@ -198,6 +199,10 @@ _REACH = 300
 """How many characters before a number the bracket may open that it explains something in."""
 
 
+_QUANTITY_BEFORE = re.compile(r"\d[ ]?[^\W\d_°%€$£¥²³/.*]{0,12}[°%€$£¥²³/.*]{0,3}[^\W\d_]{0,3}[*_]{0,3}[ ]\Z")
+_A_UNIT = re.compile(r"[^\W\d_]|[°%€$£¥]")
+
+
 def _only_explains(text: str, number: FoundNumber, floor: int) -> bool:
     """Whether the number stands, with words, in brackets that follow something."""
     nearest = max(floor, number.start - _REACH)
@@ -210,7 +215,10 @@ def _only_explains(text: str, number: FoundNumber, floor: int) -> bool:
     ahead = text[line:opening]
     if not re.search(r"[^\W_]", ahead):  # a line, or a paragraph, of its own
         ahead = text[max(0, line - _REACH) : line] if closing >= 0 and not re.match(r".*\w", text[closing:]) else ""
-    has_more = re.search(r"[^\W\d_]{2,}|\d|\A(?:[≈~=±]|\+/-)", content.replace(number.text, "", 1)) is not None
+    rest = content.replace(number.text, "", 1)
+    has_more = re.search(r"[^\W\d_]{2,}|\d|\A(?:[≈~=±]|\+/-)", rest) is not None
+    if _QUANTITY_BEFORE.search(ahead) and (number.units or _A_UNIT.search(rest)):
+        return True  # 100 °C (212 °F)
     return has_more and re.search(r"\d", ahead) is not None
 
 
@@ -244,10 +252,18 @@ def _is_in_closing(text: str, before: int, number: FoundNumber) -> bool:
     asks = sentence.rstrip("*_\"' )").endswith(("?", "？", "؟"))
     if not starts and (before == 0 or text[before - 1] != "\n"):
         ahead = text[before : number.start]
+        earlier = [found.end() for found in _SENTENCE_END.finditer(text, max(0, before - 200), before)]
+        if asks and earlier and _ASKING.match(text, earlier[-1]):
+            return True
         return asks and re.search(r"[–—;,-][ ](?=\w)", ahead) is not None and _OFFERING.search(ahead) is not None
     return _OFFER.match(sentence) is not None or (asks and not _DOUBTING.match(sentence))
 
 
+_ASKING = re.compile(
+    r"\W{0,8}(?:would|do|does|shall|should|can|could|may|want|how|what|which|soll|möcht|wollen|voulez|souhait|quieres"
+    r"|desea|quer|vuo|wil)",
+    re.IGNORECASE,
+)
 _OFFERING = re.compile(
     r"\b(?:shall|should|would|do[ ]you|can[ ]i|could|want|like|soll|möcht|voulez|quieres|deseas|quer|vuoi)\b",
     re.IGNORECASE,
@@ -281,15 +297,18 @@ def _emphasised(text: str, given: list[FoundNumber]) -> FoundNumber:
 
 _RESULT_BEFORE = re.compile(r"[=≈][ ]?[*_$\\~(€£]{0,4}\Z")
 _PREPOSITION = re.compile(
-    r"(?<!\w)(?:for|in|of|from|out|with|after|before|by|per|over|on|at|to|if|when|because|since|than|among|between|across"
-    r"|during|within|given|für|von|mit|nach|bei|pro|wenn|pour|de|dans|avec|après|sur|par|si|para|con|por|en|cuando|com"
-    r"|di|per|su|se|voor|van|met|na)(?!\w)",
+    r"(?<!\w)(?:for|in|of|from|out|with|by|per|over|on|at|to|than|among|between|across|during|within|given|für|von|mit"
+    r"|bei|pro|pour|de|dans|avec|sur|par|para|con|por|en|com|di|per|su|voor|van|met|na|to[ ][^\W\d_]+)"
+    r"(?:[ ](?:the|a|all|both|each|every|your|their|his|her|its|our|these|those|of|die|den|les|los|las))?"
+    r"[ ][*_$€£(\\]{0,3}\Z"
+    r"|(?<!\w)(?:if|when|because|since|after|before|wenn|nach|après|si|cuando|se)(?!\w)",
     re.IGNORECASE,
 )
 _FURTHER_STATEMENT = re.compile(
-    r"(?<!\w)(?:(?:is|are|was|were)(?![ ]left)|so|therefore|thus|then|hence|which|leav(?:es?|ing)|(?<!to[ ])makes?"
-    r"|making|gives?|gets?|total\w*|equals?|but|however|actually|now|has|have|had|needs?|costs?|pays?|earns?|also|while"
-    r"|ist|sind|dann|aber|est|sont|donc|mais|es|son|entonces|pero|é|são|então|mas|è|sono|quindi|ma)(?!\w)|[=≈→;:]",
+    r"(?<!\w)(?:(?:i|you|he|she|it|we|they)(?:'ll|'d|[ ](?:can|could|will|would|may|might|must|should))"
+    r"|(?:is|are|was|were)(?![ ]left)|so|therefore|thus|then|hence|which|leav(?:es?|ing)|(?<!to[ ])makes?"
+    r"|making|gives?|gets?|(?<!in[ ])total\w*|equals?|but|however|actually|now|has|have|had|needs?|costs?|pays?|earns?"
+    r"|also|while|ist|sind|dann|aber|est|sont|donc|mais|es|son|entonces|pero|é|são|então|mas|è|sono|quindi|ma)(?!\w)|[=≈→;:]",
     re.IGNORECASE,
 )
 
@@ -309,10 +328,14 @@ def _main(text: str, given: list[FoundNumber]) -> FoundNumber:
     last = given[-1]
     for at in range(len(given) - 2, -1, -1):
         number = given[at]
-        if last.start - number.end > _REACH or _SENTENCE_END.search(text, number.end, last.start):
+        if last.start - number.end > _REACH:
+            break
+        if at < len(given) - 2 and _is_sum_of(text, number, given[at + 1 :]):
+            return number
+        if _SENTENCE_END.search(text, number.end, last.start):
             break
         is_result = _RESULT_BEFORE.search(text, max(0, number.start - 8), number.start) is not None
-        is_money = number.units & CURRENCIES and not any(one.units & CURRENCIES for one in given[at + 1 :])
+        is_money = _is_money(number) and not any(map(_is_money, given[at + 1 :]))
         ends = (one.end for one in given[at:])
         if (is_result or is_money) and all(
             _qualifies(text[end : one.start], is_first=one is given[at + 1])
@@ -324,10 +347,31 @@ def _main(text: str, given: list[FoundNumber]) -> FoundNumber:
     return last
 
 
+_CHANGED_BY = re.compile(
+    r"[=≈+×*/\n]|\d[ ]?[-–−][ ]?[$€£\d]|(?<!\w)(?:so|therefore|thus|then|hence|left|leav\w+|remain\w*|change|minus|less"
+    r"|after|spen[dt]\w*|pa(?:y|ys|id)|g[ai]ve\w*|has|have|had|gets?|owe\w*|sav\w+|back|discount\w*|now|but|tax|tip)(?!\w)",
+    re.IGNORECASE,
+)
+
+
+def _is_sum_of(text: str, number: FoundNumber, parts: list[FoundNumber]) -> bool:
+    """Whether the number is told first and then what it is made of: "$39.25: $23.75 for a burger and $15.50 ..."."""
+    amounts = (number, *parts)
+    if not all(_is_money(one) and not one.problem for one in amounts):
+        return False
+    total = sum((one.value for one in parts), Decimal(0))
+    return total == number.value and not _CHANGED_BY.search(text, number.end, parts[-1].start)
+
+
+def _is_money(number: FoundNumber) -> bool:
+    """Also where it is an amount for each night."""
+    return any(unit.partition("/")[0] in CURRENCIES for unit in number.units)
+
+
 def _with_doubt(text: str, before: FoundNumber, last: FoundNumber) -> FoundNumber:
     """The last number; it is doubtful where it counts what the one before it is in or for: 12 apples in 3 baskets."""
     between = text[before.end : last.start]
-    counts_both = before.units and last.units and not ((before.units | last.units) & CURRENCIES or last.is_percent)
+    counts_both = before.units and last.units and not (_is_money(before) or _is_money(last) or last.is_percent)
     is_plain = counts_both and not before.problem and not last.problem
     if is_plain and _IN_SO_MANY.search(between) and not _FURTHER_STATEMENT.search(between):
         return replace(last, problem=f"{last.text} may only qualify {before.text}: say `unit`, or `take: only`")

@@ -302,7 +302,7 @@ class Passage:
         floor, labels = start, Labels(self.text, start, end)
         spans = iter(spans_of_other_digits(self.text, start, end))
         span = next(spans, None)
-        for candidate in _TOKEN.finditer(self.text, start):
+        for candidate in _TOKEN.finditer(self.text, start, end + _PIECE):  # to the end, each piece would look at all
             if candidate.start() >= end:
                 break
             while span and span[1] <= candidate.start():
@@ -422,9 +422,19 @@ def _read_parentheses(text: str, before: Before, after: After, written: str) -> 
     if re.search(r"[\w)\]}\\]\Z", opening) or _SPELLED_NUMBER.search(opening):
         return start, end, False, ""
     is_aside = re.search(r"[\w%€£$*][ ]\Z", opening) is not None
+    follows_word = is_aside and re.search(r"(?:[^\W\d_]{2}|[€$£¥])[*_]{0,3}[ ]\Z", opening) is not None
+    if follows_word and after.units & CURRENCIES and not _LOSS.search(text, max(0, start - 60), start):
+        return start, end, False, ""
     if not (_decimals(written) == 2 or re.search(r"\d[,'.\u00a0]\d{3}\Z", written) or after.units & CURRENCIES):
         return start, end, False, "may be an aside" if re.search(r"[\d%€£$*][ ]\Z", opening) else ""
     return start - 1, end + 1, True, "may be negative or an aside" if is_aside else ""
+
+
+_LOSS = re.compile(
+    r"\b(?:loss|losses|deficit|negative|net|balance|credit|refund|debit|change|cash|flow|income|profit|earnings|ebit\w*"
+    r"|result|verlust|defizit|saldo|ergebnis|perte|solde|pérdida|prejuízo|perdita)\b",
+    re.IGNORECASE,
+)
 
 
 def _drop_years(text: str, numbers: list[FoundNumber]) -> list[FoundNumber]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 from runner.checks import TOOL_NAME
 from runner.checks._json import NoJson, read_json
@@ -39,8 +40,14 @@ def calls_of(run: Run, name: str) -> tuple[Step, ...]:
 
 def read_arguments(call: Step) -> object:
     """What a call was called with; None if that is no JSON, or has a key twice. Numbers with a point stay exact."""
+    return _read_arguments(call.input)
+
+
+@lru_cache(maxsize=64)
+def _read_arguments(written: str) -> object:
+    """Each wanted call looks at each that was made."""
     try:
-        return read_json(call.input, "alone") if call.input.strip() else {}
+        return read_json(written, "alone") if written.strip() else {}
     except NoJson:
         return None
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 import regex
 
 from runner.checks import BREAKS, FAILS, PASSES, Example
-from runner.checks._text import quote, shorten
+from runner.checks._text import quote, shorten, shown_text
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
@@ -17,7 +17,9 @@ from runner.errors import CheckBroken
 MAIN_FIELD = "pattern"
 SCHEMA = {
     "type": "object",
-    "description": "The answer matches a regular expression of Python's kind (with the `regex` library's additions).",
+    "description": "The answer matches a regular expression of Python's kind (with the `regex` library's additions). "
+    "It is held against the answer as it came, marks of Markdown included: `not: {matches: ...}` is a weak pass where "
+    "only they hide what is looked for.",
     "properties": {
         "pattern": {
             "type": "string",
@@ -71,8 +73,10 @@ class Check:
         text = run.text.strip()
         compiled = _compile(self.pattern)
         find = compiled.fullmatch if self.whole else compiled.search
+        shown = shown_text(text)
         try:
             match = find(text, timeout=_TIMEOUT_S)
+            would_match = match is None and shown != text and find(shown, timeout=_TIMEOUT_S) is not None
         except TimeoutError as error:
             raise CheckBroken(
                 f"the pattern {quote(self.pattern)} took more than {_TIMEOUT_S:g} s on this answer; "
@@ -81,7 +85,9 @@ class Check:
         expected = f"{'all of it' if self.whole else 'a text'} matching {quote(self.pattern)}"
         if match is None or not text:
             reason = "the answer as a whole doesn't match" if self.whole else "nothing in the answer matches"
-            return Finding(holds=False, expected=expected, found=shorten(text), reason=reason)
+            if would_match:
+                reason += ", but without the marks of Markdown and HTML it would"
+            return Finding(holds=False, expected=expected, found=shorten(text), reason=reason, weak=would_match)
         return Finding(holds=True, expected=expected, found=shorten(text, around=match.start()))
 
 

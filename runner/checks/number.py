@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal, localcontext
@@ -157,7 +158,11 @@ class Check:
         return self.unit is None or unit_name(self.unit) in number.units
 
     def _no_number(self, run: Run) -> Finding:
-        return self._finding(False, shorten(run.text), f"the answer gives no number{self._with_unit()}")
+        reason = f"the answer gives no number{self._with_unit()}"
+        wanted = "" if self.value is None else f"{self.value:f}"
+        if re.fullmatch(r"(?:19|20)\d\d", wanted) and wanted in run.text:
+            reason += f": a year is none (`contains: '{wanted}'` finds it)"
+        return self._finding(False, shorten(run.text), reason)
 
     def _judge_one(self, number: FoundNumber) -> Finding:
         if number.problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from runner.checks import FAILS, PASSES, Example
@@ -55,7 +56,7 @@ class Check:
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
         for value in self.values:
-            core = self._core(value)
+            core = _core(value, case=self.case)
             if core in seen:
                 raise ValueError(f"{value!r} and {seen[core]!r} can't be told apart")
             seen[core] = value
@@ -73,7 +74,7 @@ class Check:
 
     def _chosen_whole(self, text: str) -> list[str]:
         answers = [answer.strip(_WRAPPING) for answer in readings(text, case=self.case, negative=False, inside=False)]
-        return [value for value in self.values if self._core(value) in answers]
+        return [value for value in self.values if _core(value, case=self.case) in answers]
 
     def _chosen_inside(self, text: str) -> list[str]:
         """The values that the text gives in any reading; a lone one has to be given wherever it is looked for."""
@@ -98,11 +99,11 @@ class Check:
 
         places: list[tuple[int, int, str]] = []
         rest = text
-        for value in sorted(self.values, key=lambda one: len(self._core(one)), reverse=True):
-            core = self._core(value)
+        for value in sorted(self.values, key=lambda one: len(_core(one, case=self.case)), reverse=True):
+            core = _core(value, case=self.case)
             found = list(islice(find_all(rest, core, words=True, whole_amounts=is_sure), _MOST))
             places += [(start, start + len(core), value) for start in found]
-            rest = _without(rest, found, len(core))
+            rest = _without(rest, found, len(core)) if found else rest
         given: dict[str, bool] = {}
         floor, is_denied = 0, False
         for start, end, value in sorted(places):
@@ -111,9 +112,11 @@ class Check:
             floor = end
         return given
 
-    def _core(self, value: str) -> str:
-        wanted = normalise_wanted(value, case=self.case)
-        return wanted.strip(_WRAPPING) or wanted
+
+@lru_cache(maxsize=1024)
+def _core(value: str, *, case: bool) -> str:
+    wanted = normalise_wanted(value, case=case)
+    return wanted.strip(_WRAPPING) or wanted
 
 
 def _without(text: str, places: Sequence[int], length: int) -> str:

@@ -65,7 +65,7 @@ EXAMPLES = (
     Example("similar: A refund takes 30 days.", an_answer("A refund takes", status=RunStatus.INCOMPLETE), BREAKS),
 )
 _LONGEST = 200_000
-"""Characters that are compared, at most."""
+"""Characters that are compared, but where more of them could reach the threshold."""
 _MOST_WORDS = 3000
 """Words that the measures of words take: some need the square of that."""
 _WORDS = re.compile(r"\w+|[^\w\s]+")
@@ -117,7 +117,8 @@ class Check:
         if not self._counts_words:
             from rapidfuzz import distance, fuzz
 
-            if len(answer) > max(_LONGEST, 100 * len(wanted)):
+            most = 2 * len(wanted) / (len(wanted) + len(answer) or 1)
+            if len(answer) > _LONGEST and most < self.threshold:
                 return 0.0
             if self.by == "levenshtein":
                 return float(distance.Levenshtein.normalized_similarity(wanted, answer))

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import count
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,10 +38,16 @@ if TYPE_CHECKING:
 
 ENGINE = "dask"
 CLOSING_S = 30.0
+GATHER_S = 0.02
+"""How long orders and results wait for others to go with."""
 WORKER_WAIT_S = 60.0
 """How long a play waits for a worker where there is none."""
 LIST_EVERY_S = 5.0
 """How often workers that have joined are looked for."""
+
+
+_Order = tuple[int, str, str]
+"""A number for the answer, a scenario's name, and the assistant's address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +237,7 @@ class _Cluster:
         self._client = client
         self._contents = contents
         self._seats: dict[tuple[str, str], _Seat] = {}
+        self._lost: set[str] = set()
         self._listing = asyncio.Lock()
         self._listed_at = -math.inf
 
@@ -237,21 +245,16 @@ class _Cluster:
         """An attempt, on the worker that has least to do. Raises RemoteError where two workers died over it."""
         for _ in range(2):
             seat = await self._find_seat(package)
-            seat.under_way += 1
             try:
-                made: tuple[Attempt, str] = await seat.actor.play(scenario, assistant)
-                return made
-            except (OSError, RuntimeError) as error:
-                if not _is_loss(error):
-                    raise
-                self._seats.pop((seat.worker, package.variant.label), None)
+                return await seat.play(scenario, assistant)
+            except _WorkerLost:
+                # The scheduler may not know of it yet. What its nanny starts in its place has another address.
+                self._lost.add(seat.worker)
                 self._listed_at = -math.inf
-            finally:
-                seat.under_way -= 1
         raise RemoteError(f"two workers of the cluster died while they played '{scenario}'")
 
     async def close(self) -> None:
-        await asyncio.gather(*(seat.actor.close() for seat in self._seats.values()), return_exceptions=True)
+        await asyncio.gather(*(seat.close() for seat in self._seats.values()), return_exceptions=True)
 
     async def _find_seat(self, package: Package) -> _Seat:
         waited_s = 0.0
@@ -261,19 +264,18 @@ class _Cluster:
                     await self._list(package)
                     self._listed_at = now
                 free = [seat for (_, label), seat in self._seats.items() if label == package.variant.label]
-                if not free:
-                    await self._list(package)
             if free:
-                return min(free, key=lambda seat: seat.under_way)
+                return min(free, key=len)
             if waited_s > WORKER_WAIT_S:
                 raise RemoteError("the cluster has no worker left")
+            self._listed_at = -math.inf
             await asyncio.sleep(0.1)
             waited_s += 0.1
 
     async def _list(self, package: Package) -> None:
         """Take a seat on each worker that is new, and give up those of workers that are gone."""
         label = package.variant.label
-        workers = set((await self._client.scheduler.identity())["workers"])
+        workers = set((await self._client.scheduler.identity())["workers"]) - self._lost
         for worker in [worker for worker, of in self._seats if of == label and worker not in workers]:
             del self._seats[worker, label]
         for worker in sorted(workers):
@@ -282,20 +284,75 @@ class _Cluster:
                 future = self._client.submit(_World, package, self._contents, actor=True, **where)
                 with suppress(TimeoutError, OSError, RuntimeError):
                     async with asyncio.timeout(WORKER_WAIT_S):
-                        self._seats[worker, label] = _Seat(worker=worker, actor=await future, future=future)
+                        self._seats[worker, label] = _Seat(worker, await future, future)
 
 
-@dataclass(slots=True, kw_only=True)
+class _WorkerLost(Exception):
+    """Dask says so of a worker; what it was at is not known."""
+
+
 class _Seat:
-    worker: str
-    actor: Any
-    future: Any  # without it dask would let the actor go
-    under_way: int = 0
+    """What plays on one worker; its length is how many attempts are under way there.
 
+    Many go there with one call, and many come back: a call costs both sides as much as playing a scenario does.
+    """
 
-def _is_loss(error: Exception) -> bool:
-    """Whether it is dask that says it of a worker, and not the worker of its work."""
-    return isinstance(error, OSError) or "was lost" in str(error)
+    def __init__(self, worker: str, actor: Any, future: Any) -> None:
+        self.worker = worker
+        self._actor = actor
+        self._future = future  # without it dask would let the actor go
+        self._orders: list[_Order] = []
+        self._is_ordered = asyncio.Event()
+        self._made: dict[int, asyncio.Future[Any]] = {}
+        self._numbers = count(1)
+        self._courier = asyncio.ensure_future(self._carry())
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    async def play(self, scenario: str, assistant: str) -> tuple[Attempt, str]:
+        """Raises _WorkerLost, and whatever is raised there."""
+        if self._courier.done():
+            raise _WorkerLost
+        number = next(self._numbers)
+        self._made[number] = asyncio.get_running_loop().create_future()
+        self._orders.append((number, scenario, assistant))
+        self._is_ordered.set()
+        try:
+            made: tuple[Attempt, str] = await self._made[number]
+            return made
+        finally:
+            del self._made[number]
+
+    async def close(self) -> None:
+        self._courier.cancel()
+        await self._actor.close()
+
+    async def _carry(self) -> None:
+        try:
+            await asyncio.gather(self._give(), self._take())
+        except Exception as error:  # noqa: BLE001 - dask has many; what the work raises comes back as data
+            for waiting in self._made.values():
+                if not waiting.done():
+                    waiting.set_exception(_WorkerLost(str(error)))
+
+    async def _give(self) -> None:
+        while await self._is_ordered.wait():
+            await asyncio.sleep(GATHER_S)
+            self._is_ordered.clear()
+            orders, self._orders = self._orders, []
+            await self._actor.give(orders)
+
+    async def _take(self) -> None:
+        while True:
+            for number, made in await self._actor.take():
+                waiting = self._made.get(number)
+                if waiting is None or waiting.done():
+                    continue
+                if isinstance(made, Exception):
+                    waiting.set_exception(made)
+                else:
+                    waiting.set_result(made)
 
 
 def _player_of(cluster: _Cluster, package: Package) -> Callable[[Surroundings, Means], Any]:
@@ -355,24 +412,27 @@ class _World:
         self._package = package
         self._contents = contents
         self._opening: asyncio.Task[None] | None = None
-        self._under_way: set[asyncio.Task[Attempt]] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._finished: list[tuple[int, tuple[Attempt, str] | Exception]] = []
+        self._is_finished = asyncio.Event()
         self._is_closed = False
 
-    async def play(self, scenario: str, assistant: str) -> tuple[Attempt, str]:
+    async def give(self, orders: Sequence[_Order]) -> None:
+        """Begin these attempts."""
         if self._is_closed:
-            raise RemoteError("the play is over")
-        if self._opening is None:
-            self._opening = asyncio.ensure_future(self._open())
-        await asyncio.shield(self._opening)
-        player, stage = self._ready.result()
-        found = self._project.find_assistant(assistant)
-        assert found is not None, "the same files have the same assistants"
-        task = asyncio.ensure_future(player.play(self._scenarios[scenario], found))
-        self._under_way.add(task)
-        try:
-            return await task, stage.definitions.get(found.address, "")
-        finally:
-            self._under_way.discard(task)
+            return
+        for order in orders:
+            task = asyncio.ensure_future(self._make(*order))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def take(self) -> list[tuple[int, tuple[Attempt, str] | Exception]]:
+        """What has finished since the last time, waited for; by the orders' numbers."""
+        await self._is_finished.wait()
+        await asyncio.sleep(GATHER_S)
+        self._is_finished.clear()
+        finished, self._finished = self._finished, []
+        return finished
 
     async def close(self) -> None:
         """End what is under way: nobody waits for it any more. What is still on its way here begins nothing."""
@@ -380,11 +440,31 @@ class _World:
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
+        self._is_finished.set()
         if self._opening is not None:
             with suppress(Exception):  # who was told of it is gone
                 await self._opening
                 self._over.set()
                 await self._keeper
+
+    async def _make(self, number: int, scenario: str, assistant: str) -> None:
+        made: tuple[Attempt, str] | Exception
+        try:
+            made = await self._play(scenario, assistant)
+        except Exception as error:  # noqa: BLE001 - it is raised where the play is
+            made = error
+        self._finished.append((number, made))
+        self._is_finished.set()
+
+    async def _play(self, scenario: str, assistant: str) -> tuple[Attempt, str]:
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open())
+        await asyncio.shield(self._opening)
+        player, stage = self._ready.result()
+        found = self._project.find_assistant(assistant)
+        assert found is not None, "the same files have the same assistants"
+        attempt = await player.play(self._scenarios[scenario], found)
+        return attempt, stage.definitions.get(found.address, "")
 
     async def _open(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="runner-worker-"))

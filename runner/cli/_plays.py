@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from runner.cli._revision import read_file_at
 from runner.cli._session import Session
@@ -26,7 +26,7 @@ from runner.execution.answering import find_code_files
 from runner.execution.judging import needs_judge
 from runner.execution.play import Lane, Work
 from runner.functions.python import find_modules
-from runner.journal import PLAY_JOURNALS, find_journals
+from runner.journal import PLAY_JOURNALS, find_journals, lock
 from runner.kept_play import Kept, KeptPlay, Key, Unit, read_play, report_of
 from runner.sync import hash_content
 
@@ -74,6 +74,18 @@ def is_going_on(play: Path) -> bool:
     """Whether a process still works at it."""
     journals = set(play.parent.glob(f"{play.name}/{PLAY_JOURNALS.partition('/')[2]}"))
     return not journals <= set(find_journals(play.parent, f"{play.name}/{PLAY_JOURNALS.partition('/')[2]}"))
+
+
+def claim(play: Path) -> IO[bytes]:
+    """A play that is to go on, as an open file: as long as it stays open nobody else goes on with it.
+
+    Raises UsageError if somebody is at it already.
+    """
+    file = (play / "results.jsonl").open("rb")
+    if is_going_on(play) or not lock(file):
+        file.close()
+        raise UsageError(f"play {play.name} is still going on")
+    return file
 
 
 def find_failed(folder: Path) -> Mapping[str, bool]:

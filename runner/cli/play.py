@@ -268,7 +268,7 @@ def _needs_target(wanted: Arguments) -> bool:
 
 def _find_resumed(wanted: Arguments) -> Kept | None:
     """The play that is to go on. Raises UsageError if it can't, or if something else is asked for beside it."""
-    from runner.cli._plays import find_play, is_going_on
+    from runner.cli._plays import claim, find_play
     from runner.config.paths import find_project_file
     from runner.errors import UsageError
     from runner.kept_play import read_play
@@ -282,8 +282,8 @@ def _find_resumed(wanted: Arguments) -> Kept | None:
         raise UsageError(f"--resume plays what that play was to play; leave out {', '.join(given)}")
     root = find_project_file(wanted.file, Path.cwd()).parent.resolve()
     play = find_play(root / ".runner" / "plays", wanted.resume)
-    if is_going_on(play):
-        raise UsageError(f"play {play.name} is still going on")
+    # Two at once would both send what is missing.
+    click.get_current_context().with_resource(claim(play))
     kept = read_play(play)
     if "arguments" not in kept.head:
         raise UsageError(f"play {play.name} can't go on: its play.json is missing, damaged or of another version")

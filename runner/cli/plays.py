@@ -51,7 +51,7 @@ def _describe(folder: Path) -> dict[str, Any]:
     try:
         head = read_head(folder)
         counts = head["counts"] if "counts" in head else report_of(read_play(folder)).counts
-    except WriteFailed:
+    except (WriteFailed, OSError):
         pass
     planned = int(head.get("planned", 0))
     return {

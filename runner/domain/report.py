@@ -71,7 +71,7 @@ def worst(outcomes: tuple[Outcome, ...]) -> Outcome:
     return Outcome.SKIPPED
 
 
-NO_MODEL = "no language model is connected; play elsewhere (-t), or give the target `inference`"
+NO_MODEL = "no language model is connected: use -t, or a target's `inference`"
 """Why offline rules decline."""
 DECLINED = "declined"
 NOT_STARTED = "not_started"
@@ -356,7 +356,7 @@ class Tallies:
     def add(self, result: ScenarioResult) -> None:
         self.whole.add(result)
         if result.variant is not None and len(self.each) > 1:
-            self.each[result.variant.label].add(result)
+            self.each.setdefault(result.variant.label, Tally()).add(result)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,17 +21,15 @@ import yaml
 
 from runner.backends import (
     Backend,
-    Deployment,
     Files,
     Question,
     RemoteAssistant,
     RemoteStore,
-    RemoteThread,
 )
-from runner.did_you_mean import suggest
+from runner.did_you_mean import count, suggest
+from runner.domain.assistant import Assistant
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
-    AssistantId,
     FileId,
     FunctionAnswer,
     FunctionCall,
@@ -136,10 +134,14 @@ class Uploads:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """A question: all that is sent with it, and its key. `attempt` is which conversation of its scenario it is in."""
+    """A question: all that is sent with it, and its key. `attempt` is which conversation of its scenario it is in.
+
+    `fields` are what the definition is made of.
+    """
 
     key: str
     sent: Data
+    fields: Data
     attempt: int
     before: tuple[str, ...]
 
@@ -152,6 +154,7 @@ class Threads:
         self._uploads = uploads
         self._heard: dict[ThreadId, _Told] = {}
         self._begun: Counter[str] = Counter()
+        self._definitions: dict[str, tuple[str, Data]] = {}
 
     def describe(self, question: Question) -> _Told:
         deployment = question.deployment
@@ -159,16 +162,19 @@ class Threads:
         before = (*last.before, last.key) if last else ()
         if last is None:
             self._begun[SCENARIO.get()] += 1
+        if deployment.definition_hash not in self._definitions:
+            self._definitions[deployment.definition_hash] = _describe_definition(deployment.assistant, self._tape)
+        definition, fields = self._definitions[deployment.definition_hash]
         sent = {
             "assistant": str(deployment.assistant.address),
-            "definition": deployment.definition_hash,
+            "definition": definition,
             "turn": len(before) + 1,
             "question": question.text,
             "attachments": self._uploads.describe(question.attachments),
         }
         cleaned = self._tape.scrub(sent)
         key = _hash(json.dumps([before, cleaned], sort_keys=True))[:16]
-        return _Told(key, cleaned, last.attempt if last else self._begun[SCENARIO.get()], before)
+        return _Told(key, cleaned, fields, last.attempt if last else self._begun[SCENARIO.get()], before)
 
     def note(self, told: _Told, thread_id: ThreadId) -> None:
         self._heard[thread_id] = told
@@ -195,8 +201,6 @@ class Recorder:
         heard = replace(question, answer=_overhear(question.answer, calls)) if question.answer else question
         run = await self._backend.ask(heard)
         self._threads.note(told, run.thread_id)
-        definitions = self._definitions.setdefault(SCENARIO.get(), {})
-        definitions[question.deployment.definition_hash] = _describe_fields(question.deployment)
         number = {"attempt": told.attempt} if told.attempt > 1 else {}
         self._keep(told, {**number, **_shrink(run), **({"calls": calls} if calls else {})})
         return run
@@ -205,6 +209,7 @@ class Recorder:
         """Written anew after each run: what a crash leaves can be played as far as it goes."""
         scenario = SCENARIO.get()
         exchanges = self._exchanges.setdefault(scenario, {})
+        self._definitions.setdefault(scenario, {})[told.sent["definition"]] = told.fields
         runs = exchanges.setdefault(told.key, {"key": told.key, "sent": told.sent, "runs": []})["runs"]
         runs.append(run)
         # Whichever was answered first: the file is the same each time.
@@ -312,6 +317,11 @@ def _folder_of(folder: Path, label: str) -> Path:
     return folder / file_name(label)
 
 
+async def _find_nothing(*_: Any, **__: Any) -> Any:
+    """What any look at the remote side comes to, and any change of it."""
+    return ()
+
+
 class Replayer:
     """A backend that answers from recordings, and has no remote side: what is made on it is forgotten."""
 
@@ -330,7 +340,7 @@ class Replayer:
         recorded = self._read(scenario)
         found = next((one for one in recorded["exchanges"] if one["key"] == told.key), None)
         if found is None:
-            raise RemoteError(self._explain_miss(scenario, told, question.deployment, recorded))
+            raise RemoteError(_explain_miss(scenario, told, recorded))
         run = next((one for one in found["runs"] if one.get("attempt", 1) == told.attempt), None)
         if run is None:
             raise RemoteError(_explain_lack(scenario, told, recorded))
@@ -339,18 +349,6 @@ class Replayer:
         self._threads.note(told, thread_id)
         kept = {name: value for name, value in run.items() if name not in ("calls", "attempt")}
         return _grow(kept, RunId(f"run-{thread_id}"), thread_id)
-
-    def _explain_miss(self, scenario: str, told: _Told, deployment: Deployment, recorded: Data) -> str:
-        """The nearest recording, and what is different."""
-        now = _all_sent(told.sent, self._tape.scrub(_describe_fields(deployment)))
-        exchanges = [one["sent"] for one in recorded["exchanges"] if isinstance(one["sent"], dict)]
-        if not exchanges:
-            return f"not recorded: there is nothing of '{scenario}'"
-        definitions = recorded["definitions"]
-        known = [_all_sent(sent, definitions.get(sent.get("definition")) or {}) for sent in exchanges]
-        nearest = min(known, key=lambda one: _distance(one, now))
-        what = "; ".join(_differences(nearest, now)) or "an earlier turn of the conversation was another one"
-        return f"not recorded: the nearest recording of '{scenario}' is turn {nearest.get('turn')}, but {what}"
 
     def _read(self, scenario: str) -> Data:
         if scenario not in self._read_already:
@@ -384,22 +382,13 @@ class Replayer:
                     f"and now {now}"
                 )
 
-    async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:  # noqa: ARG002
-        return ()
-
     async def create_assistant(self, *_: Any) -> RemoteAssistant:
         raise RemoteError("a replay has no remote side")
 
     update_assistant = tag_assistant = create_assistant
 
-    async def delete_assistant(self, assistant_id: AssistantId) -> None: ...
-    async def delete_thread(self, thread_id: ThreadId) -> None: ...
-    async def delete_container(self, container_id: str) -> None: ...
-    async def find_threads(self, tags: Mapping[str, str]) -> tuple[RemoteThread, ...] | None:  # noqa: ARG002
-        return ()
-
-    async def find_containers(self, response_id: str) -> tuple[str, ...]:  # noqa: ARG002
-        return ()
+    list_assistants = delete_assistant = delete_thread = delete_container = staticmethod(_find_nothing)
+    find_threads = find_containers = staticmethod(_find_nothing)
 
 
 class _NoFiles:
@@ -418,17 +407,8 @@ class _NoFiles:
     ) -> RemoteStore:  # fmt: skip
         return RemoteStore(id=StoreId(f"store-{_hash(name)[:12]}"), created_at=0, metadata=tags)
 
-    async def list_stores(self) -> tuple[RemoteStore, ...]:
-        return ()
-
-    async def list_store_files(self, store_id: StoreId) -> tuple[Any, ...]:  # noqa: ARG002
-        return ()
-
-    async def attach_files(self, store_id: StoreId, files: Mapping[FileId, str], **_: Any) -> None: ...
-    async def tag_store(self, store_id: StoreId, metadata: Mapping[str, str]) -> None: ...
-    async def delete_file(self, file_id: FileId) -> None: ...
-    async def delete_store(self, store_id: StoreId) -> None: ...
-    async def detach_file(self, store_id: StoreId, file_id: FileId) -> None: ...
+    list_stores = list_store_files = attach_files = tag_store = staticmethod(_find_nothing)
+    delete_file = delete_store = detach_file = staticmethod(_find_nothing)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -470,11 +450,17 @@ def _check_shape(data: Data) -> None:
         raise UsageError("the recording is damaged: it lacks `definitions`, or `key`, `sent` or `runs` of an exchange")
 
 
-def _describe_fields(deployment: Deployment) -> Data:
-    """What the definition is made of, to see which part was changed; what is long is a hash."""
-    fields = as_plain(describe_definition(deployment.assistant))
-    told = {name: value if _is_short(value) else _digest(value) for name, value in fields.items()}
-    return {**told, **{f"file {one.name}": hash_content(one.path)[:12] for one in deployment.assistant.files}}
+def _describe_definition(assistant: Assistant, tape: Tape) -> tuple[str, Data]:
+    """A hash of all of it, and its parts to see which was changed, where what is long is a hash; without secrets."""
+    files = {
+        f"file {one.name} for {one.use.value}": f"{hash_content(one.path)} {one.chunking or ''}".strip()
+        for one in assistant.files
+    }
+    whole = tape.scrub({**as_plain(describe_definition(assistant)), **files})
+    fields = {
+        name: value if name not in files and _is_short(value) else _digest(value) for name, value in whole.items()
+    }
+    return _hash(json.dumps(whole, sort_keys=True))[:12], fields
 
 
 def _is_short(value: object) -> bool:
@@ -495,6 +481,19 @@ def _all_sent(sent: Data, fields: Data) -> Data:
     return {**said, **attached, **fields, "definition": sent.get("definition")}
 
 
+def _explain_miss(scenario: str, told: _Told, recorded: Data) -> str:
+    """The nearest recording, and what is different."""
+    now = _all_sent(told.sent, told.fields)
+    exchanges = [one["sent"] for one in recorded["exchanges"] if isinstance(one["sent"], dict)]
+    if not exchanges:
+        return f"not recorded: there is nothing of '{scenario}'"
+    definitions = recorded["definitions"]
+    known = [_all_sent(sent, definitions.get(sent.get("definition")) or {}) for sent in exchanges]
+    nearest = min(known, key=lambda one: _distance(one, now))
+    what = "; ".join(_differences(nearest, now)) or "an earlier turn of the conversation was another one"
+    return f"not recorded: the nearest recording of '{scenario}' is turn {nearest.get('turn')}, but {what}"
+
+
 def _all_asked(sent: Data) -> Data:
     """What a judge was asked, part by part."""
     criteria = {one["name"]: one if one["options"] else one["instructions"] for one in sent["questions"]}
@@ -506,7 +505,7 @@ def _explain_lack(scenario: str, told: _Told, recorded: Data) -> str:
     attempts = {run.get("attempt", 1) for one in recorded["exchanges"] for run in one["runs"]}
     if told.attempt in attempts:
         return f"not recorded: that conversation of '{scenario}' ended before turn {told.sent['turn']} when it was"
-    return f"not recorded: '{scenario}' was played {len(attempts)} times, and now once more"
+    return f"not recorded: '{scenario}' was played {count(len(attempts), 'time')}, and now once more"
 
 
 def _differences(was: Data, now: Data) -> list[str]:
@@ -520,7 +519,7 @@ def _describe_difference(name: str, was: Data, now: Data) -> str:
         return f"{name} is new"
     if name not in now:
         return f"{name} is gone"
-    if name.startswith("file ") or f"{was[name]} {now[name]}".count(_LONG):
+    if str(was[name]).startswith(_LONG) or str(now[name]).startswith(_LONG):
         return f"{name} changed"
     before, after = _contrast(was[name], now[name])
     return f"{name} was {before}, and is {after}"

@@ -7,7 +7,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from runner.domain.report import Attempt, Outcome, ScenarioResult, Variant
-from runner.errors import KeyRejected, QuotaUsedUp, RemoteMissing, RemoteUnreachable, WriteFailed
+from runner.errors import (
+    KeyRejected,
+    QuotaUsedUp,
+    RateLimited,
+    RemoteMissing,
+    RemoteUnreachable,
+    TooLargeForLimit,
+    WriteFailed,
+)
 from runner.kept_play import Unit
 
 NO_QUOTA = "insufficient_quota"
@@ -129,10 +137,14 @@ def fatal_reason(result: ScenarioResult | Attempt) -> str | None:
     return None
 
 
+_WALLS = (RemoteUnreachable, RemoteMissing, RateLimited)
+
+
 class Hopes:
     """Whether an assistant can be asked at all: given up where its first scenarios all met the same kind of wall.
 
-    A wall is what stands there for all: nothing answers, or what is asked for does not exist.
+    A wall is what stands there for all: nothing answers, what is asked for does not exist, or whatever is sent is one
+    request too many for as long as a scenario may wait.
     """
 
     def __init__(self) -> None:
@@ -141,7 +153,11 @@ class Hopes:
 
     def note(self, result: ScenarioResult) -> None:
         key = result.scenario.assistant, result.variant
-        walls = [turn.cause for turn in result.turns if isinstance(turn.cause, RemoteUnreachable | RemoteMissing)]
+        walls = [
+            turn.cause
+            for turn in result.turns
+            if isinstance(turn.cause, _WALLS) and not isinstance(turn.cause, TooLargeForLimit)
+        ]
         if not walls or any(turn.run for turn in result.turns):
             self._reached.add(key)
         else:

@@ -101,7 +101,10 @@ def _trouble(result: ScenarioResult, attempt: Attempt | None) -> dict[str, objec
 
 
 def _milliseconds(started_at: str) -> int:
-    return round(datetime.fromisoformat(started_at).timestamp() * 1000) if started_at else 0
+    try:
+        return round(datetime.fromisoformat(started_at).timestamp() * 1000)
+    except ValueError:  # it is not known, or somebody has edited it
+        return 0
 
 
 def _dump(data: object) -> str:

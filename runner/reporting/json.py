@@ -11,7 +11,8 @@ from runner.domain.report import COUNTED, Report, Tally, Variant
 from runner.domain.result_json import result_as_json, result_from_json
 from runner.domain.statistics import wilson_interval
 from runner.errors import UsageError
-from runner.reporting import MARK
+from runner.json_schema import find_mismatch
+from runner.reporting import MARK, report_schema
 
 VERSION = 3
 """Goes up when a key changes its meaning or goes away; new keys may come at any time."""
@@ -40,6 +41,8 @@ def read(text: str | bytes, *, name: str) -> Report:
         raise UsageError(f"{name} is no JSON report of runner") from error
     if version != VERSION:
         raise UsageError(f"{name} is a report of version {version}; this program reads version {VERSION}")
+    if mismatch := find_mismatch(data, json.loads(report_schema())):
+        raise UsageError(f"{name} is a report with something missing or wrong in it: {mismatch}")
     try:
         return Report(
             variants=tuple(Variant(**one) for one in data["variants"]),

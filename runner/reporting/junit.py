@@ -50,7 +50,7 @@ def render(report: Report) -> Iterator[str]:
     results = name_uniquely(report)
     for suite in suites:
         element = _new(TestSuite, xml(suite.file))
-        element.timestamp = report.started_at.removesuffix("Z") or None
+        element.timestamp = xml(report.started_at.removesuffix("Z")) or None
         yield _open(element, suite.counts, suite.time_s)
         for _ in range(suite.counts["tests"]):
             name, result = next(results)

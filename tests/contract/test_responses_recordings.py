@@ -213,6 +213,7 @@ def test_there_is_something_to_play():
     assert (len(CASES), len(STREAMS)) == (61, 9)
 
 
+@pytest.mark.fault("S6")
 @pytest.mark.slow
 @pytest.mark.parametrize(("file", "number"), STREAMS)
 @pytest.mark.parametrize("size", [1, 7, 4096])
@@ -262,6 +263,7 @@ def _places(recording: Recording) -> tuple[list[int], list[int]]:
     return sorted(chosen), sorted(inside - set(boundaries))
 
 
+@pytest.mark.fault("S6")
 @pytest.mark.slow
 @pytest.mark.parametrize(("file", "number"), STREAMS)
 async def test_a_cut_stream_is_an_error_or_the_response_read_again(tmp_path, file, number):
@@ -285,6 +287,7 @@ async def test_a_cut_stream_is_an_error_or_the_response_read_again(tmp_path, fil
             assert server.calls.count("POST /responses") == len(recording.rounds)
 
 
+@pytest.mark.fault("S6")
 @pytest.mark.slow
 @pytest.mark.parametrize(("file", "number"), STREAMS)
 async def test_a_cut_stream_of_a_response_that_is_not_kept_is_an_error(tmp_path, file, number):

@@ -64,6 +64,7 @@ async def test_a_create_whose_answer_is_lost_is_sent_once_and_stays_unclear(talk
         assert [(one.kind, one.label) for one in journal.unclear] == [(Kind.ASSISTANT, "travel-guide")]
 
 
+@pytest.mark.fault("N9")
 async def test_a_create_that_is_refused_leaves_nothing_unclear(talk):
     async with talk(always(*refusal(400, "Unknown parameter: 'x'."))) as (backend, server, journal):
         with pytest.raises(RemoteError, match=r"refuses the request \(400\): Unknown parameter: 'x'.") as caught:
@@ -111,7 +112,7 @@ async def test_an_answer_that_drips_in_ends_at_the_deadline(talk):
 # Reads -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.fault("N4")
+@pytest.mark.fault("N4", "N5")
 @pytest.mark.parametrize(
     "moves",
     [
@@ -302,11 +303,42 @@ async def test_a_web_page_in_place_of_a_refusal_is_not_taken_for_the_api_s(talk)
 
 
 @pytest.mark.fault("N3")
-async def test_a_server_that_keeps_failing_is_named_with_its_words(talk):
-    async with talk(always(*refusal(500, "Oops."))) as (backend, server, _):
-        with pytest.raises(RemoteError, match=r"the server failed \(500\): Oops."):
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_a_server_that_keeps_failing_is_named_with_its_words(talk, status):
+    async with talk(always(*refusal(status, "Oops."))) as (backend, server, _):
+        with pytest.raises(RemoteError, match=rf"the server failed \({status}\): Oops."):
             await backend.list_assistants()
         assert len(server.seen) == 3
+
+
+@pytest.mark.fault("N3")
+@pytest.mark.parametrize("status", [502, 504])
+async def test_a_page_for_a_failed_server_is_tried_again_and_not_shown_as_it_is(talk, status):
+    async with talk(always(*reply("<html><h1>Bad gateway</h1></html>", status))) as (backend, server, _):
+        with pytest.raises(RemoteError, match=str(status)) as caught:
+            await backend.list_assistants()
+        assert (len(server.seen), "<html>" in str(caught.value)) == (3, False)
+
+
+@pytest.mark.fault("N12")
+@pytest.mark.parametrize("by_s", [86_400.0, -86_400.0])
+async def test_a_wall_clock_that_jumps_neither_ends_a_run_early_nor_keeps_a_stuck_one(talk, monkeypatch, by_s):
+    real, calls = time.time, []
+
+    def jumping() -> float:
+        calls.append(1)
+        return real() + by_s * len(calls)
+
+    answers = each(reply(wire.run("queued")), reply(wire.run("in_progress")), reply(wire.run()))
+    monkeypatch.setattr(time, "time", jumping)
+    async with talk(answers, hurried=False) as (backend, _, _):
+        began = time.monotonic()
+        with pytest.raises(RemoteError, match="reading the results"):  # it was waited for to its end
+            await backend.ask(wire.question(deadline_s=30.0))
+    async with talk(always(*reply(wire.run("in_progress"))), hurried=False) as (backend, _, _):
+        run = await backend.ask(wire.question(deadline_s=0.3))
+    assert run.error.startswith("the run was still 'in_progress' after 0 s")
+    assert 0.3 <= time.monotonic() - began < 25
 
 
 @pytest.mark.fault("N8")
@@ -467,7 +499,44 @@ def _self_signed(folder: Path) -> ssl.SSLContext:
     return context
 
 
-async def _count_handshakes(server: asyncio.Server, url: str, folder: Path) -> int:
+@pytest.mark.fault("N6")
+@pytest.mark.parametrize(
+    ("days", "host", "words"), [((-9, -2), "127.0.0.1", "certificate has expired"), ((-1, 9), "127.0.0.2", "mismatch")]
+)
+async def test_a_trusted_certificate_that_is_over_or_another_hosts_ends_it_too(
+    tmp_path, monkeypatch, days, host, words
+):
+    context = _signed_for(tmp_path, days, host)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    assert await _count_handshakes(server, url, tmp_path, words) == 1
+
+
+def _signed_for(folder: Path, days: tuple[int, int], host: str) -> ssl.SSLContext:
+    """A certificate that signs itself, from and to so many days from now."""
+    x509 = pytest.importorskip("cryptography.x509")
+    from datetime import UTC, datetime, timedelta
+    from ipaddress import ip_address
+
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    built = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    built = built.not_valid_before(now + timedelta(days[0])).not_valid_after(now + timedelta(days[1]))
+    built = built.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), critical=False)
+    built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    (folder / "cert.pem").write_bytes(built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+async def _count_handshakes(server: asyncio.Server, url: str, folder: Path, words: str = "") -> int:
     """Read through an address whose certificate isn't trusted; how often that was tried."""
     pauses = 0
 
@@ -477,7 +546,7 @@ async def _count_handshakes(server: asyncio.Server, url: str, folder: Path) -> i
 
     with Journal(folder / "journal.jsonl") as journal:
         async with open_backend(Endpoint(base_url=url, key=KEY), journal, sleep=count) as backend:
-            with pytest.raises(RemoteUnreachable, match=r"the certificate of 127.0.0.1 can't be trusted"):
+            with pytest.raises(RemoteUnreachable, match=f"the certificate of 127.0.0.1 can't be trusted: .*{words}"):
                 await backend.list_assistants()
     server.close()
     return pauses + 1

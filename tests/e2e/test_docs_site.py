@@ -35,7 +35,12 @@ def test_the_first_project_does_what_its_page_says(tmp_path: Path) -> None:
     folder = tmp_path
     for kind, block in re.findall(r"```(console|yaml)\n(.*?)```", PAGE, re.DOTALL):
         if kind == "yaml":
+            if block.startswith("# in assistants.yaml"):
+                project = folder / "assistants.yaml"
+                project.write_text(project.read_text().replace("\nassistants:", f"{block}\nassistants:"))
+                continue
             path = folder / re.match(r"# (\S+)", block)[1]  # type: ignore[index]
+            path.parent.mkdir(exist_ok=True)
             path.write_text(block, encoding="utf-8")
             continue
         for line in block.splitlines():

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from app_listening import listening_environment
+from forked_verbs import start_program
 from play_project import Project, make_project, project_elsewhere
-from verbs import run_verb
+from verbs import Done, run_verb
 
 from runner.server.inference.offline import create
 
@@ -61,20 +62,43 @@ def test_yaml_that_goes_into_a_file_is_utf_8_whatever_the_encoding_of_the_termin
     assert "旅 Führer" in done.stdout
 
 
+READER_GONE = "reader, writer = os.pipe(); os.close(reader); os.dup2(writer, 1)"
+FULL_DISK = "os.dup2(os.open('/dev/full', os.O_WRONLY), 1)"
+
+
+def files_of(at_most: int) -> str:
+    """So many bytes, as on a disk that is nearly full."""
+    return f"resource.setrlimit(resource.RLIMIT_FSIZE, ({at_most}, {at_most}))"
+
+
+def run_after(project: Project, preparation: str, command: str) -> Done:
+    """The program in a forked process that has prepared its own streams or limits."""
+    program = project.folder / "prepared.py"
+    imports = "import os, resource, sys\nfrom runner import cli"
+    program.write_text(f"{imports}\n{preparation}\ncli.main({command.split()!r})\n")
+    process = start_program(str(program), cwd=project.folder, environment=project.environment)
+    out, err = process.communicate()
+    assert process.returncode is not None
+    return Done(process.returncode, out, err)
+
+
 @pytest.mark.parametrize(
     ("closed", "verbs"),
-    [("<&- >&- 2>&-", VERBS), (">&-", [VERBS[2], VERBS[5]]), ("2>&-", [VERBS[4]]), ("<&-", [VERBS[4]])],
-    ids=["all", "stdout", "stderr", "stdin"],
+    [("stdin stdout stderr", VERBS), *((one, [VERBS[2], *VERBS[4:6]]) for one in ("stdout", "stderr", "stdin"))],
 )
 def test_streams_that_were_closed_before_we_came_cost_nothing(project: Project, closed: str, verbs: list[str]) -> None:
+    """As Python finds them: without a descriptor it has no stream. One process of its own is below."""
+    streams = {"stdin": 0, "stdout": 1, "stderr": 2}
+    closing = "".join(f"os.close({streams[name]}); sys.{name} = sys.__{name}__ = None\n" for name in closed.split())
     for verb in verbs:
-        done = run(project, verb, "", closed)
-        assert (done.returncode, done.stderr) == (0, ""), verb
+        done = run_after(project, closing, verb)
+        assert (done.code, done.err) == (0, ""), verb
     assert project.count_objects().get("assistant", 0) == 0  # synced, and destroyed
 
 
-def test_a_report_is_whole_though_stdout_was_closed(project: Project) -> None:
-    done = run(project, "play --report json=out.json", "", ">&-")
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", ">&-"])
+def test_a_report_is_whole_though_streams_were_closed(project: Project, closed: str) -> None:
+    done = run(project, "play --report json=out.json", "", closed)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads((project.folder / "out.json").read_text())["counts"]["passed"] == 1
 
@@ -85,8 +109,8 @@ def test_work_is_finished_though_its_reader_went_away(project: Project, verb: st
         assert project.run("play", "--keep").code == 0
     elif verb != "sync":
         assert project.run("sync").code == 0
-    done = run(project, verb, "", "| head -0; exit ${PIPESTATUS[0]}")
-    assert (done.returncode, done.stderr) == (0, "")
+    done = run_after(project, READER_GONE, verb)
+    assert (done.code, done.err) == (0, "")
     left = {kind for kind, number in project.count_objects().items() if number and kind in ("assistant", "thread")}
     assert left == ({"assistant"} if verb == "sync" else set())
     assert project.run("sync", "--check").code == (0 if verb == "sync" else 6)
@@ -96,7 +120,7 @@ def test_the_exit_code_is_the_work_s_though_its_reader_went_away(project: Projec
     project.run("sync")
     done = run(project, "destroy", "", "| head -0; exit ${PIPESTATUS[0]}")
     assert done.returncode == 4
-    assert run(project, "sync --check", "", "| head -0; exit ${PIPESTATUS[0]}").returncode == 0
+    assert run_after(project, READER_GONE, "sync --check").code == 0
 
 
 @pytest.mark.parametrize("columns", ["0", "00", "-1", "x", "99999999999999999999"])
@@ -163,9 +187,9 @@ def test_more_open_files_are_asked_for_where_the_system_has_them(project: Projec
 def test_a_full_disk_behind_the_screen_is_told_when_the_work_is_done(project: Project, verb: str, code: int) -> None:
     if verb == "destroy":
         project.run("sync")
-    done = run(project, verb, "", "> /dev/full")
-    assert done.returncode == code
-    assert "runner: cannot write: No space left on device\n" in done.stderr
+    done = run_after(project, FULL_DISK, verb)
+    assert done.code == code
+    assert "runner: cannot write: No space left on device\n" in done.err
     assert project.count_objects().get("assistant", 0) == (1 if verb in ("sync", "destroy") else 0)
 
 
@@ -175,19 +199,20 @@ async def test_a_disk_that_is_full_in_the_middle_costs_no_result(tmp_path: Path,
     async with project_elsewhere(tmp_path, create({})) as project:
         for number in range(40):
             project.write_scenario(ASKED.replace("number: 144", f"number: {expected}"), name=f"s{number}")
-        done = await asyncio.to_thread(run, project, "play -n 2 --report json=out.json", "ulimit -f 8;")
+        done = await asyncio.to_thread(run_after, project, files_of(8192), "play -n 2 --report json=out.json")
     told = {"144": "passed", "141": "failed"}[expected]
-    assert done.returncode == code
-    assert re.search(rf"\d+ {told}, .*\d+ not started in", done.stdout.replace("\n", " ")), done.stdout[-500:]
-    assert "not started: the journal can't be written" in done.stdout
-    assert re.search(r"runner: cannot write the journal \S+journal\.jsonl: File too large\n", done.stderr)
-    assert "Traceback" not in done.stderr
+    assert done.code == code
+    assert re.search(rf"\d+ {told}, .*\d+ not started in", done.out.replace("\n", " ")), done.out[-500:]
+    assert "not started: the journal can't be written" in done.out
+    assert re.search(r"runner: cannot write the journal \S+journal\.jsonl: File too large\n", done.err)
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.fault("P4")
 async def test_a_sync_on_a_full_disk_says_how_far_it_came(tmp_path: Path) -> None:
     async with project_elsewhere(tmp_path, create({})) as project:
-        done = await asyncio.to_thread(run, project, "sync", "mkdir .runner; ulimit -f 0;")
-    assert done.returncode == 3
-    assert done.stdout.splitlines()[-1] == "stopped: 0 created, 0 updated, 0 unchanged"
-    assert re.fullmatch(r"runner: cannot write the journal \S+-sync-\d+\.jsonl: File too large\n", done.stderr)
+        (project.folder / ".runner").mkdir()
+        done = await asyncio.to_thread(run_after, project, files_of(0), "sync")
+    assert done.code == 3
+    assert done.out.splitlines()[-1] == "stopped: 0 created, 0 updated, 0 unchanged"
+    assert re.fullmatch(r"runner: cannot write the journal \S+-sync-\d+\.jsonl: File too large\n", done.err)

@@ -225,6 +225,29 @@ async def test_an_interrupted_play_cleans_up_writes_its_report_and_says_so(
 
 
 @pytest.mark.fault("P1")
+@pytest.mark.slow
+async def test_a_second_press_ends_a_play_at_once_with_a_whole_journal_and_clean_removes_what_is_left(
+    tmp_path: Path,
+) -> None:
+    async with project_elsewhere(tmp_path, Slow()) as project:
+        project.write_scenario("assistant: guide\nturns: [{ask: hello, expect: [contains: hello]}]")
+        process = project.start("play")
+        await wait_for_a_run(project)
+        process.send_signal(signal.SIGINT)
+        await asyncio.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, err = await asyncio.to_thread(process.communicate, timeout=30)
+        (journal,) = (project.folder / ".runner" / "plays").glob("*/journal.jsonl")
+        entries = [json.loads(line)["entry"] for line in journal.read_text().splitlines()]
+        cleaned = await asyncio.to_thread(project.run, "clean")
+        left = project.count_objects()
+    assert process.returncode == 130, out + err
+    assert "created" in entries
+    assert "Traceback" not in err
+    assert (cleaned.code, left) == (0, {}), cleaned.out + cleaned.err
+
+
+@pytest.mark.fault("P1")
 async def test_a_press_that_a_wrapper_sends_twice_is_one(tmp_path: Path) -> None:
     async with project_elsewhere(tmp_path, Slow()) as project:
         project.write_scenario("assistant: guide\nturns: [{ask: hello, expect: [contains: hello]}]")

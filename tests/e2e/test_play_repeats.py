@@ -198,3 +198,37 @@ async def test_a_play_that_is_going_on_can_t_be_taken_up(tmp_path: Path) -> None
         await asyncio.to_thread(process.communicate)
     assert done.code == 2
     assert "is still going on" in done.err
+
+
+@pytest.mark.fault("P5")
+@pytest.mark.slow
+async def test_of_two_that_take_up_a_play_at_once_one_does_and_nothing_is_asked_twice(tmp_path: Path) -> None:
+    inference = ByModel(slowness_s=0.5)
+    async with project_elsewhere(tmp_path, inference) as project:
+        for number in range(8):
+            project.write_scenario(ONE.replace("hello", f"hello {number}"), f"s{number}")
+        await asyncio.to_thread(project.run, "play", "-n", "1", "--max-time", "1.2")
+        before = len(inference.asked)
+        both = [project.start("play", "--resume", "-n", "1") for _ in range(2)]
+        said = [await asyncio.to_thread(one.communicate) for one in both]
+    assert sorted(one.returncode for one in both) == [0, 2], said
+    assert "is still going on" in "".join(err for _, err in said)
+    assert sorted(set(inference.asked)) == [f"hello {number}" for number in range(8)]
+    assert len(inference.asked) - len(set(inference.asked)) <= 1 < 8 - before, "what the limit cut off"
+
+
+@pytest.mark.fault("P3", "P6")
+async def test_a_play_that_was_killed_as_it_began_stands_in_the_way_of_no_list(tmp_path: Path) -> None:
+    async with project_elsewhere(tmp_path, ByModel()) as project:
+        project.write_scenario(ONE)
+        await asyncio.to_thread(project.run, "play")
+        killed = project.folder / ".runner" / "plays" / "29990101T000000000Z-abcdef"
+        killed.mkdir()
+        (killed / "results.jsonl").touch()
+        listed = await asyncio.to_thread(project.run, "plays")
+        again = await asyncio.to_thread(project.run, "play", "--lf")
+        resumed = await asyncio.to_thread(project.run, "play", "--resume")
+    assert (listed.code, listed.out.splitlines()[0]) == (0, f"{killed.name} · nothing played of 0 · damaged")
+    assert again.code == 0, again.err
+    assert resumed.code == 2
+    assert f"play {killed.name} can't go on: its play.json is missing" in resumed.err

@@ -7,6 +7,7 @@ import base64
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -191,7 +192,7 @@ def change_standing_file(project: Project) -> None:
             "'… Be kind. Be kind. Be kind. Be kind. Be short.'",
         ),
         (change_model, "one", "is turn 1, but model was 'gpt-6-luna', and is 'gpt-7'"),
-        (change_standing_file, "one", "is turn 1, but file city.md changed"),
+        (change_standing_file, "one", "is turn 1, but file city.md for file_search changed"),
     ],
     ids=["a word", "an attachment", "instructions", "the end of a text", "the model", "a standing file"],
 )
@@ -398,6 +399,18 @@ def test_a_secret_that_is_not_set_shows_as_a_difference_where_it_was_sent(tmp_pa
     assert "instructions was 'You are a guide.', and is 'You are https://not-set.invalid/WHO.'" in done.out
 
 
+def test_another_secret_or_none_is_the_same_definition(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    file = project.folder / "assistants.yaml"
+    file.write_text(file.read_text().replace("You are a guide.", "You are a guide. Say ${secret:WORD}."))
+    project.write_scenario(SUM.format(number=12))
+    known = replace(project, environment={**project.environment, "WORD": "canary-12345678"})
+    assert known.run("play", "--record", "recordings").code == 0
+    for environment in (project.environment, {**project.environment, "WORD": "another-12345678"}):
+        done = replace(project, environment=environment).run("play", "--replay", "recordings")
+        assert done.code == 0, done.out + done.err
+
+
 @pytest.mark.parametrize(
     ("written", "kept"),
     [
@@ -412,6 +425,14 @@ def test_a_secret_that_is_not_set_shows_as_a_difference_where_it_was_sent(tmp_pa
 )
 def test_secrets_are_known_by_value_and_by_name(tmp_path: Path, written: object, kept: object) -> None:
     assert Tape(tmp_path, Redactor({"12345678"}).clean).scrub(written) == kept
+
+
+@pytest.mark.parametrize("word", ["a", "token", "secret-", "Bearer ", "api_key=", "'"])
+def test_a_long_text_is_scrubbed_in_no_time(tmp_path: Path, word: str) -> None:
+    text = word * (400_000 // len(word))
+    before = time.process_time()
+    Tape(tmp_path, Redactor({"12345678"}).clean).scrub(text)
+    assert time.process_time() - before < 5
 
 
 class _Unpunctual:

@@ -247,6 +247,7 @@ def test_300_files_cost_a_sync_with_nothing_to_do_no_more_than_two_lists(project
     assert again.out.splitlines()[-1].endswith("(1 assistant, 1 vector store; read 2 lists, wrote nothing)")
 
 
+@pytest.mark.fault("N8")
 async def test_a_file_taken_out_of_the_store_behind_our_back_is_brought_back(tmp_path: Path) -> None:
     async with project_elsewhere(tmp_path, Echo()) as project:
         headers = {"Authorization": f"Bearer {project.environment['ELSEWHERE_KEY']}"}

@@ -136,6 +136,23 @@ async def test_a_rejected_key_is_named_by_its_variable_and_the_rest_is_not_start
     assert "not started: the key was rejected" in done.out
 
 
+@pytest.mark.fault("N7")
+@pytest.mark.parametrize("api", ["responses", "assistants"])
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_rejected_key_is_found_before_any_file_is_uploaded(project, api, status):
+    (project.folder / "receipt.pdf").write_bytes(b"%PDF-1.4\n")
+    project.write_scenario(SCENARIO.replace("ask:", "attach: [../receipt.pdf], ask:"), "one")
+    target = RESPONSES.replace("api: responses", f"api: {api}")
+    act(project, target, "validate")
+    text = (project.folder / "assistants.yaml").read_text() + "    tools: [file_search]\n    files: [receipt.pdf]\n"
+    async with wire_server(always(refusal(status, "No."))) as server:
+        (project.folder / "assistants.yaml").write_text(text.replace("{url}", server.url))
+        here = Project(project.folder, project.state, {**project.environment, "REMOTE_KEY": KEY})
+        done = await asyncio.to_thread(here.run, "play", "-n", "1")
+    assert done.code == 3, done.out + done.err
+    assert [one.path for one in server.seen if one.method == "POST" and "files" in one.path] == []
+
+
 @pytest.mark.parametrize("verb", ["plan", "sync", "list", "pull", "clean"])
 async def test_no_verb_shows_the_key_that_was_rejected_whatever_its_variable_is_called(project, verb):
     target = "{api: assistants, base_url: '{url}', key_env: REMOTE_CREDENTIALS}"

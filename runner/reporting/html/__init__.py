@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from math import floor, log10
@@ -17,9 +17,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from runner import __version__
-from runner.domain.report import COUNTED, DECLINED, NOT_STARTED, Outcome, Report, ScenarioResult
+from runner.domain.report import COUNTED, DECLINED, NOT_STARTED, Report, ScenarioResult, Tally
 from runner.domain.result_json import as_plain
-from runner.domain.statistics import pass_hat, wilson_interval
+from runner.domain.statistics import wilson_interval
 from runner.escaping import terminal
 from runner.reporting import MARK, name_uniquely
 from runner.reporting._failure import answer_of, find_failure, shorten
@@ -32,48 +32,16 @@ LARGEST_PAGE = 30_000_000
 """Characters, about: what comes after that is one line for each scenario. A browser takes as long as it is large."""
 MOST_DETAILS = 4_000
 """Scenarios that are there with all that was said; of more, those that did not pass come first."""
-BUFFERED = 256
-"""Pieces of the page that are written together."""
 BARS = 24
 """Of a histogram."""
 _MOST_TAGS = 12
 _PEEK = 70
+_PIECE = 4_096
+"""Characters that are worth writing by themselves."""
 _FIRST = ("failed", "errored", DECLINED, "flaky")
 _SYMBOLS = {
     "passed": "✓", "failed": "✕", "errored": "!", DECLINED: "–", "flaky": "~", "skipped": "○", NOT_STARTED: "○",
 }  # fmt: skip
-
-
-@dataclass(slots=True)
-class Sums:
-    """What some of the results come to; one number for each run, and for each scenario whose cost is known."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    passes: int = 0
-    attempts: int = 0
-    tokens: int = 0
-    seconds: list[float] = field(default_factory=list)
-    dollars: list[float] = field(default_factory=list)
-
-    def add(self, result: ScenarioResult) -> None:
-        self.counts[result.counted_as] += 1
-        self.passes += result.passes
-        self.attempts += sum(one.outcome in (Outcome.PASSED, Outcome.FAILED) for one in result.attempts)
-        turns = [turn for attempt in result.attempts for turn in attempt.turns]
-        runs = [turn.run for turn in turns if turn.run]
-        self.seconds += [run.duration_s for run in runs if run.duration_s is not None]
-        self.tokens += sum(run.usage.total_tokens or 0 for run in runs if run.usage)
-        costs = [turn.cost_usd for turn in turns if turn.cost_usd is not None]
-        self.dollars += [sum(costs)] if costs else []
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        return wilson_interval(self.passes, self.attempts)
-
-    def second_at(self, share: float) -> float:
-        """The time in which this share of the runs was done."""
-        ordered = sorted(self.seconds)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +54,7 @@ class Bar:
     share: float
 
 
-def histogram(values: list[float]) -> list[Bar]:
+def histogram(values: Sequence[float]) -> list[Bar]:
     """From zero to the largest, in bars of the same width; [] without values."""
     top = max(values, default=0.0)
     if top <= 0:
@@ -152,7 +120,9 @@ class _Page:
 
 def render(report: Report) -> Iterator[str]:
     """The overview first, which needs to see all results once; then one scenario after the other."""
-    whole, variants, tags = _sum_up(report)
+    costs, tags = _sum_up(report)
+    several = len(report.variants) > 1
+    variants = report.tally_by_variant if several else {one.label: report.tally for one in report.variants}
     page = _Page(report)
     definitions = find_definitions(report)
     style, script = (HERE / "page.css").read_text(encoding="utf-8"), (HERE / "page.js").read_text(encoding="utf-8")
@@ -167,7 +137,7 @@ def render(report: Report) -> Iterator[str]:
             left_out=max(0, len(report.results) - MOST_DETAILS),
             definitions=definitions,
             links={one.hash: one.id for one in definitions},
-            whole=whole,
+            costs=costs,
             variants=variants,
             tags=tags,
             style=Markup(style),
@@ -177,23 +147,27 @@ def render(report: Report) -> Iterator[str]:
             words=COUNTED,
         )
     )
-    stream.enable_buffering(BUFFERED)
+    waiting: list[str] = []
     for part in stream:
         page.room -= len(part)
-        yield part
+        waiting.append(part)
+        if len(part) > _PIECE or len(waiting) > _PIECE // 16:
+            yield "".join(waiting)
+            waiting.clear()
+    yield "".join(waiting)
 
 
-def _sum_up(report: Report) -> tuple[Sums, dict[str, Sums], dict[str, Sums]]:
-    """All, those of each variant, and those of the tags that most scenarios have."""
-    whole, variants, tags = Sums(), {one.label: Sums() for one in report.variants}, dict[str, Sums]()
+def _sum_up(report: Report) -> tuple[list[float], dict[str, Tally]]:
+    """What each scenario cost, where that is known; and the sums of the tags that most scenarios have."""
+    costs, tags = list[float](), dict[str, Tally]()
     for result in report.results:
-        label = [result.variant.label] if result.variant else []
-        for sums in [whole, *(variants.setdefault(one, Sums()) for one in label)]:
-            sums.add(result)
+        turns = [turn for attempt in result.attempts for turn in attempt.turns]
+        known = [turn.cost_usd for turn in turns if turn.cost_usd is not None]
+        costs += [sum(known)] if known else []
         for tag in result.scenario.tags:
-            tags.setdefault(tag, Sums()).add(result)
+            tags.setdefault(tag, Tally()).add(result)
     common = sorted(tags, key=lambda tag: -tags[tag].counts.total())[:_MOST_TAGS]
-    return whole, variants, {tag: tags[tag] for tag in sorted(common)}
+    return costs, {tag: tags[tag] for tag in sorted(common)}
 
 
 @cache
@@ -210,7 +184,7 @@ def _environment() -> Environment:
         "find_failure": find_failure,
         "answer_of": answer_of,
         "histogram": histogram,
-        "pass_hat": pass_hat,
+        "wilson_interval": wilson_interval,
         "symbols": _SYMBOLS,
     }
     environment.filters |= {"pretty": _pretty, "peek": _peek, "duration": _duration, "dollars": _dollars}

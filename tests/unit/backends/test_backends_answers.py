@@ -22,6 +22,7 @@ def build(run: dict, *messages: dict, steps: tuple[dict, ...] = (), answers=None
     return build_run(reading.read_run(run), read_messages, read_steps, answers=answers or {}, duration_s=1.5)
 
 
+@pytest.mark.fault("S9")
 def test_the_answer_is_the_run_s_own_however_the_list_is_ordered():
     run = build(
         wire.run(),
@@ -59,6 +60,7 @@ def test_a_completed_run_without_words_is_empty_and_unknown_usage_is_not_zero():
     assert (run.ending, run.usage) == (Ending.EMPTY, None)
 
 
+@pytest.mark.fault("S2")
 @pytest.mark.parametrize(
     ("fields", "status", "error", "code"),
     [

@@ -10,6 +10,7 @@ from number_judging import judge
 from runner.checks._units import locales
 
 NBSP, NARROW = "\u00a0", "\u202f"
+TAKES = ("final", "only", "any", "all", "first")
 
 
 FORMS = [
@@ -157,9 +158,8 @@ def test_what_is_no_plain_number_fails_and_says_why(answer: str, value: str, why
 
 
 @pytest.mark.parametrize(("answer", "value", "_why"), NOT_THE_ANSWER)
-@pytest.mark.parametrize("take", ["final", "only", "any", "all", "first"])
-def test_no_way_to_take_numbers_lets_a_doubtful_one_pass(answer: str, value: str, _why: str, take: str) -> None:
-    assert not judge(answer, value, take=take).holds
+def test_no_way_to_take_numbers_lets_a_doubtful_one_pass(answer: str, value: str, _why: str) -> None:
+    assert [take for take in TAKES if judge(answer, value, take=take).holds] == []
 
 
 WRONG = [
@@ -242,9 +242,8 @@ def test_a_wrong_answer_with_the_right_digits_fails_and_says_why(answer: str, va
 
 
 @pytest.mark.parametrize(("answer", "value", "_why"), WRONG)
-@pytest.mark.parametrize("take", ["final", "only", "any", "all", "first"])
-def test_no_way_to_take_numbers_lets_a_wrong_answer_pass(answer: str, value: str, _why: str, take: str) -> None:
-    assert not judge(answer, value, take=take).holds
+def test_no_way_to_take_numbers_lets_a_wrong_answer_pass(answer: str, value: str, _why: str) -> None:
+    assert [take for take in TAKES if judge(answer, value, take=take).holds] == []
 
 
 @pytest.mark.parametrize(

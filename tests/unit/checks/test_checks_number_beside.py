@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from number_judging import judge
 
+from runner.checks import an_answer, numbers
 from runner.checks.number import Check
 
 TAKES = ["final", "only", "any", "all", "first"]
@@ -157,17 +158,14 @@ def test_a_known_multiplier_multiplies(answer: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("word", MULTIPLIERS)
-@pytest.mark.parametrize(
-    "frame", ["12 {}", "12{}", "12 {} Euro", "12-{}", "12\u00a0{}", "**12 {}**", "$12 {} in all", "**12** {}"]
-)
-def test_no_multiplier_leaves_the_digits_as_they_are(word: str, frame: str) -> None:
-    assert not judge(frame.format(word), "12").holds
+def test_no_multiplier_leaves_the_digits_as_they_are(word: str) -> None:
+    frames = ("12 {}", "12{}", "12 {} Euro", "12-{}", "12\u00a0{}", "**12 {}**", "$12 {} in all", "**12** {}")
+    assert [frame for frame in frames if judge(frame.format(word), "12").holds] == []
 
 
 @pytest.mark.parametrize("answer", JOINED)
-@pytest.mark.parametrize("take", TAKES)
-def test_unknown_text_joined_to_the_digits_makes_them_doubtful(answer: str, take: str) -> None:
-    assert not judge(answer, "39", take=take).holds
+def test_unknown_text_joined_to_the_digits_makes_them_doubtful(answer: str) -> None:
+    assert [take for take in TAKES if judge(answer, "39", take=take).holds] == []
 
 
 @pytest.mark.parametrize(
@@ -226,12 +224,11 @@ def test_a_unit_is_the_same_in_every_spelling(answer: str, value: str, unit: str
 
 
 @pytest.mark.parametrize("mark", [*MARKS, *DATES, *NAMES])
-@pytest.mark.parametrize("frame", ["39.25{}", "You pay 39.25 EUR{}", "The total is $39.25{}."])
-@pytest.mark.slow
-def test_digits_behind_the_number_that_are_none_change_nothing(mark: str, frame: str) -> None:
-    finding = judge(frame.replace("{}", mark), "39.25")
+def test_digits_behind_the_number_that_are_none_change_nothing(mark: str) -> None:
+    for frame in ("39.25{}", "You pay 39.25 EUR{}", "The total is $39.25{}."):
+        finding = judge(frame.replace("{}", mark), "39.25")
 
-    assert finding.holds, finding.reason
+        assert finding.holds, (frame, finding.reason)
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
@@ -259,7 +256,10 @@ def test_the_final_number_is_the_one_that_the_answer_gives(answer: str) -> None:
     "You pay $39.25 for the 2 burgers.|30 + 9.25 = 39.25 miles in 7 hours.|$59.25 - $20 = $39.25 if you buy 2 of 4."
     "|So 40 - 0.75 = 39.25 quarts are left out of the 64.|He needs 30+9.25=39.25 ounces to make 8 cakes and 1 pie."
     "|She got 30 + 9.25 = 39.25 M&Ms|It is $39.25 in change after 2 years.|39.25 kgs|39.25kgs|39.25 quarts of milk"
-    "|$39.25 each for 17 people|You save $39.25 with 2 coupons".split("|"),
+    "|$39.25 each for 17 people|You save $39.25 with 2 coupons|You pay $39.25 in total for the 2 items."
+    "|It costs $39.25 per night for 2 adults.|It's $39.25. Would you like to split it between 2 or 4 people?"
+    "|You pay $39.25: $23.75 for the burger and $15.50 for the soda.|$39.25 for a burger ($23.75) and a soda ($15.50)."
+    "|You'd pay $39.25 — the burger is $23.75 and the soda $15.50.|39.25 °C (102.65 °F)|39.25 € ($42.10)".split("|"),
 )
 def test_what_only_qualifies_a_result_is_not_the_answer(answer: str) -> None:
     assert judge(answer, "39.25").holds
@@ -280,7 +280,23 @@ def test_of_two_counts_in_one_phrase_none_passes_without_its_unit(answer: str, u
         assert judge(answer, value, unit=unit).holds
 
 
-@pytest.mark.parametrize("answer", "3 + 4 = 7 apples, so he gives 12|He had 7 = 3 + 4, and gets 12 of them".split("|"))
+def test_another_amount_with_tax_is_not_part_of_the_one_without() -> None:
+    assert not judge("You'd pay $39.25 without tax and $42.78 with tax.", "39.25").holds
+
+
+def test_a_price_in_brackets_behind_a_name_is_no_minus_but_behind_a_loss() -> None:
+    both = numbers.Check(values=[Decimal("23.75"), Decimal("15.50")])
+
+    assert both.judge(an_answer("burger ($23.75), soda ($15.50)")).holds
+    assert not both.judge(an_answer("net loss ($23.75), soda ($15.50)")).holds
+
+
+@pytest.mark.parametrize(
+    "answer",
+    "3 + 4 = 7 apples, so he gives 12|He had 7 = 3 + 4, and gets 12 of them|With $20 in your wallet you can buy 12."
+    "|$20 for snacks buys 12|For $20 you get 12 burgers.|At $3 each you could buy 12 of them."
+    "|You have $20, enough for lunch: 12".split("|"),
+)
 def test_a_later_statement_is_the_answer(answer: str) -> None:
     assert judge(answer, "12").holds
 
@@ -402,10 +418,8 @@ def test_an_ordinary_answer_passes(answer: str) -> None:
     "|18 lb 3 oz|18歳3ヶ月|第18|18번째|18º|18ème|18-й|No. 18|page 18|Seite 18|iOS 18|18.pdf|text [18]|18 de 20|18 из"
     " 20|3月18日|18 марта|18 Uhr".split("|"),
 )
-@pytest.mark.parametrize("take", TAKES)
-@pytest.mark.slow
-def test_what_only_looks_like_the_answer_fails_however_numbers_are_taken(answer: str, take: str) -> None:
-    assert not judge(answer, "18", take=take).holds
+def test_what_only_looks_like_the_answer_fails_however_numbers_are_taken(answer: str) -> None:
+    assert [take for take in TAKES if judge(answer, "18", take=take).holds] == []
 
 
 @pytest.mark.parametrize("take", TAKES)

@@ -212,6 +212,7 @@ def test_no_text_makes_the_reading_hang(unit: str) -> None:
 REPEATED = (
     "The total is 39.25 euros and ", "(1 ", "a 1\n", "1. x\n", "共39.25元。",
     "Is it 39?\n", "[1]", "**1** ", "\\boxed{", "for 2025 ",
+    "\n", "```\n", "no digits, ",
 )  # fmt: skip
 TAKES = ("only", "any", "all", "first")
 

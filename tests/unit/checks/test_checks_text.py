@@ -283,6 +283,14 @@ class TestOneOf:
 
 
 class TestMatches:
+    def test_what_only_marks_hide_is_a_weak_failure(self) -> None:
+        finding = matches.Check(pattern="full refund").judge(run("a **full** refund"))
+
+        assert not finding.holds
+        assert finding.weak
+        assert "without the marks" in finding.reason
+        assert not matches.Check(pattern="full refund").judge(run("a **small** refund")).weak
+
     def test_the_pattern_may_stand_anywhere(self) -> None:
         assert matches.Check(pattern=r"gate [A-Z]\d+").judge(run("Your gate B12 is open")).holds
         finding = matches.Check(pattern="^gate").judge(run("Your gate"))

@@ -29,6 +29,16 @@ def places(value: object, where: tuple[str | int, ...] = ()) -> Iterator[tuple[s
         yield from places(child, (*where, key))
 
 
+def unlike_places(value: object) -> Iterator[tuple[str | int, ...]]:
+    """Of the items of a list that have the same key in the same place, the first one's."""
+    seen = set()
+    for where in places(value):
+        kind = tuple("*" if isinstance(part, int) else part for part in where)
+        if kind not in seen:
+            seen.add(kind)
+            yield where
+
+
 def with_odd(value: object, where: tuple[str | int, ...], odd: object) -> object:
     if not where:
         return odd
@@ -45,12 +55,13 @@ def with_odd(value: object, where: tuple[str | int, ...], odd: object) -> object
 def test_an_odd_value_anywhere_never_breaks_the_reading(name, tmp_path):
     root = tmp_path / "project"
     shutil.copytree(OK, root)
+    scenarios = (name if "scenarios" in name else "scenarios/bill.yaml",)
     value = yaml.safe_load((root / name).read_text(encoding="utf-8"))
-    for where in places(value):
+    for where in unlike_places(value):
         for odd in ODD:
             (root / name).write_text(json.dumps(with_odd(value, where, odd)), encoding="utf-8")
             with suppress(ConfigError):
-                load_configuration(file=None, scenario_paths=(), cwd=root, environment=ENVIRONMENT)
+                load_configuration(file=None, scenario_paths=scenarios, cwd=root, environment=ENVIRONMENT)
 
 
 @pytest.mark.slow
@@ -59,7 +70,7 @@ def test_an_odd_value_anywhere_in_a_script_never_breaks_the_reading(tmp_path):
     (example,) = re.findall(r"```yaml\n(# tests/moves\.yaml\n.*?)```", page, re.DOTALL)
     value = yaml.safe_load(example)
     path = tmp_path / "moves.yaml"
-    for where in places(value):
+    for where in unlike_places(value):
         for odd in ODD:
             path.write_text(json.dumps(with_odd(value, where, odd)), encoding="utf-8")
             with suppress(ConfigError):

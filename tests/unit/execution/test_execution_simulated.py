@@ -27,7 +27,7 @@ from runner.backends import Question
 from runner.domain.assistant import Price
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import ScenarioFinished, Tallies
-from runner.errors import RemoteMissing
+from runner.errors import RateLimited, RemoteMissing, TooLargeForLimit
 from runner.execution.limits import Limits
 
 
@@ -96,6 +96,28 @@ def test_an_assistant_that_is_not_there_is_not_asked_fifty_times(tmp_path: Path)
     assert played is not None
     assert world.asked.total() <= 4
     assert played.report.counts["not_started"] == 50 - world.asked.total()
+
+
+@pytest.mark.fault("N1")
+@pytest.mark.parametrize(
+    ("refusal", "asks_all"),
+    [
+        (RateLimited("busy", status=429, pause_s=20.0), False),
+        (RateLimited("busy", status=429), False),
+        (TooLargeForLimit("too large", status=429), True),
+    ],
+)
+def test_a_server_that_takes_nothing_for_ever_is_not_waited_for_by_each_of_fifty(
+    tmp_path: Path, refusal: RateLimited, asks_all: bool
+) -> None:
+    """One request that is too large for the limit says nothing of the others."""
+    scenarios = [scenario(f"s{number}") for number in range(50)]
+    world = World({one.name: (raises(refusal),) for one in scenarios})
+    played = Simulation(tmp_path, world, scenarios).play(jobs=2)
+    assert played is not None
+    assert (played.report.counts["errored"] == 50, played.report.exit_code) == (asks_all, 3)
+    assert played.report.counts["not_started"] >= (0 if asks_all else 45)
+    assert played.took_s < 400
 
 
 def test_one_answer_is_enough_to_go_on_in_spite_of_others_that_are_missing(tmp_path: Path) -> None:
@@ -294,7 +316,7 @@ def test_a_few_seeds(tmp_path: Path) -> None:
 
 @pytest.mark.fault("P3")
 @pytest.mark.slow
-@pytest.mark.parametrize("hundred", range(10))
+@pytest.mark.parametrize("hundred", range(6))  # more for a longer look
 def test_seeds(tmp_path: Path, hundred: int) -> None:
     for seed in range(hundred * 100, hundred * 100 + 100):
         try:

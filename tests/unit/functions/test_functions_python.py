@@ -86,6 +86,7 @@ async def test_it_runs_in_the_project_s_folder_with_nothing_of_runner_s_in_its_w
     assert await made(root, source).answer({}) == f'["{root}", false, ""]'
 
 
+@pytest.mark.fault("S3", "P7")
 @pytest.mark.parametrize(
     ("body", "words"),
     [

@@ -97,7 +97,6 @@ def test_of_a_large_play_what_passed_is_a_line_each_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
 ) -> None:
     monkeypatch.setattr(f"runner.reporting.html.{bound}", most)
-    monkeypatch.setattr("runner.reporting.html.BUFFERED", 5)
     results = [played(f"s{number}", Outcome.PASSED) for number in range(30)]
     results += [played("late", Outcome.FAILED), played("later", Outcome.ERRORED)]
     page = html.fromstring(page_of(report_of(results), tmp_path).read_text("utf-8"))

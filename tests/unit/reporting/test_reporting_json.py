@@ -1,16 +1,23 @@
 """The JSON report is whole, versioned, and safe to read anywhere."""
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
+from played_results import failed_together, report_of
 
 from runner.domain.assistant import Address
 from runner.domain.conversation import Citation, FileId, ProducedFile, Run, RunId, RunStatus, ThreadId, Usage
 from runner.domain.report import Attempt, Outcome, PlayFinished, Report, Retry, ScenarioResult, TurnResult, Variant
 from runner.domain.scenario import Scenario, Turn
-from runner.errors import Location
+from runner.errors import Location, UsageError
+from runner.plugins import load_plugin
 from runner.redaction import Redactor
-from runner.reporting import FileReport
+from runner.reporting import FileReport, report_kinds, without_secrets
 
 PLACE = Location("x.yaml", 1, 1)
 TURN = Turn(ask="?", location=PLACE)
@@ -102,3 +109,27 @@ def test_what_was_played_again_has_its_reason(tmp_path: Path) -> None:
     assert scenario["attempts"][0]["retried"] == [
         {"code": "server_error", "reason": "It broke.", "times": 1, "of_request": False}
     ]
+
+
+def places_in(data: Any, *above: Any) -> Iterator[tuple[Any, ...]]:
+    """Where each part of it stands."""
+    inside = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, part in inside:
+        yield (*above, key)
+        yield from places_in(part, *above, key)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", [None, "\ud800|", 10**30, {"a": 1}], ids=["null", "text", "number", "map"])
+def test_whatever_stands_in_a_report_it_is_told_again_or_refused(wrong: object) -> None:
+    kinds = [load_plugin("runner.reporting", kind) for kind in report_kinds()]
+    text = "".join(load_plugin("runner.reporting", "json").render(report_of([failed_together("failed")])))
+    for place in places_in(json.loads(text)):
+        data = json.loads(text)
+        inside = data
+        for key in place[:-1]:
+            inside = inside[key]
+        inside[place[-1]] = wrong
+        with suppress(UsageError):
+            report = load_plugin("runner.reporting", "json").read(json.dumps(data), name="it")
+            assert all("".join(kind.render(without_secrets(report, Redactor([])))) for kind in kinds)

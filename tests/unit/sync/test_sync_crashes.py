@@ -41,6 +41,7 @@ def _declare(world: World, version: str) -> tuple[Assistant, ...]:
     return world.declare("one", files, version, None), world.declare("two", files[:1], "", None)
 
 
+@pytest.mark.fault("P3")
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [MemoryWorld, Agents])
 @pytest.mark.parametrize("before", [False, True])
@@ -68,6 +69,7 @@ def test_a_sync_that_died_around_any_remote_call_is_finished_by_the_next(
     assert died >= (12 if kind.has_tools else 2), "there are that many calls"
 
 
+@pytest.mark.fault("P3")
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "can_be_left"), [(Agents, ()), (Foundry, ("conversation", "response"))])
 def test_what_a_play_left_that_died_around_any_remote_call_is_removed_or_told(
