@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import count
+from typing import TYPE_CHECKING
 
 from runner.backends import BatchState, Deployment, Endpoint, Files, Question, RemoteAssistant, TakeAnswer
 from runner.backends._files import RemoteFiles, Stores, describe_content
 from runner.backends._json_fields import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
-from runner.backends.responses.batches import Batches
 from runner.backends.responses.bodies import Body, Material, definition_body, question_item
 from runner.backends.responses.judging import Judge
 from runner.backends.responses.turn import Define, Order, Thread, Turn, cancel_response, request_body
@@ -24,6 +24,9 @@ from runner.domain.conversation import AssistantId, ProducedFile, Run, ThreadId
 from runner.domain.files import FileUse
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UsageError
+
+if TYPE_CHECKING:
+    from runner.backends.responses.batches import Batches
 
 RESPONSE_PREFIX = "resp"
 _ENDS_WITH_ITS_RESPONSE = frozenset({ToolName.FILE_SEARCH.value, ToolName.WEB_SEARCH.value})
@@ -41,7 +44,6 @@ class ResponsesBackend:
         self._api = api
         self._in_background = endpoint.background and not self._replays
         self._window = endpoint.window
-        self._batches = Batches(api)
         self._threads: dict[ThreadId, Thread] = {}
         self._numbers = count(1)
 
@@ -93,6 +95,12 @@ class ResponsesBackend:
             is_openai=is_openai,
             prices=prices,
         )
+
+    @cached_property
+    def _batches(self) -> Batches:
+        from runner.backends.responses.batches import Batches
+
+        return Batches(self._api)
 
     async def start_batch(self, label: str, questions: Mapping[str, Question]) -> str:
         def make_body(question: Question) -> Awaitable[Body]:
