@@ -163,13 +163,24 @@ def make_project(folder: Path, shape: Shape, base_url: str) -> None:
 
 
 def measure_memory() -> None:
-    peaks_mib = []
-    for count_ in (1_000, 10_000):
-        shape = Shape(count_, 1, 50)
-        with project_of(shape) as (folder, environment):
-            peaks_mib.append(run(play_command(shape), folder, environment)[2])
-    few, many = peaks_mib
-    print(f"memory: {few:.0f} MiB for 1,000 scenarios, {many - few:.0f} MiB more for 10,000 (limit 30)")
+    for what, write in (("rows of a file", write_cases), ("scenarios written out", lambda *_: None)):
+        peaks_mib = []
+        for count_ in (1_000, 10_000):
+            shape = Shape(count_, 1, 50)
+            with project_of(shape) as (folder, environment):
+                write(folder, count_)
+                peaks_mib.append(run(play_command(shape), folder, environment)[2])
+        few, many = peaks_mib
+        print(f"memory: {few:.0f} MiB for 1,000 {what}, {many - few:.0f} MiB more for 10,000 (limit for rows 30)")
+
+
+def write_cases(folder: Path, rows: int) -> None:
+    """The same scenarios, as the rows of one."""
+    (folder / "scenarios" / "many.yaml").write_text(
+        "assistant: guide\nname: scenario ${number}\ncases: numbers.csv\n"
+        "turns:\n  - ask: What is ${number} times 1?\n    expect: [{number: '${number}'}]\n"
+    )
+    (folder / "scenarios" / "numbers.csv").write_text("\n".join(["number", *map(str, range(rows))]) + "\n")
 
 
 def measure_refusals() -> None:

@@ -11,7 +11,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -268,7 +268,7 @@ class _WatchedStream(httpcore2.AsyncNetworkStream):
 
     async def _receive(self, max_bytes: int, timeout_s: float | None) -> bytes:
         with _naming(httpcore2.ReadTimeout, httpcore2.ReadError):
-            async with asyncio.timeout(timeout_s):
+            async with nullcontext() if timeout_s is None else asyncio.timeout(timeout_s):
                 try:
                     return await self._stream.receive(max_bytes)
                 except anyio.EndOfStream:
@@ -293,7 +293,7 @@ class _WatchedStream(httpcore2.AsyncNetworkStream):
         content, self._head = self._head + buffer, b""
         if content:
             with _naming(httpcore2.WriteTimeout, httpcore2.WriteError):
-                async with asyncio.timeout(timeout_s):
+                async with nullcontext() if timeout_s is None else asyncio.timeout(timeout_s):
                     await self._stream.send(content)
 
     async def aclose(self) -> None:
