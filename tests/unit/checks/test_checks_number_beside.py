@@ -61,8 +61,8 @@ COMPOUNDS = (
     "|2 घंटे 15 मिनट|2 kg 15 g|2 ft 15 in|2'15\"|2 feet 15|2 years, 15 months|2 pounds 15 ounces|**2 hours** and **15"
     " minutes**|2 ساعات و 15 دقيقة"
     "|2 hrs 15 mins|2 hours plus 15 minutes|2 m 15 cm"
-    "|two hours and 15 minutes|about an hour and 15 minutes|Two dollars, 15 cents|Thirty-two dollars and 15 cents ($32.15)"
-    "|twenty-two pounds 15 ounces"
+    "|two hours and 15 minutes|about an hour and 15 minutes|Two dollars, 15 cents"
+    "|Thirty-two dollars and 15 cents ($32.15)|twenty-two pounds 15 ounces"
 ).split("|")
 PARTS = "3/4|3 quarters|3 fourths|2-3/4|2 and 3/4|3 out of 4|3 in 4|3 von 4|3 sur 4|2+3/4".split("|")
 HALVES = "2 and a half hours|2½ hours|2 1/2|2-1/2|2時間半|2 heures et demie|2 Stunden und eine halbe|2个半小时"
