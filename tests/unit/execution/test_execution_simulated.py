@@ -316,7 +316,7 @@ def test_a_few_seeds(tmp_path: Path) -> None:
 
 @pytest.mark.fault("P3")
 @pytest.mark.slow
-@pytest.mark.parametrize("hundred", range(6))  # more for a longer look
+@pytest.mark.parametrize("hundred", range(10))  # more for a longer look
 def test_seeds(tmp_path: Path, hundred: int) -> None:
     for seed in range(hundred * 100, hundred * 100 + 100):
         try:
