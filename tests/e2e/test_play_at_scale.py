@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -198,13 +199,14 @@ class Stuck(Actor):
 
     def __init__(self) -> None:
         super().__init__(Answer(text="right"))
-        self.may_answer = asyncio.Event()
+        self.may_answer = threading.Event()
         self.stuck = 0
 
     async def decide(self, scene: Scene) -> Turnout:
         if "stuck" in scene.messages[-1].text:
             self.stuck += 1
-            await self.may_answer.wait()
+            while not self.may_answer.is_set():
+                await asyncio.sleep(0.01)
         return await super().decide(scene)
 
 

@@ -8,6 +8,7 @@ import json
 import re
 import signal
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -43,18 +44,23 @@ def echo(scene: Scene) -> Answer:
     return Answer(text=" after ".join(reversed(asked[-2:])))
 
 
+async def until(event: threading.Event) -> None:
+    while not event.is_set():
+        await asyncio.sleep(0.01)
+
+
 class Held(Actor):
     """Answers only once it may, if there are so many messages. `is_asked`: it has been asked such a thing."""
 
     def __init__(self, *acts: Act, messages: int = 1) -> None:
         super().__init__(*acts)
         self._messages = messages
-        self.is_asked, self.may_answer = asyncio.Event(), asyncio.Event()
+        self.is_asked, self.may_answer = threading.Event(), threading.Event()  # the server has a thread of its own
 
     async def decide(self, scene: Scene) -> Turnout:
         if len(scene.messages) >= self._messages:
             self.is_asked.set()
-            await self.may_answer.wait()
+            await until(self.may_answer)
         return await super().decide(scene)
 
 
@@ -203,7 +209,7 @@ async def interrupt(project: Project, number: signal.Signals, held: Held) -> str
     """Play by batch until the server holds an answer back, and then no further; what was printed."""
     process = project.start("play", "--tier", "batch")
     async with asyncio.timeout(60):
-        await held.is_asked.wait()
+        await until(held.is_asked)
     await asyncio.sleep(0.3)  # so that it has the answer to what it created, and waits
     process.send_signal(number)
     out, _ = await asyncio.to_thread(process.communicate)
