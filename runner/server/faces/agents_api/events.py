@@ -261,7 +261,12 @@ class SessionEvents:
 
     def _look_at_items(self, run: RunRecord) -> Iterator[Json]:
         index = -1
-        for item in render_items(self._engine, run):
+        items = render_items(self._engine, run)
+        answered = {item["call_id"] for item in items if item["type"] == "function_call_output"}
+        waits = run.state is RunState.REQUIRES_ACTION or not run.state.is_active
+        for item in items:
+            if item["type"] == "function_call" and not waits and item["call_id"] not in answered:
+                return  # told together with the session's `requires_action`: who hears of it may answer at once
             is_output = item["type"] in ("function_call", "command_execution") or item.get("role") == "assistant"
             index += is_output
             place: Json = {"session_id": self._session.id, "turn_id": run.id}
