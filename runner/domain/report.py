@@ -309,7 +309,7 @@ class Tally:
             return
         self.runs += 1
         if turn.run.ending is not Ending.BROKEN and turn.run.duration_s is not None:
-            self.seconds.append(turn.run.duration_s)
+            self.seconds.append(round(turn.run.duration_s, 3))  # as it is kept: a play is told again as it was
         usage = turn.run.usage
         if usage is None or usage.total_tokens is None:
             self.uncounted_runs += 1
