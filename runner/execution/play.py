@@ -174,7 +174,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
         tier=options.tier or "",
         definitions=definitions,
         fails_on_flaky=options.fails_on_flaky,
-        duration_s=around.clock() - started,
+        duration_s=round(around.clock() - started, 3),  # as it is kept: a play is told again as it was
         known_tallies=playing.tallies,
     )
     around.emit(PlayFinished(report=report))
