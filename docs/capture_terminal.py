@@ -132,7 +132,7 @@ def write_project(folder: Path, planned: list[Planned]) -> None:
         "version": 1,
         "namespace": "terminal-000001",
         "target": "script",
-        "targets": {"script": {"api": "assistants", "server": "embedded", "inference": {"scripted": "moves.yaml"}}},
+        "targets": {"script": {"api": "responses", "server": "embedded", "inference": {"scripted": "moves.yaml"}}},
         "assistants": {"desk": {"name": "Desk", "model": "gpt-6-luna", "instructions": "You answer at a travel desk."}},
     }
     scripts = []
