@@ -73,7 +73,7 @@ _TOTAL_LINE = re.compile(
     rf"\W{{0,8}}(?:(?:the|your|grand|final)[ ]){{0,2}}(?:{_RESULT_WORD})\b[^\n\d|]{{0,30}}[^\n|]{{1,40}}(?=\n)",
     re.IGNORECASE,
 )
-_ROWS = re.compile(r"(?:[ \t]*(?:[|*+•-][^\n]*|\d{1,3}[.)][^\n]*)?(?:\n|\Z))*+\Z")
+_ROWS = re.compile(r"(?:[ \t]*(?:[|*+•-][^\n]*|\d{1,3}[.)][^\n]*)?(?:\n|\Z))*\Z")
 _EXPLAINED = 4000
 """Characters of an explanation, at most, that are looked at for another result."""
 _TAX = (

@@ -32,6 +32,12 @@ def test_a_leading_underscore_marks_what_stands_beside_plug_ins_and_nothing_else
     assert [str(place.relative_to(ROOT)) for place in marked if place.parent not in beside_plug_ins] == []
 
 
+def test_no_group_of_a_pattern_is_possessive() -> None:
+    """Before Python 3.11.5, `re` takes a part of such a group's last repetition along, and matches nothing."""
+    possessive = re.compile(r"\)(?:[*+?]|\{\d*,?\d*\})\+")
+    assert [str(path.relative_to(ROOT)) for path in MODULES if possessive.search(path.read_text("utf-8"))] == []
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["validate"], ["play", "--help"], ["schema", "scenario"]])
 @pytest.mark.slow
 def test_openai_is_not_imported_before_it_is_needed(arguments: list[str]) -> None:

@@ -10,7 +10,7 @@ RAISED = {
     "superscript": str.maketrans("0123456789+-\u2212", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻"),
     "subscript": str.maketrans("0123456789+-\u2212", "₀₁₂₃₄₅₆₇₈₉₊₋₋"),
 }
-_AMOUNT = re.compile(r"(?=.*[0-9])(?:(?<![^\W\d_])[^\W\d_]{1,3}(?![^\W\d_])|[\W\d_])*+")
+_AMOUNT = re.compile(r"(?=.*[0-9])(?:(?<![^\W\d_])[^\W\d_]{1,3}(?![^\W\d_])|[\W\d_])*")
 _MAX_TABLE_DEPTH = 20  # deeper ones are read as if they stood side by side
 
 
