@@ -238,8 +238,10 @@ class _Wire(asyncio.Protocol, anyio.abc.ByteStream):
 
     async def aclose(self) -> None:
         self._transport.close()
-        await asyncio.sleep(0)  # the socket is closed by the loop, which may be over soon
-        self._transport.abort()
+        try:
+            await asyncio.sleep(0)  # the socket is closed by the loop, which may be over soon
+        finally:
+            self._transport.abort()
 
 
 class _WatchedStream(httpcore2.AsyncNetworkStream):
