@@ -365,7 +365,7 @@ def build_part(expectation: Expectation) -> Part:
         raise ValueError(f"`{dear}` can't stand inside `{expectation.check}`: it is asked about whole answers")
     try:
         check = made_of(**parameters)
-    except Exception as error:
+    except Exception as error:  # a package's code may raise anything; ours, and what users are told, goes on as it is
         if not is_foreign or isinstance(error, ValueError):
             raise
         raise ValueError(f"the check's own code broke: {type(error).__name__}: {error}") from error
