@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -148,12 +149,19 @@ class _WatchedNetwork(httpcore2.AnyIOBackend):
         loop, local = asyncio.get_running_loop(), (local_address, 0) if local_address else None
         with _naming(httpcore2.ConnectTimeout, httpcore2.ConnectError):
             async with asyncio.timeout(timeout):
-                _, wire = await loop.create_connection(
-                    _Wire, host, port, local_addr=local, happy_eyeballs_delay=_NEXT_ADDRESS_S
-                )
+                # asyncio's race of addresses loses the socket that wins while it is cancelled; one address needs none.
+                next_s = None if _is_address(host) else _NEXT_ADDRESS_S
+                _, wire = await loop.create_connection(_Wire, host, port, local_addr=local, happy_eyeballs_delay=next_s)
         for option in socket_options or ():
             wire.raw.setsockopt(*option)
         return _WatchedStream(wire, wire)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ip_address(host))
+    except ValueError:
+        return False
 
 
 @contextmanager

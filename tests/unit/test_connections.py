@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import ssl
 import subprocess
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from wire_server import CLOSE, RESET, reply, wire_server
 
 from runner import connections
-from runner.connections import SteadyClient
+from runner.connections import SteadyClient, _WatchedNetwork
 
 
 @pytest.fixture
@@ -140,3 +142,23 @@ def make_contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     theirs.load_cert_chain(certificate, key)
     return ssl.create_default_context(cafile=str(certificate)), theirs
+
+
+async def test_a_connection_that_is_given_up_while_it_is_made_leaves_no_socket() -> None:
+    listener = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    for turns in range(20):
+        making = asyncio.create_task(_WatchedNetwork().connect_tcp("127.0.0.1", port, timeout=5))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        making.cancel()
+        (stream,) = await asyncio.gather(making, return_exceptions=True)
+        if not isinstance(stream, BaseException):
+            await stream.aclose()
+        del making, stream
+        await asyncio.sleep(0)
+    with warnings.catch_warnings(record=True) as left:
+        warnings.simplefilter("always", ResourceWarning)
+        gc.collect()
+    listener.close()
+    assert [str(one.message) for one in left] == []
