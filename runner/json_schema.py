@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -23,6 +24,8 @@ from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
+
+from runner.did_you_mean import quote, suggest
 
 PATTERN_TIMEOUT_S = 0.5
 LONGEST_MISMATCH = 300
@@ -83,6 +86,36 @@ def tell_mismatch(value: object, schema: Schema) -> str:
         _deadline.reset(begun)
     nearest = sorted(errors, key=lambda error: list(map(str, error.absolute_path)))[:_MOST_MISMATCHES]
     return "; ".join(_describe(best_match([error]) or error) for error in nearest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impossible:
+    """An argument that no call has: there is none of this name (`is_unknown`), or never with this value."""
+
+    key: str
+    message: str
+    hint: str = ""
+    is_unknown: bool = False
+
+
+def find_impossible(arguments: Mapping[str, object], parameters: Schema) -> Iterator[Impossible]:
+    """Which of these expected arguments no call can have that fits its schema, as far as that is plain to see.
+
+    Of lists and mappings a part may be meant; null is "not there"; what a `$ref` leads to stands elsewhere.
+    """
+    known = parameters.get("properties", {})
+    is_closed = parameters.get("additionalProperties") is False and "$ref" not in parameters
+    for key, value in arguments.items():
+        if key not in known:
+            if is_closed and value is not None:
+                hint = suggest(key, known, kind="it has")
+                yield Impossible(key=key, message=f"there is no argument {quote(key)}", hint=hint, is_unknown=True)
+        elif (
+            isinstance(value, str | int | float)
+            and "$ref" not in str(known[key])
+            and (mismatch := find_mismatch(value, known[key]))
+        ):
+            yield Impossible(key=key, message=mismatch)
 
 
 def find_looseness(schema: Schema) -> str:
