@@ -20,6 +20,7 @@ from runner.domain.report import (
     DECLINED,
     NO_MODEL,
     NOT_STARTED,
+    OFFLINE,
     BatchSeen,
     Outcome,
     PlayEvent,
@@ -355,6 +356,9 @@ def _remarks(result: ScenarioResult) -> list[str]:
         remarks += [f"turn {len(result.turns)}"] if len(result.scenario.turns) > 1 else []
         why = _cut(next(turn.reason for turn in result.turns if turn.is_decline))
         remarks.append(why if result.outcome is Outcome.SKIPPED else why.removeprefix(f"{DECLINED}: "))
+    elif result.variant and result.variant.inference != OFFLINE:
+        by_rules = [turn.run is not None and result.variant.is_by_rules(turn.run) for turn in result.turns]
+        remarks += ["by offline rules" if all(by_rules) else "in part by offline rules"] if any(by_rules) else []
     verdicts = [verdict for turn in result.turns for verdict in turn.verdicts]
     weak = [verdict.check for verdict in verdicts if verdict.weak and verdict.outcome is Outcome.PASSED]
     return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
@@ -393,7 +397,7 @@ def _describe_use(report: Report) -> list[str]:
     """What was used, and how sure the rate is where something was repeated."""
     tally = report.tally
     lines = []
-    if tally.runs and any(variant.inference != "offline" for variant in report.variants):
+    if tally.runs and any(variant.inference != OFFLINE for variant in report.variants):
         unknown = f"; {count(tally.uncounted_runs, 'run')} did not say" if tally.uncounted_runs else ""
         used = f"{tally.total_tokens:,} tokens ({tally.input_tokens:,} in, {tally.output_tokens:,} out{unknown})"
         if tally.unpriced_runs < tally.runs:
@@ -439,7 +443,12 @@ def _summarise(report: Report) -> Parts:
 
 def describe_variant(variant: Variant) -> str:
     """One line that says what answered; offline rules are never taken for a model, nor a sandbox for the usual one."""
-    answered_by = {None: "", "offline": " · answered by offline rules, not a language model"}
+    rules = "offline rules, not a language model"
+    answered_by = {
+        None: "",
+        OFFLINE: f" · answered by {rules}",
+        f"scripted+{OFFLINE}": f" · answered by scripted, and what no script is for by {rules}",
+    }
     model = f" · model {variant.model}" if variant.model else ""
     answers = answered_by.get(variant.inference, f" · answered by {variant.inference}")
     is_usual = variant.sandbox in (None, SandboxName.MONTY.value)
