@@ -426,6 +426,8 @@ def _advise_on_scenario_value(kind: str, text: str, _value: object, where: Where
         return _advise_on_check(text) or ("" if is_misspelt else _advise_on_bare_text(text))
     if where[-1:] == ("number",) or where[-2:] == ("number", "value"):
         return _show_amount(text, is_short=where[-1:] == ("number",))
+    if where[-2:] == ("tool_called", "arguments"):
+        return "write the arguments, as in {KEY: VALUE}; `tool_calls` has `arguments: exact`" * (text == "exact")
     if where[-1:] == ("timeout",) and (found := _DURATION.fullmatch(text.strip())):
         return f"write the seconds, as in `timeout: {Decimal(found['number']) * _SECONDS[found['unit'][:2].lower()]:f}`"
     return ""

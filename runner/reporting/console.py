@@ -70,8 +70,9 @@ _WORD_WIDTH = 9
 _NAMES_SHOWN = 4
 _DIFFERENCES_SHOWN = 20
 _LONGEST_NAME = 40
+_LONGEST_INPUT = 100
 _LONGEST_PART = 160
-"""Characters of what a call was given, or gave back."""
+"""Characters of what a call gave back, or of a reason that stands in a line; its input is shorter."""
 _CALLS_SHOWN = 8
 
 
@@ -464,7 +465,7 @@ def _tools_of(run: Run) -> list[str]:
 def _describe_calls(run: Run) -> Iterator[str]:
     """A line for each of the first calls: what it was called with, and what came of it."""
     for step in run.steps[:_CALLS_SHOWN]:
-        given = f" {_cut(step.input)}" if step.input.strip(" {}") else ""
+        given = f" {_cut(step.input, _LONGEST_INPUT)}" if step.input.strip(" {}") else ""
         found = ", ".join(dict.fromkeys(one.filename for one in step.results))
         broken = "" if step.completed else "not completed: " if step.output else "not completed"
         came = f"{broken}{_cut(found or step.output)}"
@@ -473,9 +474,9 @@ def _describe_calls(run: Run) -> Iterator[str]:
         yield f"and {count(more, 'further call')}"
 
 
-def _cut(text: str) -> str:
-    line = " ".join(text[: _LONGEST_PART * 4].split())
-    return line if len(line) <= _LONGEST_PART else f"{line[: _LONGEST_PART - 1]}…"
+def _cut(text: str, limit: int = _LONGEST_PART) -> str:
+    line = " ".join(text[: limit * 4].split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def _answer_of(turn: TurnResult) -> str:
