@@ -154,7 +154,7 @@ def check_engine(text: str, sessions: Sequence[Session]) -> None:
     """Raises UsageError for what is no engine, and for what can't leave this process."""
     is_local = not find_address(text)
     _import_distributed()
-    from runner.execution.answering import find_code
+    from runner.functions.python import find_code
 
     for session in sessions:
         if session.target.server is Server.EMBEDDED:

@@ -16,16 +16,14 @@ from runner.cli._session import Session
 from runner.config import Configuration
 from runner.config.paths import find_project_file
 from runner.did_you_mean import suggest
-from runner.domain.assistant import Assistant, Project
-from runner.domain.definition import describe_whole, hash_definition, hash_scenario
+from runner.domain.assistant import Assistant, Project, describe_whole, hash_definition
 from runner.domain.files import LocalFile
 from runner.domain.report import Outcome, Report, Variant
-from runner.domain.scenario import Scenario
+from runner.domain.scenario import Scenario, hash_scenario
 from runner.errors import GateClosed, NothingFound, UsageError, WriteFailed
-from runner.execution.answering import find_code_files
 from runner.execution.judging import needs_judge
 from runner.execution.play import Lane, Work
-from runner.functions.python import find_modules
+from runner.functions.python import find_code_files, find_modules
 from runner.journal import PLAY_JOURNALS, find_journals, lock
 from runner.kept_play import Kept, KeptPlay, Key, Unit, read_play, report_of
 from runner.sync import hash_content

@@ -402,7 +402,7 @@ def _check_offline(
 ) -> None:
     """Raises ConfigError with everything that can't be played, before anything is sent."""
     from runner.cli._targets import check_offline
-    from runner.execution.answering import refuse_code
+    from runner.functions.python import refuse_code
 
     check_offline(configuration.project, scenarios, target)
     if forbids_code:

@@ -27,7 +27,7 @@ from runner.backends import (
     RemoteStore,
 )
 from runner.did_you_mean import count, suggest
-from runner.domain.assistant import Assistant
+from runner.domain.assistant import Assistant, describe_definition
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     FileId,
@@ -40,7 +40,6 @@ from runner.domain.conversation import (
     ThreadId,
     Usage,
 )
-from runner.domain.definition import describe_definition
 from runner.domain.files import FileUse
 from runner.domain.judgement import Answer, Answers, Questions
 from runner.domain.report import Variant

@@ -39,7 +39,7 @@ from runner import plugins
 from runner.errors import DISK_TROUBLE, TOO_MANY_FILES
 from runner.escaping import terminal_line
 from runner.server.engine.core import Engine, Lifetimes, open_engine
-from runner.server.engine.runs.transitions import sweep
+from runner.server.engine.runs.runs import sweep
 from runner.server.engine.state.refusals import Damaged, Refusal
 from runner.server.faults import FaultPlan, Faults
 from runner.server.faults.acting import FaultyApp

@@ -27,7 +27,7 @@ from runner.domain.plan import Kind
 from runner.journal import Journal
 from runner.server.embedded import start_embedded
 from runner.server.engine.core import open_engine
-from runner.server.engine.runs.transitions import sweep
+from runner.server.engine.runs.runs import sweep
 
 CODE = (Tool(name=ToolName.CODE_INTERPRETER),)
 WRITE = """
