@@ -1,8 +1,8 @@
 """Backends: one folder per API, translating between our vocabulary and its wire words.
 
-A backend's package has `open_backend(endpoint, journal) -> AsyncContextManager[Backend]`, `LIMITS`, `CAPABILITIES` and
-`CHOOSE_IT_WHEN` for the docs (also `REPLAY_CAPABILITIES` where the client may have to remember the thread); importing
-it must not import openai (config reads them), so the client's modules come in late.
+A backend's package has `LIMITS`, `CAPABILITIES` and `CHOOSE_IT_WHEN` for the docs (also `REPLAY_CAPABILITIES` where the
+client may have to remember the thread); importing it must not import openai, as config reads them. Its `backend.py` has
+`open_backend(endpoint, journal) -> AsyncContextManager[Backend]`.
 What they share stands beside them: the client (`_sdk.py`), what is sent once and what again (`_requests.py`), the
 translation of errors into ours (`_failures.py`), files and vector stores, the same service on every OpenAI API
 (`_files.py`). Not here: deciding what to create (`sync/`), or what to ask (`execution/`).

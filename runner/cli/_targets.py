@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -253,7 +254,7 @@ async def _open_embedded(
 
 @asynccontextmanager
 async def _open_backend(target: Target, endpoint: Endpoint, journal: Journal) -> AsyncIterator[Backend]:
-    module = load_plugin("runner.backends", target.api)
+    module = import_module(f"runner.backends.{target.api}.backend")
     endpoint = replace(endpoint, history=target.history, background=target.background, window=target.window)
     async with module.open_backend(endpoint, journal) as backend:
         yield backend

@@ -13,7 +13,7 @@ from backend_talk import hurry
 from wire_server import CLOSE, RESET, Seen, refusal, reply, wire_server
 
 from runner.backends import QUEUED_TOO_LONG, Deployment, Endpoint, Question
-from runner.backends.agents import open_backend
+from runner.backends.agents.backend import open_backend
 from runner.domain.conversation import Ending, FunctionAnswer, RunStatus, ThreadId
 from runner.domain.files import FileUse
 from runner.domain.plan import Kind

@@ -21,7 +21,7 @@ from wire_server import CLOSE, RESET, refusal, reply, wire_server
 
 from runner.backends import Endpoint, _sdk
 from runner.backends._failures import Key, Translator
-from runner.backends.assistants import open_backend
+from runner.backends.assistants.backend import open_backend
 from runner.domain.conversation import FileId, ThreadId
 from runner.domain.plan import Kind
 from runner.errors import (

@@ -18,7 +18,7 @@ from openai import AsyncOpenAI
 from play_project import Project, make_project
 
 from runner.backends import Backend, Endpoint
-from runner.backends.responses import open_backend
+from runner.backends.responses.backend import open_backend
 from runner.backends.responses.turn import ResponseListener
 from runner.domain.assistant import Tool, ToolName
 from runner.domain.conversation import Ending, FileId, Run, ThreadId

@@ -19,7 +19,7 @@ from verbs import run_verb
 from wire_server import Seen, WireServer, refusal, reply, wire_server
 
 from runner.backends import Backend, Deployment, Endpoint
-from runner.backends.responses import open_backend
+from runner.backends.responses.backend import open_backend
 from runner.domain.assistant import Answering, Assistant, Namespace, Project, Tool, ToolName
 from runner.domain.conversation import RunStatus, ThreadId
 from runner.domain.files import FileUse, LocalFile

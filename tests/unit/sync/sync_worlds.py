@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -271,7 +272,7 @@ class ServerWorld(World):
         self.client = await self.stack.enter_async_context(client)
 
     def opened(self, journal: Journal, wire: Wire) -> Any:
-        return load_plugin("runner.backends", self.api).open_backend(self.endpoint, journal)
+        return import_module(f"runner.backends.{self.api}.backend").open_backend(self.endpoint, journal)
 
     async def file_names(self) -> dict[str, str]:
         answer = await self.client.get("/files", params={"limit": "1000"})
