@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
-
-from runner.backends import Endpoint, Limits
-from runner.backends._waiting import Clock, Sleep
+from runner.backends import Limits
 from runner.domain.assistant import ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import INPUT_TYPES
-from runner.journal import Journal
 
 CHOOSE_IT_WHEN = (
     "at OpenAI the definition is to be stored, and functions and web search are enough; a beta that changes"

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
-
-from runner.backends import Endpoint, Limits
-from runner.backends._waiting import Clock, Sleep
+from runner.backends import Limits
 from runner.domain.assistant import ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES
-from runner.journal import Journal
 
 CHOOSE_IT_WHEN = (
     "a server still speaks the threads-and-runs API (OpenAI's ended on 2026-08-26, Azure's ends on 2027-03-31)"

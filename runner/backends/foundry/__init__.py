@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from runner.backends import Endpoint, Limits
-from runner.backends._waiting import Clock, Sleep
+from runner.backends import Limits
 from runner.backends.responses import CAPABILITIES as RESPONSES
-from runner.domain.hosts import is_loopback
-from runner.errors import UsageError
-from runner.journal import Journal
 
 CHOOSE_IT_WHEN = "the assistant runs on Azure: stored versions to go back to, drafts for candidates, all hosted tools"
 LIMITS = Limits(

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from runner.backends import Endpoint, Limits
-from runner.backends._waiting import Clock, Sleep
-from runner.domain.assistant import History, ToolName
+from runner.backends import Limits
+from runner.domain.assistant import ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import INPUT_TYPES, MAX_INPUT_BYTES
-from runner.journal import Journal
 
 CHOOSE_IT_WHEN = (
     "in doubt: OpenAI, plain Azure and local servers; the repository holds the definition, the app sends it"
