@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from runner.backends._openai import openai
+from runner.backends._sdk import openai
 from runner.backends._waiting import next_room_s, retry_after_s
 from runner.domain.hosts import host_of, is_azure, is_openai
 from runner.errors import (

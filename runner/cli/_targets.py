@@ -15,7 +15,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.backends import Backend, Endpoint
+from runner.backends import OPENAI_URL, Backend, Endpoint
 from runner.config.declared_targets import OPENAI_KEY
 from runner.domain.assistant import (
     Address,
@@ -226,7 +226,7 @@ async def open_target(
             yield opened
         return
     endpoint = Endpoint(
-        base_url=target.base_url,
+        base_url=target.base_url or OPENAI_URL,
         key=find_key(target, environment) or "none",
         key_variable=_key_variable(target),
         token_command=target.token_command,

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant, RemoteThread
 from runner.backends._files import RemoteFiles, Stores, describe_content
-from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
-from runner.backends._sdk import open_api
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
 from runner.backends._waiting import Clock, Rhythm, Sleep
 from runner.backends.agents import CAPABILITIES
 from runner.backends.agents.turn import CANCELLING_S, Session, Turn, send_cancel

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
 from runner.backends._files import RemoteFiles, Stores, describe_content
 from runner.backends._json_fields import Json, identifier, optional_text, text
-from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
-from runner.backends._sdk import open_api
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path, open_api
 from runner.backends._waiting import Clock, Deadline, Rhythm, Sleep, Wait
 from runner.backends.assistants import CAPABILITIES
 from runner.backends.assistants.wire import (

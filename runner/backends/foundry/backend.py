@@ -7,11 +7,10 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
-from runner.backends._requests import Api, Creation, Request, join_path
-from runner.backends._sdk import Bearer, open_api
+from runner.backends._requests import Api, Creation, Request, join_path, open_api
+from runner.backends._sdk import Bearer
 from runner.backends._waiting import Clock, Sleep
 from runner.backends.foundry import CAPABILITIES, EMBEDDED_PROJECT, OPENAI_PATH
 from runner.backends.foundry.wire import (
@@ -30,7 +29,7 @@ from runner.backends.foundry.wire import (
 from runner.backends.responses.backend import ResponsesBackend
 from runner.backends.responses.bodies import Body, Material
 from runner.domain.conversation import AssistantId, Run, ThreadId
-from runner.domain.hosts import is_loopback
+from runner.domain.hosts import host_of, is_loopback
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UsageError
 from runner.journal import Journal
@@ -234,8 +233,6 @@ async def open_backend(
     endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
 ) -> AsyncIterator[FoundryBackend]:
     """The backend of a project. Raises UsageError for what can't be used, before anything is sent to it."""
-    if endpoint.base_url is None:
-        raise UsageError("a target with `api: foundry` needs the project's address as its base_url")
     project = endpoint.base_url.rstrip("/")
     if endpoint.is_embedded:
         project = project.removesuffix("/v1") + EMBEDDED_PROJECT
@@ -252,7 +249,7 @@ async def open_backend(
 
 async def _open_bearer(endpoint: Endpoint) -> Bearer | None:
     """Where tokens come from, with one at hand already; None where a key is sent, or nothing needs to be."""
-    host = urlsplit(endpoint.base_url or "").hostname or ""
+    host = host_of(endpoint.base_url)
     if not endpoint.token_command and (endpoint.key not in _NO_KEY or endpoint.is_embedded or is_loopback(host)):
         return None
     from runner.backends.foundry.tokens import BearerAuth, TokenKeeper, from_azure_identity, from_command

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from runner.backends import BatchState, Deployment, Endpoint, Files, Question, RemoteAssistant, TakeAnswer
 from runner.backends._files import RemoteFiles, Stores, describe_content
 from runner.backends._json_fields import identifier
-from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
-from runner.backends._sdk import open_api
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
 from runner.backends._waiting import Clock, Sleep
 from runner.backends.responses import CAPABILITIES, REPLAY_CAPABILITIES
 from runner.backends.responses.bodies import Body, Material, definition_body, question_item
