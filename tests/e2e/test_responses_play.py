@@ -29,14 +29,13 @@ from runner.errors import RemoteError
 from runner.execution.play import Lane, PlayOptions, Work, play
 from runner.execution.player import Surroundings
 from runner.execution.scheduler import Interruption
+from runner.execution.stage import bring_code_files, deployment_if_identical
 from runner.journal import Journal
 from runner.kept_play import KeptPlay, Unit
 from runner.sync import (
     RemoteState,
     apply_plan,
-    bring_code_files,
     decide,
-    deployment_if_identical,
     read_desired,
     read_remote,
 )

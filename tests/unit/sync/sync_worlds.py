@@ -24,6 +24,7 @@ from runner.domain.assistant import Assistant
 from runner.domain.conversation import AssistantId
 from runner.domain.files import FileUse, LocalFile
 from runner.domain.plan import Action
+from runner.execution.stage import deploy_copy
 from runner.journal import Journal
 from runner.plugins import load_plugin
 from runner.server.embedded import start_embedded
@@ -37,7 +38,6 @@ from runner.sync import (
     apply_plan,
     check_gates,
     decide,
-    deploy_copy,
     read_desired,
     read_remote,
     remove_live,
