@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import NewType
 
@@ -74,7 +74,7 @@ Namespace = NewType("Namespace", str)
 """Tags everything that one `assistants.yaml` owns remotely."""
 
 
-class ToolName(Enum):
+class ToolName(StrEnum):
     """A hosted tool; the value is the word users write."""
 
     CODE_INTERPRETER = "code_interpreter"

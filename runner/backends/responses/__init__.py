@@ -15,7 +15,7 @@ CHOOSE_IT_WHEN = (
 LIMITS = Limits(code_files=50)
 CAPABILITIES = Capabilities(
     stores_assistants=False,
-    tools=frozenset(tool.value for tool in ToolName),
+    tools=frozenset(ToolName),
     functions=True,
     input_types=INPUT_TYPES,
     settings=frozenset({"temperature", "top_p", "reasoning", "response_format", "max_output_tokens", "metadata"}),
