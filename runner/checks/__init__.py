@@ -150,7 +150,7 @@ class Ask(Protocol):
         """What a located function returns, as JSON. Raises CheckBroken."""
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
-        """That of a check which asks nobody; where it may take long, the program goes on meanwhile."""
+        """That of a check which asks nobody, or is a package's; if it may take long, the program goes on meanwhile."""
 
 
 class Asking(Protocol):
@@ -208,8 +208,11 @@ class Part:
 
     async def judge_asking(self, exchange: Exchange, ask: Ask) -> Verdict:
         """The same for any check; a combination asks what is dear only if the rest doesn't decide."""
-        if self.tier is Tier.FREE:
-            return await ask.judge(self, exchange)
+        is_elsewhere = self.tier is Tier.FREE or self.is_foreign
+        return await (ask.judge(self, exchange) if is_elsewhere else self.judge_here(exchange, ask))
+
+    async def judge_here(self, exchange: Exchange, ask: Ask) -> Verdict:
+        """That of a check which asks, wherever it comes from."""
         try:
             if not self.combines:
                 return self.conclude(await cast(Asking, self.check).judge_asking(exchange, ask))
@@ -290,8 +293,11 @@ class Table:
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
         return await self._ask.judge(part, exchange)
 
-    async def seat(self, asking: Sequence[Awaitable[Verdict]]) -> list[Verdict]:
-        """What they come to, side by side. Who seats others lends its own seat, and has it back from the last one."""
+    async def seat(self, asking: Sequence[Awaitable[Verdict]], others: Sequence[Awaitable[Verdict]]) -> list[Verdict]:
+        """What they come to, side by side; `others` have no seat.
+
+        Who seats others lends its own seat, and has it back from the last one.
+        """
         is_first = not self._seats
         self._seats += len(asking) - (not is_first)
         staying = len(asking)
@@ -307,7 +313,7 @@ class Table:
                     self._send_if_all_wait()
 
         try:
-            return await asyncio.gather(*map(wait_for, asking))
+            return await asyncio.gather(*map(wait_for, asking), *others)
         finally:
             if is_first:
                 for task in self._under_way:
@@ -343,8 +349,11 @@ async def judge_by_tiers(
     verdicts = [part.break_off(NOT_ASKED) for part in parts]
     for tier in sorted({part.tier for part in parts}):
         due = [index for index, part in enumerate(parts) if part.tier is tier]
-        told = await table.seat([parts[index].judge_asking(exchange, table) for index in due])
-        for index, verdict in zip(due, told, strict=True):
+        # Nobody waits for what a package's check may ask, in a process of its own.
+        due.sort(key=lambda index: parts[index].is_foreign)
+        seats = sum(not parts[index].is_foreign for index in due)
+        asking = [parts[index].judge_asking(exchange, table) for index in due]
+        for index, verdict in zip(due, await table.seat(asking[:seats], asking[seats:]), strict=True):
             verdicts[index] = verdict
         if conclude(verdicts).holds is not None:
             break

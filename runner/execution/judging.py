@@ -143,7 +143,7 @@ class Asker:
                 GATE.reset(token)
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
-        return await self.workers.judge(part, exchange)
+        return await self.workers.judge(part, exchange, self)
 
     def close(self) -> None:
         self.workers.close()
