@@ -166,7 +166,7 @@ class Combining(Protocol):
 
     `combine` gets a verdict for each of `parts_in`, in order. ERRORED stands for "can't be told", or not yet: a part
     that costs a request is not asked for where the others decide. The finding `holds` None where it depends on such a
-    part.
+    part, but for those that are not `applying`: they count for nothing.
     `states_endings`: an ending that is not ordinary is expected if one of its parts expects it.
     """
 
@@ -223,9 +223,11 @@ class Part:
             return self.break_off(_explain(error))
 
     def _combine(self, verdicts: Sequence[Verdict]) -> Verdict:
-        """What follows from its parts; where all that it lacks is a measurement, that is the reason."""
+        """What follows from its parts; where all that it lacks is a measurement, or parts for here, that is why."""
         verdict = self.conclude(cast(Combining, self.check).combine(verdicts))
-        lacking = {one.reason for one in verdicts if one.outcome is Outcome.ERRORED}
+        if verdicts and not applying(verdicts):
+            return replace(verdict, outcome=Outcome.ERRORED, found="", reason=ELSEWHERE, weak=False, score=None)
+        lacking = {one.reason for one in applying(verdicts) if one.outcome is Outcome.ERRORED}
         is_unmeasured = verdict.outcome is Outcome.ERRORED and lacking == {NOT_MEASURED}
         return replace(verdict, reason=NOT_MEASURED) if is_unmeasured else verdict
 
@@ -267,6 +269,13 @@ def _explain(error: Exception) -> str:
 NOT_ASKED = "not asked: the other checks decide"
 NOT_MEASURED = "it is a replay, or waited in a batch"
 """Why a check of times can't be told; a turn does not hang on one."""
+ELSEWHERE = "played elsewhere, so nothing was checked"
+"""Why a check can't be told that is for other targets: among others it is as if it were not there."""
+
+
+def applying(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Those of checks that are for where this was played."""
+    return [one for one in verdicts if one.outcome is not Outcome.ERRORED or one.reason != ELSEWHERE]
 
 
 class Table:

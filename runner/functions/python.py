@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from runner.did_you_mean import find_similar
-from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, ProjectFiles
+from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, FunctionTookTooLong, ProjectFiles
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -86,7 +86,7 @@ class Answerer:
                 line = await self._send_order(process, arguments)
                 return _read_answer(line) if line else _explain_ending(await process.wait())
         except TimeoutError:
-            raise FunctionFailed(f"there was no result after {self.timeout:g} s") from None
+            raise FunctionTookTooLong(f"there was no result after {self.timeout:g} s") from None
         finally:
             await _end(process)
 
