@@ -15,7 +15,8 @@ A check module has these names:
 - `EXAMPLES`: the check as users write it, with an answer and what comes of it; tests run them, the docs show them;
 - `Check`: a frozen dataclass whose fields are those properties, with one method, `judge`. Its constructor
   raises ValueError, with a message for users, for parameters that the schema can't rule out;
-- if it judges by data in files, `prepare()`, which reads them: called once before a play opens its connections.
+- if it judges by data in files, `prepare()`, which reads them: called once before a play opens its connections (not
+  that of a package: it is judged in a process apart).
 
 A check that holds parts judges them itself, each on a run that it makes for it (see `_parts.py`), or has `combine` in
 the place of `judge`: see Combining. One that can't be decided without asking somebody has `judge_asking`: see Asking.
@@ -26,11 +27,13 @@ Not here: deciding what a turn comes to (`execution/judging.py`), reading YAML (
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from enum import IntEnum
-from typing import Any, Protocol, cast
+from functools import partial
+from types import ModuleType
+from typing import Any, ClassVar, Protocol, cast
 
 from runner.domain.conversation import Ending, Run, RunId, RunStatus, ThreadId, Usage
 from runner.domain.judgement import Answers, Questions, divide_answers, group_requests, join_questions
@@ -167,11 +170,11 @@ class Combining(Protocol):
     `combine` gets a verdict for each of `parts_in`, in order. ERRORED stands for "can't be told", or not yet: a part
     that costs a request is not asked for where the others decide. The finding `holds` None where it depends on such a
     part, but for those that are not `applying`: they count for nothing.
-    `states_endings`: an ending that is not ordinary is expected if one of its parts expects it.
+    `states_endings` (of the class): an ending that is not ordinary is expected if one of its parts expects it.
     """
 
-    @property
-    def states_endings(self) -> bool: ...
+    states_endings: ClassVar[bool]
+
     def parts_in(self, exchange: Exchange | None) -> tuple[Part, ...]: ...
     def combine(self, verdicts: Sequence[Verdict]) -> Finding: ...
 
@@ -186,13 +189,17 @@ class Tier(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """An expectation with the check that it asks for, ready to judge. `is_foreign`: of a package, or around such."""
+    """An expectation with the check that it asks for, ready to judge. `is_foreign`: of a package, or around such.
+
+    `inner` are those that a package's check holds, as they are written: what it makes of them isn't asked here.
+    """
 
     expectation: Expectation
     check: Check | Combining | Asking
     tier: Tier
     combines: bool
     is_foreign: bool
+    inner: tuple[Part, ...] | None = None
 
     def judge(self, run: Run, exchange: Exchange | None = None) -> Verdict:
         """Whatever goes wrong in the check is its verdict; so is that it would have to ask."""
@@ -254,10 +261,12 @@ class Part:
         """Whether it states the last run's ending, and holds. A negation states none."""
         if self.combines:
             check = cast(Combining, self.check)
-            inner = check.parts_in(exchange) if check.states_endings else ()
+            if check.states_endings is not True:
+                return False
+            inner = check.parts_in(exchange) if self.inner is None else self.inner
             return any([await one.expects_ending(exchange, ask) for one in inner])
-        states = exchange.run.ending in getattr(self.check, "endings", ORDINARY_ENDINGS)
-        if not states or self.tier is not Tier.FREE:
+        endings = getattr(self.check, "endings", ORDINARY_ENDINGS)
+        if not isinstance(endings, Container) or exchange.run.ending not in endings or self.tier is not Tier.FREE:
             return False
         return (await ask.judge(self, exchange)).outcome is Outcome.PASSED
 
@@ -369,39 +378,57 @@ async def judge_by_tiers(
     return verdicts
 
 
-def build_part(expectation: Expectation) -> Part:
-    """Raises ValueError, with a message for users, for parameters that the schema can't rule out."""
+def is_ours(module: ModuleType) -> bool:
+    """Whether a check is runner's own, and not a package's."""
+    return module.__name__.startswith(f"{__name__}.")
+
+
+def build_part(expectation: Expectation, *, is_known: bool = False) -> Part:
+    """Raises ValueError, with a message for users, for parameters that the schema can't rule out.
+
+    With `is_known`, the configuration has seen to that: no code of a package's is run, which may take as long as it
+    likes. What stands for its check then is the class of it.
+    """
     inner: list[Part] = []
-    parameters = {name: _with_parts(value, inner) for name, value in expectation.parameters.items()}
+    build = partial(build_part, is_known=is_known)
+    parameters = {name: _with_parts(value, inner, build) for name, value in expectation.parameters.items()}
     module = load_plugin(__name__, expectation.check)
     made_of = module.Check
-    is_foreign = not module.__name__.startswith(f"{__name__}.") or any(part.is_foreign for part in inner)
+    is_own = is_ours(module)
+    is_foreign = not is_own or any(part.is_foreign for part in inner)
     combines = hasattr(made_of, "combine")
     tier = max((part.tier for part in inner), default=Tier.FREE)
     if tier is not Tier.FREE and not combines:
         dear = next(part.expectation.check for part in inner if part.tier is not Tier.FREE)
         raise ValueError(f"`{dear}` can't stand inside `{expectation.check}`: it is asked about whole answers")
     try:
-        check = made_of(**parameters)
+        check = made_of(**parameters) if is_own or not is_known else made_of
     except Exception as error:  # a package's code may raise anything; ours, and what users are told, goes on as it is
         if not is_foreign or isinstance(error, ValueError):
             raise
         raise ValueError(f"the check's own code broke: {type(error).__name__}: {error}") from error
     if hasattr(check, "judge_asking"):
-        tier = Tier.PAID if check.is_paid else Tier.PROCESS
-    return Part(expectation=expectation, check=check, tier=tier, combines=combines, is_foreign=is_foreign)
+        tier = Tier.PROCESS if getattr(check, "is_paid", True) is False else Tier.PAID
+    return Part(
+        expectation=expectation,
+        check=check,
+        tier=tier,
+        combines=combines,
+        is_foreign=is_foreign,
+        inner=None if is_own else tuple(inner),
+    )
 
 
-def _with_parts(value: object, inner: list[Part]) -> object:
+def _with_parts(value: object, inner: list[Part], build: Callable[[Expectation], Part]) -> object:
     """A parameter with the expectations in it built, wherever they stand; they are added to `inner`, too."""
     match value:
         case Expectation():
-            inner.append(build_part(value))
+            inner.append(build(value))
             return inner[-1]
         case tuple() | list():
-            return type(value)(_with_parts(one, inner) for one in value)
+            return type(value)(_with_parts(one, inner, build) for one in value)
         case Mapping():
-            return {key: _with_parts(one, inner) for key, one in value.items()}
+            return {key: _with_parts(one, inner, build) for key, one in value.items()}
     return value
 
 

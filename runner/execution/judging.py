@@ -18,6 +18,7 @@ from runner.checks import (
     Part,
     Tier,
     build_part,
+    is_ours,
     judge_by_tiers,
 )
 from runner.domain.assistant import Assistant
@@ -52,7 +53,7 @@ _UNWANTED = {
 async def judge_exchange(exchange: Exchange, ask: Ask) -> TurnResult:
     """The result of a turn whose run has ended, however; what costs something is asked where all else holds."""
     turn, run = exchange.turns[-1]
-    parts = tuple(build_part(expectation) for expectation in turn.expectations)
+    parts = tuple(build_part(expectation, is_known=True) for expectation in turn.expectations)
     if run.ending in ORDINARY_ENDINGS or any([await one.expects_ending(exchange, ask) for one in parts]):
         return _conclude(turn, run, await _judge_all(parts, exchange, ask))
     outcome, reason = _UNWANTED.get(run.ending, (Outcome.ERRORED, _describe_breakage(run)))
@@ -64,7 +65,7 @@ async def judge_whole(exchange: Exchange, ask: Ask, *, is_lost: bool) -> tuple[V
 
     Each turn has an answer, or the ending that it expects: so that is no question here.
     """
-    parts = tuple(build_part(expectation) for expectation in exchange.scenario.expectations)
+    parts = tuple(build_part(expectation, is_known=True) for expectation in exchange.scenario.expectations)
     if is_lost:
         return tuple([await _judge_if_free(part, exchange, ask) for part in parts])
     return tuple(await _judge_all(parts, exchange, ask))
@@ -208,12 +209,14 @@ def _conclude(turn: Turn, run: Run, verdicts: Sequence[Verdict]) -> TurnResult:
 def prepare_checks(scenarios: Iterable[Scenario]) -> None:
     """Read what the checks need while files can be opened: later, connections may have taken all descriptors."""
     for name in sorted({one.check for one in find_expectations(scenarios)}):
-        getattr(load_plugin("runner.checks", name), "prepare", lambda: None)()
+        module = load_plugin("runner.checks", name)
+        if is_ours(module):
+            getattr(module, "prepare", lambda: None)()
 
 
 def needs_judge(scenarios: Iterable[Scenario]) -> bool:
     """Whether a check of theirs is put to a model."""
-    return any(build_part(one).tier is Tier.PAID for one in find_expectations(scenarios))
+    return any(build_part(one, is_known=True).tier is Tier.PAID for one in find_expectations(scenarios))
 
 
 def _describe_broken_calls(run: Run) -> str:
