@@ -61,8 +61,8 @@ def _count_characters(run: Run) -> int:
 class Workers:
     """Judge at hand what is done in a moment, else in processes, each started when it is needed, and kept."""
 
-    def __init__(self, limit_s: float = LIMIT_S, asking_limit_s: float = ASKING_LIMIT_S) -> None:
-        self._limits_s = {False: limit_s, True: asking_limit_s}
+    def __init__(self, limit_s: float | None = None, asking_limit_s: float | None = None) -> None:
+        self._limits_s = {False: limit_s or LIMIT_S, True: asking_limit_s or ASKING_LIMIT_S}
         # Whoever waits for the judge is not to keep those waiting who need no one.
         self._places = {False: asyncio.Semaphore(MOST_WORKERS), True: asyncio.Semaphore(MOST_ASKING)}
         self._at_hand = asyncio.Lock()
