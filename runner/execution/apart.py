@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from runner.checks import Ask, Exchange, Part, Tier, build_part
+from runner.did_you_mean import count
 from runner.domain.conversation import Run
 from runner.domain.judgement import Answers, Questions
 from runner.domain.report import Outcome, Verdict
@@ -93,7 +94,7 @@ class Workers:
         order = pickle.dumps((part.expectation, exchange, limit_s))
         async with self._places[asks]:
             if self._ended[place] >= MOST_ENDED:
-                return part.break_off(f"not tried: on {MOST_ENDED} answers {self._why_ended[place]}")
+                return part.break_off(f"not tried: on {count(MOST_ENDED, 'answer')} {self._why_ended[place]}")
             try:
                 worker = self._idle.pop() if self._idle else await _start_worker()
             except OSError as error:

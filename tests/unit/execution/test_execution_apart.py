@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from odd_packages import odd_package
 
 from runner.checks import Ask, Exchange, Part
 from runner.domain.assistant import Address
-from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
+from runner.domain.conversation import ProducedFile, Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.judgement import Answer, Answers, Questions
 from runner.domain.report import Outcome, TurnResult, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
@@ -51,7 +52,7 @@ def asking(does: str) -> Expectation:
     return Expectation(check="odd_asking", parameters={"does": does}, location=PLACE)
 
 
-def check(name: str, **parameters: Any) -> Expectation:
+def check(name: str, /, **parameters: Any) -> Expectation:
     return Expectation(check=name, parameters=parameters, location=PLACE)
 
 
@@ -339,9 +340,61 @@ async def test_ordinary_answers_are_judged_at_hand() -> None:
     assert await count_apart(exchange(check("not", expect=(odd("well"),)))) == 1
 
 
-@pytest.mark.slow
-async def test_a_pattern_that_is_not_done_in_a_moment_is_matched_there() -> None:
-    hopeless, hard = check("matches", pattern="(a|aa)+$"), replace(ANSWERED, text="a" * 60 + "b")
+SLOW, HARD = "(a|aa)+$", "a" * 24 + "b"
+"""Some 50 ms, in which all is tried."""
+MATCHES = check("matches", pattern=SLOW)
+TOLD = json.dumps({"x": HARD})
+CALLED = Step(tool="rate", completed=True, input=TOLD)
+PATTERNS = {
+    "matches": (MATCHES, replace(ANSWERED, text=HARD)),
+    "whole": (check("matches", pattern=SLOW, whole=True), replace(ANSWERED, text=HARD)),
+    "not": (check("not", expect=(MATCHES,)), replace(ANSWERED, text=HARD)),
+    "any_of": (check("any_of", expect=(MATCHES, check("contains", value="c"))), replace(ANSWERED, text=HARD)),
+    "all_of": (check("all_of", expect=(MATCHES,)), replace(ANSWERED, text=HARD)),
+    "when": (check("when", expect=(MATCHES,), target="t"), replace(ANSWERED, text=HARD)),
+    "score": (check("score", of=[{"expect": (MATCHES,)}], threshold=Decimal("0.5")), replace(ANSWERED, text=HARD)),
+    "deep": (check("not", expect=(check("any_of", expect=(MATCHES,)),)), replace(ANSWERED, text=HARD)),
+    "json_path": (check("json_path", path="$.x", expect=(MATCHES,)), replace(ANSWERED, text=TOLD)),
+    "json_path's": (check("json_path", path=f"$[?search(@, '{SLOW}')]"), replace(ANSWERED, text=TOLD)),
+    "json_schema": (
+        check("json_schema", schema={"properties": {"x": {"pattern": SLOW}}}),
+        replace(ANSWERED, text=TOLD),
+    ),
+    "produces": (
+        check("produces", name="*", expect=(MATCHES,)),
+        replace(ANSWERED, files=(ProducedFile(name="a.txt", size_bytes=25, sha256="", text=HARD),)),
+    ),
+    "tool_calls": (
+        check("tool_calls", calls=[{"tool": "rate", "expect": (check("json_path", path="$.x", expect=(MATCHES,)),)}]),
+        replace(ANSWERED, steps=(CALLED,)),
+    ),
+}
 
-    assert await count_apart(exchange(hopeless, run=hard), exchange(hopeless, run=hard)) == 2
-    assert await count_apart(exchange(hopeless), exchange(hopeless)) == 0
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PATTERNS)
+async def test_a_pattern_that_is_not_done_in_a_moment_is_matched_there_wherever_it_stands(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hard, run = PATTERNS[place]
+    monkeypatch.setattr(apart, "MOMENT_S", 0.002)
+    with closing(Asker(workers=(workers := Counting(30.0)))) as ask:
+        (verdict,) = (await judge_exchange(exchange(hard, run=run), ask)).verdicts
+
+    assert workers.apart == 1
+    # What was told in a hurry is no verdict: it fails, and isn't said to take too long.
+    assert verdict.outcome is (Outcome.PASSED if place in ("not", "deep") else Outcome.FAILED), verdict
+    assert "took more than" not in verdict.reason
+
+
+@pytest.mark.slow
+async def test_a_pattern_that_can_never_be_told_is_not_tried_on_every_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "MOST_ENDED", 1)
+    hopeless = exchange(check("matches", pattern=SLOW), run=replace(ANSWERED, text="a" * 60 + "b"))
+
+    with closing(Asker(workers=Workers(30.0))) as ask:
+        first, second = [(await judge_exchange(hopeless, ask)).verdicts[0] for _ in range(2)]
+
+    assert (first.outcome, second.outcome) == (Outcome.ERRORED, Outcome.ERRORED)
+    assert first.reason.startswith("the pattern '(a|aa)+$' took more than 2 s on this answer")
+    assert second.reason == f"not tried: on 1 answer {first.reason}"
