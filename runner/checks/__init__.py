@@ -15,8 +15,9 @@ A check module has these names:
 - `EXAMPLES`: the check as users write it, with an answer and what comes of it; tests run them, the docs show them;
 - `Check`: a frozen dataclass whose fields are those properties, with one method, `judge`. Its constructor
   raises ValueError, with a message for users, for parameters that the schema can't rule out;
-- if it judges by data in files, `prepare()`, which reads them: called once before a play opens its connections (not
-  that of a package: it is judged in a process apart).
+- if it judges by data in files, or large libraries, `prepare(*written)`, which reads them: called once before a play
+  opens its connections, with the parameters of all that are used (not that of a package: it is judged in a process
+  apart).
 
 A check that holds parts judges them itself, each on a run that it makes for it (see `_parts.py`), or has `combine` in
 the place of `judge`: see Combining. One that can't be decided without asking somebody has `judge_asking`: see Asking.

@@ -42,8 +42,8 @@ START_S = 60.0
 SPARE_S = 2.0
 MOST_WORKERS = 2
 MOST_ASKING = 8
-LONGEST_AT_HAND = 20_000
-"""Characters, of the answer and all that came with it, that runner's own checks are done with in a moment."""
+LONGEST_AT_HAND, MOST_AT_HAND = 5_000, 20_000
+"""Characters, of one text and of all that came with the answer, that runner's own checks are done with in a moment."""
 MOMENT_S = 0.05
 """What users' patterns, paths and schemas may take while everybody waits."""
 SHORT_S, SLOW_S = 0.001, 0.1
@@ -54,9 +54,11 @@ WASTED_S = 1.0
 """What runner's own checks give up by themselves after so long (a pattern that met its limit) counts as ended."""
 
 
-def _count_characters(run: Run) -> int:
-    steps = sum(len(one.input) + len(one.output) + sum(len(found.text) for found in one.results) for one in run.steps)
-    return len(run.text) + steps + sum(len(file.text or "") for file in run.files)
+def _is_long(run: Run) -> bool:
+    lengths = [len(run.text), *(len(file.text or "") for file in run.files)]
+    for step in run.steps:
+        lengths += [len(step.input), len(step.output), *(len(found.text) for found in step.results)]
+    return max(lengths) > LONGEST_AT_HAND or sum(lengths) > MOST_AT_HAND
 
 
 class Workers:
@@ -68,13 +70,14 @@ class Workers:
         self._places = {False: asyncio.Semaphore(MOST_WORKERS), True: asyncio.Semaphore(MOST_ASKING)}
         self._at_hand = asyncio.Lock()
         self._idle: list[_Worker] = []
-        self._slow: set[Location] = set()
+        self._slow: Counter[Location] = Counter()
         self._ended: Counter[Location] = Counter()
         self._why_ended: dict[Location, str] = {}
 
     async def judge(self, part: Part, exchange: Exchange, ask: Ask) -> Verdict:
         run, place = exchange.run, part.expectation.location
-        if part.is_foreign or place in self._slow or _count_characters(run) > LONGEST_AT_HAND:
+        # The first time, it may be what it has to load.
+        if part.is_foreign or self._slow[place] > 1 or _is_long(run):
             return await self._judge_apart(part, exchange, ask)
         async with self._at_hand:
             started_s = time.thread_time()
@@ -84,8 +87,7 @@ class Workers:
             if took_s > SHORT_S:
                 # Many that take a little would be a long time together: let others be heard in between.
                 await asyncio.sleep(0)
-        if hurry.is_over or took_s > SLOW_S:
-            self._slow.add(place)
+        self._slow[place] += 2 if hurry.is_over else took_s > SLOW_S
         return await self._judge_apart(part, exchange, ask) if hurry.is_over else verdict
 
     async def _judge_apart(self, part: Part, exchange: Exchange, ask: Ask) -> Verdict:

@@ -208,10 +208,13 @@ def _conclude(turn: Turn, run: Run, verdicts: Sequence[Verdict]) -> TurnResult:
 
 def prepare_checks(scenarios: Iterable[Scenario]) -> None:
     """Read what the checks need while files can be opened: later, connections may have taken all descriptors."""
-    for name in sorted({one.check for one in find_expectations(scenarios)}):
+    used: dict[str, list[Mapping[str, object]]] = {}
+    for one in find_expectations(scenarios):
+        used.setdefault(one.check, []).append(one.parameters)
+    for name in sorted(used):
         module = load_plugin("runner.checks", name)
-        if is_ours(module):
-            getattr(module, "prepare", lambda: None)()
+        if is_ours(module) and hasattr(module, "prepare"):
+            module.prepare(*used[name])
 
 
 def needs_judge(scenarios: Iterable[Scenario]) -> bool:
