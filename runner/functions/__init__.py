@@ -30,6 +30,10 @@ class FunctionFailed(Exception):
     """There is no result; the message is what the assistant is told."""
 
 
+class FunctionTookTooLong(FunctionFailed):
+    """There was none in the time that it has."""
+
+
 class ProjectFiles(Protocol):
     """The files of a project, as they are named in one of them; `root` is real."""
 

@@ -21,7 +21,7 @@ from runner.did_you_mean import find_similar
 from runner.domain.assistant import Project
 from runner.domain.scenario import Expectation, Scenario, find_expectations, functions_in
 from runner.errors import ConfigError, Location, Problem
-from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, ProjectFiles, build_answerer
+from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, FunctionTookTooLong, ProjectFiles, build_answerer
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -89,7 +89,7 @@ class Answerer:
                 line = await self._send_order(process, arguments)
                 return _read_answer(line) if line else _explain_ending(await process.wait())
         except TimeoutError:
-            raise FunctionFailed(f"there was no result after {self.timeout:g} s") from None
+            raise FunctionTookTooLong(f"there was no result after {self.timeout:g} s") from None
         finally:
             await _end(process)
 
