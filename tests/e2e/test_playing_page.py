@@ -1,4 +1,4 @@
-"""The commands of docs/playing.md, one after the other, in a copy of the example project, and what it says they print."""
+"""The commands of docs/playing.md, in a copy of the example project, and what the page says they print."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ PATIENCE_S = 60.0
 
 @dataclass
 class Shell:
-    """As much of one as the page needs: programs of the project run in this process, those with `&` in one of theirs."""
+    """As much of one as the page needs: verbs run in this process, what has an `&` in one of its own."""
 
     project: Project
     background: ExitStack
@@ -69,7 +70,7 @@ def running(project: Project, module: str, *arguments: str) -> Iterator[None]:
     command = [sys.executable, "-m", module, *arguments]
     process = subprocess.Popen(command, cwd=project.folder, env=project.environment, stdout=subprocess.DEVNULL)
     try:
-        for option, value in zip(arguments, arguments[1:], strict=False):
+        for option, value in pairwise(arguments):
             if option == "--port":
                 wait_for_listener(int(value))
         yield
