@@ -15,7 +15,7 @@ from runner.cli._revision import read_file_at
 from runner.cli._session import Session
 from runner.config import Configuration
 from runner.config.paths import find_project_file
-from runner.did_you_mean import suggest
+from runner.did_you_mean import count, suggest
 from runner.domain.assistant import Assistant, Project
 from runner.domain.definition import describe_whole, hash_definition, hash_scenario
 from runner.domain.files import LocalFile
@@ -27,7 +27,7 @@ from runner.execution.judging import needs_judge
 from runner.execution.play import Lane, Work
 from runner.functions.python import find_modules
 from runner.journal import PLAY_JOURNALS, find_journals, lock
-from runner.kept_play import Kept, KeptPlay, Key, Unit, read_play, report_of
+from runner.kept_play import Kept, KeptPlay, Key, Unit, find_argument, read_play, report_of
 from runner.sync import hash_content
 
 LATEST = "latest"
@@ -51,6 +51,17 @@ def find_play(folder: Path, play_id: str) -> Path:
     return known[play_id]
 
 
+def read_whole(play: Path) -> Kept:
+    """What a play left. Raises WriteFailed where a damaged line cost a result: what is left would look like all."""
+    kept = read_play(play)
+    has_all = "units" in kept.head and len(kept.results) == len(kept.head["units"])
+    if kept.damaged and not has_all:
+        first, *others = kept.damaged
+        more = f" ({count(len(others), 'more line')} like it)" if others else ""
+        raise WriteFailed(f"{first}{more}; without the line, its scenario is as if it was not played")
+    return kept
+
+
 def read_source(source: str, file: Path | None) -> Report:
     """A report of the past: a play by its id or LATEST, a JSON report's file, or REF:PATH, such a file at a git ref.
 
@@ -67,7 +78,7 @@ def read_source(source: str, file: Path | None) -> Report:
     if path.suffix or len(path.parts) > 1:
         raise UsageError(f"there is no file {source}")
     root = find_project_file(file, Path.cwd()).parent.resolve()
-    return report_of(read_play(find_play(root / ".runner" / "plays", source)))
+    return report_of(read_whole(find_play(root / ".runner" / "plays", source)))
 
 
 def is_going_on(play: Path) -> bool:
@@ -116,6 +127,7 @@ def find_durations(folder: Path, names: Iterable[str]) -> Mapping[str, float]:
     for play in find_plays(folder):
         with suppress(WriteFailed):
             plays.append(read_play(play))
+    plays = [one for one in plays if "judged" not in one.head]  # their times are those of the play that was judged
     divided = Counter(_division(one) for one in plays)
     for kept in plays:
         parts = int(_division(kept).partition(" ")[0] or 1)
@@ -134,7 +146,7 @@ def find_durations(folder: Path, names: Iterable[str]) -> Mapping[str, float]:
 
 def _division(kept: Kept) -> str:
     """What a shard is a part of: "3 of division ...", "" for a whole."""
-    return str(kept.head.get("arguments", {}).get("shard") or "").partition("/")[2]
+    return find_argument(kept.head, "shard").partition("/")[2]
 
 
 class Fingerprints:

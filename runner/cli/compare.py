@@ -16,7 +16,7 @@ from runner.cli._session import Session, file_option
 
 if TYPE_CHECKING:
     from runner.domain.comparison import Compared, Comparison, Standing
-    from runner.domain.report import PlayEvent, Results
+    from runner.domain.report import PlayEvent, Report
 
 VERSION = 1
 """Of the JSON; goes up when a key changes its meaning or goes away."""
@@ -60,24 +60,26 @@ def closes_gate(comparison: Comparison, fail_on: str) -> bool:
 class Baseline:
     """Compares a play with an earlier one when it has finished; then `regressed` says whether that closes the gate.
 
-    `results` are of the earlier one; what is not played this time is left out.
+    Of the earlier one what is not played this time is left out.
     """
 
-    def __init__(self, name: str, results: Results, show: Callable[[Iterable[str]], None]) -> None:
+    def __init__(self, name: str, before: Report, show: Callable[[Iterable[str]], None]) -> None:
         self.regressed = False
         self._name = name
-        self._results = results
+        self._before = before
         self._show = show
 
     def on_event(self, event: PlayEvent) -> None:
-        from runner.domain.comparison import compare
+        from runner.domain.comparison import compare, describe_doubts
         from runner.domain.report import PlayFinished
 
         if isinstance(event, PlayFinished):
-            played = {result.scenario.name for result in event.report.results}
-            comparison = compare((one for one in self._results if one.scenario.name in played), event.report.results)
+            before, after = self._before, event.report
+            played = {result.scenario.name for result in after.results}
+            comparison = compare((one for one in before.results if one.scenario.name in played), after.results)
             self.regressed = bool(comparison.regressions)
-            self._show(["", f"compared with {self._name}:", *comparison_lines(comparison)])
+            lines = comparison_lines(comparison, describe_doubts(before, after))
+            self._show(["", f"compared with {self._name}:", *lines])
 
 
 def find_baseline(session: Session, given: str | None) -> Baseline | None:
@@ -89,12 +91,12 @@ def find_baseline(session: Session, given: str | None) -> Baseline | None:
 
     configuration = session.configuration
     if given:
-        return Baseline(given, read_source(given, configuration.file).results, session.show)
+        return Baseline(given, read_source(given, configuration.file), session.show)
     named = configuration.baseline
     place = named if ":" in named else os.path.relpath(configuration.root / named)
     if ":" not in named and not Path(place).exists():
         return None
-    return Baseline(named, read_source(place, configuration.file).results, session.show)
+    return Baseline(named, read_source(place, configuration.file), session.show)
 
 
 def comparison_lines(comparison: Comparison, doubts: Sequence[str] = ()) -> Iterator[str]:

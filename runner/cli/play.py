@@ -285,6 +285,8 @@ def _find_resumed(wanted: Arguments) -> Kept | None:
     # Two at once would both send what is missing.
     click.get_current_context().with_resource(claim(play))
     kept = read_play(play)
+    for line in kept.damaged:
+        click.echo(f"runner: {line}; left out, and played again", err=True)
     if "arguments" not in kept.head:
         raise UsageError(f"play {play.name} can't go on: its play.json is missing, damaged or of another version")
     return kept

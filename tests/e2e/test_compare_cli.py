@@ -83,6 +83,14 @@ def test_golden_scenarios_close_it_alone_at_the_end_of_a_play_too(project: Proje
     assert "regression: golden scenario times2 does not pass any more" in played.out
 
 
+def test_why_a_baseline_may_not_be_alike_is_told_at_the_end_of_a_play_too(project: Project) -> None:
+    play_twice(project, range(2, 4))
+    sharded = project.run("play", "--shard", "1/2", "--report", "json=shard.json")
+    assert sharded.code == 1
+    done = project.run("play", "--baseline", "shard.json")
+    assert "note: the old play is a shard (1/2 of division " in done.out
+
+
 def test_the_project_s_file_can_name_the_baseline_which_need_not_be_there_yet(project: Project) -> None:
     file = project.folder / "assistants.yaml"
     file.write_text(file.read_text() + "baseline: reports/base.json\n")
