@@ -139,8 +139,8 @@ def test_what_was_played_again_is_green_in_the_replay_too_and_waits_for_nobody(t
     stormy = "stormy: {api: responses, server: embedded, inference: {scripted: moves.yml}, faults: faults.yml}"
     file.write_text(file.read_text().replace("targets:\n", f"targets:\n  {stormy}\n"))
     (project.folder / "moves.yml").write_text(
-        "scripts:\n  - {question: {contains: limit}, times: 1, moves: [{fail: {code: rate_limit_exceeded, message: Please try "
-        "again in 1ms.}}]}\n  - {question: any, moves: [{say: Hello.}]}\n"
+        "scripts:\n  - {question: {contains: limit}, times: 1, moves: [{fail: {code: rate_limit_exceeded, message: "
+        "Please try again in 1ms.}}]}\n  - {question: any, moves: [{say: Hello.}]}\n"
     )
     (project.folder / "faults.yml").write_text(
         "faults: [{on: POST /v1/responses, contains: and then, times: 1, do: {answer: 503}}]\n"
