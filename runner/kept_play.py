@@ -44,7 +44,7 @@ _HEAD_SCHEMA: Mapping[str, Any] = {
         "started_at": _TEXT,
         "arguments": {
             "type": "object",
-            "properties": {**_ARGUMENTS, "shard": _SHARD, "tier": _MAYBE_TEXT},
+            "properties": {**_ARGUMENTS, "every_repeat": _CLAIM, "shard": _SHARD, "tier": _MAYBE_TEXT},
             "required": list(_ARGUMENTS),
         },
         "variants": {

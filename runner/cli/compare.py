@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from enum import Enum
@@ -32,7 +33,8 @@ GATES = ("none", "regression", "any")
     "--fail-on",
     type=click.Choice(GATES),
     default="none",
-    help="Exit 1 for a regression: what is proven to be worse, or a golden scenario that broke; any: whatever broke.",
+    help="regression: exit 1 for what is proven to be worse and for golden scenarios that broke, 3 for what broke "
+    "without a proof; any: exit 1 for whatever broke.",
 )
 def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on: str) -> int:
     """Compare two plays: what is broken, fixed, flaky, new and gone, and whether chance could be the reason.
@@ -41,6 +43,7 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
     """
     from runner.cli._plays import read_source
     from runner.domain.comparison import compare, describe_doubts
+    from runner.escaping import terminal_line
 
     before, after = read_source(old, file), read_source(new, file)
     comparison = compare(before.results, after.results)
@@ -48,13 +51,16 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
     lines = {"text": comparison_lines, "json": _as_json, "markdown": _as_markdown}[format_name](comparison, doubts)
     for line in lines:
         click.echo(line)
-    return 1 if closes_gate(comparison, fail_on) else 0
-
-
-def closes_gate(comparison: Comparison, fail_on: str) -> bool:
-    if fail_on == "any":
-        return bool(comparison.regressions or comparison.counts["broken"])
-    return fail_on == "regression" and bool(comparison.regressions)
+    if fail_on == "none":
+        return 0
+    if comparison.regressions or (fail_on == "any" and comparison.counts["broken"]):
+        return 1
+    if not comparison.undecided:
+        return 0
+    named = "; ".join(comparison.undecided[:3])
+    more = f"; and {len(comparison.undecided) - 3} more" if len(comparison.undecided) > 3 else ""
+    click.echo(terminal_line(f"runner: a regression is neither proven nor ruled out: {named}{more}"), err=True)
+    return 3
 
 
 class Baseline:
@@ -110,6 +116,19 @@ def comparison_lines(comparison: Comparison, doubts: Sequence[str] = ()) -> Iter
     yield terminal_line(_summary(comparison))
     for line in comparison.regressions:
         yield terminal_line(f"regression: {line}")
+    if command := _deciding_command(comparison):
+        yield terminal_line(f"to decide: {command}, before the change and after it")
+
+
+def _deciding_command(comparison: Comparison) -> str:
+    """What plays as often as it takes, whatever comes of it; "" where repeats would decide nothing."""
+    pairs = [(one, one.pair) for one in comparison.scenarios if one.more and one.pair]
+    if not pairs:
+        return ""
+    times = max(max(old.judged, new.judged) + (one.more or 0) for one, (old, new) in pairs)
+    paths = list(dict.fromkeys(shlex.quote(new.selector) for _, (_, new) in pairs))
+    which = paths if len(paths) <= 3 else []
+    return " ".join(["runner play", *which, f"--repeat {times} --every-repeat"])
 
 
 def _as_json(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]:
@@ -121,6 +140,8 @@ def _as_json(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]:
         "test": comparison.test,
         "more_repeats": comparison.more,
         "regressions": comparison.regressions,
+        "undecided": comparison.undecided,
+        "to_decide": _deciding_command(comparison),
         "notes": doubts,
         "scenarios": [
             {
@@ -161,6 +182,8 @@ def _as_markdown(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]
         yield f"- {markdown(line)}"
     for line in comparison.regressions[:_MOST_ROWS]:
         yield f"- **regression**: {markdown(line)}"
+    if command := _deciding_command(comparison):
+        yield f"- to decide: {markdown(command)}, before the change and after it"
     changed = list(_changed(comparison))
     if changed:
         yield ""

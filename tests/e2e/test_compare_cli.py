@@ -40,11 +40,39 @@ def play_twice(project: Project, numbers: range, *, golden: bool = False) -> Non
 def test_a_regression_closes_the_gate_and_chance_does_not(project: Project) -> None:
     play_twice(project, range(2, 4))
     open_ = project.run("compare", "old.json", "new.json", "--fail-on", "regression")
-    assert open_.code == 0
-    first, _, summary = open_.out.splitlines()
+    assert open_.code == 3
+    assert (
+        "neither proven nor ruled out: times2 is broken, which may be chance: 3 more repeats would decide" in open_.err
+    )
+    assert project.run("compare", "old.json", "new.json").code == 0
+    first, _, summary, cure = open_.out.splitlines()
     assert first.startswith("broken times2 1/1 → 0/1 · inconclusive: 3 more repeats would decide")
     assert summary.startswith("2 broken; all together: inconclusive: 2 more repeats would decide (p = 0.25")
+    paths = "scenarios/times2.yaml::times2 scenarios/times3.yaml::times3"
+    assert cure == f"to decide: runner play {paths} --repeat 4 --every-repeat, before the change and after it"
     assert project.run("compare", "old.json", "new.json", "--fail-on", "any").code == 1
+
+
+def test_what_would_decide_decides(project: Project) -> None:
+    for right, name in ((True, "old.json"), (False, "new.json")):
+        write(project, 2, right=right)
+        project.run("play", "--repeat", "4", "--every-repeat", "--report", f"json={name}")
+    closed = project.run("compare", "old.json", "new.json", "--fail-on", "regression")
+    assert (closed.code, closed.out.splitlines()[0].startswith("broken times2 4/4 → 0/4 · broken (p = 0.0286)")) == (
+        1,
+        True,
+    )
+    write(project, 2, right=True)
+    once = project.run("play", "--repeat", "4", "--report", "json=new.json")
+    assert project.run("compare", "old.json", "new.json", "--fail-on", "regression").code == once.code == 0
+
+
+def test_what_came_to_no_verdict_opens_no_gate(project: Project) -> None:
+    play_twice(project, range(2, 3))
+    project.write_scenario("assistant: guide\nturns: [{ask: Who are you?, expect: [contains: x]}]", name="times2")
+    assert project.run("play", "--report", "json=new.json").code == 3
+    done = project.run("compare", "old.json", "new.json", "--fail-on", "regression")
+    assert (done.code, "times2 passed, and came to no verdict now" in done.err) == (3, True)
 
 
 def test_five_of_five_broken_is_a_regression(project: Project) -> None:
