@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,16 +39,17 @@ def find_plays(folder: Path) -> list[Path]:
     return sorted((one for one in folder.glob("*") if (one / "results.jsonl").is_file()), reverse=True)
 
 
-def find_play(folder: Path, play_id: str) -> Path:
+def find_play(folder: Path, play_id: str, *, kind: str = "play") -> Path:
     """The folder of one play: by its id, or LATEST. Raises UsageError, or NothingFound where there is none at all."""
     plays = find_plays(folder)
     if not plays:
-        raise NothingFound("no play is kept under .runner/plays")
+        nor = "" if play_id == LATEST or kind == "play" else f", and there is no file {play_id!r}"
+        raise NothingFound(f"no play is kept under .runner/plays{nor}")
     if play_id == LATEST:
         return plays[0]
     known = {play.name: play for play in plays}
     if play_id not in known:
-        raise UsageError(f"there is no play {play_id!r}; {suggest(play_id, known) or '`runner plays` lists them'}")
+        raise UsageError(f"there is no {kind} {play_id!r}; {suggest(play_id, known) or '`runner plays` lists them'}")
     return known[play_id]
 
 
@@ -76,9 +78,9 @@ def read_source(source: str, file: Path | None) -> Report:
     if separator and inside:
         return read(read_file_at(ref, inside), name=source)
     if path.suffix or len(path.parts) > 1:
-        raise UsageError(f"there is no file {source}")
+        raise UsageError(f"there is no file {source}; `runner play --report json={shlex.quote(source)}` makes one")
     root = find_project_file(file, Path.cwd()).parent.resolve()
-    return report_of(read_whole(find_play(root / ".runner" / "plays", source)))
+    return report_of(read_whole(find_play(root / ".runner" / "plays", source, kind="play and no file")))
 
 
 def is_going_on(play: Path) -> bool:

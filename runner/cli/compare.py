@@ -94,10 +94,16 @@ def find_baseline(session: Session, given: str | None) -> Baseline | None:
     Raises UsageError for one that can't be read. One that the project's file names and that is not there yet is none.
     """
     from runner.cli._plays import read_source
+    from runner.errors import UsageError
 
     configuration = session.configuration
     if given:
-        return Baseline(given, read_source(given, configuration.file), session.show)
+        try:
+            return Baseline(given, read_source(given, configuration.file), session.show)
+        except UsageError as error:
+            if Path(given).exists() or ":" in given:
+                raise
+            raise UsageError(f"{error}; `baseline:` in assistants.yaml may name one that is not there yet") from error
     named = configuration.baseline
     place = named if ":" in named else os.path.relpath(configuration.root / named)
     if ":" not in named and not Path(place).exists():

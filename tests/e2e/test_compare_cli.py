@@ -128,7 +128,11 @@ def test_the_project_s_file_can_name_the_baseline_which_need_not_be_there_yet(pr
     again = project.run("play", "--report", "json=reports/base.json")
     assert (again.code, "compared with reports/base.json:" in again.out) == (0, True)
     assert "1 same; all together: no evidence" in again.out
-    assert project.run("play", "--baseline", "missing.json").code == 2
+    missing = project.run("play", "--baseline", "missing.json")
+    assert (missing.code, "`runner play --report json=missing.json` makes one; `baseline:` in" in missing.err) == (
+        2,
+        True,
+    )
 
 
 def test_a_report_at_a_git_ref_is_compared_with(project: Project) -> None:
@@ -147,7 +151,7 @@ def test_a_report_at_a_git_ref_is_compared_with(project: Project) -> None:
     [
         ("gone.json", 2, "there is no file gone.json"),
         ("city.md", 2, "city.md is no JSON report of runner"),
-        ("20200101T000000Z-000000", 5, "no play is kept"),
+        ("20200101T000000Z-000000", 5, "no play is kept under .runner/plays, and there is no file"),
         ("earlier.json", 2, "is a report of version 2; this program reads version 3"),
         ("half.json", 2, "something missing or wrong"),
         ("-x:old.json", 2, "-x"),
