@@ -80,13 +80,22 @@ def find_key(target: Target, environment: Mapping[str, str], *, hint: str = WITH
     if not key:
         state = "empty" if variable in environment else "not set"
         message = f"needs a key in the environment variable {variable}, which is {state}"
-        raise _key_problem(target, message, hint)
+        raise _key_problem(target, message, f"{_explain_env_file(target, variable)}{hint}")
     if mistake := _find_mistake_in_key(key):
         message, hint = mistake
         raise _key_problem(target, f"the environment variable {variable} holds no key: {message}", hint)
     if target.server is Server.OPENAI and variable == OPENAI_KEY:
         _check_other_server(target, environment)
     return key
+
+
+def _explain_env_file(target: Target, variable: str) -> str:
+    """For somebody who has written the key into a file that other programs read by themselves."""
+    with suppress(OSError, UnicodeDecodeError):
+        written = Path(target.location.file).with_name(".env").read_text(encoding="utf-8")
+        if re.search(rf"^(?:export )?{re.escape(variable)}=", written, re.MULTILINE):
+            return "`.env` is not read by itself, `set -a; . ./.env; set +a` sets what stands in it; "
+    return ""
 
 
 def _find_mistake_in_key(key: str) -> tuple[str, str] | None:

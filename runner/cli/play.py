@@ -53,6 +53,7 @@ class Arguments:
     lists: bool
     form: str
     repeat: int | None
+    every_repeat: bool
     fail_fast: bool
     fail_on_flaky: bool
     synced: bool
@@ -130,6 +131,7 @@ class _Play(click.Command):
 @click.option("--list", "lists", is_flag=True, help="Show what would be played, and play nothing.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How --list shows it.")
 @click.option("--repeat", type=click.IntRange(1, 1000), metavar="N", help="Play each scenario N times.")
+@click.option("--every-repeat", is_flag=True, help="Play repeats that can't change the outcome, too: for `compare`.")
 @click.option("-x", "--fail-fast", is_flag=True, help="Start nothing more after the first that does not pass.")
 @click.option("--fail-on-flaky", is_flag=True, help="Exit 1 for scenarios that passed only sometimes, too.")
 @click.option("--synced", is_flag=True, help="Demand that the synced assistants are what the file declares.")
@@ -285,6 +287,8 @@ def _find_resumed(wanted: Arguments) -> Kept | None:
     # Two at once would both send what is missing.
     click.get_current_context().with_resource(claim(play))
     kept = read_play(play)
+    for line in kept.damaged:
+        click.echo(f"runner: {line}; left out, and played again", err=True)
     if "arguments" not in kept.head:
         raise UsageError(f"play {play.name} can't go on: its play.json is missing, damaged or of another version")
     return kept
@@ -315,6 +319,7 @@ def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
         "targets": wanted.targets,
         "models": wanted.models,
         "repeat": wanted.repeat,
+        "every_repeat": wanted.every_repeat,
         "shard": wanted.shard,
         "synced": wanted.synced,
         "tier": wanted.tier,
@@ -335,6 +340,7 @@ def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
         targets=tuple(before["targets"]),
         models=tuple(before["models"]),
         repeat=before["repeat"],
+        every_repeat=wanted.every_repeat or before.get("every_repeat", False),
         shard=before.get("shard", ""),
         synced=before["synced"],
         tier=before.get("tier"),
@@ -455,6 +461,7 @@ async def _play(
                     keeps=wanted.keep,
                     demands_synced=wanted.synced,
                     stops_at_first_failure=wanted.fail_fast,
+                    plays_every_repeat=wanted.every_repeat,
                     allows_declines=wanted.allow_declines,
                     fails_on_flaky=wanted.fail_on_flaky,
                     requests_per_minute=_share_of_rate(wanted),

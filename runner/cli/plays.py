@@ -44,7 +44,7 @@ def _describe(folder: Path) -> dict[str, Any]:
     """What `play.json` says; of a play that did not come to its end, what had come in."""
     from runner.cli._plays import is_going_on
     from runner.errors import WriteFailed
-    from runner.kept_play import read_head, read_play, report_of
+    from runner.kept_play import find_argument, read_head, read_play, report_of
 
     head: Mapping[str, Any] = {}
     counts: Mapping[str, int] = {}
@@ -58,7 +58,7 @@ def _describe(folder: Path) -> dict[str, Any]:
         "id": folder.name,
         "started_at": head.get("started_at", ""),
         "variants": [_label(one) for one in head.get("variants", ())],
-        "shard": head.get("arguments", {}).get("shard") or "",
+        "shard": find_argument(head, "shard"),
         "planned": planned,
         "counts": dict(counts),
         "exit_code": head.get("exit_code"),

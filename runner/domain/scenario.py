@@ -67,6 +67,11 @@ class Scenario:
     location: Location
 
     @property
+    def row(self) -> Location | None:
+        """Where its row of `cases` stands, None if it is no case: what is wrong may be wrong there."""
+        return self.location if self.declared_at else None
+
+    @property
     def passes_needed(self) -> int:
         return self.repeat if self.pass_at_least is None else self.pass_at_least
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from difflib import SequenceMatcher
@@ -177,24 +177,43 @@ class Recorder:
         calls: list[Data] = []
         told = self._threads.describe(question)
         heard = replace(question, answer=_overhear(question.answer, calls)) if question.answer else question
-        run = await self._backend.ask(heard)
+        try:
+            run = await self._backend.ask(heard)
+        except RemoteError:
+            self._forget(told)
+            raise
         self._threads.note(told, run.thread_id)
-        number = {"attempt": told.attempt} if told.attempt > 1 else {}
-        self._keep(told, {**number, **_shrink(run), **({"calls": calls} if calls else {})})
+        self._keep(told, {**_shrink(run), **({"calls": calls} if calls else {})})
         return run
 
     def _keep(self, told: _Told, run: Data) -> None:
         """Written anew after each run: what a crash leaves can be played as far as it goes."""
         scenario = SCENARIO.get()
-        exchanges = self._exchanges.setdefault(scenario, {})
         self._definitions.setdefault(scenario, {})[told.sent["definition"]] = told.fields
-        runs = exchanges.setdefault(told.key, {"key": told.key, "sent": told.sent, "runs": []})["runs"]
-        runs.append(run)
-        # Whichever was answered first: the file is the same each time.
-        runs.sort(key=lambda one: one.get("attempt", 1))
-        definitions = self._definitions[scenario]
-        whole = {"scenario": scenario, "definitions": definitions, "exchanges": list(exchanges.values())}
+        exchanges = self._exchanges.setdefault(scenario, {})
+        exchanges.setdefault(told.key, {"key": told.key, "sent": told.sent, "runs": {}})["runs"][told.attempt] = run
+        self._write(scenario, exchanges.values())
+
+    def _forget(self, told: _Told) -> None:
+        """A conversation that an error on the way has ended: the one that is begun instead takes its number."""
+        exchanges = self._exchanges.get(SCENARIO.get(), {})
+        for one in exchanges.values():
+            one["runs"].pop(told.attempt, None)
+
+    def _write(self, scenario: str, exchanges: Iterable[Data]) -> None:
+        """In the order of the conversations, whichever was answered first: the file is the same each time."""
+        heard = [one for one in exchanges if one["runs"]]
+        numbers = {attempt: at for at, attempt in enumerate(sorted({key for one in heard for key in one["runs"]}), 1)}
+        told = [
+            {**one, "runs": [_number(numbers[attempt], run) for attempt, run in sorted(one["runs"].items())]}
+            for one in heard
+        ]
+        whole = {"scenario": scenario, "definitions": self._definitions[scenario], "exchanges": told}
         self._tape.write(self._tape.path_of(scenario).name, self._tape.scrub(whole))
+
+
+def _number(attempt: int, run: Data) -> Data:
+    return {"attempt": attempt, **run} if attempt > 1 else run
 
 
 class _RecordedFiles:
@@ -336,7 +355,7 @@ class Replayer:
                 self._read_already[scenario] = data
             except FileNotFoundError:
                 known = [path.stem for path in self._tape.folder.glob("*.yaml") if path.name != _TARGET_FILE]
-                hint = suggest(scenario, known, kind="there") or f"{len(known)} scenarios are"
+                hint = suggest(scenario, known) or f"there are {len(known)} others"
                 raise RemoteError(f"not recorded: there is nothing of '{scenario}'; {hint}") from None
             except UsageError as error:
                 raise RemoteError(f"not recorded: {error}") from error

@@ -69,6 +69,8 @@ _WORD_WIDTH = 9
 _NAMES_SHOWN = 4
 _DIFFERENCES_SHOWN = 20
 _LONGEST_NAME = 40
+_A_SCREEN = 20
+"""Lines of others, after which a failure is out of sight."""
 
 
 class Console:
@@ -101,7 +103,7 @@ class Console:
         self._counts: Counter[str] = Counter()
         self._spent = Tally()
         self._shown_in_full = 0
-        self._is_separated = False
+        self._others_since = 0
 
     def close(self) -> None:
         """Give the terminal back, also where a play broke off."""
@@ -155,7 +157,7 @@ class Console:
             self._shown_in_full += 1
             return
         self._print_heading(result)
-        self._is_separated = self._shown_in_full > 0
+        self._others_since += self._shown_in_full > 0
         if self._is_verbose:
             for turn in result.turns:
                 self._print_field("?", turn.turn.ask, width=2)
@@ -171,8 +173,8 @@ class Console:
                 failures.append(result)
             elif result.counted_as == NOT_STARTED:
                 reasons[result.reason] = None
-        # Where nothing but failures was shown since the first of them, they can still be seen.
-        if failures and self._is_separated:
+        # What was shown a moment ago can still be seen.
+        if failures and self._others_since > _A_SCREEN:
             self._print()
             self._print(("Once more, what did not pass:", "bold"))
             for result in failures:
@@ -263,6 +265,8 @@ class Console:
 
     def _print_failure(self, result: ScenarioResult) -> None:
         self._print_heading(result)
+        if row := result.scenario.row:
+            self._print(f"row {self._line(str(row))}", before=("  ",))
         for number, turn in enumerate(result.turns, start=1):
             if turn.outcome is Outcome.PASSED:
                 continue

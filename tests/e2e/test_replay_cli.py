@@ -130,6 +130,33 @@ def test_another_server_s_answers_are_replayed_when_it_is_gone_and_without_its_k
     assert key not in kept
 
 
+def test_what_was_played_again_is_green_in_the_replay_too_and_waits_for_nobody(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", target="stormy")
+    file = project.folder / "assistants.yaml"
+    stormy = "stormy: {api: responses, server: embedded, inference: {scripted: moves.yml}, faults: faults.yml}"
+    file.write_text(file.read_text().replace("targets:\n", f"targets:\n  {stormy}\n"))
+    (project.folder / "moves.yml").write_text(
+        "scripts:\n  - {question: {contains: limit}, times: 1, moves: [{fail: {code: rate_limit_exceeded, message: "
+        "Please try again in 1ms.}}]}\n  - {question: any, moves: [{say: Hello.}]}\n"
+    )
+    (project.folder / "faults.yml").write_text(
+        "faults: [{on: POST /v1/responses, contains: and then, times: 1, do: {answer: 503}}]\n"
+    )
+    for name, asked in {"limit": ["A limit?"], "broken": ["Hello?", "and then?"]}.items():
+        turns = "".join(f"  - {{ask: '{one}', expect: [contains: hello]}}\n" for one in asked)
+        project.write_scenario(f"assistant: guide\nturns:\n{turns}", name=name)
+    recorded = project.run("play", "--record", "recordings")
+    assert (recorded.code, recorded.out.count("played again after")) == (3, 2), recorded.out + recorded.err
+    told = recording(project, "limit").read_text()
+    recording(project, "limit").write_text(told.replace("again in 1ms", "again in 100s"))
+
+    replayed = project.run("play", "--replay", "recordings", "--report", "json", "--max-time", "60")
+
+    assert replayed.code == 0, replayed.out
+    told = json.loads((project.folder / "report.json").read_text())["scenarios"]
+    assert {one["name"]: len(one["attempts"][0]["retried"]) for one in told} == {"limit": 1, "broken": 0}
+
+
 def test_a_recording_is_the_same_each_time_and_one_file_for_each_scenario(project: Project) -> None:
     assert project.run("play", "--record", "recordings").code == 0
     first = {path.name: path.read_text() for path in (project.folder / "recordings" / "embedded").iterdir()}
