@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -380,11 +381,18 @@ def _show_list(session: Session, scenarios: tuple[Scenario, ...], *, as_json: bo
 
         click.echo(session.redactor.clean(json.dumps(describe_selected(scenarios), indent=2, ensure_ascii=True)))
         return
+    places = Counter(map(_place_of, session.configuration.scenarios))
     for one in scenarios:
+        place = _place_of(one)
+        where = shlex.quote(place if places[place] == 1 else one.playable_place)
         notes = [*one.tags, *([f"{one.repeat} times"] if one.repeat > 1 else []), *(["skipped"] if one.skip else [])]
         tags = f"  [{', '.join(notes)}]" if notes else ""
-        session.show([f"{one.location.file}:{one.location.line}  {one.name}{tags}"])
+        session.show([f"{where}  {one.name}{tags}"])
     session.show([count(len(scenarios), "scenario")])
+
+
+def _place_of(scenario: Scenario) -> str:
+    return f"{scenario.location.file}:{scenario.location.line}"
 
 
 def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: Arguments) -> None:

@@ -37,7 +37,6 @@ from runner.domain.report import (
     Variant,
     Verdict,
 )
-from runner.domain.scenario import Scenario
 from runner.domain.statistics import wilson_interval
 from runner.escaping import terminal, terminal_line
 from runner.prices import NOT_INCLUDED, price_source
@@ -202,7 +201,7 @@ class Console:
         """A line for each, with a place that can be pasted behind `runner play`."""
         width = min(_LONGEST_NAME, max((len(self._line(self._name(one))) for one in failures), default=0))
         for result in failures:
-            where = self._line(_playable_place(result.scenario))
+            where = self._line(shlex.quote(result.scenario.playable_place))
             self._print(f"{self._line(self._name(result)):{width}}  ", (where, "dim"), before=(_word(result),))
         if failures:
             self._print()
@@ -327,14 +326,6 @@ class Console:
 
 def _describe_batch(batch: BatchSeen) -> str:
     return f"batch {batch.batch_id} is {batch.status}: {batch.done} of {count(batch.total, 'question')} done"
-
-
-def _playable_place(scenario: Scenario) -> str:
-    """What `runner play` takes for this scenario alone; a row of another file has no line there."""
-    place, declared_at = scenario.location, scenario.declared_at
-    if declared_at is not None and declared_at.file != place.file:
-        return shlex.quote(f"{declared_at.file}::{scenario.name}")
-    return f"{place.file}:{place.line}"
 
 
 def _word(result: ScenarioResult) -> tuple[str, str]:
