@@ -46,7 +46,14 @@ _HEAD_SCHEMA: Mapping[str, Any] = {
         "started_at": _TEXT,
         "arguments": {
             "type": "object",
-            "properties": {**_ARGUMENTS, "shard": _SHARD},
+            "properties": {
+                **_ARGUMENTS,
+                "shard": _SHARD,
+                "names": _MAYBE_TEXT,
+                "tags": _MAYBE_TEXT,
+                "last_failed": _CLAIM,
+                "failed_first": _CLAIM,
+            },
             "required": list(_ARGUMENTS),
         },
         "variants": {

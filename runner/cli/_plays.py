@@ -15,7 +15,7 @@ from runner.cli._revision import read_file_at
 from runner.cli._session import Session
 from runner.config import Configuration
 from runner.config.paths import find_project_file
-from runner.did_you_mean import suggest
+from runner.did_you_mean import count, suggest
 from runner.domain.assistant import Assistant, Project
 from runner.domain.definition import describe_whole, hash_definition, hash_scenario
 from runner.domain.files import LocalFile
@@ -265,6 +265,20 @@ def open_play(
                 attempts={unit.key: resumed.attempts_of(unit) for unit in units} if resumed else {},
             ),
         )
+
+
+def describe_resumed(kept: Kept, work: Work) -> str:
+    """What goes on, how much of it is there already, and how much is sent."""
+    which = f"play {kept.folder.name} of {show_time(kept.head['started_at'])} UTC"
+    left = len(work.units)
+    if not left:
+        return f"{which} is complete: nothing is left to play"
+    return f"{which} goes on: {work.planned - left} of {count(work.planned, 'scenario')} kept, {left} to play"
+
+
+def show_time(started_at: str) -> str:
+    """2026-11-29 15:14, of an ISO 8601 time."""
+    return started_at[:16].replace("T", " ")
 
 
 def _now() -> str:

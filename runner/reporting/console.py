@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -162,14 +162,14 @@ class Console:
 
     def _finish(self, report: Report) -> None:
         self._screen.close_status()
-        failures, reasons, declined = [], dict[str, None](), 0
+        failures, reasons, declined = [], Counter[str](), 0
         all_passed = report.counts["passed"] == len(report.results)
         for result in () if all_passed else report.results:  # at most once: they may have to be read from their file
             declined += result.is_decline
             if result.counted_as in _IN_FULL:
                 failures.append(result)
             elif result.counted_as == NOT_STARTED:
-                reasons[result.reason] = None
+                reasons[result.reason] += 1
         # Where nothing but failures was shown since the first of them, they can still be seen.
         if failures and self._is_separated:
             self._print()
@@ -206,12 +206,12 @@ class Console:
         if failures:
             self._print()
 
-    def _print_notes(self, report: Report, reasons: Iterable[str], declined: int) -> None:
+    def _print_notes(self, report: Report, reasons: Mapping[str, int], declined: int) -> None:
         """Once for all scenarios: why some were not played, or not judged, and what is left on the remote side."""
         if declined:
             self._print((f"{declined} {DECLINED}", _STYLES[DECLINED]), f": {NO_MODEL}")
-        for reason in reasons:
-            self._print(self._line(reason))
+        for reason, times in reasons.items():
+            self._print(f"{times} {self._line(reason)}")
         definitions = sorted(report.tally.definitions.items()) if self._is_verbose else ()
         for (address, label), definition in definitions:
             where = f" on {label}" if self._shows_variants else ""
