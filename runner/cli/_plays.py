@@ -279,6 +279,20 @@ def open_play(
         )
 
 
+def describe_resumed(kept: Kept, work: Work) -> str:
+    """What goes on, how much of it is there already, and how much is sent."""
+    which = f"play {kept.folder.name} of {show_time(kept.head['started_at'])} UTC"
+    left = len(work.units)
+    if not left:
+        return f"{which} is complete: nothing is left to play"
+    return f"{which} goes on: {work.planned - left} of {count(work.planned, 'scenario')} kept, {left} to play"
+
+
+def show_time(started_at: str) -> str:
+    """2026-11-29 15:14, of an ISO 8601 time."""
+    return started_at[:16].replace("T", " ")
+
+
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 

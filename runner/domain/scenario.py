@@ -75,6 +75,12 @@ class Scenario:
     def passes_needed(self) -> int:
         return self.repeat if self.pass_at_least is None else self.pass_at_least
 
+    @property
+    def playable_place(self) -> str:
+        """What `runner play` takes for this scenario alone: rows may share a line, or be of several scenarios."""
+        place = self.location
+        return f"{self.declared_at.file}::{self.name}" if self.declared_at else f"{place.file}:{place.line}"
+
 
 def functions_in(scenario: Scenario, assistant: Assistant) -> tuple[Function, ...]:
     """The assistant's functions, each with the answer that holds in the scenario."""
