@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -21,6 +22,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from runner.did_you_mean import quote, suggest
 from runner.patience import at_most, check_time, match
 
 PATTERN_TIMEOUT_S = 0.5
@@ -80,6 +82,36 @@ def tell_mismatch(value: object, schema: Schema) -> str:
         raise CannotTell(limits) from error
     nearest = sorted(errors, key=lambda error: list(map(str, error.absolute_path)))[:_MOST_MISMATCHES]
     return "; ".join(_describe(best_match([error]) or error) for error in nearest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impossible:
+    """An argument that no call has: there is none of this name (`is_unknown`), or never with this value."""
+
+    key: str
+    message: str
+    hint: str = ""
+    is_unknown: bool = False
+
+
+def find_impossible(arguments: Mapping[str, object], parameters: Schema) -> Iterator[Impossible]:
+    """Which of these expected arguments no call can have that fits its schema, as far as that is plain to see.
+
+    Of lists and mappings a part may be meant; null is "not there"; what a `$ref` leads to stands elsewhere.
+    """
+    known = parameters.get("properties", {})
+    is_closed = parameters.get("additionalProperties") is False and "$ref" not in parameters
+    for key, value in arguments.items():
+        if key not in known:
+            if is_closed and value is not None:
+                hint = suggest(key, known, kind="it has")
+                yield Impossible(key=key, message=f"there is no argument {quote(key)}", hint=hint, is_unknown=True)
+        elif (
+            isinstance(value, str | int | float)
+            and "$ref" not in str(known[key])
+            and (mismatch := find_mismatch(value, known[key]))
+        ):
+            yield Impossible(key=key, message=mismatch)
 
 
 def find_looseness(schema: Schema) -> str:

@@ -45,7 +45,6 @@ _MOST_CAUSES = 3
 
 _UNWANTED = {
     Ending.REFUSED: (Outcome.FAILED, "the model refused to answer"),
-    Ending.DECLINED: (Outcome.ERRORED, "declined: offline rules could not answer this"),
     Ending.EMPTY: (Outcome.ERRORED, "the answer is empty"),
 }
 
@@ -56,8 +55,13 @@ async def judge_exchange(exchange: Exchange, ask: Ask) -> TurnResult:
     parts = tuple(build_part(expectation, is_known=True) for expectation in turn.expectations)
     if run.ending in ORDINARY_ENDINGS or any([await one.expects_ending(exchange, ask) for one in parts]):
         return _conclude(turn, run, await _judge_all(parts, exchange, ask))
+    broken = _describe_broken_calls(run)
+    if run.ending is Ending.DECLINED:
+        # Where a call broke, that is what is wrong: what was to be answered from is not there.
+        reason = "; ".join(broken) or f"declined: {run.decline_reason[:_LONGEST_CAUSE]}"
+        return TurnResult(turn=turn, outcome=Outcome.ERRORED, run=run, reason=reason)
     outcome, reason = _UNWANTED.get(run.ending, (Outcome.ERRORED, _describe_breakage(run)))
-    return TurnResult(turn=turn, outcome=outcome, run=run, reason=reason + _describe_broken_calls(run))
+    return TurnResult(turn=turn, outcome=outcome, run=run, reason="; ".join([reason, *broken]))
 
 
 async def judge_whole(exchange: Exchange, ask: Ask, *, is_lost: bool) -> tuple[Verdict, ...]:
@@ -222,10 +226,10 @@ def needs_judge(scenarios: Iterable[Scenario]) -> bool:
     return any(build_part(one, is_known=True).tier is Tier.PAID for one in find_expectations(scenarios))
 
 
-def _describe_broken_calls(run: Run) -> str:
+def _describe_broken_calls(run: Run) -> list[str]:
     """What may have led to such an ending: the calls that did not complete, each with the beginning of its reason."""
     broken = [step for step in run.steps if not step.completed]
-    return "".join(f"; {step.title} did not complete: {step.output[:_LONGEST_CAUSE]}" for step in broken[:_MOST_CAUSES])
+    return [f"{step.title} did not complete: {step.output[:_LONGEST_CAUSE]}" for step in broken[:_MOST_CAUSES]]
 
 
 def _describe_breakage(run: Run) -> str:

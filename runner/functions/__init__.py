@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -32,6 +33,28 @@ class FunctionFailed(Exception):
 
 class FunctionTookTooLong(FunctionFailed):
     """There was none in the time that it has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misfit:
+    """What an answer takes, or is for, that calls as they are declared never have; `place` is under the answer's key.
+
+    A module here may have `find_misfits(settings, parameters)`, which yields them.
+    """
+
+    message: str
+    hint: str = ""
+    place: tuple[str | int, ...] = ()
+
+
+def describe_gap(argument: str, parameters: Mapping[str, object]) -> str:
+    """Why a call as declared may come without an argument; "" if it can't, or that is not plain to see."""
+    required = parameters.get("required", ())
+    if "$ref" in parameters or any(key.endswith("Of") for key in parameters):
+        return ""
+    if argument not in parameters.get("properties", {}):  # type: ignore[operator]  # it is a schema
+        return "it isn't among the declared `parameters`"
+    return "" if argument in required else "it isn't among the `required`"  # type: ignore[operator]  # the same
 
 
 class ProjectFiles(Protocol):

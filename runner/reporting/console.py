@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +70,9 @@ _DIFFERENCES_SHOWN = 20
 _LONGEST_NAME = 40
 _A_SCREEN = 20
 """Lines of others, after which a failure is out of sight."""
+_LONGEST_PART = 160
+"""Characters of what a call was given, or gave back."""
+_CALLS_SHOWN = 8
 
 
 class Console:
@@ -275,7 +278,7 @@ class Console:
             if turn.run is not None:
                 self._print_field("answer", turn.run.text or turn.run.refusal or turn.run.declined or "(none)")
                 if turn.run.steps:
-                    self._print_field("tools", ", ".join(_tools_of(turn.run)))
+                    self._print_field("tools", "\n".join(_describe_calls(turn.run)))
             if turn.reason:
                 self._print_field("reason", turn.reason)
             for verdict in turn.verdicts:
@@ -345,9 +348,8 @@ def _remarks(result: ScenarioResult) -> list[str]:
     remarks += [_describe_retry(retry, times) for retry, times in _count_retries(result.retried).items()]
     if result.is_decline:
         remarks += [f"turn {len(result.turns)}"] if len(result.scenario.turns) > 1 else []
-        remarks += [DECLINED] if result.outcome is Outcome.SKIPPED else []
-        # What a call did not do may be why.
-        remarks += [cause for cause in result.turns[-1].reason.split("; ")[1:] if cause]
+        why = _cut(next(turn.reason for turn in result.turns if turn.is_decline))
+        remarks.append(why if result.outcome is Outcome.SKIPPED else why.removeprefix(f"{DECLINED}: "))
     verdicts = [verdict for turn in result.turns for verdict in turn.verdicts]
     weak = [verdict.check for verdict in verdicts if verdict.weak and verdict.outcome is Outcome.PASSED]
     return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
@@ -443,6 +445,23 @@ def describe_variant(variant: Variant) -> str:
 def _tools_of(run: Run) -> list[str]:
     """The tools that were called, each once, in the order of their first calls."""
     return list(dict.fromkeys(step.title if step.completed else f"{step.title} (not completed)" for step in run.steps))
+
+
+def _describe_calls(run: Run) -> Iterator[str]:
+    """A line for each of the first calls: what it was called with, and what came of it."""
+    for step in run.steps[:_CALLS_SHOWN]:
+        given = f" {_cut(step.input)}" if step.input.strip(" {}") else ""
+        found = ", ".join(dict.fromkeys(one.filename for one in step.results))
+        broken = "" if step.completed else "not completed: " if step.output else "not completed"
+        came = f"{broken}{_cut(found or step.output)}"
+        yield f"{step.title}{given}" + (f" → {came}" if came else "")
+    if (more := len(run.steps) - _CALLS_SHOWN) > 0:
+        yield f"and {count(more, 'further call')}"
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text[: _LONGEST_PART * 4].split())
+    return line if len(line) <= _LONGEST_PART else f"{line[: _LONGEST_PART - 1]}…"
 
 
 def _answer_of(turn: TurnResult) -> str:
