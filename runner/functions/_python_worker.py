@@ -96,7 +96,8 @@ def _locate(error: BaseException, order: dict[str, Any]) -> str:
         if _is_own(file, order["root"]):
             return f"{_shown(file, order['root'])}:{line}"
     module = sys.modules.get(_module_name(order["file"]))
-    code = getattr(inspect.unwrap(getattr(module, order["function"], None)), "__code__", None)
+    function: Any = getattr(module, order["function"], None)
+    code = getattr(inspect.unwrap(function), "__code__", None)
     if code is not None and _is_own(code.co_filename, order["root"]):
         return f"{_shown(code.co_filename, order['root'])}:{code.co_firstlineno}"
     return _shown(order["file"], order["root"])

@@ -331,6 +331,7 @@ async def test_a_wall_clock_that_jumps_neither_ends_a_run_early_nor_keeps_a_stuc
 
     answers = each(reply(wire.run("queued")), reply(wire.run("in_progress")), reply(wire.run()))
     monkeypatch.setattr(time, "time", jumping)
+    monkeypatch.setattr("runner.backends.assistants.backend.CANCELLING_S", 0.3)  # which is waited for to its end
     async with talk(answers, hurried=False) as (backend, _, _):
         began = time.monotonic()
         with pytest.raises(RemoteError, match="reading the results"):  # it was waited for to its end
