@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +55,7 @@ class Arguments:
     lists: bool
     form: str
     repeat: int | None
+    every_repeat: bool
     fail_fast: bool
     fail_on_flaky: bool
     synced: bool
@@ -130,6 +133,7 @@ class _Play(click.Command):
 @click.option("--list", "lists", is_flag=True, help="Show what would be played, and play nothing.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How --list shows it.")
 @click.option("--repeat", type=click.IntRange(1, 1000), metavar="N", help="Play each scenario N times.")
+@click.option("--every-repeat", is_flag=True, help="Play repeats that can't change the outcome, too: for `compare`.")
 @click.option("-x", "--fail-fast", is_flag=True, help="Start nothing more after the first that does not pass.")
 @click.option("--fail-on-flaky", is_flag=True, help="Exit 1 for scenarios that passed only sometimes, too.")
 @click.option("--synced", is_flag=True, help="Demand that the synced assistants are what the file declares.")
@@ -285,6 +289,8 @@ def _find_resumed(wanted: Arguments) -> Kept | None:
     # Two at once would both send what is missing.
     click.get_current_context().with_resource(claim(play))
     kept = read_play(play)
+    for line in kept.damaged:
+        click.echo(f"runner: {line}; left out, and played again", err=True)
     if "arguments" not in kept.head:
         raise UsageError(f"play {play.name} can't go on: its play.json is missing, damaged or of another version")
     return kept
@@ -314,7 +320,12 @@ def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
         "paths": [os.path.relpath(path, root) for path in wanted.paths],
         "targets": wanted.targets,
         "models": wanted.models,
+        "names": wanted.names,
+        "tags": wanted.tags,
+        "last_failed": wanted.last_failed,
+        "failed_first": wanted.failed_first,
         "repeat": wanted.repeat,
+        "every_repeat": wanted.every_repeat,
         "shard": wanted.shard,
         "synced": wanted.synced,
         "tier": wanted.tier,
@@ -334,7 +345,12 @@ def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
         paths=tuple(os.path.relpath(root / path) for path in before["paths"]),
         targets=tuple(before["targets"]),
         models=tuple(before["models"]),
+        names=before.get("names"),
+        tags=before.get("tags"),
+        last_failed=before.get("last_failed", False),
+        failed_first=before.get("failed_first", False),
         repeat=before["repeat"],
+        every_repeat=wanted.every_repeat or before.get("every_repeat", False),
         shard=before.get("shard", ""),
         synced=before["synced"],
         tier=before.get("tier"),
@@ -357,7 +373,11 @@ def _choose_scenarios(session: Session, wanted: Arguments, resumed: Kept | None)
     selection = Selection(
         names=wanted.names, tags=wanted.tags, last_failed=wanted.last_failed, failed_first=wanted.failed_first
     )
-    chosen = select_scenarios(scenarios, selection, lambda: find_failed(session.state / "plays"))
+    failed = cache(lambda: find_failed(session.state / "plays"))
+    chosen = select_scenarios(scenarios, selection, failed)
+    if wanted.last_failed and not any(failed().get(one.name) for one in chosen):
+        left = count(len(chosen), "scenario")
+        session.show_errors([f"--lf: nothing here failed the last time, so nothing is left out: {left}"])
     if wanted.shard is None:
         return chosen, ""
     durations_s = find_durations(session.state / "plays", (one.name for one in chosen))
@@ -380,11 +400,18 @@ def _show_list(session: Session, scenarios: tuple[Scenario, ...], *, as_json: bo
 
         click.echo(session.redactor.clean(json.dumps(describe_selected(scenarios), indent=2, ensure_ascii=True)))
         return
+    places = Counter(map(_place_of, session.configuration.scenarios))
     for one in scenarios:
+        place = _place_of(one)
+        where = shlex.quote(place if places[place] == 1 else one.playable_place)
         notes = [*one.tags, *([f"{one.repeat} times"] if one.repeat > 1 else []), *(["skipped"] if one.skip else [])]
         tags = f"  [{', '.join(notes)}]" if notes else ""
-        session.show([f"{one.location.file}:{one.location.line}  {one.name}{tags}"])
+        session.show([f"{where}  {one.name}{tags}"])
     session.show([count(len(scenarios), "scenario")])
+
+
+def _place_of(scenario: Scenario) -> str:
+    return f"{scenario.location.file}:{scenario.location.line}"
 
 
 def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: Arguments) -> None:
@@ -402,7 +429,7 @@ def _check_offline(
 ) -> None:
     """Raises ConfigError with everything that can't be played, before anything is sent."""
     from runner.cli._targets import check_offline
-    from runner.execution.answering import refuse_code
+    from runner.functions.python import refuse_code
 
     check_offline(configuration.project, scenarios, target)
     if forbids_code:
@@ -423,7 +450,7 @@ async def _play(
     import time
 
     from runner.cli import tie_signals
-    from runner.cli._plays import open_play
+    from runner.cli._plays import describe_resumed, open_play
     from runner.cli._selection import most_at_once, open_judge, open_lanes
     from runner.execution.judging import prepare_checks
     from runner.execution.limits import Limits
@@ -441,6 +468,8 @@ async def _play(
         async with open_lanes(sessions, wanted, folder) as lanes, open_judge(judge, lanes, wanted) as ask:
             arguments = _remember_arguments(wanted, session.configuration.root)
             with open_play(folder, session, lanes, scenarios, arguments, resumed) as (kept, work):
+                if resumed:
+                    session.show([describe_resumed(resumed, work)])
                 around = Surroundings(
                     emit=emit,
                     clock=time.monotonic,
@@ -455,6 +484,7 @@ async def _play(
                     keeps=wanted.keep,
                     demands_synced=wanted.synced,
                     stops_at_first_failure=wanted.fail_fast,
+                    plays_every_repeat=wanted.every_repeat,
                     allows_declines=wanted.allow_declines,
                     fails_on_flaky=wanted.fail_on_flaky,
                     requests_per_minute=_share_of_rate(wanted),

@@ -20,12 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from runner.domain.assistant import Function
+from runner.plugins import load_plugin
+
 MAX_OUTPUT_BYTES = 256 * 1024
 """Of an answer. The APIs take twice as much, of all answers that are given together."""
 
 
 class FunctionFailed(Exception):
     """There is no result; the message is what the assistant is told."""
+
+
+class FunctionTookTooLong(FunctionFailed):
+    """There was none in the time that it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +79,13 @@ class Answerer(Protocol):
 
     async def answer(self, arguments: Mapping[str, object]) -> str:
         """The result: a text, or JSON as text. Ends in good time. Raises FunctionFailed."""
+
+
+def build_answerer(function: Function) -> Answerer:
+    """What answers a function, out of its settings."""
+    module = load_plugin("runner.functions", function.answering.kind)
+    answerer: Answerer = module.Answerer(**function.answering.settings)
+    return answerer
 
 
 def as_text(value: object) -> str:

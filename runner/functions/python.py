@@ -1,4 +1,4 @@
-"""Answers by calling a Python function of the project, each time in a process of its own.
+"""Answers by calling a Python function of the project, each time in a process of its own; code is named before it runs.
 
 What the function prints, where it changes to, what it sets, starts or breaks ends with that process. The file is read
 when the configuration is, to see that the function is there; it is run in no other place than that process.
@@ -11,14 +11,25 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from runner.did_you_mean import quote, suggest
-from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, Misfit, ProjectFiles, describe_gap
+from runner.domain.assistant import Project
+from runner.domain.scenario import Expectation, Scenario, find_expectations, functions_in
+from runner.errors import ConfigError, Location, Problem
+from runner.functions import (
+    MAX_OUTPUT_BYTES,
+    FunctionFailed,
+    FunctionTookTooLong,
+    Misfit,
+    ProjectFiles,
+    build_answerer,
+    describe_gap,
+)
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -86,7 +97,7 @@ class Answerer:
                 line = await self._send_order(process, arguments)
                 return self._read_answer(line) if line else self._explain_ending(await process.wait())
         except TimeoutError:
-            raise FunctionFailed(f"{self.code}: there was no result after {self.timeout:g} s") from None
+            raise FunctionTookTooLong(f"{self.code}: there was no result after {self.timeout:g} s") from None
         finally:
             await _end(process)
 
@@ -297,3 +308,66 @@ async def _end(process: Process) -> None:
         if pipe is not None:
             pipe.close()
     await process.wait()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectCode:
+    """Code of the project; `code` as people read it: `tools/rates.py:exchange_rate`.
+
+    `runner` is what runs it, a function or a check, and `name` which one.
+    """
+
+    code: str
+    runner: str
+    name: str
+    location: Location
+
+
+def find_code(project: Project, scenarios: Iterable[Scenario]) -> tuple[ProjectCode, ...]:
+    """What the functions of these scenarios' assistants, and their checks, may run, each declaration once."""
+    found: dict[Location, ProjectCode] = {}
+    for scenario in scenarios:
+        assistant = project.find_assistant(scenario.assistant)
+        for function in functions_in(scenario, assistant) if assistant else ():
+            location = function.answering.location
+            if location not in found and (code := build_answerer(function).code):
+                found[location] = ProjectCode(code=code, runner="function", name=function.name, location=location)
+        for one, code in find_check_code([scenario]):
+            found[one.location] = ProjectCode(code=code, runner="check", name=one.check, location=one.location)
+    return tuple(found.values())
+
+
+def find_code_files(project: Project, scenarios: Iterable[Scenario]) -> Iterator[tuple[Path, Path]]:
+    """The Python files of the functions and checks of these scenarios, each with the folder that it imports from."""
+    for scenario in scenarios:
+        assistant = project.find_assistant(scenario.assistant)
+        for function in functions_in(scenario, assistant) if assistant else ():
+            match function.answering.settings:
+                case {"file": Path() as file, "root": Path() as root}:
+                    yield file, root
+        yield from ((code.file, code.root) for _, code in find_check_code([scenario]))
+
+
+def find_check_code(scenarios: Iterable[Scenario]) -> Iterator[tuple[Expectation, LocatedCode]]:
+    """The checks that run code of the project, each with that."""
+    for one in find_expectations(scenarios):
+        yield from ((one, value) for value in one.parameters.values() if isinstance(value, LocatedCode))
+
+
+def refuse_code(project: Project, scenarios: Iterable[Scenario]) -> None:
+    """Raises ConfigError with everything that would be run."""
+    if problems := describe_refused_code(project, scenarios):
+        raise ConfigError(problems)
+
+
+def describe_refused_code(project: Project, scenarios: Iterable[Scenario], *, only: str = "") -> tuple[Problem, ...]:
+    """What would be run, as mistakes; `only` by functions, or by checks."""
+    answer = "give it another answer in the scenario, as in `functions: {NAME: {returns: VALUE}}`"
+    return tuple(
+        one.location.problem(
+            f"the {one.runner} '{one.name}' runs {one.code}, which --no-code forbids",
+            hint=answer if one.runner == "function" else "",
+        )
+        for one in find_code(project, scenarios)
+        if only in ("", one.runner)
+    )

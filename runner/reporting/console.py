@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +38,6 @@ from runner.domain.report import (
     Variant,
     Verdict,
 )
-from runner.domain.scenario import Scenario
 from runner.domain.statistics import wilson_interval
 from runner.escaping import terminal, terminal_line
 from runner.prices import NOT_INCLUDED, price_source
@@ -70,6 +69,8 @@ _WORD_WIDTH = 9
 _NAMES_SHOWN = 4
 _DIFFERENCES_SHOWN = 20
 _LONGEST_NAME = 40
+_A_SCREEN = 20
+"""Lines of others, after which a failure is out of sight."""
 _LONGEST_INPUT = 100
 _LONGEST_PART = 160
 """Characters of what a call gave back, or of a reason that stands in a line; its input is shorter."""
@@ -106,7 +107,7 @@ class Console:
         self._counts: Counter[str] = Counter()
         self._spent = Tally()
         self._shown_in_full = 0
-        self._is_separated = False
+        self._others_since = 0
 
     def close(self) -> None:
         """Give the terminal back, also where a play broke off."""
@@ -160,7 +161,7 @@ class Console:
             self._shown_in_full += 1
             return
         self._print_heading(result)
-        self._is_separated = self._shown_in_full > 0
+        self._others_since += self._shown_in_full > 0
         if self._is_verbose:
             for turn in result.turns:
                 self._print_field("?", turn.turn.ask, width=2)
@@ -168,16 +169,16 @@ class Console:
 
     def _finish(self, report: Report) -> None:
         self._screen.close_status()
-        failures, reasons, declined = [], dict[str, None](), 0
+        failures, reasons, declined = [], Counter[str](), 0
         all_passed = report.counts["passed"] == len(report.results)
         for result in () if all_passed else report.results:  # at most once: they may have to be read from their file
             declined += result.is_decline
             if result.counted_as in _IN_FULL:
                 failures.append(result)
             elif result.counted_as == NOT_STARTED:
-                reasons[result.reason] = None
-        # Where nothing but failures was shown since the first of them, they can still be seen.
-        if failures and self._is_separated:
+                reasons[result.reason] += 1
+        # What was shown a moment ago can still be seen.
+        if failures and self._others_since > _A_SCREEN:
             self._print()
             self._print(("Once more, what did not pass:", "bold"))
             for result in failures:
@@ -207,17 +208,17 @@ class Console:
         """A line for each, with a place that can be pasted behind `runner play`."""
         width = min(_LONGEST_NAME, max((len(self._line(self._name(one))) for one in failures), default=0))
         for result in failures:
-            where = self._line(_playable_place(result.scenario))
+            where = self._line(shlex.quote(result.scenario.playable_place))
             self._print(f"{self._line(self._name(result)):{width}}  ", (where, "dim"), before=(_word(result),))
         if failures:
             self._print()
 
-    def _print_notes(self, report: Report, reasons: Iterable[str], declined: int) -> None:
+    def _print_notes(self, report: Report, reasons: Mapping[str, int], declined: int) -> None:
         """Once for all scenarios: why some were not played, or not judged, and what is left on the remote side."""
         if declined:
             self._print((f"{declined} {DECLINED}", _STYLES[DECLINED]), f": {NO_MODEL}")
-        for reason in reasons:
-            self._print(self._line(reason))
+        for reason, times in reasons.items():
+            self._print(f"{times} {self._line(reason)}")
         definitions = sorted(report.tally.definitions.items()) if self._is_verbose else ()
         for (address, label), definition in definitions:
             where = f" on {label}" if self._shows_variants else ""
@@ -268,6 +269,8 @@ class Console:
 
     def _print_failure(self, result: ScenarioResult) -> None:
         self._print_heading(result)
+        if row := result.scenario.row:
+            self._print(f"row {self._line(str(row))}", before=("  ",))
         for number, turn in enumerate(result.turns, start=1):
             if turn.outcome is Outcome.PASSED:
                 continue
@@ -332,14 +335,6 @@ class Console:
 
 def _describe_batch(batch: BatchSeen) -> str:
     return f"batch {batch.batch_id} is {batch.status}: {batch.done} of {count(batch.total, 'question')} done"
-
-
-def _playable_place(scenario: Scenario) -> str:
-    """What `runner play` takes for this scenario alone; a row of another file has no line there."""
-    place, declared_at = scenario.location, scenario.declared_at
-    if declared_at is not None and declared_at.file != place.file:
-        return shlex.quote(f"{declared_at.file}::{scenario.name}")
-    return f"{place.file}:{place.line}"
 
 
 def _word(result: ScenarioResult) -> tuple[str, str]:

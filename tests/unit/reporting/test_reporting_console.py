@@ -139,7 +139,9 @@ def test_a_long_word_keeps_its_distance() -> None:
 def test_the_place_of_a_row_in_another_file_can_be_pasted_into_a_shell() -> None:
     row, file = Location("scenarios/files/prices.csv", 3, 1), Location("scenarios/list.yaml", 3, 1)
     scenario = replace(FAILED.scenario, name="list [two]", location=row, declared_at=file)
-    assert "'scenarios/list.yaml::list [two]'" in shown(replace(FAILED, scenario=scenario))
+    told = shown(replace(FAILED, scenario=scenario))
+    assert "'scenarios/list.yaml::list [two]'" in told
+    assert "\n  row scenarios/files/prices.csv:3:1\n" in told, "what is wrong may be wrong there"
 
 
 def test_a_call_that_did_not_complete_is_not_taken_for_one_that_did() -> None:
@@ -187,11 +189,12 @@ def test_a_failure_shows_place_question_answer_tools_expected_found_and_reason()
 
 def test_a_failure_is_told_when_it_happens_and_once_more_at_the_end_with_a_list_of_names() -> None:
     errored = replace(FAILED, outcome=Outcome.ERRORED)
-    lines = shown(named(FAILED, "one"), named(PASSED, "two"), named(errored, "three")).splitlines()
+    others = [named(PASSED, "two")] * 21
+    lines = shown(named(FAILED, "one"), *others, named(errored, "three")).splitlines()
     told = [line for line in lines if re.match("FAILED|ERRORED|PASSED|Once", line)]
     assert told == [
         "FAILED   one  0.00 s",
-        "PASSED   two  0.00 s",
+        *["PASSED   two  0.00 s"] * 21,
         "ERRORED  three  0.00 s",
         "Once more, what did not pass:",
         "FAILED   one  0.00 s",
@@ -199,11 +202,11 @@ def test_a_failure_is_told_when_it_happens_and_once_more_at_the_end_with_a_list_
         "FAILED   one    scenarios/receipt.yaml:3",
         "ERRORED  three  scenarios/receipt.yaml:3",
     ]
-    assert lines[-1] == "1 failed, 1 errored, 1 passed in 0.00 s"
+    assert lines[-1] == "1 failed, 1 errored, 21 passed in 0.00 s"
 
 
 def test_what_can_still_be_seen_is_not_told_once_more() -> None:
-    text = shown(named(PASSED, "one"), FAILED, FAILED)
+    text = shown(named(PASSED, "one"), FAILED, *[named(PASSED, "two")] * 20, FAILED)
     assert (text.count("expected  39.26"), "Once more" in text) == (2, False)
 
 
@@ -262,15 +265,16 @@ def test_a_decline_that_is_allowed_says_that_it_was_skipped() -> None:
 
 def test_what_was_not_started_is_counted_once_with_the_reason() -> None:
     text = shown(FAILED, *([NOT_STARTED] * 46))
-    assert text.count("46 not started") == 1
-    assert text.splitlines()[-3:] == ["not started: 'receipt' did not pass", "", "1 failed, 46 not started in 0.00 s"]
+    assert text.count("46 not started: 'receipt' did not pass") == 1
+    assert text.splitlines()[-3:-1] == ["46 not started: 'receipt' did not pass", ""]
+    assert text.splitlines()[-1] == "1 failed, 46 not started in 0.00 s"
 
 
 def test_an_interrupted_play_says_what_was_cut_off_and_what_never_began() -> None:
     waiting = replace(NOT_STARTED, reason="not started: the play was interrupted")
     lines = shown(PASSED, waiting, waiting, planned=5, signal=2).splitlines()
     assert lines[-3:] == [
-        "not started: the play was interrupted",
+        "2 not started: the play was interrupted",
         "",
         "1 passed, 2 cut off, 2 not started in 0.00 s (interrupted)",
     ]
