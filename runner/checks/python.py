@@ -51,6 +51,8 @@ SCHEMA = {
     "required": ["call"],
     "additionalProperties": False,
 }
+CODE_ARGUMENTS = ("turn",)
+"""What the function is called with."""
 EXAMPLES = (
     Example("python: policy.py:no_discounts", "That is 39.25.", PASSES),
     Example("python: policy.py:no_discounts", "With 10% discount it is 35.33.", FAILS),
@@ -69,7 +71,9 @@ class Check:
     is_paid: ClassVar[bool] = False
 
     async def judge_asking(self, exchange: Exchange, ask: Ask) -> Finding:
-        return self._read(await ask.run(self.call, {"turn": show_turn(exchange)}, float(self.timeout)))
+        return self._read(
+            await ask.run(self.call, dict.fromkeys(CODE_ARGUMENTS, show_turn(exchange)), float(self.timeout))
+        )
 
     def _read(self, text: str) -> Finding:
         said = json.loads(text)

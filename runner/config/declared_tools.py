@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -444,16 +444,25 @@ def _check_parameters(document: YamlDocument, parameters: dict[str, object], pla
         )
 
 
-def locate_code(document: YamlDocument, named: str, place: Where, root: Path) -> str:
-    """A function of the project's code, located; as it is written after reporting what is wrong with it."""
+def locate_code(document: YamlDocument, named: str, place: Where, root: Path, arguments: Sequence[str]) -> str:
+    """A function of the project's code, located; as it is written after reporting what is wrong with it.
+
+    `arguments` are the names of what it is called with.
+    """
+    module = load_plugin(FUNCTIONS, "python")
     try:
-        located: str = load_plugin(FUNCTIONS, "python").locate_code(named, _Files(document.folder, root))
+        located: str = module.locate_code(named, _Files(document.folder, root))
     except Unusable as error:
         document.report(error.at(place))
         return named
     except ValueError as error:
         document.report(Mistake(where=place, message=str(error)))
         return named
+    settings = module.locate({"call": named}, _Files(document.folder, root))
+    given = {"properties": {key: {} for key in arguments}, "required": arguments}
+    for misfit in module.find_misfits(settings, given) if arguments else ():
+        hint = f"it is called with {' and '.join(arguments)} alone"
+        document.report(Mistake(where=place, message=misfit.message, hint=hint))
     return located
 
 

@@ -264,7 +264,9 @@ def _build(document: YamlDocument, written: _Written, known: Known, stand: _Stan
     }
     for field, schema in written.fields.items():
         if schema.get("format") == PROJECT_CODE and field in parameters:
-            parameters[field] = locate_code(document, str(parameters[field]), written.place_of(field), known.root)
+            arguments = getattr(load_plugin(CHECKS, written.name), "CODE_ARGUMENTS", ())
+            named, place = str(parameters[field]), written.place_of(field)
+            parameters[field] = locate_code(document, named, place, known.root, arguments)
     _report_switch(document, written)
     if not document.is_sound(written.where):
         return None

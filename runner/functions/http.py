@@ -166,7 +166,8 @@ def find_misfits(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
     """What the address is to be filled with, and calls may come without."""
     for name in _PLACEHOLDER.findall(urlsplit(settings["url"]).path):
         if reason := describe_gap(name, parameters):
-            yield Misfit(message=f"the address needs the argument '{name}': {reason}", place=(MAIN_FIELD,))
+            message = f"the address needs the argument '{name}'"
+            yield Misfit(message=message, hint=f"{reason}: add it", place=(MAIN_FIELD,))
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

@@ -251,8 +251,8 @@ def find_misfits(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
         yield Misfit(message=message, hint=suggest(name, taken, kind="it takes"))
     for one in () if foreign else needed:
         if reason := describe_gap(one.arg, parameters):
-            message = f"the function at {place} needs the argument {quote(one.arg)}: {reason}"
-            yield Misfit(message=message, hint="declare it, or give it a default there")
+            message = f"the function at {place} needs the argument {quote(one.arg)}"
+            yield Misfit(message=message, hint=f"{reason}: add it, or give it a default in the code")
 
 
 def find_modules(file: Path, root: Path) -> tuple[Path, ...]:

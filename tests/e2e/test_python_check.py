@@ -122,6 +122,8 @@ def test_no_code_refuses_it_before_anything_is_sent(tmp_path: Path) -> None:
     ("check", "words"),
     [
         ("policy.py:chek", "'policy.py' has no function 'chek'; did you mean 'check'?"),
+        ("policy.py:of_answer", "scenarios/policy.py:3 takes no argument 'turn'; it is called with turn alone"),
+        ("policy.py:more", "policy.py:4 needs the argument 'limit'; it is called with turn alone"),
         ("../../policy.py:check", "one.yaml:7:17: turns[1].expect[0].python: "),
         ("other.py:check", "other.py"),
         ("policy:check", "one.yaml:7:17: turns[1].expect[0].python: "),
@@ -133,7 +135,8 @@ def test_what_is_not_there_is_told_with_its_place(tmp_path: Path, check: str, wo
     (tmp_path / "scenarios" / "folder.py").mkdir(parents=True)
     (tmp_path / "scenarios" / "broken.py").write_text("def check(turn:\n", "utf-8")
 
-    done = play(tmp_path, "def check(turn):\n    return True\n", check)
+    others = "def of_answer(answer): pass\ndef more(turn, limit): pass\n"
+    done = play(tmp_path, f"def check(turn):\n    return True\n{others}", check)
 
     assert done.code == 2
     assert words in done.err

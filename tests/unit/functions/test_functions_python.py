@@ -291,8 +291,8 @@ PARAMETERS = {
         ),
         ("def f(plz, what): pass", "takes no argument 'postcode'", "it takes plz, what"),
         ("def f(postcode, /, service=''): pass", "takes no argument 'postcode'", "it takes service"),
-        ("def f(postcode, service): pass", "needs the argument 'service': it isn't among the `required`", "a default"),
-        ("async def f(postcode, *, day, **more): pass", "needs the argument 'day': it isn't among the declared", ""),
+        ("def f(postcode, service): pass", "needs the argument 'service'", "it isn't among the `required`"),
+        ("async def f(postcode, *, day, **more): pass", "needs the argument 'day'", "it isn't among the declared"),
     ],
 )
 def test_a_function_that_calls_as_declared_would_break_is_told(root, source, message, hint):
