@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
 import click
 
 from runner import __version__
+from runner.did_you_mean import count
 from runner.errors import DISK_TROUBLE, TOO_MANY_FILES, ConfigError, RunnerError
 from runner.plugins import load_plugin, plugin_names
 
@@ -147,7 +148,6 @@ def _explain_system(error: OSError) -> int:
 
 
 def _explain(error: RunnerError, secrets: set[str]) -> int:
-    from runner.did_you_mean import count
     from runner.escaping import terminal
 
     if isinstance(error, ConfigError):
