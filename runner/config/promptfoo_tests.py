@@ -15,6 +15,7 @@ from decimal import Decimal
 from itertools import product
 from typing import Any, Protocol
 
+from runner.config.exported_assistants import as_items, as_mapping
 from runner.config.imported_scenarios import Check, Json, Lost, Template, ask_for_meaning, literal, templates_of
 from runner.yaml_text import parse_yaml
 from runner.yaml_text.yaml_document import coerce
@@ -219,14 +220,6 @@ def parse_data(text: str, named: str) -> Any:
     if parsed.problems or parsed.root is None:
         raise ValueError(str(parsed.problems[0]) if parsed.problems else f"{named} is empty")
     return coerce(parsed.root, {}, {})
-
-
-def as_mapping(value: object) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}
-
-
-def as_items(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 Make = Callable[[str], Template]
