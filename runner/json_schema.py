@@ -126,6 +126,16 @@ def find_looseness(schema: Schema) -> str:
     return ""
 
 
+def describe_gap(argument: str, parameters: Schema) -> str:
+    """Why a call as declared may come without an argument; "" if it can't, or that is not plain to see."""
+    required = parameters.get("required", ())
+    if "$ref" in parameters or any(key.endswith("Of") for key in parameters):
+        return ""
+    if argument not in parameters.get("properties", {}):
+        return "it isn't among the declared `parameters`"
+    return "" if argument in required else "it isn't among the `required`"
+
+
 def _find_objects(schema: object) -> Iterator[Schema]:
     """Every part of a schema that describes an object with certain properties."""
     if isinstance(schema, Mapping):

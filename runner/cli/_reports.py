@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.errors import UsageError, WriteFailed
+
 if TYPE_CHECKING:
     from runner.domain.report import PlayEvent
     from runner.errors import WriteFailed
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 def parse_report(text: str) -> tuple[str, Path]:
     """A kind and a place, from KIND or KIND=FILE. Raises UsageError."""
-    from runner.errors import UsageError
     from runner.reporting import default_name, report_kinds
 
     kind, separator, path = text.partition("=")
@@ -33,8 +34,6 @@ def parse_report(text: str) -> tuple[str, Path]:
 
 def find_named(reports: Iterable[str]) -> Iterator[Path]:
     """The places of those that can be read at all: an earlier report there must not be taken for this play's."""
-    from runner.errors import UsageError
-
     for report in reports:
         with suppress(UsageError):
             yield parse_report(report)[1]
@@ -66,7 +65,6 @@ def open_reporters(
 
     What is wrong with one silences none of the others.
     """
-    from runner.errors import WriteFailed
     from runner.reporting import FileReport
     from runner.reporting.console import Console
 

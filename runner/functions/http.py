@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from runner.domain.hosts import is_authority
-from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, Misfit, describe_excess, describe_gap
+from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, Misfit, describe_excess
 
 if TYPE_CHECKING:
     import httpx2
@@ -164,6 +164,8 @@ def _check_url(url: str) -> None:
 
 def find_misfits(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[Misfit]:
     """What the address is to be filled with, and calls may come without."""
+    from runner.json_schema import describe_gap
+
     for name in _PLACEHOLDER.findall(urlsplit(settings["url"]).path):
         if reason := describe_gap(name, parameters):
             yield Misfit(message=f"the address needs the argument '{name}': {reason}", place=(MAIN_FIELD,))
