@@ -210,14 +210,14 @@ def attempt_from_json(data: Mapping[str, Any], scenario: Scenario) -> Attempt:
         reason=data["reason"],
         duration_s=data["duration_s"],
         retried=tuple(Retry(**one) for one in data["retried"]),
-        verdicts=tuple(_verdict(one) for one in data.get("verdicts", ())),
+        verdicts=tuple(verdict_from_json(one) for one in data.get("verdicts", ())),
         turns=tuple(
             TurnResult(
                 turn=turn,
                 outcome=Outcome(one["outcome"]),
                 reason=one["reason"],
                 cost_usd=one["cost_usd"],
-                verdicts=tuple(_verdict(each) for each in one["verdicts"]),
+                verdicts=tuple(verdict_from_json(each) for each in one["verdicts"]),
                 run=run_from_json(one["run"]) if one["run"] else None,
             )
             for turn, one in zip(scenario.turns, data["turns"], strict=False)
@@ -229,7 +229,7 @@ def _attachment(name: str, place: str) -> LocalFile:
     return LocalFile(path=Path(name), name=name, use=FileUse.INPUT, size_bytes=0, location=Location.parse(place))
 
 
-def _verdict(data: Mapping[str, Any]) -> Verdict:
+def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
     known = {**data, "outcome": Outcome(data["outcome"]), "location": Location.parse(data["location"])}
     return Verdict(**known)
 
