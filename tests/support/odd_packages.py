@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from runner import plugins
+from runner.config.expectations import _check_names
+from runner.config.file_schemas import scenario_schema, single_schema
 
 _CHECK = '''
 """It does what its parameter says."""
@@ -134,5 +136,6 @@ def odd_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 def _forget_plugins() -> None:
-    plugins._find_modules.cache_clear()
-    plugins.load_plugin.cache_clear()
+    known = (plugins._find_modules, plugins.load_plugin, _check_names, scenario_schema, single_schema)
+    for remembered in known:
+        remembered.cache_clear()
