@@ -47,7 +47,7 @@ LONGEST_AT_HAND, MOST_AT_HAND = 5_000, 20_000
 MOMENT_S = 0.05
 """What users' patterns, paths and schemas may take while everybody waits."""
 SHORT_S, SLOW_S = 0.001, 0.1
-LONGEST_TEXT, LARGEST_VERDICT = 500, 1_000_000
+LONGEST_TEXT, LARGEST_VERDICT, LARGEST_REQUEST = 500, 1_000_000, 50_000_000
 MOST_ENDED = 3
 """So often a check is ended, or meets a limit of its own, before it isn't tried on further answers."""
 
@@ -263,7 +263,7 @@ def work() -> None:
         with suppress(OSError):
             # Should a check take all the memory there is, the system ends this process and no other.
             Path("/proc/self/oom_score_adj").write_text("1000")
-        said: object = "ready"
+        said = pickle.dumps("ready")
         while True:
             expectation, exchange, desk.limit_s = desk.converse(said)
             said = _judge(expectation, exchange, desk)
@@ -279,9 +279,8 @@ class _Desk:
         self.limit_s = 0.0
         self.loop = asyncio.new_event_loop()
 
-    def converse(self, said: object) -> Any:
+    def converse(self, message: bytes) -> Any:
         """The answer to what is said. Raises EOFError if nobody is there any more."""
-        message = said if isinstance(said, bytes) else pickle.dumps(said)
         with self._conversing:
             self._said.write(len(message).to_bytes(_LENGTH) + message)
             self._said.flush()
@@ -306,8 +305,11 @@ class _Desk:
         return await part.judge_here(exchange, self)
 
     async def _ask(self, said: object) -> Any:
+        message = pickle.dumps(said)
+        if len(message) > LARGEST_REQUEST:
+            raise CheckBroken(f"it asked with {len(message):,} bytes; at most {LARGEST_REQUEST:,} are passed on")
         faulthandler.cancel_dump_traceback_later()
-        answer = await asyncio.to_thread(self.converse, said)
+        answer = await asyncio.to_thread(self.converse, message)
         self.watch()
         if isinstance(answer, CheckBroken):
             raise answer
