@@ -478,7 +478,8 @@ class _World:
         player, stage = self._ready.result()
         found = self._project.find_assistant(assistant)
         assert found is not None, "the same files have the same assistants"
-        self._heard.set(heard := [])
+        heard: list[TurnResult] = []
+        self._heard.set(heard)
         attempt = await player.play(self._scenarios[scenario], found)
         tried = tuple(heard[: len(heard) - len(attempt.turns)])
         return _Made(attempt=attempt, definition=stage.definitions.get(found.address, ""), tried=tried)
