@@ -6,7 +6,7 @@ ratio to the loop, CPU ms a question and the peak memory of the biggest process;
 
 Then what else is promised, each with its limit: memory for ten times the scenarios, every tenth request refused, the
 time from an answer to its verdict, `validate` of 2,000 scenarios, and two dask workers beside one process: for answers
-of a line, where playing costs hardly more than passing on what a worker has played, and for answers of two pages with
+of a line, where playing costs hardly more than passing on what a worker has played, and for answers of a page with
 five checks each, where the core of one process is the limit.
 
 `python benchmarks/play_speed.py [PART ...]`: shapes as they are printed, and `memory refusals verdicts validate dask`.
@@ -38,11 +38,11 @@ SHAPES = ("200x1@20", "2000x1@50", "50x4@20")
 REFUSING = "/refusing"
 """Behind the address of the stub: every tenth request is answered 429 there."""
 LONG = "/long"
-"""The same: answers have two pages there."""
+"""The same: answers have a page there."""
 PAGES = "".join(
     f"Booking A-{table:03}: dinner for two at table {table}, {table} starters at 12.50 and a bottle at 31.00, "
     "paid on 4 March 2026.\n"
-    for table in range(100)
+    for table in range(50)
 )
 _ids = count(1)
 
@@ -237,7 +237,7 @@ def measure_dask() -> None:
     if not find_spec("distributed"):
         print("dask: not installed")
         return
-    kinds = (("of a line", "", "", (500, 2_500)), ("of two pages", LONG, " (limit 1.8)", (100, 500)))
+    kinds = (("of a line", "", "", (500, 2_500)), ("of a page", LONG, " (limit 1.8)", (100, 500)))
     for what, behind, limit, sizes in kinds:
         rates, cpu_ms = {}, {}
         for engine in ((), ("--engine", "dask")):
