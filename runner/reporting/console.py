@@ -343,7 +343,7 @@ def _word(result: ScenarioResult) -> tuple[str, str]:
 def _remarks(result: ScenarioResult) -> list[str]:
     """What is to be known of a scenario beside its outcome."""
     remarks = [result.scenario.skip] if result.scenario.skip else []
-    if result.scenario.repeat > 1:
+    if result.scenario.repeat > 1 and not result.scenario.skip:
         remarks.append(describe_attempts(result))
     remarks += [_describe_retry(retry, times) for retry, times in _count_retries(result.retried).items()]
     if result.is_decline:
