@@ -39,8 +39,10 @@ from runner.config.promptfoo_tests import (
     Unopened,
     as_items,
     as_mapping,
+    is_about_call,
     open_data,
     parse_data,
+    read_about_call,
     read_assertion,
     read_tests,
 )
@@ -129,6 +131,11 @@ def read_promptfoo(config: Json, *, source: str, stem: str, open_file: Opener) -
     base = _read_provider(config, reader)
     prompts = list(_read_prompts(config.get("prompts", "{{prompt}}"), reader))
     tests = list(read_tests(config, reader))
+    tools = as_items(base.get("tools"))
+    made = [as_mapping(one.get("function", one)).get("name") or one.get("type") for one in map(as_mapping, tools)]
+    reader.tools = tuple(map(str, made))
+    assertions = (one for test in tests for one in _flatten(test.assertions, reader.templates))
+    reader.judges_calls = any(map(is_about_call, assertions))
     if len(tests) * len(prompts) > _MOST_TESTS:
         raise UsageError(f"{source}: {len(tests) * len(prompts):,} questions are more than {_MOST_TESTS:,}, the limit")
     assistants: dict[str, Export] = {}
@@ -347,7 +354,7 @@ def _read_expect(test: Test, fields: _Fields, reader: Reader) -> tuple[Check | L
     items: list[Check | Lost] = []
     weighed: list[dict[str, Any]] = []
     for written in _flatten(test.assertions, reader.templates):
-        found = read_assertion(written, fields.make) if isinstance(written, Mapping) else []
+        found = _read_one(written, fields, reader) if isinstance(written, Mapping) else []
         weight = written.get("weight", 1) if isinstance(written, Mapping) else 1
         if weight == 0:
             found = [Lost(what=str(written.get("type")), reason="its weight is 0", value=dict(written))]
@@ -357,6 +364,17 @@ def _read_expect(test: Test, fields: _Fields, reader: Reader) -> tuple[Check | L
         score = {"score": {"of": weighed, "threshold": test.threshold}}
         return (score, *(one for one in items if isinstance(one, Lost)))
     return tuple(items)
+
+
+def _read_one(written: Json, fields: _Fields, reader: Reader) -> list[Check | Lost]:
+    about_call = read_about_call(written) if reader.judges_calls else None
+    found = read_assertion(written, fields.make) if about_call is None else about_call
+    for check in found:
+        called = check.get("tool_called") if isinstance(check, Mapping) else None
+        if called is not None and str(called) not in reader.tools:
+            reason = "the assistant has no tool of this name: declare it, and write `tool_called`"
+            return [Lost(what=str(written.get("type")), reason=reason, value=dict(written))]
+    return found
 
 
 def _flatten(assertions: Sequence[Any], templates: Mapping[str, Any]) -> Iterator[Any]:
