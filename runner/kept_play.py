@@ -44,7 +44,16 @@ _HEAD_SCHEMA: Mapping[str, Any] = {
         "started_at": _TEXT,
         "arguments": {
             "type": "object",
-            "properties": {**_ARGUMENTS, "every_repeat": _CLAIM, "shard": _SHARD, "tier": _MAYBE_TEXT},
+            "properties": {
+                **_ARGUMENTS,
+                "every_repeat": _CLAIM,
+                "shard": _SHARD,
+                "tier": _MAYBE_TEXT,
+                "names": _MAYBE_TEXT,
+                "tags": _MAYBE_TEXT,
+                "last_failed": _CLAIM,
+                "failed_first": _CLAIM,
+            },
             "required": list(_ARGUMENTS),
         },
         "variants": {

@@ -17,16 +17,14 @@ from runner.cli._session import Session
 from runner.config import Configuration
 from runner.config.paths import find_project_file
 from runner.did_you_mean import count, suggest
-from runner.domain.assistant import Assistant, Project
-from runner.domain.definition import describe_whole, hash_definition, hash_scenario
+from runner.domain.assistant import Assistant, Project, describe_whole, hash_definition
 from runner.domain.files import LocalFile
 from runner.domain.report import Outcome, Report, Variant
-from runner.domain.scenario import Scenario
+from runner.domain.scenario import Scenario, hash_scenario
 from runner.errors import GateClosed, NothingFound, UsageError, WriteFailed
-from runner.execution.answering import find_code_files
 from runner.execution.judging import needs_judge
 from runner.execution.play import Lane, Work
-from runner.functions.python import find_modules
+from runner.functions.python import find_code_files, find_modules
 from runner.journal import PLAY_JOURNALS, find_journals, lock
 from runner.kept_play import Kept, KeptPlay, Key, Unit, find_argument, read_play, report_of
 from runner.sync import hash_content
@@ -279,6 +277,20 @@ def open_play(
                 attempts={unit.key: resumed.attempts_of(unit) for unit in units} if resumed else {},
             ),
         )
+
+
+def describe_resumed(kept: Kept, work: Work) -> str:
+    """What goes on, how much of it is there already, and how much is sent."""
+    which = f"play {kept.folder.name} of {show_time(kept.head['started_at'])} UTC"
+    left = len(work.units)
+    if not left:
+        return f"{which} is complete: nothing is left to play"
+    return f"{which} goes on: {work.planned - left} of {count(work.planned, 'scenario')} kept, {left} to play"
+
+
+def show_time(started_at: str) -> str:
+    """2026-11-29 15:14, of an ISO 8601 time."""
+    return started_at[:16].replace("T", " ")
 
 
 def _now() -> str:

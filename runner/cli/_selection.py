@@ -197,6 +197,7 @@ def describe_selected(scenarios: Iterable[Scenario]) -> list[dict[str, object]]:
         {
             "name": one.name,
             "location": str(one.location),
+            "place": one.playable_place,
             "assistant": one.assistant,
             "tags": list(one.tags),
             "turns": len(one.turns),

@@ -10,11 +10,12 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.backends import Backend, Endpoint
+from runner.backends import OPENAI_URL, Backend, Endpoint
 from runner.config.declared_targets import OPENAI_KEY
 from runner.domain.assistant import (
     Address,
@@ -234,7 +235,7 @@ async def open_target(
             yield opened
         return
     endpoint = Endpoint(
-        base_url=target.base_url,
+        base_url=target.base_url or OPENAI_URL,
         key=find_key(target, environment) or "none",
         key_variable=_key_variable(target),
         token_command=target.token_command,
@@ -262,7 +263,7 @@ async def _open_embedded(
 
 @asynccontextmanager
 async def _open_backend(target: Target, endpoint: Endpoint, journal: Journal) -> AsyncIterator[Backend]:
-    module = load_plugin("runner.backends", target.api)
+    module = import_module(f"runner.backends.{target.api}.backend")
     endpoint = replace(endpoint, history=target.history, background=target.background, window=target.window)
     async with module.open_backend(endpoint, journal) as backend:
         yield backend

@@ -45,7 +45,7 @@ def command(play_id: str, paths: tuple[str, ...], file: Path | None, **options: 
 
 def _refuse_code(session: Session, scenarios: tuple[Scenario, ...]) -> None:
     from runner.errors import ConfigError
-    from runner.execution.answering import describe_refused_code
+    from runner.functions.python import describe_refused_code
 
     problems = describe_refused_code(session.configuration.project, scenarios, only="check")
     if problems:
@@ -69,9 +69,9 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
 
     from runner.cli.play import PLAYS_KEPT, make_play_id
     from runner.domain.report import PlayFinished, PlayStarted, ScenarioFinished
-    from runner.execution.answering import find_code
     from runner.execution.judging import prepare_checks
     from runner.execution.rejudging import judge_again
+    from runner.functions.python import find_code
     from runner.journal import forget_plays
     from runner.kept_play import KeptPlay, Unit, report_of
     from runner.reporting.console import Console

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -318,6 +320,10 @@ def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
         "paths": [os.path.relpath(path, root) for path in wanted.paths],
         "targets": wanted.targets,
         "models": wanted.models,
+        "names": wanted.names,
+        "tags": wanted.tags,
+        "last_failed": wanted.last_failed,
+        "failed_first": wanted.failed_first,
         "repeat": wanted.repeat,
         "every_repeat": wanted.every_repeat,
         "shard": wanted.shard,
@@ -339,6 +345,10 @@ def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
         paths=tuple(os.path.relpath(root / path) for path in before["paths"]),
         targets=tuple(before["targets"]),
         models=tuple(before["models"]),
+        names=before.get("names"),
+        tags=before.get("tags"),
+        last_failed=before.get("last_failed", False),
+        failed_first=before.get("failed_first", False),
         repeat=before["repeat"],
         every_repeat=wanted.every_repeat or before.get("every_repeat", False),
         shard=before.get("shard", ""),
@@ -363,7 +373,11 @@ def _choose_scenarios(session: Session, wanted: Arguments, resumed: Kept | None)
     selection = Selection(
         names=wanted.names, tags=wanted.tags, last_failed=wanted.last_failed, failed_first=wanted.failed_first
     )
-    chosen = select_scenarios(scenarios, selection, lambda: find_failed(session.state / "plays"))
+    failed = cache(lambda: find_failed(session.state / "plays"))
+    chosen = select_scenarios(scenarios, selection, failed)
+    if wanted.last_failed and not any(failed().get(one.name) for one in chosen):
+        left = count(len(chosen), "scenario")
+        session.show_errors([f"--lf: nothing here failed the last time, so nothing is left out: {left}"])
     if wanted.shard is None:
         return chosen, ""
     durations_s = find_durations(session.state / "plays", (one.name for one in chosen))
@@ -386,11 +400,18 @@ def _show_list(session: Session, scenarios: tuple[Scenario, ...], *, as_json: bo
 
         click.echo(session.redactor.clean(json.dumps(describe_selected(scenarios), indent=2, ensure_ascii=True)))
         return
+    places = Counter(map(_place_of, session.configuration.scenarios))
     for one in scenarios:
+        place = _place_of(one)
+        where = shlex.quote(place if places[place] == 1 else one.playable_place)
         notes = [*one.tags, *([f"{one.repeat} times"] if one.repeat > 1 else []), *(["skipped"] if one.skip else [])]
         tags = f"  [{', '.join(notes)}]" if notes else ""
-        session.show([f"{one.location.file}:{one.location.line}  {one.name}{tags}"])
+        session.show([f"{where}  {one.name}{tags}"])
     session.show([count(len(scenarios), "scenario")])
+
+
+def _place_of(scenario: Scenario) -> str:
+    return f"{scenario.location.file}:{scenario.location.line}"
 
 
 def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: Arguments) -> None:
@@ -408,7 +429,7 @@ def _check_offline(
 ) -> None:
     """Raises ConfigError with everything that can't be played, before anything is sent."""
     from runner.cli._targets import check_offline
-    from runner.execution.answering import refuse_code
+    from runner.functions.python import refuse_code
 
     check_offline(configuration.project, scenarios, target)
     if forbids_code:
@@ -429,7 +450,7 @@ async def _play(
     import time
 
     from runner.cli import tie_signals
-    from runner.cli._plays import open_play
+    from runner.cli._plays import describe_resumed, open_play
     from runner.cli._selection import most_at_once, open_judge, open_lanes
     from runner.execution.judging import prepare_checks
     from runner.execution.limits import Limits
@@ -447,6 +468,8 @@ async def _play(
         async with open_lanes(sessions, wanted, folder) as lanes, open_judge(judge, lanes, wanted) as ask:
             arguments = _remember_arguments(wanted, session.configuration.root)
             with open_play(folder, session, lanes, scenarios, arguments, resumed) as (kept, work):
+                if resumed:
+                    session.show([describe_resumed(resumed, work)])
                 around = Surroundings(
                     emit=emit,
                     clock=time.monotonic,

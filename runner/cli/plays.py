@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,15 @@ import click
 
 from runner.cli._session import file_option
 
+_LONGEST_SELECTION = 50
+_COLUMNS = ("id", "began (UTC)", "took", "target", "played", "result", "state")
+
 
 @click.command(name="plays", short_help="List the plays that are kept.")
 @file_option
+@click.option("-n", "--limit", type=click.IntRange(1), metavar="N", help="Only the newest N.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def command(*, file: Path | None, as_json: bool) -> None:
+def command(*, file: Path | None, limit: int | None, as_json: bool) -> None:
     """List the plays under .runner/plays, the newest first: when, where, what came of it, and whether it can go on.
 
     `play --resume ID` goes on with one, `report ID` tells it again, `compare` holds two against each other.
@@ -26,18 +32,35 @@ def command(*, file: Path | None, as_json: bool) -> None:
     from runner.escaping import terminal_line
 
     root = find_project_file(file, Path.cwd()).parent.resolve()
-    plays = [_describe(one) for one in find_plays(root / ".runner" / "plays")]
+    plays = [_describe(one) for one in islice(find_plays(root / ".runner" / "plays"), limit)]
     if as_json:
         click.echo(json.dumps(plays, indent=2, ensure_ascii=True))
         return
     if not plays:
         raise NothingFound("no play is kept under .runner/plays")
-    for one in plays:
-        counts = ", ".join(f"{times} {word.replace('_', ' ')}" for word, times in one["counts"].items() if times)
-        shard = f" · shard {one['shard'].partition(' ')[0]}" if one["shard"] else ""
-        where = ", ".join(one["variants"])
-        line = f"{one['id']} {where}{shard} · {counts or 'nothing played'} of {one['planned']} · {one['state']}"
-        click.echo(terminal_line(line))
+    rows = [_COLUMNS, *(tuple(map(terminal_line, _cells(one))) for one in plays)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cells(play: Mapping[str, Any]) -> Iterator[str]:
+    from runner.cli._plays import show_time
+    from runner.domain.report import NOT_STARTED
+
+    counts = dict(play["counts"])
+    last = counts.pop(NOT_STARTED, 0)
+    # In the order of the play's own last line.
+    parts = [*counts.items(), ("cut off", play["cut_off"]), ("not started", last)]
+    came_to = ", ".join(f"{times} {word}" for word, times in parts if times)
+    yield play["id"]
+    yield show_time(play["started_at"])
+    yield f"{play['duration_s']:,.1f} s" if play["duration_s"] is not None else ""
+    yield ", ".join(play["variants"])
+    selected = play["selection"] or "all"
+    yield selected if len(selected) <= _LONGEST_SELECTION else f"{selected[:_LONGEST_SELECTION]}..."
+    yield f"{came_to or 'nothing played'} of {play['planned']}"
+    yield play["state"]
 
 
 def _describe(folder: Path) -> dict[str, Any]:
@@ -53,17 +76,20 @@ def _describe(folder: Path) -> dict[str, Any]:
         counts = head["counts"] if "counts" in head else report_of(read_play(folder)).counts
     except (WriteFailed, OSError):
         pass
-    planned = int(head.get("planned", 0))
+    planned, goes_on = int(head.get("planned", 0)), is_going_on(folder)
     return {
         "id": folder.name,
         "started_at": head.get("started_at", ""),
+        "duration_s": head.get("duration_s"),
         "variants": [_label(one) for one in head.get("variants", ())],
+        "selection": " ".join(_selection(head.get("arguments", {}))),
         "shard": find_argument(head, "shard"),
         "planned": planned,
         "counts": dict(counts),
+        "cut_off": 0 if goes_on else max(0, planned - sum(counts.values())),
         "exit_code": head.get("exit_code"),
         "stopped": head.get("stopped", ""),
-        "state": _state(head, counts, planned, goes_on=is_going_on(folder)),
+        "state": _state(head, counts, planned, goes_on=goes_on),
     }
 
 
@@ -72,10 +98,22 @@ def _label(variant: Mapping[str, Any]) -> str:
     return f"{variant.get('target', '?')}{model}"
 
 
+def _selection(arguments: Mapping[str, Any]) -> Iterator[str]:
+    """What was asked for, as it could be asked for again."""
+    yield from map(shlex.quote, arguments.get("paths", ()))
+    for option, key in (("-k", "names"), ("-m", "tags"), ("--repeat", "repeat"), ("--shard", "shard")):
+        if value := arguments.get(key):
+            yield f"{option} {shlex.quote(str(value).partition(' of ')[0] if key == 'shard' else str(value))}"
+    yield from (f"--{key[0]}f" for key in ("last_failed", "failed_first") if arguments.get(key))
+
+
 def _state(head: Mapping[str, Any], counts: Mapping[str, int], planned: int, *, goes_on: bool) -> str:
+    from runner.domain.report import DECLINED
+
     if goes_on:
         return "going on"
     if "arguments" not in head:
         return "damaged"
-    judged = sum(counts.get(word, 0) for word in ("passed", "failed", "flaky", "skipped"))
-    return "complete" if judged >= planned else "can be resumed"
+    # Offline rules would decline the same once more.
+    settled = sum(counts.get(word, 0) for word in ("passed", "failed", "flaky", "skipped", DECLINED))
+    return "complete" if settled >= planned else "can be resumed"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,15 +16,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
-from runner.config.paths import Unusable, find_file
+from runner.config.paths import ROW_TYPES, Unusable, find_file
 from runner.did_you_mean import quote, suggest
 from runner.errors import Location, Problem
 from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
 from runner.yaml_text.yaml_document import Where, YamlDocument, coerce, is_visible
 
-KEY = "cases"
-FILE_TYPES = (".csv", ".json", ".jsonl")
+KEY, NAME = "cases", "name"
 LONGEST_FIELD = 1_000_000
 _LONGEST_LABEL = 60
 _MOST_DEPTH = 50
@@ -66,14 +67,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cases:
-    """What `cases` says: the rows, one after the other, and the column with their names (None: they are numbered).
-
-    `file` is the one that they come from, None where they stand in the scenario.
-    """
+    """What `cases` says: the rows, one after the other, and the column with their names (None: none was chosen)."""
 
     rows: Iterator[Row]
     name_column: str | None = None
-    file: Path | None = None
 
 
 def open_cases(document: YamlDocument, template: MapNode, where: Where, root: Path) -> Cases | None:
@@ -84,7 +81,7 @@ def open_cases(document: YamlDocument, template: MapNode, where: Where, root: Pa
         return None
     node, name_column = entry[1], None
     if isinstance(node, MapNode):
-        named = node.find("name")
+        named = node.find(NAME)
         name_column = named[1].text if named and isinstance(named[1], TextNode) else None
         key = "file" if node.find("file") else "rows"
         source = node.find(key)
@@ -92,19 +89,17 @@ def open_cases(document: YamlDocument, template: MapNode, where: Where, root: Pa
             return None
         node, place = source[1], (*place, key)
     if isinstance(node, ListNode):
-        rows = _inline_rows(node, document.file)
-        has_names = all(isinstance(one, MapNode) and one.find("name") for one in node.items)
-        return Cases(rows=rows, name_column=name_column or ("name" if has_names else None))
+        return Cases(rows=_inline_rows(node, document.file), name_column=name_column)
     assert isinstance(node, TextNode), "the schema takes a list or a path"
     try:
         path = find_file(node.text, folder=document.folder, root=root)
-        if path.suffix.lower() not in FILE_TYPES:
-            raise Unusable(f"{quote(node.text)} is no file of rows", f"there can be {', '.join(FILE_TYPES)}")
+        if path.suffix.lower() not in ROW_TYPES:
+            raise Unusable(f"{quote(node.text)} is no file of rows", f"there can be {', '.join(ROW_TYPES)}")
     except Unusable as error:
         document.report(error.at(place))
         return None
-    shown = Path(document.file).parent / node.text
-    return Cases(rows=_rows_of(path, str(shown)), name_column=name_column, file=path)
+    shown = os.path.normpath(Path(document.file).parent / node.text)
+    return Cases(rows=_rows_of(path, shown), name_column=name_column)
 
 
 def _inline_rows(node: ListNode, file: str) -> Iterator[Row]:
@@ -295,15 +290,43 @@ def fill_row(template: MapNode, row: Row, name: str, defaults: Node | None) -> M
     return replace(template, entries=((key, title), *filled))
 
 
-def name_row(base: str, row: Row, name_column: str | None) -> str:
-    """`refunds [order 12]`; what no name may hold is left out. Raises KeyError for a missing column."""
-    if any(match[1] for match in _COLUMN.finditer(base)):
-        return _unescape(_fill_text(base, row))
-    label = str(row.number)
-    if name_column is not None:
-        label = _UNFIT.sub(" ", _text_of(row, name_column))
-        label = "".join(one for one in label if is_visible(one)).strip(" .")[:_LONGEST_LABEL] or str(row.number)
-    return f"{_unescape(base)} [{label}]"
+class RowNames:
+    """What the rows of a scenario are called: `refunds [order 12]`; what no name may hold is left out.
+
+    `column` is the one that was chosen for it, and its values have to differ. Without one it is NAME where a row has
+    that, which may have been meant for something else: what is there again, or empty, gets the row's number.
+    """
+
+    def __init__(self, base: str, column: str | None) -> None:
+        self._base = base
+        self._is_filled = any(match[1] for match in _COLUMN.finditer(base))
+        self._column = column
+        self._seen = set[str]()
+
+    def find(self, row: Row) -> str:
+        """The name of the next row. Raises KeyError for a missing column."""
+        if self._is_filled:
+            return _unescape(_fill_text(self._base, row))
+        if self._column is not None:
+            label = _fit(_text_of(row, self._column)) or str(row.number)
+        else:
+            value = row.values.get(NAME)
+            is_said = isinstance(value, TextNode) and coerce(value, {}, {}) is not None
+            label = (_fit(_text_of(row, NAME)) if is_said else "") or str(row.number)
+            if fold_name(label) in self._seen:
+                label = f"{label} {row.number}"
+            self._seen.add(fold_name(label))
+        return f"{_unescape(self._base)} [{label}]"
+
+
+def _fit(text: str) -> str:
+    label = _UNFIT.sub(" ", text)
+    return "".join(one for one in label if is_visible(one)).strip(" .")[:_LONGEST_LABEL]
+
+
+def fold_name(name: str) -> str:
+    """One form for names that differ only in case or in their Unicode form."""
+    return normalize("NFKC", name).casefold()
 
 
 def _fill(node: Node, row: Row) -> Node:

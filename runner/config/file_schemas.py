@@ -561,7 +561,7 @@ def _cases() -> _Json:
         "examples": [[{"item": "burger", "price": 23.75}]],
         "description": "Rows, each with its values by column.",
     }
-    column = _text("The column with the rows' names; without it they are numbered.", example="item")
+    column = _text("The column with the rows' names, all different; else `name`, or numbers.", example="item")
     forms = mapping({"file": path, "rows": rows, "name": column})
     return {
         "anyOf": [rows, path, {**forms, "oneOf": [{"required": ["file"]}, {"required": ["rows"]}]}],

@@ -71,7 +71,7 @@ def load_configuration(
     read = [(file, *loader.read_scenario_file(file.path, declared)) for file in files]
     if loader.problems or project is None:
         raise ConfigError(tuple(loader.problems))
-    scenarios = tuple(one for file, document, found in read for one in choose_scenarios(file, document, found))
+    scenarios = choose_scenarios(read, cwd)
     return Configuration(
         project=project,
         scenarios=scenarios,

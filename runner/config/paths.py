@@ -25,6 +25,8 @@ from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, is_visi
 
 PROJECT_FILE = "assistants.yaml"
 SCENARIO_FOLDER = "scenarios"
+ROW_TYPES = (".csv", ".json", ".jsonl")
+"""Of files whose rows a scenario's `cases` may be."""
 _SUFFIXES = (".yaml", ".yml")
 _MOST_NAMES_READ = 5000
 _MOST_FOLDERS = 10_000
@@ -33,16 +35,25 @@ _PLACE = re.compile(r"(?P<path>.+?)(?:::(?P<name>.+)|:(?P<line>[1-9][0-9]{0,8})(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What was asked for in a file: what stands on a line (0: on any), or has a name ("": any).
+
+    `rows` is the real path of a file of rows that was named instead of the scenario which has it as its `cases`; line
+    and name are then of the rows. `asked` is how that was written.
+    """
+
+    line: int = 0
+    name: str = ""
+    rows: str = ""
+    asked: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioFile:
-    """A file that was asked for: the scenarios on these lines and of these names; all of them without any."""
+    """A file that was asked for: the scenarios at these places; all of them without any."""
 
     path: Path
-    lines: tuple[int, ...] = ()
-    names: tuple[str, ...] = ()
-
-    @property
-    def is_whole(self) -> bool:
-        return not self.lines and not self.names
+    places: tuple[Place, ...] = ()
 
 
 def show_file(path: Path, cwd: Path) -> str:
@@ -75,33 +86,79 @@ def find_project_file(file: Path | None, cwd: Path) -> Path:
 def find_scenario_files(asked: Sequence[str], *, cwd: Path, root: Path) -> tuple[ScenarioFile, ...]:
     """The scenario files that files, folders and globs mean, each once; without any, those of `scenarios/`.
 
-    A file may be followed by the place of a scenario: `:LINE`, `:LINE:COLUMN` or `::NAME`. Raises UsageError for a
-    named path that is missing, NothingFound for a folder or glob without scenarios.
+    A file may be followed by the place of a scenario: `:LINE`, `:LINE:COLUMN` or `::NAME`. A file of rows stands for
+    the scenarios that may have it as their `cases`. Raises UsageError for a named path that is missing, NothingFound
+    for a folder or glob without scenarios.
     """
     if not asked:
         folder = root / SCENARIO_FOLDER
         if not folder.is_dir():
             raise NothingFound(f"there is no folder {on_one_line(show_file(folder, cwd))}/ yet; write a scenario there")
         return _unique([ScenarioFile(path=path) for path in _files_below(folder, cwd)])
-    return _unique([file for one in asked for file in _files_meant_by(one, cwd)])
+    return _unique([file for one in asked for file in _files_meant_by(one, cwd, root)])
 
 
-def _files_meant_by(asked: str, cwd: Path) -> list[ScenarioFile]:
+def _files_meant_by(asked: str, cwd: Path, root: Path) -> list[ScenarioFile]:
     if not asked.strip():
         raise UsageError("one of the paths is empty; is a variable unset?")
     if "\0" in asked:
         raise UsageError(f"{quote(asked)} is no path")
     place = None if os.path.lexists(cwd / asked) else _PLACE.fullmatch(asked)
+    named = place["path"] if place else asked
+    path = Path(os.path.normpath(cwd / named))
+    line, name = (int(place["line"] or 0), place["name"] or "") if place else (0, "")
+    if _holds_rows(path):
+        wanted = Place(line=line, name=name, rows=os.path.realpath(path), asked=asked)
+        return [ScenarioFile(path=one, places=(wanted,)) for one in _files_about(path, wanted, cwd, root)]
     if place is None:
         return [ScenarioFile(path=path) for path in _paths_meant_by(asked, cwd)]
-    named = place["path"]
-    path = Path(os.path.normpath(cwd / named))
     if path.is_dir() or (glob.has_magic(named) and not os.path.lexists(path)):
         raise UsageError(f"{quote(asked)}: a line or a name goes with one file; use -k to choose by name")
     (path,) = _paths_meant_by(named, cwd)
-    if place["name"]:
-        return [ScenarioFile(path=path, names=(place["name"],))]
-    return [ScenarioFile(path=path, lines=(int(place["line"]),))]
+    return [ScenarioFile(path=path, places=(Place(line=line, name=name),))]
+
+
+def _holds_rows(path: Path) -> bool:
+    """JSON is YAML, too: a scenario in it is a mapping, rows are a list."""
+    kind = path.suffix.lower()
+    if kind not in ROW_TYPES or not path.is_file():
+        return False
+    if kind != ".json":
+        return True
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            return next((line.lstrip()[0] for line in file if line.strip()), "") == "["
+    except OSError:
+        return False
+
+
+def _files_about(rows: Path, wanted: Place, cwd: Path, root: Path) -> list[Path]:
+    """The scenario files that name a file of rows: those of `scenarios/`, and those beside it and above."""
+    folder = root / SCENARIO_FOLDER
+    found = list(_walk(folder, cwd, set())) if folder.is_dir() else []
+    for above in rows.parents if rows.is_relative_to(root) else ():
+        found += [above / name for name in sorted(_names_in(above))]
+        if above == root:
+            break
+    about = [one for one in dict.fromkeys(found) if _is_scenario_file(one) and _mentions(one, rows.name)]
+    if not about:
+        raise unused_rows(wanted)
+    return about
+
+
+def _mentions(file: Path, name: str) -> bool:
+    try:
+        return name.encode() in file.read_bytes()
+    except OSError:
+        return False
+
+
+def unused_rows(wanted: Place) -> UsageError:
+    """What to say of a file of rows that no scenario is about."""
+    return UsageError(
+        f"{quote(wanted.asked)} is of a file of rows, and no scenario has it as its `cases`; name a scenario file, as "
+        f"in `runner play {SCENARIO_FOLDER}/NAME.yaml`, or `runner import` other tools' tests"
+    )
 
 
 def _paths_meant_by(asked: str, cwd: Path) -> list[Path]:
@@ -170,9 +227,8 @@ def _unique(files: Sequence[ScenarioFile]) -> tuple[ScenarioFile, ...]:
         earlier = by_real_path.setdefault(real, file)
         if earlier is file:
             continue
-        is_whole = earlier.is_whole or file.is_whole
-        lines, names = () if is_whole else earlier.lines + file.lines, () if is_whole else earlier.names + file.names
-        by_real_path[real] = replace(earlier, lines=lines, names=names)
+        is_whole = not earlier.places or not file.places
+        by_real_path[real] = replace(earlier, places=() if is_whole else earlier.places + file.places)
     return tuple(by_real_path.values())
 
 

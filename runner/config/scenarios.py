@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Any
-from unicodedata import normalize
 
-from runner.config.cases import KEY, Row, columns_of, explain_missing_column, fill_row, name_row, open_cases
+from runner.config.cases import KEY, Row, RowNames, columns_of, explain_missing_column, fill_row, fold_name, open_cases
 from runner.config.declared_tools import read_answers
 from runner.config.expectations import Known, read_expectations
-from runner.config.paths import Recipient, ScenarioFile, Unusable, read_file_item
+from runner.config.paths import Place, Recipient, ScenarioFile, Unusable, read_file_item, unused_rows
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Address, Assistant
 from runner.domain.files import LocalFile
@@ -55,7 +55,7 @@ class ScenarioNames:
 
     def claim(self, name: str, location: Location) -> Location | None:
         """None, and the name is taken; or where it was taken before."""
-        earlier = self._first.setdefault(_fold(name), location)
+        earlier = self._first.setdefault(fold_name(name), location)
         return None if earlier is location else earlier
 
 
@@ -105,10 +105,10 @@ def _read_cases(
     filled = {(node.line, node.column) for _, node in columns_of(template, skip=(KEY,))}
     # A name is made of the row's, whatever stands there.
     filled.add((named[1].line, named[1].column) if named else (template.line, template.column))
-    broken = 0
+    broken, row_names = 0, RowNames(base, cases.name_column)
     try:
         for row in cases.rows:
-            found = _read_row(document, template, row, (base, cases.name_column), defaults, templates)
+            found = _read_row(document, template, row, row_names, defaults, templates)
             body = found.value if found is not None and isinstance(found.value, dict) else None
             scenario = None
             if found is not None and body:
@@ -130,13 +130,13 @@ def _read_row(
     document: YamlDocument,
     template: MapNode,
     row: Row,
-    naming: tuple[str, str | None],
+    names: RowNames,
     defaults: Node | None,
     templates: Templates,
 ) -> YamlDocument | None:
     """The scenario of a row as a document of its own; None after reporting that a column is missing."""
     try:
-        tree = fill_row(template, row, name_row(naming[0], row, naming[1]), defaults)
+        tree = fill_row(template, row, names.find(row), defaults)
     except KeyError as error:
         problem = explain_missing_column(template, row, str(error.args[0]), document.file)
         # All rows of a file have the same columns, as a rule: the first that lacks one is named.
@@ -153,13 +153,48 @@ def _name_row(problem: Problem, row: Row, filled: Collection[tuple[int, int]]) -
     return replace(problem, message=f"{problem.message} (the row {row.location.file}:{row.location.line})")
 
 
-def choose_scenarios(file: ScenarioFile, document: YamlDocument, scenarios: Sequence[Scenario]) -> list[Scenario]:
-    """Those of a sound file that were asked for by line or name, in its order. Raises UsageError for others."""
-    if file.is_whole:
-        return list(scenarios)
-    chosen = {scenario.name for line in file.lines for scenario in _scenarios_on(line, document, scenarios)}
-    chosen |= {scenario.name for name in file.names for scenario in _scenarios_called(name, document, scenarios)}
-    return [scenario for scenario in scenarios if scenario.name in chosen]
+_Read = tuple[ScenarioFile, YamlDocument, Sequence[Scenario]]
+"""A sound file that was asked for, and all scenarios in it."""
+
+
+def choose_scenarios(read: Sequence[_Read], cwd: Path) -> tuple[Scenario, ...]:
+    """Those that were asked for by line or name, in the order of their files. Raises UsageError for others."""
+    chosen = {scenario.name for place in _row_places(read) for scenario in _rows_at(place, read, cwd)}
+    found: list[Scenario] = []
+    for file, document, scenarios in read:
+        here = set(chosen)
+        for place in file.places:
+            if place.name and not place.rows:
+                here.update(one.name for one in _scenarios_called(place.name, document, scenarios))
+            elif not place.rows:
+                here.update(one.name for one in _scenarios_on(place.line, document, scenarios))
+        found += [one for one in scenarios if not file.places or one.name in here]
+    return tuple(found)
+
+
+def _row_places(read: Sequence[_Read]) -> Iterable[Place]:
+    return dict.fromkeys(place for file, _, _ in read for place in file.places if place.rows)
+
+
+def _rows_at(place: Place, read: Sequence[_Read], cwd: Path) -> list[Scenario]:
+    """What is made of the rows of a file, of one of them, or of those with a name, in all scenarios that have them.
+
+    A row ends where the next one begins. What stands before the first, the columns' names say, is about all.
+    """
+    made = [one for _, _, scenarios in read for one in scenarios if one.declared_at]
+    files = {one.location.file: os.path.realpath(cwd / one.location.file) for one in made}
+    rows = [one for one in made if files[one.location.file] == place.rows]
+    if not rows:
+        raise unused_rows(place)
+    if place.name:
+        found = _called(place.name, rows)
+        if not found:
+            labels = [one.name.rpartition(" [")[2].rstrip("]") for one in rows]
+            hint = suggest(place.name, labels)
+            raise UsageError(f"{quote(place.asked)}: no row is called so{'; ' if hint else ''}{hint}")
+        return found
+    start = max((one.location.line for one in rows if one.location.line <= place.line), default=0)
+    return [one for one in rows if one.location.line == start] or rows
 
 
 def _scenarios_on(line: int, document: YamlDocument, scenarios: Sequence[Scenario]) -> list[Scenario]:
@@ -183,12 +218,7 @@ def _scenarios_on(line: int, document: YamlDocument, scenarios: Sequence[Scenari
 
 
 def _scenarios_called(name: str, document: YamlDocument, scenarios: Sequence[Scenario]) -> list[Scenario]:
-    """The one with this name, or all the cases of one."""
-    found = [scenario for scenario in scenarios if _fold(scenario.name) == _fold(name)] or [
-        scenario
-        for scenario in scenarios
-        if scenario.declared_at and _fold(scenario.name).startswith(f"{_fold(name)} [")
-    ]
+    found = _called(name, scenarios)
     if not found:
         hint = suggest(name, [scenario.name for scenario in scenarios])
         raise UsageError(
@@ -197,8 +227,16 @@ def _scenarios_called(name: str, document: YamlDocument, scenarios: Sequence[Sce
     return found
 
 
-def _fold(name: str) -> str:
-    return normalize("NFKC", name).casefold()
+def _called(name: str, scenarios: Iterable[Scenario]) -> list[Scenario]:
+    """The one with this name; all the cases of one; or the case whose row is called so."""
+    wanted = fold_name(name)
+    names = [(fold_name(one.name), one) for one in scenarios]
+    cases = [(own, one) for own, one in names if one.declared_at]
+    return (
+        [one for own, one in names if own == wanted]
+        or [one for own, one in cases if own.startswith(f"{wanted} [")]
+        or [one for own, one in cases if own.endswith(f" [{wanted}]")]
+    )
 
 
 def _read_scenario(

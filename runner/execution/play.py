@@ -30,13 +30,13 @@ from runner.domain.report import (
 )
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError
-from runner.execution.answering import find_code
 from runner.execution.batching import Answers, Desk, ask_in_batches, is_for_batches
 from runner.execution.limits import Budget, Limiter, Limits
 from runner.execution.player import TURN_DEADLINE_S, Means, Player, Surroundings
 from runner.execution.recording import LABEL, SCENARIO
 from runner.execution.scheduler import CutOff, Hopes, Interruption, fail_fast_reason, fatal_reason, play_side_by_side
 from runner.execution.stage import Cleaner, Stage
+from runner.functions.python import find_code
 from runner.journal import Journal
 from runner.kept_play import KeptPlay, Key, Unit
 from runner.sync import adopt_batches, read_remote, remove_live

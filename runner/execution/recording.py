@@ -7,7 +7,6 @@ polls, pages), and would be unreadable in a diff. See docs/adr/0075.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
@@ -27,7 +26,7 @@ from runner.backends import (
     RemoteStore,
 )
 from runner.did_you_mean import count, suggest
-from runner.domain.assistant import Assistant
+from runner.domain.assistant import Assistant, describe_definition
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     FileId,
@@ -40,14 +39,13 @@ from runner.domain.conversation import (
     ThreadId,
     Usage,
 )
-from runner.domain.definition import describe_definition
 from runner.domain.files import FileUse
 from runner.domain.judgement import Answer, Answers, Questions
 from runner.domain.report import Variant
 from runner.domain.result_json import as_plain, run_as_json, run_from_json
 from runner.errors import RemoteError, UsageError
 from runner.escaping import file_name
-from runner.redaction import REPLACEMENT
+from runner.redaction import REPLACEMENT, scrub
 from runner.sync import hash_content
 from runner.whole_file import write_whole
 
@@ -58,14 +56,6 @@ LABEL: ContextVar[str] = ContextVar("LABEL", default="")
 """The label of the variant that it is played on: the judge is one for all."""
 _TARGET_FILE, _JUDGE = "_target.yaml", "_judge"
 _HEAD = "# Recorded by `runner play --record`, played with `--replay`: to be committed, not edited.\n"
-# Hostile texts go through it: nothing in it may be of any length where it can begin anywhere.
-_NAMES = r"(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|credential)[\w-]{0,60}"
-_SECRETIVE_NAME = re.compile(_NAMES, re.IGNORECASE)
-_SECRETIVE = re.compile(
-    # Quoted, as in code and JSON; or as in a header, an address, a shell.
-    rf"""({_NAMES}["']?\s{{0,9}}[:=]\s{{0,9}}["'])([^"'\\]+)|(\bBearer\s{{1,9}}|{_NAMES}=)([^\s"'&\\]{{8,}})""",
-    re.IGNORECASE,
-)
 _LONG = "sha256 "
 _LONGEST_TEXT, _LONGEST_PART, _LONGEST_QUOTE = 4_000, 400, 120
 # What differs each time, or is the server's own.
@@ -83,19 +73,7 @@ class Tape:
     clean: Callable[[str], str]
 
     def scrub(self, data: Any) -> Any:
-        """Without secrets: known by their value, or standing behind a name that says so."""
-        if isinstance(data, str):
-            return _SECRETIVE.sub(lambda found: f"{found[1] or found[3]}{REPLACEMENT}", self.clean(data))
-        if isinstance(data, list | tuple):
-            return [self.scrub(one) for one in data]
-        if isinstance(data, Mapping):
-            return {
-                self.clean(str(key)): REPLACEMENT
-                if isinstance(one, str) and _SECRETIVE_NAME.search(str(key))
-                else self.scrub(one)
-                for key, one in data.items()
-            }
-        return data
+        return scrub(data, self.clean)
 
     def path_of(self, scenario: str) -> Path:
         name = file_name(scenario)

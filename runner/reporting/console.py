@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +37,6 @@ from runner.domain.report import (
     Variant,
     Verdict,
 )
-from runner.domain.scenario import Scenario
 from runner.domain.statistics import wilson_interval
 from runner.escaping import terminal, terminal_line
 from runner.prices import NOT_INCLUDED, price_source
@@ -71,6 +70,9 @@ _DIFFERENCES_SHOWN = 20
 _LONGEST_NAME = 40
 _A_SCREEN = 20
 """Lines of others, after which a failure is out of sight."""
+_LONGEST_PART = 160
+"""Characters of what a call was given, or gave back."""
+_CALLS_SHOWN = 8
 
 
 class Console:
@@ -165,14 +167,14 @@ class Console:
 
     def _finish(self, report: Report) -> None:
         self._screen.close_status()
-        failures, reasons, declined = [], dict[str, None](), 0
+        failures, reasons, declined = [], Counter[str](), 0
         all_passed = report.counts["passed"] == len(report.results)
         for result in () if all_passed else report.results:  # at most once: they may have to be read from their file
             declined += result.is_decline
             if result.counted_as in _IN_FULL:
                 failures.append(result)
             elif result.counted_as == NOT_STARTED:
-                reasons[result.reason] = None
+                reasons[result.reason] += 1
         # What was shown a moment ago can still be seen.
         if failures and self._others_since > _A_SCREEN:
             self._print()
@@ -208,17 +210,17 @@ class Console:
         """A line for each, with a place that can be pasted behind `runner play`."""
         width = min(_LONGEST_NAME, max((len(self._line(self._name(one))) for one in failures), default=0))
         for result in failures:
-            where = self._line(_playable_place(result.scenario))
+            where = self._line(shlex.quote(result.scenario.playable_place))
             self._print(f"{self._line(self._name(result)):{width}}  ", (where, "dim"), before=(_word(result),))
         if failures:
             self._print()
 
-    def _print_notes(self, report: Report, reasons: Iterable[str], declined: int) -> None:
+    def _print_notes(self, report: Report, reasons: Mapping[str, int], declined: int) -> None:
         """Once for all scenarios: why some were not played, or not judged, and what is left on the remote side."""
         if declined:
             self._print((f"{declined} {DECLINED}", _STYLES[DECLINED]), f": {NO_MODEL}")
-        for reason in reasons:
-            self._print(self._line(reason))
+        for reason, times in reasons.items():
+            self._print(f"{times} {self._line(reason)}")
         definitions = sorted(report.tally.definitions.items()) if self._is_verbose else ()
         for (address, label), definition in definitions:
             where = f" on {label}" if self._shows_variants else ""
@@ -280,7 +282,7 @@ class Console:
             if turn.run is not None:
                 self._print_field("answer", turn.run.text or turn.run.refusal or turn.run.declined or "(none)")
                 if turn.run.steps:
-                    self._print_field("tools", ", ".join(_tools_of(turn.run)))
+                    self._print_field("tools", "\n".join(_describe_calls(turn.run)))
             if turn.reason:
                 self._print_field("reason", turn.reason)
             for verdict in turn.verdicts:
@@ -337,14 +339,6 @@ def _describe_batch(batch: BatchSeen) -> str:
     return f"batch {batch.batch_id} is {batch.status}: {batch.done} of {count(batch.total, 'question')} done"
 
 
-def _playable_place(scenario: Scenario) -> str:
-    """What `runner play` takes for this scenario alone; a row of another file has no line there."""
-    place, declared_at = scenario.location, scenario.declared_at
-    if declared_at is not None and declared_at.file != place.file:
-        return shlex.quote(f"{declared_at.file}::{scenario.name}")
-    return f"{place.file}:{place.line}"
-
-
 def _word(result: ScenarioResult) -> tuple[str, str]:
     word = result.counted_as.upper().replace("_", " ")
     return f"{word:{_WORD_WIDTH - 1}} ", _STYLES[result.counted_as]
@@ -358,9 +352,8 @@ def _remarks(result: ScenarioResult) -> list[str]:
     remarks += [_describe_retry(retry, times) for retry, times in _count_retries(result.retried).items()]
     if result.is_decline:
         remarks += [f"turn {len(result.turns)}"] if len(result.scenario.turns) > 1 else []
-        remarks += [DECLINED] if result.outcome is Outcome.SKIPPED else []
-        # What a call did not do may be why.
-        remarks += [cause for cause in result.turns[-1].reason.split("; ")[1:] if cause]
+        why = _cut(next(turn.reason for turn in result.turns if turn.is_decline))
+        remarks.append(why if result.outcome is Outcome.SKIPPED else why.removeprefix(f"{DECLINED}: "))
     verdicts = [verdict for turn in result.turns for verdict in turn.verdicts]
     weak = [verdict.check for verdict in verdicts if verdict.weak and verdict.outcome is Outcome.PASSED]
     return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
@@ -456,6 +449,23 @@ def describe_variant(variant: Variant) -> str:
 def _tools_of(run: Run) -> list[str]:
     """The tools that were called, each once, in the order of their first calls."""
     return list(dict.fromkeys(step.title if step.completed else f"{step.title} (not completed)" for step in run.steps))
+
+
+def _describe_calls(run: Run) -> Iterator[str]:
+    """A line for each of the first calls: what it was called with, and what came of it."""
+    for step in run.steps[:_CALLS_SHOWN]:
+        given = f" {_cut(step.input)}" if step.input.strip(" {}") else ""
+        found = ", ".join(dict.fromkeys(one.filename for one in step.results))
+        broken = "" if step.completed else "not completed: " if step.output else "not completed"
+        came = f"{broken}{_cut(found or step.output)}"
+        yield f"{step.title}{given}" + (f" → {came}" if came else "")
+    if (more := len(run.steps) - _CALLS_SHOWN) > 0:
+        yield f"and {count(more, 'further call')}"
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text[: _LONGEST_PART * 4].split())
+    return line if len(line) <= _LONGEST_PART else f"{line[: _LONGEST_PART - 1]}…"
 
 
 def _answer_of(turn: TurnResult) -> str:

@@ -131,13 +131,15 @@ async def test_limits_stop_with_4_say_how_to_go_on_and_runner_plays_lists_it(tmp
         (play,) = (folder / ".runner" / "plays").iterdir()
         assert f"`runner play --resume {play.name}` plays what is missing" in done.out
         listed = await run(folder, "plays")
-        assert listed.out.startswith(f"{play.name} counting · 1")
-        assert listed.out.rstrip().endswith("of 54 · can be resumed")
+        told = listed.out.splitlines()[1]
+        assert told.startswith(f"{play.name}  20")
+        assert " s  counting  -k 'not fail'  1" in told
+        assert told.endswith(" of 54  can be resumed")
         again = await run(folder, "play", "--resume", "--max-time", "10m", "--max-cost", "1")
         assert (again.code, sum(server.asked.values())) == (0, 54), again.out
         assert "5,400 tokens (4,860 in, 540 out) · $" in again.out
         assert re.search(r"limits count what this play used before: 1,\d00 tokens, 0\.\d{4} USD", again.out)
-        assert (await run(folder, "plays")).out.rstrip().endswith("54 passed of 54 · complete")
+        assert (await run(folder, "plays")).out.rstrip().endswith("-k 'not fail'  54 passed of 54  complete")
         in_vain = await run(folder, "play", "-q", "--max-time", "0.3", "-n", "1")
         assert in_vain.code in (1, 4), in_vain.out
         assert "--max-time is over: 0.3 s have passed" in in_vain.out
@@ -256,7 +258,13 @@ async def test_another_cluster_gets_the_files_by_their_hash_and_secrets_by_their
         server.make_project(folder, 20)
         text = (folder / "assistants.yaml").read_text()
         secret = text.replace("{model: gpt-6-luna}", "{model: gpt-6-luna, instructions: '${secret:COUNTING_KEY}'}")
-        (folder / "assistants.yaml").write_text(secret)
+        others = (
+            "  told: {api: responses, server: embedded, inference: {scripted: moves.yaml}}\n"
+            "  bad: {api: responses, server: embedded, faults: faults.yaml}\n"
+        )
+        (folder / "assistants.yaml").write_text(secret.replace("assistants:\n", f"{others}assistants:\n"))
+        (folder / "moves.yaml").write_text("scripts: [{question: any, moves: [{say: a}]}]\n")
+        (folder / "faults.yaml").write_text("faults: [{on: any, do: drop}]\n")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("COUNTING_KEY", ENVIRONMENT["COUNTING_KEY"])
             patch.chdir(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shlex
 import signal
 import subprocess
 from dataclasses import replace
@@ -152,6 +153,67 @@ def test_a_selection_that_matches_nothing_exits_5(project: Project) -> None:
     assert project.run("play", "scenarios/none.yaml").code == 2
 
 
+def test_each_place_that_list_shows_plays_that_scenario_alone(project: Project) -> None:
+    text = "assistant: guide\ncases: {}\nturns: [{{ask: '${{a}}'}}]\nsmoke: true\n"
+    project.write_scenario(text.format("rows.csv"), "file")
+    project.write_scenario(text.format("shared.json"), "first")
+    project.write_scenario(text.format("shared.json"), "second")
+    project.write_scenario(text.format("[{name: it's, a: 1}, {a: 2}]"), "inline")
+    project.write_scenario(text.format("[{a: 1},\n  {a: 2}]"), "lines")
+    (project.folder / "scenarios" / "rows.csv").write_text("name,a\nGrand Hôtel,1\n$HOME,2\n")
+    (project.folder / "scenarios" / "shared.json").write_text('[{"a": 1}, {"a": 2}]')
+
+    listed = project.run("play", "--list").out.splitlines()[:-1]
+    places = {line.split("  ", 1)[1]: shlex.split(line.split("  ", 1)[0])[0] for line in listed}
+    assert len(places) == 10
+    assert places["file [Grand Hôtel]"] == "scenarios/rows.csv:2"
+    for one in json.loads(project.run("play", "--list", "--format", "json").out):
+        for place in (places[one["name"]], one["place"]):
+            alone = project.run("play", "--list", "--format", "json", place)
+            assert [found["name"] for found in json.loads(alone.out)] == [one["name"]], place
+
+
+def test_plays_are_a_table_with_what_was_asked_for_the_newest_first(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    project.write_scenario(SPLIT.format(expected="12.50").replace("We are", "We aren't"), "odd")
+    assert project.run("play", "-q", "scenarios/one.yaml", "-k", "one or two", "--repeat", "2").code == 0
+    assert project.run("play", "-q").code == 3
+    head, *rows = project.run("plays").out.splitlines()
+    assert head.split("  ")[0] == "id"
+    cells = [re.split(r"\s{2,}", row) for row in rows]
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d", cells[0][1])
+    assert re.fullmatch(r"\d+\.\d s", cells[0][2])
+    assert cells[0][3:] == ["embedded", "all", "1 declined, 1 passed of 2", "complete"]
+    assert cells[1][4:] == ["scenarios/one.yaml -k 'one or two' --repeat 2", "1 passed of 1", "complete"]
+    assert len(project.run("plays", "--limit", "1").out.splitlines()) == 2
+    assert [one["id"] for one in json.loads(project.run("plays", "-n", "1", "--json").out)] == [cells[0][0]]
+
+
+def test_a_play_that_is_resumed_says_which_and_how_much_is_left(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    project.write_scenario(SPLIT.format(expected="12.50").replace("We are", "We aren't"), "odd")
+    assert project.run("play", "-q", "-k", "one or odd").code == 3
+    went_on = project.run("play", "--resume").out.splitlines()[0]
+    assert re.fullmatch(
+        r"play 20\S+ of 20\d\d-\d\d-\d\d \d\d:\d\d UTC goes on: 1 of 2 scenarios kept, 1 to play", went_on
+    )
+    assert project.run("plays").out.count("-k 'one or odd'") == 1, "it remembers what was asked for"
+    assert project.run("play", "-q", "-k", "one").code == 0
+    again = project.run("play", "--resume")
+    assert again.out.splitlines()[0].endswith(" UTC is complete: nothing is left to play")
+    assert again.code == 0
+
+
+def test_last_failed_says_where_nothing_failed(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    told = "--lf: nothing here failed the last time, so nothing is left out: 1 scenario\n"
+    assert project.run("play", "--lf", "--list").err == told
+    project.write_scenario(SPLIT.format(expected="12.51"))
+    assert project.run("play", "-q").code == 1
+    again = project.run("play", "-q", "--lf")
+    assert (again.code, again.err) == (1, "")
+
+
 def test_synced_demands_the_identical_assistant(project: Project) -> None:
     project.write_scenario(SPLIT.format(expected="12.50"))
     refused = project.run("play", "--synced")
@@ -212,14 +274,17 @@ async def test_an_interrupted_play_cleans_up_writes_its_report_and_says_so(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     async with project_elsewhere(tmp_path, Slow()) as project:
-        project.write_scenario("assistant: guide\nturns: [{ask: hello, expect: [contains: hello]}]")
-        process = project.start("play", "--report", "json=report.json")
+        for name in ("one", "two"):
+            project.write_scenario("assistant: guide\nturns: [{ask: hello, expect: [contains: hello]}]", name)
+        process = project.start("play", "-n", "1", "--report", "json=report.json")
         await wait_for_a_run(project)
         process.send_signal(number)
         out, err = await asyncio.to_thread(process.communicate, timeout=30)
         assert process.returncode == code, out + err
-        assert "1 cut off" in out
-        assert "(interrupted)" in out
+        assert "\n1 not started: the play was interrupted\n" in out
+        assert re.search(r"^1 cut off, 1 not started in .* \(interrupted\)$", out, re.MULTILINE)
+        listed = (await asyncio.to_thread(project.run, "plays")).out
+        assert "  1 cut off, 1 not started of 2  can be resumed\n" in listed
         assert json.loads((project.folder / "report.json").read_text())["exit_code"] == code
         assert project.count_objects() == {}
 

@@ -10,7 +10,7 @@ import pytest
 
 from runner.config import Configuration, load_configuration
 from runner.domain.scenario import Scenario
-from runner.errors import ConfigError
+from runner.errors import ConfigError, UsageError
 
 PROJECT = "version: 1\nnamespace: demo\nassistants:\n  guide: {model: m, tools: [file_search]}\n"
 SUMS = """\
@@ -258,3 +258,102 @@ def test_a_line_or_a_name_chooses_one_case_or_all(tmp_path: Path) -> None:
     assert chosen(":1") == ["sums [1]", "sums [2]"]
     assert chosen("::sums") == ["sums [1]", "sums [2]"]
     assert chosen("::sums [2]") == ["sums [2]"]
+    assert chosen("::2") == ["sums [2]"], "the row is called so"
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (("small", "large"), ["small", "large"]),
+        (("Anna", "", "ANNA", "Anna", "3", "x/ y"), ["Anna", "2", "ANNA 3", "Anna 4", "3", "x y"]),
+        (("2", "2"), ["2", "2 2"]),
+        (("a" * 70 + "1", "a" * 70 + "2"), ["a" * 60, "a" * 60 + " 2"]),
+        (("1e5", "null"), ["1e5", "null"]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "json", "jsonl", "inline"])
+def test_rows_are_called_by_their_name_wherever_they_stand_and_a_doubled_one_has_its_number(
+    tmp_path: Path, names: tuple[str, ...], labels: list[str], kind: str
+) -> None:
+    rows: list[dict[str, object]] = [{"name": name, "a": 1, "b": 2, "sum": 3} for name in names]
+    text = SUMS.replace("CASES", json.dumps(rows) if kind == "inline" else f"rows.{kind}")
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    csv = "name,a,b,sum\n" + "".join(f"{name},1,2,3\n" for name in names)
+    files = {"rows_csv": csv, "rows_jsonl": lines, "rows_json": json.dumps(rows)}
+    assert [one.name for one in scenarios(tmp_path, text, **files)] == [f"sums [{label}]" for label in labels]
+
+
+def test_a_row_whose_name_is_no_text_or_missing_has_its_number(tmp_path: Path) -> None:
+    values = ("null", '{"first": "Anna"}', "[1]", "7")
+    rows = "".join(f'{{"name": {value}, "a": 1, "b": 2, "sum": 3}}\n' for value in values)
+    found = scenarios(tmp_path, SUMS.replace("CASES", "rows.jsonl"), rows_jsonl=rows + rows.replace('"name": 7, ', ""))
+    assert [one.name[5:] for one in found][:4] == ["[1]", "[2]", "[3]", "[7]"]
+    assert found[-1].name == "sums [8]"
+
+
+ROWS = 'name,a,b,sum\nsmall,2,3,5\nlarge,"20\n",30,50\nhuge,200,300,500\n'
+
+
+def asked(folder: Path, *paths: str, cwd: str = "") -> list[str]:
+    found = load_configuration(file=None, scenario_paths=paths, cwd=folder / cwd, environment={})
+    return [one.name for one in found.scenarios]
+
+
+def test_a_file_of_rows_stands_for_the_scenarios_that_have_it_as_their_cases(tmp_path: Path) -> None:
+    text = SUMS.replace('number: "${sum}"', 'contains: "${sum}"').replace("CASES", "rows.csv")
+    load(tmp_path, text, rows_csv=ROWS, other_yaml=text.replace("name: sums", "name: more"))
+    (tmp_path / "scenarios" / "about.yaml").write_text(
+        text.replace("sums", "rows.csv").replace(": rows.csv", ": [{a: 1}]")
+    )
+    rows, both = "scenarios/rows.csv", ["more [{}]", "sums [{}]"]
+
+    for place, row in ((":2", "small"), (":3", "large"), (":4:1", "large"), (":5", "huge"), ("::LARGE", "large")):
+        assert sorted(asked(tmp_path, rows + place)) == [one.format(row) for one in both], place
+    for place in ("", ":1"):
+        assert len(asked(tmp_path, rows + place)) == 6, place
+    assert asked(tmp_path, rows + "::sums [huge]", rows + ":2") == ["more [small]", "sums [small]", "sums [huge]"]
+    assert len(asked(tmp_path, rows + ":2", "scenarios/s.yaml")) == 4
+    assert len(asked(tmp_path, "rows.csv:2", cwd="scenarios")) == 2
+
+
+@pytest.mark.parametrize("kind", ["json", "jsonl"])
+def test_rows_in_json_have_places_too(tmp_path: Path, kind: str) -> None:
+    load(tmp_path, SUMS.replace("CASES", f"rows.{kind}"), rows_json=ARRAY, rows_jsonl=LINES)
+    assert asked(tmp_path, f"scenarios/rows.{kind}:3") == ["sums [2]"]
+    assert asked(tmp_path, f"scenarios/rows.{kind}") == ["sums [1]", "sums [2]"]
+
+
+def test_rows_need_not_lie_below_the_scenarios_nor_these_in_their_folder(tmp_path: Path) -> None:
+    for folder in ("data", "evals/rows"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "rows.csv").write_text(ROWS.replace('"20\n"', "20"))
+    (tmp_path / "evals" / "s.yaml").write_text(SUMS.replace("CASES", "rows/rows.csv"))
+    found = load(tmp_path, SUMS.replace("CASES", "../data/rows.csv").replace("name: sums", "name: one"))
+
+    assert str(found.scenarios[1].location) == "data/rows.csv:3:1"
+    assert asked(tmp_path, "data/rows.csv:3") == ["one [large]"]
+    assert asked(tmp_path, "evals/rows/rows.csv:3") == ["sums [large]"]
+
+
+def test_a_scenario_in_json_is_no_row(tmp_path: Path) -> None:
+    load(tmp_path, SUMS.replace("CASES", "rows.csv"), rows_csv=CSV)
+    turns = [{"ask": "Hi", "expect": [{"contains": "hi"}]}]
+    (tmp_path / "scenarios" / "hi.json").write_text("\n" + json.dumps({"assistant": "guide", "turns": turns}))
+    assert asked(tmp_path, "scenarios/hi.json:1") == ["hi"]
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("scenarios/lost.csv:3", "'scenarios/lost.csv:3' is of a file of rows, and no scenario has it as its `cases`"),
+        ("scenarios/told.csv", "'scenarios/told.csv' is of a file of rows, and no scenario has it as its `cases`"),
+        ("scenarios/rows.csv::larg", "'scenarios/rows.csv::larg': no row is called so; did you mean 'large'?"),
+        ("scenarios/row.csv:3", "there is no file or folder 'scenarios/row.csv'; did you mean 'scenarios/rows.csv'?"),
+    ],
+)
+def test_rows_that_nothing_is_made_of_lead_to_what_can_be_played(tmp_path: Path, place: str, message: str) -> None:
+    text = SUMS.replace("CASES", "rows.csv  # not told.csv")
+    load(tmp_path, text, rows_csv=ROWS.replace('"20\n"', "20"), lost_csv=CSV, told_csv=CSV)
+    with pytest.raises(UsageError) as caught:
+        asked(tmp_path, place)
+    assert message in str(caught.value)

@@ -65,7 +65,7 @@ DECLINED = result(
         turn=TURN,
         outcome=Outcome.ERRORED,
         run=replace(RUN, text="", declined="I can't answer this."),
-        reason="declined: offline rules could not answer this",
+        reason="declined: it is no question that the rules know",
     ),
 )
 NOT_STARTED = ScenarioResult(scenario=SCENARIO, outcome=Outcome.SKIPPED, reason="not started: 'receipt' did not pass")
@@ -150,7 +150,7 @@ def test_a_call_that_did_not_complete_is_not_taken_for_one_that_did() -> None:
     passed = result(SCENARIO, Outcome.PASSED, replace(PASSED.turns[0], run=run))
     failed = result(SCENARIO, Outcome.FAILED, replace(FAILED.turns[0], run=run))
     assert "= You pay $39.25.  [mcp dice.roll (not completed), file_search]" in shown(passed, is_verbose=True)
-    assert "  tools     mcp dice.roll (not completed), file_search\n" in shown(failed)
+    assert "  tools     mcp dice.roll → not completed\n            file_search\n" in shown(failed)
 
 
 def test_a_sandbox_other_than_the_usual_one_is_named() -> None:
@@ -219,8 +219,8 @@ def test_quiet_leaves_out_what_passed() -> None:
 def test_a_decline_is_a_line_and_its_reason_stands_once_at_the_end() -> None:
     lines = shown(DECLINED, named(DECLINED, "other"), PASSED).splitlines()
     assert lines[2:] == [
-        "DECLINED receipt  0.00 s",
-        "DECLINED other  0.00 s",
+        "DECLINED receipt  0.00 s · it is no question that the rules know",
+        "DECLINED other  0.00 s · it is no question that the rules know",
         "PASSED   receipt  0.00 s",
         "",
         f"2 declined: {NO_MODEL}",
@@ -229,31 +229,52 @@ def test_a_decline_is_a_line_and_its_reason_stands_once_at_the_end() -> None:
     ]
 
 
-def test_a_decline_names_its_turn_and_the_call_that_led_to_it() -> None:
+def test_a_decline_names_its_turn_and_its_reason_in_short() -> None:
     scenario = replace(SCENARIO, turns=(TURN, TURN, TURN))
-    turn = replace(DECLINED.turns[0], reason="declined: offline rules could not answer this; rate did not complete: no")
-    text = shown(result(scenario, Outcome.ERRORED, PASSED.turns[0], turn))
-    assert "DECLINED receipt  0.00 s · turn 2 · rate did not complete: no\n" in text
+    turn = replace(DECLINED.turns[0], reason=f"declined: no line{' and no line' * 30}")
+    (line,) = (
+        one
+        for one in shown(result(scenario, Outcome.ERRORED, PASSED.turns[0], turn)).splitlines()
+        if one.startswith("DECLINED receipt  0.00 s · turn 2 · no line and no line")
+    )
+    assert line.endswith("…")
+    assert len(line) < 200
+
+
+def test_what_a_call_was_given_and_what_came_of_it_is_shown_where_a_check_said_no() -> None:
+    steps = (
+        Step(tool="outage_status", completed=True, input='{"postcode": 5003}', output="outage until 19:30"),
+        Step(tool="rate", completed=False, input="{}", output="error: tools/rates.py:3: KeyError: 'NOK'"),
+        *(Step(tool="code_interpreter", completed=True, input="print(1)\n" * 100, output="1\n"),) * 8,
+    )
+    turn = replace(FAILED.turns[0], run=replace(RUN, steps=steps))
+    lines = shown(result(SCENARIO, Outcome.FAILED, turn)).splitlines()
+    at = lines.index('  tools     outage_status {"postcode": 5003} → outage until 19:30')
+    assert lines[at + 1] == "            rate → not completed: error: tools/rates.py:3: KeyError: 'NOK'"
+    assert lines[at + 2].startswith("            code_interpreter print(1) print(1)")
+    assert lines[at + 2].endswith("… → 1")
+    assert lines[at + 8] == "            and 2 further calls"
 
 
 def test_a_decline_that_is_allowed_says_that_it_was_skipped() -> None:
     text = shown(replace(DECLINED, outcome=Outcome.SKIPPED, reason=f"declined: {NO_MODEL}"))
-    assert "SKIPPED  receipt  0.00 s · declined\n" in text
+    assert "SKIPPED  receipt  0.00 s · declined: it is no question that the rules know\n" in text
     assert text.splitlines()[-1] == "1 skipped in 0.00 s"
     assert text.count(NO_MODEL) == 1
 
 
 def test_what_was_not_started_is_counted_once_with_the_reason() -> None:
     text = shown(FAILED, *([NOT_STARTED] * 46))
-    assert text.count("46 not started") == 1
-    assert text.splitlines()[-3:] == ["not started: 'receipt' did not pass", "", "1 failed, 46 not started in 0.00 s"]
+    assert text.count("46 not started: 'receipt' did not pass") == 1
+    assert text.splitlines()[-3:-1] == ["46 not started: 'receipt' did not pass", ""]
+    assert text.splitlines()[-1] == "1 failed, 46 not started in 0.00 s"
 
 
 def test_an_interrupted_play_says_what_was_cut_off_and_what_never_began() -> None:
     waiting = replace(NOT_STARTED, reason="not started: the play was interrupted")
     lines = shown(PASSED, waiting, waiting, planned=5, signal=2).splitlines()
     assert lines[-3:] == [
-        "not started: the play was interrupted",
+        "2 not started: the play was interrupted",
         "",
         "1 passed, 2 cut off, 2 not started in 0.00 s (interrupted)",
     ]
