@@ -97,7 +97,8 @@ def _open_tests(written: object, what: str, reader: Reader) -> Iterator[Json]:
     for item in written if isinstance(written, list) else [] if written is None else [written]:
         if isinstance(item, str):
             try:
-                yield from _read_test_file(item, reader)
+                for named in reader.open_file.find(item) if "*" in item else [item]:
+                    yield from _read_test_file(named, reader)
             except (Unopened, ValueError) as error:
                 reader.lose(what, str(error), item)
         elif isinstance(item, Mapping) and not ("path" in item and "vars" not in item):

@@ -248,6 +248,32 @@ def test_an_assertion_without_counterpart_says_why(tmp_path: Path, written: str,
     assert reason in comments(tmp_path)
 
 
+def test_a_set_with_a_threshold_is_a_score_and_files_that_are_named_are_read(tmp_path: Path) -> None:
+    found = write_import(
+        tmp_path,
+        "prompts: ['{{q}}']\nproviders: [file://model.yaml]\ntests: [file://rows*.yaml]\n",
+        model__yaml="{id: 'openai:chat:gpt-4.1', config: {temperature: 0.5}}\n",
+        rows1__yaml="- vars: {q: one}\n  assert:\n    - type: assert-set\n      threshold: 0.5\n      assert:\n"
+        "        - {type: contains, value: Hi}\n        - {type: icontains, value: hello, weight: 2}\n",
+        rows2__yaml="[{vars: {q: two}, assert: [{type: is-json}]}]\n",
+    )
+    assert found["assistants"] == {"suite": {"name": "suite", "model": "gpt-4.1", "temperature": 0.5}}
+    first, second = found["scenarios"]
+    assert expect_of(first) == [
+        {
+            "score": {
+                "threshold": 0.5,
+                "of": [
+                    {"expect": [{"contains": {"value": "Hi", "words": False, "case": True}}], "weight": 1},
+                    {"expect": [{"contains": {"value": "hello", "words": False}}], "weight": 2},
+                ],
+            }
+        }
+    ]
+    assert expect_of(second) == ["json"]
+    assert run(tmp_path, "validate").code == 0
+
+
 def test_a_threshold_and_weights_are_a_score(tmp_path: Path) -> None:
     found = write_import(
         tmp_path,
