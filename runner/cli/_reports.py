@@ -15,8 +15,8 @@ import click
 from runner.errors import UsageError, WriteFailed
 
 if TYPE_CHECKING:
+    from runner.cli.compare import Baseline
     from runner.domain.report import PlayEvent
-    from runner.errors import WriteFailed
     from runner.redaction import Redactor
     from runner.reporting import Reporter
     from runner.reporting._telemetry import Telemetry
@@ -58,13 +58,14 @@ def open_reporters(
     *,
     is_quiet: bool,
     is_verbose: bool,
-    others: Sequence[Reporter],
+    baseline: Baseline | None,
     tells_ci: bool,
 ) -> Iterator[tuple[Callable[[PlayEvent], None], Sequence[WriteFailed]]]:
-    """One function that tells the screen, every file and `others`, and the files that could not be written.
+    """One function that tells the screen and every file, and the files that could not be written.
 
-    What is wrong with one silences none of the others.
+    What is wrong with one silences none of the others. They are told how the play compares with the baseline, too.
     """
+    from runner.domain.report import PlayFinished
     from runner.reporting import FileReport
     from runner.reporting.console import Console
 
@@ -76,12 +77,13 @@ def open_reporters(
         *files,
         screen,
         *(_find_ci(redactor) if tells_ci else ()),
-        *others,
         *([telemetry] if telemetry else []),
     ]
     failures: list[WriteFailed] = []
 
     def emit(event: PlayEvent) -> None:
+        if baseline and isinstance(event, PlayFinished):
+            event = PlayFinished(report=baseline.add_to(event.report))
         for reporter in reporters:
             try:
                 reporter.on_event(event)

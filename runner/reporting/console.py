@@ -187,6 +187,10 @@ class Console:
         self._print_notes(report, reasons, declined)
         self._print_end(report)
         self._print(*_summarise(report))
+        if report.comparison:
+            self._print()
+        for line in report.comparison:
+            self._print(self._line(line))
 
     def _print_end(self, report: Report) -> None:
         """Where the reports are, what it took, and how to go on."""
