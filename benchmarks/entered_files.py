@@ -2,7 +2,7 @@
 
 Counts files under runner/ of which a function was called (being imported is not enough), and lists them by room. What
 runs in a process of its own, as the reading of a PDF does, is not seen. Run it from anywhere, with a scenario of the
-example project or without one: `python benchmarks/entered_files.py scenarios/receipt.yaml`.
+example project and an API, or without: `python benchmarks/entered_files.py scenarios/receipt.yaml responses`.
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ MOST_FILES = 110
 
 
 def main() -> None:
-    scenario = sys.argv[1] if len(sys.argv) > 1 else "scenarios/receipt.yaml"
+    scenario, api = [*sys.argv[1:], *("scenarios/receipt.yaml", "assistants")[len(sys.argv) - 1 :]]
     with tempfile.TemporaryDirectory() as folder:
-        copy_project(Path(folder))
+        copy_project(Path(folder), api)
         os.chdir(folder)
         entered = trace_play(scenario)
     show(entered)
 
 
-def copy_project(folder: Path) -> None:
-    shutil.copy(ROOT / "assistants.yaml", folder)
+def copy_project(folder: Path, api: str) -> None:
+    declared = (ROOT / "assistants.yaml").read_text(encoding="utf-8")
+    target = f"target: counted\ntargets:\n  counted: {{server: embedded, api: {api}}}\n"
+    (folder / "assistants.yaml").write_text(declared.replace("target: embedded\n", target), encoding="utf-8")
     for name in ("scenarios", "knowledge", "tools"):
         shutil.copytree(ROOT / name, folder / name)
 

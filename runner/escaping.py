@@ -46,16 +46,31 @@ def _as_escape(match: re.Match[str]) -> str:
 
 
 def markdown(text: str) -> str:
-    """One line of plain words in Markdown: no markup, table cell, HTML, link, mention or reference comes of it."""
-    return re.sub(r"[!-/:-@\[-`{-~]", _as_plain_markdown, terminal_line(text))
+    """One line of plain words in Markdown: no markup, table cell, HTML, link, mention or reference comes of it.
+
+    What means nothing there stays as it is: the line is read where nobody renders it, too.
+    """
+    words = _MARKDOWN.sub(_as_plain_markdown, terminal_line(text).strip())
+    return re.sub(r"^(\d{1,9})([.)])", r"\1\\\2", words)  # the first item of a list
+
+
+_MARKDOWN = re.compile(
+    r"""[\\`*\[\]|~<@#] | (?<![^\W_])_ | _(?![^\W_])      # an underscore inside a word is one
+    | !(?=[\d\[]) | &(?=[#\w]) | %(?=[\w"]) | \$(?=\S)  # an image, an entity, references and formulas
+    | :(?=//) | (?<=www)\.                              # what looks like an address
+    | :(?=(?:100|1234|[+-]1|\w*[a-z_][\w+-]*):)         # what stands for a picture
+    | ^[-+=>]                                           # a list, a line under a heading, a quotation
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 def _as_plain_markdown(match: re.Match[str]) -> str:
     character = match.group()
     if character in "&<>":
         return f"&#{ord(character)};"
-    # Mentions and references are found after the escapes are gone; an invisible space keeps them from becoming one.
-    return f"\\{character}\u200b" if character in "@#" else f"\\{character}"
+    # These are looked for when the escapes are gone; an invisible space keeps them from becoming one.
+    return f"\\{character}\u200b" if character in "@#:!%$~." else f"\\{character}"
 
 
 def spreadsheet_cell(text: str) -> str:

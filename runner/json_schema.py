@@ -6,11 +6,9 @@ Nothing is fetched for that, and a pattern can't keep the program busy: `re` can
 from __future__ import annotations
 
 import datetime as dt
-import math
 import re
-import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextvars import ContextVar
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -23,6 +21,9 @@ from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
+
+from runner.did_you_mean import quote, suggest
+from runner.patience import at_most, check_time, match
 
 PATTERN_TIMEOUT_S = 0.5
 LONGEST_MISMATCH = 300
@@ -71,18 +72,46 @@ def find_mismatch(value: object, schema: Schema) -> str:
 
 def tell_mismatch(value: object, schema: Schema) -> str:
     """The same. Raises CannotTell for what would take too long."""
-    begun = _deadline.set(time.thread_time() + _TIMEOUT_S)
     try:
-        errors = list(islice(_Validator(schema, format_checker=_FORMATS).iter_errors(value), _MOST_ERRORS))
+        with at_most(_TIMEOUT_S):
+            errors = list(islice(_Validator(schema, format_checker=_FORMATS).iter_errors(value), _MOST_ERRORS))
     except RecursionError as error:
         raise CannotTell("it is nested too deep") from error
     except TimeoutError as error:
         limits = f"a pattern takes longer than {PATTERN_TIMEOUT_S:g} s to be matched, or all of it than {_TIMEOUT_S:g}"
         raise CannotTell(limits) from error
-    finally:
-        _deadline.reset(begun)
     nearest = sorted(errors, key=lambda error: list(map(str, error.absolute_path)))[:_MOST_MISMATCHES]
     return "; ".join(_describe(best_match([error]) or error) for error in nearest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impossible:
+    """An argument that no call has: there is none of this name (`is_unknown`), or never with this value."""
+
+    key: str
+    message: str
+    hint: str = ""
+    is_unknown: bool = False
+
+
+def find_impossible(arguments: Mapping[str, object], parameters: Schema) -> Iterator[Impossible]:
+    """Which of these expected arguments no call can have that fits its schema, as far as that is plain to see.
+
+    Of lists and mappings a part may be meant; null is "not there"; what a `$ref` leads to stands elsewhere.
+    """
+    known = parameters.get("properties", {})
+    is_closed = parameters.get("additionalProperties") is False and "$ref" not in parameters
+    for key, value in arguments.items():
+        if key not in known:
+            if is_closed and value is not None:
+                hint = suggest(key, known, kind="it has")
+                yield Impossible(key=key, message=f"there is no argument {quote(key)}", hint=hint, is_unknown=True)
+        elif (
+            isinstance(value, str | int | float)
+            and "$ref" not in str(known[key])
+            and (mismatch := find_mismatch(value, known[key]))
+        ):
+            yield Impossible(key=key, message=mismatch)
 
 
 def find_looseness(schema: Schema) -> str:
@@ -138,7 +167,7 @@ def _shorten(text: str) -> str:
 
 
 def _pattern(_validator: Any, pattern: str, instance: object, _schema: object) -> Iterator[ValidationError]:
-    if isinstance(instance, str) and not regex.search(pattern, instance, timeout=PATTERN_TIMEOUT_S):
+    if isinstance(instance, str) and not match(regex.search, pattern, instance, seconds=PATTERN_TIMEOUT_S):
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
@@ -161,8 +190,7 @@ def _in_time(judge: Callable[..., Iterable[ValidationError] | None]) -> Callable
     """The keyword, which gives up once the time is over: schemas that refer to themselves can take for ever."""
 
     def judge_in_time(*arguments: object) -> Iterator[ValidationError]:
-        if time.thread_time() > _deadline.get():
-            raise TimeoutError
+        check_time()
         yield from judge(*arguments) or ()
 
     return judge_in_time
@@ -173,7 +201,6 @@ def _is_integer(_checker: object, value: object) -> bool:
     return whole or (isinstance(value, int) and not isinstance(value, bool))
 
 
-_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 _KEYWORDS = {**Draft202012Validator.VALIDATORS, "pattern": _pattern, "uniqueItems": _unique_items}
 _Validator = extend(  # type: ignore[no-untyped-call]  # the library
     Draft202012Validator,

@@ -17,15 +17,13 @@ from typing import Any
 from runner.domain.report import Attempt, Report, ScenarioResult, Variant
 from runner.domain.result_json import attempt_as_json, attempt_from_json, result_as_json, result_from_json
 from runner.domain.scenario import Scenario
-from runner.errors import WriteFailed
+from runner.errors import WriteFailed, on_one_line
 from runner.whole_file import write_whole
 
 VERSION = 1
 _READ_BYTES = 65_536
 _HEAD, _RESULTS = "play.json", "results.jsonl"
 _FINISHED, _ATTEMPT = "scenario", "attempt"
-_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
-"""What a line raises that is half, of another program or version, or was edited by hand."""
 _TEXT, _TEXTS, _CLAIM = {"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "boolean"}
 _MAYBE_TEXT = {"type": ["string", "null"]}
 _SHARD = {"type": ["string", "null"], "pattern": r"^(\d{1,4}/\d{1,4}( of division \w+)?)?$"}
@@ -48,7 +46,9 @@ _HEAD_SCHEMA: Mapping[str, Any] = {
             "type": "object",
             "properties": {
                 **_ARGUMENTS,
+                "every_repeat": _CLAIM,
                 "shard": _SHARD,
+                "tier": _MAYBE_TEXT,
                 "names": _MAYBE_TEXT,
                 "tags": _MAYBE_TEXT,
                 "last_failed": _CLAIM,
@@ -75,6 +75,9 @@ _HEAD_SCHEMA: Mapping[str, Any] = {
         "fails_on_flaky": _CLAIM,
         "duration_s": {"type": "number", "minimum": 0},
         "exit_code": {"type": "integer"},
+        "judged": _TEXT,
+        "shard": _SHARD,
+        "tier": _MAYBE_TEXT,
         "counts": {"type": "object", "additionalProperties": {"type": "integer"}},
     },
     "required": ["version", "started_at", "units"],
@@ -247,15 +250,17 @@ class Kept:
     """What the folder of a play holds. `head` is what `play.json` says, {} if there is none.
 
     `finished` has the fingerprint and the place of each result by the unit's key, `attempts` those of units that
-    did not come to their end; `spent` is what all that came to, as far as lines tell.
+    did not come to their end; `spent` is what all that came to, as far as lines tell. `damaged` says of each line that
+    is no result and was not just cut off where it is, and what is wrong with it.
     """
 
     folder: Path
     head: Mapping[str, Any]
     results: KeptResults
     finished: dict[Key, tuple[str, int]] = field(default_factory=dict)
-    attempts: dict[Key, list[tuple[str, Mapping[str, Any]]]] = field(default_factory=dict)
+    attempts: dict[Key, list[tuple[str, object]]] = field(default_factory=dict)
     spent: Spent = field(default_factory=Spent)
+    damaged: list[str] = field(default_factory=list)
 
     def result_of(self, unit: Unit) -> ScenarioResult | None:
         """The kept result of a unit that has not changed since."""
@@ -275,13 +280,13 @@ class Kept:
         found = []
         for fingerprint, one in self.attempts.get(unit.key, []):
             if fingerprint == unit.fingerprint:
-                with suppress(*_DAMAGE):
+                with suppress(ValueError):
                     found.append(attempt_from_json(one, unit.scenario))
         return tuple(found)
 
 
 def read_play(folder: Path) -> Kept:
-    """What a play left; damaged lines and lines of other programs are left out. Raises WriteFailed."""
+    """What a play left, but for lines that are damaged. Raises WriteFailed."""
     try:
         head = read_head(folder)
         kept = Kept(
@@ -290,9 +295,11 @@ def read_play(folder: Path) -> Kept:
         kept.spent.raise_to(head.get("spent"))
         with (folder / _RESULTS).open("rb") as file:
             offset = 0
-            for line in file:
-                with suppress(*_DAMAGE):
-                    _take(kept, json.loads(line), offset)
+            for number, line in enumerate(file, start=1):
+                try:
+                    _take(kept, line, offset)
+                except ValueError as error:
+                    kept.damaged.append(f"{on_one_line(file.name)}:{number}: {error}")
                 offset += len(line)
     except FileNotFoundError as error:
         raise WriteFailed(f"{folder} is not the folder of a play: it has no {Path(error.filename).name}") from error
@@ -315,25 +322,30 @@ def read_head(folder: Path) -> Mapping[str, Any]:
         return {}
 
 
-def _take(kept: Kept, line: Mapping[str, Any], offset: int) -> None:
-    name, label = line["key"]
-    kept.spent.raise_to(line.get("spent"))
-    match line["entry"]:
-        case "scenario":
-            found = result_from_json(line)
-            if found.scenario.name != name or not _has_fit_fields(found.scenario) or not found.counted_as:
-                return
-            kept.finished[name, label] = (line["fingerprint"], offset)
-            kept.attempts.pop((name, label), None)
-            kept.results.add((name, label), (kept.folder / _RESULTS, offset))
-        case "attempt":
-            kept.attempts.setdefault((name, label), []).append((line["fingerprint"], line["attempt"]))
-
-
-def _has_fit_fields(scenario: Scenario) -> bool:
-    """Whether what reports count and sort by is what it has to be: JSON brings anything."""
-    texts = (scenario.assistant, scenario.skip, scenario.description)
-    return all(isinstance(one, str) for one in texts) and isinstance(scenario.repeat + scenario.passes_needed, int)
+def _take(kept: Kept, text: bytes, offset: int) -> None:
+    """Raises ValueError for what is JSON and yet no line that a play writes."""
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return  # as a crash leaves its last line
+    match line:
+        case {
+            "entry": "scenario" | "attempt" as entry,
+            "key": [str(name), str(label)],
+            "fingerprint": str(fingerprint),
+        }:
+            kept.spent.raise_to(line.get("spent"))
+        case _:
+            raise ValueError("it has no `entry`, `key` and `fingerprint` as a play writes them")
+    key = name, label
+    if entry == _ATTEMPT:
+        kept.attempts.setdefault(key, []).append((fingerprint, line.get("attempt")))
+    elif (found := result_from_json(line)).scenario.name != name:
+        raise ValueError(f"name is {found.scenario.name!a}, not that of its key")
+    else:
+        kept.finished[key] = (fingerprint, offset)
+        kept.attempts.pop(key, None)
+        kept.results.add(key, (kept.folder / _RESULTS, offset))
 
 
 def _describe_end(report: Report) -> dict[str, object]:
@@ -348,6 +360,11 @@ def _describe_end(report: Report) -> dict[str, object]:
         "exit_code": report.exit_code,
         "counts": dict(report.counts),
     }
+
+
+def find_argument(head: Mapping[str, Any], name: str) -> str:
+    """What a play was given, "" if nothing; one that can't go on has it by itself."""
+    return str(head.get("arguments", head).get(name) or "")
 
 
 def _played_on(results: Iterable[ScenarioResult]) -> Iterable[Variant]:
@@ -369,8 +386,8 @@ def report_of(kept: Kept) -> Report:
         leftovers=tuple(head.get("leftovers", ())),
         signal=head.get("signal"),
         stopped=head.get("stopped", ""),
-        shard=head.get("arguments", {}).get("shard") or "",
-        tier=head.get("arguments", {}).get("tier") or "",
+        shard=find_argument(head, "shard"),
+        tier=find_argument(head, "tier"),
         definitions=head.get("definitions", {}),
         fails_on_flaky=head.get("fails_on_flaky", False),
         duration_s=head.get("duration_s", 0.0),

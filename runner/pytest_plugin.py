@@ -169,7 +169,7 @@ def _explain(path: Path, result: ScenarioResult, clean: Callable[[str], str]) ->
 
     shown = result.shown
     turns = [turn for turn in shown.turns if turn.outcome is not Outcome.PASSED] if shown else []
-    lines: list[str] = []
+    lines: list[str] = [f"row {result.scenario.row}", ""] if result.scenario.row else []
     line, message = result.scenario.location.line, result.reason
     for turn in turns:
         broken = [verdict for verdict in turn.verdicts if verdict.outcome is not Outcome.PASSED]

@@ -1,16 +1,29 @@
-"""Secrets out of any text, by value: whatever wrote them, and however they were encoded on the way."""
+"""Secrets out of any text, by value: whatever wrote them, and however they were encoded on the way.
+
+Where nobody knows the value, the name that stands before it tells: of a variable, a field, a header.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 REPLACEMENT = "[redacted]"
 MIN_SECRET_CHARACTERS = 8
 """Shorter values stand in ordinary text by chance; they are refused as secrets."""
+# Hostile texts go through it: nothing in it may be of any length where it can begin anywhere.
+_NAMES = r"(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|credential)[\w-]{0,60}"
+_SECRETIVE_NAME = re.compile(_NAMES, re.IGNORECASE)
+_SECRETIVE = re.compile(
+    # Quoted, as in code and JSON; or as in a header, an address, a shell.
+    rf"""({_NAMES}["']?\s{{0,9}}[:=]\s{{0,9}}["'])([^"'\\]+)|(\bBearer\s{{1,9}}|{_NAMES}=)([^\s"'&\\]{{8,}})""",
+    re.IGNORECASE,
+)
+_VARIABLES = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 
 
 class Redactor:
@@ -38,6 +51,27 @@ class Redactor:
         cleaned = self._forms.sub(REPLACEMENT, text)
         # Much slower, and seldom needed.
         return self._escaped.sub(REPLACEMENT, cleaned) if "%" in cleaned or "\\" in cleaned else cleaned
+
+
+def scrub(data: Any, clean: Callable[[str], str]) -> Any:
+    """JSON values without secrets: what `clean` knows, and what stands behind a name that says so."""
+    if isinstance(data, str):
+        return _SECRETIVE.sub(lambda found: f"{found[1] or found[3]}{REPLACEMENT}", clean(data))
+    if isinstance(data, list | tuple):
+        return [scrub(one, clean) for one in data]
+    if isinstance(data, Mapping):
+        return {
+            clean(str(key)): REPLACEMENT
+            if isinstance(one, str) and _SECRETIVE_NAME.search(str(key))
+            else scrub(one, clean)
+            for key, one in data.items()
+        }
+    return data
+
+
+def find_secrets(environment: Mapping[str, str]) -> set[str]:
+    """The values of all variables that look like secrets by their names."""
+    return {value for name, value in environment.items() if any(word in name.upper() for word in _VARIABLES)}
 
 
 def _forms(secret: str) -> set[str]:

@@ -1,11 +1,11 @@
 """Backends: one folder per API, translating between our vocabulary and its wire words.
 
-A backend's package has `open_backend(endpoint, journal) -> AsyncContextManager[Backend]`, `LIMITS`, `CAPABILITIES` and
-`CHOOSE_IT_WHEN` for the docs (also `REPLAY_CAPABILITIES` where the client may have to remember the thread); importing
-it must not import openai (config reads them), so the client's modules come in late.
-What they share stands beside them: the client (`_sdk.py`), what is sent once and what again (`_requests.py`), the
-translation of errors into ours (`_failures.py`), files and vector stores, the same service on every OpenAI API
-(`_files.py`). Not here: deciding what to create (`sync/`), or what to ask (`execution/`).
+A backend's package has `LIMITS`, `CAPABILITIES` and `CHOOSE_IT_WHEN` for the docs (also `REPLAY_CAPABILITIES` where the
+client may have to remember the thread); importing it must not import openai, as config reads them. Its `backend.py` has
+`open_backend(endpoint, journal) -> AsyncContextManager[Backend]`.
+What they share stands beside them: the SDK and its client (`_sdk.py`), what is sent once and what again
+(`_requests.py`), the translation of errors into ours (`_failures.py`), files and vector stores, the same service on
+every OpenAI API (`_files.py`). Not here: deciding what to create (`sync/`), or what to ask (`execution/`).
 
 Every create goes out once, is journaled before and after, and carries its tags in the create call itself.
 """
@@ -34,6 +34,7 @@ from runner.domain.conversation import (
 from runner.domain.files import Chunking, FileUse
 from runner.domain.hosts import host_of
 
+OPENAI_URL = "https://api.openai.com/v1"
 WINDOWS_S: Mapping[str, float] = {"2h": 7_200.0, "8h": 28_800.0}
 """How long a run in the background may take for a lower price, by the API's name for it."""
 BATCH = "batch"
@@ -44,14 +45,14 @@ QUEUED_TOO_LONG = "queued_too_long"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """An address to talk to. `base_url` None is api.openai.com; `is_embedded` keeps proxies out of it.
+    """An address to talk to. `is_embedded` keeps proxies out of it.
 
     `key_variable` is where the key comes from, for messages; None if that is no matter.
     `history`, `background`, `window` and `token_command` are as in a Target, for the backends that have a choice.
     `place` is where that is declared; `learn_secret` is told of secrets that come up on the way.
     """
 
-    base_url: str | None
+    base_url: str
     key: str = field(repr=False)
     key_variable: str | None = None
     is_embedded: bool = False

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from runner.backends._openai import openai
+from runner.backends._sdk import openai
 from runner.backends._waiting import next_room_s, retry_after_s
-from runner.domain.hosts import is_azure, is_openai
+from runner.domain.hosts import host_of, is_azure, is_openai
 from runner.errors import (
     KeyRejected,
     ModelMissing,
@@ -130,15 +130,18 @@ class Key:
     is_sent: bool = True
 
 
+@dataclass(frozen=True, slots=True)
 class Translator:
     """Knows the address that is talked to, and how to clean secrets out of text (`clean`)."""
 
-    def __init__(self, base_url: str, clean: Callable[[str], str], now: Callable[[], float], key: Key) -> None:
-        self._key = key
-        self._base_url = base_url
-        self._host = urlsplit(base_url).hostname or ""
-        self._clean = clean
-        self._now = now
+    base_url: str
+    clean: Callable[[str], str]
+    now: Callable[[], float]
+    key: Key
+
+    @property
+    def _host(self) -> str:
+        return host_of(self.base_url)
 
     def explain(self, error: openai.OpenAIError | httpx2.HTTPError, doing: str, path: str) -> Failure:
         """A failed call of the SDK, or of what is under it; `path` is what was asked for, without the base URL."""
@@ -148,12 +151,12 @@ class Translator:
 
     def explain_silence(self, doing: str, budget_s: float) -> Failure:
         """The time that one request may take is over."""
-        message = f"no complete answer from {self._base_url} within {budget_s:.0f} s"
+        message = f"no complete answer from {self.base_url} within {budget_s:.0f} s"
         return Failure(error=RemoteUnreachable(self.line(doing, message)), is_unclear=True)
 
     def explain_nonsense(self, doing: str, what: str) -> Failure:
         """Something came back with a good status, and it isn't the API's."""
-        message = f"what {self._base_url} sent back is not the API's answer: {what}; is this the right base URL?"
+        message = f"what {self.base_url} sent back is not the API's answer: {what}; is this the right base URL?"
         return Failure(error=RemoteUnreachable(self.line(doing, message)), is_unclear=True)
 
     def explain_unsent(self, doing: str, what: str) -> Failure:
@@ -170,7 +173,7 @@ class Translator:
 
     def line(self, doing: str, message: str) -> str:
         """A message for users: one line, without secrets."""
-        return " ".join(self._clean(f"while {doing}: {message}").split())
+        return " ".join(self.clean(f"while {doing}: {message}").split())
 
     def _explain_status(self, error: openai.APIStatusError, doing: str, path: str) -> Failure:
         status = error.status_code
@@ -211,14 +214,14 @@ class Translator:
 
     def _describe_page(self, status: int, path: str) -> str:
         advice = _advise_path(path) if status in (404, 405) else ""
-        message = f"{self._base_url} answered {status} with a web page: is a proxy in between, or the URL wrong?"
+        message = f"{self.base_url} answered {status} with a web page: is a proxy in between, or the URL wrong?"
         return message + self._advise_version() + (f" ({advice})" if advice else "")
 
     def _describe_refusal(self, error: openai.APIStatusError, path: str) -> str:
         if is_too_long(error.code, _quote(error)):
             return SHORTEN
         if error.status_code == 405 and _advise_path(path):
-            return f"{self._base_url} has something else at {path} ({_advise_path(path)})"
+            return f"{self.base_url} has something else at {path} ({_advise_path(path)})"
         return _REFUSALS.get(error.status_code, _REFUSALS[400])
 
     def _explain_missing(self, error: openai.APIStatusError, doing: str, path: str) -> RemoteError:
@@ -226,28 +229,28 @@ class Translator:
         if is_a_service and path.startswith(("/assistants", "/threads")):
             line = self.line(doing, f"{SHUT_DOWN} ({error.status_code})")
             return RemoteMissing(line, status=error.status_code, code=error.code)
-        asked = f"what was asked for is {self._base_url.rstrip('/')}{path}"
+        asked = f"what was asked for is {self.base_url.rstrip('/')}{path}"
         if error.status_code == 410:
             return self._say(error, doing, RemoteMissing, "it is not there any more", asked)
         if path != _CONVERSATIONS and _quote(error) and not _quote(error).startswith(_NO_SUCH_PATH):
             return self._say(error, doing, RemoteMissing, "it is not there", asked)
         advice = _advise_path(path)
-        words = f"{self._base_url} has no {path}; is this the right API?{self._advise_version()}"
+        words = f"{self.base_url} has no {path}; is this the right API?{self._advise_version()}"
         return self._say(error, doing, RemoteMissing, f"{words} ({advice})" if advice else words)
 
     def _advise_version(self) -> str:
-        return "" if _VERSIONED.search(self._base_url) else " Base URLs mostly end in /v1."
+        return "" if _VERSIONED.search(self.base_url) else " Base URLs mostly end in /v1."
 
     def _name_key(self) -> str:
-        return self._key.words or (f"the key in {self._key.variable}" if self._key.variable else "the key")
+        return self.key.words or (f"the key in {self.key.variable}" if self.key.variable else "the key")
 
     def _describe_rejection(self, status: int, code: str | None) -> str:
-        if not self._key.is_sent:
+        if not self.key.is_sent:
             return "no key was sent, and the server wants one: name its environment variable with key_env"
         if code == "unsupported_country_region_territory":
             return "the API is not offered in the country that this machine is in"
-        if status == 401 and self._key.words:
-            return f"{self._key.words} was rejected, and so was a new one; is it of the right tenant, for this server?"
+        if status == 401 and self.key.words:
+            return f"{self.key.words} was rejected, and so was a new one; is it of the right tenant, for this server?"
         if status == 401:
             return f"{self._name_key()} was rejected; is it whole, and for this server?"
         return f"{self._name_key()} has no permission for this; give it one, or use another"
@@ -256,7 +259,7 @@ class Translator:
         if "request too large" in _quote(error).lower():
             words = "the request exceeds the rate limit by itself"
             return Failure(error=self._say(error, doing, TooLargeForLimit, words))
-        pause_s = retry_after_s(error.response.headers, self._now())
+        pause_s = retry_after_s(error.response.headers, self.now())
         told = ""
         if pause_s is not None:
             wait = f"{pause_s:.0f} s" if pause_s <= _LONGEST_WAIT_TOLD_S else "for more than a day"
@@ -270,7 +273,7 @@ class Translator:
     def _describe_redirect(self, response: httpx2.Response) -> str:
         target = urlsplit(response.headers.get("location", ""))
         place = f"{target.scheme}://{target.netloc}" if target.netloc else "another path"
-        return f"{self._base_url} redirects to {place}, which is not followed; name the final base URL"
+        return f"{self.base_url} redirects to {place}, which is not followed; name the final base URL"
 
     def _say(
         self, error: openai.APIStatusError, doing: str, kind: type[RemoteError], words: str, more: str = ""
@@ -309,10 +312,10 @@ class Translator:
             if isinstance(cause, httpx2.LocalProtocolError):
                 return "the request could not be sent as it is"
         if any(isinstance(cause, httpx2.ConnectTimeout) for cause in causes):
-            return f"no connection to {self._base_url} in time: is the server up, or a firewall in between?"
+            return f"no connection to {self.base_url} in time: is the server up, or a firewall in between?"
         if any(isinstance(cause, httpx2.ConnectError) for cause in causes):
-            return f"nothing answers at {self._base_url}: is the server up?"
-        return f"the connection to {self._base_url} broke before the answer was complete"
+            return f"nothing answers at {self.base_url}: is the server up?"
+        return f"the connection to {self.base_url} broke before the answer was complete"
 
 
 def is_too_long(code: str | None, words: str) -> bool:
@@ -320,11 +323,9 @@ def is_too_long(code: str | None, words: str) -> bool:
     return code == "context_length_exceeded" or _TOO_LONG.search(words) is not None
 
 
-def explain_overflow(code: str | None, words: str | None) -> str | None:
+def explain_overflow(code: str | None, words: str) -> str:
     """Why a run failed, with what can be done about it if its context was too small."""
-    if words is None or not is_too_long(code, words) or SHORTEN in words:
-        return words
-    return f"{words} ({SHORTEN})"
+    return f"{words} ({SHORTEN})" if is_too_long(code, words) and SHORTEN not in words else words
 
 
 def _advise_path(path: str) -> str:

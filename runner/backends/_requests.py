@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import SEEK_END
@@ -17,14 +18,15 @@ from urllib.parse import quote
 import h11
 import httpx2
 
-from runner.backends import GATE, Gate
-from runner.backends._failures import Failure, Refusal, Remedy, Translator
+from runner.backends import GATE, Endpoint, Gate
+from runner.backends._failures import Failure, Key, Refusal, Remedy, Translator
 from runner.backends._json_fields import Json, Malformed, Page, identifier, read_object, read_page
-from runner.backends._openai import openai
-from runner.backends._waiting import Deadline, Pace, backoff_s, next_room_s, poll_after_s
+from runner.backends._sdk import Bearer, has_key, open_client, openai, stays_here
+from runner.backends._waiting import Clock, Deadline, Pace, Sleep, backoff_s, next_room_s, poll_after_s
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UnclearOutcome
 from runner.journal import Journal
+from runner.redaction import Redactor
 
 Value = TypeVar("Value")
 Result = TypeVar("Result")
@@ -35,6 +37,9 @@ LIST_BUDGET_S = 300.0
 READ_ATTEMPTS = 3
 CANCELLED_CREATE_GRACE_S = 5.0
 PAGE_ITEMS = 100
+FASTEST_LOOK_S = 0.1
+FASTEST_LOOK_HERE_S = 0.02
+"""The same where the server is on this machine."""
 _FORM_CHUNK_BYTES = 64 * 1024
 LINGER_S = 0.5
 """How long to wait for the end of a stream that has said all it has to say."""
@@ -460,3 +465,24 @@ async def _read(response: httpx2.Response) -> AsyncIterator[bytes]:
             yield chunk
     except httpx2.HTTPError as error:
         raise openai.APIConnectionError(request=response.request) from error
+
+
+@asynccontextmanager
+async def open_api(  # noqa: PLR0913 - what a connection can differ in, all but two by name
+    endpoint: Endpoint,
+    journal: Journal,
+    *,
+    headers: Mapping[str, str],
+    query: Mapping[str, object] | None = None,
+    bearer: Bearer | None = None,
+    clock: Clock = time.monotonic,
+    sleep: Sleep = asyncio.sleep,
+) -> AsyncIterator[Api]:
+    """A connection to an endpoint. The rest is as in `open_client`."""
+    clean = bearer.clean if bearer else Redactor({endpoint.key}).clean
+    words = bearer.words if bearer else ""
+    key = Key(variable=endpoint.key_variable, words=words, is_sent=has_key(endpoint, bearer))
+    fastest_look_s = FASTEST_LOOK_HERE_S if stays_here(endpoint) else FASTEST_LOOK_S
+    async with open_client(endpoint, headers, query, bearer) as client:
+        translator = Translator(endpoint.base_url, clean, time.time, key)
+        yield Api(client, translator, journal, Pace(clock=clock, sleep=sleep, fastest_look_s=fastest_look_s))

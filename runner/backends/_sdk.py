@@ -3,40 +3,91 @@
 Requests go through the client's `get`, `post` and `delete` with the raw response (see `_requests.py`), not through
 its typed methods. The SDK still authenticates, encodes, pools and classifies errors; what the typed methods add costs a
 third more for each request and doubles the time to import, warns of deprecation, and believes whatever came back.
+
+It is imported in half the time. `import openai` builds every pydantic model of every API, 0.25 s of CPU, and we never
+touch one. The packages under `openai.types` stand there empty at first, and the first name that is looked up in one
+runs it, so that others in this process (a user's functions, say) see no difference. May go once the SDK does so by
+itself.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 
 from runner.backends import Endpoint
-from runner.backends._failures import Key, Translator
 from runner.backends._json_fields import Malformed
-from runner.backends._openai import openai
-from runner.backends._requests import Api
-from runner.backends._waiting import Clock, Pace, Sleep
 from runner.connections import SteadyClient, check_ambient_proxies, explaining_environment
 from runner.domain.assistant import History
-from runner.domain.hosts import AddressFault, find_address_fault, is_loopback, is_open_road, is_openai
+from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_loopback, is_open_road, is_openai
 from runner.errors import UsageError
-from runner.journal import Journal
-from runner.redaction import Redactor
 
-OPENAI_URL = "https://api.openai.com/v1"
+_TYPES = "openai.types"
+
+
+class _OnFirstUse(Loader):
+    """Runs a package when a name is first looked up in it; its submodules can be imported before."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+        self._running: set[int] = set()
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        def look_up(name: str) -> object:
+            thread = threading.get_ident()
+            # A module of the package that looks a name up while the package runs finds what is there by then.
+            if thread in self._running or (name.startswith("__") and name != "__all__"):
+                raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+            # No lock: two threads may both run it, as all it does is import. One waiting for the other could wait for
+            # ever, since each holds the import system's own locks.
+            self._running.add(thread)
+            try:
+                self._loader.exec_module(module)
+            finally:
+                self._running.discard(thread)
+            vars(module).pop("__getattr__", None)
+            return getattr(module, name)
+
+        vars(module)["__getattr__"] = look_up
+
+
+class _TypesFinder(MetaPathFinder):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != _TYPES and not fullname.startswith(f"{_TYPES}."):
+            return None
+        spec = PathFinder.find_spec(fullname, path)
+        if spec is not None and spec.loader is not None and spec.submodule_search_locations is not None:
+            spec.loader = _OnFirstUse(spec.loader)
+        return spec
+
+
+_finder = _TypesFinder()
+sys.meta_path.insert(0, _finder)
+try:
+    import openai
+finally:
+    sys.meta_path.remove(_finder)
+
+__all__ = ["Bearer", "has_key", "open_client", "openai", "stays_here"]
+
 NO_KEY = "none"
 """Stands in where the server needs no key; "" means the same."""
 
-FASTEST_LOOK_S = 0.1
-FASTEST_LOOK_HERE_S = 0.02
-"""The same where the server is on this machine."""
 CONNECT_S = 10.0
 CONNECTIONS = 200
 # The pool looks at every idle socket before each request: many more than these cost more than they save. With fewer, a
@@ -61,47 +112,40 @@ class Bearer:
 
 
 @asynccontextmanager
-async def open_api(  # noqa: PLR0913 - what a connection can differ in, all but two by name
-    endpoint: Endpoint,
-    journal: Journal,
-    *,
-    headers: Mapping[str, str],
-    query: Mapping[str, object] | None = None,
-    bearer: Bearer | None = None,
-    clock: Clock = time.monotonic,
-    sleep: Sleep = asyncio.sleep,
-) -> AsyncIterator[Api]:
-    """A connection to an endpoint; `headers` and `query` go with every request, a `bearer`'s token in the key's place.
+async def open_client(
+    endpoint: Endpoint, headers: Mapping[str, str], query: Mapping[str, object] | None, bearer: Bearer | None
+) -> AsyncIterator[openai.AsyncOpenAI]:
+    """The SDK's client; `headers` and `query` go with every request, a `bearer`'s token in the key's place.
 
     Raises UsageError before anything is sent.
     """
     _check_key(endpoint.key)
-    clean = bearer.clean if bearer else Redactor({endpoint.key}).clean
-    base_url = endpoint.base_url or OPENAI_URL
-    has_key = bearer is not None or endpoint.key not in ("", NO_KEY)
-    address = _check_url(base_url, has_key=has_key)
-    host = address.hostname or ""
-    stays_here = endpoint.is_embedded or is_loopback(host)
+    address = _check_url(endpoint.base_url, has_key=has_key(endpoint, bearer))
     # What a server without a memory is asked leaves nothing there, however often it is asked.
     makes_nothing = endpoint.history is History.REPLAY
     auth = bearer.auth if bearer else None
-    async with _open_http(address, auth, stays_here=stays_here, makes_nothing=makes_nothing) as http:
+    async with _open_http(address, auth, stays_here=stays_here(endpoint), makes_nothing=makes_nothing) as http:
         client = openai.AsyncOpenAI(
             api_key=endpoint.key or NO_KEY,
-            base_url=base_url,
+            base_url=endpoint.base_url,
             max_retries=0,
             timeout=http.timeout,
             default_headers=headers,
             default_query=query,
             http_client=http,
         )
-        if not is_openai(host):
+        if not is_openai(address.hostname or ""):
             _forget_ambient_settings(client, headers)
-        key = Key(variable=endpoint.key_variable, words=bearer.words if bearer else "", is_sent=has_key)
-        translator = Translator(base_url, clean, time.time, key)
-        fastest_look_s = FASTEST_LOOK_HERE_S if stays_here else FASTEST_LOOK_S
-        pace = Pace(clock=clock, sleep=sleep, fastest_look_s=fastest_look_s)
-        yield Api(client, translator, journal, pace)
+        yield client
+
+
+def has_key(endpoint: Endpoint, bearer: Bearer | None) -> bool:
+    return bearer is not None or endpoint.key not in ("", NO_KEY)
+
+
+def stays_here(endpoint: Endpoint) -> bool:
+    """Whether the server is on this machine."""
+    return endpoint.is_embedded or is_loopback(host_of(endpoint.base_url))
 
 
 def _open_http(

@@ -15,7 +15,9 @@ A check module has these names:
 - `EXAMPLES`: the check as users write it, with an answer and what comes of it; tests run them, the docs show them;
 - `Check`: a frozen dataclass whose fields are those properties, with one method, `judge`. Its constructor
   raises ValueError, with a message for users, for parameters that the schema can't rule out;
-- if it judges by data in files, `prepare()`, which reads them: called once before a play opens its connections.
+- if it judges by data in files, or large libraries, `prepare(*written)`, which reads them: called once before a play
+  opens its connections, with the parameters of all that are used (not that of a package: it is judged in a process
+  apart).
 
 A check that holds parts judges them itself, each on a run that it makes for it (see `_parts.py`), or has `combine` in
 the place of `judge`: see Combining. One that can't be decided without asking somebody has `judge_asking`: see Asking.
@@ -26,11 +28,13 @@ Not here: deciding what a turn comes to (`execution/judging.py`), reading YAML (
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from enum import IntEnum
-from typing import Any, Protocol, cast
+from functools import partial
+from types import ModuleType
+from typing import Any, ClassVar, Protocol, cast
 
 from runner.domain.conversation import Ending, Run, RunId, RunStatus, ThreadId, Usage
 from runner.domain.judgement import Answers, Questions, divide_answers, group_requests, join_questions
@@ -150,7 +154,7 @@ class Ask(Protocol):
         """What a located function returns, as JSON. Raises CheckBroken."""
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
-        """That of a check which asks nobody; where it may take long, the program goes on meanwhile."""
+        """That of a check which asks nobody, or is a package's; if it may take long, the program goes on meanwhile."""
 
 
 class Asking(Protocol):
@@ -166,12 +170,12 @@ class Combining(Protocol):
 
     `combine` gets a verdict for each of `parts_in`, in order. ERRORED stands for "can't be told", or not yet: a part
     that costs a request is not asked for where the others decide. The finding `holds` None where it depends on such a
-    part.
-    `states_endings`: an ending that is not ordinary is expected if one of its parts expects it.
+    part, but for those that are not `applying`: they count for nothing.
+    `states_endings` (of the class): an ending that is not ordinary is expected if one of its parts expects it.
     """
 
-    @property
-    def states_endings(self) -> bool: ...
+    states_endings: ClassVar[bool]
+
     def parts_in(self, exchange: Exchange | None) -> tuple[Part, ...]: ...
     def combine(self, verdicts: Sequence[Verdict]) -> Finding: ...
 
@@ -186,13 +190,17 @@ class Tier(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """An expectation with the check that it asks for, ready to judge. `is_foreign`: of a package, or around such."""
+    """An expectation with the check that it asks for, ready to judge. `is_foreign`: of a package, or around such.
+
+    `inner` are those that a package's check holds, as they are written: what it makes of them isn't asked here.
+    """
 
     expectation: Expectation
     check: Check | Combining | Asking
     tier: Tier
     combines: bool
     is_foreign: bool
+    inner: tuple[Part, ...] | None = None
 
     def judge(self, run: Run, exchange: Exchange | None = None) -> Verdict:
         """Whatever goes wrong in the check is its verdict; so is that it would have to ask."""
@@ -208,8 +216,11 @@ class Part:
 
     async def judge_asking(self, exchange: Exchange, ask: Ask) -> Verdict:
         """The same for any check; a combination asks what is dear only if the rest doesn't decide."""
-        if self.tier is Tier.FREE:
-            return await ask.judge(self, exchange)
+        is_elsewhere = self.tier is Tier.FREE or self.is_foreign
+        return await (ask.judge(self, exchange) if is_elsewhere else self.judge_here(exchange, ask))
+
+    async def judge_here(self, exchange: Exchange, ask: Ask) -> Verdict:
+        """That of a check which asks, wherever it comes from."""
         try:
             if not self.combines:
                 return self.conclude(await cast(Asking, self.check).judge_asking(exchange, ask))
@@ -220,9 +231,11 @@ class Part:
             return self.break_off(_explain(error))
 
     def _combine(self, verdicts: Sequence[Verdict]) -> Verdict:
-        """What follows from its parts; where all that it lacks is a measurement, that is the reason."""
+        """What follows from its parts; where all that it lacks is a measurement, or parts for here, that is why."""
         verdict = self.conclude(cast(Combining, self.check).combine(verdicts))
-        lacking = {one.reason for one in verdicts if one.outcome is Outcome.ERRORED}
+        if verdicts and not applying(verdicts):
+            return replace(verdict, outcome=Outcome.ERRORED, found="", reason=ELSEWHERE, weak=False, score=None)
+        lacking = {one.reason for one in applying(verdicts) if one.outcome is Outcome.ERRORED}
         is_unmeasured = verdict.outcome is Outcome.ERRORED and lacking == {NOT_MEASURED}
         return replace(verdict, reason=NOT_MEASURED) if is_unmeasured else verdict
 
@@ -249,10 +262,12 @@ class Part:
         """Whether it states the last run's ending, and holds. A negation states none."""
         if self.combines:
             check = cast(Combining, self.check)
-            inner = check.parts_in(exchange) if check.states_endings else ()
+            if check.states_endings is not True:
+                return False
+            inner = check.parts_in(exchange) if self.inner is None else self.inner
             return any([await one.expects_ending(exchange, ask) for one in inner])
-        states = exchange.run.ending in getattr(self.check, "endings", ORDINARY_ENDINGS)
-        if not states or self.tier is not Tier.FREE:
+        endings = getattr(self.check, "endings", ORDINARY_ENDINGS)
+        if not isinstance(endings, Container) or exchange.run.ending not in endings or self.tier is not Tier.FREE:
             return False
         return (await ask.judge(self, exchange)).outcome is Outcome.PASSED
 
@@ -264,6 +279,13 @@ def _explain(error: Exception) -> str:
 NOT_ASKED = "not asked: the other checks decide"
 NOT_MEASURED = "it is a replay, or waited in a batch"
 """Why a check of times can't be told; a turn does not hang on one."""
+ELSEWHERE = "played elsewhere, so nothing was checked"
+"""Why a check can't be told that is for other targets: among others it is as if it were not there."""
+
+
+def applying(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Those of checks that are for where this was played."""
+    return [one for one in verdicts if one.outcome is not Outcome.ERRORED or one.reason != ELSEWHERE]
 
 
 class Table:
@@ -290,8 +312,11 @@ class Table:
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
         return await self._ask.judge(part, exchange)
 
-    async def seat(self, asking: Sequence[Awaitable[Verdict]]) -> list[Verdict]:
-        """What they come to, side by side. Who seats others lends its own seat, and has it back from the last one."""
+    async def seat(self, asking: Sequence[Awaitable[Verdict]], others: Sequence[Awaitable[Verdict]]) -> list[Verdict]:
+        """What they come to, side by side; `others` have no seat.
+
+        Who seats others lends its own seat, and has it back from the last one.
+        """
         is_first = not self._seats
         self._seats += len(asking) - (not is_first)
         staying = len(asking)
@@ -307,7 +332,7 @@ class Table:
                     self._send_if_all_wait()
 
         try:
-            return await asyncio.gather(*map(wait_for, asking))
+            return await asyncio.gather(*map(wait_for, asking), *others)
         finally:
             if is_first:
                 for task in self._under_way:
@@ -343,47 +368,68 @@ async def judge_by_tiers(
     verdicts = [part.break_off(NOT_ASKED) for part in parts]
     for tier in sorted({part.tier for part in parts}):
         due = [index for index, part in enumerate(parts) if part.tier is tier]
-        told = await table.seat([parts[index].judge_asking(exchange, table) for index in due])
-        for index, verdict in zip(due, told, strict=True):
+        # Nobody waits for what a package's check may ask, in a process of its own.
+        due.sort(key=lambda index: parts[index].is_foreign)
+        seats = sum(not parts[index].is_foreign for index in due)
+        asking = [parts[index].judge_asking(exchange, table) for index in due]
+        for index, verdict in zip(due, await table.seat(asking[:seats], asking[seats:]), strict=True):
             verdicts[index] = verdict
         if conclude(verdicts).holds is not None:
             break
     return verdicts
 
 
-def build_part(expectation: Expectation) -> Part:
-    """Raises ValueError, with a message for users, for parameters that the schema can't rule out."""
+def is_ours(module: ModuleType) -> bool:
+    """Whether a check is runner's own, and not a package's."""
+    return module.__name__.startswith(f"{__name__}.")
+
+
+def build_part(expectation: Expectation, *, is_known: bool = False) -> Part:
+    """Raises ValueError, with a message for users, for parameters that the schema can't rule out.
+
+    With `is_known`, the configuration has seen to that: no code of a package's is run, which may take as long as it
+    likes. What stands for its check then is the class of it.
+    """
     inner: list[Part] = []
-    parameters = {name: _with_parts(value, inner) for name, value in expectation.parameters.items()}
+    build = partial(build_part, is_known=is_known)
+    parameters = {name: _with_parts(value, inner, build) for name, value in expectation.parameters.items()}
     module = load_plugin(__name__, expectation.check)
     made_of = module.Check
-    is_foreign = not module.__name__.startswith(f"{__name__}.") or any(part.is_foreign for part in inner)
+    is_own = is_ours(module)
+    is_foreign = not is_own or any(part.is_foreign for part in inner)
     combines = hasattr(made_of, "combine")
     tier = max((part.tier for part in inner), default=Tier.FREE)
     if tier is not Tier.FREE and not combines:
         dear = next(part.expectation.check for part in inner if part.tier is not Tier.FREE)
         raise ValueError(f"`{dear}` can't stand inside `{expectation.check}`: it is asked about whole answers")
     try:
-        check = made_of(**parameters)
+        check = made_of(**parameters) if is_own or not is_known else made_of
     except Exception as error:  # a package's code may raise anything; ours, and what users are told, goes on as it is
         if not is_foreign or isinstance(error, ValueError):
             raise
         raise ValueError(f"the check's own code broke: {type(error).__name__}: {error}") from error
     if hasattr(check, "judge_asking"):
-        tier = Tier.PAID if check.is_paid else Tier.PROCESS
-    return Part(expectation=expectation, check=check, tier=tier, combines=combines, is_foreign=is_foreign)
+        tier = Tier.PROCESS if getattr(check, "is_paid", True) is False else Tier.PAID
+    return Part(
+        expectation=expectation,
+        check=check,
+        tier=tier,
+        combines=combines,
+        is_foreign=is_foreign,
+        inner=None if is_own else tuple(inner),
+    )
 
 
-def _with_parts(value: object, inner: list[Part]) -> object:
+def _with_parts(value: object, inner: list[Part], build: Callable[[Expectation], Part]) -> object:
     """A parameter with the expectations in it built, wherever they stand; they are added to `inner`, too."""
     match value:
         case Expectation():
-            inner.append(build_part(value))
+            inner.append(build(value))
             return inner[-1]
         case tuple() | list():
-            return type(value)(_with_parts(one, inner) for one in value)
+            return type(value)(_with_parts(one, inner, build) for one in value)
         case Mapping():
-            return {key: _with_parts(one, inner) for key, one in value.items()}
+            return {key: _with_parts(one, inner, build) for key, one in value.items()}
     return value
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runner.checks import FAILS, PASSES, Example, Exchange, Part, parts
+from runner.checks import FAILS, PASSES, Example, Exchange, Part, applying, parts
 from runner.checks._parts import as_details, explain, name_parts
 from runner.domain.report import Finding, Outcome, Verdict
 
@@ -35,18 +35,19 @@ class Check:
         return tuple(self.expect)
 
     def combine(self, verdicts: Sequence[Verdict]) -> Finding:
+        told = applying(verdicts)
         expected = f"all of {name_parts(self.expect)}"
-        outcomes = {one.outcome for one in verdicts}
+        outcomes = {one.outcome for one in told}
         if outcomes <= {Outcome.PASSED}:
-            weak = any(one.weak for one in verdicts)
+            weak = any(one.weak for one in told)
             found = "all of them hold"
             return Finding(holds=True, expected=expected, found=found, weak=weak, details=as_details(verdicts))
         is_no = Outcome.FAILED in outcomes
-        passed = sum(one.outcome is Outcome.PASSED for one in verdicts)
+        passed = sum(one.outcome is Outcome.PASSED for one in told)
         return Finding(
             holds=False if is_no else None,
             expected=expected,
-            found=f"{passed} of {len(verdicts)} hold",
-            reason=explain(verdicts, Outcome.FAILED if is_no else Outcome.ERRORED),
+            found=f"{passed} of {len(told)} hold",
+            reason=explain(told, Outcome.FAILED if is_no else Outcome.ERRORED),
             details=as_details(verdicts),
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runner.checks import FAILS, PASSES, Example, Exchange, Part, parts
+from runner.checks import FAILS, PASSES, Example, Exchange, Part, applying, parts
 from runner.checks._parts import as_details, explain, name_parts
 from runner.domain.report import Finding, Outcome, Verdict
 
@@ -35,13 +35,14 @@ class Check:
         return tuple(self.expect)
 
     def combine(self, verdicts: Sequence[Verdict]) -> Finding:
+        told = applying(verdicts)
         expected = f"any of {name_parts(self.expect)}"
-        outcomes = {one.outcome for one in verdicts}
+        outcomes = {one.outcome for one in told}
         if Outcome.PASSED in outcomes:
-            found = explain(verdicts, Outcome.PASSED)
-            weak = all(one.weak for one in verdicts if one.outcome is Outcome.PASSED)
+            found = explain(told, Outcome.PASSED)
+            weak = all(one.weak for one in told if one.outcome is Outcome.PASSED)
             return Finding(holds=True, expected=expected, found=found, weak=weak, details=as_details(verdicts))
-        reason = explain(verdicts, Outcome.ERRORED if Outcome.ERRORED in outcomes else Outcome.FAILED)
+        reason = explain(told, Outcome.ERRORED if Outcome.ERRORED in outcomes else Outcome.FAILED)
         return Finding(
             holds=None if Outcome.ERRORED in outcomes else False,
             expected=expected,

@@ -30,7 +30,7 @@ EXAMPLES = (
 )
 
 
-def prepare() -> None:
+def prepare(*_written: object) -> None:
     prices.price_source()
     prices.cost_usd(_USAGE, "gpt-4o")
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
-import time
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,6 +15,7 @@ from runner.checks._text import quote, shorten
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding, Outcome
 from runner.errors import CheckBroken
+from runner.patience import at_most, check_time, match
 
 if TYPE_CHECKING:
     from jsonpath_rfc9535 import JSONPathEnvironment, JSONPathQuery
@@ -74,7 +72,6 @@ _MOST_DESCENTS = 2
 _TIMEOUT_S = 1.0
 _ONE = r"""(?:'[^']*'|"[^"]*"|-?\d+)\]"""
 _WIDE_ROOT = re.compile(rf"\$(?:\.[^\W\d]\w*|\[{_ONE})*(?:\.[.*]|\[(?!{_ONE}))")
-_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,18 +131,18 @@ class Check:
 def _find(path: str, value: Any) -> list[object]:
     from jsonpath_rfc9535 import JSONPathError
 
-    found, begun = [], _deadline.set(time.thread_time() + _TIMEOUT_S)
+    found: list[object] = []
     try:
-        for node in _compile(path).finditer(value):
-            found.append(node.value)
-            if len(found) > _MOST_FOUND or time.thread_time() > _deadline.get():
-                raise CheckBroken(f"the path {quote(path)} finds more than can be looked at")
+        with at_most(_TIMEOUT_S):
+            for node in _compile(path).finditer(value):
+                found.append(node.value)
+                if len(found) > _MOST_FOUND:
+                    raise CheckBroken(f"the path {quote(path)} finds more than can be looked at")
+                check_time()
     except (JSONPathError, RecursionError) as error:
         raise NoJson(f"it is nested too deep for the path {quote(path)}") from error
     except TimeoutError as error:
         raise CheckBroken(f"the path {quote(path)} took more than {_TIMEOUT_S:g} s, or a pattern in it") from error
-    finally:
-        _deadline.reset(begun)
     return found
 
 
@@ -174,8 +171,7 @@ def _keep_to_the_time(selector: JSONPathSelector) -> None:
 
     class _InTime(FilterExpression):
         def evaluate(self, context: FilterContext) -> bool:
-            if time.thread_time() > _deadline.get():
-                raise TimeoutError
+            check_time()
             return super().evaluate(context)
 
     if isinstance(selector, FilterSelector):
@@ -202,7 +198,7 @@ def _environment() -> JSONPathEnvironment:
         if not isinstance(string, str) or not isinstance(pattern, str):
             return False
         try:
-            return find(map_re(pattern), string, timeout=_PATTERN_TIMEOUT_S) is not None
+            return match(find, map_re(pattern), string, seconds=_PATTERN_TIMEOUT_S) is not None
         except regex.error:
             return False
 

@@ -53,7 +53,7 @@ _SCRIPTS = (
 """Scripts with the languages that are written in them; Han with kana between is Japanese."""
 
 
-def prepare() -> None:
+def prepare(*_written: object) -> None:
     try:
         _identifier()
     except ImportError:

@@ -13,6 +13,7 @@ from runner.checks._text import quote, shorten, shown_text
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
+from runner.patience import match
 
 MAIN_FIELD = "pattern"
 SCHEMA = {
@@ -45,6 +46,7 @@ EXAMPLES = (
 )
 
 _TIMEOUT_S = 2.0
+_MOMENT_S = 0.02
 _ANY_TEXTS = ("", "a", "1", "É, ☃. 7")
 # The library writes a counted repetition out: a{1000}{1000}{1000} takes seconds and gigabytes before it is refused.
 _MAX_EXPANDED_SIZE = 200_000
@@ -67,7 +69,10 @@ class Check:
         if "(?!" in self.pattern or "(?<!" in self.pattern:
             return False
         find = compiled.fullmatch if self.whole else compiled.search
-        return all(find(text, timeout=_TIMEOUT_S) is not None for text in _ANY_TEXTS)
+        try:
+            return all(match(find, text, seconds=_MOMENT_S) is not None for text in _ANY_TEXTS)
+        except TimeoutError:
+            return False
 
     def judge(self, run: Run) -> Finding:
         text = run.text.strip()
@@ -75,20 +80,20 @@ class Check:
         find = compiled.fullmatch if self.whole else compiled.search
         shown = shown_text(text)
         try:
-            match = find(text, timeout=_TIMEOUT_S)
-            would_match = match is None and shown != text and find(shown, timeout=_TIMEOUT_S) is not None
+            found = match(find, text, seconds=_TIMEOUT_S)
+            would_match = found is None and shown != text and match(find, shown, seconds=_TIMEOUT_S) is not None
         except TimeoutError as error:
             raise CheckBroken(
                 f"the pattern {quote(self.pattern)} took more than {_TIMEOUT_S:g} s on this answer; "
                 "nested repetitions such as (a+)+ are the usual cause"
             ) from error
         expected = f"{'all of it' if self.whole else 'a text'} matching {quote(self.pattern)}"
-        if match is None or not text:
+        if found is None or not text:
             reason = "the answer as a whole doesn't match" if self.whole else "nothing in the answer matches"
             if would_match:
                 reason += ", but without the marks of Markdown and HTML it would"
             return Finding(holds=False, expected=expected, found=shorten(text), reason=reason, weak=would_match)
-        return Finding(holds=True, expected=expected, found=shorten(text, around=match.start()))
+        return Finding(holds=True, expected=expected, found=shorten(text, around=found.start()))
 
 
 @lru_cache(maxsize=256)

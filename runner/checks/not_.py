@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runner.checks import FAILS, PASSES, Example, Exchange, Part, parts
+from runner.checks import FAILS, PASSES, Example, Exchange, Part, applying, parts
 from runner.checks._parts import as_details, explain, name_parts
 from runner.domain.report import Finding, Outcome, Verdict
 
@@ -35,15 +35,16 @@ class Check:
         return tuple(self.expect)
 
     def combine(self, verdicts: Sequence[Verdict]) -> Finding:
+        told = applying(verdicts)
         expected = f"not {name_parts(self.expect)}"
-        outcomes = {one.outcome for one in verdicts}
+        outcomes = {one.outcome for one in told}
         if outcomes <= {Outcome.FAILED}:
-            found = explain(verdicts, Outcome.FAILED)
-            weak = any(one.weak for one in verdicts)
+            found = explain(told, Outcome.FAILED)
+            weak = any(one.weak for one in told)
             return Finding(holds=True, expected=expected, found=found, weak=weak, details=as_details(verdicts))
         is_no = Outcome.PASSED in outcomes
-        reason = explain(verdicts, Outcome.PASSED if is_no else Outcome.ERRORED)
-        found = next((one.found for one in verdicts if one.outcome is Outcome.PASSED), "")
+        reason = explain(told, Outcome.PASSED if is_no else Outcome.ERRORED)
+        found = next((one.found for one in told if one.outcome is Outcome.PASSED), "")
         return Finding(
             holds=False if is_no else None,
             expected=expected,

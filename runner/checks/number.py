@@ -95,7 +95,7 @@ _TOO_MANY = 3000
 """Numbers that are looked at, at most: no check holds a play up."""
 
 
-def prepare() -> None:
+def prepare(*_written: object) -> None:
     """What reads numbers is imported late: it has so many patterns that reading files would wait for it."""
     from runner.checks import _final_number  # noqa: F401 - so that it is there
     from runner.checks._units import read_locale_files

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, cast
 
-from runner.checks import FAILS, PASSES, Example, Exchange, Part, parts
+from runner.checks import FAILS, PASSES, Example, Exchange, Part, applying, parts
 from runner.checks._parts import as_details, explain
 from runner.domain.report import Finding, Outcome, Verdict
 
@@ -82,14 +82,14 @@ class Check:
     def combine(self, verdicts: Sequence[Verdict]) -> Finding:
         """What can't be told may be all of its weight or nothing: where that makes no difference, the score stands."""
         told = iter(verdicts)
-        least = most = Decimal(0)
+        least = most = total = Decimal(0)
         for item in self.of:
-            own = [next(told) for _ in item["expect"]]
-            weight = Decimal(item.get("weight", _ONE))
+            own = applying([next(told) for _ in item["expect"]])
+            weight = Decimal(item.get("weight", _ONE)) if own else Decimal(0)
+            total += weight
             least += weight * _least(own)
             most += weight * _most(own)
-        total = sum((Decimal(item.get("weight", _ONE)) for item in self.of), Decimal(0))
-        return self._conclude(least / total, most / total, verdicts)
+        return self._conclude(least / (total or _ONE), most / (total or _ONE), verdicts)
 
     def _conclude(self, least: Decimal, most: Decimal, verdicts: Sequence[Verdict]) -> Finding:
         holds = True if least >= self.threshold else False if most < self.threshold else None
@@ -99,18 +99,18 @@ class Check:
             holds=holds,
             expected=f"a score of at least {self.threshold}",
             found=f"a score of {found}",
-            reason="" if holds else explain(verdicts, *outcomes) or f"the score is {found}",
+            reason="" if holds else explain(applying(verdicts), *outcomes) or f"the score is {found}",
             score=float(least) if least == most else None,
             details=as_details(verdicts),
         )
 
 
 def _least(verdicts: Sequence[Verdict]) -> Decimal:
-    return min(Decimal(0) if one.outcome is Outcome.ERRORED else _points(one) for one in verdicts)
+    return min((Decimal(0) if one.outcome is Outcome.ERRORED else _points(one) for one in verdicts), default=_ONE)
 
 
 def _most(verdicts: Sequence[Verdict]) -> Decimal:
-    return min(_ONE if one.outcome is Outcome.ERRORED else _points(one) for one in verdicts)
+    return min((_ONE if one.outcome is Outcome.ERRORED else _points(one) for one in verdicts), default=_ONE)
 
 
 def _points(verdict: Verdict) -> Decimal:

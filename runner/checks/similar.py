@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
 from runner.checks import BREAKS, FAILS, PASSES, Example, an_answer
 from runner.checks._text import CASE, normalise, normalise_wanted, quote, shorten, shown_text, undecorated
@@ -15,6 +17,7 @@ from runner.errors import CheckBroken
 
 MAIN_FIELD = "value"
 _ROUGE = tuple(f"rouge_{length}" for length in "12345l")
+_OF_WORDS = ("bleu", "gleu", "meteor", *_ROUGE)
 SCHEMA = {
     "type": "object",
     "description": "The answer resembles this text, by 0 (in nothing) to 1 (in all), and has the same numbers and "
@@ -31,7 +34,7 @@ SCHEMA = {
         },
         "by": {
             "type": "string",
-            "enum": ["fuzzy_match", "levenshtein", "bleu", "gleu", "meteor", *_ROUGE],
+            "enum": ["fuzzy_match", "levenshtein", *_OF_WORDS],
             "default": "fuzzy_match",
             "description": "The measure. `fuzzy_match`: characters in common (rapidfuzz's ratio); `levenshtein`: 1 "
             "less the share of characters to change; `bleu` (smoothed), `gleu`, `meteor` (words and stems only) "
@@ -82,6 +85,13 @@ _LETTERS = re.compile(r"[^\W\d_]{4,40}")
 _PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non")
 
 
+def prepare(*written: Mapping[str, object]) -> None:
+    """The libraries of some measures take seconds to import."""
+    for by in sorted({str(one["by"]) for one in written if "by" in one} & set(_OF_WORDS)):
+        with suppress(CheckBroken):
+            _measure(by)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     value: str
@@ -130,7 +140,7 @@ class Check:
 
     @property
     def _counts_words(self) -> bool:
-        return self.by not in ("fuzzy_match", "levenshtein")
+        return self.by in _OF_WORDS
 
 
 def _plain(text: str) -> str:
@@ -176,6 +186,7 @@ def _below(likeness: float, threshold: float) -> str:
     return f"{likeness:.{digits}f}, less than {threshold:g}"
 
 
+@cache
 def _measure(name: str) -> Callable[[list[str], list[str]], float]:
     try:
         return _rouge(name) if name in _ROUGE else _of_nltk(name)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from runner.checks import FAILS, PASSES, TARGET_NAME, Example, Exchange, Part, parts
+from runner.checks import ELSEWHERE, FAILS, PASSES, TARGET_NAME, Example, Exchange, Part, parts
 from runner.checks._parts import name_parts
 from runner.checks.all_of import Check as AllOf
 from runner.domain.report import Finding, Verdict
@@ -28,7 +28,8 @@ MAIN_FIELD = "expect"
 SCHEMA = {
     "type": "object",
     "description": "All of these checks hold, where the answer comes from one of these targets, apis or models; "
-    "elsewhere this is a weak pass. At least one of the three is named.",
+    "elsewhere this is a weak pass, and among other checks inside one as if it were not there. At least one of the "
+    "three is named.",
     "properties": {
         "expect": parts("The checks.", example=[{"tool_called": "file_search"}]),
         "target": _names("these targets of assistants.yaml", format=TARGET_NAME, examples=["embedded"]),
@@ -67,7 +68,7 @@ class Check:
     def combine(self, verdicts: Sequence[Verdict]) -> Finding:
         expected = f"{name_parts(self.expect)}, on {self._describe_places()}"
         if not verdicts:
-            return Finding(holds=True, expected=expected, found="played elsewhere, so nothing was checked", weak=True)
+            return Finding(holds=None, expected=expected, found="nothing was checked", reason=ELSEWHERE)
         return replace(AllOf(expect=self.expect).combine(verdicts), expected=expected)
 
     def _describe_places(self) -> str:

@@ -182,11 +182,9 @@ def _report_bug(error: Exception, secrets: set[str]) -> int:
 
 def _redacted(text: str, secrets: set[str]) -> str:
     """Without `secrets`, and without any value of an environment variable that looks like one."""
-    from runner.redaction import Redactor
+    from runner.redaction import Redactor, find_secrets
 
-    secretive = ("KEY", "TOKEN", "SECRET", "PASSWORD")
-    ambient = {value for name, value in os.environ.items() if any(word in name.upper() for word in secretive)}
-    return Redactor(secrets | ambient).clean(text)
+    return Redactor(secrets | find_secrets(os.environ)).clean(text)
 
 
 # A pipe without a reader, a terminal that was closed: nobody is there who could miss anything.

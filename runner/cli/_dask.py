@@ -14,7 +14,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.checks import Ask
 from runner.cli._session import Session, open_ask
-from runner.domain.assistant import Assistant, Server
+from runner.domain.assistant import Assistant, Scripted, Server
 from runner.domain.report import Attempt, TurnFinished, TurnStarted, Variant
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError, UsageError
@@ -154,7 +154,7 @@ def check_engine(text: str, sessions: Sequence[Session]) -> None:
     """Raises UsageError for what is no engine, and for what can't leave this process."""
     is_local = not find_address(text)
     _import_distributed()
-    from runner.execution.answering import find_code
+    from runner.functions.python import find_code
 
     for session in sessions:
         if session.target.server is Server.EMBEDDED:
@@ -190,17 +190,21 @@ def _pack(variant: Variant, session: Session, paths: tuple[str, ...], options: P
     )
 
 
-def _find_texts(session: Session) -> list[Path]:
-    """The files of instructions."""
+def _find_texts(session: Session) -> Iterator[Path]:
+    """What else the project has to have to be read: instructions in files, and what its targets name, played or not."""
     from runner.config.writing import Unwritable, find_instructions_file
 
+    project = session.configuration.project
     text = session.configuration.file.read_text(encoding="utf-8")
-    found = []
-    for one in session.configuration.project.assistants:
+    for one in project.assistants:
         with suppress(Unwritable):
             if name := find_instructions_file(text, one.address):
-                found.append((session.configuration.file.parent / name).resolve())
-    return found
+                yield (session.configuration.file.parent / name).resolve()
+    for target in project.targets.values():
+        if isinstance(target.inference, Scripted):
+            yield target.inference.script.resolve()
+        if target.faults:
+            yield target.faults.resolve()
 
 
 class _Echo:

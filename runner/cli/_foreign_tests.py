@@ -156,12 +156,11 @@ def make_files(
     foreign: Foreign, *, address: str | None, taken: tuple[str, ...]
 ) -> tuple[tuple[Imported, ...], dict[str, str]]:
     """The assistants that have to be declared, and the files of scenarios by their names."""
-    from runner.cli.import_ import known_secrets
     from runner.config.imported_scenarios import write_suite
     from runner.config.importing import import_assistants
-    from runner.redaction import Redactor
+    from runner.redaction import Redactor, find_secrets
 
-    clean = Redactor(known_secrets()).clean
+    clean = Redactor(find_secrets(os.environ)).clean
     imported: tuple[Imported, ...] = ()
     if address in taken:
         addresses = dict.fromkeys(foreign.assistants, address)

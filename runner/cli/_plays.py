@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,18 +17,16 @@ from runner.cli._session import Session
 from runner.config import Configuration
 from runner.config.paths import find_project_file
 from runner.did_you_mean import count, suggest
-from runner.domain.assistant import Assistant, Project
-from runner.domain.definition import describe_whole, hash_definition, hash_scenario
+from runner.domain.assistant import Assistant, Project, describe_whole, hash_definition
 from runner.domain.files import LocalFile
 from runner.domain.report import Outcome, Report, Variant
-from runner.domain.scenario import Scenario
+from runner.domain.scenario import Scenario, hash_scenario
 from runner.errors import GateClosed, NothingFound, UsageError, WriteFailed
-from runner.execution.answering import find_code_files
 from runner.execution.judging import needs_judge
 from runner.execution.play import Lane, Work
-from runner.functions.python import find_modules
+from runner.functions.python import find_code_files, find_modules
 from runner.journal import PLAY_JOURNALS, find_journals, lock
-from runner.kept_play import Kept, KeptPlay, Key, Unit, read_play, report_of
+from runner.kept_play import Kept, KeptPlay, Key, Unit, find_argument, read_play, report_of
 from runner.sync import hash_content
 
 LATEST = "latest"
@@ -38,17 +37,29 @@ def find_plays(folder: Path) -> list[Path]:
     return sorted((one for one in folder.glob("*") if (one / "results.jsonl").is_file()), reverse=True)
 
 
-def find_play(folder: Path, play_id: str) -> Path:
+def find_play(folder: Path, play_id: str, *, kind: str = "play") -> Path:
     """The folder of one play: by its id, or LATEST. Raises UsageError, or NothingFound where there is none at all."""
     plays = find_plays(folder)
     if not plays:
-        raise NothingFound("no play is kept under .runner/plays")
+        nor = "" if play_id == LATEST or kind == "play" else f", and there is no file {play_id!r}"
+        raise NothingFound(f"no play is kept under .runner/plays{nor}")
     if play_id == LATEST:
         return plays[0]
     known = {play.name: play for play in plays}
     if play_id not in known:
-        raise UsageError(f"there is no play {play_id!r}; {suggest(play_id, known) or '`runner plays` lists them'}")
+        raise UsageError(f"there is no {kind} {play_id!r}; {suggest(play_id, known) or '`runner plays` lists them'}")
     return known[play_id]
+
+
+def read_whole(play: Path) -> Kept:
+    """What a play left. Raises WriteFailed where a damaged line cost a result: what is left would look like all."""
+    kept = read_play(play)
+    has_all = "units" in kept.head and len(kept.results) == len(kept.head["units"])
+    if kept.damaged and not has_all:
+        first, *others = kept.damaged
+        more = f" ({count(len(others), 'more line')} like it)" if others else ""
+        raise WriteFailed(f"{first}{more}; without the line, its scenario is as if it was not played")
+    return kept
 
 
 def read_source(source: str, file: Path | None) -> Report:
@@ -65,9 +76,9 @@ def read_source(source: str, file: Path | None) -> Report:
     if separator and inside:
         return read(read_file_at(ref, inside), name=source)
     if path.suffix or len(path.parts) > 1:
-        raise UsageError(f"there is no file {source}")
+        raise UsageError(f"there is no file {source}; `runner play --report json={shlex.quote(source)}` makes one")
     root = find_project_file(file, Path.cwd()).parent.resolve()
-    return report_of(read_play(find_play(root / ".runner" / "plays", source)))
+    return report_of(read_whole(find_play(root / ".runner" / "plays", source, kind="play and no file")))
 
 
 def is_going_on(play: Path) -> bool:
@@ -116,6 +127,7 @@ def find_durations(folder: Path, names: Iterable[str]) -> Mapping[str, float]:
     for play in find_plays(folder):
         with suppress(WriteFailed):
             plays.append(read_play(play))
+    plays = [one for one in plays if "judged" not in one.head]  # their times are those of the play that was judged
     divided = Counter(_division(one) for one in plays)
     for kept in plays:
         parts = int(_division(kept).partition(" ")[0] or 1)
@@ -134,7 +146,7 @@ def find_durations(folder: Path, names: Iterable[str]) -> Mapping[str, float]:
 
 def _division(kept: Kept) -> str:
     """What a shard is a part of: "3 of division ...", "" for a whole."""
-    return str(kept.head.get("arguments", {}).get("shard") or "").partition("/")[2]
+    return find_argument(kept.head, "shard").partition("/")[2]
 
 
 class Fingerprints:

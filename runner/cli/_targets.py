@@ -10,11 +10,12 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.backends import Backend, Endpoint
+from runner.backends import OPENAI_URL, Backend, Endpoint
 from runner.config.declared_targets import OPENAI_KEY
 from runner.domain.assistant import (
     Address,
@@ -79,13 +80,22 @@ def find_key(target: Target, environment: Mapping[str, str], *, hint: str = WITH
     if not key:
         state = "empty" if variable in environment else "not set"
         message = f"needs a key in the environment variable {variable}, which is {state}"
-        raise _key_problem(target, message, hint)
+        raise _key_problem(target, message, f"{_explain_env_file(target, variable)}{hint}")
     if mistake := _find_mistake_in_key(key):
         message, hint = mistake
         raise _key_problem(target, f"the environment variable {variable} holds no key: {message}", hint)
     if target.server is Server.OPENAI and variable == OPENAI_KEY:
         _check_other_server(target, environment)
     return key
+
+
+def _explain_env_file(target: Target, variable: str) -> str:
+    """For somebody who has written the key into a file that other programs read by themselves."""
+    with suppress(OSError, UnicodeDecodeError):
+        written = Path(target.location.file).with_name(".env").read_text(encoding="utf-8")
+        if re.search(rf"^(?:export )?{re.escape(variable)}=", written, re.MULTILINE):
+            return "`.env` is not read by itself, `set -a; . ./.env; set +a` sets what stands in it; "
+    return ""
 
 
 def _find_mistake_in_key(key: str) -> tuple[str, str] | None:
@@ -225,7 +235,7 @@ async def open_target(
             yield opened
         return
     endpoint = Endpoint(
-        base_url=target.base_url,
+        base_url=target.base_url or OPENAI_URL,
         key=find_key(target, environment) or "none",
         key_variable=_key_variable(target),
         token_command=target.token_command,
@@ -253,7 +263,7 @@ async def _open_embedded(
 
 @asynccontextmanager
 async def _open_backend(target: Target, endpoint: Endpoint, journal: Journal) -> AsyncIterator[Backend]:
-    module = load_plugin("runner.backends", target.api)
+    module = import_module(f"runner.backends.{target.api}.backend")
     endpoint = replace(endpoint, history=target.history, background=target.background, window=target.window)
     async with module.open_backend(endpoint, journal) as backend:
         yield backend

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from enum import Enum
@@ -16,7 +17,7 @@ from runner.cli._session import Session, file_option
 
 if TYPE_CHECKING:
     from runner.domain.comparison import Compared, Comparison, Standing
-    from runner.domain.report import PlayEvent, Results
+    from runner.domain.report import PlayEvent, Report
 
 VERSION = 1
 """Of the JSON; goes up when a key changes its meaning or goes away."""
@@ -32,7 +33,8 @@ GATES = ("none", "regression", "any")
     "--fail-on",
     type=click.Choice(GATES),
     default="none",
-    help="Exit 1 for a regression: what is proven to be worse, or a golden scenario that broke; any: whatever broke.",
+    help="regression: exit 1 for what is proven to be worse and for golden scenarios that broke, 3 for what broke "
+    "without a proof; any: exit 1 for whatever broke.",
 )
 def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on: str) -> int:
     """Compare two plays: what is broken, fixed, flaky, new and gone, and whether chance could be the reason.
@@ -41,6 +43,7 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
     """
     from runner.cli._plays import read_source
     from runner.domain.comparison import compare, describe_doubts
+    from runner.escaping import terminal_line
 
     before, after = read_source(old, file), read_source(new, file)
     comparison = compare(before.results, after.results)
@@ -48,36 +51,41 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
     lines = {"text": comparison_lines, "json": _as_json, "markdown": _as_markdown}[format_name](comparison, doubts)
     for line in lines:
         click.echo(line)
-    return 1 if closes_gate(comparison, fail_on) else 0
-
-
-def closes_gate(comparison: Comparison, fail_on: str) -> bool:
-    if fail_on == "any":
-        return bool(comparison.regressions or comparison.counts["broken"])
-    return fail_on == "regression" and bool(comparison.regressions)
+    if fail_on == "none":
+        return 0
+    if comparison.regressions or (fail_on == "any" and comparison.counts["broken"]):
+        return 1
+    if not comparison.undecided:
+        return 0
+    named = "; ".join(comparison.undecided[:3])
+    more = f"; and {len(comparison.undecided) - 3} more" if len(comparison.undecided) > 3 else ""
+    click.echo(terminal_line(f"runner: a regression is neither proven nor ruled out: {named}{more}"), err=True)
+    return 3
 
 
 class Baseline:
     """Compares a play with an earlier one when it has finished; then `regressed` says whether that closes the gate.
 
-    `results` are of the earlier one; what is not played this time is left out.
+    Of the earlier one what is not played this time is left out.
     """
 
-    def __init__(self, name: str, results: Results, show: Callable[[Iterable[str]], None]) -> None:
+    def __init__(self, name: str, before: Report, show: Callable[[Iterable[str]], None]) -> None:
         self.regressed = False
         self._name = name
-        self._results = results
+        self._before = before
         self._show = show
 
     def on_event(self, event: PlayEvent) -> None:
-        from runner.domain.comparison import compare
+        from runner.domain.comparison import compare, describe_doubts
         from runner.domain.report import PlayFinished
 
         if isinstance(event, PlayFinished):
-            played = {result.scenario.name for result in event.report.results}
-            comparison = compare((one for one in self._results if one.scenario.name in played), event.report.results)
+            before, after = self._before, event.report
+            played = {result.scenario.name for result in after.results}
+            comparison = compare((one for one in before.results if one.scenario.name in played), after.results)
             self.regressed = bool(comparison.regressions)
-            self._show(["", f"compared with {self._name}:", *comparison_lines(comparison)])
+            lines = comparison_lines(comparison, describe_doubts(before, after))
+            self._show(["", f"compared with {self._name}:", *lines])
 
 
 def find_baseline(session: Session, given: str | None) -> Baseline | None:
@@ -86,15 +94,21 @@ def find_baseline(session: Session, given: str | None) -> Baseline | None:
     Raises UsageError for one that can't be read. One that the project's file names and that is not there yet is none.
     """
     from runner.cli._plays import read_source
+    from runner.errors import UsageError
 
     configuration = session.configuration
     if given:
-        return Baseline(given, read_source(given, configuration.file).results, session.show)
+        try:
+            return Baseline(given, read_source(given, configuration.file), session.show)
+        except UsageError as error:
+            if Path(given).exists() or ":" in given:
+                raise
+            raise UsageError(f"{error}; `baseline:` in assistants.yaml may name one that is not there yet") from error
     named = configuration.baseline
     place = named if ":" in named else os.path.relpath(configuration.root / named)
     if ":" not in named and not Path(place).exists():
         return None
-    return Baseline(named, read_source(place, configuration.file).results, session.show)
+    return Baseline(named, read_source(place, configuration.file), session.show)
 
 
 def comparison_lines(comparison: Comparison, doubts: Sequence[str] = ()) -> Iterator[str]:
@@ -108,6 +122,19 @@ def comparison_lines(comparison: Comparison, doubts: Sequence[str] = ()) -> Iter
     yield terminal_line(_summary(comparison))
     for line in comparison.regressions:
         yield terminal_line(f"regression: {line}")
+    if command := _deciding_command(comparison):
+        yield terminal_line(f"to decide: {command}, before the change and after it")
+
+
+def _deciding_command(comparison: Comparison) -> str:
+    """What plays as often as it takes, whatever comes of it; "" where repeats would decide nothing."""
+    pairs = [(one, one.pair) for one in comparison.scenarios if one.more and one.pair]
+    if not pairs:
+        return ""
+    times = max(max(old.judged, new.judged) + (one.more or 0) for one, (old, new) in pairs)
+    paths = list(dict.fromkeys(shlex.quote(new.selector) for _, (_, new) in pairs))
+    which = paths if len(paths) <= 3 else []
+    return " ".join(["runner play", *which, f"--repeat {times} --every-repeat"])
 
 
 def _as_json(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]:
@@ -119,6 +146,8 @@ def _as_json(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]:
         "test": comparison.test,
         "more_repeats": comparison.more,
         "regressions": comparison.regressions,
+        "undecided": comparison.undecided,
+        "to_decide": _deciding_command(comparison),
         "notes": doubts,
         "scenarios": [
             {
@@ -159,6 +188,8 @@ def _as_markdown(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]
         yield f"- {markdown(line)}"
     for line in comparison.regressions[:_MOST_ROWS]:
         yield f"- **regression**: {markdown(line)}"
+    if command := _deciding_command(comparison):
+        yield f"- to decide: {markdown(command)}, before the change and after it"
     changed = list(_changed(comparison))
     if changed:
         yield ""

@@ -79,12 +79,12 @@ def import_export(
     from runner.config.exported_assistants import read_export
     from runner.config.importing import import_assistants
     from runner.errors import UsageError
-    from runner.redaction import Redactor
+    from runner.redaction import Redactor, find_secrets
 
     exports = read_export(raw, file="standard input" if export == "-" else export)
     if address is not None and len(exports) > 1:
         raise UsageError(f"--address names one assistant; {export} has {len(exports)}")
-    return import_assistants(exports, address=address, taken=taken, clean=Redactor(known_secrets()).clean)
+    return import_assistants(exports, address=address, taken=taken, clean=Redactor(find_secrets(os.environ)).clean)
 
 
 def read_input(export: str) -> bytes:
@@ -170,8 +170,3 @@ def write_assistants(project_file: Path, imported: tuple[Imported, ...], *, need
         click.echo(f"assistant {one.address}: written to {project_file.name}")
         for note in one.notes:
             click.echo(f"  note: {terminal_line(note)}")
-
-
-def known_secrets() -> list[str]:
-    words = ("KEY", "TOKEN", "SECRET", "PASSWORD")
-    return [value for name, value in os.environ.items() if any(word in name.upper() for word in words)]

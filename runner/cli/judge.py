@@ -45,7 +45,7 @@ def command(play_id: str, paths: tuple[str, ...], file: Path | None, **options: 
 
 def _refuse_code(session: Session, scenarios: tuple[Scenario, ...]) -> None:
     from runner.errors import ConfigError
-    from runner.execution.answering import describe_refused_code
+    from runner.functions.python import describe_refused_code
 
     problems = describe_refused_code(session.configuration.project, scenarios, only="check")
     if problems:
@@ -53,14 +53,13 @@ def _refuse_code(session: Session, scenarios: tuple[Scenario, ...]) -> None:
 
 
 def _find(session: Session, play_id: str) -> Kept:
-    from runner.cli._plays import find_play, is_going_on
+    from runner.cli._plays import find_play, is_going_on, read_whole
     from runner.errors import UsageError
-    from runner.kept_play import read_play
 
     play = find_play(session.state / "plays", play_id)
     if is_going_on(play):
         raise UsageError(f"play {play.name} is still going on")
-    return read_play(play)
+    return read_whole(play)
 
 
 async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], options: dict[str, Any]) -> Report:
@@ -70,9 +69,9 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
 
     from runner.cli.play import PLAYS_KEPT, make_play_id
     from runner.domain.report import PlayFinished, PlayStarted, ScenarioFinished
-    from runner.execution.answering import find_code
     from runner.execution.judging import prepare_checks
     from runner.execution.rejudging import judge_again
+    from runner.functions.python import find_code
     from runner.journal import forget_plays
     from runner.kept_play import KeptPlay, Unit, report_of
     from runner.reporting.console import Console
@@ -87,7 +86,8 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
         written = stack.enter_context(closing(KeptPlay(folder, units, clean=session.redactor.clean)))
         # Without its arguments: such a play can't go on.
         head = {name: said for name, said in kept.head.items() if name != "arguments"}
-        written.begin({**head, "play_id": folder.name, "judged": kept.folder.name})
+        asked = {"shard": before.shard, "tier": before.tier}
+        written.begin({**head, **asked, "play_id": folder.name, "judged": kept.folder.name})
         notes = [f"the answers are those of play {kept.folder.name}"]
         notes += [
             f"checks run code of this project: {one.code}"

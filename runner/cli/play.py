@@ -55,6 +55,7 @@ class Arguments:
     lists: bool
     form: str
     repeat: int | None
+    every_repeat: bool
     fail_fast: bool
     fail_on_flaky: bool
     synced: bool
@@ -132,6 +133,7 @@ class _Play(click.Command):
 @click.option("--list", "lists", is_flag=True, help="Show what would be played, and play nothing.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How --list shows it.")
 @click.option("--repeat", type=click.IntRange(1, 1000), metavar="N", help="Play each scenario N times.")
+@click.option("--every-repeat", is_flag=True, help="Play repeats that can't change the outcome, too: for `compare`.")
 @click.option("-x", "--fail-fast", is_flag=True, help="Start nothing more after the first that does not pass.")
 @click.option("--fail-on-flaky", is_flag=True, help="Exit 1 for scenarios that passed only sometimes, too.")
 @click.option("--synced", is_flag=True, help="Demand that the synced assistants are what the file declares.")
@@ -287,6 +289,8 @@ def _find_resumed(wanted: Arguments) -> Kept | None:
     # Two at once would both send what is missing.
     click.get_current_context().with_resource(claim(play))
     kept = read_play(play)
+    for line in kept.damaged:
+        click.echo(f"runner: {line}; left out, and played again", err=True)
     if "arguments" not in kept.head:
         raise UsageError(f"play {play.name} can't go on: its play.json is missing, damaged or of another version")
     return kept
@@ -321,6 +325,7 @@ def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
         "last_failed": wanted.last_failed,
         "failed_first": wanted.failed_first,
         "repeat": wanted.repeat,
+        "every_repeat": wanted.every_repeat,
         "shard": wanted.shard,
         "synced": wanted.synced,
         "tier": wanted.tier,
@@ -345,6 +350,7 @@ def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
         last_failed=before.get("last_failed", False),
         failed_first=before.get("failed_first", False),
         repeat=before["repeat"],
+        every_repeat=wanted.every_repeat or before.get("every_repeat", False),
         shard=before.get("shard", ""),
         synced=before["synced"],
         tier=before.get("tier"),
@@ -423,7 +429,7 @@ def _check_offline(
 ) -> None:
     """Raises ConfigError with everything that can't be played, before anything is sent."""
     from runner.cli._targets import check_offline
-    from runner.execution.answering import refuse_code
+    from runner.functions.python import refuse_code
 
     check_offline(configuration.project, scenarios, target)
     if forbids_code:
@@ -478,6 +484,7 @@ async def _play(
                     keeps=wanted.keep,
                     demands_synced=wanted.synced,
                     stops_at_first_failure=wanted.fail_fast,
+                    plays_every_repeat=wanted.every_repeat,
                     allows_declines=wanted.allow_declines,
                     fails_on_flaky=wanted.fail_on_flaky,
                     requests_per_minute=_share_of_rate(wanted),

@@ -67,7 +67,7 @@ def _describe(folder: Path) -> dict[str, Any]:
     """What `play.json` says; of a play that did not come to its end, what had come in."""
     from runner.cli._plays import is_going_on
     from runner.errors import WriteFailed
-    from runner.kept_play import read_head, read_play, report_of
+    from runner.kept_play import find_argument, read_head, read_play, report_of
 
     head: Mapping[str, Any] = {}
     counts: Mapping[str, int] = {}
@@ -83,7 +83,7 @@ def _describe(folder: Path) -> dict[str, Any]:
         "duration_s": head.get("duration_s"),
         "variants": [_label(one) for one in head.get("variants", ())],
         "selection": " ".join(_selection(head.get("arguments", {}))),
-        "shard": head.get("arguments", {}).get("shard") or "",
+        "shard": find_argument(head, "shard"),
         "planned": planned,
         "counts": dict(counts),
         "cut_off": 0 if goes_on else max(0, planned - sum(counts.values())),

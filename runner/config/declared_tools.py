@@ -373,7 +373,7 @@ def read_answers(
 ) -> Mapping[str, Answering]:
     """What a scenario says about its assistant's functions; `functions` is None where those are not known."""
     answers: dict[str, Answering] = {}
-    declared = None if functions is None else [function.name for function in functions]
+    declared = None if functions is None else {function.name: function.parameters for function in functions}
     for name, body in written.items() if isinstance(written, dict) else ():
         place = (*where, name)
         if not document.is_sound(place):
@@ -383,7 +383,7 @@ def read_answers(
             hint = suggest(name, declared, kind="it has") or "declare it under the assistant's `functions`"
             document.report(Mistake(where=place, at_key=True, message=message, hint=hint))
             continue
-        answering = _read_answering(document, body, place, root)
+        answering = _read_answering(document, body, place, root, declared[name] if declared else None)
         if answering is not None:
             answers[name] = answering
     return answers
@@ -405,7 +405,8 @@ def _read_function(document: YamlDocument, item: _Body, place: Where, root: Path
     parameters = as_json(item.get("parameters", _NO_PARAMETERS))
     assert isinstance(parameters, dict), "the schema has seen to that"
     _check_parameters(document, parameters, place, is_strict=item.get("strict", False))
-    answering = _read_answering(document, item, place, root)
+    is_schema = document.is_sound((*place, "parameters"))
+    answering = _read_answering(document, item, place, root, parameters if is_schema else None)
     if answering is None:
         return None
     return Function(
@@ -456,8 +457,13 @@ def locate_code(document: YamlDocument, named: str, place: Where, root: Path) ->
     return located
 
 
-def _read_answering(document: YamlDocument, body: _Body, place: Where, root: Path) -> Answering | None:
-    """How the mapping at `place` says that a function is answered; None after reporting what is wrong with it."""
+def _read_answering(
+    document: YamlDocument, body: _Body, place: Where, root: Path, parameters: _Body | None
+) -> Answering | None:
+    """How the mapping at `place` says that a function is answered; None after reporting what is wrong with it.
+
+    `parameters` are what calls are like, None where that is not known.
+    """
     kinds = [kind for kind in plugin_names(FUNCTIONS) if kind in body]
     if len(kinds) != 1:
         known = ", ".join(plugin_names(FUNCTIONS))
@@ -479,6 +485,10 @@ def _read_answering(document: YamlDocument, body: _Body, place: Where, root: Pat
     except ValueError as error:
         document.report(Mistake(where=place, message=str(error)))
         return None
+    find_misfits = getattr(module, "find_misfits", None)
+    for misfit in find_misfits(settings, parameters) if find_misfits and parameters is not None else ():
+        where = (*place, *misfit.place) if isinstance(body[kind], dict) else place
+        document.report(Mistake(where=where, message=misfit.message, hint=misfit.hint))
     return Answering(kind=kind, settings=settings, location=document.location(place, at_key=True))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -340,26 +339,18 @@ def _today(tool: str) -> str:
 
 
 def _report_impossible_arguments(document: YamlDocument, named: _Named, assistant: Assistant) -> None:
-    """Arguments that a strict function never gets: the API keeps the model to its schema."""
-    from runner.json_schema import find_mismatch
+    """Arguments that the function never gets: a call that doesn't fit its schema is not answered."""
+    from runner.json_schema import find_impossible
 
     name, arguments = named.name, named.beside.get("arguments")
-    function = next((one for one in assistant.functions if one.name == name and one.strict), None)
+    function = next((one for one in assistant.functions if one.name == name), None)
     if function is None or not isinstance(arguments, dict):
         return
-    known = function.parameters.get("properties", {})
-    assert isinstance(known, Mapping), "a strict schema lists its properties"
-    for key, value in arguments.items():
-        place = (*named.within, "arguments", key)
-        if key not in known and value is not None:
-            message = f"the function {name} has no argument {quote(key)}"
-            document.report(Mistake(where=place, at_key=True, message=message, hint=suggest(key, known)))
-        # Of lists and mappings a part may be meant; what a `$ref` leads to stands elsewhere.
-        elif isinstance(value, str | int | Decimal) and "$ref" not in str(known[key]):
-            mismatch = find_mismatch(as_json(value), known[key])
-            if mismatch:
-                message = f"the function {name} never gets this: {mismatch}"
-                document.report(Mistake(where=place, message=message))
+    for one in find_impossible(as_json(arguments), function.parameters):
+        says = f"the function {name} has no argument {quote(one.key)}" if one.is_unknown else ""
+        message = says or f"the function {name} never gets this: {one.message}"
+        place = (*named.within, "arguments", one.key)
+        document.report(Mistake(where=place, at_key=one.is_unknown, message=message, hint=one.hint))
 
 
 def _report_missing_file(

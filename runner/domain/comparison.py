@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from runner.domain.report import NOT_STARTED, Outcome, Report, ScenarioResult
+from runner.domain.report import DECLINED, NOT_STARTED, Outcome, Report, ScenarioResult
 from runner.domain.result_json import as_plain
 from runner.domain.statistics import (
     CONFIDENCE,
@@ -49,7 +49,7 @@ class Verdict(Enum):
 class Standing:
     """What a play says of a scenario; `judged` attempts have passed or failed.
 
-    `template` is where its cases are written, "" for one that is no case of a template.
+    `selector` is what `play` takes for it; `template` where its cases are written, "" for no case of a template.
     """
 
     outcome: Outcome
@@ -59,6 +59,7 @@ class Standing:
     golden: bool
     definition: str
     location: str
+    selector: str
     script: int
     template: str = ""
 
@@ -97,6 +98,17 @@ class Compared:
         return is_golden and was_good and self.change in (Change.BROKEN, Change.FLAKY)
 
     @property
+    def doubt(self) -> str:
+        """Why it can't be said that it did not get worse; "" if it can, or if it is proven that it did."""
+        if self.old is None or self.new is None or self.old.outcome not in _GOOD or self.verdict is Verdict.BROKEN:
+            return ""
+        if self.change is Change.BROKEN:
+            repeats = f"{self.more} more repeat{'s' if self.more != 1 else ''} would" if self.more else "no repeats"
+            return f"{self.name} is broken, which may be chance: {repeats} decide"
+        no_verdict = self.new.counted_as in ("errored", DECLINED, NOT_STARTED)
+        return f"{self.name} passed, and came to no verdict now" if no_verdict else ""
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """Why the two may not be alike."""
         if self.old is None or self.new is None:
@@ -129,6 +141,11 @@ class Comparison:
         gold = [f"golden scenario {one.name} does not pass any more" for one in self.scenarios if one.breaks_gold]
         whole = [f"all together are worse (p = {self.p:.3g})"] if self.verdict is Verdict.BROKEN else []
         return (*gold, *proven, *whole)
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """What got worse, or may have, without a proof, in words."""
+        return tuple(one.doubt for one in self.scenarios if one.doubt)
 
 
 def compare(old: Iterable[ScenarioResult], new: Iterable[ScenarioResult]) -> Comparison:
@@ -187,6 +204,7 @@ def _stand(results: Iterable[ScenarioResult]) -> Iterator[tuple[tuple[str, str],
                 golden=scenario.golden,
                 definition=result.definition,
                 location=f"{scenario.location.file}:{scenario.location.line}",
+                selector=f"{(scenario.declared_at or scenario.location).file}::{scenario.name}",
                 script=hash(repr(_script_of(result))),
                 template=str(scenario.declared_at) if scenario.declared_at else "",
             ),

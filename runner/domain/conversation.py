@@ -24,6 +24,10 @@ class RunStatus(Enum):
     EXPIRED = "expired"
 
 
+DECLINE = "I can't answer this for sure ({}): no language model is connected"
+"""How the offline rules begin when they decline; in the brackets they say why."""
+
+
 class Ending(Enum):
     """What a run came to, as verdicts see it. Only ANSWERED lets an ordinary check pass."""
 
@@ -157,6 +161,14 @@ class Run:
     error_code: str | None = None
     duration_s: float | None = 0.0
     is_replayed: bool = False
+
+    @property
+    def decline_reason(self) -> str:
+        """Why it was declined, in short; "" if it wasn't."""
+        before, after = DECLINE.split("{}")
+        said = " ".join((self.declined or "").split())
+        # A script may decline in words of its own.
+        return said.removeprefix(before).rpartition(after)[0] if said.startswith(before) and after in said else said
 
     @property
     def ending(self) -> Ending:

@@ -96,9 +96,10 @@ class TurnResult:
 
     @property
     def is_decline(self) -> bool:
-        """Whether it has no answer because there was no model to ask."""
-        is_unwanted = self.outcome is Outcome.ERRORED and not self.verdicts
-        return is_unwanted and self.run is not None and self.run.ending is Ending.DECLINED
+        """Whether it has no answer because there was no model to ask; not where a call broke, which needed none."""
+        if self.outcome is not Outcome.ERRORED or self.verdicts or self.run is None:
+            return False
+        return self.run.ending is Ending.DECLINED and all(step.completed for step in self.run.steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

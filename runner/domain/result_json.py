@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, asdict, fields, replace
 from decimal import Decimal
+from enum import Enum
+from functools import cache, partial
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, NewType, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
-from runner.domain.assistant import Address
-from runner.domain.conversation import (
-    Citation,
-    ProducedFile,
-    Run,
-    RunId,
-    RunStatus,
-    SearchResult,
-    Step,
-    ThreadId,
-    Usage,
-)
+from runner.domain.conversation import Run, Step
 from runner.domain.files import FileUse, LocalFile
-from runner.domain.report import Attempt, Outcome, Retry, ScenarioResult, TurnResult, Variant, Verdict
+from runner.domain.report import Attempt, ScenarioResult, TurnResult, Variant, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location
 
 Data = dict[str, Any]
+_Built = TypeVar("_Built")
 
 
 def result_as_json(result: ScenarioResult) -> Data:
@@ -151,107 +144,161 @@ def as_plain(value: object) -> Any:
     return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
 
 
-def result_from_json(data: Mapping[str, Any]) -> ScenarioResult:
-    """What `result_as_json` has written. Raises KeyError, TypeError or ValueError for anything else.
+def result_from_json(data: object, place: str = "") -> ScenarioResult:
+    """What `result_as_json` has written. Raises ValueError, which names the place, for anything else.
 
     A turn's attachments have their names only.
     """
-    variant = data["variant"]
-    scenario = scenario_from_json(data)
-    return ScenarioResult(
-        scenario=scenario,
-        outcome=Outcome(data["outcome"]),
-        attempts=tuple(attempt_from_json(one, scenario) for one in data["attempts"]),
-        reason=data["reason"],
-        variant=Variant(**variant) if variant else None,
-        definition=data["definition"],
-    )
+    scenario = scenario_from_json(data, place)
+    attempts = (attempt_from_json(one, scenario, at) for at, one in _items(data, "attempts", place))
+    return _build(ScenarioResult, data, place, scenario=scenario, attempts=tuple(attempts))
 
 
-def scenario_from_json(data: Mapping[str, Any]) -> Scenario:
+def variant_from_json(data: object, place: str = "") -> Variant:
+    return _build(Variant, data, place)
+
+
+def scenario_from_json(data: object, place: str = "") -> Scenario:
     """The scenario as a result tells of it: enough to report on, not to play."""
-    turns = tuple(
-        Turn(
-            ask=one["ask"],
-            attachments=tuple(_attachment(name, one["location"]) for name in one["attachments"]),
-            expectations=_expectations(one["expect"]),
-            location=Location.parse(one["location"]),
-        )
-        for one in data["turns"]
-    )
-    return Scenario(
-        name=data["name"],
-        assistant=Address(data["assistant"]),
-        turns=turns,
-        expectations=_expectations(data.get("expect", ())),
-        tags=tuple(data["tags"]),
-        description=data["description"],
-        skip=data["skip"],
-        repeat=data["repeat"],
-        pass_at_least=data["pass_at_least"],
-        golden=data["golden"],
-        item=data["item"],
-        declared_at=Location.parse(data["declared_at"]) if data["declared_at"] else None,
-        location=Location.parse(data["location"]),
-    )
+    return _build(Scenario, data, place, turns=tuple(_turn(one, at) for at, one in _items(data, "turns", place)))
 
 
-def _expectations(data: Sequence[Mapping[str, Any]]) -> tuple[Expectation, ...]:
-    return tuple(
-        Expectation(check=one["check"], parameters=one["parameters"], location=Location.parse(one["location"]))
-        for one in data
-    )
+def _turn(data: object, place: str) -> Turn:
+    turn = _build(Turn, data, place, attachments=())
+    names = (_read(str, name, at) for at, name in _items(data, "attachments", place))
+    return replace(turn, attachments=tuple(_attachment(name, turn.location) for name in names))
 
 
-def attempt_from_json(data: Mapping[str, Any], scenario: Scenario) -> Attempt:
+def _attachment(name: str, place: Location) -> LocalFile:
+    return LocalFile(path=Path(name), name=name, use=FileUse.INPUT, size_bytes=0, location=place)
+
+
+def attempt_from_json(data: object, scenario: Scenario, place: str = "") -> Attempt:
     """What `attempt_as_json` has written about an attempt at a scenario."""
-    return Attempt(
-        outcome=Outcome(data["outcome"]),
-        reason=data["reason"],
-        duration_s=data["duration_s"],
-        retried=tuple(Retry(**one) for one in data["retried"]),
-        verdicts=tuple(_verdict(one) for one in data.get("verdicts", ())),
-        turns=tuple(
-            TurnResult(
-                turn=turn,
-                outcome=Outcome(one["outcome"]),
-                reason=one["reason"],
-                cost_usd=one["cost_usd"],
-                verdicts=tuple(_verdict(each) for each in one["verdicts"]),
-                run=run_from_json(one["run"]) if one["run"] else None,
-            )
-            for turn, one in zip(scenario.turns, data["turns"], strict=False)
-        ),
+    played = zip(scenario.turns, _items(data, "turns", place), strict=False)
+    turns = tuple(_build(TurnResult, one, at, turn=turn) for turn, (at, one) in played)
+    return _build(Attempt, data, place, turns=turns)
+
+
+def run_from_json(data: object) -> Run:
+    return _build(Run, data, "")
+
+
+_KEYS = {
+    Run: {"text": "answer", "raw_text": "raw_answer", "is_replayed": "replayed"},
+    Scenario: {"expectations": "expect"},
+    Turn: {"expectations": "expect"},
+}
+"""What JSON calls a field, where it is not the field's name."""
+_NEEDED = (ScenarioResult, Scenario, Turn, Attempt, TurnResult, Run)
+"""Of these all fields are told; of the others those without a default have to be."""
+_LATER = ("expect", "verdicts", "replayed")
+"""Keys that plays of earlier versions don't have."""
+_UNTOLD = {
+    TurnResult: {"cause"},
+    Scenario: {field.name for field in fields(Scenario) if "timeout" in field.name}
+    | {"smoke", "functions", "continues"},
+}
+_LARGEST = 1e15
+"""No number in a play comes near it, and sums of smaller ones are numbers still."""
+
+
+def _build(cls: Callable[..., _Built], data: object, place: str, **given: object) -> _Built:
+    """An object from its JSON data and what is `given`. Raises ValueError."""
+    told = _mapping(data, place)
+    for name, key, hint, is_needed in _plan(cls):
+        if name in given:
+            continue
+        if key in told:
+            given[name] = _read(hint, told[key], f"{place}.{key}" if place else key)
+        elif is_needed:
+            raise ValueError(f"{place or 'it'} has no {key!r}")
+    return cls(**given)
+
+
+@cache
+def _plan(cls: Any) -> tuple[tuple[str, str, Any, bool], ...]:
+    """Of each field of a dataclass: its name, its key in JSON, its type, and whether it has to be there."""
+    hints = get_type_hints(cls)
+    keys: Mapping[str, str] = _KEYS.get(cls, {})
+    return tuple(
+        (
+            one.name,
+            key := keys.get(one.name, one.name),
+            hints[one.name],
+            key not in _LATER and (cls in _NEEDED or (one.default is MISSING and one.default_factory is MISSING)),
+        )
+        for one in fields(cls)
+        if one.name not in _UNTOLD.get(cls, ())
     )
 
 
-def _attachment(name: str, place: str) -> LocalFile:
-    return LocalFile(path=Path(name), name=name, use=FileUse.INPUT, size_bytes=0, location=Location.parse(place))
+def _read(hint: Any, value: Any, place: str) -> Any:
+    return _reader(hint)(value, place)
 
 
-def _verdict(data: Mapping[str, Any]) -> Verdict:
-    known = {**data, "outcome": Outcome(data["outcome"]), "location": Location.parse(data["location"])}
-    return Verdict(**known)
+@cache
+def _reader(hint: Any) -> Callable[[Any, str], Any]:
+    """What makes a value of this type from JSON. It raises ValueError."""
+    hint = hint.__supertype__ if isinstance(hint, NewType) else hint
+    parts = get_args(hint)
+    if NoneType in parts:
+        (other,) = (_reader(one) for one in parts if one is not NoneType)
+        return lambda value, place: None if value is None else other(value, place)
+    if get_origin(hint) is tuple:
+        item = _reader(parts[0])
+        return lambda value, place: tuple(item(one, f"{place}[{at}]") for at, one in enumerate(_list(value, place)))
+    if get_origin(hint) is Mapping:
+        return _mapping
+    if hint is Location:
+        return _place
+    if hint in _WORDS:
+        return partial(_plain, hint)
+    return partial(_enum, hint) if issubclass(hint, Enum) else partial(_build, hint)
 
 
-def run_from_json(data: Mapping[str, Any]) -> Run:
-    return Run(
-        id=RunId(data["id"]),
-        thread_id=ThreadId(data["thread_id"]),
-        status=RunStatus(data["status"]),
-        text=data["answer"],
-        raw_text=data["raw_answer"],
-        citations=tuple(Citation(**one) for one in data["citations"]),
-        steps=tuple(
-            Step(**{**one, "results": tuple(SearchResult(**each) for each in one["results"])}) for one in data["steps"]
-        ),
-        files=tuple(ProducedFile(**one) for one in data["files"]),
-        usage=Usage(**data["usage"]) if data["usage"] else None,
-        model=data["model"],
-        declined=data["declined"],
-        refusal=data["refusal"],
-        error=data["error"],
-        error_code=data["error_code"],
-        duration_s=data["duration_s"],
-        is_replayed=data.get("replayed", False),
-    )
+def _plain(kind: type[Any], value: Any, place: str) -> Any:
+    fits = isinstance(value, (int, float) if kind is float else kind)
+    if isinstance(value, bool):
+        fits = kind is bool
+    elif fits and kind in (int, float):
+        least = -_LARGEST if place.endswith("score") else 0  # of a passage: some servers go below 0
+        fits = least <= value <= _LARGEST
+    return value if fits else _refuse(value, place, _WORDS[kind])
+
+
+_WORDS = {str: "text", bool: "true or false", int: "a count", float: "a number that makes sense here"}
+
+
+def _enum(kind: type[Enum], value: Any, place: str) -> Enum:
+    try:
+        return kind(value)
+    except ValueError:
+        return _refuse(value, place, f"one of {', '.join(str(one.value) for one in kind)}")
+
+
+def _place(value: Any, place: str) -> Location:
+    try:
+        return Location.parse(_plain(str, value, place))
+    except ValueError:
+        return _refuse(value, place, "FILE:LINE:COLUMN")
+
+
+def _mapping(value: Any, place: str) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else _refuse(value, place, "a mapping")
+
+
+def _list(value: Any, place: str) -> Sequence[Any]:
+    return value if isinstance(value, (list, tuple)) else _refuse(value, place, "a list")
+
+
+def _items(data: object, key: str, place: str) -> Iterator[tuple[str, Any]]:
+    """The items of the list under a key, each with its place."""
+    at = f"{place}.{key}" if place else key
+    for number, one in enumerate(_list(_mapping(data, place).get(key), at)):
+        yield f"{at}[{number}]", one
+
+
+def _refuse(value: object, place: str, wanted: str) -> NoReturn:
+    told = ascii(value)
+    raise ValueError(f"{place or 'it'} is {told if len(told) <= 40 else told[:40] + '...'}, not {wanted}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from runner.domain.assistant import Address, Answering, Assistant, Function
+from runner.domain.assistant import HASH_CHARACTERS, Address, Answering, Assistant, Function
 from runner.domain.files import LocalFile
 from runner.errors import Location
 
@@ -64,6 +67,11 @@ class Scenario:
     location: Location
 
     @property
+    def row(self) -> Location | None:
+        """Where its row of `cases` stands, None if it is no case: what is wrong may be wrong there."""
+        return self.location if self.declared_at else None
+
+    @property
     def passes_needed(self) -> int:
         return self.repeat if self.pass_at_least is None else self.pass_at_least
 
@@ -101,3 +109,44 @@ def _expectations_in(value: object) -> Iterator[Expectation]:
         case Mapping():
             for one in value.values():
                 yield from _expectations_in(one)
+
+
+def hash_scenario(
+    scenario: Scenario, assistant: Assistant, definition: str, sha256_of: Callable[[LocalFile | Path], str]
+) -> str:
+    """A short hash in hex of all that decides a scenario's result beside the API: with it the result is still good."""
+    told = {
+        "definition": definition,
+        "turns": [
+            [
+                turn.ask,
+                [(file.name, file.use.value, sha256_of(file)) for file in turn.attachments],
+                turn.expectations,
+            ]
+            for turn in scenario.turns
+        ],
+        "expect": scenario.expectations,
+        "functions": [
+            (one.name, one.answering.kind, _describe_settings(one.answering.settings, sha256_of))
+            for one in functions_in(scenario, assistant)
+        ],
+        "item": scenario.item,
+        "rules": [
+            *(scenario.smoke, scenario.timeout_s, scenario.queue_timeout_s, scenario.continues, scenario.skip),
+            *(scenario.repeat, scenario.passes_needed),
+        ],
+    }
+    text = json.dumps(told, sort_keys=True, ensure_ascii=True, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_CHARACTERS]
+
+
+def _describe_settings(
+    settings: Mapping[str, object], sha256_of: Callable[[LocalFile | Path], str]
+) -> dict[str, object]:
+    """A file counts by its content, wherever the project lies."""
+    return {name: sha256_of(value) if isinstance(value, Path) else value for name, value in settings.items()}
+
+
+def _plain(value: object) -> object:
+    """An expectation without its place, which may move; for the rest its text."""
+    return [value.check, value.parameters] if isinstance(value, Expectation) else str(value)

@@ -1,22 +1,16 @@
-"""Answer the function calls of a run: every call gets an answer; code of the project is named, or refused, before."""
+"""Answer the function calls of a run: every call gets an answer."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from math import isinf
-from pathlib import Path
 
-from runner.domain.assistant import Function, Project
+from runner.domain.assistant import Function
 from runner.domain.conversation import FunctionAnswer, FunctionCall
-from runner.domain.scenario import Expectation, Scenario, find_expectations, functions_in
-from runner.errors import ConfigError, Location, Problem
-from runner.functions import MAX_OUTPUT_BYTES, Answerer, FunctionFailed
-from runner.functions.python import LocatedCode
+from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, build_answerer
 from runner.json_schema import find_mismatch
-from runner.plugins import load_plugin
 
 CALLS_AT_ONCE = 8
 LONGEST_ERROR = 1000
@@ -64,13 +58,6 @@ class Desk:
             return await answerer.answer(arguments)
 
 
-def build_answerer(function: Function) -> Answerer:
-    """What answers a function, out of its settings."""
-    module = load_plugin("runner.functions", function.answering.kind)
-    answerer: Answerer = module.Answerer(**function.answering.settings)
-    return answerer
-
-
 def read_arguments(text: str) -> Mapping[str, object]:
     """The arguments of a call; nothing at all means none. Raises FunctionFailed."""
     try:
@@ -100,66 +87,3 @@ def _explain(reason: str) -> FunctionAnswer:
 def _sendable(text: str) -> str:
     """Without the halves of characters that no encoding has."""
     return text.encode("utf-8", "replace").decode()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectCode:
-    """Code of the project; `code` as people read it: `tools/rates.py:exchange_rate`.
-
-    `runner` is what runs it, a function or a check, and `name` which one.
-    """
-
-    code: str
-    runner: str
-    name: str
-    location: Location
-
-
-def find_code(project: Project, scenarios: Iterable[Scenario]) -> tuple[ProjectCode, ...]:
-    """What the functions of these scenarios' assistants, and their checks, may run, each declaration once."""
-    found: dict[Location, ProjectCode] = {}
-    for scenario in scenarios:
-        assistant = project.find_assistant(scenario.assistant)
-        for function in functions_in(scenario, assistant) if assistant else ():
-            location = function.answering.location
-            if location not in found and (code := build_answerer(function).code):
-                found[location] = ProjectCode(code=code, runner="function", name=function.name, location=location)
-        for one, code in find_check_code([scenario]):
-            found[one.location] = ProjectCode(code=code, runner="check", name=one.check, location=one.location)
-    return tuple(found.values())
-
-
-def find_code_files(project: Project, scenarios: Iterable[Scenario]) -> Iterator[tuple[Path, Path]]:
-    """The Python files of the functions and checks of these scenarios, each with the folder that it imports from."""
-    for scenario in scenarios:
-        assistant = project.find_assistant(scenario.assistant)
-        for function in functions_in(scenario, assistant) if assistant else ():
-            match function.answering.settings:
-                case {"file": Path() as file, "root": Path() as root}:
-                    yield file, root
-        yield from ((code.file, code.root) for _, code in find_check_code([scenario]))
-
-
-def find_check_code(scenarios: Iterable[Scenario]) -> Iterator[tuple[Expectation, LocatedCode]]:
-    """The checks that run code of the project, each with that."""
-    for one in find_expectations(scenarios):
-        yield from ((one, value) for value in one.parameters.values() if isinstance(value, LocatedCode))
-
-
-def refuse_code(project: Project, scenarios: Iterable[Scenario]) -> None:
-    """Raises ConfigError with everything that would be run."""
-    if problems := describe_refused_code(project, scenarios):
-        raise ConfigError(problems)
-
-
-def describe_refused_code(project: Project, scenarios: Iterable[Scenario], *, only: str = "") -> tuple[Problem, ...]:
-    """What would be run, as mistakes; `only` by functions, or by checks."""
-    answer = "give it another answer in the scenario, as in `functions: {NAME: {returns: VALUE}}`"
-    return tuple(
-        one.location.problem(
-            f"the {one.runner} '{one.name}' runs {one.code}, which --no-code forbids",
-            hint=answer if one.runner == "function" else "",
-        )
-        for one in find_code(project, scenarios)
-        if only in ("", one.runner)
-    )

@@ -11,155 +11,312 @@ import faulthandler
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
 
-from runner.checks import Exchange, Part, build_part
+from runner.checks import Ask, Exchange, Part, Tier, build_part
+from runner.did_you_mean import count
 from runner.domain.conversation import Run
-from runner.domain.report import Verdict
+from runner.domain.judgement import Answers, Questions
+from runner.domain.report import Outcome, Verdict
 from runner.domain.result_json import as_plain
 from runner.domain.scenario import Expectation
-from runner.errors import Location
+from runner.errors import CheckBroken, Location
+from runner.patience import in_a_hurry
 
 LIMIT_S = 10.0
+ASKING_LIMIT_S = 60.0
+"""Of a package's check that asks: it may ask others than the judge, too. Waiting for the judge isn't counted."""
+MOST_REQUESTS = 100
+"""That such a check may make about one answer."""
+START_S = 60.0
 SPARE_S = 2.0
 MOST_WORKERS = 2
-LONGEST_AT_HAND = 20_000
-"""Characters, of the answer and all that came with it, that runner's own checks are done with in a moment."""
-SLOW_S = 0.1
-LONGEST_TEXT = 500
+MOST_ASKING = 8
+LONGEST_AT_HAND, MOST_AT_HAND = 5_000, 20_000
+"""Characters, of one text and of all that came with the answer, that runner's own checks are done with in a moment."""
+MOMENT_S = 0.05
+"""What users' patterns, paths and schemas may take while everybody waits."""
+SHORT_S, SLOW_S = 0.001, 0.1
+LONGEST_TEXT, LARGEST_VERDICT = 500, 1_000_000
 MOST_ENDED = 3
 """So often a check is ended before it isn't tried on further answers."""
+WASTED_S = 1.0
+"""What runner's own checks give up by themselves after so long (a pattern that met its limit) counts as ended."""
 
 
-def _count_characters(run: Run) -> int:
-    steps = sum(len(one.input) + len(one.output) + sum(len(found.text) for found in one.results) for one in run.steps)
-    return len(run.text) + steps + sum(len(file.text or "") for file in run.files)
+def _is_long(run: Run) -> bool:
+    lengths = [len(run.text), *(len(file.text or "") for file in run.files)]
+    for step in run.steps:
+        lengths += [len(step.input), len(step.output), *(len(found.text) for found in step.results)]
+    return max(lengths) > LONGEST_AT_HAND or sum(lengths) > MOST_AT_HAND
 
 
 class Workers:
     """Judge at hand what is done in a moment, else in processes, each started when it is needed, and kept."""
 
-    def __init__(self, limit_s: float = LIMIT_S) -> None:
-        self._limit_s = limit_s
-        self._places = asyncio.Semaphore(MOST_WORKERS)
+    def __init__(self, limit_s: float | None = None, asking_limit_s: float | None = None) -> None:
+        self._limits_s = {False: limit_s or LIMIT_S, True: asking_limit_s or ASKING_LIMIT_S}
+        # Whoever waits for the judge is not to keep those waiting who need no one.
+        self._places = {False: asyncio.Semaphore(MOST_WORKERS), True: asyncio.Semaphore(MOST_ASKING)}
+        self._at_hand = asyncio.Lock()
         self._idle: list[_Worker] = []
-        self._slow: set[Location] = set()
+        self._slow: Counter[Location] = Counter()
         self._ended: Counter[Location] = Counter()
+        self._why_ended: dict[Location, str] = {}
 
-    async def judge(self, part: Part, exchange: Exchange) -> Verdict:
+    async def judge(self, part: Part, exchange: Exchange, ask: Ask) -> Verdict:
         run, place = exchange.run, part.expectation.location
-        if part.is_foreign or place in self._slow or _count_characters(run) > LONGEST_AT_HAND:
-            return await self._judge_apart(part, exchange)
-        started_s = time.thread_time()
-        verdict = part.judge(run, exchange)
-        # A user's pattern has a time limit of its own; others needn't wait for it more than once.
-        if time.thread_time() - started_s > SLOW_S:
-            self._slow.add(place)
-        return verdict
+        # The first time, it may be what it has to load.
+        if part.is_foreign or self._slow[place] > 1 or _is_long(run):
+            return await self._judge_apart(part, exchange, ask)
+        async with self._at_hand:
+            started_s = time.thread_time()
+            with in_a_hurry(MOMENT_S) as hurry:
+                verdict = part.judge(run, exchange)
+            took_s = time.thread_time() - started_s
+            if took_s > SHORT_S:
+                # Many that take a little would be a long time together: let others be heard in between.
+                await asyncio.sleep(0)
+        self._slow[place] += 2 if hurry.is_over else took_s > SLOW_S
+        return await self._judge_apart(part, exchange, ask) if hurry.is_over else verdict
 
-    async def _judge_apart(self, part: Part, exchange: Exchange) -> Verdict:
-        order = pickle.dumps((part.expectation, exchange, self._limit_s))
-        place, limit = part.expectation.location, f"more than {self._limit_s:g} s"
-        async with self._places:
+    async def _judge_apart(self, part: Part, exchange: Exchange, ask: Ask) -> Verdict:
+        asks = part.tier is not Tier.FREE
+        place, limit_s = part.expectation.location, self._limits_s[asks]
+        order = pickle.dumps((part.expectation, exchange, limit_s))
+        async with self._places[asks]:
             if self._ended[place] >= MOST_ENDED:
-                return part.break_off(f"not tried: on {MOST_ENDED} answers the check took {limit}, and was ended")
+                return part.break_off(f"not tried: on {count(MOST_ENDED, 'answer')} {self._why_ended[place]}")
             try:
-                worker = self._idle.pop() if self._idle else await asyncio.to_thread(_Worker)
+                worker = self._idle.pop() if self._idle else await _start_worker()
             except OSError as error:
-                return part.break_off(f"no process could be started for the check: {error.strerror}")
+                return part.break_off(f"no process could be started for the check: {error.strerror or error}")
+            started_s = time.monotonic()
             try:
-                async with asyncio.timeout(self._limit_s):
-                    verdict = await asyncio.to_thread(worker.judge, order)
+                verdict = await _attend(worker, order, ask, limit_s)
             except TimeoutError:
-                worker.end()
-                self._ended[place] += 1
-                return part.break_off(f"the check took {limit}, and was ended")
+                await worker.end()
+                return self._give_up(part, f"the check took more than {limit_s:g} s, and was ended")
             except EOFError:
-                return part.break_off(f"the check ended its process ({worker.end()})")
+                return part.break_off(f"the check ended its process ({await worker.end()})")
             except BaseException:
-                worker.end()
+                worker.end_now()
                 raise
             self._idle.append(worker)
-            return verdict
+        if verdict.outcome is Outcome.ERRORED and not part.is_foreign and time.monotonic() - started_s > WASTED_S:
+            return self._give_up(part, verdict.reason)
+        return verdict
+
+    def _give_up(self, part: Part, why: str) -> Verdict:
+        """Once more; the last time is the one that is told of the answers on which it isn't tried."""
+        self._ended[part.expectation.location] += 1
+        self._why_ended[part.expectation.location] = why
+        return part.break_off(why)
 
     def close(self) -> None:
         while self._idle:
-            self._idle.pop().end()
+            self._idle.pop().end_now()
+
+
+async def _attend(worker: _Worker, order: bytes, ask: Ask, limit_s: float) -> Verdict:
+    """The verdict of a check that is judged there, and told what it asks.
+
+    Raises TimeoutError once it was busy for so long, EOFError if the process ended.
+    """
+    clock, left_s, requests = asyncio.get_running_loop().time, limit_s, 0
+    while True:
+        started_s = clock()
+        async with asyncio.timeout(left_s):
+            said = await worker.converse(order)
+        left_s -= clock() - started_s
+        if isinstance(said, Verdict):
+            return said
+        requests += 1
+        asks_too_much = CheckBroken(f"it asked more than {MOST_REQUESTS} times about one answer")
+        order = pickle.dumps(asks_too_much if requests > MOST_REQUESTS else await _answer(said, ask))
+
+
+async def _answer(said: Any, ask: Ask) -> Answers | str | CheckBroken:
+    try:
+        return await (ask(said) if isinstance(said, Questions) else ask.run(*said))
+    except CheckBroken as error:
+        return error
 
 
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from runner.execution.apart import work; work()"
+_LENGTH = 8
 
 
-class _Worker:
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-X", "utf8", "-c", _PROGRAM, *sys.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        assert self._process.stdin is not None, "it is a pipe"
-        assert self._process.stdout is not None, "it is a pipe"
-        self._orders, self._verdicts = self._process.stdin, self._process.stdout
-        # Until it is there, no check's time has begun.
-        self._verdicts.readline()
-
-    def judge(self, order: bytes) -> Verdict:
-        """Raises EOFError if the process ended."""
+def _spawn() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """It, and what to talk to it by. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    with theirs:
         try:
-            self._orders.write(order)
-            self._orders.flush()
-            verdict: Verdict = pickle.load(self._verdicts)
-        except (OSError, pickle.UnpicklingError) as error:
-            raise EOFError from error
-        return verdict
+            process = subprocess.Popen(
+                [sys.executable, "-X", "utf8", "-c", _PROGRAM, *sys.path],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except BaseException:
+            ours.close()
+            raise
+    return process, ours
 
-    def end(self) -> str:
+
+async def _start_worker() -> _Worker:
+    """Raises OSError. Until it is there, no check's time has begun."""
+    process, ours = _spawn()
+    # Of a socket, unlike a pipe, the end can be seen although a process that the check left behind holds it open.
+    reader, writer = await asyncio.open_connection(sock=ours)
+    worker = _Worker(process, reader, writer)
+    try:
+        async with asyncio.timeout(START_S):
+            await worker.read()
+    except (EOFError, TimeoutError) as error:
+        raise OSError(f"it did not begin ({await worker.end()})") from error
+    except BaseException:
+        worker.end_now()
+        raise
+    return worker
+
+
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    process: subprocess.Popen[bytes]
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def converse(self, order: bytes) -> object:
+        """What the process says to that. Raises EOFError if it ended."""
+        try:
+            self.writer.write(len(order).to_bytes(_LENGTH) + order)
+            await self.writer.drain()
+            return await self.read()
+        except (OSError, pickle.UnpicklingError, AttributeError, ImportError, IndexError) as error:
+            raise EOFError from error
+
+    async def read(self) -> object:
+        length = int.from_bytes(await self.reader.readexactly(_LENGTH))
+        return pickle.loads(await self.reader.readexactly(length))
+
+    async def end(self) -> str:
         """End it, with whatever it started; how it ended."""
-        with suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
-        code = self._process.wait()
-        for pipe in (self._orders, self._verdicts):
-            with suppress(OSError):
-                pipe.close()
+        self._kill()
+        deadline_s = time.monotonic() + SPARE_S
+        # A process that has taken much memory is a while in giving it back.
+        while (code := self.process.poll()) is None and time.monotonic() < deadline_s:  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.005)
+        if code is None:
+            return "it could not be ended"
         return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+    def end_now(self) -> None:
+        self._kill()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(SPARE_S)
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.writer.transport.abort()
 
 
 def work() -> None:
     """What such a process does until nobody has an order for it."""
-    orders, verdicts = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    # Whatever a check prints, or reads, is not ours.
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nowhere, descriptor)
-    verdicts.write(b"\n")
-    verdicts.flush()
-    with suppress(EOFError):
+    with suppress(EOFError, OSError):
+        desk = _Desk(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(0), "wb"))
+        # Whatever a check prints, or reads, is not ours.
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(nowhere, descriptor)
+        with suppress(OSError):
+            # Should a check take all the memory there is, the system ends this process and no other.
+            Path("/proc/self/oom_score_adj").write_text("1000")
+        said: object = "ready"
         while True:
-            expectation, exchange, limit_s = pickle.load(orders)
-            # Should nobody be left to end this process, it ends by itself.
-            faulthandler.dump_traceback_later(limit_s + SPARE_S, exit=True)
-            verdicts.write(_judge(expectation, exchange))
-            verdicts.flush()
-            faulthandler.cancel_dump_traceback_later()
+            expectation, exchange, desk.limit_s = desk.converse(said)
+            said = _judge(expectation, exchange, desk)
     os._exit(0)
 
 
-def _judge(expectation: Expectation, exchange: Exchange) -> bytes:
-    part = build_part(expectation)
+class _Desk:
+    """What checks ask, in such a process: the one that plays is told, and answers."""
+
+    def __init__(self, orders: BinaryIO, said: BinaryIO) -> None:
+        self._orders, self._said = orders, said
+        self._conversing = threading.Lock()
+        self.limit_s = 0.0
+        self.loop = asyncio.new_event_loop()
+
+    def converse(self, said: object) -> Any:
+        """The answer to what is said. Raises EOFError if nobody is there any more."""
+        message = said if isinstance(said, bytes) else pickle.dumps(said)
+        with self._conversing:
+            self._said.write(len(message).to_bytes(_LENGTH) + message)
+            self._said.flush()
+            length = int.from_bytes(self._orders.read(_LENGTH))
+            if not length:
+                raise EOFError
+            return pickle.loads(self._orders.read(length))
+
+    async def __call__(self, questions: Questions, /) -> Answers:
+        if not isinstance(questions, Questions):
+            raise CheckBroken(f"it asked with {type(questions).__name__}, no Questions")
+        answers: Answers = await self._ask(questions)
+        return answers
+
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+        return str(await self._ask((code, arguments, timeout_s)))
+
+    async def judge(self, part: Part, exchange: Exchange) -> Verdict:
+        if part.tier is Tier.FREE:
+            # Beside the loop, as at the top: it may have one of its own.
+            return await asyncio.to_thread(part.judge, exchange.run, exchange)
+        return await part.judge_here(exchange, self)
+
+    async def _ask(self, said: object) -> Any:
+        faulthandler.cancel_dump_traceback_later()
+        answer = await asyncio.to_thread(self.converse, said)
+        self.watch()
+        if isinstance(answer, CheckBroken):
+            raise answer
+        return answer
+
+    def watch(self) -> None:
+        """Should nobody be left to end this process, it ends by itself."""
+        faulthandler.dump_traceback_later(self.limit_s + SPARE_S, exit=True)
+
+
+def _judge(expectation: Expectation, exchange: Exchange, desk: _Desk) -> bytes:
+    desk.watch()
     try:
-        return pickle.dumps(_tidy(part.judge(exchange.run, exchange)))
+        part = build_part(expectation)
+        if part.tier is Tier.FREE:
+            verdict = part.judge(exchange.run, exchange)
+        else:
+            verdict = desk.loop.run_until_complete(part.judge_here(exchange, desk))
+        said = pickle.dumps(_tidy(verdict))
+        if len(said) > LARGEST_VERDICT:
+            raise ValueError(f"what it found takes {len(said):,} bytes; at most {LARGEST_VERDICT:,} are kept")
+        return said
     except BaseException as error:  # noqa: BLE001 - what a check exits with, or finds, may be anything
-        return pickle.dumps(_tidy(part.break_off(f"the check broke: {type(error).__name__}: {error}")))
+        reason = f"the check broke: {type(error).__name__}: {error}"
+        name, place = expectation.check, expectation.location
+        return pickle.dumps(_tidy(Verdict(outcome=Outcome.ERRORED, check=name, location=place, reason=reason)))
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _tidy(verdict: Verdict) -> Verdict:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from runner.backends import GATE
 from runner.checks import (
+    ELSEWHERE,
     NOT_ASKED,
     NOT_MEASURED,
     ORDINARY_ENDINGS,
@@ -16,6 +18,7 @@ from runner.checks import (
     Part,
     Tier,
     build_part,
+    is_ours,
     judge_by_tiers,
 )
 from runner.domain.assistant import Assistant
@@ -23,24 +26,25 @@ from runner.domain.conversation import Ending, Run
 from runner.domain.judgement import Answers, Questions
 from runner.domain.report import Attempt, Finding, Outcome, TurnResult, Variant, Verdict, worst
 from runner.domain.scenario import Scenario, Turn, find_expectations
-from runner.errors import CheckBroken, RateLimited, RemoteError
+from runner.errors import CheckBroken, DeadlineExceeded, RateLimited, RemoteError
 from runner.execution.answering import CALLS_AT_ONCE
-from runner.execution.apart import Workers
+from runner.execution.apart import MOST_ENDED, Workers
 from runner.execution.limits import AttemptGate, Limiter
-from runner.functions import FunctionFailed
+from runner.functions import FunctionFailed, FunctionTookTooLong
 from runner.functions.python import LocatedCode
 from runner.plugins import load_plugin
 
 RETRY_PAUSE_S = 1.0
 JUDGE_PATIENCE_S = 120.0
 """How long a judge may ask that nothing is sent to it."""
+JUDGE_DEADLINE_S = 300.0
+"""For one request, whatever the connection makes of its own two minutes."""
 _SERVER_ERROR = 500
 _LONGEST_CAUSE = 200
 _MOST_CAUSES = 3
 
 _UNWANTED = {
     Ending.REFUSED: (Outcome.FAILED, "the model refused to answer"),
-    Ending.DECLINED: (Outcome.ERRORED, "declined: offline rules could not answer this"),
     Ending.EMPTY: (Outcome.ERRORED, "the answer is empty"),
 }
 
@@ -48,11 +52,16 @@ _UNWANTED = {
 async def judge_exchange(exchange: Exchange, ask: Ask) -> TurnResult:
     """The result of a turn whose run has ended, however; what costs something is asked where all else holds."""
     turn, run = exchange.turns[-1]
-    parts = tuple(build_part(expectation) for expectation in turn.expectations)
+    parts = tuple(build_part(expectation, is_known=True) for expectation in turn.expectations)
     if run.ending in ORDINARY_ENDINGS or any([await one.expects_ending(exchange, ask) for one in parts]):
         return _conclude(turn, run, await _judge_all(parts, exchange, ask))
+    broken = _describe_broken_calls(run)
+    if run.ending is Ending.DECLINED:
+        # Where a call broke, that is what is wrong: what was to be answered from is not there.
+        reason = "; ".join(broken) or f"declined: {run.decline_reason[:_LONGEST_CAUSE]}"
+        return TurnResult(turn=turn, outcome=Outcome.ERRORED, run=run, reason=reason)
     outcome, reason = _UNWANTED.get(run.ending, (Outcome.ERRORED, _describe_breakage(run)))
-    return TurnResult(turn=turn, outcome=outcome, run=run, reason=reason + _describe_broken_calls(run))
+    return TurnResult(turn=turn, outcome=outcome, run=run, reason="; ".join([reason, *broken]))
 
 
 async def judge_whole(exchange: Exchange, ask: Ask, *, is_lost: bool) -> tuple[Verdict, ...]:
@@ -60,7 +69,7 @@ async def judge_whole(exchange: Exchange, ask: Ask, *, is_lost: bool) -> tuple[V
 
     Each turn has an answer, or the ending that it expects: so that is no question here.
     """
-    parts = tuple(build_part(expectation) for expectation in exchange.scenario.expectations)
+    parts = tuple(build_part(expectation, is_known=True) for expectation in exchange.scenario.expectations)
     if is_lost:
         return tuple([await _judge_if_free(part, exchange, ask) for part in parts])
     return tuple(await _judge_all(parts, exchange, ask))
@@ -108,7 +117,8 @@ def make_exchange(
 class Asker:
     """What checks ask: the judge, once more after a failure that passes, as runs are; and code of the project.
 
-    `model` raises RemoteError; None: there is none. `limiter` is the judge's own. Whoever made it closes it.
+    `model` raises RemoteError; None: there is none. `limiter` is the judge's own. `hung` counts how often code of the
+    project took longer than it may. Whoever made it closes it.
     """
 
     model: Callable[[Questions], Awaitable[Answers]] | None = None
@@ -116,6 +126,8 @@ class Asker:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
     workers: Workers = field(default_factory=Workers)
+    hung: Counter[tuple[str, float]] = field(default_factory=Counter)
+    deadline_s: float = JUDGE_DEADLINE_S
 
     async def __call__(self, questions: Questions, /) -> Answers:
         try:
@@ -133,28 +145,38 @@ class Asker:
         if self.model is None:
             raise CheckBroken("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
         if self.limiter is None:
-            return await self.model(questions)
+            return await self._ask_in_time(self.model, questions)
         async with self.limiter.place():
             await self.limiter.enter(JUDGE_PATIENCE_S)
             token = GATE.set(AttemptGate(self.limiter))
             try:
-                return await self.model(questions)
+                return await self._ask_in_time(self.model, questions)
             finally:
                 GATE.reset(token)
 
+    async def _ask_in_time(self, model: Callable[[Questions], Awaitable[Answers]], questions: Questions) -> Answers:
+        try:
+            async with asyncio.timeout(self.deadline_s):
+                return await model(questions)
+        except TimeoutError:
+            raise DeadlineExceeded(f"it said nothing for {self.deadline_s:g} s") from None
+
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
-        return await self.workers.judge(part, exchange)
+        return await self.workers.judge(part, exchange, self)
 
     def close(self) -> None:
         self.workers.close()
 
     async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
         assert isinstance(code, LocatedCode), "the configuration has found it"
-        try:
-            async with self.places:
+        async with self.places:
+            if self.hung[code, timeout_s] >= MOST_ENDED:
+                raise CheckBroken(f"not tried: on {MOST_ENDED} answers there was no result after {timeout_s:g} s")
+            try:
                 return await code.answerer(timeout_s).answer(arguments)
-        except FunctionFailed as error:
-            raise CheckBroken(f"the check broke: {error}") from error
+            except FunctionFailed as error:
+                self.hung[code, timeout_s] += isinstance(error, FunctionTookTooLong)
+                raise CheckBroken(f"the check broke: {error}") from error
 
 
 async def _judge_if_free(part: Part, exchange: Exchange, ask: Ask) -> Verdict:
@@ -178,6 +200,8 @@ def _settle(verdict: Verdict) -> Verdict:
         return replace(verdict, outcome=Outcome.SKIPPED)
     if verdict.outcome is Outcome.ERRORED and verdict.reason == NOT_MEASURED:
         return replace(verdict, outcome=Outcome.PASSED, found="not measured", weak=True)
+    if verdict.outcome is Outcome.ERRORED and verdict.reason == ELSEWHERE:
+        return replace(verdict, outcome=Outcome.PASSED, found=ELSEWHERE, reason="", weak=True)
     return verdict
 
 
@@ -188,19 +212,24 @@ def _conclude(turn: Turn, run: Run, verdicts: Sequence[Verdict]) -> TurnResult:
 
 def prepare_checks(scenarios: Iterable[Scenario]) -> None:
     """Read what the checks need while files can be opened: later, connections may have taken all descriptors."""
-    for name in sorted({one.check for one in find_expectations(scenarios)}):
-        getattr(load_plugin("runner.checks", name), "prepare", lambda: None)()
+    used: dict[str, list[Mapping[str, object]]] = {}
+    for one in find_expectations(scenarios):
+        used.setdefault(one.check, []).append(one.parameters)
+    for name in sorted(used):
+        module = load_plugin("runner.checks", name)
+        if is_ours(module) and hasattr(module, "prepare"):
+            module.prepare(*used[name])
 
 
 def needs_judge(scenarios: Iterable[Scenario]) -> bool:
     """Whether a check of theirs is put to a model."""
-    return any(build_part(one).tier is Tier.PAID for one in find_expectations(scenarios))
+    return any(build_part(one, is_known=True).tier is Tier.PAID for one in find_expectations(scenarios))
 
 
-def _describe_broken_calls(run: Run) -> str:
+def _describe_broken_calls(run: Run) -> list[str]:
     """What may have led to such an ending: the calls that did not complete, each with the beginning of its reason."""
     broken = [step for step in run.steps if not step.completed]
-    return "".join(f"; {step.title} did not complete: {step.output[:_LONGEST_CAUSE]}" for step in broken[:_MOST_CAUSES])
+    return [f"{step.title} did not complete: {step.output[:_LONGEST_CAUSE]}" for step in broken[:_MOST_CAUSES]]
 
 
 def _describe_breakage(run: Run) -> str:

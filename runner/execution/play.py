@@ -30,13 +30,13 @@ from runner.domain.report import (
 )
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError
-from runner.execution.answering import find_code
 from runner.execution.batching import Answers, Desk, ask_in_batches, is_for_batches
 from runner.execution.limits import Budget, Limiter, Limits
 from runner.execution.player import TURN_DEADLINE_S, Means, Player, Surroundings
 from runner.execution.recording import LABEL, SCENARIO
 from runner.execution.scheduler import CutOff, Hopes, Interruption, fail_fast_reason, fatal_reason, play_side_by_side
 from runner.execution.stage import Cleaner, Stage
+from runner.functions.python import find_code
 from runner.journal import Journal
 from runner.kept_play import KeptPlay, Key, Unit
 from runner.sync import adopt_batches, read_remote, remove_live
@@ -51,6 +51,7 @@ class PlayOptions:
     """How to play. `jobs` is how many attempts are under way at once; `play_id` tags what is created.
 
     `requests_per_minute` is the most that each variant is sent, `max_time_s` the most that all of it may take.
+    With `plays_every_repeat` a scenario that is decided is played on: rates can then be compared.
     With `allows_declines`, scenarios in which offline rules declined are SKIPPED, not ERRORED. `tier` is one of
     WINDOWS_S, or BATCH.
     """
@@ -61,6 +62,7 @@ class PlayOptions:
     keeps: bool = False
     demands_synced: bool = False
     stops_at_first_failure: bool = False
+    plays_every_repeat: bool = False
     allows_declines: bool = False
     fails_on_flaky: bool = False
     requests_per_minute: float | None = None
@@ -295,11 +297,13 @@ class _Playing:
         while True:
             outcomes = [attempt.outcome for attempt in attempts]
             outcome = decide(outcomes, repeat=repeat, needed=needed)
-            if outcome is not None:
+            left = repeat - len(attempts)
+            plays_all = self._options.plays_every_repeat and left > 0 and Outcome.SKIPPED not in outcomes
+            if outcome is not None and not plays_all:
                 return outcome
             if any(fatal_reason(attempt) for attempt in attempts):
                 return Outcome.ERRORED
-            certain = count_certain(outcomes, repeat=repeat, needed=needed)
+            certain = left if plays_all else count_certain(outcomes, repeat=repeat, needed=needed)
             # All come to their end, also beside one that is cut off: what was answered is kept.
             made = await asyncio.gather(*(self._attempt(unit) for _ in range(certain)), return_exceptions=True)
             attempts += [one for one in made if isinstance(one, Attempt)]

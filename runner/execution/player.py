@@ -192,7 +192,12 @@ def find_passing_cause(turns: Sequence[TurnResult]) -> Retry | None:
 
 
 def _pause_s(cause: Retry, turn: TurnResult, earlier: int, random_: Callable[[], float]) -> float:
-    """Seconds to wait before a scenario is played again: what the server says, or longer each time; never in step."""
+    """Seconds to wait before a scenario is played again: what the server says, or longer each time; never in step.
+
+    Nobody is spared by waiting for a recording.
+    """
+    if turn.run is not None and turn.run.is_replayed:
+        return 0.0
     told_s = turn.cause.pause_s if isinstance(turn.cause, RateLimited) else None
     if told_s is None and (found := _TOLD.search(cause.reason)):
         told_s = float(found[1]) / (1000 if found[2] == "ms" else 1)

@@ -7,9 +7,8 @@ polls, pages), and would be unreadable in a diff. See docs/adr/0075.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from difflib import SequenceMatcher
@@ -27,7 +26,7 @@ from runner.backends import (
     RemoteStore,
 )
 from runner.did_you_mean import count, suggest
-from runner.domain.assistant import Assistant
+from runner.domain.assistant import Assistant, describe_definition
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     FileId,
@@ -40,14 +39,13 @@ from runner.domain.conversation import (
     ThreadId,
     Usage,
 )
-from runner.domain.definition import describe_definition
 from runner.domain.files import FileUse
 from runner.domain.judgement import Answer, Answers, Questions
 from runner.domain.report import Variant
 from runner.domain.result_json import as_plain, run_as_json, run_from_json
 from runner.errors import RemoteError, UsageError
 from runner.escaping import file_name
-from runner.redaction import REPLACEMENT
+from runner.redaction import REPLACEMENT, scrub
 from runner.sync import hash_content
 from runner.whole_file import write_whole
 
@@ -58,14 +56,6 @@ LABEL: ContextVar[str] = ContextVar("LABEL", default="")
 """The label of the variant that it is played on: the judge is one for all."""
 _TARGET_FILE, _JUDGE = "_target.yaml", "_judge"
 _HEAD = "# Recorded by `runner play --record`, played with `--replay`: to be committed, not edited.\n"
-# Hostile texts go through it: nothing in it may be of any length where it can begin anywhere.
-_NAMES = r"(?:api[_-]?key|token|secret|passw(?:or)?d|authorization|credential)[\w-]{0,60}"
-_SECRETIVE_NAME = re.compile(_NAMES, re.IGNORECASE)
-_SECRETIVE = re.compile(
-    # Quoted, as in code and JSON; or as in a header, an address, a shell.
-    rf"""({_NAMES}["']?\s{{0,9}}[:=]\s{{0,9}}["'])([^"'\\]+)|(\bBearer\s{{1,9}}|{_NAMES}=)([^\s"'&\\]{{8,}})""",
-    re.IGNORECASE,
-)
 _LONG = "sha256 "
 _LONGEST_TEXT, _LONGEST_PART, _LONGEST_QUOTE = 4_000, 400, 120
 # What differs each time, or is the server's own.
@@ -83,19 +73,7 @@ class Tape:
     clean: Callable[[str], str]
 
     def scrub(self, data: Any) -> Any:
-        """Without secrets: known by their value, or standing behind a name that says so."""
-        if isinstance(data, str):
-            return _SECRETIVE.sub(lambda found: f"{found[1] or found[3]}{REPLACEMENT}", self.clean(data))
-        if isinstance(data, list | tuple):
-            return [self.scrub(one) for one in data]
-        if isinstance(data, Mapping):
-            return {
-                self.clean(str(key)): REPLACEMENT
-                if isinstance(one, str) and _SECRETIVE_NAME.search(str(key))
-                else self.scrub(one)
-                for key, one in data.items()
-            }
-        return data
+        return scrub(data, self.clean)
 
     def path_of(self, scenario: str) -> Path:
         name = file_name(scenario)
@@ -199,24 +177,43 @@ class Recorder:
         calls: list[Data] = []
         told = self._threads.describe(question)
         heard = replace(question, answer=_overhear(question.answer, calls)) if question.answer else question
-        run = await self._backend.ask(heard)
+        try:
+            run = await self._backend.ask(heard)
+        except RemoteError:
+            self._forget(told)
+            raise
         self._threads.note(told, run.thread_id)
-        number = {"attempt": told.attempt} if told.attempt > 1 else {}
-        self._keep(told, {**number, **_shrink(run), **({"calls": calls} if calls else {})})
+        self._keep(told, {**_shrink(run), **({"calls": calls} if calls else {})})
         return run
 
     def _keep(self, told: _Told, run: Data) -> None:
         """Written anew after each run: what a crash leaves can be played as far as it goes."""
         scenario = SCENARIO.get()
-        exchanges = self._exchanges.setdefault(scenario, {})
         self._definitions.setdefault(scenario, {})[told.sent["definition"]] = told.fields
-        runs = exchanges.setdefault(told.key, {"key": told.key, "sent": told.sent, "runs": []})["runs"]
-        runs.append(run)
-        # Whichever was answered first: the file is the same each time.
-        runs.sort(key=lambda one: one.get("attempt", 1))
-        definitions = self._definitions[scenario]
-        whole = {"scenario": scenario, "definitions": definitions, "exchanges": list(exchanges.values())}
+        exchanges = self._exchanges.setdefault(scenario, {})
+        exchanges.setdefault(told.key, {"key": told.key, "sent": told.sent, "runs": {}})["runs"][told.attempt] = run
+        self._write(scenario, exchanges.values())
+
+    def _forget(self, told: _Told) -> None:
+        """A conversation that an error on the way has ended: the one that is begun instead takes its number."""
+        exchanges = self._exchanges.get(SCENARIO.get(), {})
+        for one in exchanges.values():
+            one["runs"].pop(told.attempt, None)
+
+    def _write(self, scenario: str, exchanges: Iterable[Data]) -> None:
+        """In the order of the conversations, whichever was answered first: the file is the same each time."""
+        heard = [one for one in exchanges if one["runs"]]
+        numbers = {attempt: at for at, attempt in enumerate(sorted({key for one in heard for key in one["runs"]}), 1)}
+        told = [
+            {**one, "runs": [_number(numbers[attempt], run) for attempt, run in sorted(one["runs"].items())]}
+            for one in heard
+        ]
+        whole = {"scenario": scenario, "definitions": self._definitions[scenario], "exchanges": told}
         self._tape.write(self._tape.path_of(scenario).name, self._tape.scrub(whole))
+
+
+def _number(attempt: int, run: Data) -> Data:
+    return {"attempt": attempt, **run} if attempt > 1 else run
 
 
 class _RecordedFiles:
@@ -358,7 +355,7 @@ class Replayer:
                 self._read_already[scenario] = data
             except FileNotFoundError:
                 known = [path.stem for path in self._tape.folder.glob("*.yaml") if path.name != _TARGET_FILE]
-                hint = suggest(scenario, known, kind="there") or f"{len(known)} scenarios are"
+                hint = suggest(scenario, known) or f"there are {len(known)} others"
                 raise RemoteError(f"not recorded: there is nothing of '{scenario}'; {hint}") from None
             except UsageError as error:
                 raise RemoteError(f"not recorded: {error}") from error

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from json import dumps  # a plug-in is called json, and would take the name's place
 from urllib.parse import urlsplit
 
+from runner.backends import OPENAI_URL as PUBLIC_URL
 from runner.backends.foundry import EMBEDDED_PROJECT, OPENAI_PATH
 from runner.domain.assistant import Assistant, Function, McpServer, Server, Target
 from runner.domain.hosts import is_loopback
@@ -20,7 +21,6 @@ PLACEHOLDER_QUESTION = "Your question"
 OPENAI_KEY = "OPENAI_API_KEY"
 OPENAI_URL = "OPENAI_BASE_URL"
 FOUNDRY_TOKEN = "FOUNDRY_TOKEN"
-_OPENAI_URL = "https://api.openai.com/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class Export:
         """Up to `/v1`; None where the environment says it (`runner serve` prints the lines that set it)."""
         if self.target.server is Server.EMBEDDED:
             return None
-        base_url = self.target.base_url or _OPENAI_URL
+        base_url = self.target.base_url or PUBLIC_URL
         return base_url.rstrip("/") + OPENAI_PATH if self.is_foundry else base_url
 
     @property

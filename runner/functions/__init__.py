@@ -16,8 +16,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
+
+from runner.domain.assistant import Function
+from runner.plugins import load_plugin
 
 MAX_OUTPUT_BYTES = 256 * 1024
 """Of an answer. The APIs take twice as much, of all answers that are given together."""
@@ -25,6 +29,32 @@ MAX_OUTPUT_BYTES = 256 * 1024
 
 class FunctionFailed(Exception):
     """There is no result; the message is what the assistant is told."""
+
+
+class FunctionTookTooLong(FunctionFailed):
+    """There was none in the time that it has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misfit:
+    """What an answer takes, or is for, that calls as they are declared never have; `place` is under the answer's key.
+
+    A module here may have `find_misfits(settings, parameters)`, which yields them.
+    """
+
+    message: str
+    hint: str = ""
+    place: tuple[str | int, ...] = ()
+
+
+def describe_gap(argument: str, parameters: Mapping[str, object]) -> str:
+    """Why a call as declared may come without an argument; "" if it can't, or that is not plain to see."""
+    required = parameters.get("required", ())
+    if "$ref" in parameters or any(key.endswith("Of") for key in parameters):
+        return ""
+    if argument not in parameters.get("properties", {}):  # type: ignore[operator]  # it is a schema
+        return "it isn't among the declared `parameters`"
+    return "" if argument in required else "it isn't among the `required`"  # type: ignore[operator]  # the same
 
 
 class ProjectFiles(Protocol):
@@ -49,6 +79,13 @@ class Answerer(Protocol):
 
     async def answer(self, arguments: Mapping[str, object]) -> str:
         """The result: a text, or JSON as text. Ends in good time. Raises FunctionFailed."""
+
+
+def build_answerer(function: Function) -> Answerer:
+    """What answers a function, out of its settings."""
+    module = load_plugin("runner.functions", function.answering.kind)
+    answerer: Answerer = module.Answerer(**function.answering.settings)
+    return answerer
 
 
 def as_text(value: object) -> str:

@@ -12,6 +12,7 @@ import inspect
 import json
 import os
 import sys
+import traceback
 from collections.abc import Awaitable
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
@@ -28,7 +29,7 @@ def main() -> None:
     try:
         said = {"output": _render(_call(order), order["max_bytes"], as_json=order["as_json"])}
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the function's
-        said = {"error": _describe(error)}
+        said = {"error": _describe(error, order)}
     line = json.dumps(said).encode() + b"\n"
     while line:
         line = line[os.write(answer_descriptor, line) :]
@@ -49,7 +50,7 @@ def _call(order: dict[str, Any]) -> object:
     os.chdir(order["root"])
     sys.path.insert(0, order["root"])
     sys.argv[:] = [order["file"]]
-    name = f"project_{os.path.basename(order['file']).removesuffix('.py')}"
+    name = _module_name(order["file"])
     spec = spec_from_file_location(name, order["file"])
     assert spec is not None, "its name ends with .py"
     assert spec.loader is not None, "it is a file"
@@ -75,12 +76,45 @@ def _render(result: object, max_bytes: int, *, as_json: bool) -> str:
     return text
 
 
-def _describe(error: BaseException) -> str:
+def _describe(error: BaseException, order: dict[str, Any]) -> str:
+    """The error with its place in the project's code: `tools/rates.py:12: KeyError: 'EUR'`."""
     try:
         words = str(error)
     except BaseException:  # noqa: BLE001 - an exception that can't even be shown
         words = "it can't be shown"
-    return f"{type(error).__name__}: {words}"[:LONGEST_ERROR]
+    return f"{_locate(error, order)}: {type(error).__name__}: {words}"[:LONGEST_ERROR]
+
+
+def _locate(error: BaseException, order: dict[str, Any]) -> str:
+    """The innermost line of the project's own; where none had its turn (a wrong call, a result that is no JSON), the
+    function's first, or else the file.
+    """
+    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        places.append((error.filename, error.lineno or 1))
+    for file, line in reversed(places):
+        if _is_own(file, order["root"]):
+            return f"{_shown(file, order['root'])}:{line}"
+    module = sys.modules.get(_module_name(order["file"]))
+    function: Any = getattr(module, order["function"], None)
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is not None and _is_own(code.co_filename, order["root"]):
+        return f"{_shown(code.co_filename, order['root'])}:{code.co_firstlineno}"
+    return _shown(order["file"], order["root"])
+
+
+def _is_own(file: str, root: str) -> bool:
+    """Whether it is the project's: neither a library that was installed under its root, nor this file."""
+    is_inside = file.startswith(root + os.sep) and file != __file__
+    return is_inside and "site-packages" not in _shown(file, root).split("/")
+
+
+def _shown(file: str, root: str) -> str:
+    return os.path.relpath(file, root).replace(os.sep, "/")
+
+
+def _module_name(file: str) -> str:
+    return f"project_{os.path.basename(file).removesuffix('.py')}"
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from runner.domain.hosts import is_authority
-from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, describe_excess
+from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, Misfit, describe_excess, describe_gap
 
 if TYPE_CHECKING:
     import httpx2
@@ -160,6 +160,13 @@ def _check_url(url: str) -> None:
     names = _PLACEHOLDER.findall(address.path)
     if not all(names) or set("{}") & set(_PLACEHOLDER.sub("", address.path)):
         raise ValueError("a brace in the path is not closed, or empty; write {argument}")
+
+
+def find_misfits(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[Misfit]:
+    """What the address is to be filled with, and calls may come without."""
+    for name in _PLACEHOLDER.findall(urlsplit(settings["url"]).path):
+        if reason := describe_gap(name, parameters):
+            yield Misfit(message=f"the address needs the argument '{name}': {reason}", place=(MAIN_FIELD,))
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Answers by calling a Python function of the project, each time in a process of its own.
+"""Answers by calling a Python function of the project, each time in a process of its own; code is named before it runs.
 
 What the function prints, where it changes to, what it sets, starts or breaks ends with that process. The file is read
 when the configuration is, to see that the function is there; it is run in no other place than that process.
@@ -11,14 +11,25 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from runner.did_you_mean import find_similar
-from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, ProjectFiles
+from runner.did_you_mean import quote, suggest
+from runner.domain.assistant import Project
+from runner.domain.scenario import Expectation, Scenario, find_expectations, functions_in
+from runner.errors import ConfigError, Location, Problem
+from runner.functions import (
+    MAX_OUTPUT_BYTES,
+    FunctionFailed,
+    FunctionTookTooLong,
+    Misfit,
+    ProjectFiles,
+    build_answerer,
+    describe_gap,
+)
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -84,9 +95,9 @@ class Answerer:
         try:
             async with asyncio.timeout(self.timeout):
                 line = await self._send_order(process, arguments)
-                return _read_answer(line) if line else _explain_ending(await process.wait())
+                return self._read_answer(line) if line else self._explain_ending(await process.wait())
         except TimeoutError:
-            raise FunctionFailed(f"there was no result after {self.timeout:g} s") from None
+            raise FunctionTookTooLong(f"{self.code}: there was no result after {self.timeout:g} s") from None
         finally:
             await _end(process)
 
@@ -108,6 +119,22 @@ class Answerer:
             await process.stdin.drain()
         process.stdin.close()
         return await process.stdout.readline()
+
+    def _read_answer(self, line: bytes) -> str:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            said = None
+        match said:
+            case {"output": str(output)}:
+                return output
+            case {"error": str(error)}:
+                raise FunctionFailed(error)
+        raise FunctionFailed(f"{self.code}: its process broke off in the middle of the result")
+
+    def _explain_ending(self, exit_code: int) -> NoReturn:
+        ending = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+        raise FunctionFailed(f"{self.code}: it ended its process before there was a result ({ending})")
 
 
 class LocatedCode(str):
@@ -149,29 +176,83 @@ def _check_source(file: Path, named: str, function: str) -> None:
         raise ValueError(f"'{named}' is not Python: line {error.lineno}: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"'{named}' is not Python") from error
-    names = set(_bound_names(module.body))
-    if function not in names and "*" not in names:
-        similar = find_similar(function, names)
-        hint = f"; did you mean '{similar}'?" if similar else ""
-        raise ValueError(f"'{named}' has no function '{function}'{hint}")
+    bindings = list(_bindings(module.body))
+    own = [_kind_of_data(node) for name, node in bindings if name == function]
+    if "" in own or (not own and "*" in dict(bindings)):
+        return
+    functions = dict.fromkeys(name for name, node in bindings if isinstance(node, _DEFINITIONS))
+    hint = suggest(function, functions, kind="the file has")
+    said = (
+        f"in '{named}', '{function}' is {own[-1]}, not a function" if own else f"'{named}' has no function '{function}'"
+    )
+    raise ValueError(said + (f"; {hint}" if hint else ""))
 
 
-def _bound_names(statements: list[ast.stmt]) -> Iterator[str]:
-    """The names that a module's statements give to something; `*` if an import gives names that can't be told."""
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _bindings(statements: list[ast.stmt]) -> Iterator[tuple[str, ast.AST | None]]:
+    """The names that a module's statements give to something, each with what that is if it is plain to see; `*` if an
+    import gives names that can't be told.
+    """
     for statement in statements:
         match statement:
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                yield statement.name
-            case ast.Import() | ast.ImportFrom():
-                yield from (alias.asname or alias.name for alias in statement.names)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name, statement
+            case ast.Import(names=names):
+                yield from ((alias.asname or alias.name.partition(".")[0], statement) for alias in names)
+            case ast.ImportFrom(names=names):
+                yield from ((alias.asname or alias.name, None) for alias in names)
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ):
+                yield name, value
             case _:
-                # Assignments, and whatever an `if` or a `try` may do.
+                # Other assignments, and whatever an `if` or a `try` may do.
                 inner = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
-                yield from (node.id for node in inner if isinstance(node.ctx, ast.Store))
+                yield from ((node.id, None) for node in inner if isinstance(node.ctx, ast.Store))
                 for field in ("body", "orelse", "finalbody"):
-                    yield from _bound_names(getattr(statement, field, []))
+                    yield from _bindings(getattr(statement, field, []))
                 for handler in getattr(statement, "handlers", []):
-                    yield from _bound_names(handler.body)
+                    yield from _bindings(handler.body)
+
+
+def _kind_of_data(node: ast.AST | None) -> str:
+    """What it is that can't be called, in words; "" for what can, and for what only running it would tell."""
+    match node:
+        case ast.Constant(value=value):
+            return f"a value ({type(value).__name__})"
+        case ast.Dict() | ast.DictComp():
+            return "a dict"
+        case ast.List() | ast.ListComp() | ast.Tuple() | ast.Set() | ast.SetComp():
+            return "a list of values"
+        case ast.JoinedStr():
+            return "a text"
+        case ast.Import():
+            return "a module"
+    return ""
+
+
+def find_misfits(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[Misfit]:
+    """Where calls would break on the function's own parameters, as far as one plain `def` tells."""
+    module = ast.parse(Path(settings["file"]).read_bytes())
+    found = [node for name, node in _bindings(module.body) if name in (settings["function"], "*")]
+    if len(found) != 1 or not isinstance(found[0], _DEFINITIONS) or found[0].decorator_list:
+        return
+    own, place = found[0].args, f"{settings['code'].rpartition(':')[0]}:{found[0].lineno}"
+    positional = [*own.posonlyargs, *own.args]
+    needed = positional[: len(positional) - len(own.defaults)]
+    needed += [one for one, default in zip(own.kwonlyargs, own.kw_defaults, strict=True) if default is None]
+    taken = [one.arg for one in (*own.args, *own.kwonlyargs)]
+    foreign = [] if own.kwarg else [name for name in parameters.get("properties", {}) if name not in taken]
+    for name in foreign:
+        message = f"the function at {place} takes no argument {quote(name)}"
+        yield Misfit(message=message, hint=suggest(name, taken, kind="it takes"))
+    for one in () if foreign else needed:
+        if reason := describe_gap(one.arg, parameters):
+            message = f"the function at {place} needs the argument {quote(one.arg)}: {reason}"
+            yield Misfit(message=message, hint="declare it, or give it a default there")
 
 
 def find_modules(file: Path, root: Path) -> tuple[Path, ...]:
@@ -212,24 +293,6 @@ def _files_of(name: list[str], root: Path) -> Iterator[Path]:
                 yield path
 
 
-def _read_answer(line: bytes) -> str:
-    try:
-        said = json.loads(line)
-    except ValueError:
-        said = None
-    match said:
-        case {"output": str(output)}:
-            return output
-        case {"error": str(error)}:
-            raise FunctionFailed(error)
-    raise FunctionFailed("its process broke off in the middle of the result")
-
-
-def _explain_ending(exit_code: int) -> NoReturn:
-    ending = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
-    raise FunctionFailed(f"it ended its process before there was a result ({ending})")
-
-
 async def _end(process: Process) -> None:
     """End the process and what it started, but for what has gone into a session of its own."""
     if hasattr(os, "killpg"):
@@ -245,3 +308,66 @@ async def _end(process: Process) -> None:
         if pipe is not None:
             pipe.close()
     await process.wait()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectCode:
+    """Code of the project; `code` as people read it: `tools/rates.py:exchange_rate`.
+
+    `runner` is what runs it, a function or a check, and `name` which one.
+    """
+
+    code: str
+    runner: str
+    name: str
+    location: Location
+
+
+def find_code(project: Project, scenarios: Iterable[Scenario]) -> tuple[ProjectCode, ...]:
+    """What the functions of these scenarios' assistants, and their checks, may run, each declaration once."""
+    found: dict[Location, ProjectCode] = {}
+    for scenario in scenarios:
+        assistant = project.find_assistant(scenario.assistant)
+        for function in functions_in(scenario, assistant) if assistant else ():
+            location = function.answering.location
+            if location not in found and (code := build_answerer(function).code):
+                found[location] = ProjectCode(code=code, runner="function", name=function.name, location=location)
+        for one, code in find_check_code([scenario]):
+            found[one.location] = ProjectCode(code=code, runner="check", name=one.check, location=one.location)
+    return tuple(found.values())
+
+
+def find_code_files(project: Project, scenarios: Iterable[Scenario]) -> Iterator[tuple[Path, Path]]:
+    """The Python files of the functions and checks of these scenarios, each with the folder that it imports from."""
+    for scenario in scenarios:
+        assistant = project.find_assistant(scenario.assistant)
+        for function in functions_in(scenario, assistant) if assistant else ():
+            match function.answering.settings:
+                case {"file": Path() as file, "root": Path() as root}:
+                    yield file, root
+        yield from ((code.file, code.root) for _, code in find_check_code([scenario]))
+
+
+def find_check_code(scenarios: Iterable[Scenario]) -> Iterator[tuple[Expectation, LocatedCode]]:
+    """The checks that run code of the project, each with that."""
+    for one in find_expectations(scenarios):
+        yield from ((one, value) for value in one.parameters.values() if isinstance(value, LocatedCode))
+
+
+def refuse_code(project: Project, scenarios: Iterable[Scenario]) -> None:
+    """Raises ConfigError with everything that would be run."""
+    if problems := describe_refused_code(project, scenarios):
+        raise ConfigError(problems)
+
+
+def describe_refused_code(project: Project, scenarios: Iterable[Scenario], *, only: str = "") -> tuple[Problem, ...]:
+    """What would be run, as mistakes; `only` by functions, or by checks."""
+    answer = "give it another answer in the scenario, as in `functions: {NAME: {returns: VALUE}}`"
+    return tuple(
+        one.location.problem(
+            f"the {one.runner} '{one.name}' runs {one.code}, which --no-code forbids",
+            hint=answer if one.runner == "function" else "",
+        )
+        for one in find_code(project, scenarios)
+        if only in ("", one.runner)
+    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from runner.domain.assistant import matches
-from runner.functions import FunctionFailed, as_text
+from runner.functions import FunctionFailed, Misfit, as_text
 
 _ANYTHING = ["string", "integer", "number", "boolean", "null", "array", "object"]
 _NOT_SAID = object()
@@ -79,3 +79,13 @@ class Answerer:
         if self.default is _NOT_SAID:
             raise FunctionFailed("there is no result for these arguments")
         return self.default
+
+
+def find_misfits(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[Misfit]:
+    """Cases that are for no call as it is declared."""
+    from runner.json_schema import find_impossible
+
+    for index, case in enumerate(settings.get("cases", ())):
+        for one in find_impossible(case["when"], parameters):
+            message = f"no call fits this case: {one.message}"
+            yield Misfit(message=message, hint=one.hint, place=("cases", index, "when", one.key))

@@ -31,7 +31,7 @@ def find_failure(result: ScenarioResult, attempt: Attempt | None) -> Failure:
     if attempt is None or (turn is None and verdict is None):
         reason = (attempt.reason if attempt else "") or result.reason or result.outcome.value
         return Failure(kind=result.counted_as, message=_shorten(reason), location=result.scenario.location, text=reason)
-    text = "\n".join(_describe(attempt))
+    text = "\n".join([*([f"row {result.scenario.row}"] if result.scenario.row else []), *_describe(attempt)])
     if verdict and (turn is None or turn.outcome is Outcome.FAILED):
         message = _shorten(describe_verdict(verdict))
         return Failure(kind=verdict.check, message=message, location=verdict.location, text=text)

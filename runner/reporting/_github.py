@@ -55,8 +55,9 @@ class GitHub:
         place = failure.location
         file = os.path.relpath(place.file, self._root) if self._root else place.file
         title = f"{result.counted_as}: {terminal_line(name)}"
+        row = f" (row {result.scenario.row})" if result.scenario.row else ""
         where = f"file={github_property(file)},line={place.line},col={place.column},title={github_property(title)}"
-        return f"::{_LEVELS[result.counted_as]} {where}::{github_message(failure.message)}"
+        return f"::{_LEVELS[result.counted_as]} {where}::{github_message(f'{failure.message}{row}')}"
 
     def _append_summary(self, path: Path, report: Report) -> None:
         """Other parts of the step may have written something before."""

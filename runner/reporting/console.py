@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +68,11 @@ _WORD_WIDTH = 9
 _NAMES_SHOWN = 4
 _DIFFERENCES_SHOWN = 20
 _LONGEST_NAME = 40
+_A_SCREEN = 20
+"""Lines of others, after which a failure is out of sight."""
+_LONGEST_PART = 160
+"""Characters of what a call was given, or gave back."""
+_CALLS_SHOWN = 8
 
 
 class Console:
@@ -100,7 +105,7 @@ class Console:
         self._counts: Counter[str] = Counter()
         self._spent = Tally()
         self._shown_in_full = 0
-        self._is_separated = False
+        self._others_since = 0
 
     def close(self) -> None:
         """Give the terminal back, also where a play broke off."""
@@ -154,7 +159,7 @@ class Console:
             self._shown_in_full += 1
             return
         self._print_heading(result)
-        self._is_separated = self._shown_in_full > 0
+        self._others_since += self._shown_in_full > 0
         if self._is_verbose:
             for turn in result.turns:
                 self._print_field("?", turn.turn.ask, width=2)
@@ -170,8 +175,8 @@ class Console:
                 failures.append(result)
             elif result.counted_as == NOT_STARTED:
                 reasons[result.reason] += 1
-        # Where nothing but failures was shown since the first of them, they can still be seen.
-        if failures and self._is_separated:
+        # What was shown a moment ago can still be seen.
+        if failures and self._others_since > _A_SCREEN:
             self._print()
             self._print(("Once more, what did not pass:", "bold"))
             for result in failures:
@@ -262,6 +267,8 @@ class Console:
 
     def _print_failure(self, result: ScenarioResult) -> None:
         self._print_heading(result)
+        if row := result.scenario.row:
+            self._print(f"row {self._line(str(row))}", before=("  ",))
         for number, turn in enumerate(result.turns, start=1):
             if turn.outcome is Outcome.PASSED:
                 continue
@@ -271,7 +278,7 @@ class Console:
             if turn.run is not None:
                 self._print_field("answer", turn.run.text or turn.run.refusal or turn.run.declined or "(none)")
                 if turn.run.steps:
-                    self._print_field("tools", ", ".join(_tools_of(turn.run)))
+                    self._print_field("tools", "\n".join(_describe_calls(turn.run)))
             if turn.reason:
                 self._print_field("reason", turn.reason)
             for verdict in turn.verdicts:
@@ -341,9 +348,8 @@ def _remarks(result: ScenarioResult) -> list[str]:
     remarks += [_describe_retry(retry, times) for retry, times in _count_retries(result.retried).items()]
     if result.is_decline:
         remarks += [f"turn {len(result.turns)}"] if len(result.scenario.turns) > 1 else []
-        remarks += [DECLINED] if result.outcome is Outcome.SKIPPED else []
-        # What a call did not do may be why.
-        remarks += [cause for cause in result.turns[-1].reason.split("; ")[1:] if cause]
+        why = _cut(next(turn.reason for turn in result.turns if turn.is_decline))
+        remarks.append(why if result.outcome is Outcome.SKIPPED else why.removeprefix(f"{DECLINED}: "))
     verdicts = [verdict for turn in result.turns for verdict in turn.verdicts]
     weak = [verdict.check for verdict in verdicts if verdict.weak and verdict.outcome is Outcome.PASSED]
     return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
@@ -439,6 +445,23 @@ def describe_variant(variant: Variant) -> str:
 def _tools_of(run: Run) -> list[str]:
     """The tools that were called, each once, in the order of their first calls."""
     return list(dict.fromkeys(step.title if step.completed else f"{step.title} (not completed)" for step in run.steps))
+
+
+def _describe_calls(run: Run) -> Iterator[str]:
+    """A line for each of the first calls: what it was called with, and what came of it."""
+    for step in run.steps[:_CALLS_SHOWN]:
+        given = f" {_cut(step.input)}" if step.input.strip(" {}") else ""
+        found = ", ".join(dict.fromkeys(one.filename for one in step.results))
+        broken = "" if step.completed else "not completed: " if step.output else "not completed"
+        came = f"{broken}{_cut(found or step.output)}"
+        yield f"{step.title}{given}" + (f" → {came}" if came else "")
+    if (more := len(run.steps) - _CALLS_SHOWN) > 0:
+        yield f"and {count(more, 'further call')}"
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text[: _LONGEST_PART * 4].split())
+    return line if len(line) <= _LONGEST_PART else f"{line[: _LONGEST_PART - 1]}…"
 
 
 def _answer_of(turn: TurnResult) -> str:

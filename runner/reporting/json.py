@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from runner import __version__
-from runner.domain.report import COUNTED, Report, Tally, Variant
-from runner.domain.result_json import result_as_json, result_from_json
+from runner.domain.report import COUNTED, Report, Tally
+from runner.domain.result_json import result_as_json, result_from_json, variant_from_json
 from runner.domain.statistics import wilson_interval
 from runner.errors import UsageError
 from runner.json_schema import find_mismatch
@@ -37,26 +37,33 @@ def read(text: str | bytes, *, name: str) -> Report:
     try:
         data = json.loads(text)
         version = data["version"] if data["generator"] == MARK else None
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{name} is no JSON report of runner: {error}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"{name} is no JSON report of runner") from error
     if version != VERSION:
         raise UsageError(f"{name} is a report of version {version}; this program reads version {VERSION}")
-    if mismatch := find_mismatch(data, json.loads(report_schema())):
-        raise UsageError(f"{name} is a report with something missing or wrong in it: {mismatch}")
+    # The schema takes a millisecond for each scenario, and reading them finds what is wrong, too.
+    scenarios = data.get("scenarios")
+    head = {**data, "scenarios": [] if isinstance(scenarios, list) else scenarios}
+    wrong = find_mismatch(head, json.loads(report_schema()))
     try:
-        return Report(
-            variants=tuple(Variant(**one) for one in data["variants"]),
-            planned=data["planned"],
-            results=tuple(map(result_from_json, data["scenarios"])),
-            **{key: data[key] for key in ("play_id", "started_at", "signal", "stopped", "duration_s")},
-            leftovers=tuple(data["leftovers"]),
-            shard=data.get("shard", ""),
-            tier=data.get("tier", ""),
-            fails_on_flaky=data.get("fails_on_flaky", False),
-            definitions=dict(data.get("definitions", {})),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{name} is a report with something missing or wrong in it ({error!r})") from error
+        results = () if wrong else tuple(result_from_json(one, f"scenarios[{at}]") for at, one in enumerate(scenarios))
+    except ValueError as error:
+        wrong = str(error)
+    if wrong:
+        raise UsageError(f"{name} is a report with something missing or wrong in it: {wrong}")
+    return Report(
+        variants=tuple(map(variant_from_json, data["variants"])),
+        planned=data["planned"],
+        results=results,
+        **{key: data[key] for key in ("play_id", "started_at", "signal", "stopped", "duration_s")},
+        leftovers=tuple(data["leftovers"]),
+        shard=data.get("shard", ""),
+        tier=data.get("tier", ""),
+        fails_on_flaky=data.get("fails_on_flaky", False),
+        definitions=data.get("definitions", {}),
+    )
 
 
 def _dump(data: object, *, indent: int | None = None) -> str:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from types import ModuleType
@@ -31,7 +32,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount, Router
+from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -39,7 +40,7 @@ from runner import plugins
 from runner.errors import DISK_TROUBLE, TOO_MANY_FILES
 from runner.escaping import terminal_line
 from runner.server.engine.core import Engine, Lifetimes, open_engine
-from runner.server.engine.runs.transitions import sweep
+from runner.server.engine.runs.runs import sweep
 from runner.server.engine.state.refusals import Damaged, Refusal
 from runner.server.faults import FaultPlan, Faults
 from runner.server.faults.acting import FaultyApp
@@ -192,6 +193,11 @@ def create_app(engine: Engine, token: str, *, hosts: Container[str] = LOOPBACK_H
     )
 
 
+def routes_of(face: ModuleType, engine: Engine) -> list[Route]:
+    parts = [import_module(f"{face.__name__}.{part}") for part in getattr(face, "PARTS", ())] or [face]
+    return [route for part in parts for route in part.routes(engine)]
+
+
 class _Faces:
     """What is served at one place: each face makes its routes when the first request comes for one of its paths.
 
@@ -209,7 +215,7 @@ class _Faces:
         if face is None:
             raise HTTPException(404)
         if face not in self._routers:
-            self._routers[face] = Router(face.routes(self._engine))
+            self._routers[face] = Router(routes_of(face, self._engine))
         await self._routers[face](scope, receive, send)
 
 

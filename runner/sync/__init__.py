@@ -7,14 +7,12 @@ Read, decide, act:
   `decide` reads and plans, `check_gates` refuses plans that delete too much;
 - `apply_plan`: files, stores, assistants, deletions, in this order; creates are sent once, one object remains.
 
-For play, which never changes what is synced: `deployment_if_identical` (the stored assistant, if it is exactly
-the declared one), `deploy_copy` (a temporary one), `remove_live` (everything that a play's journal created).
+For play, which never changes what is synced: `remove_live` (everything that a play's journal created).
 
-Not here: how an API is spoken to (`backends/`), what is printed (`cli/`).
+Not here: how an API is spoken to (`backends/`), what is printed (`cli/`), temporary copies (`execution/`).
 """
 
 from runner.sync.applier import Applied, apply_plan, explain
-from runner.sync.copies import bring_code_files, deploy_copy, deployment_if_identical
 from runner.sync.creating import Patience
 from runner.sync.desired import ContentCache, Desired, find_excesses, hash_content, read_desired
 from runner.sync.leftovers import EarlierFiles, adopt_batches, read_earlier_files, remove_live
@@ -36,11 +34,8 @@ __all__ = [
     "Uploading",
     "adopt_batches",
     "apply_plan",
-    "bring_code_files",
     "check_gates",
     "decide",
-    "deploy_copy",
-    "deployment_if_identical",
     "explain",
     "find_excesses",
     "hash_content",

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Self
 
 from runner.backends import Limits
-from runner.domain.assistant import Assistant
+from runner.domain.assistant import Assistant, hash_definition
 from runner.domain.conversation import FileId, StoreId
-from runner.domain.definition import hash_definition
 from runner.domain.files import FileUse, LocalFile
 from runner.errors import Problem, UsageError, WriteFailed
 from runner.sync.comparing import Imprint, declared_hashes, digest, hash_value

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from runner.domain.assistant import Address, Assistant, Project
-from runner.domain.definition import describe_definition
+from runner.domain.assistant import Address, Assistant, Project, describe_definition
 from runner.domain.files import FileUse, LocalFile
 from runner.domain.plan import Action, Change, FieldChange, Kind, Plan
 from runner.errors import UsageError

@@ -82,7 +82,20 @@ def _explain(broken: BrokenRule, document: YamlDocument, schema: Schema, advice:
         message, hint = describe(broken, node)
         if isinstance(node, TextNode) and node.text:
             hint = advice.on_value(str(broken.schema.get("title", "")), node.text, broken.value, broken.where) or hint
+            hint = _explain_item(broken, node, schema, hint)
         yield Mistake(where=broken.where, message=message, hint=hint)
+
+
+def _explain_item(broken: BrokenRule, node: TextNode, whole: Schema, hint: str) -> str:
+    """For a text in a list's place that could not stand in the list as it is either: what both take, at once."""
+    if broken.rule != "type" or broken.wanted != "array":
+        return hint
+    alone = {"items": broken.schema.get("items", True), "$defs": whole.get("$defs", {})}
+    found = list(find_broken_rules([broken.value], alone))
+    if not found:
+        return hint
+    then = describe(found[0], node)[1]
+    return f"begin each item with '- '{', and ' if then.startswith('write') else '; ' if then else ''}{then}"
 
 
 def _is_follow_up(broken: BrokenRule) -> bool:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,8 +19,8 @@ import pytest
 from wire_server import Seen, WireServer, reply, wire_server
 
 from runner.backends import Backend, Deployment, Endpoint, Files, Limits, _files
-from runner.backends.assistants import open_backend
 from runner.backends.assistants import wire as remote
+from runner.backends.assistants.backend import open_backend
 from runner.domain.assistant import Tool, ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import Ending, RunStatus, ThreadId
@@ -42,7 +43,9 @@ async def test_a_backend_opens_with_everything_that_is_promised(name, tmp_path):
     assert isinstance(module.LIMITS, Limits)
     assert isinstance(module.CAPABILITIES, Capabilities)
     with Journal(tmp_path / "journal.jsonl") as journal:
-        opened = module.open_backend(Endpoint(base_url="http://127.0.0.1:9/v1", key=KEY), journal)
+        opened = import_module(f"{module.__name__}.backend").open_backend(
+            Endpoint(base_url="http://127.0.0.1:9/v1", key=KEY), journal
+        )
         assert isinstance(opened, AbstractAsyncContextManager)
         async with opened as backend:
             assert _missing(Backend, backend) == set()

@@ -15,11 +15,11 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from openai.resources.beta import agents
 from openai_schemas import OPENAPI
-from starlette.routing import Route
 
 from runner.domain.assistant import ToolName
 from runner.errors import RunnerError
 from runner.plugins import load_plugin, plugin_names
+from runner.server.app import routes_of
 from runner.server.engine.core import open_engine
 from runner.server.inference import Inference, ToolRequest
 from runner.server.inference.offline import create as create_offline
@@ -54,7 +54,7 @@ def place_of(face: str) -> str:
 async def calls_of(face: str, state: Path) -> list[tuple[str, str]]:
     """Method and path, with every placeholder called the same."""
     async with open_engine(state, create_offline({})) as engine:
-        routes: list[Route] = load_plugin(FACES, face).routes(engine)
+        routes = routes_of(load_plugin(FACES, face), engine)
     return [
         (method, re.sub(r"\{[^}]*\}", "{}", place_of(face) + route.path))
         for route in routes

@@ -13,7 +13,7 @@ from embedded_brains import Echo
 from verbs import Done, run_verb
 
 from runner.backends import Backend, Deployment, Endpoint, RemoteAssistant
-from runner.backends.assistants import open_backend
+from runner.backends.assistants.backend import open_backend
 from runner.config import load_configuration
 from runner.domain.assistant import Assistant
 from runner.journal import Journal

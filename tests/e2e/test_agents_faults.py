@@ -13,7 +13,7 @@ from backend_talk import hurry
 from wire_server import CLOSE, RESET, Seen, refusal, reply, wire_server
 
 from runner.backends import QUEUED_TOO_LONG, Deployment, Endpoint, Question
-from runner.backends.agents import open_backend
+from runner.backends.agents.backend import open_backend
 from runner.domain.conversation import Ending, FunctionAnswer, RunStatus, ThreadId
 from runner.domain.files import FileUse
 from runner.domain.plan import Kind
@@ -120,14 +120,15 @@ async def test_a_turn_that_never_ends_is_cancelled_and_its_last_state_told(
 @pytest.mark.fault("S1")
 @pytest.mark.parametrize(("turns", "said"), [([turn("queued")], "the turn was still 'queued'"), ([], "begun no turn")])
 async def test_a_turn_that_is_queued_for_too_long_is_cancelled(tmp_path: Path, turns: list, said: str) -> None:
-    async with talking(tmp_path, Service([session("in_progress")], turns)) as (backend, _, _):
-        run = await backend.ask(question(queue_s=0.2, deadline_s=30.0))
+    service = Service([session("in_progress")], turns)
+    async with talking(tmp_path, service) as (backend, _, _):
+        run = await _ask_with_end(backend, service, queue_s=0.2, deadline_s=30.0)
     assert (run.status, run.error_code) == (RunStatus.CANCELLED, QUEUED_TOO_LONG)
     assert said in run.error
     assert "after 0.2 s (its session: 'in_progress')" in run.error
 
 
-async def _ask_with_end(backend, service: Service):
+async def _ask_with_end(backend, service: Service, **fields: object):
     """The turn ends once it is told to."""
     answer = service.__class__.__call__
 
@@ -138,7 +139,7 @@ async def _ask_with_end(backend, service: Service):
         return moves
 
     service.__class__ = type("Ending", (Service,), {"__call__": hear})
-    return await backend.ask(question(deadline_s=0.2))
+    return await backend.ask(question(**{"deadline_s": 0.2, **fields}))
 
 
 async def test_a_session_that_begins_no_turn_does_not_hang(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from wire_server import CLOSE, RESET, refusal, reply, wire_server
 
 from runner.backends import Endpoint, _sdk
 from runner.backends._failures import Key, Translator
-from runner.backends.assistants import open_backend
+from runner.backends.assistants.backend import open_backend
 from runner.domain.conversation import FileId, ThreadId
 from runner.domain.plan import Kind
 from runner.errors import (
@@ -331,6 +331,7 @@ async def test_a_wall_clock_that_jumps_neither_ends_a_run_early_nor_keeps_a_stuc
 
     answers = each(reply(wire.run("queued")), reply(wire.run("in_progress")), reply(wire.run()))
     monkeypatch.setattr(time, "time", jumping)
+    monkeypatch.setattr("runner.backends.assistants.backend.CANCELLING_S", 0.3)  # which is waited for to its end
     async with talk(answers, hurried=False) as (backend, _, _):
         began = time.monotonic()
         with pytest.raises(RemoteError, match="reading the results"):  # it was waited for to its end

@@ -16,7 +16,7 @@ from backend_talk import talking
 from wire_server import CLOSE, Seen, refusal, reply
 
 from runner.backends import Deployment, Endpoint, Question
-from runner.backends.assistants import open_backend
+from runner.backends.assistants.backend import open_backend
 from runner.domain.conversation import AssistantId, Ending, FunctionAnswer, FunctionCall, RunStatus
 from runner.errors import RemoteError
 from runner.journal import Journal

@@ -18,7 +18,7 @@ from backend_talk import KEY, always, talking
 from wire_server import Seen, refusal, reply, wire_server
 
 from runner.backends import QUEUED_TOO_LONG, Endpoint
-from runner.backends.assistants import open_backend
+from runner.backends.assistants.backend import open_backend
 from runner.domain.conversation import FileId, RunStatus, StoreId
 from runner.domain.files import Chunking, FileUse
 from runner.domain.plan import Kind

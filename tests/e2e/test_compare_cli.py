@@ -40,11 +40,39 @@ def play_twice(project: Project, numbers: range, *, golden: bool = False) -> Non
 def test_a_regression_closes_the_gate_and_chance_does_not(project: Project) -> None:
     play_twice(project, range(2, 4))
     open_ = project.run("compare", "old.json", "new.json", "--fail-on", "regression")
-    assert open_.code == 0
-    first, _, summary = open_.out.splitlines()
+    assert open_.code == 3
+    assert (
+        "neither proven nor ruled out: times2 is broken, which may be chance: 3 more repeats would decide" in open_.err
+    )
+    assert project.run("compare", "old.json", "new.json").code == 0
+    first, _, summary, cure = open_.out.splitlines()
     assert first.startswith("broken times2 1/1 → 0/1 · inconclusive: 3 more repeats would decide")
     assert summary.startswith("2 broken; all together: inconclusive: 2 more repeats would decide (p = 0.25")
+    paths = "scenarios/times2.yaml::times2 scenarios/times3.yaml::times3"
+    assert cure == f"to decide: runner play {paths} --repeat 4 --every-repeat, before the change and after it"
     assert project.run("compare", "old.json", "new.json", "--fail-on", "any").code == 1
+
+
+def test_what_would_decide_decides(project: Project) -> None:
+    for right, name in ((True, "old.json"), (False, "new.json")):
+        write(project, 2, right=right)
+        project.run("play", "--repeat", "4", "--every-repeat", "--report", f"json={name}")
+    closed = project.run("compare", "old.json", "new.json", "--fail-on", "regression")
+    assert (closed.code, closed.out.splitlines()[0].startswith("broken times2 4/4 → 0/4 · broken (p = 0.0286)")) == (
+        1,
+        True,
+    )
+    write(project, 2, right=True)
+    once = project.run("play", "--repeat", "4", "--report", "json=new.json")
+    assert project.run("compare", "old.json", "new.json", "--fail-on", "regression").code == once.code == 0
+
+
+def test_what_came_to_no_verdict_opens_no_gate(project: Project) -> None:
+    play_twice(project, range(2, 3))
+    project.write_scenario("assistant: guide\nturns: [{ask: Who are you?, expect: [contains: x]}]", name="times2")
+    assert project.run("play", "--report", "json=new.json").code == 3
+    done = project.run("compare", "old.json", "new.json", "--fail-on", "regression")
+    assert (done.code, "times2 passed, and came to no verdict now" in done.err) == (3, True)
 
 
 def test_five_of_five_broken_is_a_regression(project: Project) -> None:
@@ -83,6 +111,14 @@ def test_golden_scenarios_close_it_alone_at_the_end_of_a_play_too(project: Proje
     assert "regression: golden scenario times2 does not pass any more" in played.out
 
 
+def test_why_a_baseline_may_not_be_alike_is_told_at_the_end_of_a_play_too(project: Project) -> None:
+    play_twice(project, range(2, 4))
+    sharded = project.run("play", "--shard", "1/2", "--report", "json=shard.json")
+    assert sharded.code == 1
+    done = project.run("play", "--baseline", "shard.json")
+    assert "note: the old play is a shard (1/2 of division " in done.out
+
+
 def test_the_project_s_file_can_name_the_baseline_which_need_not_be_there_yet(project: Project) -> None:
     file = project.folder / "assistants.yaml"
     file.write_text(file.read_text() + "baseline: reports/base.json\n")
@@ -92,7 +128,11 @@ def test_the_project_s_file_can_name_the_baseline_which_need_not_be_there_yet(pr
     again = project.run("play", "--report", "json=reports/base.json")
     assert (again.code, "compared with reports/base.json:" in again.out) == (0, True)
     assert "1 same; all together: no evidence" in again.out
-    assert project.run("play", "--baseline", "missing.json").code == 2
+    missing = project.run("play", "--baseline", "missing.json")
+    assert (missing.code, "`runner play --report json=missing.json` makes one; `baseline:` in" in missing.err) == (
+        2,
+        True,
+    )
 
 
 def test_a_report_at_a_git_ref_is_compared_with(project: Project) -> None:
@@ -111,7 +151,7 @@ def test_a_report_at_a_git_ref_is_compared_with(project: Project) -> None:
     [
         ("gone.json", 2, "there is no file gone.json"),
         ("city.md", 2, "city.md is no JSON report of runner"),
-        ("20200101T000000Z-000000", 5, "no play is kept"),
+        ("20200101T000000Z-000000", 5, "no play is kept under .runner/plays, and there is no file"),
         ("earlier.json", 2, "is a report of version 2; this program reads version 3"),
         ("half.json", 2, "something missing or wrong"),
         ("-x:old.json", 2, "-x"),

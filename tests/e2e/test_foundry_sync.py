@@ -14,7 +14,7 @@ from faulty_proxy import drop_answer_to
 from foundry_world import GUIDE, LISTS, OLD, OURS, PLAIN, VERSIONS, World, as_answer, kill_at, opened
 
 from runner.backends import Deployment, Endpoint
-from runner.backends.foundry import open_backend
+from runner.backends.foundry.backend import open_backend
 from runner.domain.assistant import Address, Assistant
 from runner.domain.conversation import AssistantId
 from runner.errors import Location

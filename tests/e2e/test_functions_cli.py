@@ -153,7 +153,53 @@ def test_a_function_that_fails_is_told_to_the_model_and_counts_as_not_completed(
     (step,) = json.loads((project.folder / "report.json").read_text())["scenarios"][0]["attempts"][0]["turns"][0][
         "run"
     ]["steps"]
-    assert (step["completed"], step["output"]) == (False, "error: LookupError: no rate today")
+    assert (step["completed"], step["output"]) == (False, "error: tools/rates.py:2: LookupError: no rate today")
+
+
+BROKEN = {
+    "raises": ("python: ../tools/broken.py:raises", "tools/broken.py:4: KeyError: 'NOK'"),
+    "wrong signature": ("python: ../tools/broken.py:takes_nothing", "TypeError: <lambda>() got an unexpected keyword"),
+    "not callable": ("python: ../tools/broken.py:table", "tools/broken.py: TypeError: 'dict' object is not callable"),
+    "no JSON": ("python: ../tools/broken.py:gives_a_set", "tools/broken.py:7: TypeError: Object of type set"),
+    "hangs": (
+        "python: {call: ../tools/broken.py:hangs, timeout: 0.3}",
+        "broken.py:hangs: there was no result after 0.3 s",
+    ),
+    "exits": ("python: ../tools/broken.py:exits", "broken.py:exits: it ended its process before there was a result"),
+    "refused": ("http: http://127.0.0.1:9/rates", "127.0.0.1 can't be asked"),
+    "no case": ("returns: {cases: [{when: {from: SEK}, value: 1}]}", "there is no result for these arguments"),
+}
+
+
+def test_a_function_that_breaks_is_an_error_with_its_place_and_never_a_decline(project):
+    """Not under --allow-declines either, and nobody is sent to a language model for it."""
+    code = (
+        "import os, time\n\ndef raises(**given):\n    return {}[given['to']]\n\n\n"
+        "def gives_a_set(**given): return {1}\n"
+        "def hangs(**given): time.sleep(60)\ndef exits(**given): os._exit(3)\n"
+        "takes_nothing = lambda: 1\ntable = dict(a=1)\n"
+    )
+    write(project, "tools/broken.py", code)
+    ask = "turns: [{ask: What is the exchange rate from EUR to NOK?, expect: [{contains: '11.5'}]}]"
+    scenarios = "".join(
+        f"  - {{name: {name}, functions: {{exchange_rate: {{{answer}}}}}, {ask}}}\n"
+        for name, (answer, _) in BROKEN.items()
+    )
+    fine = f"  - {{name: fine, functions: {{exchange_rate: {{returns: 11.5}}}}, {ask}}}\n"
+    other = "  - {name: other, turns: [{ask: Is it any good?, expect: [{contains: yes}]}]}\n"
+    project.write_scenario(f"defaults: {{assistant: changer}}\nscenarios:\n{fine}{other}{scenarios}")
+    done = project.run("play", "-t", "embedded", "--allow-declines")
+    assert done.code == 3, done.out + done.err
+    assert "PASSED   fine" in done.out
+    assert "SKIPPED  other" in done.out
+    ends = done.out.split("Once more")[0]
+    for name, (_, error) in BROKEN.items():
+        told = ends.split(f"ERRORED  {name} ")[1].split("ERRORED")[0]
+        assert "reason    exchange_rate did not complete: error: " in told
+        assert error in told
+        assert "language model" not in told
+    assert "1 declined: no language model is connected" in done.out
+    assert done.out.splitlines()[-1].startswith(f"{len(BROKEN)} errored, 1 passed, 1 skipped")
 
 
 def test_functions_are_synced_once_and_a_change_of_theirs_is_one(project):

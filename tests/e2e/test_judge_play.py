@@ -109,3 +109,36 @@ def test_what_was_judged_again_can_not_go_on_as_a_play(played: Path) -> None:
 
 def test_a_play_that_is_not_there_is_a_mistake(played: Path) -> None:
     assert run(played, "judge", "20200101T000000Z-abcdef").code == 2
+
+
+def test_a_shard_that_is_judged_again_is_that_shard_still_and_decides_no_division(played: Path) -> None:
+    assert run(played, "play", "--shard", "1/2").code in (0, 1)
+    play_id = max(path.name for path in (played / ".runner" / "plays").iterdir())
+
+    run(played, "judge", play_id)
+
+    first, second, *_ = json.loads(run(played, "plays", "--json").out)
+    assert first["id"] != play_id == second["id"]
+    assert first["shard"] == second["shard"] != ""
+    told = run(played, "report", first["id"], "--report", "json=told.json")
+    assert json.loads((played / "told.json").read_text("utf-8"))["shard"] == second["shard"], told.err
+    again = run(played, "play", "--shard", "1/2")
+    assert json.loads(run(played, "plays", "--json").out)[0]["shard"] == second["shard"], again.err
+
+
+def test_a_damaged_line_is_told_in_one_line_by_whoever_reads_the_play(played: Path) -> None:
+    (folder,) = (played / ".runner" / "plays").iterdir()
+    path = folder / "results.jsonl"
+    first, second = map(json.loads, path.read_text("utf-8").splitlines())
+    first["attempts"][0]["turns"][0]["run"]["steps"] = 3
+    path.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n", "utf-8")
+    told = f"{path}:1: attempts[0].turns[0].run.steps is 3, not a list"
+
+    for verb in (["judge", "latest"], ["report"], ["compare", "latest"], ["merge", "latest"]):
+        done = run(played, *verb)
+        assert (done.code, done.err.count("\n"), told in done.err) == (3, 1, True), done.err
+    assert run(played, "plays").code == 0
+    resumed = run(played, "play", "--resume")
+    assert f"{told}; left out, and played again" in resumed.err
+    assert "1 failed, 1 passed" in resumed.out
+    assert run(played, "report").code == 0, "the line that was written since stands for the damaged one"

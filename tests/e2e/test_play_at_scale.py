@@ -258,7 +258,13 @@ async def test_another_cluster_gets_the_files_by_their_hash_and_secrets_by_their
         server.make_project(folder, 20)
         text = (folder / "assistants.yaml").read_text()
         secret = text.replace("{model: gpt-6-luna}", "{model: gpt-6-luna, instructions: '${secret:COUNTING_KEY}'}")
-        (folder / "assistants.yaml").write_text(secret)
+        others = (
+            "  told: {api: responses, server: embedded, inference: {scripted: moves.yaml}}\n"
+            "  bad: {api: responses, server: embedded, faults: faults.yaml}\n"
+        )
+        (folder / "assistants.yaml").write_text(secret.replace("assistants:\n", f"{others}assistants:\n"))
+        (folder / "moves.yaml").write_text("scripts: [{question: any, moves: [{say: a}]}]\n")
+        (folder / "faults.yaml").write_text("faults: [{on: any, do: drop}]\n")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("COUNTING_KEY", ENVIRONMENT["COUNTING_KEY"])
             patch.chdir(tmp_path)

@@ -14,7 +14,7 @@ from play_project import Project, at_api, make_project
 from stored_project import StoredProject
 
 from runner.backends import Endpoint
-from runner.backends.responses import open_backend
+from runner.backends.responses.backend import open_backend
 from runner.domain.assistant import PlainFormat, SchemaFormat
 from runner.domain.files import FileUse
 from runner.journal import Journal

@@ -18,7 +18,7 @@ from openai import AsyncOpenAI
 from play_project import Project, make_project
 
 from runner.backends import Backend, Endpoint
-from runner.backends.responses import open_backend
+from runner.backends.responses.backend import open_backend
 from runner.backends.responses.turn import ResponseListener
 from runner.domain.assistant import Tool, ToolName
 from runner.domain.conversation import Ending, FileId, Run, ThreadId
@@ -27,7 +27,7 @@ from runner.domain.plan import Kind
 from runner.journal import Journal
 from runner.server.embedded import start_embedded
 from runner.server.engine.core import open_engine
-from runner.server.engine.runs.transitions import sweep
+from runner.server.engine.runs.runs import sweep
 
 CODE = (Tool(name=ToolName.CODE_INTERPRETER),)
 WRITE = """

@@ -19,7 +19,7 @@ from verbs import run_verb
 from wire_server import Seen, WireServer, refusal, reply, wire_server
 
 from runner.backends import Backend, Deployment, Endpoint
-from runner.backends.responses import open_backend
+from runner.backends.responses.backend import open_backend
 from runner.domain.assistant import Answering, Assistant, Namespace, Project, Tool, ToolName
 from runner.domain.conversation import RunStatus, ThreadId
 from runner.domain.files import FileUse, LocalFile
@@ -29,14 +29,13 @@ from runner.errors import RemoteError
 from runner.execution.play import Lane, PlayOptions, Work, play
 from runner.execution.player import Surroundings
 from runner.execution.scheduler import Interruption
+from runner.execution.stage import bring_code_files, deployment_if_identical
 from runner.journal import Journal
 from runner.kept_play import KeptPlay, Unit
 from runner.sync import (
     RemoteState,
     apply_plan,
-    bring_code_files,
     decide,
-    deployment_if_identical,
     read_desired,
     read_remote,
 )

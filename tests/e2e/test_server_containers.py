@@ -18,7 +18,7 @@ from openai import AsyncOpenAI
 
 from runner.server.embedded import start_embedded
 from runner.server.engine.core import open_engine
-from runner.server.engine.runs.transitions import sweep
+from runner.server.engine.runs.runs import sweep
 
 MODEL = "any-model"
 OUTPUTS = ["code_interpreter_call.outputs"]

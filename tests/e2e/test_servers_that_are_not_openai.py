@@ -18,7 +18,7 @@ from wire_server import CLOSE, Seen, refusal, reply, wire_server
 
 from runner import connections
 from runner.backends import Endpoint
-from runner.backends.assistants import open_backend
+from runner.backends.assistants.backend import open_backend
 from runner.domain.assistant import History
 from runner.domain.conversation import Ending, FileId, StoreId
 from runner.domain.files import Chunking, FileUse

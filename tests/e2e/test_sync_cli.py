@@ -18,15 +18,14 @@ from forked_verbs import Forked, start_verb
 from verbs import Done, run_verb
 
 from runner.backends import Backend, Endpoint
-from runner.backends.assistants import open_backend
+from runner.backends.assistants.backend import open_backend
 from runner.config import Configuration, load_configuration
+from runner.execution.stage import deploy_copy, deployment_if_identical
 from runner.journal import Journal
 from runner.server.embedded import ServerAddress, start_embedded
 from runner.sync import (
     apply_plan,
     decide,
-    deploy_copy,
-    deployment_if_identical,
     read_desired,
     read_remote,
     remove_live,

@@ -101,6 +101,14 @@ def test_a_key_that_is_missing_or_empty_is_told_with_its_place(project):
         assert (done.code, done.out) == (2, "")
         place = "assistants.yaml:5:3: target 'remote': "
         assert done.err.startswith(f"{place}needs a key in the environment variable REMOTE_KEY, which is {state}; ")
+        assert ".env" not in done.err
+    (project.folder / ".env").write_text("export REMOTE_KEY=sk-1234567890\n", "utf-8")
+    done = play(project, RESPONSES.replace("{url}", "http://127.0.0.1:9/v1"))
+    assert (
+        "which is not set; `.env` is not read by itself, `set -a; . ./.env; set +a` sets what stands in it; "
+        in done.err
+    )
+    assert "sk-1234567890" not in done.err
 
 
 @pytest.mark.parametrize(

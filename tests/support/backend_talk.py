@@ -11,8 +11,7 @@ import assistants_wire as wire
 from wire_server import Seen, WireServer, wire_server
 
 from runner.backends import Deployment, Endpoint
-from runner.backends.assistants import open_backend
-from runner.backends.assistants.backend import AssistantsBackend
+from runner.backends.assistants.backend import AssistantsBackend, open_backend
 from runner.journal import Journal
 
 KEY = "sk-canary-1234567890"

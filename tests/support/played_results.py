@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 from runner.domain.assistant import Address
@@ -156,3 +157,11 @@ def report_of(
         started_at="2026-11-29T08:00:00Z", duration_s=1.5, leftovers=leftovers,
         definitions={"0123456789ab": definition(words), "ba9876543210": {}},
     )  # fmt: skip
+
+
+def places_in(data: Any, *above: Any) -> Iterator[tuple[Any, ...]]:
+    """Where each part of it stands."""
+    inside = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, part in inside:
+        yield (*above, key)
+        yield from places_in(part, *above, key)

@@ -13,7 +13,7 @@ from backend_talk import KEY, hurry
 from wire_server import CLOSE, Seen, WireServer, refusal, reply, wire_server
 
 from runner.backends import Backend, Deployment, Endpoint, Question
-from runner.backends.responses import open_backend
+from runner.backends.responses.backend import open_backend
 from runner.domain.assistant import Tool, ToolName
 from runner.journal import Journal
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import httpcore2
 import httpx2
 import pytest
 from wire_server import CLOSE, RESET, reply, wire_server
@@ -162,3 +163,28 @@ async def test_a_connection_that_is_given_up_while_it_is_made_leaves_no_socket()
         gc.collect()
     listener.close()
     assert [str(one.message) for one in left] == []
+
+
+async def test_the_pool_looks_through_its_connections_for_a_request_that_waits_and_not_after_each_answer(monkeypatch):
+    looks = 0
+    look = httpcore2.AsyncHTTPConnection.is_closed
+
+    def counted(connection: httpcore2.AsyncHTTPConnection) -> bool:
+        nonlocal looks
+        looks += 1
+        return look(connection)
+
+    monkeypatch.setattr(httpcore2.AsyncHTTPConnection, "is_closed", counted)
+    async with echoing() as url, SteadyClient(makes_nothing=True) as client:
+        for _ in range(5):
+            await client.post(url, content=b"a")
+        assert 0 < looks <= 5
+        assert len(client._transport._pool.connections) == 1
+
+
+async def test_more_idle_connections_than_are_kept_are_closed_and_a_full_pool_lets_the_next_one_in():
+    limits = httpx2.Limits(max_connections=4, max_keepalive_connections=2)
+    async with echoing() as url, SteadyClient(makes_nothing=True, limits=limits) as client:
+        answers = await asyncio.gather(*(client.post(url, content=b"%d" % number) for number in range(12)))
+        assert [one.content for one in answers] == [b"%d" % number for number in range(12)]
+        assert len(client._transport._pool.connections) <= 2

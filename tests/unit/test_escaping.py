@@ -1,8 +1,12 @@
 """Hostile text becomes visible and harmless."""
 
+import html
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from runner import escaping
 
@@ -65,3 +69,54 @@ def test_a_file_name_is_one_harmless_part_of_a_path(name: str) -> None:
     assert "\\" not in safe
     assert len(safe) <= 81
     assert safe.casefold().partition(".")[0] not in {"con", "nul"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["scenarios/my_outage.yaml:1:5", "1 broken, 9 same; p = 0.03 (McNemar, mid-p)", "a -> b & c", "99%, 3.50 $"],
+)
+def test_in_markdown_what_means_nothing_stays_readable(text: str) -> None:
+    assert escaping.markdown(text) == text
+
+
+_MARKUP = [
+    "`",
+    "**",
+    "_",
+    "[a](b)",
+    "![a](b)",
+    "<b>",
+    "<!--",
+    "|",
+    "~~",
+    "&amp;",
+    "1. ",
+    "- ",
+    "===",
+    "---",
+    "> ",
+    "#",
+    "\\",
+    "\n",
+]
+
+
+@given(st.lists(st.sampled_from([*_MARKUP, "x", " ", "http://a.b"]), max_size=8).map("".join))
+def test_in_markdown_words_are_words_whatever_they_are(text: str) -> None:
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    words = " ".join(escaping.terminal_line(text).split())
+    for document, form in (
+        (f"{escaping.markdown(text)}\n", "<p>(.*)</p>"),
+        (f"- {escaping.markdown(text)}\n", "<ul>\n<li>(.*)</li>\n</ul>"),
+        (f"| a |\n|---|\n| {escaping.markdown(text)} |\n", ".*<td>(.*)</td>.*"),
+    ):
+        told = re.fullmatch(f"{form}\n", reader.render(document), re.DOTALL)
+        assert not words or (told and " ".join(html.unescape(told[1]).replace("\u200b", "").split()) == words)
+
+
+@pytest.mark.parametrize(
+    "reference", ["@all", "#1", "!1", "%1", "$1", "~bug", ":100:", ":tada:", "http://a.b", "www.a.b"]
+)
+def test_in_markdown_nothing_is_looked_up(reference: str) -> None:
+    told = escaping.markdown(f"see {reference}")
+    assert reference not in told.replace("\\", "")

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from played_results import places_in
 
 from runner.domain.assistant import Address
 from runner.domain.conversation import (
@@ -164,6 +165,44 @@ def test_a_line_that_was_edited_by_hand_is_no_result(tmp_path: Path, damage: dic
     read = read_play(tmp_path)
     assert read.result_of(unit("a")) is None
     assert [one.scenario.name for one in read.results] == ["b"]
+    (told,) = read.damaged
+    assert told.startswith(f"{path}:1: ")
+
+
+@pytest.mark.fault("P6")
+def test_a_line_that_is_wrong_deep_inside_is_named_and_one_that_a_crash_cut_off_is_not(tmp_path: Path) -> None:
+    keep(tmp_path, "a", "b")
+    (tmp_path / "play.json").write_text("{}")
+    path = tmp_path / "results.jsonl"
+    first, second = path.read_text().splitlines()
+    damaged = json.loads(second)
+    damaged["attempts"][0]["turns"][0]["run"]["usage"]["total_tokens"] = "many"
+    path.write_text(f"{first[:100]}\n[1]\n{json.dumps(damaged)}\n")
+    read = read_play(tmp_path)
+    assert len(read.results) == 0
+    no_line, no_result = read.damaged
+    assert no_line == f"{path}:2: it has no `entry`, `key` and `fingerprint` as a play writes them"
+    assert no_result == f"{path}:3: attempts[0].turns[0].run.usage.total_tokens is 'many', not a count"
+
+
+@pytest.mark.fault("P6")
+@pytest.mark.parametrize("wrong", [None, "x", 10**30, -1, [1], {"a": 1}, True], ids=str)
+def test_whatever_stands_in_a_line_it_is_a_result_that_can_be_counted_or_damaged(tmp_path: Path, wrong: object) -> None:
+    keep(tmp_path, "a")
+    (tmp_path / "play.json").write_text("{}")
+    path = tmp_path / "results.jsonl"
+    line = path.read_text()
+    for place in places_in(json.loads(line)):
+        data = inside = json.loads(line)
+        for key in place[:-1]:
+            inside = inside[key]
+        inside[place[-1]] = wrong
+        path.write_text(f"{json.dumps(data)}\n")
+        read = read_play(tmp_path)
+        assert len(read.results) + len(read.damaged) == 1
+        report = report_of(read)
+        assert report.exit_code in (0, 1, 3)
+        assert result_as_json(next(iter(report.results), result("a")))
 
 
 def test_a_unit_that_has_changed_has_no_result(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ import json
 from urllib.parse import quote
 
 import pytest
+from cpu_time import at_most_cpu_s
 
-from runner.redaction import REPLACEMENT, Redactor
+from runner.redaction import REPLACEMENT, Redactor, find_secrets, scrub
 
 CANARY = 'sk-canary/+7f3e"é9x'
 
@@ -54,3 +55,42 @@ def test_text_without_secrets_is_untouched() -> None:
 
 def test_values_too_short_to_be_secrets_are_left_alone() -> None:
     assert Redactor(["abc"]).clean("abcdef") == "abcdef"
+
+
+def test_no_text_makes_it_long_to_look_for_secrets() -> None:
+    texts = ("blah" * 250_000, "token" * 200_000, "token" + " " * 1_000_000, "-" * 1_000_000, "token: " * 150_000)
+    with at_most_cpu_s(2.0):
+        assert scrub({"texts": list(texts)}, str) == {"texts": list(texts)}
+        assert scrub("token=" * 150_000, str) == "token=[redacted]"
+    assert scrub('my-api-key-2 = "abc"; "auth_token": \'x\'; password="1"', str) == (
+        'my-api-key-2 = "[redacted]"; "auth_token": \'[redacted]\'; password="[redacted]"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ({"n": 12345678, "s": "x 12345678 y"}, {"n": 12345678, "s": "x [redacted] y"}),
+        ({"12345678": ["12345678"]}, {"[redacted]": ["[redacted]"]}),
+        ("Authorization: Bearer abc.def-123", "Authorization: Bearer [redacted]"),
+        ("GET /a?api_key=abcdefghij&b=1", "GET /a?api_key=[redacted]&b=1"),
+        ("export OPENAI_API_KEY=abcdefghij", "export OPENAI_API_KEY=[redacted]"),
+        ({"password": "hunter2", "text": "the token = 5"}, {"password": "[redacted]", "text": "the token = 5"}),
+        ('{"client_secret": "abc"}', '{"client_secret": "[redacted]"}'),
+    ],
+)
+def test_secrets_are_known_by_value_and_by_name(written: object, kept: object) -> None:
+    assert scrub(written, Redactor({"12345678"}).clean) == kept
+
+
+@pytest.mark.parametrize("word", ["a", "token", "secret-", "Bearer ", "api_key=", "'"])
+def test_a_long_text_is_scrubbed_in_no_time(word: str) -> None:
+    text = word * (400_000 // len(word))
+    with at_most_cpu_s(5.0):
+        scrub(text, Redactor({"12345678"}).clean)
+
+
+def test_a_variable_is_a_secret_by_its_name() -> None:
+    environment = {"OPENAI_API_KEY": "one", "my_token": "two", "HOME": "three"}
+
+    assert find_secrets(environment) == {"one", "two"}

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
-
-from runner.backends import Endpoint, Limits
-from runner.backends._waiting import Clock, Sleep
+from runner.backends import Limits
 from runner.domain.assistant import ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import INPUT_TYPES
-from runner.journal import Journal
-
-if TYPE_CHECKING:
-    from runner.backends.agents.backend import AgentsBackend
 
 CHOOSE_IT_WHEN = (
     "at OpenAI the definition is to be stored, and functions and web search are enough; a beta that changes"
@@ -32,16 +21,3 @@ CAPABILITIES = Capabilities(
     json_object=False,
     input_bytes=50 * 1024 * 1024,
 )
-_AGENTS_V1 = {"OpenAI-Beta": "agents=v1"}
-
-
-@asynccontextmanager
-async def open_backend(
-    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
-) -> AsyncIterator[AgentsBackend]:
-    """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
-    from runner.backends._sdk import open_api
-    from runner.backends.agents.backend import AgentsBackend
-
-    async with open_api(endpoint, journal, headers=_AGENTS_V1, clock=clock, sleep=sleep) as api:
-        yield AgentsBackend(api, CAPABILITIES)

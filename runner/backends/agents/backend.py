@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from runner.backends import Deployment, Files, Question, RemoteAssistant, RemoteThread
+from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant, RemoteThread
 from runner.backends._files import RemoteFiles, Stores, describe_content
-from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
-from runner.backends._waiting import Rhythm
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
+from runner.backends._waiting import Clock, Rhythm, Sleep
+from runner.backends.agents import CAPABILITIES
 from runner.backends.agents.turn import CANCELLING_S, Session, Turn, send_cancel
 from runner.backends.agents.wire import (
     WORKSPACE,
@@ -32,7 +34,9 @@ from runner.domain.conversation import AssistantId, FileId, ProducedFile, Run, T
 from runner.domain.files import IMAGE_TYPES, FileUse, file_type
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UsageError
+from runner.journal import Journal
 
+_AGENTS_V1 = {"OpenAI-Beta": "agents=v1"}
 _BUSY = 409
 _MEDIA = {"jpg": "jpeg"}
 
@@ -255,3 +259,12 @@ class AgentsBackend:
 
 def _file_body(file_id: FileId, path: str) -> dict[str, object]:
     return {"type": "file_id", "file_id": file_id, "path": path}
+
+
+@asynccontextmanager
+async def open_backend(
+    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
+) -> AsyncIterator[AgentsBackend]:
+    """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
+    async with open_api(endpoint, journal, headers=_AGENTS_V1, clock=clock, sleep=sleep) as api:
+        yield AgentsBackend(api, CAPABILITIES)

@@ -122,7 +122,7 @@ class Turn:
             usage=played.turn.usage if played.turn else None,
             model=played.session.model if played.session else None,
             declined=text if declined else None,
-            error=explain_overflow(code, error),
+            error=error and explain_overflow(code, error),
             error_code=code,
             duration_s=self._waited_s(),
         )

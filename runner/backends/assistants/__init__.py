@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
-
-from runner.backends import Endpoint, Limits
-from runner.backends._waiting import Clock, Sleep
+from runner.backends import Limits
 from runner.domain.assistant import ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES
-from runner.journal import Journal
-
-if TYPE_CHECKING:
-    from runner.backends.assistants.backend import AssistantsBackend
 
 CHOOSE_IT_WHEN = (
     "a server still speaks the threads-and-runs API (OpenAI's ended on 2026-08-26, Azure's ends on 2027-03-31)"
@@ -30,16 +19,3 @@ CAPABILITIES = Capabilities(
     settings=frozenset({"temperature", "top_p", "reasoning", "response_format", "max_output_tokens", "metadata"}),
     least_output_tokens=256,
 )
-_ASSISTANTS_V2 = {"OpenAI-Beta": "assistants=v2"}
-
-
-@asynccontextmanager
-async def open_backend(
-    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
-) -> AsyncIterator[AssistantsBackend]:
-    """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
-    from runner.backends._sdk import open_api
-    from runner.backends.assistants.backend import AssistantsBackend
-
-    async with open_api(endpoint, journal, headers=_ASSISTANTS_V2, clock=clock, sleep=sleep) as api:
-        yield AssistantsBackend(api, CAPABILITIES)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from runner.backends import Deployment, Files, Question, RemoteAssistant
+from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
 from runner.backends._files import RemoteFiles, Stores, describe_content
 from runner.backends._json_fields import Json, identifier, optional_text, text
-from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path
-from runner.backends._waiting import Deadline, Rhythm, Wait
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path, open_api
+from runner.backends._waiting import Clock, Deadline, Rhythm, Sleep, Wait
+from runner.backends.assistants import CAPABILITIES
 from runner.backends.assistants.wire import (
     ENDED,
     WAITS_FOR_FUNCTIONS,
@@ -43,7 +46,9 @@ from runner.domain.conversation import (
 )
 from runner.domain.plan import Kind
 from runner.errors import ModelMissing, RemoteError, RemoteMissing, UnclearOutcome
+from runner.journal import Journal
 
+_ASSISTANTS_V2 = {"OpenAI-Beta": "assistants=v2"}
 STEP_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 MAX_ROUNDS = 16
 """Of function calls in one run: what still calls functions then would never end."""
@@ -372,3 +377,12 @@ async def _fetch(api: Api, file_id: FileId) -> ProducedFile | None:
 def _read_listed(body: Json) -> tuple[str, object]:
     """The file's name, and its purpose."""
     return optional_text(body, "filename") or text(body, "id"), body.get("purpose")
+
+
+@asynccontextmanager
+async def open_backend(
+    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
+) -> AsyncIterator[AssistantsBackend]:
+    """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
+    async with open_api(endpoint, journal, headers=_ASSISTANTS_V2, clock=clock, sleep=sleep) as api:
+        yield AssistantsBackend(api, CAPABILITIES)

@@ -445,13 +445,15 @@ def _step_of(call: WireCall, answers: Mapping[str, FunctionAnswer]) -> Step:
 
 
 def _error_of(run: WireRun) -> str | None:
+    if run.error:
+        return explain_overflow(run.error_code, run.error)
     defaults = {
         "failed": "the run failed, and the server doesn't say why",
         "incomplete": f"the answer is incomplete: {run.incomplete_reason or 'the server does not say why'}",
         "cancelled": "the run was cancelled, not by us",
         "expired": "the run took longer than the server allows, and expired",
     }
-    return explain_overflow(run.error_code, run.error) or defaults.get(run.status)
+    return defaults.get(run.status)
 
 
 def _join(answers: Sequence[WireMessage], calls: Sequence[Step]) -> tuple[str, str, tuple[Citation, ...]]:

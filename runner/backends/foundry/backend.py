@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
-from runner.backends import Deployment, Files, Question, RemoteAssistant
-from runner.backends._requests import Api, Creation, Request, join_path
+from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
+from runner.backends._requests import Api, Creation, Request, join_path, open_api
+from runner.backends._sdk import Bearer
+from runner.backends._waiting import Clock, Sleep
+from runner.backends.foundry import CAPABILITIES, EMBEDDED_PROJECT, OPENAI_PATH
 from runner.backends.foundry.wire import (
     OWNER_TAGS,
     PLAY_TAG,
@@ -24,10 +29,16 @@ from runner.backends.foundry.wire import (
 from runner.backends.responses.backend import ResponsesBackend
 from runner.backends.responses.bodies import Body, Material
 from runner.domain.conversation import AssistantId, Run, ThreadId
+from runner.domain.hosts import host_of, is_loopback
 from runner.domain.plan import Kind
-from runner.errors import RemoteError, RemoteMissing
+from runner.errors import RemoteError, RemoteMissing, UsageError
+from runner.journal import Journal
+from runner.redaction import Redactor
 
 LOOKS_AT_ONCE = 8
+_VERSION = {"api-version": "v1"}
+_FEATURES = {"Foundry-Features": "DraftAgents=V1Preview"}
+_NO_KEY = ("", "none")
 
 Drafts = dict[Material, AssistantId]
 """A thread's own versions, by what their tools work with."""
@@ -215,3 +226,46 @@ def _id_of(deployment: Deployment) -> AssistantId:
     if deployment.assistant_id is None:
         raise ValueError(f"'{deployment.assistant.address}' is not stored: this API runs stored assistants only")
     return deployment.assistant_id
+
+
+@asynccontextmanager
+async def open_backend(
+    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
+) -> AsyncIterator[FoundryBackend]:
+    """The backend of a project. Raises UsageError for what can't be used, before anything is sent to it."""
+    project = endpoint.base_url.rstrip("/")
+    if endpoint.is_embedded:
+        project = project.removesuffix("/v1") + EMBEDDED_PROJECT
+    bearer = await _open_bearer(endpoint)
+    openai, agents = replace(endpoint, base_url=project + OPENAI_PATH), replace(endpoint, base_url=project)
+    async with (
+        open_api(openai, journal, headers={}, bearer=bearer, clock=clock, sleep=sleep) as openai_api,
+        open_api(
+            agents, journal, headers=_FEATURES, query=_VERSION, bearer=bearer, clock=clock, sleep=sleep
+        ) as agents_api,
+    ):
+        yield FoundryBackend(agents_api, ResponsesBackend(openai_api, openai, CAPABILITIES))
+
+
+async def _open_bearer(endpoint: Endpoint) -> Bearer | None:
+    """Where tokens come from, with one at hand already; None where a key is sent, or nothing needs to be."""
+    host = host_of(endpoint.base_url)
+    if not endpoint.token_command and (endpoint.key not in _NO_KEY or endpoint.is_embedded or is_loopback(host)):
+        return None
+    from runner.backends.foundry.tokens import BearerAuth, TokenKeeper, from_azure_identity, from_command
+
+    redactor = Redactor(())
+
+    def learn(token: str) -> None:
+        redactor.learn(token)
+        endpoint.learn_secret(token)
+
+    try:
+        fetch = from_command(endpoint.token_command) if endpoint.token_command else from_azure_identity()
+    except UsageError as error:
+        raise UsageError(f"{endpoint.place}: {error}") from None
+    keeper = TokenKeeper(fetch, place=endpoint.place, learn=learn)
+    await keeper.current()
+    source = "token_command prints" if endpoint.token_command else "azure-identity finds"
+    words = f"{endpoint.place}: the token that {source}"
+    return Bearer(auth=BearerAuth(keeper, host), clean=redactor.clean, words=words)

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from runner.backends import Endpoint, Limits
-from runner.backends._waiting import Clock, Sleep
-from runner.domain.assistant import History, ToolName
+from runner.backends import Limits
+from runner.domain.assistant import ToolName
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import INPUT_TYPES, MAX_INPUT_BYTES
-from runner.journal import Journal
-
-if TYPE_CHECKING:
-    from runner.backends.responses.backend import ResponsesBackend
 
 CHOOSE_IT_WHEN = (
     "in doubt: OpenAI, plain Azure and local servers; the repository holds the definition, the app sends it"
@@ -25,7 +15,7 @@ CHOOSE_IT_WHEN = (
 LIMITS = Limits(code_files=50)
 CAPABILITIES = Capabilities(
     stores_assistants=False,
-    tools=frozenset(tool.value for tool in ToolName),
+    tools=frozenset(ToolName),
     functions=True,
     input_types=INPUT_TYPES,
     settings=frozenset({"temperature", "top_p", "reasoning", "response_format", "max_output_tokens", "metadata"}),
@@ -36,16 +26,3 @@ REPLAY_CAPABILITIES = replace(
     CAPABILITIES, tools=frozenset(), input_types=frozenset(), least_output_tokens=1, input_bytes=None
 )
 """Of servers that keep no state: they have no files, and no tools of their own."""
-
-
-@asynccontextmanager
-async def open_backend(
-    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
-) -> AsyncIterator[ResponsesBackend]:
-    """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
-    from runner.backends._sdk import open_api
-    from runner.backends.responses.backend import ResponsesBackend
-
-    capabilities = REPLAY_CAPABILITIES if endpoint.history is History.REPLAY else CAPABILITIES
-    async with open_api(endpoint, journal, headers={}, clock=clock, sleep=sleep) as api:
-        yield ResponsesBackend(api, endpoint, capabilities)

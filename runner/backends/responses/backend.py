@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from contextlib import suppress
+import time
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import count
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING
 from runner.backends import BatchState, Deployment, Endpoint, Files, Question, RemoteAssistant, TakeAnswer
 from runner.backends._files import RemoteFiles, Stores, describe_content
 from runner.backends._json_fields import identifier
-from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path
+from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
+from runner.backends._waiting import Clock, Sleep
+from runner.backends.responses import CAPABILITIES, REPLAY_CAPABILITIES
 from runner.backends.responses.bodies import Body, Material, definition_body, question_item
 from runner.backends.responses.judging import Judge
 from runner.backends.responses.turn import Define, Order, Thread, Turn, cancel_response, request_body
@@ -24,6 +27,7 @@ from runner.domain.conversation import AssistantId, ProducedFile, Run, ThreadId
 from runner.domain.files import FileUse
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UsageError
+from runner.journal import Journal
 
 if TYPE_CHECKING:
     from runner.backends.responses.batches import Batches
@@ -239,3 +243,13 @@ def _thread_elsewhere(thread_id: ThreadId) -> Thread:
     if thread_id.startswith(RESPONSE_PREFIX):
         return Thread(response_ids=[thread_id], last_response_id=thread_id)
     return Thread(conversation_id=thread_id)
+
+
+@asynccontextmanager
+async def open_backend(
+    endpoint: Endpoint, journal: Journal, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
+) -> AsyncIterator[ResponsesBackend]:
+    """The backend at an endpoint. Raises UsageError for a key or URL that can't be used, before anything is sent."""
+    capabilities = REPLAY_CAPABILITIES if endpoint.history is History.REPLAY else CAPABILITIES
+    async with open_api(endpoint, journal, headers={}, clock=clock, sleep=sleep) as api:
+        yield ResponsesBackend(api, endpoint, capabilities)

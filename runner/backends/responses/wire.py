@@ -421,13 +421,15 @@ def _steps_of(one: Round) -> Iterator[Step]:
 
 
 def _error_of(response: WireResponse) -> str | None:
+    if response.error:
+        return explain_overflow(response.error_code, response.error)
     reason = response.incomplete_reason or "the server does not say why"
     defaults = {
         "failed": "the run failed, and the server doesn't say why",
         "incomplete": f"the answer is incomplete: {reason}",
         "cancelled": "the run was cancelled, not by us",
     }
-    return explain_overflow(response.error_code, response.error) or defaults.get(response.status)
+    return defaults.get(response.status)
 
 
 def _join(messages: Sequence[WireMessage]) -> tuple[str, tuple[Citation, ...]]:

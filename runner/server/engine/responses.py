@@ -10,9 +10,8 @@ from runner.server.engine.containers import check_container
 from runner.server.engine.core import Engine, need
 from runner.server.engine.documents import ResourceOrder, delete_files_of, settle_resources
 from runner.server.engine.runs.context import CONTEXT_TOKENS, build_scene, count_calls, count_prompt
-from runner.server.engine.runs.loop import new_step, take_up
+from runner.server.engine.runs.loop import move_run, new_step, take_up
 from runner.server.engine.runs.runs import NewMessage, answer_calls, append_message, cancel_run
-from runner.server.engine.runs.transitions import move_run
 from runner.server.engine.state.records import (
     Brief,
     ConversationRecord,

@@ -58,17 +58,20 @@ def extract(path: Path, timeout_s: float = TIMEOUT_S) -> str:
 
 def _join_pages(pages: Sequence[dict[str, Any]]) -> str:
     """The pages' texts; a page that shows something, but no text, is named."""
-    advice = "" if picture.can_read_pictures() else f"; {picture.NEEDS_EXTRA}"
     if not any(page["text"] for page in pages):
         is_garbage = any(page.get("is_garbage") for page in pages)
-        raise Unreadable((_NO_READABLE_TEXT if is_garbage else _NO_TEXT_LAYER) + advice)
+        raise Unreadable((_NO_READABLE_TEXT if is_garbage else _NO_TEXT_LAYER) + _advice())
     shown = []
     for number, page in enumerate(pages, 1):
         if page["text"]:
             shown.append(page["text"])
         elif page.get("is_drawn"):
-            shown.append(f"[page {number} has no {'readable ' if page['is_garbage'] else ''}text{advice}]")
+            shown.append(f"[page {number} has no {'readable ' if page['is_garbage'] else ''}text{_advice()}]")
     return "\n\n".join(shown)
+
+
+def _advice() -> str:
+    return "" if picture.can_read_pictures() else f"; {picture.NEEDS_EXTRA}"
 
 
 def read(path: str, emit: Emit) -> None:

@@ -148,12 +148,60 @@ def exchange(api: str, turn: Turn, run: Run = ANSWERED) -> Exchange:
     ],
 )
 def test_when_holds_its_checks_only_where_it_says(places: dict[str, Any], outcome: Outcome, weak: bool) -> None:
-    part = build_part(expectation("when", {"expect": parts(UNTRUE), **places}))
-    turn = Turn(ask="Which?", location=PLACE)
+    turn = Turn(ask="Which?", expectations=(expectation("when", {"expect": parts(UNTRUE), **places}),), location=PLACE)
 
-    verdict = part.judge(ANSWERED, exchange("responses", turn))
+    (verdict,) = judge_turn(turn, ANSWERED, exchange("responses", turn)).verdicts
 
     assert (verdict.outcome, verdict.weak) == (outcome, weak)
+    assert not weak or verdict.found == "played elsewhere, so nothing was checked"
+
+
+ELSEWHERE = ("when", {"expect": parts(SOUND), "api": "agents"})
+HERE = ("when", {"expect": parts(SOUND), "api": "responses"})
+UNTOLD = ("tokens", {"max": Decimal(5)})
+NOWHERE = [("not", [ELSEWHERE]), ("any_of", [ELSEWHERE]), ("all_of", [ELSEWHERE, ELSEWHERE]), ("when", [ELSEWHERE])]
+
+
+def score_of(*of: Any) -> tuple[str, dict[str, Any]]:
+    return "score", {"threshold": Decimal("0.6"), "of": [{"expect": parts(*one)} for one in of]}
+
+
+def around(name: str, *inner: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    return name, {"expect": parts(*inner), **({"api": "responses"} if name == "when" else {})}
+
+
+@pytest.mark.parametrize(
+    ("check", "outcome", "weak"),
+    [
+        *((around(name, *inner), Outcome.PASSED, True) for name, inner in NOWHERE),
+        *((around("not", around(name, *inner)), Outcome.PASSED, True) for name, inner in NOWHERE),
+        (score_of([ELSEWHERE]), Outcome.PASSED, True),
+        (around("not", score_of([ELSEWHERE])), Outcome.PASSED, True),
+        (around("not", ELSEWHERE, UNTRUE), Outcome.PASSED, False),
+        (around("not", ELSEWHERE, SOUND), Outcome.FAILED, False),
+        (around("not", HERE), Outcome.FAILED, False),
+        (around("any_of", ELSEWHERE, UNTRUE), Outcome.FAILED, False),
+        (around("any_of", around("not", ELSEWHERE), UNTRUE), Outcome.FAILED, False),
+        (around("any_of", ELSEWHERE, SOUND), Outcome.PASSED, False),
+        (around("any_of", ELSEWHERE, UNTOLD), Outcome.ERRORED, False),
+        (around("not", ELSEWHERE, UNTOLD), Outcome.ERRORED, False),
+        (around("all_of", ELSEWHERE, SOUND), Outcome.PASSED, False),
+        (around("all_of", ELSEWHERE, UNTRUE), Outcome.FAILED, False),
+        (score_of([ELSEWHERE], [UNTRUE]), Outcome.FAILED, False),
+        (score_of([ELSEWHERE], [SOUND]), Outcome.PASSED, False),
+        (score_of([ELSEWHERE, UNTRUE], [SOUND]), Outcome.FAILED, False),
+        (score_of([ELSEWHERE], [UNTRUE], [SOUND], [SOUND]), Outcome.PASSED, False),
+    ],
+    ids=str,
+)
+def test_what_is_for_other_targets_counts_for_nothing_inside_others(
+    check: tuple[str, dict[str, Any]], outcome: Outcome, weak: bool
+) -> None:
+    turn = Turn(ask="Which?", expectations=(expectation(*check),), location=PLACE)
+
+    (verdict,) = judge_turn(turn, ANSWERED, exchange("responses", turn)).verdicts
+
+    assert (verdict.outcome, verdict.weak) == (outcome, weak), verdict
 
 
 @pytest.mark.parametrize(

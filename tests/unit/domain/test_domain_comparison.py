@@ -122,6 +122,19 @@ def test_gold_breaks_without_any_proof() -> None:
     assert not compare([played("a", PASSED)], [played("a", FAILED)]).regressions
 
 
+def test_what_broke_without_a_proof_is_undecided_and_what_a_rate_allows_is_not() -> None:
+    old = [played("a", PASSED), times("b", 5, 5), played("c", PASSED), played("d", PASSED), played("e", FAILED)]
+    new = [played("a", FAILED), times("b", 4, 5), played("c", ERRORED), played("d"), played("e", ERRORED)]
+    assert compare(old, new).undecided == (
+        "a is broken, which may be chance: 3 more repeats would decide",
+        "c passed, and came to no verdict now",
+        "d passed, and came to no verdict now",
+    )
+    assert compare([times("a", 5, 5)], [times("a", 1, 5)]).undecided == (), "proven"
+    skipped = replace(played("a"), scenario=replace(played("a").scenario, skip="not now"))
+    assert compare([played("a", PASSED)], [skipped]).undecided == ()
+
+
 def test_plays_on_one_variant_each_are_matched_by_name_and_others_by_both() -> None:
     assert only(compare([played("a", PASSED)], [played("a", FAILED, variant=OTHER)])).change is Change.BROKEN
     both = [played("a", PASSED), played("a", PASSED, variant=OTHER)]

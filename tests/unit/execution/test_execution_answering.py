@@ -82,12 +82,12 @@ async def test_a_call_that_can_t_be_answered_is_told_why(asked, words):
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("raise ValueError('no such rate')", "error: ValueError: no such rate"),
-        ("while True: pass", "error: there was no result after 1 s"),
-        ("return 'x' * 2_000_000", "error: OverflowError: the result has 2,000,000 bytes"),
-        ("return b'x'", "error: TypeError: Object of type bytes"),
-        ("return float('nan')", "error: ValueError: Out of range float values"),
-        ("raise SystemExit", "error: SystemExit: "),
+        ("raise ValueError('no such rate')", "error: f.py:2: ValueError: no such rate"),
+        ("while True: pass", "error: f.py:rate: there was no result after 1 s"),
+        ("return 'x' * 2_000_000", "error: f.py:1: OverflowError: the result has 2,000,000 bytes"),
+        ("return b'x'", "error: f.py:1: TypeError: Object of type bytes"),
+        ("return float('nan')", "error: f.py:1: ValueError: Out of range float values"),
+        ("raise SystemExit", "error: f.py:2: SystemExit: "),
     ],
 )
 @pytest.mark.slow

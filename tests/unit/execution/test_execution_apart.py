@@ -4,81 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from odd_packages import odd_package
 
-from runner import plugins
-from runner.checks import Exchange, Part
+from runner.checks import Ask, Exchange, Part
 from runner.domain.assistant import Address
-from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
+from runner.domain.conversation import ProducedFile, Run, RunId, RunStatus, Step, ThreadId
+from runner.domain.judgement import Answer, Answers, Questions
 from runner.domain.report import Outcome, TurnResult, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
-from runner.errors import Location
+from runner.errors import Location, RemoteError
+from runner.execution import apart
 from runner.execution.apart import LONGEST_AT_HAND, Workers
 from runner.execution.judging import Asker, judge_exchange
 
-CHECK = '''
-"""It does what its parameter says."""
-import os, re, sys, time
-from dataclasses import dataclass
-from runner.checks import FAILS, PASSES, Example
-from runner.domain.report import Finding
-
-MAIN_FIELD = "does"
-endless = {}
-endless["x"] = endless
-SCHEMA = {"type": "object", "description": "It.", "properties": {"does": {"type": "string", "description": "What."}},
-          "required": ["does"], "additionalProperties": False}
-EXAMPLES = (Example("odd: well", "x", PASSES), Example("odd: badly", "x", FAILS))
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    does: str
-
-    def judge(self, run):
-        match self.does:
-            case "spin":
-                while True: pass
-            case "sleep": time.sleep(60)
-            case "pattern": re.fullmatch("(a+)+b", "a" * 64)
-            case "exit": sys.exit(3)
-            case "die": os._exit(3)
-            case "raise": raise KeyError("x")
-            case "print": print("x" * 100_000); input()
-            case "nothing": return None
-            case "odd": return Finding(holds=True, expected=7, found=b"x" * 10**7, details={"x": re.compile("y")})
-            case "score": return Finding(holds=True, expected="", found="", score=float("nan"))
-            case "endless": return Finding(holds=True, expected="", found="", details=endless)
-            case "pid": return Finding(holds=True, expected="", found=str(os.getpid()))
-        reason = "" if self.does == "well" else "no"
-        return Finding(holds=not reason, expected="well", found=self.does, reason=reason)
-'''
 PLACE = Location("scenarios/x.yaml", 3, 5)
 ANSWERED = Run(id=RunId("r"), thread_id=ThreadId("t"), status=RunStatus.COMPLETED, text="It is 39.25.")
-LIMIT_S = 0.5
+LIMIT_S = 0.3
 
 
 @pytest.fixture(autouse=True)
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A package with a check of its own, as pip leaves it."""
-    (tmp_path / "odd-1.0.dist-info").mkdir()
-    (tmp_path / "odd-1.0.dist-info" / "entry_points.txt").write_text("[assistant_runner.checks]\nodd = odd_checks\n")
-    (tmp_path / "odd_checks.py").write_text(CHECK)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    plugins._find_modules.cache_clear()
-    plugins.load_plugin.cache_clear()
-    yield
-    plugins._find_modules.cache_clear()
-    plugins.load_plugin.cache_clear()
-    sys.modules.pop("odd_checks", None)
+    with odd_package(tmp_path, monkeypatch):
+        yield
 
 
 def exchange(*checks: Expectation, run: Run = ANSWERED) -> Exchange:
@@ -91,12 +48,27 @@ def odd(does: str) -> Expectation:
     return Expectation(check="odd", parameters={"does": does}, location=PLACE)
 
 
-def check(name: str, **parameters: Any) -> Expectation:
+def asking(does: str) -> Expectation:
+    return Expectation(check="odd_asking", parameters={"does": does}, location=PLACE)
+
+
+def check(name: str, /, **parameters: Any) -> Expectation:
     return Expectation(check=name, parameters=parameters, location=PLACE)
 
 
+asked: list[Questions] = []
+
+
+async def polite(questions: Questions, /) -> Answers:
+    asked.append(questions)
+    await asyncio.sleep(0.05)
+    said = {one.name: Answer(name=one.name, probabilities={"yes": 0.9, "no": 0.1}) for one in questions.questions}
+    return Answers(model="m", way="decisions", answers=said)
+
+
 async def judge(*exchanges: Exchange, limit_s: float = LIMIT_S) -> list[TurnResult]:
-    with closing(Asker(workers=Workers(limit_s))) as ask:
+    asked.clear()
+    with closing(Asker(workers=Workers(limit_s, limit_s), model=polite)) as ask:
         return await asyncio.gather(*(judge_exchange(one, ask) for one in exchanges))
 
 
@@ -108,11 +80,14 @@ async def judge_one(*checks: Expectation, limit_s: float = LIMIT_S) -> tuple[Ver
 @pytest.mark.parametrize(
     ("does", "outcome", "words"),
     [
-        ("spin", Outcome.ERRORED, "the check took more than 0.5 s, and was ended"),
-        ("pattern", Outcome.ERRORED, "the check took more than 0.5 s, and was ended"),
-        ("sleep", Outcome.ERRORED, "the check took more than 0.5 s, and was ended"),
+        ("spin", Outcome.ERRORED, f"the check took more than {LIMIT_S} s, and was ended"),
+        ("pattern", Outcome.ERRORED, f"the check took more than {LIMIT_S} s, and was ended"),
+        ("sleep", Outcome.ERRORED, f"the check took more than {LIMIT_S} s, and was ended"),
         ("exit", Outcome.ERRORED, "the check broke: SystemExit: 3"),
         ("die", Outcome.ERRORED, "the check ended its process (exit code 3)"),
+        ("leave", Outcome.ERRORED, f"the check took more than {LIMIT_S} s, and was ended"),
+        ("eat", Outcome.ERRORED, "the check broke: MemoryError"),
+        ("much", Outcome.ERRORED, "the check broke: ValueError: what it found takes 10,000,"),
         ("raise", Outcome.ERRORED, "the check broke: KeyError: 'x'"),
         ("print", Outcome.ERRORED, "the check broke: EOFError"),
         ("nothing", Outcome.ERRORED, "the check broke: AttributeError"),
@@ -133,6 +108,142 @@ async def test_whatever_a_package_s_check_does_is_its_own_verdict(
     assert all(len(text) <= 500 for text in (first.expected, first.found, first.reason))
     assert json.loads(json.dumps(first.details)) == first.details
     assert capfd.readouterr() == ("", "")
+
+
+BUSY = f"the check took more than {LIMIT_S} s, and was ended"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("does", "outcome", "words", "requests"),
+    [
+        ("spin", Outcome.ERRORED, BUSY, 0),
+        ("pattern", Outcome.ERRORED, BUSY, 0),
+        ("sleep", Outcome.ERRORED, BUSY, 0),
+        ("wait", Outcome.ERRORED, BUSY, 0),
+        ("exit", Outcome.ERRORED, "the check broke: SystemExit: 3", 0),
+        ("die", Outcome.ERRORED, "the check ended its process (exit code 3)", 0),
+        ("eat", Outcome.ERRORED, "the check broke: MemoryError", 0),
+        ("nothing", Outcome.ERRORED, "the check broke: AttributeError", 0),
+        ("ask oddly", Outcome.ERRORED, "it asked with str, no Questions", 0),
+        ("ask", Outcome.PASSED, "", 1),
+        ("ask twice", Outcome.PASSED, "", 2),
+        ("ask in vain", Outcome.PASSED, "", 1),
+        ("badly", Outcome.FAILED, "no", 0),
+    ],
+)
+async def test_whatever_a_package_s_check_that_asks_does_is_its_own_verdict(
+    does: str, outcome: Outcome, words: str, requests: int
+) -> None:
+    limit_s = LIMIT_S if words == BUSY else 30.0
+    first, second = await judge_one(asking(does), check("contains", value="39.25"), limit_s=limit_s)
+
+    assert (first.outcome, second.outcome, len(asked)) == (outcome, Outcome.PASSED, requests)
+    assert words in first.reason
+
+
+@pytest.mark.slow
+async def test_a_check_that_asks_for_ever_is_not_answered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "MOST_REQUESTS", 3)
+
+    (verdict,) = await judge_one(asking("ask for ever"), limit_s=30.0)
+
+    assert (verdict.outcome, verdict.reason) == (Outcome.ERRORED, "it asked more than 3 times about one answer")
+    assert len(asked) == 3
+
+
+@pytest.mark.slow
+async def test_what_the_judge_takes_is_not_the_check_s_time() -> None:
+    async def slow(questions: Questions, /) -> Answers:
+        await asyncio.sleep(1.2)
+        return await polite(questions)
+
+    with closing(Asker(workers=Workers(1.0, 1.0), model=slow)) as ask:
+        result = await judge_exchange(exchange(asking("ask")), ask)
+
+    assert result.outcome is Outcome.PASSED, result
+
+
+@pytest.mark.slow
+async def test_a_judge_that_fails_is_an_error_of_a_package_s_check_too() -> None:
+    async def fail(_questions: Questions, /) -> Answers:
+        raise RemoteError("it broke", status=400)
+
+    with closing(Asker(workers=Workers(30.0, 30.0), model=fail)) as ask:
+        (verdict,) = (await judge_exchange(exchange(asking("ask")), ask)).verdicts
+
+    assert (verdict.outcome, verdict.reason) == (Outcome.ERRORED, "the judge gave no answer: it broke")
+
+
+@pytest.mark.slow
+async def test_more_checks_that_ask_than_there_are_places_wait_for_each_other_and_nobody_for_them() -> None:
+    own = [check("judge", criteria="Is it kind?"), check("any_of", expect=(check("judge", criteria="Is it short?"),))]
+    many = [asking("ask") for _ in range(apart.MOST_ASKING + 2)]
+    around = check("any_of", expect=(check("contains", value="never"), asking("ask")))
+
+    (result,) = await judge(exchange(*many, around, *own), limit_s=30.0)
+
+    assert {one.outcome for one in result.verdicts} == {Outcome.PASSED}
+    assert len(asked) == len(many) + 2
+    # runner's own share a request, and it is the first.
+    assert len(asked[0].questions) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("inner", [odd("badly"), asking("badly")])
+async def test_a_package_s_combination_that_hangs_is_ended_whatever_it_holds(inner: Expectation) -> None:
+    (verdict,) = await judge_one(check("odd_around", expect=(inner,)))
+
+    assert (verdict.outcome, verdict.reason) == (Outcome.ERRORED, BUSY)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("inner", "outcome"), [(odd("well"), Outcome.PASSED), (asking("ask"), Outcome.PASSED)])
+async def test_a_package_s_combination_is_judged_there_with_its_parts(inner: Expectation, outcome: Outcome) -> None:
+    (verdict,) = await judge_one(check("odd_around", expect=(inner,)), limit_s=30.0)
+
+    assert verdict.outcome is outcome, verdict
+
+
+@pytest.mark.slow
+async def test_no_code_of_a_package_runs_in_the_play_s_own_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAYED", "1")
+
+    (verdict,) = await judge_one(odd("build"))
+
+    assert (verdict.outcome, verdict.reason) == (Outcome.ERRORED, BUSY)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hanging", [odd("pattern"), asking("sleep"), asking("spin"), asking("wait")])
+async def test_another_answer_is_judged_while_a_check_hangs(hanging: Expectation) -> None:
+    ended: list[str] = []
+    with closing(Asker(workers=Workers(2.0, 2.0), model=polite)) as ask:
+
+        async def judge_and_note(name: str, one: Exchange) -> None:
+            await judge_exchange(one, ask)
+            ended.append(name)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(judge_and_note("hanging", exchange(hanging)))
+            group.create_task(judge_and_note("by the judge", exchange(check("judge", criteria="Is it kind?"))))
+            group.create_task(judge_and_note("by a package", exchange(odd("well"))))
+
+    assert ended[-1] == "hanging"
+
+
+async def test_a_judge_that_never_answers_is_an_error() -> None:
+    async def silent(_questions: Questions, /) -> Answers:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    ask = Asker(model=silent, deadline_s=0.01)
+    (verdict,) = (await judge_exchange(exchange(check("judge", criteria="Is it kind?")), ask)).verdicts
+
+    assert (verdict.outcome, verdict.reason) == (
+        Outcome.ERRORED,
+        "the judge gave no answer: it said nothing for 0.01 s",
+    )
 
 
 @pytest.mark.slow
@@ -158,8 +269,8 @@ async def test_a_check_that_hangs_is_not_tried_for_ever() -> None:
 
     reasons = [one.verdicts[0].reason for one in results]
     assert [one.outcome.value for one in results] == [*["errored"] * 20, "passed"]
-    assert 3 <= reasons.count("the check took more than 0.5 s, and was ended") <= 4
-    assert reasons[19] == "not tried: on 3 answers the check took more than 0.5 s, and was ended"
+    assert 3 <= reasons.count(f"the check took more than {LIMIT_S} s, and was ended") <= 4
+    assert reasons[19] == f"not tried: on 3 answers the check took more than {LIMIT_S} s, and was ended"
 
 
 @pytest.mark.slow
@@ -171,7 +282,7 @@ async def test_a_process_is_kept_for_the_next_check_and_ended_at_last() -> None:
     ask.close()
 
     assert len(set(found)) == 1
-    assert worker._process.returncode == -9
+    assert worker.process.returncode == -9
 
 
 @pytest.mark.slow
@@ -181,7 +292,7 @@ async def test_a_package_s_check_inside_others_is_judged_there_too() -> None:
     (verdict,) = await judge_one(inner)
 
     assert verdict.outcome is Outcome.ERRORED
-    assert "took more than 0.5 s" in verdict.reason
+    assert f"took more than {LIMIT_S} s" in verdict.reason
 
 
 @pytest.mark.slow
@@ -207,9 +318,9 @@ async def test_where_no_process_can_be_started_the_check_is_an_error(monkeypatch
 class Counting(Workers):
     apart = 0
 
-    async def _judge_apart(self, part: Part, exchange: Exchange) -> Verdict:
+    async def _judge_apart(self, part: Part, exchange: Exchange, ask: Ask) -> Verdict:
         self.apart += 1
-        return await super()._judge_apart(part, exchange)
+        return await super()._judge_apart(part, exchange, ask)
 
 
 async def count_apart(*exchanges: Exchange) -> int:
@@ -229,9 +340,61 @@ async def test_ordinary_answers_are_judged_at_hand() -> None:
     assert await count_apart(exchange(check("not", expect=(odd("well"),)))) == 1
 
 
-@pytest.mark.slow
-async def test_a_pattern_that_took_its_time_once_is_matched_there_from_then_on() -> None:
-    hopeless, hard = check("matches", pattern="(a|aa)+$"), replace(ANSWERED, text="a" * 60 + "b")
+SLOW, HARD = "(a|aa)+$", "a" * 24 + "b"
+"""Some 50 ms, in which all is tried."""
+MATCHES = check("matches", pattern=SLOW)
+TOLD = json.dumps({"x": HARD})
+CALLED = Step(tool="rate", completed=True, input=TOLD)
+PATTERNS = {
+    "matches": (MATCHES, replace(ANSWERED, text=HARD)),
+    "whole": (check("matches", pattern=SLOW, whole=True), replace(ANSWERED, text=HARD)),
+    "not": (check("not", expect=(MATCHES,)), replace(ANSWERED, text=HARD)),
+    "any_of": (check("any_of", expect=(MATCHES, check("contains", value="c"))), replace(ANSWERED, text=HARD)),
+    "all_of": (check("all_of", expect=(MATCHES,)), replace(ANSWERED, text=HARD)),
+    "when": (check("when", expect=(MATCHES,), target="t"), replace(ANSWERED, text=HARD)),
+    "score": (check("score", of=[{"expect": (MATCHES,)}], threshold=Decimal("0.5")), replace(ANSWERED, text=HARD)),
+    "deep": (check("not", expect=(check("any_of", expect=(MATCHES,)),)), replace(ANSWERED, text=HARD)),
+    "json_path": (check("json_path", path="$.x", expect=(MATCHES,)), replace(ANSWERED, text=TOLD)),
+    "json_path's": (check("json_path", path=f"$[?search(@, '{SLOW}')]"), replace(ANSWERED, text=TOLD)),
+    "json_schema": (
+        check("json_schema", schema={"properties": {"x": {"pattern": SLOW}}}),
+        replace(ANSWERED, text=TOLD),
+    ),
+    "produces": (
+        check("produces", name="*", expect=(MATCHES,)),
+        replace(ANSWERED, files=(ProducedFile(name="a.txt", size_bytes=25, sha256="", text=HARD),)),
+    ),
+    "tool_calls": (
+        check("tool_calls", calls=[{"tool": "rate", "expect": (check("json_path", path="$.x", expect=(MATCHES,)),)}]),
+        replace(ANSWERED, steps=(CALLED,)),
+    ),
+}
 
-    assert await count_apart(exchange(hopeless, run=hard), exchange(hopeless, run=hard)) == 1
-    assert await count_apart(exchange(hopeless), exchange(hopeless)) == 0
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PATTERNS)
+async def test_a_pattern_that_is_not_done_in_a_moment_is_matched_there_wherever_it_stands(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hard, run = PATTERNS[place]
+    monkeypatch.setattr(apart, "MOMENT_S", 0.002)
+    with closing(Asker(workers=(workers := Counting(30.0)))) as ask:
+        (verdict,) = (await judge_exchange(exchange(hard, run=run), ask)).verdicts
+
+    assert workers.apart == 1
+    # What was told in a hurry is no verdict: it fails, and isn't said to take too long.
+    assert verdict.outcome is (Outcome.PASSED if place in ("not", "deep") else Outcome.FAILED), verdict
+    assert "took more than" not in verdict.reason
+
+
+@pytest.mark.slow
+async def test_a_pattern_that_can_never_be_told_is_not_tried_on_every_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "MOST_ENDED", 1)
+    hopeless = exchange(check("matches", pattern=SLOW), run=replace(ANSWERED, text="a" * 60 + "b"))
+
+    with closing(Asker(workers=Workers(30.0))) as ask:
+        first, second = [(await judge_exchange(hopeless, ask)).verdicts[0] for _ in range(2)]
+
+    assert (first.outcome, second.outcome) == (Outcome.ERRORED, Outcome.ERRORED)
+    assert first.reason.startswith("the pattern '(a|aa)+$' took more than 2 s on this answer")
+    assert second.reason == f"not tried: on 1 answer {first.reason}"

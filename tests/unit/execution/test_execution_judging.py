@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from turn_judging import judge_turn
 
-from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
+from runner.domain.conversation import DECLINE, Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.report import Outcome
 from runner.domain.scenario import Expectation, Turn
 from runner.errors import Location
@@ -60,9 +60,23 @@ def test_a_run_that_failed_says_why_with_the_code_of_the_api() -> None:
 
 def test_a_call_that_did_not_complete_is_named_beside_the_ending_that_it_led_to() -> None:
     steps = (Step(tool="rate", completed=False, output="error: KeyError: 'NOK'"), Step(tool="other", completed=True))
-    run = replace(ANSWERED, declined="No language model is connected.", steps=steps)
-    reason = judge_turn(turn_expecting(), run).reason
-    assert reason.endswith("could not answer this; rate did not complete: error: KeyError: 'NOK'")
+    reason = judge_turn(turn_expecting(), replace(ANSWERED, text="", steps=steps)).reason
+    assert reason == "the answer is empty; rate did not complete: error: KeyError: 'NOK'"
+
+
+def test_a_decline_says_why_in_the_rules_own_words_or_in_a_script_s() -> None:
+    said = f"{DECLINE.format('no priced (large) one was found')} (`runner serve`)."
+    told = [judge_turn(turn_expecting(), replace(ANSWERED, declined=text)) for text in (said, "Not today.")]
+    assert [one.reason for one in told] == ["declined: no priced (large) one was found", "declined: Not today."]
+    assert all(one.is_decline for one in told)
+
+
+@pytest.mark.parametrize("tool", ["rate", "file_search", "code_interpreter"])
+def test_what_the_rules_decline_after_a_broken_call_is_that_call_s_error_and_no_decline(tool: str) -> None:
+    steps = (Step(tool=tool, completed=False, output="error: tools/rates.py:3: KeyError: 'NOK'"),)
+    turn = judge_turn(turn_expecting(), replace(ANSWERED, declined="I can't answer this.", steps=steps))
+    assert (turn.outcome, turn.is_decline) == (Outcome.ERRORED, False)
+    assert turn.reason == f"{tool} did not complete: error: tools/rates.py:3: KeyError: 'NOK'"
 
 
 def test_a_broken_check_is_an_error_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed
-from runner.functions.python import SCHEMA, Answerer, locate
+from runner.functions.python import SCHEMA, Answerer, find_misfits, locate
 
 
 class Files:
@@ -117,13 +117,35 @@ async def test_arguments_that_the_function_does_not_take_are_its_error(root):
         await made(root, "def f():\n    return 1\n").answer({"to": "NOK"})
 
 
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        (
+            "import json\ndef g():\n    return json.loads('{')\ndef f():\n    return g()\n",
+            "tools/rates.py:3: JSONDecodeError",
+        ),
+        ("from tools.table import RATE\ndef f():\n    return RATE\n", "tools/table.py:2: ZeroDivisionError"),
+        ("import tools.wrong\ndef f(): pass\n", "tools/wrong.py:1: SyntaxError"),
+        ("x = 1\ndef f(to):\n    return 1\n", "tools/rates.py:2: TypeError: f() missing 1 required positional"),
+        ("def f():\n    return {1}\n", "tools/rates.py:1: TypeError: Object of type set"),
+        ("f = dict(a=1)\n", "tools/rates.py: TypeError: 'dict' object is not callable"),
+    ],
+    ids=["its own line", "a module of the project", "no Python", "a wrong call", "the result", "no function"],
+)
+@pytest.mark.slow
+async def test_an_error_names_the_line_of_the_project_s_own_code(root, source, place):
+    (root / "tools" / "table.py").write_text("\nRATE = 1 / 0\n")
+    (root / "tools" / "wrong.py").write_text("def (\n")
+    assert (await failure(made(root, source))).startswith(place)
+
+
 @pytest.mark.parametrize("body", ["while True: pass", "import time; time.sleep(600)"])
 @pytest.mark.slow
 async def test_what_takes_too_long_is_ended(root, body):
     answerer = made(
         root, f"import os\ndef f():\n    open('pid', 'w').write(str(os.getpid()))\n    {body}\n", timeout=1.0
     )
-    assert await failure(answerer) == "there was no result after 1 s"
+    assert await failure(answerer) == "tools/rates.py:f: there was no result after 1 s"
     assert await _is_gone(int((root / "pid").read_text()))
 
 
@@ -186,6 +208,9 @@ async def test_a_result_just_as_long_as_is_allowed_comes_through(root):
         "async def f(): pass",
         "f = print",
         "a, f = 1, 2",
+        "f = {}.get",
+        "f = {}\nfrom os import getcwd as f",
+        "class f: pass",
         "from os import getcwd as f",
         "from os import *",
         "try:\n    import f\nexcept ImportError:\n    f = None",
@@ -201,6 +226,12 @@ def test_a_function_is_found_however_it_got_its_name(root, source):
     [
         ("def exchange_rates(): pass", "has no function 'exchange_rate'; did you mean 'exchange_rates'?"),
         ("x = 1", "'tools/rates.py' has no function 'exchange_rate'"),
+        ("EXCHANGE_RATES = {}\ndef exchange(): pass", "has no function 'exchange_rate'; did you mean 'exchange'?"),
+        ("EXCHANGE_RATES = {}\ndef f(): pass", "has no function 'exchange_rate'; the file has f"),
+        ("exchange_rate = {'EUR': 11.5}", "in 'tools/rates.py', 'exchange_rate' is a dict, not a function"),
+        ("exchange_rate: float = 1.5", "is a value (float), not a function"),
+        ("exchange_rate = [1]\ndef rates(): pass", "is a list of values, not a function; the file has rates"),
+        ("import exchange_rate", "is a module, not a function"),
         ("class A:\n    def exchange_rate(self): pass", "has no function"),
         ("def f(:", "is not Python: line 1"),
         ("\0", "is not Python"),
@@ -239,3 +270,47 @@ def test_a_line_break_is_no_part_of_a_function_s_name():
     pattern = SCHEMA["properties"]["call"]["pattern"]
     assert re.search(pattern, "tools/rates.py:rate")
     assert not re.search(pattern, "tools/rates.py:rate\n")
+
+
+PARAMETERS = {
+    "type": "object",
+    "properties": {"postcode": {"type": "integer"}, "service": {"type": "string"}},
+    "required": ["postcode"],
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "hint"),
+    [
+        (
+            "\ndef f(postal_code, service=''): pass",
+            "at tools/rates.py:2 takes no argument 'postcode'",
+            "'postal_code'?",
+        ),
+        ("def f(plz, what): pass", "takes no argument 'postcode'", "it takes plz, what"),
+        ("def f(postcode, /, service=''): pass", "takes no argument 'postcode'", "it takes service"),
+        ("def f(postcode, service): pass", "needs the argument 'service': it isn't among the `required`", "a default"),
+        ("async def f(postcode, *, day, **more): pass", "needs the argument 'day': it isn't among the declared", ""),
+    ],
+)
+def test_a_function_that_calls_as_declared_would_break_is_told(root, source, message, hint):
+    settings = locate({"call": f"tools/{made(root, source).file.name}:f"}, Files(root))
+    first = next(find_misfits(settings, PARAMETERS))
+    assert message in first.message
+    assert hint in first.hint
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(postcode, service='fibre', more=1): pass",
+        "def f(**given): pass",
+        "import functools\n@functools.cache\ndef f(a): pass",
+        "f = print",
+        "class f: pass",
+        "if True:\n    def f(a): pass\nelse:\n    def f(postcode, service=1): pass",
+    ],
+)
+def test_what_takes_the_calls_or_can_t_be_told_without_running_it_is_left_alone(root, source):
+    made(root, source)
+    assert not list(find_misfits(locate({"call": "tools/rates.py:f"}, Files(root)), PARAMETERS))

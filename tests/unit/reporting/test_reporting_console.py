@@ -65,7 +65,7 @@ DECLINED = result(
         turn=TURN,
         outcome=Outcome.ERRORED,
         run=replace(RUN, text="", declined="I can't answer this."),
-        reason="declined: offline rules could not answer this",
+        reason="declined: it is no question that the rules know",
     ),
 )
 NOT_STARTED = ScenarioResult(scenario=SCENARIO, outcome=Outcome.SKIPPED, reason="not started: 'receipt' did not pass")
@@ -139,7 +139,9 @@ def test_a_long_word_keeps_its_distance() -> None:
 def test_the_place_of_a_row_in_another_file_can_be_pasted_into_a_shell() -> None:
     row, file = Location("scenarios/files/prices.csv", 3, 1), Location("scenarios/list.yaml", 3, 1)
     scenario = replace(FAILED.scenario, name="list [two]", location=row, declared_at=file)
-    assert "'scenarios/list.yaml::list [two]'" in shown(replace(FAILED, scenario=scenario))
+    told = shown(replace(FAILED, scenario=scenario))
+    assert "'scenarios/list.yaml::list [two]'" in told
+    assert "\n  row scenarios/files/prices.csv:3:1\n" in told, "what is wrong may be wrong there"
 
 
 def test_a_call_that_did_not_complete_is_not_taken_for_one_that_did() -> None:
@@ -148,7 +150,7 @@ def test_a_call_that_did_not_complete_is_not_taken_for_one_that_did() -> None:
     passed = result(SCENARIO, Outcome.PASSED, replace(PASSED.turns[0], run=run))
     failed = result(SCENARIO, Outcome.FAILED, replace(FAILED.turns[0], run=run))
     assert "= You pay $39.25.  [mcp dice.roll (not completed), file_search]" in shown(passed, is_verbose=True)
-    assert "  tools     mcp dice.roll (not completed), file_search\n" in shown(failed)
+    assert "  tools     mcp dice.roll → not completed\n            file_search\n" in shown(failed)
 
 
 def test_a_sandbox_other_than_the_usual_one_is_named() -> None:
@@ -187,11 +189,12 @@ def test_a_failure_shows_place_question_answer_tools_expected_found_and_reason()
 
 def test_a_failure_is_told_when_it_happens_and_once_more_at_the_end_with_a_list_of_names() -> None:
     errored = replace(FAILED, outcome=Outcome.ERRORED)
-    lines = shown(named(FAILED, "one"), named(PASSED, "two"), named(errored, "three")).splitlines()
+    others = [named(PASSED, "two")] * 21
+    lines = shown(named(FAILED, "one"), *others, named(errored, "three")).splitlines()
     told = [line for line in lines if re.match("FAILED|ERRORED|PASSED|Once", line)]
     assert told == [
         "FAILED   one  0.00 s",
-        "PASSED   two  0.00 s",
+        *["PASSED   two  0.00 s"] * 21,
         "ERRORED  three  0.00 s",
         "Once more, what did not pass:",
         "FAILED   one  0.00 s",
@@ -199,11 +202,11 @@ def test_a_failure_is_told_when_it_happens_and_once_more_at_the_end_with_a_list_
         "FAILED   one    scenarios/receipt.yaml:3",
         "ERRORED  three  scenarios/receipt.yaml:3",
     ]
-    assert lines[-1] == "1 failed, 1 errored, 1 passed in 0.00 s"
+    assert lines[-1] == "1 failed, 1 errored, 21 passed in 0.00 s"
 
 
 def test_what_can_still_be_seen_is_not_told_once_more() -> None:
-    text = shown(named(PASSED, "one"), FAILED, FAILED)
+    text = shown(named(PASSED, "one"), FAILED, *[named(PASSED, "two")] * 20, FAILED)
     assert (text.count("expected  39.26"), "Once more" in text) == (2, False)
 
 
@@ -216,8 +219,8 @@ def test_quiet_leaves_out_what_passed() -> None:
 def test_a_decline_is_a_line_and_its_reason_stands_once_at_the_end() -> None:
     lines = shown(DECLINED, named(DECLINED, "other"), PASSED).splitlines()
     assert lines[2:] == [
-        "DECLINED receipt  0.00 s",
-        "DECLINED other  0.00 s",
+        "DECLINED receipt  0.00 s · it is no question that the rules know",
+        "DECLINED other  0.00 s · it is no question that the rules know",
         "PASSED   receipt  0.00 s",
         "",
         f"2 declined: {NO_MODEL}",
@@ -226,16 +229,36 @@ def test_a_decline_is_a_line_and_its_reason_stands_once_at_the_end() -> None:
     ]
 
 
-def test_a_decline_names_its_turn_and_the_call_that_led_to_it() -> None:
+def test_a_decline_names_its_turn_and_its_reason_in_short() -> None:
     scenario = replace(SCENARIO, turns=(TURN, TURN, TURN))
-    turn = replace(DECLINED.turns[0], reason="declined: offline rules could not answer this; rate did not complete: no")
-    text = shown(result(scenario, Outcome.ERRORED, PASSED.turns[0], turn))
-    assert "DECLINED receipt  0.00 s · turn 2 · rate did not complete: no\n" in text
+    turn = replace(DECLINED.turns[0], reason=f"declined: no line{' and no line' * 30}")
+    (line,) = (
+        one
+        for one in shown(result(scenario, Outcome.ERRORED, PASSED.turns[0], turn)).splitlines()
+        if one.startswith("DECLINED receipt  0.00 s · turn 2 · no line and no line")
+    )
+    assert line.endswith("…")
+    assert len(line) < 200
+
+
+def test_what_a_call_was_given_and_what_came_of_it_is_shown_where_a_check_said_no() -> None:
+    steps = (
+        Step(tool="outage_status", completed=True, input='{"postcode": 5003}', output="outage until 19:30"),
+        Step(tool="rate", completed=False, input="{}", output="error: tools/rates.py:3: KeyError: 'NOK'"),
+        *(Step(tool="code_interpreter", completed=True, input="print(1)\n" * 100, output="1\n"),) * 8,
+    )
+    turn = replace(FAILED.turns[0], run=replace(RUN, steps=steps))
+    lines = shown(result(SCENARIO, Outcome.FAILED, turn)).splitlines()
+    at = lines.index('  tools     outage_status {"postcode": 5003} → outage until 19:30')
+    assert lines[at + 1] == "            rate → not completed: error: tools/rates.py:3: KeyError: 'NOK'"
+    assert lines[at + 2].startswith("            code_interpreter print(1) print(1)")
+    assert lines[at + 2].endswith("… → 1")
+    assert lines[at + 8] == "            and 2 further calls"
 
 
 def test_a_decline_that_is_allowed_says_that_it_was_skipped() -> None:
     text = shown(replace(DECLINED, outcome=Outcome.SKIPPED, reason=f"declined: {NO_MODEL}"))
-    assert "SKIPPED  receipt  0.00 s · declined\n" in text
+    assert "SKIPPED  receipt  0.00 s · declined: it is no question that the rules know\n" in text
     assert text.splitlines()[-1] == "1 skipped in 0.00 s"
     assert text.count(NO_MODEL) == 1
 

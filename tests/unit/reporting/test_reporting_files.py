@@ -264,7 +264,7 @@ class TestMarkdown:
         shown = re.findall(r"<summary><b>(\w+)</b> (.*?)(?: \(|<br>)", text)
         assert [one for one, _ in shown] == ["FAILED", "FAILED", "ERRORED", "DECLINED", "FLAKY"]
         assert "<br>contains: expected 4; found 5</summary>" in text
-        assert "- contains\\: expected 4\\; found 5 (" in text
+        assert "- contains: expected 4; found 5 (" in text
 
     @pytest.mark.fault("X5")
     def test_hostile_text_makes_no_image_link_mention_or_tag(self, tmp_path: Path) -> None:
@@ -307,6 +307,18 @@ class TestGitHub:
         )
         assert [one[1] for one in told] == ["error", "error", "error", "warning", "warning"]
         assert (tmp_path / "summary.md").read_text().startswith("<!-- assistant-runner report -->\n## runner: 2 failed")
+
+    def test_a_row_of_another_file_is_named_by_each_report_that_people_read(self, tmp_path: Path) -> None:
+        failed = played("failed", Outcome.FAILED)
+        place = Location("files/rows.csv", 5, 1)
+        case = replace(failed, scenario=replace(failed.scenario, location=place, declared_at=failed.scenario.location))
+        report = report_of([case])
+        assert self.told(report, tmp_path)[0][6] == "contains: expected 4; found 5 (row files/rows.csv:5:1)"
+        assert (
+            "row files/rows.csv:5:1\n" in TestJUnit().cases(written("junit", tmp_path, report))["failed"].result[0].text
+        )
+        for kind in ("markdown", "html", "csv", "ctrf"):
+            assert re.search(r"files/rows\.csv", written(kind, tmp_path, report)), kind
 
     @pytest.mark.fault("X6")
     def test_hostile_text_stays_within_its_annotation(self, tmp_path: Path) -> None:

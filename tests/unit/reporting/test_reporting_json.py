@@ -1,14 +1,13 @@
 """The JSON report is whole, versioned, and safe to read anywhere."""
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from played_results import failed_together, report_of
+from played_results import failed_together, places_in, report_of
 
 from runner.domain.assistant import Address
 from runner.domain.conversation import Citation, FileId, ProducedFile, Run, RunId, RunStatus, ThreadId, Usage
@@ -111,16 +110,12 @@ def test_what_was_played_again_has_its_reason(tmp_path: Path) -> None:
     ]
 
 
-def places_in(data: Any, *above: Any) -> Iterator[tuple[Any, ...]]:
-    """Where each part of it stands."""
-    inside = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for key, part in inside:
-        yield (*above, key)
-        yield from places_in(part, *above, key)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("wrong", [None, "\ud800|", 10**30, {"a": 1}], ids=["null", "text", "number", "map"])
+@pytest.mark.parametrize(
+    "wrong",
+    [None, "\ud800|", 10**30, 1e308, -1, {"a": 1}, [[]]],
+    ids=["null", "text", "count", "number", "negative", "map", "list"],
+)
 def test_whatever_stands_in_a_report_it_is_told_again_or_refused(wrong: object) -> None:
     kinds = [load_plugin("runner.reporting", kind) for kind in report_kinds()]
     text = "".join(load_plugin("runner.reporting", "json").render(report_of([failed_together("failed")])))
@@ -133,3 +128,32 @@ def test_whatever_stands_in_a_report_it_is_told_again_or_refused(wrong: object) 
         with suppress(UsageError):
             report = load_plugin("runner.reporting", "json").read(json.dumps(data), name="it")
             assert all("".join(kind.render(without_secrets(report, Redactor([])))) for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong", "words"),
+    [
+        (("shard",), "x/y", "shard: 'x/y' does not match"),
+        (("scenarios",), {}, "scenarios: {} is not of type 'array'"),
+        (("scenarios", 1), "x", "it: scenarios[1] is 'x', not a mapping"),
+        (("scenarios", 1, "location"), "here", "scenarios[1].location is 'here', not FILE:LINE:COLUMN"),
+        (("scenarios", 1, "outcome"), "green", "scenarios[1].outcome is 'green', not one of passed, failed, "),
+        (("scenarios", 0, "attempts", 0, "turns", 0, "run", "answer"), 5, "[0].attempts[0].turns[0].run.answer is 5, "),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(place: tuple[Any, ...], wrong: object, words: str) -> None:
+    json_report = load_plugin("runner.reporting", "json")
+    data = inside = json.loads("".join(json_report.render(replace(REPORT, planned=2, results=(RESULT, RESULT)))))
+    for key in place[:-1]:
+        inside = inside[key]
+    inside[place[-1]] = wrong
+    with pytest.raises(UsageError) as caught:
+        json_report.read(json.dumps(data), name="it")
+    assert words in f"it: {str(caught.value).partition('wrong in it: ')[2]}"
+
+
+@pytest.mark.slow
+def test_a_report_of_thousands_of_scenarios_is_read_again() -> None:
+    json_report = load_plugin("runner.reporting", "json")
+    text = "".join(json_report.render(report_of([failed_together("failed")] * 3_000)))
+    assert len(json_report.read(text, name="it").results) == 3_000

@@ -149,7 +149,8 @@ scripts:
 
 
 @pytest.mark.slow
-async def test_a_regular_expression_without_end_ends_the_run_instead(script) -> None:
+async def test_a_regular_expression_without_end_ends_the_run_instead(script, monkeypatch) -> None:
+    monkeypatch.setattr("runner.server.inference.scripted.script.PATTERN_SECONDS", 0.2)
     inference = script(whole="scripts: [{question: {matches: '(a|aa)+$'}, moves: [{say: x}]}]")
     move = (await inference.decide(scene("a" * 60 + "b"))).move
     assert isinstance(move, Fail)

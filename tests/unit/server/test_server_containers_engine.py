@@ -27,8 +27,7 @@ from runner.server.engine.containers import (
 from runner.server.engine.core import Engine, Lifetimes, need
 from runner.server.engine.documents import delete_file
 from runner.server.engine.responses import NewItem, ResponseOrder, start_response
-from runner.server.engine.runs.runs import NewMessage
-from runner.server.engine.runs.transitions import sweep
+from runner.server.engine.runs.runs import NewMessage, sweep
 from runner.server.engine.state.file_storage import Arrival, ContainerFileRecord, ContainerRecord
 from runner.server.engine.state.records import Brief, RunRecord, RunState, TextPart, ToolSetting
 from runner.server.engine.state.refusals import Missing, Refusal

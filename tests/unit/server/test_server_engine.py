@@ -29,7 +29,7 @@ from runner.server.engine.documents import (
     delete_file,
     detach,
 )
-from runner.server.engine.runs.loop import MAX_MOVES
+from runner.server.engine.runs.loop import LEGAL, MAX_MOVES, move_run
 from runner.server.engine.runs.runs import (
     NewThread,
     RunOrder,
@@ -39,8 +39,8 @@ from runner.server.engine.runs.runs import (
     delete_thread,
     start_run,
     start_run_in_new_thread,
+    sweep,
 )
-from runner.server.engine.runs.transitions import LEGAL, move_run, sweep
 from runner.server.engine.state.file_storage import (
     FileRecord,
     IndexState,

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from runner.domain.assistant import Assistant
 from runner.domain.conversation import AssistantId
 from runner.domain.files import FileUse, LocalFile
 from runner.domain.plan import Action
+from runner.execution.stage import deploy_copy
 from runner.journal import Journal
 from runner.plugins import load_plugin
 from runner.server.embedded import start_embedded
@@ -36,7 +38,6 @@ from runner.sync import (
     apply_plan,
     check_gates,
     decide,
-    deploy_copy,
     read_desired,
     read_remote,
     remove_live,
@@ -271,7 +272,7 @@ class ServerWorld(World):
         self.client = await self.stack.enter_async_context(client)
 
     def opened(self, journal: Journal, wire: Wire) -> Any:
-        return load_plugin("runner.backends", self.api).open_backend(self.endpoint, journal)
+        return import_module(f"runner.backends.{self.api}.backend").open_backend(self.endpoint, journal)
 
     async def file_names(self) -> dict[str, str]:
         answer = await self.client.get("/files", params={"limit": "1000"})

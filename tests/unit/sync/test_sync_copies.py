@@ -21,8 +21,9 @@ from runner.domain.conversation import AssistantId
 from runner.domain.files import FileUse
 from runner.domain.plan import Kind
 from runner.errors import DeadlineExceeded, UnclearOutcome
+from runner.execution.stage import deploy_copy, deployment_if_identical
 from runner.journal import Journal
-from runner.sync import deploy_copy, deployment_if_identical, read_remote, remove_live
+from runner.sync import read_remote, remove_live
 from runner.sync.tags import NAMESPACE as NAMESPACE_TAG
 from runner.sync.tags import PLAY
 

@@ -61,7 +61,7 @@ def test_what_several_assistants_have_in_common_is_shown_once_in_a_comment() -> 
     )
     shown = markdown.render(PrintedPlan(target="", namespace="n", plan=Plan(changes=changes), since="main"))
     assert shown.count("```diff") == 1
-    assert "**assistant a\\, assistant b\\: file tips" in shown
+    assert "**assistant a, assistant b: file tips" in shown
     assert "characters" not in shown
 
 

@@ -9,20 +9,23 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from runner.domain.files import file_type
+from runner.server.engine.containers import expire_container
 from runner.server.engine.core import Engine, Event, RunChanged, need, set_fields
 from runner.server.engine.documents import (
     NewStore,
     NewStoredFile,
     ResourceOrder,
+    abandon_indexing,
     add_code_files,
     attach,
     create_store,
+    delete_file,
     delete_files_of,
+    expire_store,
     settle_resources,
 )
-from runner.server.engine.runs.loop import close_step, take_up
-from runner.server.engine.runs.transitions import move_run, sweep
-from runner.server.engine.state.file_storage import FileRecord
+from runner.server.engine.runs.loop import break_off, close_step, move_run, take_up
+from runner.server.engine.state.file_storage import ContainerRecord, FileRecord, StoredFileRecord, StoreRecord
 from runner.server.engine.state.records import (
     AssistantRecord,
     Attachment,
@@ -351,3 +354,21 @@ class Subscription:
                     sweep(self._engine)
                 run = self._engine.store.find(RunRecord, self._run_id)
                 return None if run is None else RunChanged(run=run)
+
+
+def sweep(engine: Engine) -> None:
+    """Fail the work of processes that died; let expire what is due."""
+    engine.workers.settle()
+    now = engine.now()
+    for run in engine.store.abandoned(RunRecord, engine.owner, now):
+        break_off(engine, run.id, "The process that worked on the run is gone.")
+    for stored in engine.store.abandoned(StoredFileRecord, engine.owner, now):
+        abandon_indexing(engine, stored.id)
+    for waiting in engine.store.due(RunRecord, now):
+        move_run(engine, waiting.id, RunState.EXPIRED)
+    for file in engine.store.due(FileRecord, now):
+        delete_file(engine, file.id)
+    for store in engine.store.due(StoreRecord, now):
+        expire_store(engine, store)
+    for container in engine.store.due(ContainerRecord, now):
+        expire_container(engine, container.id)

@@ -10,8 +10,7 @@ from contextlib import ExitStack, suppress
 from itertools import count
 
 from runner.server.engine.core import Engine
-from runner.server.engine.runs.runs import active_run
-from runner.server.engine.runs.transitions import sweep
+from runner.server.engine.runs.runs import active_run, sweep
 from runner.server.engine.sessions import WORKSPACE, messages_of, open_calls
 from runner.server.engine.state.records import (
     FunctionCall,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import regex
 
+from runner.domain.conversation import DECLINE
 from runner.json_schema import check_schema, find_mismatch
 from runner.server.inference import (
     Answer,
@@ -45,11 +46,10 @@ from runner.server.inference.offline.question import (
 
 __all__ = ["MAX_GIVEN_CHARACTERS", "OfflineInference", "choose_move", "create"]
 
-_DECLINE = (
-    "I can't answer this for sure ({}): no language model is connected (`runner serve --inference URL`, or a target's "
-    "`inference: {{base_url: URL, model: NAME}}`, connects one)."
+_DECLINE = DECLINE + (
+    " (`runner serve --inference URL`, or a target's `inference: {{base_url: URL, model: NAME}}`, connects one)."
 )
-
+_BROKEN = "I can't answer this: {}."
 
 _NOTE = re.compile(r"^Attached files: /workspace/.*$", re.MULTILINE)
 
@@ -81,8 +81,9 @@ def choose_move(scene: Scene) -> UseTools | Answer:
     try:
         return _keep_to_order(scene, _ask_kinds(Question(scene=scene)))
     except NotSure as unsure:
-        # The reason may quote the user or a document.
-        return Answer(text=_DECLINE.format(" ".join(str(unsure).split())), declined=True)
+        # No model is missed where a call broke. The reason may quote the user or a document.
+        says = _DECLINE if all(map(_is_complete, scene.outcomes)) else _BROKEN
+        return Answer(text=says.format(" ".join(str(unsure).split())), declined=True)
 
 
 def _ask_kinds(question: Question) -> UseTools | Answer:
@@ -319,11 +320,15 @@ def _fits(value: _Value, parameter: _Parameter) -> bool:
 # The result.
 
 
+def _is_complete(outcome: ToolOutcome) -> bool:
+    return outcome.completed and not outcome.output.strip().casefold().startswith(_ERROR)
+
+
 def _tell(outcome: ToolOutcome) -> Answer:
     """The result, if it is a plain value, in a sentence that ends with it."""
     assert isinstance(outcome.request, FunctionRequest)
     name, output, arguments = outcome.request.name, outcome.output.strip(), outcome.request.arguments
-    if output.casefold().startswith(_ERROR) or not outcome.completed:
+    if not _is_complete(outcome):
         reason = output.removeprefix(_ERROR)[:LONGEST_TOLD] or "it said nothing"
         raise NotSure(f"the function {name} failed: {' '.join(reason.split())}")
     told = _read_json(output)

@@ -19,8 +19,9 @@ from runner.domain.assistant import (
     Tool,
     ToolName,
     WebSearch,
+    describe_definition,
+    hash_definition,
 )
-from runner.domain.definition import describe_definition, hash_definition
 from runner.domain.files import Chunking, FileUse, LocalFile
 from runner.errors import Location
 

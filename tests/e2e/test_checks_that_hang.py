@@ -1,0 +1,147 @@
+"""Checks that hang, end their process or eat memory, through the command line: the other scenarios finish meanwhile."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from odd_packages import odd_package
+from verbs import Done, run_verb
+
+from runner.execution import apart
+
+PROJECT = """version: 1
+namespace: tests-000001
+target: script
+targets: {script: {api: responses, server: embedded, inference: {scripted: moves.yaml}}}
+judge: {target: script, model: judge-2026-09-10}
+assistants: {guide: {model: gpt-6-luna}}
+"""
+MOVES = """scripts:
+  - {question: any, moves: [{say: "That is 39.25."}]}
+rulings:
+  - {question: any, says: 0.95}
+"""
+POLICY = """import re, time
+def spin(turn):
+    while True: pass
+def sleep(turn):
+    time.sleep(60)
+def pattern(turn):
+    re.fullmatch("(a+)+b", "a" * 64)
+"""
+LIMIT_S = 0.5
+BUSY = "the check took more than 0.5 s, and was ended"
+
+
+@pytest.fixture(autouse=True)
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(apart, "LIMIT_S", LIMIT_S)
+    monkeypatch.setattr(apart, "ASKING_LIMIT_S", LIMIT_S)
+    with odd_package(tmp_path / "site", monkeypatch):
+        yield
+
+
+def play(folder: Path, checks: dict[str, str], *options: str) -> Done:
+    """A scenario for each check, by its name."""
+    (folder / "assistants.yaml").write_text(PROJECT, "utf-8")
+    (folder / "moves.yaml").write_text(MOVES, "utf-8")
+    (folder / "scenarios").mkdir(exist_ok=True)
+    (folder / "scenarios" / "policy.py").write_text(POLICY, "utf-8")
+    scenarios = [
+        f"  - name: {name}\n    turns: [{{ask: How much?, expect: [{{{check}}}]}}]" for name, check in checks.items()
+    ]
+    text = "\n".join(["defaults: {assistant: guide}", "scenarios:", *scenarios, ""])
+    (folder / "scenarios" / "all.yaml").write_text(text, "utf-8")
+    return run_verb("play", "--report", "json=report.json", *options, cwd=folder, environment={})
+
+
+def outcomes(folder: Path) -> dict[str, tuple[str, str]]:
+    """What each scenario came to, in the order in which they ended, and why."""
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    return {
+        one["name"]: (one["outcome"], one["attempts"][0]["turns"][0]["verdicts"][0]["reason"])
+        for one in report["scenarios"]
+    }
+
+
+WELL = {"own": "contains: '39.25'", "package": "odd: well", "asking": "odd_asking: ask", "judged": "judge: Is it kind?"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        ("odd: pattern", BUSY),
+        ("odd: leave", BUSY),
+        ("odd: die", "the check ended its process (exit code 3)"),
+        ("odd: eat", "the check broke: MemoryError"),
+        ("odd_asking: pattern", BUSY),
+        ("odd_asking: wait", BUSY),
+        ("odd_asking: die", "the check ended its process (exit code 3)"),
+        ("any_of: [{contains: never}, {odd_asking: pattern}]", BUSY),
+        ("odd_around: {odd: badly}", BUSY),
+        ("python: {call: policy.py:spin, timeout: 0.5}", "there was no result after 0.5 s"),
+        ("python: {call: policy.py:pattern, timeout: 0.5}", "there was no result after 0.5 s"),
+    ],
+)
+def test_a_check_that_does_what_it_should_not_is_an_error_and_the_rest_is_played(
+    tmp_path: Path, check: str, words: str
+) -> None:
+    done = play(tmp_path, {"bad": check, "own": WELL["own"]})
+
+    assert done.code == 3, done.out + done.err
+    said = outcomes(tmp_path)
+    assert said["bad"][0] == "errored"
+    assert words in said["bad"][1]
+    assert said["own"] == ("passed", "")
+
+
+@pytest.mark.slow
+def test_all_others_end_while_some_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "LIMIT_S", 6.0)
+    monkeypatch.setattr(apart, "ASKING_LIMIT_S", 6.0)
+    bad = {
+        "bad 1": "odd: pattern",
+        "bad 2": "odd_asking: pattern",
+        "bad 3": "python: {call: policy.py:pattern, timeout: 6}",
+    }
+
+    done = play(tmp_path, {**bad, **WELL}, "--jobs", "8")
+
+    assert done.code == 3, done.out + done.err
+    ended = re.findall(r"^ +(?:PASSED|ERRORED) +(bad \d|own|package|asking|judged)\b", done.out, re.MULTILINE)
+    assert set(ended[:4]) == set(WELL), done.out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", ["odd: sleep", "odd_asking: sleep", "python: {call: policy.py:sleep, timeout: 0.5}"])
+def test_a_check_that_always_hangs_is_given_up_for_the_rest_of_the_play(tmp_path: Path, check: str) -> None:
+    play(tmp_path, {"one": check})
+    text = (tmp_path / "scenarios" / "all.yaml").read_text("utf-8")
+    text = text.replace("name: one\n", "name: one ${n}\n    cases: [{n: 1}, {n: 2}, {n: 3}, {n: 4}, {n: 5}]\n")
+    (tmp_path / "scenarios" / "all.yaml").write_text(text, "utf-8")
+
+    run_verb("play", "--report", "json=report.json", "--jobs", "1", cwd=tmp_path, environment={})
+
+    reasons = [reason for _, reason in outcomes(tmp_path).values()]
+    assert sum(one.startswith("not tried: on 3 answers ") for one in reasons) == 2, reasons
+    assert all(outcome == "errored" for outcome, _ in outcomes(tmp_path).values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "check", ["odd: pattern", "odd_asking: sleep", "python: {call: policy.py:pattern, timeout: 0.5}"]
+)
+def test_judging_again_is_held_to_the_same_limits(tmp_path: Path, check: str) -> None:
+    play(tmp_path, {"one": "contains: '39.25'"})
+    play_text = (tmp_path / "scenarios" / "all.yaml").read_text("utf-8").replace("contains: '39.25'", check)
+    (tmp_path / "scenarios" / "all.yaml").write_text(play_text, "utf-8")
+
+    done = run_verb("judge", "latest", cwd=tmp_path, environment={})
+
+    assert done.code == 3, done.out + done.err
+    assert "0.5 s" in done.out
