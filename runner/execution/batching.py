@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any, TypeVar
 
 from runner.backends import Backend, Batching, BatchState, Deployment, Question, TakeAnswer
 from runner.domain.assistant import Project, ToolName
@@ -20,6 +21,8 @@ from runner.execution.stage import Stage
 from runner.journal import Journal
 from runner.kept_play import Key, Unit
 from runner.sync import tags
+
+Read = TypeVar("Read")
 
 MOST_QUESTIONS = 50_000
 """In one batch. Source: OpenAI's guide to batches."""
@@ -150,7 +153,7 @@ async def _wait(desk: Desk, backend: Batching, batch_id: str, keys: Iterable[str
     ends_at, seen_at, pause_s = desk.clock() + PATIENCE_S, desk.clock(), FIRST_LOOK_S
     while True:
         try:
-            state = await backend.look_at_batch(batch_id)
+            state = await _unless_interrupted(desk, backend.look_at_batch(batch_id))
             desk.emit(_describe(state))
             if state.is_over:
                 break
@@ -164,7 +167,22 @@ async def _wait(desk: Desk, backend: Batching, batch_id: str, keys: Iterable[str
             await asyncio.wait_for(desk.interrupted.wait(), pause_s)
         desk.interruption.check()
         pause_s = min(SLOWEST_LOOK_S, pause_s * 1.5)
-    return {**dict.fromkeys(keys, _raising(RemoteError(state.error))), **await backend.read_batch(batch_id)}
+    lines = await _unless_interrupted(desk, backend.read_batch(batch_id))
+    return {**dict.fromkeys(keys, _raising(RemoteError(state.error))), **lines}
+
+
+async def _unless_interrupted(desk: Desk, reading: Coroutine[Any, Any, Read]) -> Read:
+    """What is only read, however slow the server is, can be read again by a resumed play. Raises CutOff."""
+    read, stop = asyncio.create_task(reading), asyncio.create_task(desk.interrupted.wait())
+    try:
+        await asyncio.wait((read, stop), return_when=asyncio.FIRST_COMPLETED)
+        if not read.done():
+            desk.interruption.check()
+        return await read
+    finally:
+        read.cancel()
+        stop.cancel()
+        await asyncio.wait((read, stop))
 
 
 def _describe(state: BatchState) -> BatchSeen:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import responses_wire as wire
@@ -23,6 +23,7 @@ from verbs import Done
 from wire_server import Seen, reply, wire_server
 
 from runner.backends import Batching
+from runner.backends.responses.batches import Batches
 from runner.domain.plan import Kind
 from runner.server.inference import Answer, Fail, Role, Scene, Turnout
 from runner.sync import adopt_batches
@@ -197,6 +198,20 @@ async def test_a_limit_ends_a_play_by_tier_and_the_answers_of_its_batch_are_kept
     }  # fmt: skip
     assert (asked, len(actor.scenes), batch["total"]) == (4, 6, 4), "no question of the batch was asked twice"
     assert not EMPTY & left.keys(), left
+
+
+async def test_a_server_that_never_says_how_its_batch_is_does_not_outlast_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def say_nothing(_batches: Batches, _batch_id: str) -> NoReturn:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    monkeypatch.setattr(Batches, "look_at", say_nothing)
+    async with project_on(tmp_path) as (project, _):
+        done, report = await play(project, "--tier", "batch", "--max-time", "0.5s")
+    assert (done.code, report["counts"]["not_started"]) == (4, 4), done.out
+    assert ", which goes on: `runner play --resume 2" in " ".join(report["leftovers"])
 
 
 async def test_a_limit_holds_for_background_responses_too(tmp_path: Path) -> None:
