@@ -88,5 +88,6 @@ def raise_if_stopped(printed: PrintedPlan) -> None:
         raise GateClosed(printed.gate)
     blocked = [change for change in printed.plan.changes if change.action is Action.BLOCKED]
     if blocked:
-        names = ", ".join(f"{change.kind.value} {change.address}: {change.reason}" for change in blocked)
-        raise GateClosed(f"{len(blocked)} of {len(printed.plan.changes)} objects are blocked ({names})")
+        names = ", ".join(f"{change.kind.value} {change.address}" for change in blocked)
+        said = "is" if len(blocked) == 1 else "are"
+        raise GateClosed(f"{len(blocked)} of {len(printed.plan.changes)} objects {said} blocked: {names}")

@@ -352,6 +352,7 @@ VERBS = _table(
     ("gc prune cleanup", "clean"),
     ("server listen", "serve"),
     ("new bootstrap scaffold quickstart setup", "init"),
+    ("explain describe doc docs assertions asserts evaluators graders", "checks"),
 )
 """What other tools call our verbs."""
 
@@ -384,7 +385,7 @@ def _fold(word: str) -> str:
 _SHOWN = re.compile(r"`([^`]+)`")
 
 
-def _advise_on_check(word: str) -> str:
+def advise_on_check(word: str) -> str:
     """What says here what another tool's assertion says there; what begins with "not" is never led to its opposite."""
     name = re.sub(r"_(?:metric|evaluator|grader)\Z", "", _fold(word))
     if name in plugin_names(CHECKS):
@@ -400,7 +401,7 @@ def _advise_on_check(word: str) -> str:
 
 def _advise_on_scenario_key(kind: str, word: str, _value: object, where: Where) -> str:
     if kind == "check":
-        return _advise_on_check(word)
+        return advise_on_check(word)
     if where[-3:-2] == ("expect",):
         main_field = load_plugin("runner.checks", str(where[-1])).MAIN_FIELD
         return f"write `{main_field}`" if _fold(word) in _MAIN_FIELDS else ""
@@ -411,7 +412,7 @@ def _advise_on_scenario_key(kind: str, word: str, _value: object, where: Where) 
 
 def _advise_on_scenario_value(kind: str, text: str, _value: object, where: Where) -> str:
     if kind == "check":
-        return _advise_on_check(text)
+        return advise_on_check(text)
     if where[-1:] == ("number",) or where[-2:] == ("number", "value"):
         return _show_amount(text, is_short=where[-1:] == ("number",))
     if where[-1:] == ("timeout",) and (found := _DURATION.fullmatch(text.strip())):

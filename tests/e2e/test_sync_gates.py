@@ -109,8 +109,17 @@ def test_drift_blocks_until_told_what_to_do(project: Project) -> None:
     overwritten = project.run("sync", "--on-drift", "overwrite")
 
     assert (blocked.code, check.code, ignored.code, overwritten.code) == (4, 4, 0, 0)
-    for words in ("1 of 2 objects are blocked", "instructions (drift)", "`runner pull guide`", "--on-drift overwrite"):
-        assert words in blocked.err
+    assert "done: 0 created, 0 updated, 1 unchanged, 1 blocked\n" in blocked.out
+    for told in (blocked, check):
+        assert told.err == "runner: 1 of 2 objects is blocked: assistant guide\n"
+        assert "failed" not in told.out
+        for words in (
+            "blocked, changed remotely",
+            "instructions (drift)",
+            "`runner pull guide`",
+            "--on-drift overwrite",
+        ):
+            assert told.out.count(words) == 1, words
     assert "1 left alone" in ignored.out
     assert project.run("sync", "--check").code == 0
 
