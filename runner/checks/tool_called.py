@@ -85,7 +85,7 @@ SCHEMA = {
         "arguments": {
             "type": "object",
             "description": "Only calls with these arguments count; others that a call has may be anything. 1 is 1.0, "
-            "null is not there.",
+            "null is not there. For these and no others: `tool_calls: {calls: [...], arguments: exact}`.",
         },
     },
     "required": ["tool"],

@@ -215,6 +215,31 @@ def open_faults(path: Path | None) -> FaultPlan | None:
     return read_faults(path, file=_show(path))
 
 
+def check_named_files(project: Project) -> None:
+    """Read the scripts and the files of faults that targets name. Raises ConfigError with every mistake in them.
+
+    A script's call of a function that no assistant has is one: its target is asked by this project alone.
+    """
+    problems: list[Problem] = []
+    functions = {function.name for assistant in project.assistants for function in assistant.functions}
+    for script in dict.fromkeys(
+        one.inference.script for one in project.targets.values() if isinstance(one.inference, Scripted)
+    ):
+        from runner.server.inference.scripted.script import find_unknown_functions, read_scripts
+
+        try:
+            problems += find_unknown_functions(read_scripts(script, file=_show(script)), functions)
+        except ConfigError as error:
+            problems += error.problems
+    for faults in dict.fromkeys(one.faults for one in project.targets.values()):
+        try:
+            open_faults(faults)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(tuple(problems))
+
+
 def _show(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 

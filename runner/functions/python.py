@@ -177,7 +177,7 @@ def _check_source(file: Path, named: str, function: str) -> None:
         raise ValueError(f"'{named}' is not Python") from error
     bindings = list(_bindings(module.body))
     own = [_kind_of_data(node) for name, node in bindings if name == function]
-    if "" in own or (not own and "*" in dict(bindings)):
+    if "" in own or "*" in dict(bindings):
         return
     functions = dict.fromkeys(name for name, node in bindings if isinstance(node, _DEFINITIONS))
     hint = suggest(function, functions, kind="the file has")
@@ -220,7 +220,7 @@ def _bindings(statements: list[ast.stmt]) -> Iterator[tuple[str, ast.AST | None]
 def _kind_of_data(node: ast.AST | None) -> str:
     """What it is that can't be called, in words; "" for what can, and for what only running it would tell."""
     match node:
-        case ast.Constant(value=value):
+        case ast.Constant(value=value) if value is not None:  # None may be filled in later
             return f"a value ({type(value).__name__})"
         case ast.Dict() | ast.DictComp():
             return "a dict"
