@@ -281,7 +281,7 @@ def _make_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
     import httpx2
     import openai
 
-    from runner.connections import SteadyClient
+    from runner.connections import SteadyClient, trust_nobody
 
     timeout = httpx2.Timeout(None, connect=_CONNECT_S)
     # A proxy from the environment must not stand between us and this machine.
@@ -290,8 +290,13 @@ def _make_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
         with explaining_environment():
             if trusts_environment:
                 check_ambient_proxies()
+            is_plain = not trusts_environment and endpoint.base_url.lower().startswith("http:")
             http = SteadyClient(
-                makes_nothing=True, trust_env=trusts_environment, follow_redirects=False, timeout=timeout
+                makes_nothing=True,
+                verify=trust_nobody() if is_plain else True,
+                trust_env=trusts_environment,
+                follow_redirects=False,
+                timeout=timeout,
             )
     except UsageError as error:
         raise NoReply(str(error)) from None
