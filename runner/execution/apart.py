@@ -170,6 +170,8 @@ async def _answer(said: Any, ask: Ask) -> Answers | str | CheckBroken:
         return await (ask(said) if isinstance(said, Questions) else ask.run(*said))
     except CheckBroken as error:
         return error
+    except Exception as error:  # noqa: BLE001 - what goes wrong in a check, and in what it asks, is its verdict
+        return CheckBroken(f"the check broke: {type(error).__name__}: {error}")
 
 
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from runner.execution.apart import work; work()"
