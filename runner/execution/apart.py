@@ -42,7 +42,7 @@ MOST_REQUESTS = 100
 START_S = 60.0
 SPARE_S = 2.0
 MOST_WORKERS, MOST_ASKING = 2, 8
-LONGEST_AT_HAND, MOST_AT_HAND = 5_000, 20_000
+LONGEST_AT_HAND, MOST_AT_HAND = 3_000, 20_000
 """Characters, of one text and of all that came with the answer, that runner's own checks are done with in a moment."""
 MOMENT_S = 0.05
 """What users' patterns, paths and schemas may take while everybody waits."""
@@ -170,6 +170,8 @@ async def _answer(said: Any, ask: Ask) -> Answers | str | CheckBroken:
         return await (ask(said) if isinstance(said, Questions) else ask.run(*said))
     except CheckBroken as error:
         return error
+    except Exception as error:  # noqa: BLE001 - what goes wrong in a check, and in what it asks, is its verdict
+        return CheckBroken(f"the check broke: {type(error).__name__}: {error}")
 
 
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from runner.execution.apart import work; work()"

@@ -165,14 +165,21 @@ async def test_what_the_judge_takes_is_not_the_check_s_time() -> None:
 
 
 @pytest.mark.slow
-async def test_a_judge_that_fails_is_an_error_of_a_package_s_check_too() -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RemoteError("it broke", status=400), "the judge gave no answer: it broke"),
+        (KeyError("x"), "the check broke: KeyError: 'x'"),
+    ],
+)
+async def test_a_judge_that_fails_is_an_error_of_a_package_s_check_too(error: Exception, reason: str) -> None:
     async def fail(_questions: Questions, /) -> Answers:
-        raise RemoteError("it broke", status=400)
+        raise error
 
     with closing(Asker(workers=Workers(30.0, 30.0), model=fail)) as ask:
         (verdict,) = (await judge_exchange(exchange(asking("ask")), ask)).verdicts
 
-    assert (verdict.outcome, verdict.reason) == (Outcome.ERRORED, "the judge gave no answer: it broke")
+    assert (verdict.outcome, verdict.reason) == (Outcome.ERRORED, reason)
 
 
 @pytest.mark.slow
