@@ -110,7 +110,7 @@ class ToolOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """All that the inference may know. `messages` end with the question; `outcomes` are this run's, in order.
+    """All that the inference may know. `messages` end with the question, if one was put; `outcomes` are this run's, in order.
 
     `tools` are the names of the hosted tools on offer; `has_documents` tells whether file search has anything to
     search. `tool_choice` is auto, none, required or the name of the one tool to call; `response_format` is None for
