@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
 
-from runner.connections import SteadyClient, check_ambient_proxies, explaining_environment
+from runner.connections import SteadyClient, check_ambient_proxies, explaining_environment, trust_nobody
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_loopback, is_open_road
 from runner.errors import UsageError
 from runner.redaction import Redactor
@@ -286,8 +286,13 @@ def _make_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
         with explaining_environment():
             if trusts_environment:
                 check_ambient_proxies()
+            is_plain = not trusts_environment and endpoint.base_url.lower().startswith("http:")
             http = SteadyClient(
-                makes_nothing=True, trust_env=trusts_environment, follow_redirects=False, timeout=timeout
+                makes_nothing=True,
+                verify=trust_nobody() if is_plain else True,
+                trust_env=trusts_environment,
+                follow_redirects=False,
+                timeout=timeout,
             )
     except UsageError as error:
         raise NoReply(str(error)) from None
