@@ -95,7 +95,7 @@ def command(**arguments: Any) -> int:
 
 def read_inference(wanted: Arguments) -> InferenceChoice:
     """Raises UsageError for what is no inference."""
-    from runner.config.file_schemas import inferences_by_name
+    from runner.config.declared_targets import inferences_by_name
     from runner.domain.assistant import ByName, ChatEndpoint, Scripted
 
     is_url = wanted.inference.startswith(("http://", "https://"))
