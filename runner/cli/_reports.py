@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.errors import UsageError, WriteFailed
+
 if TYPE_CHECKING:
     from runner.cli.compare import Baseline
     from runner.domain.report import PlayEvent
-    from runner.errors import WriteFailed
     from runner.redaction import Redactor
     from runner.reporting import Reporter
     from runner.reporting._telemetry import Telemetry
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 def parse_report(text: str) -> tuple[str, Path]:
     """A kind and a place, from KIND or KIND=FILE. Raises UsageError."""
-    from runner.errors import UsageError
     from runner.reporting import default_name, report_kinds
 
     kind, separator, path = text.partition("=")
@@ -34,8 +34,6 @@ def parse_report(text: str) -> tuple[str, Path]:
 
 def find_named(reports: Iterable[str]) -> Iterator[Path]:
     """The places of those that can be read at all: an earlier report there must not be taken for this play's."""
-    from runner.errors import UsageError
-
     for report in reports:
         with suppress(UsageError):
             yield parse_report(report)[1]
@@ -68,7 +66,6 @@ def open_reporters(
     What is wrong with one silences none of the others. They are told how the play compares with the baseline, too.
     """
     from runner.domain.report import PlayFinished
-    from runner.errors import WriteFailed
     from runner.reporting import FileReport
     from runner.reporting.console import Console
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from runner.config.exported_assistants import Export, settle
+from runner.config.exported_assistants import Export, as_items, as_mapping, settle
 from runner.config.imported_scenarios import (
     MODEL_TO_CHOOSE,
     Check,
@@ -37,8 +37,6 @@ from runner.config.promptfoo_tests import (
     Reader,
     Test,
     Unopened,
-    as_items,
-    as_mapping,
     is_about_call,
     open_data,
     parse_data,

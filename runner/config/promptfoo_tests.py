@@ -15,7 +15,10 @@ from decimal import Decimal
 from itertools import product
 from typing import Any, Protocol
 
+from runner.config.exported_assistants import as_items, as_mapping
 from runner.config.imported_scenarios import Check, Json, Lost, Template, ask_for_meaning, literal, templates_of
+from runner.yaml_text import parse_yaml
+from runner.yaml_text.yaml_document import coerce
 
 _EXPECTED_COLUMN = re.compile(r"__expected\d*")
 _TYPE_IN_A_CELL = re.compile(r"(?P<type>[a-z][a-z:-]*[a-z])(?:\((?P<threshold>\d*\.?\d+)\))?\s*")
@@ -219,21 +222,10 @@ def _parse(text: str, named: str) -> Any:
 
 def parse_data(text: str, named: str) -> Any:
     """A YAML file's value, by YAML 1.2's core schema. Raises ValueError."""
-    from runner.yaml_text import parse_yaml
-    from runner.yaml_text.yaml_document import coerce
-
     parsed = parse_yaml(text, file=named)
     if parsed.problems or parsed.root is None:
         raise ValueError(str(parsed.problems[0]) if parsed.problems else f"{named} is empty")
     return coerce(parsed.root, {}, {})
-
-
-def as_mapping(value: object) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}
-
-
-def as_items(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 Make = Callable[[str], Template]

@@ -71,6 +71,8 @@ def worst(outcomes: tuple[Outcome, ...]) -> Outcome:
     return Outcome.SKIPPED
 
 
+OFFLINE = "offline"
+"""The offline rules, among the inferences of an embedded server; and the model of a run that they answered for it."""
 NO_MODEL = "no language model is connected: use -t, or a target's `inference`"
 """Why offline rules decline."""
 DECLINED = "declined"
@@ -132,6 +134,10 @@ class Variant:
     def label(self) -> str:
         """Short, and different for each variant of a play."""
         return f"{self.target}/{self.model}" if self.model else self.target
+
+    def is_by_rules(self, run: Run) -> bool:
+        """Whether the offline rules answered, which use no tokens: alone, or what no script is for."""
+        return self.inference == OFFLINE or (self.inference is not None and run.model == OFFLINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,7 +319,7 @@ class Tally:
             self.seconds.append(round(turn.run.duration_s, 3))  # as it is kept: a play is told again as it was
         usage = turn.run.usage
         if usage is None or usage.total_tokens is None:
-            self.uncounted_runs += 1
+            self.uncounted_runs += turn.run.model != OFFLINE
         else:
             self.input_tokens += usage.input_tokens or 0
             self.output_tokens += usage.output_tokens or 0

@@ -782,5 +782,6 @@ def test_few_tokens_are_no_obstacle_to_playing_imported_tests_here(tmp_path: Pat
     played = run(tmp_path / "made", "play")
     assert (played.code, "1 passed" in played.out) == (0, True), played.out + played.err
     workflow = (tmp_path / "made" / ".github" / "workflows" / "assistants.yml").read_text()
-    assert "TARGET: local" in workflow
-    assert "embedded" not in workflow
+    # The project's own target, which its file has for them.
+    assert 'TARGET: ""' in workflow
+    assert "target: local" in (tmp_path / "made" / "assistants.yaml").read_text()
