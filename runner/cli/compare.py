@@ -185,6 +185,8 @@ def _as_markdown(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]
         yield f"- {markdown(line)}"
     for line in comparison.regressions[:_MOST_ROWS]:
         yield f"- **regression**: {markdown(line)}"
+    for line in comparison.undecided[:_MOST_ROWS]:
+        yield f"- **not ruled out**: {markdown(line)}"
     if command := _deciding_command(comparison):
         yield f"- to decide: {markdown(command)}, before the change and after it"
     changed = list(_changed(comparison))

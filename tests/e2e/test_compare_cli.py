@@ -94,6 +94,8 @@ def test_it_is_told_as_json_and_as_markdown(project: Project) -> None:
     text = project.run("compare", "old.json", "new.json", "--format", "markdown").out
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text)
     assert sum(token.type == "tr_open" for token in tokens) == 3
+    assert text.count("- **not ruled out**: times") == len(told["undecided"]) == 2
+    assert f"to decide: {told['to_decide']}, before the change" in text
     cut = json.loads((project.folder / "new.json").read_text())
     (project.folder / "cut.json").write_text(json.dumps(cut | {"signal": 2, "planned": 9}))
     note = "the new play did not come to its end (it was interrupted by signal 2): 7 of 9 are missing"
