@@ -171,6 +171,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 def test_a_function_that_breaks_is_an_error_with_its_place_and_never_a_decline(project):
     """Not under --allow-declines either, and nobody is sent to a language model for it."""
     code = (

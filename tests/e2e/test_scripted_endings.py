@@ -112,6 +112,7 @@ scenarios:
 
 
 @pytest.mark.parametrize("api", ["assistants", "responses"])
+@pytest.mark.slow
 def test_one_target_plays_what_a_script_is_for_and_what_the_rules_can_answer(tmp_path: Path, api: str) -> None:
     (tmp_path / "assistants.yaml").write_text(MIXED.replace("API", api))
     (tmp_path / "moves.yaml").write_text(
