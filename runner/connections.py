@@ -88,6 +88,11 @@ class _Attempt:
 _attempt: ContextVar[_Attempt | None] = ContextVar("_attempt", default=None)
 
 
+def trust_nobody() -> ssl.SSLContext:
+    """For plain http, which never asks it: loading the machine's certificates takes 20 ms of the processor."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 class SteadyClient(httpx2.AsyncClient):
     """Sends a request again, once and on a fresh connection, if a kept-alive one was closed before any answer.
 

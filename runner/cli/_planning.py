@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from runner.errors import ChangesPending, GateClosed
+
 if TYPE_CHECKING:
     from runner.backends import Backend
     from runner.cli._session import Session
@@ -57,7 +59,6 @@ async def make_plan(session: Session, backend: Backend, policy: Policy) -> tuple
 
 def print_gated(session: Session, plan: SyncPlan, allow_deletes: int | None) -> PrintedPlan:
     """The plan as it is printed, with the reason why it would be refused."""
-    from runner.errors import GateClosed
     from runner.sync import check_gates
     from runner.sync.printing import print_plan
 
@@ -70,8 +71,6 @@ def print_gated(session: Session, plan: SyncPlan, allow_deletes: int | None) -> 
 
 def raise_if_unsettled(printed: PrintedPlan) -> None:
     """Raises GateClosed if the plan is blocked (4), ChangesPending if it would change something (6)."""
-    from runner.errors import ChangesPending
-
     raise_if_stopped(printed)
     pending = [change for change in printed.plan.changes if change.is_pending]
     if pending:
@@ -84,7 +83,6 @@ def raise_if_unsettled(printed: PrintedPlan) -> None:
 def raise_if_stopped(printed: PrintedPlan) -> None:
     """Raises GateClosed if the plan is refused, or a part of it blocked."""
     from runner.domain.plan import Action
-    from runner.errors import GateClosed
 
     if printed.gate:
         raise GateClosed(printed.gate)

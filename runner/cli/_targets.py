@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from runner.backends import OPENAI_URL, Backend, Endpoint
 from runner.config.declared_targets import OPENAI_KEY
+from runner.config.loading import find_unsupported
 from runner.domain.assistant import (
     Address,
     ByName,
@@ -154,7 +155,6 @@ def check_offline(
 
     `scenarios` are those that are to be played; None: all assistants are to be synced, or `only` one of them.
     """
-    from runner.config.loading import find_unsupported
     from runner.sync import find_excesses
 
     if only is not None:
@@ -213,6 +213,31 @@ def open_faults(path: Path | None) -> FaultPlan | None:
     from runner.server.faults.fault_file import read_faults
 
     return read_faults(path, file=_show(path))
+
+
+def check_named_files(project: Project) -> None:
+    """Read the scripts and the files of faults that targets name. Raises ConfigError with every mistake in them.
+
+    A script's call of a function that no assistant has is one: its target is asked by this project alone.
+    """
+    problems: list[Problem] = []
+    functions = {function.name for assistant in project.assistants for function in assistant.functions}
+    for script in dict.fromkeys(
+        one.inference.script for one in project.targets.values() if isinstance(one.inference, Scripted)
+    ):
+        from runner.server.inference.scripted.script import find_unknown_functions, read_scripts
+
+        try:
+            problems += find_unknown_functions(read_scripts(script, file=_show(script)), functions)
+        except ConfigError as error:
+            problems += error.problems
+    for faults in dict.fromkeys(one.faults for one in project.targets.values()):
+        try:
+            open_faults(faults)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(tuple(problems))
 
 
 def _show(path: Path) -> str:

@@ -104,10 +104,6 @@ def _import_project(folder: Path, source: str) -> tuple[dict[str, str], str]:
     if not scenarios:
         scenarios[_FIRST] = starter[_FIRST].replace("assistant: help-desk", f"assistant: {imported[0].address}")
     schema_line, _, _ = starter[PROJECT_FILE].partition("\n")
-    if tests is not None:  # they are asked at the target that the file has for them
-        starter[_WORKFLOW] = (
-            starter[_WORKFLOW].replace("TARGET: embedded", "TARGET: local").replace("!= embedded", "!= local")
-        )
     frame = {path: starter[path] for path in _BESIDE_IT}
     placed = {f"{SCENARIO_FOLDER}/{name}": written for name, written in scenarios.items()}
     needs_key = "some checks ask the `judge` of assistants.yaml, which needs OPENAI_API_KEY" if needs_judge else ""

@@ -212,7 +212,7 @@ def command(**arguments: Any) -> int:
         session.redactor,
         is_quiet=wanted.quiet,
         is_verbose=wanted.verbose,
-        others=[baseline] if baseline else [],
+        baseline=baseline,
         tells_ci=not wanted.no_ci,
     ) as (emit, failures):
         report, refusal = asyncio.run(_play(sessions, scenarios, wanted, resumed, emit))

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from runner.cli._session import file_option
+from runner.errors import NothingFound, WriteFailed
 
 _LONGEST_SELECTION = 50
 _COLUMNS = ("id", "began (UTC)", "took", "target", "played", "result", "state")
@@ -28,7 +29,6 @@ def command(*, file: Path | None, limit: int | None, as_json: bool) -> None:
     """
     from runner.cli._plays import find_plays
     from runner.config.paths import find_project_file
-    from runner.errors import NothingFound
     from runner.escaping import terminal_line
 
     root = find_project_file(file, Path.cwd()).parent.resolve()
@@ -67,7 +67,6 @@ def _describe(folder: Path) -> dict[str, Any]:
     """What `play.json` says; of a play that did not come to its end, what had come in."""
     from runner.cli._plays import is_going_on
     from runner.domain.report import Variant
-    from runner.errors import WriteFailed
     from runner.kept_play import find_argument, read_head, read_play, report_of
 
     head: Mapping[str, Any] = {}

@@ -15,16 +15,18 @@ from runner.did_you_mean import count
 @click.option("-f", "--file", type=click.Path(path_type=Path), help="The project's file, instead of assistants.yaml.")
 @click.option("-t", "--target", metavar="NAME", help="Also check that this target can do all of it; needs no key.")
 def command(paths: tuple[str, ...], file: Path | None, target: str | None) -> int:
-    """Check the project's file and its scenarios; nothing is sent.
+    """Check the project's file, its scenarios, and what its targets name (scripts, faults); nothing is sent.
 
     PATH is a scenario file, a folder or a glob; without one, the folder scenarios/ is checked. FILE:LINE and
     FILE::NAME are the scenario that stands there.
 
     Exits 0 if all is well, 2 with every mistake as file:line:column, 5 if a glob or folder holds no scenario.
     """
+    from runner.cli._targets import check_named_files, check_offline
+
     found = load_project(file, paths)
+    check_named_files(found.project)
     if target is not None:
-        from runner.cli._targets import check_offline
         from runner.config.declared_targets import find_target
 
         check_offline(found.project, found.scenarios, find_target(found.project, target))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from runner.config.expectations import CHECKS
+from runner.did_you_mean import find_similar
 from runner.plugins import load_plugin, plugin_names
 from runner.yaml_text import Style
 from runner.yaml_text.yaml_document import Advice, Where, show_flow, show_text
@@ -47,8 +48,13 @@ _SCENARIO_KEYS = _table(
     ),
     (
         "input inputs question questions query queries user user_input user_message prompt prompts text content say "
-        "utterance request given when",
+        "utterance request given",
         _UNDER_ASK,
+    ),
+    (
+        "when if",
+        "a question stands under `ask`; what is expected on some targets only is a check, `when: {target: NAME, "
+        "expect: [CHECK]}`",
     ),
     (
         "message messages conversation dialog dialogue steps step thread turn chat history",
@@ -362,6 +368,7 @@ def explain_option(verb: str | None, option: str) -> str:
     return _OTHER_OPTIONS.get(verb or "", {}).get(option, "")
 
 
+_ONE_LETTER_OFF = 0.85
 _MAIN_FIELDS = frozenset("text texts string substring expected ideal answer is equals regex name".split())
 _ROUGHLY = re.compile(r"(?P<sign>[~≈<>≤≥=]{1,2})\s*(?P<number>[-+]?\d+(?:\.\d+)?)")
 _WITH_TOLERANCE = re.compile(r"(?P<number>[-+]?\d+(?:\.\d+)?)\s*(?:±|\+/?-)\s*(?P<tolerance>\d+(?:\.\d+)?)")
@@ -373,6 +380,7 @@ _DURATION = re.compile(
     r"(?P<number>\d{1,6}(?:\.\d{1,3})?)\s*(?P<unit>s|sec|secs|seconds?|m|mins?|minutes?|h|hours?)", re.I
 )
 _SECONDS = {"s": 1, "se": 1, "m": 60, "mi": 60, "h": 3600, "ho": 3600}
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 
 
@@ -395,6 +403,9 @@ def advise_on_check(word: str) -> str:
     plain = name.removeprefix("not_")
     if plain in plugin_names(CHECKS):
         return f"write `not: {{{plain}: ...}}`"
+    negations = {one.removeprefix("not_") for one in plugin_names(CHECKS) if one.startswith("not_")}
+    if near := find_similar(plain, negations, likeness=_ONE_LETTER_OFF):
+        return f"did you mean 'not_{near}'?"
     shown = _SHOWN.search(_CHECKS.get(plain, ""))
     return f"write `not: {f'{{{shown[1]}}}' if ':' in shown[1] else shown[1]}`" if shown else ""
 
@@ -412,12 +423,24 @@ def _advise_on_scenario_key(kind: str, word: str, _value: object, where: Where) 
 
 def _advise_on_scenario_value(kind: str, text: str, _value: object, where: Where) -> str:
     if kind == "check":
-        return advise_on_check(text)
+        is_misspelt = find_similar(text, plugin_names(CHECKS)) is not None
+        return advise_on_check(text) or ("" if is_misspelt else _advise_on_bare_text(text))
     if where[-1:] == ("number",) or where[-2:] == ("number", "value"):
         return _show_amount(text, is_short=where[-1:] == ("number",))
+    if where[-2:] == ("tool_called", "arguments"):
+        return "write the arguments, as in {KEY: VALUE}; `tool_calls` has `arguments: exact`" * (text == "exact")
     if where[-1:] == ("timeout",) and (found := _DURATION.fullmatch(text.strip())):
         return f"write the seconds, as in `timeout: {Decimal(found['number']) * _SECONDS[found['unit'][:2].lower()]:f}`"
     return ""
+
+
+def _advise_on_bare_text(text: str) -> str:
+    """What an answer is to have, written where a check stands."""
+    if re.split(r"[\s:]", text, maxsplit=1)[0] in plugin_names(CHECKS):
+        return ""
+    number = f"write `number: {text}`" if _NUMBER.fullmatch(text) else _show_amount(text, is_short=True)
+    shown = f"`contains: {show_text(text, Style.PLAIN, indent=0, in_flow=True)}`"
+    return f"{number}, or {shown} for the text" if number else f"to look for this text, write {shown}"
 
 
 def _show_amount(text: str, *, is_short: bool) -> str:

@@ -71,6 +71,8 @@ def worst(outcomes: tuple[Outcome, ...]) -> Outcome:
     return Outcome.SKIPPED
 
 
+OFFLINE = "offline"
+"""The offline rules, among the inferences of an embedded server; and the model of a run that they answered for it."""
 NO_MODEL = "no language model is connected: use -t, or a target's `inference`"
 """Why offline rules decline."""
 DECLINED = "declined"
@@ -132,6 +134,10 @@ class Variant:
     def label(self) -> str:
         """Short, and different for each variant of a play."""
         return f"{self.target}/{self.model}" if self.model else self.target
+
+    def is_by_rules(self, run: Run) -> bool:
+        """Whether the offline rules answered, which use no tokens: alone, or what no script is for."""
+        return self.inference == OFFLINE or (self.inference is not None and run.model == OFFLINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,7 +319,7 @@ class Tally:
             self.seconds.append(round(turn.run.duration_s, 3))  # as it is kept: a play is told again as it was
         usage = turn.run.usage
         if usage is None or usage.total_tokens is None:
-            self.uncounted_runs += 1
+            self.uncounted_runs += turn.run.model != OFFLINE
         else:
             self.input_tokens += usage.input_tokens or 0
             self.output_tokens += usage.output_tokens or 0
@@ -365,10 +371,11 @@ class Report:
     """One play. `leftovers` are remote objects that could not be removed, one line each; `signal` is the number of the
     signal that interrupted the play, `stopped` the limit that ended it early, `planned` the number of scenarios it was
     to play, on all variants together. `shard` says which part of the scenarios that is ("2/8 of ..."), "": all.
-    `definitions` are the assistants as they were played, in plain JSON by their hash. `started_at` is an ISO 8601
-    time. One that `can_go_on` is taken up by `play --resume`; judged anew, it can't be. `tier` is the price that it was
-    played for, "" the list price, which is what is told of costs. `known_tallies` are those of the results: where there
-    are none, all have to be gone through.
+    `definitions` are the assistants as they were played, in plain JSON by their hash. `started_at` is an ISO 8601 time.
+    `comparison` are lines on how it compares with an earlier one, the first names that. One that `can_go_on` is taken
+    up by `play --resume`; judged anew, it can't be. `tier` is the price that it was played for, "" the list price,
+    which is what is told of costs. `known_tallies` are those of the results: where there are none, all have to be gone
+    through.
     """
 
     variants: tuple[Variant, ...]
@@ -378,6 +385,7 @@ class Report:
     can_go_on: bool = True
     started_at: str = ""
     leftovers: tuple[str, ...] = ()
+    comparison: tuple[str, ...] = ()
     signal: int | None = None
     stopped: str = ""
     shard: str = ""

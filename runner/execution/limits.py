@@ -20,9 +20,6 @@ from runner.execution.scheduler import Interruption
 from runner.kept_play import Spent
 from runner.prices import PriceUnknown, cost_usd
 
-_FREE_INFERENCES = frozenset({"offline"})
-"""Of the embedded server: rules that use no tokens, whatever model the file names."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -66,7 +63,7 @@ class Budget:
         run = turn.run
         if run is None:
             return turn
-        if variant.inference in _FREE_INFERENCES:
+        if variant.is_by_rules(run):
             return replace(turn, cost_usd=0.0)
         is_answer = run.ending is not Ending.BROKEN
         tokens = run.usage.total_tokens if run.usage else None

@@ -95,9 +95,8 @@ def _locate(error: BaseException, order: dict[str, Any]) -> str:
     for file, line in reversed(places):
         if _is_own(file, order["root"]):
             return f"{_shown(file, order['root'])}:{line}"
-    module = sys.modules.get(_module_name(order["file"]))
-    function: Any = getattr(module, order["function"], None)
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    function = getattr(sys.modules.get(_module_name(order["file"])), order["function"], None)
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
     if code is not None and _is_own(code.co_filename, order["root"]):
         return f"{_shown(code.co_filename, order['root'])}:{code.co_firstlineno}"
     return _shown(order["file"], order["root"])

@@ -28,7 +28,6 @@ from runner.functions import (
     Misfit,
     ProjectFiles,
     build_answerer,
-    describe_gap,
 )
 
 if TYPE_CHECKING:
@@ -178,7 +177,7 @@ def _check_source(file: Path, named: str, function: str) -> None:
         raise ValueError(f"'{named}' is not Python") from error
     bindings = list(_bindings(module.body))
     own = [_kind_of_data(node) for name, node in bindings if name == function]
-    if "" in own or (not own and "*" in dict(bindings)):
+    if "" in own or "*" in dict(bindings):
         return
     functions = dict.fromkeys(name for name, node in bindings if isinstance(node, _DEFINITIONS))
     hint = suggest(function, functions, kind="the file has")
@@ -221,7 +220,7 @@ def _bindings(statements: list[ast.stmt]) -> Iterator[tuple[str, ast.AST | None]
 def _kind_of_data(node: ast.AST | None) -> str:
     """What it is that can't be called, in words; "" for what can, and for what only running it would tell."""
     match node:
-        case ast.Constant(value=value):
+        case ast.Constant(value=value) if value is not None:  # None may be filled in later
             return f"a value ({type(value).__name__})"
         case ast.Dict() | ast.DictComp():
             return "a dict"
@@ -236,6 +235,8 @@ def _kind_of_data(node: ast.AST | None) -> str:
 
 def find_misfits(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[Misfit]:
     """Where calls would break on the function's own parameters, as far as one plain `def` tells."""
+    from runner.json_schema import describe_gap
+
     module = ast.parse(Path(settings["file"]).read_bytes())
     found = [node for name, node in _bindings(module.body) if name in (settings["function"], "*")]
     if len(found) != 1 or not isinstance(found[0], _DEFINITIONS) or found[0].decorator_list:

@@ -20,6 +20,7 @@ from runner.domain.report import (
     DECLINED,
     NO_MODEL,
     NOT_STARTED,
+    OFFLINE,
     BatchSeen,
     Outcome,
     PlayEvent,
@@ -70,8 +71,9 @@ _DIFFERENCES_SHOWN = 20
 _LONGEST_NAME = 40
 _A_SCREEN = 20
 """Lines of others, after which a failure is out of sight."""
+_LONGEST_INPUT = 100
 _LONGEST_PART = 160
-"""Characters of what a call was given, or gave back."""
+"""Characters of what a call gave back, or of a reason that stands in a line; its input is shorter."""
 _CALLS_SHOWN = 8
 
 
@@ -187,6 +189,10 @@ class Console:
         self._print_notes(report, reasons, declined)
         self._print_end(report)
         self._print(*_summarise(report))
+        if report.comparison:
+            self._print()
+        for line in report.comparison:
+            self._print(self._line(line))
 
     def _print_end(self, report: Report) -> None:
         """Where the reports are, what it took, and how to go on."""
@@ -343,13 +349,16 @@ def _word(result: ScenarioResult) -> tuple[str, str]:
 def _remarks(result: ScenarioResult) -> list[str]:
     """What is to be known of a scenario beside its outcome."""
     remarks = [result.scenario.skip] if result.scenario.skip else []
-    if result.scenario.repeat > 1:
+    if result.scenario.repeat > 1 and not result.scenario.skip:
         remarks.append(describe_attempts(result))
     remarks += [_describe_retry(retry, times) for retry, times in _count_retries(result.retried).items()]
     if result.is_decline:
         remarks += [f"turn {len(result.turns)}"] if len(result.scenario.turns) > 1 else []
         why = _cut(next(turn.reason for turn in result.turns if turn.is_decline))
         remarks.append(why if result.outcome is Outcome.SKIPPED else why.removeprefix(f"{DECLINED}: "))
+    elif result.variant and result.variant.inference != OFFLINE:
+        by_rules = [turn.run is not None and result.variant.is_by_rules(turn.run) for turn in result.turns]
+        remarks += ["by offline rules" if all(by_rules) else "in part by offline rules"] if any(by_rules) else []
     verdicts = [verdict for turn in result.turns for verdict in turn.verdicts]
     weak = [verdict.check for verdict in verdicts if verdict.weak and verdict.outcome is Outcome.PASSED]
     return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
@@ -388,7 +397,7 @@ def _describe_use(report: Report) -> list[str]:
     """What was used, and how sure the rate is where something was repeated."""
     tally = report.tally
     lines = []
-    if tally.runs and any(variant.inference != "offline" for variant in report.variants):
+    if tally.runs and any(variant.inference != OFFLINE for variant in report.variants):
         unknown = f"; {count(tally.uncounted_runs, 'run')} did not say" if tally.uncounted_runs else ""
         used = f"{tally.total_tokens:,} tokens ({tally.input_tokens:,} in, {tally.output_tokens:,} out{unknown})"
         if tally.unpriced_runs < tally.runs:
@@ -434,7 +443,12 @@ def _summarise(report: Report) -> Parts:
 
 def describe_variant(variant: Variant) -> str:
     """One line that says what answered; offline rules are never taken for a model, nor a sandbox for the usual one."""
-    answered_by = {None: "", "offline": " · answered by offline rules, not a language model"}
+    rules = "offline rules, not a language model"
+    answered_by = {
+        None: "",
+        OFFLINE: f" · answered by {rules}",
+        f"scripted+{OFFLINE}": f" · answered by scripted, and what no script is for by {rules}",
+    }
     model = f" · model {variant.model}" if variant.model else ""
     answers = answered_by.get(variant.inference, f" · answered by {variant.inference}")
     is_usual = variant.sandbox in (None, SandboxName.MONTY.value)
@@ -450,7 +464,7 @@ def _tools_of(run: Run) -> list[str]:
 def _describe_calls(run: Run) -> Iterator[str]:
     """A line for each of the first calls: what it was called with, and what came of it."""
     for step in run.steps[:_CALLS_SHOWN]:
-        given = f" {_cut(step.input)}" if step.input.strip(" {}") else ""
+        given = f" {_cut(step.input, _LONGEST_INPUT)}" if step.input.strip(" {}") else ""
         found = ", ".join(dict.fromkeys(one.filename for one in step.results))
         broken = "" if step.completed else "not completed: " if step.output else "not completed"
         came = f"{broken}{_cut(found or step.output)}"
@@ -459,9 +473,9 @@ def _describe_calls(run: Run) -> Iterator[str]:
         yield f"and {count(more, 'further call')}"
 
 
-def _cut(text: str) -> str:
-    line = " ".join(text[: _LONGEST_PART * 4].split())
-    return line if len(line) <= _LONGEST_PART else f"{line[: _LONGEST_PART - 1]}…"
+def _cut(text: str, limit: int = _LONGEST_PART) -> str:
+    line = " ".join(text[: limit * 4].split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def _answer_of(turn: TurnResult) -> str:

@@ -198,10 +198,16 @@ def explain_unknown_keys(broken: BrokenRule, whole: Schema, advice: Advice) -> I
                 shown=broken.where,
                 at_key=True,
                 message=f"unknown {kind} {quote(key)}",
-                hint=_find_nearest(key, siblings, places)
+                hint=_explain_cut_text(key, broken.value[key])
+                or _find_nearest(key, siblings, places)
                 or advice.on_key(kind, key, broken.value[key], broken.where)
                 or _find_home(key, known, places),
             )
+
+
+def _explain_cut_text(key: str, value: object) -> str:
+    """A hint for the rest of a sentence that was taken for a key without a value."""
+    return "a comma ends a text inside {...}: put quotes around all of it" if value is None and " " in key else ""
 
 
 def explain_missing_keys(broken: BrokenRule, advice: Advice) -> Iterator[Mistake]:
@@ -398,9 +404,10 @@ def _explain_shape(wanted: list[str], node: Node) -> str:
         return _explain_text(wanted, node)
     if isinstance(node, MapNode) and "array" in wanted:
         return "begin each item with '- '"
-    if "string" in wanted:
-        return "put quotes around the text"
-    return ""
+    if "string" in wanted and isinstance(node, ListNode):
+        only = node.items[0] if len(node.items) == 1 else None
+        return f"write {only.text}, by itself" if isinstance(only, TextNode) else "write one text"
+    return "put quotes around the text" if "string" in wanted else ""
 
 
 def _explain_text(wanted: list[str], node: TextNode) -> str:

@@ -242,7 +242,7 @@ def run_starter(job: Job, **environment: str) -> "subprocess.CompletedProcess[st
 @pytest.mark.parametrize(
     ("given", "call"),
     [
-        ({}, "--target embedded --report"),
+        ({}, "--report"),
         ({"TARGET": "openai"}, "--target openai --replay recordings --report"),
         ({"TARGET": "openai", "OPENAI_API_KEY": "sk-1"}, "--target openai --report"),
         ({"TARGET": "openai", "GITHUB_EVENT_NAME": "push"}, "--target openai --report"),

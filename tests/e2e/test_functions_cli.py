@@ -225,6 +225,26 @@ def test_a_missing_function_is_found_when_the_files_are_read(project):
     )
 
 
+def test_a_function_that_takes_other_arguments_is_found_when_the_files_are_read(project):
+    write(project, "tools/rates.py", "X = {}\ndef exchange_rate(source, to): pass\ndef local(to, **more): pass\n")
+    project.write_scenario(SCENARIO + "functions: {exchange_rate: {python: ../tools/rates.py:local}}\n", "other")
+    renamed = project.run("validate")
+    assert (renamed.code, renamed.err.splitlines()[0]) == (
+        2,
+        "assistants.yaml:20:17: assistants.changer.functions[0].python: the function at tools/rates.py:2 takes no "
+        "argument 'from'; it takes source, to",
+    )
+    assert len(renamed.err.splitlines()) == 2
+    write(
+        project, "assistants.yaml", (project.folder / "assistants.yaml").read_text().replace("py:exchange_rate", "py:X")
+    )
+    data = project.run("validate")
+    assert (data.code, data.err.splitlines()[0].partition("python: ")[2]) == (
+        2,
+        "in 'tools/rates.py', 'X' is a dict, not a function; the file has exchange_rate, local",
+    )
+
+
 def test_what_a_target_can_t_do_is_said_with_its_place_and_nothing_is_sent(project):
     text = (project.folder / "assistants.yaml").read_text()
     write(project, "assistants.yaml", text.replace("    model: any", "    model: any\n    tools: [file_search]"))

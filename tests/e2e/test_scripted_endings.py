@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,60 @@ def test_each_way_a_run_can_end_comes_out_as_what_it_is(tmp_path: Path, api: str
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     found = {one["name"]: one["outcome"] for one in report["scenarios"]}
     assert found == {way: outcome for way, (_, outcome) in WAYS.items()}
+
+
+MIXED = """
+version: 1
+namespace: tests-000001
+target: both
+targets: {both: {api: API, server: embedded, inference: {scripted: moves.yaml}}}
+assistants:
+  desk: {model: gpt-6-luna, tools: [file_search], files: [shop.md]}
+"""
+QUESTIONS = """
+defaults: {assistant: desk}
+scenarios:
+  - {name: by script, turns: [{ask: Open this lock., expect: [refuses]}]}
+  - {name: by rules, turns: [{ask: When does the shop open?, expect: [{contains: "9:30"}, {cites: shop.md}]}]}
+  - name: by both
+    turns:
+      - {ask: When does the shop open?, expect: [{contains: "9:30"}]}
+      - {ask: And this lock?, expect: [refuses]}
+  - {name: by nobody, turns: [{ask: Is it any good?, expect: [{contains: yes}]}]}
+"""
+
+
+@pytest.mark.parametrize("api", ["assistants", "responses"])
+def test_one_target_plays_what_a_script_is_for_and_what_the_rules_can_answer(tmp_path: Path, api: str) -> None:
+    (tmp_path / "assistants.yaml").write_text(MIXED.replace("API", api))
+    (tmp_path / "moves.yaml").write_text(
+        "otherwise: offline\nscripts: [{question: {contains: lock}, moves: [{refuse: No.}]}]\n"
+    )
+    (tmp_path / "shop.md").write_text("The shop opens at 9:30.\n")
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "all.yaml").write_text(QUESTIONS)
+    # The rules use no tokens: a limit on them is kept.
+    play = ("play", "-n", "1", "--max-tokens", "10000", "--report", "json=report.json")
+    done = run_verb(*play, cwd=tmp_path, environment=dict(os.environ))
+    assert done.code == 3, done.out + done.err
+    header = done.out.splitlines()[0]
+    assert header.endswith("answered by scripted, and what no script is for by offline rules, not a language model")
+    told = dict(re.findall(r"^([A-Z]+ +\S.+?)  [\d.]+ s(.*)$", done.out, re.MULTILINE))
+    assert told["PASSED   by script"] == ""
+    assert told["PASSED   by rules"] == " · by offline rules"
+    assert told["PASSED   by both"] == " · in part by offline rules"
+    assert told["DECLINED by nobody"].startswith(" · ")
+    assert "did not say" not in done.out
+    assert "1 declined: no language model is connected" in done.out
+    report = json.loads((tmp_path / "report.json").read_text())
+    models = {
+        one["name"]: [turn["run"]["model"] for turn in one["attempts"][0]["turns"]] for one in report["scenarios"]
+    }
+    assert models == {
+        "by script": ["gpt-6-luna"],
+        "by rules": ["offline"],
+        "by both": ["offline", "gpt-6-luna"],
+        "by nobody": ["offline"],
+    }
+    allowed = run_verb("play", "--allow-declines", cwd=tmp_path, environment=dict(os.environ))
+    assert allowed.code == 0, allowed.out + allowed.err

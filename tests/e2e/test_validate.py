@@ -48,6 +48,33 @@ def test_every_mistake_is_a_line_with_its_place_and_the_code_is_2(project):
     assert "7 mistakes" in lines[-1]
 
 
+def test_mistakes_in_what_targets_name_are_told_whether_or_not_the_target_is_chosen(project):
+    """Scripts, the judge's among them, and files of faults: nothing is played for that."""
+    path, moves, faults = (project / name for name in ("assistants.yaml", "moves.yaml", "faults.yaml"))
+    named = "{api: responses, server: embedded, inference: {scripted: moves.yaml}, faults: faults.yaml}"
+    path.write_text(path.read_text().replace("targets:\n", f"targets:\n  script: {named}\n", 1))
+    faults.write_text("faults: [{on: {path: /v1/files}, answr: 500}]\n")
+    script = "scripts:\n  - {question: any, moves: [{call: {rates: {}}}, {refuse: No.}]}\n"
+    moves.write_text(f"{script.replace('refuse', 'refuses')}rulings: [{{question: any}}]\n")
+    for arguments in ((), ("-t", "script"), ("-t", "second")):
+        done = run("validate", *arguments, cwd=project)
+        told = done.err.splitlines()
+        assert (done.code, done.out) == (2, "")
+        assert told[0] == "moves.yaml:2:51: scripts[0].moves[1]: unknown move 'refuses'; did you mean 'refuse'?"
+        assert told[1].startswith("moves.yaml:3:11: rulings[0]: the key 'says' is missing")
+        assert told[2].startswith("faults.yaml:1:")
+    path.write_text(path.read_text().replace(", faults: faults.yaml", ""))
+    moves.write_text(script)
+    done = run("validate", cwd=project)
+    assert (done.code, done.err.splitlines()[0].partition(";")[0]) == (
+        2,
+        "moves.yaml:2:29: no assistant has the function 'rates'",
+    )
+    moves.write_text("otherwise: offline\nscripts: [{question: any, moves: [{say: x}]}]\n")
+    assert run("validate", cwd=project).code == 0
+    assert not (project / ".runner").exists()
+
+
 def test_of_thousands_of_mistakes_the_first_two_hundred_are_shown_and_all_counted(project):
     (project / "scenarios" / "generated.yaml").write_text("".join(f"key{n}: 1\n" for n in range(5_000)))
     result = run("validate", cwd=project)

@@ -138,10 +138,14 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseTools:
-    """Call these tools and functions, then ask again. `text` is what was said before the calls, if anything."""
+    """Call these tools and functions, then ask again. `text` is what was said before the calls, if anything.
+
+    `where` is the place in the user's file that asks for them: what is wrong with them then is that file's mistake.
+    """
 
     requests: tuple[ToolRequest | FunctionRequest, ...]
     text: str = ""
+    where: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,10 +219,14 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turnout:
-    """A move and what it cost; `spent` is None where no model was asked."""
+    """A move and what it cost; `spent` is None where no model was asked.
+
+    `by` is the adapter that made it in the place of the one that was asked.
+    """
 
     move: Move
     spent: Spent | None = field(default_factory=Spent)
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

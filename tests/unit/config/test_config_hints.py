@@ -104,12 +104,33 @@ def test_another_word_for_a_key_that_must_be_there_is_one_mistake(tmp_path: Path
         ("latency: 5", "`latency_s: SECONDS`"),
         ("type: contains", "`CHECK: VALUE`"),
         ("refusal", "write `refuses`"),
+        ("not_contain: x", "did you mean 'not_contains'?"),
+        ("not_cite: x", "did you mean 'not_cites'?"),
+        ("30 days", 'write `number: {value: 30, unit: days}`, or `contains: "30 days"` for the text'),
+        ("'30'", 'write `number: 30`, or `contains: "30"` for the text'),
+        ("Oslo", "to look for this text, write `contains: Oslo`"),
+        ("contans", "did you mean 'contains'?"),
+        ("{contains: Sorry, I am here}", "a comma ends a text inside {...}: put quotes around all of it"),
     ],
 )
 def test_an_assertion_of_another_tool_leads_to_ours(tmp_path: Path, check: str, words: str) -> None:
     (hint,) = hints(tmp_path, scenario=f"assistant: guide\nturns:\n  - ask: Hi\n    expect:\n      - {check}\n")
 
     assert words in hint
+
+
+def test_when_at_the_top_is_no_question_but_a_check(tmp_path: Path) -> None:
+    scenario = "assistant: guide\nwhen: {target: openai}\nturns: [{ask: Hi, expect: [{contains: x}]}]\n"
+    (hint,) = hints(tmp_path, scenario=scenario)
+    assert "is a check, `when: {target: NAME, expect: [CHECK]}`" in hint
+
+
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [("[gpt]", "write gpt, by itself"), ("[a, b]", "write one text"), ("{a: b}", "put quotes around the text")],
+)
+def test_what_is_no_text_is_told_how_to_be_one(tmp_path: Path, model: str, hint: str) -> None:
+    assert hints(tmp_path, project=f"{PROJECT}assistants: {{guide: {{model: {model}}}}}\n") == [hint]
 
 
 def test_an_assertion_as_promptfoo_writes_it_is_no_check(tmp_path: Path) -> None:

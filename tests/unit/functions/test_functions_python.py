@@ -209,6 +209,8 @@ async def test_a_result_just_as_long_as_is_allowed_comes_through(root):
         "f = print",
         "a, f = 1, 2",
         "f = {}.get",
+        "f = 1\nfrom os import *",
+        "f = None\ndef fill():\n    global f\n    f = print\nfill()",
         "f = {}\nfrom os import getcwd as f",
         "class f: pass",
         "from os import getcwd as f",

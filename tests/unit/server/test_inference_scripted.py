@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -179,9 +180,15 @@ async def test_a_source_is_cited_where_its_mark_stands(script) -> None:
     assert list(answer.sources) == marks
 
     nothing = (await inference.decide(scene(outcomes=(outcome(request),)))).move
-    assert nothing == Fail(
-        code="invalid_prompt", message="the script cites 'my menu.pdf', which file search did not find in this run"
+    assert isinstance(nothing, Fail)
+    assert nothing.code == "invalid_prompt"
+    assert nothing.message.partition("moves.yaml")[2] == (
+        ":3:42 cites 'my menu.pdf', which file search did not find in this run; it found nothing"
     )
+    other = replace(found, filename="my_menu.pdf")
+    near = (await inference.decide(scene(outcomes=(outcome(request, "", other),)))).move
+    assert isinstance(near, Fail)
+    assert near.message.endswith("in this run; did you mean 'my_menu.pdf'?")
 
 
 async def test_an_expectation_that_holds_is_no_move(script) -> None:
@@ -377,6 +384,60 @@ async def test_the_engine_does_as_the_script_says(script, tmp_path: Path, moves,
         order = RunOrder(assistant_id=make_assistant(engine, "code_interpreter").id)
         run = await ask(engine, order, "Hi")
     assert run.state is RunState(state)
+
+
+OTHERWISE = """
+otherwise: offline
+scripts:
+  - {question: {contains: joke}, times: 1, moves: [{refuse: No.}]}
+"""
+
+
+async def test_what_no_script_is_for_is_left_to_the_offline_rules_where_the_file_says_so(script) -> None:
+    inference = script(whole=OTHERWISE)
+    assert inference.name == "scripted+offline"
+    refused = await inference.decide(scene("Tell me a joke"))
+    assert (refused.move, refused.by) == (Refuse(text="No."), "")
+    declined, split = (
+        await inference.decide(scene("Tell me a joke")),
+        await inference.decide(scene("What is 15% of 80?")),
+    )
+    assert isinstance(declined.move, Answer)
+    assert (declined.move.declined, declined.by, declined.spent) == (True, "offline", None)
+    assert isinstance(split.move, Answer)
+    assert (split.move.declined, split.by) == (False, "offline")
+
+
+async def test_without_it_a_question_that_no_script_is_for_says_what_can_be_written(script) -> None:
+    move = (await script(whole=OTHERWISE.replace("otherwise: offline", "")).decide(scene("Hi"))).move
+    assert isinstance(move, Fail)
+    assert move.code == "invalid_prompt"
+    assert "is for the question 'Hi'; write one, or `otherwise: offline` at the top" in move.message
+
+
+@pytest.mark.parametrize("otherwise", ["offlin", "scripted", "[offline]"])
+def test_only_the_offline_rules_can_have_the_rest(script, otherwise) -> None:
+    with pytest.raises(ConfigError, match=r"moves\.yaml:2:12: otherwise: "):
+        script(whole=OTHERWISE.replace(": offline", f": {otherwise}", 1))
+
+
+@pytest.mark.parametrize(
+    ("moves", "says"),
+    [
+        ("[{call: {code_interpeter: {}}}, {say: x}]", ":3:13 is of a tool that is not on offer: code_interpeter; did"),
+        ("[{call: {rates: {}}}, {say: x}]", ":3:13 is of a tool that is not on offer: rates; on offer are code_int"),
+        (
+            "[{call: {code_interpreter: print(1)}}, {expect: {outputs_contain: '2'}}, {say: x}]",
+            ":3:60 does not hold: outputs: '2' is in none of the 1 outputs: 1",
+        ),
+    ],
+)  # fmt: skip
+async def test_a_script_s_mistake_ends_the_run_with_its_place_and_for_good(script, tmp_path, moves, says) -> None:
+    async with engine_at(tmp_path / "state", script(moves)) as engine:
+        run = await ask(engine, RunOrder(assistant_id=make_assistant(engine, "code_interpreter").id), "Hi")
+    assert run.failure is not None
+    assert run.failure.code == "invalid_prompt"
+    assert says in run.failure.message
 
 
 async def test_a_script_with_times_makes_room_for_the_next_after_so_many_runs_about_the_same(script) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
+from runner.did_you_mean import suggest
 from runner.server.engine.containers import keep_produced, lock_container, mark_paths, place_calls
 from runner.server.engine.core import CallFinished, Engine, MessageGrew, MessageWritten, RunChanged, StepChanged
 from runner.server.engine.documents import find_attributes, touch_stores
@@ -55,6 +56,7 @@ from runner.server.inference import (
     Refuse,
     Role,
     Scene,
+    Spent,
     ToolRequest,
     Turnout,
     UseTools,
@@ -295,8 +297,10 @@ def _cut(turnout: Turnout, scene: Scene) -> Turnout:
 
 async def _follow(engine: Engine, run: RunRecord, turnout: Turnout, speech: MessageWriter) -> bool:
     """Do as the inference says; whether it is to be asked again."""
-    spent = turnout.spent
-    tokens = Tokens(input=spent.input_tokens, output=spent.output_tokens) if spent else Tokens(uncounted=True)
+    spent = turnout.spent or Spent()
+    tokens = Tokens(
+        input=spent.input_tokens, output=spent.output_tokens, uncounted=turnout.spent is None, by=turnout.by
+    )
     match turnout.move:
         case UseTools() as move:
             return await _use_tools(engine, run, move, speech, tokens)
@@ -332,7 +336,13 @@ async def _use_tools(engine: Engine, run: RunRecord, move: UseTools, speech: Mes
     offered = offered_tools(run) | {function.name for function in offered_functions(run)}
     unknown = names - offered
     if unknown:
-        _fail(engine, run, f"The inference asked for tools that are not on offer: {', '.join(sorted(unknown))}.")
+        missing, hint = ", ".join(sorted(unknown)), suggest(min(unknown), sorted(offered), kind="on offer are")
+        if move.where:
+            hint = hint or "nothing is on offer"
+            told = f"the call at {move.where} is of a tool that is not on offer: {missing}; {hint}"
+            move_run(engine, run.id, RunState.FAILED, Failure(code="invalid_prompt", message=told))
+        else:
+            _fail(engine, run, f"The inference asked for tools that are not on offer: {missing}.")
         return False
     if (move.text or speech.has_begun) and not speech.end(TextPart(text=move.text), tokens=Tokens()):
         return False

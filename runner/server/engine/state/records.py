@@ -248,15 +248,23 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """Tokens that were used. `uncounted` says that what answered is no model, and has none."""
+    """Tokens that were used. `uncounted` says that what answered is no model, and has none.
+
+    `by` names what answered, where that isn't the server's own inference: it is shown as the model.
+    """
 
     input: int = 0
     output: int = 0
     uncounted: bool = False
+    by: str = ""
 
     def __add__(self, other: Tokens) -> Tokens:
-        uncounted = self.uncounted or other.uncounted
-        return Tokens(input=self.input + other.input, output=self.output + other.output, uncounted=uncounted)
+        return Tokens(
+            input=self.input + other.input,
+            output=self.output + other.output,
+            uncounted=self.uncounted or other.uncounted,
+            by=self.by or other.by,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,6 +152,7 @@ def render_run(run: RunRecord, *, streamed: bool = False) -> Json:
         "required_action": render_required_action(run.awaited),
         "last_error": _render_failure(failure, _RUN_CODES),
         **render_brief(run.brief),
+        "model": run.tokens.by or run.brief.model,
         "tool_resources": render_resources(run.own_resources, in_full=streamed),
         "metadata": dict(run.metadata),
         "max_completion_tokens": run.max_completion_tokens,

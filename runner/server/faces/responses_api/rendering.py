@@ -187,6 +187,7 @@ def render_response(engine: Engine, response: ResponseRecord, include: Container
         "moderation": None,
         "presence_penalty": 0.0,
         **response.settings,
+        **({"model": run.tokens.by} if run.tokens.by else {}),
         **({"service_tier": "default", "tool_usage": _TOOL_USAGE} if has_usage else {}),
         "output": [show_item(item, include) for item in render_output(engine, response)] if is_over else [],
         "previous_response_id": response.previous_id,

@@ -6,8 +6,12 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from runner.did_you_mean import suggest
+from runner.errors import Location
+from runner.plugins import load_plugin
 from runner.server.inference import (
     Answer,
     Fail,
@@ -28,7 +32,7 @@ from runner.server.inference.scripted.script import (
     Odds,
     Ruling,
     Say,
-    Script,
+    ScriptFile,
     Stay,
     Step,
     StuckIn,
@@ -49,22 +53,22 @@ def create(settings: Mapping[str, object]) -> Inference:
     if set(settings) != {"script"}:
         raise ValueError(f"the inference 'scripted' has one setting, 'script', found: {', '.join(sorted(settings))}")
     path = Path(str(settings["script"]))
-    scripts, rulings = read_scripts(path, file=str(path))
-    return ScriptedInference(scripts, rulings, file=str(path))
+    return ScriptedInference(read_scripts(path, file=str(path)))
 
 
 class ScriptedInference:
     """What is due follows from the question and the calls that were answered in this run.
 
-    Where a script has `times`, or a ruling several answers, it also follows from how often the same was asked.
+    Where a script has `times`, or a ruling several answers, it also follows from how often the same was asked. What no
+    script is for may be left to another adapter: its turnouts name it, and so does `name`.
     """
 
-    name = "scripted"
-
-    def __init__(self, scripts: tuple[Script, ...], rulings: tuple[Ruling, ...] = (), *, file: str) -> None:
-        self._scripts = scripts
-        self._rulings = rulings
+    def __init__(self, file: ScriptFile) -> None:
         self._file = file
+        self._other: Inference | None = None
+        if file.otherwise:
+            self._other = load_plugin("runner.server.inference", file.otherwise).create({})
+        self.name = f"scripted+{file.otherwise}" if file.otherwise else "scripted"
         self._asked: Counter[int] = Counter()
         self._begun: Counter[tuple[int, int]] = Counter()
 
@@ -79,8 +83,10 @@ class ScriptedInference:
 
     async def decide_aloud(self, scene: Scene, hear: Hear) -> Turnout:
         step = self._find_step(scene, begins=not scene.outcomes)
-        if isinstance(step, Fail):
-            return Turnout(move=step)
+        if step is None and self._other is not None:
+            return replace(await self._other.decide(scene), by=self._other.name)
+        if not isinstance(step, Step):
+            return Turnout(move=step or self._miss(scene))
         for before in step.before:
             if isinstance(before, Wait):
                 await asyncio.sleep(before.seconds)
@@ -89,10 +95,10 @@ class ScriptedInference:
         move = await _act(step, scene, hear)
         return Turnout(move=move, spent=(step.spent or _estimate(scene, move)) if step.tells_spent else None)
 
-    def _find_step(self, scene: Scene, *, begins: bool) -> Step | Fail:
-        """The step that is due; a failure if there is none. A run that `begins` is counted."""
-        question = next((message.text for message in reversed(scene.messages) if message.role is Role.USER), "")
-        for number, script in enumerate(self._scripts):
+    def _find_step(self, scene: Scene, *, begins: bool) -> Step | Fail | None:
+        """The step that is due, a failure if it has none; None if no script fits. A run that `begins` is counted."""
+        question = _question_of(scene)
+        for number, script in enumerate(self._file.scripts):
             try:
                 fits = script.question.fits(question) and self._has_its_turn(number, question, scene, begins=begins)
             except TimeoutError:
@@ -102,11 +108,16 @@ class ScriptedInference:
                 return script.step_after(answered) or _fail(
                     f"the script at {script.where} has no move after {answered} answered calls"
                 )
-        return _fail(f"no script in {self._file} is for the question {_shorten(question)!r}")
+        return None
+
+    def _miss(self, scene: Scene) -> Fail:
+        hint = "write one, or `otherwise: offline` at the top, which leaves such questions to the offline rules"
+        question = _shorten(_question_of(scene))
+        return _fail(f"no script in {self._file.file} is for the question {question!r}; {hint}")
 
     def _has_its_turn(self, number: int, question: str, scene: Scene, *, begins: bool) -> bool:
         """Whether a script that fits is still played, and not the next one instead."""
-        times = self._scripts[number].times
+        times = self._file.scripts[number].times
         if times is None:
             return True
         key = (number, hash(question))
@@ -135,13 +146,13 @@ class ScriptedInference:
 
     def _find_ruling(self, question: str, text: str) -> Ruling:
         """Raises ValueError if there is none, TimeoutError if a regular expression takes too long."""
-        for ruling in self._rulings:
+        for ruling in self._file.rulings:
             try:
                 if ruling.question.fits(question) and ruling.about.fits(text):
                     return ruling
             except TimeoutError:
                 raise TimeoutError(f"the regular expression of the ruling at {ruling.where} takes too long") from None
-        raise ValueError(f"no ruling in {self._file} is for the question {_shorten(question)!r}")
+        raise ValueError(f"no ruling in {self._file.file} is for the question {_shorten(question)!r}")
 
     def _rule(self, ruling: Ruling, question: str, text: str) -> Odds | Fail:
         if len(ruling.says) == 1:
@@ -152,12 +163,16 @@ class ScriptedInference:
         return said
 
 
+def _question_of(scene: Scene) -> str:
+    return next((message.text for message in reversed(scene.messages) if message.role is Role.USER), "")
+
+
 async def _act(step: Step, scene: Scene, hear: Hear) -> Move:
     match step.act:
         case Call(requests=requests, saying=saying):
-            return UseTools(requests=requests, text=saying)
+            return UseTools(requests=requests, text=saying, where=str(step.where))
         case Say() as say:
-            return await _say(say, scene, hear)
+            return await _say(say, scene, hear, where=step.where)
         case Stay():
             await _stay()
             raise AssertionError("a stay has no end")
@@ -165,11 +180,12 @@ async def _act(step: Step, scene: Scene, hear: Hear) -> Move:
             return move
 
 
-async def _say(say: Say, scene: Scene, hear: Hear) -> Answer | Fail:
+async def _say(say: Say, scene: Scene, hear: Hear, *, where: Location) -> Answer | Fail:
     found = {passage.filename: passage for outcome in scene.outcomes for passage in outcome.passages}
     for name in (name for piece in say.pieces for name in _MARK.findall(piece)):
         if name not in found:
-            return _fail(f"the script cites {name!r}, which file search did not find in this run")
+            hint = suggest(name, found, kind="it found") or "it found nothing"
+            return _fail(f"the answer at {where} cites {name!r}, which file search did not find in this run; {hint}")
     text, sources = "", []
     for number, piece in enumerate(say.pieces):
         if number:

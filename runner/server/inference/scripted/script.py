@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import regex
 
+from runner.did_you_mean import quote, suggest
+from runner.errors import Location, Problem
 from runner.server.inference import (
     FAILURE_CODES,
     BreakOff,
@@ -33,6 +35,7 @@ from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json
 PATTERN_SECONDS = 1.0
 """How long one search with a regular expression may take."""
 _ROUNDING = 1e-6
+_LONGEST_SHOWN = 200
 
 
 class Pattern(Protocol):
@@ -110,8 +113,11 @@ Act = Call | Say | Refuse | Fail | BreakOff | Expire | Stay
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One act, and what comes before it. `spent` None means estimated, unless it is not told at all."""
+    """One act, its place in the script, and what comes before it. `spent` None means estimated, unless it is not told
+    at all.
+    """
 
+    where: Location
     before: tuple[Wait | Expect, ...]
     act: Act
     spent: Spent | None = None
@@ -211,12 +217,19 @@ def _differing_values(expect: Expect, scene: Scene) -> Iterator[str]:
 def _missing_texts(expect: Expect, scene: Scene) -> Iterator[str]:
     for text in expect.instructions_contain:
         if text not in scene.instructions:
-            yield f"instructions: {text!r} is not in them"
+            yield f"instructions: {text!r} is not in them: {shorten(scene.instructions)!r}"
     texts = [(outcome.output, *(passage.text for passage in outcome.passages)) for outcome in scene.outcomes]
     outputs = "\n".join(text for outcome in texts for text in outcome)
     for text in expect.outputs_contain:
         if text not in outputs:
-            yield f"outputs: {text!r} is in none of the {len(scene.outcomes)} outputs"
+            found = "; ".join(shorten(" ".join(parts)) for parts in texts) or "there was no call"
+            yield f"outputs: {text!r} is in none of the {len(scene.outcomes)} outputs: {found}"
+
+
+def shorten(text: str) -> str:
+    """One line of it, for a message."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_SHOWN else f"{line[: _LONGEST_SHOWN - 1]}…"
 
 
 def _show(value: object) -> str:
@@ -226,6 +239,7 @@ def _show(value: object) -> str:
 REASONS = ("max_completion_tokens", "max_prompt_tokens", "content_filter")
 _ANY, _EXPIRE, _REFUSE, _UNKNOWN = "any", "expire", "refuse", "unknown"
 _CODE, _SEARCH = "code_interpreter", "file_search"
+OFFLINE = "offline"
 _BEFORE = ("expect", "wait")
 _BESIDE = ("tokens", "saying")
 _NO_MESSAGE = "The script says that the run fails."
@@ -234,16 +248,36 @@ _WORD = re.compile(r"(?:【[^【】]*】|\S)+\s*|\s+")
 _Json = dict[str, Any]
 
 
-def read_scripts(path: Path, *, file: str) -> tuple[tuple[Script, ...], tuple[Ruling, ...]]:
-    """The scripts and rulings of a file, in its order; `file` is its name in messages.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptFile:
+    """Scripts and rulings in their order; `file` is its name in messages.
 
-    Raises ConfigError with all mistakes.
+    `otherwise` is the adapter that has the questions which no script fits, "" if they are a mistake.
     """
+
+    file: str
+    scripts: tuple[Script, ...]
+    rulings: tuple[Ruling, ...] = ()
+    otherwise: str = ""
+
+
+def read_scripts(path: Path, *, file: str) -> ScriptFile:
+    """Raises ConfigError with all mistakes."""
     document = read_document(path, file=file, schema=lambda _: script_schema())
     scripts = tuple(_Reader(document, place).read() for place in document.sound_items("scripts"))
     rulings = tuple(_Reader(document, place).read_ruling() for place in document.sound_items("rulings"))
     document.check()
-    return scripts, rulings
+    return ScriptFile(file=file, scripts=scripts, rulings=rulings, otherwise=document.value_at(()).get("otherwise", ""))
+
+
+def find_unknown_functions(file: ScriptFile, functions: Collection[str]) -> Iterator[Problem]:
+    """The calls of functions that are not among these."""
+    for step in (step for script in file.scripts for step in script.steps if isinstance(step.act, Call)):
+        assert isinstance(step.act, Call), "the others are left out"
+        for request in step.act.requests:
+            if isinstance(request, FunctionRequest) and request.name not in functions:
+                hint = suggest(request.name, [*sorted(functions), _CODE, _SEARCH])
+                yield step.where.problem(f"no assistant has the function {quote(request.name)}", hint=hint)
 
 
 class _Reader:
@@ -311,8 +345,9 @@ class _Reader:
         return tuple(steps)
 
     def _read_move(self, item: Any, place: Where) -> Wait | Expect | Step | None:
+        where = self._document.location((*self._where, *place))
         if item == _EXPIRE:
-            return Step(before=(), act=Expire())
+            return Step(where=where, before=(), act=Expire())
         kinds = [key for key in item if key not in _BESIDE]
         if len(kinds) != 1:
             message = f"{len(kinds)} moves in one item: {', '.join(kinds)}" if kinds else "there is no move beside this"
@@ -331,7 +366,8 @@ class _Reader:
             return None
         is_told = item.get("tokens") != _UNKNOWN
         act = _read_act(kind, item[kind], item)
-        return Step(before=(), act=act, spent=_read_spent(item) if is_told else None, tells_spent=is_told)
+        spent = _read_spent(item) if is_told else None
+        return Step(where=where, before=(), act=act, spent=spent, tells_spent=is_told)
 
 
 def _read_spent(item: Mapping[str, Any]) -> Spent | None:
@@ -422,7 +458,13 @@ def script_schema() -> _Json:
     }
     ruling = {"question": question, "about": question, "says": says, "wait": _SECONDS, "tokens": _TOKENS}
     rulings = {**_list(_mapping("key", ruling, required=["question", "says"])), "description": "The first that fits."}
-    return {**_mapping("key", {"scripts": scripts, "rulings": rulings}), "minProperties": 1}
+    otherwise = {
+        "enum": [OFFLINE],
+        "title": "inference",
+        "description": "What has the questions that no script fits: the offline rules. Without it, they are mistakes.",
+    }
+    keys = {"otherwise": otherwise, "scripts": scripts, "rulings": rulings}
+    return {**_mapping("key", keys), "minProperties": 1}
 
 
 def _odds() -> _Json:
