@@ -66,6 +66,7 @@ def _cells(play: Mapping[str, Any]) -> Iterator[str]:
 def _describe(folder: Path) -> dict[str, Any]:
     """What `play.json` says; of a play that did not come to its end, what had come in."""
     from runner.cli._plays import is_going_on
+    from runner.domain.report import Variant
     from runner.kept_play import find_argument, read_head, read_play, report_of
 
     head: Mapping[str, Any] = {}
@@ -80,7 +81,7 @@ def _describe(folder: Path) -> dict[str, Any]:
         "id": folder.name,
         "started_at": head.get("started_at", ""),
         "duration_s": head.get("duration_s"),
-        "variants": [_label(one) for one in head.get("variants", ())],
+        "variants": [Variant(**one).label for one in head.get("variants", ())],
         "selection": " ".join(_selection(head.get("arguments", {}))),
         "shard": find_argument(head, "shard"),
         "planned": planned,
@@ -90,11 +91,6 @@ def _describe(folder: Path) -> dict[str, Any]:
         "stopped": head.get("stopped", ""),
         "state": _state(head, counts, planned, goes_on=goes_on),
     }
-
-
-def _label(variant: Mapping[str, Any]) -> str:
-    model = f"/{variant['model']}" if variant.get("model") else ""
-    return f"{variant.get('target', '?')}{model}"
 
 
 def _selection(arguments: Mapping[str, Any]) -> Iterator[str]:
