@@ -142,11 +142,18 @@ async def _open_client(distributed: Any, address: str, jobs: int) -> AsyncIterat
     # The profiler looks at each worker every 10 ms, for a page that nobody opens.
     with dask.config.set({"distributed.worker.profile.enabled": False}):
         if address:
-            try:
-                async with distributed.Client(address, asynchronous=True, timeout="10s") as client:
-                    yield client
-            except (OSError, TimeoutError) as error:
-                raise UsageError(f"--engine dask={address}: no scheduler answers there: {error}") from error
+            async with AsyncExitStack() as opened:
+                client = distributed.Client(address, asynchronous=True, timeout="10s")
+                try:
+                    await opened.enter_async_context(client)
+                except (OSError, TimeoutError) as error:
+                    raise UsageError(f"--engine dask={address}: no scheduler answers there: {error}") from error
+                try:
+                    await client.wait_for_workers(1, timeout=WORKER_WAIT_S)
+                except TimeoutError as error:
+                    message = f"the cluster has no worker, after {WORKER_WAIT_S:g} s"
+                    raise UsageError(f"--engine dask={address}: {message}") from error
+                yield client
             return
         processes = min(os.cpu_count() or 1, jobs)
         async with (

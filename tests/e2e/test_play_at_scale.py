@@ -332,6 +332,24 @@ async def test_what_a_cluster_s_worker_makes_is_in_the_play_s_journal_and_nothin
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
+async def test_a_cluster_whose_workers_never_come_is_said_to_have_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import distributed
+
+    monkeypatch.setattr("runner.cli._dask.WORKER_WAIT_S", 0.2)
+    async with counting_server() as server:
+        server.make_project(tmp_path / "p", 1)
+        async with distributed.LocalCluster(
+            n_workers=0, processes=False, asynchronous=True, dashboard_address="127.0.0.1:0", protocol="tcp"
+        ) as cluster:
+            done = await run(tmp_path / "p", "play", "--engine", f"dask={cluster.scheduler_address}")
+    assert (done.code, server.requests) == (2, 0), done.out + done.err
+    assert done.err.endswith(f"--engine dask={cluster.scheduler_address}: the cluster has no worker, after 0.2 s\n")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
 async def test_what_failed_tries_on_a_cluster_have_used_counts_as_it_does_in_one_process(tmp_path: Path) -> None:
     import distributed
 
