@@ -40,7 +40,8 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/checks.py
-	$(BIN)/python benchmarks/entered_files.py scenarios/ticket.yaml responses
+	$(BIN)/python benchmarks/entered_files.py
+	$(BIN)/python benchmarks/held_up.py
 	$(BIN)/python benchmarks/play_many.py
 	$(BIN)/python benchmarks/play_speed.py
 	$(BIN)/python benchmarks/reading.py

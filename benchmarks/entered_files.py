@@ -24,7 +24,7 @@ MOST_FILES = 110
 
 
 def main() -> None:
-    scenario, api = [*sys.argv[1:], *("scenarios/receipt.yaml", "assistants")[len(sys.argv) - 1 :]]
+    scenario, api = [*sys.argv[1:], *("scenarios/ticket.yaml", "responses")[len(sys.argv) - 1 :]]
     with tempfile.TemporaryDirectory() as folder:
         copy_project(Path(folder), api)
         os.chdir(folder)

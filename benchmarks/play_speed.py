@@ -5,7 +5,9 @@ over the official client, and each of pydantic-evals, inspect_ai and promptfoo t
 ratio to the loop, CPU ms a question and the peak memory of the biggest process; the stub's requests are counted.
 
 Then what else is promised, each with its limit: memory for ten times the scenarios, every tenth request refused, the
-time from an answer to its verdict, `validate` of 2,000 scenarios, and two dask workers beside one process.
+time from an answer to its verdict, `validate` of 2,000 scenarios, and two dask workers beside one process: for answers
+of a line, where playing costs hardly more than passing on what a worker has played, and for answers of a page with
+five checks each, where the core of one process is the limit.
 
 `python benchmarks/play_speed.py [PART ...]`: shapes as they are printed, and `memory refusals verdicts validate dask`.
 """
@@ -35,6 +37,13 @@ KEY = "a-key-of-the-stub"
 SHAPES = ("200x1@20", "2000x1@50", "50x4@20")
 REFUSING = "/refusing"
 """Behind the address of the stub: every tenth request is answered 429 there."""
+LONG = "/long"
+"""The same: answers have a page there."""
+PAGES = "".join(
+    f"Booking A-{table:03}: dinner for two at table {table}, {table} starters at 12.50 and a bottle at 31.00, "
+    "paid on 4 March 2026.\n"
+    for table in range(50)
+)
 _ids = count(1)
 
 
@@ -102,11 +111,14 @@ def compare(text: str) -> None:
 
 
 @contextmanager
-def project_of(shape: Shape, *, refuses: str = "") -> Iterator[tuple[Path, dict[str, str]]]:
-    """A folder with so many scenarios, and the environment in which they are played against a stub."""
+def project_of(shape: Shape, *, behind: str = "") -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder with so many scenarios, and the environment in which they are played against a stub.
+
+    `behind` its address is REFUSING or LONG.
+    """
     with tempfile.TemporaryDirectory() as folder, stub() as base_url:
         urls = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": KEY, "BENCH_KEY": KEY}
-        make_project(Path(folder), shape, f"{base_url}{refuses}")
+        make_project(Path(folder), shape, f"{base_url}{behind}")
         yield Path(folder), {**os.environ, **urls}
 
 
@@ -151,7 +163,10 @@ def make_project(folder: Path, shape: Shape, base_url: str) -> None:
         f"targets:\n  stub: {{api: responses, base_url: '{base_url}', key_env: BENCH_KEY}}\n"
         "assistants:\n  guide: {name: Guide, model: gpt-6-luna}\n"
     )
-    turn = "      - ask: What is {number} times 1?\n        expect: [{{number: {number}}}]\n"
+    others = "{{contains: starters}}, {{not_contains: [guarantee, promise]}}, {{date: 2026-03-04}}, "
+    others += "{{numbers: [12.5, 31]}}, "
+    checks = (others if LONG in base_url else "") + "{{number: {number}}}"
+    turn = f"      - ask: What is {{number}} times 1?\n        expect: [{checks}]\n"
     cases = "".join(
         f"  - name: scenario {number}\n    turns:\n{turn.format(number=number) * shape.turns}"
         for number in range(shape.scenarios)
@@ -186,7 +201,7 @@ def write_cases(folder: Path, rows: int) -> None:
 def measure_refusals() -> None:
     shape, times_s = Shape(400, 1, 20), []
     for refuses in ("", REFUSING):
-        with project_of(shape, refuses=refuses) as (folder, environment):
+        with project_of(shape, behind=refuses) as (folder, environment):
             times_s.append(min(run(play_command(shape), folder, environment)[0] for _ in range(TIMES)))
     without, refused = times_s
     print(
@@ -218,26 +233,32 @@ def measure_validation() -> None:
 
 
 def measure_dask() -> None:
-    """With so many at once that the CPU of a process is the limit; starting up is taken out by playing two sizes."""
+    """Starting up is taken out by playing two sizes."""
     if not find_spec("distributed"):
         print("dask: not installed")
         return
-    sizes, rates = (1_000, 5_000), {}
-    for engine in ((), ("--engine", "dask")):
-        took: list[tuple[float, float]] = []
-        for size in sizes:
-            shape = Shape(size, 1, 100)
-            with project_of(shape) as (folder, environment):
-                took.append(run(play_command(shape, *engine), folder, environment)[:2])
-        (few_s, few_cpu_s), (many_s, many_cpu_s) = took
-        more = sizes[1] - sizes[0]
-        rates[bool(engine)] = more / (many_s - few_s)
+    kinds = (("of a line", "", "", (500, 2_500)), ("of a page", LONG, " (limit 1.8)", (100, 500)))
+    for what, behind, limit, sizes in kinds:
+        rates, cpu_ms = {}, {}
+        for engine in ((), ("--engine", "dask")):
+            took: list[tuple[float, float]] = []
+            for size in sizes:
+                shape = Shape(size, 1, 50)
+                with project_of(shape, behind=behind) as (folder, environment):
+                    took.append(run(play_command(shape, *engine), folder, environment)[:2])
+            (few_s, few_cpu_s), (many_s, many_cpu_s) = took
+            more = sizes[1] - sizes[0]
+            rates[bool(engine)] = more / (many_s - few_s)
+            cpu_ms[bool(engine)] = (many_cpu_s - few_cpu_s) / more * 1000
+            name = "two dask workers" if engine else "one process"
+            print(
+                f"{name:17} {rates[bool(engine)]:5.0f} scenarios a second, {cpu_ms[bool(engine)]:.2f} ms CPU each in "
+                f"all processes; {few_s:.1f} s for {sizes[0]}"
+            )
         print(
-            f"{'two dask workers' if engine else 'one process':17} {rates[bool(engine)]:5.0f} scenarios a second, "
-            f"{(many_cpu_s - few_cpu_s) / more * 1000:.2f} ms CPU each in all processes; {few_s:.1f} s for {sizes[0]:,}"
+            f"dask, answers {what}: {rates[True] / rates[False]:.2f} x the throughput{limit}; by its CPU, two cores of "
+            f"its own have room for {2 * cpu_ms[False] / cpu_ms[True]:.2f} x"
         )
-    cores = os.cpu_count() or 1
-    print(f"dask: {rates[True] / rates[False]:.2f} x the throughput (limit 1.8), on {cores} cores that the stub shares")
 
 
 PROMISES = {
@@ -313,7 +334,8 @@ class Connection:
             return "application/json", b'{"object": "list", "data": [], "has_more": false}'
         await asyncio.sleep(THINKING_S)
         asked = json.dumps(body.get("messages") or body["input"])
-        text = f"It is {''.join(one for one in asked.partition('What is ')[2].partition(' ')[0] if one.isdigit())}."
+        number = "".join(one for one in asked.partition("What is ")[2].partition(" ")[0] if one.isdigit())
+        text = f"{PAGES if LONG in path else ''}It is {number}."
         if path.endswith("/chat/completions"):
             return "application/json", json.dumps(completion(text)).encode()
         whole = response(text)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-
-from runner.checks import BREAKS, EXPECTATIONS, FAILS, PASSES, Example
+from runner.cli.checks import describe_fields, show_examples
 from runner.plugins import load_plugin, plugin_names
 
 HEAD = """# Checks
@@ -15,7 +12,8 @@ Made by `docs/make_checks.py` out of `runner/checks/`; don't edit it here.
 `expect` is a list. `check: value` sets the check's main field, marked * below; a mapping is always the full form:
 `number: {value: 39.25, tolerance: 0.01}`. A turn passes when its answer is complete and every check holds. On a
 refusal, a decline, an empty or incomplete answer nothing passes, negative checks included: `refuses` and `status`
-alone say that such an ending is expected, and then the others judge it. The examples are run as tests.
+alone say that such an ending is expected, and then the others judge it. The examples are run as tests. `runner checks`
+lists them, `runner checks NAME` says of one what is here.
 """
 
 
@@ -72,33 +70,12 @@ def counterparts(title: str, known: dict[str, tuple[str, str]]) -> str:
     return "\n".join([f"## {title}, and ours\n", "| There | Here | What is different |", "|---|---|---|", *rows, ""])
 
 
-def examples(shown: Sequence[Example]) -> str:
-    """What passes and what doesn't, each to be copied under `expect`."""
-    words = {PASSES: "passes", FAILS: "fails", BREAKS: "is an error"}
-    rows = [f"- {one.check}  # {words[one.outcome]}{on(one)}" for one in shown]
-    return "\n".join(["```yaml", *rows, "```", ""])
-
-
-def on(example: Example) -> str:
-    """The answer that it is about, on one line; a run that is more than a short text isn't shown."""
-    if not isinstance(example.answer, str) or len(example.answer) > 90:
-        return ""
-    return f" on {json.dumps(example.answer, ensure_ascii=False)}"
-
-
 def describe(name: str) -> str:
     module = load_plugin("runner.checks", name)
-    rows = [row(field, schema, module.MAIN_FIELD) for field, schema in module.SCHEMA["properties"].items()]
+    fields = [(field, value, meaning.replace("|", "\\|")) for field, value, meaning in describe_fields(module)]
+    rows = [
+        f"| `{field.rstrip('*')}`{'*' * field.count('*')} | {value} | {meaning} |" for field, value, meaning in fields
+    ]
     table = "\n".join(["| Field | Value | Meaning |", "|---|---|---|", *rows])
-    return f"## {name}\n\n{module.SCHEMA['description']}\n\n{table}\n\n{examples(module.EXAMPLES)}"
-
-
-def row(field: str, schema: dict[str, object], main_field: str) -> str:
-    if schema.get("format") == EXPECTATIONS:
-        schema = {**schema, "type": "a check or a list of checks"}
-    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    value = ", ".join(map(str, schema["enum"])) if isinstance(schema.get("enum"), list) else " or ".join(kinds)
-    default = f" (default {str(schema['default']).lower()})" if "default" in schema else ""
-    mark = "*" if field == main_field else ""
-    meaning = str(schema["description"]).replace("|", "\\|")
-    return f"| `{field}`{mark} | {value}{default} | {meaning} |"
+    examples = "\n".join(["```yaml", *show_examples(module), "```", ""])
+    return f"## {name}\n\n{module.SCHEMA['description']}\n\n{table}\n\n{examples}"

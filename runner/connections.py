@@ -88,6 +88,11 @@ class _Attempt:
 _attempt: ContextVar[_Attempt | None] = ContextVar("_attempt", default=None)
 
 
+def trust_nobody() -> ssl.SSLContext:
+    """For plain http, which never asks it: loading the machine's certificates takes 20 ms of the processor."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 class SteadyClient(httpx2.AsyncClient):
     """Sends a request again, once and on a fresh connection, if a kept-alive one was closed before any answer.
 
@@ -141,8 +146,8 @@ class SteadyClient(httpx2.AsyncClient):
 def _spare_looks(pool: Any) -> None:
     """Have a pool look through all of its connections where a request waits for one, not after each answer too.
 
-    With 50 at once that took every tenth of a play's CPU. What is closed or expired meanwhile is put away by the next
-    request. Should httpcore2 rename this, it looks as often as before.
+    With 50 at once that is a fifteenth of what a request costs here (0.05 ms). What is closed or expired meanwhile is
+    put away by the next request. Should httpcore2 rename this, it looks as often as before.
     """
     assign = getattr(pool, "_assign_requests_to_connections", None)
     if assign is None:

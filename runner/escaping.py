@@ -86,7 +86,7 @@ def xml(text: str) -> str:
 
 def markdown_html(text: str) -> str:
     """One line of plain words in an HTML element of Markdown, where markup is not read, but mentions are."""
-    return html.escape(re.sub("[@#]", "\\g<0>\u200b", terminal_line(text)))
+    return html.escape(re.sub("[@#]", "\\g<0>\u200b", terminal_line(text)), quote=False)
 
 
 def markdown_block(text: str) -> str:

@@ -23,7 +23,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from runner.did_you_mean import quote, suggest
-from runner.patience import at_most, check_time, match
+from runner.patience import at_most, check_time, compile_pattern, match
 
 PATTERN_TIMEOUT_S = 0.5
 LONGEST_MISMATCH = 300
@@ -126,6 +126,16 @@ def find_looseness(schema: Schema) -> str:
     return ""
 
 
+def describe_gap(argument: str, parameters: Schema) -> str:
+    """Why a call as declared may come without an argument; "" if it can't, or that is not plain to see."""
+    required = parameters.get("required", ())
+    if "$ref" in parameters or any(key.endswith("Of") for key in parameters):
+        return ""
+    if argument not in parameters.get("properties", {}):
+        return "it isn't among the declared `parameters`"
+    return "" if argument in required else "it isn't among the `required`"
+
+
 def _find_objects(schema: object) -> Iterator[Schema]:
     """Every part of a schema that describes an object with certain properties."""
     if isinstance(schema, Mapping):
@@ -152,8 +162,8 @@ def _find_keywords(schema: object, names: tuple[str, ...], kind: type) -> Iterat
 
 def _check_pattern(pattern: str) -> None:
     try:
-        regex.compile(pattern)
-    except regex.error as error:
+        compile_pattern(pattern)
+    except (regex.error, ValueError) as error:
         raise ValueError(f"has the pattern '{_shorten(pattern)}', which is none: {error}") from error
 
 
@@ -167,7 +177,7 @@ def _shorten(text: str) -> str:
 
 
 def _pattern(_validator: Any, pattern: str, instance: object, _schema: object) -> Iterator[ValidationError]:
-    if isinstance(instance, str) and not match(regex.search, pattern, instance, seconds=PATTERN_TIMEOUT_S):
+    if isinstance(instance, str) and not match(compile_pattern(pattern).search, instance, seconds=PATTERN_TIMEOUT_S):
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 

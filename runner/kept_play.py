@@ -185,7 +185,7 @@ class KeptPlay:
         self.refusal: WriteFailed | None = None
         self.head: Mapping[str, Any] = {}
         self._clean = clean
-        path = folder / _RESULTS
+        self._path = path = folder / _RESULTS
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = open(path, "ab", opener=_open_for_both)  # noqa: SIM115 - until the play ends
@@ -220,7 +220,7 @@ class KeptPlay:
 
     def keep(self, unit: Unit, result: ScenarioResult) -> None:
         offset = self._write({"entry": _FINISHED, **_identify(unit), **result_as_json(result)})
-        self.results.add(unit.key, result if offset is None else (self.folder / _RESULTS, offset))
+        self.results.add(unit.key, result if offset is None else (self._path, offset))
 
     def _write(self, line: Mapping[str, object]) -> int | None:
         """Where the line begins; None if the disk refused it."""

@@ -1,18 +1,24 @@
-"""How long what users write may take (patterns, paths, schemas): a moment where the whole program waits, else longer.
+"""How much what users write may take (patterns, paths, schemas): a moment where the whole program waits, else longer.
 
-`re` can't be interrupted, `regex` can. Seconds are those that the thread was busy.
+`re` can't be interrupted, `regex` can, but for reading a pattern. Seconds are those that the thread was busy.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import TypeVar
 
+import regex
+
 T = TypeVar("T")
+# The library writes a counted repetition out: a{1000}{1000}{1000} takes seconds and gigabytes before it is refused.
+_MAX_EXPANDED_SIZE = 200_000
 
 
 class Hurry:
@@ -69,3 +75,47 @@ def _give_up() -> None:
     if (hurry := _hurry.get()) is not None:
         hurry.is_over = True
     raise TimeoutError
+
+
+@lru_cache(maxsize=512)
+def compile_pattern(pattern: str) -> regex.Pattern[str]:
+    """Raises ValueError for one that is too large, regex.error for what is none."""
+    if expanded_size(pattern) > _MAX_EXPANDED_SIZE:
+        raise ValueError("repeats too much: its counts multiply each other")
+    try:
+        compiled: regex.Pattern[str] = regex.compile(pattern)
+    except (RecursionError, OverflowError, MemoryError) as error:
+        raise ValueError("is too large or nested too deeply") from error
+    return compiled
+
+
+_TOKEN = re.compile(
+    r"""\\.                                        # an escaped character
+      | \[\^?\]?(?:\\.|[^\]\\])*\]?               # a set
+      | \{\s*(?P<low>\d*)\s*(?P<range>,\s*(?P<high>\d*)\s*)?\}
+      | .""",
+    re.VERBOSE | re.DOTALL,
+)
+_HUGE = 10**12
+
+
+def expanded_size(pattern: str) -> int:
+    """About how many items `pattern` has once `(ab){3}` is written as `ababab`; capped at 10**12."""
+    totals, last = [0], 0
+    for token in _TOKEN.finditer(pattern):
+        text = token.group()
+        if text == "(":
+            totals.append(0)
+            continue
+        if text == ")" and len(totals) > 1:
+            last = totals.pop() + 1
+        elif text.startswith("{") and len(text) > 1:
+            times = max((int(digits[:13]) for digits in token.group("low", "high") if digits), default=1)
+            repeated = min(last * max(times, 1), _HUGE)
+            totals[-1] += repeated - last
+            last = repeated
+            continue
+        else:
+            last = 1
+        totals[-1] = min(totals[-1] + last, _HUGE)
+    return sum(totals)

@@ -109,7 +109,7 @@ class ScenarioTest(pytest.Item):
             self.add_marker(pytest.mark.skip(reason=scenario.skip))
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        return self.path, self._scenario.location.line - 1, self.name
+        return self.path, _line_of(self._scenario) - 1, self.name
 
     def runtest(self) -> None:
         from runner.domain.report import Outcome
@@ -134,6 +134,12 @@ class ScenarioTest(pytest.Item):
         if isinstance(excinfo.value, Unplayed):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
+
+
+def _line_of(scenario: Scenario) -> int:
+    """In its scenario file: a row of another file has no line there."""
+    place, declared_at = scenario.location, scenario.declared_at
+    return declared_at.line if declared_at is not None and declared_at.file != place.file else place.line
 
 
 class ScenarioFailed(Exception):
@@ -170,7 +176,7 @@ def _explain(path: Path, result: ScenarioResult, clean: Callable[[str], str]) ->
     shown = result.shown
     turns = [turn for turn in shown.turns if turn.outcome is not Outcome.PASSED] if shown else []
     lines: list[str] = [f"row {result.scenario.row}", ""] if result.scenario.row else []
-    line, message = result.scenario.location.line, result.reason
+    line, message = _line_of(result.scenario), result.reason
     for turn in turns:
         broken = [verdict for verdict in turn.verdicts if verdict.outcome is not Outcome.PASSED]
         line = broken[0].location.line if broken else turn.turn.location.line

@@ -41,8 +41,8 @@ FASTEST_LOOK_S = 0.1
 FASTEST_LOOK_HERE_S = 0.02
 """The same where the server is on this machine."""
 _FORM_CHUNK_BYTES = 64 * 1024
-LINGER_S = 0.5
-"""How long to wait for the end of a stream that has said all it has to say."""
+LINGER_S, DRAIN_S = 0.01, 0.5
+"""How long an answer waits for the end of its stream, which has said all it has to say; and how long its connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -432,9 +432,10 @@ class Listener(Protocol):
 async def listen(response: httpx2.Response, listener: Listener, after_each: Callable[[], None]) -> None:
     """Read an answer whose head has come. Raises Malformed, and the SDK's own types for what the network does.
 
-    What comes after "enough" is heard as well, for a moment: it may contradict, and a connection whose answer was
-    read to the end can be used again.
+    What comes after "enough" is heard as well, for a moment: it may contradict. A connection whose answer was read to
+    the end can be used again, so that is still waited for when the answer is on its way already.
     """
+    rest: asyncio.Task[None] | None = None
     try:
         if "event-stream" not in response.headers.get("content-type", ""):
             body = read_object(await response.aread())
@@ -444,8 +445,17 @@ async def listen(response: httpx2.Response, listener: Listener, after_each: Call
         async for chunk in chunks:
             if _hand_on(partial(listener.hear, chunk), after_each):
                 break
+        rest = asyncio.create_task(_hear_rest(response, chunks, listener))
+        await asyncio.wait({rest}, timeout=LINGER_S)
+    finally:
+        if rest is None:
+            await response.aclose()
+
+
+async def _hear_rest(response: httpx2.Response, chunks: AsyncIterator[bytes], listener: Listener) -> None:
+    try:
         with suppress(TimeoutError, Malformed, openai.OpenAIError):
-            async with asyncio.timeout(LINGER_S):
+            async with asyncio.timeout(DRAIN_S):
                 async for chunk in chunks:
                     listener.hear(chunk)
     finally:

@@ -12,7 +12,6 @@ itself.
 
 from __future__ import annotations
 
-import ssl
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -27,7 +26,7 @@ import httpx2
 
 from runner.backends import Endpoint
 from runner.backends._json_fields import Malformed
-from runner.connections import SteadyClient, check_ambient_proxies, explaining_environment
+from runner.connections import SteadyClient, check_ambient_proxies, explaining_environment, trust_nobody
 from runner.domain.assistant import History
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_loopback, is_open_road, is_openai
 from runner.errors import UsageError
@@ -165,8 +164,7 @@ def _open_http(
         return SteadyClient(
             makes_nothing=makes_nothing,
             auth=auth,
-            # A context that trusts nobody: plain http never asks it, and loading the system's certificates takes long.
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else httpx2.create_ssl_context(),
+            verify=trust_nobody() if is_plain else httpx2.create_ssl_context(),
             # A proxy from the environment must not stand between us and this machine; SSL_CERT_FILE may.
             trust_env=not stays_here,
             follow_redirects=False,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.checks import FAILS, PASSES, Example, an_answer
 from runner.checks._text import as_tuple, has_passage, normalise_wanted, quote, shorten
-from runner.checks._tools import calls_of, describe_calls
+from runner.checks.tool_called import calls_of, describe_calls
 from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from runner.checks._text import quote, shorten
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import Finding, Outcome
 from runner.errors import CheckBroken
-from runner.patience import at_most, check_time, match
+from runner.patience import at_most, check_time, compile_pattern, match
 
 if TYPE_CHECKING:
     from jsonpath_rfc9535 import JSONPathEnvironment, JSONPathQuery
@@ -188,19 +188,22 @@ def _environment() -> JSONPathEnvironment:
 
     class _Match(Match):
         def __call__(self, string: object, pattern: object) -> bool:
-            return _matches(regex.fullmatch, string, pattern)
+            return _matches("fullmatch", string, pattern)
 
     class _Search(Search):
         def __call__(self, string: object, pattern: object) -> bool:
-            return _matches(regex.search, string, pattern)
+            return _matches("search", string, pattern)
 
-    def _matches(find: Callable[..., object], string: object, pattern: object) -> bool:
+    def _matches(find: str, string: object, pattern: object) -> bool:
         if not isinstance(string, str) or not isinstance(pattern, str):
             return False
         try:
-            return match(find, map_re(pattern), string, seconds=_PATTERN_TIMEOUT_S) is not None
+            compiled = compile_pattern(map_re(pattern))
         except regex.error:
             return False
+        except ValueError as error:  # it may have come from the answer
+            raise CheckBroken(f"the pattern {quote(pattern)} {error}") from error
+        return match(getattr(compiled, find), string, seconds=_PATTERN_TIMEOUT_S) is not None
 
     environment = JSONPathEnvironment()
     environment.function_extensions |= {"match": _Match(), "search": _Search()}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 import regex
 
@@ -13,7 +11,7 @@ from runner.checks._text import quote, shorten, shown_text
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 from runner.errors import CheckBroken
-from runner.patience import match
+from runner.patience import compile_pattern, match
 
 MAIN_FIELD = "pattern"
 SCHEMA = {
@@ -48,8 +46,6 @@ EXAMPLES = (
 _TIMEOUT_S = 2.0
 _MOMENT_S = 0.02
 _ANY_TEXTS = ("", "a", "1", "É, ☃. 7")
-# The library writes a counted repetition out: a{1000}{1000}{1000} takes seconds and gigabytes before it is refused.
-_MAX_EXPANDED_SIZE = 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,46 +92,10 @@ class Check:
         return Finding(holds=True, expected=expected, found=shorten(text, around=found.start()))
 
 
-@lru_cache(maxsize=256)
 def _compile(pattern: str) -> regex.Pattern[str]:
-    if expanded_size(pattern) > _MAX_EXPANDED_SIZE:
-        raise ValueError(f"the pattern {quote(pattern)} repeats too much: its counts multiply each other")
     try:
-        compiled: regex.Pattern[str] = regex.compile(pattern)
+        return compile_pattern(pattern)
     except regex.error as error:
         raise ValueError(f"{quote(pattern)} is no regular expression: {error}") from error
-    except (RecursionError, OverflowError, MemoryError) as error:
-        raise ValueError(f"the pattern {quote(pattern)} is too large or nested too deeply") from error
-    return compiled
-
-
-_TOKEN = re.compile(
-    r"""\\.                                        # an escaped character
-      | \[\^?\]?(?:\\.|[^\]\\])*\]?               # a set
-      | \{\s*(?P<low>\d*)\s*(?P<range>,\s*(?P<high>\d*)\s*)?\}
-      | .""",
-    re.VERBOSE | re.DOTALL,
-)
-_HUGE = 10**12
-
-
-def expanded_size(pattern: str) -> int:
-    """About how many items `pattern` has once `(ab){3}` is written as `ababab`; capped at 10**12."""
-    totals, last = [0], 0
-    for token in _TOKEN.finditer(pattern):
-        text = token.group()
-        if text == "(":
-            totals.append(0)
-            continue
-        if text == ")" and len(totals) > 1:
-            last = totals.pop() + 1
-        elif text.startswith("{") and len(text) > 1:
-            times = max((int(digits[:13]) for digits in token.group("low", "high") if digits), default=1)
-            repeated = min(last * max(times, 1), _HUGE)
-            totals[-1] += repeated - last
-            last = repeated
-            continue
-        else:
-            last = 1
-        totals[-1] = min(totals[-1] + last, _HUGE)
-    return sum(totals)
+    except ValueError as error:
+        raise ValueError(f"the pattern {quote(pattern)} {error}") from error

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from runner.checks import BREAKS, FAILS, FILE_NAME, PASSES, Example, an_answer
 from runner.checks._text import has_passage, normalise_wanted, quote, shorten
-from runner.checks._tools import calls_of
 from runner.checks.cites import Check as Cites
+from runner.checks.tool_called import calls_of
 from runner.domain.conversation import FileId, Run, SearchResult, Step
 from runner.domain.report import Finding
 from runner.errors import CheckBroken

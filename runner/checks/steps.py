@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from runner.checks import FAILS, PASSES, Example, an_answer, check_limits, judge_amount, limits_schema
 from runner.checks._text import shorten
-from runner.checks._tools import describe_calls
+from runner.checks.tool_called import describe_calls
 from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding
 

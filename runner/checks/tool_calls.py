@@ -10,7 +10,7 @@ from runner.checks import FAILS, PASSES, TOOL_NAME, Example, Part, an_answer, pa
 from runner.checks._json import same_value, show_json
 from runner.checks._parts import explain, saying
 from runner.checks._text import shorten
-from runner.checks._tools import read_arguments, tool_name, tool_schema
+from runner.checks.tool_called import read_arguments, tool_name, tool_schema
 from runner.domain.assistant import matches
 from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding, Outcome

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from runner.checks import FAILS, PASSES, Example, an_answer
 from runner.checks._text import shorten
-from runner.checks._tools import calls_of, describe_calls, tool_name, tool_schema
+from runner.checks.tool_called import calls_of, describe_calls, tool_name, tool_schema
 from runner.domain.conversation import Run, Step
 from runner.domain.report import Finding
 

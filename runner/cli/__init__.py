@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
 import click
 
 from runner import __version__
+from runner.did_you_mean import count, find_similar
 from runner.errors import DISK_TROUBLE, TOO_MANY_FILES, ConfigError, RunnerError
 from runner.plugins import load_plugin, plugin_names
 
@@ -68,7 +69,6 @@ class _Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             from runner.config.familiar_words import VERBS
-            from runner.did_you_mean import find_similar
 
             similar = VERBS.get(args[0]) or find_similar(args[0], self.list_commands(ctx))
             ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean '{similar}'?" if similar else ""))
@@ -147,7 +147,6 @@ def _explain_system(error: OSError) -> int:
 
 
 def _explain(error: RunnerError, secrets: set[str]) -> int:
-    from runner.did_you_mean import count
     from runner.escaping import terminal
 
     if isinstance(error, ConfigError):

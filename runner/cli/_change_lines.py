@@ -22,7 +22,7 @@ _DONE = {
     Action.DELETE: "deleted",
     Action.IN_SYNC: "in sync",
     Action.LEAVE: "left alone",
-    Action.BLOCKED: "not touched",
+    Action.BLOCKED: "blocked",
 }
 _ORIGINS = {
     Origin.LOCAL: "changed in the file",
@@ -52,7 +52,7 @@ def describe_applied(applied: Applied) -> tuple[str, ...]:
     if applied.error:
         return (f"! {head}: {applied.error}", *note)
     if change.action is Action.BLOCKED:
-        return (f"! {head}: not touched, {change.reason}", *note)
+        return (f"! {head}: {_DONE[change.action]}, {change.reason}", *note)
     said = [f"{_DONE[change.action]} {change.remote_id}", *_describe_files(applied.files)]
     said += [change.reason] * bool(change.reason)
     fields = [field for field in change.fields if change.action is Action.UPDATE and field.field != "files"]
@@ -63,9 +63,9 @@ def describe_applied(applied: Applied) -> tuple[str, ...]:
 
 def describe_outcome(applied: Sequence[Applied], remote: RemoteState, *, was_stopped: bool = False) -> str:
     """The last line: what it all came to."""
-    failed = count_failed(applied)
+    failed = sum(bool(one.error) for one in applied)
     counts = {action: sum(one.change.action is action and not one.error for one in applied) for action in Action}
-    if not was_stopped and not failed and counts[Action.IN_SYNC] + counts[Action.LEAVE] == len(applied):
+    if not was_stopped and counts[Action.IN_SYNC] + counts[Action.LEAVE] == len(applied):
         in_sync = [one.change for one in applied if one.change.action is Action.IN_SYNC]
         objects = ", ".join(_count_kind(kind, in_sync) for kind in (Kind.ASSISTANT, Kind.STORE))
         left = f", {counts[Action.LEAVE]} left alone" if counts[Action.LEAVE] else ""
@@ -73,9 +73,9 @@ def describe_outcome(applied: Sequence[Applied], remote: RemoteState, *, was_sto
         wrote = "wrote tags" if any(one.note for one in applied) else "wrote nothing"
         return f"in sync: nothing to do ({objects}{left}; read {lists}, {wrote})"
     said = f"{counts[Action.CREATE]} created, {counts[Action.UPDATE]} updated, {counts[Action.IN_SYNC]} unchanged"
-    more = {"deleted": counts[Action.DELETE], "left alone": counts[Action.LEAVE], "failed": failed}
+    more = {_DONE[action]: counts[action] for action in (Action.DELETE, Action.LEAVE, Action.BLOCKED)}
     return f"{'stopped' if was_stopped else 'done'}: {said}" + "".join(
-        f", {count} {words}" for words, count in more.items() if count
+        f", {count} {words}" for words, count in {**more, "failed": failed}.items() if count
     )
 
 

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import count
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from runner.checks import Ask
 from runner.cli._session import Session, open_ask
 from runner.domain.assistant import Assistant, Scripted, Server
-from runner.domain.report import Attempt, TurnFinished, TurnStarted, Variant
+from runner.domain.report import Attempt, PlayEvent, TurnFinished, TurnResult, TurnStarted, Variant
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError, UsageError
 from runner.execution.player import Means, Player, Surroundings
@@ -48,6 +49,15 @@ LIST_EVERY_S = 5.0
 
 _Order = tuple[int, str, str]
 """A number for the answer, a scenario's name, and the assistant's address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """An attempt, the hash of the definition that was asked, and the turns of earlier tries that failed in passing."""
+
+    attempt: Attempt
+    definition: str
+    tried: tuple[TurnResult, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +142,18 @@ async def _open_client(distributed: Any, address: str, jobs: int) -> AsyncIterat
     # The profiler looks at each worker every 10 ms, for a page that nobody opens.
     with dask.config.set({"distributed.worker.profile.enabled": False}):
         if address:
-            try:
-                async with distributed.Client(address, asynchronous=True, timeout="10s") as client:
-                    yield client
-            except (OSError, TimeoutError) as error:
-                raise UsageError(f"--engine dask={address}: no scheduler answers there: {error}") from error
+            async with AsyncExitStack() as opened:
+                client = distributed.Client(address, asynchronous=True, timeout="10s")
+                try:
+                    await opened.enter_async_context(client)
+                except (OSError, TimeoutError) as error:
+                    raise UsageError(f"--engine dask={address}: no scheduler answers there: {error}") from error
+                try:
+                    await client.wait_for_workers(1, timeout=WORKER_WAIT_S)
+                except TimeoutError as error:
+                    message = f"the cluster has no worker, after {WORKER_WAIT_S:g} s"
+                    raise UsageError(f"--engine dask={address}: {message}") from error
+                yield client
             return
         processes = min(os.cpu_count() or 1, jobs)
         async with (
@@ -245,7 +262,7 @@ class _Cluster:
         self._listing = asyncio.Lock()
         self._listed_at = -math.inf
 
-    async def play(self, package: Package, scenario: str, assistant: str) -> tuple[Attempt, str]:
+    async def play(self, package: Package, scenario: str, assistant: str) -> _Made:
         """An attempt, on the worker that has least to do. Raises RemoteError where two workers died over it."""
         for _ in range(2):
             seat = await self._find_seat(package)
@@ -314,7 +331,7 @@ class _Seat:
     def __len__(self) -> int:
         return len(self._made)
 
-    async def play(self, scenario: str, assistant: str) -> tuple[Attempt, str]:
+    async def play(self, scenario: str, assistant: str) -> _Made:
         """Raises _WorkerLost, and whatever is raised there."""
         if self._courier.done():
             raise _WorkerLost
@@ -323,7 +340,7 @@ class _Seat:
         self._orders.append((number, scenario, assistant))
         self._is_ordered.set()
         try:
-            made: tuple[Attempt, str] = await self._made[number]
+            made: _Made = await self._made[number]
             return made
         finally:
             del self._made[number]
@@ -376,14 +393,14 @@ class _Elsewhere:
         """One attempt. Raises RemoteError where two workers died over it."""
         self._around.emit(TurnStarted(scenario=scenario, variant=self._package.variant, number=1))
         made = await self._cluster.play(self._package, scenario.name, assistant.address)
-        attempt, self._means.stage.definitions[assistant.address] = made
+        self._means.stage.definitions[assistant.address] = made.definition
         turns = []
-        for turn in attempt.turns:
+        for turn in (*made.tried, *made.attempt.turns):
             booked = self._means.budget.book(turn, self._package.variant)
             turns.append(booked)
             self._around.emit(TurnFinished(scenario=scenario, variant=self._package.variant, result=booked))
-        self._means.budget.book_judging(attempt.verdicts)
-        return replace(attempt, turns=tuple(turns))
+        self._means.budget.book_judging(made.attempt.verdicts)
+        return replace(made.attempt, turns=tuple(turns[len(made.tried) :]))
 
 
 # What follows runs on a worker.
@@ -417,7 +434,8 @@ class _World:
         self._contents = contents
         self._opening: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
-        self._finished: list[tuple[int, tuple[Attempt, str] | Exception]] = []
+        self._finished: list[tuple[int, _Made | Exception]] = []
+        self._heard: ContextVar[list[TurnResult]] = ContextVar("heard")
         self._is_finished = asyncio.Event()
         self._is_closed = False
 
@@ -430,7 +448,7 @@ class _World:
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
 
-    async def take(self) -> list[tuple[int, tuple[Attempt, str] | Exception]]:
+    async def take(self) -> list[tuple[int, _Made | Exception]]:
         """What has finished since the last time, waited for; by the orders' numbers."""
         await self._is_finished.wait()
         await asyncio.sleep(GATHER_S)
@@ -452,7 +470,7 @@ class _World:
                 await self._keeper
 
     async def _make(self, number: int, scenario: str, assistant: str) -> None:
-        made: tuple[Attempt, str] | Exception
+        made: _Made | Exception
         try:
             made = await self._play(scenario, assistant)
         except Exception as error:  # noqa: BLE001 - it is raised where the play is
@@ -460,15 +478,22 @@ class _World:
         self._finished.append((number, made))
         self._is_finished.set()
 
-    async def _play(self, scenario: str, assistant: str) -> tuple[Attempt, str]:
+    async def _play(self, scenario: str, assistant: str) -> _Made:
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._open())
         await asyncio.shield(self._opening)
         player, stage = self._ready.result()
         found = self._project.find_assistant(assistant)
         assert found is not None, "the same files have the same assistants"
+        heard: list[TurnResult] = []
+        self._heard.set(heard)
         attempt = await player.play(self._scenarios[scenario], found)
-        return attempt, stage.definitions.get(found.address, "")
+        tried = tuple(heard[: len(heard) - len(attempt.turns)])
+        return _Made(attempt=attempt, definition=stage.definitions.get(found.address, ""), tried=tried)
+
+    def _hear(self, event: PlayEvent) -> None:
+        if isinstance(event, TurnFinished):
+            self._heard.get().append(event.result)
 
     async def _open(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="runner-worker-"))
@@ -512,9 +537,7 @@ class _World:
 
         package, clean = self._package, self._session.redactor.clean
         await asyncio.to_thread(prepare_checks, tuple(self._scenarios.values()))
-        around = Surroundings(
-            emit=lambda _: None, clock=time.monotonic, interruption=Interruption(), clean=clean, ask=ask
-        )
+        around = Surroundings(emit=self._hear, clock=time.monotonic, interruption=Interruption(), clean=clean, ask=ask)
         stage = Stage(
             backend,
             self._project.namespace,

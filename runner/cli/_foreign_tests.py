@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.did_you_mean import count
+from runner.errors import UsageError
 
 if TYPE_CHECKING:
     from runner.config.imported_scenarios import Foreign
@@ -27,7 +28,6 @@ def read_tests(inputs: Sequence[tuple[str, bytes]]) -> Foreign | None:
     """What the files have, or None if they are no tests. Raises UsageError."""
     from runner.config.evals import is_of_evals, read_evals
     from runner.config.promptfoo import read_promptfoo
-    from runner.errors import UsageError
 
     values = [_parse(name, raw) for name, raw in inputs]
     source = ", ".join(Path(name).name for name, _ in inputs)
@@ -50,7 +50,6 @@ def _is_promptfoo(value: object) -> bool:
 def _parse(name: str, raw: bytes) -> Any:
     """YAML, JSON or JSON Lines; None for what is none of them, which the reader of exports explains."""
     from runner.config.promptfoo_tests import parse_data
-    from runner.errors import UsageError
 
     try:
         text = raw.decode("utf-8-sig")
@@ -173,8 +172,6 @@ def make_files(
 
 
 def _refuse_existing(root: Path, files: Mapping[str, str]) -> None:
-    from runner.errors import UsageError
-
     there = [name for name in files if os.path.lexists(root / name)]
     if there:
         raise UsageError(f"nothing was written: there is {', '.join(there)} already")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from runner.errors import ChangesPending, GateClosed
+
 if TYPE_CHECKING:
     from runner.backends import Backend
     from runner.cli._session import Session
@@ -57,7 +59,6 @@ async def make_plan(session: Session, backend: Backend, policy: Policy) -> tuple
 
 def print_gated(session: Session, plan: SyncPlan, allow_deletes: int | None) -> PrintedPlan:
     """The plan as it is printed, with the reason why it would be refused."""
-    from runner.errors import GateClosed
     from runner.sync import check_gates
     from runner.sync.printing import print_plan
 
@@ -70,8 +71,6 @@ def print_gated(session: Session, plan: SyncPlan, allow_deletes: int | None) -> 
 
 def raise_if_unsettled(printed: PrintedPlan) -> None:
     """Raises GateClosed if the plan is blocked (4), ChangesPending if it would change something (6)."""
-    from runner.errors import ChangesPending
-
     raise_if_stopped(printed)
     pending = [change for change in printed.plan.changes if change.is_pending]
     if pending:
@@ -84,11 +83,11 @@ def raise_if_unsettled(printed: PrintedPlan) -> None:
 def raise_if_stopped(printed: PrintedPlan) -> None:
     """Raises GateClosed if the plan is refused, or a part of it blocked."""
     from runner.domain.plan import Action
-    from runner.errors import GateClosed
 
     if printed.gate:
         raise GateClosed(printed.gate)
     blocked = [change for change in printed.plan.changes if change.action is Action.BLOCKED]
     if blocked:
-        names = ", ".join(f"{change.kind.value} {change.address}: {change.reason}" for change in blocked)
-        raise GateClosed(f"{len(blocked)} of {len(printed.plan.changes)} objects are blocked ({names})")
+        names = ", ".join(f"{change.kind.value} {change.address}" for change in blocked)
+        said = "is" if len(blocked) == 1 else "are"
+        raise GateClosed(f"{len(blocked)} of {len(printed.plan.changes)} objects {said} blocked: {names}")

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.errors import UsageError, WriteFailed
+
 if TYPE_CHECKING:
+    from runner.cli.compare import Baseline
     from runner.domain.report import PlayEvent
-    from runner.errors import WriteFailed
     from runner.redaction import Redactor
     from runner.reporting import Reporter
     from runner.reporting._telemetry import Telemetry
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 def parse_report(text: str) -> tuple[str, Path]:
     """A kind and a place, from KIND or KIND=FILE. Raises UsageError."""
-    from runner.errors import UsageError
     from runner.reporting import default_name, report_kinds
 
     kind, separator, path = text.partition("=")
@@ -33,8 +34,6 @@ def parse_report(text: str) -> tuple[str, Path]:
 
 def find_named(reports: Iterable[str]) -> Iterator[Path]:
     """The places of those that can be read at all: an earlier report there must not be taken for this play's."""
-    from runner.errors import UsageError
-
     for report in reports:
         with suppress(UsageError):
             yield parse_report(report)[1]
@@ -59,14 +58,14 @@ def open_reporters(
     *,
     is_quiet: bool,
     is_verbose: bool,
-    others: Sequence[Reporter],
+    baseline: Baseline | None,
     tells_ci: bool,
 ) -> Iterator[tuple[Callable[[PlayEvent], None], Sequence[WriteFailed]]]:
-    """One function that tells the screen, every file and `others`, and the files that could not be written.
+    """One function that tells the screen and every file, and the files that could not be written.
 
-    What is wrong with one silences none of the others.
+    What is wrong with one silences none of the others. They are told how the play compares with the baseline, too.
     """
-    from runner.errors import WriteFailed
+    from runner.domain.report import PlayFinished
     from runner.reporting import FileReport
     from runner.reporting.console import Console
 
@@ -78,12 +77,13 @@ def open_reporters(
         *files,
         screen,
         *(_find_ci(redactor) if tells_ci else ()),
-        *others,
         *([telemetry] if telemetry else []),
     ]
     failures: list[WriteFailed] = []
 
     def emit(event: PlayEvent) -> None:
+        if baseline and isinstance(event, PlayFinished):
+            event = PlayFinished(report=baseline.add_to(event.report))
         for reporter in reporters:
             try:
                 reporter.on_event(event)

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from runner.did_you_mean import quote, suggest
+from runner.errors import UsageError
+from runner.plugins import load_plugin
+
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
@@ -256,9 +260,6 @@ class PlaceholderEnvironment(dict[str, str]):
 
 def find_assistant(configuration: Configuration, address: str, *, option: str = "") -> Assistant:
     """The one that the file declares under an address. Raises UsageError with what was probably meant."""
-    from runner.did_you_mean import quote, suggest
-    from runner.errors import UsageError
-
     found = configuration.project.find_assistant(address)
     if found is not None:
         return found
@@ -282,9 +283,6 @@ def state_folder(root: Path) -> Path:
 
 
 def _need_stored_assistants(target: Target, verb: str) -> None:
-    from runner.errors import UsageError
-    from runner.plugins import load_plugin
-
     if not load_plugin("runner.backends", target.api).CAPABILITIES.stores_assistants:
         raise UsageError(
             f"target '{target.name}' (api {target.api}) stores no assistants: what the file says goes with each "

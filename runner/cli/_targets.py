@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from runner.backends import OPENAI_URL, Backend, Endpoint
 from runner.config.declared_targets import OPENAI_KEY
+from runner.config.loading import find_unsupported
 from runner.domain.assistant import (
     Address,
     ByName,
@@ -154,7 +155,6 @@ def check_offline(
 
     `scenarios` are those that are to be played; None: all assistants are to be synced, or `only` one of them.
     """
-    from runner.config.loading import find_unsupported
     from runner.sync import find_excesses
 
     if only is not None:

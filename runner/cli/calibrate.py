@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from runner.checks import Exchange, Part
     from runner.domain.calibration import Agreement, Labelled
     from runner.domain.report import Judging, Verdict
+
+    Line = tuple[str, Mapping[str, Any], Part]
+    """Its place, what it says, and its check."""
 
 CHECKS = ("judge", "factual", "goal")
 KEYS = ("question", "answer", "holds", *CHECKS)
@@ -37,28 +41,75 @@ def command(judged: Path, file: Path | None, question: str | None, agreement: fl
     what people say, `judge` (or `factual`, or `goal`) what is asked, as under `expect`. It is asked once for each line.
 
     Shows how often the judge agrees, between what the true rate lies, the bounds that would give the rate that is
-    wanted, and the disagreements to read. Exits 3 if the judge gave no answer to some.
+    wanted, and the disagreements to read. Exits 3 if the judge gave no answer to some. Interrupted, it shows what was
+    judged by then; the next time asks about the rest.
     """
     import asyncio
 
-    from runner.domain.report import Judging
     from runner.errors import UsageError
 
     session = open_session(file, None, needs_key=False)
     if session.configuration.project.judge is None:
         raise UsageError("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
     lines = list(_read_lines(judged, question))
-    session.show_errors([f"asking the judge about {count(len(lines), 'answer')}"])
-    verdicts = asyncio.run(_ask_all(session, lines))
-    answers = [_label(place, said, verdict) for (place, said, _), verdict in zip(lines, verdicts, strict=True)]
+    kept = session.state / "calibrate" / f"{_hash(str(judged.resolve()))}.jsonl"
+    told = dict(_read_kept(kept))
+    verdicts: list[Verdict | None] = [told.get(_key(session, said, part)) for _, said, part in lines]
+    earlier = len(lines) - verdicts.count(None)
+    more = f"; {earlier} of {count(len(lines), 'answer')} were told before an interruption" if earlier else ""
+    session.show_errors([f"asking the judge about {count(verdicts.count(None), 'answer')}{more}"])
+    try:
+        asyncio.run(_ask_all(session, lines, verdicts, kept))
+    except KeyboardInterrupt:
+        if len(lines) > verdicts.count(None):
+            _show(session, lines, verdicts, agreement)
+        session.show_errors(
+            [f"interrupted: {count(verdicts.count(None), 'answer')} to go, which the next time asks about"]
+        )
+        raise
+    kept.unlink(missing_ok=True)
+    return _show(session, lines, verdicts, agreement)
+
+
+def _show(session: Session, lines: Sequence[Line], verdicts: Sequence[Verdict | None], agreement: float) -> int:
+    from runner.domain.report import Judging
+
+    told = [(line, verdict) for line, verdict in zip(lines, verdicts, strict=True) if verdict]
+    answers = [_label(place, said, verdict) for (place, said, _), verdict in told]
     used = Judging()
-    used.add(verdicts)
-    session.show(_describe(answers, used, agreement, _find_bounds_in_use([part for _, _, part in lines])))
+    used.add([verdict for _, verdict in told])
+    session.show(_describe(answers, used, agreement, _find_bounds_in_use([part for (_, _, part), _ in told])))
     return 3 if any(one.probability is None for one in answers) else 0
 
 
-def _read_lines(path: Path, question: str | None) -> Iterator[tuple[str, Mapping[str, Any], Part]]:
-    """Each line's place, what it says, and its check. Raises UsageError for the first that is wrong."""
+def _hash(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _key(session: Session, said: Mapping[str, Any], part: Part) -> str:
+    """The same for what the same judge is asked in the same words."""
+    from runner.domain.result_json import as_plain
+
+    one = part.expectation
+    asked = [one.check, as_plain(one.parameters), said.get("question", ""), said["answer"]]
+    return _hash(json.dumps([str(session.configuration.project.judge), *asked]))
+
+
+def _read_kept(path: Path) -> Iterator[tuple[str, Verdict]]:
+    """What the judge said before the verb was interrupted."""
+    from runner.domain.result_json import verdict_from_json
+    from runner.journal import read_journal
+
+    for entry in read_journal(path) if path.is_file() else ():
+        # A line of another version must not stand in the way.
+        with suppress(KeyError, TypeError, ValueError):
+            yield entry.fields["key"], verdict_from_json(entry.fields["verdict"])
+
+
+def _read_lines(path: Path, question: str | None) -> Iterator[Line]:
+    """Raises UsageError for the first that is wrong."""
     from runner.errors import NothingFound, UsageError
 
     try:
@@ -78,7 +129,7 @@ def _read_lines(path: Path, question: str | None) -> Iterator[tuple[str, Mapping
             raise UsageError(f"{place}: {error}") from error
 
 
-def _read_line(place: str, line: str, question: str | None) -> tuple[str, Mapping[str, Any], Part]:
+def _read_line(place: str, line: str, question: str | None) -> Line:
     """Raises ValueError."""
     from runner.did_you_mean import suggest
 
@@ -117,19 +168,32 @@ def _build(name: str, written: object) -> Part:
     return build_part(Expectation(check=name, parameters=parameters, location=Location("", 1, 1)))
 
 
-async def _ask_all(session: Session, lines: Sequence[tuple[str, Mapping[str, Any], Part]]) -> list[Verdict]:
+async def _ask_all(session: Session, lines: Sequence[Line], verdicts: list[Verdict | None], kept: Path) -> None:
+    """Put what is told to its place, as it comes, and into the file."""
     import asyncio
     import os
     import time
+
+    from runner.domain.result_json import verdict_as_json
 
     judge = session.configuration.project.judge
     assert judge is not None, "the verb has seen to that"
     on_judge = session.on_target(judge.target)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    with on_judge.open_journal(on_judge.journals / f"{stamp}-calibrate-{os.getpid()}.jsonl") as journal:
+    with (
+        on_judge.open_journal(on_judge.journals / f"{stamp}-calibrate-{os.getpid()}.jsonl") as journal,
+        on_judge.open_journal(kept) as told,
+    ):
         async with on_judge.open_judge(journal) as ask:
-            asking = (part.judge_asking(_as_exchange(place, said, part), ask) for place, said, part in lines)
-            return list(await asyncio.gather(*asking))
+
+            async def put(number: int) -> None:
+                place, said, part = lines[number]
+                verdict = await part.judge_asking(_as_exchange(place, said, part), ask)
+                verdicts[number] = verdict
+                if "criteria" in verdict.details:
+                    told.note("judged", key=_key(session, said, part), verdict=verdict_as_json(verdict))
+
+            await asyncio.gather(*(put(number) for number, verdict in enumerate(verdicts) if verdict is None))
 
 
 def _as_exchange(place: str, said: Mapping[str, Any], part: Part) -> Exchange:

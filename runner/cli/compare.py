@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from runner.cli._session import Session, file_option
 
 if TYPE_CHECKING:
     from runner.domain.comparison import Compared, Comparison, Standing
-    from runner.domain.report import PlayEvent, Report
+    from runner.domain.report import Report
 
 VERSION = 1
 """Of the JSON; goes up when a key changes its meaning or goes away."""
@@ -69,23 +69,20 @@ class Baseline:
     Of the earlier one what is not played this time is left out.
     """
 
-    def __init__(self, name: str, before: Report, show: Callable[[Iterable[str]], None]) -> None:
+    def __init__(self, name: str, before: Report) -> None:
         self.regressed = False
         self._name = name
         self._before = before
-        self._show = show
 
-    def on_event(self, event: PlayEvent) -> None:
+    def add_to(self, report: Report) -> Report:
+        """The same, with what the comparison says."""
         from runner.domain.comparison import compare, describe_doubts
-        from runner.domain.report import PlayFinished
 
-        if isinstance(event, PlayFinished):
-            before, after = self._before, event.report
-            played = {result.scenario.name for result in after.results}
-            comparison = compare((one for one in before.results if one.scenario.name in played), after.results)
-            self.regressed = bool(comparison.regressions)
-            lines = comparison_lines(comparison, describe_doubts(before, after))
-            self._show(["", f"compared with {self._name}:", *lines])
+        played = {result.scenario.name for result in report.results}
+        comparison = compare((one for one in self._before.results if one.scenario.name in played), report.results)
+        self.regressed = bool(comparison.regressions)
+        lines = comparison_lines(comparison, describe_doubts(self._before, report))
+        return replace(report, comparison=(f"compared with {self._name}:", *lines))
 
 
 def find_baseline(session: Session, given: str | None) -> Baseline | None:
@@ -99,7 +96,7 @@ def find_baseline(session: Session, given: str | None) -> Baseline | None:
     configuration = session.configuration
     if given:
         try:
-            return Baseline(given, read_source(given, configuration.file), session.show)
+            return Baseline(given, read_source(given, configuration.file))
         except UsageError as error:
             if Path(given).exists() or ":" in given:
                 raise
@@ -108,7 +105,7 @@ def find_baseline(session: Session, given: str | None) -> Baseline | None:
     place = named if ":" in named else os.path.relpath(configuration.root / named)
     if ":" not in named and not Path(place).exists():
         return None
-    return Baseline(named, read_source(place, configuration.file), session.show)
+    return Baseline(named, read_source(place, configuration.file))
 
 
 def comparison_lines(comparison: Comparison, doubts: Sequence[str] = ()) -> Iterator[str]:
@@ -188,6 +185,8 @@ def _as_markdown(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]
         yield f"- {markdown(line)}"
     for line in comparison.regressions[:_MOST_ROWS]:
         yield f"- **regression**: {markdown(line)}"
+    for line in comparison.undecided[:_MOST_ROWS]:
+        yield f"- **not ruled out**: {markdown(line)}"
     if command := _deciding_command(comparison):
         yield f"- to decide: {markdown(command)}, before the change and after it"
     changed = list(_changed(comparison))

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from runner.cli._session import Session, open_session, target_options
+from runner.did_you_mean import count
+from runner.errors import GateClosed, RemoteError, UsageError
 
 
 @click.command(name="destroy", short_help="Delete all that the namespace owns remotely.")
@@ -19,8 +21,6 @@ def command(*, file: Path | None, target: str | None, confirm: str | None) -> No
     """
     import asyncio
 
-    from runner.errors import UsageError
-
     session = open_session(file, target)
     namespace = session.configuration.project.namespace
     if confirm not in (None, namespace):
@@ -30,9 +30,7 @@ def command(*, file: Path | None, target: str | None, confirm: str | None) -> No
 
 async def _destroy(session: Session, *, is_confirmed: bool) -> None:
     from runner.cli._change_lines import count_failed, describe_applied, describe_target
-    from runner.did_you_mean import count
     from runner.domain.plan import Kind
-    from runner.errors import GateClosed, RemoteError
     from runner.sync import Applied, SyncPlan, Uploading, apply_plan, plan_destruction, read_earlier_files, read_remote
     from runner.sync.remote import play_objects
     from runner.sync.synced import forget_synced

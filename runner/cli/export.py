@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli._planning import make_plan
 from runner.cli._session import Session, open_session, target_options
+from runner.errors import ChangesPending, UsageError
+from runner.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
     from runner.domain.assistant import Assistant
@@ -36,9 +39,7 @@ def command(*, address: str, file: Path | None, target: str | None, format_name:
     from runner.cli._targets import check_offline, key_variables
     from runner.definitions import request_body
     from runner.domain.files import FileUse
-    from runner.errors import UsageError
     from runner.exporting import FOUNDRY_TOKEN, Export
-    from runner.plugins import load_plugin, plugin_names
 
     formats = {name.replace("_", "-"): name for name in plugin_names("runner.exporting")}
     if format_name not in formats:
@@ -79,7 +80,6 @@ def command(*, address: str, file: Path | None, target: str | None, format_name:
 
 
 async def _plan(session: Session, assistant: Assistant) -> SyncPlan:
-    from runner.cli._planning import make_plan
     from runner.sync import Policy
 
     async with session.open_remote("export") as (backend, _):
@@ -90,7 +90,6 @@ async def _plan(session: Session, assistant: Assistant) -> SyncPlan:
 def _need_sync(session: Session, plan: SyncPlan) -> None:
     """Raises ChangesPending if what is stored for the assistant is not what the file declares."""
     from runner.domain.plan import Action
-    from runner.errors import ChangesPending
 
     unsettled = [one for unit in plan.units for one in unit.changes if one.action is not Action.IN_SYNC]
     if unsettled:

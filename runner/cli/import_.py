@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli._session import load_project
+from runner.errors import ConfigError, UsageError, WriteFailed
 
 if TYPE_CHECKING:
     from runner.config.importing import Imported
@@ -45,7 +46,6 @@ def command(files: tuple[str, ...], address: str | None, write: bool, file: Path
     if tests is not None:
         import_tests(tests, project_file, address=address, taken=taken, write=write)
         return
-    from runner.errors import UsageError
 
     if len(files) > 1:
         raise UsageError("import exported assistants one file at a time")
@@ -78,7 +78,6 @@ def import_export(
     """The assistants in an exported file; `taken` are addresses that are in use already. Raises UsageError."""
     from runner.config.exported_assistants import read_export
     from runner.config.importing import import_assistants
-    from runner.errors import UsageError
     from runner.redaction import Redactor, find_secrets
 
     exports = read_export(raw, file="standard input" if export == "-" else export)
@@ -88,8 +87,6 @@ def import_export(
 
 
 def read_input(export: str) -> bytes:
-    from runner.errors import UsageError
-
     if export == "-":
         raw = sys.stdin.buffer.read(MAX_BYTES + 1)
     else:
@@ -109,7 +106,6 @@ def read_input(export: str) -> bytes:
 def _find_project_file(file: Path | None) -> Path:
     """The file to extend, or the one to create where there is none."""
     from runner.config.paths import PROJECT_FILE, find_project_file
-    from runner.errors import UsageError
 
     try:
         return find_project_file(file, Path.cwd())
@@ -136,7 +132,6 @@ def check_loads(text: str) -> None:
     import tempfile
 
     from runner.config import load_configuration
-    from runner.errors import ConfigError, UsageError
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "assistants.yaml"
@@ -154,7 +149,6 @@ def write_assistants(project_file: Path, imported: tuple[Imported, ...], *, need
     from runner.cli._rewriting import read_source, rewrite
     from runner.config.importing import write_project
     from runner.config.writing import Unwritable, add_assistants
-    from runner.errors import WriteFailed
     from runner.escaping import terminal_line
 
     check_loads(write_project("check", imported))

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from runner.cli._session import Session, open_session, target_options
+from runner.did_you_mean import count
 
 
 @click.command(name="list", short_help="List what the namespace owns remotely.")
@@ -22,7 +23,6 @@ def command(*, file: Path | None, target: str | None) -> None:
 
 async def _list(session: Session) -> list[str]:
     from runner.cli._change_lines import describe_target
-    from runner.did_you_mean import count
     from runner.sync import read_remote
     from runner.sync.remote import owned_objects, play_objects
     from runner.sync.tags import ADDRESS

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli._session import file_option
+from runner.errors import UsageError
 
 if TYPE_CHECKING:
     from runner.domain.report import Report, ScenarioResult, Variant
@@ -76,8 +77,6 @@ def merge_reports(named: Sequence[tuple[str, Report]]) -> Report:
 
 
 def _check_shards(shards: Sequence[str]) -> None:
-    from runner.errors import UsageError
-
     cuts = {(one.partition("/")[2]) for one in shards if one}
     if not cuts:
         return
@@ -91,8 +90,6 @@ def _check_shards(shards: Sequence[str]) -> None:
 
 
 def _check_twice(named: Sequence[tuple[str, Report]]) -> None:
-    from runner.errors import UsageError
-
     seen: Counter[tuple[str, str]] = Counter()
     for _, report in named:
         seen.update((one.scenario.name, one.variant.label if one.variant else "") for one in report.results)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli._planning import policy_options
-from runner.cli._session import Session, open_session, target_options
+from runner.cli._planning import make_plan, policy_options, print_gated, raise_if_unsettled, read_policy
+from runner.cli._session import Session, find_assistant, load_project, open_session, target_options
+from runner.errors import UsageError
+from runner.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,10 +47,6 @@ def command(  # noqa: PLR0913 - one parameter for each option
 
     The checksum at its end can be demanded: `runner sync --plan-checksum SUM` does exactly this, or nothing.
     """
-    from runner.cli._planning import raise_if_unsettled
-    from runner.errors import UsageError
-    from runner.plugins import load_plugin, plugin_names
-
     formats = plugin_names("runner.sync.printing")
     if format_name not in formats:
         raise UsageError(f"--format {format_name!r}: there is {', '.join(formats)}")
@@ -69,7 +67,6 @@ def _plan_sync(
     """What a sync would do, and what takes secrets out of it."""
     import asyncio
 
-    from runner.cli._planning import print_gated, read_policy
     from runner.cli._targets import check_offline
 
     session = open_session(file, target)
@@ -84,7 +81,6 @@ def _plan_since(
 ) -> tuple[PrintedPlan, Callable[[str], str]]:
     """What became of the definitions since a commit, and what takes secrets out of it."""
     from runner.cli._revision import open_revision
-    from runner.cli._session import find_assistant, load_project
     from runner.cli._targets import check_offline
     from runner.config.declared_targets import find_target
     from runner.redaction import Redactor
@@ -102,8 +98,6 @@ def _plan_since(
 
 
 async def _plan(session: Session, policy: Policy) -> SyncPlan:
-    from runner.cli._planning import make_plan
-
     async with session.open_remote("plan") as (backend, _):
         plan, _ = await make_plan(session, backend, policy)
     return plan

@@ -165,8 +165,8 @@ def command(**arguments: Any) -> int:
     """Play scenarios and judge the answers.
 
     PATH is a scenario file, a folder or a glob; without one, the folder scenarios/ is played. FILE:LINE and FILE::NAME
-    are the scenario that stands there. The file is what is tested: a synced assistant is used only where it is
-    identical, and never changed.
+    are the scenario that stands there, also in a file of rows: one that is the `cases` of scenarios. The file is what
+    is tested: a synced assistant is used only where it is identical, and never changed.
 
     Exits 0 if all passed, 1 if a scenario failed, 3 if one could not be evaluated, 2 if a file is wrong, 4 if a limit
     (--max-time, --max-cost, --max-tokens) stopped it: then, and after Ctrl-C, --resume plays what is missing.
@@ -212,7 +212,7 @@ def command(**arguments: Any) -> int:
         session.redactor,
         is_quiet=wanted.quiet,
         is_verbose=wanted.verbose,
-        others=[baseline] if baseline else [],
+        baseline=baseline,
         tells_ci=not wanted.no_ci,
     ) as (emit, failures):
         report, refusal = asyncio.run(_play(sessions, scenarios, wanted, resumed, emit))

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from runner.cli._session import file_option
+from runner.errors import NothingFound, WriteFailed
 
 _LONGEST_SELECTION = 50
 _COLUMNS = ("id", "began (UTC)", "took", "target", "played", "result", "state")
@@ -28,7 +29,6 @@ def command(*, file: Path | None, limit: int | None, as_json: bool) -> None:
     """
     from runner.cli._plays import find_plays
     from runner.config.paths import find_project_file
-    from runner.errors import NothingFound
     from runner.escaping import terminal_line
 
     root = find_project_file(file, Path.cwd()).parent.resolve()
@@ -66,7 +66,7 @@ def _cells(play: Mapping[str, Any]) -> Iterator[str]:
 def _describe(folder: Path) -> dict[str, Any]:
     """What `play.json` says; of a play that did not come to its end, what had come in."""
     from runner.cli._plays import is_going_on
-    from runner.errors import WriteFailed
+    from runner.domain.report import Variant
     from runner.kept_play import find_argument, read_head, read_play, report_of
 
     head: Mapping[str, Any] = {}
@@ -81,7 +81,7 @@ def _describe(folder: Path) -> dict[str, Any]:
         "id": folder.name,
         "started_at": head.get("started_at", ""),
         "duration_s": head.get("duration_s"),
-        "variants": [_label(one) for one in head.get("variants", ())],
+        "variants": [Variant(**one).label for one in head.get("variants", ())],
         "selection": " ".join(_selection(head.get("arguments", {}))),
         "shard": find_argument(head, "shard"),
         "planned": planned,
@@ -91,11 +91,6 @@ def _describe(folder: Path) -> dict[str, Any]:
         "stopped": head.get("stopped", ""),
         "state": _state(head, counts, planned, goes_on=goes_on),
     }
-
-
-def _label(variant: Mapping[str, Any]) -> str:
-    model = f"/{variant['model']}" if variant.get("model") else ""
-    return f"{variant.get('target', '?')}{model}"
 
 
 def _selection(arguments: Mapping[str, Any]) -> Iterator[str]:

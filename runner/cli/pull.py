@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli._session import Session, open_session, target_options
+from runner.errors import RemoteMissing
 
 if TYPE_CHECKING:
     from runner.domain.assistant import Assistant
@@ -55,7 +56,6 @@ async def _read(session: Session, wanted: Sequence[Assistant]) -> tuple[tuple[Un
 
 def _show(session: Session, units: Sequence[Unit], *, must_exist: str | None) -> dict[str, tuple[Difference, ...]]:
     from runner.cli._change_lines import describe_difference
-    from runner.errors import RemoteMissing
     from runner.sync.pulling import find_differences
 
     found: dict[str, tuple[Difference, ...]] = {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli._session import state_folder
+from runner.errors import UsageError
 
 if TYPE_CHECKING:
     from socket import socket
@@ -94,9 +95,8 @@ def command(**arguments: Any) -> int:
 
 def read_inference(wanted: Arguments) -> InferenceChoice:
     """Raises UsageError for what is no inference."""
-    from runner.config.file_schemas import inferences_by_name
+    from runner.config.declared_targets import inferences_by_name
     from runner.domain.assistant import ByName, ChatEndpoint, Scripted
-    from runner.errors import UsageError
 
     is_url = wanted.inference.startswith(("http://", "https://"))
     if is_url:
@@ -121,8 +121,6 @@ def read_inference(wanted: Arguments) -> InferenceChoice:
 
 
 def _read_key(wanted: Arguments, environment: Mapping[str, str]) -> str:
-    from runner.errors import UsageError
-
     if wanted.key_env is None:
         return ""
     key = environment.get(wanted.key_env, "")
@@ -133,7 +131,6 @@ def _read_key(wanted: Arguments, environment: Mapping[str, str]) -> str:
 
 def _read_token(wanted: Arguments, environment: Mapping[str, str]) -> str:
     """Given, from the environment, or a new one. Raises UsageError, which never shows it."""
-    from runner.errors import UsageError
     from runner.server.embedded import make_token
 
     given = wanted.token if wanted.token is not None else environment.get(TOKEN_VARIABLE)
@@ -149,7 +146,6 @@ def _read_token(wanted: Arguments, environment: Mapping[str, str]) -> str:
 def _find_state(cwd: Path) -> Path:
     """That of the nearest project, whose `play` and `sync` then see the same objects; else in `cwd`."""
     from runner.config.paths import find_project_file
-    from runner.errors import UsageError
 
     try:
         root = find_project_file(None, cwd).parent

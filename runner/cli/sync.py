@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli._planning import policy_options
+from runner.cli._planning import (
+    make_plan,
+    policy_options,
+    print_gated,
+    raise_if_stopped,
+    raise_if_unsettled,
+    read_policy,
+)
 from runner.cli._session import Session, open_session, target_options
+from runner.errors import GateClosed, RemoteError, WriteFailed
 
 if TYPE_CHECKING:
     from runner.backends import Backend
@@ -54,7 +62,6 @@ def command(  # noqa: PLR0913 - one parameter for each option
     """
     import asyncio
 
-    from runner.cli._planning import read_policy
     from runner.cli._targets import check_offline
 
     session = open_session(file, target)
@@ -66,8 +73,6 @@ def command(  # noqa: PLR0913 - one parameter for each option
 
 async def _sync(session: Session, conditions: _Conditions) -> None:
     from runner.cli._change_lines import describe_target
-    from runner.cli._planning import make_plan, print_gated, raise_if_stopped, raise_if_unsettled
-    from runner.errors import GateClosed
     from runner.sync.printing.text import render
 
     async with session.open_remote("sync") as (backend, journal):
@@ -94,7 +99,6 @@ async def _apply(session: Session, plan: SyncPlan, remote: RemoteState, at: tupl
     from runner.cli._change_lines import count_failed, describe_applied, describe_outcome
     from runner.cli._upload_progress import UploadProgress
     from runner.domain.plan import Action
-    from runner.errors import RemoteError, WriteFailed
     from runner.sync import Uploading, apply_plan, read_earlier_files
     from runner.sync.synced import write_synced
 

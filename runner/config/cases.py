@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 from runner.config.paths import ROW_TYPES, Unusable, find_file
 from runner.did_you_mean import quote, suggest
+from runner.domain.scenario import fold_name
 from runner.errors import Location, Problem
 from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
 from runner.yaml_text.yaml_document import Where, YamlDocument, coerce, is_visible
@@ -322,11 +322,6 @@ class RowNames:
 def _fit(text: str) -> str:
     label = _UNFIT.sub(" ", text)
     return "".join(one for one in label if is_visible(one)).strip(" .")[:_LONGEST_LABEL]
-
-
-def fold_name(name: str) -> str:
-    """One form for names that differ only in case or in their Unicode form."""
-    return normalize("NFKC", name).casefold()
 
 
 def _fill(node: Node, row: Row) -> Node:

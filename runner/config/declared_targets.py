@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from runner.config.declared_tools import mapping, text
 from runner.config.paths import Unusable, find_file
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import (
@@ -25,6 +26,7 @@ from runner.domain.assistant import (
 )
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_azure, is_open_road, is_openai
 from runner.errors import Location, UsageError
+from runner.plugins import plugin_names
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
 
 EMBEDDED = "embedded"
@@ -93,6 +95,129 @@ def read_default_target(document: YamlDocument, settings: Mapping[str, Any]) -> 
         hint = suggest_target(str(wanted), names)
         document.report(Mistake(where=("target",), message=f"unknown target {quote(str(wanted))}", hint=hint))
     return str(wanted)
+
+
+def target_schema() -> dict[str, Any]:
+    """One of `targets`."""
+    return {
+        **mapping(
+            {
+                "api": {
+                    "enum": list(plugin_names("runner.backends")),
+                    "title": "api",
+                    "examples": ["responses"],
+                    "description": "Which API to speak.",
+                },
+                "server": {
+                    "enum": ["embedded", "openai"],
+                    "title": "server",
+                    "default": "openai",
+                    "examples": ["embedded"],
+                    "description": "Who answers: the embedded server, or api.openai.com. It excludes `base_url`.",
+                },
+                "base_url": text(
+                    "Another server that speaks the API: its address, up to /v1.",
+                    longest=2000,
+                    example="https://models.example.org/v1",
+                ),
+                "key_env": _key_schema(),
+                "inference": _inference_schema(),
+                "sandbox": {
+                    "enum": [one.value for one in SandboxName],
+                    "title": "sandbox",
+                    "default": SandboxName.MONTY.value,
+                    "examples": ["wasi"],
+                    "description": "What runs the code interpreter's code on the embedded server; "
+                    "wasi needs the extra of that name.",
+                },
+                "faults": text(
+                    "A file of what is to go wrong on the embedded server's connections.",
+                    example="faults.yaml",
+                    longest=256_000,
+                ),
+                "history": {
+                    "enum": [one.value for one in History],
+                    "title": "history",
+                    "default": History.CONVERSATION.value,
+                    "examples": ["replay"],
+                    "description": "Who remembers what was said: the server, or runner, for servers that keep nothing.",
+                },
+                "background": {
+                    "type": "boolean",
+                    "default": False,
+                    "examples": [True],
+                    "description": "Start each run and look at it from time to time, instead of streaming it.",
+                },
+                "token_command": {
+                    "type": "array",
+                    "items": {"type": "string", "minLength": 1, "maxLength": 4096},
+                    "minItems": 1,
+                    "maxItems": 64,
+                    "examples": [["az", "account", "get-access-token", "--resource", "https://ai.azure.com"]],
+                    "description": "A program and its arguments, run without a shell, that prints a token for "
+                    "`api: foundry`.",
+                },
+            },
+            required=["api"],
+        ),
+        "description": "An API at an address, with a key.",
+    }
+
+
+def inferences_by_name() -> tuple[str, ...]:
+    """The inferences that need no settings: any plug-in but those that are written as a mapping."""
+    return tuple(
+        name for name in plugin_names("runner.server.inference") if name not in ("openai_compatible", "scripted")
+    )
+
+
+def _inference_schema() -> dict[str, Any]:
+    endpoint = {
+        "scripted": text(
+            "A YAML file with the model's moves, relative to this file.", longest=4096, example="moves.yaml"
+        ),
+        "base_url": text(
+            "A chat-completions endpoint: its address, up to /v1.", longest=2000, example="http://127.0.0.1:11434/v1"
+        ),
+        "model": text("The model to ask for, instead of each assistant's own.", longest=256, example="llama3.2"),
+        "key_env": _key_schema(),
+        "embedding_model": text(
+            "A model of the endpoint's /embeddings, or `local` for a small one (the extra `semantic`): file search then"
+            " goes by meaning, too.",
+            longest=256,
+            example="nomic-embed-text",
+        ),
+        "slots": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 256,
+            "examples": [1],
+            "description": "How many runs the endpoint works on at once: no more scenarios are played at once, and what"
+            " waits for another's run is not on its own `timeout`.",
+        },
+    }
+    return {
+        "anyOf": [
+            {
+                "enum": list(inferences_by_name()),
+                "title": "inference",
+                "examples": ["offline", {"scripted": "FILE"}, {"base_url": "ADDRESS", "model": "NAME"}],
+            },
+            {**mapping(endpoint), "minProperties": 1},
+        ],
+        "default": "offline",
+        "examples": [{"base_url": "http://127.0.0.1:11434/v1", "model": "llama3.2"}],
+        "description": "What says what to do next on the embedded server: rules, a script, or a language model.",
+    }
+
+
+def _key_schema() -> dict[str, Any]:
+    return {
+        "type": "string",
+        "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$",
+        "examples": ["MODELS_KEY"],
+        "description": "The name of the environment variable that holds the key.",
+    }
 
 
 _DATED = re.compile(r"\d{4}-?\d{2}-?\d{2}|@sha256:|@\d")

@@ -236,9 +236,9 @@ def _web_search() -> _Json:
                             "examples": ["NO"],
                             "description": "Two capital letters, as in NO.",
                         },
-                        "region": _text("A region of the country.", "Vestland"),
-                        "city": _text("A city.", "Bergen"),
-                        "timezone": _text("A time zone.", "Europe/Oslo"),
+                        "region": text("A region of the country.", "Vestland"),
+                        "city": text("A city.", "Bergen"),
+                        "timezone": text("A time zone.", "Europe/Oslo"),
                     }
                 ),
                 "examples": [{"country": "NO"}],
@@ -255,7 +255,7 @@ def _web_search() -> _Json:
 
 def _mcp() -> _Json:
     tool = "roll"
-    names = _names(_text("The name of a tool of that server.", tool), [tool], "Tools of that server, by name.")
+    names = _names(text("The name of a tool of that server.", tool), [tool], "Tools of that server, by name.")
     return mapping(
         {
             "server_label": {
@@ -265,13 +265,13 @@ def _mcp() -> _Json:
                 "description": "What the server is called in this file: a letter, then up to 63 letters, digits, "
                 "'_' or '-'.",
             },
-            "server_url": _text(
+            "server_url": text(
                 "The server's address: the API connects to it, not this machine.",
                 "https://dice.example.org/mcp",
                 longest=2000,
             ),
-            "server_description": _text("What the model is told about the server.", "Rolls dice.", longest=1000),
-            "authorization": _text("An access token for the server.", "${secret:DICE_TOKEN}", longest=16_384),
+            "server_description": text("What the model is told about the server.", "Rolls dice.", longest=1000),
+            "authorization": text("An access token for the server.", "${secret:DICE_TOKEN}", longest=16_384),
             "headers": {
                 "type": "object",
                 "examples": [{"X-Api-Key": "${secret:DICE_KEY}"}],
@@ -319,7 +319,7 @@ def _names(item: _Json, example: list[str], description: str) -> _Json:
     }
 
 
-def _text(description: str, example: str, *, longest: int = 256) -> _Json:
+def text(description: str, example: str, *, longest: int = 256) -> _Json:
     body: _Json = {"type": "string", "minLength": 1, "maxLength": longest}
     return {**body, "examples": [example], "description": description}
 

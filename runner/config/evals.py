@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import chain, count
 from typing import Any
 
-from runner.config.exported_assistants import Export, settle
+from runner.config.exported_assistants import Export, as_items, as_mapping, settle
 from runner.config.imported_scenarios import (
     MODEL_TO_CHOOSE,
     Check,
@@ -106,8 +106,8 @@ def read_evals(values: Sequence[object], *, source: str, stem: str) -> Foreign:
     asked = _choose_run(found.runs, lost)
     fields = _Fields(_read_rows(asked, found, lost), stem)
     checks: list[Check | Lost] = []
-    for grader in _items(evaluation.get("testing_criteria")):
-        checks += _read_grader(_mapping(grader), fields)
+    for grader in as_items(evaluation.get("testing_criteria")):
+        checks += _read_grader(as_mapping(grader), fields)
     turns, instructions = _read_questions(asked, found, fields, lost)
     skip = "" if turns else "no file says what was asked"
     turns = turns or [Turn(ask=literal("..."))]
@@ -125,16 +125,16 @@ def read_evals(values: Sequence[object], *, source: str, stem: str) -> Foreign:
 def _sort(values: Sequence[object]) -> _Found:
     found = _Found()
     for value in values:
-        page = _mapping(value)
+        page = as_mapping(value)
         found.has_more |= page.get("has_more") is True
         listed = page.get("data") if "object" in page else None
         for one in listed if isinstance(listed, list) else value if isinstance(value, list) else [value]:
-            getattr(found, _kind(_mapping(one))).append(_mapping(one))
+            getattr(found, _kind(as_mapping(one))).append(as_mapping(one))
     return found
 
 
 def _lose_of_eval(evaluation: Json) -> Iterator[Lost]:
-    config = _mapping(evaluation.get("data_source_config"))
+    config = as_mapping(evaluation.get("data_source_config"))
     if config.get("type") not in (None, "custom"):
         yield Lost(what="data_source_config", reason="logs and stored completions stay with OpenAI", value=config)
     if evaluation.get("metadata"):
@@ -148,25 +148,25 @@ def _choose_run(runs: Sequence[Json], lost: list[Lost]) -> Json:
     chosen = next((run for run in runs if _content_of(run)), runs[0])
     for run in runs:
         if run is not chosen:
-            model = run.get("model") or _mapping(run.get("data_source")).get("model")
+            model = run.get("model") or as_mapping(run.get("data_source")).get("model")
             what = f"the run {run.get('name') or run.get('id')}"
             lost.append(Lost(what=what, reason="one play has one model: `--model` plays another", value=model))
     return chosen
 
 
 def _content_of(run: Json) -> list[Any]:
-    return _items(_mapping(_mapping(run.get("data_source")).get("source")).get("content"))
+    return as_items(as_mapping(as_mapping(run.get("data_source")).get("source")).get("content"))
 
 
 def _read_rows(run: Json, found: _Found, lost: list[Lost]) -> list[Json]:
     """The items, each once, in their order."""
-    source = _mapping(_mapping(run.get("data_source")).get("source"))
-    rows = [_mapping(_mapping(one).get("item")) for one in _items(source.get("content"))]
+    source = as_mapping(as_mapping(run.get("data_source")).get("source"))
+    rows = [as_mapping(as_mapping(one).get("item")) for one in as_items(source.get("content"))]
     if not rows and source:
         reason = "its rows stay with OpenAI: import the run's output items or results beside it"
         lost.append(Lost(what="source", reason=reason, value=source))
-    rows = rows or [_mapping(one.get("datasource_item")) for one in found.items]
-    rows = rows or [_mapping(one.get("item")) for one in found.results]
+    rows = rows or [as_mapping(one.get("datasource_item")) for one in found.items]
+    rows = rows or [as_mapping(one.get("item")) for one in found.results]
     unique: list[Json] = []
     seen: set[str] = set()
     for row in rows:
@@ -227,11 +227,11 @@ def _look_up(row: Json, path: str) -> Any:
 
 def _read_questions(run: Json, found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[list[Turn], str]:
     """The turns, none where nobody knows, and the instructions."""
-    messages = _items(_mapping(_mapping(run.get("data_source")).get("input_messages")).get("template"))
-    reference = _mapping(_mapping(run.get("data_source")).get("input_messages")).get("item_reference")
+    messages = as_items(as_mapping(as_mapping(run.get("data_source")).get("input_messages")).get("template"))
+    reference = as_mapping(as_mapping(run.get("data_source")).get("input_messages")).get("item_reference")
     if reference:
         lost.append(Lost(what="input_messages", reason="each row has messages of its own", value=reference))
-    texts = [(str(one.get("role")), _read_content(one.get("content"), lost)) for one in map(_mapping, messages)]
+    texts = [(str(one.get("role")), _read_content(one.get("content"), lost)) for one in map(as_mapping, messages)]
     instructions, asks = [], []
     for role, text in texts:
         if role == "user":
@@ -248,14 +248,14 @@ def _read_questions(run: Json, found: _Found, fields: _Fields, lost: list[Lost])
 
 def _guess_question(found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[list[Turn], str]:
     """Where no run says what was asked: what an output item was sent, else the column that looks like a question."""
-    sent = [_items(_mapping(one.get("sample")).get("input")) for one in found.items]
+    sent = [as_items(as_mapping(one.get("sample")).get("input")) for one in found.items]
     if sent and all(sent):
         asked = [
-            [str(one.get("content")) for one in map(_mapping, messages) if one.get("role") == "user"]
+            [str(one.get("content")) for one in map(as_mapping, messages) if one.get("role") == "user"]
             for messages in sent
         ]
         system = [
-            str(one.get("content")) for one in map(_mapping, sent[0]) if one.get("role") in ("system", "developer")
+            str(one.get("content")) for one in map(as_mapping, sent[0]) if one.get("role") in ("system", "developer")
         ]
         if all(asked) and len(asked) == len(fields.rows):
             fields.rows = [{**row, "asked": one[-1]} for row, one in zip(fields.rows, asked, strict=True)]
@@ -275,7 +275,7 @@ def _read_content(content: object, lost: list[Lost]) -> str:
     parts = content if isinstance(content, list) else [content]
     texts = []
     for part in parts:
-        text = _mapping(part).get("text")
+        text = as_mapping(part).get("text")
         if isinstance(text, str):
             texts.append(text)
         else:
@@ -285,12 +285,12 @@ def _read_content(content: object, lost: list[Lost]) -> str:
 
 def _read_model(run: Json, found: _Found, lost: list[Lost]) -> dict[str, object]:
     """The model and its settings, in the words of an exported assistant."""
-    source = _mapping(run.get("data_source"))
-    answered = (_mapping(one.get("sample")).get("model") for one in found.items)
+    source = as_mapping(run.get("data_source"))
+    answered = (as_mapping(one.get("sample")).get("model") for one in found.items)
     model = source.get("model") or run.get("model") or next((one for one in answered if isinstance(one, str)), None)
     if not model:
         lost.append(Lost(what="the model", reason=f"no file says which; {MODEL_TO_CHOOSE} is made up"))
-    settings = {key: value for key, value in _mapping(source.get("sampling_params")).items() if value is not None}
+    settings = {key: value for key, value in as_mapping(source.get("sampling_params")).items() if value is not None}
     if "max_completion_tokens" in settings:
         settings["max_output_tokens"] = settings.pop("max_completion_tokens")
     settings |= _rename_format(settings.pop("text", None))
@@ -298,7 +298,7 @@ def _read_model(run: Json, found: _Found, lost: list[Lost]) -> dict[str, object]
 
 
 def _rename_format(text: object) -> dict[str, object]:
-    found = _mapping(text).get("format")
+    found = as_mapping(text).get("format")
     return {"response_format": found} if found else {}
 
 
@@ -369,7 +369,7 @@ def _read_similarity(grader: Json, fields: _Fields) -> Check:
 def _read_rubric(grader: Json, fields: _Fields) -> Template:
     """What a model was told to judge by. The answer, and what it was asked, get to our judge by themselves."""
     texts = []
-    for message in map(_mapping, _items(grader.get("input"))):
+    for message in map(as_mapping, as_items(grader.get("input"))):
         lost: list[Lost] = []
         texts.append(_read_content(message.get("content"), lost))
         if lost:
@@ -382,7 +382,7 @@ def _read_rubric(grader: Json, fields: _Fields) -> Template:
 
 
 def _read_label_model(grader: Json, fields: _Fields) -> Check:
-    labels, passing = _items(grader.get("labels")), _items(grader.get("passing_labels"))
+    labels, passing = as_items(grader.get("labels")), as_items(grader.get("passing_labels"))
     if len(labels) < 2 or not passing:
         raise _NoCounterpart("it has no labels to choose from")
     chosen = {"choices": templates_of(labels, literal), "accept": templates_of(passing, literal)}
@@ -390,7 +390,7 @@ def _read_label_model(grader: Json, fields: _Fields) -> Check:
 
 
 def _read_score_model(grader: Json, fields: _Fields) -> Check:
-    scale = _items(grader.get("range")) or [0, 1]
+    scale = as_items(grader.get("range")) or [0, 1]
     least = grader.get("pass_threshold")
     if isinstance(least, bool) or not isinstance(least, int | Decimal):
         raise _NoCounterpart("it has no `pass_threshold`")
@@ -439,11 +439,3 @@ _GRADERS: Mapping[str, Callable[[Json, _Fields], Check]] = {
     "score_model": _read_score_model,
     "python": _read_python,
 }
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}
-
-
-def _items(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from runner.config.declared_assistants import JSON_SCHEMA
 from runner.config.declared_tools import RETRIEVAL
@@ -109,8 +110,8 @@ def _read_agent(item: Json) -> Export:
 
 def _read_foundry(item: Json) -> Export:
     """An agent of Azure AI Foundry with its latest version, one version, or a definition by itself."""
-    version = _mapping(_mapping(item.get("versions")).get("latest")) or item
-    definition = _mapping(version.get("definition")) or version
+    version = as_mapping(as_mapping(item.get("versions")).get("latest")) or item
+    definition = as_mapping(version.get("definition")) or version
     kind = definition.get("kind", "prompt")
     name = _text(version, "name") or _text(item, "name")
     if kind != "prompt":
@@ -128,7 +129,7 @@ def settle(body: Json) -> Body:
     """The same, with formats, reasoning and tools as the Assistants API writes them."""
     settled = dict(body)
     if isinstance(body.get("reasoning"), dict):
-        reasoning = _strip(_mapping(body["reasoning"]))
+        reasoning = _strip(as_mapping(body["reasoning"]))
         settled["reasoning_effort"] = reasoning.pop("effort", None)
         settled["reasoning"] = reasoning
     settled["response_format"] = _settle_format(body.get("response_format"))
@@ -136,11 +137,11 @@ def settle(body: Json) -> Body:
     if not isinstance(tools, list):
         return settled
     settled["tools"] = [_settle_tool(one) if isinstance(one, dict) else one for one in tools]
-    resources = dict(_mapping(body.get("tool_resources")))
+    resources = dict(as_mapping(body.get("tool_resources")))
     for one in tools:
         for key, files in _find_files(one) if isinstance(one, dict) else ():
-            earlier = _mapping(resources.get(key))
-            resources[key] = {**earlier, **{name: [*_items(earlier.get(name)), *ids] for name, ids in files.items()}}
+            earlier = as_mapping(resources.get(key))
+            resources[key] = {**earlier, **{name: [*as_items(earlier.get(name)), *ids] for name, ids in files.items()}}
     return settled | ({"tool_resources": resources} if resources else {})
 
 
@@ -195,9 +196,9 @@ def _take_out_files(options: Body) -> Body:
 
 def _find_files(tool: Json) -> Iterator[tuple[str, Mapping[str, list[object]]]]:
     """What a tool has that is declared beside the tools here."""
-    if stores := _items(tool.get("vector_store_ids")):
+    if stores := as_items(tool.get("vector_store_ids")):
         yield "file_search", {"vector_store_ids": stores}
-    if files := _items(_mapping(tool.get("container")).get("file_ids")):
+    if files := as_items(as_mapping(tool.get("container")).get("file_ids")):
         yield "code_interpreter", {"file_ids": files}
 
 
@@ -212,10 +213,10 @@ def _settle_web_search(options: Body) -> Body | None:
     for theirs, ours in (("context_size", "search_context_size"), ("location", "user_location")):
         if theirs in said:
             said[ours] = said.pop(theirs)
-    filters = _strip(_mapping(said.pop("filters", None)))
+    filters = _strip(as_mapping(said.pop("filters", None)))
     said |= {"allowed_domains": filters.pop("allowed_domains")} if "allowed_domains" in filters else {}
     if isinstance(said.get("user_location"), dict):
-        where = _strip(_mapping(said["user_location"]))
+        where = _strip(as_mapping(said["user_location"]))
         said["user_location"] = {key: value for key, value in where.items() if key != "type"}
     said |= {"filters": filters} if filters else {}
     return _leave_out(said, {"search_context_size": "medium", "external_web_access": True})
@@ -223,7 +224,7 @@ def _settle_web_search(options: Body) -> Body | None:
 
 def _settle_mcp(options: Body) -> Body:
     said = dict(options)
-    transport = _strip(_mapping(said.pop("transport", None)))
+    transport = _strip(as_mapping(said.pop("transport", None)))
     if transport.get("type") == "http":
         transport.pop("type")
     said |= transport
@@ -272,11 +273,11 @@ def _strip(written: Json) -> Body:
     return {_ALIASES.get(key, key): value for key, value in written.items() if value is not None}
 
 
-def _mapping(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
+def as_mapping(value: object) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
 
 
-def _items(value: object) -> list[object]:
+def as_items(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
@@ -290,7 +291,7 @@ def _explain_error(item: Json) -> str:
     error = item.get("error")
     if error is None:
         return ""
-    code = _mapping(error).get("code")
+    code = as_mapping(error).get("code")
     known = f" '{code}'" if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else ""
     return f"this is an error{known} that the API answered; "
 

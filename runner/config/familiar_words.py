@@ -358,6 +358,7 @@ VERBS = _table(
     ("gc prune cleanup", "clean"),
     ("server listen", "serve"),
     ("new bootstrap scaffold quickstart setup", "init"),
+    ("explain describe doc docs assertions asserts evaluators graders", "checks"),
 )
 """What other tools call our verbs."""
 
@@ -392,7 +393,7 @@ def _fold(word: str) -> str:
 _SHOWN = re.compile(r"`([^`]+)`")
 
 
-def _advise_on_check(word: str) -> str:
+def advise_on_check(word: str) -> str:
     """What says here what another tool's assertion says there; what begins with "not" is never led to its opposite."""
     name = re.sub(r"_(?:metric|evaluator|grader)\Z", "", _fold(word))
     if name in plugin_names(CHECKS):
@@ -411,7 +412,7 @@ def _advise_on_check(word: str) -> str:
 
 def _advise_on_scenario_key(kind: str, word: str, _value: object, where: Where) -> str:
     if kind == "check":
-        return _advise_on_check(word)
+        return advise_on_check(word)
     if where[-3:-2] == ("expect",):
         main_field = load_plugin("runner.checks", str(where[-1])).MAIN_FIELD
         return f"write `{main_field}`" if _fold(word) in _MAIN_FIELDS else ""
@@ -423,7 +424,7 @@ def _advise_on_scenario_key(kind: str, word: str, _value: object, where: Where) 
 def _advise_on_scenario_value(kind: str, text: str, _value: object, where: Where) -> str:
     if kind == "check":
         is_misspelt = find_similar(text, plugin_names(CHECKS)) is not None
-        return _advise_on_check(text) or ("" if is_misspelt else _advise_on_bare_text(text))
+        return advise_on_check(text) or ("" if is_misspelt else _advise_on_bare_text(text))
     if where[-1:] == ("number",) or where[-2:] == ("number", "value"):
         return _show_amount(text, is_short=where[-1:] == ("number",))
     if where[-2:] == ("tool_called", "arguments"):

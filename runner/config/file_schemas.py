@@ -6,7 +6,7 @@ import json
 from functools import cache, lru_cache
 from typing import Any
 
-from runner.config.declared_targets import judge_schema
+from runner.config.declared_targets import judge_schema, target_schema
 from runner.config.declared_tools import (
     MAX_DESCRIPTION_LENGTH,
     NAME_PATTERN,
@@ -18,13 +18,10 @@ from runner.config.declared_tools import (
     tool,
 )
 from runner.config.expectations import expect_schema, expectation_schema
-from runner.domain.assistant import History, PlainFormat, SandboxName
+from runner.domain.assistant import PlainFormat
 from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
-from runner.plugins import plugin_names
 
 _SCHEMAS_KEPT = 64
-INFERENCES = "runner.server.inference"
-BACKENDS = "runner.backends"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 MAX_NAME_LENGTH = 256
@@ -92,7 +89,7 @@ def assistants_schema() -> _Json:
             required=["version", "namespace", "assistants"],
         ),
         {
-            "target": _target(),
+            "target": target_schema(),
             "assistant": _assistant(),
             "price": _price(),
             "tool": tool(),
@@ -181,126 +178,6 @@ def _price() -> _Json:
             required=["input", "output"],
         ),
         "description": "A model's price.",
-    }
-
-
-def _target() -> _Json:
-    return {
-        **mapping(
-            {
-                "api": {
-                    "enum": list(plugin_names(BACKENDS)),
-                    "title": "api",
-                    "examples": ["responses"],
-                    "description": "Which API to speak.",
-                },
-                "server": {
-                    "enum": ["embedded", "openai"],
-                    "title": "server",
-                    "default": "openai",
-                    "examples": ["embedded"],
-                    "description": "Who answers: the embedded server, or api.openai.com. It excludes `base_url`.",
-                },
-                "base_url": _text(
-                    "Another server that speaks the API: its address, up to /v1.",
-                    longest=2000,
-                    example="https://models.example.org/v1",
-                ),
-                "key_env": _key_variable(),
-                "inference": _inference(),
-                "sandbox": {
-                    "enum": [one.value for one in SandboxName],
-                    "title": "sandbox",
-                    "default": SandboxName.MONTY.value,
-                    "examples": ["wasi"],
-                    "description": "What runs the code interpreter's code on the embedded server; "
-                    "wasi needs the extra of that name.",
-                },
-                "faults": _text(
-                    "A file of what is to go wrong on the embedded server's connections.", example="faults.yaml"
-                ),
-                "history": {
-                    "enum": [one.value for one in History],
-                    "title": "history",
-                    "default": History.CONVERSATION.value,
-                    "examples": ["replay"],
-                    "description": "Who remembers what was said: the server, or runner, for servers that keep nothing.",
-                },
-                "background": {
-                    "type": "boolean",
-                    "default": False,
-                    "examples": [True],
-                    "description": "Start each run and look at it from time to time, instead of streaming it.",
-                },
-                "token_command": {
-                    "type": "array",
-                    "items": {"type": "string", "minLength": 1, "maxLength": 4096},
-                    "minItems": 1,
-                    "maxItems": 64,
-                    "examples": [["az", "account", "get-access-token", "--resource", "https://ai.azure.com"]],
-                    "description": "A program and its arguments, run without a shell, that prints a token for "
-                    "`api: foundry`.",
-                },
-            },
-            required=["api"],
-        ),
-        "description": "An API at an address, with a key.",
-    }
-
-
-def inferences_by_name() -> tuple[str, ...]:
-    """The inferences that need no settings: any plug-in but those that are written as a mapping."""
-    return tuple(name for name in plugin_names(INFERENCES) if name not in ("openai_compatible", "scripted"))
-
-
-def _inference() -> _Json:
-    endpoint = {
-        "scripted": _text(
-            "A YAML file with the model's moves, relative to this file.", longest=4096, example="moves.yaml"
-        ),
-        "base_url": _text(
-            "A chat-completions endpoint: its address, up to /v1.", longest=2000, example="http://127.0.0.1:11434/v1"
-        ),
-        "model": _text(
-            "The model to ask for, instead of each assistant's own.", longest=MAX_NAME_LENGTH, example="llama3.2"
-        ),
-        "key_env": _key_variable(),
-        "embedding_model": _text(
-            "A model of the endpoint's /embeddings, or `local` for a small one (the extra `semantic`): file search then"
-            " goes by meaning, too.",
-            longest=MAX_NAME_LENGTH,
-            example="nomic-embed-text",
-        ),
-        "slots": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 256,
-            "examples": [1],
-            "description": "How many runs the endpoint works on at once: no more scenarios are played at once, and what"
-            " waits for another's run is not on its own `timeout`.",
-        },
-    }
-    return {
-        "anyOf": [
-            {
-                "enum": list(inferences_by_name()),
-                "title": "inference",
-                "examples": ["offline", {"scripted": "FILE"}, {"base_url": "ADDRESS", "model": "NAME"}],
-            },
-            {**mapping(endpoint), "minProperties": 1},
-        ],
-        "default": "offline",
-        "examples": [{"base_url": "http://127.0.0.1:11434/v1", "model": "llama3.2"}],
-        "description": "What says what to do next on the embedded server: rules, a script, or a language model.",
-    }
-
-
-def _key_variable() -> _Json:
-    return {
-        "type": "string",
-        "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$",
-        "examples": ["MODELS_KEY"],
-        "description": "The name of the environment variable that holds the key.",
     }
 
 

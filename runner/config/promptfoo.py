@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from runner.config.exported_assistants import Export, settle
+from runner.config.exported_assistants import Export, as_items, as_mapping, settle
 from runner.config.imported_scenarios import (
     MODEL_TO_CHOOSE,
     Check,
@@ -37,10 +37,10 @@ from runner.config.promptfoo_tests import (
     Reader,
     Test,
     Unopened,
-    as_items,
-    as_mapping,
+    is_about_call,
     open_data,
     parse_data,
+    read_about_call,
     read_assertion,
     read_tests,
 )
@@ -129,6 +129,11 @@ def read_promptfoo(config: Json, *, source: str, stem: str, open_file: Opener) -
     base = _read_provider(config, reader)
     prompts = list(_read_prompts(config.get("prompts", "{{prompt}}"), reader))
     tests = list(read_tests(config, reader))
+    tools = as_items(base.get("tools"))
+    made = [as_mapping(one.get("function", one)).get("name") or one.get("type") for one in map(as_mapping, tools)]
+    reader.tools = tuple(map(str, made))
+    assertions = (one for test in tests for one in _flatten(test.assertions, reader.templates))
+    reader.judges_calls = any(map(is_about_call, assertions))
     if len(tests) * len(prompts) > _MOST_TESTS:
         raise UsageError(f"{source}: {len(tests) * len(prompts):,} questions are more than {_MOST_TESTS:,}, the limit")
     assistants: dict[str, Export] = {}
@@ -160,7 +165,7 @@ def _read_provider(config: Json, reader: Reader) -> dict[str, object]:
     """The first one's model and settings, in the words of an exported assistant."""
     written = config.get("providers", config.get("targets"))
     providers = written if isinstance(written, list) else [] if written is None else [written]
-    named = [_split_provider(one, reader) for one in providers]
+    named = [_split_provider(one, reader) for one in _open_providers(providers, reader)]
     for number, (name, _) in enumerate(named[1:], 1):
         reader.lose(f"providers[{number}]", "one assistant has one model; play it with another by `--model`", name)
     if not named:
@@ -168,6 +173,15 @@ def _read_provider(config: Json, reader: Reader) -> dict[str, object]:
         return {"model": MODEL_TO_CHOOSE}
     name, settings = named[0]
     return {"model": _find_model(name, reader), **_read_settings(settings, reader)}
+
+
+def _open_providers(providers: Sequence[Any], reader: Reader) -> Iterator[Any]:
+    for one in providers:
+        if isinstance(one, str) and one.startswith("file://") and one.lower().endswith((".yaml", ".yml", ".json")):
+            data = open_data(one, "providers", reader)
+            yield from data if isinstance(data, list) else [one if data is None else data]
+        else:
+            yield one
 
 
 def _split_provider(written: object, reader: Reader) -> tuple[str, Json]:
@@ -322,7 +336,7 @@ def _read_script(prompt: _Prompt, test: Test, number: int, reader: Reader) -> tu
             lost.append(
                 Lost(what=f"a message of the {role}'s", reason="here the assistant answers by itself", value=text)
             )
-    expect = _read_expect(test, fields, reader)
+    expect = _read_expect(test.assertions, test.threshold, fields, reader)
     row = fields.row(test.values)
     lost += [
         Lost(what=f"the variable {path}", reason="no test gives it; it is empty here")
@@ -343,20 +357,36 @@ def _read_script(prompt: _Prompt, test: Test, number: int, reader: Reader) -> tu
     return script, "\n\n".join(instructions).strip()
 
 
-def _read_expect(test: Test, fields: _Fields, reader: Reader) -> tuple[Check | Lost, ...]:
+def _read_expect(
+    assertions: Sequence[Any], threshold: object, fields: _Fields, reader: Reader
+) -> tuple[Check | Lost, ...]:
+    """The checks for all of them; with a threshold one, of which they are the parts."""
     items: list[Check | Lost] = []
     weighed: list[dict[str, Any]] = []
-    for written in _flatten(test.assertions, reader.templates):
-        found = read_assertion(written, fields.make) if isinstance(written, Mapping) else []
+    for written in _flatten(assertions, reader.templates):
+        found = _read_one(written, fields, reader) if isinstance(written, Mapping) else []
         weight = written.get("weight", 1) if isinstance(written, Mapping) else 1
         if weight == 0:
             found = [Lost(what=str(written.get("type")), reason="its weight is 0", value=dict(written))]
         items += found
         weighed += [{"expect": [one], "weight": weight} for one in found if not isinstance(one, Lost)]
-    if isinstance(test.threshold, int | Decimal) and 0 < test.threshold <= 1 and len(weighed) > 1:
-        score = {"score": {"of": weighed, "threshold": test.threshold}}
+    if isinstance(threshold, int | Decimal) and 0 < threshold <= 1 and len(weighed) > 1:
+        score = {"score": {"of": weighed, "threshold": threshold}}
         return (score, *(one for one in items if isinstance(one, Lost)))
     return tuple(items)
+
+
+def _read_one(written: Json, fields: _Fields, reader: Reader) -> list[Check | Lost]:
+    if written.get("type") == "assert-set":
+        return list(_read_expect(as_items(written.get("assert")), written.get("threshold"), fields, reader))
+    about_call = read_about_call(written) if reader.judges_calls else None
+    found = read_assertion(written, fields.make) if about_call is None else about_call
+    for check in found:
+        called = check.get("tool_called") if isinstance(check, Mapping) else None
+        if called is not None and str(called) not in reader.tools:
+            reason = "the assistant has no tool of this name: declare it, and write `tool_called`"
+            return [Lost(what=str(written.get("type")), reason=reason, value=dict(written))]
+    return found
 
 
 def _flatten(assertions: Sequence[Any], templates: Mapping[str, Any]) -> Iterator[Any]:

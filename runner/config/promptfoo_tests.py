@@ -15,12 +15,13 @@ from decimal import Decimal
 from itertools import product
 from typing import Any, Protocol
 
+from runner.config.exported_assistants import as_items, as_mapping
 from runner.config.imported_scenarios import Check, Json, Lost, Template, ask_for_meaning, literal, templates_of
+from runner.yaml_text import parse_yaml
+from runner.yaml_text.yaml_document import coerce
 
 _EXPECTED_COLUMN = re.compile(r"__expected\d*")
-_IN_A_CELL = re.compile(
-    r"(?P<type>(?:not-)?[a-z][a-z:-]*[a-z])(?:\((?P<threshold>\d*\.?\d+)\))?(?:\s*:\s*(?P<value>.*))?", re.DOTALL
-)
+_TYPE_IN_A_CELL = re.compile(r"(?P<type>[a-z][a-z:-]*[a-z])(?:\((?P<threshold>\d*\.?\d+)\))?\s*")
 _CELL_WORDS = {"fn": "javascript", "eval": "javascript", "grade": "llm-rubric"}
 _OPTIONS = {
     "transform": "answers are judged as they are",
@@ -48,8 +49,12 @@ class Opener(Protocol):
 
 @dataclass(slots=True)
 class Reader:
+    """`tools` are the names of those that the assistant has; `judges_calls`: somewhere answers are calls of them."""
+
     open_file: Opener
     templates: Mapping[str, Any]
+    tools: tuple[str, ...] = ()
+    judges_calls: bool = False
     lost: list[Lost] = field(default_factory=list)
 
     def lose(self, what: str, reason: str, value: object = None) -> None:
@@ -95,7 +100,8 @@ def _open_tests(written: object, what: str, reader: Reader) -> Iterator[Json]:
     for item in written if isinstance(written, list) else [] if written is None else [written]:
         if isinstance(item, str):
             try:
-                yield from _read_test_file(item, reader)
+                for named in reader.open_file.find(item) if "*" in item else [item]:
+                    yield from _read_test_file(named, reader)
             except (Unopened, ValueError) as error:
                 reader.lose(what, str(error), item)
         elif isinstance(item, Mapping) and not ("path" in item and "vars" not in item):
@@ -136,12 +142,15 @@ def _read_csv_row(row: Mapping[str, str]) -> Json:
 
 
 def _read_cell(cell: str) -> Json:
-    found = _IN_A_CELL.fullmatch(cell)
-    kind = _CELL_WORDS.get(found["type"], found["type"]) if found else ""
-    if not found or not is_assertion(kind):
-        return {"type": "equals", "value": cell}
-    value = {"value": found["value"].strip()} if found["value"] else {}
-    return {"type": kind, **value, **({"threshold": Decimal(found["threshold"])} if found["threshold"] else {})}
+    """A type, and a value after a colon, which some types have in them, too; or what the answer is to be equal to."""
+    for end in (*(colon.start() for colon in re.finditer(":", cell)), len(cell)):
+        found = _TYPE_IN_A_CELL.fullmatch(cell[:end])
+        kind = _CELL_WORDS.get(found["type"], found["type"]) if found else ""
+        if found and is_assertion(kind):
+            rest = cell[end + 1 :].strip()
+            threshold = {"threshold": Decimal(found["threshold"])} if found["threshold"] else {}
+            return {"type": kind, **({"value": rest} if rest else {}), **threshold}
+    return {"type": "equals", "value": cell}
 
 
 def _expand_test(base: Json, test: Json, reader: Reader) -> Iterator[Test]:
@@ -213,21 +222,10 @@ def _parse(text: str, named: str) -> Any:
 
 def parse_data(text: str, named: str) -> Any:
     """A YAML file's value, by YAML 1.2's core schema. Raises ValueError."""
-    from runner.yaml_text import parse_yaml
-    from runner.yaml_text.yaml_document import coerce
-
     parsed = parse_yaml(text, file=named)
     if parsed.problems or parsed.root is None:
         raise ValueError(str(parsed.problems[0]) if parsed.problems else f"{named} is empty")
     return coerce(parsed.root, {}, {})
-
-
-def as_mapping(value: object) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}
-
-
-def as_items(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 Make = Callable[[str], Template]
@@ -269,11 +267,14 @@ def read_assertion(written: Json, make: Make) -> list[Check | Lost]:
     kind = str(written.get("type") or "").strip()
     name = kind.removeprefix(_NOT)
     reader = _READERS.get(name)
-    if reader is None or "transform" in written or "contextTransform" in written:
+    path = _PATH.fullmatch(str(written.get("transform", "output")))
+    if reader is None or path is None or "contextTransform" in written:
         reason = "the answer is transformed first" if reader else _explain(name)
         return [Lost(what=kind or "an assertion", reason=reason, value=dict(written))]
     try:
         check = reader(written, make)
+        if path["path"]:
+            check = {"json_path": {"path": literal(f"${path['path']}"), "expect": check}}
     except _NoCounterpart as why:
         return [Lost(what=kind, reason=str(why), value=dict(written))]
     except (ValueError, TypeError, KeyError) as error:
@@ -289,6 +290,33 @@ def read_assertion(written: Json, make: Make) -> list[Check | Lost]:
         if reason and written.get(key) is not None
     ]
     return [_negate(check) if kind.startswith(_NOT) else check, *lost]
+
+
+_PATH = re.compile(r"\s*(?:JSON\.parse\(output\)|output)(?P<path>(?:\.(?!length\b)[A-Za-z_]\w*|\[\d{1,6}\])*)\s*")
+"""JavaScript that takes a part of an answer."""
+_CALLED = re.compile(r"\s*output\.name\s*===?\s*(?P<q>['\"])(?P<name>\w+)(?P=q)\s*;?\s*")
+
+
+def is_about_call(written: object) -> bool:
+    """Whether it says that the answer, as promptfoo has it, is the JSON of a function call."""
+    kind = str(written.get("type")) if isinstance(written, Mapping) else ""
+    return kind.startswith("is-valid-") and kind.endswith("-call")
+
+
+def read_about_call(written: Json) -> list[Check | Lost] | None:
+    """What an assertion about such an answer is here, where a call is a step and no answer; None: what it always is."""
+    kind, value = written.get("type"), written.get("value")
+    if kind in ("is-json", "contains-json"):
+        return [Lost(what="is-json", reason="it is about a call, whose arguments are JSON by themselves", value=None)]
+    code = str(written.get("transform", value)).strip()
+    if kind == "javascript" and (found := _CALLED.fullmatch(code)):
+        return [{"tool_called": literal(found["name"])}]
+    if kind == "equals" and code == "output.name":
+        return [{"tool_called": literal(value)}]
+    if "output.name" in code or "output.arguments" in code:
+        reason = "it is about a call: `tool_called: {tool: NAME, arguments: {...}}`"
+        return [Lost(what=str(kind), reason=reason, value=dict(written))]
+    return None
 
 
 class _NoCounterpart(Exception):

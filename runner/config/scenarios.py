@@ -10,14 +10,14 @@ from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Any
 
-from runner.config.cases import KEY, Row, RowNames, columns_of, explain_missing_column, fill_row, fold_name, open_cases
+from runner.config.cases import KEY, Row, RowNames, columns_of, explain_missing_column, fill_row, open_cases
 from runner.config.declared_tools import read_answers
 from runner.config.expectations import Known, read_expectations
 from runner.config.paths import Place, Recipient, ScenarioFile, Unusable, read_file_item, unused_rows
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Address, Assistant
 from runner.domain.files import LocalFile
-from runner.domain.scenario import Expectation, Scenario, Turn
+from runner.domain.scenario import Expectation, Scenario, Turn, fold_name
 from runner.errors import Location, Problem, UsageError, on_one_line
 from runner.yaml_text import MapNode, Node, TextNode
 from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, is_visible

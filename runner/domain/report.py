@@ -371,10 +371,11 @@ class Report:
     """One play. `leftovers` are remote objects that could not be removed, one line each; `signal` is the number of the
     signal that interrupted the play, `stopped` the limit that ended it early, `planned` the number of scenarios it was
     to play, on all variants together. `shard` says which part of the scenarios that is ("2/8 of ..."), "": all.
-    `definitions` are the assistants as they were played, in plain JSON by their hash. `started_at` is an ISO 8601
-    time. One that `can_go_on` is taken up by `play --resume`; judged anew, it can't be. `tier` is the price that it was
-    played for, "" the list price, which is what is told of costs. `known_tallies` are those of the results: where there
-    are none, all have to be gone through.
+    `definitions` are the assistants as they were played, in plain JSON by their hash. `started_at` is an ISO 8601 time.
+    `comparison` are lines on how it compares with an earlier one, the first names that. One that `can_go_on` is taken
+    up by `play --resume`; judged anew, it can't be. `tier` is the price that it was played for, "" the list price,
+    which is what is told of costs. `known_tallies` are those of the results: where there are none, all have to be gone
+    through.
     """
 
     variants: tuple[Variant, ...]
@@ -384,6 +385,7 @@ class Report:
     can_go_on: bool = True
     started_at: str = ""
     leftovers: tuple[str, ...] = ()
+    comparison: tuple[str, ...] = ()
     signal: int | None = None
     stopped: str = ""
     shard: str = ""

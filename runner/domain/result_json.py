@@ -180,6 +180,10 @@ def attempt_from_json(data: object, scenario: Scenario, place: str = "") -> Atte
     return _build(Attempt, data, place, turns=turns)
 
 
+def verdict_from_json(data: object) -> Verdict:
+    return _build(Verdict, data, "")
+
+
 def run_from_json(data: object) -> Run:
     return _build(Run, data, "")
 

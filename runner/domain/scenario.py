@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from unicodedata import normalize
 
 from runner.domain.assistant import HASH_CHARACTERS, Address, Answering, Assistant, Function
 from runner.domain.files import LocalFile
@@ -80,6 +81,11 @@ class Scenario:
         """What `runner play` takes for this scenario alone: rows may share a line, or be of several scenarios."""
         place = self.location
         return f"{self.declared_at.file}::{self.name}" if self.declared_at else f"{place.file}:{place.line}"
+
+
+def fold_name(name: str) -> str:
+    """One form for names that differ only in case or in their Unicode form."""
+    return normalize("NFKC", name).casefold()
 
 
 def functions_in(scenario: Scenario, assistant: Assistant) -> tuple[Function, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import math
 import os
 import pickle
 import signal
@@ -40,18 +41,15 @@ MOST_REQUESTS = 100
 """That such a check may make about one answer."""
 START_S = 60.0
 SPARE_S = 2.0
-MOST_WORKERS = 2
-MOST_ASKING = 8
-LONGEST_AT_HAND, MOST_AT_HAND = 5_000, 20_000
+MOST_WORKERS, MOST_ASKING = 2, 8
+LONGEST_AT_HAND, MOST_AT_HAND = 3_000, 20_000
 """Characters, of one text and of all that came with the answer, that runner's own checks are done with in a moment."""
 MOMENT_S = 0.05
 """What users' patterns, paths and schemas may take while everybody waits."""
 SHORT_S, SLOW_S = 0.001, 0.1
-LONGEST_TEXT, LARGEST_VERDICT = 500, 1_000_000
+LONGEST_TEXT, LARGEST_VERDICT, LARGEST_REQUEST = 500, 1_000_000, 50_000_000
 MOST_ENDED = 3
-"""So often a check is ended before it isn't tried on further answers."""
-WASTED_S = 1.0
-"""What runner's own checks give up by themselves after so long (a pattern that met its limit) counts as ended."""
+"""So often a check is ended, or meets a limit of its own, before it isn't tried on further answers."""
 
 
 def _is_long(run: Run) -> bool:
@@ -69,7 +67,7 @@ class Workers:
         # Whoever waits for the judge is not to keep those waiting who need no one.
         self._places = {False: asyncio.Semaphore(MOST_WORKERS), True: asyncio.Semaphore(MOST_ASKING)}
         self._at_hand = asyncio.Lock()
-        self._idle: list[_Worker] = []
+        self._idle: list[tuple[str, _Worker]] = []
         self._slow: Counter[Location] = Counter()
         self._ended: Counter[Location] = Counter()
         self._why_ended: dict[Location, str] = {}
@@ -93,29 +91,42 @@ class Workers:
     async def _judge_apart(self, part: Part, exchange: Exchange, ask: Ask) -> Verdict:
         asks = part.tier is not Tier.FREE
         place, limit_s = part.expectation.location, self._limits_s[asks]
+        kind = part.expectation.check if part.is_foreign else ""
         order = pickle.dumps((part.expectation, exchange, limit_s))
         async with self._places[asks]:
             if self._ended[place] >= MOST_ENDED:
                 return part.break_off(f"not tried: on {count(MOST_ENDED, 'answer')} {self._why_ended[place]}")
             try:
-                worker = self._idle.pop() if self._idle else await _start_worker()
+                worker = self._take_idle(kind) or await _start_worker()
             except OSError as error:
                 return part.break_off(f"no process could be started for the check: {error.strerror or error}")
-            started_s = time.monotonic()
             try:
-                verdict = await _attend(worker, order, ask, limit_s)
+                judged = await _attend(worker, order, ask, limit_s)
             except TimeoutError:
                 await worker.end()
                 return self._give_up(part, f"the check took more than {limit_s:g} s, and was ended")
             except EOFError:
-                return part.break_off(f"the check ended its process ({await worker.end()})")
+                return self._give_up(part, f"the check ended its process ({await worker.end()})")
             except BaseException:
                 worker.end_now()
                 raise
-            self._idle.append(worker)
-        if verdict.outcome is Outcome.ERRORED and not part.is_foreign and time.monotonic() - started_s > WASTED_S:
-            return self._give_up(part, verdict.reason)
-        return verdict
+            self._idle.append((kind, worker))
+        verdict = judged.verdict
+        is_hopeless = judged.met_limit and verdict.outcome is Outcome.ERRORED
+        return self._give_up(part, verdict.reason) if is_hopeless else verdict
+
+    def _take_idle(self, kind: str) -> _Worker | None:
+        """What a package's check has left in a process (threads, say) is not to be another's trouble."""
+        for place, (one, worker) in enumerate(self._idle):
+            if one == kind:
+                del self._idle[place]
+                if worker.process.poll() is None:
+                    return worker
+                worker.end_now()
+                break
+        if len(self._idle) >= MOST_WORKERS + MOST_ASKING:
+            self._idle.pop(0)[1].end_now()
+        return None
 
     def _give_up(self, part: Part, why: str) -> Verdict:
         """Once more; the last time is the one that is told of the answers on which it isn't tried."""
@@ -125,10 +136,18 @@ class Workers:
 
     def close(self) -> None:
         while self._idle:
-            self._idle.pop().end_now()
+            self._idle.pop()[1].end_now()
 
 
-async def _attend(worker: _Worker, order: bytes, ask: Ask, limit_s: float) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """`met_limit`: a pattern, a path or a schema took longer than it may."""
+
+    verdict: Verdict
+    met_limit: bool = False
+
+
+async def _attend(worker: _Worker, order: bytes, ask: Ask, limit_s: float) -> _Judged:
     """The verdict of a check that is judged there, and told what it asks.
 
     Raises TimeoutError once it was busy for so long, EOFError if the process ended.
@@ -139,7 +158,7 @@ async def _attend(worker: _Worker, order: bytes, ask: Ask, limit_s: float) -> Ve
         async with asyncio.timeout(left_s):
             said = await worker.converse(order)
         left_s -= clock() - started_s
-        if isinstance(said, Verdict):
+        if isinstance(said, _Judged):
             return said
         requests += 1
         asks_too_much = CheckBroken(f"it asked more than {MOST_REQUESTS} times about one answer")
@@ -151,6 +170,8 @@ async def _answer(said: Any, ask: Ask) -> Answers | str | CheckBroken:
         return await (ask(said) if isinstance(said, Questions) else ask.run(*said))
     except CheckBroken as error:
         return error
+    except Exception as error:  # noqa: BLE001 - what goes wrong in a check, and in what it asks, is its verdict
+        return CheckBroken(f"the check broke: {type(error).__name__}: {error}")
 
 
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from runner.execution.apart import work; work()"
@@ -244,7 +265,7 @@ def work() -> None:
         with suppress(OSError):
             # Should a check take all the memory there is, the system ends this process and no other.
             Path("/proc/self/oom_score_adj").write_text("1000")
-        said: object = "ready"
+        said = pickle.dumps("ready")
         while True:
             expectation, exchange, desk.limit_s = desk.converse(said)
             said = _judge(expectation, exchange, desk)
@@ -260,9 +281,8 @@ class _Desk:
         self.limit_s = 0.0
         self.loop = asyncio.new_event_loop()
 
-    def converse(self, said: object) -> Any:
+    def converse(self, message: bytes) -> Any:
         """The answer to what is said. Raises EOFError if nobody is there any more."""
-        message = said if isinstance(said, bytes) else pickle.dumps(said)
         with self._conversing:
             self._said.write(len(message).to_bytes(_LENGTH) + message)
             self._said.flush()
@@ -287,8 +307,11 @@ class _Desk:
         return await part.judge_here(exchange, self)
 
     async def _ask(self, said: object) -> Any:
+        message = pickle.dumps(said)
+        if len(message) > LARGEST_REQUEST:
+            raise CheckBroken(f"it asked with {len(message):,} bytes; at most {LARGEST_REQUEST:,} are passed on")
         faulthandler.cancel_dump_traceback_later()
-        answer = await asyncio.to_thread(self.converse, said)
+        answer = await asyncio.to_thread(self.converse, message)
         self.watch()
         if isinstance(answer, CheckBroken):
             raise answer
@@ -303,18 +326,19 @@ def _judge(expectation: Expectation, exchange: Exchange, desk: _Desk) -> bytes:
     desk.watch()
     try:
         part = build_part(expectation)
-        if part.tier is Tier.FREE:
-            verdict = part.judge(exchange.run, exchange)
-        else:
-            verdict = desk.loop.run_until_complete(part.judge_here(exchange, desk))
-        said = pickle.dumps(_tidy(verdict))
+        with in_a_hurry(math.inf) as hurry:
+            if part.tier is Tier.FREE:
+                verdict = part.judge(exchange.run, exchange)
+            else:
+                verdict = desk.loop.run_until_complete(part.judge_here(exchange, desk))
+        said = pickle.dumps(_Judged(_tidy(verdict), hurry.is_over))
         if len(said) > LARGEST_VERDICT:
             raise ValueError(f"what it found takes {len(said):,} bytes; at most {LARGEST_VERDICT:,} are kept")
         return said
     except BaseException as error:  # noqa: BLE001 - what a check exits with, or finds, may be anything
         reason = f"the check broke: {type(error).__name__}: {error}"
         name, place = expectation.check, expectation.location
-        return pickle.dumps(_tidy(Verdict(outcome=Outcome.ERRORED, check=name, location=place, reason=reason)))
+        return pickle.dumps(_Judged(_tidy(Verdict(outcome=Outcome.ERRORED, check=name, location=place, reason=reason))))
     finally:
         faulthandler.cancel_dump_traceback_later()
 

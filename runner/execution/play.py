@@ -118,6 +118,9 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
     notes = list(dict.fromkeys(note for lane in work.lanes for note in _name_code(lane.project, scenarios)))
     if options.tier == BATCH:
         notes += _describe_batching(work, options)
+    elif options.tier and (patient := sum(one.queue_timeout_s is not None for one in scenarios)):
+        whose = f"`queue_timeout` of {count(patient, 'scenario')}"
+        notes.append(f"{whose} does not hold with --tier {options.tier}: waiting in the queue is what is bought")
     for lane in {id(lane.journal): lane for lane in work.lanes}.values():
         notes += await _clean_earlier(lane)
     notes += budget.describe_earlier()

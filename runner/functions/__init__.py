@@ -47,16 +47,6 @@ class Misfit:
     place: tuple[str | int, ...] = ()
 
 
-def describe_gap(argument: str, parameters: Mapping[str, object]) -> str:
-    """Why a call as declared may come without an argument; "" if it can't, or that is not plain to see."""
-    required = parameters.get("required", ())
-    if "$ref" in parameters or any(key.endswith("Of") for key in parameters):
-        return ""
-    if argument not in parameters.get("properties", {}):  # type: ignore[operator]  # it is a schema
-        return "it isn't among the declared `parameters`"
-    return "" if argument in required else "it isn't among the `required`"  # type: ignore[operator]  # the same
-
-
 class ProjectFiles(Protocol):
     """The files of a project, as they are named in one of them; `root` is real."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from runner.domain.hosts import is_authority
-from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, Misfit, describe_excess, describe_gap
+from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, Misfit, describe_excess
 
 if TYPE_CHECKING:
     import httpx2
@@ -164,6 +164,8 @@ def _check_url(url: str) -> None:
 
 def find_misfits(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[Misfit]:
     """What the address is to be filled with, and calls may come without."""
+    from runner.json_schema import describe_gap
+
     for name in _PLACEHOLDER.findall(urlsplit(settings["url"]).path):
         if reason := describe_gap(name, parameters):
             message = f"the address needs the argument '{name}'"
@@ -218,8 +220,11 @@ def _as_word(value: object) -> str:
 async def _exchange(request: httpx2.Request) -> str:
     import httpx2
 
+    from runner.connections import trust_nobody
+
+    verify = trust_nobody() if request.url.scheme == "http" else True
     # No proxy from the environment: the address that was looked at must be the one that is asked.
-    async with httpx2.AsyncClient(trust_env=False, follow_redirects=False, timeout=None) as client:
+    async with httpx2.AsyncClient(verify=verify, trust_env=False, follow_redirects=False, timeout=None) as client:
         response = await client.send(request, stream=True)
         try:
             if 300 <= response.status_code < 400:

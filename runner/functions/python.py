@@ -28,7 +28,6 @@ from runner.functions import (
     Misfit,
     ProjectFiles,
     build_answerer,
-    describe_gap,
 )
 
 if TYPE_CHECKING:
@@ -236,6 +235,8 @@ def _kind_of_data(node: ast.AST | None) -> str:
 
 def find_misfits(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[Misfit]:
     """Where calls would break on the function's own parameters, as far as one plain `def` tells."""
+    from runner.json_schema import describe_gap
+
     module = ast.parse(Path(settings["file"]).read_bytes())
     found = [node for name, node in _bindings(module.body) if name in (settings["function"], "*")]
     if len(found) != 1 or not isinstance(found[0], _DEFINITIONS) or found[0].decorator_list:

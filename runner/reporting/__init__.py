@@ -76,6 +76,7 @@ def without_secrets(report: Report, redactor: Redactor) -> Report:
         report,
         results=_CleanResults(report.results, redactor),
         leftovers=tuple(map(redactor.clean, report.leftovers)),
+        comparison=tuple(map(redactor.clean, report.comparison)),
         stopped=redactor.clean(report.stopped),
         known_tallies=report.tallies,
         definitions=loads(redactor.clean(dumps(report.definitions))),

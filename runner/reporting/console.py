@@ -189,6 +189,10 @@ class Console:
         self._print_notes(report, reasons, declined)
         self._print_end(report)
         self._print(*_summarise(report))
+        if report.comparison:
+            self._print()
+        for line in report.comparison:
+            self._print(self._line(line))
 
     def _print_end(self, report: Report) -> None:
         """Where the reports are, what it took, and how to go on."""
@@ -345,7 +349,7 @@ def _word(result: ScenarioResult) -> tuple[str, str]:
 def _remarks(result: ScenarioResult) -> list[str]:
     """What is to be known of a scenario beside its outcome."""
     remarks = [result.scenario.skip] if result.scenario.skip else []
-    if result.scenario.repeat > 1:
+    if result.scenario.repeat > 1 and not result.scenario.skip:
         remarks.append(describe_attempts(result))
     remarks += [_describe_retry(retry, times) for retry, times in _count_retries(result.retried).items()]
     if result.is_decline:

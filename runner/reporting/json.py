@@ -59,6 +59,7 @@ def read(text: str | bytes, *, name: str) -> Report:
         results=results,
         **{key: data[key] for key in ("play_id", "started_at", "signal", "stopped", "duration_s")},
         leftovers=tuple(data["leftovers"]),
+        comparison=tuple(data.get("comparison", ())),
         shard=data.get("shard", ""),
         tier=data.get("tier", ""),
         fails_on_flaky=data.get("fails_on_flaky", False),
@@ -99,6 +100,7 @@ def head_as_json(report: Report) -> dict[str, object]:
             if len(report.variants) > 1
         },
         "leftovers": list(report.leftovers),
+        "comparison": list(report.comparison),
     }
 
 

@@ -71,6 +71,12 @@ def _facts(report: Report, reasons: list[str]) -> Iterator[str]:
         yield f"- {markdown(shorten(line, _LONGEST_ANSWER))}\n"
     for line in report.leftovers[:_MOST_REASONS]:
         yield f"- left behind: {markdown(shorten(line, _LONGEST_ANSWER))}\n"
+    if report.comparison:
+        first, *lines = report.comparison[: _MOST_REASONS + 1]
+        yield f"\n**{markdown(first)}**\n\n"
+        yield "".join(f"- {markdown(shorten(line, _LONGEST_ANSWER))}\n" for line in lines)
+    if (more := len(report.comparison) - 1 - _MOST_REASONS) > 0:
+        yield f"- … and {more:,} more lines; `runner compare` has them\n"
 
 
 def _section(name: str, result: ScenarioResult) -> str:

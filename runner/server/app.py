@@ -21,7 +21,6 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import h11
@@ -37,6 +36,7 @@ from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from runner import plugins
+from runner.domain.hosts import host_of
 from runner.errors import DISK_TROUBLE, TOO_MANY_FILES
 from runner.escaping import terminal_line
 from runner.server.engine.core import Engine, Lifetimes, open_engine
@@ -109,10 +109,10 @@ class Gate:
         await (refusal or self._app)(scope, receive, send)
 
     def _refuse(self, headers: Headers) -> Response | None:
-        if _host_name(f"//{headers.get('host', '')}") not in self._hosts:
+        if host_of(f"//{headers.get('host', '')}") not in self._hosts:
             return error_reply(403, "The Host header does not name this server.", code="invalid_host")
         origin = headers.get("origin")
-        if origin is not None and _host_name(origin) not in self._hosts:
+        if origin is not None and host_of(origin) not in self._hosts:
             return error_reply(403, "Requests from other origins are not allowed.", code="invalid_origin")
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
@@ -120,13 +120,6 @@ class Gate:
         if not secrets.compare_digest(token.strip().encode(), self._token):
             return error_reply(401, "Incorrect API key provided.", code="invalid_api_key")
         return None
-
-
-def _host_name(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
 
 
 _log = logging.getLogger("runner.server")

@@ -21,6 +21,7 @@ from runner.errors import UsageError
 from runner.server.engine.core import Lifetimes
 from runner.server.inference import Inference
 from runner.server.sandboxes import DEFAULT as DEFAULT_SANDBOX
+from runner.server.tools import ToolSettings
 
 if TYPE_CHECKING:
     from runner.server.app import Server
@@ -92,7 +93,6 @@ async def start_embedded(
         """What goes wrong before the server is up is raised where it was started."""
         try:
             from runner.server.app import Service, serve
-            from runner.server.tools import ToolSettings
 
             tools, life = ToolSettings(sandbox=sandbox), lifetimes or Lifetimes()
             service = Service(

@@ -18,6 +18,7 @@ from runner.backends import FUNCTION_LABEL, managed_fields
 from runner.domain.assistant import Assistant
 from runner.domain.plan import FieldChange, Origin
 from runner.sync import tags
+from runner.yaml_text.yaml_document import show_block
 
 _TEXTS = ("name", "model", "instructions")
 _NUMBERS = ("temperature", "top_p")
@@ -70,9 +71,7 @@ def compare(wanted: Mapping[str, object], live: Mapping[str, object], metadata: 
         if name != _METADATA
     ]
     changes = [
-        FieldChange(field=one.name, before=show_value(one.live), after=show_value(one.wanted), origin=origin)
-        for one in fields
-        if (origin := one.origin) is not None
+        change_field(one.name, one.live, one.wanted, origin) for one in fields if (origin := one.origin) is not None
     ]
     changes += _compare_metadata(ours.get(_METADATA), metadata, marks)
     return Comparison(changes=tuple(changes), kept_by_server=tuple(one.name for one in fields if one.is_kept_by_server))
@@ -202,12 +201,10 @@ def _compare_metadata(wanted: object, live: Mapping[str, str], marks: Marks) -> 
             origin = Origin.DRIFT
         elif applied is not None and (key not in live or hash_value([live[key]]) != applied):
             origin = Origin.CONFLICT
-        yield FieldChange(
-            field=f"metadata.{key}", before=show_value(live.get(key)), after=show_value(value), origin=origin
-        )
+        yield change_field(f"metadata.{key}", live.get(key), value, origin)
     if spec and any(is_metadata_label(label) for label in spec):
         for key in sorted(dropped_keys(users, live)):
-            yield FieldChange(field=f"metadata.{key}", before=show_value(live[key]), after=show_value(None))
+            yield change_field(f"metadata.{key}", live[key], None)
 
 
 def _number(value: object) -> float:
@@ -231,8 +228,31 @@ def _offers(live: object, wanted: object) -> bool:
     return all(live[name].get(option) == value for name, options in wanted.items() for option, value in options.items())
 
 
-def show_value(value: object) -> str:
-    """A managed value as text for people."""
+LONGEST_FLAT = 120
+
+
+def change_field(name: str, before: object, after: object, origin: Origin = Origin.LOCAL) -> FieldChange:
+    """Both values as text for people: lines of YAML where one of them is too much for a single one."""
+    shown = _show_value(before), _show_value(after)
+    if len("".join(shown)) > LONGEST_FLAT:
+        shown = _show_lines(before, shown[0]), _show_lines(after, shown[1])
+    return FieldChange(field=name, before=shown[0], after=shown[1], origin=origin)
+
+
+def _show_lines(value: object, shown: str) -> str:
+    if not isinstance(value, Mapping):
+        return shown
+    said = {
+        name: {option: one for option, one in options.items() if one not in ("", False)}
+        if isinstance(options, Mapping)
+        else options
+        for name, options in value.items()
+    }
+    lines = (line if line.startswith(" ") else line.removesuffix(": {}") for line in show_block(said))
+    return "\n".join(lines) or shown
+
+
+def _show_value(value: object) -> str:
     if value is None:
         return "not set"
     if isinstance(value, Mapping):

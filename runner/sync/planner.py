@@ -18,7 +18,7 @@ from runner.domain.conversation import StoreId
 from runner.domain.plan import Action, Change, FieldChange, Kind, Origin, Plan
 from runner.errors import GateClosed
 from runner.sync import tags
-from runner.sync.comparing import Marks, compare, hash_value, normalise, show_value, write_imprint
+from runner.sync.comparing import Marks, change_field, compare, hash_value, normalise, write_imprint
 from runner.sync.creating import Patience
 from runner.sync.desired import CODE_IDS_LABEL, CODE_LABEL, STORE_LABEL, Desired, HashedFile
 from runner.sync.remote import Binding, RemoteState, Tagged, bind, look_into, owned_objects, read_remote
@@ -245,7 +245,7 @@ def _plan_creation(desired: Desired) -> Change:
     # A default that nobody wrote is nothing that sync sets.
     unsaid = {name for name in ("temperature", "top_p") if getattr(assistant, name) is None}
     fields = [
-        FieldChange(field=name, before="", after=show_value(value))
+        change_field(name, "", value)
         for name, value in normalise(managed_fields(assistant)).items()
         if name not in unsaid and value not in (None, "", {})
     ]

@@ -11,6 +11,7 @@ from runner.domain.files import FileUse, LocalFile
 from runner.domain.plan import Action, Change, FieldChange, Kind, Plan
 from runner.errors import UsageError
 from runner.sync.desired import hash_file
+from runner.yaml_text.yaml_document import show_block
 
 LONGEST_FLAT = 60
 LARGEST_TEXT_BYTES = 256 * 1024
@@ -50,7 +51,7 @@ def _show(value: object) -> str:
         return str(value)
     flat = json.dumps(value, ensure_ascii=False, sort_keys=True)
     if len(flat) > LONGEST_FLAT:
-        return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+        return "\n".join(show_block(value))
     return flat if value else "with its defaults"
 
 

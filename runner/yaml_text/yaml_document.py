@@ -25,6 +25,7 @@ FOLD_WIDTH = 100
 _PLAIN = re.compile(r"[^\W\d_](?:[\w .;'!()/+-]|[,?]|:(?=\w))*")
 _PLAIN_IN_FLOW = re.compile(r"[^\W\d_][\w ./+-]*")
 _MAX_PLAIN_LENGTH = 200
+_LONGEST_FLOW = 60
 _WORDS_WITH_A_MEANING = frozenset("null true false yes no on off y n".split())
 # Lines that a CI log would take for commands, should the YAML be printed into one: see `escaping.py`.
 _CI_COMMAND = re.compile(r"^\s*::|##(?=\[|vso\[)", re.MULTILINE)
@@ -61,6 +62,29 @@ def show_flow(value: object, clean: Callable[[str], str] = str) -> str:
             return {True: "true", False: "false", None: "null"}[value]
         case _:
             return str(value)
+
+
+def show_block(value: Mapping[str, object]) -> Iterator[str]:
+    """A mapping in lines of block style, keys in order; what is short and not nested stands in one line."""
+    return _block_lines(_by_keys(value), "")
+
+
+def _by_keys(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _by_keys(value[key]) for key in sorted(value)}
+    return [_by_keys(one) for one in value] if isinstance(value, list) else value
+
+
+def _block_lines(value: object, indent: str) -> Iterator[str]:
+    items = [("-", one) for one in value] if isinstance(value, list) else []
+    for head, one in [(f"{key}:", one) for key, one in value.items()] if isinstance(value, Mapping) else items:
+        if isinstance(one, str):
+            yield from f"{indent}{head} {show_text(one, Style.PLAIN, indent=len(indent) + 2)}".splitlines()
+        elif isinstance(one, Mapping | list) and (len(flow := show_flow(one)) > _LONGEST_FLOW or "{" in flow[1:]):
+            yield f"{indent}{head}"
+            yield from _block_lines(one, f"{indent}  ")
+        else:
+            yield f"{indent}{head} {show_flow(one)}"
 
 
 def show_quoted(text: str) -> str:

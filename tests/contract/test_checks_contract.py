@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, suppress
 from decimal import Decimal
 from functools import cache
@@ -65,12 +65,13 @@ def judging(request: pytest.FixtureRequest) -> ModuleType:
     return load_plugin(runner.checks.__name__, request.param)
 
 
-def build(plugin: ModuleType) -> Any:
+def build(plugin: ModuleType, **more: Any) -> runner.checks.Part:
     """Its check, made from parameters that its schema allows."""
-    parameters = {name: _with_parts(value) for name, value in parameters_of(plugin.SCHEMA, plugin.MAIN_FIELD).items()}
+    given = {**parameters_of(plugin.SCHEMA, plugin.MAIN_FIELD), **more}
+    parameters = {name: _with_parts(value) for name, value in given.items()}
     place = Location("scenarios/x.yaml", 1, 1)
     name = plugin.__name__.rpartition(".")[2].removesuffix("_")
-    return runner.checks.build_part(Expectation(check=name, parameters=parameters, location=place)).check
+    return runner.checks.build_part(Expectation(check=name, parameters=parameters, location=place))
 
 
 def _with_parts(value: Any) -> Any:
@@ -143,7 +144,7 @@ def test_its_fields_are_the_properties_of_its_schema(plugin: ModuleType) -> None
 
 
 def test_it_is_frozen(plugin: ModuleType) -> None:
-    check = build(plugin)
+    check: Any = build(plugin).check
 
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(check, plugin.MAIN_FIELD, "other")
@@ -167,7 +168,7 @@ def test_the_parameters_that_its_schema_allows_make_a_check(plugin: ModuleType) 
 @pytest.mark.slow
 def test_it_judges_any_answer_with_a_short_finding(judging: ModuleType, answer: Run) -> None:
     try:
-        finding = build(judging).judge(answer)
+        finding = build(judging).check.judge(answer)
     except CheckBroken:
         return  # by text alone it can't be decided
 
@@ -179,7 +180,7 @@ def test_it_judges_any_answer_with_a_short_finding(judging: ModuleType, answer: 
 
 
 def test_it_judges_the_same_answer_in_the_same_way(judging: ModuleType) -> None:
-    check = build(judging)
+    check: Any = build(judging).check
 
     with suppress(CheckBroken):
         assert check.judge(RUNS[0]) == check.judge(RUNS[0])
@@ -190,7 +191,7 @@ def test_it_judges_the_same_answer_in_the_same_way(judging: ModuleType) -> None:
 @pytest.mark.parametrize("text", ["", " \n", "\u200b"])
 def test_a_check_for_something_never_holds_on_nothing(name: str, text: str) -> None:
     plugin = load_plugin(runner.checks.__name__, name)
-    check = build(plugin)
+    check: Any = build(plugin).check
 
     with suppress(CheckBroken):
         assert not check.judge(run(text)).holds
@@ -358,7 +359,20 @@ HOSTILE = {
     "words": "Total ﬁ \u202e\x1b[31m 39.25 (not [a] *lot*) \x00<b>x</b>; " * 5_500,
     "unbroken": "a" * 250_000,
     "brackets": '[{"a":' * 42_500,
+    "amounts": "1,234 39,25 5 km $39.25 5% 10⁵ (5) 7 ft 5; 4 March 2026 or 04/03/2026 12:30; " * 3_000,
+    "marks": "[a](**_`~~<b><!--&amp;|#\n```" * 8_000,
+    "letters": "e\u0301\u0323\n\u200b\ud800\x00👩‍👩‍👧你٣" * 17_000,
+    "nearly": "burge You pay 39.2 I can't, can not or cannot help with 30 day " * 4_000,
+    "digits": "1" * 250_000,
+    "lines": "\n" * 250_000,
 }
+
+
+def variants_of(plugin: ModuleType) -> Iterator[dict[str, Any]]:
+    """Each other value of a choice, as its schema has them."""
+    for name, schema in plugin.SCHEMA["properties"].items():
+        others = schema.get("enum", [True] if schema.get("type") == "boolean" else [])
+        yield from ({name: value} for value in others if value != schema.get("default"))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -375,3 +389,18 @@ def test_no_answer_keeps_it_busy(name: str, text: str) -> None:
 
     for verdict in result.verdicts:
         assert all(len(text) <= 500 for text in (verdict.expected, verdict.found, verdict.reason))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if any(variants_of(load_plugin("runner.checks", name)))])
+@pytest.mark.slow
+def test_no_answer_keeps_it_busy_whichever_way_is_chosen(name: str) -> None:
+    plugin = load_plugin(runner.checks.__name__, name)
+    steps = (Step(tool="code_interpreter", completed=True, output="x" * 1000),)
+    for variant in variants_of(plugin):
+        getattr(plugin, "prepare", lambda *_: None)(variant)
+        with suppress(ValueError):  # not all of them go with what the schema requires
+            part = build(plugin, **variant)
+            for text in HOSTILE.values():
+                with at_most_cpu_s(1):
+                    verdict = part.judge(run(text[:50_000], steps=steps))
+                assert all(len(text) <= 500 for text in (verdict.expected, verdict.found, verdict.reason))

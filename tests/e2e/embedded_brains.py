@@ -15,12 +15,13 @@ COST = Spent(input_tokens=7, output_tokens=3)
 
 
 class Echo:
-    """Says what was said last."""
+    """Says what was said last; a run may begin before anything was."""
 
     name = "echo"
 
     async def decide(self, scene: Scene) -> Turnout:
-        return Turnout(move=Answer(text=f"You said: {scene.messages[-1].text}"), spent=COST)
+        said = scene.messages[-1].text if scene.messages else "nothing"
+        return Turnout(move=Answer(text=f"You said: {said}"), spent=COST)
 
 
 class Decliner:

@@ -113,7 +113,9 @@ async def opened(folder: Path, kind: type[World] = World) -> AsyncIterator[World
     ):
         root = address.base_url.removesuffix("/v1") + kind.place
         headers = {"authorization": f"Bearer {address.token}"}
-        async with httpx2.AsyncClient(base_url=root, headers=headers, trust_env=False, timeout=30) as client:
+        async with httpx2.AsyncClient(
+            base_url=root, headers=headers, verify=False, trust_env=False, timeout=30
+        ) as client:
             world = kind(folder / "project", address, proxy, client)
             world.begin()
             yield world

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ judge: {target: script, model: judge-2026-09-10}
 assistants: {guide: {model: gpt-6-luna}}
 """
 MOVES = """rulings:
+  - {question: any, about: {contains: slowly}, wait: 120, says: 0.95}
   - {question: any, about: {contains: please}, says: 0.95}
   - {question: any, about: {contains: broken}, says: refuse}
   - {question: any, about: {contains: perhaps}, says: 0.5}
@@ -29,6 +34,36 @@ def calibrate(folder: Path, *lines: object, options: tuple[str, ...] = ()) -> Do
     text = "".join((one if isinstance(one, str) else json.dumps(one)) + "\n" for one in lines)
     (folder / "judged.jsonl").write_text(text, "utf-8")
     return run_verb("calibrate", "judged.jsonl", *options, cwd=folder, environment={})
+
+
+def kept_answers(folder: Path) -> int:
+    return sum(path.read_text("utf-8").count("\n") for path in (folder / ".runner" / "calibrate").glob("*.jsonl"))
+
+
+@pytest.mark.slow
+def test_what_was_judged_before_an_interruption_is_shown_and_not_asked_again(tmp_path: Path) -> None:
+    answers = [line("Yes, please.", holds=True), line("No.", holds=False), line("Well, slowly.", holds=True)]
+    calibrate(tmp_path, line("", holds="no"))  # writes the project
+    (tmp_path / "judged.jsonl").write_text("".join(json.dumps(one) + "\n" for one in answers), "utf-8")
+    command = [sys.executable, "-m", "runner", "calibrate", "judged.jsonl"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while kept_answers(tmp_path) < 2 and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130, out + err
+    assert "2 answers, judged by people (1 right, 1 wrong) and by the judge" in out
+    assert "interrupted: 1 answer to go, which the next time asks about" in err
+
+    (tmp_path / "moves.yaml").write_text(MOVES.replace("wait: 120, ", "").replace("says: 0.05", "says: 0.99"), "utf-8")
+    done, again = (run_verb("calibrate", "judged.jsonl", cwd=tmp_path, environment={}) for _ in range(2))
+
+    assert "asking the judge about 1 answer; 2 of 3 answers were told before an interruption" in done.err
+    assert "agrees on 3 of 3" in done.out
+    assert kept_answers(tmp_path) == 0
+    # It has come to its end: the next time everything is asked anew.
+    assert "agrees on 2 of 3" in again.out
 
 
 def line(answer: str, *, holds: bool, **more: object) -> dict[str, object]:

@@ -113,7 +113,7 @@ def test_all_others_end_while_some_hang(tmp_path: Path, monkeypatch: pytest.Monk
     done = play(tmp_path, {**bad, **WELL}, "--jobs", "8")
 
     assert done.code == 3, done.out + done.err
-    ended = re.findall(r"^ +(?:PASSED|ERRORED) +(bad \d|own|package|asking|judged)\b", done.out, re.MULTILINE)
+    ended = re.findall(r"^(?:PASSED|ERRORED) +(bad \d|own|package|asking|judged)\b", done.out, re.MULTILINE)
     assert set(ended[:4]) == set(WELL), done.out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema_rs
@@ -93,6 +94,8 @@ def test_it_is_told_as_json_and_as_markdown(project: Project) -> None:
     text = project.run("compare", "old.json", "new.json", "--format", "markdown").out
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(text)
     assert sum(token.type == "tr_open" for token in tokens) == 3
+    assert text.count("- **not ruled out**: times") == len(told["undecided"]) == 2
+    assert f"to decide: {told['to_decide']}, before the change" in text
     cut = json.loads((project.folder / "new.json").read_text())
     (project.folder / "cut.json").write_text(json.dumps(cut | {"signal": 2, "planned": 9}))
     note = "the new play did not come to its end (it was interrupted by signal 2): 7 of 9 are missing"
@@ -105,8 +108,18 @@ def test_golden_scenarios_close_it_alone_at_the_end_of_a_play_too(project: Proje
     play_twice(project, range(2, 3), golden=True)
     closed = project.run("compare", "old.json", "new.json", "--fail-on", "regression")
     assert (closed.code, "regression: golden scenario times2 does not pass any more" in closed.out) == (1, True)
-    played = project.run("play", "--baseline", "old.json")
+    summary = project.folder / "summary.md"
+    on_ci = replace(
+        project, environment={**project.environment, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    )
+    kinds = [f"--report={kind}" for kind in ("json", "html", "markdown")]
+    played = on_ci.run("play", "--baseline", "old.json", *kinds)
     assert played.code == 1
+    for path in (summary, *(project.folder / f"report.{kind}" for kind in ("json", "html", "md"))):
+        told = path.read_text("utf-8")
+        assert told.count("compared with old.json") == 1, path
+        assert "golden scenario times2 does not pass any more" in told, path
+    assert project.run("report", "report.json").out.count("compared with old.json:") == 1
     assert "compared with old.json:" in played.out
     assert "regression: golden scenario times2 does not pass any more" in played.out
 

@@ -80,7 +80,7 @@ async def test_what_somebody_put_on_top_is_drift_if_it_kept_the_tags(world: Worl
 
     blocked = await world.run("sync")
     assert blocked.code == 4
-    assert "instructions" in blocked.err
+    assert "instructions" in blocked.out
     assert world.proxy.writes == []
     assert (await world.run("sync", "--on-drift", "overwrite")).code == 0
     latest = await world.latest("guide")
@@ -96,7 +96,7 @@ async def test_a_name_that_is_somebody_else_s_blocks_and_is_not_written_to(world
         made = await world.post("guide", "Theirs.", metadata=metadata)
         done = await world.run("sync")
         assert done.code == 4, done.out
-        assert words.replace(":1", f":{made['version']}") in done.err
+        assert words.replace(":1", f":{made['version']}") in done.out
         assert VERSIONS not in world.proxy.requests
         assert "other" in await world.agents(), "the others go on"
         assert (await world.run("plan", "--exit-code")).code == 4
@@ -310,5 +310,5 @@ async def test_an_agent_of_another_kind_is_nobody_s_business(world: World) -> No
     world.proxy.on_answer = lambda name, answer: listed if name == LISTS[0] else answer
     done = await world.run("sync")
     assert done.code == 4, done.out + done.err
-    assert "guide:1 has its name" in done.err
+    assert "guide:1 has its name" in done.out
     assert world.proxy.writes == []

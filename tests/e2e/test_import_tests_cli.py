@@ -140,6 +140,10 @@ ASSERTIONS = [
     ("{type: finish-reason, value: stop}", {"status": "completed"}),
     ("{type: 'trajectory:tool-used', value: lookup}", {"tool_called": "lookup"}),
     (
+        "{type: icontains, value: peru, transform: 'JSON.parse(output).countries[0]'}",
+        {"json_path": {"path": "$.countries[0]", "expect": {"contains": {"value": "peru", "words": False}}}},
+    ),
+    (
         "{type: javascript, value: \"output.includes('Yes')\"}",
         {"contains": {"value": "Yes", "words": False, "case": True}},
     ),
@@ -162,18 +166,67 @@ ASSERTIONS = [
 
 @pytest.mark.parametrize(("written", "check"), ASSERTIONS)
 def test_an_assertion_of_promptfoo_is_a_check(tmp_path: Path, written: str, check: object) -> None:
-    found = write_import(tmp_path, f"prompts: [Hello]\nproviders: [openai:gpt-4.1]\ntests: [{{assert: [{written}]}}]\n")
+    provider = "{id: 'openai:gpt-4.1', config: {functions: [{name: lookup, parameters: {type: object}}]}}"
+    found = write_import(tmp_path, f"prompts: [Hello]\nproviders: [{provider}]\ntests: [{{assert: [{written}]}}]\n")
     assert expect_of(found["scenarios"][0]) == [check]
-    if "trajectory" not in written:  # its tool has to be declared
-        done = run(tmp_path, "validate")
-        assert done.code == 0, done.err
+    done = run(tmp_path, "validate")
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(
+    ("cell", "check"),
+    [
+        ("contains:burger", {"contains": {"value": "burger", "words": False, "case": True}}),
+        ("icontains:adios: amigo", {"contains": {"value": "adios: amigo", "words": False}}),
+        ("not-contains:sorry", {"not_contains": {"value": "sorry", "words": False, "case": True}}),
+        ("rouge-n(0.5):hello there", {"similar": {"value": "hello there", "by": "rouge_1", "threshold": 0.5}}),
+        ("trajectory:tool-used:lookup", {"tool_called": "lookup"}),
+        ("fn:output.length < 9", {"length": {"max": 8, "of": "characters"}}),
+        ("is-json", "json"),
+        ("answer:yes", {"equals": {"value": "answer:yes", "case": True}}),
+    ],
+)
+def test_a_cell_has_a_type_and_a_value_or_what_to_be_equal_to(tmp_path: Path, cell: str, check: object) -> None:
+    provider = "{id: 'openai:gpt-4.1', config: {functions: [{name: lookup, parameters: {type: object}}]}}"
+    found = write_import(
+        tmp_path,
+        f"prompts: ['Hello {{{{a}}}}']\nproviders: [{provider}]\ntests: file://rows.csv\n",
+        rows__csv=f"a,__expected\nx,{cell}\n",
+    )
+    assert expect_of(found["scenarios"][0]) == [check]
+
+
+def test_where_answers_are_calls_what_is_said_of_them_is_about_calls(tmp_path: Path) -> None:
+    provider = "{id: 'openai:gpt-4.1', config: {functions: [{name: weather, parameters: {type: object}}]}}"
+    found = write_import(
+        tmp_path,
+        f"""
+prompts: ["Hello {{{{a}}}}"]
+providers: [{provider}]
+tests:
+  - vars: {{a: one}}
+    assert:
+      - {{type: is-json}}
+      - {{type: is-valid-openai-function-call}}
+      - {{type: javascript, value: output.name === 'weather'}}
+      - {{type: javascript, value: "JSON.parse(output.arguments).city === 'Oslo'"}}
+  - vars: {{a: two}}
+    assert: [{{type: equals, value: weather, transform: output.name}}]
+""",
+    )
+    assert [expect_of(one) for one in found["scenarios"]] == [[{"tool_called": "weather"}]] * 2
+    told = comments(tmp_path)
+    assert "whose arguments are JSON by themselves" in told
+    assert "it is about a call: `tool_called: {tool: NAME, arguments: {...}}`" in told
+    assert run(tmp_path, "validate").code == 0
 
 
 @pytest.mark.parametrize(
     ("written", "reason"),
     [
         ("{type: python, value: 'len(output)'}", "a check of the project's own gets other arguments"),
-        ("{type: contains, value: a, transform: output.x}", "the answer is transformed first"),
+        ("{type: contains, value: a, transform: output.x.trim()}", "the answer is transformed first"),
+        ("{type: 'trajectory:tool-used', value: absent}", "the assistant has no tool of this name"),
         ("{type: contains}", "it has no text"),
         ("{type: non-empty}", "an answer that is empty is an error here by itself"),
         ("{type: javascript, value: output.length == 4}", "runner runs no code of this kind"),
@@ -193,6 +246,32 @@ def test_an_assertion_without_counterpart_says_why(tmp_path: Path, written: str,
 
     assert found["scenarios"][0]["smoke"] is True
     assert reason in comments(tmp_path)
+
+
+def test_a_set_with_a_threshold_is_a_score_and_files_that_are_named_are_read(tmp_path: Path) -> None:
+    found = write_import(
+        tmp_path,
+        "prompts: ['{{q}}']\nproviders: [file://model.yaml]\ntests: [file://rows*.yaml]\n",
+        model__yaml="{id: 'openai:chat:gpt-4.1', config: {temperature: 0.5}}\n",
+        rows1__yaml="- vars: {q: one}\n  assert:\n    - type: assert-set\n      threshold: 0.5\n      assert:\n"
+        "        - {type: contains, value: Hi}\n        - {type: icontains, value: hello, weight: 2}\n",
+        rows2__yaml="[{vars: {q: two}, assert: [{type: is-json}]}]\n",
+    )
+    assert found["assistants"] == {"suite": {"name": "suite", "model": "gpt-4.1", "temperature": 0.5}}
+    first, second = found["scenarios"]
+    assert expect_of(first) == [
+        {
+            "score": {
+                "threshold": 0.5,
+                "of": [
+                    {"expect": [{"contains": {"value": "Hi", "words": False, "case": True}}], "weight": 1},
+                    {"expect": [{"contains": {"value": "hello", "words": False}}], "weight": 2},
+                ],
+            }
+        }
+    ]
+    assert expect_of(second) == ["json"]
+    assert run(tmp_path, "validate").code == 0
 
 
 def test_a_threshold_and_weights_are_a_score(tmp_path: Path) -> None:

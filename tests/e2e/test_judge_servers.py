@@ -38,9 +38,12 @@ USED = {
 }
 
 
+_ORDER = TypeAdapter(DecisionCreateParams)
+
+
 def decided(seen: Seen, probability: float | None) -> list[Any]:
     """An answer to each predicate; None: it refuses. Request and answer are what the SDK's types say."""
-    TypeAdapter(DecisionCreateParams).validate_json(seen.body, strict=True)
+    _ORDER.validate_json(seen.body, strict=True)
     told = {"type": "refusal"} if probability is None else {"type": "predicate", "probability": probability}
     answers = [{**told, "name": one["name"]} for one in seen.json["questions"]]
     body = {"model": "judge-2026-09-10", "answers": answers, "usage": USED}

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from openai import AsyncOpenAI
+from sdk_client import sdk_client
 from verbs import run_verb
 from wire_server import reply, wire_server
 
@@ -29,7 +29,7 @@ async def test_a_run_stays_queued_until_the_model_has_a_slot(tmp_path: Path) -> 
     async with (
         wire_server(chat) as endpoint,
         start_embedded(tmp_path, create({"base_url": endpoint.url, "slots": 1})) as address,
-        AsyncOpenAI(base_url=address.base_url, api_key=address.token, max_retries=0) as client,
+        sdk_client(address.base_url, address.token) as client,
     ):
         both = [await client.responses.create(model="m", input="Hello", background=True) for _ in range(2)]
         await endpoint.asked.wait()

@@ -11,7 +11,6 @@ from acting_brains import Actor
 from play_project import at_api, project_elsewhere
 from verbs import Done
 
-from runner.execution.player import PAUSES_S
 from runner.server.inference import Answer, Fail, Move
 
 BROKE = Fail(code="server_error", message="It broke.")
@@ -50,10 +49,7 @@ async def test_what_passes_in_a_second_attempt_counts_and_both_are_told(tmp_path
 
 
 @pytest.mark.parametrize("api", ["assistants", "responses", "foundry", "agents"])
-async def test_what_fails_each_time_is_an_error_with_its_reason(
-    tmp_path: Path, api: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(PAUSES_S, "server_error", 0.02)
+async def test_what_fails_each_time_is_an_error_with_its_reason(tmp_path: Path, api: str) -> None:
     done, scenario, seen = await play(tmp_path, api, BROKE)
     assert done.code == 3
     assert "the run ended as failed (server_error): It broke." in done.out

@@ -21,7 +21,7 @@ from forked_verbs import start_verb
 from play_project import project_elsewhere
 from verbs import Done, run_verb
 
-from runner.server.inference import Answer, Scene, Turnout
+from runner.server.inference import Answer, Fail, Scene, Turnout
 
 ENVIRONMENT = {key: value for key, value in os.environ.items() if "KEY" not in key} | {"COUNTING_KEY": "a-key-of-tests"}
 SCENARIOS = 200
@@ -328,3 +328,48 @@ async def test_what_a_cluster_s_worker_makes_is_in_the_play_s_journal_and_nothin
         assert len(created) >= 4, "three threads, and the copy of the assistant"
         assert created == {one["id"] for one in entries if one["entry"] == "deleted"}
         assert not {"thread", "run", "assistant"} & project.count_objects().keys()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_a_cluster_whose_workers_never_come_is_said_to_have_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import distributed
+
+    monkeypatch.setattr("runner.cli._dask.WORKER_WAIT_S", 0.2)
+    async with counting_server() as server:
+        server.make_project(tmp_path / "p", 1)
+        async with distributed.LocalCluster(
+            n_workers=0, processes=False, asynchronous=True, dashboard_address="127.0.0.1:0", protocol="tcp"
+        ) as cluster:
+            done = await run(tmp_path / "p", "play", "--engine", f"dask={cluster.scheduler_address}")
+    assert (done.code, server.requests) == (2, 0), done.out + done.err
+    assert done.err.endswith(f"--engine dask={cluster.scheduler_address}: the cluster has no worker, after 0.2 s\n")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_what_failed_tries_on_a_cluster_have_used_counts_as_it_does_in_one_process(tmp_path: Path) -> None:
+    import distributed
+
+    spent = []
+    for engine in (False, True):
+        brain = Actor(Answer(text="right"), Fail(code="server_error", message="again"), Answer(text="right"))
+        async with project_elsewhere(tmp_path / str(engine), brain) as project:
+            turns = "turns: [{ask: a, expect: [contains: right]}, {ask: b, expect: [contains: right]}]"
+            project.write_scenario(f"assistant: guide\n{turns}\n")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("ELSEWHERE_KEY", project.environment["ELSEWHERE_KEY"])
+                async with distributed.LocalCluster(
+                    n_workers=int(engine), threads_per_worker=2, processes=False, asynchronous=True,
+                    dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0", protocol="tcp",
+                ) as cluster:  # fmt: skip
+                    there = ("--engine", f"dask={cluster.scheduler_address}") if engine else ()
+                    done = await asyncio.to_thread(project.run, "play", *there)
+            assert (done.code, "played again after server_error" in done.out) == (0, True), done.out + done.err
+            (play,) = (project.folder / ".runner" / "plays").glob("*/play.json")
+            spent.append(read(play)["spent"])
+    here, there = spent
+    assert here == there
+    assert here["tokens"] == 30, "the first turn of the first try, and both of the second"

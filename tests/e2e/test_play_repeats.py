@@ -82,10 +82,11 @@ async def test_a_failed_turn_ends_its_scenario_unless_it_is_to_go_on(tmp_path: P
     assert ("turn 2 not asked: turn 1 did not pass" in out) is (asked == 1)
 
 
-async def test_what_is_skipped_says_why_and_is_not_sent(tmp_path: Path) -> None:
-    code, out, result, times = await play(tmp_path, f"skip: waits for ticket 7\n{ONE}", YES)
+@pytest.mark.parametrize("options", [(), ("--repeat", "3")])
+async def test_what_is_skipped_says_why_and_is_not_sent(tmp_path: Path, options: tuple[str, ...]) -> None:
+    code, out, result, times = await play(tmp_path, f"skip: waits for ticket 7\n{ONE}", YES, options=options)
     assert (code, result["counted_as"], times) == (0, "skipped", 0)
-    assert "SKIPPED  one  0.00 s · waits for ticket 7" in out
+    assert "SKIPPED  one  0.00 s · waits for ticket 7" in out.splitlines()
 
 
 async def test_several_models_are_played_side_by_side_and_told_apart(tmp_path: Path) -> None:

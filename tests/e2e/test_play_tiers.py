@@ -119,6 +119,16 @@ async def test_a_window_changes_no_verdict_and_leaves_nothing(tmp_path: Path, ti
     assert not EMPTY & left.keys(), left
 
 
+async def test_a_queue_timeout_that_does_not_hold_with_a_tier_is_said(tmp_path: Path) -> None:
+    async with project_on(tmp_path) as (project, _):
+        project.write_scenario(
+            f"{SCENARIOS}  - {{name: stuck, queue_timeout: 1, turns: [{{ask: a, expect: [contains: a]}}]}}\n"
+        )
+        done = await asyncio.to_thread(project.run, "play", "-k", "right or stuck", "--tier", "2h")
+    said = "`queue_timeout` of 1 scenario does not hold with --tier 2h: waiting in the queue is what is bought"
+    assert said in done.out.splitlines(), done.out + done.err
+
+
 async def test_a_window_travels_with_each_background_response(tmp_path: Path) -> None:
     queued = wire.Keeper(reply(wire.response(status="completed")))
     async with wire.talking(tmp_path, queued, background=True, window="8h") as (backend, server, _):

@@ -35,7 +35,7 @@ class Slow:
         await asyncio.sleep(self.pause_s)
         if self.failure:
             code, self.failure = self.failure, ""
-            return Turnout(move=Fail(code=code, message="It broke."))
+            return Turnout(move=Fail(code=code, message="Please try again in 6s."))
         return Turnout(move=Answer(text=scene.messages[-1].text))
 
 

@@ -16,6 +16,7 @@ import responses_wire as wire
 from acting_brains import Typist
 from openai import AsyncOpenAI
 from play_project import Project, make_project
+from sdk_client import sdk_client
 
 from runner.backends import Backend, Endpoint
 from runner.backends.responses.backend import open_backend
@@ -45,7 +46,7 @@ async def talking(folder: Path) -> AsyncIterator[tuple[Backend, AsyncOpenAI]]:
     with Journal(folder / "journal.jsonl") as journal:
         async with start_embedded(folder / "state", Typist()) as address:
             endpoint = Endpoint(base_url=address.base_url, key=address.token, is_embedded=True)
-            other = AsyncOpenAI(base_url=address.base_url, api_key=address.token, max_retries=0)
+            other = sdk_client(address.base_url, address.token)
             async with open_backend(endpoint, journal) as backend, other:
                 yield backend, other
 

@@ -16,6 +16,7 @@ import pytest
 from forked_verbs import Serving, serving
 from openai import AsyncOpenAI
 from play_project import Project
+from sdk_client import sdk_client
 from verbs import Done, run_verb
 from wire_server import reply, wire_server
 
@@ -35,7 +36,7 @@ scripts:
 
 
 def client_of(server: Serving) -> AsyncOpenAI:
-    return AsyncOpenAI(base_url=server.url, api_key=server.exports["OPENAI_API_KEY"], max_retries=0)
+    return sdk_client(server.url, server.exports["OPENAI_API_KEY"])
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> Done:
@@ -90,7 +91,7 @@ async def test_the_default_is_offline_rules_on_the_project_s_own_state(tmp_path:
 async def test_each_request_is_one_harmless_line_without_secrets(tmp_path: Path) -> None:
     with serving(tmp_path, environment=ENVIRONMENT) as server:
         headers = {"authorization": f"Bearer {server.exports['OPENAI_API_KEY']}"}
-        async with httpx2.AsyncClient(headers=headers, trust_env=False) as client:
+        async with httpx2.AsyncClient(headers=headers, verify=False, trust_env=False) as client:
             await client.get(f"{server.url}/assistants?after=secret-in-a-query")
             await client.get(f"{server.url}/%1b]52;c;aGk=%07%0a::error::/{'x' * 500}")
             await client.post(f"{server.url}/assistants", json={"model": "m"}, headers={"authorization": "Bearer no"})
@@ -157,7 +158,9 @@ async def test_a_token_from_the_environment_opens_it_and_is_never_printed(tmp_pa
     token = "canary-0123456789abcdef"
     with serving(tmp_path, environment={**ENVIRONMENT, "RUNNER_TOKEN": token}) as server:
         assert server.exports["OPENAI_API_KEY"] == '"$RUNNER_TOKEN"'
-        async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, trust_env=False) as client:
+        async with httpx2.AsyncClient(
+            headers={"authorization": f"Bearer {token}"}, verify=False, trust_env=False
+        ) as client:
             assert (await client.get(f"{server.url}/assistants")).status_code == 200
         _, err = await server.stop()
     assert token not in "".join(server.hello) + err
@@ -167,7 +170,7 @@ async def test_beyond_loopback_it_warns_and_lets_in_addresses_but_no_other_names
     with serving(tmp_path, "--host", "0.0.0.0", environment=ENVIRONMENT) as server:
         assert server.url.startswith("http://127.0.0.1:")
         headers = {"authorization": f"Bearer {server.exports['OPENAI_API_KEY']}"}
-        async with httpx2.AsyncClient(headers=headers, trust_env=False) as client:
+        async with httpx2.AsyncClient(headers=headers, verify=False, trust_env=False) as client:
             answers = [
                 (await client.get(f"{server.url}/assistants", headers={"host": host})).status_code
                 for host in ("192.168.1.5:8787", "evil.example")

@@ -17,6 +17,7 @@ from openai.types.beta.agents import EnvironmentInfo
 from openai.types.beta.agents.environments import EnvironmentFile
 from openai.types.beta.agents.sessions import SessionArtifact, Turn
 from pydantic import TypeAdapter
+from sdk_client import sdk_client
 
 from runner.server.embedded import start_embedded
 from runner.server.inference import Answer, FunctionRequest, Inference, ToolRequest, UseTools
@@ -44,7 +45,7 @@ async def serve(state: Path, *moves: object) -> AsyncIterator[AsyncOpenAI]:
     brain: Inference = Actor(*moves)
     async with (
         start_embedded(state, brain) as address,
-        AsyncOpenAI(base_url=address.base_url, api_key=address.token, max_retries=0) as client,
+        sdk_client(address.base_url, address.token) as client,
     ):
         yield client
 
@@ -267,7 +268,7 @@ async def test_a_file_that_comes_later_takes_the_place_of_the_one_there_and_is_r
     brain = Actor(SUNNY)
     async with (
         start_embedded(tmp_path, brain) as address,
-        AsyncOpenAI(base_url=address.base_url, api_key=address.token, max_retries=0) as client,
+        sdk_client(address.base_url, address.token) as client,
     ):
         sessions, files = client.beta.agents.sessions, client.beta.agents.environments.files
         session = await sessions.create(
@@ -290,7 +291,7 @@ async def test_a_response_format_of_the_stored_agent_or_of_the_session_reaches_t
     brain = Actor(Answer(text='{"total": 1}'))
     async with (
         start_embedded(tmp_path, brain) as address,
-        AsyncOpenAI(base_url=address.base_url, api_key=address.token, max_retries=0) as client,
+        sdk_client(address.base_url, address.token) as client,
     ):
         agents = client.beta.agents
         stored = await agents.create(model="any-model", text=text)

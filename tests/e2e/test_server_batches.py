@@ -16,6 +16,7 @@ from openai.types.batch_create_params import BatchCreateParams
 from openai.types.responses import Response
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
+from sdk_client import sdk_client
 
 from runner.server.embedded import start_embedded
 from runner.server.engine.core import Lifetimes
@@ -36,7 +37,7 @@ async def serve(folder: Path) -> AsyncIterator[AsyncOpenAI]:
     inference = create_scripted({"script": str(path)})
     async with (
         start_embedded(folder / "state", inference, lifetimes=Lifetimes(lease_s=0.4)) as address,
-        AsyncOpenAI(base_url=address.base_url, api_key=address.token, max_retries=0) as client,
+        sdk_client(address.base_url, address.token) as client,
     ):
         yield client
 

@@ -15,6 +15,7 @@ import openai
 import pytest
 from acting_brains import Typist
 from openai import AsyncOpenAI
+from sdk_client import sdk_client
 
 from runner.server.embedded import start_embedded
 from runner.server.engine.core import open_engine
@@ -29,7 +30,7 @@ AUTO = {"type": "auto"}
 async def serve(state: Path) -> AsyncIterator[AsyncOpenAI]:
     async with (
         start_embedded(state, Typist()) as address,
-        AsyncOpenAI(base_url=address.base_url, api_key=address.token, max_retries=0) as client,
+        sdk_client(address.base_url, address.token) as client,
     ):
         yield client
 
@@ -170,7 +171,7 @@ async def test_a_hostile_name_stays_inside_the_container(client: AsyncOpenAI, na
 async def test_a_file_needs_a_content_or_an_id(tmp_path: Path) -> None:
     async with start_embedded(tmp_path, Typist()) as address:
         headers = {"authorization": f"Bearer {address.token}"}
-        async with httpx2.AsyncClient(base_url=address.base_url, headers=headers) as client:
+        async with httpx2.AsyncClient(base_url=address.base_url, headers=headers, verify=False) as client:
             container = (await client.post("/containers", json={"name": "one"})).json()["id"]
             path = f"/containers/{container}/files"
             neither = await client.post(path, json={})

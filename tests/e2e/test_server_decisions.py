@@ -13,6 +13,7 @@ from openai import AsyncOpenAI
 from openai.types import Decision
 from openai.types.decision_create_params import DecisionCreateParams
 from pydantic import TypeAdapter
+from sdk_client import sdk_client
 from wire_server import Seen, refusal, reply, wire_server
 
 from runner.errors import ConfigError
@@ -47,7 +48,7 @@ TURN = [
 async def serve(state: Path, inference: Inference) -> AsyncIterator[AsyncOpenAI]:
     async with (
         start_embedded(state, inference) as address,
-        AsyncOpenAI(base_url=address.base_url, api_key=address.token, max_retries=0) as client,
+        sdk_client(address.base_url, address.token) as client,
     ):
         yield client
 

@@ -15,6 +15,7 @@ import openai
 import pytest
 from embedded_brains import Echo
 from openai import AsyncOpenAI
+from sdk_client import sdk_client
 from served import TOKEN, Served, served
 from verbs import run_verb
 
@@ -34,7 +35,7 @@ async def faulty(folder: Path, text: str, tell=None) -> AsyncIterator[Served]:
 
 
 def sdk(server: Served, **settings: object) -> AsyncOpenAI:
-    return AsyncOpenAI(base_url=server.url, api_key=TOKEN, **{"max_retries": 0, **settings})
+    return sdk_client(server.url, TOKEN, **settings)
 
 
 def one(do: str, on: str = "any") -> str:

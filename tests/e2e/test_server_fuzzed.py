@@ -57,7 +57,9 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 @pytest.fixture(scope="module")
 def client(server: ServerAddress) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=server.base_url, headers={"Authorization": f"Bearer {server.token}"}) as client:
+    with httpx2.Client(
+        base_url=server.base_url, headers={"Authorization": f"Bearer {server.token}"}, verify=False
+    ) as client:
         yield client
 
 

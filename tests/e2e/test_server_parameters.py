@@ -149,7 +149,9 @@ def requests() -> list[Any]:
 async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx2.AsyncClient]:
     async with start_embedded(tmp_path_factory.mktemp("parameters"), Sleeper()) as address:
         headers = {"Authorization": f"Bearer {address.token}"}
-        async with httpx2.AsyncClient(base_url=address.base_url, headers=headers, trust_env=False) as opened:
+        async with httpx2.AsyncClient(
+            base_url=address.base_url, headers=headers, verify=False, trust_env=False
+        ) as opened:
             yield opened
 
 

@@ -16,6 +16,7 @@ import embedded_brains
 import pytest
 from forked_verbs import Forked, start_program
 from openai import APIError, AsyncOpenAI, HttpxBinaryResponseContent, NotFoundError
+from sdk_client import sdk_client
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The Assistants API is deprecated:DeprecationWarning"),
@@ -28,7 +29,7 @@ async def server_process(state: Path, brain: str) -> AsyncIterator[tuple[Forked,
     process = start_program(embedded_brains.__file__, str(state), brain, cwd=state.parent, environment=os.environ)
     try:
         address = json.loads(await asyncio.to_thread(process.stdout.readline))
-        async with AsyncOpenAI(base_url=address["base_url"], api_key=address["token"], max_retries=0) as client:
+        async with sdk_client(address["base_url"], address["token"]) as client:
             yield process, client
     finally:
         process.kill()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from openai import AsyncOpenAI
+from sdk_client import sdk_client
 
 from runner.errors import UsageError
 from runner.server.embedded import start_embedded
@@ -38,7 +38,7 @@ class Bookkeeper:
 async def test_a_file_that_code_wrote_is_annotated_and_downloaded(tmp_path: Path) -> None:
     async with (
         start_embedded(tmp_path, Bookkeeper()) as address,
-        AsyncOpenAI(base_url=address.base_url, api_key=address.token, max_retries=0) as client,
+        sdk_client(address.base_url, address.token) as client,
     ):
         tools = [{"type": "code_interpreter"}]
         assistant = await client.beta.assistants.create(model="any", tools=tools)

@@ -12,6 +12,7 @@ import openai
 import pytest
 from embedded_brains import COST, Coder, Decliner, Echo, Searcher, Sleeper
 from openai import AsyncOpenAI, OpenAI
+from sdk_client import sdk_client
 
 from runner.server.embedded import start_embedded
 from runner.server.inference import Answer, FunctionRequest, Inference, Scene, ToolRequest, Turnout, UseTools
@@ -51,7 +52,7 @@ class Historian:
 async def serve(state: Path, inference: Inference) -> AsyncIterator[AsyncOpenAI]:
     async with (
         start_embedded(state, inference) as address,
-        AsyncOpenAI(base_url=address.base_url, api_key=address.token, max_retries=0) as client,
+        sdk_client(address.base_url, address.token) as client,
     ):
         yield client
 

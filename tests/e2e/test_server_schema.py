@@ -11,6 +11,7 @@ import pytest
 from embedded_brains import Searcher
 from openai import AsyncOpenAI
 from openai_schemas import SHARED, Validate, openapi_validator
+from sdk_client import sdk_client
 
 from runner.server.embedded import start_embedded
 
@@ -29,7 +30,7 @@ def validate() -> Validate:
 async def client(tmp_path: Path) -> AsyncIterator[AsyncOpenAI]:
     async with (
         start_embedded(tmp_path, Searcher()) as address,
-        AsyncOpenAI(base_url=address.base_url, api_key=address.token, max_retries=0) as client,
+        sdk_client(address.base_url, address.token) as client,
     ):
         yield client
 

@@ -12,6 +12,7 @@ import openai
 import pytest
 from embedded_brains import Coder, Decliner, Echo, Searcher, Sleeper
 from openai import AsyncOpenAI
+from sdk_client import sdk_client
 
 from runner.errors import WriteFailed
 from runner.server.embedded import start_embedded
@@ -31,7 +32,7 @@ SEARCH_CONTENT = "step_details.tool_calls[*].file_search.results[*].content"
 async def serve(state: Path, inference: Inference, **lifetimes: float) -> AsyncIterator[AsyncOpenAI]:
     async with (
         start_embedded(state, inference, lifetimes=Lifetimes(**lifetimes)) as address,
-        AsyncOpenAI(base_url=address.base_url, api_key=address.token, max_retries=0) as client,
+        sdk_client(address.base_url, address.token) as client,
     ):
         yield client
 

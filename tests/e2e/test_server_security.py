@@ -79,7 +79,7 @@ async def test_connections_that_cannot_be_opened_are_told_of_once_and_without_a_
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN])
 async def test_without_the_token_nothing_is_said_even_on_loopback(server: Served, authorization: str | None) -> None:
     headers = {} if authorization is None else {"authorization": authorization}
-    async with httpx2.AsyncClient(trust_env=False) as stranger:
+    async with httpx2.AsyncClient(verify=False, trust_env=False) as stranger:
         answer = await stranger.get(f"{server.url}/assistants", headers=headers)
     assert answer.status_code == 401
     assert TOKEN not in answer.text

@@ -145,7 +145,7 @@ class Pondering(Sleeper):
 
 async def test_who_streams_a_run_hears_of_its_end_when_the_server_stops(tmp_path: Path) -> None:
     inference = Pondering()
-    async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
+    async with httpx2.AsyncClient(verify=False, trust_env=False, timeout=30) as client:
         async with start_embedded(tmp_path, inference) as address:
             client.headers["authorization"] = f"Bearer {address.token}"
             assistant = (await client.post(f"{address.base_url}/assistants", json={"model": "m"})).json()["id"]

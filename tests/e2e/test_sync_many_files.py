@@ -116,5 +116,5 @@ async def count_files(server: ServerAddress) -> int:
 
 async def read(server: ServerAddress, path: str):
     headers = {"authorization": f"Bearer {server.token}"}
-    async with httpx2.AsyncClient(trust_env=False, headers=headers) as client:
+    async with httpx2.AsyncClient(verify=False, trust_env=False, headers=headers) as client:
         return (await client.get(f"{server.base_url}/{path}")).json()["data"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvicorn
 from openai import AsyncOpenAI
+from sdk_client import sdk_client
 
 from runner.server.app import Server, create_app
 from runner.server.embedded import base_url, open_listener
@@ -87,7 +88,7 @@ async def serve_in_sight(
         server = Server(config, engine.workers.stop)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            async with AsyncOpenAI(base_url=base_url(listener), api_key="token", max_retries=0) as client:
+            async with sdk_client(base_url(listener), "token") as client:
                 yield engine, client
         finally:
             server.should_exit = True

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, ForwardRef, Literal, Union, get_args, get_origin
 
@@ -68,6 +69,7 @@ def _of_its_kind(model: Any, body: Mapping[str, object]) -> Any:
     return model
 
 
+@cache
 def _hint(model: Any, name: str) -> Any:
     owners = (inspect.get_annotations(cls) for cls in model.__mro__)
     written = next(annotations[name] for annotations in owners if name in annotations)
@@ -77,12 +79,16 @@ def _hint(model: Any, name: str) -> Any:
 def _resolve(written: Any) -> Any:
     """A hint that may be written as text, with the package's own short names in it."""
     while isinstance(written, str | ForwardRef):
-        from azure.ai.projects import _unions, models
-        from azure.ai.projects.models import _models
-
-        text = written if isinstance(written, str) else written.__forward_arg__
-        written = eval(text, {**vars(_models), "_models": models, "_unions": _unions})  # noqa: S307 - not from outside
+        written = _evaluate(written if isinstance(written, str) else written.__forward_arg__)
     return written
+
+
+@cache
+def _evaluate(text: str) -> Any:
+    from azure.ai.projects import _unions, models
+    from azure.ai.projects.models import _models
+
+    return eval(text, {**vars(_models), "_models": models, "_unions": _unions})  # noqa: S307 - not from outside
 
 
 def _check_value(value: object, hint: Any, where: str) -> None:

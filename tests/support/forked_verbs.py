@@ -44,7 +44,7 @@ def _every_module() -> list[str]:
 
 
 _FORKING = multiprocessing.get_context("forkserver")
-_FORKING.set_forkserver_preload([*_every_module(), *_LATE])
+_FORKING.set_forkserver_preload([*_every_module(), *_LATE, "warmed_up"])
 Main = Callable[[tuple[str, ...]], None]
 # Whoever asks how one process ended may be told of another's end.
 _ONE_AT_A_TIME = threading.Lock()

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from runner import plugins
+from runner.config.expectations import _check_names
+from runner.config.file_schemas import scenario_schema, single_schema
 
 _CHECK = '''
 """It does what its parameter says."""
-import asyncio, os, re, sys, time
+import asyncio, os, re, sys, threading, time
 from dataclasses import dataclass
 from runner.checks import FAILS, PASSES, Example
 from runner.domain.report import Finding
@@ -39,6 +41,7 @@ def do(does):
                 time.sleep(2)
                 os._exit(0)
             time.sleep(60)
+        case "linger": threading.Timer(0.1, os._exit, [3]).start()
         case "exit": sys.exit(3)
         case "die": os._exit(3)
         case "raise": raise KeyError("x")
@@ -133,5 +136,6 @@ def odd_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 def _forget_plugins() -> None:
-    plugins._find_modules.cache_clear()
-    plugins.load_plugin.cache_clear()
+    known = (plugins._find_modules, plugins.load_plugin, _check_names, scenario_schema, single_schema)
+    for remembered in known:
+        remembered.cache_clear()

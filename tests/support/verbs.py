@@ -19,6 +19,7 @@ from app_listening import listening_environment
 
 from runner import cli
 from runner.cli import Ending
+from runner.execution import judging, player
 from runner.sync import creating
 
 # The folder, the environment and the standard streams are the whole process's.
@@ -45,6 +46,7 @@ def run_verb(*arguments: str, cwd: Path, environment: Mapping[str, str], given: 
         _environment({**environment, **listening_environment()}),
         _streams(given) as caught,
         _nobody_else_syncs(),
+        _what_failed_is_soon_asked_again(),
     ):
         code = cli._run(list(arguments), Ending())
     return Done(code, *caught)
@@ -55,6 +57,14 @@ def _nobody_else_syncs() -> Iterator[None]:
     """So nobody has to be waited for. Tests of syncs at the same time run processes, or take no verb."""
     looks_s = tuple(0.0 for _ in creating.LOOKS_S)
     with patch.object(creating, "SETTLE_S", 0.0), patch.object(creating, "LOOKS_S", looks_s):
+        yield
+
+
+@contextmanager
+def _what_failed_is_soon_asked_again() -> Iterator[None]:
+    """How long to wait is tested in virtual time (test_execution_simulated.py)."""
+    pauses_s = {code: pause_s / 20 for code, pause_s in player.PAUSES_S.items()}
+    with patch.dict(player.PAUSES_S, pauses_s), patch.object(judging, "RETRY_PAUSE_S", judging.RETRY_PAUSE_S / 20):
         yield
 
 

@@ -70,6 +70,18 @@ def test_a_file_that_is_named_is_collected(project: Path) -> None:
     assert "scenarios/order.yaml::order" in said
 
 
+def test_a_row_of_another_file_has_the_line_of_its_scenario(project: Path) -> None:
+    (project / "scenarios" / "prices.csv").write_text("name,item\n" + "".join(f"r{n},{n}\n" for n in range(9)))
+    change(project, "turns:", "cases: prices.csv\nturns:")
+    (project / "conftest.py").write_text(
+        "def pytest_collection_modifyitems(items):\n    print(*(item.location for item in items), sep='\\n')\n"
+    )
+    said = run_pytest(project, "--collect-only", "-q", "-s", "scenarios/prices.yaml")
+    text = (project / "scenarios" / "prices.yaml").read_text()
+    first = text[: text.index("assistant:")].count("\n")
+    assert said.count(f"('scenarios/prices.yaml', {first}, 'prices [r") == 9, said
+
+
 def test_yaml_outside_of_a_project_is_left_to_others(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "other.yaml").write_text("x: 1\n")

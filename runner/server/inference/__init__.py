@@ -110,12 +110,13 @@ class ToolOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """All that the inference may know. `messages` end with the question; `outcomes` are this run's, in order.
+    """All that the inference may know. `outcomes` are this run's, in order.
 
-    `tools` are the names of the hosted tools on offer; `has_documents` tells whether file search has anything to
-    search. `tool_choice` is auto, none, required or the name of the one tool to call; `response_format` is None for
-    text, else the API's mapping (json_object, json_schema). None among the limits and settings means "not said".
-    `code_home` is the folder that code works in.
+    `messages` end with the question, and are none where a run begins before one was put. `tools` are the names of the
+    hosted tools on offer; `has_documents` tells whether file search has anything to search. `tool_choice` is auto,
+    none, required or the name of the one tool to call; `response_format` is None for text, else the API's mapping
+    (json_object, json_schema). None among the limits and settings means "not said". `code_home` is the folder that
+    code works in.
     """
 
     model: str

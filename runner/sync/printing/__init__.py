@@ -23,6 +23,7 @@ _CHECKSUM_CHARACTERS = 16
 LONGEST_VALUE = 60
 LONGEST_LINE = 200
 _LISTS = ("files", "code interpreter files")
+_HUNK = re.compile(r"@@ -\S+ \+(\d+)\S* @@")
 _WORD = re.compile(r"\S+\s*|\s+")
 _WORDS_AROUND = 6
 _MANY_WORDS = 1_000
@@ -159,14 +160,36 @@ def diff_texts(before: str, after: str, *, context: int, longest: int, widest: i
     A line stays one line, however long: instructions are often one line of many sentences. Where a line longer than
     `widest` took the place of another, only what changed in it is shown, with some words around.
     """
-    lines = list(unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=context))[2:]
-    if not context:
+    whole = after.splitlines()
+    lines = list(unified_diff(before.splitlines(), whole, lineterm="", n=context))[2:]
+    if context:
+        lines = [_with_keys_above(line, whole) for line in lines]
+    else:
         lines = [line for line in lines if not line.startswith("@@")]
     shown: list[str] = []
     for _, block in groupby(lines, key=lambda line: line[:1] in ("-", "+")):
         shown += _shorten_block(list(block), widest)
     more = len(shown) - longest
     return (*shown[:longest], f"... {count(more, 'more line')}") if more > 0 else tuple(shown)
+
+
+def _with_keys_above(line: str, after: list[str]) -> str:
+    """The head of a part, with the keys that it is below: which function, which of its properties."""
+    head = _HUNK.fullmatch(line)
+    if not head:
+        return line
+    number = int(head[1]) - 1
+    depth = _depth(after[number]) if 0 <= number < len(after) else 0
+    keys: list[str] = []
+    for above in reversed(after[: max(number, 0)]):
+        if above.endswith(":") and _depth(above) < depth:
+            depth = _depth(above)
+            keys.insert(0, above.strip())
+    return " ".join([line, *keys])
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 def _shorten_block(block: list[str], widest: int) -> list[str]:

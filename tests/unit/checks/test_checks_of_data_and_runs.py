@@ -10,6 +10,7 @@ import pytest
 from cpu_time import at_most_cpu_s
 
 from runner.checks import (
+    BREAKS,
     an_answer,
     build_part,
     date,
@@ -454,3 +455,17 @@ def test_a_number_that_is_wanted_twice_is_there_twice() -> None:
 
     assert twice.judge(an_answer("5 apples and 5 pears")).holds
     assert not twice.judge(an_answer("5 apples and 6 pears")).holds
+
+
+def test_a_pattern_from_the_answer_that_would_be_huge_is_an_error_at_once() -> None:
+    part = build_part(expectation("json_path", path="$[?search(@.x, @.y)]"))
+
+    verdict = part.judge(an_answer('[{"x": "a", "y": "(((a{1000}){1000}){1000})"}]'))
+
+    assert verdict.outcome is BREAKS
+    assert "repeats too much" in verdict.reason
+
+
+def test_a_schema_with_a_pattern_that_would_be_huge_is_refused() -> None:
+    with pytest.raises(ValueError, match="repeats too much"):
+        build_part(expectation("json_schema", schema={"pattern": "(((a{1000}){1000}){1000})"}))

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from runner.checks import contains, equals, matches, not_contains, one_of, starts_with
 from runner.checks._text import find_in, normalise, shorten
-from runner.checks.matches import expanded_size
 from runner.domain.conversation import Run, RunId, RunStatus, ThreadId
 from runner.errors import CheckBroken
 
@@ -341,13 +340,6 @@ class TestMatches:
 
         with pytest.raises(CheckBroken, match="took more than"):
             check.judge(run("a" * 100_000 + "!"))
-
-    @pytest.mark.parametrize(
-        ("pattern", "size"),
-        [("abc", 3), ("(ab){3}", 9), ("a{2,5}b", 6), (r"\d{4}-\d{2}", 7), ("[a{9}]{2}", 2), (r"\(a\){3}", 5), ("{", 1)],
-    )
-    def test_counted_repetitions_multiply(self, pattern: str, size: int) -> None:
-        assert expanded_size(pattern) == size
 
 
 class TestShorten:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import scipy.stats
 from cpu_time import at_most_cpu_s
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,13 +79,14 @@ def test_bounds_do_what_they_promise(pairs: list[tuple[float, bool]], agreement:
 
 @pytest.mark.parametrize("counts", [(20, 15, 5, 10), (45, 15, 25, 15), (25, 35, 5, 35), (1, 0, 0, 5), (0, 9, 1, 0)])
 def test_interval_and_kappa_are_those_of_scipy_and_of_the_definition(counts: tuple[int, int, int, int]) -> None:
+    stats = pytest.importorskip("scipy.stats")  # a second of imports, for this test alone
     right, wrong, judge, people = counts
     pairs = [(0.9, True)] * right + [(0.1, False)] * wrong + [(0.9, False)] * judge + [(0.1, True)] * people
     found = measure_agreement(labelled(*pairs), fails_at=0.35, passes_at=0.65)
 
-    wilson = scipy.stats.binomtest(right + wrong, sum(counts)).proportion_ci(method="wilson")
+    wilson = stats.binomtest(right + wrong, sum(counts)).proportion_ci(method="wilson")
     assert found.interval == pytest.approx((wilson.low, wilson.high), abs=1e-9)
-    expected = scipy.stats.contingency.expected_freq([[right, judge], [people, wrong]])
+    expected = stats.contingency.expected_freq([[right, judge], [people, wrong]])
     by_chance = (expected[0][0] + expected[1][1]) / sum(counts)
     assert found.kappa == pytest.approx(((right + wrong) / sum(counts) - by_chance) / (1 - by_chance))
 

@@ -165,14 +165,21 @@ async def test_what_the_judge_takes_is_not_the_check_s_time() -> None:
 
 
 @pytest.mark.slow
-async def test_a_judge_that_fails_is_an_error_of_a_package_s_check_too() -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RemoteError("it broke", status=400), "the judge gave no answer: it broke"),
+        (KeyError("x"), "the check broke: KeyError: 'x'"),
+    ],
+)
+async def test_a_judge_that_fails_is_an_error_of_a_package_s_check_too(error: Exception, reason: str) -> None:
     async def fail(_questions: Questions, /) -> Answers:
-        raise RemoteError("it broke", status=400)
+        raise error
 
     with closing(Asker(workers=Workers(30.0, 30.0), model=fail)) as ask:
         (verdict,) = (await judge_exchange(exchange(asking("ask")), ask)).verdicts
 
-    assert (verdict.outcome, verdict.reason) == (Outcome.ERRORED, "the judge gave no answer: it broke")
+    assert (verdict.outcome, verdict.reason) == (Outcome.ERRORED, reason)
 
 
 @pytest.mark.slow
@@ -278,11 +285,30 @@ async def test_a_process_is_kept_for_the_next_check_and_ended_at_last() -> None:
     ask = Asker(workers=Workers(30.0))
 
     found = [(await judge_exchange(exchange(odd("pid")), ask)).verdicts[0].found for _ in range(3)]
-    (worker,) = ask.workers._idle
+    ((_, worker),) = ask.workers._idle
     ask.close()
 
     assert len(set(found)) == 1
     assert worker.process.returncode == -9
+
+
+@pytest.mark.slow
+async def test_what_a_check_leaves_in_its_process_is_no_other_check_s_trouble() -> None:
+    with closing(Asker(workers=Workers(30.0, 30.0), model=polite)) as ask:
+        first = await judge_exchange(exchange(odd("linger")), ask)
+        await asyncio.sleep(0.5)
+        others = [await judge_exchange(exchange(one), ask) for one in (odd("well"), asking("well"))]
+
+    assert [one.outcome for one in (first, *others)] == [Outcome.PASSED] * 3, others
+
+
+@pytest.mark.slow
+async def test_a_check_that_ends_its_process_each_time_is_given_up() -> None:
+    results = await judge(*[exchange(odd("die"))] * 8)
+
+    reasons = [one.verdicts[0].reason for one in results]
+    assert 3 <= reasons.count("the check ended its process (exit code 3)") <= 4
+    assert reasons[7] == "not tried: on 3 answers the check ended its process (exit code 3)"
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import socket
+import ssl
 from urllib.parse import urlsplit
 
 import pytest
@@ -45,6 +46,12 @@ async def test_a_post_has_its_other_arguments_in_a_json_body():
     (seen,) = server.seen
     assert (str(seen), seen.json) == ("POST /orders/7", {"lines": [{"n": 1.5}]})
     assert seen.headers["content-type"] == "application/json"
+
+
+async def test_no_certificates_are_loaded_for_a_service_that_none_is_asked_for(monkeypatch):
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: pytest.fail("they were loaded"))
+    async with answering(*reply("ok")) as server:
+        assert await Answerer(url=f"{server.url}/").answer({}) == "ok"
 
 
 async def test_a_host_s_name_stays_the_host_though_its_address_is_asked():

@@ -38,7 +38,16 @@ def _published_ctrf_schema(folder: Path) -> Any:
     """As npm's package `ctrf` has it; nothing of the package is run."""
     if not (npm := shutil.which("npm")):
         pytest.skip("needs npm")
-    command = [npm, "pack", "ctrf@0.3.0", "--ignore-scripts", "--silent", "--pack-destination", str(folder)]
+    command = [
+        npm,
+        "pack",
+        "ctrf@0.3.0",
+        "--ignore-scripts",
+        "--silent",
+        "--prefer-offline",
+        "--pack-destination",
+        str(folder),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:
         pytest.skip(f"npm can't get the package: {done.stderr[:200]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -119,6 +120,12 @@ async def test_a_given_file_stands_before_the_question_between_fences_that_it_do
 
     written = f'[file: "menu\\n\\"1\\".txt"]\n{fence}\n{text}\n{fence}\n\nHow much?\n\n[attached: data.csv]'
     assert seen.json["messages"][-1] == {"role": "user", "content": written}
+
+
+async def test_no_certificates_are_loaded_for_a_model_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **__: pytest.fail("they were loaded"))
+    _, seen = await decide(scene(), reply(completion(content="39.25")))
+    assert len(seen) == 1
 
 
 async def test_a_scene_is_sent_as_messages_tools_and_settings() -> None:

@@ -268,7 +268,7 @@ class ServerWorld(World):
         address = await self.stack.enter_async_context(start_embedded(self.folder / "server", inference))
         self.endpoint = Endpoint(base_url=address.base_url, key=address.token, is_embedded=True)
         headers = {"authorization": f"Bearer {address.token}"}
-        client = httpx2.AsyncClient(base_url=address.base_url, headers=headers, trust_env=False)
+        client = httpx2.AsyncClient(base_url=address.base_url, headers=headers, verify=False, trust_env=False)
         self.client = await self.stack.enter_async_context(client)
 
     def opened(self, journal: Journal, wire: Wire) -> Any:

@@ -12,6 +12,7 @@ from runner.domain.assistant import Assistant, Tool, ToolName
 from runner.domain.plan import Origin
 from runner.sync import tags
 from runner.sync.comparing import compare, declared_hashes, echo_hashes, write_imprint
+from runner.sync.printing import diff_lines
 from runner.sync.pulling import _read_tools, _Unpullable
 
 RATE = wire.function(
@@ -70,10 +71,35 @@ def test_a_function_that_is_added_or_taken_away_is_one_change_of_the_tools():
 def test_a_function_is_shown_with_its_schema():
     (change,) = compare(managed_fields(replace(GUIDE, functions=())), stored(), marks()).changes
     assert change.after == "file_search"
-    assert change.before == (
-        'file_search (max_num_results 20), function rate (description Today\'s rate., parameters {"properties": '
-        '{"amount": {"minimum": 1, "type": "number"}}, "required": ["amount"], "type": "object"})'
+    assert change.before.splitlines() == [
+        "file_search: {max_num_results: 20}",
+        "function rate:",
+        "  description: Today's rate.",
+        "  parameters:",
+        "    properties:",
+        "      amount: {minimum: 1, type: number}",
+        "    required: [amount]",
+        "    type: object",
+    ]
+
+
+def test_a_change_in_one_of_several_functions_is_told_with_the_keys_above_it_and_no_line_that_is_the_same():
+    other = replace(RATE, name="zone", description="The zone,\nas a number.", parameters={"type": "object"})
+    wanted = replace(GUIDE, functions=(replace(other, parameters={"type": "object", "required": []}), RATE))
+    live = managed_fields(replace(GUIDE, functions=(RATE, other)))
+    live["tools"][LABEL]["parameters"] = dict(reversed(RATE.parameters.items()))
+    (change,) = compare(managed_fields(wanted), live, {}).changes
+    assert diff_lines(change, context=1, longest=99) == (
+        "@@ -12,2 +12,2 @@ function zone:",
+        "     as a number.",
+        "-  parameters: {type: object}",
+        "+  parameters: {required: [], type: object}",
     )
+
+
+def test_few_words_of_tools_stand_in_a_line():
+    (change,) = compare({"tools": {"file_search": {}}}, {"tools": {"code_interpreter": {}}}, {}).changes
+    assert (change.before, change.after) == ("code_interpreter", "file_search")
 
 
 def test_functions_as_declared_do_not_stop_a_pull_of_the_tools_and_others_do():

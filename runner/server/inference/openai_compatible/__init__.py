@@ -13,7 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runner.connections import check_ambient_proxies, explaining_environment
+import httpx2
+
+from runner.connections import SteadyClient, check_ambient_proxies, explaining_environment, trust_nobody
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_loopback, is_open_road
 from runner.errors import UsageError
 from runner.redaction import Redactor
@@ -157,7 +159,6 @@ class OpenAICompatibleInference:
         return Turnout(move=self._fail("server_error", f"its model called tools wrongly twice: {mistake}"), spent=spent)
 
     async def _ask(self, body: Json, marks: MarkReader, hear: Hear | None) -> Reply | Fail:
-        import httpx2
         import openai
 
         reply = Reply(begins_with_thought=self._begins_with_thoughts)
@@ -211,7 +212,6 @@ class OpenAICompatibleInference:
             await stream.close()
 
     async def _post_for_embeddings(self, body: Json) -> object:
-        import httpx2
         import openai
 
         try:
@@ -251,7 +251,6 @@ class OpenAICompatibleInference:
 
     def _explain_connection(self, reason: object) -> Fail:
         """Also what httpx2 raises where the SDK lets it through: in the body of a refusal."""
-        import httpx2
 
         # Where nobody listens, asking once more in a moment changes nothing: of the API's codes, this one says so.
         code = "invalid_prompt" if isinstance(reason, httpx2.ConnectError) else "server_error"
@@ -278,10 +277,7 @@ class OpenAICompatibleInference:
 
 
 def _make_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
-    import httpx2
     import openai
-
-    from runner.connections import SteadyClient
 
     timeout = httpx2.Timeout(None, connect=_CONNECT_S)
     # A proxy from the environment must not stand between us and this machine.
@@ -290,8 +286,13 @@ def _make_client(endpoint: Endpoint) -> openai.AsyncOpenAI:
         with explaining_environment():
             if trusts_environment:
                 check_ambient_proxies()
+            is_plain = not trusts_environment and endpoint.base_url.lower().startswith("http:")
             http = SteadyClient(
-                makes_nothing=True, trust_env=trusts_environment, follow_redirects=False, timeout=timeout
+                makes_nothing=True,
+                verify=trust_nobody() if is_plain else True,
+                trust_env=trusts_environment,
+                follow_redirects=False,
+                timeout=timeout,
             )
     except UsageError as error:
         raise NoReply(str(error)) from None
