@@ -11,6 +11,8 @@ import os
 import pkgutil
 import runpy
 import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -19,10 +21,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import TextIO
 
 from app_listening import listening_environment
+from odd_packages import forget_plugins
 
 import runner
 
@@ -117,6 +121,43 @@ def start_program(*arguments: str, cwd: Path, environment: Mapping[str, str]) ->
     return Forked(_run_program, arguments, cwd, environment)
 
 
+class ForkedWorker:
+    """The process that `runner.execution.apart` starts for checks, and the part of `subprocess.Popen` that it uses."""
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        with _ONE_AT_A_TIME:
+            return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def wait(self, timeout: float) -> int:
+        deadline = time.monotonic() + timeout
+        while (code := self.returncode) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("a worker", timeout)
+            time.sleep(0.005)
+        return code
+
+
+def start_worker() -> tuple[ForkedWorker, socket.socket]:
+    """In place of `runner.execution.apart._spawn`: a tenth of what that costs."""
+    ours, theirs = socket.socketpair()
+    with theirs, _ONE_AT_A_TIME:
+        process = _FORKING.Process(target=_run_worker, args=(theirs, dict(os.environ)), daemon=True)
+        process.start()
+    return ForkedWorker(process), ours
+
+
 @dataclass(frozen=True)
 class Serving:
     """`runner serve` on a port of its own, and the four lines that it says hello with."""
@@ -168,6 +209,18 @@ def _run(
     os.environ.clear()
     os.environ.update(environment)
     main(arguments)
+
+
+def _run_worker(theirs: socket.socket, environment: Mapping[str, str]) -> None:
+    from runner.execution import apart
+
+    os.setsid()
+    with theirs:
+        os.dup2(theirs.fileno(), 0)
+    os.environ.clear()
+    os.environ.update(environment)
+    forget_plugins()
+    apart.work()
 
 
 def _run_verb(arguments: tuple[str, ...]) -> None:
