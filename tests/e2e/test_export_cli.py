@@ -7,15 +7,16 @@ import json
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import responses_wire as wire
-from forked_verbs import Serving, serving, start_program
+from forked_verbs import Programs, Serving, serving, start_program
 from stored_project import StoredProject
 from wire_server import Seen, WireServer, reply, wire_server
 
@@ -218,6 +219,20 @@ def serving_in(project: StoredProject) -> AbstractContextManager[Serving]:
     return serving(project.root, "--quiet", environment=ENVIRONMENT)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _one_import_of_the_agents_sdk() -> Iterator[None]:
+    """Half of what a program costs that uses it."""
+    yield
+    if with_agents_sdk.cache_info().currsize:
+        with_agents_sdk().close()
+        with_agents_sdk.cache_clear()
+
+
+@cache
+def with_agents_sdk() -> Programs:
+    return Programs("agents")
+
+
 async def run_printed(
     folder: Path, kind: str, text: str, environment: Mapping[str, str]
 ) -> tuple[int | None, str, str]:
@@ -225,6 +240,10 @@ async def run_printed(
     environment = {**ENVIRONMENT, **environment}
     if kind in ("python", "agents-sdk"):
         (folder / "printed.py").write_text(text, encoding="utf-8")
+    if kind == "agents-sdk":
+        run = with_agents_sdk().run
+        return await asyncio.to_thread(run, "printed.py", QUESTION, cwd=folder, environment=environment)
+    if kind == "python":
         program = start_program("printed.py", QUESTION, cwd=folder, environment=environment)
         out, err = await asyncio.to_thread(program.communicate)
         return program.returncode, out, err

@@ -168,7 +168,7 @@ def test_the_workflow_pins_what_it_runs(tmp_path: Path) -> None:
     ]
 
 
-NEEDS_NO_PROJECT = {"import", "init", "schema", "serve"}
+NEEDS_NO_PROJECT = {"checks", "import", "init", "schema", "serve"}
 GIVEN = {
     "adopt": ("guide", "asst_1"),
     "calibrate": ("judged.jsonl",),

@@ -8,12 +8,11 @@ import os
 import re
 import signal
 import socket
-import sys
 from pathlib import Path
 
 import httpx2
 import pytest
-from forked_verbs import Serving, serving
+from forked_verbs import Serving, serving, start_program
 from openai import AsyncOpenAI
 from play_project import Project
 from sdk_client import sdk_client
@@ -68,15 +67,12 @@ async def test_the_lines_it_prints_point_the_official_sdk_at_it(tmp_path: Path) 
 async def test_the_program_of_the_documentation_works_as_it_stands(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "embedded_server.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "program.py").write_text(program, encoding="utf-8")
     with serving(tmp_path, environment=ENVIRONMENT) as server:
-        client = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "ignore", "-c", program),
-            env={**ENVIRONMENT, **server.exports},
-            stdout=asyncio.subprocess.PIPE,
-        )
-        out, _ = await client.communicate()
-    assert client.returncode == 0
-    assert "39.25" in out.decode()
+        client = start_program("program.py", cwd=tmp_path, environment={**ENVIRONMENT, **server.exports})
+        out, err = await asyncio.to_thread(client.communicate)
+    assert client.returncode == 0, err
+    assert "39.25" in out
 
 
 async def test_the_default_is_offline_rules_on_the_project_s_own_state(tmp_path: Path) -> None:

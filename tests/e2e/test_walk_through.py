@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from forked_verbs import serving
+from forked_verbs import serving, start_program
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "walk_through.md"
@@ -69,30 +67,34 @@ too long: metadata.note
 """
 
 
-def walk(exports: dict[str, str], *arguments: str) -> str:
-    """What the program prints."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(PROGRAM), *arguments],
-        env={**ENVIRONMENT, **exports, "PYTHONUTF8": "1"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+PREPARED = """\
+import runpy, sys, warnings
+del sys.argv[0]
+warnings.simplefilter("error")
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def walk(folder: Path, exports: dict[str, str], *arguments: str) -> str:
+    """What the program prints, which has its arguments behind its own name."""
+    (folder / "prepared.py").write_text(PREPARED)
+    given = {**ENVIRONMENT, **exports, "PYTHONUTF8": "1"}
+    process = start_program("prepared.py", str(PROGRAM), *arguments, cwd=folder, environment=given)
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    return out
 
 
 @pytest.mark.slow
 def test_the_travel_guide_works_out_the_bill_and_reads_the_receipt(tmp_path: Path) -> None:
     with serving(tmp_path, "--quiet", environment=ENVIRONMENT) as server:
-        assert walk(server.exports, "offline", str(RECEIPT)) == OFFLINE
+        assert walk(tmp_path, server.exports, "offline", str(RECEIPT)) == OFFLINE
 
 
 @pytest.mark.slow
 def test_functions_streams_files_limits_and_pages_work_with_the_sdk_alone(tmp_path: Path) -> None:
     with serving(tmp_path, "--quiet", "--inference", f"scripted={SCRIPT}", environment=ENVIRONMENT) as server:
-        assert walk(server.exports, "scripted") == SCRIPTED
+        assert walk(tmp_path, server.exports, "scripted") == SCRIPTED
 
 
 def bare_lines(text: str) -> list[str]:

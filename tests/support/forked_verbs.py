@@ -6,25 +6,34 @@ It costs a tenth of what `python -m runner` does. What begins with the process i
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import pkgutil
 import runpy
 import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import TextIO
 
 from app_listening import listening_environment
+from odd_packages import forget_plugins
 
 import runner
+from runner.execution import apart
 
 _LATE = (
     "babel.numbers",
@@ -48,6 +57,7 @@ _FORKING.set_forkserver_preload([*_every_module(), *_LATE, "warmed_up"])
 Main = Callable[[tuple[str, ...]], None]
 # Whoever asks how one process ended may be told of another's end.
 _ONE_AT_A_TIME = threading.Lock()
+_SPAWN = apart._spawn
 
 
 class Forked:
@@ -117,6 +127,72 @@ def start_program(*arguments: str, cwd: Path, environment: Mapping[str, str]) ->
     return Forked(_run_program, arguments, cwd, environment)
 
 
+class ForkedWorker:
+    """The process that `runner.execution.apart` starts for checks, and the part of `subprocess.Popen` that it uses."""
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        with _ONE_AT_A_TIME:
+            return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def wait(self, timeout: float) -> int:
+        deadline = time.monotonic() + timeout
+        while (code := self.returncode) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("a worker", timeout)
+            time.sleep(0.005)
+        return code
+
+
+def start_worker() -> tuple[ForkedWorker, socket.socket]:
+    """In place of `runner.execution.apart._spawn`: a tenth of what that costs."""
+    ours, theirs = socket.socketpair()
+    with theirs, _ONE_AT_A_TIME:
+        process = _FORKING.Process(target=_run_worker, args=(theirs, os.getcwd(), dict(os.environ)), daemon=True)
+        process.start()
+    return ForkedWorker(process), ours
+
+
+def start_worker_if_ready() -> tuple[ForkedWorker, socket.socket] | tuple[subprocess.Popen[bytes], socket.socket]:
+    """A forked one where another test has had something forked already: nobody who plays waits for the imports."""
+    is_ready = forkserver._forkserver._forkserver_pid is not None  # type: ignore[attr-defined]
+    return start_worker() if is_ready else _SPAWN()
+
+
+class Programs:
+    """Runs programs that all import this library, whose import takes long: in processes forked off one that has it."""
+
+    def __init__(self, library: str) -> None:
+        self._orders, theirs = _FORKING.Pipe()
+        process = _FORKING.Process(target=_run_programs, args=(theirs, library), daemon=True)
+        with theirs, _ONE_AT_A_TIME:
+            process.start()
+
+    def run(self, *arguments: str, cwd: Path, environment: Mapping[str, str]) -> tuple[int, str, str]:
+        """Its exit code, and what it printed; as `start_program`."""
+        streams = tuple(str(cwd / f"printed.{name}") for name in ("out", "err"))
+        self._orders.send((arguments, str(cwd), dict(environment), streams))
+        assert self._orders.poll(60), "the program has not ended within 60 s"
+        code = self._orders.recv()
+        out, err = (Path(one).read_text("utf-8") for one in streams)
+        return code, out, err
+
+    def close(self) -> None:
+        """The process ends with its orders."""
+        self._orders.close()
+
+
 @dataclass(frozen=True)
 class Serving:
     """`runner serve` on a port of its own, and the four lines that it says hello with."""
@@ -168,6 +244,49 @@ def _run(
     os.environ.clear()
     os.environ.update(environment)
     main(arguments)
+
+
+def _run_worker(theirs: socket.socket, cwd: str, environment: Mapping[str, str]) -> None:
+    os.setsid()
+    os.chdir(cwd)
+    with theirs:
+        os.dup2(theirs.fileno(), 0)
+    os.environ.clear()
+    os.environ.update(environment)
+    forget_plugins()
+    apart.work()
+
+
+def _run_programs(orders: Connection, library: str) -> None:
+    import_module(library)
+    gc.freeze()
+    with suppress(EOFError):
+        while True:
+            arguments, cwd, environment, streams = orders.recv()
+            if not (pid := os.fork()):
+                _run_redirected(arguments, cwd, environment, streams)
+            orders.send(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def _run_redirected(
+    arguments: tuple[str, ...], cwd: str, environment: Mapping[str, str], streams: tuple[str, str]
+) -> None:
+    """It doesn't come back."""
+    code = 1
+    try:
+        for path, number in zip(streams, (1, 2), strict=True):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        os.chdir(cwd)
+        os.environ.clear()
+        os.environ.update(environment)
+        _run_program(arguments)
+        code = 0
+    except BaseException:  # noqa: BLE001 - as Python ends a program
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _run_verb(arguments: tuple[str, ...]) -> None:

@@ -6,12 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from runner import plugins
 from runner.config.expectations import _check_names
 from runner.config.file_schemas import scenario_schema, single_schema
+
+if TYPE_CHECKING:  # a forked process has no use for it
+    import pytest
 
 _CHECK = '''
 """It does what its parameter says."""
@@ -128,14 +130,14 @@ def odd_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     for name, source in _SOURCES.items():
         (folder / f"{name}_check.py").write_text(_CHECK + source)
     monkeypatch.syspath_prepend(str(folder))
-    _forget_plugins()
+    forget_plugins()
     yield
-    _forget_plugins()
+    forget_plugins()
     for name in _SOURCES:
         sys.modules.pop(f"{name}_check", None)
 
 
-def _forget_plugins() -> None:
+def forget_plugins() -> None:
     known = (plugins._find_modules, plugins.load_plugin, _check_names, scenario_schema, single_schema)
     for remembered in known:
         remembered.cache_clear()
