@@ -9,11 +9,18 @@ from typing import Any
 
 import openpyxl
 import pytest
+from forked_verbs import ForkedReaders
 from openpyxl.cell.rich_text import CellRichText
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from openpyxl.worksheet.worksheet import Worksheet
 
 from runner.server.extraction import Unreadable, extract_text
+
+
+@pytest.fixture(autouse=True)
+def _readers_are_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that the program starts itself read in test_extraction_numbers.py."""
+    monkeypatch.setattr("runner.server.extraction.subprocess", ForkedReaders)
 
 
 def write(path: Path, *rows: list[Any], **formats: str) -> Path:
