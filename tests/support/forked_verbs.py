@@ -28,6 +28,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import TextIO
+from unittest.mock import patch
 
 from app_listening import listening_environment
 from odd_packages import forget_plugins
@@ -60,7 +61,6 @@ _FORKING.set_forkserver_preload([*_every_module(), *_LATE, "warmed_up"])
 Main = Callable[[tuple[str, ...]], None]
 # Whoever asks how one process ended may be told of another's end.
 _ONE_AT_A_TIME = threading.Lock()
-_SPAWN = apart._spawn
 
 
 class Forked:
@@ -169,12 +169,6 @@ def start_worker() -> tuple[ForkedWorker, socket.socket]:
     return ForkedWorker(process), ours
 
 
-def start_worker_if_ready() -> tuple[ForkedWorker, socket.socket] | tuple[subprocess.Popen[bytes], socket.socket]:
-    """A forked one where another test has had something forked already: nobody who plays waits for the imports."""
-    is_ready = forkserver._forkserver._forkserver_pid is not None  # type: ignore[attr-defined]
-    return start_worker() if is_ready else _SPAWN()
-
-
 class ForkedReaders:
     """Stands for `subprocess` in `runner.server.extraction`, whose tests read hundreds of files."""
 
@@ -191,6 +185,20 @@ class ForkedReaders:
             raise subprocess.TimeoutExpired(command, timeout) from error
         assert reader.returncode is not None
         return subprocess.CompletedProcess(command, reader.returncode, out.encode(), err.encode())
+
+
+@contextmanager
+def what_the_program_starts_is_forked() -> Iterator[None]:
+    """Where another test has had something forked already: nobody who plays is to wait for the imports."""
+    if not is_ready():
+        yield
+        return
+    with patch.object(apart, "_spawn", start_worker), patch.object(extraction, "subprocess", ForkedReaders):
+        yield
+
+
+def is_ready() -> bool:
+    return forkserver._forkserver._forkserver_pid is not None  # type: ignore[attr-defined]
 
 
 class Programs:
