@@ -22,9 +22,10 @@ from runner.server.extraction import docx as docx_kind
 
 
 @pytest.fixture(autouse=True)
-def _readers_are_forked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that the program starts itself read in test_extraction_numbers.py."""
-    monkeypatch.setattr("runner.server.extraction.subprocess", ForkedReaders)
+def _readers_are_forked(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
+    """But for the few of `make quick`. Those that the program starts itself are test_extraction_numbers.py's, too."""
+    if not pytestconfig.getoption("--thin"):
+        monkeypatch.setattr("runner.server.extraction.subprocess", ForkedReaders)
 
 
 ITEMS = (("2", "Caesar salad", "18.40"), ("1", "Burger", "23.75"), ("", "Soda", "15.50"))

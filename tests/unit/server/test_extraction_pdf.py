@@ -20,9 +20,10 @@ from runner.server.extraction import picture as picture_kind
 
 
 @pytest.fixture(autouse=True)
-def _readers_are_forked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that the program starts itself read in test_extraction_numbers.py."""
-    monkeypatch.setattr("runner.server.extraction.subprocess", ForkedReaders)
+def _readers_are_forked(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
+    """But for the few of `make quick`. Those that the program starts itself are test_extraction_numbers.py's, too."""
+    if not pytestconfig.getoption("--thin"):
+        monkeypatch.setattr("runner.server.extraction.subprocess", ForkedReaders)
 
 
 ITEMS = (
