@@ -178,7 +178,7 @@ class Run:
             return Ending.DECLINED
         if self.refusal is not None:
             return Ending.REFUSED
-        return Ending.ANSWERED if any(is_visible(character) for character in self.text) else Ending.EMPTY
+        return Ending.ANSWERED if any(map(is_visible, self.text.lstrip())) else Ending.EMPTY
 
 
 def is_visible(character: str) -> bool:

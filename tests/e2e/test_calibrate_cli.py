@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from forked_verbs import start_verb
 from verbs import Done, run_verb
 
 PROJECT = """version: 1
@@ -45,12 +45,11 @@ def test_what_was_judged_before_an_interruption_is_shown_and_not_asked_again(tmp
     answers = [line("Yes, please.", holds=True), line("No.", holds=False), line("Well, slowly.", holds=True)]
     calibrate(tmp_path, line("", holds="no"))  # writes the project
     (tmp_path / "judged.jsonl").write_text("".join(json.dumps(one) + "\n" for one in answers), "utf-8")
-    command = [sys.executable, "-m", "runner", "calibrate", "judged.jsonl"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        while kept_answers(tmp_path) < 2 and process.poll() is None:
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+    process = start_verb("calibrate", "judged.jsonl", cwd=tmp_path, environment=os.environ)
+    while kept_answers(tmp_path) < 2 and process.returncode is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
 
     assert process.returncode == 130, out + err
     assert "2 answers, judged by people (1 right, 1 wrong) and by the judge" in out

@@ -101,7 +101,7 @@ def test_a_check_that_does_what_it_should_not_is_an_error_and_the_rest_is_played
 ) -> None:
     """In processes that the program starts itself: elsewhere tests fork them."""
     limit_judging_to(limit_s, monkeypatch)
-    monkeypatch.setattr(forked_verbs, "start_worker_if_ready", apart._spawn)
+    monkeypatch.setattr(forked_verbs, "is_ready", lambda: False)
     names = {f"bad {number}": check for number, check in enumerate(bad)}
 
     done = play(tmp_path, {**names, "own": WELL["own"]})

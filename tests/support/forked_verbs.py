@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,12 +28,14 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import TextIO
+from unittest.mock import patch
 
 from app_listening import listening_environment
 from odd_packages import forget_plugins
 
 import runner
 from runner.execution import apart
+from runner.server import extraction
 
 _LATE = (
     "babel.numbers",
@@ -42,6 +44,8 @@ _LATE = (
     "openai.resources",
     "openai.types.beta",
     "pydantic_monty",
+    "pypdf",
+    "pypdfium2",
 )
 """Modules of libraries that are imported on their first use."""
 
@@ -57,7 +61,6 @@ _FORKING.set_forkserver_preload([*_every_module(), *_LATE, "warmed_up"])
 Main = Callable[[tuple[str, ...]], None]
 # Whoever asks how one process ended may be told of another's end.
 _ONE_AT_A_TIME = threading.Lock()
-_SPAWN = apart._spawn
 
 
 class Forked:
@@ -101,15 +104,17 @@ class Forked:
     def communicate(self, timeout: float = 60) -> tuple[str, str]:
         """All that it prints from now on, when it has ended."""
         deadline = time.monotonic() + timeout
-        with ThreadPoolExecutor() as threads:
-            said = threads.map(lambda stream: stream.read(), (self.stdout, self.stderr))
-            while self.returncode is None:
-                if time.monotonic() > deadline:
-                    self.kill()
-                    raise TimeoutError(f"the process has not ended within {timeout:g} s")
-                time.sleep(0.005)
-            out, err = said
-        self._close()
+        try:
+            with ThreadPoolExecutor() as threads:
+                said = threads.map(lambda stream: stream.read(), (self.stdout, self.stderr))
+                while self.returncode is None:
+                    if time.monotonic() > deadline:
+                        self.kill()
+                        raise TimeoutError(f"the process has not ended within {timeout:g} s")
+                    time.sleep(0.005)
+                out, err = said
+        finally:
+            self._close()
         return out, err
 
     def _close(self) -> None:
@@ -164,10 +169,36 @@ def start_worker() -> tuple[ForkedWorker, socket.socket]:
     return ForkedWorker(process), ours
 
 
-def start_worker_if_ready() -> tuple[ForkedWorker, socket.socket] | tuple[subprocess.Popen[bytes], socket.socket]:
-    """A forked one where another test has had something forked already: nobody who plays waits for the imports."""
-    is_ready = forkserver._forkserver._forkserver_pid is not None  # type: ignore[attr-defined]
-    return start_worker() if is_ready else _SPAWN()
+class ForkedReaders:
+    """Stands for `subprocess` in `runner.server.extraction`, whose tests read hundreds of files."""
+
+    DEVNULL = subprocess.DEVNULL
+    TimeoutExpired = subprocess.TimeoutExpired
+
+    @staticmethod
+    def run(command: Sequence[str], *, timeout: float, **_: object) -> subprocess.CompletedProcess[bytes]:
+        arguments = tuple(command[command.index("-c") + 1 :])
+        reader = Forked(_run_reader, arguments, Path.cwd(), os.environ)
+        try:
+            out, err = reader.communicate(timeout)
+        except TimeoutError as error:
+            raise subprocess.TimeoutExpired(command, timeout) from error
+        assert reader.returncode is not None
+        return subprocess.CompletedProcess(command, reader.returncode, out.encode(), err.encode())
+
+
+@contextmanager
+def what_the_program_starts_is_forked() -> Iterator[None]:
+    """Where another test has had something forked already: nobody who plays is to wait for the imports."""
+    if not is_ready():
+        yield
+        return
+    with patch.object(apart, "_spawn", start_worker), patch.object(extraction, "subprocess", ForkedReaders):
+        yield
+
+
+def is_ready() -> bool:
+    return forkserver._forkserver._forkserver_pid is not None  # type: ignore[attr-defined]
 
 
 class Programs:
@@ -287,6 +318,10 @@ def _run_redirected(
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _run_reader(arguments: tuple[str, ...]) -> None:
+    extraction.work_as_child([*arguments])
 
 
 def _run_verb(arguments: tuple[str, ...]) -> None:

@@ -93,6 +93,7 @@ def _forget(loop: asyncio.AbstractEventLoop) -> None:
     for task in asyncio.all_tasks(loop):
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         _GRAVE.append(task)
+        asyncio.tasks._unregister_task(task)  # else each further kill looks through all that wait
 
 
 _GRAVE: list[asyncio.Task[Any]] = []

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
-import forked_verbs
 from app_listening import listening_environment
+from forked_verbs import what_the_program_starts_is_forked
 
 from runner import cli
 from runner.cli import Ending
-from runner.execution import apart, judging, player
+from runner.execution import judging, player
 from runner.sync import creating
 
 # The folder, the environment and the standard streams are the whole process's.
@@ -48,7 +48,7 @@ def run_verb(*arguments: str, cwd: Path, environment: Mapping[str, str], given: 
         _streams(given) as caught,
         _nobody_else_syncs(),
         _what_failed_is_soon_asked_again(),
-        patch.object(apart, "_spawn", forked_verbs.start_worker_if_ready),
+        what_the_program_starts_is_forked(),
     ):
         code = cli._run(list(arguments), Ending())
     return Done(code, *caught)

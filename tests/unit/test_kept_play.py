@@ -185,6 +185,7 @@ def test_a_line_that_is_wrong_deep_inside_is_named_and_one_that_a_crash_cut_off_
     assert no_result == f"{path}:3: attempts[0].turns[0].run.usage.total_tokens is 'many', not a count"
 
 
+@pytest.mark.slow
 @pytest.mark.fault("P6")
 @pytest.mark.parametrize("wrong", [None, "x", 10**30, -1, [1], {"a": 1}, True], ids=str)
 def test_whatever_stands_in_a_line_it_is_a_result_that_can_be_counted_or_damaged(tmp_path: Path, wrong: object) -> None:

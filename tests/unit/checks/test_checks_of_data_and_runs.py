@@ -92,6 +92,7 @@ def test_a_path_that_is_none_is_refused_when_it_is_read(path: str) -> None:
         json_path.Check(path=path)
 
 
+@pytest.mark.slow
 def test_a_pattern_in_a_path_cannot_keep_it_busy() -> None:
     check = json_path.Check(path="$[?match(@, '(a|aa)+')]")
 

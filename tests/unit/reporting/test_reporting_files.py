@@ -286,6 +286,7 @@ class TestMarkdown:
         assert "@all" not in text
         assert "#1" not in text
 
+    @pytest.mark.slow
     def test_it_fits_into_a_comment(self, tmp_path: Path) -> None:
         results = [played(f"s{number}", Outcome.FAILED, words="long " * 2_000) for number in range(100)]
         text = written("markdown", tmp_path, report_of(results))

@@ -59,6 +59,7 @@ def test_each_variant_has_its_rate_and_what_was_expected_is_shown_where_nothing_
     assert "not judged; expected: contains" in page.text_content()
 
 
+@pytest.mark.slow
 def test_a_text_that_nobody_could_read_is_cut(tmp_path: Path) -> None:
     path = page_of(report_of([played("long", Outcome.FAILED, words="x" * 1_000_000)]), tmp_path)
     assert path.stat().st_size < 1_500_000

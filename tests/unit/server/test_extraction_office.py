@@ -15,9 +15,18 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 from docx.shared import RGBColor
 from docx.text.run import Run
+from forked_verbs import ForkedReaders
 
 from runner.server.extraction import Unreadable, extract_text
 from runner.server.extraction import docx as docx_kind
+
+
+@pytest.fixture(autouse=True)
+def _readers_are_forked(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
+    """But for the few of `make quick`. Those that the program starts itself are test_extraction_numbers.py's, too."""
+    if not pytestconfig.getoption("--thin"):
+        monkeypatch.setattr("runner.server.extraction.subprocess", ForkedReaders)
+
 
 ITEMS = (("2", "Caesar salad", "18.40"), ("1", "Burger", "23.75"), ("", "Soda", "15.50"))
 PRINTED = [" ".join(filter(None, item)) for item in ITEMS]

@@ -10,12 +10,21 @@ import printed_pdfs
 import pypdfium2
 import pytest
 import reportlab
+from forked_verbs import ForkedReaders
 from fpdf import FPDF
 from reportlab.pdfgen.canvas import Canvas
 
 from runner.server.extraction import Unreadable, extract_text
 from runner.server.extraction import pdf as pdf_kind
 from runner.server.extraction import picture as picture_kind
+
+
+@pytest.fixture(autouse=True)
+def _readers_are_forked(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
+    """But for the few of `make quick`. Those that the program starts itself are test_extraction_numbers.py's, too."""
+    if not pytestconfig.getoption("--thin"):
+        monkeypatch.setattr("runner.server.extraction.subprocess", ForkedReaders)
+
 
 ITEMS = (
     ("2", "Caesar salad", "18.40"),

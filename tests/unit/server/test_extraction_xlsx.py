@@ -9,11 +9,19 @@ from typing import Any
 
 import openpyxl
 import pytest
+from forked_verbs import ForkedReaders
 from openpyxl.cell.rich_text import CellRichText
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from openpyxl.worksheet.worksheet import Worksheet
 
 from runner.server.extraction import Unreadable, extract_text
+
+
+@pytest.fixture(autouse=True)
+def _readers_are_forked(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
+    """But for the few of `make quick`. Those that the program starts itself are test_extraction_numbers.py's, too."""
+    if not pytestconfig.getoption("--thin"):
+        monkeypatch.setattr("runner.server.extraction.subprocess", ForkedReaders)
 
 
 def write(path: Path, *rows: list[Any], **formats: str) -> Path:
