@@ -95,7 +95,8 @@ class Baseline:
 def find_baseline(session: Session, given: str | None, *, is_whole: bool) -> Baseline | None:
     """What compares this play with the earlier one that is given, or else with the one that the project's file names.
 
-    `is_whole`: the session has read all scenarios. Raises UsageError for one that can't be read. One that the project's file names and that is not there yet is none.
+    `is_whole`: the session has read all scenarios. One that the project's file names and that is not there yet is none.
+    Raises UsageError for one that can't be read.
     """
     from runner.cli._plays import read_source
     from runner.errors import UsageError
