@@ -436,6 +436,7 @@ async def listen(response: httpx2.Response, listener: Listener, after_each: Call
     the end can be used again, so that is still waited for when the answer is on its way already.
     """
     rest: asyncio.Task[None] | None = None
+    is_asked = True
     try:
         if "event-stream" not in response.headers.get("content-type", ""):
             body = read_object(await response.aread())
@@ -445,19 +446,21 @@ async def listen(response: httpx2.Response, listener: Listener, after_each: Call
         async for chunk in chunks:
             if _hand_on(partial(listener.hear, chunk), after_each):
                 break
-        rest = asyncio.create_task(_hear_rest(response, chunks, listener))
+        rest = asyncio.create_task(_hear_rest(response, chunks, lambda chunk: is_asked and listener.hear(chunk)))
         await asyncio.wait({rest}, timeout=LINGER_S)
     finally:
+        # What the listener would tell from now on, and whom, may be gone.
+        is_asked = False
         if rest is None:
             await response.aclose()
 
 
-async def _hear_rest(response: httpx2.Response, chunks: AsyncIterator[bytes], listener: Listener) -> None:
+async def _hear_rest(response: httpx2.Response, chunks: AsyncIterator[bytes], hear: Callable[[bytes], object]) -> None:
     try:
         with suppress(TimeoutError, Malformed, openai.OpenAIError):
             async with asyncio.timeout(DRAIN_S):
                 async for chunk in chunks:
-                    listener.hear(chunk)
+                    hear(chunk)
     finally:
         await response.aclose()
 

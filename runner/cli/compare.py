@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, replace
 from enum import Enum
 from pathlib import Path
@@ -17,7 +17,7 @@ from runner.cli._session import Session, file_option
 
 if TYPE_CHECKING:
     from runner.domain.comparison import Compared, Comparison, Standing
-    from runner.domain.report import Report
+    from runner.domain.report import Report, ScenarioResult
 
 VERSION = 1
 """Of the JSON; goes up when a key changes its meaning or goes away."""
@@ -66,37 +66,46 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
 class Baseline:
     """Compares a play with an earlier one when it has finished; then `regressed` says whether that closes the gate.
 
-    Of the earlier one what is not played this time is left out.
+    Of the earlier one what is not played this time is left out, but for golden scenarios that are not there any more:
+    `declared` has the names of all that are (None: not all were read).
     """
 
-    def __init__(self, name: str, before: Report) -> None:
+    def __init__(self, name: str, before: Report, declared: Collection[str] | None) -> None:
         self.regressed = False
         self._name = name
         self._before = before
+        self._declared = declared
 
     def add_to(self, report: Report) -> Report:
         """The same, with what the comparison says."""
         from runner.domain.comparison import compare, describe_doubts
 
         played = {result.scenario.name for result in report.results}
-        comparison = compare((one for one in self._before.results if one.scenario.name in played), report.results)
+        earlier = (one for one in self._before.results if one.scenario.name in played or self._is_lost_gold(one))
+        comparison = compare(earlier, report.results)
         self.regressed = bool(comparison.regressions)
         lines = comparison_lines(comparison, describe_doubts(self._before, report))
         return replace(report, comparison=(f"compared with {self._name}:", *lines))
 
+    def _is_lost_gold(self, earlier: ScenarioResult) -> bool:
+        one = earlier.scenario
+        return one.golden and self._declared is not None and one.name not in self._declared
 
-def find_baseline(session: Session, given: str | None) -> Baseline | None:
+
+def find_baseline(session: Session, given: str | None, *, is_whole: bool) -> Baseline | None:
     """What compares this play with the earlier one that is given, or else with the one that the project's file names.
 
-    Raises UsageError for one that can't be read. One that the project's file names and that is not there yet is none.
+    `is_whole`: the session has read all scenarios. One that the project's file names and that is not there yet is none.
+    Raises UsageError for one that can't be read.
     """
     from runner.cli._plays import read_source
     from runner.errors import UsageError
 
     configuration = session.configuration
+    declared = frozenset(one.name for one in configuration.scenarios) if is_whole else None
     if given:
         try:
-            return Baseline(given, read_source(given, configuration.file))
+            return Baseline(given, read_source(given, configuration.file), declared)
         except UsageError as error:
             if Path(given).exists() or ":" in given:
                 raise
@@ -105,7 +114,7 @@ def find_baseline(session: Session, given: str | None) -> Baseline | None:
     place = named if ":" in named else os.path.relpath(configuration.root / named)
     if ":" not in named and not Path(place).exists():
         return None
-    return Baseline(named, read_source(place, configuration.file))
+    return Baseline(named, read_source(place, configuration.file), declared)
 
 
 def comparison_lines(comparison: Comparison, doubts: Sequence[str] = ()) -> Iterator[str]:

@@ -189,7 +189,7 @@ def command(**arguments: Any) -> int:
         session = sessions[0]
         # Before an earlier report is removed: it may be the one to compare with.
         compares = wanted.baseline or session.configuration.baseline
-        baseline = find_baseline(session, wanted.baseline) if compares else None
+        baseline = find_baseline(session, wanted.baseline, is_whole=not wanted.paths) if compares else None
     except BaseException:
         discard_earlier(reports)
         raise

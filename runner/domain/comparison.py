@@ -92,10 +92,13 @@ class Compared:
 
     @property
     def breaks_gold(self) -> bool:
-        """A golden scenario that passed each time, and does not now."""
-        is_golden = self.new is not None and self.new.golden
-        was_good = self.old is not None and self.old.outcome is Outcome.PASSED
-        return is_golden and was_good and self.change in (Change.BROKEN, Change.FLAKY)
+        """A golden scenario that passed each time, and does not now, as it is skipped or gone, too."""
+        if self.old is None or self.old.outcome is not Outcome.PASSED:
+            return False
+        if self.new is None:
+            return self.old.golden
+        is_skipped = self.new.counted_as == Outcome.SKIPPED.value
+        return self.new.golden and (is_skipped or self.change in (Change.BROKEN, Change.FLAKY))
 
     @property
     def doubt(self) -> str:
@@ -138,7 +141,8 @@ class Comparison:
     def regressions(self) -> tuple[str, ...]:
         """Why a gate closes, in words: what is proven to be broken, and golden scenarios without any proof."""
         proven = [f"{one.name} is broken" for one in self.scenarios if one.verdict is Verdict.BROKEN]
-        gold = [f"golden scenario {one.name} does not pass any more" for one in self.scenarios if one.breaks_gold]
+        golden = [one for one in self.scenarios if one.breaks_gold]
+        gold = [f"golden scenario {one.name} {'does not pass any more' if one.new else 'is gone'}" for one in golden]
         whole = [f"all together are worse (p = {self.p:.3g})"] if self.verdict is Verdict.BROKEN else []
         return (*gold, *proven, *whole)
 

@@ -122,6 +122,11 @@ def test_golden_scenarios_close_it_alone_at_the_end_of_a_play_too(project: Proje
     assert project.run("report", "report.json").out.count("compared with old.json:") == 1
     assert "compared with old.json:" in played.out
     assert "regression: golden scenario times2 does not pass any more" in played.out
+    write(project, 3, right=True)
+    (project.folder / "scenarios" / "times2.yaml").unlink()
+    without = project.run("play", "--baseline", "old.json")
+    assert (without.code, "regression: golden scenario times2 is gone" in without.out) == (1, True)
+    assert project.run("play", "scenarios/times3.yaml", "--baseline", "old.json").code == 0
 
 
 def test_why_a_baseline_may_not_be_alike_is_told_at_the_end_of_a_play_too(project: Project) -> None:

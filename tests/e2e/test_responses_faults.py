@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -303,6 +304,7 @@ async def test_s6_a_stream_in_disorder_gives_the_same_answer(talk, content):
         wire.created(ANSWERED) + DELTA + b"data: [DONE]\n\n",
         STREAM + wire.ended(wire.response(wire.message("It is 1000."))),
         STREAM + wire.ended(wire.response(status="failed", error={"code": "server_error", "message": "no"})),
+        STREAM + wire.event("error", message="no", code="server_error"),
         wire.created(ANSWERED) + wire.ended(OTHER),
         wire.created(ANSWERED) + wire.ended(wire.response(status="in_progress"), "response.completed"),
         wire.created(ANSWERED) + wire.ended({**ANSWERED, "output": "text"}),
@@ -314,6 +316,7 @@ async def test_s6_a_stream_in_disorder_gives_the_same_answer(talk, content):
         "done without an end",
         "two answers",
         "two endings",
+        "an error after the end",
         "only another's end",
         "an end that is none",
         "an end without an answer",
@@ -336,6 +339,17 @@ async def test_s6_a_second_ending_is_seen_although_it_comes_after_the_first(talk
     async with talk(Keeper(wire.streamed(STREAM, 0.0, late), kept=[ANSWERED]), hurried=False) as (backend, server, _):
         assert (await backend.ask(wire.question())).text == "It is 39.25."
         assert server.calls == ["POST /responses", "GET /responses/resp_1"]
+
+
+async def test_s6_what_a_stream_says_after_its_answer_was_taken_is_said_to_nobody(talk):
+    late = wire.chunk(wire.ended(wire.response(wire.message("It is 1000."))))
+    troubles: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, trouble: troubles.append(trouble["message"]))
+    async with talk(Keeper(wire.streamed(STREAM, 0.1, late, 0.1, late)), hurried=False) as (backend, _, _):
+        assert (await backend.ask(wire.question())).text == "It is 39.25."
+        await asyncio.sleep(0.25)
+    gc.collect()
+    assert "Task exception was never retrieved" not in troubles
 
 
 async def test_s6_a_server_that_does_not_hang_up_is_not_waited_for(talk):

@@ -70,7 +70,7 @@ class ResponseListener:
 
     @property
     def ending(self) -> WireResponse | None:
-        """What the response came to; None too if the stream tells two different endings."""
+        """What the response came to; None too if the stream tells two different endings, or of an error after one."""
         return None if self._contradicts_itself else self._ending
 
     def hear(self, chunk: bytes) -> bool:
@@ -91,7 +91,9 @@ class ResponseListener:
             return
         body = read_object(event.data.encode())
         kind = optional_text(body, "type") or event.name
-        if kind == "error":
+        if kind == "error" and self._ending is not None:
+            self._contradicts_itself = True
+        elif kind == "error":
             # Some servers nest what OpenAI has at the top.
             said = part(body, "error") or body
             message = optional_text(said, "message") or "no reason is given"

@@ -119,6 +119,11 @@ def test_gold_breaks_without_any_proof() -> None:
     assert comparison.regressions == ("golden scenario a does not pass any more",)
     assert compare([golden(played("a", PASSED))], [golden(times("a", 2, 3))]).regressions
     assert not compare([golden(played("a", FAILED))], [golden(played("a", FAILED))]).regressions
+    assert compare([golden(played("a", PASSED))], []).regressions == ("golden scenario a is gone",)
+    assert not compare([golden(played("a", FAILED))], []).regressions
+    skipped = golden(played("a", outcome=Outcome.SKIPPED))
+    skipped = replace(skipped, scenario=replace(skipped.scenario, skip="later"))
+    assert compare([golden(played("a", PASSED))], [skipped]).regressions
     assert not compare([played("a", PASSED)], [played("a", FAILED)]).regressions
 
 
