@@ -85,7 +85,12 @@ class ScenarioFile(pytest.File):
         except RunnerError as error:
             raise self.CollectError(str(error)) from error
         for scenario in found.scenarios:
-            test = ScenarioTest.from_parent(self, name=scenario.name, scenario=scenario, project=self._project)
+            # By its text, as pytest's cache and reports have it: of a name alone pytest takes "prices [a]" for no row, and
+            # `--lf`, `--sw` and `--nf` compare that with what they read as one.
+            nodeid = f"{self.nodeid}::{scenario.name}"
+            test = ScenarioTest.from_parent(
+                self, name=scenario.name, nodeid=nodeid, scenario=scenario, project=self._project
+            )
             for tag in scenario.tags:
                 if _TAG.fullmatch(tag) and tag not in _TAKEN:
                     _register(self.config, f"{tag}: a tag of scenarios")
