@@ -85,8 +85,8 @@ class ScenarioFile(pytest.File):
         except RunnerError as error:
             raise self.CollectError(str(error)) from error
         for scenario in found.scenarios:
-            # By its text, as pytest's cache and reports have it: of a name alone pytest takes "prices [a]" for no row, and
-            # `--lf`, `--sw` and `--nf` compare that with what they read as one.
+            # By its text, as pytest's cache and reports have it: there, pytest reads the `[a]` of "prices [a]" as a
+            # parameter, and in a name alone it does not, so that `--lf` and `--sw` would never find the row again.
             nodeid = f"{self.nodeid}::{scenario.name}"
             test = ScenarioTest.from_parent(
                 self, name=scenario.name, nodeid=nodeid, scenario=scenario, project=self._project
