@@ -310,6 +310,7 @@ def _choices_of(wanted: Arguments) -> dict[str, object]:
         "--shard": wanted.shard,
         "--synced": wanted.synced,
         "--tier": wanted.tier,
+        "--replay": wanted.replay,
         "--list": wanted.lists,
     }
 
@@ -329,6 +330,7 @@ def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
         "shard": wanted.shard,
         "synced": wanted.synced,
         "tier": wanted.tier,
+        "replay": os.path.relpath(wanted.replay, root) if wanted.replay else None,
         "allow_declines": wanted.allow_declines,
         "fail_on_flaky": wanted.fail_on_flaky,
     }
@@ -354,6 +356,7 @@ def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
         shard=before.get("shard", ""),
         synced=before["synced"],
         tier=before.get("tier"),
+        replay=Path(os.path.relpath(root / before["replay"])) if before.get("replay") else None,
         allow_declines=wanted.allow_declines or before["allow_declines"],
         fail_on_flaky=wanted.fail_on_flaky or before["fail_on_flaky"],
     )

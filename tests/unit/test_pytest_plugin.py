@@ -86,12 +86,10 @@ def test_rows_that_failed_last_time_are_known_again(project: Path) -> None:
     change(project, "turns:", "cases: [{name: a}, {name: b}]\nturns:")
     cache = project / ".pytest_cache" / "v" / "cache"
     cache.mkdir(parents=True)
-    (cache / "lastfailed").write_text(
-        '{"scenarios/prices.yaml::prices [b]": true, "scenarios/order.yaml::order": true}'
-    )
-    (cache / "stepwise").write_text(
-        '{"last_failed": "scenarios/prices.yaml::prices [b]", "last_test_count": 3, "last_cache_date_str": "2026-01-01"}'
-    )
+    row = "scenarios/prices.yaml::prices [b]"
+    (cache / "lastfailed").write_text(f'{{"{row}": true, "scenarios/order.yaml::order": true}}')
+    known = f'{{"last_failed": "{row}", "last_test_count": 3, "last_cache_date_str": "2026-01-01"}}'
+    (cache / "stepwise").write_text(known)
     said = run_pytest(project, "--lf", "--collect-only", "-q")
     assert re.findall(r"::(.+)", said) == ["order", "prices [b]"]
     first = run_pytest(project, "--ff", "--collect-only", "-q")
