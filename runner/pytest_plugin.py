@@ -402,7 +402,8 @@ class _Table:
 
     async def _hold(self) -> None:
         """Open everything, and close it when it is over: by one task, as contexts of asyncio want it."""
-        from runner.cli.play import PLAYS_KEPT, make_play_id
+        from runner.cli._plays import PLAYS_KEPT
+        from runner.cli.play import make_play_id
         from runner.domain.report import Variant
         from runner.execution.judging import Asker
         from runner.execution.limits import Budget, Limiter, Limits

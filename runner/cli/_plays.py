@@ -16,7 +16,7 @@ from runner.cli._revision import read_file_at
 from runner.cli._session import Session
 from runner.config import Configuration
 from runner.config.paths import find_project_file
-from runner.did_you_mean import count, suggest
+from runner.did_you_mean import count
 from runner.domain.assistant import Assistant, Project, Scripted, Target, describe_whole, hash_definition
 from runner.domain.files import LocalFile
 from runner.domain.report import Outcome, Report, Variant
@@ -30,6 +30,7 @@ from runner.kept_play import Kept, KeptPlay, Key, Unit, find_argument, read_play
 from runner.sync import hash_content
 
 LATEST = "latest"
+PLAYS_KEPT = 50
 
 
 def find_plays(folder: Path) -> list[Path]:
@@ -47,7 +48,10 @@ def find_play(folder: Path, play_id: str, *, kind: str = "play") -> Path:
         return plays[0]
     known = {play.name: play for play in plays}
     if play_id not in known:
-        raise UsageError(f"there is no {kind} {play_id!r}; {suggest(play_id, known) or '`runner plays` lists them'}")
+        # No other id is offered: all look alike, and each is another play.
+        raise UsageError(
+            f"there is no {kind} {play_id!r}; `runner plays` lists the newest {PLAYS_KEPT}, which are kept"
+        )
     return known[play_id]
 
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from runner.execution.play import PlayOptions, Work
     from runner.kept_play import Kept
 
-PLAYS_KEPT = 50
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
@@ -453,7 +451,7 @@ async def _play(
     import time
 
     from runner.cli import tie_signals
-    from runner.cli._plays import describe_resumed, open_play
+    from runner.cli._plays import PLAYS_KEPT, describe_resumed, open_play
     from runner.cli._selection import most_at_once, open_judge, open_lanes
     from runner.execution.judging import prepare_checks
     from runner.execution.limits import Limits
