@@ -213,11 +213,16 @@ def find_journals(folder: Path, pattern: str) -> Iterator[Path]:
 
 
 def forget_plays(folder: Path, *, keep: int) -> None:
-    """Remove the folders of plays but for the newest, and for those that may have left something to clean."""
+    """Remove the folders of plays but for the newest, and for those that may have left something to clean.
+
+    What has no results, as pytest's have none, is counted by itself: it must not push out what can be told again.
+    """
     journals: dict[Path, list[Path]] = {}
     for path in find_journals(folder, PLAY_JOURNALS):
         journals.setdefault(path.parent, []).append(path)
-    for play in list(journals)[:-keep]:
+    told = [play for play in journals if (play / "results.jsonl").exists()]
+    untold = [play for play in journals if play not in told]
+    for play in (*told[:-keep], *untold[:-keep]):
         with suppress(WriteFailed):
             if not any(known.live or known.pending for known in map(_recall, journals[play])):
                 shutil.rmtree(play, ignore_errors=True)

@@ -49,6 +49,7 @@ _HEAD_SCHEMA: Mapping[str, Any] = {
                 "every_repeat": _CLAIM,
                 "shard": _SHARD,
                 "tier": _MAYBE_TEXT,
+                "replay": _MAYBE_TEXT,
                 "names": _MAYBE_TEXT,
                 "tags": _MAYBE_TEXT,
                 "last_failed": _CLAIM,

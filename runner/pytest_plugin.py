@@ -85,7 +85,12 @@ class ScenarioFile(pytest.File):
         except RunnerError as error:
             raise self.CollectError(str(error)) from error
         for scenario in found.scenarios:
-            test = ScenarioTest.from_parent(self, name=scenario.name, scenario=scenario, project=self._project)
+            # By its text, as pytest's cache and reports have it: there, pytest reads the `[a]` of "prices [a]" as a
+            # parameter, and in a name alone it does not, so that `--lf` and `--sw` would never find the row again.
+            nodeid = f"{self.nodeid}::{scenario.name}"
+            test = ScenarioTest.from_parent(
+                self, name=scenario.name, nodeid=nodeid, scenario=scenario, project=self._project
+            )
             for tag in scenario.tags:
                 if _TAG.fullmatch(tag) and tag not in _TAKEN:
                     _register(self.config, f"{tag}: a tag of scenarios")
@@ -397,7 +402,8 @@ class _Table:
 
     async def _hold(self) -> None:
         """Open everything, and close it when it is over: by one task, as contexts of asyncio want it."""
-        from runner.cli.play import PLAYS_KEPT, make_play_id
+        from runner.cli._plays import PLAYS_KEPT
+        from runner.cli.play import make_play_id
         from runner.domain.report import Variant
         from runner.execution.judging import Asker
         from runner.execution.limits import Budget, Limiter, Limits

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.checks import Ask
 from runner.cli._session import Session, open_ask
-from runner.domain.assistant import Assistant, Scripted, Server
+from runner.domain.assistant import Assistant, Server
 from runner.domain.report import Attempt, PlayEvent, TurnFinished, TurnResult, TurnStarted, Variant
 from runner.domain.scenario import Scenario
 from runner.errors import RemoteError, UsageError
@@ -208,7 +208,7 @@ def _pack(variant: Variant, session: Session, paths: tuple[str, ...], options: P
 
 
 def _find_texts(session: Session) -> Iterator[Path]:
-    """What else the project has to have to be read: instructions in files, and what its targets name, played or not."""
+    """What else the project has to have to be read: instructions in files."""
     from runner.config.writing import Unwritable, find_instructions_file
 
     project = session.configuration.project
@@ -217,11 +217,6 @@ def _find_texts(session: Session) -> Iterator[Path]:
         with suppress(Unwritable):
             if name := find_instructions_file(text, one.address):
                 yield (session.configuration.file.parent / name).resolve()
-    for target in project.targets.values():
-        if isinstance(target.inference, Scripted):
-            yield target.inference.script.resolve()
-        if target.faults:
-            yield target.faults.resolve()
 
 
 class _Echo:

@@ -16,8 +16,8 @@ from runner.cli._revision import read_file_at
 from runner.cli._session import Session
 from runner.config import Configuration
 from runner.config.paths import find_project_file
-from runner.did_you_mean import count, suggest
-from runner.domain.assistant import Assistant, Project, describe_whole, hash_definition
+from runner.did_you_mean import count
+from runner.domain.assistant import Assistant, Project, Scripted, Target, describe_whole, hash_definition
 from runner.domain.files import LocalFile
 from runner.domain.report import Outcome, Report, Variant
 from runner.domain.scenario import Scenario, hash_scenario
@@ -30,6 +30,7 @@ from runner.kept_play import Kept, KeptPlay, Key, Unit, find_argument, read_play
 from runner.sync import hash_content
 
 LATEST = "latest"
+PLAYS_KEPT = 50
 
 
 def find_plays(folder: Path) -> list[Path]:
@@ -47,7 +48,10 @@ def find_play(folder: Path, play_id: str, *, kind: str = "play") -> Path:
         return plays[0]
     known = {play.name: play for play in plays}
     if play_id not in known:
-        raise UsageError(f"there is no {kind} {play_id!r}; {suggest(play_id, known) or '`runner plays` lists them'}")
+        # No other id is offered: all look alike, and each is another play.
+        raise UsageError(
+            f"there is no {kind} {play_id!r}; `runner plays` lists the newest {PLAYS_KEPT}, which are kept"
+        )
     return known[play_id]
 
 
@@ -150,16 +154,18 @@ def _division(kept: Kept) -> str:
 
 
 class Fingerprints:
-    """What decides the results of scenarios, hashed; each file is read once."""
+    """What decides the results of scenarios, hashed; each file is read once. `replay` is where answers come from."""
 
-    def __init__(self) -> None:
+    def __init__(self, replay: Path | None = None) -> None:
+        self.recordings = sorted(one.resolve() for one in replay.rglob("*") if one.is_file()) if replay else []
         self._contents: dict[Path, str] = {}
         self._modules: dict[tuple[Path, Path], tuple[Path, ...]] = {}
 
     def unit(self, scenario: Scenario, variant: Variant, project: Project) -> Unit:
         assistant = project.find_assistant(scenario.assistant)
         assert assistant is not None, "the configuration has checked every scenario's assistant"
-        definition = f"{self.hash_assistant(assistant)}{self._describe_rest(scenario, project)}"
+        answered = [self._describe_target(project.targets.get(variant.target)), *map(self.hash_file, self.recordings)]
+        definition = f"{self.hash_assistant(assistant)}{answered}{self._describe_rest(scenario, project)}"
         fingerprint = hash_scenario(scenario, assistant, definition, self.hash_file)
         return Unit(scenario=scenario, variant=variant, fingerprint=fingerprint)
 
@@ -167,8 +173,19 @@ class Fingerprints:
         """What else its verdicts hang on: the judge, code of the project; "" if nothing."""
         code = [self.hash_file(file) for one in find_code_files(project, [scenario]) for file in self._code_from(*one)]
         judge = project.judge if needs_judge([scenario]) else None
-        asked = [judge.target, judge.model, judge.uses_decisions] if judge else []
-        return str([*code, *asked]) if code or asked else ""
+        if judge is None:
+            return str(code) if code else ""
+        target = self._describe_target(project.targets.get(judge.target))
+        return str([*code, judge.target, judge.model, judge.uses_decisions, target])
+
+    def _describe_target(self, target: Target | None) -> list[object]:
+        """What answers there: a script and faults by their content."""
+        if target is None:
+            return []
+        files = [self.hash_file(file) for file in target.files]
+        inference = "" if isinstance(target.inference, Scripted) else target.inference
+        kind = [target.api, target.server.value, target.base_url, target.sandbox.value, target.history.value]
+        return [*kind, target.background, inference, *files]
 
     def _code_from(self, file: Path, root: Path) -> tuple[Path, ...]:
         if (file, root) not in self._modules:
@@ -205,7 +222,8 @@ def find_inputs(configuration: Configuration) -> frozenset[Path]:
     listed = (Path(scenario.location.file) for scenario in scenarios)
     begun = set(find_code_files(configuration.project, scenarios))
     code = {file for one in begun for file in find_modules(*one)}
-    files = {*code, configuration.file, *listed, *configuration.scenario_files, *attached, *known}
+    scripts = (file for target in configuration.project.targets.values() for file in target.files)
+    files = {*code, *scripts, configuration.file, *listed, *configuration.scenario_files, *attached, *known}
     return frozenset(file.resolve() for file in files)
 
 
@@ -216,16 +234,23 @@ def hash_inputs(configuration: Configuration, fingerprints: Fingerprints) -> dic
     """
     files = {
         os.path.relpath(path, configuration.root): fingerprints.hash_file(path)
-        for path in sorted(find_inputs(configuration))
+        for path in sorted(find_inputs(configuration).union(fingerprints.recordings))
     }
     return files | {
         f"assistant '{one.address}'": fingerprints.hash_assistant(one) for one in configuration.project.assistants
     }
 
 
+def _find_recordings(configuration: Configuration, arguments: Mapping[str, object]) -> Path | None:
+    """The folder that a play with these arguments takes its answers from."""
+    replay = arguments.get("replay")
+    return configuration.root / str(replay) if replay else None
+
+
 def refuse_changes(kept: Kept, configuration: Configuration) -> None:
     """Raises GateClosed where a file is not what it was when the play began."""
-    files = hash_inputs(configuration, Fingerprints())
+    recordings = _find_recordings(configuration, kept.head.get("arguments", {}))
+    files = hash_inputs(configuration, Fingerprints(recordings))
     before: Mapping[str, Any] = kept.head.get("files", {})
     changed = [name for name in (*before, *(set(files) - set(before))) if before.get(name) != files.get(name)]
     if changed:
@@ -245,7 +270,7 @@ def open_play(
     resumed: Kept | None,
 ) -> Iterator[tuple[KeptPlay, Work]]:
     """The folder of a play, and what is to be done in it: all, or what `resumed` has no verdict on."""
-    fingerprints = Fingerprints()
+    fingerprints = Fingerprints(_find_recordings(session.configuration, arguments))
     files = hash_inputs(session.configuration, fingerprints)
     units = [fingerprints.unit(scenario, lane.variant, lane.project) for scenario in scenarios for lane in lanes]
     done = set(find_done(resumed, units)) if resumed else set()

@@ -67,7 +67,8 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
     from contextlib import AsyncExitStack, closing
     from dataclasses import replace
 
-    from runner.cli.play import PLAYS_KEPT, make_play_id
+    from runner.cli._plays import PLAYS_KEPT
+    from runner.cli.play import make_play_id
     from runner.domain.report import PlayFinished, PlayStarted, ScenarioFinished
     from runner.execution.judging import prepare_checks
     from runner.execution.rejudging import judge_again

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from runner.execution.play import PlayOptions, Work
     from runner.kept_play import Kept
 
-PLAYS_KEPT = 50
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
@@ -310,6 +308,7 @@ def _choices_of(wanted: Arguments) -> dict[str, object]:
         "--shard": wanted.shard,
         "--synced": wanted.synced,
         "--tier": wanted.tier,
+        "--replay": wanted.replay,
         "--list": wanted.lists,
     }
 
@@ -329,6 +328,7 @@ def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
         "shard": wanted.shard,
         "synced": wanted.synced,
         "tier": wanted.tier,
+        "replay": os.path.relpath(wanted.replay, root) if wanted.replay else None,
         "allow_declines": wanted.allow_declines,
         "fail_on_flaky": wanted.fail_on_flaky,
     }
@@ -354,6 +354,7 @@ def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
         shard=before.get("shard", ""),
         synced=before["synced"],
         tier=before.get("tier"),
+        replay=Path(os.path.relpath(root / before["replay"])) if before.get("replay") else None,
         allow_declines=wanted.allow_declines or before["allow_declines"],
         fail_on_flaky=wanted.fail_on_flaky or before["fail_on_flaky"],
     )
@@ -450,7 +451,7 @@ async def _play(
     import time
 
     from runner.cli import tie_signals
-    from runner.cli._plays import describe_resumed, open_play
+    from runner.cli._plays import PLAYS_KEPT, describe_resumed, open_play
     from runner.cli._selection import most_at_once, open_judge, open_lanes
     from runner.execution.judging import prepare_checks
     from runner.execution.limits import Limits

@@ -25,9 +25,11 @@ _COLUMNS = ("id", "began (UTC)", "took", "target", "played", "result", "state")
 def command(*, file: Path | None, limit: int | None, as_json: bool) -> None:
     """List the plays under .runner/plays, the newest first: when, where, what came of it, and whether it can go on.
 
-    `play --resume ID` goes on with one, `report ID` tells it again, `compare` holds two against each other.
+    `play --resume ID` goes on with one, `report ID` tells it again, `compare` holds two against each other. The newest
+    50 are kept, and those that may have left something on a server; `report ID --report json=FILE` keeps one for good.
+    What pytest plays is not listed, and takes no place among them.
     """
-    from runner.cli._plays import find_plays
+    from runner.cli._plays import PLAYS_KEPT, find_plays
     from runner.config.paths import find_project_file
     from runner.escaping import terminal_line
 
@@ -42,6 +44,8 @@ def command(*, file: Path | None, limit: int | None, as_json: bool) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    if len(plays) >= PLAYS_KEPT:
+        click.echo(f"the newest {PLAYS_KEPT} are kept; `runner report ID --report json=FILE` keeps one for good")
 
 
 def _cells(play: Mapping[str, Any]) -> Iterator[str]:

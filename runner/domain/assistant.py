@@ -266,6 +266,12 @@ class Target:
     token_command: tuple[str, ...] = ()
     faults: Path | None = None
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those that decide what it answers."""
+        script = self.inference.script if isinstance(self.inference, Scripted) else None
+        return tuple(one for one in (script, self.faults) if one is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:

@@ -464,10 +464,14 @@ def test_the_last_plays_are_kept_and_those_that_left_something(project: Project)
         created = '{"entry": "created", "kind": "thread", "id": "thread_1"}\n' * (number == 3)
         unclear = '{"entry": "intent", "number": 1, "kind": "assistant", "label": "guide"}\n' * (number == 4)
         (folder / "journal.jsonl").write_text(f'{{"entry": "play", "target": "embedded"}}\n{created}{unclear}')
+        (folder / "results.jsonl").touch()
     assert project.run("play").code == 0
     kept = sorted(path.name[11:15] for path in plays.iterdir() if path.name.startswith("20260101"))
     assert kept == ["0003", "0004", *(f"00{number}" for number in range(11, 60))]
     assert len(list(plays.iterdir())) == 52
+    listed = project.run("plays").out.splitlines()
+    assert len(listed) == 54
+    assert listed[-1].startswith("the newest 50 are kept; ")
 
 
 def test_a_full_disk_behind_the_screen_is_one_line_and_exit_3(project: Project) -> None:

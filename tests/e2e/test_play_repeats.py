@@ -182,7 +182,8 @@ async def test_a_resumed_play_takes_nothing_else_from_the_command_line(tmp_path:
         unknown = await asyncio.to_thread(project.run, "play", "--resume", "20260101T000000Z-abcdef")
     assert (none.code, mixed.code, unknown.code) == (5, 2, 2)
     assert "leave out -k" in mixed.err
-    assert "there is no play" in unknown.err
+    listed = "there is no play '20260101T000000Z-abcdef'; `runner plays` lists the newest 50, which are kept\n"
+    assert unknown.err.endswith(listed), "another's id is another play"
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 
 from runner.domain.plan import Kind
 from runner.errors import WriteFailed
-from runner.journal import Journal
+from runner.journal import Journal, forget_plays
 
 FULL = Path("/dev/full")
 
@@ -31,3 +31,18 @@ def test_nothing_is_begun_after_a_line_that_was_not_taken_though_there_is_room_a
         journal.refusal = WriteFailed("there was no room")
         with pytest.raises(WriteFailed, match="there was no room"):
             journal.intend(Kind.ASSISTANT, "guide")
+
+
+def test_what_has_no_results_as_pytest_s_have_none_pushes_out_no_play(tmp_path: Path) -> None:
+    for number in range(4):
+        for name in (f"{number}-play", f"{number}-pytest"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "journal.jsonl").touch()
+        (tmp_path / f"{number}-play" / "results.jsonl").touch()
+    for number in range(4, 9):
+        (tmp_path / f"{number}-pytest").mkdir()
+        (tmp_path / f"{number}-pytest" / "journal.jsonl").touch()
+
+    forget_plays(tmp_path, keep=2)
+
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["2-play", "3-play", "7-pytest", "8-pytest"]

@@ -82,6 +82,22 @@ def test_a_row_of_another_file_has_the_line_of_its_scenario(project: Path) -> No
     assert said.count(f"('scenarios/prices.yaml', {first}, 'prices [r") == 9, said
 
 
+def test_rows_that_failed_last_time_are_known_again(project: Path) -> None:
+    change(project, "turns:", "cases: [{name: a}, {name: b}]\nturns:")
+    cache = project / ".pytest_cache" / "v" / "cache"
+    cache.mkdir(parents=True)
+    row = "scenarios/prices.yaml::prices [b]"
+    (cache / "lastfailed").write_text(f'{{"{row}": true, "scenarios/order.yaml::order": true}}')
+    known = f'{{"last_failed": "{row}", "last_test_count": 3, "last_cache_date_str": "2026-01-01"}}'
+    (cache / "stepwise").write_text(known)
+    said = run_pytest(project, "--lf", "--collect-only", "-q")
+    assert re.findall(r"::(.+)", said) == ["order", "prices [b]"]
+    first = run_pytest(project, "--ff", "--collect-only", "-q")
+    assert re.findall(r"::(.+)", first) == ["order", "prices [b]", "prices [a]"]
+    stepwise = run_pytest(project, "--sw", "--collect-only", "-q")
+    assert re.findall(r"::(.+)", stepwise) == ["prices [b]"]
+
+
 def test_yaml_outside_of_a_project_is_left_to_others(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "other.yaml").write_text("x: 1\n")

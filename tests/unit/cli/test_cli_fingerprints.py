@@ -99,6 +99,47 @@ def test_a_play_does_not_go_on_in_silence_with_other_instructions_or_code(tmp_pa
         refuse_changes(kept, read_functions(tmp_path, code="2")[0])
 
 
+def test_a_target_s_script_and_faults_the_judge_s_and_recordings_count_as_what_answers(tmp_path: Path) -> None:
+    moves, recordings = "conversations: [{moves: [{say: hi}]}]\n", tmp_path / "recordings"
+    recordings.mkdir()
+    for name, text in (
+        ("own.yaml", moves),
+        ("judge.yaml", moves),
+        ("faults.yaml", "[]\n"),
+        ("recordings/one.yaml", "a\n"),
+    ):
+        (tmp_path / name).write_text(text, "utf-8")
+    embedded = "{api: responses, server: embedded, inference: {scripted: %s.yaml}}"
+    targets = f"{{own: {embedded % 'own'}, judging: {embedded % 'judge'}, bad: {{api: responses, server: embedded}}}}"
+    targets = targets.replace("bad: {", "bad: {faults: faults.yaml, ")
+    text = PROJECT.replace('{own: {api: responses, base_url: "http://127.0.0.1:9/v1"}}', targets)
+    (tmp_path / "assistants.yaml").write_text(text.replace("target: own", "target: judging"), "utf-8")
+    (tmp_path / "all.yaml").write_text(SCENARIOS.replace("python: policy.py:check", "contains: hi"), "utf-8")
+    read = load_configuration(file=None, scenario_paths=("all.yaml",), cwd=tmp_path, environment={})
+    first = hash_inputs(read, Fingerprints(recordings))
+
+    def units(target: str, replay: Path | None = None) -> dict[str, str]:
+        variant, hashed = Variant(target=target, api="responses"), Fingerprints(replay)
+        return {one.name: hashed.unit(one, variant, read.project).fingerprint for one in read.scenarios}
+
+    touched = {
+        "own.yaml": [("own", None, {"judged", "coded", "plain"}), ("bad", None, set())],
+        "judge.yaml": [("own", None, {"judged"})],
+        "faults.yaml": [("own", None, set()), ("bad", None, {"judged", "coded", "plain"})],
+        "recordings/one.yaml": [("own", None, set()), ("own", recordings, {"judged", "coded", "plain"})],
+    }
+    for name, cases in touched.items():
+        before = [units(target, replay) for target, replay, _ in cases]
+        with (tmp_path / name).open("a", encoding="utf-8") as file:
+            file.write("# other\n")
+        for (target, replay, stale), old in zip(cases, before, strict=True):
+            assert changed(old, units(target, replay)) == stale, (name, target)
+    kept = Kept(folder=tmp_path, head={"files": first, "arguments": {"replay": "recordings"}}, results=KeptResults())
+    named = "began: faults.yaml, judge.yaml, own.yaml, recordings/one.yaml;"
+    with pytest.raises(GateClosed, match=named):
+        refuse_changes(kept, read)
+
+
 def test_a_change_in_what_a_function_s_or_a_check_s_file_imports_from_the_project_counts_too(tmp_path: Path) -> None:
     (tmp_path / "shop" / "prices").mkdir(parents=True)
     modules = {
