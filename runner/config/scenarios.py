@@ -13,6 +13,7 @@ from typing import Any
 from runner.config.cases import KEY, Row, RowNames, columns_of, explain_missing_column, fill_row, open_cases
 from runner.config.declared_tools import read_answers
 from runner.config.expectations import Known, read_expectations
+from runner.config.file_schemas import UNFIT_CHARACTERS, UNFIT_WORDS
 from runner.config.paths import Place, Recipient, ScenarioFile, Unusable, read_file_item, unused_rows
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Address, Assistant
@@ -24,9 +25,8 @@ from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, is_visi
 
 MOST_BROKEN_ROWS = 20
 """After so many rows with mistakes the others of a file are not looked at."""
-# Names become parts of file names, on any system.
+# Devices on Windows.
 RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
-UNFIT_CHARACTERS = '/\\:*?"<>|'
 
 _Body = Mapping[str, Any]
 
@@ -312,6 +312,7 @@ def _read_name(document: YamlDocument, body: _Body, where: Where, names: Scenari
     if unfit or name != name.strip(" .") or RESERVED.fullmatch(name):
         reason = f"it holds {unfit[0]!r}" if unfit else "files can't be called so on every system"
         hint = "choose another" if is_written else "add a `name`"
+        hint += f" without any of {UNFIT_WORDS}" if unfit else ""
         message = f"{quote(name)} can't be a scenario's name: {reason}"
         document.report(Mistake(where=place, message=message, hint=hint))
     elif earlier := names.claim(name, row or document.location(place)):
