@@ -108,20 +108,21 @@ def _read_cases(
     broken, row_names = 0, RowNames(base, cases.name_column)
     try:
         for row in cases.rows:
-            found = _read_row(document, template, row, row_names, defaults, templates)
-            body = found.value if found is not None and isinstance(found.value, dict) else None
             scenario = None
-            if found is not None and body:
-                scenario = next(_read_scenario(found, body, (), declared, names, row.location), None)
-            if found is not None and found.problems:
-                document.take_over(found.problems, lambda one, row=row: _name_row(one, row, filled))  # type: ignore[misc]
-            if scenario is None:
-                broken += 1
-                if broken == MOST_BROKEN_ROWS:
-                    return
+            if isinstance(row, Problem):
+                document.take_over([row], lambda one: one)
             else:
-                place = Location(document.file, template.line, template.column)
-                yield replace(scenario, location=row.location, item=row.as_item(), declared_at=place)
+                found = _read_row(document, template, row, row_names, defaults, templates)
+                if found is not None and isinstance(found.value, dict) and found.value:
+                    scenario = next(_read_scenario(found, found.value, (), declared, names, row.location), None)
+                if found is not None and found.problems:
+                    document.take_over(found.problems, lambda one, row=row: _name_row(one, row, filled))  # type: ignore[misc]
+                if scenario is not None:
+                    place = Location(document.file, template.line, template.column)
+                    yield replace(scenario, location=row.location, item=row.as_item(), declared_at=place)
+            broken += scenario is None
+            if broken == MOST_BROKEN_ROWS:
+                return
     except Unusable as error:
         document.report(error.at((*where, KEY)))
 
