@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -30,6 +30,7 @@ LONGEST_MISMATCH = 300
 _MOST_MISMATCHES = 3
 _MOST_ERRORS = 100
 _TIMEOUT_S = 1.0
+_PLAIN_KEYWORDS = frozenset("type properties required title description examples default $defs $schema $id".split())
 _REFERENCES = ("$ref", "$dynamicRef")
 
 Schema = Mapping[str, Any]
@@ -86,9 +87,12 @@ def tell_mismatch(value: object, schema: Schema) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impossible:
-    """An argument that no call has: there is none of this name (`is_unknown`), or never with this value."""
+    """An argument that no call has: there is none of this name (`is_unknown`), or never with this value.
 
-    key: str
+    `place` leads to it: its name, behind the names of what it stands in.
+    """
+
+    place: tuple[str, ...]
     message: str
     hint: str = ""
     is_unknown: bool = False
@@ -99,19 +103,41 @@ def find_impossible(arguments: Mapping[str, object], parameters: Schema) -> Iter
 
     Of lists and mappings a part may be meant; null is "not there"; what a `$ref` leads to stands elsewhere.
     """
+    yield from find_unknown(arguments, parameters)
     known = parameters.get("properties", {})
-    is_closed = parameters.get("additionalProperties") is False and "$ref" not in parameters
     for key, value in arguments.items():
-        if key not in known:
-            if is_closed and value is not None:
-                hint = suggest(key, known, kind="it has")
-                yield Impossible(key=key, message=f"there is no argument {quote(key)}", hint=hint, is_unknown=True)
-        elif (
-            isinstance(value, str | int | float)
+        if (
+            key in known
+            and isinstance(value, str | int | float)
             and "$ref" not in str(known[key])
             and (mismatch := find_mismatch(value, known[key]))
         ):
-            yield Impossible(key=key, message=mismatch)
+            yield Impossible(place=(key,), message=mismatch)
+
+
+def find_unknown(arguments: Mapping[str, object], parameters: Schema) -> Iterator[Impossible]:
+    """Names of arguments that a function doesn't declare, in objects within them, too.
+
+    Where the schema lists `properties` and says nothing of others, another name is a mistake of its writer's: the
+    model is told of these alone.
+    """
+    known = parameters.get("properties", {})
+    for key, value in arguments.items():
+        if key in known:
+            if isinstance(value, Mapping) and isinstance(known[key], Mapping):
+                for one in find_unknown(value, known[key]):
+                    yield replace(one, place=(key, *one.place))
+        elif value is not None and _names_all(parameters):
+            hint = suggest(key, known, kind="it has")
+            yield Impossible(place=(key,), message=f"there is no argument {quote(key)}", hint=hint, is_unknown=True)
+
+
+def _names_all(schema: Schema) -> bool:
+    """Whether an object has no more properties than those that its schema lists."""
+    if "$ref" in schema or "additionalProperties" in schema:
+        return "$ref" not in schema and schema["additionalProperties"] is False
+    # Others may be listed, or allowed, elsewhere in it.
+    return "properties" in schema and schema.keys() <= _PLAIN_KEYWORDS
 
 
 def find_looseness(schema: Schema) -> str:

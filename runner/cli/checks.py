@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 _LONGEST_ANSWER = 90
-_FIRST_CLAUSE = re.compile(r"(?<!\d)\. |: ")
+# A dot or colon inside of backticks is code.
+_FIRST_CLAUSE = re.compile(r"(?:`[^`]*`|(?!(?<!\d)\. |: ).)*", re.DOTALL)
 
 
 @click.command(name="checks", short_help="List the checks, or explain one.")
@@ -27,7 +28,7 @@ def command(context: click.Context, name: str | None) -> None:
     shown = context.make_formatter()
     if name is None:
         told = {one: load_plugin("runner.checks", one).SCHEMA["description"] for one in names}
-        shown.write_dl([(one, _FIRST_CLAUSE.split(text)[0].rstrip(".")) for one, text in told.items()])
+        shown.write_dl([(one, _first_clause(text)) for one, text in told.items()])
         shown.write("\n`runner checks NAME` explains one.\n")
     elif name in names:
         module = load_plugin("runner.checks", name)
@@ -39,6 +40,11 @@ def command(context: click.Context, name: str | None) -> None:
         hint = advise_on_check(name) or suggest(name, names) or "`runner checks` lists them"
         raise UsageError(f"there is no check {quote(name)}; {hint}")
     click.echo(shown.getvalue().lstrip("\n"), nl=False)
+
+
+def _first_clause(text: str) -> str:
+    found = _FIRST_CLAUSE.match(text)
+    return found[0].rstrip(".") if found else text
 
 
 def describe_fields(module: Any) -> Iterator[tuple[str, str, str]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.paths import ROW_TYPES, Unusable, find_file
-from runner.did_you_mean import quote, suggest
+from runner.did_you_mean import count, quote, suggest
 from runner.domain.scenario import fold_name
 from runner.errors import Location, Problem
 from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
@@ -67,9 +67,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cases:
-    """What `cases` says: the rows, one after the other, and the column with their names (None: none was chosen)."""
+    """What `cases` says: the rows, one after the other, and the column with their names (None: none was chosen).
 
-    rows: Iterator[Row]
+    In the place of a row that is none there is what is wrong with it.
+    """
+
+    rows: Iterator[Row | Problem]
     name_column: str | None = None
 
 
@@ -110,16 +113,33 @@ def _inline_rows(node: ListNode, file: str) -> Iterator[Row]:
         yield Row(number=number, values=values, location=Location(file, one.line, one.column), is_inline=True)
 
 
-def _rows_of(path: Path, shown: str) -> Iterator[Row]:
-    """The rows of a file, read as they are asked for. Raises Unusable, with the line."""
+class _BadRow(Exception):
+    """What is wrong on a line of a file of rows: the line, a message and a hint."""
+
+    def __init__(self, line: int, message: str, hint: str = "") -> None:
+        self.line, self.message, self.hint = line, message, hint
+        super().__init__(message)
+
+    def in_file(self, file: str) -> Problem:
+        return Location(file, self.line, 1).problem(self.message, hint=self.hint)
+
+
+_Read = Iterator[tuple[int, Mapping[str, object] | _BadRow]]
+"""Each row of a file with its line."""
+
+
+def _rows_of(path: Path, shown: str) -> Iterator[Row | Problem]:
+    """The rows of a file, read as they are asked for. Raises Unusable where it can't be read at all."""
     reader = {".csv": _read_csv, ".json": _read_json, ".jsonl": _read_json_lines}[path.suffix.lower()]
     number = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for line, values in reader(file):
                 number += 1
-                nodes = {_whole_text(column, line): _as_node(value, line) for column, value in values.items()}
-                yield Row(number=number, values=nodes, location=Location(shown, line, 1))
+                yield _as_found(values, number, Location(shown, line, 1))
+    except _BadRow as error:
+        number += 1
+        yield error.in_file(shown)
     except UnicodeDecodeError as error:
         raise Unusable(f"{quote(shown)} is not UTF-8 text", "save it as UTF-8") from error
     except OSError as error:
@@ -128,7 +148,18 @@ def _rows_of(path: Path, shown: str) -> Iterator[Row]:
         raise Unusable(f"{quote(shown)} has no rows")
 
 
-def _read_csv(file: Any) -> Iterator[tuple[int, Mapping[str, object]]]:
+def _as_found(values: Mapping[str, object] | _BadRow, number: int, location: Location) -> Row | Problem:
+    if isinstance(values, _BadRow):
+        return values.in_file(location.file)
+    line = location.line
+    try:
+        nodes = {_whole_text(column, line): _as_node(value, line) for column, value in values.items()}
+    except _BadRow as error:
+        return error.in_file(location.file)
+    return Row(number=number, values=nodes, location=location)
+
+
+def _read_csv(file: Any) -> _Read:
     csv.field_size_limit(LONGEST_FIELD)
     first = file.readline()
     file.seek(0)
@@ -142,32 +173,36 @@ def _read_csv(file: Any) -> Iterator[tuple[int, Mapping[str, object]]]:
             if not columns:
                 columns = _check_columns([value.strip() for value in values], line)
             elif values:
-                if len(values) != len(columns):
-                    raise Unusable(f"line {line} has {len(values)} values for {len(columns)} columns", "quote commas")
-                yield line, dict(zip(columns, values, strict=True))
+                lacks = len(values) < len(columns)
+                hint = "a value is missing" if lacks else f"quote values that hold {quote(reader.dialect.delimiter)}"
+                told = _BadRow(line, f"{count(len(values), 'value')} for {count(len(columns), 'column')}", hint)
+                yield line, dict(zip(columns, values, strict=True)) if len(values) == len(columns) else told
     except csv.Error as error:
-        raise Unusable(f"line {before + 1}: {error}", "is a quotation mark missing?") from error
+        raise _BadRow(before + 1, str(error), "is a quotation mark missing?") from error
 
 
 def _check_columns(columns: list[str], line: int) -> list[str]:
     for index, column in enumerate(columns):
         if not column:
-            raise Unusable(f"line {line}: column {index + 1} has no name", "the first line names the columns")
+            raise _BadRow(line, f"column {index + 1} has no name", "the first line names the columns")
         if column in columns[:index]:
-            raise Unusable(f"line {line}: the column {quote(column)} is there twice", "rename one")
+            raise _BadRow(line, f"the column {quote(column)} is there twice", "rename one")
     return columns
 
 
-def _read_json_lines(file: Any) -> Iterator[tuple[int, Mapping[str, object]]]:
+def _read_json_lines(file: Any) -> _Read:
     decoder = _row_decoder()
     for line, text in enumerate(file, start=1):
         if text.strip():
-            with _telling(line):
-                value = decoder.decode(text.strip())
-            yield line, _as_row(value, line)
+            try:
+                with _telling(line):
+                    value = decoder.decode(text.strip())
+                yield line, _as_row(value, line)
+            except _BadRow as error:
+                yield line, error
 
 
-def _read_json(file: Any) -> Iterator[tuple[int, Mapping[str, object]]]:
+def _read_json(file: Any) -> _Read:
     text = file.read()
     decoder = _row_decoder()
     space = re.compile(r"[\s,]*")
@@ -205,10 +240,10 @@ def _telling(line: int) -> Iterator[None]:
     try:
         yield
     except RecursionError:
-        raise Unusable(f"line {line}: it is nested too deeply") from None
+        raise _BadRow(line, "it is nested too deeply") from None
     except (ValueError, InvalidOperation) as error:
         found = getattr(error, "lineno", 1)
-        raise Unusable(f"line {line + found - 1}: not valid JSON: {getattr(error, 'msg', error)}") from error
+        raise _BadRow(line + found - 1, f"not valid JSON: {getattr(error, 'msg', error)}") from error
 
 
 def _refuse_constant(name: str) -> object:
@@ -233,14 +268,14 @@ def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _as_row(value: object, line: int) -> Mapping[str, object]:
     if not isinstance(value, dict) or not value:
-        raise Unusable(f"line {line} is no object with values", 'write each row as {"column": "value"}')
+        raise _BadRow(line, "it is no object with values", 'write each row as {"column": "value"}')
     return value
 
 
 def _as_node(value: object, line: int, depth: int = 0) -> Node:
     """A value of a data file as if it were written in YAML: without quotes, where those make no difference."""
     if depth > _MOST_DEPTH:
-        raise Unusable(f"line {line}: it is nested too deeply")
+        raise _BadRow(line, "it is nested too deeply")
     if isinstance(value, Mapping):
         entries = tuple(
             (TextNode(line=1, column=1, text=_whole_text(str(key), line)), _as_node(one, line, depth + 1))
@@ -257,10 +292,10 @@ def _as_node(value: object, line: int, depth: int = 0) -> Node:
 
 
 def _whole_text(text: str, line: int) -> str:
-    """Raises Unusable for half of a character, which nothing could be sent or written with."""
+    """Raises _BadRow for half of a character, which nothing could be sent or written with."""
     half = None if text.isascii() else _HALF.search(text)
     if half:
-        raise Unusable(f"line {line}: \\u{ord(half.group()):04x} is half of a character", "write both halves")
+        raise _BadRow(line, f"\\u{ord(half.group()):04x} is half of a character", "write both halves")
     return text
 
 

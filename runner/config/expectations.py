@@ -159,8 +159,11 @@ def _read(document: YamlDocument, written: _Written, known: Known, stand: _Stand
     if document.is_sound(written.where):
         _report_unknown_target(document, written, known)
         assistant = known.assistant
-        if assistant and not _report_unknown_tool(document, written, assistant) and _demands(written, stand):
-            _report_impossible(document, written, assistant, known)
+        if assistant and not _report_unknown_tool(document, written, assistant):
+            demands = _demands(written, stand)
+            _report_impossible_arguments(document, written, assistant, names_only=not demands)
+            if demands:
+                _report_impossible(document, written, assistant, known)
     return found
 
 
@@ -323,8 +326,6 @@ def _report_impossible(document: YamlDocument, written: _Written, assistant: Ass
         if _today(one.name) not in own:
             message = f"the assistant {quote(assistant.address)} doesn't have the tool {one.name}, so it can't call it"
             document.report(Mistake(where=one.where, message=message, hint=f"add {one.name} to its `tools`"))
-        else:
-            _report_impossible_arguments(document, one, assistant)
     module, apis = load_plugin(CHECKS, written.name), (known.targets or {}).values()
     needed = getattr(module, "NEEDS_TOOLS", ())
     if needed and own.isdisjoint(needed) and getattr(module, "NEEDS_NONE_ON", None) not in apis:
@@ -340,19 +341,23 @@ def _today(tool: str) -> str:
     return ToolName.FILE_SEARCH.value if tool == RETRIEVAL else tool
 
 
-def _report_impossible_arguments(document: YamlDocument, named: _Named, assistant: Assistant) -> None:
+def _report_impossible_arguments(
+    document: YamlDocument, written: _Written, assistant: Assistant, *, names_only: bool
+) -> None:
     """Arguments that the function never gets: a call that doesn't fit its schema is not answered."""
-    from runner.json_schema import find_impossible
+    from runner.json_schema import find_impossible, find_unknown
 
-    name, arguments = named.name, named.beside.get("arguments")
-    function = next((one for one in assistant.functions if one.name == name), None)
-    if function is None or not isinstance(arguments, dict):
-        return
-    for one in find_impossible(as_json(arguments), function.parameters):
-        says = f"the function {name} has no argument {quote(one.key)}" if one.is_unknown else ""
-        message = says or f"the function {name} never gets this: {one.message}"
-        place = (*named.within, "arguments", one.key)
-        document.report(Mistake(where=place, at_key=one.is_unknown, message=message, hint=one.hint))
+    functions = {function.name: function for function in assistant.functions}
+    for named in written.names(TOOL_NAME):
+        function, arguments = functions.get(named.name), named.beside.get("arguments")
+        if function is None or not isinstance(arguments, dict):
+            continue
+        find = find_unknown if names_only else find_impossible
+        for one in find(as_json(arguments), function.parameters):
+            says = f"the function {named.name} has no argument {quote(one.place[-1])}" if one.is_unknown else ""
+            message = says or f"the function {named.name} never gets this: {one.message}"
+            place = (*named.within, "arguments", *one.place)
+            document.report(Mistake(where=place, at_key=one.is_unknown, message=message, hint=one.hint))
 
 
 def _report_missing_file(

@@ -25,6 +25,9 @@ _SCHEMAS_KEPT = 64
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 MAX_NAME_LENGTH = 256
+# Names of scenarios become parts of file names, on any system.
+UNFIT_CHARACTERS = '/\\:*?"<>|'
+UNFIT_WORDS = " ".join(UNFIT_CHARACTERS)
 MAX_TEXT_LENGTH = 256_000
 MAX_METADATA_KEYS = 12
 """The API takes 16 keys; four are ours."""
@@ -113,7 +116,7 @@ def scenario_schema(checks: frozenset[str] | None = None) -> _Json:
             "minItems": 1,
             "examples": [[{"name": "hello", "turns": [{"ask": "Hello!"}], "smoke": True}]],
             "description": "Several scenarios, each with a name.",
-            "items": mapping({**one, "name": _scenario_name("The scenario's name.")}, required=["name", "turns"]),
+            "items": mapping({**one, "name": _scenario_name()}, required=["name", "turns"]),
         },
         "defaults": {
             **mapping(shared),
@@ -351,7 +354,7 @@ def _file_item(*uses: FileUse, **more: _Json) -> _Json:
 
 def _scenario_keys() -> _Json:
     return {
-        "name": _scenario_name("The scenario's name; the file's by default."),
+        "name": _scenario_name("; the file's by default"),
         "assistant": _text(
             "The address of the assistant to talk to, as assistants.yaml declares it.", example="travel-guide"
         ),
@@ -447,7 +450,8 @@ def _cases() -> _Json:
     }
 
 
-def _scenario_name(description: str) -> _Json:
+def _scenario_name(otherwise: str = "") -> _Json:
+    description = f"The scenario's name (without any of {UNFIT_WORDS}){otherwise}."
     return _text(description, longest=128, example="hotel bill")
 
 

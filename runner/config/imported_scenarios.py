@@ -15,8 +15,9 @@ from itertools import chain, count
 from typing import Any
 
 from runner.config.exported_assistants import Export
+from runner.config.file_schemas import UNFIT_CHARACTERS
 from runner.config.importing import LONGEST_NOTE, hide_secrets, is_writable
-from runner.config.scenarios import RESERVED, UNFIT_CHARACTERS
+from runner.config.scenarios import RESERVED
 from runner.config.writing import STEP, protect
 from runner.yaml_text import Style
 from runner.yaml_text.yaml_document import show_comment, show_flow, show_text

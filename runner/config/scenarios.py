@@ -13,6 +13,7 @@ from typing import Any
 from runner.config.cases import KEY, Row, RowNames, columns_of, explain_missing_column, fill_row, open_cases
 from runner.config.declared_tools import read_answers
 from runner.config.expectations import Known, read_expectations
+from runner.config.file_schemas import UNFIT_CHARACTERS, UNFIT_WORDS
 from runner.config.paths import Place, Recipient, ScenarioFile, Unusable, read_file_item, unused_rows
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Address, Assistant
@@ -24,9 +25,8 @@ from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, is_visi
 
 MOST_BROKEN_ROWS = 20
 """After so many rows with mistakes the others of a file are not looked at."""
-# Names become parts of file names, on any system.
+# Devices on Windows.
 RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
-UNFIT_CHARACTERS = '/\\:*?"<>|'
 
 _Body = Mapping[str, Any]
 
@@ -108,20 +108,21 @@ def _read_cases(
     broken, row_names = 0, RowNames(base, cases.name_column)
     try:
         for row in cases.rows:
-            found = _read_row(document, template, row, row_names, defaults, templates)
-            body = found.value if found is not None and isinstance(found.value, dict) else None
             scenario = None
-            if found is not None and body:
-                scenario = next(_read_scenario(found, body, (), declared, names, row.location), None)
-            if found is not None and found.problems:
-                document.take_over(found.problems, lambda one, row=row: _name_row(one, row, filled))  # type: ignore[misc]
-            if scenario is None:
-                broken += 1
-                if broken == MOST_BROKEN_ROWS:
-                    return
+            if isinstance(row, Problem):
+                document.take_over([row], lambda one: one)
             else:
-                place = Location(document.file, template.line, template.column)
-                yield replace(scenario, location=row.location, item=row.as_item(), declared_at=place)
+                found = _read_row(document, template, row, row_names, defaults, templates)
+                if found is not None and isinstance(found.value, dict) and found.value:
+                    scenario = next(_read_scenario(found, found.value, (), declared, names, row.location), None)
+                if found is not None and found.problems:
+                    document.take_over(found.problems, lambda one, row=row: _name_row(one, row, filled))  # type: ignore[misc]
+                if scenario is not None:
+                    place = Location(document.file, template.line, template.column)
+                    yield replace(scenario, location=row.location, item=row.as_item(), declared_at=place)
+            broken += scenario is None
+            if broken == MOST_BROKEN_ROWS:
+                return
     except Unusable as error:
         document.report(error.at((*where, KEY)))
 
@@ -312,6 +313,7 @@ def _read_name(document: YamlDocument, body: _Body, where: Where, names: Scenari
     if unfit or name != name.strip(" .") or RESERVED.fullmatch(name):
         reason = f"it holds {unfit[0]!r}" if unfit else "files can't be called so on every system"
         hint = "choose another" if is_written else "add a `name`"
+        hint += f" without any of {UNFIT_WORDS}" if unfit else ""
         message = f"{quote(name)} can't be a scenario's name: {reason}"
         document.report(Mistake(where=place, message=message, hint=hint))
     elif earlier := names.claim(name, row or document.location(place)):

@@ -88,4 +88,4 @@ def find_misfits(settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> 
     for index, case in enumerate(settings.get("cases", ())):
         for one in find_impossible(case["when"], parameters):
             message = f"no call fits this case: {one.message}"
-            yield Misfit(message=message, hint=one.hint, place=("cases", index, "when", one.key))
+            yield Misfit(message=message, hint=one.hint, place=("cases", index, "when", *one.place))

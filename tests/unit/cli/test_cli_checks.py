@@ -18,6 +18,7 @@ def run(*arguments: str) -> Done:
 
 def test_all_checks_are_listed_and_each_is_explained_with_its_fields_and_examples() -> None:
     listed = run("checks")
+    assert "names this file; `not_cites: '*'`\n" in listed.out
     assert (listed.code, listed.err) == (0, "")
     assert [line.split()[0] for line in listed.out.splitlines() if line[:1].strip()][:-1] == list(NAMES)
     for name in NAMES:

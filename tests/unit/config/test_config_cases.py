@@ -149,10 +149,11 @@ def test_data_never_asks_for_the_environment(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("rows_csv", "a,b,sum\n2,3,five\n", "6:23: turns[0].expect[0].number: expected a number, found 'five'"),
-        ("rows_csv", "a,b,sum\n2,3\n", "3:8: cases: line 2 has 2 values for 3 columns"),
-        ("rows_csv", 'a,b,sum\n2,"3\n', "3:8: cases: line 2: unexpected end of data"),
-        ("rows_csv", "a,a,sum\n2,3,5\n", "the column 'a' is there twice"),
-        ("rows_csv", "a,,sum\n2,3,5\n", "line 1: column 2 has no name"),
+        ("rows_csv", "a,b,sum\n2,3\n", "rows.csv:2:1: 2 values for 3 columns; a value is missing"),
+        ("rows_csv", "a,b,sum\n2,3,5,6\n", "rows.csv:2:1: 4 values for 3 columns; quote values that hold ','"),
+        ("rows_csv", 'a,b,sum\n2,"3\n', "rows.csv:2:1: unexpected end of data"),
+        ("rows_csv", "a,a,sum\n2,3,5\n", "rows.csv:1:1: the column 'a' is there twice"),
+        ("rows_csv", "a,,sum\n2,3,5\n", "rows.csv:1:1: column 2 has no name"),
         ("rows_csv", "a,b,sum\n", "has no rows"),
         ("rows_csv", "", "has no rows"),
         (
@@ -160,30 +161,39 @@ def test_data_never_asks_for_the_environment(tmp_path: Path) -> None:
             "x,b,sum\n2,3,5\n",
             "5:10: there is no column 'a' in the row scenarios/rows.csv:2; its columns are x, b",
         ),
-        ("rows_jsonl", '{"a": 1\n', "line 1: not valid JSON"),
-        ("rows_jsonl", '{"a": 1, "b": NaN}\n', "line 1: not valid JSON: NaN is no number"),
-        ("rows_jsonl", "[1]\n", "line 1 is no object"),
-        ("rows_jsonl", "[" * 100_000, "line 1"),
+        ("rows_jsonl", '{"a": 1\n', "rows.jsonl:1:1: not valid JSON"),
+        ("rows_jsonl", '{"a": 1, "b": NaN}\n', "rows.jsonl:1:1: not valid JSON: NaN is no number"),
+        ("rows_jsonl", "[1]\n", "rows.jsonl:1:1: it is no object"),
+        ("rows_jsonl", "[" * 100_000, "rows.jsonl:1:1: "),
         ("rows_json", '{"a": 1}', "holds no list of rows"),
         (
             "rows_json",
             '[{"a": 1, "b": 2, "sum": 3},\n{"a": 2, "a": 3}]',
-            "line 2: not valid JSON: the key 'a' is there twice",
+            "rows.json:2:1: not valid JSON: the key 'a' is there twice",
         ),
-        ("rows_json", '[{"a": 1, "b": 2, "sum": 3},\n{"a": NaN}]', "line 2: not valid JSON: NaN is no number"),
-        ("rows_jsonl", '{"a": {"x": 1, "x": 2}}', "line 1: not valid JSON: the key 'x' is there twice"),
-        ("rows_jsonl", '{"a": ' + "[" * 900 + "]" * 900 + "}", "line 1: it is nested too deeply"),
-        ("rows_jsonl", '{"a": "\\ud800"}', "line 1: \\ud800 is half of a character"),
-        ("rows_jsonl", '{"\\udc00": 1}', "line 1: \\udc00 is half of a character"),
-        ("rows_jsonl", '{"a": ' + "9" * 5000 + "}", "line 1: not valid JSON: a number of 5,000 digits"),
-        ("rows_json", '[{"a": 1}\n{"a": 2}]', "line 2: not valid JSON"),
+        ("rows_json", '[{"a": 1, "b": 2, "sum": 3},\n{"a": NaN}]', "rows.json:2:1: not valid JSON: NaN is no number"),
+        ("rows_jsonl", '{"a": {"x": 1, "x": 2}}', "rows.jsonl:1:1: not valid JSON: the key 'x' is there twice"),
+        ("rows_jsonl", '{"a": ' + "[" * 900 + "]" * 900 + "}", "rows.jsonl:1:1: it is nested too deeply"),
+        ("rows_jsonl", '{"a": "\\ud800"}', "rows.jsonl:1:1: \\ud800 is half of a character"),
+        ("rows_jsonl", '{"\\udc00": 1}', "rows.jsonl:1:1: \\udc00 is half of a character"),
+        ("rows_jsonl", '{"a": ' + "9" * 5000 + "}", "rows.jsonl:1:1: not valid JSON: a number of 5,000 digits"),
+        ("rows_json", '[{"a": 1}\n{"a": 2}]', "rows.json:2:1: not valid JSON"),
         ("rows_json", '[{"a": [1], "b": 2, "sum": 3}]', "the column 'a' holds a list; it can only stand alone"),
     ],
 )
 def test_what_is_wrong_with_rows_is_one_clear_line(tmp_path: Path, name: str, content: str, message: str) -> None:
     (found,) = mistakes(tmp_path, SUMS.replace("CASES", name.replace("_", ".")), **{name: content})
     assert message in found
-    assert found.startswith("scenarios/s.yaml:")
+    assert found.startswith("scenarios/rows." if message.startswith("rows.") else "scenarios/s.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"), [("csv", "a,b,sum\n2,3\n2,3,5\n2,3,5,6\n"), ("jsonl", '1\n{"a": 2, "b": 3, "sum": 5}\n{\n')]
+)
+def test_each_broken_row_is_told(tmp_path: Path, kind: str, rows: str) -> None:
+    found = mistakes(tmp_path, SUMS.replace("CASES", f"rows.{kind}"), **{f"rows_{kind}": rows})
+    first = 2 if kind == "csv" else 1
+    assert [one.split(":")[:2] for one in found] == [[f"scenarios/rows.{kind}", str(first + more)] for more in (0, 2)]
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,27 @@ def test_arguments_that_a_strict_function_never_gets_are_shown_in_each_call(tmp_
     assert "the function rate has no argument 'from'" in found
 
 
+def test_a_name_that_no_argument_has_is_shown_whatever_the_check_wants_of_the_call(tmp_path: Path) -> None:
+    """The schema lists its properties and doesn't say that there are no others; nothing says that of `free`."""
+    rate = "{type: object, properties: {to: {}, trip: {type: object, properties: {days: {}}}}}"
+    free = "{type: object, properties: {to: {}}, additionalProperties: true}"
+    functions = f"{{name: rate, returns: 1, parameters: {rate}}}, {{name: free, returns: 1, parameters: {free}}}"
+    project = PROJECT.replace("tools: [file_search]", f"functions: [{functions}]")
+    lines = [
+        "- tool_called: {tool: rate, arguments: {ot: EUR}}",
+        "- not: {tool_called: {tool: rate, arguments: {trip: {dyas: 3}}}}",
+        "- tool_calls: {mode: subset, calls: [{tool: rate, arguments: {tpo: EUR}}]}",
+    ]
+
+    found = mistakes(tmp_path, *lines, "- tool_called: {tool: free, arguments: {ot: EUR}}", project=project)
+
+    assert [one.partition(" arguments")[0].partition("function ")[2] for one in found] == [
+        "rate has no argument 'ot'; it has to, trip",
+        "rate has no argument 'dyas'; did you mean 'days'?",
+        "rate has no argument 'tpo'; did you mean 'to'?",
+    ]
+
+
 def test_checks_stand_only_so_deep_inside_each_other(tmp_path: Path) -> None:
     deep = "- " + "not: [" * 7 + "contains: x" + "]" * 7
 
