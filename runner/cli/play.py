@@ -370,7 +370,11 @@ def _choose_scenarios(session: Session, wanted: Arguments, resumed: Kept | None)
         scenarios = tuple(_repeat(one, wanted.repeat) for one in scenarios)
     if resumed:
         names = {name for name, _ in resumed.head["units"]}
-        return tuple(one for one in scenarios if one.name in names), wanted.shard or ""
+        if gone := names - {one.name for one in scenarios}:
+            session.show_errors([f"runner: not there any more: {count(len(gone), 'scenario')} of that play"])
+        if wanted.shard or wanted.last_failed:
+            # Which these were depends on what had been played before.
+            return tuple(one for one in scenarios if one.name in names), wanted.shard or ""
     selection = Selection(
         names=wanted.names, tags=wanted.tags, last_failed=wanted.last_failed, failed_first=wanted.failed_first
     )
@@ -379,7 +383,7 @@ def _choose_scenarios(session: Session, wanted: Arguments, resumed: Kept | None)
     if wanted.last_failed and not any(failed().get(one.name) for one in chosen):
         left = count(len(chosen), "scenario")
         session.show_errors([f"--lf: nothing here failed the last time, so nothing is left out: {left}"])
-    if wanted.shard is None:
+    if not wanted.shard:
         return chosen, ""
     durations_s = find_durations(session.state / "plays", (one.name for one in chosen))
     return Shard.parse(wanted.shard).choose(chosen, durations_s)

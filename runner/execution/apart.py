@@ -55,8 +55,9 @@ MOST_ENDED = 3
 def _is_long(run: Run) -> bool:
     lengths = [len(run.text), *(len(file.text or "") for file in run.files)]
     for step in run.steps:
-        lengths += [len(step.input), len(step.output), *(len(found.text) for found in step.results)]
-    return max(lengths) > LONGEST_AT_HAND or sum(lengths) > MOST_AT_HAND
+        lengths += [len(step.input), len(step.output)]
+    found = sum(len(one.text) for step in run.steps for one in step.results)  # only words are looked for in it
+    return max(lengths) > LONGEST_AT_HAND or sum(lengths) + found > MOST_AT_HAND
 
 
 class Workers:

@@ -167,10 +167,15 @@ async def test_changed_files_are_named_and_only_what_they_touch_is_played_again(
         project.write_scenario(ONE.replace("hello", "good morning"), "first")
         refused = await asyncio.to_thread(project.run, "play", "--resume")
         again = await asyncio.to_thread(project.run, "play", "--resume", "--changed", "replay")
+        (project.folder / "scenarios" / "second.yaml").unlink()
+        project.write_scenario(ONE.replace("hello", "good day"), "third")
+        grown = await asyncio.to_thread(project.run, "play", "--resume", "--changed", "replay")
     assert (refused.code, "scenarios/first.yaml" in refused.err, "second" in refused.err) == (4, True, False)
     assert again.code == 0, again.err
-    assert sorted(inference.asked) == ["bye", "good morning", "hello"]
+    assert sorted(inference.asked) == ["bye", "good day", "good morning", "hello"]
     assert "2 passed" in again.out
+    assert "2 passed" in grown.out, "what is new belongs to it"
+    assert grown.err == "runner: not there any more: 1 scenario of that play\n"
 
 
 async def test_a_resumed_play_takes_nothing_else_from_the_command_line(tmp_path: Path) -> None:
