@@ -50,6 +50,8 @@ _HEAD_SCHEMA: Mapping[str, Any] = {
                 "shard": _SHARD,
                 "tier": _MAYBE_TEXT,
                 "replay": _MAYBE_TEXT,
+                "record": _MAYBE_TEXT,
+                "reports": _TEXTS,
                 "names": _MAYBE_TEXT,
                 "tags": _MAYBE_TEXT,
                 "last_failed": _CLAIM,

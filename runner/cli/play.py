@@ -177,9 +177,9 @@ def command(**arguments: Any) -> int:
     from runner.reporting import discard_earlier, refuse_to_overwrite
 
     wanted = Arguments(**arguments)
-    reports = list(find_named(wanted.reports))
     try:
-        kinds = [parse_report(report) for report in wanted.reports]
+        for one in wanted.reports:
+            parse_report(one)
         resumed = _find_resumed(wanted)
         if resumed:
             wanted = _take_over(wanted, resumed)
@@ -189,8 +189,10 @@ def command(**arguments: Any) -> int:
         compares = wanted.baseline or session.configuration.baseline
         baseline = find_baseline(session, wanted.baseline, is_whole=not wanted.paths) if compares else None
     except BaseException:
-        discard_earlier(reports)
+        discard_earlier(find_named(wanted.reports))
         raise
+    kinds = [parse_report(one) for one in wanted.reports]
+    reports = [path for _, path in kinds]
     if resumed and wanted.changed is None:
         refuse_changes(resumed, session.configuration)
     inputs = find_inputs(session.configuration)
@@ -329,20 +331,32 @@ def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
         "synced": wanted.synced,
         "tier": wanted.tier,
         "replay": os.path.relpath(wanted.replay, root) if wanted.replay else None,
+        "record": os.path.relpath(wanted.record, root) if wanted.record else None,
+        "reports": [f"{kind}={os.path.relpath(path, root)}" for kind, path in map(parse_report, wanted.reports)],
         "allow_declines": wanted.allow_declines,
         "fail_on_flaky": wanted.fail_on_flaky,
     }
 
 
 def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
-    """The command line of the play that goes on; what says how it is shown, or how fast it is, is today's."""
+    """The command line of the play that goes on; what says how it is shown, or how fast it is, is today's.
+
+    Its reports and recordings are written once more, whole, unless others are asked for.
+    """
     from runner.config.paths import find_project_file
 
     root = find_project_file(wanted.file, Path.cwd()).parent.resolve()
     before = resumed.head["arguments"]
+
+    def locate(path: str) -> str:
+        return os.path.relpath(root / path)
+
+    reports = (one.partition("=") for one in before.get("reports", ()))
     return replace(
         wanted,
-        paths=tuple(os.path.relpath(root / path) for path in before["paths"]),
+        paths=tuple(map(locate, before["paths"])),
+        reports=wanted.reports or tuple(f"{kind}={locate(path)}" for kind, _, path in reports),
+        record=wanted.record or (Path(locate(before["record"])) if before.get("record") else None),
         targets=tuple(before["targets"]),
         models=tuple(before["models"]),
         names=before.get("names"),
@@ -354,7 +368,7 @@ def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
         shard=before.get("shard", ""),
         synced=before["synced"],
         tier=before.get("tier"),
-        replay=Path(os.path.relpath(root / before["replay"])) if before.get("replay") else None,
+        replay=Path(locate(before["replay"])) if before.get("replay") else None,
         allow_declines=wanted.allow_declines or before["allow_declines"],
         fail_on_flaky=wanted.fail_on_flaky or before["fail_on_flaky"],
     )

@@ -42,8 +42,10 @@ MOST_REQUESTS = 100
 START_S = 60.0
 SPARE_S = 2.0
 MOST_WORKERS, MOST_ASKING = 2, 8
-LONGEST_AT_HAND, MOST_AT_HAND = 3_000, 20_000
-"""Characters, of one text and of all that came with the answer, that runner's own checks are done with in a moment."""
+LONGEST_AT_HAND, MOST_AT_HAND, MOST_FOUND_AT_HAND = 3_000, 20_000, 100_000
+"""Characters that runner's own checks are done with in a moment: of one text, of all that came with the answer, and of what
+was found in documents: twenty passages at OpenAI, of some 3,200 characters each.
+"""
 MOMENT_S = 0.05
 """What users' patterns, paths and schemas may take while everybody waits."""
 SHORT_S, SLOW_S = 0.001, 0.1
@@ -57,7 +59,7 @@ def _is_long(run: Run) -> bool:
     for step in run.steps:
         lengths += [len(step.input), len(step.output)]
     found = sum(len(one.text) for step in run.steps for one in step.results)  # only words are looked for in it
-    return max(lengths) > LONGEST_AT_HAND or sum(lengths) + found > MOST_AT_HAND
+    return max(lengths) > LONGEST_AT_HAND or sum(lengths) > MOST_AT_HAND or found > MOST_FOUND_AT_HAND
 
 
 class Workers:

@@ -204,6 +204,27 @@ def test_a_play_that_is_resumed_says_which_and_how_much_is_left(project: Project
     assert again.code == 0
 
 
+def test_a_play_that_is_resumed_writes_the_same_reports_and_recordings_wherever_it_goes_on(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    project.write_scenario(SPLIT.format(expected="12.50").replace("We are", "We aren't"), "odd")
+    below = replace(project, folder=project.folder / "scenarios")
+    asked = ("--report", "json", "--report", "csv=../all.csv", "--record", "../kept")
+    assert below.run("play", "-q", *asked).code == 3
+    report, other = below.folder / "report.json", project.folder / "all.csv"
+    recorded = project.folder / "kept" / "embedded" / "odd.yaml"
+    for one in (report, other, recorded):
+        one.unlink()
+
+    assert project.run("play", "--resume").code == 3
+    assert json.loads(report.read_text())["counts"]["passed"] == 1
+    assert other.exists()
+    assert recorded.exists()
+    report.unlink()
+    assert project.run("play", "--resume", "--report", "html=other.html").code == 3
+    assert (project.folder / "other.html").exists()
+    assert not report.exists(), "others were asked for"
+
+
 def test_last_failed_says_where_nothing_failed(project: Project) -> None:
     project.write_scenario(SPLIT.format(expected="12.50"))
     told = "--lf: nothing here failed the last time, so nothing is left out: 1 scenario\n"
