@@ -346,8 +346,10 @@ class _Table:
 
     def __init__(self, project: Path, target: str | None, loop: asyncio.AbstractEventLoop) -> None:
         from runner.cli._session import open_session
+        from runner.cli._targets import check_named_files
 
         self._session: Session = open_session(project, target)
+        check_named_files(self._session.configuration.project, self._session.target)
         self.clean = self._session.redactor.clean
         self._loop = loop
         self._scenarios: dict[Path, dict[str, Scenario]] = {}

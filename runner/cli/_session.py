@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runner.backends import Backend
     from runner.cli._targets import OpenedTarget
     from runner.config import Configuration
+    from runner.config.loading import Inspect
     from runner.domain.assistant import Assistant, Target
     from runner.domain.judgement import Answers, Questions
     from runner.domain.scenario import Scenario
@@ -236,16 +237,21 @@ def open_session(
 
 
 def load_project(
-    file: Path | None, paths: tuple[str, ...] | None = None, *, needs_variables: bool = True
+    file: Path | None,
+    paths: tuple[str, ...] | None = None,
+    *,
+    needs_variables: bool = True,
+    inspect: Inspect | None = None,
 ) -> Configuration:
     """The project of the current folder, or that of `file`. Raises UsageError with every mistake.
 
     Without `needs_variables`, `${env:NAME}` and `${secret:NAME}` that are not set have a text in their place.
+    `inspect` is as for `load_configuration`.
     """
     from runner.config import load_configuration
 
     environment = os.environ if needs_variables else PlaceholderEnvironment(os.environ)
-    return load_configuration(file=file, scenario_paths=paths, cwd=Path.cwd(), environment=environment)
+    return load_configuration(file=file, scenario_paths=paths, cwd=Path.cwd(), environment=environment, inspect=inspect)
 
 
 class PlaceholderEnvironment(dict[str, str]):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from runner.backends import OPENAI_URL, Backend, Endpoint
 from runner.config.declared_targets import OPENAI_KEY
-from runner.config.loading import find_unsupported
+from runner.config.loading import Functions, find_unsupported, functions_of, in_order
 from runner.domain.assistant import (
     Address,
     ByName,
@@ -168,8 +168,7 @@ def check_offline(
         *_find_missing_extra(target),
     )
     if problems:
-        files = list(dict.fromkeys(problem.file for problem in problems))
-        raise ConfigError(tuple(sorted(problems, key=lambda one: (files.index(one.file), one.line, one.column))))
+        raise ConfigError(in_order(problems))
 
 
 def _find_missing_extra(target: Target) -> tuple[Problem, ...]:
@@ -215,29 +214,30 @@ def open_faults(path: Path | None) -> FaultPlan | None:
     return read_faults(path, file=_show(path))
 
 
-def check_named_files(project: Project) -> None:
-    """Read the scripts and the files of faults that targets name. Raises ConfigError with every mistake in them.
+def find_mistakes_in_named_files(targets: Iterable[Target], functions: Functions | None) -> Iterator[Problem]:
+    """Every mistake in the scripts and the files of faults that these targets name.
 
     A script's call of a function that no assistant has is one: its target is asked by this project alone.
     """
-    problems: list[Problem] = []
-    functions = {function.name for assistant in project.assistants for function in assistant.functions}
-    for script in dict.fromkeys(
-        one.inference.script for one in project.targets.values() if isinstance(one.inference, Scripted)
-    ):
-        from runner.server.inference.scripted.script import find_unknown_functions, read_scripts
+    targets = tuple(targets)
+    for script in dict.fromkeys(one.inference.script for one in targets if isinstance(one.inference, Scripted)):
+        from runner.server.inference.scripted.script import read_scripts
 
         try:
-            problems += find_unknown_functions(read_scripts(script, file=_show(script)), functions)
+            read_scripts(script, file=_show(script), functions=functions)
         except ConfigError as error:
-            problems += error.problems
-    for faults in dict.fromkeys(one.faults for one in project.targets.values()):
+            yield from error.problems
+    for faults in dict.fromkeys(one.faults for one in targets):
         try:
             open_faults(faults)
         except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(tuple(problems))
+            yield from error.problems
+
+
+def check_named_files(project: Project, target: Target) -> None:
+    """Raises ConfigError with every mistake in what a target names."""
+    if problems := tuple(find_mistakes_in_named_files([target], functions_of(project.assistants))):
+        raise ConfigError(problems)
 
 
 def _show(path: Path) -> str:

@@ -435,11 +435,15 @@ def _place_of(scenario: Scenario) -> str:
 
 def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: Arguments) -> None:
     """Raises UsageError for what can't be played at all, or not by that engine, before anything is sent."""
+    from runner.cli._targets import check_named_files
+
     if wanted.engine is not None:
         from runner.cli._dask import check_engine
 
         check_engine(wanted.engine, sessions)
     for one in sessions:
+        if not wanted.replay:
+            check_named_files(one.configuration.project, one.target)
         _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
 
 

@@ -22,10 +22,9 @@ def command(paths: tuple[str, ...], file: Path | None, target: str | None) -> in
 
     Exits 0 if all is well, 2 with every mistake as file:line:column, 5 if a glob or folder holds no scenario.
     """
-    from runner.cli._targets import check_named_files, check_offline
+    from runner.cli._targets import check_offline, find_mistakes_in_named_files
 
-    found = load_project(file, paths)
-    check_named_files(found.project)
+    found = load_project(file, paths, inspect=find_mistakes_in_named_files)
     if target is not None:
         from runner.config.declared_targets import find_target
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.config.declared_tools import read_functions, read_tools
+from runner.config.expectations import Declared
 from runner.config.file_schemas import MAX_TEXT_LENGTH
 from runner.config.paths import Recipient, Unusable, expand_glob, find_file, read_file_item
-from runner.did_you_mean import quote
-from runner.domain.assistant import Address, Assistant, PlainFormat, ResponseFormat, SchemaFormat, Tool
+from runner.did_you_mean import find_similar, quote
+from runner.domain.assistant import Address, Assistant, Function, PlainFormat, ResponseFormat, SchemaFormat, Tool
 from runner.domain.files import Chunking, FileUse, LocalFile
 from runner.errors import Problem
 from runner.yaml_text import read_text
@@ -24,17 +25,15 @@ KEY = "response_format"
 JSON_SCHEMA = "json_schema"
 
 
-def read_assistants(document: YamlDocument, settings: _Body, root: Path) -> Iterator[Assistant]:
-    """The assistants of a file, those with mistakes left out after reporting them."""
+def read_assistants(document: YamlDocument, settings: _Body, root: Path) -> Iterator[tuple[Declared, Assistant | None]]:
+    """The assistants of a file as far as they are sound; those with mistakes, which are reported, are no Assistant."""
     declared = settings.get("assistants")
     if not isinstance(declared, dict):
         return
     _report_equal_addresses(document, declared)
     for address, body in declared.items():
         if isinstance(body, dict):
-            assistant = _read_assistant(document, Address(address), body, root)
-            if document.is_sound(("assistants", address)) and assistant is not None:
-                yield assistant
+            yield _read_assistant(document, Address(address), body, root)
 
 
 def _report_equal_addresses(document: YamlDocument, declared: _Body) -> None:
@@ -49,16 +48,19 @@ def _report_equal_addresses(document: YamlDocument, declared: _Body) -> None:
             )
 
 
-def _read_assistant(document: YamlDocument, address: Address, body: _Body, root: Path) -> Assistant | None:
+def _read_assistant(
+    document: YamlDocument, address: Address, body: _Body, root: Path
+) -> tuple[Declared, Assistant | None]:
     where: Where = ("assistants", address)
     tools = read_tools(document, body, where)
     files = _read_files(document, body, where, root, tools)
     functions = read_functions(document, body, where, root)
     instructions = _read_instructions(document, body, where, root)
     response_format = read_response_format(document, body, where)
+    declared = _declare(document, address, body, tools, functions, files)
     if not document.is_sound(where):
-        return None
-    return Assistant(
+        return declared, None
+    return declared, Assistant(
         address=address,
         location=document.location(where, at_key=True),
         name=body.get("name", address),
@@ -74,6 +76,31 @@ def _read_assistant(document: YamlDocument, address: Address, body: _Body, root:
         max_output_tokens=body.get("max_output_tokens"),
         metadata=dict(body.get("metadata", {})),
         places={key: document.location((*where, key), at_key=True) for key in body},
+    )
+
+
+def _declare(
+    document: YamlDocument,
+    address: Address,
+    body: _Body,
+    tools: tuple[Tool, ...],
+    functions: tuple[Function, ...],
+    files: tuple[LocalFile, ...],
+) -> Declared:
+    where: Where = ("assistants", address)
+    # A key with a mistake may be meant for one that isn't there.
+    unsound = [key for key in body if not document.is_sound((*where, key))]
+    hidden = {key for key in ("tools", "functions", "files") if key not in body and find_similar(key, unsound)}
+    items = body.get("functions", [])
+    names = [one.get("name") if isinstance(one, dict) else None for one in items] if isinstance(items, list) else [None]
+    is_named = "functions" not in hidden and all(isinstance(one, str) for one in names)
+    has_tools, has_files = (key not in hidden and document.is_sound((*where, key)) for key in ("tools", "files"))
+    return Declared(
+        address=address,
+        tools=frozenset(tool.name.value for tool in tools) if has_tools else None,
+        functions=functions,
+        function_names=frozenset(map(str, names)) if is_named else None,
+        files=frozenset(file.name for file in files) if has_tools and has_files else None,
     )
 
 
@@ -108,9 +135,11 @@ def _read_files(
     document: YamlDocument, body: _Body, where: Where, root: Path, tools: tuple[Tool, ...]
 ) -> tuple[LocalFile, ...]:
     where = (*where, "files")
-    if "files" not in body or not document.is_sound(where) or not document.is_sound((*where[:-1], "tools")):
+    if "files" not in body or not document.is_sound(where):
         return ()
-    recipient = Recipient(tools=frozenset(tool.name.value for tool in tools), takes_input=False)
+    recipient = None
+    if document.is_sound((*where[:-1], "tools")):
+        recipient = Recipient(tools=frozenset(tool.name.value for tool in tools), takes_input=False)
     named: dict[Path, LocalFile] = {}
     matched: dict[Path, LocalFile] = {}
     for index, item in enumerate(body["files"]):

@@ -369,11 +369,10 @@ def read_functions(document: YamlDocument, body: _Body, where: Where, root: Path
 
 
 def read_answers(
-    document: YamlDocument, written: object, where: Where, root: Path, functions: tuple[Function, ...] | None
+    document: YamlDocument, written: object, where: Where, root: Path, declared: Mapping[str, _Body | None] | None
 ) -> Mapping[str, Answering]:
-    """What a scenario says about its assistant's functions; `functions` is None where those are not known."""
+    """What a scenario says about its assistant's functions; `declared` are their parameters, None where not known."""
     answers: dict[str, Answering] = {}
-    declared = None if functions is None else {function.name: function.parameters for function in functions}
     for name, body in written.items() if isinstance(written, dict) else ():
         place = (*where, name)
         if not document.is_sound(place):

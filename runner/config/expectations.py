@@ -22,7 +22,7 @@ from runner.checks import (
 from runner.config.declared_targets import EMBEDDED
 from runner.config.declared_tools import RETRIEVAL, locate_code, mapping
 from runner.did_you_mean import find_similar, quote, suggest
-from runner.domain.assistant import Assistant, ToolName
+from runner.domain.assistant import Function, ToolName
 from runner.domain.scenario import Expectation
 from runner.plugins import load_plugin, plugin_names
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
@@ -120,6 +120,26 @@ _WRAPPING = " .!*_`\"'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """An assistant as far as its declaration is sound; None stands for what a mistake hides.
+
+    `functions` are those without mistakes, `function_names` of all; `files` are the names of its standing files.
+    """
+
+    address: str
+    tools: frozenset[str] | None = None
+    functions: tuple[Function, ...] = ()
+    function_names: frozenset[str] | None = None
+    files: frozenset[str] | None = None
+
+    @property
+    def parameters(self) -> Mapping[str, Mapping[str, object] | None] | None:
+        """Of each function, by its name; None where a mistake hides them."""
+        known = {one.name: one.parameters for one in self.functions}
+        return None if self.function_names is None else {name: known.get(name) for name in self.function_names}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What checks may name; each is None where it is not known.
 
@@ -127,7 +147,7 @@ class Known:
     the project's, with their APIs.
     """
 
-    assistant: Assistant | None
+    assistant: Declared | None
     files: Collection[str] | None
     targets: Mapping[str, str] | None
     has_judge: bool | None
@@ -306,9 +326,11 @@ def _report_unknown_target(document: YamlDocument, written: _Written, known: Kno
             document.report(Mistake(where=one.where, message=f"there is no target {quote(one.name)}", hint=hint))
 
 
-def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: Assistant) -> bool:
+def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: Declared) -> bool:
     """A name that is no tool's; whether there was one."""
-    own = [*sorted(assistant.tool_names), *(function.name for function in assistant.functions)]
+    if assistant.function_names is None:
+        return False
+    own = [*sorted(assistant.tools or ()), *sorted(assistant.function_names)]
     every = list(dict.fromkeys([*own, *(tool.value for tool in ToolName), RETRIEVAL]))
     unknown = [one for one in written.names(TOOL_NAME) if one.name not in every]
     for one in unknown:
@@ -318,10 +340,11 @@ def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: A
     return bool(unknown)
 
 
-def _report_impossible(document: YamlDocument, written: _Written, assistant: Assistant, known: Known) -> None:
+def _report_impossible(document: YamlDocument, written: _Written, assistant: Declared, known: Known) -> None:
     """Why no answer of this assistant can pass a check: a tool that it doesn't have, a file that it never gets."""
-    functions = [function.name for function in assistant.functions]
-    own = {_today(tool) for tool in (*assistant.tool_names, *functions)}
+    if assistant.tools is None or assistant.function_names is None:
+        return
+    own = {_today(tool) for tool in (*assistant.tools, *assistant.function_names)}
     for one in written.names(TOOL_NAME):
         if _today(one.name) not in own:
             message = f"the assistant {quote(assistant.address)} doesn't have the tool {one.name}, so it can't call it"
@@ -334,7 +357,7 @@ def _report_impossible(document: YamlDocument, written: _Written, assistant: Ass
         hint = f"add {needed[0]} to its `tools`"
         document.report(Mistake(where=written.where, at_key=True, message=message, hint=hint))
     elif known.files is not None:
-        _report_missing_file(document, written, assistant, known.files)
+        _report_missing_file(document, written, assistant.tools, known.files)
 
 
 def _today(tool: str) -> str:
@@ -342,7 +365,7 @@ def _today(tool: str) -> str:
 
 
 def _report_impossible_arguments(
-    document: YamlDocument, written: _Written, assistant: Assistant, *, names_only: bool
+    document: YamlDocument, written: _Written, assistant: Declared, *, names_only: bool
 ) -> None:
     """Arguments that the function never gets: a call that doesn't fit its schema is not answered."""
     from runner.json_schema import find_impossible, find_unknown
@@ -361,10 +384,10 @@ def _report_impossible_arguments(
 
 
 def _report_missing_file(
-    document: YamlDocument, written: _Written, assistant: Assistant, files: Collection[str]
+    document: YamlDocument, written: _Written, tools: frozenset[str], files: Collection[str]
 ) -> None:
     """A file that the assistant never gets; a page that it finds on the web has an address in a name's place."""
-    if ToolName.WEB_SEARCH.value in assistant.tool_names or not any(written.names(FILE_NAME)):
+    if ToolName.WEB_SEARCH.value in tools or not any(written.names(FILE_NAME)):
         return
     check = load_plugin(CHECKS, written.name).Check(**written.parameters)
     for one in written.names(FILE_NAME):

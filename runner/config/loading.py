@@ -6,17 +6,17 @@ So is what they want and a target's API can't do (`find_unsupported`): found bef
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.config.cases import KEY as CASES
 from runner.config.declared_assistants import read_assistants
 from runner.config.declared_targets import read_default_target, read_judge, read_targets
-from runner.config.expectations import checks_in
+from runner.config.expectations import Declared, checks_in
 from runner.config.file_schemas import assistants_schema, scenario_schema, single_schema
 from runner.config.paths import ScenarioFile, find_project_file, find_scenario_files, show_file
-from runner.config.scenarios import Declared, ScenarioNames, Templates, choose_scenarios, read_scenarios
+from runner.config.scenarios import Reference, ScenarioNames, Templates, choose_scenarios, read_scenarios
 from runner.did_you_mean import quote
 from runner.domain.assistant import Assistant, History, Namespace, PlainFormat, Price, Project, Server, Target
 from runner.domain.capabilities import Capabilities
@@ -49,12 +49,18 @@ class Configuration:
 
 
 def load_configuration(
-    *, file: Path | None, scenario_paths: Sequence[str] | None, cwd: Path, environment: Mapping[str, str]
+    *,
+    file: Path | None,
+    scenario_paths: Sequence[str] | None,
+    cwd: Path,
+    environment: Mapping[str, str],
+    inspect: Inspect | None = None,
 ) -> Configuration:
     """The project of `file`, or of the nearest assistants.yaml from `cwd` upwards, with the scenarios asked for.
 
     `scenario_paths`: None reads no scenarios, () those of `scenarios/`; files, folders and globs otherwise, a file
-    with the place of a scenario if need be. Raises ConfigError with all mistakes, UsageError if a file or a place in it
+    with the place of a scenario if need be. `inspect` finds mistakes in what targets name, to be told with the others.
+    Raises ConfigError with all mistakes, UsageError if a file or a place in it
     is missing, NothingFound if a glob or folder is empty.
     """
     loader = _Loader(cwd, environment)
@@ -69,8 +75,10 @@ def load_configuration(
             if not loader.problems:
                 raise
     read = [(file, *loader.read_scenario_file(file.path, declared)) for file in files]
+    if inspect is not None:
+        loader.problems += inspect(loader.targets, loader.functions)
     if loader.problems or project is None:
-        raise ConfigError(tuple(loader.problems))
+        raise ConfigError(in_order(loader.problems))
     scenarios = choose_scenarios(read, cwd)
     return Configuration(
         project=project,
@@ -83,6 +91,31 @@ def load_configuration(
     )
 
 
+Functions = Mapping[str, Sequence[Mapping[str, object] | None]]
+"""What functions of a name are declared to take, by whichever assistants; None where a mistake hides it."""
+Inspect = Callable[[Iterable[Target], Functions | None], Iterable[Problem]]
+"""Finds mistakes in the files that targets name; without functions where it is not known which there are."""
+
+
+def functions_of(assistants: Iterable[Assistant]) -> Functions:
+    """Of assistants without mistakes."""
+    found: dict[str, list[Mapping[str, object] | None]] = {}
+    for assistant in assistants:
+        for one in assistant.functions:
+            found.setdefault(one.name, []).append(one.parameters)
+    return found
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Each once, file by file, as those come up, from top to bottom."""
+    files: dict[str, list[Problem]] = {}
+    for problem in dict.fromkeys(problems):
+        files.setdefault(problem.file, []).append(problem)
+    return tuple(
+        problem for found in files.values() for problem in sorted(found, key=lambda one: (one.line, one.column))
+    )
+
+
 class _Loader:
     """Reads files one after the other and keeps what they have in common: problems, secrets, scenario names."""
 
@@ -90,20 +123,24 @@ class _Loader:
         self.problems: list[Problem] = []
         self.secrets: set[str] = set()
         self.baseline = ""
+        self.targets: tuple[Target, ...] = ()
+        self.functions: Functions | None = None
         self._cwd = cwd
         self._environment = environment
         self._names = ScenarioNames()
 
-    def read_project(self, path: Path, root: Path) -> tuple[Project | None, Declared]:
+    def read_project(self, path: Path, root: Path) -> tuple[Project | None, Reference]:
         """The project, or None if its file has mistakes; and what its scenarios may refer to all the same."""
         document = self._read(path, lambda _: assistants_schema(), _advise_on_assistants)
         settings = document.value if isinstance(document.value, dict) else {}
         targets = read_targets(document, settings, root)
         default = read_default_target(document, settings)
         judge = read_judge(document, settings, targets)
-        assistants = tuple(read_assistants(document, settings, root))
+        found = list(read_assistants(document, settings, root))
+        assistants = tuple(assistant for _, assistant in found if assistant is not None)
         self._keep_problems(document)
-        declared = _declare(root, settings, assistants)
+        declared = _declare(root, settings, [one for one, _ in found])
+        self.targets, self.functions = tuple(targets.values()), _gather_functions(declared)
         if document.problems or not settings:
             return None, declared
         self.baseline = settings.get("baseline", "")
@@ -118,7 +155,7 @@ class _Loader:
         )
         return project, declared
 
-    def read_scenario_file(self, path: Path, declared: Declared) -> tuple[YamlDocument, list[Scenario]]:
+    def read_scenario_file(self, path: Path, declared: Reference) -> tuple[YamlDocument, list[Scenario]]:
         """One file, and its sound scenarios."""
         found: dict[Where, MapNode] = {}
 
@@ -178,17 +215,30 @@ def _advise_on_case() -> Advice:
     return replace(_advise_on_scenarios(), whole=single_schema())
 
 
-def _declare(root: Path, settings: Mapping[str, object], assistants: tuple[Assistant, ...]) -> Declared:
+def _declare(root: Path, settings: Mapping[str, object], assistants: Sequence[Declared]) -> Reference:
     written, targets = settings.get("assistants"), settings.get("targets")
     bodies = targets if isinstance(targets, dict) else {}
     apis = {name: str(one.get("api")) if isinstance(one, dict) else "" for name, one in bodies.items()}
-    return Declared(
+    return Reference(
         root=root,
         addresses=tuple(written) if isinstance(written, dict) else None,
         assistants={assistant.address: assistant for assistant in assistants},
         targets=apis if settings else None,
         has_judge="judge" in settings if settings else None,
     )
+
+
+def _gather_functions(declared: Reference) -> Functions | None:
+    """Of all assistants; None where a mistake hides some."""
+    if declared.addresses is None or len(declared.addresses) > len(declared.assistants):
+        return None
+    found: dict[str, list[Mapping[str, object] | None]] = {}
+    for one in declared.assistants.values():
+        if one.parameters is None:
+            return None
+        for name, parameters in one.parameters.items():
+            found.setdefault(name, []).append(parameters)
+    return found
 
 
 def _cut_templates(root: Node) -> tuple[Node, dict[Where, MapNode]]:

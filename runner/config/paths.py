@@ -331,9 +331,12 @@ def _confine(named: str, folder: Path, root: Path) -> Path:
 
 
 def read_file_item(
-    item: object, where: Where, document: YamlDocument, *, root: Path, recipient: Recipient
+    item: object, where: Where, document: YamlDocument, *, root: Path, recipient: Recipient | None
 ) -> LocalFile | None:
-    """One validated item of `files` or `attach`; None after reporting why it can't be used."""
+    """One validated item of `files` or `attach`; None after reporting why it can't be used.
+
+    None, too, where it is not known who gets it: then all is said that is wrong with it for anybody.
+    """
     named, wanted, use_where = _split_item(item, where)
     try:
         real = find_file(named, folder=document.folder, root=root)
@@ -357,8 +360,8 @@ class _WrongUse(Unusable):
 
 
 def _make_local_file(
-    real: Path, name: str, wanted: FileUse | None, recipient: Recipient, document: YamlDocument, where: Where
-) -> LocalFile:
+    real: Path, name: str, wanted: FileUse | None, recipient: Recipient | None, document: YamlDocument, where: Where
+) -> LocalFile | None:
     size = real.stat().st_size
     if len(os.fsencode(name)) > _MAX_NAME_LENGTH:
         raise Unusable(f"the name of {quote(name)} is longer than {_MAX_NAME_LENGTH} bytes", "rename the file")
@@ -367,6 +370,8 @@ def _make_local_file(
     if size > MAX_FILE_BYTES:
         megabytes = f"{size / 1024 / 1024:,.1f} MB"
         raise Unusable(f"{quote(name)} has {megabytes}; the API takes at most {MAX_FILE_BYTES // 1024 // 1024} MB")
+    if recipient is None:
+        return None
     use = _check_use(name, wanted, recipient) if wanted else _find_use(name, recipient)
     return LocalFile(path=real, name=name, size_bytes=size, use=use, location=document.location(where))
 

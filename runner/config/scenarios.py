@@ -12,11 +12,11 @@ from typing import Any
 
 from runner.config.cases import KEY, Row, RowNames, columns_of, explain_missing_column, fill_row, open_cases
 from runner.config.declared_tools import read_answers
-from runner.config.expectations import Known, read_expectations
+from runner.config.expectations import Declared, Known, read_expectations
 from runner.config.file_schemas import UNFIT_CHARACTERS, UNFIT_WORDS
 from runner.config.paths import Place, Recipient, ScenarioFile, Unusable, read_file_item, unused_rows
 from runner.did_you_mean import find_similar, quote, suggest
-from runner.domain.assistant import Address, Assistant
+from runner.domain.assistant import Address
 from runner.domain.files import LocalFile
 from runner.domain.scenario import Expectation, Scenario, Turn, fold_name
 from runner.errors import Location, Problem, UsageError, on_one_line
@@ -32,8 +32,8 @@ _Body = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
-    """What scenarios may refer to. `addresses` are all that the file declares, `assistants` those without mistakes,
+class Reference:
+    """What scenarios may refer to. `addresses` are all that the file declares, `assistants` as far as they are sound,
     `targets` all with their APIs.
 
     `addresses`, `targets` and `has_judge` are None where the project's file could not be read: then nothing is said
@@ -42,7 +42,7 @@ class Declared:
 
     root: Path
     addresses: tuple[str, ...] | None
-    assistants: Mapping[str, Assistant]
+    assistants: Mapping[str, Declared]
     targets: Mapping[str, str] | None = None
     has_judge: bool | None = None
 
@@ -68,7 +68,7 @@ class Templates:
 
 
 def read_scenarios(
-    document: YamlDocument, declared: Declared, names: ScenarioNames, templates: Templates
+    document: YamlDocument, declared: Reference, names: ScenarioNames, templates: Templates
 ) -> Iterator[Scenario]:
     """The scenarios of a file, those with mistakes left out after reporting them."""
     value = document.value
@@ -91,7 +91,7 @@ def read_scenarios(
 
 
 def _read_cases(
-    document: YamlDocument, where: Where, declared: Declared, names: ScenarioNames, templates: Templates
+    document: YamlDocument, where: Where, declared: Reference, names: ScenarioNames, templates: Templates
 ) -> Iterator[Scenario]:
     """A scenario for each row. What is wrong with many rows is said of the first."""
     template = templates.found[where]
@@ -244,7 +244,7 @@ def _read_scenario(
     document: YamlDocument,
     body: _Body,
     where: Where,
-    declared: Declared,
+    declared: Reference,
     names: ScenarioNames,
     row: Location | None = None,
 ) -> Iterator[Scenario]:
@@ -258,7 +258,7 @@ def _read_scenario(
         body.get("functions"),
         _place_of(document, where, "functions"),
         declared.root,
-        None if assistant is None else assistant.functions,
+        None if assistant is None else assistant.parameters,
     )
     _demand_expectations(document, body, where)
     _refuse_too_many_passes(document, body, where)
@@ -326,7 +326,7 @@ def _read_name(document: YamlDocument, body: _Body, where: Where, names: Scenari
     return name
 
 
-def _read_address(document: YamlDocument, body: _Body, where: Where, declared: Declared) -> str:
+def _read_address(document: YamlDocument, body: _Body, where: Where, declared: Reference) -> str:
     """The address of a scenario's assistant; "" after reporting that there is none."""
     address = body.get("assistant")
     place = _place_of(document, where, "assistant")
@@ -349,12 +349,12 @@ def _place_of(document: YamlDocument, where: Where, key: str) -> Where:
 
 
 def _read_turns(
-    document: YamlDocument, body: _Body, where: Where, declared: Declared, assistant: Assistant | None
+    document: YamlDocument, body: _Body, where: Where, declared: Reference, assistant: Declared | None
 ) -> tuple[tuple[Turn, ...], tuple[Expectation, ...]]:
     """The turns, and what is expected of all of them together."""
     bodies = body.get("turns")
     turns: list[Turn] = []
-    files: set[str] | None = None if assistant is None else {file.name for file in assistant.files}
+    files = None if assistant is None else assistant.files
     for index, one in enumerate(bodies if isinstance(bodies, list) else ()):
         if isinstance(one, dict):
             place = (*where, "turns", index)
@@ -397,12 +397,13 @@ def _read_turn(
 
 
 def _read_attachments(
-    document: YamlDocument, body: _Body, where: Where, root: Path, assistant: Assistant | None
+    document: YamlDocument, body: _Body, where: Where, root: Path, assistant: Declared | None
 ) -> tuple[LocalFile, ...]:
     items = body.get("attach")
-    if assistant is None or not isinstance(items, list):
+    if not isinstance(items, list):
         return ()
-    recipient = Recipient(tools=assistant.tool_names, takes_input=True)
+    tools = None if assistant is None else assistant.tools
+    recipient = None if tools is None else Recipient(tools=tools, takes_input=True)
     files: dict[Path, LocalFile] = {}
     for index, item in enumerate(items):
         place = (*where, "attach", index)
@@ -422,7 +423,9 @@ def _demand_expectations(document: YamlDocument, body: _Body, where: Where) -> N
         return
     # An unknown key may well be a misspelt `expect`; then that is what there is to say.
     unsound = any(
-        not document.is_sound((*where, "turns", index, key)) for index, turn in enumerate(turns) for key in turn
+        not document.is_sound((*where, "turns", index, key))
+        for index, turn in enumerate(turns)
+        for key in turn.keys() - {"ask", "attach"}
     )
     expects = any("expect" in one for one in (body, *turns))
     if not unsound and body.get("smoke", False) is False and not expects:

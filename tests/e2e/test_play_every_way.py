@@ -26,6 +26,8 @@ assistants:
     model: gpt-6-luna
     functions:
       - {name: rate, description: A rate., parameters: {type: object, properties: {}}, python: "rates.py:rate"}
+  # What no assistant has would be told before the play.
+  other: {model: gpt-6-luna, functions: [{name: rat, returns: 1}]}
 """
 
 

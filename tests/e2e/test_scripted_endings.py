@@ -61,12 +61,14 @@ def write_project(folder: Path, api: str) -> None:
         for way in WAYS
     ]
     target = {"api": api, "server": "embedded", "inference": {"scripted": "moves.yaml"}}
+    # What no assistant has is told before a play; this one has another's.
+    nobody = {"model": "m", "functions": [{"name": "nobody", "returns": "nothing"}]}
     project = {
         "version": 1,
         "namespace": "every-ending",
         "target": "scripted",
         "targets": {"scripted": target},
-        "assistants": {"a": {"name": "A", "model": "m", "functions": [LOOK_UP]}},
+        "assistants": {"a": {"name": "A", "model": "m", "functions": [LOOK_UP]}, "b": nobody},
     }
     (folder / "scenarios").mkdir()
     written = {

@@ -44,8 +44,8 @@ def test_every_mistake_is_a_line_with_its_place_and_the_code_is_2(project):
     assert (result.code, result.out) == (2, "")
     lines = result.err.splitlines()
     assert "scenarios/misspelt_expect.yaml:4:5: turns[0]: unknown key 'expct'; did you mean 'expect'?" in lines
-    assert len([line for line in lines if line.startswith("scenarios/many_mistakes.yaml:")]) == 6
-    assert "7 mistakes" in lines[-1]
+    assert len([line for line in lines if line.startswith("scenarios/many_mistakes.yaml:")]) == 7
+    assert "8 mistakes" in lines[-1]
 
 
 def test_mistakes_in_what_targets_name_are_told_whether_or_not_the_target_is_chosen(project):
@@ -60,9 +60,10 @@ def test_mistakes_in_what_targets_name_are_told_whether_or_not_the_target_is_cho
         done = run("validate", *arguments, cwd=project)
         told = done.err.splitlines()
         assert (done.code, done.out) == (2, "")
-        assert told[0] == "moves.yaml:2:51: scripts[0].moves[1]: unknown move 'refuses'; did you mean 'refuse'?"
-        assert told[1].startswith("moves.yaml:3:11: rulings[0]: the key 'says' is missing")
-        assert told[2].startswith("faults.yaml:1:")
+        assert told[0].startswith("moves.yaml:2:29: no assistant has the function 'rates'")
+        assert told[1] == "moves.yaml:2:51: scripts[0].moves[1]: unknown move 'refuses'; did you mean 'refuse'?"
+        assert told[2].startswith("moves.yaml:3:11: rulings[0]: the key 'says' is missing")
+        assert told[3].startswith("faults.yaml:1:")
     path.write_text(path.read_text().replace(", faults: faults.yaml", ""))
     moves.write_text(script)
     done = run("validate", cwd=project)
@@ -70,9 +71,69 @@ def test_mistakes_in_what_targets_name_are_told_whether_or_not_the_target_is_cho
         2,
         "moves.yaml:2:29: no assistant has the function 'rates'",
     )
+    assert run("play", "-t", "script", "-k", "Greeting", cwd=project) == done, "nothing was sent"
     moves.write_text("otherwise: offline\nscripts: [{question: any, moves: [{say: x}]}]\n")
     assert run("validate", cwd=project).code == 0
     assert not (project / ".runner").exists()
+
+
+def test_mistakes_of_all_files_are_told_in_one_round(project):
+    """What a mistake hides is not guessed about: the tools of an assistant, its functions."""
+    (project / "assistants.yaml").write_text("""\
+version: 1
+namespace: demo
+targets: {script: {api: responses, server: embedded, inference: {scripted: moves.yaml}}}
+assistants:
+  desk:
+    model: m
+    tools: [fiel_search]
+    files: [nowhere.md]
+    functions: [{name: fee, returns: 1, parameters: {type: object, properties: {days: {}, item: {}}}}]
+  other: {model: m, fuctions: [{name: hidden, returns: 1}]}
+""")
+    scenario = """\
+scenarios:
+  - name: one
+    assistant: desk
+    turns:
+      - ask: How much?
+        attach: [missing.pdf]
+        expect:
+          - tool_called: web_search
+          - tool_called: {tool: fee, arguments: {dyas: 2}}
+          - tool_called: feee
+  - {name: two, assistant: other, turns: [{ask: Hm?, expect: [tool_called: hidden, tool_called: mcp, cites: x.md]}]}
+"""
+    script = """\
+scripts:
+  - question: any
+    moves:
+      - call: {hidden: {x: 1}}
+      - call: {fee: {dyas: 1}}
+      - {refuses: No.}
+      - {say: x}
+"""
+    for one in (project / "scenarios").iterdir():
+        if one.suffix == ".yaml":
+            one.unlink()
+    (project / "scenarios" / "one.yaml").write_text(scenario)
+    (project / "moves.yaml").write_text(script)
+    done = run("validate", cwd=project)
+    assert [":".join(line.split(":")[:2]) for line in done.err.splitlines()[:-1]] == [
+        "assistants.yaml:7",
+        "assistants.yaml:8",
+        "assistants.yaml:10",
+        "scenarios/one.yaml:6",
+        "scenarios/one.yaml:9",
+        "scenarios/one.yaml:10",
+        "moves.yaml:6",
+    ]
+
+    text = (project / "assistants.yaml").read_text().replace("fuctions", "functions")
+    (project / "assistants.yaml").write_text(text)
+    done = run("validate", cwd=project)
+    assert "; did you mean 'days'?" in done.err.splitlines()[-3]
+    assert [line.split(":")[1] for line in done.err.splitlines() if line.startswith("moves")] == ["4", "5", "6"]
 
 
 def test_of_thousands_of_mistakes_the_first_two_hundred_are_shown_and_all_counted(project):

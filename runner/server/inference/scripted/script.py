@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -261,23 +261,71 @@ class ScriptFile:
     otherwise: str = ""
 
 
-def read_scripts(path: Path, *, file: str) -> ScriptFile:
-    """Raises ConfigError with all mistakes."""
+Parameters = Mapping[str, object]
+
+
+def read_scripts(
+    path: Path, *, file: str, functions: Mapping[str, Sequence[Parameters | None]] | None = None
+) -> ScriptFile:
+    """Raises ConfigError with all mistakes.
+
+    With `functions`, by their names what they may be declared to take (None: not known), also with calls of others.
+    """
     document = read_document(path, file=file, schema=lambda _: script_schema())
     scripts = tuple(_Reader(document, place).read() for place in document.sound_items("scripts"))
     rulings = tuple(_Reader(document, place).read_ruling() for place in document.sound_items("rulings"))
+    if functions is not None:
+        document.take_over(_find_unknown_calls(document, functions), lambda one: one)
     document.check()
     return ScriptFile(file=file, scripts=scripts, rulings=rulings, otherwise=document.value_at(()).get("otherwise", ""))
 
 
-def find_unknown_functions(file: ScriptFile, functions: Collection[str]) -> Iterator[Problem]:
-    """The calls of functions that are not among these."""
-    for step in (step for script in file.scripts for step in script.steps if isinstance(step.act, Call)):
-        assert isinstance(step.act, Call), "the others are left out"
-        for request in step.act.requests:
-            if isinstance(request, FunctionRequest) and request.name not in functions:
-                hint = suggest(request.name, [*sorted(functions), _CODE, _SEARCH])
-                yield step.where.problem(f"no assistant has the function {quote(request.name)}", hint=hint)
+def _find_unknown_calls(
+    document: YamlDocument, functions: Mapping[str, Sequence[Parameters | None]]
+) -> Iterator[Problem]:
+    """Calls of functions that there aren't, or with arguments that they don't have; in broken scripts, too."""
+    for where, move in _calls(document):
+        for place, (name, arguments) in move:
+            at = document.location(where)
+            if name not in (*functions, _CODE, _SEARCH):
+                hint = suggest(name, [*sorted(functions), _CODE, _SEARCH])
+                yield at.problem(f"no assistant has the function {quote(name)}", hint=hint)
+            elif isinstance(arguments, dict) and name in functions:
+                yield from _find_unknown_arguments(document, (*place, name), as_json(arguments), functions[name])
+
+
+def _find_unknown_arguments(
+    document: YamlDocument, place: Where, arguments: Mapping[str, object], declared: Sequence[Parameters | None]
+) -> Iterator[Problem]:
+    """Where no function of this name has them: a script can't know which assistant it is for."""
+    from runner.json_schema import find_unknown
+
+    unknown = [
+        {one.place: one for one in find_unknown(arguments, each)} if each is not None else {} for each in declared
+    ]
+    for at, one in unknown[0].items():
+        if all(at in others for others in unknown):
+            name = place[-1]
+            message = f"the function {name} has no argument {quote(at[-1])}"
+            yield document.location((*place, *at), at_key=True).problem(message, hint=one.hint)
+
+
+def _calls(document: YamlDocument) -> Iterator[tuple[Where, list[tuple[Where, tuple[str, Any]]]]]:
+    """Each move that is sound and calls, with the place, name and arguments of each call in it."""
+    for index, script in enumerate(_items(document.value, "scripts")):
+        for number, move in enumerate(_items(script, "moves")):
+            where: Where = ("scripts", index, "moves", number)
+            if isinstance(move, dict) and "call" in move and document.is_sound((*where, "call")):
+                call, place = move["call"], (*where, "call")
+                each = (
+                    [((*place, at), one) for at, one in enumerate(call)] if isinstance(call, list) else [(place, call)]
+                )
+                yield where, [(at, pair) for at, one in each for pair in one.items()]
+
+
+def _items(value: Any, key: str) -> list[Any]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, list) else []
 
 
 class _Reader:
