@@ -77,6 +77,8 @@ SCRIPTED = "scripted"
 """How the inferences begin that answer by a script: the rest says what has the questions that no script is for."""
 NO_MODEL = "no language model is connected: use -t, or a target's `inference`"
 """Why offline rules decline."""
+NOT_RECORDED = "not recorded: "
+"""How the reason begins why a replay has no answer."""
 DECLINED = "declined"
 NOT_STARTED = "not_started"
 COUNTED = ("failed", "errored", DECLINED, "flaky", "passed", "skipped", NOT_STARTED)
