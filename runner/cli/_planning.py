@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -49,12 +50,17 @@ def read_policy(session: Session, *, on_drift: str, prune: bool, only: str | Non
 async def make_plan(session: Session, backend: Backend, policy: Policy) -> tuple[SyncPlan, RemoteState]:
     """Hash the files, read the remote side, plan. Raises ConfigError for what the API would not take."""
     from runner.sync import ContentCache, decide, read_desired
+    from runner.sync.synced import note_changed_definitions, read_synced
 
     project = session.configuration.project
     cache = ContentCache.load(session.state / "cache" / "sync.json")
     desired = await read_desired(project.assistants, cache, now_ns=time.time_ns())
     cache.save()
-    return await decide(desired, project.namespace, backend, now_s=time.time, policy=policy)
+    plan, remote = await decide(desired, project.namespace, backend, now_s=time.time, policy=policy)
+    if not remote.stores_assistants:
+        synced = read_synced(session.state, session.target, project.namespace)
+        plan = replace(plan, notes=(*plan.notes, *note_changed_definitions(plan, synced)))
+    return plan, remote
 
 
 def print_gated(session: Session, plan: SyncPlan, allow_deletes: int | None) -> PrintedPlan:

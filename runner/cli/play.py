@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from runner.errors import WriteFailed
     from runner.execution.play import PlayOptions, Work
     from runner.kept_play import Kept
+
+_PLACES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,11 +218,31 @@ def command(**arguments: Any) -> int:
         tells_ci=not wanted.no_ci,
     ) as (emit, failures):
         report, refusal = asyncio.run(_play(sessions, scenarios, wanted, resumed, emit))
+    if wanted.replay and report.exit_code:
+        session.show(_say_how_to_record(report, wanted.replay))
     unwritten = [*failures, *([refusal] if refusal else [])]
     session.show_errors(f"runner: {failure}" for failure in unwritten)
     if baseline and baseline.regressed and report.exit_code in (0, 3, 4):
         return 1
     return report.exit_code or (WriteFailed.exit_code if unwritten else 0)
+
+
+def _say_how_to_record(report: Report, folder: Path) -> Iterator[str]:
+    """The command that records anew what was asked otherwise, or never; none if all was recorded."""
+    from runner.domain.report import NOT_RECORDED
+
+    missing = [
+        one.scenario for one in report.results if any(turn.reason.startswith(NOT_RECORDED) for turn in one.turns)
+    ]
+    if not missing:
+        return
+    places = dict.fromkeys(one.playable_place for one in missing) if len(missing) < len(report.results) else ()
+    targets = dict.fromkeys(one.target for one in report.variants)
+    models = dict.fromkeys(one.model for one in report.variants if one.model)
+    words = ["runner", "play", *(places if len(places) <= _PLACES_SHOWN else ())]
+    words += [word for name in targets for word in ("-t", name)] + [word for one in models for word in ("--model", one)]
+    command = shlex.join([*words, "--record", str(folder)])
+    yield f"{count(len(missing), 'scenario')} not recorded as now asked: where the key is, `{command}` records anew"
 
 
 def _open_sessions(wanted: Arguments) -> list[Session]:

@@ -43,8 +43,8 @@ START_S = 60.0
 SPARE_S = 2.0
 MOST_WORKERS, MOST_ASKING = 2, 8
 LONGEST_AT_HAND, MOST_AT_HAND, MOST_FOUND_AT_HAND = 3_000, 20_000, 100_000
-"""Characters that runner's own checks are done with in a moment: of one text, of all that came with the answer, and of what
-was found in documents: twenty passages at OpenAI, of some 3,200 characters each.
+"""Characters that runner's own checks are done with in a moment: of one text, of all that came with the answer, and of
+what was found in documents, which is twenty passages at OpenAI, of some 3,200 characters each.
 """
 MOMENT_S = 0.05
 """What users' patterns, paths and schemas may take while everybody waits."""

@@ -19,6 +19,7 @@ from runner.domain.report import (
     COUNTED,
     DECLINED,
     NO_MODEL,
+    NOT_RECORDED,
     NOT_STARTED,
     OFFLINE,
     BatchSeen,
@@ -107,6 +108,7 @@ class Console:
         self._counts: Counter[str] = Counter()
         self._spent = Tally()
         self._shown_in_full = 0
+        self._misses: dict[str, str] = {}
         self._others_since = 0
 
     def close(self) -> None:
@@ -286,13 +288,21 @@ class Console:
                 if turn.run.steps:
                     self._print_field("tools", "\n".join(_describe_calls(turn.run)))
             if turn.reason:
-                self._print_field("reason", turn.reason)
+                self._print_field("reason", self._shorten_miss(turn.reason, result))
             for verdict in turn.verdicts:
                 self._print_verdict(verdict)
         for verdict in result.shown.verdicts if result.shown else ():
             self._print_verdict(verdict)
         if result.reason:
             self._print_field("note", result.reason)
+
+    def _shorten_miss(self, reason: str, result: ScenarioResult) -> str:
+        """A definition that changed is the same difference for all: told whole with the first of them."""
+        said, _, difference = reason.partition(", but ")
+        if not (difference and reason.startswith(NOT_RECORDED)):
+            return reason
+        first = self._misses.setdefault(difference, result.scenario.name)
+        return reason if first == result.scenario.name else f"{said}, but differs as for '{first}'"
 
     def _print_verdict(self, verdict: Verdict) -> None:
         if verdict.outcome in (Outcome.PASSED, Outcome.SKIPPED):

@@ -311,7 +311,8 @@ def _file_changes(unit: Unit, assistant: RemoteAssistant) -> tuple[FieldChange, 
 
 def _note_what_is_not_stored(desired: Iterable[Desired]) -> tuple[str, ...]:
     return (
-        "this API stores no assistants: a definition travels with each request; files and vector stores are synced",
+        "this API stores no assistants: a definition travels with each request; files and vector stores alone are "
+        "synced, or in sync. `runner plan --since` shows what changed in definitions",
         *(
             f"assistant {one.assistant.address}: its definition is {one.definition_hash}; play sends that hash along"
             for one in desired

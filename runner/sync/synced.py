@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +22,13 @@ _HOLDS_WHAT_IS_DECLARED = frozenset({Action.CREATE, Action.UPDATE, Action.IN_SYN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncedStores:
-    """The stores of one address, and the mark of the files that they were filled with (`Desired.search_mark`)."""
+    """The stores of one address, the mark of the files that they were filled with (`Desired.search_mark`), and the hash
+    of the definition as it was then; "" in records of earlier versions.
+    """
 
     store_ids: tuple[StoreId, ...]
     search_mark: str
+    definition_hash: str = ""
 
 
 def record_path(state: Path, target: Target) -> Path:
@@ -60,11 +63,26 @@ def write_synced(state: Path, target: Target, plan: SyncPlan, done: Sequence[App
     if synced == before:
         return
     assistants = {
-        address: {"vector_store_ids": list(one.store_ids), "search_mark": one.search_mark}
+        address: {
+            "vector_store_ids": list(one.store_ids),
+            "search_mark": one.search_mark,
+            "definition": one.definition_hash,
+        }
         for address, one in synced.items()
     }
     document = {**_head(target, plan.namespace), "assistants": assistants}
     write_whole(record_path(state, target), json.dumps(document, indent=2) + "\n", what="the record of what is synced")
+
+
+def note_changed_definitions(plan: SyncPlan, synced: Mapping[Address, SyncedStores]) -> Iterator[str]:
+    """Whose definition is another one than at the last sync, on an API that stores none."""
+    for unit in plan.units:
+        now, then = unit.desired.definition_hash, synced.get(unit.address)
+        if then and then.definition_hash and then.definition_hash != now:
+            yield (
+                f"assistant {unit.address}: its definition changed since the last sync ({then.definition_hash}, now "
+                f"{now}); nothing of it is stored there, so there is nothing to sync"
+            )
 
 
 def forget_synced(state: Path, target: Target) -> None:
@@ -86,12 +104,20 @@ def _stores_of(unit: Unit, done: Sequence[Applied]) -> SyncedStores | None:
         for one in done
         if one.change.kind is Kind.STORE and one.change.action in _HOLDS_WHAT_IS_DECLARED and one.change.remote_id
     )
-    return SyncedStores(store_ids=store_ids, search_mark=unit.desired.search_mark) if store_ids else None
+    if not store_ids:
+        return None
+    wanted = unit.desired
+    return SyncedStores(store_ids=store_ids, search_mark=wanted.search_mark, definition_hash=wanted.definition_hash)
 
 
 def _read_entry(value: object) -> SyncedStores | None:
     match value:
         case {"vector_store_ids": [*ids], "search_mark": str(mark)} if all(isinstance(one, str) for one in ids):
-            return SyncedStores(store_ids=tuple(map(StoreId, ids)), search_mark=mark)
+            definition = value.get("definition")
+            return SyncedStores(
+                store_ids=tuple(map(StoreId, ids)),
+                search_mark=mark,
+                definition_hash=definition if isinstance(definition, str) else "",
+            )
         case _:
             return None

@@ -243,17 +243,33 @@ def run_starter(job: Job, **environment: str) -> "subprocess.CompletedProcess[st
     ("given", "call"),
     [
         ({}, "--report"),
-        ({"TARGET": "openai"}, "--target openai --replay recordings --report"),
+        ({"TARGET": "openai", "PLANS": "2"}, "--target openai --replay recordings --report"),
+        ({"TARGET": "script"}, "--target script --report"),
         ({"TARGET": "openai", "OPENAI_API_KEY": "sk-1"}, "--target openai --report"),
         ({"TARGET": "openai", "GITHUB_EVENT_NAME": "push"}, "--target openai --report"),
     ],
-    ids=["a new project", "a fork", "a branch", "a push that lacks the key"],
+    ids=["a new project", "a fork", "a fork of a script's", "a branch", "a push that lacks the key"],
 )
 def test_the_first_project_s_workflow_replays_for_forks_alone(job: Job, given: Mapping[str, str], call: str) -> None:
     job.reports.mkdir()
     done = run_starter(job, **given)
     assert done.returncode == 0, done.stderr
-    assert job.calls()[0].startswith(f"runner play {call}")
+    assert job.calls()[-1].startswith(f"runner play {call} json")
+
+
+def test_the_first_project_s_workflow_compares_with_the_report_that_is_kept(job: Job) -> None:
+    job.reports.mkdir()
+    (job.reports / "baseline.json").write_text("{}")
+    said = ["-c", "user.name=x", "-c", "user.email=x@x.invalid", "-c", "commit.gpgsign=false"]
+    for command in (
+        ["add", "reports"],
+        [*said, "commit", "-qm", "x"],
+        ["update-ref", "refs/remotes/origin/main", "HEAD"],
+    ):
+        subprocess.run(["git", *command], cwd=job.folder, check=True)
+    for branch, base in (("main", "origin/main"), ("", "HEAD")):
+        assert run_starter(job, GITHUB_BASE_REF=branch).returncode == 0
+        assert f"--baseline {base}:reports/baseline.json --report" in job.calls()[-1]
 
 
 def test_a_fork_is_green_without_a_key_or_red_for_a_reason(job: Job) -> None:

@@ -230,6 +230,16 @@ def test_what_was_changed_is_a_miss_that_names_the_difference(
     assert f"not recorded: the nearest recording of '{name}' {words}" in done.out
 
 
+def test_a_changed_definition_is_told_in_full_once_and_how_to_record_anew_at_the_end(project: Project) -> None:
+    assert project.run("play", "--record", "recordings").code == 0
+    change_instructions(project)
+    done = project.run("play", "--replay", "recordings")
+    assert done.out.count("'You are a tour guide.'") == 1
+    assert done.out.count(", but differs as for '") == 1
+    anew = "2 scenarios not recorded as now asked: where the key is, `runner play -t embedded --record recordings`"
+    assert done.out.splitlines()[-1].startswith(anew)
+
+
 def test_what_was_never_recorded_and_what_is_damaged_is_told(project: Project) -> None:
     assert project.run("play", "--record", "recordings").code == 0
     project.write_scenario(TICKET, name="tickets")

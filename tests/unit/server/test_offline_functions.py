@@ -360,6 +360,14 @@ def test_a_result_that_has_no_plain_words_is_declined(output):
     assert told(output).declined
 
 
+@pytest.mark.parametrize(("output", "kind"), [('{"fee": 6.0}', "a mapping"), ("[6.0]", "a list"), ("null", "nothing")])
+def test_the_decline_of_a_result_says_what_the_rules_can_put_into_words(output, kind):
+    words = (
+        f"gave {kind}, which a model would read: the rules can't put into words but a text, a number, or true or false"
+    )
+    assert words in told(output).text
+
+
 def test_a_function_that_failed_is_named_with_its_reason():
     assert "the function exchange_rate failed: there is no rate for XXX" in told("error: there is no rate for XXX").text
     assert "the function exchange_rate failed" in told("", completed=False).text

@@ -438,6 +438,15 @@ def test_what_one_line_says_in_so_many_words_is_answered(paper: str, question: s
     assert answer.text.endswith(ends)
 
 
+def test_what_is_taken_for_a_heading_that_narrows_is_named_in_the_decline() -> None:
+    paper = "Harbour library\nPayment due: 12 January 2027\nItem Days late Amount\nInvoice total: EUR 74.40"
+
+    answer = ask(paper, "What is the invoice total?")
+
+    assert answer.declined
+    assert "the line that tells it stands under 'Item Days late Amount', which may narrow it" in answer.text
+
+
 @pytest.mark.parametrize(("paper", "question"), [(paper, one) for paper, asked in DECLINED.items() for one in asked])
 def test_what_could_mean_something_else_is_declined(paper: str, question: str) -> None:
     answer = ask(paper, question)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from runner.domain.plan import Action, Change, Kind
 from runner.sync import Applied, SyncPlan
 from runner.sync.desired import describe
 from runner.sync.planner import plan_unit
-from runner.sync.synced import forget_synced, read_synced, write_synced
+from runner.sync.synced import forget_synced, note_changed_definitions, read_synced, write_synced
 
 TARGET = Target(name="a/b", api="responses", server=Server.OPENAI, location=HERE)
 
@@ -38,6 +39,16 @@ def test_a_store_that_was_brought_is_recorded_with_its_mark(tmp_path: Path, plan
     (found,) = read_synced(tmp_path, TARGET, NAMESPACE).values()
     assert (found.store_ids, found.search_mark) == (("vs_1",), plan.units[0].desired.search_mark)
     assert [path.name for path in (tmp_path / "synced").iterdir()] == ["a-b.json"]
+
+
+def test_a_definition_that_changed_since_is_noted_with_both_hashes(tmp_path: Path, plan: SyncPlan) -> None:
+    write_synced(tmp_path, TARGET, plan, [of_store(plan, Action.CREATE)])
+    synced = read_synced(tmp_path, TARGET, NAMESPACE)
+    assert list(note_changed_definitions(plan, synced)) == []
+    (unit,) = plan.units
+    changed = replace(unit, desired=describe(replace(unit.desired.assistant, instructions="Answer briefly.")))
+    (note,) = note_changed_definitions(replace(plan, units=(changed,)), synced)
+    assert f"({unit.desired.definition_hash}, now {changed.desired.definition_hash}); nothing of it is stored" in note
 
 
 def test_what_failed_or_was_blocked_is_taken_out(tmp_path: Path, plan: SyncPlan) -> None:

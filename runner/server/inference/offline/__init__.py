@@ -334,7 +334,11 @@ def _tell(outcome: ToolOutcome) -> Answer:
     told = _read_json(output)
     told = {True: "yes", False: "no"}[told] if isinstance(told, bool) else told
     if not isinstance(told, str) or not 0 < len(told) <= LONGEST_TOLD:
-        raise NotSure(f"the function {name} gave a result that the rules can't put into words")
+        kind = {dict: "a mapping", list: "a list", type(None): "nothing"}.get(type(told), "no short text")
+        raise NotSure(
+            f"the function {name} gave {kind}, which a model would read: the rules can't put into words but "
+            "a text, a number, or true or false"
+        )
     if isinstance(given := _read_json(arguments), dict):
         arguments = ", ".join(f"{key}: {value}" for key, value in given.items())
     return Answer(text=f"{name}({arguments}) gives {told}{'' if told[-1] in '.!?' else '.'}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.server.inference import Answer, Role, SourceMark
 from runner.server.inference.offline.question import (
@@ -88,6 +88,10 @@ def answer(question: Question) -> Answer | None:
         raise NotSure("several passages could be meant")
     for (quote, value), document in found.items():
         return _answer(quote, value, document)
+    # What would tell it under no heading is named: people don't see the lines of a PDF as they are read.
+    narrowing = [line.heading for line, _ in lines if line.heading and any(_tell(asked, replace(line, heading="")))]
+    if narrowing:
+        raise NotSure(f"the line that tells it stands under '{narrowing[0]}', which may narrow it")
     raise NotSure("no passage was found that surely tells it")
 
 
