@@ -194,13 +194,12 @@ def command(**arguments: Any) -> int:
         discard_earlier(find_named(wanted.reports))
         raise
     kinds = [parse_report(one) for one in wanted.reports]
-    reports = [path for _, path in kinds]
     if resumed and wanted.changed is None:
         refuse_changes(resumed, session.configuration)
     inputs = find_inputs(session.configuration)
     if not wanted.lists:
-        discard_earlier(report for report in reports if report.resolve() not in inputs)
-    refuse_to_overwrite(reports, inputs)
+        discard_earlier(path for _, path in kinds if path.resolve() not in inputs)
+    refuse_to_overwrite([path for _, path in kinds], inputs)
     scenarios, shard = _choose_scenarios(session, wanted, resumed)
     wanted = replace(wanted, shard=shard)
     if wanted.lists:

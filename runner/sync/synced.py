@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from runner.domain.assistant import Address, Namespace, Target
 from runner.domain.conversation import StoreId
@@ -110,7 +111,7 @@ def _stores_of(unit: Unit, done: Sequence[Applied]) -> SyncedStores | None:
     return SyncedStores(store_ids=store_ids, search_mark=wanted.search_mark, definition_hash=wanted.definition_hash)
 
 
-def _read_entry(value: object) -> SyncedStores | None:
+def _read_entry(value: Any) -> SyncedStores | None:
     match value:
         case {"vector_store_ids": [*ids], "search_mark": str(mark)} if all(isinstance(one, str) for one in ids):
             definition = value.get("definition")
