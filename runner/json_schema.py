@@ -128,7 +128,7 @@ def find_unknown(arguments: Mapping[str, object], parameters: Schema) -> Iterato
                 for one in find_unknown(value, known[key]):
                     yield replace(one, place=(key, *one.place))
         elif value is not None and _names_all(parameters):
-            hint = suggest(key, known, kind="it has")
+            hint = suggest(key, known, kind="it has") or "it has none: declare them under `parameters`"
             yield Impossible(place=(key,), message=f"there is no argument {quote(key)}", hint=hint, is_unknown=True)
 
 

@@ -127,7 +127,7 @@ class Check:
                 raise ValueError(f"`{allowances[0]}` goes with `value`")
         elif self.min is not None or self.max is not None:
             raise ValueError("`value` excludes `min` and `max`")
-        if self.unit is not None and not self.unit.strip():
+        if self.unit is not None and not self.unit.strip(" 0123456789.,+-"):
             raise ValueError(f"`unit: {self.unit!r}` names no unit")
 
     def judge(self, run: Run) -> Finding:

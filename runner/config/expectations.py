@@ -310,12 +310,16 @@ def _build(document: YamlDocument, written: _Written, known: Known, stand: _Stan
 def _report_switch(document: YamlDocument, written: _Written) -> None:
     """`refuses: true`: read as the short form it would look for the word "true"."""
     value = written.parameters.get(written.main_field)
-    if written.is_full or value not in ("true", "false"):
-        return
-    if _stands_alone(load_plugin(CHECKS, written.name).SCHEMA):
-        name = written.name
-        hint = f"write `- {name}`, by itself" if value == "true" else f"leave it out, or write `- not: {name}`"
-        document.report(Mistake(where=written.where, message=f"`{name}` isn't switched on or off", hint=hint))
+    if not written.is_full and (hint := advise_on_switch(written.name, value)):
+        message = f"`{written.name}` isn't switched on or off"
+        document.report(Mistake(where=written.where, message=message, hint=hint))
+
+
+def advise_on_switch(name: str, value: object) -> str:
+    """What to write for a check that is "true" or "false"; "" for others, and other checks."""
+    if value not in ("true", "false") or not _stands_alone(load_plugin(CHECKS, name).SCHEMA):
+        return ""
+    return f"write `- {name}`, by itself" if value == "true" else f"leave it out, or write `- not: {name}`"
 
 
 def _report_unknown_target(document: YamlDocument, written: _Written, known: Known) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from runner.config.expectations import CHECKS
+from runner.config.expectations import CHECKS, advise_on_switch
 from runner.did_you_mean import find_similar
 from runner.plugins import load_plugin, plugin_names
 from runner.yaml_text import Style
@@ -427,6 +427,9 @@ def _advise_on_scenario_value(kind: str, text: str, _value: object, where: Where
         return advise_on_check(text) or ("" if is_misspelt else _advise_on_bare_text(text))
     if where[-1:] == ("number",) or where[-2:] == ("number", "value"):
         return _show_amount(text, is_short=where[-1:] == ("number",))
+    name = str(where[-1]) if where else ""
+    if name in plugin_names(CHECKS) and (hint := advise_on_switch(name, text)):
+        return hint
     if where[-2:] == ("tool_called", "arguments"):
         return "write the arguments, as in {KEY: VALUE}; `tool_calls` has `arguments: exact`" * (text == "exact")
     if where[-1:] == ("timeout",) and (found := _DURATION.fullmatch(text.strip())):
@@ -520,7 +523,16 @@ def show_embedded_target(name: str, body: Mapping[str, object]) -> str:
     return f"{name}: {{api: {api}, server: embedded, inference: {show_inference(body.get('inference'))}}}"
 
 
-SCENARIO_ADVICE = Advice(on_key=_advise_on_scenario_key, on_value=_advise_on_scenario_value)
+def _advise_on_field(body: Mapping[str, object], field: str, check: str) -> str:
+    """A field of a check, beside the check's short form."""
+    if check not in plugin_names(CHECKS) or isinstance(body[check], dict | list):
+        return ""
+    main_field = load_plugin(CHECKS, check).MAIN_FIELD
+    full = {main_field: body[check], field: body[field]}
+    return "" if field == main_field else f"write `{check}: {show_flow(full)}`"
+
+
+SCENARIO_ADVICE = Advice(on_key=_advise_on_scenario_key, on_value=_advise_on_scenario_value, on_beside=_advise_on_field)
 ASSISTANTS_ADVICE = Advice(
     on_key=_advise_on_assistants_key, on_value=_advise_on_assistants_value, on_missing=_advise_on_missing
 )

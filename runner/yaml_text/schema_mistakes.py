@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -199,7 +200,7 @@ def explain_unknown_keys(broken: BrokenRule, whole: Schema, advice: Advice) -> I
                 at_key=True,
                 message=f"unknown {kind} {quote(key)}",
                 hint=_explain_cut_text(key, broken.value[key])
-                or _find_nearest(key, siblings, places)
+                or _find_nearest(key, siblings, places, partial(advice.on_beside, broken.value, key))
                 or advice.on_key(kind, key, broken.value[key], broken.where)
                 or _find_home(key, known, places),
             )
@@ -239,12 +240,12 @@ def explain_unfit_key(broken: BrokenRule) -> Mistake:
     )
 
 
-def _find_nearest(key: str, siblings: list[str], places: Mapping[str, list[str]]) -> str:
+def _find_nearest(key: str, siblings: list[str], places: Mapping[str, list[str]], advise: Callable[[str], str]) -> str:
     """A hint: the key stands beside the one that it belongs under."""
     homes = places.get(key, [])
     beside = (home for home in homes for sibling in siblings if home.endswith(f".{sibling}"))
     nearest = homes[0] if homes and homes[0] in siblings else next(beside, None)
-    return _show_home(nearest) if nearest else ""
+    return advise(nearest.rpartition(".")[2]) or _show_home(nearest) if nearest else ""
 
 
 def _show_home(place: str) -> str:

@@ -377,6 +377,10 @@ Where = tuple[str | int, ...]
 """A place inside a file's value: keys and list indices from the top."""
 
 
+def _know_nothing_beside(_body: Mapping[str, object], _key: str, _sibling: str) -> str:
+    return ""
+
+
 def _know_nothing(_kind: str, _word: str, _value: object, _where: Where) -> str:
     return ""
 
@@ -387,12 +391,14 @@ class Advice:
 
     All get what the schema calls the thing ("key", "check", ...), what was written or is missing, a value and a place.
     `on_key`: an unknown key with its value; `on_value`: a text that doesn't fit; `on_missing`: a key that is not there.
+    `on_beside`: a mapping, its key that is out of place, and the sibling that it belongs under.
     `whole` is the schema that explains the mistakes, where the document was held to less of it.
     """
 
     on_key: Callable[[str, str, object, Where], str] = _know_nothing
     on_value: Callable[[str, str, object, Where], str] = _know_nothing
     on_missing: Callable[[str, str, object, Where], str] = _know_nothing
+    on_beside: Callable[[Mapping[str, object], str, str], str] = _know_nothing_beside
     whole: Schema | None = None
 
 

@@ -207,7 +207,9 @@ assistants:
     model: any
     tools: [code_interpreter, file_search, web_search]
     files: [receipt.pdf, prices.csv, terms.md]
-    functions: [{name: exchange_rate, returns: 1.08}, {name: book, returns: ok}]
+    functions:
+      - {name: exchange_rate, returns: 1.08, parameters: {type: object, properties: {to: {}, amount: {}}}}
+      - {name: book, returns: ok}
 """
 EXAMPLES = [
     pytest.param(name, place, id=f"{name}-{place}")

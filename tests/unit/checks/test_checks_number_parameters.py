@@ -166,6 +166,7 @@ class TestParameters:
         with pytest.raises(ValueError, match="exclude each other"):
             Check(value=Decimal(1), places=1, tolerance=Decimal(1))
 
-    def test_an_invisible_unit_is_refused(self) -> None:
+    @pytest.mark.parametrize("unit", [" ", "3", "1.5"])
+    def test_an_invisible_unit_and_a_number_are_refused(self, unit: str) -> None:
         with pytest.raises(ValueError, match="unit"):
-            Check(value=Decimal(1), unit=" ")
+            Check(value=Decimal(1), unit=unit)

@@ -359,3 +359,19 @@ def test_each_assertion_and_grader_of_others_is_a_check_or_leads_to_one(word: st
     assert name in plugin_names(checks) or re.search(
         rf"`({'|'.join(plugin_names(checks))})\b", familiar_words._CHECKS[name]
     )
+
+
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        ("json: true", "write `- json`, by itself"),
+        ("json: false", "leave it out, or write `- not: json`"),
+        ("{number: 3, unit: EUR}", "write `number: {value: 3, unit: EUR}`"),
+        ("{contains: Oslo, number: {value: 3}, unit: EUR}", "it belongs under turns[].expect[].number"),
+    ],
+)
+def test_a_check_s_value_or_field_at_the_wrong_place_leads_to_how_it_is_written(
+    tmp_path: Path, check: str, words: str
+) -> None:
+    found = hints(tmp_path, scenario=f"assistant: guide\nturns: [{{ask: x, expect: [{check}]}}]\n")
+    assert words in found
