@@ -342,6 +342,8 @@ class Console:
         dollars = self._spent.cost_usd + self._spent.judging.cost_usd
         if dollars:
             parts.append(f" · ${dollars:.4f}")
+        elif self._spent.unasked_runs == self._spent.runs and not self._spent.judging.requests:
+            pass  # A script's estimates would push out what is under way.
         elif tokens := self._spent.total_tokens + self._spent.judging.total_tokens:
             parts.append(f" · {tokens:,} tokens")
         return (*parts, f" · {minutes}:{seconds:02} · ", (", ".join(names) + more, "dim"))

@@ -113,12 +113,9 @@ def _stores_of(unit: Unit, done: Sequence[Applied]) -> SyncedStores | None:
 
 def _read_entry(value: Any) -> SyncedStores | None:
     match value:
-        case {"vector_store_ids": [*ids], "search_mark": str(mark)} if all(isinstance(one, str) for one in ids):
-            definition = value.get("definition")
-            return SyncedStores(
-                store_ids=tuple(map(StoreId, ids)),
-                search_mark=mark,
-                definition_hash=definition if isinstance(definition, str) else "",
-            )
+        case {"vector_store_ids": [*ids], "search_mark": str(mark), **more} if all(isinstance(one, str) for one in ids):
+            store_ids, then = tuple(map(StoreId, ids)), more.get("definition", "")
+            definition_hash = then if isinstance(then, str) else ""
+            return SyncedStores(store_ids=store_ids, search_mark=mark, definition_hash=definition_hash)
         case _:
             return None

@@ -447,6 +447,14 @@ def test_what_is_taken_for_a_heading_that_narrows_is_named_in_the_decline() -> N
     assert "the line that tells it stands under 'Item Days late Amount', which may narrow it" in answer.text
 
 
+@pytest.mark.parametrize(("thing", "word"), [("replacement card", "card"), ("interlibrary loan", "loan")])
+def test_a_word_that_hides_the_name_of_a_thing_is_named_in_the_decline(thing: str, word: str) -> None:
+    answer = ask("Fees\nReplacement card 4.00\nInterlibrary loan 6.50", f"How much is a {thing}?")
+
+    assert answer.declined
+    assert f"'{word}' may be no part of a thing's name" in answer.text
+
+
 @pytest.mark.parametrize(("paper", "question"), [(paper, one) for paper, asked in DECLINED.items() for one in asked])
 def test_what_could_mean_something_else_is_declined(paper: str, question: str) -> None:
     answer = ask(paper, question)

@@ -28,6 +28,7 @@ from runner.server.inference import (
     UseTools,
 )
 from runner.server.inference.offline import calculations, facts
+from runner.server.inference.offline.amounts import find_word_that_means_more
 from runner.server.inference.offline.question import (
     CHANGING,
     MAX_GIVEN_CHARACTERS,
@@ -97,6 +98,8 @@ def _ask_kinds(question: Question) -> UseTools | Answer:
         return UseTools(requests=(needed.request,))
     except ArithmeticError:
         raise NotSure("the numbers are too large") from None
+    if word := find_word_that_means_more(question.message.text):
+        raise NotSure(f"it is no question that the rules know: '{word}' may be no part of a thing's name")
     raise NotSure("it is no question that the rules know")
 
 

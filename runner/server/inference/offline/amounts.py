@@ -25,6 +25,7 @@ from runner.server.inference.offline.question import (
     has_doubtful_amount,
     is_plural,
     parse_number,
+    prepare,
     read_shape,
     read_words,
     round_money,
@@ -401,12 +402,14 @@ _NAMING = frozenset(
     "first second third fourth fifth sixth eighth tenth extra additional double triple quarter up free cover down cut "
     "child children kid kids adult adults baby infant senior seniors student students surcharge fee fees rate".split()
 )
-_NO_NAME = (CHANGING - _NAMING) | frozenset(
+_MEANS_MORE = (CHANGING - _NAMING) | frozenset("service cash card change deposit".split())
+"""Words that may be about the sum, and not part of a name ("replacement card", "interlibrary loan")."""
+_NO_NAME = _MEANS_MORE | frozenset(
     """
     i we me us you it they he she him her them that this these those who what when where how why is are was were be do
     does did pay paid pays cost costs should would could can will must have had has an the total bill price prices one
     each everything anything something nothing stuff things thing lot lots or my our your their his half sum balance tax
-    tip subtotal service cash card change deposit and
+    tip subtotal and
     """.split()
 )
 _NO_THINGS = frozenset("day time date night trip meal name type kind share order food drinks everyone all".split())
@@ -427,6 +430,13 @@ def mark_things(draft: Draft, price_of: Callable[[Thing], Amount]) -> None:
             mark = draft.add(add([price_of(thing) for thing in things]))
             draft.text = " ".join(f"{draft.text[:start]} {mark} {draft.text[found.end('things') :]}".split())
             return
+
+
+def find_word_that_means_more(text: str) -> str:
+    """The word for which a price that was asked for is not looked up; "" if that isn't the reason."""
+    draft = Draft(prepare(text).lower()).text
+    asked = (found["things"].split() for pattern in _PLACES if (found := pattern.search(draft)))
+    return next((word for words in asked for word in words if word in _MEANS_MORE), "")
 
 
 def _read_things(text: str, draft: Draft) -> tuple[Thing, ...] | None:
