@@ -34,8 +34,8 @@ Made by `docs/capture_terminal.py`, which plays 50 scenarios in tmux; don't edit
 evaluated, and one is skipped (it was declined, and `--allow-declines` was given).
 
 - A scenario that passed is one line; `-v` shows its questions and answers.
-- What did not pass is told when it happens, once more at the end, and then by name. A name's place can be pasted
-  behind `runner play`.
+- What did not pass is told when it happens, once more at the end where more than a screen of others
+  came after it, and then by name. A name's place can be pasted behind `runner play`.
 - The line at the bottom has what is done of how many, the counts, the time, and what is under way with its turn.
 - Words wrap with their indent. Where the output is no terminal (a pipe, a file, most CI), lines are never wrapped, and
   there is no line at the bottom.
