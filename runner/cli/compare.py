@@ -33,8 +33,8 @@ GATES = ("none", "regression", "any")
     "--fail-on",
     type=click.Choice(GATES),
     default="none",
-    help="regression: exit 1 for what is proven to be worse, or broke without a model, and for golden scenarios that "
-    "broke, 3 for what broke without a proof; any: exit 1 for whatever broke.",
+    help="regression: exit 1 for what is proven to be worse and for golden scenarios that broke, 3 for what broke "
+    "without a proof; any: exit 1 for whatever broke.",
 )
 def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on: str) -> int:
     """Compare two plays: what is broken, fixed, flaky, new and gone, and whether chance could be the reason.
@@ -187,7 +187,7 @@ def _as_markdown(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]
     from runner.reporting import MARK
 
     yield f"<!-- {MARK} -->"
-    yield f"## runner compare: {comparison.verdict.value if comparison.differs else 'no scenario differs'}"
+    yield f"## runner compare: {comparison.verdict.value}"
     yield ""
     yield markdown(_summary(comparison))
     for line in doubts:
@@ -225,10 +225,6 @@ def _changed(comparison: Comparison) -> Iterator[Compared]:
 
 def _summary(comparison: Comparison) -> str:
     counts = ", ".join(f"{count} {word}" for word, count in comparison.counts.items() if count) or "no scenarios"
-    if not comparison.differs:
-        return counts
-    if comparison.p is None:
-        return f"{counts}; no model answered, so none of it is chance"
     more = f": {_more(comparison.more)}" if comparison.more else ""
     return f"{counts}; all together: {comparison.verdict.value}{more} (p = {comparison.p:.3g}, {comparison.test})"
 
@@ -244,12 +240,8 @@ def _rate(standing: Standing | None) -> str:
 
 
 def _proof(one: Compared) -> str:
-    from runner.domain.comparison import Verdict
-
     if one.pair is None:
         return "not compared"
-    if one.p is None and one.verdict in (Verdict.BROKEN, Verdict.FIXED):
-        return f"{one.verdict.value}, and no chance: no model answered"
     shown = f" (p = {one.p:.3g})" if one.p is not None else ""
     return one.verdict.value + (f": {_more(one.more)}" if one.more else shown)
 

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import chain
 from typing import Any
 
-from runner.domain.report import DECLINED, NOT_STARTED, Outcome, Report, ScenarioResult, Tally
+from runner.domain.report import DECLINED, NOT_STARTED, Outcome, Report, ScenarioResult
 from runner.domain.result_json import as_plain
 from runner.domain.statistics import (
     CONFIDENCE,
@@ -50,8 +49,7 @@ class Verdict(Enum):
 class Standing:
     """What a play says of a scenario; `judged` attempts have passed or failed.
 
-    `selector` is what `play` takes for it; `template` where its cases are written, "" for no case of a template. One
-    that `is_certain` comes out the same each time: no model answered or judged, and no clock did.
+    `selector` is what `play` takes for it; `template` where its cases are written, "" for no case of a template.
     """
 
     outcome: Outcome
@@ -64,7 +62,6 @@ class Standing:
     selector: str
     script: int
     template: str = ""
-    is_certain: bool = False
 
     @property
     def rate(self) -> float:
@@ -73,7 +70,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """One scenario. `p` is Fisher's, adjusted (Holm) for all that were tested; None where nothing was, or had to be.
+    """One scenario. `p` is Fisher's, adjusted (Holm) for all that were tested; None where nothing was.
 
     With INCONCLUSIVE, so many `more` attempts on each side would decide, if the rates stay as they are.
     """
@@ -127,18 +124,13 @@ class Compared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """All scenarios; `p` is for all of them together, by the test of this name: None, "" where all are certain."""
+    """All scenarios; `p` is for all of them together, by the test of this name."""
 
     scenarios: tuple[Compared, ...]
     verdict: Verdict
-    p: float | None
+    p: float
     test: str
     more: int | None = None
-
-    @property
-    def differs(self) -> bool:
-        """Whether any scenario passes more, or less, often than before."""
-        return any(old.rate != new.rate for old, new in filter(None, (one.pair for one in self.scenarios)))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -151,8 +143,7 @@ class Comparison:
         proven = [f"{one.name} is broken" for one in self.scenarios if one.verdict is Verdict.BROKEN]
         golden = [one for one in self.scenarios if one.breaks_gold]
         gold = [f"golden scenario {one.name} {'does not pass any more' if one.new else 'is gone'}" for one in golden]
-        is_worse = self.verdict is Verdict.BROKEN and self.p is not None
-        whole = [f"all together are worse (p = {self.p:.3g})"] if is_worse else []
+        whole = [f"all together are worse (p = {self.p:.3g})"] if self.verdict is Verdict.BROKEN else []
         return (*gold, *proven, *whole)
 
     @property
@@ -220,23 +211,8 @@ def _stand(results: Iterable[ScenarioResult]) -> Iterator[tuple[tuple[str, str],
                 selector=f"{(scenario.declared_at or scenario.location).file}::{scenario.name}",
                 script=hash(repr(_script_of(result))),
                 template=str(scenario.declared_at) if scenario.declared_at else "",
-                is_certain=_is_certain(result),
             ),
         )
-
-
-def _is_certain(result: ScenarioResult) -> bool:
-    """Whether it comes out the same when it is played again. Of a busy machine `latency_s` says no on another day."""
-    tally = Tally()
-    tally.add(result)
-    turns = [turn for attempt in result.attempts for turn in attempt.turns]
-    verdicts = [
-        *chain.from_iterable(turn.verdicts for turn in turns),
-        *chain.from_iterable(one.verdicts for one in result.attempts),
-    ]
-    is_timed = any(one.check == "latency_s" and one.outcome is Outcome.FAILED for one in verdicts)
-    is_mixed = 0 < result.passes < result.judged
-    return tally.unasked_runs == tally.runs and not (tally.judging.requests or is_timed or is_mixed)
 
 
 def _script_of(result: ScenarioResult) -> list[Any]:
@@ -263,7 +239,7 @@ def _see(old: Standing | None, new: Standing | None) -> Change:
 
 def _judge(scenarios: list[Compared]) -> Iterator[Compared]:
     """Each one's rates by themselves; those that could not be told apart whatever came out are not among the tested."""
-    tables = {one.name: _table(one.pair) for one in scenarios if one.pair and not _are_certain(one.pair)}
+    tables = {one.name: _table(one.pair) for one in scenarios if one.pair}
     tested = {name: fisher_exact(*table) for name, table in tables.items() if fisher_least(*table) < ALPHA}
     adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
     for one in scenarios:
@@ -271,19 +247,11 @@ def _judge(scenarios: list[Compared]) -> Iterator[Compared]:
             yield one
             continue
         p, (old, new) = adjusted.get(one.name), one.pair
-        if _are_certain(one.pair) and old.rate == new.rate:
-            yield one
-            continue
-        if _are_certain(one.pair) or (p is not None and p < ALPHA):
+        if p is not None and p < ALPHA:
             yield replace(one, p=p, verdict=Verdict.FIXED if new.rate > old.rate else Verdict.BROKEN)
             continue
         more = repeats_to_decide(*tables[one.name]) if old.rate != new.rate else None
         yield replace(one, p=p, verdict=Verdict.NO_EVIDENCE if more is None else Verdict.INCONCLUSIVE, more=more)
-
-
-def _are_certain(pair: tuple[Standing, Standing]) -> bool:
-    """Whether what differs can't be chance: there is nothing to prove then."""
-    return all(one.is_certain for one in pair)
 
 
 def _table(pair: tuple[Standing, Standing]) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -292,13 +260,11 @@ def _table(pair: tuple[Standing, Standing]) -> tuple[tuple[int, int], tuple[int,
     return (old.passes, new.passes), (old.judged, new.judged)
 
 
-def _judge_together(scenarios: tuple[Compared, ...]) -> tuple[Verdict, float | None, str, int | None]:
+def _judge_together(scenarios: tuple[Compared, ...]) -> tuple[Verdict, float, str, int | None]:
     pairs = [one.pair for one in scenarios if one.pair]
     differences = [new.rate - old.rate for old, new in pairs]
     fixed, broken = sum(one > 0 for one in differences), sum(one < 0 for one in differences)
     total = sum(differences)
-    if (broken or fixed) and all(map(_are_certain, pairs)):
-        return (Verdict.BROKEN if broken else Verdict.FIXED), None, "", None
     if all(old.judged == new.judged == 1 for old, new in pairs):
         p, test = mcnemar_mid_p(broken, fixed), "McNemar, mid-p"
     else:

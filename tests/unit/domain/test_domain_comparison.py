@@ -2,19 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
-import played_results
-import pytest
-from played_results import report_of
+from played_results import OTHER, played, report_of
 
 from runner.domain.comparison import Change, Compared, Comparison, Verdict, compare, describe_doubts
 from runner.domain.report import Outcome, ScenarioResult
 from runner.errors import Location
 
-MODEL = replace(played_results.VARIANT, inference=None)
-OTHER = replace(MODEL, model="other")
-played = partial(played_results.played, variant=MODEL)
 PASSED, FAILED, ERRORED = Outcome.PASSED, Outcome.FAILED, Outcome.ERRORED
 
 
@@ -164,26 +158,3 @@ def test_what_was_changed_between_the_plays_is_told() -> None:
 def test_nothing_in_common_is_no_evidence() -> None:
     comparison = compare([], [])
     assert (comparison.verdict, comparison.p, comparison.regressions) == (Verdict.NO_EVIDENCE, 1.0, ())
-
-
-@pytest.mark.parametrize("inference", ["offline", "scripted", "scripted+offline"])
-def test_what_broke_where_no_model_answered_is_broken_without_a_proof(inference: str) -> None:
-    rules = replace(played_results.VARIANT, inference=inference)
-    before = [played(name, PASSED, variant=rules) for name in "ab"]
-    found = compare(before, [played("a", PASSED, variant=rules), played("b", FAILED, variant=rules)])
-    assert [one.verdict for one in found.scenarios] == [Verdict.NO_EVIDENCE, Verdict.BROKEN]
-    assert (found.verdict, found.p, found.regressions, found.undecided) == (Verdict.BROKEN, None, ("b is broken",), ())
-    mended = compare([played("a", FAILED, variant=rules)], [played("a", PASSED, variant=rules)])
-    assert (only(mended).verdict, mended.verdict) == (Verdict.FIXED, Verdict.FIXED)
-
-
-def test_where_a_model_answered_once_or_what_failed_is_the_time_it_took_chance_had_a_part() -> None:
-    rules = played_results.VARIANT
-    failed = played("a", FAILED, variant=rules)
-    (attempt,) = failed.attempts
-    (turn,) = attempt.turns
-    slow = replace(turn, verdicts=(replace(turn.verdicts[0], check="latency_s"),))
-    late = replace(failed, attempts=(replace(attempt, turns=(slow,)),))
-    passed = played("a", PASSED, variant=rules)
-    for old, new in ((played("a", PASSED), failed), (passed, played("a", FAILED)), (passed, late)):
-        assert only(compare([old], [new])).verdict is Verdict.INCONCLUSIVE
