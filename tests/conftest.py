@@ -22,6 +22,9 @@ from openai_schemas import OPENAPI
 
 OF_THE_WHOLE = frozenset({"test_play_cli.py", "test_play_responses.py", "test_server_sdk.py", "test_sync_cli.py"})
 """Of these files in tests/e2e `make quick` runs the first test."""
+THE_LONGEST = frozenset(
+    {"test_playing_page.py", "test_wheel.py", "test_play_at_scale.py", "test_ci_recipes.py", "test_readme.py"}
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,9 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than cores: the tests of the whole wait, too, and each worker costs seven seconds of imports."""
+    """Two more than cores: the tests of the whole wait, too, and each worker costs some seconds of imports."""
     cores = os.cpu_count() or 1
-    return cores if config.getoption("--thin") else cores + 1
+    return cores if config.getoption("--thin") else cores + 2
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -40,7 +43,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What `make quick` runs: all tests of parts that aren't slow, and of some files that test the whole the first."""
+    """What takes longest comes first: at the end the other workers would wait for it.
+
+    What `make quick` runs: all tests of parts that aren't slow, and of some files that test the whole the first.
+    """
+    items.sort(key=lambda item: item.path.name not in THE_LONGEST)
     if not config.getoption("--thin"):
         return
     quick = [item for item in items if item.get_closest_marker("slow") is None]
