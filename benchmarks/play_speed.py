@@ -6,8 +6,7 @@ ratio to the loop, CPU ms a question and the peak memory of the biggest process;
 
 Then what else is promised, each with its limit: memory for ten times the scenarios, every tenth request refused, the
 time from an answer to its verdict, `validate` of 2,000 scenarios, and two dask workers beside one process: for answers
-of a line, where playing costs hardly more than passing on what a worker has played, and for answers of a page with
-five checks each, where the core of one process is the limit.
+of a line, and for answers of a page with five checks each, which one process judges in processes beside it, too.
 
 `python benchmarks/play_speed.py [PART ...]`: shapes as they are printed, and `memory refusals verdicts validate dask`.
 """
@@ -237,13 +236,13 @@ def measure_dask() -> None:
     if not find_spec("distributed"):
         print("dask: not installed")
         return
-    kinds = (("of a line", "", "", (500, 2_500)), ("of a page", LONG, " (limit 1.8)", (100, 500)))
-    for what, behind, limit, sizes in kinds:
+    kinds = (("of a line", "", 200, (500, 4_500)), ("of a page", LONG, 50, (100, 500)))
+    for what, behind, jobs, sizes in kinds:
         rates, cpu_ms = {}, {}
         for engine in ((), ("--engine", "dask")):
             took: list[tuple[float, float]] = []
             for size in sizes:
-                shape = Shape(size, 1, 50)
+                shape = Shape(size, 1, jobs)
                 with project_of(shape, behind=behind) as (folder, environment):
                     took.append(run(play_command(shape, *engine), folder, environment)[:2])
             (few_s, few_cpu_s), (many_s, many_cpu_s) = took
@@ -256,7 +255,7 @@ def measure_dask() -> None:
                 f"all processes; {few_s:.1f} s for {sizes[0]}"
             )
         print(
-            f"dask, answers {what}: {rates[True] / rates[False]:.2f} x the throughput{limit}; by its CPU, two cores of "
+            f"dask, answers {what}: {rates[True] / rates[False]:.2f} x the throughput (limit 1.8); by its CPU, two cores of "
             f"its own have room for {2 * cpu_ms[False] / cpu_ms[True]:.2f} x"
         )
 
