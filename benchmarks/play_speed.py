@@ -255,8 +255,8 @@ def measure_dask() -> None:
                 f"all processes; {few_s:.1f} s for {sizes[0]}"
             )
         print(
-            f"dask, answers {what}: {rates[True] / rates[False]:.2f} x the throughput (limit 1.8); by its CPU, two cores of "
-            f"its own have room for {2 * cpu_ms[False] / cpu_ms[True]:.2f} x"
+            f"dask, answers {what}: {rates[True] / rates[False]:.2f} x the throughput (limit 1.8); by its CPU, two "
+            f"of its own have room for {2 * cpu_ms[False] / cpu_ms[True]:.2f} x"
         )
 
 
