@@ -73,8 +73,6 @@ def worst(outcomes: tuple[Outcome, ...]) -> Outcome:
 
 OFFLINE = "offline"
 """The offline rules, among the inferences of an embedded server; and the model of a run that they answered for it."""
-SCRIPTED = "scripted"
-"""How the inferences begin that answer by a script: the rest says what has the questions that no script is for."""
 NO_MODEL = "no language model is connected: use -t, a target's `inference`, or a script, which needs no key"
 """Why offline rules decline."""
 NOT_RECORDED = "not recorded: "
@@ -89,7 +87,7 @@ COUNTED = ("failed", "errored", DECLINED, "flaky", "passed", "skipped", NOT_STAR
 class TurnResult:
     """A turn that was played. `run` is None when no run came about; then `reason` and `cause` say what stopped it.
 
-    `cost_usd` is what the run's tokens cost, None where that is not known, or no model was asked.
+    `cost_usd` is what the run's tokens cost, None where that is not known.
     """
 
     turn: Turn
@@ -142,10 +140,6 @@ class Variant:
     def is_by_rules(self, run: Run) -> bool:
         """Whether the offline rules answered, which use no tokens: alone, or what no script is for."""
         return self.inference == OFFLINE or (self.inference is not None and run.model == OFFLINE)
-
-    def asks_no_model(self, run: Run) -> bool:
-        """Whether nothing was spent on it: rules, a script or a recording answered; a script's tokens are estimated."""
-        return run.is_replayed or self.is_by_rules(run) or (self.inference or "").startswith(SCRIPTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,8 +277,7 @@ class Tally:
 
     `definitions` are hashes by the assistants' addresses, with the variant's label where there are several. What a
     judge used is apart, in `judging`.
-    `uncounted_runs` said nothing of their tokens, `unpriced_runs` have no known price, `unasked_runs` asked no model:
-    they are in no sum. `seconds`
+    `uncounted_runs` said nothing of their tokens, `unpriced_runs` have no known price: they are in no sum. `seconds`
     has what each complete run took; `repeated` counts scenarios that were to be played several times by (times,
     passes, attempts with a verdict).
     """
@@ -299,7 +292,6 @@ class Tally:
     uncounted_runs: int = 0
     cost_usd: float = 0.0
     unpriced_runs: int = 0
-    unasked_runs: int = 0
     judging: Judging = field(default_factory=Judging)
     seconds: array[float] = field(default_factory=lambda: array("d"))
     repeated: Counter[tuple[int, int, int]] = field(default_factory=Counter)
@@ -317,9 +309,9 @@ class Tally:
             self.passes += attempt.outcome is Outcome.PASSED
             self.judging.add(attempt.verdicts)
             for turn in attempt.turns:
-                self.add_turn(turn, result.variant)
+                self.add_turn(turn)
 
-    def add_turn(self, turn: TurnResult, variant: Variant | None) -> None:
+    def add_turn(self, turn: TurnResult) -> None:
         """What its run used, if there was one, and who judged it."""
         self.judging.add(turn.verdicts)
         if turn.run is None:
@@ -329,22 +321,15 @@ class Tally:
             self.seconds.append(round(turn.run.duration_s, 3))  # as it is kept: a play is told again as it was
         usage = turn.run.usage
         if usage is None or usage.total_tokens is None:
-            self.uncounted_runs += variant is None or not variant.is_by_rules(turn.run)
+            self.uncounted_runs += turn.run.model != OFFLINE
         else:
             self.input_tokens += usage.input_tokens or 0
             self.output_tokens += usage.output_tokens or 0
             self.total_tokens += usage.total_tokens
-        if variant is not None and variant.asks_no_model(turn.run):
-            self.unasked_runs += 1
-        elif turn.cost_usd is None:
+        if turn.cost_usd is None:
             self.unpriced_runs += 1
         else:
             self.cost_usd += turn.cost_usd
-
-    @property
-    def known_cost_usd(self) -> float | None:
-        """None where no run has a known price."""
-        return self.cost_usd if self.runs > self.unpriced_runs + self.unasked_runs else None
 
     def quantile_s(self, share: float) -> float | None:
         """Seconds within which that share of the runs was complete; None without any."""

@@ -58,13 +58,13 @@ class Budget:
         yield f"limits count what this play used before: {earlier.tokens:,} tokens, {earlier.cost_usd:.4f} USD{unknown}"
 
     def book(self, turn: TurnResult, variant: Variant) -> TurnResult:
-        """The turn with what its run cost, where that can be known. Limits are tried on a script's estimates, too."""
+        """The turn with what its run cost, where that can be known."""
         self.book_judging(turn.verdicts)
         run = turn.run
         if run is None:
             return turn
         if variant.is_by_rules(run):
-            return turn
+            return replace(turn, cost_usd=0.0)
         is_answer = run.ending is not Ending.BROKEN
         tokens = run.usage.total_tokens if run.usage else None
         if tokens is None and is_answer and self._limits.tokens is not None:
@@ -79,7 +79,7 @@ class Budget:
         self._spent.tokens += tokens or 0
         self._spent.cost_usd += cost or 0.0
         self._check()
-        return turn if cost is None or variant.asks_no_model(run) else replace(turn, cost_usd=cost)
+        return turn if cost is None else replace(turn, cost_usd=cost)
 
     def book_judging(self, verdicts: Sequence[Verdict]) -> None:
         """What a judge used for these."""

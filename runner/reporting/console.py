@@ -127,8 +127,8 @@ class Console:
                 self._running[scenario.name, variant.label] = f" {number}/{len(scenario.turns)}"
             case TurnStarted():
                 pass
-            case TurnFinished(result=turn, variant=variant):
-                self._spent.add_turn(turn, variant)
+            case TurnFinished(result=turn):
+                self._spent.add_turn(turn)
             case ScenarioFinished(result=result):
                 self._running.pop((result.scenario.name, result.variant.label if result.variant else ""), None)
                 self._counts[result.counted_as] += 1
@@ -342,8 +342,6 @@ class Console:
         dollars = self._spent.cost_usd + self._spent.judging.cost_usd
         if dollars:
             parts.append(f" · ${dollars:.4f}")
-        elif self._spent.unasked_runs == self._spent.runs and not self._spent.judging.requests:
-            pass  # A script's estimates would push out what is under way.
         elif tokens := self._spent.total_tokens + self._spent.judging.total_tokens:
             parts.append(f" · {tokens:,} tokens")
         return (*parts, f" · {minutes}:{seconds:02} · ", (", ".join(names) + more, "dim"))
@@ -399,26 +397,25 @@ def _compare(label: str, tally: Tally) -> tuple[str, ...]:
     low, high = wilson_interval(tally.passes, tally.attempts)
     scenarios = sum(tally.counts.values())
     tokens = f"{tally.total_tokens:,}" + " + ?" * bool(tally.uncounted_runs)
-    known = tally.known_cost_usd
-    cost = " + ".join([*([f"${known:.4f}"] if known is not None else []), *(["?"] if tally.unpriced_runs else [])])
+    cost = f"${tally.cost_usd:.4f}" + " + ?" * bool(tally.unpriced_runs)
     p50, p95 = (f"{seconds:.1f} s" if seconds is not None else "" for seconds in map(tally.quantile_s, (0.5, 0.95)))
     rate = f"{low:.2f} to {high:.2f}" if tally.attempts else ""
-    return label, f"{tally.counts['passed']} of {scenarios}", rate, tokens, cost or "none", p50, p95
+    return label, f"{tally.counts['passed']} of {scenarios}", rate, tokens, cost, p50, p95
 
 
 def _describe_use(report: Report) -> list[str]:
     """What was used, and how sure the rate is where something was repeated."""
     tally = report.tally
     lines = []
-    if tally.total_tokens or tally.unasked_runs < tally.runs:
+    if tally.runs and any(variant.inference != OFFLINE for variant in report.variants):
         unknown = f"; {count(tally.uncounted_runs, 'run')} did not say" if tally.uncounted_runs else ""
         used = f"{tally.total_tokens:,} tokens ({tally.input_tokens:,} in, {tally.output_tokens:,} out{unknown})"
-        if tally.known_cost_usd is not None:
+        if tally.unpriced_runs < tally.runs:
             unpriced = f", {count(tally.unpriced_runs, 'run')} without a known price" if tally.unpriced_runs else ""
             tier = f", the list price and not that of --tier {report.tier}" if report.tier else ""
             used += f" · ${tally.cost_usd:.4f} by {price_source()}{tier}, {NOT_INCLUDED}{unpriced}"
         else:
-            used += " · cost unknown" if tally.unpriced_runs else " · no model was asked, which costs nothing"
+            used += " · cost unknown"
         lines.append(used)
     lines += describe_judging(tally.judging)
     hat = tally.pass_hat()

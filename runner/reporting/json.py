@@ -121,7 +121,7 @@ def _tally_as_json(tally: Tally) -> dict[str, object]:
             "output_tokens": tally.output_tokens,
             "total_tokens": tally.total_tokens,
             "uncounted_runs": tally.uncounted_runs,
-            "cost_usd": None if tally.known_cost_usd is None else round(tally.known_cost_usd, 6),
+            "cost_usd": round(tally.cost_usd, 6),
             "unpriced_runs": tally.unpriced_runs,
         },
         "judge": {**asdict(tally.judging), "cost_usd": round(tally.judging.cost_usd, 6)},

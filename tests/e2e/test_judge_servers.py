@@ -197,7 +197,7 @@ async def test_the_judge_s_cost_is_told_apart_and_counts_towards_the_limit(tmp_p
     )
 
     assert whole.code == 0, whole.out + whole.err
-    assert (report["judge"]["cost_usd"], report["usage"]["cost_usd"]) == (0.008, None)
+    assert (report["judge"]["cost_usd"], report["usage"]["cost_usd"]) == (0.008, 0)
     assert "judge: 2 requests · 86 tokens (80 in, 6 out) · $0.0080" in whole.out
     assert (cut.code, len(server.seen)) == (4, 1)
     assert "--max-cost 0.003 is reached: 0.0040 USD were used" in cut.out + cut.err

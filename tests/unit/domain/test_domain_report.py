@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from runner.domain.assistant import Price
-from runner.domain.report import Judging, Outcome, Tally, Verdict
+from runner.domain.report import Judging, Outcome, Verdict
 from runner.errors import Location
-from runner.execution.limits import Budget, Limits
-from runner.execution.scheduler import Interruption
-from tests.support.played_results import VARIANT, attempt, scenario
 
 ASKED = {"requests": 2, "tokens": {"input": 80, "output": 6, "total": 86}, "cost_usd": 0.5}
 SHARED = {"requests": 0, "tokens": {"input": 0, "output": 0, "total": 0}, "cost_usd": 0.0}
@@ -46,34 +40,3 @@ def test_what_is_not_known_is_counted_as_that() -> None:
 )
 def test_what_a_package_s_check_says_in_such_words_is_not_counted(details: Any) -> None:
     assert used(details) == Judging()
-
-
-@pytest.mark.parametrize(
-    ("inference", "is_replayed", "asks"),
-    [
-        (None, False, True),
-        ("gpt-oss at http://127.0.0.1:1", False, True),
-        (None, True, False),
-        ("offline", False, False),
-        ("scripted", False, False),
-        ("scripted+offline", False, False),
-    ],
-)
-def test_a_play_that_asked_no_model_has_no_cost_and_none_that_is_unknown(
-    inference: str | None, is_replayed: bool, asks: bool
-) -> None:
-    variant = replace(VARIANT, inference=inference)
-    priced = attempt(Outcome.PASSED, scenario("s")).turns[0]
-    assert priced.run is not None
-    run = replace(priced.run, is_replayed=is_replayed, model="gpt-6-luna")
-    turn = replace(priced, run=run, cost_usd=None)
-
-    booked = Budget(Limits(), {"gpt-6-luna": Price(input=Decimal(5), output=Decimal(5))}, Interruption()).book(
-        turn, variant
-    )
-
-    assert (booked.cost_usd is not None) is asks
-    tally = Tally()
-    tally.add_turn(booked, variant)
-    assert (tally.known_cost_usd is not None) is asks
-    assert (tally.unpriced_runs, tally.unasked_runs) == (0, int(not asks))
