@@ -136,8 +136,8 @@ def _names_all(schema: Schema) -> bool:
     """Whether an object has no more properties than those that its schema lists."""
     if "$ref" in schema or "additionalProperties" in schema:
         return "$ref" not in schema and schema["additionalProperties"] is False
-    # Others may be listed, or allowed, elsewhere in it.
-    return "properties" in schema and schema.keys() <= _PLAIN_KEYWORDS
+    # Others may be listed, or allowed, elsewhere in it; one that lists none at all was left open.
+    return bool(schema.get("properties")) and schema.keys() <= _PLAIN_KEYWORDS
 
 
 def find_looseness(schema: Schema) -> str:
