@@ -89,7 +89,7 @@ assistants:
     tools: [fiel_search]
     files: [nowhere.md]
     functions: [{name: fee, returns: 1, parameters: {type: object, properties: {days: {}, item: {}}}}]
-  other: {model: m, fuctions: [{name: hidden, returns: 1}]}
+  other: {model: m, fuctions: [{name: hidden, returns: 1, parameters: {type: object, properties: {y: {}}}}]}
 """)
     scenario = """\
 scenarios:

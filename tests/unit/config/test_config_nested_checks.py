@@ -197,10 +197,11 @@ def test_arguments_that_a_strict_function_never_gets_are_shown_in_each_call(tmp_
 
 
 def test_a_name_that_no_argument_has_is_shown_whatever_the_check_wants_of_the_call(tmp_path: Path) -> None:
-    """The schema lists its properties and doesn't say that there are no others; nothing says that of `free`."""
+    """The schema lists its properties and doesn't say that there are no others; nothing says that of `free`, `open`."""
     rate = "{type: object, properties: {to: {}, trip: {type: object, properties: {days: {}}}}}"
     free = "{type: object, properties: {to: {}}, additionalProperties: true}"
     functions = f"{{name: rate, returns: 1, parameters: {rate}}}, {{name: free, returns: 1, parameters: {free}}}"
+    functions += ", {name: open, returns: 1}"
     project = PROJECT.replace("tools: [file_search]", f"functions: [{functions}]")
     lines = [
         "- tool_called: {tool: rate, arguments: {ot: EUR}}",
@@ -208,7 +209,8 @@ def test_a_name_that_no_argument_has_is_shown_whatever_the_check_wants_of_the_ca
         "- tool_calls: {mode: subset, calls: [{tool: rate, arguments: {tpo: EUR}}]}",
     ]
 
-    found = mistakes(tmp_path, *lines, "- tool_called: {tool: free, arguments: {ot: EUR}}", project=project)
+    fine = [f"- tool_called: {{tool: {name}, arguments: {{ot: EUR}}}}" for name in ("free", "open")]
+    found = mistakes(tmp_path, *lines, *fine, project=project)
 
     assert [one.partition(" arguments")[0].partition("function ")[2] for one in found] == [
         "rate has no argument 'ot'; it has to, trip",
