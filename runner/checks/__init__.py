@@ -28,7 +28,7 @@ Not here: deciding what a turn comes to (`execution/judging.py`), reading YAML (
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from enum import IntEnum
@@ -312,7 +312,7 @@ class Table:
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
         return await self._ask.judge(part, exchange)
 
-    async def seat(self, asking: Sequence[Awaitable[Verdict]], others: Sequence[Awaitable[Verdict]]) -> list[Verdict]:
+    async def seat(self, exchange: Exchange, asking: Sequence[Part], others: Sequence[Part]) -> list[Verdict]:
         """What they come to, side by side; `others` have no seat.
 
         Who seats others lends its own seat, and has it back from the last one.
@@ -321,10 +321,10 @@ class Table:
         self._seats += len(asking) - (not is_first)
         staying = len(asking)
 
-        async def wait_for(one: Awaitable[Verdict]) -> Verdict:
+        async def wait_for(part: Part) -> Verdict:
             nonlocal staying
             try:
-                return await one
+                return await part.judge_asking(exchange, self)
             finally:
                 staying -= 1
                 if staying or is_first:
@@ -332,7 +332,7 @@ class Table:
                     self._send_if_all_wait()
 
         try:
-            return await asyncio.gather(*map(wait_for, asking), *others)
+            return await asyncio.gather(*map(wait_for, asking), *(one.judge_asking(exchange, self) for one in others))
         finally:
             if is_first:
                 for task in self._under_way:
@@ -371,8 +371,8 @@ async def judge_by_tiers(
         # Nobody waits for what a package's check may ask, in a process of its own.
         due.sort(key=lambda index: parts[index].is_foreign)
         seats = sum(not parts[index].is_foreign for index in due)
-        asking = [parts[index].judge_asking(exchange, table) for index in due]
-        for index, verdict in zip(due, await table.seat(asking[:seats], asking[seats:]), strict=True):
+        asking = [parts[index] for index in due]
+        for index, verdict in zip(due, await table.seat(exchange, asking[:seats], asking[seats:]), strict=True):
             verdicts[index] = verdict
         if conclude(verdicts).holds is not None:
             break

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
@@ -237,6 +238,16 @@ async def test_another_answer_is_judged_while_a_check_hangs(hanging: Expectation
         assert not hangs.done()
         hangs.cancel()
         await asyncio.wait([hangs])
+
+
+async def test_what_is_cancelled_before_it_asked_leaves_nothing_behind() -> None:
+    """A play that its limit ends may have seated the checks a moment ago; a coroutine that never began is a warning."""
+    judging = asyncio.create_task(judge_exchange(exchange(check("judge", criteria="Is it kind?")), Asker()))
+    await asyncio.sleep(0)
+    judging.cancel()
+    with suppress(asyncio.CancelledError):
+        await judging
+    gc.collect()
 
 
 async def test_a_judge_that_never_answers_is_an_error() -> None:
