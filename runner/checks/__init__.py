@@ -227,7 +227,7 @@ class Part:
             check = cast(Combining, self.check)
             inner = check.parts_in(exchange)
             return self._combine(await judge_by_tiers(inner, exchange, ask, check.combine))
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - one broken check must not end the others
             return self.break_off(_explain(error))
 
     def _combine(self, verdicts: Sequence[Verdict]) -> Verdict:

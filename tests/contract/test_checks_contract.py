@@ -27,6 +27,7 @@ from runner.domain.judgement import Answer, Answers, Question, QuestionKind, Que
 from runner.domain.report import Finding, Outcome, TurnResult
 from runner.domain.scenario import Expectation, Scenario
 from runner.errors import CheckBroken, Location, RemoteError
+from runner.execution import apart
 from runner.execution.judging import judge_exchange
 from runner.plugins import load_plugin, plugin_names
 
@@ -391,6 +392,21 @@ def test_no_answer_keeps_it_busy(name: str, text: str) -> None:
 
     for verdict in result.verdicts:
         assert all(len(text) <= 500 for text in (verdict.expected, verdict.found, verdict.reason))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
+def test_an_answer_of_a_megabyte_is_judged_within_the_limit_of_a_check(name: str) -> None:
+    plugin = load_plugin(runner.checks.__name__, name)
+    getattr(plugin, "prepare", lambda: None)()
+    place = next(at for at, one in enumerate(plugin.EXAMPLES) if one.outcome is Outcome.PASSED)
+    answer = dataclasses.replace(plugin.EXAMPLES[place].run, text=(HOSTILE["words"] * 4)[:1_000_000])
+
+    with at_most_cpu_s(apart.LIMIT_S):
+        result = judged(name, place, answer)
+
+    assert result.verdicts
+    assert all(len(one.found) <= 500 and len(one.reason) <= 500 for one in result.verdicts)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if any(variants_of(load_plugin("runner.checks", name)))])
