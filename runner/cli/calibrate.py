@@ -154,12 +154,12 @@ def _read_line(place: str, line: str, question: str | None) -> Line:
 def _build(name: str, written: object) -> Part:
     """The check as it would stand under `expect`. Raises ValueError."""
     from runner.checks import build_part
+    from runner.checks._packages import load_check
     from runner.domain.scenario import Expectation
     from runner.errors import Location
     from runner.json_schema import find_mismatch
-    from runner.plugins import load_plugin
 
-    module = load_plugin("runner.checks", name)
+    module = load_check(name)
     parameters = written if isinstance(written, dict) else {module.MAIN_FIELD: written}
     if mismatch := find_mismatch(parameters, module.SCHEMA):
         raise ValueError(f"{name}: {mismatch}")

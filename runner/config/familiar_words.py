@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
+from runner.checks._packages import load_check
 from runner.config.expectations import CHECKS, advise_on_switch
 from runner.did_you_mean import find_similar
-from runner.plugins import load_plugin, plugin_names
+from runner.plugins import plugin_names
 from runner.yaml_text import Style
 from runner.yaml_text.yaml_document import Advice, Where, show_flow, show_text
 
@@ -414,7 +415,7 @@ def _advise_on_scenario_key(kind: str, word: str, _value: object, where: Where) 
     if kind == "check":
         return advise_on_check(word)
     if where[-3:-2] == ("expect",):
-        main_field = load_plugin("runner.checks", str(where[-1])).MAIN_FIELD
+        main_field = load_check(str(where[-1])).MAIN_FIELD
         return f"write `{main_field}`" if _fold(word) in _MAIN_FIELDS else ""
     if word == "defaults" and not where:
         return "they stand beside `scenarios`; a file with one scenario has its keys at the top"
@@ -527,7 +528,7 @@ def _advise_on_field(body: Mapping[str, object], field: str, check: str) -> str:
     """A field of a check, beside the check's short form."""
     if check not in plugin_names(CHECKS) or isinstance(body[check], dict | list):
         return ""
-    main_field = load_plugin(CHECKS, check).MAIN_FIELD
+    main_field = load_check(check).MAIN_FIELD
     full = {main_field: body[check], field: body[field]}
     return "" if field == main_field else f"write `{check}: {show_flow(full)}`"
 

@@ -6,6 +6,7 @@ import json
 from functools import cache, lru_cache
 from typing import Any
 
+from runner.checks._packages import load_check
 from runner.config.declared_targets import judge_schema, target_schema
 from runner.config.declared_tools import (
     MAX_DESCRIPTION_LENGTH,
@@ -17,9 +18,10 @@ from runner.config.declared_tools import (
     mapping,
     tool,
 )
-from runner.config.expectations import expect_schema, expectation_schema
+from runner.config.expectations import CHECKS, expect_schema, expectation_schema
 from runner.domain.assistant import PlainFormat
 from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
+from runner.plugins import plugin_names
 
 _SCHEMAS_KEPT = 64
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -147,7 +149,12 @@ def single_schema(checks: frozenset[str] | None = None) -> _Json:
 
 
 def schema_text(kind: str) -> str:
-    """A schema as it is printed and shipped; `kind` is `assistants` or `scenario`."""
+    """A schema as it is printed and shipped; `kind` is `assistants` or `scenario`.
+
+    Raises UsageError for a check of an installed package that can't be used.
+    """
+    for name in plugin_names(CHECKS):
+        load_check(name)
     schema = {"assistants": assistants_schema, "scenario": scenario_schema}[kind]()
     return json.dumps(schema, indent=2, ensure_ascii=False, default=float) + "\n"
 

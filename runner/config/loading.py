@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner.checks._packages import ending_processes
 from runner.config.cases import KEY as CASES
 from runner.config.declared_assistants import read_assistants
 from runner.config.declared_targets import read_default_target, read_judge, read_targets
@@ -48,6 +49,7 @@ class Configuration:
     baseline: str = ""
 
 
+@ending_processes()
 def load_configuration(
     *,
     file: Path | None,

@@ -1,30 +1,21 @@
-"""Checks that may take long are judged in a process beside the play, which is ended when one takes too long.
-
-Nothing in Python can interrupt a check where it is: what it does in C (`re`, say) holds the lock that all of the
-program waits for.
-"""
+"""Checks that may take long are judged in a process beside the play, which is ended when one takes too long."""
 
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import math
-import os
 import pickle
-import signal
-import socket
 import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from runner import side_process
 from runner.checks import Ask, Exchange, Part, Tier, build_part
+from runner.checks._packages import import_check
 from runner.did_you_mean import count
 from runner.domain.conversation import Run
 from runner.domain.judgement import Answers, Questions
@@ -33,14 +24,13 @@ from runner.domain.result_json import as_plain
 from runner.domain.scenario import Expectation
 from runner.errors import CheckBroken, Location
 from runner.patience import in_a_hurry
+from runner.side_process import LENGTH, SPARE_S, START_S, Desk, describe_ending, frame, kill, read_plain
 
 LIMIT_S = 10.0
 ASKING_LIMIT_S = 60.0
 """Of a package's check that asks: it may ask others than the judge, too. Waiting for the judge isn't counted."""
 MOST_REQUESTS = 100
 """That such a check may make about one answer."""
-START_S = 60.0
-SPARE_S = 2.0
 MOST_WORKERS, MOST_ASKING = 2, 8
 LONGEST_AT_HAND, MOST_AT_HAND, MOST_FOUND_AT_HAND = 3_000, 20_000, 100_000
 """Characters that runner's own checks are done with in a moment: of one text, of all that came with the answer, and of
@@ -177,32 +167,9 @@ async def _answer(said: Any, ask: Ask) -> Answers | str | CheckBroken:
         return CheckBroken(f"the check broke: {type(error).__name__}: {error}")
 
 
-_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from runner.execution.apart import work; work()"
-_LENGTH = 8
-
-
-def _spawn() -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """It, and what to talk to it by. Raises OSError."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-X", "utf8", "-c", _PROGRAM, *sys.path],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except BaseException:
-            ours.close()
-            raise
-    return process, ours
-
-
 async def _start_worker() -> _Worker:
     """Raises OSError. Until it is there, no check's time has begun."""
-    process, ours = _spawn()
-    # Of a socket, unlike a pipe, the end can be seen although a process that the check left behind holds it open.
+    process, ours = side_process.spawn(__name__)
     reader, writer = await asyncio.open_connection(sock=ours)
     worker = _Worker(process, reader, writer)
     try:
@@ -225,15 +192,15 @@ class _Worker:
     async def converse(self, order: bytes) -> object:
         """What the process says to that. Raises EOFError if it ended."""
         try:
-            self.writer.write(len(order).to_bytes(_LENGTH) + order)
+            self.writer.write(frame(order))
             await self.writer.drain()
             return await self.read()
         except (OSError, pickle.UnpicklingError, AttributeError, ImportError, IndexError) as error:
             raise EOFError from error
 
     async def read(self) -> object:
-        length = int.from_bytes(await self.reader.readexactly(_LENGTH))
-        return pickle.loads(await self.reader.readexactly(length))
+        length = int.from_bytes(await self.reader.readexactly(LENGTH))
+        return read_plain(await self.reader.readexactly(length))
 
     async def end(self) -> str:
         """End it, with whatever it started; how it ended."""
@@ -242,9 +209,7 @@ class _Worker:
         # A process that has taken much memory is a while in giving it back.
         while (code := self.process.poll()) is None and time.monotonic() < deadline_s:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.005)
-        if code is None:
-            return "it could not be ended"
-        return f"signal {-code}" if code < 0 else f"exit code {code}"
+        return describe_ending(code)
 
     def end_now(self) -> None:
         self._kill()
@@ -252,47 +217,23 @@ class _Worker:
             self.process.wait(SPARE_S)
 
     def _kill(self) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        kill(self.process)
         self.writer.transport.abort()
 
 
 def work() -> None:
     """What such a process does until nobody has an order for it."""
-    with suppress(EOFError, OSError):
-        desk = _Desk(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(0), "wb"))
-        # Whatever a check prints, or reads, is not ours.
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1, 2):
-            os.dup2(nowhere, descriptor)
-        with suppress(OSError):
-            # Should a check take all the memory there is, the system ends this process and no other.
-            Path("/proc/self/oom_score_adj").write_text("1000")
-        said = pickle.dumps("ready")
-        while True:
-            expectation, exchange, desk.limit_s = desk.converse(said)
-            said = _judge(expectation, exchange, desk)
-    os._exit(0)
+    desk = _AskingDesk()
+    desk.serve(lambda order: _judge(desk, *order))
 
 
-class _Desk:
+class _AskingDesk(Desk):
     """What checks ask, in such a process: the one that plays is told, and answers."""
 
-    def __init__(self, orders: BinaryIO, said: BinaryIO) -> None:
-        self._orders, self._said = orders, said
-        self._conversing = threading.Lock()
+    def __init__(self) -> None:
+        super().__init__()
         self.limit_s = 0.0
         self.loop = asyncio.new_event_loop()
-
-    def converse(self, message: bytes) -> Any:
-        """The answer to what is said. Raises EOFError if nobody is there any more."""
-        with self._conversing:
-            self._said.write(len(message).to_bytes(_LENGTH) + message)
-            self._said.flush()
-            length = int.from_bytes(self._orders.read(_LENGTH))
-            if not length:
-                raise EOFError
-            return pickle.loads(self._orders.read(length))
 
     async def __call__(self, questions: Questions, /) -> Answers:
         if not isinstance(questions, Questions):
@@ -313,22 +254,23 @@ class _Desk:
         message = pickle.dumps(said)
         if len(message) > LARGEST_REQUEST:
             raise CheckBroken(f"it asked with {len(message):,} bytes; at most {LARGEST_REQUEST:,} are passed on")
-        faulthandler.cancel_dump_traceback_later()
+        try:
+            read_plain(message)
+        except pickle.UnpicklingError as error:
+            raise CheckBroken(f"it asked with what a play can't read: {error}") from error
+        self.rest()
         answer = await asyncio.to_thread(self.converse, message)
-        self.watch()
+        self.watch(self.limit_s)
         if isinstance(answer, CheckBroken):
             raise answer
         return answer
 
-    def watch(self) -> None:
-        """Should nobody be left to end this process, it ends by itself."""
-        faulthandler.dump_traceback_later(self.limit_s + SPARE_S, exit=True)
 
-
-def _judge(expectation: Expectation, exchange: Exchange, desk: _Desk) -> bytes:
-    desk.watch()
+def _judge(desk: _AskingDesk, expectation: Expectation, exchange: Exchange, limit_s: float) -> bytes:
+    desk.limit_s = limit_s
+    desk.watch(limit_s)
     try:
-        part = build_part(expectation)
+        part = build_part(expectation, load=import_check)
         with in_a_hurry(math.inf) as hurry:
             if part.tier is Tier.FREE:
                 verdict = part.judge(exchange.run, exchange)
@@ -343,7 +285,7 @@ def _judge(expectation: Expectation, exchange: Exchange, desk: _Desk) -> bytes:
         name, place = expectation.check, expectation.location
         return pickle.dumps(_Judged(_tidy(Verdict(outcome=Outcome.ERRORED, check=name, location=place, reason=reason))))
     finally:
-        faulthandler.cancel_dump_traceback_later()
+        desk.rest()
 
 
 def _tidy(verdict: Verdict) -> Verdict:

@@ -21,6 +21,7 @@ from runner.checks import (
     is_ours,
     judge_by_tiers,
 )
+from runner.checks._packages import load_check
 from runner.domain.assistant import Assistant
 from runner.domain.conversation import Ending, Run
 from runner.domain.judgement import Answers, Questions
@@ -32,7 +33,6 @@ from runner.execution.apart import MOST_ENDED, Workers
 from runner.execution.limits import AttemptGate, Limiter
 from runner.functions import FunctionFailed, FunctionTookTooLong
 from runner.functions.python import LocatedCode
-from runner.plugins import load_plugin
 
 RETRY_PAUSE_S = 1.0
 JUDGE_PATIENCE_S = 120.0
@@ -216,7 +216,7 @@ def prepare_checks(scenarios: Iterable[Scenario]) -> None:
     for one in find_expectations(scenarios):
         used.setdefault(one.check, []).append(one.parameters)
     for name in sorted(used):
-        module = load_plugin("runner.checks", name)
+        module = load_check(name)
         if is_ours(module) and hasattr(module, "prepare"):
             module.prepare(*used[name])
 

@@ -18,7 +18,9 @@ import pytest
 from forked_verbs import start_worker
 from odd_packages import odd_package
 
+from runner import side_process
 from runner.checks import Ask, Exchange, Part
+from runner.checks._packages import load_check
 from runner.domain.assistant import Address
 from runner.domain.conversation import ProducedFile, Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.judgement import Answer, Answers, Questions
@@ -32,13 +34,13 @@ from runner.execution.judging import Asker, judge_exchange
 PLACE = Location("scenarios/x.yaml", 3, 5)
 ANSWERED = Run(id=RunId("r"), thread_id=ThreadId("t"), status=RunStatus.COMPLETED, text="It is 39.25.")
 LIMIT_S = 0.3
-SPAWN = apart._spawn
+SPAWN = side_process.spawn
 
 
 @pytest.fixture(autouse=True)
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The processes are forked: those that the program starts are tests/e2e/test_checks_that_hang.py's."""
-    monkeypatch.setattr(apart, "_spawn", start_worker)
+    monkeypatch.setattr(side_process, "spawn", start_worker)
     with odd_package(tmp_path, monkeypatch):
         yield
 
@@ -218,10 +220,8 @@ async def test_a_package_s_combination_is_judged_there_with_its_parts(inner: Exp
 
 
 @pytest.mark.slow
-async def test_no_code_of_a_package_runs_in_the_play_s_own_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PLAYED", "1")
-
-    (verdict,) = await judge_one(odd("build"))
+async def test_no_code_of_a_package_runs_in_the_play_s_own_process() -> None:
+    (verdict,) = await judge_one(odd("make sleep"))
 
     assert (verdict.outcome, verdict.reason) == (Outcome.ERRORED, BUSY)
 
@@ -345,7 +345,8 @@ async def test_where_no_process_can_be_started_the_check_is_an_error(monkeypatch
     def refuse(*_: object, **__: object) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(apart, "_spawn", SPAWN)
+    load_check("odd")
+    monkeypatch.setattr(side_process, "spawn", SPAWN)
     monkeypatch.setattr("subprocess.Popen", refuse)
 
     (verdict,) = await judge_one(odd("well"))
