@@ -247,7 +247,7 @@ class Part:
             location=self.expectation.location,
             expected=finding.expected,
             found=finding.found,
-            reason=finding.reason,
+            reason=finding.reason or NO_REASON * (finding.holds is None),
             weak=finding.weak,
             score=finding.score,
             details=finding.details,
@@ -276,6 +276,7 @@ def _explain(error: Exception) -> str:
     return str(error) if isinstance(error, CheckBroken) else f"the check broke: {type(error).__name__}: {error}"
 
 
+NO_REASON = "the check can't tell, and says no reason"
 NOT_ASKED = "not asked: the other checks decide"
 NOT_MEASURED = "it is a replay, or waited in a batch"
 """Why a check of times can't be told; a turn does not hang on one."""

@@ -18,7 +18,7 @@ from runner.checks import Ask, Exchange, Part, Tier, build_part
 from runner.checks._packages import import_check
 from runner.did_you_mean import count
 from runner.domain.conversation import Run
-from runner.domain.judgement import Answers, Questions
+from runner.domain.judgement import ENOUGH_S, Answers, Questions
 from runner.domain.report import Outcome, Verdict
 from runner.domain.result_json import as_plain
 from runner.domain.scenario import Expectation
@@ -145,7 +145,7 @@ async def _attend(worker: _Worker, order: bytes, ask: Ask, limit_s: float) -> _J
 
     Raises TimeoutError once it was busy for so long, EOFError if the process ended.
     """
-    clock, left_s, requests = asyncio.get_running_loop().time, limit_s, 0
+    clock, left_s, requests, judge_s = asyncio.get_running_loop().time, limit_s, 0, 0.0
     while True:
         started_s = clock()
         async with asyncio.timeout(left_s):
@@ -154,8 +154,17 @@ async def _attend(worker: _Worker, order: bytes, ask: Ask, limit_s: float) -> _J
         if isinstance(said, _Judged):
             return said
         requests += 1
-        asks_too_much = CheckBroken(f"it asked more than {MOST_REQUESTS} times about one answer")
-        order = pickle.dumps(asks_too_much if requests > MOST_REQUESTS else await _answer(said, ask))
+        answer = _refuse(requests, judge_s) or await _answer(said, ask)
+        judge_s += answer.seconds if isinstance(answer, Answers) else 0.0
+        order = pickle.dumps(answer)
+
+
+def _refuse(requests: int, judge_s: float) -> Answers | str | CheckBroken | None:
+    if requests > MOST_REQUESTS:
+        return CheckBroken(f"it asked more than {MOST_REQUESTS} times about one answer")
+    if judge_s >= ENOUGH_S:
+        return CheckBroken(f"it took the judge {judge_s:.0f} s, and after {ENOUGH_S:g} s it isn't asked again")
+    return None
 
 
 async def _answer(said: Any, ask: Ask) -> Answers | str | CheckBroken:

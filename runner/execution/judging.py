@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 from runner.backends import GATE
@@ -27,7 +28,7 @@ from runner.domain.conversation import Ending, Run
 from runner.domain.judgement import Answers, Questions
 from runner.domain.report import Attempt, Finding, Outcome, TurnResult, Variant, Verdict, worst
 from runner.domain.scenario import Scenario, Turn, find_expectations
-from runner.errors import CheckBroken, DeadlineExceeded, RateLimited, RemoteError
+from runner.errors import CheckBroken, RateLimited, RemoteError
 from runner.execution.answering import CALLS_AT_ONCE
 from runner.execution.apart import MOST_ENDED, Workers
 from runner.execution.limits import AttemptGate, Limiter
@@ -38,7 +39,7 @@ RETRY_PAUSE_S = 1.0
 JUDGE_PATIENCE_S = 120.0
 """How long a judge may ask that nothing is sent to it."""
 JUDGE_DEADLINE_S = 300.0
-"""For one request, whatever the connection makes of its own two minutes."""
+"""For one request, and the one more after a server's error, whatever the connection makes of its own two minutes."""
 _SERVER_ERROR = 500
 _LONGEST_CAUSE = 200
 _MOST_CAUSES = 3
@@ -113,6 +114,9 @@ def make_exchange(
     )
 
 
+Model = Callable[[Questions], Awaitable[Answers]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
     """What checks ask: the judge, once more after a failure that passes, as runs are; and code of the project.
@@ -121,7 +125,7 @@ class Asker:
     project took longer than it may. Whoever made it closes it.
     """
 
-    model: Callable[[Questions], Awaitable[Answers]] | None = None
+    model: Model | None = None
     limiter: Limiter | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
@@ -130,36 +134,38 @@ class Asker:
     deadline_s: float = JUDGE_DEADLINE_S
 
     async def __call__(self, questions: Questions, /) -> Answers:
-        try:
-            try:
-                return await self._ask_model(questions)
-            except RemoteError as error:
-                if (error.status or 0) < _SERVER_ERROR or isinstance(error, RateLimited):
-                    raise
-            await self.sleep(RETRY_PAUSE_S)
-            return await self._ask_model(questions)
-        except RemoteError as error:
-            raise CheckBroken(f"the judge gave no answer: {error}") from error
-
-    async def _ask_model(self, questions: Questions) -> Answers:
         if self.model is None:
             raise CheckBroken("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
-        if self.limiter is None:
-            return await self._ask_in_time(self.model, questions)
-        async with self.limiter.place():
-            await self.limiter.enter(JUDGE_PATIENCE_S)
-            token = GATE.set(AttemptGate(self.limiter))
+        clock = asyncio.get_running_loop().time
+        async with self.limiter.place() if self.limiter is not None else nullcontext():
+            started_s = clock()
             try:
-                return await self._ask_in_time(self.model, questions)
-            finally:
-                GATE.reset(token)
+                async with asyncio.timeout(self.deadline_s):
+                    answers = await self._ask_once_more(self.model, questions)
+            except TimeoutError:
+                raise CheckBroken(f"the judge gave no answer: it said nothing for {self.deadline_s:g} s") from None
+            except RemoteError as error:
+                raise CheckBroken(f"the judge gave no answer: {error}") from error
+            return replace(answers, seconds=clock() - started_s)
 
-    async def _ask_in_time(self, model: Callable[[Questions], Awaitable[Answers]], questions: Questions) -> Answers:
+    async def _ask_once_more(self, model: Model, questions: Questions) -> Answers:
         try:
-            async with asyncio.timeout(self.deadline_s):
-                return await model(questions)
-        except TimeoutError:
-            raise DeadlineExceeded(f"it said nothing for {self.deadline_s:g} s") from None
+            return await self._ask_model(model, questions)
+        except RemoteError as error:
+            if (error.status or 0) < _SERVER_ERROR or isinstance(error, RateLimited):
+                raise
+        await self.sleep(RETRY_PAUSE_S)
+        return await self._ask_model(model, questions)
+
+    async def _ask_model(self, model: Model, questions: Questions) -> Answers:
+        if self.limiter is None:
+            return await model(questions)
+        await self.limiter.enter(JUDGE_PATIENCE_S)
+        token = GATE.set(AttemptGate(self.limiter))
+        try:
+            return await model(questions)
+        finally:
+            GATE.reset(token)
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
         return await self.workers.judge(part, exchange, self)

@@ -30,6 +30,7 @@ from runner.errors import Location, RemoteError
 from runner.execution import apart
 from runner.execution.apart import LONGEST_AT_HAND, Workers
 from runner.execution.judging import Asker, judge_exchange
+from runner.execution.limits import Limiter
 
 PLACE = Location("scenarios/x.yaml", 3, 5)
 ANSWERED = Run(id=RunId("r"), thread_id=ThreadId("t"), status=RunStatus.COMPLETED, text="It is 39.25.")
@@ -101,6 +102,7 @@ async def judge_one(*checks: Expectation, limit_s: float = LIMIT_S) -> tuple[Ver
         ("score", Outcome.ERRORED, "the check broke: ValueError: the score nan is not between 0 and 1"),
         ("endless", Outcome.ERRORED, "the check broke: RecursionError"),
         ("odd", Outcome.PASSED, ""),
+        ("silent", Outcome.ERRORED, "the check can't tell, and says no reason"),
     ],
 )
 async def test_whatever_a_package_s_check_does_is_its_own_verdict(
@@ -262,6 +264,43 @@ async def test_a_judge_that_never_answers_is_an_error() -> None:
         Outcome.ERRORED,
         "the judge gave no answer: it said nothing for 0.01 s",
     )
+
+
+async def test_an_error_and_one_more_attempt_have_the_time_of_one_request() -> None:
+    attempts = []
+
+    async def broken(_questions: Questions, /) -> Answers:
+        attempts.append(1)
+        raise RemoteError("it broke", status=500)
+
+    ask = Asker(model=broken, deadline_s=0.01)
+    (verdict,) = (await judge_exchange(exchange(check("judge", criteria="Is it kind?")), ask)).verdicts
+
+    assert attempts == [1]
+    assert verdict.reason == "the judge gave no answer: it said nothing for 0.01 s"
+
+
+async def test_the_judge_s_time_is_told_and_waiting_for_a_place_is_none_of_it() -> None:
+    limiter = Limiter(jobs=1, clock=time.monotonic, sleep=asyncio.sleep)
+    with closing(Asker(model=polite, limiter=limiter)) as ask:
+        said = Questions(said=(), questions=())
+        started_s = time.monotonic()
+        *_, last = await asyncio.gather(*(ask(said) for _ in range(3)))
+        whole_s = time.monotonic() - started_s
+
+    # Each takes 0.05 s, one after the other.
+    assert 0.04 < last.seconds < whole_s - 0.08
+
+
+@pytest.mark.slow
+async def test_a_package_s_check_does_not_ask_a_slow_judge_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "ENOUGH_S", 0.12)
+
+    (verdict,) = await judge_one(asking("ask for ever"), limit_s=30.0)
+
+    assert verdict.outcome is Outcome.ERRORED
+    assert verdict.reason == "it took the judge 0 s, and after 0.12 s it isn't asked again"
+    assert len(asked) == 3
 
 
 @pytest.mark.slow
