@@ -30,7 +30,8 @@ FIELDS = {
         "maximum": 15,
         "default": VOTES,
         "examples": [5],
-        "description": "How often a criterion is put to the judge at most, while the mean of its answers is undecided.",
+        "description": "How often a criterion is put to the judge at most, while the mean of its answers is undecided; "
+        "no further time once the judge has taken five minutes.",
     },
     "fails_at": {
         "type": "number",

@@ -40,8 +40,10 @@ MOMENT_S = 0.05
 """What users' patterns, paths and schemas may take while everybody waits."""
 SHORT_S, SLOW_S = 0.001, 0.1
 LONGEST_TEXT, LARGEST_VERDICT, LARGEST_REQUEST = 500, 1_000_000, 50_000_000
-MOST_ENDED = 3
-"""So often a check is ended, or meets a limit of its own, before it isn't tried on further answers."""
+MOST_ENDED, MOST_ENDED_ANYWHERE = 3, 10
+"""So often a check is ended, or meets a limit of its own, before it isn't tried on further answers; a package's, whose
+code is the same wherever it stands, at all places together.
+"""
 
 
 def _is_long(run: Run) -> bool:
@@ -62,8 +64,8 @@ class Workers:
         self._at_hand = asyncio.Lock()
         self._idle: list[tuple[str, _Worker]] = []
         self._slow: Counter[Location] = Counter()
-        self._ended: Counter[Location] = Counter()
-        self._why_ended: dict[Location, str] = {}
+        self._ended: Counter[Location | str] = Counter()
+        self._why_ended: dict[Location | str, str] = {}
 
     async def judge(self, part: Part, exchange: Exchange, ask: Ask) -> Verdict:
         run, place = exchange.run, part.expectation.location
@@ -87,8 +89,9 @@ class Workers:
         kind = part.expectation.check if part.is_foreign else ""
         order = pickle.dumps((part.expectation, exchange, limit_s))
         async with self._places[asks]:
-            if self._ended[place] >= MOST_ENDED:
-                return part.break_off(f"not tried: on {count(MOST_ENDED, 'answer')} {self._why_ended[place]}")
+            for one, most in ((place, MOST_ENDED), (kind, MOST_ENDED_ANYWHERE)):
+                if self._ended[one] >= most:
+                    return part.break_off(f"not tried: on {count(most, 'answer')} {self._why_ended[one]}")
             try:
                 worker = self._take_idle(kind) or await _start_worker()
             except OSError as error:
@@ -123,8 +126,11 @@ class Workers:
 
     def _give_up(self, part: Part, why: str) -> Verdict:
         """Once more; the last time is the one that is told of the answers on which it isn't tried."""
-        self._ended[part.expectation.location] += 1
-        self._why_ended[part.expectation.location] = why
+        whose: list[Location | str] = [part.expectation.location]
+        whose += [part.expectation.check] if part.is_foreign else []
+        for one in whose:
+            self._ended[one] += 1
+            self._why_ended[one] = why
         return part.break_off(why)
 
     def close(self) -> None:

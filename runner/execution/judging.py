@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from runner.backends import GATE
@@ -40,6 +40,7 @@ JUDGE_PATIENCE_S = 120.0
 """How long a judge may ask that nothing is sent to it."""
 JUDGE_DEADLINE_S = 300.0
 """For one request, and the one more after a server's error, whatever the connection makes of its own two minutes."""
+PLACE_S, MOST_CALLS = 10.0, 4 * CALLS_AT_ONCE
 _SERVER_ERROR = 500
 _LONGEST_CAUSE = 200
 _MOST_CAUSES = 3
@@ -122,13 +123,15 @@ class Asker:
     """What checks ask: the judge, once more after a failure that passes, as runs are; and code of the project.
 
     `model` raises RemoteError; None: there is none. `limiter` is the judge's own. `hung` counts how often code of the
-    project took longer than it may. Whoever made it closes it.
+    project took longer than it may. Its calls have `places`, each for `PLACE_S`: what takes longer goes on beside them,
+    among `most_calls`. Whoever made it closes it.
     """
 
     model: Model | None = None
     limiter: Limiter | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
+    most_calls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_CALLS))
     workers: Workers = field(default_factory=Workers)
     hung: Counter[tuple[str, float]] = field(default_factory=Counter)
     deadline_s: float = JUDGE_DEADLINE_S
@@ -175,7 +178,7 @@ class Asker:
 
     async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
         assert isinstance(code, LocatedCode), "the configuration has found it"
-        async with self.places:
+        async with self.most_calls, _place_for(PLACE_S, self.places):
             if self.hung[code, timeout_s] >= MOST_ENDED:
                 raise CheckBroken(f"not tried: on {MOST_ENDED} answers there was no result after {timeout_s:g} s")
             try:
@@ -183,6 +186,19 @@ class Asker:
             except FunctionFailed as error:
                 self.hung[code, timeout_s] += isinstance(error, FunctionTookTooLong)
                 raise CheckBroken(f"the check broke: {error}") from error
+
+
+@asynccontextmanager
+async def _place_for(seconds: float, places: asyncio.Semaphore) -> AsyncIterator[None]:
+    """One of these, which others may have after so long."""
+    await places.acquire()
+    leaving = asyncio.get_running_loop().call_later(seconds, places.release)
+    try:
+        yield
+    finally:
+        if not leaving.cancelled() and leaving.when() > asyncio.get_running_loop().time():
+            leaving.cancel()
+            places.release()
 
 
 async def _judge_if_free(part: Part, exchange: Exchange, ask: Ask) -> Verdict:

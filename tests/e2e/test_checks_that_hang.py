@@ -16,7 +16,7 @@ from odd_packages import forget_plugins, odd_package
 from verbs import Done, run_verb
 
 from runner.checks import _packages
-from runner.execution import apart
+from runner.execution import apart, judging
 
 PROJECT = """version: 1
 namespace: tests-000001
@@ -35,6 +35,8 @@ def spin(turn):
     while True: pass
 def sleep(turn):
     time.sleep(60)
+def quick(turn):
+    return True
 def pattern(turn):
     re.fullmatch("(a+)+b", "a" * 64)
 """
@@ -205,6 +207,34 @@ def test_all_others_end_while_some_hang(tmp_path: Path, monkeypatch: pytest.Monk
     assert done.code == 3, done.out + done.err
     ended = re.findall(r"^(?:PASSED|ERRORED) +(bad \d|own|package|asking|judged)\b", done.out, re.MULTILINE)
     assert set(ended[:4]) == set(WELL), done.out
+
+
+@pytest.mark.slow
+def test_code_of_the_project_that_takes_long_leaves_its_place_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "PLACE_S", 0.1)
+    bad = {f"bad {number}": f"python: {{call: policy.py:sleep, timeout: 3.0{number}}}" for number in range(1, 9)}
+
+    done = play(tmp_path, {**bad, "quick": "python: policy.py:quick"}, "--jobs", "9")
+
+    ended = re.findall(r"^(?:PASSED|ERRORED) +(bad \d|quick)\b", done.out, re.MULTILINE)
+    assert ended[0] == "quick", done.out
+    assert len(set(ended)) == 9
+
+
+@pytest.mark.slow
+def test_a_package_s_check_that_hangs_wherever_it_stands_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "MOST_ENDED_ANYWHERE", 3)
+    bad = {f"bad {number}": "odd: sleep" for number in range(1, 6)}
+
+    play(tmp_path, {**bad, "inside": "not: {odd: sleep}", "asking": "odd_asking: ask"}, "--jobs", "1")
+
+    reasons = {name: reason for name, (_, reason) in outcomes(tmp_path).items()}
+    assert [reasons[name] for name in bad] == [*[BUSY] * 3, *[f"not tried: on 3 answers {BUSY}"] * 2]
+    assert reasons["asking"] == ""
 
 
 @pytest.mark.slow
