@@ -187,7 +187,7 @@ def _as_markdown(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]
     from runner.reporting import MARK
 
     yield f"<!-- {MARK} -->"
-    yield f"## runner compare: {comparison.verdict.value}"
+    yield f"## runner compare: {comparison.verdict.value if _differs(comparison) else _ALIKE}"
     yield ""
     yield markdown(_summary(comparison))
     for line in doubts:
@@ -224,9 +224,25 @@ def _changed(comparison: Comparison) -> Iterator[Compared]:
 
 
 def _summary(comparison: Comparison) -> str:
+    from runner.domain.comparison import Change
+
     counts = ", ".join(f"{count} {word}" for word, count in comparison.counts.items() if count) or "no scenarios"
+    if not any(one.pair for one in comparison.scenarios):
+        return f"{counts}: nothing has a verdict in both"
+    if not _differs(comparison):
+        same = comparison.counts[Change.SAME.value]
+        return f"{same} of {same} the same: {_ALIKE}" if same == len(comparison.scenarios) else f"{counts}: {_ALIKE}"
     more = f": {_more(comparison.more)}" if comparison.more else ""
     return f"{counts}; all together: {comparison.verdict.value}{more} (p = {comparison.p:.3g}, {comparison.test})"
+
+
+def _differs(comparison: Comparison) -> bool:
+    """Whether a scenario that has a verdict in both passes more or less often: only then can chance be the reason."""
+    pairs = [one.pair for one in comparison.scenarios if one.pair]
+    return not pairs or any(old.rate != new.rate for old, new in pairs)
+
+
+_ALIKE = "nothing broke, nothing was fixed"
 
 
 def _rates(one: Compared) -> str:

@@ -28,7 +28,9 @@ from runner.reporting import report_schema, write_report
 from runner.reporting._github import GitHub
 
 ORDINARY = report_of(of_every_kind())
-ATTACK = report_of(of_every_kind(HOSTILE, names=HOSTILE), leftovers=(HOSTILE,), words=HOSTILE)
+ATTACK = replace(
+    report_of(of_every_kind(HOSTILE, names=HOSTILE), leftovers=(HOSTILE,), words=HOSTILE), comparison=(HOSTILE, HOSTILE)
+)
 
 
 JUNIT_SCHEMA = etree.XMLSchema(file=str(Path(__file__).parents[2] / "support" / "junit.xsd"))
