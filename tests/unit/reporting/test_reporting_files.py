@@ -173,7 +173,7 @@ class TestJUnit:
         root = etree.fromstring(text.encode(), etree.XMLParser(resolve_entities=False))
         assert {one.tag for one in root.iter()} <= {
             *("testsuites", "testsuite", "testcase", "properties", "property", "failure", "error", "skipped"),
-            *("rerunFailure", "rerunError", "flakyFailure", "flakyError", "stackTrace"),
+            *("rerunFailure", "rerunError", "flakyFailure", "flakyError", "stackTrace", "system-out"),
         }
         assert len(root.findall(".//testcase")) == 8
         assert len(self.cases(text)) == 8
