@@ -125,9 +125,9 @@ def comparison_lines(comparison: Comparison, doubts: Sequence[str] = ()) -> Iter
         yield terminal_line(f"{one.change.value:9} {one.name}  {_rates(one)} · {_proof(one)}{_remarks(one)}")
     for line in doubts:
         yield terminal_line(f"note: {line}")
-    yield terminal_line(_summary(comparison))
     for line in comparison.regressions:
         yield terminal_line(f"regression: {line}")
+    yield terminal_line(_summary(comparison))
     if command := _deciding_command(comparison):
         yield terminal_line(f"to decide: {command}, before the change and after it")
 
@@ -218,7 +218,10 @@ def _changed(comparison: Comparison) -> Iterator[Compared]:
 
     for change in Change:
         for one in comparison.scenarios:
-            is_told = one.change is not Change.SAME or one.verdict is not Verdict.NO_EVIDENCE
+            # What had no verdict before has none now, for the same reason: nothing changed.
+            is_still_unjudged = one.old and one.new and one.old.counted_as == one.new.counted_as
+            is_alike = is_still_unjudged if one.change is Change.UNJUDGED else one.change is Change.SAME
+            is_told = not is_alike or one.verdict is not Verdict.NO_EVIDENCE
             if one.change is change and is_told:
                 yield one
 

@@ -269,6 +269,14 @@ class TestMarkdown:
             flat += [token, *(token.children or [])]
         return flat
 
+    def test_how_a_play_compares_has_its_end_however_much_changed(self, tmp_path: Path) -> None:
+        lines = ("compared with old.json:", *(f"broken s{number}" for number in range(500)), "500 broken")
+        for kind, most in (("markdown", 20), ("html", 200)):
+            text = written(kind, tmp_path, replace(ORDINARY, comparison=lines))
+            assert "500 broken" in text
+            assert text.count("broken s") == most - 2
+            assert f"{501 - most + 1} more lines" in text
+
     def test_it_shows_counts_first_and_then_what_did_not_pass(self, tmp_path: Path) -> None:
         text = written("markdown", tmp_path, ORDINARY)
         assert "## runner: 2 failed, 1 errored, 1 declined, 1 flaky, 1 passed, 1 skipped, 1 not started" in text
