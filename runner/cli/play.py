@@ -160,7 +160,9 @@ class _Play(click.Command):
 )
 @click.option("--no-ci", is_flag=True, help="On GitHub: no annotations, no step summary.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
-@click.option("-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too, and what functions printed."
+)
 def command(**arguments: Any) -> int:
     """Play scenarios and judge the answers.
 

@@ -103,7 +103,7 @@ class TurnResult:
         """Whether it has no answer because there was no model to ask; not where a call broke, which needed none."""
         if self.outcome is not Outcome.ERRORED or self.verdicts or self.run is None:
             return False
-        return self.run.ending is Ending.DECLINED and all(step.completed for step in self.run.steps)
+        return self.run.ending is Ending.DECLINED and not self.run.broken_steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,9 @@ async def judge_exchange(exchange: Exchange, ask: Ask) -> TurnResult:
         reason = "; ".join(broken) or f"declined: {run.decline_reason[:_LONGEST_CAUSE]}"
         return TurnResult(turn=turn, outcome=Outcome.ERRORED, run=run, reason=reason)
     outcome, reason = _UNWANTED.get(run.ending, (Outcome.ERRORED, _describe_breakage(run)))
+    if broken:
+        # It may have refused for that alone: whether it would have answered is not known.
+        outcome = Outcome.ERRORED
     return TurnResult(turn=turn, outcome=outcome, run=run, reason="; ".join([reason, *broken]))
 
 
@@ -249,9 +252,10 @@ def needs_judge(scenarios: Iterable[Scenario]) -> bool:
 
 
 def _describe_broken_calls(run: Run) -> list[str]:
-    """What may have led to such an ending: the calls that did not complete, each with the beginning of its reason."""
-    broken = [step for step in run.steps if not step.completed]
-    return [f"{step.title} did not complete: {step.output[:_LONGEST_CAUSE]}" for step in broken[:_MOST_CAUSES]]
+    """What may have led to such an ending, each with the beginning of its reason."""
+    return [
+        f"{step.title} did not complete: {step.output[:_LONGEST_CAUSE]}" for step in run.broken_steps[:_MOST_CAUSES]
+    ]
 
 
 def _describe_breakage(run: Run) -> str:

@@ -552,6 +552,8 @@ def _shrink(run: Run) -> Data:
     found = [one for step in kept.get("steps") or () for one in step["results"]]
     for one in [*(kept.get("citations") or ()), *found]:
         one["file_id"] = one["filename"] or "file"
+    for step in kept.get("steps") or ():
+        del step["printed"]  # Times and ids, mostly; and a replay calls the function again.
     for part in ("steps", "citations", "files"):
         if part in kept:
             kept[part] = [_without_empty(one) for one in kept[part]]

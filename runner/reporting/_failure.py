@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from runner.domain.report import Attempt, Outcome, ScenarioResult, TurnResult, Verdict
@@ -59,6 +59,14 @@ def describe_verdict(verdict: Verdict) -> str:
 
 def shorten(text: str, limit: int = LONGEST_TEXT) -> str:
     return text if len(text) <= limit else f"{text[:limit]} … ({len(text) - limit:,} more characters)"
+
+
+def cut_middle(lines: Sequence[str], most: int) -> list[str]:
+    """The first and the last of many lines on how plays compare: what it comes to is said at the end."""
+    if len(lines) <= most:
+        return list(lines)
+    more = len(lines) - most + 1
+    return [*lines[: most // 2], f"… and {more:,} more lines; `runner compare` has them …", *lines[most // 2 + more :]]
 
 
 def answer_of(turn: TurnResult) -> str:

@@ -55,6 +55,9 @@ def render(report: Report) -> Iterator[str]:
         for _ in range(suite.counts["tests"]):
             name, result = next(results)
             yield _read_again(_case(report, name, result, texts), name)
+        if report.comparison and suite is suites[-1]:
+            # Behind the cases, where all readers take it; it is about all suites, and told once.
+            yield f"<system-out>{escape(texts.admit(chr(10).join(report.comparison)))}</system-out>\n"
         yield "</testsuite>\n"
     yield "</testsuites>\n"
 
