@@ -16,6 +16,7 @@ from runner.server.inference.offline.question import (
     CHANGING,
     CODES,
     CURRENCY,
+    NEGATIONS,
     NUMBER,
     Document,
     Line,
@@ -24,12 +25,15 @@ from runner.server.inference.offline.question import (
     format_plain,
     has_doubtful_amount,
     is_plural,
+    narrows,
     parse_number,
     prepare,
+    read_roots,
     read_shape,
     read_words,
     round_money,
     stem,
+    words_to_digits,
 )
 
 _CENT = 'Decimal("0.01"), rounding=ROUND_HALF_UP'
@@ -208,6 +212,7 @@ class Draft:
 
 MAX_LINE_CHARS = 160  # Longer lines are prose; and no pattern takes long on shorter ones.
 _LOWERING = frozenset("discount void voided refund refunded coupon voucher promo comp cancelled canceled".split())
+_CONDITIONS = CHANGING | NEGATIONS
 _TAXES = frozenset({"tax", "vat", "gst"})
 # "The premium" may be what is paid, or a plan of that name: of itself it names no thing.
 _GRADES = frozenset(
@@ -217,7 +222,7 @@ _GRADES = frozenset(
 _LINE = re.compile(
     r"^(?P<lead>.*?)(?=(?P<gap>(?:[\s.·…:|_=]|[-–—](?=\s))+|^))(?P=gap)(?P<sign>[-−–(]\s?)?"
     rf"(?P<before>{CURRENCY})?\s?(?P<minus>[-−])?(?P<amount>{NUMBER})(?P<after>\s?{CURRENCY})?"
-    r"(?P<close>\s?[-)])?(?:\s[A-Z*]{1,2})?\s*\|?$",
+    r"(?P<close>\s?[-)])?\s*\|?$",
     re.IGNORECASE,
 )
 _PRICE = rf"(?P<price>(?:{CURRENCY}\s?)?{NUMBER}(?:\s?{CURRENCY})?)[\s=|.]*$"
@@ -225,7 +230,6 @@ _SEVERAL = re.compile(
     rf"^\s*\|?\s*(?P<count>\d{{1,3}})(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}",
     re.IGNORECASE,
 )
-_TIME_OF_DAY = re.compile(r"\b(?:from|at|until|till|to|by|between|and|open|opens|closes)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +241,7 @@ class PricedLine:
     text: str
     amount: Decimal
     currency: str
-    heading: str
+    headings: tuple[str, ...]
     is_added_to: bool
     count: int | None
     unit_price: Decimal
@@ -248,9 +252,8 @@ class PricedLine:
 
 
 def name_stems(name: str) -> frozenset[str]:
-    """What two names must have in common to be the same; percentages don't count ("Tax 8%")."""
-    words = read_words(re.sub(r"\(?\b[\d.,]+ ?%\)?", "", name))
-    return frozenset(stem(word) for word in words if word not in {"of", "the", "a", "an"})
+    """What two names must have in common to be the same."""
+    return frozenset(stem(word) for word in read_words(name) if word not in {"of", "the", "a", "an"})
 
 
 def read_priced_lines(document: Document) -> tuple[PricedLine, ...]:
@@ -276,11 +279,9 @@ def read_priced_lines(document: Document) -> tuple[PricedLine, ...]:
 def _read_line(document: Document, line: Line, match: re.Match[str], below: str) -> PricedLine | None:
     value = parse_number(match["amount"])
     written = (match["before"] or match["after"] or "").strip()
-    if value is None or (not written and value < 24 and _TIME_OF_DAY.search(match["lead"])):
+    if value is None:
         return None
-    sign, close = (match["sign"] or "").strip(), (match["close"] or "").strip()
-    is_negative = match["minus"] or sign in {"-", "−", "–"} or close == "-" or (sign == "(" and close == ")")
-    amount = -value if is_negative else value
+    amount = -value if match["sign"] or match["minus"] or match["close"] else value
     name, count, unit_price = _read_lead(match["lead"], amount)
     return PricedLine(
         document=document,
@@ -288,7 +289,7 @@ def _read_line(document: Document, line: Line, match: re.Match[str], below: str)
         text=" ".join(line.text.split()),
         amount=amount,
         currency=written.upper() if written.upper() in CODES else written,
-        heading=line.heading,
+        headings=line.headings,
         is_added_to=below.lower().startswith(("+", "w/", ">", "add ", "extra ")),
         count=count,
         unit_price=unit_price,
@@ -323,6 +324,9 @@ class PriceList:
 
     def __init__(self, documents: Sequence[Document]) -> None:
         self._lines = [line for document in documents for line in read_priced_lines(document)]
+        priced = {line.text for line in self._lines}
+        said = {line.text for document in documents for line in document.sentences} - priced
+        self._prose = [(text, read_roots(words_to_digits(text))) for text in said]
 
     def find(self, thing: Thing) -> Price:
         """The price of a thing. Raises NotSure unless exactly one reading is left."""
@@ -330,13 +334,18 @@ class PriceList:
         fitting = [one for one in self._lines if one.stems == wanted]
         if not fitting:
             raise NotSure(f"no priced line for '{thing.name}' was found")
-        if len({(one.unit_price, one.currency) for one in fitting}) > 1:
+        if len(fitting) > 1:
             quotes = ", ".join(sorted({f"'{one.text}'" for one in fitting})[:3])
             raise NotSure(f"'{thing.name}' fits several lines: {quotes}")
         line = fitting[0]
         lines = [one for one in self._lines if one.document is line.document]
+        spoken_of = read_roots(thing.name)
+        for text, roots in self._prose:
+            is_on_it = spoken_of <= roots and any(one[0].isdigit() for one in roots)
+            if is_on_it or (roots & {"price", "bill", "order"} and not _CONDITIONS.isdisjoint(read_words(text))):
+                raise NotSure(f"'{text[:80]}' may change what '{thing.name}' costs")
         _refuse_conditions(thing, line, lines)
-        return _price(thing, line, _find_currency(line, lines), copies=len(fitting)), line
+        return _price(thing, line, _find_currency(line, lines)), line
 
     def has_tax(self, document: Document) -> bool:
         """Whether the document adds a tax to its things."""
@@ -353,30 +362,36 @@ def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLin
         raise NotSure("the document takes something off its prices")
     if line.is_added_to:
         raise NotSure(f"the line of '{thing.name}' has extras listed under it")
-    if (CHANGING - {"fees", "rate"}) & set(read_words(line.heading)):
-        raise NotSure(f"the line of '{thing.name}' stands under '{line.heading}'")
+    for heading in line.headings:
+        if narrows(heading, read_roots(thing.name)):
+            raise NotSure(f"the line of '{thing.name}' stands under '{heading}'")
 
 
 def _find_currency(line: PricedLine, lines: Sequence[PricedLine]) -> str:
     """The line's currency, or the one that its document writes; none if it writes none."""
+    if not line.currency and all(_may_be_time(one.amount) for one in lines if not one.currency):
+        raise NotSure(f"the line '{line.text}' may tell a time or a day")
     found = {one.currency for one in ([line] if line.currency else lines) if one.currency}
     if len(found) > 1:
         raise NotSure("the document has several currencies")
     return next(iter(found), UNKNOWN)
 
 
-def _price(thing: Thing, line: PricedLine, currency: str, *, copies: int) -> Amount:
+def _may_be_time(amount: Decimal) -> bool:
+    whole, hundredths = divmod(abs(amount) * 100, 100)
+    return (6 <= whole < 24 and hundredths < 60) or (1 <= whole <= 31 and 1 <= hundredths <= 12)
+
+
+def _price(thing: Thing, line: PricedLine, currency: str) -> Amount:
     """What the asked-for number of a thing costs. Raises NotSure if the line leaves that open."""
     one, whole = (given(value, currency, is_found=True) for value in (line.unit_price, line.amount))
     asks_many = is_plural(read_words(thing.name)[-1]) and not is_plural((read_words(line.name) or ("",))[-1])
     if thing.count is None:
-        if asks_many and copies == 1 and line.count is not None and line.count > 1:
-            return whole
-        if asks_many or (line.count is not None and line.count * copies > 1):
+        if asks_many or (line.count is not None and line.count > 1):
             raise NotSure(f"it does not say how many of '{thing.name}', and the line is '{line.text}'")
         return whole
-    if line.count is not None and thing.count > line.count * copies:
-        raise NotSure(f"only {line.count * copies} of '{thing.name}' are listed")
+    if line.count is not None and thing.count > line.count:
+        raise NotSure(f"only {line.count} of '{thing.name}' are listed")
     return one if thing.count == 1 else one.times(plain(Decimal(thing.count)))
 
 
@@ -450,7 +465,7 @@ def _read_things(text: str, draft: Draft) -> tuple[Thing, ...] | None:
 def _read_thing(text: str, draft: Draft) -> Thing | None:
     """One named thing with its count; None if the words are no plain name."""
     found = re.fullmatch(
-        r"(?:(?P<mark>#n\d+)(?: of)?(?: the)?|(?P<article>a|an)|the|my|our)? ?(?P<name>[a-z].*)", text.strip()
+        r"(?:(?:(?P<mark>#n\d+)(?: of)?(?: the)?|(?P<article>an?)|the|my|our) )?(?P<name>[a-z].*)", text.strip()
     )
     words = found["name"].split() if found else []
     if found is None or len(words) > _MAX_NAME_WORDS or set(words) <= _NO_THINGS:
