@@ -379,7 +379,7 @@ def _find_currency(line: PricedLine, lines: Sequence[PricedLine]) -> str:
 
 def _may_be_time(amount: Decimal) -> bool:
     whole, hundredths = divmod(abs(amount) * 100, 100)
-    return (6 <= whole < 24 and hundredths < 60) or (1 <= whole <= 31 and 1 <= hundredths <= 12)
+    return (6 <= whole < 24 and hundredths in {0, 15, 30, 45}) or (1 <= whole <= 31 and 1 <= hundredths <= 12)
 
 
 def _price(thing: Thing, line: PricedLine, currency: str) -> Amount:
