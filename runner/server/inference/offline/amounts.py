@@ -6,6 +6,7 @@ are and what one costs.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -225,9 +226,10 @@ _LINE = re.compile(
     r"(?P<close>\s?[-)])?\s*\|?$",
     re.IGNORECASE,
 )
-_PRICE = rf"(?P<price>(?:{CURRENCY}\s?)?{NUMBER}(?:\s?{CURRENCY})?)[\s=|.]*$"
+_PRICE = rf"(?P<price>(?:{CURRENCY}\s?)?{NUMBER}(?:\s?{CURRENCY})?)"
 _SEVERAL = re.compile(
-    rf"^\s*\|?\s*(?P<count>\d{{1,3}})(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}",
+    r"\s*\|?\s*(?P<count>\d{1,3})(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)"
+    rf"(?:[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}[\s=|.]*)?",
     re.IGNORECASE,
 )
 
@@ -259,27 +261,21 @@ def name_stems(name: str) -> frozenset[str]:
 def read_priced_lines(document: Document) -> tuple[PricedLine, ...]:
     """All lines with a price, in order."""
     lines = document.lines
-    matches = [
-        _LINE.match(line.text) if len(line.text) <= MAX_LINE_CHARS and re.search(r"\d\D{0,8}$", line.text) else None
-        for line in lines
-    ]
     read = (
-        _read_line(
-            document,
-            line,
-            match,
-            lines[index + 1].text.strip() if index + 1 < len(lines) and matches[index + 1] else "",
-        )
-        for index, (line, match) in enumerate(zip(lines, matches, strict=True))
-        if match is not None and (match["before"] or match["after"] or re.search(r"[.,]\d\d$", match["amount"]))
+        _read_line(document, line, below.text if below else "")
+        for line, below in itertools.zip_longest(lines, lines[1:])
     )
     return tuple(line for line in read if line is not None)
 
 
-def _read_line(document: Document, line: Line, match: re.Match[str], below: str) -> PricedLine | None:
-    value = parse_number(match["amount"])
+def _read_line(document: Document, line: Line, below: str) -> PricedLine | None:
+    is_short = len(line.text) <= MAX_LINE_CHARS and re.search(r"\d\D{0,8}$", line.text)
+    match = _LINE.match(line.text) if is_short else None
+    value = parse_number(match["amount"]) if match else None
+    if match is None or value is None:
+        return None
     written = (match["before"] or match["after"] or "").strip()
-    if value is None:
+    if not written and not re.search(r"[.,]\d\d$", match["amount"]):
         return None
     amount = -value if match["sign"] or match["minus"] or match["close"] else value
     name, count, unit_price = _read_lead(match["lead"], amount)
@@ -290,7 +286,7 @@ def _read_line(document: Document, line: Line, match: re.Match[str], below: str)
         amount=amount,
         currency=written.upper() if written.upper() in CODES else written,
         headings=line.headings,
-        is_added_to=below.lower().startswith(("+", "w/", ">", "add ", "extra ")),
+        is_added_to=below.strip().lower().startswith(("+", "w/", ">", "add ", "extra ")),
         count=count,
         unit_price=unit_price,
     )
@@ -298,13 +294,12 @@ def _read_line(document: Document, line: Line, match: re.Match[str], below: str)
 
 def _read_lead(lead: str, amount: Decimal) -> tuple[str, int | None, Decimal]:
     """Name, count and price of one, from what stands before the amount. A count must work out, else it is a name's."""
-    match = _SEVERAL.match(lead)
-    digits = re.search(NUMBER, match["price"]) if match else None
-    each = parse_number(digits[0]) if digits else None
-    if match and each is not None and int(match["count"]) > 0 and each * int(match["count"]) == amount:
-        return match["name"], int(match["count"]), each
-    only = re.match(r"\s*\|?\s*1(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*)", lead)
-    return (only["name"], 1, amount) if only else (lead, None, amount)
+    match = _SEVERAL.fullmatch(lead)
+    if match is None:
+        return lead, None, amount
+    count, digits = int(match["count"]), re.search(NUMBER, match["price"] or "")
+    each = parse_number(digits[0]) if digits else amount
+    return (match["name"], count, each) if each is not None and each * count == amount else (lead, None, amount)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,7 +403,6 @@ _PLACES = tuple(
         rf"(?P<had>\b(?:i|we) {_HAD} ){_THINGS}{_BEFORE_QUESTION}",
         rf"\bhow much (?:is|are|was|were|for) {_THINGS}(?: cost)?{_END}",
         rf"\b(?:how much|what) (?:do|does|did|would|will) {_THINGS} (?:cost|come to|add up to){_END}",
-        rf"\b(?:owe|pay|paid) for {_THINGS}{_END}",
         rf"(?:\b(?:price|cost|sum|total)s? (?:of|for)|#p\d+ (?:tip )?(?:on|of|off)) (?!#){_THINGS}{_END}",
     )
 )
@@ -420,12 +414,9 @@ _NAMING = frozenset(
 _MEANS_MORE = (CHANGING - _NAMING) | frozenset("service cash card change deposit".split())
 """Words that may be about the sum, and not part of a name ("replacement card", "interlibrary loan")."""
 _NO_NAME = _MEANS_MORE | frozenset(
-    """
-    i we me us you it they he she him her them that this these those who what when where how why is are was were be do
-    does did pay paid pays cost costs should would could can will must have had has an the total bill price prices one
-    each everything anything something nothing stuff things thing lot lots or my our your their his half sum balance tax
-    tip subtotal and
-    """.split()
+    "i we me us you it they that this these those what when where how why is are was be do does did should would can "
+    "must have has had total bill price prices everything one each share sum balance tax tip subtotal and an the my our "
+    "your their his her".split()
 )
 _NO_THINGS = frozenset("day time date night trip meal name type kind share order food drinks everyone all".split())
 
