@@ -10,32 +10,94 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
 
 from runner.server.inference.offline.question import (
     CHANGING,
-    CODES,
-    CURRENCY,
     NEGATIONS,
-    NUMBER,
     Document,
     Line,
     NotSure,
-    format_money,
-    format_plain,
-    has_doubtful_amount,
-    is_plural,
     narrows,
-    parse_number,
     prepare,
     read_roots,
-    read_shape,
     read_words,
-    round_money,
     stem,
     words_to_digits,
 )
+
+MAX_DIGITS = 15
+SYMBOLS = ("US$", "A$", "C$", "$", "€", "£", "¥", "₹", "₩", "₪", "₺", "zł")
+CODES = tuple(
+    "USD EUR GBP CHF JPY CAD AUD NZD SEK NOK DKK PLN CZK HUF INR CNY KRW THB MXN BRL ZAR SGD HKD MYR RM".split()
+)
+_WORDS = {
+    "dollar": "$", "dollars": "$", "buck": "$", "bucks": "$", "euro": "€", "euros": "€",
+    "pound": "£", "pounds": "£", "yen": "¥", "franc": "CHF", "francs": "CHF", "rupees": "₹",
+}  # fmt: skip
+_WITHOUT_CENTS = frozenset({"¥", "JPY", "₩", "KRW"})
+
+CURRENCY = rf"(?:{'|'.join(re.escape(symbol) for symbol in SYMBOLS)}|\b(?:{'|'.join(CODES)})\b)"
+# Grouped first, else plain; NBSP and the narrow NBSP group too.
+NUMBER = r"(?:\d{1,3}(?:[,'’\u00a0\u202f]\d{3})+(?:\.\d+)?|\d{1,3}(?:[.\u00a0\u202f]\d{3})+,\d+|\d+(?:[.,]\d+)?|\.\d+)"
+_TOKEN = re.compile(
+    rf"(?P<before>{CURRENCY})?\s?(?<![\w.,])(?P<number>{NUMBER})(?![\d])"
+    rf"(?:\s?(?P<percent>%|percent\b|per\ cent\b)|\s?(?P<after>{CURRENCY}(?!\w))"
+    rf"|\s(?P<word>{'|'.join(_WORDS)})\b(?!\ of\b|\ and\ \d+\ cents\b))?",
+    re.IGNORECASE,
+)
+_UNUSABLE = re.compile(
+    r"\b\d{1,2}(?::\d\d)+(?:\s?[ap]m\b)?|\b\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\b\d+\s?[ap]m\b"
+    r"|\b(?=[\w-]*\d)(?=[\w-]*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*\b",
+    re.IGNORECASE,
+)
+# What can't be trusted in an amount that a document writes: a raised digit ("$23⁷⁵", "$320¹"), or one that an
+# extraction has put behind it ("$3201", "23.751", "$23 75").
+DOUBTFUL = re.compile(
+    r"\d[⁰¹²³⁴-⁹₀-₉*†‡]|[⁰¹²³⁴-⁹]\d"
+    rf"|{CURRENCY}\s?(?:\d{{4,}}(?![\d.,'’]*[.,]\d\d(?!\d))|[\d.,'’]*\d[.,]\d(?:\d\d\d+|(?!\d))"
+    rf"|{NUMBER}\s\d{{1,2}}(?![\d.,:]|\s?[a-z%]))"
+    rf"|(?<![\d.,])\d{{4,}}\s?{CURRENCY}(?!\w)|\d[.,]\d{{3}}\d?\s?{CURRENCY}(?!\w)",
+    re.IGNORECASE,
+)
+
+
+def parse_number(text: str) -> Decimal | None:
+    """The value of digits with separators; None where they can be read in two ways ("1.234", "12,3456")."""
+    digits = re.sub(r"['’\u00a0\u202f]", "", text)
+    if sum(char.isdigit() for char in digits) > MAX_DIGITS:
+        return None
+    if "," in digits and "." in digits:
+        decimal_mark = "," if digits.rindex(",") > digits.rindex(".") else "."
+        return Decimal(digits.replace("." if decimal_mark == "," else ",", "").replace(decimal_mark, "."))
+    if re.fullmatch(r"\d{1,3}(?:,\d{3})+", digits):
+        return Decimal(digits.replace(",", ""))
+    if re.fullmatch(r"\d+,\d{1,2}", digits):
+        return Decimal(digits.replace(",", "."))
+    return None if "," in digits or re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", digits) else Decimal(digits)
+
+
+def round_money(value: Decimal) -> Decimal:
+    """Cents, half up."""
+    return value.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
+def format_money(value: Decimal, currency: str) -> str:
+    """An amount with its currency before it; two decimals but for currencies that have none."""
+    rounded = round_money(value)
+    is_whole = currency in _WITHOUT_CENTS and rounded == rounded.to_integral_value()
+    digits, sign = f"{abs(rounded):,.{0 if is_whole else 2}f}", "-" if rounded < 0 else ""
+    return f"{sign}{currency}{' ' if currency.isalpha() else ''}{digits}"
+
+
+def format_plain(value: Decimal) -> str:
+    """A number without needless zeros, rounded half up to two decimals if it has more than six."""
+    exponent = value.normalize().as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -6:
+        value = round_money(value)
+    return f"{value.normalize():,f}"
+
 
 _CENT = 'Decimal("0.01"), rounding=ROUND_HALF_UP'
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]?\d+)?")
@@ -194,13 +256,41 @@ def _format(value: Decimal, currency: str | None) -> str:
 VALUE, PERCENT = r"#[mn]\d+", r"#p\d+"
 
 
+def read_shape(text: str) -> tuple[str, list[Amount]]:
+    """A text, its number words digits already, in lower case with marks for its numbers; and the numbers.
+
+    `#m0` is money, `#p1` a percentage, `#n2` plain, the digit an index; `#u` has digits and can't be calculated with.
+    """
+    amounts: list[Amount] = []
+
+    def mark(found: re.Match[str]) -> str:
+        amount = _read_amount(found)
+        if amount is None:
+            return " #u "
+        amounts.append(amount)
+        kind = "m" if amount.is_money else "p" if found["percent"] else "n"
+        return f" #{kind}{len(amounts) - 1} "
+
+    marked = _UNUSABLE.sub(lambda found: found[0] if _TOKEN.fullmatch(found[0]) else " #u ", text)
+    return " ".join(_TOKEN.sub(mark, marked).lower().split()), amounts
+
+
+def _read_amount(found: re.Match[str]) -> Amount | None:
+    value, written = parse_number(found["number"]), found["before"] or found["after"]
+    if value is None or (found["before"] and (found["after"] or found["word"])):
+        return None
+    if found["word"] and not found["percent"] and not written:
+        return given(value, _WORDS[found["word"].lower()])
+    is_code = written and written.isascii() and written.isalpha()
+    return given(value, NO_MONEY if found["percent"] or not written else written.upper() if is_code else written)
+
+
 class Draft:
     """Mutable, private to one reading of one question."""
 
     def __init__(self, prepared: str) -> None:
-        text, quantities = read_shape(prepared)
+        text, self.amounts = read_shape(prepared)
         self.text = " ".join(re.sub(r"([.?!,;:()])", r" \1 ", text).split())
-        self.amounts = [given(one.value, one.currency if one.kind == "m" else NO_MONEY) for one in quantities]
 
     def add(self, amount: Amount) -> str:
         """The mark of a new amount."""
@@ -247,10 +337,6 @@ class PricedLine:
     is_added_to: bool
     count: int | None
     unit_price: Decimal
-
-    @property
-    def stems(self) -> frozenset[str]:
-        return name_stems(self.name)
 
 
 def name_stems(name: str) -> frozenset[str]:
@@ -326,7 +412,7 @@ class PriceList:
     def find(self, thing: Thing) -> Price:
         """The price of a thing. Raises NotSure unless exactly one reading is left."""
         wanted = name_stems(thing.name)
-        fitting = [one for one in self._lines if one.stems == wanted]
+        fitting = [one for one in self._lines if name_stems(one.name) == wanted]
         if not fitting:
             raise NotSure(f"no priced line for '{thing.name}' was found")
         if len(fitting) > 1:
@@ -344,16 +430,16 @@ class PriceList:
 
     def has_tax(self, document: Document) -> bool:
         """Whether the document adds a tax to its things."""
-        return any(line.document is document and _TAXES & line.stems for line in self._lines)
+        return any(line.document is document and _TAXES & name_stems(line.name) for line in self._lines)
 
 
 def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLine]) -> None:
     """Raises NotSure where the price may be another one, or not hold for the thing as it was named."""
-    if has_doubtful_amount(line.text):
+    if DOUBTFUL.search(line.text):
         raise NotSure(f"the amount in the line '{line.text}' is not clear")
     if set(read_words(thing.name)) <= _GRADES:
         raise NotSure(f"'{thing.name}' may be a kind of something")
-    if any(one.amount < 0 or _LOWERING & one.stems for one in lines):
+    if any(one.amount < 0 or _LOWERING & name_stems(one.name) for one in lines):
         raise NotSure("the document takes something off its prices")
     if line.is_added_to:
         raise NotSure(f"the line of '{thing.name}' has extras listed under it")
@@ -372,6 +458,10 @@ def _find_currency(line: PricedLine, lines: Sequence[PricedLine]) -> str:
     return next(iter(found), UNKNOWN)
 
 
+def _is_plural(word: str) -> bool:
+    return stem(word) != word.lower() and word.lower().endswith("s")
+
+
 def _may_be_time(amount: Decimal) -> bool:
     whole, hundredths = divmod(abs(amount) * 100, 100)
     return (6 <= whole < 24 and hundredths in {0, 15, 30, 45}) or (1 <= whole <= 31 and 1 <= hundredths <= 12)
@@ -380,7 +470,7 @@ def _may_be_time(amount: Decimal) -> bool:
 def _price(thing: Thing, line: PricedLine, currency: str) -> Amount:
     """What the asked-for number of a thing costs. Raises NotSure if the line leaves that open."""
     one, whole = (given(value, currency, is_found=True) for value in (line.unit_price, line.amount))
-    asks_many = is_plural(read_words(thing.name)[-1]) and not is_plural((read_words(line.name) or ("",))[-1])
+    asks_many = _is_plural(read_words(thing.name)[-1]) and not _is_plural((read_words(line.name) or ("",))[-1])
     if thing.count is None:
         if asks_many or (line.count is not None and line.count > 1):
             raise NotSure(f"it does not say how many of '{thing.name}', and the line is '{line.text}'")
@@ -415,8 +505,8 @@ _MEANS_MORE = (CHANGING - _NAMING) | frozenset("service cash card change deposit
 """Words that may be about the sum, and not part of a name ("replacement card", "interlibrary loan")."""
 _NO_NAME = _MEANS_MORE | frozenset(
     "i we me us you it they that this these those what when where how why is are was be do does did should would can "
-    "must have has had total bill price prices everything one each share sum balance tax tip subtotal and an the my our "
-    "your their his her".split()
+    "must have has had total bill price prices everything one share sum balance subtotal and an the my our your their "
+    "his her".split()
 )
 _NO_THINGS = frozenset("day time date night trip meal name type kind share order food drinks everyone all".split())
 

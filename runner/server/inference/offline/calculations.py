@@ -221,7 +221,6 @@ _SENTENCES = (
     (rf"(?P<formula>[-+*/() ]*{VALUE}(?:[-+*/() ]+{VALUE})+[) ]*)", "{formula}", Sense.VALUE),
 )
 _OPERATORS = {"plus": "+", "minus": "-", "times": "*", "x": "*", "multiplied by": "*", "divided by": "/", "÷": "/"}
-MAX_FORMULA_CHARS = 200
 
 
 def _read_sentence(draft: Draft) -> Calculation | None:
@@ -234,12 +233,10 @@ def _read_sentence(draft: Draft) -> Calculation | None:
             continue
         listed = re.findall(VALUE, found.groupdict().get("list") or "")
         text = formula.format_map({**found.groupdict(), "list": " + ".join(listed), "count": len(listed)})
-        if len(text) > MAX_FORMULA_CHARS:
-            raise NotSure("the formula is very long")
         try:
             amount = _work_through(ast.parse(text.strip().replace("#", "_"), mode="eval").body, draft)
-        except SyntaxError:
-            raise NotSure("the formula is not complete") from None
+        except (SyntaxError, RecursionError):
+            raise NotSure("the formula is not complete, or very long") from None
         return Calculation(amount=amount, sense=sense, is_positive=sense is Sense.TOTAL)
     return None
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from runner.server.inference import Answer, Role, SourceMark
+from runner.server.inference.offline.amounts import DOUBTFUL
 from runner.server.inference.offline.question import (
     CHANGING,
     MAX_MESSAGE_CHARS,
@@ -23,7 +24,6 @@ from runner.server.inference.offline.question import (
     NotSure,
     Question,
     content_roots,
-    has_doubtful_amount,
     prepare,
     read_roots,
     read_words,
@@ -111,7 +111,7 @@ def find_times(text: str) -> list[str]:
 
 
 def _answer(quote: str, value: str, document: Document) -> Answer:
-    if has_doubtful_amount(quote):
+    if DOUBTFUL.search(quote):
         raise NotSure(f"the amount in '{quote}' is not clear")
     text = f"{document.filename} says: “{quote}”"
     mark = SourceMark(position=len(text), file_id=document.file_id, filename=document.filename, quote=quote)
