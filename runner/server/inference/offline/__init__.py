@@ -28,17 +28,15 @@ from runner.server.inference import (
     UseTools,
 )
 from runner.server.inference.offline import calculations, facts
-from runner.server.inference.offline.amounts import find_word_that_means_more
+from runner.server.inference.offline.amounts import NUMBER, find_word_that_means_more, parse_number
 from runner.server.inference.offline.question import (
     CHANGING,
     MAX_GIVEN_CHARACTERS,
     NEGATIONS,
-    NUMBER,
     PREPOSITIONS,
     NotSure,
     Question,
     ToolNeeded,
-    parse_number,
     prepare,
     read_roots,
     read_words,
