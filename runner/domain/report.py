@@ -495,12 +495,12 @@ def decide(outcomes: Sequence[Outcome], *, repeat: int, needed: int) -> Outcome 
     """
     passes, failures = outcomes.count(Outcome.PASSED), outcomes.count(Outcome.FAILED)
     left = repeat - len(outcomes)
-    if Outcome.SKIPPED in outcomes:
-        return Outcome.SKIPPED
     if passes >= needed:
         return Outcome.FLAKY if failures else Outcome.PASSED
     if failures > repeat - needed:
         return Outcome.FAILED
+    if Outcome.SKIPPED in outcomes:
+        return Outcome.SKIPPED
     can_pass = passes + left >= needed
     can_fail = failures + left > repeat - needed
     return None if can_pass or can_fail else Outcome.ERRORED
