@@ -20,7 +20,7 @@ from acting_brains import Act, Actor
 from backend_talk import hurry
 from play_project import Project, at_api, project_elsewhere
 from verbs import Done
-from wire_server import Seen, reply, wire_server
+from wire_server import Seen, refusal, reply, wire_server
 
 from runner.backends import Batching
 from runner.backends.responses.batches import Batches
@@ -370,6 +370,21 @@ async def test_a_batch_that_ends_badly_makes_errors_with_the_reason(
     assert server.calls.count("POST /batches") == 1
     assert "POST /responses" not in server.calls
     assert report["leftovers"] == []
+
+
+async def test_where_no_batch_can_be_started_nothing_is_asked_for_the_full_price(tmp_path: Path) -> None:
+    def answer(seen: Seen) -> list:
+        return refusal(503, "Busy.") if seen.path == "/batches" else reply({"id": "file-in", "deleted": True})
+
+    async with wire_server(answer) as server, project_on(tmp_path) as (project, _):
+        path = project.folder / "assistants.yaml"
+        path.write_text(re.sub(r"base_url: '.*?'", f"base_url: '{server.url}'", path.read_text()))
+        project.write_scenario("assistant: guide\nturns: [{ask: one, expect: [contains: one]}]\n")
+        done, report = await play(project, "--tier", "batch")
+
+    assert done.code == 3, done.out + done.err
+    assert "the server failed (503): Busy." in report["scenarios"][0]["attempts"][0]["turns"][0]["reason"]
+    assert "POST /responses" not in server.calls
 
 
 @pytest.mark.parametrize(
