@@ -256,7 +256,6 @@ async def test_too_many_requests_are_followed_by_the_pause_asked_for(tmp_path, h
     assert [told <= pause <= told * 1.25 for pause, told in zip(slept, pauses, strict=True)] == [True, True]
 
 
-@pytest.mark.fault("N1")
 async def test_a_server_that_asks_for_no_pause_at_all_is_not_hammered(tmp_path):
     now_s, busy = [0.0], refusal(429, "Slow down.", retry_after="0")
 
