@@ -419,7 +419,8 @@ class Report:
             return 1
         if self.stopped:
             return 4
-        return 3 if counts["errored"] or counts[DECLINED] or self.leftovers else 0
+        # What was cut off without a word was killed, or still goes on.
+        return 3 if counts["errored"] or counts[DECLINED] or self.leftovers or self.cut_off else 0
 
     @property
     def counts(self) -> Mapping[str, int]:
