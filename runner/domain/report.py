@@ -419,7 +419,8 @@ class Report:
             return 1
         if self.stopped:
             return 4
-        return 3 if counts["errored"] or counts[DECLINED] or self.leftovers else 0
+        # What was cut off without a word was killed, or still goes on.
+        return 3 if counts["errored"] or counts[DECLINED] or self.leftovers or self.cut_off else 0
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -495,12 +496,12 @@ def decide(outcomes: Sequence[Outcome], *, repeat: int, needed: int) -> Outcome 
     """
     passes, failures = outcomes.count(Outcome.PASSED), outcomes.count(Outcome.FAILED)
     left = repeat - len(outcomes)
-    if Outcome.SKIPPED in outcomes:
-        return Outcome.SKIPPED
     if passes >= needed:
         return Outcome.FLAKY if failures else Outcome.PASSED
     if failures > repeat - needed:
         return Outcome.FAILED
+    if Outcome.SKIPPED in outcomes:
+        return Outcome.SKIPPED
     can_pass = passes + left >= needed
     can_fail = failures + left > repeat - needed
     return None if can_pass or can_fail else Outcome.ERRORED

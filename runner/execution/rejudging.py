@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from runner.checks import Ask
 from runner.domain.assistant import Assistant, Project
+from runner.domain.conversation import Ending
 from runner.domain.report import Attempt, Outcome, ScenarioResult, TurnResult, Variant, decide
 from runner.domain.scenario import Scenario, Turn
 from runner.execution.judging import judge_attempt, judge_exchange, make_exchange
@@ -94,14 +95,15 @@ async def _judge_attempt(
         said = [(one.turn, one.run) for one in turns if one.run is not None]
         exchange = make_exchange(scenario, assistant, variant, [*said, (turn, played.run)])
         turns.append(replace(await judge_exchange(exchange, ask), cost_usd=played.cost_usd))
-    return await judge_attempt(replace(attempt, turns=tuple(turns)), scenario, assistant, variant, ask)
+    judged = await judge_attempt(replace(attempt, turns=tuple(turns)), scenario, assistant, variant, ask)
+    if judged.outcome is Outcome.PASSED and len(turns) < len(scenario.turns):
+        # It stopped at an answer that is good by today's checks.
+        reason = f"turn {len(turns) + 1} was never asked: play it again"
+        return replace(judged, outcome=Outcome.ERRORED, reason=reason)
+    return judged
 
 
 def _came_too_late(turn: TurnResult) -> bool:
     """An answer that was none because the time was up stays none: the run alone doesn't tell."""
-    return (
-        turn.outcome is Outcome.ERRORED
-        and not turn.verdicts
-        and turn.run is not None
-        and turn.run.ending.value == ("answered")
-    )
+    has_no_verdict = turn.outcome is Outcome.ERRORED and not turn.verdicts
+    return has_no_verdict and turn.run is not None and turn.run.ending is Ending.ANSWERED

@@ -73,6 +73,18 @@ def test_today_s_judge_is_asked_about_them(played: Path) -> None:
     assert sorted("judged" in head for head in heads) == [False, True]
 
 
+def test_a_turn_that_was_never_asked_keeps_an_attempt_from_passing(played: Path) -> None:
+    change(played, 'turns: [{ask: "Hello?"}, ', 'turns: [{ask: "Hello?", expect: [contains: Oslo]}, ')
+    assert "not asked: turn 1 did not pass" in run(played, "play").out
+    change(played, "contains: Oslo", "contains: hello")
+    change(played, "number: 40", "number: 7")
+
+    done = run(played, "judge", "latest")
+
+    assert (done.code, "1 errored, 1 passed" in done.out) == (3, True), done.out + done.err
+    assert "turn 2 was never asked: play it again" in done.out
+
+
 def test_an_answer_to_another_question_is_left_out_and_named(played: Path) -> None:
     change(played, "How much?", "How many?")
 

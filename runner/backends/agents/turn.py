@@ -100,6 +100,7 @@ class Turn:
     async def send(self, session: Session, content: Sequence[Mapping[str, object]]) -> None:
         doing = f"asking '{self._question.deployment.assistant.address}' in the session {session.id}"
         budget_s = min(REQUEST_BUDGET_S, self._question.deadline_s)
+        await self._api.pass_gate(budget_s)
         await _send_event(self._api, session.id, message_event(content), doing, uuid4().hex, budget_s)
 
     async def play(self, session: Session) -> Played:

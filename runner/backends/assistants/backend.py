@@ -185,6 +185,7 @@ class AssistantsBackend:
             path = join_path("threads", thread_id, "messages")
             await self._api.post(Request(doing=doing, path=path, body=message, budget_s=budget_s), identifier)
         path = join_path("threads", thread_id, "runs")
+        await self._api.pass_gate(budget_s)
         return await self._api.post(Request(doing=doing, path=path, body=body, budget_s=budget_s), read_run)
 
     async def _read_results(self, run: WireRun) -> tuple[tuple[WireMessage, ...], tuple[WireStep, ...]]:
