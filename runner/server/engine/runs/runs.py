@@ -42,7 +42,7 @@ from runner.server.engine.state.records import (
     TextPart,
     ThreadRecord,
 )
-from runner.server.engine.state.refusals import Conflict, Damaged, Refusal
+from runner.server.engine.state.refusals import Conflict, Damaged, Missing, Refusal
 from runner.server.extraction import SEARCHED_TYPES
 from runner.server.inference import Role
 
@@ -367,7 +367,8 @@ def sweep(engine: Engine) -> None:
     for waiting in engine.store.due(RunRecord, now):
         move_run(engine, waiting.id, RunState.EXPIRED)
     for file in engine.store.due(FileRecord, now):
-        delete_file(engine, file.id)
+        with suppress(Missing):  # another process has just done it
+            delete_file(engine, file.id)
     for store in engine.store.due(StoreRecord, now):
         expire_store(engine, store)
     for container in engine.store.due(ContainerRecord, now):
