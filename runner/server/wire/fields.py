@@ -443,6 +443,8 @@ MAX_FUNCTION_TEXT = 512 << 10
 """Characters of a function's arguments, or of what it gives back."""
 MAX_ID = 64
 LIMITS = ("memory_limit", "network_policy")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+VERBOSITIES = ("low", "medium", "high")
 
 
 def read_chunking(body: Fields) -> Chunking:

@@ -310,17 +310,19 @@ def submit_outputs(engine: Engine, thread_id: str, run_id: str, outputs: Sequenc
             raise Refusal(f"Expected tool outputs for call_ids {awaited}, got {given}")
         for step in engine.store.children(StepRecord, run.id):
             if step.state is StepState.IN_PROGRESS:
-                close_step(engine, answer_calls(step, {one.call_id: one.output for one in outputs}))
+                close_step(engine, answer_calls(step, {one.call_id: one for one in outputs}))
         queued = move_run(engine, run_id, RunState.QUEUED)
         assert queued is not None, "the state was checked in this transaction"
         take_up(engine, queued)
     return queued
 
 
-def answer_calls(step: StepRecord, outputs: Mapping[str, str | None]) -> StepRecord:
+def answer_calls(step: StepRecord, answers: Mapping[str, FunctionOutput | FunctionCall]) -> StepRecord:
     """The step with what the client answered, by the calls' ids."""
     calls = (
-        replace(call, output=outputs.get(call.id, call.output)) if isinstance(call, FunctionCall) else call
+        replace(call, output=answers[call.id].output, is_error=answers[call.id].is_error)
+        if isinstance(call, FunctionCall) and call.id in answers
+        else call
         for call in step.calls
     )
     return replace(step, calls=tuple(calls))
