@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +47,7 @@ def _is_promptfoo(value: object) -> bool:
 
 def _parse(name: str, raw: bytes) -> Any:
     """YAML, JSON or JSON Lines; None for what is none of them, which the reader of exports explains."""
+    from runner.config.exported_assistants import parse_json
     from runner.config.promptfoo_tests import parse_data
 
     try:
@@ -61,12 +60,12 @@ def _parse(name: str, raw: bytes) -> Any:
         except ValueError as error:
             raise UsageError(str(error)) from error
     try:
-        return json.loads(text, parse_float=Decimal)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except ValueError:
         lines = [line for line in text.splitlines() if line.strip()]
     try:
-        return [json.loads(line, parse_float=Decimal) for line in lines]
-    except (ValueError, RecursionError):
+        return [parse_json(line) for line in lines]
+    except ValueError:
         return None
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import chain, count
 from typing import Any
 
-from runner.config.exported_assistants import Export, as_items, as_mapping, settle
+from runner.config.exported_assistants import Export, as_items, as_mapping, is_number, settle
 from runner.config.imported_scenarios import (
     MODEL_TO_CHOOSE,
     Check,
@@ -47,6 +47,7 @@ _SIMILAR = frozenset("fuzzy_match bleu gleu meteor rouge_1 rouge_2 rouge_3 rouge
 """Metrics that `similar` has by the same names; `cosine` compares meanings, which a judge does here."""
 
 
+_LONGEST_NAME = 60
 _CALLED_AS = """
 
 def judge(turn):
@@ -359,11 +360,15 @@ def _read_similarity(grader: Json, fields: _Fields) -> Check:
         return _about(str(grader.get("input") or ""), {"judge": ask_for_meaning(wanted)})
     if by not in _SIMILAR:
         raise _NoCounterpart("there is no similarity of this kind")
-    least = grader.get("pass_threshold")
-    if isinstance(least, bool) or not isinstance(least, int | Decimal):
-        raise _NoCounterpart("it has no `pass_threshold`")
-    wanted = fields.make(str(grader.get("reference") or ""))
+    least, wanted = _read_threshold(grader), fields.make(str(grader.get("reference") or ""))
     return _about(str(grader.get("input") or ""), {"similar": {"value": wanted, "by": by, "threshold": least}})
+
+
+def _read_threshold(grader: Json) -> int | Decimal:
+    least = grader.get("pass_threshold")
+    if not is_number(least):
+        raise _NoCounterpart("it has no `pass_threshold`")
+    return least
 
 
 def _read_rubric(grader: Json, fields: _Fields) -> Template:
@@ -391,10 +396,7 @@ def _read_label_model(grader: Json, fields: _Fields) -> Check:
 
 def _read_score_model(grader: Json, fields: _Fields) -> Check:
     scale = as_items(grader.get("range")) or [0, 1]
-    least = grader.get("pass_threshold")
-    if isinstance(least, bool) or not isinstance(least, int | Decimal):
-        raise _NoCounterpart("it has no `pass_threshold`")
-    levels = _make_levels(scale)
+    least, levels = _read_threshold(grader), _make_levels(scale)
     right = next((level for level in levels if Decimal(level) >= least), None)
     if right is None:
         raise _NoCounterpart("its `pass_threshold` is above its range")
@@ -412,12 +414,12 @@ def _make_levels(scale: Sequence[Any]) -> list[str]:
 
 
 def _read_python(grader: Json, fields: _Fields) -> Check:
-    source, least = str(grader.get("source") or ""), grader.get("pass_threshold")
+    source, least = str(grader.get("source") or ""), _read_threshold(grader)
     if not _defines_grade(source):
         raise _NoCounterpart("its source has no function `grade`")
-    if isinstance(least, bool) or not isinstance(least, int | Decimal) or not 0 < least <= 1:
+    if not 0 < least <= 1:
         raise _NoCounterpart("it has no `pass_threshold` above 0")
-    base = f"{fields.stem}_{column_name(str(grader.get('name') or 'grader'))}"
+    base = f"{fields.stem}_{column_name(str(grader.get('name') or 'grader'))[:_LONGEST_NAME]}"
     file = next(name for name in chain([f"{base}.py"], (f"{base}_{n}.py" for n in count(2))) if name not in fields.code)
     fields.code[file] = f"{source.rstrip()}\n{_CALLED_AS}"
     return {"python": {"call": literal(f"{file}:judge"), "threshold": least}}

@@ -10,10 +10,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Any
 
-from runner.config.exported_assistants import Export, as_items, as_mapping, settle
+from runner.config.exported_assistants import Export, as_items, as_mapping, is_number, settle
 from runner.config.imported_scenarios import (
     MODEL_TO_CHOOSE,
     Check,
@@ -50,7 +49,6 @@ KEYS = frozenset({"prompts", "providers", "targets", "tests", "defaultTest", "sc
 """What tells a configuration of promptfoo's."""
 _MOST_TESTS = 10_000
 _MOST_ASSISTANTS = 10
-_PROGRAMS = (".py", ".js", ".cjs", ".mjs", ".ts", ".rb", ".sh", ".exe")
 _HOLE = re.compile(r"\{\{-?\s*([A-Za-z_][\w.\[\]'\"-]*)\s*(?:\|\s*(?:safe|trim|dump)\s*)?-?\}\}")
 _DUMPED = re.compile(r"(?<!\")\{\{-?\s*([A-Za-z_][\w.]*)\s*\|\s*dump\s*-?\}\}(?!\")")
 _HISTORY = re.compile(r"\{%-?\s*for\s+\w+\s+in\s+_conversation\s*-?%\}.*?\{%-?\s*endfor\s*-?%\}", re.DOTALL)
@@ -68,21 +66,7 @@ _ELSEWHERE: Mapping[str, str] = {
     "tracing": "`runner` sends spans where OTEL_EXPORTER_OTLP_ENDPOINT says",
 }
 _KINDS = frozenset("chat responses completion completions messages assistant agents realtime text".split())
-_NO_MODEL = (
-    "file",
-    "http",
-    "https",
-    "exec",
-    "python",
-    "golang",
-    "ruby",
-    "package",
-    "echo",
-    "webhook",
-    "ws",
-    "wss",
-    "browser",
-)
+_NO_MODEL = frozenset("file http https exec python golang ruby package echo webhook ws wss browser".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,9 +352,12 @@ def _read_expect(
         weight = written.get("weight", 1) if isinstance(written, Mapping) else 1
         if weight == 0:
             found = [Lost(what=str(written.get("type")), reason="its weight is 0", value=dict(written))]
+        elif not is_number(weight) or weight < 0:
+            found.append(Lost(what=f"{written.get('type')}: weight", reason="it is no number above 0", value=weight))
+            weight = 1
         items += found
         weighed += [{"expect": [one], "weight": weight} for one in found if not isinstance(one, Lost)]
-    if isinstance(threshold, int | Decimal) and 0 < threshold <= 1 and len(weighed) > 1:
+    if is_number(threshold) and 0 < threshold <= 1 and len(weighed) > 1:
         score = {"score": {"of": weighed, "threshold": threshold}}
         return (score, *(one for one in items if isinstance(one, Lost)))
     return tuple(items)

@@ -6,11 +6,11 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
+from runner.errors import DISK_TROUBLE
 from runner.server.engine.core import Engine, need
 from runner.server.engine.documents import discard_content, keep_file
 from runner.server.engine.state.file_storage import AUTO, Arrival, ContainerFileRecord, ContainerRecord, FileRecord
@@ -271,9 +271,9 @@ def find_code_files(engine: Engine, run: RunRecord, container_id: str | None) ->
     if container_id is None:
         paths: dict[str, Path] = {}
         for file in _uploads_for_code(engine, run):
+            name = safe_name(file.filename)
             # The second of one name has its id before it.
-            name = f"{file.id}-{file.filename}" if file.filename in paths else file.filename
-            paths[name] = engine.blobs.path(file.sha256)
+            paths[f"{file.id}-{name}" if name in paths else name] = engine.blobs.path(file.sha256)
         return CodeFiles(given=paths)
     files = engine.store.children(ContainerFileRecord, container_id)
     return CodeFiles(
@@ -304,9 +304,8 @@ async def keep_produced(
     """
     kept = []
     for file in outcome.files:
-        try:
-            arrival = await engine.blobs.receive(_read(file))
-        except OSError:
+        arrival = await _receive(engine, file)
+        if arrival is None:
             continue
         record: Record | None
         if container_id is None:
@@ -314,13 +313,23 @@ async def keep_produced(
         else:
             record = keep_written(engine, container_id, arrival, file.name)
         if record is not None and outputs is not None and file.name.startswith(f"{outputs}/"):
-            with suppress(OSError):
-                record = _keep_for_thread(engine, thread_id, file, await engine.blobs.receive(_read(file)))
+            again = await _receive(engine, file)
+            record = record if again is None else _keep_for_thread(engine, thread_id, file, again)
         if record is not None:
             kept.append(KeptFile(name=file.name, file_id=record.id))
     if container_id is not None:
         forget_removed(engine, container_id, outcome.removed)
     return tuple(kept)
+
+
+async def _receive(engine: Engine, file: ProducedFile) -> Arrival | None:
+    """None if it is gone, or anything but a file stands in its place; that the disk is full is another matter."""
+    try:
+        return await engine.blobs.receive(_read(file))
+    except OSError as error:
+        if error.errno in DISK_TROUBLE:
+            raise
+        return None
 
 
 def _keep_for_thread(engine: Engine, thread_id: str, file: ProducedFile, arrival: Arrival) -> FileRecord | None:

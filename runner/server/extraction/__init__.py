@@ -238,7 +238,8 @@ def read_in_child(reader: str, path: Path, timeout_s: float, memory_bytes: int =
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired as error:
         raise Unreadable(f"reading it takes longer than {timeout_s:g} s") from error
-    messages = [json.loads(line) for line in done.stdout.splitlines()]
+    # A reader that breaks down may leave its last line half written.
+    messages = [json.loads(line) for line in done.stdout.split(b"\n")[:-1]]
     if not messages or "end" not in messages[-1]:
         return Reading(parts=(), reason=f"{MALFORMED}: its reader broke down")
     return Reading(parts=tuple(messages[:-1]), reason=messages[-1]["end"])

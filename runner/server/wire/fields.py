@@ -361,17 +361,13 @@ MAX_VALUE_LENGTH = 512
 def read_metadata(body: Fields) -> dict[str, str] | None:
     """None if the field is missing; null clears."""
     pairs = _read_pairs(body, "metadata")
-    if pairs is None:
-        return None
-    return {key: pairs.needed_text(key) if pairs.values[key] != "" else "" for key in pairs.values}
+    return None if pairs is None else {key: pairs.needed_text(key) for key in pairs.values}
 
 
 def read_attributes(body: Fields) -> Mapping[str, object] | None:
     """Texts, numbers and booleans. None if the field is missing; null clears."""
     pairs = _read_pairs(body, "attributes")
-    if pairs is None:
-        return None
-    return {key: _read_value(pairs, key, value) for key, value in pairs.values.items()}
+    return None if pairs is None else {key: _read_value(pairs, key, value) for key, value in pairs.values.items()}
 
 
 def _read_pairs(body: Fields, name: str) -> Fields | None:
@@ -447,6 +443,8 @@ MAX_FUNCTION_TEXT = 512 << 10
 """Characters of a function's arguments, or of what it gives back."""
 MAX_ID = 64
 LIMITS = ("memory_limit", "network_policy")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+VERBOSITIES = ("low", "medium", "high")
 
 
 def read_chunking(body: Fields) -> Chunking:

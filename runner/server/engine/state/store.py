@@ -327,7 +327,7 @@ class Store:
 
     def tally(
         self, cls: type[R], parent_id: str, *, by: str, total: str, matching: Mapping[str, str | bool] | None = None
-    ) -> dict[str, Tally]:
+    ) -> dict[Any, Tally]:
         """Objects of one parent by the value of their field `by`; the numbers in `total` are added up.
 
         Counted by the database: no object is read.

@@ -28,7 +28,7 @@ from runner.server.engine.sessions import (
 from runner.server.engine.state.file_storage import ContainerFileRecord, ContainerRecord
 from runner.server.engine.state.records import SessionRecord
 from runner.server.engine.state.refusals import Missing
-from runner.server.wire.fields import Fields, Json, read_body, read_page, read_query
+from runner.server.wire.fields import FORWARD_PARAMETERS, Fields, Json, read_body, read_page, read_query
 from runner.server.wire.replies import (
     ANY_TYPE,
     deleted_reply,
@@ -195,7 +195,7 @@ def _artifact_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -
         }
 
     def browse(request: Request) -> Response:
-        query = read_query(request, "after", "limit", "order", "environment_id")
+        query = read_query(request, *FORWARD_PARAMETERS, "environment_id")
         session, environment_id = find(request), query.text("environment_id")
         is_asked_for = environment_id in (None, session.container_id)
         found = find_artifacts(engine, session) if is_asked_for else ()

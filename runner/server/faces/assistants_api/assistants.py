@@ -17,6 +17,7 @@ from runner.server.engine.state.records import AssistantRecord, Brief, FunctionC
 from runner.server.inference import OfferedFunction
 from runner.server.wire import fields
 from runner.server.wire.fields import (
+    EFFORTS,
     MAX_FUNCTION_TEXT,
     NO_PARAMETERS,
     BadRequest,
@@ -191,7 +192,6 @@ BRIEF_PARAMETERS = (
     "model", "instructions", "tools", "temperature", "top_p", "reasoning_effort", "response_format",
 )  # fmt: skip
 MAX_INSTRUCTIONS = 256_000
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 def read_brief_changes(body: Fields, *, most_tools: int) -> dict[str, object]:
@@ -202,7 +202,7 @@ def read_brief_changes(body: Fields, *, most_tools: int) -> dict[str, object]:
         "tools": read_tools(body, most=most_tools) or (),
         "temperature": body.number("temperature", least=0.0, most=2.0),
         "top_p": body.number("top_p", least=0.0, most=1.0),
-        "reasoning_effort": body.choice("reasoning_effort", _EFFORTS),
+        "reasoning_effort": body.choice("reasoning_effort", EFFORTS),
         "response_format": read_format(body),
     }
     return {name: value for name, value in read.items() if name in body.values}

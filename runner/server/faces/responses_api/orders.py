@@ -14,8 +14,10 @@ from runner.server.faces.responses_api.input import InlineFiles, read_input
 from runner.server.faces.responses_api.rendering import EVERYTHING
 from runner.server.inference import OfferedFunction
 from runner.server.wire.fields import (
+    EFFORTS,
     LIMITS,
     NO_PARAMETERS,
+    VERBOSITIES,
     BadRequest,
     Fields,
     Json,
@@ -143,10 +145,8 @@ def read_choice(body: Fields, tools: tuple[Tool, ...]) -> tuple[str, object]:
 
 
 DEFAULT_VERBOSITY = "medium"
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _SUMMARIES = ("auto", "concise", "detailed")
 _CONTEXTS = ("auto", "current_turn", "all_turns")
-_VERBOSITIES = ("low", "medium", "high")
 _FORMATS = ("text", "json_object", "json_schema")
 
 
@@ -155,7 +155,7 @@ def read_reasoning(body: Fields) -> tuple[str | None, Json]:
     reasoning = body.mapping("reasoning") or Fields({}, "reasoning")
     reasoning.only("effort", "summary", "generate_summary", "mode", "context")
     reasoning.refuse("mode", harmless=(None, "standard"))
-    effort = reasoning.choice("effort", _EFFORTS)
+    effort = reasoning.choice("effort", EFFORTS)
     older = reasoning.choice("generate_summary", _SUMMARIES)
     summary = reasoning.choice("summary", _SUMMARIES) or older
     return effort, {"context": reasoning.choice("context", _CONTEXTS), "effort": effort, "summary": summary}
@@ -166,7 +166,7 @@ def read_text(body: Fields) -> tuple[Json, str | None]:
     text = body.mapping("text") or Fields({}, "text")
     text.only("format", "verbosity")
     wanted = text.mapping("format")
-    return {"type": "text"} if wanted is None else _read_format(wanted), text.choice("verbosity", _VERBOSITIES)
+    return {"type": "text"} if wanted is None else _read_format(wanted), text.choice("verbosity", VERBOSITIES)
 
 
 def _read_format(wanted: Fields) -> Json:

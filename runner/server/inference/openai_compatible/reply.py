@@ -178,12 +178,13 @@ class Reply:
         if not isinstance(part, Mapping):
             return ""
         said = _said(part.get("content"))
-        self.refusal += _text(part, "refusal") or _refused(part.get("content"))
+        refusal = _text(part, "refusal") or _refused(part.get("content"))
+        self.refusal += refusal
         calls = part.get("tool_calls")
         for index, call in enumerate(calls if isinstance(calls, list) else ()):
             if isinstance(call, Mapping):
                 self._add_call(index, call)
-        self._size += len(said)
+        self._size += len(said) + len(refusal)
         text = self._thoughts.feed(said)
         self.text += text
         if self._size > LONGEST_REPLY_CHARACTERS or len(self.calls) > MOST_CALLS:
