@@ -232,7 +232,8 @@ _OPEN = (
     IgnoringCase(
         r"(?<!\bof[ ])(?<!matter[ ])\bwhether[ ](?!or[ ]not\b)(?:(?![ ](?:and|but|so)[ ])[^.!?,;:\n]){0,40}\Z"
         rf"|\b(?:if|suppose|supposing|assuming|let['’]?s){_FILLERS}{{1,5}}[ ]{_MARKS}\Z"
-        rf"|(?:\b(?:maybe|perhaps|possibly|(?:may|might|could)(?:[ ](?:well|also|even))?[ ]be)(?:[ ](?:an?|the|as|about|around))?"
+        rf"|(?:\b(?:maybe|perhaps|possibly|(?:may|might|could)(?:[ ](?:well|also|even))?[ ]be)"
+        r"(?:[ ](?:an?|the|as|about|around))?"
         rf"|(?:\b(?:for[ ](?:example|instance)|such[ ]as)|(?<!\w)(?:e\.[ ]?g\.|z\.[ ]?B\.)),?)[ ]{_MARKS}\Z"
     ),
     re.compile(r"(?:[^.!?¿。！，；、\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"),
@@ -428,7 +429,8 @@ def is_denied(text: str, start: int, end: int) -> bool:
 _TEXT_DENIED = (
     IgnoringCase(
         r"(?:(?<!\w)(?:(?<!why )not(?! only| just| surprisingly)|never|cannot|neither|nor|none|except|unlikely|hardly"
-        r"|without(?! (?:a |any )?(?:doubt|question))|instead of|anything but|any \w{1,20} but|all but|far from"
+        r"|unable to|fail(?:s|ed)? to|without(?! (?:a |any )?(?:doubt|question))"
+        r"|instead of|anything but|any \w{1,20} but|all but|far from"
         r"|(?:other|rather) than|(?<!no )(?<!out )(?<!a )(?<!any )(?<!beyond )doubt|nicht(?! nur)|kein\w{0,2}|weder"
         r"|statt|außer|ohne(?! zweifel)|pas(?! seulement)|jamais|ni|sauf|nunca|tampoco|salvo|excepto|não|nem"
         r"|non(?! solo)|né|niet(?! alleen)|geen|noch|nooit|ikke|inte|nie|не|нет|ни|кроме|вместо|ليس|ليست|tidak|bukan"
@@ -441,7 +443,7 @@ _TEXT_DENIED = (
         r"[\"'*_)\]]{0,3}(?: (?:is|was|are|were|would be)(?:n't| not| never| no longer)(?! only| just)"
         r"(?: (?:the(?! only)|an?|it|correct|right|one|true|valid|what|where|which|in|part|acceptable)\b|[.!,;]|\Z)"
         r"| (?:is|was|are|were|would be)(?: \w{1,12}ly)? (?:wrong|incorrect|false|mistaken|out|excluded)(?!\w)"
-        r"|,? which (?:is|was) (?:wrong|incorrect|false|mistaken)\b"
+        r"| ?[:=] ?(?:no|false|nein|non)(?!\w)|,? which (?:is|was) (?:wrong|incorrect|false|mistaken)\b"
         r"| ist (?:es|das) nicht(?!\w)| n'est pas(?!\w)| no (?:es|era|fue)(?!\w)| não é(?!\w)| non è(?!\w))"
     ),
 )
@@ -458,6 +460,17 @@ _TEXT_REACH = 80
 def is_asked(text: str, end: int) -> bool:
     """Whether a question ends there, or soon: "Is it Paris?"."""
     return _OPEN[1].match(text, end) is not None
+
+
+_SUPPOSED = IgnoringCase(
+    r"(?<!\w)(?:if|whether|suppose|supposing|unless|once|falls|ob|maybe|perhaps|possibly|might|(?:may|could) be|such as"
+    r"|for example,?|e\.g\.) [^.!?,;:\n]{0,30}\Z"
+)
+
+
+def is_supposed(text: str, start: int) -> bool:
+    """Whether what stands there is only supposed: "if it is Paris", "perhaps Paris", "such as Paris"."""
+    return _SUPPOSED.search(text[max(0, start - _REACH) : start]) is not None
 
 
 def is_text_denied(text: str, start: int, end: int, *, floor: int, list_is_denied: bool) -> bool:
