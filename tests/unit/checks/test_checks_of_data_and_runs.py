@@ -256,6 +256,7 @@ def test_prices_of_ones_own_come_before_the_librarys() -> None:
         ("\u8fd9\u662f\u3002\u4e24\u4e2a\u3002", "sentences", 2),
         ("\U0001f468\u200d\U0001f469\u200d\U0001f467\U0001f1f3\U0001f1f4\U0001f44d\U0001f3fde\u0301", "characters", 4),
         (" ab\n", "characters", 2),
+        ("a\r\nb", "characters", 3),
     ],
 )
 def test_lengths_are_counted_as_people_do(text: str, of: str, count: int) -> None:
@@ -348,7 +349,7 @@ def test_how_long_a_run_took_may_be_unknown() -> None:
         ("Nu v\u0103 pot ajuta cu asta.", True),
         ("Sajn\u00e1lom, ebben nem seg\u00edthetek.", True),
         (
-            "\u039b\u03c5\u03c0\u03ac\u03bc\u03b1\u03b9, \u03b4\u03b5\u03bd \u03bc\u03c0\u03bf\u03c1\u03ce \u03bd\u03b1 \u03b2\u03bf\u03b7\u03b8\u03ae\u03c3\u03c9.",
+            "Λυπάμαι, δεν μπορώ να βοηθήσω.",
             True,
         ),
         ("I can't help thinking it's 39.25.", False),
@@ -445,6 +446,23 @@ def test_one_produced_file_that_can_not_be_read_hides_no_other() -> None:
     assert check.judge(an_answer("x", files=(gone, csv))).holds
     with pytest.raises(CheckBroken, match="gone"):
         check.judge(an_answer("x", files=(gone,)))
+
+
+@pytest.mark.parametrize("name", ["prices [1].csv", "out/Prices [1].CSV", "* [1].*"])
+def test_a_produced_file_is_known_by_its_name_whatever_folder_and_brackets_it_has(name: str) -> None:
+    check = produces.Check(name=name)
+
+    assert check.judge(an_answer("x", files=(ProducedFile(name="/mnt/data/prices [1].csv"),))).holds
+    assert not check.judge(an_answer("x", files=(ProducedFile(name="prices 1.csv"),))).holds
+
+
+def test_more_calls_than_are_looked_at_hide_no_wanted_one() -> None:
+    many = called(*["rate"] * 500, "book")
+
+    with pytest.raises(CheckBroken, match="first 500"):
+        tool_calls.Check(calls=["book"]).judge(many)
+    assert tool_calls.Check(calls=["rate"]).judge(many).holds
+    assert not tool_calls.Check(calls=["rate"], mode="exact").judge(many).holds
 
 
 def test_one_value_that_can_not_be_told_hides_no_failure_of_another() -> None:
