@@ -281,6 +281,13 @@ def test_a_script_and_prose_alone_tell_the_language(value: str, text: str, holds
     assert language.Check(value=value).judge(an_answer(text)).holds is holds
 
 
+def test_an_answer_with_a_sentence_in_another_language_is_no_pass() -> None:
+    with pytest.raises(CheckBroken, match="a part of it as en"):
+        language.Check(value="de").judge(
+            an_answer("Die Erstattung dauert 30 Tage, mehr nicht. The refund takes 30 days from now on.")
+        )
+
+
 def test_code_alone_is_in_no_language() -> None:
     with pytest.raises(CheckBroken, match="too few letters"):
         language.Check(value="en").judge(an_answer("```python\nprint('hello world of this')\n```"))
@@ -388,6 +395,13 @@ def test_each_measure_is_1_for_the_same_words_and_low_for_others(by: str) -> Non
         ("A refund takes 30 days.", "A refund takes 30 days [1].", True),
         ("A refund takes 30 days.", "A refund takes thirty days", True),
         ("You pay 1,234.50 EUR.", "You pay 1234.5 EUR.", True),
+        ("A refund takes 30 days.", "A refund takes 30 hours.", False),
+        ("It costs 5 USD a day.", "It costs 5 EUR a day.", False),
+        ("It costs 5 USD a day.", "It costs $5 a day.", True),
+        ("The shop opens at 9 am.", "The shop opens at 9 pm.", False),
+        ("The shop opens at 9 am.", "The shop opens at 9 a.m.", True),
+        ("Take at least 5 items.", "Take at most 5 items.", False),
+        ("The shop is open on Sunday.", "The shop is closed on Sunday.", False),
         ("3 adults and 2 children", "2 adults and 3 children", False),
         ("Take one tablet a day.", "Take a tablet a day.", True),
         ("Take one tablet a day.", "Take two tablets a day.", False),
