@@ -165,9 +165,11 @@ def _other_facts(wanted: str, answer: str) -> str:
     if not any(one == other for one in _numbers(wanted) for other in _numbers(answer)):
         said, due = (", ".join(_numbers(text)[0]) or "none" for text in (answer, wanted))
         return f"its numbers are others: {said}, not {due}"
-    said, due = _units(answer), _units(wanted)
-    if other := next((number for number in said.keys() & due.keys() if said[number].isdisjoint(due[number])), ""):
-        return f"its {other} has another unit: {', '.join(sorted(said[other]))}, not {', '.join(sorted(due[other]))}"
+    found, needed = _units(answer), _units(wanted)
+    unlike = [one for one in found.keys() & needed.keys() if found[one].isdisjoint(needed[one])]
+    if unlike:
+        said, due = (", ".join(sorted(units[unlike[0]])) for units in (found, needed))
+        return f"its {unlike[0]} has another unit: {said}, not {due}"
     negations = len(_NEGATIONS.findall(answer)) - len(_NEGATIONS.findall(wanted))
     if negations:
         return f"it has {'more' if negations > 0 else 'fewer'} negations (not, never, without)"
@@ -198,9 +200,9 @@ def _units(text: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for sign, number, word in _WITH_UNITS.findall(_COMMA.sub(".", _GROUPS.sub("", text))):
         sure = [one for one in (sign, word) if len(one) > 2 or one in _SHORT_UNITS]
-        names = {unit_name(one) for one in sure if one in ("am", "pm") or dimensions(one)}
-        if names := names & CURRENCIES or names:
-            found.setdefault(_canonical(number.rstrip(".")), set()).update(names)
+        units = {unit_name(one) for one in sure if one in ("am", "pm") or dimensions(one)}
+        if units:
+            found.setdefault(_canonical(number.rstrip(".")), set()).update(units & CURRENCIES or units)
     return found
 
 
