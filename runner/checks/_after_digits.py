@@ -398,7 +398,7 @@ def _read_unit(text: str, after: After) -> After:
     )
 
 
-_NO_UNITS = frozenset("with after before for from plus over at on by and und et og och ve и".split())
+_NO_UNITS = frozenset("to with after before for from plus over at on by and und et og och ve и".split())
 """Words behind a number that say nothing of it: "12 million and 5 thousand", "$12 after a $3 discount"."""
 _KNOWN_JOINED = frozenset(
     "x kwh wh mwh gwh kw mw gw w kv v mv ma ah mah hz khz mhz ghz px pt em rem dpi fps rpm bpm mph kph kmh"

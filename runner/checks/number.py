@@ -22,7 +22,8 @@ SCHEMA = {
     "description": "The answer gives this number, however it is written: $39.25, 39.25 USD, 1,234.50, 1.234,50, "
     "890 million, 12 Mio. EUR, 12%, (5.00). Digits in dates, times, codes, citation marks and list numbers don't "
     "count. "
-    "Ranges, bounds, plain denials, and digits joined to unknown text fail with the reason. It reads words, not "
+    "Ranges, bounds (at most, starting from), plain denials, guesses (maybe, for example) and digits joined to unknown "
+    "text fail with the reason. It reads words, not "
     "meaning: where a wrong answer may mention the right number last, ask for `take: only`.",
     "properties": {
         "value": {

@@ -28,7 +28,8 @@ SCHEMA = {
             "type": "boolean",
             "default": False,
             "description": "With true, the answer may be longer: it must give exactly one of the texts, as "
-            "whole words. One that it only denies, asks or strikes out isn't given: 'not Paris', 'Is it Paris?'.",
+            "whole words. One that it only denies, asks, supposes or strikes out isn't given: 'not Paris', "
+            "'Is it Paris?', 'if it is Paris'.",
         },
         "case": CASE,
     },
@@ -93,9 +94,9 @@ class Check:
     def _given(self, text: str, *, is_sure: bool) -> dict[str, bool]:
         """Each value in the text, elsewhere than in a longer one ("red" in "red wine"), and whether it isn't denied.
 
-        With `is_sure`, nor asked, nor a part of an amount.
+        With `is_sure`, nor asked or supposed, nor a part of an amount.
         """
-        from runner.checks._wording import is_asked, is_text_denied
+        from runner.checks._wording import is_asked, is_supposed, is_text_denied
 
         places: list[tuple[int, int, str]] = []
         rest = text
@@ -108,7 +109,8 @@ class Check:
         floor, is_denied = 0, False
         for start, end, value in sorted(places):
             is_denied = is_text_denied(text, start, end, floor=floor, list_is_denied=is_denied)
-            given[value] = given.get(value, False) or not (is_denied or (is_sure and is_asked(text, end)))
+            is_open = is_sure and (is_asked(text, end) or is_supposed(text, start))
+            given[value] = given.get(value, False) or not (is_denied or is_open)
             floor = end
         return given
 

@@ -113,10 +113,10 @@ _CHECKS = _table(
         "an item is `CHECK: VALUE`, as in `contains: Oslo`",
     ),
     ("threshold weight", "write `score: {threshold: 0.7, of: [{weight: 2, expect: CHECK}]}`"),
-    ("regex regexp match pattern re fullmatch like pattern_match", "write `matches: REGEX`"),
+    ("regex regexp match pattern re fullmatch like pattern_match regex_match to_match", "write `matches: REGEX`"),
     (
         "icontains ilike contains_text includes include in has substring contain text mentions string_presence "
-        "list_contains body_contains",
+        "list_contains body_contains to_contain assert_in",
         "write `contains: TEXT`; upper and lower case make no difference",
     ),
     (
@@ -140,7 +140,7 @@ _CHECKS = _table(
     ),
     (
         "equal eq is exact exact_match exactly string_check assert_equal assertequal ideal expected answer output "
-        "equals_expected",
+        "equals_expected to_be to_equal",
         "write `equals: TEXT` for all of the answer, `contains: TEXT` for a part of it",
     ),
     (
@@ -153,7 +153,7 @@ _CHECKS = _table(
     (
         "approx isclose close_to between min max range greater_than less_than gt lt gte lte amount value_is "
         "numeric float numeric_diff "
-        "int integer decimal price",
+        "int integer decimal price to_be_close_to",
         "write `number: {value: 39.25, tolerance: 0.01}`",
     ),
     (
@@ -165,19 +165,28 @@ _CHECKS = _table(
         "contextual_relevancy context_precision bias summarization prompt_alignment role_adherence knowledge_retention "
         "conversation_relevancy "
         "turn_relevancy answer_correctness aspect_critic noise_sensitivity rubrics_score dag closed_qa humor security "
-        "battle misuse non_advice pii_leakage role_violation llmjudge",
+        "battle misuse non_advice pii_leakage role_violation llmjudge model_graded_qa closedqa qa cot_qa context_qa "
+        "labeled_criteria topic_adherence simple_criteria discrete relevance coherence fluency groundedness "
+        "intent_resolution task_adherence response_completeness content_safety violence indirect_attack",
         _A_MODEL_JUDGES,
     ),
-    ("model_graded_factuality factuality fact correctness", "write `factual: REFERENCE`"),
-    ("conversation_completeness task_completion goal_accuracy trajectory:goal_success", "write `goal: WHAT IS WANTED`"),
+    (
+        "model_graded_factuality model_graded_fact factuality factual_correctness fact correctness",
+        "write `factual: REFERENCE`",
+    ),
+    (
+        "conversation_completeness task_completion goal_accuracy agent_goal_accuracy trajectory:goal_success",
+        "write `goal: WHAT IS WANTED`",
+    ),
     (
         "bleu rouge rouge_n rouge_l meteor levenshtein gleu edit_distance similarity text_similarity fuzzy fuzzy_match "
-        "closeness non_llm_string_similarity",
+        "closeness non_llm_string_similarity string_similarity string_distance levenshtein_distance f1",
         "write `similar: {value: TEXT, by: bleu, threshold: 0.5}`; `by` may also be fuzzy_match, levenshtein, gleu, "
         "meteor, rouge_1 to rouge_5, rouge_l",
     ),
     (
-        "perplexity perplexity_score embedding cosine semantic_similarity answer_similarity embedding_distance",
+        "perplexity embedding cosine similar:dot similar:euclidean semantic_similarity answer_similarity "
+        "embedding_similarity embedding_distance",
         "there is no check of it; say what the answer must have, or write `similar: TEXT` for the same words",
     ),
     ("javascript ruby exec webhook function script code js py", _NO_CODE),
@@ -186,10 +195,13 @@ _CHECKS = _table(
         "write `json`; `json: alone` accepts no prose around it, `json_schema: SCHEMA` holds it to a schema",
     ),
     (
-        "jsonschema schema matches_schema json_matches json_correctness json_diff is_instance",
+        "jsonschema schema matches_schema json_matches json_correctness json_validity is_instance",
         "write `json_schema: {schema: SCHEMA}`",
     ),
-    ("jsonpath json_field json_value json_key", "write `json_path: {path: $.total, equals: 39.25}`"),
+    (
+        "jsonpath jmespath json_field json_value json_key json_diff json_equality json_edit_distance",
+        "write `json_path: {path: $.total, equals: 39.25}`",
+    ),
     (
         "is_xml contains_xml is_html contains_html is_sql contains_sql is_yaml is_markdown",
         "there is no check of that format; write `matches: REGEX`, or a check of your own",
@@ -208,7 +220,8 @@ _CHECKS = _table(
     ),
     ("not_is_refusal", "it needs no check: a refusal where an answer was expected fails by itself"),
     (
-        "max_length min_length word_count words char_count character_count sentence_count max_words",
+        "max_length min_length word_count words char_count character_count sentence_count max_words min_words "
+        "to_have_length",
         "write `length: {max: 50, of: words}`; `of` may also be characters or sentences",
     ),
     ("lang locale is_language detect_language language_is", "write `language: de`, with the two letters of ISO 639-1"),
@@ -387,7 +400,7 @@ _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 
 def _fold(word: str) -> str:
     """`expectedOutput`, `expected-output` and `Expected output` are one word."""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word.strip())
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", word.strip())
     return re.sub(r"[\s-]+", "_", snake).casefold()
 
 
@@ -397,6 +410,7 @@ _SHOWN = re.compile(r"`([^`]+)`")
 def advise_on_check(word: str) -> str:
     """What says here what another tool's assertion says there; what begins with "not" is never led to its opposite."""
     name = re.sub(r"_(?:metric|evaluator|grader)\Z", "", _fold(word))
+    name = name if name in _CHECKS else name.removesuffix("_score")
     if name in plugin_names(CHECKS):
         return ""  # spelling tells
     if name in _CHECKS or not name.startswith("not_"):
