@@ -164,6 +164,10 @@ def _file(name: str, description: str, body: _Json, parts: _Json) -> _Json:
     return {**head, **body, "$defs": parts}
 
 
+_NO_YES_OR_NO = r"^(?!(?:[Tt]rue|TRUE|[Ff]alse|FALSE|[Yy]es|YES|[Nn]o|NO|[Oo]n|ON|[Oo]ff|OFF|[Nn]ull|NULL|~|\d+)\s*$)"
+"""A text that isn't meant for a switch: `skip: false` would skip."""
+
+
 def _text(description: str, *, longest: int = MAX_TEXT_LENGTH, example: str | None = None) -> _Json:
     body: _Json = {"type": "string", "minLength": 1, "maxLength": longest, "description": description}
     return body if example is None else {**body, "examples": [example]}
@@ -396,7 +400,14 @@ def _scenario_keys() -> _Json:
         },
         "description": _text("What it is about, for readers of reports.", example="Prices as on the receipt."),
         "cases": _cases(),
-        "skip": _text("Why it is not played for now; reports say so.", longest=500, example="waits for ticket 512"),
+        "skip": {
+            **_text(
+                "The reason why it is not played for now; reports say it. Leave the key out to play it.",
+                longest=500,
+                example="waits for ticket 512",
+            ),
+            "pattern": _NO_YES_OR_NO,
+        },
         "repeat": {
             "type": "integer",
             "minimum": 1,
