@@ -21,7 +21,7 @@ from runner.domain.conversation import Run
 from runner.domain.judgement import ENOUGH_S, Answers, Questions
 from runner.domain.report import Outcome, Verdict
 from runner.domain.result_json import as_plain
-from runner.domain.scenario import Expectation
+from runner.domain.scenario import Expectation, expectations_in
 from runner.errors import CheckBroken, Location
 from runner.patience import in_a_hurry
 from runner.side_process import LENGTH, SPARE_S, START_S, Desk, describe_ending, frame, kill, read_plain
@@ -93,7 +93,11 @@ class Workers:
                 if self._ended[one] >= most:
                     return part.break_off(f"not tried: on {count(most, 'answer')} {self._why_ended[one]}")
             try:
-                worker = self._take_idle(kind) or await _start_worker()
+                worker = self._take_idle(kind) or await _start_worker(part)
+            except TimeoutError:
+                return self._give_up(
+                    part, f"the process of the check was not ready, with its imports, after {START_S:g} s"
+                )
             except OSError as error:
                 return part.break_off(f"no process could be started for the check: {error.strerror or error}")
             try:
@@ -182,15 +186,24 @@ async def _answer(said: Any, ask: Ask) -> Answers | str | CheckBroken:
         return CheckBroken(f"the check broke: {type(error).__name__}: {error}")
 
 
-async def _start_worker() -> _Worker:
-    """Raises OSError. Until it is there, no check's time has begun."""
+async def _start_worker(part: Part) -> _Worker:
+    """Until it is there, with what a package's check imports, no check's time has begun.
+
+    Raises OSError, and TimeoutError for an import that does not end.
+    """
     process, ours = side_process.spawn(__name__)
     reader, writer = await asyncio.open_connection(sock=ours)
     worker = _Worker(process, reader, writer)
     try:
         async with asyncio.timeout(START_S):
             await worker.read()
-    except (EOFError, TimeoutError) as error:
+        if part.is_foreign:
+            async with asyncio.timeout(START_S):
+                await worker.converse(pickle.dumps((part.expectation, None, START_S)))
+    except TimeoutError:
+        await worker.end()
+        raise
+    except EOFError as error:
         raise OSError(f"it did not begin ({await worker.end()})") from error
     except BaseException:
         worker.end_now()
@@ -281,10 +294,15 @@ class _AskingDesk(Desk):
         return answer
 
 
-def _judge(desk: _AskingDesk, expectation: Expectation, exchange: Exchange, limit_s: float) -> bytes:
+def _judge(desk: _AskingDesk, expectation: Expectation, exchange: Exchange | None, limit_s: float) -> bytes:
+    """What is to be said of it; without an exchange it is only imported, and what goes wrong there is told later."""
     desk.limit_s = limit_s
     desk.watch(limit_s)
     try:
+        if exchange is None:
+            for one in expectations_in(expectation):
+                import_check(one.check)
+            return pickle.dumps(None)
         part = build_part(expectation, load=import_check)
         with in_a_hurry(math.inf) as hurry:
             if part.tier is Tier.FREE:

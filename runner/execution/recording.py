@@ -288,7 +288,7 @@ def replay_judge(folder: Path, model: str, clean: Callable[[str], str]) -> Judge
                 differences = min(known, key=lambda one: sum(map(len, one)))
                 raise RemoteError(f"not recorded: the judge was asked about '{scenario}', but {'; '.join(differences)}")
             played[label, scenario, key] += 1
-            return _judgement(said[played[label, scenario, key] - 1])
+            return answers_from_json(said[played[label, scenario, key] - 1])
         except FileNotFoundError:
             raise RemoteError(f"not recorded: the judge was asked nothing about '{scenario}'") from None
         except IndexError:
@@ -304,7 +304,7 @@ def _describe_questions(questions: Questions, model: str, tape: Tape) -> tuple[s
     return _hash(json.dumps(sent, sort_keys=True))[:16], sent
 
 
-def _judgement(said: Data) -> Answers:
+def answers_from_json(said: Data) -> Answers:
     answers = {name: Answer(**one) for name, one in said["answers"].items()}
     usage = Usage(**said["usage"]) if said["usage"] else None
     return Answers(**{**said, "answers": answers, "usage": usage})

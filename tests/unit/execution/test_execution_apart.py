@@ -393,6 +393,28 @@ async def test_where_no_process_can_be_started_the_check_is_an_error(monkeypatch
     assert verdict.reason == "no process could be started for the check: Too many open files"
 
 
+@pytest.mark.slow
+async def test_an_import_is_not_of_the_check_s_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_check("odd")
+    monkeypatch.setenv("ODD_IMPORTS", "nap")
+
+    inside = check("any_of", expect=(odd("well"),))
+    verdicts = await judge_one(odd("well"), inside, limit_s=0.5)
+
+    assert [one.outcome for one in verdicts] == [Outcome.PASSED] * 2, verdicts
+
+
+@pytest.mark.slow
+async def test_an_import_that_never_ends_when_it_is_judged_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_check("odd")
+    monkeypatch.setenv("ODD_IMPORTS", "spin")
+    monkeypatch.setattr(apart, "START_S", 0.5)
+
+    (verdict,) = await judge_one(odd("well"))
+
+    assert verdict.reason == "the process of the check was not ready, with its imports, after 0.5 s"
+
+
 class Counting(Workers):
     apart = 0
 
