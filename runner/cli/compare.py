@@ -122,7 +122,7 @@ def comparison_lines(comparison: Comparison, doubts: Sequence[str] = ()) -> Iter
     from runner.escaping import terminal_line
 
     for one in _changed(comparison):
-        yield terminal_line(f"{one.change.value:9} {one.name}  {_rates(one)} · {_proof(one)}{_remarks(one)}")
+        yield terminal_line(f"{one.change.value} {one.name} {_rates(one)}{_remarks(one)}")
     for line in doubts:
         yield terminal_line(f"note: {line}")
     for line in comparison.regressions:
@@ -249,7 +249,9 @@ _ALIKE = "nothing broke, nothing was fixed"
 
 
 def _rates(one: Compared) -> str:
-    return f"{_rate(one.old)} → {_rate(one.new)}"
+    if one.old is None or one.new is None:
+        return _rate(one.new) if one.new else f"was {_rate(one.old)}"
+    return f"{_rate(one.old)} → {_rate(one.new)} · {_proof(one)}"
 
 
 def _rate(standing: Standing | None) -> str:

@@ -27,7 +27,9 @@ _ENDS = ("exit_code", "counts", "duration_s", "signal", "stopped", "leftovers")
 @file_option
 @click.option("--no-code", is_flag=True, help="Refuse checks that run code of the project.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
-@click.option("-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too, and what functions printed."
+)
 def command(play_id: str, paths: tuple[str, ...], file: Path | None, **options: bool) -> int:
     """Hold the answers of a kept play to the checks that the files have today.
 

@@ -193,6 +193,12 @@ class ScenarioResult:
         return self.shown.turns if self.shown else ()
 
     @property
+    def model(self) -> str:
+        """The one that the variant names, else the one that answered, as the API says; "" where neither is known."""
+        named = self.variant.model if self.variant else None
+        return named or next((turn.run.model for turn in self.turns if turn.run and turn.run.model), "")
+
+    @property
     def duration_s(self) -> float:
         return sum(attempt.duration_s for attempt in self.attempts)
 

@@ -43,7 +43,6 @@ JUDGE_DEADLINE_S = 300.0
 PLACE_S, MOST_CALLS = 10.0, 4 * CALLS_AT_ONCE
 _SERVER_ERROR = 500
 _LONGEST_CAUSE = 200
-_MOST_CAUSES = 3
 
 _UNWANTED = {
     Ending.REFUSED: (Outcome.FAILED, "the model refused to answer"),
@@ -57,7 +56,7 @@ async def judge_exchange(exchange: Exchange, ask: Ask) -> TurnResult:
     parts = tuple(build_part(expectation, is_known=True) for expectation in turn.expectations)
     if run.ending in ORDINARY_ENDINGS or any([await one.expects_ending(exchange, ask) for one in parts]):
         return _conclude(turn, run, await _judge_all(parts, exchange, ask))
-    broken = _describe_broken_calls(run)
+    broken = run.describe_broken_steps()
     if run.ending is Ending.DECLINED:
         # Where a call broke, that is what is wrong: what was to be answered from is not there.
         reason = "; ".join(broken) or f"declined: {run.decline_reason[:_LONGEST_CAUSE]}"
@@ -249,13 +248,6 @@ def prepare_checks(scenarios: Iterable[Scenario]) -> None:
 def needs_judge(scenarios: Iterable[Scenario]) -> bool:
     """Whether a check of theirs is put to a model."""
     return any(build_part(one, is_known=True).tier is Tier.PAID for one in find_expectations(scenarios))
-
-
-def _describe_broken_calls(run: Run) -> list[str]:
-    """What may have led to such an ending, each with the beginning of its reason."""
-    return [
-        f"{step.title} did not complete: {step.output[:_LONGEST_CAUSE]}" for step in run.broken_steps[:_MOST_CAUSES]
-    ]
 
 
 def _describe_breakage(run: Run) -> str:

@@ -173,7 +173,7 @@ def _properties(report: Report, result: ScenarioResult) -> dict[str, str]:
         "play": report.play_id,
         "assistant": str(result.scenario.assistant),
         "target": variant.target if variant else "",
-        "model": (variant.model if variant else None) or "",
+        "model": result.model,
         "definition": result.definition,
         "tags": " ".join(result.scenario.tags),
         "golden": "yes" if result.scenario.golden else "",
