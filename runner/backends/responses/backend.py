@@ -12,7 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from runner.backends import BatchState, Deployment, Endpoint, Files, Question, RemoteAssistant, TakeAnswer
-from runner.backends._files import RemoteFiles, Stores, describe_content
+from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._json_fields import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
 from runner.backends._waiting import Clock, Sleep
@@ -226,11 +226,7 @@ class ResponsesBackend:
     async def _download(self, file: Produced) -> ProducedFile:
         """The container goes after 20 idle minutes, and its files with it."""
         path = join_path("containers", file.container_id, "files", file.file_id, "content")
-        try:
-            content = await self._api.fetch(Request(doing=f"downloading '{file.filename}'", path=path))
-        except RemoteError as error:
-            return ProducedFile(name=file.filename, problem=str(error))
-        return describe_content(file.filename, content)
+        return await download(self._api, file.filename, path)
 
 
 def _stores_none(what: str, tags: Mapping[str, str]) -> RemoteError:

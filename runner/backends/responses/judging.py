@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
-from runner.backends._json_fields import Json, Malformed, number, part, parts, text
+from runner.backends._json_fields import Json, Malformed, number, part, parts, read_usage, text
 from runner.backends._requests import Api, Request, join_path
 from runner.backends.responses.bodies import Body
-from runner.backends.responses.wire import COMPLETED, read_response, read_usage
+from runner.backends.responses.wire import COMPLETED, read_response
 from runner.domain.assistant import Price
 from runner.domain.conversation import Usage
 from runner.domain.judgement import Answer, Answers, Question, QuestionKind, Questions, Said
