@@ -190,7 +190,7 @@ def command(**arguments: Any) -> int:
         # Before an earlier report is removed: it may be the one to compare with.
         compares = wanted.baseline or session.configuration.baseline
         baseline = find_baseline(session, wanted.baseline, is_whole=not wanted.paths) if compares else None
-    except BaseException:
+    except BaseException:  # whatever it was: an earlier report must not stand for this play
         discard_earlier(find_named(wanted.reports))
         raise
     kinds = [parse_report(one) for one in wanted.reports]

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
 from runner.backends._files import RemoteFiles, Stores, download
@@ -142,7 +143,9 @@ class AssistantsBackend:
             body={"assistant_id": assistant_id, "thread": thread, **run_settings(question.deployment.assistant)},
             budget_s=budget_s,
         )
-        creation = Creation(kind=Kind.THREAD, label=address, tags=question.tags, read_id=_read_thread_id)
+        creation = Creation(
+            kind=Kind.THREAD, label=address, tags=question.tags, read_id=partial(identifier, name="thread_id")
+        )
         if self._takes_all_at_once:
             try:
                 reply = await self._api.create(request, creation, read_run)
@@ -209,10 +212,6 @@ class AssistantsBackend:
             query={"order": "asc", "include": [STEP_CONTENT]},
         )
         return await asyncio.gather(self._api.list_all(messages, read_message), self._api.list_all(steps, read_step))
-
-
-def _read_thread_id(body: Json) -> str:
-    return identifier(body, "thread_id")
 
 
 def _lacks_path(error: RemoteError) -> bool:

@@ -66,7 +66,10 @@ class ResponsesBackend:
         """Like `ask`, of whom `define` says; it is asked for each response anew."""
         started = self._api.pace.clock()
         self._check(question)
-        thread = self._forgotten_thread() if leaves_nothing else await self._thread_of(question)
+        if leaves_nothing:
+            thread = Thread(own_id=ThreadId(f"unstored-{next(self._numbers)}"), is_stored=False)
+        else:
+            thread = await self._thread_of(question)
         thread.code_file_ids += [file_id for file_id, use in question.attachments if use is FileUse.CODE_INTERPRETER]
         names = {file_id: self._remote_files.name_of(file_id) for file_id, _ in question.attachments}
         order = Order(question=question, define=define, names=names)
@@ -177,9 +180,6 @@ class ResponsesBackend:
         assistant = question.deployment.assistant
         goes_on = bool(assistant.functions) or not assistant.tool_names <= _ENDS_WITH_ITS_RESPONSE
         return is_whole and not goes_on and not self._in_background and not self._replays
-
-    def _forgotten_thread(self) -> Thread:
-        return Thread(own_id=ThreadId(f"unstored-{next(self._numbers)}"), is_stored=False)
 
     async def _thread_of(self, question: Question) -> Thread:
         if question.thread_id is not None:

@@ -64,12 +64,14 @@ class Judge:
         if len(answers) != len(questions):
             raise Malformed(f"it has {len(answers)} answers to {len(questions)} questions")
         usage, model = read_usage(part(body, "usage")), text(body, "model")
+        tokens = usage.input_tokens if usage else None
+        cost_here = None if tokens is None else tokens * DECISIONS_USD_PER_TOKEN
         return Answers(
             model=model,
             way="decisions",
             answers={one.name: _read_decided(one, answer) for one, answer in zip(questions, answers, strict=True)},
             usage=usage,
-            cost_usd=self._price_decision(usage) if self.is_openai else self._price(usage, model),
+            cost_usd=cost_here if self.is_openai else self._price(usage, model),
         )
 
     def _read_response(self, questions: Sequence[Question], body: Json) -> Answers:
@@ -94,10 +96,6 @@ class Judge:
             usage=response.usage,
             cost_usd=self._price(response.usage, model),
         )
-
-    def _price_decision(self, usage: Usage | None) -> float | None:
-        tokens = usage.input_tokens if usage else None
-        return None if tokens is None else tokens * DECISIONS_USD_PER_TOKEN
 
     def _price(self, usage: Usage | None, model: str) -> float | None:
         try:
