@@ -178,7 +178,9 @@ def command(**arguments: Any) -> int:
     from runner.errors import WriteFailed
     from runner.reporting import discard_earlier, refuse_to_overwrite
 
-    wanted = Arguments(**arguments)
+    # Twice the same is one: its results would stand for each other.
+    once: Any = {name: tuple(dict.fromkeys(arguments[name])) for name in ("targets", "models")}
+    wanted = Arguments(**{**arguments, **once})
     try:
         for one in wanted.reports:
             parse_report(one)
