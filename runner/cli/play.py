@@ -109,12 +109,30 @@ class _Play(click.Command):
                 ctx.fail(f"{option.opts[0]} is given twice; write it once")
 
 
+def _each_once(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Twice the same is one: its results would stand for each other."""
+    return tuple(dict.fromkeys(given))
+
+
 @click.command(name="play", cls=_Play, short_help="Play scenarios and judge the answers.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @file_option
-@click.option("-t", "--target", "targets", multiple=True, metavar="NAME", help="Where; several play side by side.")
 @click.option(
-    "--model", "models", multiple=True, metavar="NAME", help="Instead of the declared model; several compare."
+    "-t",
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="NAME",
+    help="Where; several play side by side.",
+    callback=_each_once,
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="Instead of the declared model; several compare.",
+    callback=_each_once,
 )
 @click.option("-n", "--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Scenarios at once.")
 @click.option("--rate", type=FiniteRange(min=0, min_open=True), metavar="N", help="Requests per minute at most.")
@@ -178,9 +196,7 @@ def command(**arguments: Any) -> int:
     from runner.errors import WriteFailed
     from runner.reporting import discard_earlier, refuse_to_overwrite
 
-    # Twice the same is one: its results would stand for each other.
-    once: Any = {name: tuple(dict.fromkeys(arguments[name])) for name in ("targets", "models")}
-    wanted = Arguments(**{**arguments, **once})
+    wanted = Arguments(**arguments)
     try:
         for one in wanted.reports:
             parse_report(one)
