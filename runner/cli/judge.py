@@ -95,7 +95,7 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
             for one in find_code(session.configuration.project, scenarios)
             if one.runner == "check"
         ]
-        screen.on_event(PlayStarted(variants=before.variants, planned=len(units), notes=tuple(notes)))
+        screen.on_event(PlayStarted(variants=before.variants, planned=before.planned, notes=tuple(notes)))
         journal = stack.enter_context(session.open_journal(folder / "journal.jsonl"))
         ask = await stack.enter_async_context(open_ask(judge, journal))
         async for result in judge_again(kept.results, scenarios, session.configuration.project, ask):
@@ -104,7 +104,6 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
             screen.on_event(ScenarioFinished(result=result))
         report = replace(
             before,
-            planned=len(units),
             results=written.results,
             play_id=folder.name,
             can_go_on=False,
@@ -115,8 +114,7 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
         written.finish(report)
     screen.on_event(PlayFinished(report=report))
     screen.close()
-    left_out = report.counts["not_started"]
-    if left_out:
+    if left_out := report.counts["not_started"] - before.counts["not_started"]:
         click.echo(f"{count(left_out, 'scenario')} left out: their questions are others today")
     forget_plays(folder.parent, keep=PLAYS_KEPT)
     return report
