@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli._session import Session, file_option
+from runner.did_you_mean import count
 
 if TYPE_CHECKING:
     from runner.domain.comparison import Compared, Comparison, Standing
@@ -55,10 +56,12 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
         return 0
     if comparison.regressions or (fail_on == "any" and comparison.counts["broken"]):
         return 1
-    if not comparison.undecided:
+    undecided = list(comparison.undecided)
+    undecided += [f"the new play has no result of {count(after.cut_off, 'scenario')}"] * bool(after.cut_off)
+    if not undecided:
         return 0
-    named = "; ".join(comparison.undecided[:3])
-    more = f"; and {len(comparison.undecided) - 3} more" if len(comparison.undecided) > 3 else ""
+    named = "; ".join(undecided[:3])
+    more = f"; and {len(undecided) - 3} more" if len(undecided) > 3 else ""
     click.echo(terminal_line(f"runner: a regression is neither proven nor ruled out: {named}{more}"), err=True)
     return 3
 

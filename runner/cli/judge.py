@@ -141,7 +141,7 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
         asked = {"shard": before.shard, "tier": before.tier, "judge": _name_judge(session)}
         written.begin({**head, **asked, "play_id": folder.name, "judged": kept.folder.name})
         notes = _list_notes(session, kept, scenarios, sum(map(len, said.values())))
-        screen.on_event(PlayStarted(variants=before.variants, planned=len(units), notes=notes))
+        screen.on_event(PlayStarted(variants=before.variants, planned=before.planned, notes=notes))
         journal = stack.enter_context(session.open_journal(folder / "journal.jsonl"))
         ask = remember(await stack.enter_async_context(open_ask(judge, journal)), said, journal)
         async for result in judge_again(kept.results, scenarios, session.configuration.project, ask):
@@ -150,7 +150,6 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
             screen.on_event(ScenarioFinished(result=result))
         report = replace(
             before,
-            planned=len(units),
             results=written.results,
             play_id=folder.name,
             can_go_on=False,
@@ -161,8 +160,7 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
         written.finish(report)
     screen.on_event(PlayFinished(report=report))
     screen.close()
-    left_out = report.counts["not_started"]
-    if left_out:
+    if left_out := report.counts["not_started"] - before.counts["not_started"]:
         click.echo(f"{count(left_out, 'scenario')} left out: their questions are others today")
     forget_plays(folder.parent, keep=PLAYS_KEPT)
     return report

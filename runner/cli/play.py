@@ -109,12 +109,30 @@ class _Play(click.Command):
                 ctx.fail(f"{option.opts[0]} is given twice; write it once")
 
 
+def _each_once(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Twice the same is one: its results would stand for each other."""
+    return tuple(dict.fromkeys(given))
+
+
 @click.command(name="play", cls=_Play, short_help="Play scenarios and judge the answers.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @file_option
-@click.option("-t", "--target", "targets", multiple=True, metavar="NAME", help="Where; several play side by side.")
 @click.option(
-    "--model", "models", multiple=True, metavar="NAME", help="Instead of the declared model; several compare."
+    "-t",
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="NAME",
+    help="Where; several play side by side.",
+    callback=_each_once,
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="Instead of the declared model; several compare.",
+    callback=_each_once,
 )
 @click.option("-n", "--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Scenarios at once.")
 @click.option("--rate", type=FiniteRange(min=0, min_open=True), metavar="N", help="Requests per minute at most.")
@@ -192,7 +210,7 @@ def command(**arguments: Any) -> int:
         # Before an earlier report is removed: it may be the one to compare with.
         compares = wanted.baseline or session.configuration.baseline
         baseline = find_baseline(session, wanted.baseline, is_whole=not wanted.paths) if compares else None
-    except BaseException:
+    except BaseException:  # whatever it was: an earlier report must not stand for this play
         discard_earlier(find_named(wanted.reports))
         raise
     kinds = [parse_report(one) for one in wanted.reports]
@@ -338,26 +356,21 @@ def _choices_of(wanted: Arguments) -> dict[str, object]:
     }
 
 
+_REMEMBERED = (
+    *("targets", "models", "names", "tags", "last_failed", "failed_first", "repeat", "every_repeat", "shard"),
+    *("synced", "tier", "allow_declines", "fail_on_flaky"),
+)
+_CAN_BE_ADDED = ("every_repeat", "allow_declines", "fail_on_flaky")
+
+
 def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
     """What `--resume` needs to know of a command line; paths are from the project's root."""
     return {
+        **{name: getattr(wanted, name) for name in _REMEMBERED},
         "paths": [os.path.relpath(path, root) for path in wanted.paths],
-        "targets": wanted.targets,
-        "models": wanted.models,
-        "names": wanted.names,
-        "tags": wanted.tags,
-        "last_failed": wanted.last_failed,
-        "failed_first": wanted.failed_first,
-        "repeat": wanted.repeat,
-        "every_repeat": wanted.every_repeat,
-        "shard": wanted.shard,
-        "synced": wanted.synced,
-        "tier": wanted.tier,
         "replay": os.path.relpath(wanted.replay, root) if wanted.replay else None,
         "record": os.path.relpath(wanted.record, root) if wanted.record else None,
         "reports": [f"{kind}={os.path.relpath(path, root)}" for kind, path in map(parse_report, wanted.reports)],
-        "allow_declines": wanted.allow_declines,
-        "fail_on_flaky": wanted.fail_on_flaky,
     }
 
 
@@ -375,25 +388,17 @@ def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
         return os.path.relpath(root / path)
 
     reports = (one.partition("=") for one in before.get("reports", ()))
+    # Plays of earlier versions don't have all of them.
+    told = {name: before[name] for name in _REMEMBERED if name in before}
+    told |= {name: True for name in _CAN_BE_ADDED if getattr(wanted, name)}
+    told |= {name: tuple(before[name]) for name in ("targets", "models")}
     return replace(
         wanted,
+        **told,
         paths=tuple(map(locate, before["paths"])),
         reports=wanted.reports or tuple(f"{kind}={locate(path)}" for kind, _, path in reports),
         record=wanted.record or (Path(locate(before["record"])) if before.get("record") else None),
-        targets=tuple(before["targets"]),
-        models=tuple(before["models"]),
-        names=before.get("names"),
-        tags=before.get("tags"),
-        last_failed=before.get("last_failed", False),
-        failed_first=before.get("failed_first", False),
-        repeat=before["repeat"],
-        every_repeat=wanted.every_repeat or before.get("every_repeat", False),
-        shard=before.get("shard", ""),
-        synced=before["synced"],
-        tier=before.get("tier"),
         replay=Path(locate(before["replay"])) if before.get("replay") else None,
-        allow_declines=wanted.allow_declines or before["allow_declines"],
-        fail_on_flaky=wanted.fail_on_flaky or before["fail_on_flaky"],
     )
 
 

@@ -165,19 +165,12 @@ def deployment_if_identical(assistant: Assistant, namespace: Namespace, remote: 
     unit = plan_unit(desired, stored, store, stored=remote.stores_assistants)
     if any(change.action is not Action.IN_SYNC for change in unit.changes):
         return None
-    if stored is None:
-        return Deployment(
-            assistant=assistant,
-            assistant_id=None,
-            definition_hash=desired.definition_hash,
-            store_ids=unit.search_store_ids,
-        )
     return Deployment(
         assistant=assistant,
-        assistant_id=stored.id,
+        assistant_id=stored.id if stored else None,
         definition_hash=desired.definition_hash,
-        store_ids=stored.store_ids,
-        code_file_ids=stored.code_file_ids,
+        store_ids=stored.store_ids if stored else unit.search_store_ids,
+        code_file_ids=stored.code_file_ids if stored else (),
     )
 
 

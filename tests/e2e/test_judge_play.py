@@ -89,6 +89,23 @@ def test_a_turn_that_was_never_asked_keeps_an_attempt_from_passing(played: Path)
     assert "turn 2 was never asked: play it again" in done.out
 
 
+def test_what_a_killed_play_has_no_answer_to_is_no_pass_and_what_never_began_is_not_another_question(
+    played: Path,
+) -> None:
+    change(played, "number: 40", "number: 39.25")
+    (results,) = (played / ".runner" / "plays").glob("*/results.jsonl")
+    results.write_text("".join(line for line in results.read_text().splitlines(True) if '"bill"' not in line))
+
+    killed = run(played, "judge", "latest")
+    change(played, "contains: hello", "contains: Oslo")
+    stopped = run(played, "play", "-x", "-n", "1")
+    judged = run(played, "judge", "latest")
+
+    assert (killed.code, "1 passed, 1 cut off" in killed.out) == (3, True), killed.out
+    assert "1 not started" in stopped.out
+    assert "left out" not in judged.out
+
+
 def test_an_answer_to_another_question_is_left_out_and_named(played: Path) -> None:
     change(played, "How much?", "How many?")
 

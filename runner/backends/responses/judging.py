@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
 
-from runner.backends._json_fields import Json, Malformed, number, part, parts, text
+from runner.backends._json_fields import Json, Malformed, number, part, parts, read_usage, text
 from runner.backends._requests import Api, Request, join_path
 from runner.backends.responses.bodies import Body
-from runner.backends.responses.wire import COMPLETED, read_response, read_usage
+from runner.backends.responses.wire import COMPLETED, read_response
 from runner.domain.assistant import Price
 from runner.domain.conversation import Usage
 from runner.domain.judgement import Answer, Answers, Question, QuestionKind, Questions, Said
@@ -64,12 +64,14 @@ class Judge:
         if len(answers) != len(questions):
             raise Malformed(f"it has {len(answers)} answers to {len(questions)} questions")
         usage, model = read_usage(part(body, "usage")), text(body, "model")
+        tokens = usage.input_tokens if usage else None
+        cost_here = None if tokens is None else tokens * DECISIONS_USD_PER_TOKEN
         return Answers(
             model=model,
             way="decisions",
             answers={one.name: _read_decided(one, answer) for one, answer in zip(questions, answers, strict=True)},
             usage=usage,
-            cost_usd=self._price_decision(usage) if self.is_openai else self._price(usage, model),
+            cost_usd=cost_here if self.is_openai else self._price(usage, model),
         )
 
     def _read_response(self, questions: Sequence[Question], body: Json) -> Answers:
@@ -94,10 +96,6 @@ class Judge:
             usage=response.usage,
             cost_usd=self._price(response.usage, model),
         )
-
-    def _price_decision(self, usage: Usage | None) -> float | None:
-        tokens = usage.input_tokens if usage else None
-        return None if tokens is None else tokens * DECISIONS_USD_PER_TOKEN
 
     def _price(self, usage: Usage | None, model: str) -> float | None:
         try:
