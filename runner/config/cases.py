@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
+from operator import is_
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def open_cases(document: YamlDocument, template: MapNode, where: Where, root: Pa
         if path.suffix.lower() not in ROW_TYPES:
             raise Unusable(f"{quote(node.text)} is no file of rows", f"there can be {', '.join(ROW_TYPES)}")
     except Unusable as error:
-        document.report(error.at(place))
+        document.report(place, error.message, error.hint)
         return None
     shown = os.path.normpath(Path(document.file).parent / node.text)
     return Cases(rows=_rows_of(path, shown), name_column=name_column)
@@ -373,14 +374,10 @@ def _fill(node: Node, row: Row) -> Node:
         return node if text == node.text else replace(node, text=text, style=_style_of(node))
     if isinstance(node, ListNode):
         items = tuple(_fill(item, row) for item in node.items)
-        return node if all(map(_is_same, items, node.items)) else replace(node, items=items)
+        return node if all(map(is_, items, node.items)) else replace(node, items=items)
     entries = tuple((key, _fill(value, row)) for key, value in node.entries)
     is_same = all(new is old for (_, new), (_, old) in zip(entries, node.entries, strict=True))
     return node if is_same else replace(node, entries=entries)
-
-
-def _is_same(new: Node, old: Node) -> bool:
-    return new is old
 
 
 def _style_of(node: TextNode) -> Style:

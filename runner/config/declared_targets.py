@@ -27,7 +27,7 @@ from runner.domain.assistant import (
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_azure, is_open_road, is_openai
 from runner.errors import Location, UsageError
 from runner.plugins import plugin_names
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
+from runner.yaml_text.yaml_document import Where, YamlDocument
 
 EMBEDDED = "embedded"
 _ASSISTANTS_API = "assistants"
@@ -48,8 +48,7 @@ def read_targets(document: YamlDocument, settings: Mapping[str, Any], root: Path
     for name, body in declared.items() if isinstance(declared, dict) else ():
         where = ("targets", name)
         if name == EMBEDDED:
-            hint = "give this one another name"
-            document.report(Mistake(where=where, at_key=True, message="the target 'embedded' is built in", hint=hint))
+            document.report(where, "the target 'embedded' is built in", "give this one another name", at_key=True)
         elif document.is_sound(where) and _is_consistent(document, body, where):
             inference = read_inference(document, body, where, root)
             faults = _find_named(document, body, (*where, "faults"), root)
@@ -66,7 +65,7 @@ def _find_named(document: YamlDocument, body: Mapping[str, Any], where: Where, r
     try:
         return find_file(str(body[str(where[-1])]), folder=document.folder, root=root)
     except Unusable as error:
-        document.report(error.at(where))
+        document.report(where, error.message, error.hint)
         return None
 
 
@@ -92,8 +91,7 @@ def read_default_target(document: YamlDocument, settings: Mapping[str, Any]) -> 
     declared = settings.get("targets")
     names = [EMBEDDED, *(declared if isinstance(declared, dict) else ())]
     if document.is_sound(("target",)) and wanted not in names:
-        hint = suggest_target(str(wanted), names)
-        document.report(Mistake(where=("target",), message=f"unknown target {quote(str(wanted))}", hint=hint))
+        document.report(("target",), f"unknown target {quote(str(wanted))}", suggest_target(str(wanted), names))
     return str(wanted)
 
 
@@ -264,24 +262,22 @@ def read_judge(
     if target is None:
         declared = settings.get("targets")
         if not (isinstance(declared, dict) and name in declared):
-            hint = suggest_target(name, targets)
-            document.report(Mistake(where=("judge", "target"), message=f"unknown target {quote(name)}", hint=hint))
+            document.report(("judge", "target"), f"unknown target {quote(name)}", suggest_target(name, targets))
         return None
     if fault := _find_fault_as_judge(target):
         message, hint = fault
-        document.report(Mistake(where=("judge", "target"), message=message, hint=hint))
+        document.report(("judge", "target"), message, hint)
         return None
     uses_decisions = body.get("decisions", target.server is Server.EMBEDDED or _is_openai(target, model))
     if _needs_date(target) and not _DATED.search(model) and not (uses_decisions and _is_openai(target, model)):
         message = f"{quote(model)} is not dated, so the judge may change from one day to the next"
-        hint = "name a dated model, as in gpt-6-luna-2026-09-10"
-        document.report(Mistake(where=("judge", "model"), message=message, hint=hint))
+        document.report(("judge", "model"), message, "name a dated model, as in gpt-6-luna-2026-09-10")
         return None
     endpoint = target.inference
     if isinstance(endpoint, ChatEndpoint) and endpoint.model not in (None, model):
         message = f"{quote(name)} is answered by {quote(endpoint.model or '')}, whatever model is named"
         hint = f"write `model: {endpoint.model}`, or leave `model` out of its `inference`"
-        document.report(Mistake(where=("judge", "model"), message=message, hint=hint))
+        document.report(("judge", "model"), message, hint)
         return None
     location = document.location(("judge",), at_key=True)
     return JudgeChoice(target=name, model=model, uses_decisions=uses_decisions, location=location)
@@ -348,17 +344,15 @@ def _is_consistent(document: YamlDocument, body: Mapping[str, Any], where: Where
     if "base_url" in body:
         if server is not None:
             message = f"`base_url` and `server: {server}` exclude each other"
-            document.report(Mistake(where=(*where, "server"), at_key=True, message=message, hint="remove one of them"))
+            document.report((*where, "server"), message, "remove one of them", at_key=True)
         if check_url(document, str(body["base_url"]), (*where, "base_url")):
             check_key_place(document, body, where)
     elif server == EMBEDDED and "key_env" in body:
-        message = "the embedded server needs no key"
         hint = "remove key_env; the key of a language model behind it goes under `inference`"
-        document.report(Mistake(where=(*where, "key_env"), at_key=True, message=message, hint=hint))
+        document.report((*where, "key_env"), "the embedded server needs no key", hint, at_key=True)
     if _is_retired(body):
-        message = "OpenAI shut the Assistants API down on 2026-08-26"
         hint = "use its successor `api: responses`, `server: embedded`, or `base_url` for a server that still speaks it"
-        document.report(Mistake(where=(*where, "api"), message=message, hint=hint))
+        document.report((*where, "api"), "OpenAI shut the Assistants API down on 2026-08-26", hint)
     if "base_url" in body or server != EMBEDDED:
         _refuse_embedded_keys(document, body, where)
     _check_history(document, body, where)
@@ -384,38 +378,35 @@ def _refuse_embedded_keys(document: YamlDocument, body: Mapping[str, Any], where
                 from runner.config.familiar_words import show_embedded_target
 
                 hint = f"write `{show_embedded_target(str(where[-1]), body)}`"
-            document.report(Mistake(where=(*where, key), at_key=True, message=message, hint=hint))
+            document.report((*where, key), message, hint, at_key=True)
 
 
 def _check_history(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
     for key in ("history", "background"):
         if key in body and body["api"] != _RESPONSES_API:
-            message = f"`{key}` is for `api: {_RESPONSES_API}`"
-            document.report(Mistake(where=(*where, key), at_key=True, message=message, hint=f"remove {key}"))
+            document.report((*where, key), f"`{key}` is for `api: {_RESPONSES_API}`", f"remove {key}", at_key=True)
     if body.get("background") and body.get("history") == History.REPLAY.value:
         message = "a server that keeps nothing can't work in the background"
-        document.report(Mistake(where=(*where, "background"), message=message, hint="remove background"))
+        document.report((*where, "background"), message, "remove background")
 
 
 def _check_foundry(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
     """Reports a project that is not named, and a command for a token where none goes."""
     is_foundry = body["api"] == _FOUNDRY_API
     if is_foundry and "base_url" not in body and body.get("server") != EMBEDDED:
-        message = "Foundry's agents are at the address of a project"
         hint = "add `base_url: https://RESOURCE.services.ai.azure.com/api/projects/PROJECT`, or use `server: embedded`"
-        document.report(Mistake(where=(*where, "api"), message=message, hint=hint))
+        document.report((*where, "api"), "Foundry's agents are at the address of a project", hint)
     if "token_command" not in body:
         return
     there = (*where, "token_command")
     if not is_foundry or "base_url" not in body:
         message = f"`token_command` is for `api: {_FOUNDRY_API}` with a `base_url`"
-        document.report(Mistake(where=there, at_key=True, message=message, hint="remove token_command"))
+        document.report(there, message, "remove token_command", at_key=True)
     elif "key_env" in body:
-        message = "`token_command` and `key_env` exclude each other"
-        document.report(Mistake(where=there, at_key=True, message=message, hint="remove one of them"))
+        document.report(there, "`token_command` and `key_env` exclude each other", "remove one of them", at_key=True)
     elif is_open_road(str(body["base_url"])):
         message = f"the token would go to '{host_of(str(body['base_url']))}' unencrypted"
-        document.report(Mistake(where=(*where, "base_url"), message=message, hint="use https"))
+        document.report((*where, "base_url"), message, "use https")
 
 
 def read_inference(document: YamlDocument, body: Mapping[str, Any], where: Where, root: Path) -> InferenceChoice | None:
@@ -428,7 +419,7 @@ def read_inference(document: YamlDocument, body: Mapping[str, Any], where: Where
         return _read_script(document, written, where, root)
     if "base_url" not in written:
         hint = "write offline, {scripted: FILE} or {base_url: ADDRESS, model: NAME}"
-        document.report(Mistake(where=where, at_key=True, message="the key 'base_url' is missing", hint=hint))
+        document.report(where, "the key 'base_url' is missing", hint, at_key=True)
         return None
     if not check_url(document, str(written["base_url"]), (*where, "base_url")):
         return None
@@ -446,7 +437,7 @@ def _read_script(document: YamlDocument, written: Mapping[str, Any], where: Wher
     for key in _ENDPOINT_KEYS:
         if key in written:
             message = f"`scripted` and `{key}` exclude each other"
-            document.report(Mistake(where=(*where, key), at_key=True, message=message, hint="remove one of them"))
+            document.report((*where, key), message, "remove one of them", at_key=True)
             return None
     script = _find_named(document, written, (*where, "scripted"), root)
     return None if script is None else Scripted(script=script)
@@ -460,7 +451,7 @@ def check_url(document: YamlDocument, url: str, where: Where) -> bool:
             AddressFault.NO_ADDRESS: "write it as in http://127.0.0.1:8000/v1",
             AddressFault.PASSWORD: "put the key into an environment variable, and its name into key_env",
         }.get(fault, "end it before that")
-        document.report(Mistake(where=where, message=f"this {fault.value}", hint=hint))
+        document.report(where, f"this {fault.value}", hint)
     return fault is None
 
 
@@ -478,12 +469,10 @@ def check_key_place(document: YamlDocument, body: Mapping[str, Any], where: Wher
     url, variable = str(body["base_url"]), key_variable(body)
     host = host_of(url)
     if variable == OPENAI_KEY and not is_openai(host):
-        message = f"{OPENAI_KEY} holds the key for OpenAI, which '{host}' is not"
         hint = "put the key of that server into a variable of its own, and name it here"
-        document.report(Mistake(where=(*where, "key_env"), message=message, hint=hint))
+        document.report((*where, "key_env"), f"{OPENAI_KEY} holds the key for OpenAI, which '{host}' is not", hint)
     if variable is not None and is_open_road(url):
-        message = f"the key in {variable} would go to '{host}' unencrypted"
-        document.report(Mistake(where=(*where, "base_url"), message=message, hint="use https"))
+        document.report((*where, "base_url"), f"the key in {variable} would go to '{host}' unencrypted", "use https")
     if is_azure(host) and body.get("api") == _FOUNDRY_API:
         _check_project(document, url, where)
     elif is_azure(host):
@@ -494,14 +483,14 @@ def _check_project(document: YamlDocument, url: str, where: Where) -> None:
     address = urlsplit(url)
     if not _PROJECT_PATH.search(address.path):
         hint = f"write https://{address.hostname}/api/projects/PROJECT"
-        document.report(Mistake(where=(*where, "base_url"), message="this is no address of a project", hint=hint))
+        document.report((*where, "base_url"), "this is no address of a project", hint)
 
 
 def _check_azure(document: YamlDocument, url: str, variable: str | None, where: Where) -> None:
     address = urlsplit(url)
     if not _AZURE_PATH.search(address.path):
         hint = f"write https://{address.hostname}/openai/v1/"
-        document.report(Mistake(where=(*where, "base_url"), message="Azure's API is at /openai/v1/", hint=hint))
+        document.report((*where, "base_url"), "Azure's API is at /openai/v1/", hint)
     if variable is None:
         hint = "add key_env with the name of the environment variable that holds it"
-        document.report(Mistake(where=(*where, "base_url"), message="Azure wants a key", hint=hint))
+        document.report((*where, "base_url"), "Azure wants a key", hint)

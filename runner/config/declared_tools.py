@@ -14,7 +14,7 @@ from runner.domain.assistant import Answering, Function, McpServer, Tool, ToolNa
 from runner.domain.hosts import AddressFault, find_address_fault, is_open_road
 from runner.plugins import load_plugin, plugin_names
 from runner.yaml_text import TextNode
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json
+from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 _SECRET = "${secret:"
 
@@ -45,8 +45,7 @@ def _read_tool(document: YamlDocument, item: object, place: Where) -> Tool:
     name = ToolName.FILE_SEARCH if written == RETRIEVAL else ToolName(written)
     options_place = (*place, written)
     if name is ToolName.MCP and options is None:
-        hint = "write `mcp: {server_label: NAME, server_url: ADDRESS}`"
-        document.report(Mistake(where=place, message="the tool mcp needs a server", hint=hint))
+        document.report(place, "the tool mcp needs a server", "write `mcp: {server_label: NAME, server_url: ADDRESS}`")
     return Tool(
         name=name,
         max_num_results=options.get("max_num_results") if options else None,
@@ -97,10 +96,10 @@ def _check_address(document: YamlDocument, options: _Body, place: Where) -> None
     if fault is not None:
         is_password = fault is AddressFault.PASSWORD
         hint = "use `authorization` or `headers`" if is_password else "write it as in https://tools.example.org/mcp"
-        document.report(Mistake(where=where, message=f"this {fault.value}", hint=hint))
+        document.report(where, f"this {fault.value}", hint)
     elif is_open_road(url) and {"authorization", "headers"} & set(options):
         message = "what `authorization` and `headers` hold would go over the network unprotected"
-        document.report(Mistake(where=where, message=message, hint="use https"))
+        document.report(where, message, "use https")
 
 
 def _check_authorization(document: YamlDocument, options: _Body, place: Where) -> None:
@@ -109,24 +108,23 @@ def _check_authorization(document: YamlDocument, options: _Body, place: Where) -
     written = document.find(where)[1]
     if "authorization" in options and not (isinstance(written, TextNode) and _SECRET in written.text):
         hint = "put it into an environment variable, and write ${secret:NAME}"
-        document.report(Mistake(where=where, message="an access token is written out in the file", hint=hint))
+        document.report(where, "an access token is written out in the file", hint)
     named = [name for name in options.get("headers", {}) if name.lower() == "authorization"]
     if named and "authorization" in options:
         message = f"`authorization` and the header {named[0]} exclude each other"
-        document.report(Mistake(where=where, at_key=True, message=message, hint="remove one of them"))
+        document.report(where, message, "remove one of them", at_key=True)
 
 
 def _check_approval(document: YamlDocument, options: _Body, place: Where) -> None:
     """Nothing is asked about tools that need no approval, so approving them is a misunderstanding."""
     if options.get("require_approval") == NEVER and "approve" in options:
-        hint = "remove one of them: each lets the tools be called"
         message = "`approve` has no effect beside `require_approval: never`"
-        document.report(Mistake(where=(*place, "approve"), at_key=True, message=message, hint=hint))
+        document.report((*place, "approve"), message, "remove one of them: each lets the tools be called", at_key=True)
     required = options.get("require_approval")
     if isinstance(required, dict):
         for name in sorted({*required.get(ALWAYS, ())} & {*required.get(NEVER, ())}):
             message = f"{quote(name)} can't need approval always and never"
-            document.report(Mistake(where=(*place, "require_approval"), message=message, hint="remove it from one"))
+            document.report((*place, "require_approval"), message, "remove it from one")
 
 
 def _check_names(document: YamlDocument, options: _Body, place: Where) -> None:
@@ -135,7 +133,7 @@ def _check_names(document: YamlDocument, options: _Body, place: Where) -> None:
     for where, name in _named_tools(options, place) if allowed else ():
         if name not in allowed:
             hint = suggest(name, allowed, kind="allowed are")
-            document.report(Mistake(where=where, message=f"{quote(name)} is not among `allowed_tools`", hint=hint))
+            document.report(where, f"{quote(name)} is not among `allowed_tools`", hint)
 
 
 def _named_tools(options: _Body, place: Where) -> Iterator[tuple[Where, str]]:
@@ -154,11 +152,9 @@ def _report_repetitions(document: YamlDocument, tools: tuple[Tool, ...], where: 
         label = tool.mcp.label if tool.mcp else ""
         if (tool.name, label) in seen and label:
             place: Where = (*where, index, tool.name.value, "server_label")
-            message = f"the label {quote(label)} is used for two servers"
-            document.report(Mistake(where=place, message=message, hint="labels must be unique"))
+            document.report(place, f"the label {quote(label)} is used for two servers", "labels must be unique")
         elif (tool.name, label) in seen:
-            message = f"the tool {tool.name.value} is listed twice"
-            document.report(Mistake(where=(*where, index), message=message, hint="keep one of them"))
+            document.report((*where, index), f"the tool {tool.name.value} is listed twice", "keep one of them")
         seen.add((tool.name, label))
 
 
@@ -378,9 +374,8 @@ def read_answers(
         if not document.is_sound(place):
             continue
         if declared is not None and name not in declared:
-            message = f"the assistant has no function {quote(name)}"
             hint = suggest(name, declared, kind="it has") or "declare it under the assistant's `functions`"
-            document.report(Mistake(where=place, at_key=True, message=message, hint=hint))
+            document.report(place, f"the assistant has no function {quote(name)}", hint, at_key=True)
             continue
         answering = _read_answering(document, body, place, root, declared[name] if declared else None)
         if answering is not None:
@@ -392,12 +387,11 @@ def _check_name(document: YamlDocument, name: str, place: Where, first: dict[str
     earlier = first.setdefault(name.casefold(), place)
     if name in RESERVED_NAMES:
         message = f"{quote(name)} can't be a function's name: it means something else"
-        document.report(Mistake(where=(*place, "name"), message=message, hint="choose another"))
+        document.report((*place, "name"), message, "choose another")
     elif earlier != place:
         line = document.location((*earlier, "name")).line
         message = f"the function {quote(name)} is also declared on line {line}"
-        hint = "names must be unique, whatever their case"
-        document.report(Mistake(where=(*place, "name"), message=message, hint=hint))
+        document.report((*place, "name"), message, "names must be unique, whatever their case")
 
 
 def _read_function(document: YamlDocument, item: _Body, place: Where, root: Path) -> Function | None:
@@ -425,22 +419,16 @@ def _check_parameters(document: YamlDocument, parameters: dict[str, object], pla
     place = (*place, "parameters")
     if parameters.get("type") != "object":
         hint = "write `type: object`, and each argument under `properties`"
-        document.report(
-            Mistake(where=place, at_key=True, message="the arguments of a function are an object", hint=hint)
-        )
+        document.report(place, "the arguments of a function are an object", hint, at_key=True)
         return
     try:
         check_schema(parameters)
     except ValueError as error:
-        document.report(Mistake(where=place, at_key=True, message=str(error)))
+        document.report(place, str(error), at_key=True)
         return
     looseness = find_looseness(parameters) if is_strict else ""
     if looseness:
-        document.report(
-            Mistake(
-                where=place, at_key=True, message=f"is not strict: {looseness}", hint="mend that, or remove `strict`"
-            )
-        )
+        document.report(place, f"is not strict: {looseness}", "mend that, or remove `strict`", at_key=True)
 
 
 def locate_code(document: YamlDocument, named: str, place: Where, root: Path, arguments: Sequence[str]) -> str:
@@ -452,16 +440,15 @@ def locate_code(document: YamlDocument, named: str, place: Where, root: Path, ar
     try:
         located: str = module.locate_code(named, _Files(document.folder, root))
     except Unusable as error:
-        document.report(error.at(place))
+        document.report(place, error.message, error.hint)
         return named
     except ValueError as error:
-        document.report(Mistake(where=place, message=str(error)))
+        document.report(place, str(error))
         return named
     settings = module.locate({"call": named}, _Files(document.folder, root))
     given = {"properties": {key: {} for key in arguments}, "required": arguments}
     for misfit in module.find_misfits(settings, given) if arguments else ():
-        hint = f"it is called with {' and '.join(arguments)} alone"
-        document.report(Mistake(where=place, message=misfit.message, hint=hint))
+        document.report(place, misfit.message, f"it is called with {' and '.join(arguments)} alone")
     return located
 
 
@@ -476,8 +463,7 @@ def _read_answering(
     if len(kinds) != 1:
         known = ", ".join(plugin_names(FUNCTIONS))
         message = f"{' and '.join(kinds)} exclude each other" if kinds else "it is not said how it is answered"
-        hint = "remove all but one" if kinds else f"add one of {known}"
-        document.report(Mistake(where=place, message=message, hint=hint))
+        document.report(place, message, "remove all but one" if kinds else f"add one of {known}")
         return None
     (kind,) = kinds
     place = (*place, kind)
@@ -488,15 +474,15 @@ def _read_answering(
         settings = locate(written, _Files(document.folder, root)) if locate else written
         module.Answerer(**settings)
     except Unusable as error:
-        document.report(error.at(place))
+        document.report(place, error.message, error.hint)
         return None
     except ValueError as error:
-        document.report(Mistake(where=place, message=str(error)))
+        document.report(place, str(error))
         return None
     find_misfits = getattr(module, "find_misfits", None)
     for misfit in find_misfits(settings, parameters) if find_misfits and parameters is not None else ():
         where = (*place, *misfit.place) if isinstance(body[kind], dict) else place
-        document.report(Mistake(where=where, message=misfit.message, hint=misfit.hint))
+        document.report(where, misfit.message, misfit.hint)
     return Answering(kind=kind, settings=settings, location=document.location(place, at_key=True))
 
 

@@ -26,7 +26,7 @@ from runner.domain.assistant import Function, ToolName
 from runner.domain.scenario import Expectation
 from runner.plugins import load_plugin, plugin_names
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json
+from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 CHECKS = "runner.checks"
 
@@ -196,8 +196,7 @@ def _demands(written: _Written, stand: _Stand) -> bool:
 def _read_part(document: YamlDocument, item: Any, where: Where, known: Known, stand: _Stand) -> Expectation | None:
     """A check inside another."""
     if stand.depth > MOST_DEPTH:
-        message = f"checks stand more than {MOST_DEPTH} deep inside each other here"
-        document.report(Mistake(where=where, message=message, hint="make it flatter"))
+        document.report(where, f"checks stand more than {MOST_DEPTH} deep inside each other here", "make it flatter")
     return _read(document, _as_written(item, where), known, stand) if document.is_sound(where) else None
 
 
@@ -298,12 +297,11 @@ def _build(document: YamlDocument, written: _Written, known: Known, stand: _Stan
     try:
         part = build_part(expectation)
     except ValueError as error:
-        document.report(Mistake(where=written.where, message=str(error)))
+        document.report(written.where, str(error))
         return None
     if part.tier is Tier.PAID and not part.combines and known.has_judge is False:
         message = f"`{written.name}` needs a judge, and assistants.yaml declares none"
-        hint = "add `judge: {target: NAME, model: DATED_MODEL}` there"
-        document.report(Mistake(where=written.where, at_key=True, message=message, hint=hint))
+        document.report(written.where, message, "add `judge: {target: NAME, model: DATED_MODEL}` there", at_key=True)
     return expectation
 
 
@@ -311,8 +309,7 @@ def _report_switch(document: YamlDocument, written: _Written) -> None:
     """`refuses: true`: read as the short form it would look for the word "true"."""
     value = written.parameters.get(written.main_field)
     if not written.is_full and (hint := advise_on_switch(written.name, value)):
-        message = f"`{written.name}` isn't switched on or off"
-        document.report(Mistake(where=written.where, message=message, hint=hint))
+        document.report(written.where, f"`{written.name}` isn't switched on or off", hint)
 
 
 def advise_on_switch(name: str, value: object) -> str:
@@ -327,7 +324,7 @@ def _report_unknown_target(document: YamlDocument, written: _Written, known: Kno
     for one in written.names(TARGET_NAME):
         if every is not None and one.name not in every:
             hint = suggest(one.name, every, kind="declared are")
-            document.report(Mistake(where=one.where, message=f"there is no target {quote(one.name)}", hint=hint))
+            document.report(one.where, f"there is no target {quote(one.name)}", hint)
 
 
 def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: Declared) -> bool:
@@ -339,8 +336,7 @@ def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: D
     unknown = [one for one in written.names(TOOL_NAME) if one.name not in every]
     for one in unknown:
         message = f"there is no tool {quote(one.name)}, nor a function of the assistant"
-        hint = suggest(one.name, own if find_similar(one.name, own) else every)
-        document.report(Mistake(where=one.where, message=message, hint=hint))
+        document.report(one.where, message, suggest(one.name, own if find_similar(one.name, own) else every))
     return bool(unknown)
 
 
@@ -352,14 +348,13 @@ def _report_impossible(document: YamlDocument, written: _Written, assistant: Dec
     for one in written.names(TOOL_NAME):
         if _today(one.name) not in own:
             message = f"the assistant {quote(assistant.address)} doesn't have the tool {one.name}, so it can't call it"
-            document.report(Mistake(where=one.where, message=message, hint=f"add {one.name} to its `tools`"))
+            document.report(one.where, message, f"add {one.name} to its `tools`")
     module, apis = load_plugin(CHECKS, written.name), (known.targets or {}).values()
     needed = getattr(module, "NEEDS_TOOLS", ())
     if needed and own.isdisjoint(needed) and getattr(module, "NEEDS_NONE_ON", None) not in apis:
         told = f"the tool {needed[0]}" if len(needed) == 1 else f"one of the tools {', '.join(needed)}"
         message = f"`{written.name}` needs {told}; the assistant {quote(assistant.address)} doesn't have it"
-        hint = f"add {needed[0]} to its `tools`"
-        document.report(Mistake(where=written.where, at_key=True, message=message, hint=hint))
+        document.report(written.where, message, f"add {needed[0]} to its `tools`", at_key=True)
     elif known.files is not None:
         _report_missing_file(document, written, assistant.tools, known.files)
 
@@ -384,7 +379,7 @@ def _report_impossible_arguments(
             says = f"the function {named.name} has no argument {quote(one.place[-1])}" if one.is_unknown else ""
             message = says or f"the function {named.name} never gets this: {one.message}"
             place = (*named.within, "arguments", *one.place)
-            document.report(Mistake(where=place, at_key=one.is_unknown, message=message, hint=one.hint))
+            document.report(place, message, one.hint, at_key=one.is_unknown)
 
 
 def _report_missing_file(
@@ -396,9 +391,8 @@ def _report_missing_file(
     check = load_plugin(CHECKS, written.name).Check(**written.parameters)
     for one in written.names(FILE_NAME):
         if not any(check.names(file) for file in files):
-            message = f"no file that the assistant has by then is called {quote(one.name)}"
             hint = suggest(one.name, sorted(files)) or "attach it, or list it under the assistant's `files`"
-            document.report(Mistake(where=one.where, message=message, hint=hint))
+            document.report(one.where, f"no file that the assistant has by then is called {quote(one.name)}", hint)
 
 
 def _report_contradictions(document: YamlDocument, written: list[_Written]) -> None:
@@ -407,7 +401,7 @@ def _report_contradictions(document: YamlDocument, written: list[_Written]) -> N
         for value in (*_demanded_and_forbidden(earlier, later), *_other_whole_answer(earlier, later)):
             line = document.location(earlier.where, at_key=True).line
             message = f"{quote(value)} contradicts `{earlier.name}` on line {line}: no answer passes both"
-            document.report(Mistake(where=later.where, message=message, hint="remove one of the two"))
+            document.report(later.where, message, "remove one of the two")
 
 
 def _demanded_and_forbidden(one: _Written, other: _Written) -> Iterator[str]:

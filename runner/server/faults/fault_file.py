@@ -25,7 +25,7 @@ from runner.server.faults import (
     Word,
     write_error,
 )
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json, read_document
+from runner.yaml_text.yaml_document import Where, YamlDocument, as_json, read_document
 
 _Json = dict[str, Any]
 
@@ -55,7 +55,7 @@ class _Reader:
         self._value: _Json = document.value_at(where)
 
     def _report(self, where: Where, message: str, hint: str) -> None:
-        self._document.report(Mistake(where=(*self._where, *where), message=message, hint=hint))
+        self._document.report((*self._where, *where), message, hint)
 
     def read_rule(self) -> Rule:
         value = self._value

@@ -30,7 +30,7 @@ from runner.server.inference import (
     Spent,
     ToolRequest,
 )
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json, read_document
+from runner.yaml_text.yaml_document import Where, YamlDocument, as_json, read_document
 
 PATTERN_SECONDS = 1.0
 """How long one search with a regular expression may take."""
@@ -357,7 +357,7 @@ class _Reader:
         )
 
     def _report(self, where: Where, message: str, hint: str = "") -> None:
-        self._document.report(Mistake(where=(*self._where, *where), message=message, hint=hint))
+        self._document.report((*self._where, *where), message, hint)
 
     def _read_question(self, key: str, written: Any) -> AboutQuestion:
         if written == _ANY:
