@@ -367,8 +367,7 @@ def _read_line(number: int, row: bytes, endpoint: str) -> _Line | BatchMistake:
     try:
         value = json.loads(row)
     except (ValueError, RecursionError):
-        message = "This line is not parseable as valid JSON."
-        return BatchMistake(code="invalid_json_line", message=message, line=number)
+        return BatchMistake(code="invalid_json_line", message="This line is not parseable as valid JSON.", line=number)
     given: Mapping[str, Any] = value if isinstance(value, dict) else {}
     body = given.get("body")
     wanted = {"custom_id": isinstance(given.get("custom_id"), str), "body": isinstance(body, dict)}

@@ -81,8 +81,7 @@ class Fields:
     def need(self, name: str) -> None:
         if self.values.get(name) is None:
             where = self.where(name)
-            message = f"Missing required parameter: '{where}'."
-            raise BadRequest(message, param=where, code="missing_required_parameter")
+            raise BadRequest(f"Missing required parameter: '{where}'.", param=where, code="missing_required_parameter")
 
     def text(self, name: str, *, longest: int | None = None) -> str | None:
         value = self._typed(name, str)
