@@ -10,13 +10,13 @@ from typing import Any
 
 from runner.config.declared_tools import read_functions, read_tools
 from runner.config.expectations import Declared
-from runner.config.file_schemas import MAX_TEXT_LENGTH
 from runner.config.paths import Recipient, Unusable, expand_glob, find_file, read_file_item
 from runner.did_you_mean import find_similar, quote
 from runner.domain.assistant import Address, Assistant, Function, PlainFormat, ResponseFormat, SchemaFormat, Tool
 from runner.domain.files import Chunking, FileUse, LocalFile
 from runner.errors import Problem
 from runner.yaml_text import read_text
+from runner.yaml_text.field_schemas import MAX_TEXT_LENGTH
 from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 _Body = Mapping[str, Any]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from runner.config.declared_tools import mapping, text
 from runner.config.paths import Unusable, find_file
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import (
@@ -27,6 +26,7 @@ from runner.domain.assistant import (
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_azure, is_open_road, is_openai
 from runner.errors import Location, UsageError
 from runner.plugins import plugin_names
+from runner.yaml_text.field_schemas import TEXT, Json, choice, field, mapping, text
 from runner.yaml_text.yaml_document import Where, YamlDocument
 
 EMBEDDED = "embedded"
@@ -95,71 +95,50 @@ def read_default_target(document: YamlDocument, settings: Mapping[str, Any]) -> 
     return str(wanted)
 
 
-def target_schema() -> dict[str, Any]:
+def target_schema() -> Json:
     """One of `targets`."""
-    return {
-        **mapping(
-            {
-                "api": {
-                    "enum": list(plugin_names("runner.backends")),
-                    "title": "api",
-                    "examples": ["responses"],
-                    "description": "Which API to speak.",
-                },
-                "server": {
-                    "enum": ["embedded", "openai"],
-                    "title": "server",
-                    "default": "openai",
-                    "examples": ["embedded"],
-                    "description": "Who answers: the embedded server, or api.openai.com. It excludes `base_url`.",
-                },
-                "base_url": text(
-                    "Another server that speaks the API: its address, up to /v1.",
-                    longest=2000,
-                    example="https://models.example.org/v1",
-                ),
-                "key_env": _key_schema(),
-                "inference": _inference_schema(),
-                "sandbox": {
-                    "enum": [one.value for one in SandboxName],
-                    "title": "sandbox",
-                    "default": SandboxName.MONTY.value,
-                    "examples": ["wasi"],
-                    "description": "What runs the code interpreter's code on the embedded server; "
-                    "wasi needs the extra of that name.",
-                },
-                "faults": text(
-                    "A file of what is to go wrong on the embedded server's connections.",
-                    example="faults.yaml",
-                    longest=256_000,
-                ),
-                "history": {
-                    "enum": [one.value for one in History],
-                    "title": "history",
-                    "default": History.CONVERSATION.value,
-                    "examples": ["replay"],
-                    "description": "Who remembers what was said: the server, or runner, for servers that keep nothing.",
-                },
-                "background": {
-                    "type": "boolean",
-                    "default": False,
-                    "examples": [True],
-                    "description": "Start each run and look at it from time to time, instead of streaming it.",
-                },
-                "token_command": {
-                    "type": "array",
-                    "items": {"type": "string", "minLength": 1, "maxLength": 4096},
-                    "minItems": 1,
-                    "maxItems": 64,
-                    "examples": [["az", "account", "get-access-token", "--resource", "https://ai.azure.com"]],
-                    "description": "A program and its arguments, run without a shell, that prints a token for "
-                    "`api: foundry`.",
-                },
-            },
-            required=["api"],
+    base_url = "Another server that speaks the API: its address, up to /v1."
+    faults = "A file of what is to go wrong on the embedded server's connections."
+    keys = {
+        "api": choice(plugin_names("runner.backends"), "api", "Which API to speak.", "responses"),
+        "server": choice(
+            ["embedded", "openai"],
+            "server",
+            "Who answers: the embedded server, or api.openai.com. It excludes `base_url`.",
+            "embedded",
+            default="openai",
         ),
-        "description": "An API at an address, with a key.",
+        "base_url": text(base_url, "https://models.example.org/v1", longest=2000),
+        "key_env": _key_schema(),
+        "inference": _inference_schema(),
+        "sandbox": choice(
+            [one.value for one in SandboxName],
+            "sandbox",
+            "What runs the code interpreter's code on the embedded server; wasi needs the extra of that name.",
+            "wasi",
+            default=SandboxName.MONTY.value,
+        ),
+        "faults": text(faults, "faults.yaml"),
+        "history": choice(
+            [one.value for one in History],
+            "history",
+            "Who remembers what was said: the server, or runner, for servers that keep nothing.",
+            "replay",
+            default=History.CONVERSATION.value,
+        ),
+        "background": field(
+            "boolean", "Start each run and look at it from time to time, instead of streaming it.", True, default=False
+        ),
+        "token_command": field(
+            "array",
+            "A program and its arguments, run without a shell, that prints a token for `api: foundry`.",
+            ["az", "account", "get-access-token", "--resource", "https://ai.azure.com"],
+            items={**TEXT, "maxLength": 4096},
+            minItems=1,
+            maxItems=64,
+        ),
     }
+    return mapping(keys, required=["api"], description="An API at an address, with a key.")
 
 
 def inferences_by_name() -> tuple[str, ...]:
@@ -169,39 +148,35 @@ def inferences_by_name() -> tuple[str, ...]:
     )
 
 
-def _inference_schema() -> dict[str, Any]:
+def _inference_schema() -> Json:
+    script = "A YAML file with the model's moves, relative to this file."
+    base_url = "A chat-completions endpoint: its address, up to /v1."
+    model = "The model to ask for, instead of each assistant's own."
     endpoint = {
-        "scripted": text(
-            "A YAML file with the model's moves, relative to this file.", longest=4096, example="moves.yaml"
-        ),
-        "base_url": text(
-            "A chat-completions endpoint: its address, up to /v1.", longest=2000, example="http://127.0.0.1:11434/v1"
-        ),
-        "model": text("The model to ask for, instead of each assistant's own.", longest=256, example="llama3.2"),
+        "scripted": text(script, "moves.yaml", longest=4096),
+        "base_url": text(base_url, "http://127.0.0.1:11434/v1", longest=2000),
+        "model": text(model, "llama3.2", longest=256),
         "key_env": _key_schema(),
         "embedding_model": text(
             "A model of the endpoint's /embeddings, or `local` for a small one (the extra `semantic`): file search then"
             " goes by meaning, too.",
+            "nomic-embed-text",
             longest=256,
-            example="nomic-embed-text",
         ),
-        "slots": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 256,
-            "examples": [1],
-            "description": "How many runs the endpoint works on at once: no more scenarios are played at once, and what"
-            " waits for another's run is not on its own `timeout`.",
-        },
+        "slots": field(
+            "integer",
+            "How many runs the endpoint works on at once: no more scenarios are played at once, and what waits for"
+            " another's run is not on its own `timeout`.",
+            1,
+            minimum=1,
+            maximum=256,
+        ),
     }
+    shown = ["offline", {"scripted": "FILE"}, {"base_url": "ADDRESS", "model": "NAME"}]
     return {
         "anyOf": [
-            {
-                "enum": list(inferences_by_name()),
-                "title": "inference",
-                "examples": ["offline", {"scripted": "FILE"}, {"base_url": "ADDRESS", "model": "NAME"}],
-            },
-            {**mapping(endpoint), "minProperties": 1},
+            {"enum": list(inferences_by_name()), "title": "inference", "examples": shown},
+            mapping(endpoint, minProperties=1),
         ],
         "default": "offline",
         "examples": [{"base_url": "http://127.0.0.1:11434/v1", "model": "llama3.2"}],
@@ -209,13 +184,9 @@ def _inference_schema() -> dict[str, Any]:
     }
 
 
-def _key_schema() -> dict[str, Any]:
-    return {
-        "type": "string",
-        "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$",
-        "examples": ["MODELS_KEY"],
-        "description": "The name of the environment variable that holds the key.",
-    }
+def _key_schema() -> Json:
+    description = "The name of the environment variable that holds the key."
+    return field("string", description, "MODELS_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
 _DATED = re.compile(r"\d{4}-?\d{2}-?\d{2}|@sha256:|@\d")
@@ -223,31 +194,28 @@ DECISIONS_MODEL = "gpt-6-luna"
 """The only one that OpenAI's Decisions API takes; it has no dated name there."""
 
 
-def judge_schema() -> dict[str, Any]:
+def judge_schema() -> Json:
     """What stands under `judge`."""
-    named = {"type": "string", "pattern": r"^\S+$", "maxLength": 256}
-    properties = {
-        "target": {**named, "examples": ["openai"], "description": "One of `targets`, with `api: responses`."},
-        "model": {
-            **named,
-            "examples": ["gpt-6-luna-2026-09-10"],
-            "description": "The model's name, with its date: one word.",
-        },
-        "decisions": {
-            "type": "boolean",
-            "examples": [True],
-            "description": "Whether to ask by the Decisions API. By default on the embedded server, and for gpt-6-luna "
-            "at OpenAI; elsewhere structured output is asked for.",
-        },
+
+    def name(description: str, example: str) -> Json:
+        return field("string", description, example, pattern=r"^\S+$", maxLength=256)
+
+    keys = {
+        "target": name("One of `targets`, with `api: responses`.", "openai"),
+        "model": name("The model's name, with its date: one word.", "gpt-6-luna-2026-09-10"),
+        "decisions": field(
+            "boolean",
+            "Whether to ask by the Decisions API. By default on the embedded server, and for gpt-6-luna at OpenAI;"
+            " elsewhere structured output is asked for.",
+            True,
+        ),
     }
-    return {
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": False,
-        "required": ["target", "model"],
-        "examples": [{"target": "openai", "model": "gpt-6-luna"}],
-        "description": "Which model judges answers for the checks judge, factual and goal.",
-    }
+    return mapping(
+        keys,
+        required=["target", "model"],
+        examples=[{"target": "openai", "model": "gpt-6-luna"}],
+        description="Which model judges answers for the checks judge, factual and goal.",
+    )
 
 
 def read_judge(

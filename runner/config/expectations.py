@@ -20,27 +20,20 @@ from runner.checks import (
     build_part,
 )
 from runner.config.declared_targets import EMBEDDED
-from runner.config.declared_tools import RETRIEVAL, locate_code, mapping
+from runner.config.declared_tools import RETRIEVAL, locate_code
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Function, ToolName
 from runner.domain.scenario import Expectation
 from runner.plugins import load_plugin, plugin_names
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
+from runner.yaml_text.field_schemas import Json, list_of, mapping
 from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 CHECKS = "runner.checks"
 
-Json = dict[str, Any]
-
 
 def expect_schema(description: str, *, example: object) -> Json:
-    return {
-        "type": "array",
-        "minItems": 1,
-        "items": {"$ref": "#/$defs/expectation"},
-        "examples": [example],
-        "description": description,
-    }
+    return list_of({"$ref": "#/$defs/expectation"}, examples=[example], description=description)
 
 
 def checks_in(node: Node) -> frozenset[str]:
@@ -64,7 +57,7 @@ def expectation_schema(wanted: frozenset[str] | None = None) -> Json:
     checks = {name: load_plugin(CHECKS, name) for name in plugin_names(CHECKS) if wanted is None or name in wanted}
     forms: Json = {name: {} for name in plugin_names(CHECKS)}
     forms |= {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
-    one = {**mapping(forms), "title": "check", "minProperties": 1, "maxProperties": 1}
+    one = mapping(forms, title="check", minProperties=1, maxProperties=1)
     bare = [name for name, check in checks.items() if _stands_alone(check.SCHEMA)]
     return {"anyOf": [{"enum": bare, "title": "check"}, one]} if bare else one
 
@@ -103,7 +96,7 @@ def _with_checks(schema: Json) -> Json:
     if schema.get("format") == EXPECTATIONS:
         one = {"$ref": "#/$defs/expectation"}
         return {
-            "anyOf": [one, {"type": "array", "minItems": 1, "items": one}],
+            "anyOf": [one, list_of(one)],
             "description": schema["description"],
             "examples": schema["examples"],
         }
