@@ -18,7 +18,7 @@ from runner.config.exported_assistants import Export, as_items, as_mapping, is_n
 from runner.config.imported_scenarios import (
     MODEL_TO_CHOOSE,
     Check,
-    Column,
+    Columns,
     Foreign,
     Json,
     Lost,
@@ -30,6 +30,7 @@ from runner.config.imported_scenarios import (
     column_name,
     gather,
     literal,
+    look_up,
     make_name,
     templates_of,
 )
@@ -183,47 +184,24 @@ class _Fields:
 
     rows: Sequence[Json]
     stem: str
-    paths: dict[str, str] = field(default_factory=dict)
+    columns: Columns = field(default_factory=Columns)
     code: dict[str, str] = field(default_factory=dict)
 
     def make(self, text: str) -> Template:
         """Raises ValueError for what no row has."""
-        parts: list[str | Column] = []
-        at = 0
-        for hole in _HOLE.finditer(text):
-            if hole[1] == "sample":
-                raise ValueError("it has a part of the answer in it")
-            parts += [text[at : hole.start()], Column(self._column(hole[2]))]
-            at = hole.end()
-        parts.append(text[at:])
-        return Template(tuple(part for part in parts if part != ""))
-
-    def _column(self, path: str) -> str:
-        name = column_name(path)
-        while self.paths.setdefault(name, path) != path:
-            name += "_"
-        return name
+        holes = list(_HOLE.finditer(text))
+        if any(hole[1] == "sample" for hole in holes):
+            raise ValueError("it has a part of the answer in it")
+        return self.columns.cut(text, holes, 2)
 
     def fill(self, row: Json) -> dict[str, object]:
         """The columns of a row; all that it has where code may look at it."""
-        found = {column: _look_up(row, path) for column, path in self.paths.items()}
+        found = {column: look_up(row, _PATH_PART.findall(path)) for column, path in self.columns.paths.items()}
         return {**row, **found} if self.code else found
 
     def show_holes(self) -> dict[str, object]:
         """Where no rows are known, what they would be filled into."""
-        return {column: f"{{{{ item.{path} }}}}" for column, path in self.paths.items()}
-
-
-def _look_up(row: Json, path: str) -> Any:
-    found: Any = row
-    for part in _PATH_PART.findall(path):
-        if isinstance(found, Mapping):
-            found = found.get(part)
-        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
-            found = found[int(part)]
-        else:
-            return None
-    return found
+        return {column: f"{{{{ item.{path} }}}}" for column, path in self.columns.paths.items()}
 
 
 def _read_questions(run: Json, found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[list[Turn], str]:
@@ -262,7 +240,7 @@ def _guess_question(found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[l
             fields.rows = [{**row, "asked": one[-1]} for row, one in zip(fields.rows, asked, strict=True)]
             return [Turn(ask=fields.make("{{ item.asked }}"))], "\n\n".join(system)
     texts = [name for name, value in (fields.rows[0] if fields.rows else {}).items() if isinstance(value, str)]
-    free = [name for name in texts if name not in fields.paths.values()]
+    free = [name for name in texts if name not in fields.columns.paths.values()]
     named = next((name for name in _QUESTIONS if name in texts), free[0] if len(free) == 1 else "")
     if not named:
         return [], ""

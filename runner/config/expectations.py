@@ -21,28 +21,21 @@ from runner.checks import (
 )
 from runner.checks._packages import AddedModule, load_check
 from runner.config.declared_targets import EMBEDDED
-from runner.config.declared_tools import RETRIEVAL, locate_code, mapping
+from runner.config.declared_tools import RETRIEVAL, locate_code
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Function, ToolName
 from runner.domain.scenario import Expectation
 from runner.errors import UsageError
 from runner.plugins import plugin_names
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json
+from runner.yaml_text.field_schemas import Json, list_of, mapping
+from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 CHECKS = "runner.checks"
 
-Json = dict[str, Any]
-
 
 def expect_schema(description: str, *, example: object) -> Json:
-    return {
-        "type": "array",
-        "minItems": 1,
-        "items": {"$ref": "#/$defs/expectation"},
-        "examples": [example],
-        "description": description,
-    }
+    return list_of({"$ref": "#/$defs/expectation"}, examples=[example], description=description)
 
 
 def checks_in(node: Node) -> frozenset[str]:
@@ -70,7 +63,7 @@ def expectation_schema(wanted: frozenset[str] | None = None) -> Json:
     checks = {name: load_check(name) for name in named if not find_fault(name)}
     forms: Json = {name: {} for name in plugin_names(CHECKS)}
     forms |= {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
-    one = {**mapping(forms), "title": "check", "minProperties": 1, "maxProperties": 1}
+    one = mapping(forms, title="check", minProperties=1, maxProperties=1)
     bare = [name for name in named if name not in checks or _stands_alone(checks[name].SCHEMA)]
     return {"anyOf": [{"enum": bare, "title": "check"}, one]} if bare else one
 
@@ -118,7 +111,7 @@ def _with_checks(schema: Json) -> Json:
     if schema.get("format") == EXPECTATIONS:
         one = {"$ref": "#/$defs/expectation"}
         return {
-            "anyOf": [one, {"type": "array", "minItems": 1, "items": one}],
+            "anyOf": [one, list_of(one)],
             "description": schema["description"],
             "examples": schema["examples"],
         }
@@ -183,7 +176,7 @@ def _is_usable(document: YamlDocument, item: Any, where: Where) -> bool:
         return False
     fault = find_fault(next(iter(item)) if isinstance(item, dict) else item)
     if fault:
-        document.report(Mistake(where=where, message=fault))
+        document.report(where, fault)
     return not fault
 
 
@@ -220,8 +213,7 @@ def _demands(written: _Written, stand: _Stand) -> bool:
 def _read_part(document: YamlDocument, item: Any, where: Where, known: Known, stand: _Stand) -> Expectation | None:
     """A check inside another."""
     if stand.depth > MOST_DEPTH:
-        message = f"checks stand more than {MOST_DEPTH} deep inside each other here"
-        document.report(Mistake(where=where, message=message, hint="make it flatter"))
+        document.report(where, f"checks stand more than {MOST_DEPTH} deep inside each other here", "make it flatter")
     return _read(document, _as_written(item, where), known, stand) if _is_usable(document, item, where) else None
 
 
@@ -322,12 +314,11 @@ def _build(document: YamlDocument, written: _Written, known: Known, stand: _Stan
     try:
         part = build_part(expectation)
     except ValueError as error:
-        document.report(Mistake(where=written.where, message=str(error)))
+        document.report(written.where, str(error))
         return None
     if part.tier is Tier.PAID and not part.combines and known.has_judge is False:
         message = f"`{written.name}` needs a judge, and assistants.yaml declares none"
-        hint = "add `judge: {target: NAME, model: DATED_MODEL}` there"
-        document.report(Mistake(where=written.where, at_key=True, message=message, hint=hint))
+        document.report(written.where, message, "add `judge: {target: NAME, model: DATED_MODEL}` there", at_key=True)
     return expectation
 
 
@@ -335,8 +326,7 @@ def _report_switch(document: YamlDocument, written: _Written) -> None:
     """`refuses: true`: read as the short form it would look for the word "true"."""
     value = written.parameters.get(written.main_field)
     if not written.is_full and (hint := advise_on_switch(written.name, value)):
-        message = f"`{written.name}` isn't switched on or off"
-        document.report(Mistake(where=written.where, message=message, hint=hint))
+        document.report(written.where, f"`{written.name}` isn't switched on or off", hint)
 
 
 def advise_on_switch(name: str, value: object) -> str:
@@ -351,7 +341,7 @@ def _report_unknown_target(document: YamlDocument, written: _Written, known: Kno
     for one in written.names(TARGET_NAME):
         if every is not None and one.name not in every:
             hint = suggest(one.name, every, kind="declared are")
-            document.report(Mistake(where=one.where, message=f"there is no target {quote(one.name)}", hint=hint))
+            document.report(one.where, f"there is no target {quote(one.name)}", hint)
 
 
 def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: Declared) -> bool:
@@ -363,8 +353,7 @@ def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: D
     unknown = [one for one in written.names(TOOL_NAME) if one.name not in every]
     for one in unknown:
         message = f"there is no tool {quote(one.name)}, nor a function of the assistant"
-        hint = suggest(one.name, own if find_similar(one.name, own) else every)
-        document.report(Mistake(where=one.where, message=message, hint=hint))
+        document.report(one.where, message, suggest(one.name, own if find_similar(one.name, own) else every))
     return bool(unknown)
 
 
@@ -376,14 +365,13 @@ def _report_impossible(document: YamlDocument, written: _Written, assistant: Dec
     for one in written.names(TOOL_NAME):
         if _today(one.name) not in own:
             message = f"the assistant {quote(assistant.address)} doesn't have the tool {one.name}, so it can't call it"
-            document.report(Mistake(where=one.where, message=message, hint=f"add {one.name} to its `tools`"))
+            document.report(one.where, message, f"add {one.name} to its `tools`")
     module, apis = load_check(written.name), (known.targets or {}).values()
     needed = getattr(module, "NEEDS_TOOLS", ())
     if needed and own.isdisjoint(needed) and getattr(module, "NEEDS_NONE_ON", None) not in apis:
         told = f"the tool {needed[0]}" if len(needed) == 1 else f"one of the tools {', '.join(needed)}"
         message = f"`{written.name}` needs {told}; the assistant {quote(assistant.address)} doesn't have it"
-        hint = f"add {needed[0]} to its `tools`"
-        document.report(Mistake(where=written.where, at_key=True, message=message, hint=hint))
+        document.report(written.where, message, f"add {needed[0]} to its `tools`", at_key=True)
     elif known.files is not None:
         _report_missing_file(document, written, assistant.tools, known.files)
 
@@ -408,7 +396,7 @@ def _report_impossible_arguments(
             says = f"the function {named.name} has no argument {quote(one.place[-1])}" if one.is_unknown else ""
             message = says or f"the function {named.name} never gets this: {one.message}"
             place = (*named.within, "arguments", *one.place)
-            document.report(Mistake(where=place, at_key=one.is_unknown, message=message, hint=one.hint))
+            document.report(place, message, one.hint, at_key=one.is_unknown)
 
 
 def _names_any(document: YamlDocument, written: _Written, files: Collection[str]) -> bool:
@@ -431,13 +419,12 @@ def _report_missing_file(
     try:
         is_there = _names_any(document, written, files)
     except ValueError as error:
-        document.report(Mistake(where=written.where, message=str(error)))
+        document.report(written.where, str(error))
         return
     for one in written.names(FILE_NAME):
         if not is_there:
-            message = f"no file that the assistant has by then is called {quote(one.name)}"
             hint = suggest(one.name, sorted(files)) or "attach it, or list it under the assistant's `files`"
-            document.report(Mistake(where=one.where, message=message, hint=hint))
+            document.report(one.where, f"no file that the assistant has by then is called {quote(one.name)}", hint)
 
 
 def _report_contradictions(document: YamlDocument, written: list[_Written]) -> None:
@@ -446,7 +433,7 @@ def _report_contradictions(document: YamlDocument, written: list[_Written]) -> N
         for value in (*_demanded_and_forbidden(earlier, later), *_other_whole_answer(earlier, later)):
             line = document.location(earlier.where, at_key=True).line
             message = f"{quote(value)} contradicts `{earlier.name}` on line {line}: no answer passes both"
-            document.report(Mistake(where=later.where, message=message, hint="remove one of the two"))
+            document.report(later.where, message, "remove one of the two")
 
 
 def _demanded_and_forbidden(one: _Written, other: _Written) -> Iterator[str]:

@@ -44,6 +44,7 @@ from runner.escaping import terminal, terminal_line
 from runner.prices import NOT_INCLUDED, price_source
 from runner.redaction import Redactor
 from runner.reporting import describe_judging
+from runner.reporting._failure import answer_of
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -285,7 +286,7 @@ class Console:
             self._print(f"{self._line(str(turn.turn.location))}{which}", before=("  ",))
             self._print_field("question", turn.turn.ask)
             if turn.run is not None:
-                self._print_field("answer", turn.run.text or turn.run.refusal or turn.run.declined or "(none)")
+                self._print_field("answer", answer_of(turn) or "(none)")
                 if turn.run.steps:
                     self._print_field("tools", "\n".join(_describe_calls(turn.run)))
                     self._print_printed(turn.run.steps)
@@ -500,11 +501,10 @@ def _cut(text: str, limit: int = _LONGEST_PART) -> str:
 
 
 def _answer_of(turn: TurnResult) -> str:
-    run = turn.run
-    said = (run.text or run.refusal or run.declined) if run is not None else None
-    if run is None or not said:
+    said = answer_of(turn)
+    if turn.run is None or not said:
         return f"({turn.reason or 'no answer'})"
-    tools = _tools_of(run)
+    tools = _tools_of(turn.run)
     return said + (f"  [{', '.join(tools)}]" if tools else "")
 
 

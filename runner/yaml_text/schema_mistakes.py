@@ -19,7 +19,6 @@ from runner.yaml_text.yaml_document import (
     MAX_EXPONENT,
     MAX_NUMBER_LENGTH,
     Advice,
-    Mistake,
     Schema,
     Unreadable,
     Where,
@@ -54,6 +53,17 @@ _KEY_AND_VALUE = re.compile(r"(?P<key>\w+)(?:\s*[:=]|\s)\s*(?P<value>.{1,60})")
 _NUMBER_LIKE = re.compile(r"\W*[\d.,_' ]+\W*")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """What `YamlDocument.report` takes."""
+
+    where: Where
+    message: str
+    hint: str = ""
+    at_key: bool = False
+    shown: Where | None = None
+
+
 def report_schema_mistakes(
     document: YamlDocument, root: Node, schema: Schema, find_advice: Callable[[], Advice]
 ) -> None:
@@ -68,7 +78,7 @@ def report_schema_mistakes(
         for broken in found:
             mistakes += _explain(broken, document, schema, advice)
     for mistake in dict.fromkeys(mistakes):
-        document.report(mistake)
+        document.report(mistake.where, mistake.message, mistake.hint, at_key=mistake.at_key, shown=mistake.shown)
 
 
 def _explain(broken: BrokenRule, document: YamlDocument, schema: Schema, advice: Advice) -> Iterator[Mistake]:
@@ -314,7 +324,7 @@ def _inner_schemas(
 
 
 def describe(broken: BrokenRule, node: Node) -> Words:
-    """Words for an error about the value at `node`. Unknown and missing keys are in keys.py."""
+    """Words for an error about the value at `node`, but for keys that are unknown or missing."""
     words = _WORDS.get(broken.rule)
     return words(broken, node) if words else (f"breaks the rule {broken.rule}: {broken.wanted}", "")
 

@@ -13,7 +13,14 @@ from urllib.parse import quote
 from runner.errors import DISK_TROUBLE
 from runner.server.engine.core import Engine, need
 from runner.server.engine.documents import discard_content, keep_file
-from runner.server.engine.state.file_storage import AUTO, Arrival, ContainerFileRecord, ContainerRecord, FileRecord
+from runner.server.engine.state.file_storage import (
+    AUTO,
+    CHUNK_BYTES,
+    Arrival,
+    ContainerFileRecord,
+    ContainerRecord,
+    FileRecord,
+)
 from runner.server.engine.state.records import (
     Brief,
     IdKind,
@@ -292,7 +299,6 @@ def _uploads_for_code(engine: Engine, run: RunRecord) -> list[FileRecord]:
 
 PURPOSE = "assistants_output"
 _ADDRESS = f"sandbox:{FILES_FOLDER}/"  # as OpenAI's models name a file that they wrote
-_CHUNK_BYTES = 1 << 20
 
 
 async def keep_produced(
@@ -344,7 +350,7 @@ async def _read(file: ProducedFile) -> AsyncIterator[bytes]:
     # Whatever code put there: a link is not followed.
     descriptor = await asyncio.to_thread(os.open, file.path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     with os.fdopen(descriptor, "rb") as content:
-        while chunk := await asyncio.to_thread(content.read, _CHUNK_BYTES):
+        while chunk := await asyncio.to_thread(content.read, CHUNK_BYTES):
             yield chunk
 
 

@@ -65,8 +65,7 @@ def read_environment(environment: Fields) -> NewEnvironment | None:
         return None
     environment.only("type", "files", "container_size", "network", *_UNSUPPORTED)
     environment.refuse(*_UNSUPPORTED, harmless=_NOTHING)
-    network = environment.mapping("network") or Fields({}, environment.where("network"))
-    network.only("access", "allowed_domains", "blocked_domains")
+    network = environment.part("network", "access", "allowed_domains", "blocked_domains")
     # Code has no network here.
     network.refuse("access", harmless=(None, "disabled"))
     files = tuple(map(_read_file, environment.objects("files", most=MAX_FILES) or ()))

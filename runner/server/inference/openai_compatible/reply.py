@@ -19,6 +19,7 @@ from runner.server.inference import (
     Spent,
     ToolRequest,
     UseTools,
+    estimate_tokens,
 )
 from runner.server.inference.openai_compatible.request import (
     CODE,
@@ -34,7 +35,6 @@ MOST_CALLS = 128
 _MARK = re.compile(r" ?【(\d{1,4}(?:\s?,\s?\d{1,4})*)(?:[:†][^【】\n]{0,80})?】")
 # Text at the end that may yet become a mark, with the space before it.
 _BEGUN = re.compile(r" ?(?:【(?:\d[\d, ]{0,40}(?:[:†][^【】\n]{0,80})?)?)?$")
-_TOKENS_PER_WORD = 4 / 3
 # How models mark what they only think: at the beginning of a reply, where their server doesn't take it out.
 _THOUGHTS = {
     "<think>": "</think>",
@@ -388,7 +388,4 @@ def estimate(body: Json, reply: Reply) -> Spent:
     """For an endpoint that doesn't count tokens."""
     read = " ".join(str(message["content"]) for message in body["messages"])
     said = " ".join((reply.text, *(call.arguments for call in reply.calls.values())))
-    return Spent(
-        input_tokens=round(len(read.split()) * _TOKENS_PER_WORD),
-        output_tokens=round(len(said.split()) * _TOKENS_PER_WORD),
-    )
+    return Spent(input_tokens=estimate_tokens(read), output_tokens=estimate_tokens(said))
