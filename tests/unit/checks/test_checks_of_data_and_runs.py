@@ -217,6 +217,13 @@ def test_any_of_several_dates_may_be_the_wanted_one_but_a_day_that_shares_a_mont
     assert date.Check(value="2026-03-04", year=False).judge(an_answer("on March 4 at 10:15")).holds
 
 
+@pytest.mark.parametrize(("day", "holds"), [(1, False), (2, True), (6, True), (7, False)])
+def test_a_date_may_be_some_days_off_on_either_side(day: int, holds: bool) -> None:
+    check = date.Check(value="2026-03-04", tolerance_days=2)
+
+    assert check.judge(an_answer(f"On {day} March 2026.")).holds is holds
+
+
 def test_dates_are_found_in_good_time_in_any_text() -> None:
     with at_most_cpu_s(1.0):
         for piece in ("until 9 ", "4/", "4-4 ", "March 4 or ", "not on "):
