@@ -100,6 +100,14 @@ def test_a_pattern_in_a_path_cannot_keep_it_busy() -> None:
         check.judge(an_answer(f'["{"a" * 5000}b"]'))
 
 
+@pytest.mark.slow
+def test_a_pattern_in_a_schema_that_takes_too_long_is_no_verdict() -> None:
+    check = json_schema.Check(schema={"items": {"pattern": "^(a|aa)+$"}})
+
+    with at_most_cpu_s(2), pytest.raises(CheckBroken, match="took"):
+        check.judge(an_answer(f'["{"a" * 5000}b"]'))
+
+
 def test_values_are_compared_as_numbers_and_booleans_are_none() -> None:
     check = json_path.Check(path="$.a", equals=Decimal("1.0"))
 
@@ -521,6 +529,13 @@ def test_a_number_that_is_wanted_twice_is_there_twice() -> None:
 
     assert twice.judge(an_answer("5 apples and 5 pears")).holds
     assert not twice.judge(an_answer("5 apples and 6 pears")).holds
+
+
+def test_a_wanted_number_leaves_another_its_only_one() -> None:
+    check = numbers.Check(values=[Decimal("5.2"), Decimal("5.4")], tolerance=Decimal("0.3"))
+
+    assert check.judge(an_answer("5.4 and 5 km")).holds
+    assert not check.judge(an_answer("5 and 5 km")).holds
 
 
 def test_a_pattern_from_the_answer_that_would_be_huge_is_an_error_at_once() -> None:
