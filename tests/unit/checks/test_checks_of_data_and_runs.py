@@ -104,7 +104,7 @@ def test_a_pattern_in_a_path_cannot_keep_it_busy() -> None:
 def test_a_pattern_in_a_schema_that_takes_too_long_is_no_verdict() -> None:
     check = json_schema.Check(schema={"items": {"pattern": "^(a|aa)+$"}})
 
-    with at_most_cpu_s(2), pytest.raises(CheckBroken, match="took"):
+    with at_most_cpu_s(2), pytest.raises(CheckBroken, match="takes longer"):
         check.judge(an_answer(f'["{"a" * 5000}b"]'))
 
 
