@@ -477,6 +477,15 @@ def test_one_produced_file_that_can_not_be_read_hides_no_other() -> None:
         check.judge(an_answer("x", files=(gone,)))
 
 
+def test_a_produced_file_whose_text_can_not_be_told_about_is_no_pass() -> None:
+    unclear, good = (ProducedFile(name=f"{text}.csv", size_bytes=5, text=text) for text in ("maybe", "good"))
+    check = produces.Check(name="*.csv", expect=(GOOD_OR_UNTOLD,))
+
+    with pytest.raises(CheckBroken, match="tokens"):
+        check.judge(an_answer("x", files=(unclear,)))
+    assert check.judge(an_answer("x", files=(unclear, good))).holds
+
+
 @pytest.mark.parametrize("name", ["prices [1].csv", "out/Prices [1].CSV", "* [1].*"])
 def test_a_produced_file_is_known_by_its_name_whatever_folder_and_brackets_it_has(name: str) -> None:
     check = produces.Check(name=name)
