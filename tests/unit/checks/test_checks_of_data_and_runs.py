@@ -444,6 +444,8 @@ def test_a_wanted_call_leaves_another_its_only_one() -> None:
     assert not tool_calls.Check(calls=["rate"], mode="exact").judge(called("rate", "book")).holds
     assert tool_calls.Check(calls=["book", "rate", "rate"], mode="subset").judge(called("rate")).holds
     assert not tool_calls.Check(calls=[calls[1]], arguments="exact").judge(called("rate")).holds
+    broken = an_answer("x", steps=(Step(tool="rate", completed=False, input='{"a": 1}'),))
+    assert not tool_calls.Check(calls=["rate"]).judge(broken).holds
 
 
 def expectation(check: str, **parameters: Any) -> Expectation:
