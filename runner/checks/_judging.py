@@ -86,9 +86,10 @@ class Bounds:
             raise ValueError(f"`fails_at: {self.fails_at}` has to be below `passes_at: {self.passes_at}`")
 
     def decide(self, probability: float) -> bool | None:
-        if probability >= self.passes_at:
+        share = round(probability, 9)  # 0.7 as a float is less than 0.7
+        if share >= float(self.passes_at):
             return True
-        return False if probability <= self.fails_at else None
+        return False if share <= float(self.fails_at) else None
 
     def settle(self, probability: float) -> bool | None:
         """The same after the last vote."""

@@ -275,8 +275,9 @@ _WORKED_ON = (
         r"|[ ](?:squared|cubed|doubled|tripled|halved)\b"
         r"|(?:[ ]\w{1,12})?[ ]and[ ](?:a[ ](?:half|quarter|third|bit)|change"
         r"|(?:one|two|three)[ ](?:half|quarters?|thirds?))\b"
-        r"|(?:[ ]\w{1,12})?[ ](?:plus|\+)(?:[ ]\w{1,12}){0,2}?"
-        r"[ ](?:tax(?:es)?|vat|gst|tips?|shipping|postage|fees?|interest|service|delivery|expenses)\b)"
+        r"|(?:[ ]\w{1,12})?[ ](?:plus|\+|minus|less)(?:[ ]\w{1,12}){0,2}?"
+        r"[ ](?:tax(?:es)?|vat|gst|tips?|shipping|postage|fees?|interest|service|delivery|expenses"
+        r"|discount|coupon|voucher|deposit)\b)"
     ),
 )
 _FACTOR = re.compile(rf"\d[ ]?(?:×|\\times\b|[ ][x*][ ])[ ]?{_MARKS}\Z")

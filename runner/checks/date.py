@@ -203,7 +203,7 @@ class Check:
             expected=f"{self.value}{f' within {self.tolerance_days} days' if self.tolerance_days else ''}",
             found=shorten(", ".join(text for text, _, _ in found[:30]) or run.text),
             reason=shorten(reason),
-            weak=not reason and self.take == "any",
+            weak=any(problem for _, _, problem in found) if reason else self.take == "any",
         )
 
     def _dates(self, text: str) -> Iterator[tuple[str, dt.date | None, str]]:

@@ -71,7 +71,8 @@ class Check:
         reason = "the answer gives none of them" if self.inside else "none of them is the whole answer"
         if chosen:
             reason = f"the answer contains {' and '.join(quote(value) for value in chosen)}, so it doesn't choose"
-        return Finding(holds=False, expected=expected, found=found, reason=reason)
+        weak = self.inside and not chosen and bool(self._named(run.text))
+        return Finding(holds=False, expected=expected, found=found, reason=reason, weak=weak)
 
     def _chosen_whole(self, text: str) -> list[str]:
         answers = [answer.strip(_WRAPPING) for answer in readings(text, case=self.case, negative=False, inside=False)]
@@ -79,17 +80,20 @@ class Check:
 
     def _chosen_inside(self, text: str) -> list[str]:
         """The values that the text gives in any reading; a lone one has to be given wherever it is looked for."""
-        ended = end_lines(text)
-        named = {
-            value
-            for reading in readings(ended, case=self.case, negative=True)
-            for value, is_given in self._given(reading, is_sure=False).items()
-            if is_given
-        }
+        named, ended = self._named(text), end_lines(text)
         if len(named) == 1:
             told = [self._given(one, is_sure=True) for one in readings(ended, case=self.case, negative=False)]
             named = {value for value in named if {one.get(value) for one in told} - {None} == {True}}
         return [value for value in self.values if value in named]
+
+    def _named(self, text: str) -> set[str]:
+        """Those that some reading has elsewhere than in a denial."""
+        return {
+            value
+            for reading in readings(end_lines(text), case=self.case, negative=True)
+            for value, is_given in self._given(reading, is_sure=False).items()
+            if is_given
+        }
 
     def _given(self, text: str, *, is_sure: bool) -> dict[str, bool]:
         """Each value in the text, elsewhere than in a longer one ("red" in "red wine"), and whether it isn't denied.

@@ -39,6 +39,7 @@ _ASKED_WRONGLY = "invalid_prompt"
 _CUT_OFF = an_answer("You pay", status=RunStatus.INCOMPLETE, error_code="max_output_tokens")
 EXAMPLES = (
     Example("status: {value: incomplete, code: max_output_tokens}", _CUT_OFF, PASSES),
+    Example("status: {value: incomplete, code: content_filter}", _CUT_OFF, BREAKS),
     Example("status: incomplete", "You pay 39.25.", FAILS),
     Example("status: completed", _CUT_OFF, BREAKS),
     Example("status: failed", an_answer(status=RunStatus.FAILED, error_code=_ASKED_WRONGLY), BREAKS),

@@ -100,6 +100,14 @@ def test_a_pattern_in_a_path_cannot_keep_it_busy() -> None:
         check.judge(an_answer(f'["{"a" * 5000}b"]'))
 
 
+@pytest.mark.slow
+def test_a_pattern_in_a_schema_that_takes_too_long_is_no_verdict() -> None:
+    check = json_schema.Check(schema={"items": {"pattern": "^(a|aa)+$"}})
+
+    with at_most_cpu_s(2), pytest.raises(CheckBroken, match="takes longer"):
+        check.judge(an_answer(f'["{"a" * 5000}b"]'))
+
+
 def test_values_are_compared_as_numbers_and_booleans_are_none() -> None:
     check = json_path.Check(path="$.a", equals=Decimal("1.0"))
 
@@ -215,6 +223,13 @@ def test_any_of_several_dates_may_be_the_wanted_one_but_a_day_that_shares_a_mont
     assert any_date.judge(an_answer("from 2026-03-04 to 2026-03-06")).holds
     assert not date.Check(value="2026-03-04", year=False).judge(an_answer("March 4-6")).holds
     assert date.Check(value="2026-03-04", year=False).judge(an_answer("on March 4 at 10:15")).holds
+
+
+@pytest.mark.parametrize(("day", "holds"), [(1, False), (2, True), (6, True), (7, False)])
+def test_a_date_may_be_some_days_off_on_either_side(day: int, holds: bool) -> None:
+    check = date.Check(value="2026-03-04", tolerance_days=2)
+
+    assert check.judge(an_answer(f"On {day} March 2026.")).holds is holds
 
 
 def test_dates_are_found_in_good_time_in_any_text() -> None:
@@ -429,6 +444,8 @@ def test_a_wanted_call_leaves_another_its_only_one() -> None:
     assert not tool_calls.Check(calls=["rate"], mode="exact").judge(called("rate", "book")).holds
     assert tool_calls.Check(calls=["book", "rate", "rate"], mode="subset").judge(called("rate")).holds
     assert not tool_calls.Check(calls=[calls[1]], arguments="exact").judge(called("rate")).holds
+    broken = an_answer("x", steps=(Step(tool="rate", completed=False, input='{"a": 1}'),))
+    assert not tool_calls.Check(calls=["rate"]).judge(broken).holds
 
 
 def expectation(check: str, **parameters: Any) -> Expectation:
@@ -460,6 +477,15 @@ def test_one_produced_file_that_can_not_be_read_hides_no_other() -> None:
     assert check.judge(an_answer("x", files=(gone, csv))).holds
     with pytest.raises(CheckBroken, match="gone"):
         check.judge(an_answer("x", files=(gone,)))
+
+
+def test_a_produced_file_whose_text_can_not_be_told_about_is_no_pass() -> None:
+    unclear, good = (ProducedFile(name=f"{text}.csv", size_bytes=5, text=text) for text in ("maybe", "good"))
+    check = produces.Check(name="*.csv", expect=(GOOD_OR_UNTOLD,))
+
+    with pytest.raises(CheckBroken, match="tokens"):
+        check.judge(an_answer("x", files=(unclear,)))
+    assert check.judge(an_answer("x", files=(unclear, good))).holds
 
 
 @pytest.mark.parametrize("name", ["prices [1].csv", "out/Prices [1].CSV", "* [1].*"])
@@ -514,6 +540,13 @@ def test_a_number_that_is_wanted_twice_is_there_twice() -> None:
 
     assert twice.judge(an_answer("5 apples and 5 pears")).holds
     assert not twice.judge(an_answer("5 apples and 6 pears")).holds
+
+
+def test_a_wanted_number_leaves_another_its_only_one() -> None:
+    check = numbers.Check(values=[Decimal("5.2"), Decimal("5.4")], tolerance=Decimal("0.3"))
+
+    assert check.judge(an_answer("5.4 and 5 km")).holds
+    assert not check.judge(an_answer("5 and 5 km")).holds
 
 
 def test_a_pattern_from_the_answer_that_would_be_huge_is_an_error_at_once() -> None:

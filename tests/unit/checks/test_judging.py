@@ -247,6 +247,16 @@ async def test_the_bounds_are_part_of_what_they_bound(said: float | None, outcom
     assert (await judge(Judge(criterion_1=said))).outcome is outcome
 
 
+@pytest.mark.parametrize(("bound", "outcome"), [("passes_at", Outcome.PASSED), ("fails_at", Outcome.FAILED)])
+@pytest.mark.parametrize("written", ["0.7", "0.55", "0.58"])
+async def test_a_bound_is_what_is_written_and_not_the_float_beside_it(
+    bound: str, outcome: Outcome, written: str
+) -> None:
+    bounds = {"passes_at": Decimal("0.9"), "fails_at": Decimal("0.1"), bound: Decimal(written)}
+
+    assert (await judge(Judge(criterion_1=float(written)), votes=1, **bounds)).outcome is outcome
+
+
 async def test_a_failed_criterion_outweighs_a_refused_one() -> None:
     verdict = await judge(Judge(criterion_1=None, criterion_2=0.1), criteria=FOUR)
 
