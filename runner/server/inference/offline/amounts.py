@@ -417,9 +417,7 @@ class PriceList:
         spoken_of = read_roots(thing.name)
         for text, roots in self._prose:
             is_on_it = spoken_of <= roots and any(one[0].isdigit() for one in roots)
-            if is_on_it or (
-                roots & {"price", "bill"} and not (CHANGING | NEGATIONS).isdisjoint(read_words(text))
-            ):
+            if is_on_it or (roots & {"price", "bill"} and not (CHANGING | NEGATIONS).isdisjoint(read_words(text))):
                 raise NotSure(f"'{text[:80]}' may change what '{thing.name}' costs")
         _refuse_conditions(thing, line, lines)
         return _price(thing, line, _find_currency(line, lines)), line
