@@ -252,7 +252,7 @@ async def _open_bearer(endpoint: Endpoint) -> Bearer | None:
     host = host_of(endpoint.base_url)
     if not endpoint.token_command and (endpoint.key not in _NO_KEY or endpoint.is_embedded or is_loopback(host)):
         return None
-    from runner.backends.foundry.tokens import BearerAuth, TokenKeeper, from_azure_identity, from_command
+    from runner.backends.foundry.access_tokens import BearerAuth, TokenKeeper, from_azure_identity, from_command
 
     redactor = Redactor(())
 
