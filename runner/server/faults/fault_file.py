@@ -25,7 +25,8 @@ from runner.server.faults import (
     Word,
     write_error,
 )
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json, read_document
+from runner.yaml_text.schema_mistakes import read_document
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json
 
 _Json = dict[str, Any]
 

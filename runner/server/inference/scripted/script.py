@@ -30,7 +30,8 @@ from runner.server.inference import (
     Spent,
     ToolRequest,
 )
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json, read_document
+from runner.yaml_text.schema_mistakes import read_document
+from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json
 
 PATTERN_SECONDS = 1.0
 """How long one search with a regular expression may take."""
