@@ -189,14 +189,13 @@ class Sense(Enum):
 class Calculation:
     """Arithmetic to do. A split keeps its `whole` and `people`, for what the thread may ask next.
 
-    `is_positive` says that a result of 0 or less makes no sense; `unit` is what a unit price is for.
+    `unit` is what a unit price is for.
     """
 
     amount: Amount
     sense: Sense
     whole: Amount | None = None
     people: Decimal | None = None
-    is_positive: bool = False
     unit: str = ""
 
 
@@ -230,7 +229,7 @@ def work_out(calculation: Calculation) -> Decimal:
 def tell(calculation: Calculation, value: Decimal) -> str:
     """The sentence that ends with the result. Raises NotSure for a result that makes no sense."""
     sense, currency = calculation.sense, calculation.amount.currency
-    if calculation.is_positive and (value < 0 or (value == 0 and sense is Sense.DIFFERENCE)):
+    if value < 0 and sense in {Sense.TOTAL, Sense.LEFT}:
         raise NotSure("the amounts do not fit the question")
     if calculation.whole is not None and calculation.people is not None:
         return _tell_split(calculation.whole, calculation.people, value)
@@ -303,8 +302,7 @@ class Draft:
 
 MAX_LINE_CHARS = 160  # Longer lines are prose; and no pattern takes long on shorter ones.
 _LOWERING = frozenset("discount void voided refund refunded coupon voucher promo comp cancelled canceled".split())
-_CONDITIONS = CHANGING | NEGATIONS
-_TAXES = frozenset({"tax", "vat", "gst"})
+TAXES = frozenset({"tax", "vat", "gst"})
 # "The premium" may be what is paid, or a plan of that name: of itself it names no thing.
 _GRADES = frozenset(
     "premium basic standard economy comfort gold silver bronze platinum plus pro deluxe superior classic regular small "
@@ -396,41 +394,33 @@ class Thing:
     count: int | None = None
 
 
-Price = tuple[Amount, PricedLine]
-"""What stands for a thing, and where it was found."""
-
-
 class PriceList:
     """The priced lines of documents, each read once."""
 
     def __init__(self, documents: Sequence[Document]) -> None:
-        self._lines = [line for document in documents for line in read_priced_lines(document)]
-        priced = {line.text for line in self._lines}
+        self.lines = [line for document in documents for line in read_priced_lines(document)]
+        priced = {line.text for line in self.lines}
         said = {line.text for document in documents for line in document.sentences} - priced
         self._prose = [(text, read_roots(words_to_digits(text))) for text in said]
 
-    def find(self, thing: Thing) -> Price:
-        """The price of a thing. Raises NotSure unless exactly one reading is left."""
+    def find(self, thing: Thing) -> tuple[Amount, PricedLine]:
+        """The price of a thing, and where it was found. Raises NotSure unless exactly one reading is left."""
         wanted = name_stems(thing.name)
-        fitting = [one for one in self._lines if name_stems(one.name) == wanted]
+        fitting = [one for one in self.lines if name_stems(one.name) == wanted]
         if not fitting:
             raise NotSure(f"no priced line for '{thing.name}' was found")
         if len(fitting) > 1:
             quotes = ", ".join(sorted({f"'{one.text}'" for one in fitting})[:3])
             raise NotSure(f"'{thing.name}' fits several lines: {quotes}")
         line = fitting[0]
-        lines = [one for one in self._lines if one.document is line.document]
+        lines = [one for one in self.lines if one.document is line.document]
         spoken_of = read_roots(thing.name)
         for text, roots in self._prose:
             is_on_it = spoken_of <= roots and any(one[0].isdigit() for one in roots)
-            if is_on_it or (roots & {"price", "bill", "order"} and not _CONDITIONS.isdisjoint(read_words(text))):
+            if is_on_it or (roots & {"price", "bill"} and not (CHANGING | NEGATIONS).isdisjoint(read_words(text))):
                 raise NotSure(f"'{text[:80]}' may change what '{thing.name}' costs")
         _refuse_conditions(thing, line, lines)
         return _price(thing, line, _find_currency(line, lines)), line
-
-    def has_tax(self, document: Document) -> bool:
-        """Whether the document adds a tax to its things."""
-        return any(line.document is document and _TAXES & name_stems(line.name) for line in self._lines)
 
 
 def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLine]) -> None:
@@ -482,7 +472,6 @@ def _price(thing: Thing, line: PricedLine, currency: str) -> Amount:
 
 # The things that a question names.
 
-_MAX_NAME_WORDS = 6
 _HAD = r"(?:have |just )?(?:had|ordered|ate|drank|bought|took|chose|picked|got)"
 _END = r"(?: (?:in total|together|altogether|all together|combined))?(?= \?| \.|$)"
 _BEFORE_QUESTION = r"(?= ?(?:,|;)?(?: so| and)? (?:how much|what)\b| (?:with|plus|and) (?:an? )?#p| ?[.?!;]|$)"
@@ -508,7 +497,6 @@ _NO_NAME = _MEANS_MORE | frozenset(
     "must have has had total bill price prices everything one share sum balance subtotal and an the my our your their "
     "his her".split()
 )
-_NO_THINGS = frozenset("day time date night trip meal name type kind share order food drinks everyone all".split())
 
 
 def mark_things(draft: Draft, price_of: Callable[[Thing], Amount]) -> None:
@@ -549,7 +537,7 @@ def _read_thing(text: str, draft: Draft) -> Thing | None:
         r"(?:(?:(?P<mark>#n\d+)(?: of)?(?: the)?|(?P<article>an?)|the|my|our) )?(?P<name>[a-z].*)", text.strip()
     )
     words = found["name"].split() if found else []
-    if found is None or len(words) > _MAX_NAME_WORDS or set(words) <= _NO_THINGS:
+    if found is None:
         return None
     if any(word in _NO_NAME or "#" in word for word in words):
         return None

@@ -16,7 +16,6 @@ from runner.server.inference.offline.amounts import DOUBTFUL
 from runner.server.inference.offline.question import (
     CHANGING,
     MAX_MESSAGE_CHARS,
-    MAX_QUOTE,
     NEGATIONS,
     PERIODS,
     Document,
@@ -33,6 +32,7 @@ from runner.server.inference.offline.question import (
     words_to_digits,
 )
 
+_MAX_QUOTE = 300
 _CLOCK = re.compile(r"\b\d{1,2}[:.]\d\d(?:\s?[ap]\.?m\b\.?)?|\b\d{1,2}\s?[ap]m\b|\bnoon\b|\bmidnight\b", re.IGNORECASE)
 _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sep(?:t(?:ember)?)?"
@@ -143,7 +143,7 @@ def _read(prepared: str) -> _Asked | None:
 def _tell(asked: _Asked, line: Line) -> Iterator[tuple[str, str]]:
     """The line with its value, if it surely tells what is asked."""
     text = words_to_digits(_MEASURE.sub("", line.text)) if asked.tells == "count" else line.text
-    if len(text) > MAX_QUOTE or text.rstrip().endswith("?") or not asked.roots <= read_roots(text):
+    if len(text) > _MAX_QUOTE or text.rstrip().endswith("?") or not asked.roots <= read_roots(text):
         return
     # A word that changes what is said must be in the question as well.
     words = {word for word in read_words(text) if word in CHANGING or word in NEGATIONS}

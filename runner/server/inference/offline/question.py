@@ -38,12 +38,6 @@ CHANGING = frozenset(
     """.split()
 )
 
-PERSON = (
-    "(?:people|persons?|friends?|guests?|players?|members?|colleagues?|co-?workers?|travell?ers?|passengers?|tourists?"
-    "|roommates?|flatmates?|housemates?|teammates?|classmates?|diners?|men|man|women|woman|hikers?|cyclists?|skiers?"
-    "|runners?|participants?|heads)"
-)
-
 # Words of which the answer need have none.
 _STRUCTURE = frozenset(
     """
@@ -54,7 +48,6 @@ _STRUCTURE = frozenset(
     """.split()
 )
 
-_SAME = {"depart": "leave", "begin": "start"}  # of the events that are asked for
 PREPOSITIONS = frozenset("of in on at for from to with by near into towards between until before after".split())
 NEGATIONS = frozenset(
     "not no never none nobody nothing neither nor without except excluding unless closed cannot cancelled".split()
@@ -103,7 +96,7 @@ def root(word: str) -> str:
     for ending in ("ing", "ed", "e"):
         if short.endswith(ending) and len(short) > max(5, len(ending) + 3):
             return short[: -len(ending)]
-    return _SAME.get(short, short)
+    return short
 
 
 def read_words(text: str) -> tuple[str, ...]:
@@ -195,38 +188,29 @@ class Question:
         """What came with the thread, and what file search finds. Raises ToolNeeded before it was asked."""
         if sum(len(passage.text) for passage in self.given) > MAX_GIVEN_CHARACTERS:
             raise NotSure("the files are longer than the rules read; file search finds the place in them")
-        outcomes = self._outcomes(FILE_SEARCH)
-        can_search = FILE_SEARCH in self.scene.tools and self.scene.has_documents
-        if not outcomes and can_search:
-            raise ToolNeeded(ToolRequest(tool=FILE_SEARCH, arguments={"queries": list(dict.fromkeys(queries))}))
-        if not outcomes and not self.given:
+        found: tuple[Passage, ...] = ()
+        if FILE_SEARCH in self.scene.tools and self.scene.has_documents:
+            found = self._use(FILE_SEARCH, queries=list(dict.fromkeys(queries))).passages
+        elif not self.given:
             raise NotSure("it needs a document, and there is none to search")
-        if outcomes and not outcomes[-1].completed:
-            raise NotSure("the file search failed")
         given = {file.file_id for file in self.given}
-        found = (one for outcome in outcomes for one in outcome.passages if one.file_id not in given)
-        return read_documents((*self.given, *found))
+        return read_documents((*self.given, *(one for one in found if one.file_id not in given)))
 
     def run(self, program: str) -> str | None:
         """What the program prints; None where no code interpreter is on offer. Raises ToolNeeded before it ran."""
-        if CODE not in self.scene.tools:
-            return None
-        outcomes = self._outcomes(CODE)
-        if not outcomes:
-            raise ToolNeeded(ToolRequest(tool=CODE, arguments={"code": program}))
-        if not outcomes[-1].completed:
-            raise NotSure("the code interpreter failed")
-        return outcomes[-1].output
+        return self._use(CODE, code=program).output if CODE in self.scene.tools else None
 
-    def _outcomes(self, tool: str) -> tuple[ToolOutcome, ...]:
-        return tuple(
-            one for one in self.scene.outcomes if isinstance(one.request, ToolRequest) and one.request.tool == tool
-        )
+    def _use(self, tool: str, **arguments: object) -> ToolOutcome:
+        for one in reversed(self.scene.outcomes):
+            if isinstance(one.request, ToolRequest) and one.request.tool == tool:
+                if not one.completed:
+                    raise NotSure(f"the {tool.replace('_', ' ')} failed")
+                return one
+        raise ToolNeeded(ToolRequest(tool=tool, arguments=arguments))
 
 
 # Documents.
 
-MAX_QUOTE = 300
 # A document is read for facts: a line that talks to whoever reads it by machine holds none.
 _INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.*\b(?:instruction|prompt|rule|above|previous|prior|everything)"
