@@ -2,12 +2,12 @@
 
 A check module has these names:
 
-- `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters; a text with
-  `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to; one with
+- `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters; a text
+  with `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to; one with
   `format: FILE_NAME` names a file that the assistant gets, by the check's method `names(file: str) -> bool`; one with
-  `format: TARGET_NAME` is a target of the project, one with `format: PROJECT_CODE` a Python function of its. What
-  `parts()` makes holds checks, one or a list, as `expect` does, wherever in the schema it stands: the constructor gets
-  a tuple of `Part` there;
+  `format: TARGET_NAME` is a target of the project, one with `format: API_NAME` an api, one with `format:
+  PROJECT_CODE` a Python function of its. What `parts()` makes holds checks, one or a list, as `expect` does, wherever
+  in the schema it stands: the constructor gets a tuple of `Part` there;
 - `NEEDS_TOOLS`, where an answer can't pass unless the assistant has one of these hosted tools (`NEEDS_NONE_ON` is an
   api where it can);
 - `MAIN_FIELD`: the property that `check: value` sets. Where nothing is `required` and `minProperties` isn't set, the
@@ -46,6 +46,7 @@ from runner.errors import CheckBroken
 TOOL_NAME = "tool-name"
 FILE_NAME = "file-name"
 TARGET_NAME = "target-name"
+API_NAME = "api-name"
 PROJECT_CODE = "project-code"
 EXPECTATIONS = "expectations"
 MOST_DEPTH = 6
