@@ -154,6 +154,7 @@ def test_an_answer_that_instructs_the_judge_is_only_what_was_said(tmp_path: Path
         (POLITE, '{"q1": {"reason": "", "probability": 7}}', "errored", "7.0 is no probability"),
         (POLITE, "{}", "errored", "it leaves out 'criterion 1'"),
         (TONE, '{"q1": {"reason": "", "probabilities": {"warm": 0.9, "rude": 0.1}}}', "passed", "1 passed"),
+        (TONE, '{"q1": {"reason": "", "probabilities": {"warm": 0.1, "rude": 0}}}', "failed", "probability of 0.10"),
         (
             TONE,
             '{"q1": {"reason": "", "probabilities": {"warm": 0.1}}}',

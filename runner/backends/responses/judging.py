@@ -174,7 +174,7 @@ def _read_decided(question: Question, answer: Json) -> Answer:
 
 
 def _check_shares(question: Question, told: Mapping[str, float]) -> Mapping[str, float]:
-    """The share of each option, together 1."""
+    """The share of each option, together 1 at most: what no option gets is doubt, and counts for none."""
     options, total = [option for option, _ in question.options], sum(told.values())
     if unknown := set(told) - set(options):
         raise Malformed(f"it answers '{question.name}' with {sorted(unknown)[0]!r}, which is no option")
@@ -183,7 +183,7 @@ def _check_shares(question: Question, told: Mapping[str, float]) -> Mapping[str,
     if total < _WHOLE and (missing := [one for one in options if one not in told]):
         # Who leaves it out may have meant it: the others are not all there is.
         raise Malformed(f"it leaves out {missing[0]!r} of '{question.name}'")
-    return {option: share / total for option, share in told.items()}
+    return {option: share / max(total, 1.0) for option, share in told.items()}
 
 
 def _share(value: float) -> float:
