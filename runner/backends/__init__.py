@@ -146,6 +146,13 @@ class Deployment:
     store_ids: tuple[StoreId, ...] = ()
     code_file_ids: tuple[FileId, ...] = ()
 
+    @property
+    def stored_id(self) -> AssistantId:
+        """For an API that runs stored assistants only."""
+        if self.assistant_id is None:
+            raise ValueError(f"'{self.assistant.address}' is not stored")
+        return self.assistant_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:

@@ -328,6 +328,19 @@ def explain_overflow(code: str | None, words: str) -> str:
     return f"{words} ({SHORTEN})" if is_too_long(code, words) and SHORTEN not in words else words
 
 
+def explain_end(status: str, error: str | None, code: str | None, incomplete_reason: str | None) -> str | None:
+    """Why a run came to its end; None where there is nothing to explain."""
+    if error:
+        return explain_overflow(code, error)
+    defaults = {
+        "failed": "the run failed, and the server doesn't say why",
+        "incomplete": f"the answer is incomplete: {incomplete_reason or 'the server does not say why'}",
+        "cancelled": "the run was cancelled, not by us",
+        "expired": "the run took longer than the server allows, and expired",
+    }
+    return defaults.get(status)
+
+
 def _advise_path(path: str) -> str:
     return next((words for paths, words in _WITHOUT_PATH if path.startswith(paths)), "")
 

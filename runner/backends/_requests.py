@@ -18,7 +18,7 @@ from urllib.parse import quote
 import h11
 import httpx2
 
-from runner.backends import GATE, Endpoint, Gate
+from runner.backends import GATE, Endpoint
 from runner.backends._failures import Failure, Key, Refusal, Remedy, Translator
 from runner.backends._json_fields import Json, Malformed, Page, identifier, read_object, read_page
 from runner.backends._sdk import Bearer, has_key, open_client, openai, stays_here
@@ -128,12 +128,8 @@ class Api:
         """Send a change until it is taken: its key keeps it from being made twice. The answer has no body."""
 
         async def exchange() -> Reply[None]:
-            await self._client.post(
-                request.path,
-                cast_to=httpx2.Response,
-                body=request.body,
-                options={"headers": {"Idempotency-Key": key}},
-            )
+            options: Any = {"headers": {"Idempotency-Key": key}}
+            _accept(await self._client.post(request.path, cast_to=httpx2.Response, body=request.body, options=options))
             return Reply(None, None)
 
         _unwrap(await self._send(request, exchange, attempts=READ_ATTEMPTS))
@@ -143,6 +139,7 @@ class Api:
 
         A cancellation waits a moment for the answer, so that the journal knows what is to be cleaned up.
         """
+        await self.pass_gate(request.budget_s)
         task = asyncio.ensure_future(self._create(request, creation, read))
         return await _see_through(task, task)
 
@@ -154,9 +151,15 @@ class Api:
         Returns when the listener has heard enough, or the stream is over: then with the reason if it broke off.
         Raises where nothing came that tells the new object's id.
         """
+        await self.pass_gate(request.budget_s)
         identified: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         task = asyncio.ensure_future(self._create_streamed(request, creation, listener, identified))
         return await _see_through(task, identified)
+
+    async def pass_gate(self, within_s: float) -> None:
+        """Wait until what puts the remote side to work may go out; looks and deletions always may."""
+        if (gate := GATE.get()) is not None:
+            await gate.enter(within_s)
 
     async def delete(self, doing: str, path: str, kind: Kind | None = None, remote_id: str = "") -> None:
         """Delete an object; that it is gone already is fine. `kind` and `remote_id` go to the journal."""
@@ -196,7 +199,7 @@ class Api:
             return read(body)
 
         exchange = self._reading(self._post, request, read_created)
-        outcome = await self._send(request, exchange, attempts=1, gate=GATE.get())
+        outcome = await self._send(request, exchange, attempts=1)
         if isinstance(outcome, Failure) and outcome.is_unclear:
             raise _unclear(outcome, f"whether the {creation.kind.value} exists now is unknown")
         if isinstance(outcome, Failure):
@@ -214,15 +217,13 @@ class Api:
                     self._journal.created(number, listener.remote_id)
                 identified.set_result(listener.remote_id)
 
-        gate = GATE.get()
-
         async def exchange() -> Reply[None]:
             response = await self._post_streamed(request)
-            _accept(gate, response)
+            _accept(response)
             await listen(response, listener, note_id)
             return Reply(None, None)
 
-        outcome = await self._send(request, exchange, attempts=1, gate=gate)
+        outcome = await self._send(request, exchange, attempts=1)
         if listener.remote_id is not None:
             return outcome.error if isinstance(outcome, Failure) else None
         if listener.refusal is not None:
@@ -236,12 +237,7 @@ class Api:
             self._journal.refused(number, str(outcome.error))
         raise outcome.error
 
-    async def _send(
-        self, request: Request, exchange: Exchange[Value], *, attempts: int, gate: Gate | None = None
-    ) -> Reply[Value] | Failure:
-        """What goes through a gate is what the remote side may be too busy for: creates, not looks and deletions."""
-        if gate is not None:
-            await gate.enter(request.budget_s)
+    async def _send(self, request: Request, exchange: Exchange[Value], *, attempts: int) -> Reply[Value] | Failure:
         deadline = Deadline.after(request.budget_s, self.pace.clock)
         for attempt in count(1):
             outcome = await self._send_once(request, exchange, deadline)
@@ -251,7 +247,7 @@ class Api:
             if pause_s is not None:
                 pause_s = self.pace.spread(pause_s)
             is_sent_again = pause_s is not None and pause_s < deadline.left_s()
-            _tell(gate or GATE.get(), outcome, is_sent_again=is_sent_again)
+            _tell_gate(outcome, is_sent_again=is_sent_again)
             if pause_s is None or not is_sent_again:
                 return outcome
             await self.pace.sleep(pause_s)
@@ -285,7 +281,7 @@ class Api:
         async def exchange() -> Reply[Value]:
             response = await verb(request)
             if verb == self._post:
-                _accept(GATE.get(), response)
+                _accept(response)
             return Reply(read(read_object(response.content)), poll_after_s(response.headers))
 
         return exchange
@@ -380,8 +376,11 @@ async def _see_through(task: asyncio.Future[Result], crucial: asyncio.Future[Any
 
 def _pause_s(failure: Failure, attempt: int, attempts: int) -> float | None:
     """Seconds until the next attempt, None if there is to be none."""
+    if failure.remedy is Remedy.PAUSE and failure.pause_s is not None:
+        # Some ask for no pause at all, again and again.
+        return max(failure.pause_s, backoff_s(attempt - 2) if attempt > 2 else 0.0)
     if failure.remedy is Remedy.PAUSE:
-        return backoff_s(attempt) if failure.pause_s is None else failure.pause_s
+        return backoff_s(attempt)
     # What never left can't have been carried out, a create neither.
     most = attempts if failure.is_unclear else READ_ATTEMPTS
     if failure.remedy is Remedy.ASK_AGAIN and attempt < most:
@@ -389,12 +388,13 @@ def _pause_s(failure: Failure, attempt: int, attempts: int) -> float | None:
     return None
 
 
-def _accept(gate: Gate | None, response: httpx2.Response) -> None:
-    if gate is not None:
+def _accept(response: httpx2.Response) -> None:
+    if (gate := GATE.get()) is not None:
         gate.accepted(next_room_s(response.headers))
 
 
-def _tell(gate: Gate | None, failure: Failure, *, is_sent_again: bool) -> None:
+def _tell_gate(failure: Failure, *, is_sent_again: bool) -> None:
+    gate = GATE.get()
     if gate is None:
         return
     if failure.remedy is Remedy.PAUSE:

@@ -36,12 +36,12 @@ from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar, Protocol, cast
 
+from runner.checks._packages import AddedModule, load_check
 from runner.domain.conversation import Ending, Run, RunId, RunStatus, ThreadId, Usage
 from runner.domain.judgement import Answers, Questions, divide_answers, group_requests, join_questions
 from runner.domain.report import Finding, Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import CheckBroken
-from runner.plugins import load_plugin
 
 TOOL_NAME = "tool-name"
 FILE_NAME = "file-name"
@@ -247,7 +247,7 @@ class Part:
             location=self.expectation.location,
             expected=finding.expected,
             found=finding.found,
-            reason=finding.reason,
+            reason=finding.reason or NO_REASON * (finding.holds is None),
             weak=finding.weak,
             score=finding.score,
             details=finding.details,
@@ -276,6 +276,7 @@ def _explain(error: Exception) -> str:
     return str(error) if isinstance(error, CheckBroken) else f"the check broke: {type(error).__name__}: {error}"
 
 
+NO_REASON = "the check can't tell, and says no reason"
 NOT_ASKED = "not asked: the other checks decide"
 NOT_MEASURED = "it is a replay, or waited in a batch"
 """Why a check of times can't be told; a turn does not hang on one."""
@@ -384,16 +385,17 @@ def is_ours(module: ModuleType) -> bool:
     return module.__name__.startswith(f"{__name__}.")
 
 
-def build_part(expectation: Expectation, *, is_known: bool = False) -> Part:
+def build_part(
+    expectation: Expectation, *, is_known: bool = False, load: Callable[[str], ModuleType] = load_check
+) -> Part:
     """Raises ValueError, with a message for users, for parameters that the schema can't rule out.
 
-    With `is_known`, the configuration has seen to that: no code of a package's is run, which may take as long as it
-    likes. What stands for its check then is the class of it.
+    With `is_known`, the configuration has seen to that: a package's process isn't asked again.
     """
     inner: list[Part] = []
-    build = partial(build_part, is_known=is_known)
+    build = partial(build_part, is_known=is_known, load=load)
     parameters = {name: _with_parts(value, inner, build) for name, value in expectation.parameters.items()}
-    module = load_plugin(__name__, expectation.check)
+    module = load(expectation.check)
     made_of = module.Check
     is_own = is_ours(module)
     is_foreign = not is_own or any(part.is_foreign for part in inner)
@@ -403,11 +405,13 @@ def build_part(expectation: Expectation, *, is_known: bool = False) -> Part:
         dear = next(part.expectation.check for part in inner if part.tier is not Tier.FREE)
         raise ValueError(f"`{dear}` can't stand inside `{expectation.check}`: it is asked about whole answers")
     try:
-        check = made_of(**parameters) if is_own or not is_known else made_of
+        check = made_of(**parameters)
     except Exception as error:  # a package's code may raise anything; ours, and what users are told, goes on as it is
         if not is_foreign or isinstance(error, ValueError):
             raise
         raise ValueError(f"the check's own code broke: {type(error).__name__}: {error}") from error
+    if isinstance(module, AddedModule) and not is_known:
+        module.try_on(expectation)
     if hasattr(check, "judge_asking"):
         tier = Tier.PROCESS if getattr(check, "is_paid", True) is False else Tier.PAID
     return Part(

@@ -28,7 +28,8 @@ SCHEMA = {
             "type": "boolean",
             "default": False,
             "description": "With true, the answer may be longer: it must give exactly one of the texts, as "
-            "whole words. One that it only denies, asks or strikes out isn't given: 'not Paris', 'Is it Paris?'.",
+            "whole words. One that it only denies, asks, supposes or strikes out isn't given: 'not Paris', "
+            "'Is it Paris?', 'if it is Paris'.",
         },
         "case": CASE,
     },
@@ -70,7 +71,8 @@ class Check:
         reason = "the answer gives none of them" if self.inside else "none of them is the whole answer"
         if chosen:
             reason = f"the answer contains {' and '.join(quote(value) for value in chosen)}, so it doesn't choose"
-        return Finding(holds=False, expected=expected, found=found, reason=reason)
+        weak = self.inside and not chosen and bool(self._named(run.text))
+        return Finding(holds=False, expected=expected, found=found, reason=reason, weak=weak)
 
     def _chosen_whole(self, text: str) -> list[str]:
         answers = [answer.strip(_WRAPPING) for answer in readings(text, case=self.case, negative=False, inside=False)]
@@ -78,24 +80,27 @@ class Check:
 
     def _chosen_inside(self, text: str) -> list[str]:
         """The values that the text gives in any reading; a lone one has to be given wherever it is looked for."""
-        ended = end_lines(text)
-        named = {
-            value
-            for reading in readings(ended, case=self.case, negative=True)
-            for value, is_given in self._given(reading, is_sure=False).items()
-            if is_given
-        }
+        named, ended = self._named(text), end_lines(text)
         if len(named) == 1:
             told = [self._given(one, is_sure=True) for one in readings(ended, case=self.case, negative=False)]
             named = {value for value in named if {one.get(value) for one in told} - {None} == {True}}
         return [value for value in self.values if value in named]
 
+    def _named(self, text: str) -> set[str]:
+        """Those that some reading has elsewhere than in a denial."""
+        return {
+            value
+            for reading in readings(end_lines(text), case=self.case, negative=True)
+            for value, is_given in self._given(reading, is_sure=False).items()
+            if is_given
+        }
+
     def _given(self, text: str, *, is_sure: bool) -> dict[str, bool]:
         """Each value in the text, elsewhere than in a longer one ("red" in "red wine"), and whether it isn't denied.
 
-        With `is_sure`, nor asked, nor a part of an amount.
+        With `is_sure`, nor asked or supposed, nor a part of an amount.
         """
-        from runner.checks._wording import is_asked, is_text_denied
+        from runner.checks._wording import is_asked, is_supposed, is_text_denied
 
         places: list[tuple[int, int, str]] = []
         rest = text
@@ -108,7 +113,8 @@ class Check:
         floor, is_denied = 0, False
         for start, end, value in sorted(places):
             is_denied = is_text_denied(text, start, end, floor=floor, list_is_denied=is_denied)
-            given[value] = given.get(value, False) or not (is_denied or (is_sure and is_asked(text, end)))
+            is_open = is_sure and (is_asked(text, end) or is_supposed(text, start))
+            given[value] = given.get(value, False) or not (is_denied or is_open)
             floor = end
         return given
 

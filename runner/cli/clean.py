@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from runner.cli._session import FiniteRange, Session, open_session, target_options
+from runner.did_you_mean import count
+from runner.errors import RemoteError
 
 
 @click.command(name="clean", short_help="Remove what plays left on the remote side.")
@@ -25,6 +27,8 @@ def command(*, file: Path | None, target: str | None, older_than: float) -> None
 
     What a journal under .runner/plays names is removed at once, unless that play is still going on; temporary
     assistants, stores and sessions that only their tags tell of, when they are old enough. What is sync's stays.
+
+    Exits 3 if something could not be removed: run it again.
     """
     import asyncio
 
@@ -56,5 +60,6 @@ async def _clean(session: Session, older_than_h: float) -> None:
         )
     session.show((*known.removed, *tagged.removed))
     session.show(f"note: {line}" for line in (*known.leftovers, *tagged.leftovers))
-    removed = len(known.removed) + len(tagged.removed)
-    session.show(["done" if removed else "nothing to clean"])
+    if failed := known.failed + tagged.failed:
+        raise RemoteError(f"{count(failed, 'object')} could not be removed; run it again")
+    session.show(["done" if known.removed or tagged.removed else "nothing to clean"])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli._session import Session, file_option
+from runner.did_you_mean import count
 
 if TYPE_CHECKING:
     from runner.domain.comparison import Compared, Comparison, Standing
@@ -55,10 +56,12 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
         return 0
     if comparison.regressions or (fail_on == "any" and comparison.counts["broken"]):
         return 1
-    if not comparison.undecided:
+    undecided = list(comparison.undecided)
+    undecided += [f"the new play has no result of {count(after.cut_off, 'scenario')}"] * bool(after.cut_off)
+    if not undecided:
         return 0
-    named = "; ".join(comparison.undecided[:3])
-    more = f"; and {len(comparison.undecided) - 3} more" if len(comparison.undecided) > 3 else ""
+    named = "; ".join(undecided[:3])
+    more = f"; and {len(undecided) - 3} more" if len(undecided) > 3 else ""
     click.echo(terminal_line(f"runner: a regression is neither proven nor ruled out: {named}{more}"), err=True)
     return 3
 
@@ -122,12 +125,12 @@ def comparison_lines(comparison: Comparison, doubts: Sequence[str] = ()) -> Iter
     from runner.escaping import terminal_line
 
     for one in _changed(comparison):
-        yield terminal_line(f"{one.change.value:9} {one.name}  {_rates(one)} · {_proof(one)}{_remarks(one)}")
+        yield terminal_line(f"{one.change.value} {one.name} {_rates(one)}{_remarks(one)}")
     for line in doubts:
         yield terminal_line(f"note: {line}")
-    yield terminal_line(_summary(comparison))
     for line in comparison.regressions:
         yield terminal_line(f"regression: {line}")
+    yield terminal_line(_summary(comparison))
     if command := _deciding_command(comparison):
         yield terminal_line(f"to decide: {command}, before the change and after it")
 
@@ -187,7 +190,7 @@ def _as_markdown(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]
     from runner.reporting import MARK
 
     yield f"<!-- {MARK} -->"
-    yield f"## runner compare: {comparison.verdict.value}"
+    yield f"## runner compare: {comparison.verdict.value if _differs(comparison) else _ALIKE}"
     yield ""
     yield markdown(_summary(comparison))
     for line in doubts:
@@ -218,19 +221,40 @@ def _changed(comparison: Comparison) -> Iterator[Compared]:
 
     for change in Change:
         for one in comparison.scenarios:
-            is_told = one.change is not Change.SAME or one.verdict is not Verdict.NO_EVIDENCE
+            # What had no verdict before has none now, for the same reason: nothing changed.
+            is_still_unjudged = one.old and one.new and one.old.counted_as == one.new.counted_as
+            is_alike = is_still_unjudged if one.change is Change.UNJUDGED else one.change is Change.SAME
+            is_told = not is_alike or one.verdict is not Verdict.NO_EVIDENCE
             if one.change is change and is_told:
                 yield one
 
 
 def _summary(comparison: Comparison) -> str:
+    from runner.domain.comparison import Change
+
     counts = ", ".join(f"{count} {word}" for word, count in comparison.counts.items() if count) or "no scenarios"
+    if not any(one.pair for one in comparison.scenarios):
+        return f"{counts}: nothing has a verdict in both"
+    if not _differs(comparison):
+        same = comparison.counts[Change.SAME.value]
+        return f"{same} of {same} the same: {_ALIKE}" if same == len(comparison.scenarios) else f"{counts}: {_ALIKE}"
     more = f": {_more(comparison.more)}" if comparison.more else ""
     return f"{counts}; all together: {comparison.verdict.value}{more} (p = {comparison.p:.3g}, {comparison.test})"
 
 
+def _differs(comparison: Comparison) -> bool:
+    """Whether a scenario that has a verdict in both passes more or less often: only then can chance be the reason."""
+    pairs = [one.pair for one in comparison.scenarios if one.pair]
+    return not pairs or any(old.rate != new.rate for old, new in pairs)
+
+
+_ALIKE = "nothing broke, nothing was fixed"
+
+
 def _rates(one: Compared) -> str:
-    return f"{_rate(one.old)} → {_rate(one.new)}"
+    if one.old is None or one.new is None:
+        return _rate(one.new) if one.new else f"was {_rate(one.old)}"
+    return f"{_rate(one.old)} → {_rate(one.new)} · {_proof(one)}"
 
 
 def _rate(standing: Standing | None) -> str:

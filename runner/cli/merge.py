@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import heapq
-import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from runner.cli._session import file_option
+from runner.did_you_mean import count
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
     from runner.domain.report import Report, ScenarioResult, Variant
+
+_MOST_NAMED = 4
 
 
 @click.command(name="merge", short_help="Merge the reports of shards into one.")
@@ -30,27 +33,14 @@ def command(*, sources: tuple[str, ...], file: Path | None, reports: tuple[str, 
     them: a scenario that is there twice, or a shard that is missing, is refused. Exits as one play would have.
     """
     from runner.cli._plays import read_source
-    from runner.cli._reports import parse_report
-    from runner.domain.report import PlayFinished, PlayStarted, ScenarioFinished
-    from runner.redaction import Redactor
-    from runner.reporting import refuse_to_overwrite, write_report
-    from runner.reporting.console import Console
+    from runner.cli._reports import parse_report, tell_again
+    from runner.reporting import refuse_to_overwrite
 
     kinds = [parse_report(one) for one in reports]
     inputs = frozenset(Path(one).resolve() for one in sources if Path(one).is_file())
     refuse_to_overwrite([path for _, path in kinds], inputs)
     merged = merge_reports([(source, read_source(source, file)) for source in sources])
-    redactor = Redactor([])  # what was kept has no secrets in it any more
-    for kind, path in kinds:
-        write_report(kind, path, merged, redactor)
-    screen = Console(sys.stdout, redactor, is_quiet=quiet)
-    try:
-        screen.on_event(PlayStarted(variants=merged.variants, planned=merged.planned))
-        for result in merged.results:
-            screen.on_event(ScenarioFinished(result=result))
-        screen.on_event(PlayFinished(report=merged))
-    finally:
-        screen.close()
+    tell_again(merged, kinds, is_quiet=quiet)
     return merged.exit_code
 
 
@@ -70,6 +60,7 @@ def merge_reports(named: Sequence[tuple[str, Report]]) -> Report:
         leftovers=tuple(line for report in reports for line in report.leftovers),
         signal=next((report.signal for report in reports if report.signal is not None), None),
         stopped=next((report.stopped for report in reports if report.stopped), ""),
+        tier=next((report.tier for report in reports if report.tier), ""),
         definitions={key: one for report in reports for key, one in report.definitions.items()},
         fails_on_flaky=any(report.fails_on_flaky for report in reports),
         duration_s=max(report.duration_s for report in reports),
@@ -81,12 +72,13 @@ def _check_shards(shards: Sequence[str]) -> None:
     if not cuts:
         return
     if len(cuts) > 1 or not all(shards):
-        said = ", ".join(one or "not a shard" for one in shards)
+        said = _name_first((one or "not a shard" for one in shards), len(shards))
         raise UsageError(f"these are not shards of one division ({said}); give each process the same .runner/plays")
     number = int(cuts.pop().partition(" ")[0])
     there = {int(one.partition("/")[0]) for one in shards}
-    if missing := [f"{one}/{number}" for one in range(1, number + 1) if one not in there]:
-        raise UsageError(f"shards are missing: {', '.join(missing)}")
+    if missing := number - len(there):
+        named = (f"{one}/{number}" for one in range(1, number + 1) if one not in there)
+        raise UsageError(f"{count(missing, 'shard')} of {number} missing: {_name_first(named, missing)}")
 
 
 def _check_twice(named: Sequence[tuple[str, Report]]) -> None:
@@ -95,8 +87,12 @@ def _check_twice(named: Sequence[tuple[str, Report]]) -> None:
         seen.update((one.scenario.name, one.variant.label if one.variant else "") for one in report.results)
     twice = [name if not label else f"{name} on {label}" for (name, label), times in seen.items() if times > 1]
     if twice:
-        more = f" and {len(twice) - 3} more" if len(twice) > 3 else ""
-        raise UsageError(f"played in more than one of these: {', '.join(twice[:3])}{more}")
+        raise UsageError(f"played in more than one of these: {_name_first(twice, len(twice))}")
+
+
+def _name_first(names: Iterable[str], total: int) -> str:
+    shown = list(islice(names, _MOST_NAMED))
+    return ", ".join(shown) + (f" and {total - _MOST_NAMED} more" if total > _MOST_NAMED else "")
 
 
 class _Merged:

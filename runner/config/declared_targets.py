@@ -27,9 +27,10 @@ from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_az
 from runner.errors import Location, UsageError
 from runner.plugins import plugin_names
 from runner.yaml_text.field_schemas import TEXT, Json, choice, field, mapping, text
-from runner.yaml_text.yaml_document import Where, YamlDocument
+from runner.yaml_text.yaml_document import Where, YamlDocument, show_flow
 
 EMBEDDED = "embedded"
+_ENDPOINT_EXAMPLE = '{base_url: "http://127.0.0.1:11434/v1", model: llama3.2}'
 _ASSISTANTS_API = "assistants"
 _RESPONSES_API = "responses"
 _FOUNDRY_API = "foundry"
@@ -343,10 +344,21 @@ def _refuse_embedded_keys(document: YamlDocument, body: Mapping[str, Any], where
             message = f"only the embedded server has {words}"
             hint = f"use `server: embedded`, or remove {key}"
             if key == "inference" and not is_elsewhere:
-                from runner.config.familiar_words import show_embedded_target
-
                 hint = f"write `{show_embedded_target(str(where[-1]), body)}`"
             document.report((*where, key), message, hint, at_key=True)
+
+
+def show_embedded_target(name: str, body: Mapping[str, object]) -> str:
+    """A target of the embedded server that has the `inference` of `body`, finished."""
+    api = body.get("api", "responses")
+    return f"{name}: {{api: {api}, server: embedded, inference: {show_inference(body.get('inference'))}}}"
+
+
+def show_inference(value: object) -> str:
+    """An `inference` as it is written on one line: the given one where it is complete, else an example."""
+    if isinstance(value, dict) and ("base_url" in value or "scripted" in value):
+        return show_flow(value)
+    return str(value) if value in ("offline",) else "{scripted: FILE}" if value == "scripted" else _ENDPOINT_EXAMPLE
 
 
 def _check_history(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:

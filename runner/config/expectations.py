@@ -19,12 +19,14 @@ from runner.checks import (
     Tier,
     build_part,
 )
+from runner.checks._packages import AddedModule, load_check
 from runner.config.declared_targets import EMBEDDED
 from runner.config.declared_tools import RETRIEVAL, locate_code
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Function, ToolName
 from runner.domain.scenario import Expectation
-from runner.plugins import load_plugin, plugin_names
+from runner.errors import UsageError
+from runner.plugins import plugin_names
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
 from runner.yaml_text.field_schemas import Json, list_of, mapping
 from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
@@ -53,13 +55,26 @@ def _check_names() -> frozenset[str]:
 
 
 def expectation_schema(wanted: frozenset[str] | None = None) -> Json:
-    """The schema of one expectation. Of checks that aren't wanted it has nothing but the names; None wants all."""
-    checks = {name: load_plugin(CHECKS, name) for name in plugin_names(CHECKS) if wanted is None or name in wanted}
+    """The schema of one expectation. Of checks that aren't wanted it has nothing but the names; None wants all.
+
+    So it is of those that can't be used, which is told where they stand.
+    """
+    named = [name for name in plugin_names(CHECKS) if wanted is None or name in wanted]
+    checks = {name: load_check(name) for name in named if not find_fault(name)}
     forms: Json = {name: {} for name in plugin_names(CHECKS)}
     forms |= {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
     one = mapping(forms, title="check", minProperties=1, maxProperties=1)
-    bare = [name for name, check in checks.items() if _stands_alone(check.SCHEMA)]
+    bare = [name for name in named if name not in checks or _stands_alone(checks[name].SCHEMA)]
     return {"anyOf": [{"enum": bare, "title": "check"}, one]} if bare else one
+
+
+def find_fault(name: str) -> str:
+    """Why a check can't be used, which an installed package adds."""
+    try:
+        load_check(name)
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def _check_value(schema: Json, main_field: str) -> Json:
@@ -147,11 +162,20 @@ class Known:
 
 def read_expectations(document: YamlDocument, items: list[Any], where: Where, known: Known) -> tuple[Expectation, ...]:
     """The expectations of a turn, those with mistakes left out after reporting them."""
-    sound = [index for index in range(len(items)) if document.is_sound((*where, index))]
+    sound = [index for index in range(len(items)) if _is_usable(document, items[index], (*where, index))]
     written = [_as_written(items[index], (*where, index)) for index in sound]
     expectations = [_read(document, one, known, _TOP) for one in written]
     _report_contradictions(document, written)
     return tuple(one for one in expectations if one is not None)
+
+
+def _is_usable(document: YamlDocument, item: Any, where: Where) -> bool:
+    if not document.is_sound(where):
+        return False
+    fault = find_fault(next(iter(item)) if isinstance(item, dict) else item)
+    if fault:
+        document.report(where, fault)
+    return not fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +212,7 @@ def _read_part(document: YamlDocument, item: Any, where: Where, known: Known, st
     """A check inside another."""
     if stand.depth > MOST_DEPTH:
         document.report(where, f"checks stand more than {MOST_DEPTH} deep inside each other here", "make it flatter")
-    return _read(document, _as_written(item, where), known, stand) if document.is_sound(where) else None
+    return _read(document, _as_written(item, where), known, stand) if _is_usable(document, item, where) else None
 
 
 def _read_parts(
@@ -256,7 +280,7 @@ def _find_named(value: Any, schema: Mapping[str, Any], kind: str, here: _Named) 
 
 def _as_written(item: Any, where: Where) -> _Written:
     name, value = next(iter(item.items())) if isinstance(item, dict) else (item, {})
-    module = load_plugin(CHECKS, name)
+    module = load_check(name)
     fields = module.SCHEMA["properties"]
     is_full = isinstance(value, dict) and (not _takes_mapping(fields, module.MAIN_FIELD) or bool(fields.keys() & value))
     return _Written(
@@ -277,7 +301,7 @@ def _build(document: YamlDocument, written: _Written, known: Known, stand: _Stan
     }
     for field, schema in written.fields.items():
         if schema.get("format") == PROJECT_CODE and field in parameters:
-            arguments = getattr(load_plugin(CHECKS, written.name), "CODE_ARGUMENTS", ())
+            arguments = getattr(load_check(written.name), "CODE_ARGUMENTS", ())
             named, place = str(parameters[field]), written.place_of(field)
             parameters[field] = locate_code(document, named, place, known.root, arguments)
     _report_switch(document, written)
@@ -305,7 +329,7 @@ def _report_switch(document: YamlDocument, written: _Written) -> None:
 
 def advise_on_switch(name: str, value: object) -> str:
     """What to write for a check that is "true" or "false"; "" for others, and other checks."""
-    if value not in ("true", "false") or not _stands_alone(load_plugin(CHECKS, name).SCHEMA):
+    if value not in ("true", "false") or not _stands_alone(load_check(name).SCHEMA):
         return ""
     return f"write `- {name}`, by itself" if value == "true" else f"leave it out, or write `- not: {name}`"
 
@@ -340,7 +364,7 @@ def _report_impossible(document: YamlDocument, written: _Written, assistant: Dec
         if _today(one.name) not in own:
             message = f"the assistant {quote(assistant.address)} doesn't have the tool {one.name}, so it can't call it"
             document.report(one.where, message, f"add {one.name} to its `tools`")
-    module, apis = load_plugin(CHECKS, written.name), (known.targets or {}).values()
+    module, apis = load_check(written.name), (known.targets or {}).values()
     needed = getattr(module, "NEEDS_TOOLS", ())
     if needed and own.isdisjoint(needed) and getattr(module, "NEEDS_NONE_ON", None) not in apis:
         told = f"the tool {needed[0]}" if len(needed) == 1 else f"one of the tools {', '.join(needed)}"
@@ -373,15 +397,30 @@ def _report_impossible_arguments(
             document.report(place, message, one.hint, at_key=one.is_unknown)
 
 
+def _names_any(document: YamlDocument, written: _Written, files: Collection[str]) -> bool:
+    """Raises ValueError where a package's check can't tell."""
+    module = load_check(written.name)
+    if isinstance(module, AddedModule):
+        place = document.location(written.where, at_key=True)
+        expectation = Expectation(check=written.name, parameters=written.parameters, location=place)
+        return module.names_any(expectation, files)
+    check = module.Check(**written.parameters)
+    return any(check.names(file) for file in files)
+
+
 def _report_missing_file(
     document: YamlDocument, written: _Written, tools: frozenset[str], files: Collection[str]
 ) -> None:
     """A file that the assistant never gets; a page that it finds on the web has an address in a name's place."""
     if ToolName.WEB_SEARCH.value in tools or not any(written.names(FILE_NAME)):
         return
-    check = load_plugin(CHECKS, written.name).Check(**written.parameters)
+    try:
+        is_there = _names_any(document, written, files)
+    except ValueError as error:
+        document.report(written.where, str(error))
+        return
     for one in written.names(FILE_NAME):
-        if not any(check.names(file) for file in files):
+        if not is_there:
             hint = suggest(one.name, sorted(files)) or "attach it, or list it under the assistant's `files`"
             document.report(one.where, f"no file that the assistant has by then is called {quote(one.name)}", hint)
 

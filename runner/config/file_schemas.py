@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache, lru_cache
 
+from runner.checks._packages import load_check
 from runner.config.declared_targets import judge_schema, target_schema
 from runner.config.declared_tools import (
     MAX_DESCRIPTION_LENGTH,
@@ -16,9 +17,10 @@ from runner.config.declared_tools import (
     function_answer,
     tool,
 )
-from runner.config.expectations import expect_schema, expectation_schema
+from runner.config.expectations import CHECKS, expect_schema, expectation_schema
 from runner.domain.assistant import PlainFormat
 from runner.domain.files import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, FileUse
+from runner.plugins import plugin_names
 from runner.yaml_text.field_schemas import TEXT, Json, choice, field, list_of, mapping, text
 
 _SCHEMAS_KEPT = 64
@@ -135,7 +137,12 @@ def single_schema(checks: frozenset[str] | None = None) -> Json:
 
 
 def schema_text(kind: str) -> str:
-    """A schema as it is printed and shipped; `kind` is `assistants` or `scenario`."""
+    """A schema as it is printed and shipped; `kind` is `assistants` or `scenario`.
+
+    Raises UsageError for a check of an installed package that can't be used.
+    """
+    for name in plugin_names(CHECKS):
+        load_check(name)
     schema = {"assistants": assistants_schema, "scenario": scenario_schema}[kind]()
     return json.dumps(schema, indent=2, ensure_ascii=False, default=float) + "\n"
 
@@ -143,6 +150,10 @@ def schema_text(kind: str) -> str:
 def _file(name: str, description: str, body: Json, parts: Json) -> Json:
     head = {"$schema": DIALECT, "$id": f"urn:assistant-runner:{name}", "description": description}
     return {**head, **body, "$defs": parts}
+
+
+_NO_YES_OR_NO = r"^(?!(?:[Tt]rue|TRUE|[Ff]alse|FALSE|[Yy]es|YES|[Nn]o|NO|[Oo]n|ON|[Oo]ff|OFF|[Nn]ull|NULL|~|\d+)\s*$)"
+"""A text that isn't meant for a switch: `skip: false` would skip."""
 
 
 def _name_of(what: str) -> Json:
@@ -292,7 +303,14 @@ def _scenario_keys() -> Json:
         ),
         "description": text("What it is about, for readers of reports.", "Prices as on the receipt."),
         "cases": _cases(),
-        "skip": text("Why it is not played for now; reports say so.", "waits for ticket 512", longest=500),
+        "skip": field(
+            "string",
+            "The reason why it is not played for now; reports say it. Leave the key out to play it.",
+            "waits for ticket 512",
+            minLength=1,
+            maxLength=500,
+            pattern=_NO_YES_OR_NO,
+        ),
         "repeat": field(
             "integer",
             "How often it is played, each time in a fresh thread; it ends as soon as it is decided.",

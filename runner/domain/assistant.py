@@ -323,7 +323,10 @@ def describe_definition(assistant: Assistant) -> dict[str, object]:
     return {
         **_said(name=assistant.name, model=assistant.model, instructions=assistant.instructions),
         **dict(map(_describe_tool, assistant.tools)),
-        **{f"function {one.name}": _describe_function(one) for one in assistant.functions},
+        **{
+            f"function {one.name}": _said(description=one.description, parameters=one.parameters, strict=one.strict)
+            for one in assistant.functions
+        },
         **_said(
             temperature=None if assistant.temperature is None else float(assistant.temperature),
             top_p=None if assistant.top_p is None else float(assistant.top_p),
@@ -378,7 +381,3 @@ def _describe_server(server: McpServer) -> dict[str, object]:
         require_approval=required,
         approves="all" if server.approved_tools is None else sorted(server.approved_tools),
     )
-
-
-def _describe_function(function: Function) -> dict[str, object]:
-    return _said(description=function.description, parameters=function.parameters, strict=function.strict)

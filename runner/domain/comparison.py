@@ -178,8 +178,9 @@ def describe_doubts(old: Report, new: Report) -> list[str]:
     """Why the two plays as wholes may not be alike: one line each."""
     doubts = []
     for word, one in (("old", old), ("new", new)):
-        if one.signal is not None or one.stopped:
-            reason = one.stopped or f"it was interrupted by signal {one.signal}"
+        if one.signal is not None or one.stopped or one.cut_off:
+            signal = "it was cut off" if one.signal is None else f"it was interrupted by signal {one.signal}"
+            reason = one.stopped or signal
             missing = one.cut_off + one.counts[NOT_STARTED]
             doubts.append(f"the {word} play did not come to its end ({reason}): {missing} of {one.planned} are missing")
         if one.shard:

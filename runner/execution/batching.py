@@ -141,7 +141,8 @@ async def _ask(desk: Desk, backend: Batching, label: str, questions: dict[str, Q
     try:
         batch_id = await backend.start_batch(label, questions)
     except RemoteError as error:
-        return dict.fromkeys(questions, _raising(error))
+        # Without what would say that it passes: then the question would be asked again, for the full price.
+        return dict.fromkeys(questions, _raising(type(error)(str(error))))
     return await _wait(desk, backend, batch_id, questions)
 
 

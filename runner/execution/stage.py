@@ -21,8 +21,8 @@ from runner.domain.scenario import Scenario, functions_in
 from runner.errors import ChangesPending, DeadlineExceeded, RemoteError, RemoteMissing
 from runner.execution.answering import CALLS_AT_ONCE, Desk
 from runner.journal import Journal
-from runner.sync import RemoteState, hash_content, remove_live
-from runner.sync.desired import Desired, describe
+from runner.sync import RemoteState, remove_live
+from runner.sync.desired import Desired, describe, hash_file
 from runner.sync.planner import plan_unit
 from runner.sync.remote import bind
 from runner.sync.uploads import Uploads, said_chunking
@@ -105,10 +105,10 @@ class Stage:
         return Desk(functions, clean=self._clean, places=self._call_places) if functions else None
 
     async def attach(self, files: tuple[LocalFile, ...]) -> tuple[Attached, ...]:
-        """Upload what is not there yet, once per content, name and use."""
+        """Upload what is not there yet, once per content, name and use. Raises UsageError if a file can't be read."""
         attached = []
         for file in files:
-            content = _Content(file.path, file.name, file.use, hash_content(file.path))
+            content = _Content(file.path, file.name, file.use, hash_file(file).sha256)
             file_id = await self._uploads.get(content)
             attached.append(Attached(file_id=file_id, sha256=content.sha256, use=file.use, name=file.name))
         return tuple(attached)
@@ -165,19 +165,12 @@ def deployment_if_identical(assistant: Assistant, namespace: Namespace, remote: 
     unit = plan_unit(desired, stored, store, stored=remote.stores_assistants)
     if any(change.action is not Action.IN_SYNC for change in unit.changes):
         return None
-    if stored is None:
-        return Deployment(
-            assistant=assistant,
-            assistant_id=None,
-            definition_hash=desired.definition_hash,
-            store_ids=unit.search_store_ids,
-        )
     return Deployment(
         assistant=assistant,
-        assistant_id=stored.id,
+        assistant_id=stored.id if stored else None,
         definition_hash=desired.definition_hash,
-        store_ids=stored.store_ids,
-        code_file_ids=stored.code_file_ids,
+        store_ids=stored.store_ids if stored else unit.search_store_ids,
+        code_file_ids=stored.code_file_ids if stored else (),
     )
 
 

@@ -27,8 +27,16 @@ MAX_OUTPUT_BYTES = 256 * 1024
 """Of an answer. The APIs take twice as much, of all answers that are given together."""
 
 
+class Output(str):
+    """A result; `printed` is what the code behind it printed meanwhile, for people."""
+
+    printed: str = ""
+
+
 class FunctionFailed(Exception):
-    """There is no result; the message is what the assistant is told."""
+    """There is no result; the message is what the assistant is told, and `printed` as an Output's."""
+
+    printed: str = ""
 
 
 class FunctionTookTooLong(FunctionFailed):
@@ -68,7 +76,10 @@ class Answerer(Protocol):
     def code(self) -> str: ...
 
     async def answer(self, arguments: Mapping[str, object]) -> str:
-        """The result: a text, or JSON as text. Ends in good time. Raises FunctionFailed."""
+        """The result: a text, or JSON as text; an Output where code may have printed. Ends in good time.
+
+        Raises FunctionFailed.
+        """
 
 
 def build_answerer(function: Function) -> Answerer:

@@ -112,7 +112,7 @@ class Answerer:
         except TimeoutError:
             raise FunctionFailed(f"{address.hostname} gave no answer within {self.timeout:g} s") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            raise FunctionFailed(f"{address.hostname} can't be asked: {error or type(error).__name__}") from error
+            raise FunctionFailed(f"{address.hostname} can't be asked: {str(error) or type(error).__name__}") from error
 
     async def _ask(
         self, address: SplitResult, routes: tuple[Route, ...], target: str, rest: Mapping[str, object]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from runner.did_you_mean import count
 from runner.domain.assistant import SandboxName
-from runner.domain.conversation import Run
+from runner.domain.conversation import Run, Step
 from runner.domain.report import (
     COUNTED,
     DECLINED,
@@ -169,6 +169,7 @@ class Console:
             for turn in result.turns:
                 self._print_field("?", turn.turn.ask, width=2)
                 self._print_field("=", _answer_of(turn), width=2)
+                self._print_printed(turn.run.steps if turn.run else ())
 
     def _finish(self, report: Report) -> None:
         self._screen.close_status()
@@ -288,6 +289,7 @@ class Console:
                 self._print_field("answer", answer_of(turn) or "(none)")
                 if turn.run.steps:
                     self._print_field("tools", "\n".join(_describe_calls(turn.run)))
+                    self._print_printed(turn.run.steps)
             if turn.reason:
                 self._print_field("reason", self._shorten_miss(turn.reason, result))
             for verdict in turn.verdicts:
@@ -296,6 +298,15 @@ class Console:
             self._print_verdict(verdict)
         if result.reason:
             self._print_field("note", result.reason)
+
+    def _print_printed(self, steps: Iterable[Step]) -> None:
+        """What functions of the project's own printed, with their tracebacks; else how to see them."""
+        told = [step for step in steps if step.printed]
+        if self._is_verbose:
+            for step in told:
+                self._print_field("printed", f"by {step.title}:\n{step.printed[-ANSWER_CHARACTERS:]}")
+        elif broken := [step.title for step in told if not step.completed]:
+            self._print_field("printed", f"-v shows what {', '.join(dict.fromkeys(broken))} printed, and the traceback")
 
     def _shorten_miss(self, reason: str, result: ScenarioResult) -> str:
         """A definition that changed is the same difference for all: told whole with the first of them."""

@@ -36,7 +36,7 @@ def _rows(result: ScenarioResult) -> Iterator[list[object]]:
     head = [
         scenario.name,
         variant.target if variant else "",
-        (variant.model if variant else None) or "",
+        result.model,
         scenario.assistant,
         " ".join(scenario.tags),
         "yes" if scenario.golden else "no",

@@ -56,6 +56,9 @@ def render(report: Report) -> Iterator[str]:
         for _ in range(suite.counts["tests"]):
             name, result = next(results)
             yield _read_again(_case(report, name, result, texts), name)
+        if report.comparison and suite is suites[-1]:
+            # Behind the cases, where all readers take it; it is about all suites, and told once.
+            yield f"<system-out>{escape(texts.admit(chr(10).join(report.comparison)))}</system-out>\n"
         yield "</testsuite>\n"
     yield "</testsuites>\n"
 
@@ -166,7 +169,7 @@ def _properties(report: Report, result: ScenarioResult) -> dict[str, str]:
         "play": report.play_id,
         "assistant": str(result.scenario.assistant),
         "target": variant.target if variant else "",
-        "model": (variant.model if variant else None) or "",
+        "model": result.model,
         "definition": result.definition,
         "tags": " ".join(result.scenario.tags),
         "golden": "yes" if result.scenario.golden else "",

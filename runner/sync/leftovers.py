@@ -280,10 +280,13 @@ async def delete_object(backend: Backend, kind: Kind, remote_id: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleaned:
-    """What was removed: lines for people; `leftovers` are what could not be, or can't be known."""
+    """What was removed: lines for people; `leftovers` are what was not, or can't be known. `failed` counts objects that
+    could not be removed, and may be the next time.
+    """
 
     removed: tuple[str, ...]
     leftovers: tuple[str, ...]
+    failed: int = 0
 
 
 async def clean_journals(
@@ -302,6 +305,7 @@ async def clean_journals(
     """
     removed: list[str] = []
     leftovers: list[str] = []
+    failed = 0
     for path in find_journals(folder, PLAY_JOURNALS):
         if not any(one.entry == "play" and one.fields.get("target") == target for one in read_journal(path)):
             continue
@@ -314,7 +318,8 @@ async def clean_journals(
             journal.forget_unclear()
             if gone := before - len(journal.live):
                 removed.append(f"play {play}: removed {count(gone, 'object')} that its journal names")
-    return Cleaned(removed=tuple(removed), leftovers=tuple(leftovers))
+            failed += len(journal.live)
+    return Cleaned(removed=tuple(removed), leftovers=tuple(leftovers), failed=failed)
 
 
 async def _find_containers(backend: Backend, journal: Journal) -> None:
@@ -352,6 +357,7 @@ async def clean_tagged(
     """
     removed: list[str] = []
     leftovers: list[str] = []
+    failed = 0
     threads = await backend.find_threads({tags.NAMESPACE: namespace}) or ()
     of_plays = [(Kind.THREAD, one, one.metadata[tags.PLAY]) for one in threads if tags.PLAY in one.metadata]
     for kind, one, play in (*of_plays, *play_objects(namespace, remote)):
@@ -363,6 +369,7 @@ async def clean_tagged(
             await delete_object(backend, kind, one.id)
         except RemoteError as error:
             leftovers.append(f"{name} could not be removed: {error}")
+            failed += 1
         else:
             removed.append(f"{name}: removed")
-    return Cleaned(removed=tuple(removed), leftovers=tuple(leftovers))
+    return Cleaned(removed=tuple(removed), leftovers=tuple(leftovers), failed=failed)

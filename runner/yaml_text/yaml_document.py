@@ -468,51 +468,6 @@ class YamlDocument:
         return Location(self.file, at.line, at.column)
 
 
-def read_document(
-    path: Path,
-    *,
-    file: str,
-    schema: Callable[[Node], Schema],
-    find_advice: Callable[[], Advice] = Advice,
-    fill: Callable[[YamlDocument], None] | None = None,
-    cut: Callable[[Node], Node] | None = None,
-) -> YamlDocument:
-    """A file with its value, as far as there is one, and all that the value breaks in its schema.
-
-    `file` is its name in messages; `schema` may be one for this tree alone; `fill` may change texts of the value before
-    they are judged, `cut` takes parts out of the tree that are read by themselves.
-    """
-    parsed = read_yaml(path, file=file)
-    root = parsed.root if parsed.root is None or cut is None else cut(parsed.root)
-    document = YamlDocument(file=file, folder=path.parent.resolve(), root=root)
-    document.problems += parsed.problems
-    if root is not None:
-        judge_document(document, root, schema=schema(root), find_advice=find_advice, fill=fill)
-    return document
-
-
-def judge_document(
-    document: YamlDocument,
-    root: Node,
-    *,
-    schema: Schema,
-    find_advice: Callable[[], Advice] = Advice,
-    fill: Callable[[YamlDocument], None] | None = None,
-) -> None:
-    """Give a document the value of its tree, and report all that it breaks in its schema."""
-    # The schema library costs a tenth of a second: `--help` must not pay for it.
-    from jsonschema import Draft202012Validator
-
-    document.value = coerce(root, schema, schema)
-    if fill is not None:
-        fill(document)
-    is_misread = any(find_misread_texts(root, document.value, ()))
-    if is_misread or not Draft202012Validator(schema).is_valid(document.value):
-        from runner.yaml_text.schema_mistakes import report_schema_mistakes
-
-        report_schema_mistakes(document, root, schema, find_advice)
-
-
 def find_misread_texts(node: Node, value: object, where: Where) -> Iterator[tuple[Where, Node, object]]:
     """What YAML reads as something else than was meant, and no schema objects to: places with what is there."""
     if isinstance(node, MapNode) and isinstance(value, dict):

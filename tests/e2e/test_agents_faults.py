@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from assistants_wire import GUIDE
-from backend_talk import hurry
+from backend_talk import CountingGate, hurry
 from wire_server import CLOSE, RESET, Seen, refusal, reply, wire_server
 
-from runner.backends import QUEUED_TOO_LONG, Deployment, Endpoint, Question
+from runner.backends import GATE, QUEUED_TOO_LONG, Deployment, Endpoint, Question
 from runner.backends.agents.backend import open_backend
 from runner.domain.conversation import Ending, FunctionAnswer, RunStatus, ThreadId
 from runner.domain.files import FileUse
@@ -100,6 +100,18 @@ async def test_a_candidate_is_played_inline_and_an_idle_session_is_no_success_by
     assert made["metadata"] == {"runner.play": "p"}
     assert {str(one).split(" ")[1].split("/")[1] for one in server.seen} == {"agents"}
     assert all(one.headers["openai-beta"] == "agents=v1" for one in server.seen)
+
+
+async def test_a_later_question_passes_the_gate_as_the_first_one_does(tmp_path: Path) -> None:
+    gate = CountingGate()
+    token = GATE.set(gate)
+    try:
+        async with talking(tmp_path, Service([session()], [turn(), turn(), turn(id="turn_2")])) as (backend, _, _):
+            thread_id = (await backend.ask(question())).thread_id
+            await backend.ask(question(thread_id=thread_id))
+    finally:
+        GATE.reset(token)
+    assert (gate.entered, gate.taken) == (2, 2)
 
 
 @pytest.mark.fault("S1")
@@ -289,6 +301,14 @@ async def test_a_session_at_work_is_cancelled_before_it_is_deleted(tmp_path: Pat
     path = "/agents/sessions/sess_1"
     assert server.calls == [f"DELETE {path}", f"POST {path}/events", f"DELETE {path}"]
     assert Kind.THREAD.value in (tmp_path / "journal.jsonl").read_text()
+
+
+async def test_sessions_that_a_server_lists_unasked_are_not_taken_for_ours(tmp_path: Path) -> None:
+    ours, theirs = {"runner.namespace": "a", "runner.play": "p"}, {"runner.namespace": "b", "runner.play": "p"}
+    listed = page(session(id="s1", created_at=7, metadata=ours), session(id="s2", created_at=7, metadata=theirs))
+    async with talking(tmp_path, lambda _: reply(listed)) as (backend, _, _):
+        found = await backend.find_threads({"runner.namespace": "a"})
+    assert [one.id for one in found or ()] == ["s1"]
 
 
 async def test_a_no_op_sync_of_a_hundred_agents_reads_them_in_one_call(tmp_path: Path) -> None:

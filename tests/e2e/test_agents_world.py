@@ -214,6 +214,18 @@ async def test_sessions_without_a_journal_are_cleaned_when_they_are_old(world: W
     assert (old.code, len(await world.sessions())) == (0, 1), old.err
 
 
+async def test_what_clean_could_not_remove_is_an_error_and_tried_again(world: World) -> None:
+    world.scenario(SUM)
+    assert (await world.run("play", "--keep")).code == 0
+    world.proxy.on_answer = lambda name, answer: b"" if name.startswith("DELETE") else answer
+    failed = await world.run("clean")
+    world.proxy.on_answer = lambda _, answer: answer
+    again = await world.run("clean")
+    assert (failed.code, again.code, await world.sessions()) == (3, 0, []), failed.out
+    assert "1 object could not be removed" in failed.err
+    assert "nothing to clean" not in failed.out
+
+
 THEIRS = {"runner.play": "other"}
 FOREIGN = {"agent": {"model": "m"}, "environment": {"type": "none"}, "input": "Hi", "metadata": THEIRS}
 

@@ -17,9 +17,9 @@ import httpx2
 import openai
 import pytest
 from backend_talk import KEY, NEW, always, each, hurry, talking
-from wire_server import CLOSE, RESET, refusal, reply, wire_server
+from wire_server import CLOSE, RESET, Seen, refusal, reply, wire_server
 
-from runner.backends import Endpoint, _sdk
+from runner.backends import GATE, Endpoint, _sdk
 from runner.backends._failures import Key, Translator
 from runner.backends.assistants.backend import open_backend
 from runner.domain.conversation import FileId, ThreadId
@@ -86,6 +86,30 @@ async def test_a_create_that_is_one_too_many_is_sent_again_after_the_pause_asked
         assert (await backend.create_assistant(NEW, {})).id == "asst_1"
         assert len(server.seen) == 2
         assert journal.live == ((Kind.ASSISTANT, "asst_1"),)
+
+
+class Shut:
+    """A gate that lets nothing out, or nothing for long."""
+
+    def __init__(self, waits_s: float = 0.0) -> None:
+        self._waits_s = waits_s
+
+    async def enter(self, within_s: float) -> None:
+        await asyncio.sleep(self._waits_s)
+        raise RateLimited("not now")
+
+
+@pytest.mark.parametrize("waits_s", [0.0, 60.0])
+async def test_a_create_that_the_gate_never_let_out_leaves_nothing_unclear(talk, waits_s):
+    async with talk(always(*reply(wire.run()))) as (backend, server, journal):
+        token = GATE.set(Shut(waits_s))
+        try:
+            with pytest.raises(RateLimited if not waits_s else TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await backend.ask(wire.question())
+        finally:
+            GATE.reset(token)
+        assert (server.calls, journal.unclear) == ([], ())
 
 
 async def test_an_interrupted_create_waits_for_its_answer_so_that_it_can_be_removed(talk):
@@ -230,6 +254,24 @@ async def test_too_many_requests_are_followed_by_the_pause_asked_for(tmp_path, h
                 assert await backend.list_assistants() == ()
     # A little longer, by chance: those who were refused together must not come back together.
     assert [told <= pause <= told * 1.25 for pause, told in zip(slept, pauses, strict=True)] == [True, True]
+
+
+async def test_a_server_that_asks_for_no_pause_at_all_is_not_hammered(tmp_path):
+    now_s, busy = [0.0], refusal(429, "Slow down.", retry_after="0")
+
+    async def sleep(seconds: float) -> None:
+        now_s[0] += seconds
+
+    def answer(_seen: Seen) -> list:
+        return busy if len(server.seen) < 100 else [CLOSE]
+
+    async with wire_server(answer) as server:
+        with Journal(tmp_path / "journal.jsonl") as journal:
+            endpoint = Endpoint(base_url=server.url, key=KEY)
+            async with open_backend(endpoint, journal, clock=lambda: now_s[0], sleep=sleep) as backend:
+                with pytest.raises(RateLimited):
+                    await backend.list_assistants()
+        assert len(server.seen) < 20
 
 
 @pytest.mark.fault("N1")

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import assistants_wire as wire
 import pytest
-from backend_talk import KEY, always, talking
+from backend_talk import KEY, CountingGate, always, talking
 from wire_server import Seen, refusal, reply, wire_server
 
-from runner.backends import QUEUED_TOO_LONG, Endpoint
+from runner.backends import GATE, QUEUED_TOO_LONG, Endpoint
 from runner.backends.assistants.backend import open_backend
 from runner.domain.conversation import FileId, RunStatus, StoreId
 from runner.domain.files import Chunking, FileUse
@@ -77,6 +77,18 @@ async def test_a_later_turn_takes_no_more_and_a_store_is_given_to_its_thread_onc
         posts = [call for call in server.calls if call.startswith("POST")]
         assert posts == ["POST /threads/thread_1", "POST /threads/thread_1/runs", "POST /threads/thread_1/runs"]
         assert server.seen[1].json["additional_messages"] == [{"role": "user", "content": "How much?"}]
+
+
+async def test_a_later_turn_passes_the_gate_as_the_first_one_does(talk):
+    gate = CountingGate()
+    token = GATE.set(gate)
+    try:
+        async with talk(playing(wire.run())) as (backend, _, _):
+            thread_id = (await backend.ask(wire.question())).thread_id
+            await backend.ask(wire.question(thread_id=thread_id))
+    finally:
+        GATE.reset(token)
+    assert (gate.entered, gate.taken) == (2, 2)
 
 
 @pytest.mark.fault("S1")

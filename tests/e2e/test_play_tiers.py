@@ -20,11 +20,12 @@ from acting_brains import Act, Actor
 from backend_talk import hurry
 from play_project import Project, at_api, project_elsewhere
 from verbs import Done
-from wire_server import Seen, reply, wire_server
+from wire_server import Seen, refusal, reply, wire_server
 
 from runner.backends import Batching
 from runner.backends.responses.batches import Batches
 from runner.domain.plan import Kind
+from runner.errors import RemoteError
 from runner.server.inference import Answer, Fail, Role, Scene, Turnout
 from runner.sync import adopt_batches
 
@@ -369,6 +370,53 @@ async def test_a_batch_that_ends_badly_makes_errors_with_the_reason(
     assert server.calls.count("POST /batches") == 1
     assert "POST /responses" not in server.calls
     assert report["leftovers"] == []
+
+
+async def test_where_no_batch_can_be_started_nothing_is_asked_for_the_full_price(tmp_path: Path) -> None:
+    def answer(seen: Seen) -> list:
+        return refusal(503, "Busy.") if seen.path == "/batches" else reply({"id": "file-in", "deleted": True})
+
+    async with wire_server(answer) as server, project_on(tmp_path) as (project, _):
+        path = project.folder / "assistants.yaml"
+        path.write_text(re.sub(r"base_url: '.*?'", f"base_url: '{server.url}'", path.read_text()))
+        project.write_scenario("assistant: guide\nturns: [{ask: one, expect: [contains: one]}]\n")
+        done, report = await play(project, "--tier", "batch")
+
+    assert done.code == 3, done.out + done.err
+    assert "the server failed (503): Busy." in report["scenarios"][0]["attempts"][0]["turns"][0]["reason"]
+    assert "POST /responses" not in server.calls
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"error": "overloaded"}, "an answer that is none of the API's: its 'error' is text, not an object"),
+        ({"response": {"status_code": 500, "body": {"error": "Oops"}}}, "is none of the API's: its 'error' is text"),
+        ({"response": {"status_code": 200, "body": []}}, "is none of the API's: its 'body' is a list"),
+    ],
+)
+async def test_a_line_of_a_batch_that_is_none_of_the_api_s_is_that_question_s_error(
+    tmp_path: Path, row: dict[str, Any], words: str
+) -> None:
+    lines = "\n".join(['["no line"]', "{", json.dumps({"custom_id": "one", **row})])
+    over = {"id": "batch_1", "status": "completed", "output_file_id": "file-out"}
+
+    async with wire.talking(tmp_path, lambda seen: reply(lines if "content" in seen.path else over)) as (backend, _, _):
+        assert isinstance(backend, Batching)
+        answers = await backend.read_batch("batch_1")
+        assert set(answers) == {"one"}
+        with pytest.raises(RemoteError, match=words):
+            await answers["one"]()
+        await backend.delete_batch("batch_1")
+
+
+async def test_a_batch_in_a_list_that_has_no_id_is_an_error_like_any_other(tmp_path: Path) -> None:
+    listed = {"object": "list", "data": [{"id": 7, "metadata": {"runner.play": "p1"}}], "has_more": False}
+
+    async with wire.talking(tmp_path, lambda _seen: reply(listed)) as (backend, _, _):
+        assert isinstance(backend, Batching)
+        with pytest.raises(RemoteError, match="while listing the batches: .*its 'id' is a number, not text"):
+            await backend.find_batches({"runner.play": "p1"})
 
 
 async def test_what_needs_an_answer_of_ours_is_asked_the_ordinary_way(tmp_path: Path) -> None:

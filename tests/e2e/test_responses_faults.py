@@ -134,11 +134,12 @@ async def test_a_response_in_the_background_is_looked_at_until_it_is_over(talk):
         assert journal.live == ((Kind.RESPONSE, "resp_1"),)
 
 
-async def test_an_interrupted_turn_cancels_what_runs_when_it_is_deleted(talk):
+@pytest.mark.parametrize("requests", [1, 2])
+async def test_an_interrupted_turn_cancels_what_runs_when_it_is_deleted(talk, requests):
     keeper = background(wire.response(status="in_progress"))
-    async with talk(keeper, hurried=False, background=True) as (backend, server, journal):
+    async with talk(lambda seen: [0.1, *keeper(seen)], hurried=False, background=True) as (backend, server, journal):
         asking = asyncio.ensure_future(backend.ask(wire.question()))
-        while len(server.calls) < 2:
+        while len(server.calls) < requests:
             await asyncio.sleep(0.01)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -42,3 +42,20 @@ def each(*answers: list) -> Callable[[Seen], list]:
     """One answer after the other; the last one for all that follows."""
     left = list(answers)
     return lambda _seen: left.pop(0) if len(left) > 1 else left[0]
+
+
+class CountingGate:
+    """Lets everything out, and counts what puts the remote side to work."""
+
+    def __init__(self) -> None:
+        self.entered = self.taken = 0
+
+    async def enter(self, within_s: float) -> None:
+        self.entered += 1
+
+    def accepted(self, pause_s: float | None) -> None:
+        self.taken += 1
+
+    def refused(self, why: str, pause_s: float | None, *, is_sent_again: bool) -> None: ...
+
+    def failed(self, why: str) -> None: ...

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -60,6 +62,9 @@ class WireServer:
                 self.asked.set()
                 for move in self.answer(request):
                     if move is RESET:
+                        # Without the option, closing would end it in good order.
+                        sock = writer.get_extra_info("socket")
+                        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                         writer.transport.abort()
                         return
                     if move is CLOSE:

@@ -25,7 +25,17 @@ from runner.backends.agents.wire import (
     read_turn,
     result_event,
 )
-from runner.domain.conversation import FunctionAnswer, FunctionCall, ProducedFile, Run, RunId, RunStatus, Step, ThreadId
+from runner.domain.conversation import (
+    FunctionAnswer,
+    FunctionCall,
+    ProducedFile,
+    Run,
+    RunId,
+    RunStatus,
+    Step,
+    ThreadId,
+    answered_step,
+)
 from runner.errors import DeadlineExceeded, RemoteError
 
 MAX_CALLS = 128
@@ -90,6 +100,7 @@ class Turn:
     async def send(self, session: Session, content: Sequence[Mapping[str, object]]) -> None:
         doing = f"asking '{self._question.deployment.assistant.address}' in the session {session.id}"
         budget_s = min(REQUEST_BUDGET_S, self._question.deadline_s)
+        await self._api.pass_gate(budget_s)
         await _send_event(self._api, session.id, message_event(content), doing, uuid4().hex, budget_s)
 
     async def play(self, session: Session) -> Played:
@@ -139,8 +150,7 @@ class Turn:
         call, answer = item.call, self._answers.get(item.call.id)
         if answer is None and told is not None:
             answer = FunctionAnswer(output=told.output, is_error=told.is_error)
-        completed = answer is not None and not answer.is_error
-        return Step(tool=call.name, completed=completed, input=call.arguments, output=answer.output if answer else "")
+        return answered_step(call, answer)
 
     async def _follow(self, session: Session) -> Played:
         """The turn when it is over, or was stopped; statuses that are not known count as not over."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from io import BytesIO
 
 from runner.backends import BatchState
@@ -18,6 +19,7 @@ from runner.backends._json_fields import (
     optional_text,
     part,
     parts,
+    read_object,
     text,
     text_map,
 )
@@ -81,79 +83,79 @@ class Batches:
         return (await self._api.create(order, Creation(kind=Kind.BATCH, label=label, tags=tags), identifier)).value
 
     async def look_at(self, batch_id: str) -> BatchState:
-        return _read_state(await self._get(batch_id))
+        return (await self._get(batch_id)).state
 
     async def find(self, tags: Mapping[str, str]) -> tuple[str, ...]:
         """The ids of batches with these tags."""
-        listed = await self._api.list_all(Request(doing="listing the batches", path="/batches"), dict)
-        return tuple(identifier(one) for one in listed if tags.items() <= text_map(one, "metadata").items())
+        listed = await self._api.list_all(Request(doing="listing the batches", path="/batches"), _read_tagged)
+        return tuple(batch_id for batch_id, metadata in listed if tags.items() <= metadata.items())
 
     async def read(self, batch_id: str) -> Mapping[str, Line]:
         """What each question of a batch that is over came to, as far as the batch says."""
-        body = await self._get(batch_id)
-        return {key: _read_line(row, batch_id) for key, row in (await self._read_rows(body)).items()}
+        rows = await self._read_rows(await self._get(batch_id))
+        return {key: _read_line(row, batch_id) for key, row in rows.items()}
 
     async def delete(self, batch_id: str) -> None:
         """End a batch, and remove all that came of it. Raises DeadlineExceeded if it does not end yet."""
-        body = await self._end(batch_id)
-        places, bodies = asyncio.Semaphore(DELETES_AT_ONCE), (await self._read_rows(body)).values()
+        batch = await self._end(batch_id)
+        places, rows = asyncio.Semaphore(DELETES_AT_ONCE), (await self._read_rows(batch)).values()
 
-        async def delete_response(response: Json) -> None:
-            response_id = identifier(response)
+        async def delete_response(response_id: str) -> None:
             async with places:
                 await self._api.delete(f"deleting the response {response_id}", join_path("responses", response_id))
 
-        made = [one for row in bodies if (one := part(part(row, "response"), "body")) and one.get("store") is not False]
-        await asyncio.gather(*(delete_response(one) for one in made if isinstance(one.get("id"), str)))
-        for file_id in _files_of(body):
+        await asyncio.gather(*(delete_response(one) for row in rows if (one := _find_stored(row))))
+        for file_id in batch.file_ids:
             await self._api.delete(f"deleting the batch's file {file_id}", join_path("files", file_id))
 
-    async def _end(self, batch_id: str) -> Json:
+    async def _end(self, batch_id: str) -> _Batch:
         deadline, rhythm = Deadline.after(CANCELLING_S, self._api.pace.clock), Rhythm(self._api.pace.fastest_look_s)
-        body = await self._get(batch_id)
-        if not _read_state(body).is_over:
+        batch = await self._get(batch_id)
+        if not batch.state.is_over:
             doing, path = f"cancelling the batch {batch_id}", join_path("batches", batch_id, "cancel")
             with suppress(RemoteError):  # it may have ended just now, as the next look tells
                 await self._api.post(Request(doing=doing, path=path), dict)
-            body = await self._get(batch_id)
-        while not (state := _read_state(body)).is_over:
+            batch = await self._get(batch_id)
+        while not batch.state.is_over:
             if not deadline.left_s():
-                message = f"the batch {batch_id} is still '{state.status}'; `runner clean` removes it when it has ended"
+                state = batch.state.status
+                message = f"the batch {batch_id} is still '{state}'; `runner clean` removes it when it has ended"
                 raise DeadlineExceeded(message)
             await self._api.pace.sleep(rhythm.pause_s(None, CANCELLING_S - deadline.left_s()))
-            body = await self._get(batch_id)
-        return body
+            batch = await self._get(batch_id)
+        return batch
 
-    async def _get(self, batch_id: str) -> Json:
+    async def _get(self, batch_id: str) -> _Batch:
         request = Request(doing=f"looking at the batch {batch_id}", path=join_path("batches", batch_id))
-        return (await self._api.get(request, _check)).value
+        return (await self._api.get(request, _read_batch)).value
 
-    async def _read_rows(self, body: Json) -> dict[str, Json]:
-        """The lines of both files, by the keys of the questions."""
+    async def _read_rows(self, batch: _Batch) -> dict[str, Json]:
+        """The lines of all files, by the keys of the questions."""
         rows: dict[str, Json] = {}
-        for name in ("output_file_id", "error_file_id"):
-            if file_id := optional_text(body, name):
-                doing, path = f"reading the batch's file {file_id}", join_path("files", file_id, "content")
-                content = await self._api.fetch(Request(doing=doing, path=path, budget_s=UPLOAD_BUDGET_S))
-                for line in content.splitlines():
-                    with suppress(ValueError, Malformed, RecursionError):
-                        row = json.loads(line)
-                        rows[text(row, "custom_id")] = row
+        for file_id in batch.file_ids:
+            doing, path = f"reading the batch's file {file_id}", join_path("files", file_id, "content")
+            content = await self._api.fetch(Request(doing=doing, path=path, budget_s=UPLOAD_BUDGET_S))
+            for line in content.splitlines():
+                with suppress(Malformed):
+                    row = read_object(line)
+                    rows[text(row, "custom_id")] = row
         return rows
 
 
-def _check(body: Json) -> Json:
-    """Raises Malformed for what is no batch."""
-    _read_state(body)
-    return body
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """`file_ids` are the files with what came of it."""
+
+    state: BatchState
+    file_ids: tuple[str, ...]
 
 
-def _read_state(body: Json) -> BatchState:
+def _read_batch(body: Json) -> _Batch:
     status = text(body, "status")
     mistakes = [one for mistake in parts(part(body, "errors"), "data") if (one := optional_text(mistake, "message"))]
     why = _WHY.get(status, "; ".join(mistakes[:3])) if status != "completed" else ""
     counts = part(body, "request_counts")
-    return BatchState(
+    state = BatchState(
         id=identifier(body),
         status=status,
         is_over=status in _OVER,
@@ -161,22 +163,31 @@ def _read_state(body: Json) -> BatchState:
         total=optional_integer(counts, "total") or 0,
         done=sum(optional_integer(counts, name) or 0 for name in ("completed", "failed")),
     )
+    names = ("output_file_id", "error_file_id")
+    return _Batch(state, tuple(identifier(body, name) for name in names if body.get(name)))
+
+
+def _read_tagged(body: Json) -> tuple[str, Mapping[str, str]]:
+    return identifier(body), text_map(body, "metadata")
 
 
 def _read_line(row: Json, batch_id: str) -> Line:
     """A response, or why there is none: without a code, so that nothing is asked again for the full price."""
-    refusal, answer = part(row, "error"), part(row, "response")
     try:
+        refusal, answer = part(row, "error"), part(row, "response")
         if not refusal and integer(answer, "status_code") < 400:
             return read_response(part(answer, "body"))
+        told = refusal or part(part(answer, "body"), "error")
+        why = " ".join((optional_text(told, "message") or "it does not say why").split())
+        code = optional_text(told, "code") or (f"status {answer.get('status_code')}" if answer else "no code")
     except Malformed as error:
         return RemoteError(f"the batch {batch_id} has an answer that is none of the API's: {error}")
-    told = refusal or part(part(answer, "body"), "error")
-    why = " ".join((optional_text(told, "message") or "it does not say why").split())
-    code = optional_text(told, "code") or (f"status {answer['status_code']}" if answer else "no code")
     return RemoteError(f"the batch {batch_id} has no answer to this question ({code}): {why}")
 
 
-def _files_of(body: Json) -> tuple[str, ...]:
-    names = ("output_file_id", "error_file_id")
-    return tuple(file_id for name in names if (file_id := optional_text(body, name)))
+def _find_stored(row: Json) -> str | None:
+    """The id of a line's response, if there is one that the server keeps."""
+    with suppress(Malformed):
+        response = part(part(row, "response"), "body")
+        return None if response.get("store") is False else identifier(response)
+    return None

@@ -372,10 +372,15 @@ class Turn:
             queue.reschedule(asyncio.get_running_loop().time() + self._question.queue_s)
 
     async def _make_in_background(self, body: Body) -> WireResponse:
+        def read_begun(answer: Json) -> WireResponse:
+            begun = read_response(answer)
+            # At once: who is interrupted while it came has to cancel it.
+            self._thread.response_ids.append(begun.id)
+            self._thread.running.add(begun.id)
+            return begun
+
         request = self._request({**body, **(self._background or {})}, min(REQUEST_BUDGET_S, self._deadline.left_s()))
-        reply = await self._api.create(request, self._creation(), read_response)
-        self._thread.response_ids.append(reply.value.id)
-        self._thread.running.add(reply.value.id)
+        reply = await self._api.create(request, self._creation(), read_begun)
         response = await self._follow(reply, f"waiting for the response {reply.value.id}", body)
         self._thread.running.discard(response.id)
         return response

@@ -361,8 +361,8 @@ class Index:
         )
         best = nsmallest(limit, ((-scores[row[-1]], *row) for row in rows))
         return [
-            Passage(file_id=file_id, filename=filename, score=-negative, text=self._text(number))
-            for negative, filename, _, file_id, number in best
+            Passage(file_id=file_id, filename=filename, score=-negative, text=self._text(number), position=position)
+            for negative, filename, position, file_id, number in best
         ]
 
     def _text(self, number: int) -> str:

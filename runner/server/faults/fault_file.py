@@ -26,7 +26,8 @@ from runner.server.faults import (
     write_error,
 )
 from runner.yaml_text.field_schemas import COUNT, TEXT, Json, list_of, mapping
-from runner.yaml_text.yaml_document import Where, YamlDocument, as_json, read_document
+from runner.yaml_text.schema_mistakes import read_document
+from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 _ANY = "any"
 _ON = re.compile(r"(?P<method>[A-Z]+|\*) (?P<path>/[^\s#]*)(?:#(?P<first>[1-9]\d*)(?P<more>\+|-(?P<last>[1-9]\d*))?)?")

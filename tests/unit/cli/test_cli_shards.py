@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from runner.cli._selection import Shard
 from runner.cli.merge import merge_reports
 from runner.domain.assistant import Address
+from runner.domain.comparison import describe_doubts
 from runner.domain.report import Attempt, Outcome, Report, ScenarioResult, Variant
 from runner.domain.scenario import Scenario, Turn
 from runner.errors import Location, UsageError
@@ -72,11 +75,21 @@ def test_the_parts_together_are_in_the_order_of_one_play() -> None:
     assert (merged.planned, merged.exit_code, merged.variants) == (4, 0, (VARIANT,))
 
 
+def test_a_part_that_was_killed_is_no_part_that_passed() -> None:
+    killed = replace(report("2/2 of division x", "s2"), planned=5, tier="batch")
+
+    merged = merge_reports([("a", report("1/2 of division x", "s1")), ("b", killed)])
+
+    assert (merged.exit_code, merged.cut_off, merged.tier) == (3, 4, "batch")
+    assert describe_doubts(merged, merged)[0].endswith("(it was cut off): 4 of 6 are missing")
+
+
 @pytest.mark.parametrize(
     ("reports", "said"),
     [
         ([report("", "s1"), report("", "s1")], "played in more than one of these: s1 on t"),
-        ([report("1/3 of division x", "s1")], "shards are missing: 2/3, 3/3"),
+        ([report("1/3 of division x", "s1")], r"2 shards of 3 missing: 2/3, 3/3$"),
+        ([report("2/200 of division x", "s1")], r"199 shards of 200 missing: 1/200, 3/200, 4/200, 5/200 and 195 more$"),
         ([report("1/2 of division x", "s1"), report("2/2 of division y", "s2")], "not shards of one division"),
         ([report("1/2 of division x", "s1"), report("", "s2")], "not shards of one division"),
     ],

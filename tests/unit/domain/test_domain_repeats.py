@@ -25,6 +25,8 @@ def outcomes(text: Iterable[str]) -> list[Outcome]:
         ("f", 1, 1, Outcome.FAILED),
         ("e", 1, 1, Outcome.ERRORED),
         ("s", 3, 3, Outcome.SKIPPED),
+        ("ps", 3, 3, Outcome.SKIPPED),
+        ("fs", 3, 3, Outcome.FAILED),
         ("pp", 5, 3, None),
         ("ppp", 5, 3, Outcome.PASSED),
         ("pfpp", 5, 3, Outcome.FLAKY),

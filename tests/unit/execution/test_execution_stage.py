@@ -1,10 +1,17 @@
-"""A thing that many ask for is made once."""
+"""A thing that many ask for is made once; what can't be read is named."""
 
 import asyncio
+from pathlib import Path
+from typing import cast
 
 import pytest
 
-from runner.execution.stage import MadeOnce
+from runner.backends import Backend
+from runner.domain.assistant import Namespace
+from runner.domain.files import FileUse, LocalFile
+from runner.errors import Location, UsageError
+from runner.execution.stage import MadeOnce, Stage
+from runner.sync import RemoteState
 
 
 async def test_many_who_ask_at_once_get_the_one_thing() -> None:
@@ -45,3 +52,11 @@ async def test_one_who_gives_up_does_not_take_it_from_the_others() -> None:
     await asyncio.sleep(0)
     impatient.cancel()
     assert await patient == "a"
+
+
+async def test_an_attachment_that_is_gone_is_named_where_it_is_declared(tmp_path: Path) -> None:
+    place = Location("scenarios/bill.yaml", 4, 9)
+    file = LocalFile(path=tmp_path / "b.pdf", name="b.pdf", size_bytes=1, use=FileUse.INPUT, location=place)
+    stage = Stage(cast(Backend, None), Namespace("n"), "p1", RemoteState(), demands_synced=False, clean=str)
+    with pytest.raises(UsageError, match=r"scenarios/bill.yaml:4:9: cannot read 'b.pdf': No such file"):
+        await stage.attach((file,))

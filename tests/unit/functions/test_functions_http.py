@@ -127,7 +127,7 @@ async def test_a_redirect_is_not_followed(location):
         ([b"HTTP/1.1 200 X\r\n\r\n", b"x" * 300_000, 60], "the result has at least"),
         (reply(b"\xff\xfe\xfa"), "not text in UTF-8"),
         (reply(b"x", content_encoding="gzip"), "a compressed answer although that was ruled out"),
-        ([RESET], "can't be asked"),
+        ([RESET], "can't be asked: ReadError"),
         ([CLOSE], "can't be asked"),
         ([b"nonsense\r\n\r\n", CLOSE], "can't be asked"),
         ([60], "gave no answer within 0.5 s"),

@@ -6,22 +6,23 @@ noted when it is told, and quoted when it is asked for.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from runner.server.inference import Answer, Role, SourceMark
+from runner.server.inference.offline.amounts import DOUBTFUL
 from runner.server.inference.offline.question import (
     CHANGING,
     MAX_MESSAGE_CHARS,
-    MAX_QUOTE,
     NEGATIONS,
+    PERIODS,
     Document,
     Line,
     NotSure,
     Question,
     content_roots,
-    has_doubtful_amount,
     prepare,
     read_roots,
     read_words,
@@ -31,6 +32,7 @@ from runner.server.inference.offline.question import (
     words_to_digits,
 )
 
+_MAX_QUOTE = 300
 _CLOCK = re.compile(r"\b\d{1,2}[:.]\d\d(?:\s?[ap]\.?m\b\.?)?|\b\d{1,2}\s?[ap]m\b|\bnoon\b|\bmidnight\b", re.IGNORECASE)
 _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sep(?:t(?:ember)?)?"
@@ -64,6 +66,10 @@ _NEXT_EVENT = re.compile(rf"\s*(?:,|;|\band\b)\s*(?=[^,;]*\b(?:{'|'.join(_EVENTS
 _WORDS = re.compile(r"[td]\d+_|[^\W_]+(?:['-][^\W_]+)*")
 # Words that change a sum, and not what is said.
 _NAMING = frozenset("each per fee rate deposit tax tip first second third double".split())
+_GOES_ON = re.compile(
+    rf"\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|except|unless|closed|{'|'.join(PERIODS)})\b",
+    re.IGNORECASE,
+)
 _PRONOUN = re.compile(r"\b(?:it|they|this|that|these|those)\b", re.IGNORECASE)
 
 
@@ -83,15 +89,19 @@ def answer(question: Question) -> Answer | None:
     documents = question.search([search_words(prepare(question.message.text).lower())])
     lines = [(line, document) for document in documents for line in document.sentences]
     found = {(quote, value): document for line, document in lines for quote, value in _tell(asked, line)}
+    for (line, document), (after, other) in itertools.pairwise(lines):
+        goes_on = document is other and _GOES_ON.match(after.text) and _EVENTS.keys().isdisjoint(read_words(after.text))
+        if goes_on and any(_tell(asked, line)):
+            raise NotSure(f"'{after.text}' may change what '{line.text}' says")
     rivals = {line.text for line, _ in lines if _may_tell(asked, line.text)} - {quote for quote, _ in found}
     if found and (rivals or len({value for _, value in found}) > 1):
         raise NotSure("several passages could be meant")
     for (quote, value), document in found.items():
         return _answer(quote, value, document)
     # What would tell it under no heading is named: people don't see the lines of a PDF as they are read.
-    narrowing = [line.heading for line, _ in lines if line.heading and any(_tell(asked, replace(line, heading="")))]
-    if narrowing:
-        raise NotSure(f"the line that tells it stands under '{narrowing[0]}', which may narrow it")
+    for line, _ in lines:
+        if line.headings and any(_tell(asked, replace(line, headings=()))):
+            raise NotSure(f"the line that tells it stands under '{line.headings[-1]}', which may narrow it")
     raise NotSure("no passage was found that surely tells it")
 
 
@@ -101,7 +111,7 @@ def find_times(text: str) -> list[str]:
 
 
 def _answer(quote: str, value: str, document: Document) -> Answer:
-    if has_doubtful_amount(quote):
+    if DOUBTFUL.search(quote):
         raise NotSure(f"the amount in '{quote}' is not clear")
     text = f"{document.filename} says: “{quote}”"
     mark = SourceMark(position=len(text), file_id=document.file_id, filename=document.filename, quote=quote)
@@ -133,11 +143,11 @@ def _read(prepared: str) -> _Asked | None:
 def _tell(asked: _Asked, line: Line) -> Iterator[tuple[str, str]]:
     """The line with its value, if it surely tells what is asked."""
     text = words_to_digits(_MEASURE.sub("", line.text)) if asked.tells == "count" else line.text
-    if len(text) > MAX_QUOTE or text.rstrip().endswith("?") or not asked.roots <= read_roots(text):
+    if len(text) > _MAX_QUOTE or text.rstrip().endswith("?") or not asked.roots <= read_roots(text):
         return
     # A word that changes what is said must be in the question as well.
     words = {word for word in read_words(text) if word in CHANGING or word in NEGATIONS}
-    if restricts(line.heading, asked.roots) or not {root(word) for word in words} <= asked.roots | _NAMING:
+    if restricts(line.headings, asked.roots) or not {root(word) for word in words} <= asked.roots | _NAMING:
         return
     if asked.tells in {"is", "who"}:
         value = line.text if _is_defined(asked, line.text) else ""
@@ -151,18 +161,20 @@ def _may_tell(asked: _Asked, text: str) -> bool:
     """Whether a line has something to say on what is asked, even if it isn't clear that it answers."""
     roots = read_roots(text)
     if asked.tells in {"is", "who", "count"}:
-        return asked.roots - {"number"} <= roots and re.search(r"\d", words_to_digits(text)) is not None
+        return asked.roots - {"number", "each"} <= roots and re.search(r"\d", words_to_digits(text)) is not None
     event = asked.roots & set(_EVENTS.values())
-    speaks_of_it = asked.roots <= roots or (event <= roots and _PRONOUN.search(text) is not None)
-    return speaks_of_it and bool(find_times(text))
+    if asked.roots <= roots and find_times(text):
+        return True
+    speaks_of_it = asked.roots - event <= roots or (event <= roots and _PRONOUN.search(text) is not None)
+    return speaks_of_it and (_CLOCK.search(text) is not None or not NEGATIONS.isdisjoint(read_words(text)))
 
 
 def _is_defined(asked: _Asked, text: str) -> bool:
     """Whether it is "<what was asked for>: <value>", or "<what was asked for> is <value>", and nothing narrower."""
     label, colon, value = text.partition(": ")
     if not colon:
-        sides = re.split(r"\b(?:is|are)\b ", text, maxsplit=1)
-        label, value = (sides[0], sides[1]) if len(sides) > 1 else (text, "")
+        sides = re.split(r"\b(?:is|are)\b ", text)
+        label, value = sides if len(sides) == 2 else (text, "")
         if not re.match(r"[\d+(“\"A-Z$€£]|\S*\d", value):
             return False
     value = value.strip()

@@ -31,7 +31,8 @@ from runner.server.inference import (
     ToolRequest,
 )
 from runner.yaml_text.field_schemas import COUNT, TEXT, Json, list_of, mapping
-from runner.yaml_text.yaml_document import Where, YamlDocument, as_json, read_document
+from runner.yaml_text.schema_mistakes import read_document
+from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 PATTERN_SECONDS = 1.0
 """How long one search with a regular expression may take."""
