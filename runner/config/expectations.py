@@ -124,8 +124,6 @@ def _with_checks(schema: Json) -> Json:
 
 
 _NOT = "not_"
-_WRAPPING = " .!*_`\"'"
-"""What some checks overlook around a text: see `checks/one_of.py`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -453,8 +451,14 @@ def _demanded_and_forbidden(one: _Written, other: _Written) -> Iterator[str]:
 
 def _other_whole_answer(one: _Written, other: _Written) -> Iterator[str]:
     """What is demanded as the whole answer, where another is demanded already."""
+    from runner.checks.one_of import fold_value
+
     first, second = _whole_answers(one), _whole_answers(other)
-    if first and second and not {_fold_text(text) for text in first} & {_fold_text(text) for text in second}:
+    try:
+        wanted, known = ({fold_value(text, case=False) for text in texts} for texts in (first, second))
+    except ValueError:  # one is no text to look for, which is told by itself
+        return
+    if first and second and wanted.isdisjoint(known):
         yield second[0]
 
 
@@ -462,10 +466,6 @@ def _whole_answers(written: _Written) -> list[str]:
     """The texts of which the answer has to be one, all of it; none where the check leaves room for others."""
     is_whole = written.name == "equals" or (written.name == "one_of" and not written.parameters.get("inside"))
     return _texts(written.parameters.get(written.main_field)) if is_whole else []
-
-
-def _fold_text(text: str) -> str:
-    return " ".join(text.casefold().split()).strip(_WRAPPING)
 
 
 def _texts(value: Any) -> list[str]:

@@ -236,6 +236,15 @@ def test_alternatives_may_contradict_each_other(tmp_path: Path) -> None:
     assert read(tmp_path, "- not: {tool_called: code_interpreter}")
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [("好的。", "好的"), ("Bed – breakfast", "bed - breakfast"), ("Don’t!", "*don't*")]
+)
+def test_whole_answers_that_differ_only_in_what_checks_overlook_are_no_contradiction(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    assert read(tmp_path, f"- equals: '{first}'", f'- one_of: ["{second}", other]')
+
+
 def test_a_schema_is_the_whole_mapping_unless_a_field_of_the_check_is_there(tmp_path: Path) -> None:
     short, full = read(
         tmp_path,
