@@ -42,6 +42,7 @@ from runner.domain.judgement import Answers, Questions, divide_answers, group_re
 from runner.domain.report import Finding, Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import CheckBroken
+from runner.patience import leave_if_over
 
 TOOL_NAME = "tool-name"
 FILE_NAME = "file-name"
@@ -208,6 +209,8 @@ class Part:
         try:
             if self.tier is not Tier.FREE:
                 raise CheckBroken("it can't be told without asking")
+            # Hundreds of parts, each done in a moment, are not done in one.
+            leave_if_over()
             if self.combines:
                 inner = cast(Combining, self.check).parts_in(exchange)
                 return self._combine([part.judge(run, exchange) for part in inner])

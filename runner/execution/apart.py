@@ -87,7 +87,6 @@ class Workers:
         asks = part.tier is not Tier.FREE
         place, limit_s = part.expectation.location, self._limits_s[asks]
         kind = part.expectation.check if part.is_foreign else ""
-        order = pickle.dumps((part.expectation, exchange, limit_s))
         async with self._places[asks]:
             for one, most in ((place, MOST_ENDED), (kind, MOST_ENDED_ANYWHERE)):
                 if self._ended[one] >= most:
@@ -101,6 +100,8 @@ class Workers:
             except OSError as error:
                 return part.break_off(f"no process could be started for the check: {error.strerror or error}")
             try:
+                # Not sooner: many wait for their place, and each has a copy of the answer then.
+                order = pickle.dumps((part.expectation, exchange, limit_s))
                 judged = await _attend(worker, order, ask, limit_s)
             except TimeoutError:
                 await worker.end()
