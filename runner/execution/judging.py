@@ -22,7 +22,7 @@ from runner.checks import (
     judge_by_tiers,
 )
 from runner.domain.assistant import Assistant
-from runner.domain.conversation import Ending, Run
+from runner.domain.conversation import Ending, Output, Run
 from runner.domain.judgement import Answers, Questions
 from runner.domain.report import Attempt, Finding, Outcome, TurnResult, Variant, Verdict, worst
 from runner.domain.scenario import Scenario, Turn, find_expectations
@@ -30,7 +30,7 @@ from runner.errors import CheckBroken, DeadlineExceeded, RateLimited, RemoteErro
 from runner.execution.answering import CALLS_AT_ONCE
 from runner.execution.apart import MOST_ENDED, Workers
 from runner.execution.limits import AttemptGate, Limiter
-from runner.functions import FunctionFailed, FunctionTookTooLong
+from runner.functions import FunctionFailed, FunctionTookTooLong, keep_end
 from runner.functions.python import LocatedCode
 from runner.plugins import load_plugin
 
@@ -169,16 +169,20 @@ class Asker:
     def close(self) -> None:
         self.workers.close()
 
-    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> Output:
         assert isinstance(code, LocatedCode), "the configuration has found it"
         async with self.places:
             if self.hung[code, timeout_s] >= MOST_ENDED:
                 raise CheckBroken(f"not tried: on {MOST_ENDED} answers there was no result after {timeout_s:g} s")
             try:
-                return await code.answerer(timeout_s).answer(arguments)
+                output = await code.answerer(timeout_s).answer(arguments)
+                output.printed = keep_end(output.printed)
+                return output
             except FunctionFailed as error:
                 self.hung[code, timeout_s] += isinstance(error, FunctionTookTooLong)
-                raise CheckBroken(f"the check broke: {error}") from error
+                broken = CheckBroken(f"the check broke: {error}")
+                broken.printed = keep_end(error.printed)
+                raise broken from error
 
 
 async def _judge_if_free(part: Part, exchange: Exchange, ask: Ask) -> Verdict:
