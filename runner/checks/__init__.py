@@ -37,7 +37,7 @@ from types import ModuleType
 from typing import Any, ClassVar, Protocol, cast
 
 from runner.checks._packages import AddedModule, load_check
-from runner.domain.conversation import Ending, Run, RunId, RunStatus, ThreadId, Usage
+from runner.domain.conversation import Ending, Output, Run, RunId, RunStatus, ThreadId, Usage
 from runner.domain.judgement import Answers, Questions, divide_answers, group_requests, join_questions
 from runner.domain.report import Finding, Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
@@ -152,7 +152,7 @@ class Ask(Protocol):
     async def __call__(self, questions: Questions, /) -> Answers:
         """One request. Raises CheckBroken where no answer comes."""
 
-    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> Output:
         """What a located function returns, as JSON. Raises CheckBroken."""
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
@@ -232,7 +232,8 @@ class Part:
             inner = check.parts_in(exchange)
             return self._combine(await judge_by_tiers(inner, exchange, ask, check.combine))
         except Exception as error:  # noqa: BLE001 - one broken check must not end the others
-            return self.break_off(_explain(error))
+            printed = {"printed": error.printed} if isinstance(error, CheckBroken) and error.printed else {}
+            return replace(self.break_off(_explain(error)), details=printed)
 
     def _combine(self, verdicts: Sequence[Verdict]) -> Verdict:
         """What follows from its parts; where all that it lacks is a measurement, or parts for here, that is why."""
@@ -311,7 +312,7 @@ class Table:
         self._send_if_all_wait()
         return await answers
 
-    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> Output:
         return await self._ask.run(code, arguments, timeout_s)
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:

@@ -17,7 +17,7 @@ from runner import side_process
 from runner.checks import Ask, Exchange, Part, Tier, build_part
 from runner.checks._packages import import_check
 from runner.did_you_mean import count
-from runner.domain.conversation import Run
+from runner.domain.conversation import Output, Run
 from runner.domain.judgement import ENOUGH_S, Answers, Questions
 from runner.domain.report import Outcome, Verdict
 from runner.domain.result_json import as_plain
@@ -270,8 +270,8 @@ class _AskingDesk(Desk):
         answers: Answers = await self._ask(questions)
         return answers
 
-    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
-        return str(await self._ask((code, arguments, timeout_s)))
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> Output:
+        return Output(await self._ask((code, arguments, timeout_s)))
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
         if part.tier is Tier.FREE:

@@ -153,7 +153,12 @@ def test_an_answer_that_instructs_the_judge_is_only_what_was_said(tmp_path: Path
         (POLITE, "I think so.", "errored", "the judge didn't answer in JSON"),
         (POLITE, '{"q1": {"reason": "", "probability": 7}}', "errored", "7.0 is no probability"),
         (POLITE, '{"q1": {"reason": "", "probability": NaN}}', "errored", "the judge's JSON can't be used"),
-        (POLITE, '{"q1": {"probability": 0.1}, "q1": {"probability": 0.9}}', "errored", "the judge didn't answer in JSON"),
+        (
+            POLITE,
+            '{"q1": {"probability": 0.1}, "q1": {"probability": 0.9}}',
+            "errored",
+            "the judge didn't answer in JSON",
+        ),
         (POLITE, "{}", "errored", "it leaves out 'criterion 1'"),
         (TONE, '{"q1": {"reason": "", "probabilities": {"warm": 0.9, "rude": 0.1}}}', "passed", "1 passed"),
         (TONE, '{"q1": {"reason": "", "probabilities": {"warm": 0.1, "rude": 0}}}', "errored", "together 1"),
