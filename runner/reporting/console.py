@@ -385,7 +385,8 @@ def _remarks(result: ScenarioResult) -> list[str]:
         remarks += ["by offline rules" if all(by_rules) else "in part by offline rules"] if any(by_rules) else []
     verdicts = [verdict for turn in result.turns for verdict in turn.verdicts]
     weak = [verdict.check for verdict in verdicts if verdict.weak and verdict.outcome is Outcome.PASSED]
-    broken = [step.title for turn in result.turns if turn.run and turn.verdicts for step in turn.run.broken_steps]
+    passed = [turn.run for turn in result.turns if turn.run is not None and turn.outcome is Outcome.PASSED]
+    broken = [step.title for run in passed for step in run.broken_steps]
     remarks += [f"{title} broke" for title in dict.fromkeys(broken)]
     return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
 
