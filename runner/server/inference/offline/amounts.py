@@ -99,7 +99,6 @@ def format_plain(value: Decimal) -> str:
     return f"{value.normalize():,f}"
 
 
-_CENT = 'Decimal("0.01"), rounding=ROUND_HALF_UP'
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]?\d+)?")
 
 
@@ -207,9 +206,8 @@ def split(whole: Amount, people: Decimal) -> Calculation:
 
 def write_program(calculation: Calculation) -> str:
     """Python that prints the result on its last line."""
-    lines = ["from decimal import ROUND_HALF_UP, Decimal", "", f"exact = Decimal({calculation.amount.code})"]
-    lines += [f"print(exact.quantize({_CENT}))" if calculation.amount.is_money else "print(exact)", ""]
-    return "\n".join(lines)
+    shown = 'exact.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)' if calculation.amount.is_money else "exact"
+    return f"from decimal import ROUND_HALF_UP, Decimal\n\nexact = Decimal({calculation.amount.code})\nprint({shown})\n"
 
 
 def read_output(output: str) -> Decimal:
@@ -537,9 +535,7 @@ def _read_thing(text: str, draft: Draft) -> Thing | None:
         r"(?:(?:(?P<mark>#n\d+)(?: of)?(?: the)?|(?P<article>an?)|the|my|our) )?(?P<name>[a-z].*)", text.strip()
     )
     words = found["name"].split() if found else []
-    if found is None:
-        return None
-    if any(word in _NO_NAME or "#" in word for word in words):
+    if found is None or any(word in _NO_NAME or "#" in word for word in words):
         return None
     count = draft.amount(found["mark"]).value if found["mark"] else Decimal(1)
     if count != count.to_integral_value() or count <= 0:

@@ -38,16 +38,6 @@ CHANGING = frozenset(
     """.split()
 )
 
-# Words of which the answer need have none.
-_STRUCTURE = frozenset(
-    """
-    a an the our my your this that these those of in on at to from for with by and as we i us me you it its they he
-    she is are was were be been am have has had having do does did should must will would can could shall may might
-    need needs please so how much many what when where who whose whom which why there here hi hello
-    hey thanks thank ok okay tell know exactly also into any
-    """.split()
-)
-
 PREPOSITIONS = frozenset("of in on at for from to with by near into towards between until before after".split())
 NEGATIONS = frozenset(
     "not no never none nobody nothing neither nor without except excluding unless closed cannot cancelled".split()
@@ -108,16 +98,6 @@ def read_roots(text: str) -> frozenset[str]:
     """The roots of all words of a text; parts of hyphenated words too."""
     words = read_words(text)
     return frozenset(root(one) for word in words for one in (word, *(word.split("-") if "-" in word else ())))
-
-
-def content_roots(text: str) -> tuple[str, ...]:
-    """The roots of the words that carry meaning, in order, each once."""
-    return tuple(dict.fromkeys(root(word) for word in read_words(text) if word not in _STRUCTURE))
-
-
-def search_words(text: str) -> str:
-    """What to search with: the words that carry meaning."""
-    return " ".join(dict.fromkeys(word for word in read_words(text) if word not in _STRUCTURE)) or text
 
 
 _ORDINAL = re.compile(
