@@ -74,7 +74,8 @@ _WORDS = re.compile(r"[td]\d+_|[^\W_]+(?:['-][^\W_]+)*")
 # Words that change a sum, and not what is said.
 _NAMING = frozenset("each per fee rate deposit tax tip first second third double".split())
 _GOES_ON = re.compile(
-    rf"\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|except|unless|closed|{'|'.join(PERIODS)})\b",
+    r"\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|this|these|except|unless|closed|only|however"
+    rf"|otherwise|elsewhere|outside|abroad|{'|'.join(PERIODS)})\b",
     re.IGNORECASE,
 )
 _PRONOUN = re.compile(r"\b(?:it|they|this|that|these|those)\b", re.IGNORECASE)

@@ -191,16 +191,16 @@ class Question:
 
 # Documents.
 
-# A document is read for facts: a line that talks to whoever reads it by machine holds none.
+# A document is read for facts: a line that talks to whoever reads it by machine, or is struck out, holds none.
 _INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.*\b(?:instruction|prompt|rule|above|previous|prior|everything)"
     r"|\b(?:assistant|chatbot|language model|llm|gpt|claude|system prompt|ai (?:model|agent|reader|system))\b"
     r"|\b(?:you must|always|instead) (?:answer|say|reply|respond|output|tell)\b"
-    r"|^\s*(?:say|answer|reply|respond|output)\b(?! by)",
+    r"|^\s*(?:say|answer|reply|respond|output)\b(?! by)|~~",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"(?<![A-Z])(?<!\b[A-Z][a-z])(?<!Mrs)(?<!approx)(?<=[.!?])\s+(?=[A-Z0-9“\"])")
-_HEADING = re.compile(r"^(?:#+\s*)?[A-Z0-9][^.!?|]{2,70}$")
+_HEADING = re.compile(r"^(?:#+\s*|[*_]{1,3})?[A-Z0-9][^.!?|]{2,70}$")
 _VALUE_IN_LINE = re.compile(r"\d[.:]\d\d|:\s*\S|\s{3,}|[$€£]|,$")
 # The rest of a sentence that is broken by the page's width may say when it does not hold.
 _WRAP = re.compile(r"(?<![.!?:|\n])\n\s*(?=[a-z(])")
