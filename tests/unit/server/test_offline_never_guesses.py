@@ -464,6 +464,8 @@ DENIED_ELSEWHERE = (
     ("Guide\n\nThe guide is Lena Berg, the driver is Max Roth.", "Who is the guide?"),
     (f"{PIZZERIA}On Sundays the pizza costs 7.00.", "How much is the pizza?"),
     (f"{PIZZERIA}Students pay EUR 6 for a pizza.", "How much are 2 pizzas?"),
+    ("Fees\n\nExcess fee EUR 50.00\nOutside the home EUR 90.00", "How much is the excess fee?"),
+    ("Fees\n\nLocker fee EUR 5.00\nOn Sundays: EUR 7.00", "How much is the locker fee?"),
     (f"{PIZZERIA}All prices exclude VAT.", "How much is the pizza?"),
     (f"{PIZZERIA}Prices are per person.", "How much is the pizza?"),
     (f"{PIZZERIA}Service of 10% is added to each bill.", "I had the pizza, what do I owe?"),

@@ -15,6 +15,7 @@ from enum import Enum
 
 from runner.server.inference.offline.question import (
     CHANGING,
+    GOES_ON,
     NEGATIONS,
     Document,
     Line,
@@ -322,7 +323,7 @@ _SEVERAL = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedLine:
-    """A line with a price: `amount` for `count` things, `unit_price` for one; `is_added_to` by the next line."""
+    """A line with a price: `amount` for `count` things, `unit_price` for one; `is_changed`, maybe, by the next line."""
 
     document: Document
     name: str
@@ -330,7 +331,7 @@ class PricedLine:
     amount: Decimal
     currency: str
     headings: tuple[str, ...]
-    is_added_to: bool
+    is_changed: bool
     count: int | None
     unit_price: Decimal
 
@@ -368,7 +369,8 @@ def _read_line(document: Document, line: Line, below: str) -> PricedLine | None:
         amount=amount,
         currency=written.upper() if written.upper() in CODES else written,
         headings=line.headings,
-        is_added_to=below.strip().lower().startswith(("+", "w/", ">", "add ", "extra ")),
+        is_changed=below.strip().lower().startswith(("+", "w/", ">", "add ", "extra "))
+        or GOES_ON.match(below) is not None,
         count=count,
         unit_price=unit_price,
     )
@@ -429,8 +431,8 @@ def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLin
         raise NotSure(f"'{thing.name}' may be a kind of something")
     if any(one.amount < 0 or _LOWERING & name_stems(one.name) for one in lines):
         raise NotSure("the document takes something off its prices")
-    if line.is_added_to:
-        raise NotSure(f"the line of '{thing.name}' has extras listed under it")
+    if line.is_changed:
+        raise NotSure(f"the line of '{thing.name}' has something under it that may change it")
     for heading in line.headings:
         if narrows(heading, read_roots(thing.name)):
             raise NotSure(f"the line of '{thing.name}' stands under '{heading}'")

@@ -15,9 +15,9 @@ from runner.server.inference import Answer, Role, SourceMark
 from runner.server.inference.offline.amounts import DOUBTFUL
 from runner.server.inference.offline.question import (
     CHANGING,
+    GOES_ON,
     MAX_MESSAGE_CHARS,
     NEGATIONS,
-    PERIODS,
     Document,
     Line,
     NotSure,
@@ -73,11 +73,6 @@ _NEXT_EVENT = re.compile(rf"\s*(?:,|;|\band\b)\s*(?=[^,;]*\b(?:{'|'.join(_EVENTS
 _WORDS = re.compile(r"[td]\d+_|[^\W_]+(?:['-][^\W_]+)*")
 # Words that change a sum, and not what is said.
 _NAMING = frozenset("each per fee rate deposit tax tip first second third double".split())
-_GOES_ON = re.compile(
-    r"\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|this|these|except|unless|closed|only|however"
-    rf"|otherwise|elsewhere|outside|abroad|{'|'.join(PERIODS)})\b",
-    re.IGNORECASE,
-)
 _PRONOUN = re.compile(r"\b(?:it|they|this|that|these|those)\b", re.IGNORECASE)
 
 
@@ -98,7 +93,7 @@ def answer(question: Question) -> Answer | None:
     lines = [(line, document) for document in documents for line in document.sentences]
     found = {(quote, value): document for line, document in lines for quote, value in _tell(asked, line)}
     for (line, document), (after, other) in itertools.pairwise(lines):
-        goes_on = document is other and _GOES_ON.match(after.text) and _EVENTS.keys().isdisjoint(read_words(after.text))
+        goes_on = document is other and GOES_ON.match(after.text) and _EVENTS.keys().isdisjoint(read_words(after.text))
         if goes_on and any(_tell(asked, line)):
             raise NotSure(f"'{after.text}' may change what '{line.text}' says")
     rivals = {line.text for line, _ in lines if _may_tell(asked, line.text)} - {quote for quote, _ in found}

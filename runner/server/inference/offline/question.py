@@ -301,7 +301,7 @@ def _tidy(text: str) -> str:
 def narrows(heading: str, asked: Collection[str]) -> bool:
     """Whether a heading has a word that isn't asked for, and for which what stands under it may not hold ("Winter")."""
     address = {"old", "new"} if re.search(r"\d, [A-Z]", heading) else set()
-    words = set(read_words(heading)) & (CHANGING | NEGATIONS | PERIODS | _KINDS) - {"fee", "fees", "rate"} - address
+    words = set(read_words(heading)) & (CHANGING | NEGATIONS | _PERIODS | _KINDS) - {"fee", "fees", "rate"} - address
     return heading == _UNSEEN or not {root(word) for word in words} <= set(asked)
 
 
@@ -311,9 +311,14 @@ def restricts(headings: Iterable[str], asked: Collection[str]) -> bool:
     return any(narrows(one, asked) or not (read_roots(one) & set(asked) or words[one] <= _TOPICS) for one in words)
 
 
-PERIODS = frozenset(
+_PERIODS = frozenset(
     "winter summer spring autumn season off-season weekend weekends weekday weekdays holiday holidays monday mondays "
     "tuesday tuesdays wednesday wednesdays thursday thursdays friday fridays saturday saturdays sunday sundays".split()
+)
+GOES_ON = re.compile(
+    r"\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|this|these|except|unless|closed|only|however"
+    rf"|otherwise|elsewhere|outside|abroad|{'|'.join(_PERIODS)})\b",
+    re.IGNORECASE,
 )
 _KINDS = frozenset(
     "emergency emergencies group groups member members old former new draft example return outbound economy business "
