@@ -243,9 +243,9 @@ _BOUND = (
         r"(?:\b(?:(?:less|more|fewer|greater|higher|lower)[ ]than(?:[ ]or[ ]equal[ ]to)?|at[ ]least|at[ ]most|up[ ]to"
         r"|(?:is|are|was|be|well|just|slightly|little|bit|way|costs?|to|totals?|pay|pays)[ ](?:over|under|above|below)"
         r"|in[ ]excess[ ]of|as[ ](?:many|few|much|little)[ ]as|(?:maximum|minimum)(?:[ ]of)?|max\.?|min\.?|shy[ ]of"
-        r"|(?:start|begin)(?:s|ing|ning)?[ ](?:at|from|with)|as[ ](?:low|high)[ ]as|\A\W{0,4}from"
+        r"|(?:start|begin)(?:s|ing|ning)?[ ](?:at|from|with)|as[ ](?:low|high)[ ]as"
         r"|(?:prices?|priced|rates?|fares?|tickets?|rooms?|costs?|is|are|available)[ ]from"
-        r"|upwards?[ ]of|exceed(?:s|ing)?|\A\W{0,4}(?:under|below|above|over)"
+        r"|upwards?[ ]of|exceed(?:s|ing)?|(?:\A|[.!?:;|\n])\W{0,4}(?:from|under|below|above|over)"
         r"|no[ ]less[ ]than|a[ ](?:minimum|maximum)[ ]of)[ ]"
         r"|[≥≤≧≦][ ]?|\\[gl]eq?[ ]?|(?<!<)<=?[ ]?|(?<![-=>])>=?|(?<=\w[ ])>=?[ ]|(?<=\()>=?[ ])"
         rf"{_MARKS}\Z",

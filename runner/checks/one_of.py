@@ -57,7 +57,7 @@ class Check:
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
         for value in self.values:
-            core = _core(value, case=self.case)
+            core = fold_value(value, case=self.case)
             if core in seen:
                 raise ValueError(f"{value!r} and {seen[core]!r} can't be told apart")
             seen[core] = value
@@ -76,7 +76,7 @@ class Check:
 
     def _chosen_whole(self, text: str) -> list[str]:
         answers = [answer.strip(_WRAPPING) for answer in readings(text, case=self.case, negative=False, inside=False)]
-        return [value for value in self.values if _core(value, case=self.case) in answers]
+        return [value for value in self.values if fold_value(value, case=self.case) in answers]
 
     def _chosen_inside(self, text: str) -> list[str]:
         """The values that the text gives in any reading; a lone one has to be given wherever it is looked for."""
@@ -104,8 +104,8 @@ class Check:
 
         places: list[tuple[int, int, str]] = []
         rest = text
-        for value in sorted(self.values, key=lambda one: len(_core(one, case=self.case)), reverse=True):
-            core = _core(value, case=self.case)
+        for value in sorted(self.values, key=lambda one: len(fold_value(one, case=self.case)), reverse=True):
+            core = fold_value(value, case=self.case)
             found = list(islice(find_all(rest, core, words=True, whole_amounts=is_sure), _MOST))
             places += [(start, start + len(core), value) for start in found]
             rest = _without(rest, found, len(core)) if found else rest
@@ -120,7 +120,8 @@ class Check:
 
 
 @lru_cache(maxsize=1024)
-def _core(value: str, *, case: bool) -> str:
+def fold_value(value: str, *, case: bool) -> str:
+    """What of a value has to be in the answer. Raises ValueError if that is nothing."""
     wanted = normalise_wanted(value, case=case)
     return wanted.strip(_WRAPPING) or wanted
 

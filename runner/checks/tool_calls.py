@@ -96,7 +96,9 @@ class Check:
             tool_name(_tool_of(call))
 
     def judge(self, run: Run) -> Finding:
-        made = run.steps[:_MOST_CALLS]
+        if len(run.steps) > _MOST_CALLS:
+            raise CheckBroken(f"there are {len(run.steps):,} tool calls; {_MOST_CALLS} at most are compared")
+        made = run.steps
         told = [[self._tell_fit(run, call, step) for step in made] for call in self.calls]
         unmet, others = self._match(made, [[at for at, fit in enumerate(fits) if fit is True] for fits in told])
         reason = ""

@@ -47,7 +47,7 @@ _OF_FILES = frozenset({"file_ids", "file_search", "code_interpreter"})
 FORMAT_NAME = "answer"
 """What a format is called here that has no name on its API."""
 _OUR_TAGS = "runner."
-_SECRET_NAME = re.compile(r"(?i)authorization|api.?key|token|secret|password|credential|cookie")
+_SECRET_NAME = re.compile(r"(?i)authorization|api.?key|token|secret|passw(?:or)?d|credential|cookie")
 _SECRET_VALUE = re.compile(r"\b(?:sk|pk|rk|ghp|gho|xox[abp])[-_][A-Za-z0-9_-]{16,}|(?i:\bbearer\s+)[\w.~+/=-]{12,}")
 
 _FORMAT_KEYS = ("name", "description", "schema", "strict")

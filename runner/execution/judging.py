@@ -24,7 +24,7 @@ from runner.checks import (
 )
 from runner.checks._packages import load_check
 from runner.domain.assistant import Assistant
-from runner.domain.conversation import Ending, Run
+from runner.domain.conversation import Ending, Output, Run
 from runner.domain.judgement import Answers, Questions
 from runner.domain.report import Attempt, Finding, Outcome, TurnResult, Variant, Verdict, worst
 from runner.domain.scenario import Scenario, Turn, find_expectations
@@ -32,7 +32,7 @@ from runner.errors import CheckBroken, RateLimited, RemoteError
 from runner.execution.answering import CALLS_AT_ONCE
 from runner.execution.apart import MOST_ENDED, Workers
 from runner.execution.limits import AttemptGate, Limiter
-from runner.functions import FunctionFailed, FunctionTookTooLong
+from runner.functions import FunctionFailed, FunctionTookTooLong, keep_end
 from runner.functions.python import LocatedCode
 
 RETRY_PAUSE_S = 1.0
@@ -178,16 +178,20 @@ class Asker:
     def close(self) -> None:
         self.workers.close()
 
-    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> Output:
         assert isinstance(code, LocatedCode), "the configuration has found it"
         async with self.most_calls, _place_for(PLACE_S, self.places):
             if self.hung[code, timeout_s] >= MOST_ENDED:
                 raise CheckBroken(f"not tried: on {MOST_ENDED} answers there was no result after {timeout_s:g} s")
             try:
-                return await code.answerer(timeout_s).answer(arguments)
+                output = await code.answerer(timeout_s).answer(arguments)
+                output.printed = keep_end(output.printed)
+                return output
             except FunctionFailed as error:
                 self.hung[code, timeout_s] += isinstance(error, FunctionTookTooLong)
-                raise CheckBroken(f"the check broke: {error}") from error
+                broken = CheckBroken(f"the check broke: {error}")
+                broken.printed = keep_end(error.printed)
+                raise broken from error
 
 
 @asynccontextmanager

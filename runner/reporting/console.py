@@ -323,6 +323,8 @@ class Console:
         for label, text in (("expected", verdict.expected), ("found", verdict.found), ("reason", verdict.reason)):
             if text:
                 self._print_field(label, text, indent=4)
+        if self._is_verbose and (printed := verdict.details.get("printed")):
+            self._print_field("printed", f"by it:\n{str(printed)[-ANSWER_CHARACTERS:]}", indent=4)
 
     def _print_field(self, label: str, text: str, *, indent: int = 2, width: int = _LABEL_WIDTH) -> None:
         """A label and a text; further lines of the text are indented below its first."""

@@ -54,7 +54,7 @@ class BatchMistake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestBatchRecord(Record, kind="request_batch"):
-    """`reached` is when it came to each state that it has been in; `total` is None until the file has been read."""
+    """`reached` is when it came to each state that it has been in; `total` is 0 until the file has been read."""
 
     endpoint: str
     input_file_id: str

@@ -187,6 +187,8 @@ WRONG = [
     ("from $480", "480", "bound"),
     ("It starts at $480", "480", "bound"),
     ("Rooms from $480", "480", "bound"),
+    ("Great!\nFrom $480", "480", "bound"),
+    ("Price: under $480", "480", "bound"),
     ("as low as $480", "480", "bound"),
     ("ab 480 €", "480", "bound"),
     ("à partir de 480 €", "480", "bound"),

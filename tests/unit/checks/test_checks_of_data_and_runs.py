@@ -448,6 +448,15 @@ def test_a_wanted_call_leaves_another_its_only_one() -> None:
     assert not tool_calls.Check(calls=["rate"]).judge(broken).holds
 
 
+@pytest.mark.parametrize("mode", ["any_order", "in_order", "exact", "subset"])
+def test_calls_that_are_not_compared_are_not_overlooked(mode: str) -> None:
+    """What nobody wants, or what is wanted, might be behind them."""
+    check = tool_calls.Check(calls=["rate"], mode=mode)
+
+    with pytest.raises(CheckBroken, match="there are 501 tool calls; 500 at most are compared"):
+        check.judge(called(*["rate"] * 501))
+
+
 def expectation(check: str, **parameters: Any) -> Expectation:
     return Expectation(check=check, parameters=parameters, location=Location("scenarios/x.yaml", 1, 1))
 

@@ -262,6 +262,19 @@ async def test_a_failed_criterion_outweighs_a_refused_one() -> None:
 
     assert verdict.outcome is Outcome.FAILED
     assert "`criterion 2` holds with a probability of 0.10" in verdict.reason
+    assert [one["votes"] for one in verdict.details["criteria"]] == [[], [0.1], [0.9], [0.9]]
+
+
+async def test_the_judge_sees_a_refusal_that_is_expected() -> None:
+    asked = Judge()
+    one = exchange(
+        expectation({}, "refuses"), judge_of("Is it polite?"), run=replace(RUN, text="", refusal="No, sorry.")
+    )
+
+    result = await judge_exchange(one, asked)
+
+    assert result.outcome is Outcome.PASSED
+    assert asked.asked[0].said[-1].text == "No, sorry."
 
 
 async def test_levels_count_from_the_lowest_that_is_right() -> None:

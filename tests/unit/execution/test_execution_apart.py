@@ -19,7 +19,7 @@ from forked_verbs import start_worker
 from odd_packages import odd_package
 
 from runner import side_process
-from runner.checks import Ask, Exchange, Part
+from runner.checks import Ask, Exchange, Part, build_part
 from runner.checks._packages import load_check
 from runner.domain.assistant import Address
 from runner.domain.conversation import ProducedFile, Run, RunId, RunStatus, Step, ThreadId
@@ -421,6 +421,33 @@ class Counting(Workers):
     async def _judge_apart(self, part: Part, exchange: Exchange, ask: Ask) -> Verdict:
         self.apart += 1
         return await super()._judge_apart(part, exchange, ask)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda dates: check("any_of", expect=dates),
+        lambda dates: check("not", expect=(check("all_of", expect=dates),)),
+        lambda dates: check("score", threshold=Decimal(1), of=tuple({"expect": (one,)} for one in dates)),
+        lambda dates: check("json_path", path="$[*]", expect=dates),
+    ],
+    ids=["any_of", "not", "score", "json_path"],
+)
+async def test_hundreds_of_parts_are_not_judged_while_all_wait(around: Any) -> None:
+    """Each is done in a moment; together they take many seconds."""
+    text = json.dumps(["4 March " * 50] * 7)
+    part = build_part(around(tuple(check("date", value="2026-03-05") for _ in range(2_000))))
+    with closing(Elsewhere()) as workers, closing(Asker(workers=workers)) as ask:
+        began_s = time.thread_time()
+        verdict = await workers.judge(part, exchange(part.expectation, run=replace(ANSWERED, text=text)), ask)
+
+    assert verdict.reason == "elsewhere"
+    assert time.thread_time() - began_s < 0.5
+
+
+class Elsewhere(Workers):
+    async def _judge_apart(self, part: Part, exchange: Exchange, ask: Ask) -> Verdict:
+        return part.break_off("elsewhere")
 
 
 async def count_apart(*exchanges: Exchange) -> int:

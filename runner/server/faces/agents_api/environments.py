@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from collections.abc import Callable
 from mimetypes import guess_type
@@ -81,7 +80,7 @@ def _read_file(body: Fields) -> NewFile:
     body.only("type", "path", "data")
     try:
         content = b64decode(body.needed_text("data", longest=MAX_INLINE_BYTES * 2), validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise body.invalid("data", "expected standard base64.", "invalid_value") from error
     if len(content) > MAX_INLINE_BYTES:
         raise body.invalid("data", f"expected at most {MAX_INLINE_BYTES} bytes.", "invalid_value")
