@@ -243,7 +243,7 @@ _BOUND = (
         r"(?:\b(?:(?:less|more|fewer|greater|higher|lower)[ ]than(?:[ ]or[ ]equal[ ]to)?|at[ ]least|at[ ]most|up[ ]to"
         r"|(?:is|are|was|be|well|just|slightly|little|bit|way|costs?|to|totals?|pay|pays)[ ](?:over|under|above|below)"
         r"|in[ ]excess[ ]of|as[ ](?:many|few|much|little)[ ]as|(?:maximum|minimum)(?:[ ]of)?|max\.?|min\.?|shy[ ]of"
-        r"|(?:start|begin)(?:s|ing|ning)?[ ](?:at|from|with)|as[ ](?:low|high)[ ]as"
+        r"|(?:start|begin)(?:s|ing|ning)?[ ](?:at|from)|as[ ](?:low|high)[ ]as"
         r"|(?:prices?|priced|rates?|fares?|tickets?|rooms?|costs?|is|are|available)[ ]from"
         r"|upwards?[ ]of|exceed(?:s|ing)?|(?:\A|[.!?:;|\n])\W{0,4}(?:from|under|below|above|over)"
         r"|no[ ]less[ ]than|a[ ](?:minimum|maximum)[ ]of)[ ]"
@@ -255,8 +255,8 @@ _BOUND = (
         r"[*_$)]{0,4}(?:[ ]?\+{1,2}(?=[.,;:!?)*\n]|\s*\Z)|\+(?=\s)"
         r"|(?:[ ]\w{1,12})?[ ](?:or|and)[ ](?:more|less|fewer|up|over|under|above|below|upwards?|higher|lower)\b"
         r"|(?:[ ]\w{1,12})?[ ](?:upwards?|plus(?=[.,;!]|\s*\Z))\b"
-        r"|(?:[ ]\w{1,12})?[ ](?:max(?:imum)?|minimum|tops|at[ ](?:the[ ])?(?:most|least|latest|earliest|m\w{2}imum))"
-        r"(?!\w|[ ](?!(?:per|for|in|and|or|each|a)\b)\w))"
+        r"|(?:[ ]\w{1,12})?[ ](?:max(?:imum)?|minimum|at[ ](?:the[ ])?(?:most|least|latest|earliest|m\w{2}imum))"
+        r"(?!-?\w|[ ](?!(?:per|for|in|and|or|each|a)\b)\w))"
     ),
 )
 _WORKED_ON = (
