@@ -228,13 +228,17 @@ _DENIED = (
         r"|(?:is|are|was|were|been)[ ](?:waived|outdated|obsolete|out[ ]of[ ]date))\b"
     ),
 )
+_GUESSED = (
+    "vielleicht|möglicherweise|peut-être|quizás?|tal[ ]vez|talvez|forse|misschien|kanske|może|возможно|zum[ ]Beispiel"
+    "|par[ ]exemple|por[ ]ejemplo|por[ ]exemplo|ad[ ]esempio|bijvoorbeeld|например"
+)
 _OPEN = (
     IgnoringCase(
         r"(?<!\bof[ ])(?<!matter[ ])\bwhether[ ](?!or[ ]not\b)(?:(?![ ](?:and|but|so)[ ])[^.!?,;:\n]){0,40}\Z"
         rf"|\b(?:if|suppose|supposing|assuming|let['’]?s){_FILLERS}{{1,5}}[ ]{_MARKS}\Z"
         rf"|(?:\b(?:maybe|perhaps|possibly|(?:may|might|could)(?:[ ](?:well|also|even))?[ ]be)"
         r"(?:[ ](?:an?|the|as|about|around))?"
-        rf"|(?:\b(?:for[ ](?:example|instance)|such[ ]as)|(?<!\w)(?:e\.[ ]?g\.|z\.[ ]?B\.)),?)[ ]{_MARKS}\Z"
+        rf"|(?:\b(?:for[ ](?:example|instance)|such[ ]as)|(?<!\w)(?:e\.[ ]?g\.|z\.[ ]?B\.|{_GUESSED})),?)[ ]{_MARKS}\Z"
     ),
     re.compile(r"(?:[^.!?¿。！，；、\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"),
 )
@@ -286,8 +290,8 @@ _DENIED_ELSEWHERE = (
     IgnoringCase(
         r"(?:(?<!\w)(?:nicht|(?<=[,;][ ])no|(?<=[ ]y[ ])no"
         r"|kein(?:e[mnrs]?)?|niemals|statt|pas|jamais|au[ ]lieu[ ]de|plutôt[ ]que|no[ ](?:es|son"
-        r"|fue|eran?|cuestan?|vale|tarda|hay)|nunca|tampoco"
-        r"|não(?:[ ](?:é|são|custam?|há))?|non(?:[ ](?:è|sono|costa|costano))?"
+        r"|fue|eran?|cuestan?|vale|tarda|hay|\w{2,12}mos)|nunca|tampoco"
+        r"|não(?:[ ](?:é|são|custam?|há|\w{2,12}mos))?|non(?:[ ](?:è|sono|costa|costano|\w{2,12}iamo))?"
         r"|invece[ ]di|em[ ]vez[ ]de|en[ ]lugar[ ]de|niet|geen|nie|ikke"
         r"|inte|не|нет|вместо|ليس|ليست|لا|لم)"
         r"(?:[ ](?:genau|etwa|exactement|de|di|es|é|è|exakt|precies|равно|более|هو))?[ ]"
@@ -465,7 +469,7 @@ def is_asked(text: str, end: int) -> bool:
 
 _SUPPOSED = IgnoringCase(
     r"(?<!\w)(?:if|whether|suppose|supposing|unless|once|falls|ob|maybe|perhaps|possibly|might|(?:may|could) be|such as"
-    r"|for example,?|e\.g\.) [^.!?,;:\n]{0,30}\Z"
+    rf"|for example,?|e\.g\.|{_GUESSED}) [^.!?,;:\n]{{0,30}}\Z"
 )
 
 
