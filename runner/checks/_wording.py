@@ -213,7 +213,7 @@ _DENIED = (
         r"|(?:false|untrue|wrong|incorrect|mistaken|mistake)(?=[ ](?:to|that)\b))\b|n't\b|[≠]|!=|\\neq?\b)"
         rf"{_FILLERS}{{0,5}}[ :*_(\\~≈$]{{0,4}}\Z"
         rf"|\b(?:no|without(?:[ ](?:the|an?|any|that|your))?)[ ]{_MARKS}\Z",
-        hint=r"n't|no|with|never|cannot|can't|instead|rather|other|neither|except|unlikely|hardly|scarcely|unable|far|thing"
+        hint=r"n't|no|without|never|cannot|can't|instead|rather|other|neither|except|unlikely|hardly|scarcely|unable|far|thing"
         r"|doubt|false|untrue|wrong|incorrect|mistake|!=|\\n",
     ),
     IgnoringCase(
@@ -238,7 +238,9 @@ _OPEN = (
         rf"|\b(?:if|suppose|supposing|assuming|let['’]?s){_FILLERS}{{1,5}}[ ]{_MARKS}\Z"
         rf"|(?:\b(?:maybe|perhaps|possibly|(?:may|might|could)(?:[ ](?:well|also|even))?[ ]be)"
         r"(?:[ ](?:an?|the|as|about|around))?"
-        rf"|(?:\b(?:for[ ](?:example|instance)|such[ ]as)|(?<!\w)(?:e\.[ ]?g\.|z\.[ ]?B\.|{_GUESSED})),?)[ ]{_MARKS}\Z"
+        rf"|(?:\b(?:for[ ](?:example|instance)|such[ ]as)|(?<!\w)(?:e\.[ ]?g\.|z\.[ ]?B\.|{_GUESSED})),?)[ ]{_MARKS}\Z",
+        hint=r"if|suppos|assum|let|whether|maybe|perhaps|possibly|may|might|could|example|instance|such|e\.[ ]?g"
+        r"|z\.[ ]?b|forse|kanske|misschien|vielleicht|quiz|tal|beispiel|exemple|ejemplo|exemplo|esempio|bijvoorbeeld",
     ),
     re.compile(r"(?:[^.!?¿。！，；、\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"),
 )
