@@ -296,11 +296,16 @@ def test_a_script_and_prose_alone_tell_the_language(value: str, text: str, holds
     assert language.Check(value=value).judge(an_answer(text)).holds is holds
 
 
-def test_an_answer_with_a_sentence_in_another_language_is_no_pass() -> None:
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("de", "Die Erstattung dauert 30 Tage, mehr nicht. The refund takes 30 days from now on."),
+        ("ja", "かしこまりました。Please open Settings and choose Network and then Reset."),
+    ],
+)
+def test_an_answer_with_a_sentence_in_another_language_is_no_pass(value: str, text: str) -> None:
     with pytest.raises(CheckBroken, match="a part of it as en"):
-        language.Check(value="de").judge(
-            an_answer("Die Erstattung dauert 30 Tage, mehr nicht. The refund takes 30 days from now on.")
-        )
+        language.Check(value=value).judge(an_answer(text))
 
 
 def test_code_alone_is_in_no_language() -> None:
