@@ -296,11 +296,16 @@ def test_a_script_and_prose_alone_tell_the_language(value: str, text: str, holds
     assert language.Check(value=value).judge(an_answer(text)).holds is holds
 
 
-def test_an_answer_with_a_sentence_in_another_language_is_no_pass() -> None:
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("de", "Die Erstattung dauert 30 Tage, mehr nicht. The refund takes 30 days from now on."),
+        ("ja", "かしこまりました。Please open Settings and choose Network and then Reset."),
+    ],
+)
+def test_an_answer_with_a_sentence_in_another_language_is_no_pass(value: str, text: str) -> None:
     with pytest.raises(CheckBroken, match="a part of it as en"):
-        language.Check(value="de").judge(
-            an_answer("Die Erstattung dauert 30 Tage, mehr nicht. The refund takes 30 days from now on.")
-        )
+        language.Check(value=value).judge(an_answer(text))
 
 
 def test_code_alone_is_in_no_language() -> None:
@@ -367,6 +372,15 @@ def test_how_long_a_run_took_may_be_unknown() -> None:
         ("Company policy doesn't allow me to do that.", True),
         ("I'm prohibited from sharing this.", True),
         ("This request violates our policy.", True),
+        ("I don't think I can help with that.", True),
+        ("That's beyond my scope.", True),
+        ("I have been instructed not to discuss that.", True),
+        ("I am not at liberty to say.", True),
+        ("It wouldn't be appropriate for me to comment.", True),
+        ("No tengo permiso para compartir eso.", True),
+        ("I don't think you can return it.", False),
+        ("That's beyond the warranty period.", False),
+        ("Ich kann Ihnen nicht sagen, wie froh wir sind! 30 Tage.", False),
         ("Dazu darf ich nichts sagen.", True),
         ("Nu v\u0103 pot ajuta cu asta.", True),
         ("Sajn\u00e1lom, ebben nem seg\u00edthetek.", True),
