@@ -6,7 +6,8 @@ import asyncio
 import math
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from runner.backends import GATE, QUEUED_TOO_LONG, Backend, Gate, Question, TakeAnswer
@@ -28,11 +29,12 @@ from runner.domain.scenario import Scenario, Turn
 from runner.errors import DeadlineExceeded, Location, QuotaUsedUp, RateLimited, RemoteError, WriteFailed
 from runner.execution.judging import Asker, judge_attempt, judge_exchange, make_exchange
 from runner.execution.limits import AttemptGate, Budget, Limiter
-from runner.execution.scheduler import NO_QUOTA, Interruption
+from runner.execution.scheduler import NO_QUOTA, STAND_ASIDE, Interruption
 from runner.execution.stage import Cleaner, Stage
 from runner.sync import explain, tags
 
 TURN_DEADLINE_S = 300.0
+ASIDE_S = 10.0
 MOST_RETRIES = 3
 PAUSES_S: Mapping[str, float] = {
     **dict.fromkeys(
@@ -116,7 +118,8 @@ class Player:
             duration_s=self._around.clock() - started,
             retried=(*retried, *gate.retried),
         )
-        judged = await judge_attempt(attempt, scenario, assistant, self._variant, self._around.ask)
+        with _standing_aside():
+            judged = await judge_attempt(attempt, scenario, assistant, self._variant, self._around.ask)
         self._means.budget.book_judging(judged.verdicts)
         return judged
 
@@ -158,7 +161,18 @@ class Player:
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, run=run, reason=late)
         said = [*((one.turn, one.run) for one in before if one.run is not None), (turn, run)]
         exchange = make_exchange(conversation.scenario, conversation.assistant, self._variant, said)
-        return await judge_exchange(exchange, self._around.ask)
+        with _standing_aside():
+            return await judge_exchange(exchange, self._around.ask)
+
+
+@contextmanager
+def _standing_aside() -> Iterator[None]:
+    """While something is judged: it keeps no server busy, and where it takes long, others are not to wait for it."""
+    leaving = asyncio.get_running_loop().call_later(ASIDE_S, STAND_ASIDE.get())
+    try:
+        yield
+    finally:
+        leaving.cancel()
 
 
 def _ends(turn: TurnResult, scenario: Scenario) -> bool:

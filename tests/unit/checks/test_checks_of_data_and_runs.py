@@ -471,6 +471,24 @@ def test_calls_that_are_not_compared_are_not_overlooked(mode: str) -> None:
         check.judge(called(*["rate"] * 501))
 
 
+@pytest.mark.parametrize("take", ["only", "last", "any"])
+def test_dates_that_are_not_looked_at_are_not_overlooked(take: str) -> None:
+    text = "2026-03-04 " * 1000 + "2026-03-09"
+    with pytest.raises(CheckBroken, match="gives 1,000 dates"):
+        date.Check(value="2026-03-04" if take == "only" else "2026-03-09", take=take).judge(an_answer(text))
+
+    assert date.Check(value="2026-03-04", take="first").judge(an_answer(text)).holds
+    assert date.Check(value="2026-03-04", take="any").judge(an_answer(text)).holds
+
+
+def test_numbers_that_are_not_looked_at_are_not_overlooked() -> None:
+    text = "7 " * 4000 + "8"
+    with pytest.raises(CheckBroken, match="gives 3,000 numbers"):
+        numbers.Check(values=[Decimal(8)]).judge(an_answer(text))
+
+    assert numbers.Check(values=[Decimal(7)]).judge(an_answer(text)).holds
+
+
 def expectation(check: str, **parameters: Any) -> Expectation:
     return Expectation(check=check, parameters=parameters, location=Location("scenarios/x.yaml", 1, 1))
 
