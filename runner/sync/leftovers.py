@@ -94,11 +94,11 @@ class _Replay:
             case "intent" if fields.get("kind") == Kind.FILE.value:
                 self.begun[key] = str(fields.get("label"))
             case "created" if fields.get("kind") == Kind.FILE.value:
-                self.live[FileId(fields["id"])] = self.begun.pop(key, "")
+                self.live[FileId(str(fields["id"]))] = self.begun.pop(key, "")
             case "refused" | "named":
                 self.begun.pop(key, None)
             case "deleted":
-                self.live.pop(FileId(fields.get("id", "")), None)
+                self.live.pop(FileId(str(fields.get("id", ""))), None)
             case "settled":
                 self.settled |= set(fields.get("files", ()))
             case "released":
