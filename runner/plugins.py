@@ -15,10 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
-from runner.errors import UsageError
-
 _GROUPS = {"runner.checks": "assistant_runner.checks"}
-_NEEDED = ("SCHEMA", "MAIN_FIELD", "EXAMPLES", "Check")
 
 
 def plugin_names(package: str) -> tuple[str, ...]:
@@ -26,31 +23,19 @@ def plugin_names(package: str) -> tuple[str, ...]:
     return tuple(_find_modules(package))
 
 
+def find_module(package: str, name: str) -> str:
+    """The full name of the plug-in's module. Raises KeyError if the package has none of that name."""
+    return _find_modules(package)[name]
+
+
 @cache
 def load_plugin(package: str, name: str) -> ModuleType:
     """The module of the plug-in `name`. Raises KeyError if the package has none of that name.
 
-    Remembered: checks are looked up for each expectation, several times over. Raises UsageError for what an installed
-    package adds and can't be used.
+    What an installed package adds may do anything when it is imported: `runner.checks.load_check` is for that.
+    Remembered: checks are looked up for each expectation, several times over.
     """
-    module = _find_modules(package)[name]
-    return import_module(module) if module.startswith(f"{package}.") else _load_added(name, module)
-
-
-def _load_added(name: str, module: str) -> ModuleType:
-    try:
-        found = import_module(module)
-        missing = [one for one in _NEEDED if not hasattr(found, one)]
-        problem = f"it has no {missing[0]}" if missing else ""
-        if not missing and found.MAIN_FIELD not in found.SCHEMA["properties"]:
-            problem = "its MAIN_FIELD is none of the properties of its SCHEMA"
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, no bug of ours
-        problem = f"{type(error).__name__}: {error}"
-    if problem:
-        raise UsageError(
-            f"the check '{name}' of an installed package, {module}, can't be used: {problem}; mend or uninstall it"
-        )
-    return found
+    return import_module(find_module(package, name))
 
 
 @cache

@@ -228,6 +228,9 @@ def _tell(turn: TurnResult) -> Iterator[str]:
         yield f"  answer  {turn.run.text or turn.run.refusal or turn.run.declined or turn.run.error or ''}"
         for step in turn.run.steps:
             yield f"  {step.title}  {' '.join(step.input.split())[:200]}".rstrip()
+            if not step.completed:
+                yield f"    not completed: {' '.join(step.output.split())[:200]}"
+            yield from (f"    {line}" for line in step.printed.splitlines())
 
 
 @pytest.fixture

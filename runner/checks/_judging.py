@@ -12,9 +12,11 @@ from typing import Any
 
 from runner.checks import Ask, Exchange
 from runner.checks._text import shorten
+from runner.did_you_mean import count
 from runner.domain.conversation import Run, Step, Usage
-from runner.domain.judgement import Answer, Answers, Question, QuestionKind, Questions, Said
+from runner.domain.judgement import ENOUGH_S, Answer, Answers, Question, QuestionKind, Questions, Said
 from runner.domain.report import Finding
+from runner.errors import CheckBroken
 
 LOWER, UPPER = Decimal("0.35"), Decimal("0.65")
 """Between them is no verdict: deepeval draws the same lines with the same API."""
@@ -28,7 +30,8 @@ FIELDS = {
         "maximum": 15,
         "default": VOTES,
         "examples": [5],
-        "description": "How often a criterion is put to the judge at most, while the mean of its answers is undecided.",
+        "description": "How often a criterion is put to the judge at most, while the mean of its answers is undecided; "
+        "no further time once the judge has taken five minutes.",
     },
     "fails_at": {
         "type": "number",
@@ -83,9 +86,10 @@ class Bounds:
             raise ValueError(f"`fails_at: {self.fails_at}` has to be below `passes_at: {self.passes_at}`")
 
     def decide(self, probability: float) -> bool | None:
-        if probability >= self.passes_at:
+        share = round(probability, 9)  # 0.7 as a float is less than 0.7
+        if share >= float(self.passes_at):
             return True
-        return False if probability <= self.fails_at else None
+        return False if share <= float(self.fails_at) else None
 
     def settle(self, probability: float) -> bool | None:
         """The same after the last vote."""
@@ -95,11 +99,12 @@ class Bounds:
 
 @dataclass(slots=True, kw_only=True)
 class _Case:
-    """A criterion while it is judged."""
+    """A criterion while it is judged; `cut_off` is why it isn't asked about as often as it might be."""
 
     criterion: Criterion
     votes: list[float] = field(default_factory=list)
     last: Answer | None = None
+    cut_off: str = ""
 
     @property
     def mean(self) -> float:
@@ -111,24 +116,35 @@ class _Case:
 
 
 async def judge_criteria(criteria: Sequence[Criterion], said: tuple[Said, ...], bounds: Bounds, ask: Ask) -> Finding:
-    """One request for all criteria, and further ones for those that are undecided."""
+    """One request for all criteria, and further ones for those that are undecided, while there is time."""
     cases = [_Case(criterion=one) for one in criteria]
     replies: list[Answers] = []
-    open_cases = cases
+    open_cases, cut_off = cases, ""
     while open_cases and len(replies) < bounds.votes:
+        if (took_s := sum(one.seconds for one in replies)) >= ENOUGH_S:
+            cut_off = f"it took the judge {took_s:.0f} s, and after {ENOUGH_S:g} s it isn't asked again"
+            break
         questions = tuple(case.criterion.question for case in open_cases)
-        reply = await ask(Questions(said=said, questions=questions))
+        try:
+            reply = await ask(Questions(said=said, questions=questions))
+        except CheckBroken as error:
+            if not replies:
+                raise
+            cut_off = str(error)
+            break
         replies.append(reply)
         for case in open_cases:
             case.last = reply.answers[case.criterion.question.name]
             if case.last.refusal is None:
                 case.votes.append(case.criterion.probability(case.last))
         open_cases = [case for case in open_cases if case.refusal is None and bounds.decide(case.mean) is None]
+    for case in open_cases:
+        case.cut_off = cut_off
     return _conclude(cases, replies, _hash_rubric(criteria), bounds)
 
 
 def _conclude(cases: Sequence[_Case], replies: Sequence[Answers], rubric_hash: str, bounds: Bounds) -> Finding:
-    told = [(case, None if case.refusal is not None else bounds.settle(case.mean)) for case in cases]
+    told = [(case, None if case.refusal is not None or case.cut_off else bounds.settle(case.mean)) for case in cases]
     outcomes = {holds for _, holds in told}
     holds = False if False in outcomes else None if None in outcomes else True
     known = [case.mean for case in cases if case.refusal is None]
@@ -163,6 +179,9 @@ def _explain(case: _Case, bounds: Bounds) -> str:
     if bounds.decide(case.mean) is None:
         votes = ", ".join(f"{vote:.2f}" for vote in case.votes)
         limits = f"between {bounds.fails_at} and {bounds.passes_at}"
+        if case.cut_off:
+            asked = count(len(case.votes), "vote")
+            return f"{name} is undecided: {case.mean:.2f} after {asked}, {limits}; {case.cut_off}"
         return shorten(f"{name} is undecided: {case.mean:.2f} after {len(case.votes)} votes ({votes}), {limits}{said}")
     return shorten(f"{name} holds with a probability of {case.mean:.2f}{said}")
 

@@ -200,15 +200,22 @@ def find_all(text: str, wanted: str, *, words: bool, whole_amounts: bool = False
         start = text.find(wanted, end if stands_alone else start + 1)
 
 
-def has_passage(text: str, wanted: str, *, case: bool) -> bool:
-    """Whether a text, as written or as shown, has these words in it, at any place but inside a longer number."""
+def has_passage(text: str, wanted: str, *, case: bool, marks: bool = True) -> bool:
+    """Whether a text has these words in it, at any place but inside a longer number or behind its minus.
+
+    It is read as written and, with `marks`, as shown: those of Markdown are none in code.
+    """
     passage = normalise(wanted, case=case)
+    read_as = readings(text, case=case, negative=False, inside=False) if marks else (normalise(text, case=case),)
     return any(
-        not (passage[0].isdigit() and _is_inside_word(read, at))
+        not (passage[0].isdigit() and (_is_inside_word(read, at) or _MINUS.search(read[max(0, at - 2) : at])))
         and not (passage[-1].isdigit() and _is_inside_word(read, at + len(passage)))
-        for read in readings(text, case=case, negative=False, inside=False)
+        for read in read_as
         for at in find_all(read, passage, words=False)
     )
+
+
+_MINUS = re.compile(r"(?:\A|[^\w)\]-])-\Z")
 
 
 def shorten(text: str, *, around: int = 0) -> str:

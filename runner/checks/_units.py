@@ -13,60 +13,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-LANGUAGES = [
-    "en",
-    "de",
-    "fr",
-    "es",
-    "pt",
-    "pt_PT",
-    "it",
-    "nl",
-    "ru",
-    "pl",
-    "tr",
-    "zh",
-    "zh_Hant",
-    "ja",
-    "ko",
-    "hi",
-    "ar",
-    "sv",
-    "da",
-    "no",
-    "fi",
-    "cs",
-    "sk",
-    "hu",
-    "ro",
-    "bg",
-    "uk",
-    "el",
-    "he",
-    "id",
-    "vi",
-    "th",
-    "fa",
-    "bn",
-    "ta",
-    "te",
-    "mr",
-    "ur",
-    "hr",
-    "sr",
-    "sl",
-    "ca",
-    "ms",
-    "gu",
-    "pa",
-    "kn",
-    "ml",
-    "fil",
-    "lt",
-    "lv",
-    "et",
-    "is",
-]
+LANGUAGES = (
+    "en de fr es pt pt_PT it nl ru pl tr zh zh_Hant ja ko hi ar sv da no fi cs sk hu ro bg uk el he id vi "
+    "th fa bn ta te mr ur hr sr sl ca ms gu pa kn ml fil lt lv et is"
+).split()
 _PARTS = ("compact_decimal_formats", "currency_names", "months", "unit_patterns")
 _DIMENSIONS = ("duration", "length", "mass", "volume", "concentr", "area", "speed", "digital", "energy", "power")
 _RARE = re.compile(

@@ -146,28 +146,10 @@ def _with_depth(source: str) -> Iterator[tuple[str, int]]:
 
 
 _SPELLED_REACH = 120
-_SMALL = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
+_SMALL = (
+    "zero one two three four five six seven eight nine ten eleven twelve "
+    "thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+).split()
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _VALUES = {word: value for value, word in enumerate(_SMALL)} | {word: 20 + 10 * i for i, word in enumerate(_TENS)}
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
@@ -213,8 +195,9 @@ _FILLER = (
     "be|been|is|exactly|precisely|equal|equals|to|the|a|an|just|only|pay|paying|cost|costs|come|comes|owe|have"
     "|worth|total|"
     "amount|sum|price|as|much|even|quite|simply|really|actually|at|for|of|more|less|than|answer|correct|right|your"
-    "|need|"
-    "result|say|saying|claim|call|it|this|that|give|guess|assume|believe|think|sure|certain|convinced|was|were|would|if"
+    "|need|charged?|accept|offer|takes?|require|see|last|gives?[ ](?:you|us|them)|offer[ ]you|necessarily|always"
+    "|usually"
+    "|result|say|saying|claim|call|it|this|that|give|guess|assume|believe|think|sure|certain|convinced|was|were|would|if"
 )
 _FILLERS = rf"(?:[ ](?:{_FILLER})\b(?:'s)?)"
 _MARKS = r"[*_(\\~≈$]{0,4}"
@@ -228,8 +211,9 @@ _DENIED = (
         rf"|except|unlikely|hardly|scarcely|(?:can't|cannot|couldn't|unable[ ]to)[ ](?:confirm|verify)|far[ ]from"
         rf"|nowhere[ ]near|anything[ ]but|{_SURE}doubt(?:s|ed|ful)?"
         r"|(?:false|untrue|wrong|incorrect|mistaken|mistake)(?=[ ](?:to|that)\b))\b|n't\b|[≠]|!=|\\neq?\b)"
-        rf"{_FILLERS}{{0,5}}[ :*_(\\~≈$]{{0,4}}\Z",
-        hint=r"n't|no|never|cannot|can't|instead|rather|other|neither|except|unlikely|hardly|scarcely|unable|far|thing"
+        rf"{_FILLERS}{{0,5}}[ :*_(\\~≈$]{{0,4}}\Z"
+        rf"|\b(?:no|without(?:[ ](?:the|an?|any|that|your))?)[ ]{_MARKS}\Z",
+        hint=r"n't|no|with|never|cannot|can't|instead|rather|other|neither|except|unlikely|hardly|scarcely|unable|far|thing"
         r"|doubt|false|untrue|wrong|incorrect|mistake|!=|\\n",
     ),
     IgnoringCase(
@@ -240,12 +224,17 @@ _DENIED = (
         r"|[ *_$)\\]{0,4}(?:[ ]\w{1,12})?[,;.:]?(?:[ ][-–—])?[ ](?:but|though|although|yet|however,?)[ ]"
         r"(?:that|this|it)(?:(?:'s|’s|[ ]is|[ ]was|[ ]would[ ]be)[ ](?:not|wrong|incorrect|false|mistaken)"
         r"|[ ]?(?:isn|wasn|wouldn)['’]t)\b"
+        r"|[ *_$)\\]{0,4}(?:[ ]\w{1,12}){0,2}[ ](?:(?:is[ ]|are[ ])?no[ ]longer|do(?:es)?(?:n['’]t|[ ]not)[ ]apply"
+        r"|(?:is|are|was|were|been)[ ](?:waived|outdated|obsolete|out[ ]of[ ]date))\b"
     ),
 )
 _OPEN = (
     IgnoringCase(
         r"(?<!\bof[ ])(?<!matter[ ])\bwhether[ ](?!or[ ]not\b)(?:(?![ ](?:and|but|so)[ ])[^.!?,;:\n]){0,40}\Z"
-        rf"|\b(?:if|suppose|supposing){_FILLERS}{{1,5}}[ ]{_MARKS}\Z"
+        rf"|\b(?:if|suppose|supposing|assuming|let['’]?s){_FILLERS}{{1,5}}[ ]{_MARKS}\Z"
+        rf"|(?:\b(?:maybe|perhaps|possibly|(?:may|might|could)(?:[ ](?:well|also|even))?[ ]be)"
+        r"(?:[ ](?:an?|the|as|about|around))?"
+        rf"|(?:\b(?:for[ ](?:example|instance)|such[ ]as)|(?<!\w)(?:e\.[ ]?g\.|z\.[ ]?B\.)),?)[ ]{_MARKS}\Z"
     ),
     re.compile(r"(?:[^.!?¿。！，；、\n:;,—–(-]|[.,]\d|(?<! )-){0,80}\?(?!\w)"),
 )
@@ -254,23 +243,27 @@ _BOUND = (
         r"(?:\b(?:(?:less|more|fewer|greater|higher|lower)[ ]than(?:[ ]or[ ]equal[ ]to)?|at[ ]least|at[ ]most|up[ ]to"
         r"|(?:is|are|was|be|well|just|slightly|little|bit|way|costs?|to|totals?|pay|pays)[ ](?:over|under|above|below)"
         r"|in[ ]excess[ ]of|as[ ](?:many|few|much|little)[ ]as|(?:maximum|minimum)(?:[ ]of)?|max\.?|min\.?|shy[ ]of"
-        r"|upwards?[ ]of|exceed(?:s|ing)?|\A\W{0,4}(?:under|below|above|over)"
+        r"|(?:start|begin)(?:s|ing|ning)?[ ](?:at|from|with)|as[ ](?:low|high)[ ]as"
+        r"|(?:prices?|priced|rates?|fares?|tickets?|rooms?|costs?|is|are|available)[ ]from"
+        r"|upwards?[ ]of|exceed(?:s|ing)?|(?:\A|[.!?:;|\n])\W{0,4}(?:from|under|below|above|over)"
         r"|no[ ]less[ ]than|a[ ](?:minimum|maximum)[ ]of)[ ]"
         r"|[≥≤≧≦][ ]?|\\[gl]eq?[ ]?|(?<!<)<=?[ ]?|(?<![-=>])>=?|(?<=\w[ ])>=?[ ]|(?<=\()>=?[ ])"
         rf"{_MARKS}\Z",
-        hint=r"than|least|most|up|over|under|above|below|excess|as[ ]|max|min|shy|exceed|[<>=\\]",
+        hint=r"than|least|most|up|over|under|above|below|excess|as[ ]|max|min|shy|exceed|from|start|begin|[<>=\\]",
     ),
     IgnoringCase(
         r"[*_$)]{0,4}(?:[ ]?\+{1,2}(?=[.,;:!?)*\n]|\s*\Z)|\+(?=\s)"
         r"|(?:[ ]\w{1,12})?[ ](?:or|and)[ ](?:more|less|fewer|up|over|under|above|below|upwards?|higher|lower)\b"
-        r"|(?:[ ]\w{1,12})?[ ](?:upwards?|plus(?=[.,;!]|\s*\Z))\b)"
+        r"|(?:[ ]\w{1,12})?[ ](?:upwards?|plus(?=[.,;!]|\s*\Z))\b"
+        r"|(?:[ ]\w{1,12})?[ ](?:max(?:imum)?|minimum|tops|at[ ](?:the[ ])?(?:most|least|latest|earliest|m\w{2}imum))"
+        r"(?!\w|[ ](?!(?:per|for|in|and|or|each|a)\b)\w))"
     ),
 )
 _WORKED_ON = (
     IgnoringCase(
         rf"(?:\b(?:double|twice|triple|thrice|half|(?:{SPELLED})[ ]times"
-        r"|(?:a|one)[ ](?:quarter|third|fourth|fifth|tenth)[ ]of)"
-        r"|(?:%|\bper[ ]?cent)[ ]of)(?:[ ]of)?(?:[ ]the)?[ ]"
+        r"|(?:a|one|two|three)[ ](?:quarter|third|fourth|fifth|tenth)s?[ ]of)"
+        r"|(?:[%¼-¾⅐-⅞]|\d/\d{1,2}|\bper[ ]?cent)[ ]of)(?:[ ]of)?(?:[ ]the)?[ ]"
         rf"{_MARKS}\Z|\d[ ]?[/÷][ ]?{_MARKS}\Z",
         hint=r"double|twice|tripl|thrice|half|times|of|[/÷]",
     ),
@@ -282,8 +275,9 @@ _WORKED_ON = (
         r"|[ ](?:squared|cubed|doubled|tripled|halved)\b"
         r"|(?:[ ]\w{1,12})?[ ]and[ ](?:a[ ](?:half|quarter|third|bit)|change"
         r"|(?:one|two|three)[ ](?:half|quarters?|thirds?))\b"
-        r"|(?:[ ]\w{1,12})?[ ](?:plus|\+)(?:[ ]\w{1,12}){0,2}?"
-        r"[ ](?:tax(?:es)?|vat|gst|tips?|shipping|postage|fees?|interest|service|delivery|expenses)\b)"
+        r"|(?:[ ]\w{1,12})?[ ](?:plus|\+|minus|less)(?:[ ]\w{1,12}){0,2}?"
+        r"[ ](?:tax(?:es)?|vat|gst|tips?|shipping|postage|fees?|interest|service|delivery|expenses"
+        r"|discount|coupon|voucher|deposit)\b)"
     ),
 )
 _FACTOR = re.compile(rf"\d[ ]?(?:×|\\times\b|[ ][x*][ ])[ ]?{_MARKS}\Z")
@@ -292,8 +286,9 @@ _DENIED_ELSEWHERE = (
     IgnoringCase(
         r"(?:(?<!\w)(?:nicht|(?<=[,;][ ])no|(?<=[ ]y[ ])no"
         r"|kein(?:e[mnrs]?)?|niemals|statt|pas|jamais|au[ ]lieu[ ]de|plutôt[ ]que|no[ ](?:es|son"
-        r"|fue|eran?)|nunca|tampoco"
-        r"|não(?:[ ](?:é|são))?|non(?:[ ](?:è|sono))?|invece[ ]di|em[ ]vez[ ]de|en[ ]lugar[ ]de|niet|geen|nie|ikke"
+        r"|fue|eran?|cuestan?|vale|tarda|hay)|nunca|tampoco"
+        r"|não(?:[ ](?:é|são|custam?|há))?|non(?:[ ](?:è|sono|costa|costano))?"
+        r"|invece[ ]di|em[ ]vez[ ]de|en[ ]lugar[ ]de|niet|geen|nie|ikke"
         r"|inte|не|нет|вместо|ليس|ليست|لا|لم)"
         r"(?:[ ](?:genau|etwa|exactement|de|di|es|é|è|exakt|precies|равно|более|هو))?[ ]"
         r"|(?:不是|并非|並非|不等于|不等於|而非|不为))"
@@ -310,7 +305,8 @@ _DENIED_ELSEWHERE = (
 )
 _BOUND_ELSEWHERE = (
     IgnoringCase(
-        r"(?:(?<!\w)(?:mindestens|wenigstens|höchstens|maximal|minimal|mehr[ ]als|weniger[ ]als|über|unter|bis[ ]zu"
+        r"(?:(?<!\w)(?:ab|od|från|vanaf|desde|[àa][ ]partir[ ]de|a[ ]partire[ ]da"
+        r"|mindestens|wenigstens|höchstens|maximal|minimal|mehr[ ]als|weniger[ ]als|über|unter|bis[ ]zu"
         r"|knapp|au[ ]moins|au[ ]plus|plus[ ]d[e']|moins[ ]d[e']"
         r"|jusqu'à|au-delà[ ]de|m[áa]s[ ]de|menos[ ]de|al[ ]menos|por[ ]lo[ ]menos|como[ ](?:máximo|mínimo)|hasta"
         r"|mais[ ]de|pelo[ ]menos|no[ ](?:máximo|mínimo)|até"
@@ -328,17 +324,26 @@ _BOUND_ELSEWHERE = (
         r"[*_$)]{0,4}(?:[ ]?[^\s\d.,;:!?。、]{0,6}?(?:以上|以下|未満|未满|超(?!市)|余り|以内|이상|이하|미만"
         r"|초과|이내|से[ ](?:अधिक|ज़्यादा"
         r"|ज्यादा|कम|ऊपर)|'?(?:den|dan|ten|tan)[ ](?:fazla|az|çok))"
-        r"|(?:[ ][^\W\d_]{1,12})?[ ](?:oder|ou|o|и|или|lub)[ ](?:mehr|weniger|plus|moins|más|menos|mais|più|meno"
-        r"|больше|более|меньше|więcej|mniej)(?!\w)"
+        r"|(?:[ ][^\W\d_]{1,12})?[ ](?:(?:maximal|höchstens|mindestens|au[ ](?:plus|moins|maximum)|como[ ]m[áí][xn]imo"
+        r"|al[ ]m(?:ass|in)imo|no[ ]m[áí][xn]imo)(?!\w)|(?:oder|ou|o|и|или|lub|und|et|y|e)[ ]"
+        r"(?:mehr|weniger|plus|moins|más|menos|mais|più|meno"
+        r"|больше|более|меньше|więcej|mniej)(?!\w))"
         r"|[余多几幾][万萬亿億个個]?)"
     ),
 )
+_CHANGED = (
+    r"\b(?:reduced|raised?s?|rose|risen|rises|increase[sd]?|decrease[sd]?|dropp?(?:ed|s)|fell|falls|lower(?:ed|s)|went|goes"
+    r"|gone|changed?s?|grew|grown|jumped|cut|moved|climbed|upgraded|updated|corrected|adjusted|extended)"
+    r"(?:[ ][^\W\d]{1,15}){0,4}[ ]from[ ]"
+)
+"""Behind it stands what something was before: reduced from $15 to $12."""
 _FORMER = (
     IgnoringCase(
         r"\b(?:used[ ]to[ ](?:be|cost)|(?:was|were)[ ](?:previously|formerly|originally|once)"
         r"|(?:previously|formerly|originally)"
-        rf"[ ](?:was|were|cost))(?:[ ](?:about|only|just))?[ ]{_MARKS}\Z",
-        hint="used|previously|formerly|originally|once",
+        rf"[ ](?:was|were|cost))(?:[ ](?:about|only|just))?[ ]{_MARKS}\Z"
+        rf"|\bformerly[ ]{_MARKS}\Z|{_CHANGED}{_MARKS}\Z",
+        hint="used|previously|formerly|originally|once|from",
     ),
     _NEVER,
 )
@@ -358,7 +363,7 @@ _OBJECTIONS = (
     (_STRUCK, "is struck out"),
     (_DENIED, "is denied: the answer says that it is not that"),
     (_DENIED_ELSEWHERE, "is denied: the answer says that it is not that"),
-    (_OPEN, "is left open: the answer asks or supposes it"),
+    (_OPEN, "is left open: the answer asks or supposes it, or has it as an example"),
     (_BOUND, "is only a bound"),
     (_BOUND_ELSEWHERE, "is only a bound"),
     (_WORKED_ON, "is only part of a sum that isn't worked out"),
@@ -425,7 +430,8 @@ def is_denied(text: str, start: int, end: int) -> bool:
 _TEXT_DENIED = (
     IgnoringCase(
         r"(?:(?<!\w)(?:(?<!why )not(?! only| just| surprisingly)|never|cannot|neither|nor|none|except|unlikely|hardly"
-        r"|without(?! (?:a |any )?(?:doubt|question))|instead of|anything but|any \w{1,20} but|all but|far from"
+        r"|unable to|fail(?:s|ed)? to|without(?! (?:a |any )?(?:doubt|question))"
+        r"|instead of|anything but|any \w{1,20} but|all but|far from"
         r"|(?:other|rather) than|(?<!no )(?<!out )(?<!a )(?<!any )(?<!beyond )doubt|nicht(?! nur)|kein\w{0,2}|weder"
         r"|statt|außer|ohne(?! zweifel)|pas(?! seulement)|jamais|ni|sauf|nunca|tampoco|salvo|excepto|não|nem"
         r"|non(?! solo)|né|niet(?! alleen)|geen|noch|nooit|ikke|inte|nie|не|нет|ни|кроме|вместо|ليس|ليست|tidak|bukan"
@@ -438,7 +444,7 @@ _TEXT_DENIED = (
         r"[\"'*_)\]]{0,3}(?: (?:is|was|are|were|would be)(?:n't| not| never| no longer)(?! only| just)"
         r"(?: (?:the(?! only)|an?|it|correct|right|one|true|valid|what|where|which|in|part|acceptable)\b|[.!,;]|\Z)"
         r"| (?:is|was|are|were|would be)(?: \w{1,12}ly)? (?:wrong|incorrect|false|mistaken|out|excluded)(?!\w)"
-        r"|,? which (?:is|was) (?:wrong|incorrect|false|mistaken)\b"
+        r"| ?[:=] ?(?:no|false|nein|non)(?!\w)|,? which (?:is|was) (?:wrong|incorrect|false|mistaken)\b"
         r"| ist (?:es|das) nicht(?!\w)| n'est pas(?!\w)| no (?:es|era|fue)(?!\w)| não é(?!\w)| non è(?!\w))"
     ),
 )
@@ -455,6 +461,17 @@ _TEXT_REACH = 80
 def is_asked(text: str, end: int) -> bool:
     """Whether a question ends there, or soon: "Is it Paris?"."""
     return _OPEN[1].match(text, end) is not None
+
+
+_SUPPOSED = IgnoringCase(
+    r"(?<!\w)(?:if|whether|suppose|supposing|unless|once|falls|ob|maybe|perhaps|possibly|might|(?:may|could) be|such as"
+    r"|for example,?|e\.g\.) [^.!?,;:\n]{0,30}\Z"
+)
+
+
+def is_supposed(text: str, start: int) -> bool:
+    """Whether what stands there is only supposed: "if it is Paris", "perhaps Paris", "such as Paris"."""
+    return _SUPPOSED.search(text[max(0, start - _REACH) : start]) is not None
 
 
 def is_text_denied(text: str, start: int, end: int, *, floor: int, list_is_denied: bool) -> bool:
@@ -497,8 +514,10 @@ def is_range(text: str, *, first: tuple[int, int], second: tuple[int, int], alik
     gap = first[1], second[0]
     if gap[1] - gap[0] > 12:
         return False
-    if _CLOSED_RANGE.fullmatch(text, *gap) or _WORDED_RANGE.fullmatch(text, *gap):
+    if _CLOSED_RANGE.fullmatch(text, *gap):
         return True
+    if _WORDED_RANGE.fullmatch(text, *gap):
+        return _FORMER[0].search(text[max(0, first[0] - _REACH) : first[0]]) is None
     if _AND.fullmatch(text, *gap):
         return _BETWEEN.search(text[max(0, first[0] - 16) : first[0]]) is not None
     return alike and _SPACED_RANGE.fullmatch(text, *gap) is not None

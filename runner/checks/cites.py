@@ -100,7 +100,7 @@ class Check:
     def names(self, cited: str) -> bool:
         """Whether a file of this name is meant."""
         wanted, name = _base_name(self.file), _base_name(cited)
-        return name == wanted or fnmatchcase(name, wanted)
+        return fnmatchcase(name, wanted.replace("[", "[[]"))
 
 
 def cited_names(run: Run) -> set[str | None]:

@@ -45,7 +45,7 @@ class Check:
 
     def judge(self, run: Run) -> Finding:
         calls = [call for call in calls_of(run, "code_interpreter") if call.completed]
-        holds = any(_has(call.input, self.code) and _has(call.output, self.printed) for call in calls)
+        holds = any(_has(call.input, self.code, marks=False) and _has(call.output, self.printed) for call in calls)
         reason = ""
         if not holds:
             reason = "no run of code has all of that" if calls else "no code ran to its end"
@@ -60,5 +60,5 @@ class Check:
         )
 
 
-def _has(text: str, wanted: str | Sequence[str]) -> bool:
-    return all(has_passage(text[:_LONGEST], one, case=True) for one in as_tuple(wanted))
+def _has(text: str, wanted: str | Sequence[str], *, marks: bool = True) -> bool:
+    return all(has_passage(text[:_LONGEST], one, case=True, marks=marks) for one in as_tuple(wanted))

@@ -66,7 +66,13 @@ class Check:
             normalise_wanted(text, case=self.case) in answer for text in missing for answer in answers
         ):
             reason += " as a whole word (`words: false` would find it inside others)"
-        return Finding(holds=False, expected=expected, found=found, reason=reason)
+        weak = any(self._is_perhaps_in(run.text, text) for text in missing)
+        return Finding(holds=False, expected=expected, found=found, reason=reason, weak=weak)
+
+    def _is_perhaps_in(self, answer: str, text: str) -> bool:
+        """Whether `not_contains` finds it: struck out, or as a part of an amount."""
+        wanted, answers = normalise_wanted(text, case=self.case), readings(answer, case=self.case, negative=True)
+        return any(find_in(one, wanted, words=self.words) >= 0 for one in answers)
 
     def _is_in(self, answers: Sequence[str], text: str) -> bool:
         wanted = normalise_wanted(text, case=self.case)

@@ -11,7 +11,7 @@ from functools import cache
 
 from runner.checks import FAILS, PASSES, Example
 from runner.checks._text import end_lines, normalise, shorten, shown_text
-from runner.checks._wording import is_asked, is_denied
+from runner.checks._wording import is_asked, is_denied, is_supposed
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
 
@@ -82,7 +82,7 @@ _TH = r"(?:st|nd|rd|th|er|º|ª|\.)?"
 _WORD = r"(?P<month>(?:[^\W\d_]|[\u0900-\u0d7f\u0e31-\u0e4e]){3,14})\.?"
 _DATE = re.compile(
     rf"""
-    (?<![A-Za-z\d_.,/-])(?P<y1>\d{{4}})(?P<s1>[-/.])(?P<m1>\d\d?)(?P=s1)(?P<d1>\d\d?)(?!\d|[.,/-]\d)
+    (?<![A-Za-z\d_.,/-])(?P<y1>\d{{4}})(?P<s1>[-/.])(?P<m1>\d\d?)(?P=s1)(?P<d1>\d\d?)(?!\d|[.,/]\d|-\w)
   | (?:(?P<y2>\d{{4}})[年년]\s?|(?<!\d))(?P<m2>\d\d?)[月월]\s?(?P<d2>\d\d?)[日일号號]
   | (?<![\d.,/-])(?P<y6>\d{{4}})[.,]?[ ](?:m\.[ ])?{_WORD.replace("month", "month6")}[ ](?P<d6>\d\d?){_TH}(?!\d|[.,:]\d)
   | (?<![\d.,/-])(?P<a>\d\d?)(?P<s3>[-/.])[ ]?(?P<b>\d\d?)(?P=s3)[ ]?(?P<y3>\d{{4}}|\d\d)(?!\d|[.,/-]\d)
@@ -99,7 +99,7 @@ _PART_BEHIND = re.compile(
 )
 """A day or year that shares the rest of a date: the 3rd and 4th of March, March 4 to 6, 2026-03-04/06."""
 _DENIED_DAY = re.compile(
-    r"(?:\b(?:not|never|no longer|nicht|kein\w*|niet|non)|n['’]t|\bpas)"
+    r"(?:\b(?:not|never|no longer|any (?:day|date) but|nicht|kein\w*|niet|non)|n['’]t|\bpas)"
     r"(?:[ ]\w{1,20}(?=[ ](?:on|am|op)[ ]))?"
     r"(?:[ ](?:on|at|be|is|the|leave|am|le|mehr|den|op|sur|until|before|vor|avant))*[ ]\Z",
     re.IGNORECASE,
@@ -125,16 +125,19 @@ _FORMER_BEFORE = re.compile(
     r"|verzet)(?:[ ]\w{1,12}){0,3}[ ](?:from|vom|von|du|de|del|desde|dal|do|van)|used[ ]to[ ]be(?:[ ]on)?"
     r"|(?:was|were)[ ](?:originally|previously|formerly|first|supposed[ ]to[ ]be|meant[ ]to[ ]be|to[ ]be)"
     r"(?:[ ](?:scheduled|planned|set|due|on|for)){0,2}|originally(?:[ ](?:scheduled|planned|set|due|on|for)){0,2}"
+    r"|(?:old|former|previous|original)[ ](?:date|day|deadline)(?:[ ](?:was|of)|[,:])?"
     r"|instead[ ]of(?:[ ]on)?|rather[ ]than(?:[ ]on)?|statt(?:[ ]am)?|ursprünglich(?:[ ]am)?|au[ ]lieu[ ]du"
     rf"|en[ ]lugar[ ]del){_UP_TO_IT}"
 )
 _FORMER_BEHIND = re.compile(
-    r"[*_)]{0,3}[ ](?:is|was)[ ](?:the[ ](?:old|former|previous|original|wrong)|wrong|incorrect|no[ ]longer"
-    r"|not[ ](?:the|it|right|correct|possible))(?!\w)"
+    r"[*_)]{0,3},?[ ](?:no[ ]longer|(?:is|was)[ ](?:the[ ](?:old|former|previous|original|wrong)|wrong|incorrect"
+    r"|no[ ]longer"
+    r"|not[ ](?:the|it|right|correct|possible)))(?!\w)"
 )
 _ABOUT = re.compile(
     r"(?:(?<!\w)(?:around|about|approximately|approx\.?|roughly|circa|ca\.|c\.|near|close[ ]to|sometime|somewhere"
-    r"|week[ ]of|days?[ ]of|before|by|after|until|till|til|up[ ]to|prior[ ]to|following"
+    r"|week[ ]of|days?[ ]of|(?:day|week|month|year)s?[ ]from"
+    r"|as[ ](?:early|late|soon)[ ]as|before|by|after|until|till|til|up[ ]to|prior[ ]to|following"
     r"|no[ ](?:later|earlier|sooner)[ ]than|not[ ](?:before|after|until|later[ ]than)|within"
     r"|etwa|ungefähr|gegen|vor|nach|bis(?:[ ](?:zum|spätestens))?"
     r"|spätestens|frühestens|avant|après|vers|environ|jusqu'au|jusqu'à|antes|después|hacia|hasta|alrededor|até|depois"
@@ -160,7 +163,6 @@ _CALLED_OFF_BEHIND = re.compile(
     r"|est|été|fue|sido|foi|è|stat[oa]|werd|был\w?|został\w?)(?:[ ](?:now|since|just|then|\w{1,12}ly))?"
     rf"[ ](?:{_OFF}|{_PUT_OFF})(?!\w)(?![ ](?:from|to|vom|du|del)(?!\w))"
 )
-_SUPPOSED = re.compile(r"(?<!\w)(?:if|whether|suppose|supposing|unless|falls|ob)[ ](?:[^.!?,;:\n]){0,30}\Z")
 
 
 def prepare(*_written: object) -> None:
@@ -201,7 +203,7 @@ class Check:
             expected=f"{self.value}{f' within {self.tolerance_days} days' if self.tolerance_days else ''}",
             found=shorten(", ".join(text for text, _, _ in found[:30]) or run.text),
             reason=shorten(reason),
-            weak=not reason and self.take == "any",
+            weak=any(problem for _, _, problem in found) if reason else self.take == "any",
         )
 
     def _dates(self, text: str) -> Iterator[tuple[str, dt.date | None, str]]:
@@ -265,7 +267,7 @@ def _find_problem(text: str, found: re.Match[str], *, qualified: bool) -> str:
         return "is only a limit or about right (`qualified: true` would accept that)"
     if _CALLED_OFF.search(ahead) or _CALLED_OFF_BEHIND.match(behind):
         return "is the date of something that is called off (`qualified: true` would accept that)"
-    return "is asked or supposed, not said" if is_asked(text, end) or _SUPPOSED.search(ahead) else ""
+    return "is asked or supposed, not said" if is_asked(text, end) or is_supposed(text, start) else ""
 
 
 def _build(year: str, month: str, day: str) -> tuple[dt.date | None, str] | None:

@@ -17,7 +17,8 @@ MAIN_FIELD = "value"
 SCHEMA = {
     "type": "object",
     "description": "The answer is in this language. It needs the extra `language` (py3langid, 97 languages). A text of "
-    "few words, or one that close relatives (Danish and Norwegian) could be, is an error, not a pass.",
+    "few words, or one that close relatives (Danish and Norwegian) could be, is an error, not a pass; so is one with a "
+    "sentence in another language.",
     "properties": {
         "value": {
             "type": "string",
@@ -35,6 +36,8 @@ EXAMPLES = (
     Example("language: de", "39.25", BREAKS),
 )
 _NOT_PROSE = re.compile(r"```.{0,20000}?(?:```|\Z)|https?://\S{1,2000}|[\d_]+", re.DOTALL)
+_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
+_MOST_SENTENCES = 50
 _LETTERS_NEEDED = 12
 _LONGEST = 4000
 """Characters that are looked at."""
@@ -79,12 +82,24 @@ class Check:
             chance = 1.0 if self.value not in written else max(chance, _SURE)
         if best != self.value and (ranked[self.value] >= _POSSIBLE or chance < _SURE):
             raise CheckBroken(f"the answer may be in {best} or {self.value}: it is too short to tell")
+        if best == self.value and (other := self._other_in(text)):
+            raise CheckBroken(f"the whole reads as {best}, a part of it as {other}")
         return Finding(
             holds=best == self.value,
             expected=f"an answer in {self.value}",
             found=f"{best}: {shorten(run.text)}",
             reason="" if best == self.value else f"the answer reads as {best}",
         )
+
+    def _other_in(self, text: str) -> str:
+        """The language that some sentence is in which surely isn't in the wanted one."""
+        for sentence in _SENTENCES.split(text)[:_MOST_SENTENCES]:
+            if sum(map(str.isalpha, sentence)) >= 2 * _LETTERS_NEEDED:
+                ranked = _rank(sentence)
+                best = max(ranked, key=ranked.__getitem__)
+                if ranked[best] > _SURE and ranked[self.value] < _POSSIBLE / 10:
+                    return best
+        return ""
 
 
 def _languages_of_its_script(text: str) -> set[str]:

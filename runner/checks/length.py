@@ -69,7 +69,7 @@ class Check:
 
     def _count(self, text: str) -> int:
         if self.of == "characters":
-            bare = text.strip()
+            bare = text.strip().replace("\r\n", "\n")
             return len(bare) if bare.isascii() else len(regex.findall(r"\X", bare))
         if self.of == "sentences":
             return _count_sentences(shown_text(_LIST_NUMBER.sub("", text)))

@@ -22,7 +22,8 @@ SCHEMA = {
     "description": "The answer gives this number, however it is written: $39.25, 39.25 USD, 1,234.50, 1.234,50, "
     "890 million, 12 Mio. EUR, 12%, (5.00). Digits in dates, times, codes, citation marks and list numbers don't "
     "count. "
-    "Ranges, bounds, plain denials, and digits joined to unknown text fail with the reason. It reads words, not "
+    "Ranges, bounds (at most, starting from), plain denials, guesses (maybe, for example) and digits joined to unknown "
+    "text fail with the reason. It reads words, not "
     "meaning: where a wrong answer may mention the right number last, ask for `take: only`.",
     "properties": {
         "value": {
@@ -65,7 +66,8 @@ SCHEMA = {
             "minLength": 1,
             "maxLength": 40,
             "description": "Only numbers with this unit beside them count: USD (or $, dollars), EUR, %, km, people. "
-            "In '$331.31 each for 17 people', `unit: USD` leaves 331.31. 12 km/h is no km, $12.50 CAD no USD.",
+            "In '$331.31 each for 17 people', `unit: USD` leaves 331.31. 12 km/h is no km, $12.50 CAD no USD, "
+            "and $12 per night is USD/night.",
         },
         "decimal": {
             "type": "string",

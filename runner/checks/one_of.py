@@ -28,7 +28,8 @@ SCHEMA = {
             "type": "boolean",
             "default": False,
             "description": "With true, the answer may be longer: it must give exactly one of the texts, as "
-            "whole words. One that it only denies, asks or strikes out isn't given: 'not Paris', 'Is it Paris?'.",
+            "whole words. One that it only denies, asks, supposes or strikes out isn't given: 'not Paris', "
+            "'Is it Paris?', 'if it is Paris'.",
         },
         "case": CASE,
     },
@@ -56,7 +57,7 @@ class Check:
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
         for value in self.values:
-            core = _core(value, case=self.case)
+            core = fold_value(value, case=self.case)
             if core in seen:
                 raise ValueError(f"{value!r} and {seen[core]!r} can't be told apart")
             seen[core] = value
@@ -70,37 +71,41 @@ class Check:
         reason = "the answer gives none of them" if self.inside else "none of them is the whole answer"
         if chosen:
             reason = f"the answer contains {' and '.join(quote(value) for value in chosen)}, so it doesn't choose"
-        return Finding(holds=False, expected=expected, found=found, reason=reason)
+        weak = self.inside and not chosen and bool(self._named(run.text))
+        return Finding(holds=False, expected=expected, found=found, reason=reason, weak=weak)
 
     def _chosen_whole(self, text: str) -> list[str]:
         answers = [answer.strip(_WRAPPING) for answer in readings(text, case=self.case, negative=False, inside=False)]
-        return [value for value in self.values if _core(value, case=self.case) in answers]
+        return [value for value in self.values if fold_value(value, case=self.case) in answers]
 
     def _chosen_inside(self, text: str) -> list[str]:
         """The values that the text gives in any reading; a lone one has to be given wherever it is looked for."""
-        ended = end_lines(text)
-        named = {
-            value
-            for reading in readings(ended, case=self.case, negative=True)
-            for value, is_given in self._given(reading, is_sure=False).items()
-            if is_given
-        }
+        named, ended = self._named(text), end_lines(text)
         if len(named) == 1:
             told = [self._given(one, is_sure=True) for one in readings(ended, case=self.case, negative=False)]
             named = {value for value in named if {one.get(value) for one in told} - {None} == {True}}
         return [value for value in self.values if value in named]
 
+    def _named(self, text: str) -> set[str]:
+        """Those that some reading has elsewhere than in a denial."""
+        return {
+            value
+            for reading in readings(end_lines(text), case=self.case, negative=True)
+            for value, is_given in self._given(reading, is_sure=False).items()
+            if is_given
+        }
+
     def _given(self, text: str, *, is_sure: bool) -> dict[str, bool]:
         """Each value in the text, elsewhere than in a longer one ("red" in "red wine"), and whether it isn't denied.
 
-        With `is_sure`, nor asked, nor a part of an amount.
+        With `is_sure`, nor asked or supposed, nor a part of an amount.
         """
-        from runner.checks._wording import is_asked, is_text_denied
+        from runner.checks._wording import is_asked, is_supposed, is_text_denied
 
         places: list[tuple[int, int, str]] = []
         rest = text
-        for value in sorted(self.values, key=lambda one: len(_core(one, case=self.case)), reverse=True):
-            core = _core(value, case=self.case)
+        for value in sorted(self.values, key=lambda one: len(fold_value(one, case=self.case)), reverse=True):
+            core = fold_value(value, case=self.case)
             found = list(islice(find_all(rest, core, words=True, whole_amounts=is_sure), _MOST))
             places += [(start, start + len(core), value) for start in found]
             rest = _without(rest, found, len(core)) if found else rest
@@ -108,13 +113,15 @@ class Check:
         floor, is_denied = 0, False
         for start, end, value in sorted(places):
             is_denied = is_text_denied(text, start, end, floor=floor, list_is_denied=is_denied)
-            given[value] = given.get(value, False) or not (is_denied or (is_sure and is_asked(text, end)))
+            is_open = is_sure and (is_asked(text, end) or is_supposed(text, start))
+            given[value] = given.get(value, False) or not (is_denied or is_open)
             floor = end
         return given
 
 
 @lru_cache(maxsize=1024)
-def _core(value: str, *, case: bool) -> str:
+def fold_value(value: str, *, case: bool) -> str:
+    """What of a value has to be in the answer. Raises ValueError if that is nothing."""
     wanted = normalise_wanted(value, case=case)
     return wanted.strip(_WRAPPING) or wanted
 

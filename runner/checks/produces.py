@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 
 from runner.checks import BREAKS, FAILS, PASSES, Example, Part, an_answer, check_limits, describe_limits, parts
 from runner.checks._parts import explain, name_parts, saying
 from runner.checks._text import quote, shorten
+from runner.checks.cites import Check as Cites
 from runner.domain.conversation import ProducedFile, Run
 from runner.domain.report import Finding, Outcome
 from runner.errors import CheckBroken
@@ -65,11 +64,12 @@ class Check:
     expect: Sequence[Part] = ()
 
     def __post_init__(self) -> None:
+        Cites(file=self.name)
         if self._has_limits:
             check_limits(self.min_bytes, self.max_bytes)
 
     def judge(self, run: Run) -> Finding:
-        named = [file for file in run.files if fnmatchcase(_base_name(file.name), self.name.casefold())]
+        named = [file for file in run.files if Cites(file=self.name).names(file.name)]
         reasons, broken = [], None
         for file in named:
             try:
@@ -122,7 +122,3 @@ class Check:
 
 def _size(file: ProducedFile) -> str:
     return "not read" if file.size_bytes is None else f"{file.size_bytes:,} bytes"
-
-
-def _base_name(name: str) -> str:
-    return PurePosixPath(name.replace("\\", "/")).name.casefold()

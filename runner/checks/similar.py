@@ -21,9 +21,8 @@ _OF_WORDS = ("bleu", "gleu", "meteor", *_ROUGE)
 SCHEMA = {
     "type": "object",
     "description": "The answer resembles this text, by 0 (in nothing) to 1 (in all), and has the same numbers and "
-    "negations. It compares characters or words, not meaning: 'open' and 'closed', or another name, may be a small "
-    "difference. All but `fuzzy_match` and `levenshtein` need the "
-    "extra `similarity`.",
+    "negations. It compares characters or words, not meaning: another name or verb may be a small difference. All but "
+    "`fuzzy_match` and `levenshtein` need the extra `similarity`.",
     "properties": {
         "value": {
             "type": "string",
@@ -50,9 +49,11 @@ SCHEMA = {
         "facts": {
             "type": "boolean",
             "default": True,
-            "description": "The numbers of the text, in the order in which each comes first, and as many negations "
-            "(not, never, un-) have to be in the answer, too, however much they resemble each other: '60 days' is not "
-            "'30 days'. Of numbers in words, English ones are known. With false, the likeness alone decides.",
+            "description": "The numbers of the text, in the order in which each comes first, with their units, and as "
+            "many negations (not, never, un-) have to be in the answer, too, however much they resemble each other: "
+            "neither '60 days' nor '30 hours' is '30 days'; nor may the answer have the opposite of some words (open, "
+            "at most). Of numbers in words and opposites, English ones are known. With false, the likeness alone "
+            "decides.",
         },
         "case": CASE,
     },
@@ -75,18 +76,30 @@ _WORDS = re.compile(r"\w+|[^\w\s]+")
 _GROUPS = re.compile(r"(?<=\d)[,' ](?=\d{3}(?!\d))")
 _COMMA = re.compile(r"(?<=\d),(?=\d{1,2}(?!\d))")
 _NUMERALS = re.compile(r"((?:(?<![^\s(])-)?\d+(?:\.\d+)?)( ?%| per ?cent(?!\w)| prozent| pour cent| por ciento)?")
+_WITH_UNITS = re.compile(r"([$€£¥₹])? ?(\d[\d.]*)(?:[ -]?([$€£¥₹]|[^\W\d_]{1,20}))?")
+_SHORT_UNITS = frozenset("$ € £ ¥ ₹ am pm m km cm mm g kg l ml h hr mb gb kb tb".split())
+_OPPOSITES = [
+    pair.split("/")
+    for pair in (
+        "least/most more/less before/after minimum/maximum above/below over/under first/last open/closed opens/closes "
+        "approved/denied accepted/rejected enabled/disabled true/false increased/decreased included/excluded on/off"
+    ).split()
+]
 _NEGATIONS = re.compile(
     r"(?<!\w)(?:not(?! only)|no|never|none|nothing|nobody|cannot|neither|nor|without|non|nicht|kein\w{0,2}|nie|niemals"
     r"|ohne|weder|pas|jamais|aucun\w{0,2}|sans|ni|nunca|jamás|ningun\w?|ningún|sin|não|nem|sem|nenhum\w?|mai|senza"
     r"|nessun\w?|niet|geen|nooit|zonder|ikke|inte|ingen|utan|uden|nie|bez|не|нет|без|нельзя|никогда|değil|yok|tidak"
     r"|bukan|không|ei|ليس|لا|لن|لم|نہیں|नहीं|न)(?!\w)|n't(?!\w)|[不没沒無无非未]|ません|ない|않|없|아니|(?<=\w)(?:maz|mez)(?!\w)"
 )
-_LETTERS = re.compile(r"[^\W\d_]{4,40}")
+_LETTERS = re.compile(r"[^\W\d_]{2,40}")
 _PREFIXES = ("un", "in", "im", "il", "ir", "dis", "non")
 
 
 def prepare(*written: Mapping[str, object]) -> None:
     """The libraries of some measures take seconds to import."""
+    from runner.checks._units import read_locale_files
+
+    read_locale_files()
     for by in sorted({str(one["by"]) for one in written if "by" in one} & set(_OF_WORDS)):
         with suppress(CheckBroken):
             _measure(by)
@@ -152,12 +165,18 @@ def _other_facts(wanted: str, answer: str) -> str:
     if not any(one == other for one in _numbers(wanted) for other in _numbers(answer)):
         said, due = (", ".join(_numbers(text)[0]) or "none" for text in (answer, wanted))
         return f"its numbers are others: {said}, not {due}"
+    found, needed = _units(answer), _units(wanted)
+    unlike = [one for one in found.keys() & needed.keys() if found[one].isdisjoint(needed[one])]
+    if unlike:
+        said, due = (", ".join(sorted(units[unlike[0]])) for units in (found, needed))
+        return f"its {unlike[0]} has another unit: {said}, not {due}"
     negations = len(_NEGATIONS.findall(answer)) - len(_NEGATIONS.findall(wanted))
     if negations:
         return f"it has {'more' if negations > 0 else 'fewer'} negations (not, never, without)"
     words, others = (set(_LETTERS.findall(text)) for text in (wanted, answer))
     for one, other in ((words - others, others - words), (others - words, words - others)):
-        opposite = next((word for word in one for prefix in _PREFIXES if word.removeprefix(prefix) in other), "")
+        pairs = [(word, word.removeprefix(prefix)) for word in one if len(word) > 3 for prefix in _PREFIXES]
+        opposite = next((this for this, that in (*pairs, *_OPPOSITES) if this in one and that in other), "")
         if opposite:
             return f"only one of them says '{opposite}'"
     return ""
@@ -172,6 +191,19 @@ def _numbers(text: str) -> list[tuple[str, ...]]:
     spelled = [(place, str(value)) for place, value in spelled_numbers(digits)]
     surely = [(place, value) for place, value in spelled if value != "1"]
     return [tuple(dict.fromkeys(number for _, number in sorted(found + more))) for more in (spelled, surely)]
+
+
+def _units(text: str) -> dict[str, set[str]]:
+    """The currencies and measures beside each number that has some: 30 days, $5, 9 am."""
+    from runner.checks._units import CURRENCIES, dimensions, unit_name
+
+    found: dict[str, set[str]] = {}
+    for sign, number, word in _WITH_UNITS.findall(_COMMA.sub(".", _GROUPS.sub("", text))):
+        sure = [one for one in (sign, word) if len(one) > 2 or one in _SHORT_UNITS]
+        units = {unit_name(one) for one in sure if one in ("am", "pm") or dimensions(one)}
+        if units:
+            found.setdefault(_canonical(number.rstrip(".")), set()).update(units & CURRENCIES or units)
+    return found
 
 
 def _canonical(written: str) -> str:

@@ -29,6 +29,8 @@ def parse_report(text: str) -> tuple[str, Path]:
     kind, separator, path = text.partition("=")
     if kind not in report_kinds() or bool(separator) != bool(path):
         raise UsageError(f"--report {text!r}: write KIND or KIND=FILE; the kinds are {', '.join(report_kinds())}")
+    if path == "-":
+        raise UsageError(f"--report {text!r}: name a file; {kind}=/dev/stdout writes among the screen's lines")
     return kind, Path(path or default_name(kind))
 
 

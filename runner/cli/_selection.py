@@ -13,11 +13,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runner.backends import Backend
 from runner.cli import count_descriptors
-from runner.cli._session import Session, open_ask
+from runner.cli._session import PlayArguments, Session, open_ask
 from runner.cli._targets import OpenedTarget, find_capabilities
 from runner.did_you_mean import count
 from runner.domain.assistant import ChatEndpoint, Server, Target
@@ -28,9 +27,6 @@ from runner.escaping import file_name
 from runner.execution.judging import Asker
 from runner.execution.play import Lane
 from runner.execution.recording import record, record_judge, replay, replay_judge
-
-if TYPE_CHECKING:
-    from runner.cli.play import Arguments
 
 _TOKEN = re.compile(r"\s*(?:(?P<bracket>[()])|(?P<word>[^\s()]+))")
 MOST_SHARDS = 1000
@@ -217,7 +213,7 @@ OWN_DESCRIPTORS, DESCRIPTORS_PER_SCENARIO = 44, 4
 
 
 @asynccontextmanager
-async def open_judge(judge: Session | None, lanes: Sequence[Lane], wanted: Arguments) -> AsyncIterator[Asker]:
+async def open_judge(judge: Session | None, lanes: Sequence[Lane], wanted: PlayArguments) -> AsyncIterator[Asker]:
     """What answers the checks that ask; without a judge, what says so."""
     declared = judge.configuration.project.judge if judge else None
     if judge is not None and declared is not None and wanted.replay:
@@ -233,7 +229,9 @@ async def open_judge(judge: Session | None, lanes: Sequence[Lane], wanted: Argum
 
 
 @asynccontextmanager
-async def open_lanes(sessions: Sequence[Session], wanted: Arguments, folder: Path) -> AsyncIterator[tuple[Lane, ...]]:
+async def open_lanes(
+    sessions: Sequence[Session], wanted: PlayArguments, folder: Path
+) -> AsyncIterator[tuple[Lane, ...]]:
     """Each target once, with a journal of its own, for each of the models."""
     async with AsyncExitStack() as stack:
         lanes = []
@@ -265,7 +263,7 @@ async def open_lanes(sessions: Sequence[Session], wanted: Arguments, folder: Pat
 
 
 def _find_backend(
-    session: Session, variant: Variant, opened: OpenedTarget | None, wanted: Arguments
+    session: Session, variant: Variant, opened: OpenedTarget | None, wanted: PlayArguments
 ) -> tuple[Backend, Variant]:
     """The target's, one that keeps what it is told, or one that has only that."""
     if wanted.replay:

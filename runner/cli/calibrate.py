@@ -121,10 +121,16 @@ def _read_lines(path: Path, question: str | None) -> Iterator[Line]:
     lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     if not lines:
         raise NothingFound(f"{path} has no line")
+    labels: dict[str, tuple[int, bool]] = {}
     for number, line in lines:
         place = f"{path}:{number}"
         try:
-            yield _read_line(place, line, question)
+            read = _read_line(place, line, question)
+            asked = json.dumps({**read[1], "holds": None}, sort_keys=True)
+            earlier, holds = labels.setdefault(asked, (number, read[1]["holds"]))
+            if holds is not read[1]["holds"]:
+                raise ValueError(f"`holds` is {str(holds).lower()} for the same answer in line {earlier}")
+            yield read
         except ValueError as error:
             raise UsageError(f"{place}: {error}") from error
 
@@ -134,7 +140,7 @@ def _read_line(place: str, line: str, question: str | None) -> Line:
     from runner.did_you_mean import suggest
 
     try:
-        said = json.loads(line)
+        said = json.loads(line, object_pairs_hook=_without_duplicates)
     except RecursionError:
         raise ValueError("is nested too deep") from None
     if not isinstance(said, dict):
@@ -151,15 +157,23 @@ def _read_line(place: str, line: str, question: str | None) -> Line:
     return place, said, _build(named[0], said.get(named[0], question))
 
 
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Raises ValueError."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("has a key twice in one object")
+    return found
+
+
 def _build(name: str, written: object) -> Part:
     """The check as it would stand under `expect`. Raises ValueError."""
     from runner.checks import build_part
+    from runner.checks._packages import load_check
     from runner.domain.scenario import Expectation
     from runner.errors import Location
     from runner.json_schema import find_mismatch
-    from runner.plugins import load_plugin
 
-    module = load_plugin("runner.checks", name)
+    module = load_check(name)
     parameters = written if isinstance(written, dict) else {module.MAIN_FIELD: written}
     if mismatch := find_mismatch(parameters, module.SCHEMA):
         raise ValueError(f"{name}: {mismatch}")

@@ -19,19 +19,21 @@ _FIRST_CLAUSE = re.compile(r"(?:`[^`]*`|(?!(?<!\d)\. |: ).)*", re.DOTALL)
 @click.pass_context
 def command(context: click.Context, name: str | None) -> None:
     """List the checks that may stand under `expect`, or explain the one called NAME: its fields, and examples."""
+    from runner.checks._packages import load_check
+    from runner.config.expectations import find_fault
     from runner.config.familiar_words import advise_on_check
     from runner.did_you_mean import quote, suggest
     from runner.errors import UsageError
-    from runner.plugins import load_plugin, plugin_names
+    from runner.plugins import plugin_names
 
     names = plugin_names("runner.checks")
     shown = context.make_formatter()
     if name is None:
-        told = {one: load_plugin("runner.checks", one).SCHEMA["description"] for one in names}
-        shown.write_dl([(one, _first_clause(text)) for one, text in told.items()])
+        told = {one: find_fault(one) or _first_clause(load_check(one).SCHEMA["description"]) for one in names}
+        shown.write_dl(list(told.items()))
         shown.write("\n`runner checks NAME` explains one.\n")
     elif name in names:
-        module = load_plugin("runner.checks", name)
+        module = load_check(name)
         shown.write_text(f"{name}: {module.SCHEMA['description']}")
         with shown.section(f"Fields; `{name}: VALUE` sets the one with *"):
             shown.write_dl([(field, f"{meaning} [{value}]") for field, value, meaning in describe_fields(module)])

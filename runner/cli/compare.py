@@ -125,12 +125,12 @@ def comparison_lines(comparison: Comparison, doubts: Sequence[str] = ()) -> Iter
     from runner.escaping import terminal_line
 
     for one in _changed(comparison):
-        yield terminal_line(f"{one.change.value:9} {one.name}  {_rates(one)} · {_proof(one)}{_remarks(one)}")
+        yield terminal_line(f"{one.change.value} {one.name} {_rates(one)}{_remarks(one)}")
     for line in doubts:
         yield terminal_line(f"note: {line}")
-    yield terminal_line(_summary(comparison))
     for line in comparison.regressions:
         yield terminal_line(f"regression: {line}")
+    yield terminal_line(_summary(comparison))
     if command := _deciding_command(comparison):
         yield terminal_line(f"to decide: {command}, before the change and after it")
 
@@ -190,7 +190,7 @@ def _as_markdown(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]
     from runner.reporting import MARK
 
     yield f"<!-- {MARK} -->"
-    yield f"## runner compare: {comparison.verdict.value}"
+    yield f"## runner compare: {comparison.verdict.value if _differs(comparison) else _ALIKE}"
     yield ""
     yield markdown(_summary(comparison))
     for line in doubts:
@@ -221,19 +221,40 @@ def _changed(comparison: Comparison) -> Iterator[Compared]:
 
     for change in Change:
         for one in comparison.scenarios:
-            is_told = one.change is not Change.SAME or one.verdict is not Verdict.NO_EVIDENCE
+            # What had no verdict before has none now, for the same reason: nothing changed.
+            is_still_unjudged = one.old and one.new and one.old.counted_as == one.new.counted_as
+            is_alike = is_still_unjudged if one.change is Change.UNJUDGED else one.change is Change.SAME
+            is_told = not is_alike or one.verdict is not Verdict.NO_EVIDENCE
             if one.change is change and is_told:
                 yield one
 
 
 def _summary(comparison: Comparison) -> str:
+    from runner.domain.comparison import Change
+
     counts = ", ".join(f"{count} {word}" for word, count in comparison.counts.items() if count) or "no scenarios"
+    if not any(one.pair for one in comparison.scenarios):
+        return f"{counts}: nothing has a verdict in both"
+    if not _differs(comparison):
+        same = comparison.counts[Change.SAME.value]
+        return f"{same} of {same} the same: {_ALIKE}" if same == len(comparison.scenarios) else f"{counts}: {_ALIKE}"
     more = f": {_more(comparison.more)}" if comparison.more else ""
     return f"{counts}; all together: {comparison.verdict.value}{more} (p = {comparison.p:.3g}, {comparison.test})"
 
 
+def _differs(comparison: Comparison) -> bool:
+    """Whether a scenario that has a verdict in both passes more or less often: only then can chance be the reason."""
+    pairs = [one.pair for one in comparison.scenarios if one.pair]
+    return not pairs or any(old.rate != new.rate for old, new in pairs)
+
+
+_ALIKE = "nothing broke, nothing was fixed"
+
+
 def _rates(one: Compared) -> str:
-    return f"{_rate(one.old)} → {_rate(one.new)}"
+    if one.old is None or one.new is None:
+        return _rate(one.new) if one.new else f"was {_rate(one.old)}"
+    return f"{_rate(one.old)} → {_rate(one.new)} · {_proof(one)}"
 
 
 def _rate(standing: Standing | None) -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from runner.cli._session import file_option
+from runner.did_you_mean import count
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
     from runner.domain.report import Report, ScenarioResult, Variant
+
+_MOST_NAMED = 4
 
 
 @click.command(name="merge", short_help="Merge the reports of shards into one.")
@@ -68,12 +72,13 @@ def _check_shards(shards: Sequence[str]) -> None:
     if not cuts:
         return
     if len(cuts) > 1 or not all(shards):
-        said = ", ".join(one or "not a shard" for one in shards)
+        said = _name_first((one or "not a shard" for one in shards), len(shards))
         raise UsageError(f"these are not shards of one division ({said}); give each process the same .runner/plays")
     number = int(cuts.pop().partition(" ")[0])
     there = {int(one.partition("/")[0]) for one in shards}
-    if missing := [f"{one}/{number}" for one in range(1, number + 1) if one not in there]:
-        raise UsageError(f"shards are missing: {', '.join(missing)}")
+    if missing := number - len(there):
+        named = (f"{one}/{number}" for one in range(1, number + 1) if one not in there)
+        raise UsageError(f"{count(missing, 'shard')} of {number} missing: {_name_first(named, missing)}")
 
 
 def _check_twice(named: Sequence[tuple[str, Report]]) -> None:
@@ -82,8 +87,12 @@ def _check_twice(named: Sequence[tuple[str, Report]]) -> None:
         seen.update((one.scenario.name, one.variant.label if one.variant else "") for one in report.results)
     twice = [name if not label else f"{name} on {label}" for (name, label), times in seen.items() if times > 1]
     if twice:
-        more = f" and {len(twice) - 3} more" if len(twice) > 3 else ""
-        raise UsageError(f"played in more than one of these: {', '.join(twice[:3])}{more}")
+        raise UsageError(f"played in more than one of these: {_name_first(twice, len(twice))}")
+
+
+def _name_first(names: Iterable[str], total: int) -> str:
+    shown = list(islice(names, _MOST_NAMED))
+    return ", ".join(shown) + (f" and {total - _MOST_NAMED} more" if total > _MOST_NAMED else "")
 
 
 class _Merged:

@@ -9,7 +9,7 @@ import shlex
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli._reports import discard_named, find_named, open_reporters, parse_report
-from runner.cli._session import FiniteRange, Session, file_option, open_session, refuse_empty
+from runner.cli._session import FiniteRange, PlayArguments, Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
@@ -30,47 +30,6 @@ if TYPE_CHECKING:
     from runner.kept_play import Kept
 
 _PLACES_SHOWN = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arguments:
-    """The command line of `play`, as given."""
-
-    paths: tuple[str, ...]
-    file: Path | None
-    targets: tuple[str, ...]
-    models: tuple[str, ...]
-    jobs: int
-    rate: float | None
-    tier: str | None
-    max_time: float | None
-    max_cost: float | None
-    max_tokens: int | None
-    shard: str | None
-    engine: str | None
-    names: str | None
-    tags: str | None
-    last_failed: bool
-    failed_first: bool
-    lists: bool
-    form: str
-    repeat: int | None
-    every_repeat: bool
-    fail_fast: bool
-    fail_on_flaky: bool
-    synced: bool
-    keep: bool
-    no_code: bool
-    allow_declines: bool
-    resume: str | None
-    changed: str | None
-    reports: tuple[str, ...]
-    baseline: str | None
-    record: Path | None
-    replay: Path | None
-    no_ci: bool
-    quiet: bool
-    verbose: bool
 
 
 class _Duration(click.ParamType[float]):
@@ -178,7 +137,9 @@ def _each_once(_context: click.Context, _option: click.Parameter, given: tuple[s
 )
 @click.option("--no-ci", is_flag=True, help="On GitHub: no annotations, no step summary.")
 @click.option("-q", "--quiet", is_flag=True, help="Show only what did not pass.")
-@click.option("-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Show questions and answers of what passed, too, and what functions printed."
+)
 def command(**arguments: Any) -> int:
     """Play scenarios and judge the answers.
 
@@ -196,7 +157,7 @@ def command(**arguments: Any) -> int:
     from runner.errors import WriteFailed
     from runner.reporting import discard_earlier, refuse_to_overwrite
 
-    wanted = Arguments(**arguments)
+    wanted = PlayArguments(**arguments)
     try:
         for one in wanted.reports:
             parse_report(one)
@@ -262,7 +223,7 @@ def _say_how_to_record(report: Report, folder: Path) -> Iterator[str]:
     yield f"{count(len(missing), 'scenario')} not recorded as now asked: where the key is, `{command}` records anew"
 
 
-def _open_sessions(wanted: Arguments) -> list[Session]:
+def _open_sessions(wanted: PlayArguments) -> list[Session]:
     """One for each target."""
     first, *others = wanted.targets or (None,)
     needs_key = _needs_target(wanted)
@@ -272,7 +233,7 @@ def _open_sessions(wanted: Arguments) -> list[Session]:
     return [_on_tier(one, wanted) for one in sessions]
 
 
-def _on_tier(session: Session, wanted: Arguments) -> Session:
+def _on_tier(session: Session, wanted: PlayArguments) -> Session:
     """The same, asking for less haste. Raises UsageError where that can't be had."""
     from runner.backends import BATCH
     from runner.domain.assistant import History
@@ -292,7 +253,7 @@ def _on_tier(session: Session, wanted: Arguments) -> Session:
     return replace(session, target=replace(target, background=True, window=tier))
 
 
-def _needs_target(wanted: Arguments) -> bool:
+def _needs_target(wanted: PlayArguments) -> bool:
     """Whether something is sent at all. Raises UsageError for what a replay can't do."""
     from runner.errors import UsageError
 
@@ -309,7 +270,7 @@ def _needs_target(wanted: Arguments) -> bool:
     return False
 
 
-def _find_resumed(wanted: Arguments) -> Kept | None:
+def _find_resumed(wanted: PlayArguments) -> Kept | None:
     """The play that is to go on. Raises UsageError if it can't, or if something else is asked for beside it."""
     from runner.cli._plays import claim, find_play
     from runner.config.paths import find_project_file
@@ -335,7 +296,7 @@ def _find_resumed(wanted: Arguments) -> Kept | None:
     return kept
 
 
-def _choices_of(wanted: Arguments) -> dict[str, object]:
+def _choices_of(wanted: PlayArguments) -> dict[str, object]:
     """What decides which results a play has, by the words of the command line."""
     return {
         "PATH": wanted.paths,
@@ -361,7 +322,7 @@ _REMEMBERED = (
 _CAN_BE_ADDED = ("every_repeat", "allow_declines", "fail_on_flaky")
 
 
-def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
+def _remember_arguments(wanted: PlayArguments, root: Path) -> dict[str, object]:
     """What `--resume` needs to know of a command line; paths are from the project's root."""
     return {
         **{name: getattr(wanted, name) for name in _REMEMBERED},
@@ -372,7 +333,7 @@ def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
     }
 
 
-def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
+def _take_over(wanted: PlayArguments, resumed: Kept) -> PlayArguments:
     """The command line of the play that goes on; what says how it is shown, or how fast it is, is today's.
 
     Its reports and recordings are written once more, whole, unless others are asked for.
@@ -400,7 +361,9 @@ def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
     )
 
 
-def _choose_scenarios(session: Session, wanted: Arguments, resumed: Kept | None) -> tuple[tuple[Scenario, ...], str]:
+def _choose_scenarios(
+    session: Session, wanted: PlayArguments, resumed: Kept | None
+) -> tuple[tuple[Scenario, ...], str]:
     """What is to be played, and the name of the shard that it is, "" if it is all."""
     from runner.cli._plays import find_durations, find_failed
     from runner.cli._selection import Selection, Shard, select_scenarios
@@ -459,7 +422,7 @@ def _place_of(scenario: Scenario) -> str:
     return f"{scenario.location.file}:{scenario.location.line}"
 
 
-def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: Arguments) -> None:
+def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: PlayArguments) -> None:
     """Raises UsageError for what can't be played at all, or not by that engine, before anything is sent."""
     from runner.cli._targets import check_named_files
 
@@ -488,7 +451,7 @@ def _check_offline(
 async def _play(
     sessions: Sequence[Session],
     scenarios: tuple[Scenario, ...],
-    wanted: Arguments,
+    wanted: PlayArguments,
     resumed: Kept | None,
     emit: Callable[[PlayEvent], None],
 ) -> tuple[Report, WriteFailed | None]:
@@ -556,7 +519,7 @@ async def _play(
 
 @asynccontextmanager
 async def _engine(
-    wanted: Arguments, work: Work, sessions: Sequence[Session], options: PlayOptions
+    wanted: PlayArguments, work: Work, sessions: Sequence[Session], options: PlayOptions
 ) -> AsyncIterator[Work]:
     """What is to be done, here or on a cluster."""
     if wanted.engine is None:
@@ -568,7 +531,7 @@ async def _engine(
         yield replace(work, lanes=lanes)
 
 
-def _share_of_rate(wanted: Arguments) -> float | None:
+def _share_of_rate(wanted: PlayArguments) -> float | None:
     """What a shard may send: the declared rate is for all of them together."""
     if wanted.rate is None or not wanted.shard:
         return wanted.rate

@@ -168,8 +168,9 @@ def _say_hello(wanted: Arguments, listener: socket, service: Service) -> None:
     """On stdout: comments, and the lines to paste into a shell."""
     from shlex import quote
 
+    from runner.domain.hosts import is_loopback
     from runner.escaping import terminal_line
-    from runner.server.app import is_loopback, is_wildcard
+    from runner.server.app import is_wildcard
     from runner.server.embedded import LOOPBACK, base_url
 
     url = base_url(listener, LOOPBACK if is_wildcard(wanted.host) else wanted.host)

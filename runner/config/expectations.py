@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.checks import (
+    API_NAME,
     EXPECTATIONS,
     FILE_NAME,
     MOST_DEPTH,
@@ -19,28 +20,23 @@ from runner.checks import (
     Tier,
     build_part,
 )
+from runner.checks._packages import AddedModule, load_check
 from runner.config.declared_targets import EMBEDDED
-from runner.config.declared_tools import RETRIEVAL, locate_code, mapping
+from runner.config.declared_tools import RETRIEVAL, locate_code
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Function, ToolName
 from runner.domain.scenario import Expectation
-from runner.plugins import load_plugin, plugin_names
+from runner.errors import UsageError
+from runner.plugins import plugin_names
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json
+from runner.yaml_text.field_schemas import Json, list_of, mapping
+from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 CHECKS = "runner.checks"
 
-Json = dict[str, Any]
-
 
 def expect_schema(description: str, *, example: object) -> Json:
-    return {
-        "type": "array",
-        "minItems": 1,
-        "items": {"$ref": "#/$defs/expectation"},
-        "examples": [example],
-        "description": description,
-    }
+    return list_of({"$ref": "#/$defs/expectation"}, examples=[example], description=description)
 
 
 def checks_in(node: Node) -> frozenset[str]:
@@ -60,13 +56,26 @@ def _check_names() -> frozenset[str]:
 
 
 def expectation_schema(wanted: frozenset[str] | None = None) -> Json:
-    """The schema of one expectation. Of checks that aren't wanted it has nothing but the names; None wants all."""
-    checks = {name: load_plugin(CHECKS, name) for name in plugin_names(CHECKS) if wanted is None or name in wanted}
+    """The schema of one expectation. Of checks that aren't wanted it has nothing but the names; None wants all.
+
+    So it is of those that can't be used, which is told where they stand.
+    """
+    named = [name for name in plugin_names(CHECKS) if wanted is None or name in wanted]
+    checks = {name: load_check(name) for name in named if not find_fault(name)}
     forms: Json = {name: {} for name in plugin_names(CHECKS)}
     forms |= {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
-    one = {**mapping(forms), "title": "check", "minProperties": 1, "maxProperties": 1}
-    bare = [name for name, check in checks.items() if _stands_alone(check.SCHEMA)]
+    one = mapping(forms, title="check", minProperties=1, maxProperties=1)
+    bare = [name for name in named if name not in checks or _stands_alone(checks[name].SCHEMA)]
     return {"anyOf": [{"enum": bare, "title": "check"}, one]} if bare else one
+
+
+def find_fault(name: str) -> str:
+    """Why a check can't be used, which an installed package adds."""
+    try:
+        load_check(name)
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def _check_value(schema: Json, main_field: str) -> Json:
@@ -103,7 +112,7 @@ def _with_checks(schema: Json) -> Json:
     if schema.get("format") == EXPECTATIONS:
         one = {"$ref": "#/$defs/expectation"}
         return {
-            "anyOf": [one, {"type": "array", "minItems": 1, "items": one}],
+            "anyOf": [one, list_of(one)],
             "description": schema["description"],
             "examples": schema["examples"],
         }
@@ -115,8 +124,6 @@ def _with_checks(schema: Json) -> Json:
 
 
 _NOT = "not_"
-_WRAPPING = " .!*_`\"'"
-"""What some checks overlook around a text: see `checks/one_of.py`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,11 +163,20 @@ class Known:
 
 def read_expectations(document: YamlDocument, items: list[Any], where: Where, known: Known) -> tuple[Expectation, ...]:
     """The expectations of a turn, those with mistakes left out after reporting them."""
-    sound = [index for index in range(len(items)) if document.is_sound((*where, index))]
+    sound = [index for index in range(len(items)) if _is_usable(document, items[index], (*where, index))]
     written = [_as_written(items[index], (*where, index)) for index in sound]
     expectations = [_read(document, one, known, _TOP) for one in written]
     _report_contradictions(document, written)
     return tuple(one for one in expectations if one is not None)
+
+
+def _is_usable(document: YamlDocument, item: Any, where: Where) -> bool:
+    if not document.is_sound(where):
+        return False
+    fault = find_fault(next(iter(item)) if isinstance(item, dict) else item)
+    if fault:
+        document.report(where, fault)
+    return not fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +193,7 @@ _TOP = _Stand(depth=0, is_negated=False)
 def _read(document: YamlDocument, written: _Written, known: Known, stand: _Stand) -> Expectation | None:
     found = _build(document, written, known, stand)
     if document.is_sound(written.where):
-        _report_unknown_target(document, written, known)
+        _report_unknown_place(document, written, known)
         assistant = known.assistant
         if assistant and not _report_unknown_tool(document, written, assistant):
             demands = _demands(written, stand)
@@ -196,9 +212,8 @@ def _demands(written: _Written, stand: _Stand) -> bool:
 def _read_part(document: YamlDocument, item: Any, where: Where, known: Known, stand: _Stand) -> Expectation | None:
     """A check inside another."""
     if stand.depth > MOST_DEPTH:
-        message = f"checks stand more than {MOST_DEPTH} deep inside each other here"
-        document.report(Mistake(where=where, message=message, hint="make it flatter"))
-    return _read(document, _as_written(item, where), known, stand) if document.is_sound(where) else None
+        document.report(where, f"checks stand more than {MOST_DEPTH} deep inside each other here", "make it flatter")
+    return _read(document, _as_written(item, where), known, stand) if _is_usable(document, item, where) else None
 
 
 def _read_parts(
@@ -266,7 +281,7 @@ def _find_named(value: Any, schema: Mapping[str, Any], kind: str, here: _Named) 
 
 def _as_written(item: Any, where: Where) -> _Written:
     name, value = next(iter(item.items())) if isinstance(item, dict) else (item, {})
-    module = load_plugin(CHECKS, name)
+    module = load_check(name)
     fields = module.SCHEMA["properties"]
     is_full = isinstance(value, dict) and (not _takes_mapping(fields, module.MAIN_FIELD) or bool(fields.keys() & value))
     return _Written(
@@ -287,7 +302,7 @@ def _build(document: YamlDocument, written: _Written, known: Known, stand: _Stan
     }
     for field, schema in written.fields.items():
         if schema.get("format") == PROJECT_CODE and field in parameters:
-            arguments = getattr(load_plugin(CHECKS, written.name), "CODE_ARGUMENTS", ())
+            arguments = getattr(load_check(written.name), "CODE_ARGUMENTS", ())
             named, place = str(parameters[field]), written.place_of(field)
             parameters[field] = locate_code(document, named, place, known.root, arguments)
     _report_switch(document, written)
@@ -298,12 +313,11 @@ def _build(document: YamlDocument, written: _Written, known: Known, stand: _Stan
     try:
         part = build_part(expectation)
     except ValueError as error:
-        document.report(Mistake(where=written.where, message=str(error)))
+        document.report(written.where, str(error))
         return None
     if part.tier is Tier.PAID and not part.combines and known.has_judge is False:
         message = f"`{written.name}` needs a judge, and assistants.yaml declares none"
-        hint = "add `judge: {target: NAME, model: DATED_MODEL}` there"
-        document.report(Mistake(where=written.where, at_key=True, message=message, hint=hint))
+        document.report(written.where, message, "add `judge: {target: NAME, model: DATED_MODEL}` there", at_key=True)
     return expectation
 
 
@@ -311,23 +325,27 @@ def _report_switch(document: YamlDocument, written: _Written) -> None:
     """`refuses: true`: read as the short form it would look for the word "true"."""
     value = written.parameters.get(written.main_field)
     if not written.is_full and (hint := advise_on_switch(written.name, value)):
-        message = f"`{written.name}` isn't switched on or off"
-        document.report(Mistake(where=written.where, message=message, hint=hint))
+        document.report(written.where, f"`{written.name}` isn't switched on or off", hint)
+
+
+_SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 def advise_on_switch(name: str, value: object) -> str:
-    """What to write for a check that is "true" or "false"; "" for others, and other checks."""
-    if value not in ("true", "false") or not _stands_alone(load_plugin(CHECKS, name).SCHEMA):
+    """What to write for a check that is "true", "no" or such a word; "" for others, and other checks."""
+    if not isinstance(value, str) or value not in _SWITCHES or not _stands_alone(load_check(name).SCHEMA):
         return ""
-    return f"write `- {name}`, by itself" if value == "true" else f"leave it out, or write `- not: {name}`"
+    return f"write `- {name}`, by itself" if _SWITCHES[value] else f"leave it out, or write `- not: {name}`"
 
 
-def _report_unknown_target(document: YamlDocument, written: _Written, known: Known) -> None:
-    every = None if known.targets is None else (*known.targets, EMBEDDED)
-    for one in written.names(TARGET_NAME):
-        if every is not None and one.name not in every:
-            hint = suggest(one.name, every, kind="declared are")
-            document.report(Mistake(where=one.where, message=f"there is no target {quote(one.name)}", hint=hint))
+def _report_unknown_place(document: YamlDocument, written: _Written, known: Known) -> None:
+    targets = None if known.targets is None else (*known.targets, EMBEDDED)
+    apis = tuple(plugin_names("runner.backends"))
+    for format_, what, every in ((TARGET_NAME, "target", targets), (API_NAME, "api", apis)):
+        for one in written.names(format_):
+            if every is not None and one.name not in every:
+                hint = suggest(one.name, every, kind="declared are" if what == "target" else "known are")
+                document.report(one.where, f"there is no {what} {quote(one.name)}", hint)
 
 
 def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: Declared) -> bool:
@@ -339,8 +357,7 @@ def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: D
     unknown = [one for one in written.names(TOOL_NAME) if one.name not in every]
     for one in unknown:
         message = f"there is no tool {quote(one.name)}, nor a function of the assistant"
-        hint = suggest(one.name, own if find_similar(one.name, own) else every)
-        document.report(Mistake(where=one.where, message=message, hint=hint))
+        document.report(one.where, message, suggest(one.name, own if find_similar(one.name, own) else every))
     return bool(unknown)
 
 
@@ -352,14 +369,13 @@ def _report_impossible(document: YamlDocument, written: _Written, assistant: Dec
     for one in written.names(TOOL_NAME):
         if _today(one.name) not in own:
             message = f"the assistant {quote(assistant.address)} doesn't have the tool {one.name}, so it can't call it"
-            document.report(Mistake(where=one.where, message=message, hint=f"add {one.name} to its `tools`"))
-    module, apis = load_plugin(CHECKS, written.name), (known.targets or {}).values()
+            document.report(one.where, message, f"add {one.name} to its `tools`")
+    module, apis = load_check(written.name), (known.targets or {}).values()
     needed = getattr(module, "NEEDS_TOOLS", ())
     if needed and own.isdisjoint(needed) and getattr(module, "NEEDS_NONE_ON", None) not in apis:
         told = f"the tool {needed[0]}" if len(needed) == 1 else f"one of the tools {', '.join(needed)}"
         message = f"`{written.name}` needs {told}; the assistant {quote(assistant.address)} doesn't have it"
-        hint = f"add {needed[0]} to its `tools`"
-        document.report(Mistake(where=written.where, at_key=True, message=message, hint=hint))
+        document.report(written.where, message, f"add {needed[0]} to its `tools`", at_key=True)
     elif known.files is not None:
         _report_missing_file(document, written, assistant.tools, known.files)
 
@@ -384,7 +400,18 @@ def _report_impossible_arguments(
             says = f"the function {named.name} has no argument {quote(one.place[-1])}" if one.is_unknown else ""
             message = says or f"the function {named.name} never gets this: {one.message}"
             place = (*named.within, "arguments", *one.place)
-            document.report(Mistake(where=place, at_key=one.is_unknown, message=message, hint=one.hint))
+            document.report(place, message, one.hint, at_key=one.is_unknown)
+
+
+def _names_any(document: YamlDocument, written: _Written, files: Collection[str]) -> bool:
+    """Raises ValueError where a package's check can't tell."""
+    module = load_check(written.name)
+    if isinstance(module, AddedModule):
+        place = document.location(written.where, at_key=True)
+        expectation = Expectation(check=written.name, parameters=written.parameters, location=place)
+        return module.names_any(expectation, files)
+    check = module.Check(**written.parameters)
+    return any(check.names(file) for file in files)
 
 
 def _report_missing_file(
@@ -393,12 +420,15 @@ def _report_missing_file(
     """A file that the assistant never gets; a page that it finds on the web has an address in a name's place."""
     if ToolName.WEB_SEARCH.value in tools or not any(written.names(FILE_NAME)):
         return
-    check = load_plugin(CHECKS, written.name).Check(**written.parameters)
+    try:
+        is_there = _names_any(document, written, files)
+    except ValueError as error:
+        document.report(written.where, str(error))
+        return
     for one in written.names(FILE_NAME):
-        if not any(check.names(file) for file in files):
-            message = f"no file that the assistant has by then is called {quote(one.name)}"
+        if not is_there:
             hint = suggest(one.name, sorted(files)) or "attach it, or list it under the assistant's `files`"
-            document.report(Mistake(where=one.where, message=message, hint=hint))
+            document.report(one.where, f"no file that the assistant has by then is called {quote(one.name)}", hint)
 
 
 def _report_contradictions(document: YamlDocument, written: list[_Written]) -> None:
@@ -407,7 +437,7 @@ def _report_contradictions(document: YamlDocument, written: list[_Written]) -> N
         for value in (*_demanded_and_forbidden(earlier, later), *_other_whole_answer(earlier, later)):
             line = document.location(earlier.where, at_key=True).line
             message = f"{quote(value)} contradicts `{earlier.name}` on line {line}: no answer passes both"
-            document.report(Mistake(where=later.where, message=message, hint="remove one of the two"))
+            document.report(later.where, message, "remove one of the two")
 
 
 def _demanded_and_forbidden(one: _Written, other: _Written) -> Iterator[str]:
@@ -421,8 +451,14 @@ def _demanded_and_forbidden(one: _Written, other: _Written) -> Iterator[str]:
 
 def _other_whole_answer(one: _Written, other: _Written) -> Iterator[str]:
     """What is demanded as the whole answer, where another is demanded already."""
+    from runner.checks.one_of import fold_value
+
     first, second = _whole_answers(one), _whole_answers(other)
-    if first and second and not {_fold_text(text) for text in first} & {_fold_text(text) for text in second}:
+    try:
+        wanted, known = ({fold_value(text, case=False) for text in texts} for texts in (first, second))
+    except ValueError:  # one is no text to look for, which is told by itself
+        return
+    if first and second and wanted.isdisjoint(known):
         yield second[0]
 
 
@@ -430,10 +466,6 @@ def _whole_answers(written: _Written) -> list[str]:
     """The texts of which the answer has to be one, all of it; none where the check leaves room for others."""
     is_whole = written.name == "equals" or (written.name == "one_of" and not written.parameters.get("inside"))
     return _texts(written.parameters.get(written.main_field)) if is_whole else []
-
-
-def _fold_text(text: str) -> str:
-    return " ".join(text.casefold().split()).strip(_WRAPPING)
 
 
 def _texts(value: Any) -> list[str]:

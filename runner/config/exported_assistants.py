@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 from runner.config.declared_assistants import JSON_SCHEMA
 from runner.config.declared_tools import RETRIEVAL
@@ -61,10 +61,10 @@ class Export:
 def read_export(raw: bytes, *, file: str) -> tuple[Export, ...]:
     """The assistants in an export: one object, a list response, or a bare list. Raises UsageError, in one line."""
     try:
-        value = json.loads(raw, parse_float=_read_decimal, parse_constant=_refuse_constant)
+        value = parse_json(raw)
     except json.JSONDecodeError as error:
         raise UsageError(f"{file}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(f"{file}: this is not JSON that can be read: {_explain_unreadable(error)}") from error
     page = value if isinstance(value, dict) and isinstance(value.get("data"), list) else {"data": value}
     items = page["data"] if isinstance(page["data"], list) else [page["data"]]
@@ -82,6 +82,14 @@ def read_export(raw: bytes, *, file: str) -> tuple[Export, ...]:
         note = "its list goes on after this one (`has_more`): export the next page too"
         found[-1] = replace(found[-1], notes=(*found[-1].notes, note))
     return tuple(found)
+
+
+def parse_json(raw: str | bytes) -> Any:
+    """JSON whose fractions are Decimals. Raises ValueError for all that can't be read, be it nested too deep."""
+    try:
+        return json.loads(raw, parse_float=_read_decimal, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
 
 
 def _read_one(item: object) -> Export:
@@ -281,6 +289,10 @@ def as_items(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def is_number(value: object) -> TypeGuard[int | Decimal]:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
 def _text(item: Json, key: str) -> str:
     value = item.get(key)
     return value if isinstance(value, str) else ""
@@ -296,9 +308,9 @@ def _explain_error(item: Json) -> str:
     return f"this is an error{known} that the API answered; "
 
 
-def _explain_unreadable(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deep"
+def _explain_unreadable(error: ValueError) -> str:
+    if isinstance(error.__cause__, RecursionError):
+        return str(error)
     return "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else "a number in it is none, or too long"
 
 

@@ -10,9 +10,11 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
+from runner.checks._packages import load_check
+from runner.config.declared_targets import show_embedded_target, show_inference
 from runner.config.expectations import CHECKS, advise_on_switch
 from runner.did_you_mean import find_similar
-from runner.plugins import load_plugin, plugin_names
+from runner.plugins import plugin_names
 from runner.yaml_text import Style
 from runner.yaml_text.yaml_document import Advice, Where, show_flow, show_text
 
@@ -112,10 +114,10 @@ _CHECKS = _table(
         "an item is `CHECK: VALUE`, as in `contains: Oslo`",
     ),
     ("threshold weight", "write `score: {threshold: 0.7, of: [{weight: 2, expect: CHECK}]}`"),
-    ("regex regexp match pattern re fullmatch like pattern_match", "write `matches: REGEX`"),
+    ("regex regexp match pattern re fullmatch like pattern_match regex_match to_match", "write `matches: REGEX`"),
     (
         "icontains ilike contains_text includes include in has substring contain text mentions string_presence "
-        "list_contains body_contains",
+        "list_contains body_contains to_contain assert_in",
         "write `contains: TEXT`; upper and lower case make no difference",
     ),
     (
@@ -139,7 +141,7 @@ _CHECKS = _table(
     ),
     (
         "equal eq is exact exact_match exactly string_check assert_equal assertequal ideal expected answer output "
-        "equals_expected",
+        "equals_expected to_be to_equal",
         "write `equals: TEXT` for all of the answer, `contains: TEXT` for a part of it",
     ),
     (
@@ -152,7 +154,7 @@ _CHECKS = _table(
     (
         "approx isclose close_to between min max range greater_than less_than gt lt gte lte amount value_is "
         "numeric float numeric_diff "
-        "int integer decimal price",
+        "int integer decimal price to_be_close_to",
         "write `number: {value: 39.25, tolerance: 0.01}`",
     ),
     (
@@ -164,19 +166,28 @@ _CHECKS = _table(
         "contextual_relevancy context_precision bias summarization prompt_alignment role_adherence knowledge_retention "
         "conversation_relevancy "
         "turn_relevancy answer_correctness aspect_critic noise_sensitivity rubrics_score dag closed_qa humor security "
-        "battle misuse non_advice pii_leakage role_violation llmjudge",
+        "battle misuse non_advice pii_leakage role_violation llmjudge model_graded_qa closedqa qa cot_qa context_qa "
+        "labeled_criteria topic_adherence simple_criteria discrete relevance coherence fluency groundedness "
+        "intent_resolution task_adherence response_completeness content_safety violence indirect_attack",
         _A_MODEL_JUDGES,
     ),
-    ("model_graded_factuality factuality fact correctness", "write `factual: REFERENCE`"),
-    ("conversation_completeness task_completion goal_accuracy trajectory:goal_success", "write `goal: WHAT IS WANTED`"),
+    (
+        "model_graded_factuality model_graded_fact factuality factual_correctness fact correctness",
+        "write `factual: REFERENCE`",
+    ),
+    (
+        "conversation_completeness task_completion goal_accuracy agent_goal_accuracy trajectory:goal_success",
+        "write `goal: WHAT IS WANTED`",
+    ),
     (
         "bleu rouge rouge_n rouge_l meteor levenshtein gleu edit_distance similarity text_similarity fuzzy fuzzy_match "
-        "closeness non_llm_string_similarity",
+        "closeness non_llm_string_similarity string_similarity string_distance levenshtein_distance f1",
         "write `similar: {value: TEXT, by: bleu, threshold: 0.5}`; `by` may also be fuzzy_match, levenshtein, gleu, "
         "meteor, rouge_1 to rouge_5, rouge_l",
     ),
     (
-        "perplexity perplexity_score embedding cosine semantic_similarity answer_similarity embedding_distance",
+        "perplexity embedding cosine similar:dot similar:euclidean semantic_similarity answer_similarity "
+        "embedding_similarity embedding_distance",
         "there is no check of it; say what the answer must have, or write `similar: TEXT` for the same words",
     ),
     ("javascript ruby exec webhook function script code js py", _NO_CODE),
@@ -185,10 +196,13 @@ _CHECKS = _table(
         "write `json`; `json: alone` accepts no prose around it, `json_schema: SCHEMA` holds it to a schema",
     ),
     (
-        "jsonschema schema matches_schema json_matches json_correctness json_diff is_instance",
+        "jsonschema schema matches_schema json_matches json_correctness json_validity is_instance",
         "write `json_schema: {schema: SCHEMA}`",
     ),
-    ("jsonpath json_field json_value json_key", "write `json_path: {path: $.total, equals: 39.25}`"),
+    (
+        "jsonpath jmespath json_field json_value json_key json_diff json_equality json_edit_distance",
+        "write `json_path: {path: $.total, equals: 39.25}`",
+    ),
     (
         "is_xml contains_xml is_html contains_html is_sql contains_sql is_yaml is_markdown",
         "there is no check of that format; write `matches: REGEX`, or a check of your own",
@@ -207,7 +221,8 @@ _CHECKS = _table(
     ),
     ("not_is_refusal", "it needs no check: a refusal where an answer was expected fails by itself"),
     (
-        "max_length min_length word_count words char_count character_count sentence_count max_words",
+        "max_length min_length word_count words char_count character_count sentence_count max_words min_words "
+        "to_have_length",
         "write `length: {max: 50, of: words}`; `of` may also be characters or sentences",
     ),
     ("lang locale is_language detect_language language_is", "write `language: de`, with the two letters of ISO 639-1"),
@@ -372,7 +387,6 @@ _ONE_LETTER_OFF = 0.85
 _MAIN_FIELDS = frozenset("text texts string substring expected ideal answer is equals regex name".split())
 _ROUGHLY = re.compile(r"(?P<sign>[~≈<>≤≥=]{1,2})\s*(?P<number>[-+]?\d+(?:\.\d+)?)")
 _WITH_TOLERANCE = re.compile(r"(?P<number>[-+]?\d+(?:\.\d+)?)\s*(?:±|\+/?-)\s*(?P<tolerance>\d+(?:\.\d+)?)")
-_ENDPOINT_EXAMPLE = '{base_url: "http://127.0.0.1:11434/v1", model: llama3.2}'
 _AMOUNT = re.compile(r"(?P<before>[^\d\s.,+-]{0,12})\s*(?P<number>[-+]?\d[\d.,]*)\s*(?P<after>[^\d\s.,]{0,12})")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d{1,2}")
@@ -386,7 +400,7 @@ _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 
 def _fold(word: str) -> str:
     """`expectedOutput`, `expected-output` and `Expected output` are one word."""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word.strip())
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", word.strip())
     return re.sub(r"[\s-]+", "_", snake).casefold()
 
 
@@ -396,6 +410,7 @@ _SHOWN = re.compile(r"`([^`]+)`")
 def advise_on_check(word: str) -> str:
     """What says here what another tool's assertion says there; what begins with "not" is never led to its opposite."""
     name = re.sub(r"_(?:metric|evaluator|grader)\Z", "", _fold(word))
+    name = name if name in _CHECKS else name.removesuffix("_score")
     if name in plugin_names(CHECKS):
         return ""  # spelling tells
     if name in _CHECKS or not name.startswith("not_"):
@@ -414,7 +429,7 @@ def _advise_on_scenario_key(kind: str, word: str, _value: object, where: Where) 
     if kind == "check":
         return advise_on_check(word)
     if where[-3:-2] == ("expect",):
-        main_field = load_plugin("runner.checks", str(where[-1])).MAIN_FIELD
+        main_field = load_check(str(where[-1])).MAIN_FIELD
         return f"write `{main_field}`" if _fold(word) in _MAIN_FIELDS else ""
     if word == "defaults" and not where:
         return "they stand beside `scenarios`; a file with one scenario has its keys at the top"
@@ -504,30 +519,17 @@ def _advise_on_assistants_value(kind: str, text: str, _value: object, _where: Wh
     return _TOOLS.get(_fold(text), "") if kind == "tool" else ""
 
 
-def show_inference(value: object) -> str:
-    """An `inference` as it is written on one line: the given one where it is complete, else an example."""
-    if isinstance(value, dict) and ("base_url" in value or "scripted" in value):
-        return show_flow(value)
-    return str(value) if value in ("offline",) else "{scripted: FILE}" if value == "scripted" else _ENDPOINT_EXAMPLE
-
-
 def _advise_on_missing(_kind: str, key: str, value: object, where: Where) -> str:
     if key == "api" and where[:1] == ("targets",) and isinstance(value, dict) and "inference" in value:
         return f"write `{show_embedded_target(str(where[-1]), value)}`"
     return ""
 
 
-def show_embedded_target(name: str, body: Mapping[str, object]) -> str:
-    """A target of the embedded server that has the `inference` of `body`, finished."""
-    api = body.get("api", "responses")
-    return f"{name}: {{api: {api}, server: embedded, inference: {show_inference(body.get('inference'))}}}"
-
-
 def _advise_on_field(body: Mapping[str, object], field: str, check: str) -> str:
     """A field of a check, beside the check's short form."""
     if check not in plugin_names(CHECKS) or isinstance(body[check], dict | list):
         return ""
-    main_field = load_plugin(CHECKS, check).MAIN_FIELD
+    main_field = load_check(check).MAIN_FIELD
     full = {main_field: body[check], field: body[field]}
     return "" if field == main_field else f"write `{check}: {show_flow(full)}`"
 

@@ -18,7 +18,7 @@ from typing import Any
 from runner.config.declared_assistants import JSON_SCHEMA, KEY, find_schema_obstacle
 from runner.config.declared_tools import MAX_DESCRIPTION_LENGTH, NAME_PATTERN, RESERVED_NAMES
 from runner.config.declared_tools import tool as make_tool_schema
-from runner.config.exported_assistants import Export
+from runner.config.exported_assistants import Export, is_number
 from runner.config.file_schemas import EFFORTS, MAX_METADATA_KEYS, MAX_OUTPUT_TOKENS
 from runner.config.writing import STEP, protect
 from runner.domain.assistant import PlainFormat, ToolName
@@ -47,7 +47,7 @@ _OF_FILES = frozenset({"file_ids", "file_search", "code_interpreter"})
 FORMAT_NAME = "answer"
 """What a format is called here that has no name on its API."""
 _OUR_TAGS = "runner."
-_SECRET_NAME = re.compile(r"(?i)authorization|api.?key|token|secret|password|credential|cookie")
+_SECRET_NAME = re.compile(r"(?i)authorization|api.?key|token|secret|passw(?:or)?d|credential|cookie")
 _SECRET_VALUE = re.compile(r"\b(?:sk|pk|rk|ghp|gho|xox[abp])[-_][A-Za-z0-9_-]{16,}|(?i:\bbearer\s+)[\w.~+/=-]{12,}")
 
 _FORMAT_KEYS = ("name", "description", "schema", "strict")
@@ -266,7 +266,7 @@ def _add_numbers(body: Json, draft: _Draft) -> None:
         value = body.get(key)
         if value is None or value == _DEFAULTS[key]:
             continue
-        if isinstance(value, int | Decimal) and not isinstance(value, bool) and 0 <= value <= most:
+        if is_number(value) and 0 <= value <= most:
             draft.lines.append(f"  {key}: {round(float(value), 6):g}")
         else:
             draft.note(key, value)

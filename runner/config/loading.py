@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner.checks._packages import ending_processes
 from runner.config.cases import KEY as CASES
 from runner.config.declared_assistants import read_assistants
 from runner.config.declared_targets import read_default_target, read_judge, read_targets
@@ -25,7 +26,8 @@ from runner.domain.scenario import Scenario, Turn
 from runner.errors import ConfigError, NothingFound, Problem
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
 from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
-from runner.yaml_text.yaml_document import Advice, Mistake, Schema, Where, YamlDocument, judge_document, read_document
+from runner.yaml_text.schema_mistakes import judge_document, read_document
+from runner.yaml_text.yaml_document import Advice, Schema, Where, YamlDocument
 
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{(?:(env|secret):([A-Za-z_][A-Za-z0-9_]*)\}|[^}\s]{0,40}\}?)")
 
@@ -48,6 +50,7 @@ class Configuration:
     baseline: str = ""
 
 
+@ending_processes()
 def load_configuration(
     *,
     file: Path | None,
@@ -312,7 +315,7 @@ def _expand(
         return _PLACEHOLDER.sub(lambda match: _fill(match, environment, secrets), value)
     except _Refused as error:
         message, hint = error.args
-        document.report(Mistake(where=where, message=message, hint=hint))
+        document.report(where, message, hint)
         return value
 
 
@@ -380,8 +383,7 @@ def _check_assistant(assistant: Assistant, capabilities: Capabilities, shown: st
             )
     if assistant.functions and not capabilities.functions:
         place = assistant.place_of("functions")
-        hint = "choose another target"
-        yield place.problem(f"{shown} can't call functions", path=f"{path}.functions", hint=hint)
+        yield place.problem(f"{shown} can't call functions", path=f"{path}.functions", hint="choose another target")
     for setting in sorted(_settings_of(assistant) - capabilities.settings):
         yield assistant.place_of(setting).problem(
             f"{shown} does not take {setting}",

@@ -21,7 +21,7 @@ from runner.domain.files import (
     takes_file,
 )
 from runner.errors import NothingFound, UsageError, on_one_line
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, is_visible
+from runner.yaml_text.yaml_document import Where, YamlDocument, is_visible
 
 PROJECT_FILE = "assistants.yaml"
 SCENARIO_FOLDER = "scenarios"
@@ -268,9 +268,6 @@ class Unusable(Exception):
         self.hint = hint
         super().__init__(message)
 
-    def at(self, where: Where) -> Mistake:
-        return Mistake(where=where, message=self.message, hint=self.hint)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
@@ -342,9 +339,9 @@ def read_file_item(
         real = find_file(named, folder=document.folder, root=root)
         return _make_local_file(real, Path(named).name, wanted, recipient, document, where)
     except _WrongUse as error:
-        document.report(error.at(use_where))
+        document.report(use_where, error.message, error.hint)
     except Unusable as error:
-        document.report(error.at((*where, "file") if isinstance(item, dict) else where))
+        document.report((*where, "file") if isinstance(item, dict) else where, error.message, error.hint)
     return None
 
 

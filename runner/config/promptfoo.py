@@ -10,14 +10,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Any
 
-from runner.config.exported_assistants import Export, as_items, as_mapping, settle
+from runner.config.exported_assistants import Export, as_items, as_mapping, is_number, settle
 from runner.config.imported_scenarios import (
     MODEL_TO_CHOOSE,
     Check,
-    Column,
+    Columns,
     Foreign,
     Json,
     Lost,
@@ -25,9 +24,9 @@ from runner.config.imported_scenarios import (
     Suite,
     Template,
     Turn,
-    column_name,
     gather,
     literal,
+    look_up,
     make_name,
     settle_script,
     show_value,
@@ -50,7 +49,6 @@ KEYS = frozenset({"prompts", "providers", "targets", "tests", "defaultTest", "sc
 """What tells a configuration of promptfoo's."""
 _MOST_TESTS = 10_000
 _MOST_ASSISTANTS = 10
-_PROGRAMS = (".py", ".js", ".cjs", ".mjs", ".ts", ".rb", ".sh", ".exe")
 _HOLE = re.compile(r"\{\{-?\s*([A-Za-z_][\w.\[\]'\"-]*)\s*(?:\|\s*(?:safe|trim|dump)\s*)?-?\}\}")
 _DUMPED = re.compile(r"(?<!\")\{\{-?\s*([A-Za-z_][\w.]*)\s*\|\s*dump\s*-?\}\}(?!\")")
 _HISTORY = re.compile(r"\{%-?\s*for\s+\w+\s+in\s+_conversation\s*-?%\}.*?\{%-?\s*endfor\s*-?%\}", re.DOTALL)
@@ -68,21 +66,7 @@ _ELSEWHERE: Mapping[str, str] = {
     "tracing": "`runner` sends spans where OTEL_EXPORTER_OTLP_ENDPOINT says",
 }
 _KINDS = frozenset("chat responses completion completions messages assistant agents realtime text".split())
-_NO_MODEL = (
-    "file",
-    "http",
-    "https",
-    "exec",
-    "python",
-    "golang",
-    "ruby",
-    "package",
-    "echo",
-    "webhook",
-    "ws",
-    "wss",
-    "browser",
-)
+_NO_MODEL = frozenset("file http https exec python golang ruby package echo webhook ws wss browser".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,29 +81,16 @@ class _Prompt:
 class _Fields:
     """Which variables the texts of one prompt and test have, by the columns that they are here."""
 
-    paths: dict[str, str] = field(default_factory=dict)
+    columns: Columns = field(default_factory=Columns)
 
     def make(self, text: str) -> Template:
         """Raises ValueError for a template that does more than name variables."""
         if _LOGIC.search(_HOLE.sub("", text)):
             raise ValueError("a template with more in it than names of variables")
-        parts: list[str | Column] = []
-        at = 0
-        for found in _HOLE.finditer(text):
-            parts += [text[at : found.start()], Column(self._column(found[1]))]
-            at = found.end()
-        parts.append(text[at:])
-        return Template(tuple(part for part in parts if part != ""))
-
-    def _column(self, path: str) -> str:
-        base = column_name(path)
-        name = base
-        while self.paths.setdefault(name, path) != path:
-            name += "_"
-        return name
+        return self.columns.cut(text, _HOLE.finditer(text), 1)
 
     def row(self, values: Mapping[str, Any]) -> dict[str, object]:
-        return {column: _look_up(values, path) for column, path in self.paths.items()}
+        return {column: _look_up(values, path) for column, path in self.columns.paths.items()}
 
 
 def read_promptfoo(config: Json, *, source: str, stem: str, open_file: Opener) -> Foreign:
@@ -340,7 +311,7 @@ def _read_script(prompt: _Prompt, test: Test, number: int, reader: Reader) -> tu
     row = fields.row(test.values)
     lost += [
         Lost(what=f"the variable {path}", reason="no test gives it; it is empty here")
-        for column, path in fields.paths.items()
+        for column, path in fields.columns.paths.items()
         if row[column] is None
     ]
     asked = asks[-1].fill(row) if asks else ""
@@ -368,9 +339,12 @@ def _read_expect(
         weight = written.get("weight", 1) if isinstance(written, Mapping) else 1
         if weight == 0:
             found = [Lost(what=str(written.get("type")), reason="its weight is 0", value=dict(written))]
+        elif not is_number(weight) or weight < 0:
+            found.append(Lost(what=f"{written.get('type')}: weight", reason="it is no number above 0", value=weight))
+            weight = 1
         items += found
         weighed += [{"expect": [one], "weight": weight} for one in found if not isinstance(one, Lost)]
-    if isinstance(threshold, int | Decimal) and 0 < threshold <= 1 and len(weighed) > 1:
+    if is_number(threshold) and 0 < threshold <= 1 and len(weighed) > 1:
         score = {"score": {"of": weighed, "threshold": threshold}}
         return (score, *(one for one in items if isinstance(one, Lost)))
     return tuple(items)
@@ -402,14 +376,7 @@ def _flatten(assertions: Sequence[Any], templates: Mapping[str, Any]) -> Iterato
 
 
 def _look_up(values: Mapping[str, Any], path: str) -> Any:
-    found: Any = values
-    for part in _PATH_PART.findall(path):
-        if isinstance(found, Mapping):
-            found = found.get(part)
-        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
-            found = found[int(part)]
-        else:
-            return None
+    found = look_up(values, _PATH_PART.findall(path))
     if isinstance(found, str) and "{{" in found:
         return _HOLE.sub(lambda hole: show_value(as_mapping(values).get(hole[1], hole[0])), found)
     return found

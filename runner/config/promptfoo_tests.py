@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +14,9 @@ from decimal import Decimal
 from itertools import product
 from typing import Any, Protocol
 
-from runner.config.exported_assistants import as_items, as_mapping
+from runner.config.exported_assistants import as_items, as_mapping, is_number, parse_json
 from runner.config.imported_scenarios import Check, Json, Lost, Template, ask_for_meaning, literal, templates_of
-from runner.yaml_text import parse_yaml
+from runner.yaml_text import TextNode, parse_yaml
 from runner.yaml_text.yaml_document import coerce
 
 _EXPECTED_COLUMN = re.compile(r"__expected\d*")
@@ -102,7 +101,7 @@ def _open_tests(written: object, what: str, reader: Reader) -> Iterator[Json]:
             try:
                 for named in reader.open_file.find(item) if "*" in item else [item]:
                     yield from _read_test_file(named, reader)
-            except (Unopened, ValueError) as error:
+            except (Unopened, ValueError, csv.Error) as error:
                 reader.lose(what, str(error), item)
         elif isinstance(item, Mapping) and not ("path" in item and "vars" not in item):
             yield item
@@ -118,9 +117,7 @@ def _read_test_file(named: str, reader: Reader) -> Iterator[Json]:
             yield _read_csv_row({key: value or "" for key, value in row.items() if key is not None})
         return
     lines = [line for line in text.splitlines() if line.strip()]
-    value = (
-        [json.loads(line, parse_float=Decimal) for line in lines] if plain.endswith(".jsonl") else _parse(text, named)
-    )
+    value = [parse_json(line) for line in lines] if plain.endswith(".jsonl") else _parse(text, named)
     for one in value if isinstance(value, list) else [value]:
         if isinstance(one, Mapping):
             yield one if one.keys() & {"vars", "assert"} else {"vars": one}
@@ -135,7 +132,7 @@ def _read_csv_row(row: Mapping[str, str]) -> Json:
     if row.get("__description"):
         test["description"] = row["__description"]
     if row.get("__threshold"):
-        test["threshold"] = Decimal(row["__threshold"])
+        test["threshold"] = coerce(TextNode(line=1, column=1, text=row["__threshold"]), {}, {})
     if options := {key: row[f"__{key}"] for key in ("prefix", "suffix") if row.get(f"__{key}")}:
         test["options"] = options
     return {**test, "assert": assertions}
@@ -175,6 +172,9 @@ def _expand_test(base: Json, test: Json, reader: Reader) -> Iterator[Test]:
         Lost(what=f"options: {key}", reason=_OPTIONS.get(key, "there is nothing of this kind"), value=value)
         for key, value in options.items()
     ]
+    threshold = test.get("threshold", base.get("threshold"))
+    if threshold is not None and not is_number(threshold):
+        lost.append(Lost(what="threshold", reason="it is no number", value=threshold))
     opened = {name: _open_variable(name, value, lost, reader) for name, value in values.items()}
     names = [name for name, value in opened.items() if _is_choice(value) and not options.get("disableVarExpansion")]
     for chosen in product(*(opened[name] for name in names)):
@@ -182,7 +182,7 @@ def _expand_test(base: Json, test: Json, reader: Reader) -> Iterator[Test]:
             values={**opened, **dict(zip(names, chosen, strict=True))},
             assertions=[*as_items(base.get("assert")), *as_items(test.get("assert"))],
             description=str(test.get("description") or ""),
-            threshold=test.get("threshold", base.get("threshold")),
+            threshold=threshold,
             lost=tuple(lost),
             conversation=conversation,
         )
@@ -216,7 +216,7 @@ def open_data(named: str, what: str, reader: Reader) -> Any:
 def _parse(text: str, named: str) -> Any:
     """JSON or YAML. Raises ValueError."""
     if named.lower().endswith((".json",)):
-        return json.loads(text, parse_float=Decimal)
+        return parse_json(text)
     return parse_data(text, named)
 
 
@@ -390,7 +390,7 @@ def _limit(name: str, per: int) -> Callable[[Json, Make], Check]:
 
 def _number(written: Json, key: str, otherwise: str | None = None) -> Decimal:
     value = written.get(key, None if otherwise is None else Decimal(otherwise))
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+    if not is_number(value):
         raise _NoCounterpart(f"it has no `{key}` that is a number")
     return Decimal(value)
 
@@ -490,7 +490,7 @@ _CODE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Check]], ...] = tu
 
 
 def _constant(found: re.Match[str]) -> Any:
-    return json.loads(found["json"], parse_float=Decimal) if found["json"] else found["text"]
+    return parse_json(found["json"]) if found["json"] else found["text"]
 
 
 def _javascript(written: Json, _make: Make) -> Check:

@@ -21,7 +21,7 @@ from runner.domain.files import LocalFile
 from runner.domain.scenario import Expectation, Scenario, Turn, fold_name
 from runner.errors import Location, Problem, UsageError, on_one_line
 from runner.yaml_text import MapNode, Node, TextNode
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, is_visible
+from runner.yaml_text.yaml_document import Where, YamlDocument, is_visible
 
 MOST_BROKEN_ROWS = 20
 """After so many rows with mistakes the others of a file are not looked at."""
@@ -124,7 +124,7 @@ def _read_cases(
             if broken == MOST_BROKEN_ROWS:
                 return
     except Unusable as error:
-        document.report(error.at((*where, KEY)))
+        document.report((*where, KEY), error.message, error.hint)
 
 
 def _read_row(
@@ -291,8 +291,7 @@ def _refuse_too_many_passes(document: YamlDocument, body: _Body, where: Where) -
         repeat, needed = body.get("repeat", 1), body.get("pass_at_least", 1)
         if needed > repeat:
             message = f"it can't pass {needed} times: it is played {repeat} time{'s' * (repeat != 1)}"
-            hint = "lower `pass_at_least`, or raise `repeat`"
-            document.report(Mistake(where=places[1], message=message, hint=hint))
+            document.report(places[1], message, "lower `pass_at_least`, or raise `repeat`")
 
 
 def _location_of(document: YamlDocument, body: _Body, where: Where, key: str) -> Location | None:
@@ -314,15 +313,14 @@ def _read_name(document: YamlDocument, body: _Body, where: Where, names: Scenari
         reason = f"it holds {unfit[0]!r}" if unfit else "files can't be called so on every system"
         hint = "choose another" if is_written else "add a `name`"
         hint += f" without any of {UNFIT_WORDS}" if unfit else ""
-        message = f"{quote(name)} can't be a scenario's name: {reason}"
-        document.report(Mistake(where=place, message=message, hint=hint))
+        document.report(place, f"{quote(name)} can't be a scenario's name: {reason}", hint)
     elif earlier := names.claim(name, row or document.location(place)):
         message = f"the name {quote(name)} is also used in {earlier.file}:{earlier.line}"
         hint = "scenario names must be unique, whatever their case"
         if row is not None:
             document.take_over([row.problem(message, hint=hint)], lambda one: one)
             return name
-        document.report(Mistake(where=place, message=message, hint=hint if is_written else f"{hint}; add a `name`"))
+        document.report(place, message, hint if is_written else f"{hint}; add a `name`")
     return name
 
 
@@ -334,10 +332,10 @@ def _read_address(document: YamlDocument, body: _Body, where: Where, declared: R
         if "turns" not in body or find_similar("assistant", body):
             return ""  # another mistake says already what is wrong
         known = f"declared are {', '.join(declared.addresses)}" if declared.addresses else ""
-        document.report(Mistake(where=where, message="the key 'assistant' is missing", hint=known))
+        document.report(where, "the key 'assistant' is missing", known)
     elif declared.addresses is not None and document.is_sound(place) and address not in declared.addresses:
         hint = suggest(str(address), declared.addresses, kind="declared are")
-        document.report(Mistake(where=place, message=f"unknown assistant {quote(str(address))}", hint=hint))
+        document.report(place, f"unknown assistant {quote(str(address))}", hint)
     return str(address)
 
 
@@ -410,8 +408,7 @@ def _read_attachments(
         if document.is_sound(place):
             file = read_file_item(item, place, document, root=root, recipient=recipient)
             if file is not None and file.path in files:
-                message = f"{quote(file.name)} is attached twice"
-                document.report(Mistake(where=place, message=message, hint="keep one of the two"))
+                document.report(place, f"{quote(file.name)} is attached twice", "keep one of the two")
             if file is not None:
                 files[file.path] = file
     return tuple(files.values())
@@ -429,6 +426,5 @@ def _demand_expectations(document: YamlDocument, body: _Body, where: Where) -> N
     )
     expects = any("expect" in one for one in (body, *turns))
     if not unsound and body.get("smoke", False) is False and not expects:
-        message = "no turn expects anything, so this scenario can't fail"
         hint = "add `expect` to a turn, or `smoke: true` if it is enough that an answer comes"
-        document.report(Mistake(where=(*where, "turns"), at_key=True, message=message, hint=hint))
+        document.report((*where, "turns"), "no turn expects anything, so this scenario can't fail", hint, at_key=True)

@@ -64,13 +64,20 @@ class SearchResult:
     text: str
 
 
+_LONGEST_CAUSE = 200
+_MOST_CAUSES = 3
+NOT_APPROVED = "approval was denied"
+"""How the output of a call begins that nobody approved."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One tool call inside a run.
 
     `tool` is the word users write (`file_search`, `code_interpreter`); `input` is code or JSON arguments,
     `output` what came back as text (logs for code); `results` are file search's. `label` is for MCP alone, whose
-    servers have tools of their own: `server.tool`.
+    servers have tools of their own: `server.tool`. `printed` is what code of the project's own printed, as in
+    FunctionAnswer.
     """
 
     tool: str
@@ -79,11 +86,18 @@ class Step:
     output: str = ""
     results: tuple[SearchResult, ...] = ()
     label: str = ""
+    printed: str = ""
 
     @property
     def title(self) -> str:
         """The tool as people read it."""
         return f"{self.tool} {self.label}" if self.label else self.tool
+
+
+class Output(str):
+    """What code of the project's own returned, as text; `printed` is what it printed meanwhile, for people."""
+
+    printed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +115,26 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionAnswer:
-    """What the run is told. `is_error` marks an output that says why there is no result."""
+    """What the run is told. `is_error` marks an output that says why there is no result.
+
+    `printed` is what the function printed, and its traceback if it raised, or the end of that: for people, never sent.
+    """
 
     output: str
     is_error: bool = False
+    printed: str = ""
+
+
+def answered_step(call: FunctionCall, answer: FunctionAnswer | None) -> Step:
+    """The call of a function with what it was told; without that, it has not completed."""
+    told = answer or FunctionAnswer(output="", is_error=True)
+    return Step(
+        tool=call.name,
+        completed=not told.is_error,
+        input=call.arguments,
+        output=told.output,
+        printed=told.printed,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +191,18 @@ class Run:
     error_code: str | None = None
     duration_s: float | None = 0.0
     is_replayed: bool = False
+
+    @property
+    def broken_steps(self) -> tuple[Step, ...]:
+        """Calls that came to nothing, nor did a later one of the same tool; what nobody approved wasn't to."""
+        last = {step.title: step for step in self.steps}
+        broken = (step for step in self.steps if not step.completed and not last[step.title].completed)
+        return tuple(step for step in broken if not step.output.startswith(NOT_APPROVED))
+
+    def describe_broken_steps(self) -> list[str]:
+        """The first of them in words, each with the beginning of its reason."""
+        first = self.broken_steps[:_MOST_CAUSES]
+        return [f"{step.title} did not complete: {step.output[:_LONGEST_CAUSE]}" for step in first]
 
     @property
     def decline_reason(self) -> str:

@@ -79,7 +79,8 @@ class Answer:
 class Answers:
     """The judge's answers by the questions' names; `way` is how it was asked. Unknown tokens and costs are None.
 
-    `requests` is 0 where another check's request had these questions, too: that one has what it used.
+    `requests` is 0 where another check's request had these questions, too: that one has what it used. `seconds` are
+    those that the judge took, waiting for a place at it not counted.
     """
 
     model: str
@@ -88,10 +89,13 @@ class Answers:
     usage: Usage | None = None
     cost_usd: float | None = None
     requests: int = 1
+    seconds: float = 0.0
 
 
 MOST_QUESTIONS = 100
 """In one request; nothing that asks has more by itself."""
+ENOUGH_S = 300.0
+"""Once the judge has taken so long about one answer for one check, that check asks it no more."""
 
 
 def group_requests(asked: Sequence[Questions]) -> Iterator[tuple[int, ...]]:

@@ -103,7 +103,7 @@ class TurnResult:
         """Whether it has no answer because there was no model to ask; not where a call broke, which needed none."""
         if self.outcome is not Outcome.ERRORED or self.verdicts or self.run is None:
             return False
-        return self.run.ending is Ending.DECLINED and all(step.completed for step in self.run.steps)
+        return self.run.ending is Ending.DECLINED and not self.run.broken_steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +191,12 @@ class ScenarioResult:
     def turns(self) -> tuple[TurnResult, ...]:
         """The turns of the attempt that is shown."""
         return self.shown.turns if self.shown else ()
+
+    @property
+    def model(self) -> str:
+        """The one that the variant names, else the one that answered, as the API says; "" where neither is known."""
+        named = self.variant.model if self.variant else None
+        return named or next((turn.run.model for turn in self.turns if turn.run and turn.run.model), "")
 
     @property
     def duration_s(self) -> float:

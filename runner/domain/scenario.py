@@ -99,22 +99,23 @@ def functions_in(scenario: Scenario, assistant: Assistant) -> tuple[Function, ..
 def find_expectations(scenarios: Iterable[Scenario]) -> Iterator[Expectation]:
     """Every expectation, those inside others too."""
     for scenario in scenarios:
-        yield from _expectations_in(scenario.expectations)
+        yield from expectations_in(scenario.expectations)
         for turn in scenario.turns:
-            yield from _expectations_in(turn.expectations)
+            yield from expectations_in(turn.expectations)
 
 
-def _expectations_in(value: object) -> Iterator[Expectation]:
+def expectations_in(value: object) -> Iterator[Expectation]:
+    """It and those inside it, if it is one, or holds some."""
     match value:
         case Expectation():
             yield value
-            yield from _expectations_in(value.parameters)
+            yield from expectations_in(value.parameters)
         case tuple() | list():
             for one in value:
-                yield from _expectations_in(one)
+                yield from expectations_in(one)
         case Mapping():
             for one in value.values():
-                yield from _expectations_in(one)
+                yield from expectations_in(one)
 
 
 def hash_scenario(

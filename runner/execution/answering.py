@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from math import isinf
 
 from runner.domain.assistant import Function
-from runner.domain.conversation import FunctionAnswer, FunctionCall
-from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, build_answerer
+from runner.domain.conversation import FunctionAnswer, FunctionCall, Output
+from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, build_answerer, keep_end
 from runner.json_schema import find_mismatch
 
 CALLS_AT_ONCE = 8
@@ -32,16 +32,22 @@ class Desk:
 
     async def answer(self, call: FunctionCall) -> FunctionAnswer:
         """The answer to one call; what goes wrong is said in it."""
+        printed = ""
         try:
-            output = self._clean(await self._work_out(call))
+            result = await self._work_out(call)
+            printed = self._read_printed(result)
+            output = self._clean(result)
             size = len(output.encode("utf-8", "replace"))
             if size > MAX_OUTPUT_BYTES:
                 raise FunctionFailed(f"the result has {size:,} bytes; at most {MAX_OUTPUT_BYTES:,} are passed on")
         except FunctionFailed as error:
-            return _explain(self._clean(str(error)))
+            return _explain(self._clean(str(error)), printed or self._read_printed(error))
         except Exception as error:  # noqa: BLE001 - one broken function must not leave a call without an answer
             return _explain(self._clean(f"{type(error).__name__}: {error}"))
-        return FunctionAnswer(output=_sendable(output))
+        return FunctionAnswer(output=_sendable(output), printed=printed)
+
+    def _read_printed(self, came: str | FunctionFailed) -> str:
+        return keep_end(_sendable(self._clean(came.printed))) if isinstance(came, (Output, FunctionFailed)) else ""
 
     async def _work_out(self, call: FunctionCall) -> str:
         function = self._functions.get(call.name)
@@ -80,8 +86,8 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is no number")
 
 
-def _explain(reason: str) -> FunctionAnswer:
-    return FunctionAnswer(output=_sendable(f"error: {reason[:LONGEST_ERROR]}"), is_error=True)
+def _explain(reason: str, printed: str = "") -> FunctionAnswer:
+    return FunctionAnswer(output=_sendable(f"error: {reason[:LONGEST_ERROR]}"), is_error=True, printed=printed)
 
 
 def _sendable(text: str) -> str:

@@ -1,46 +1,36 @@
-"""Checks that may take long are judged in a process beside the play, which is ended when one takes too long.
-
-Nothing in Python can interrupt a check where it is: what it does in C (`re`, say) holds the lock that all of the
-program waits for.
-"""
+"""Checks that may take long are judged in a process beside the play, which is ended when one takes too long."""
 
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import math
-import os
 import pickle
-import signal
-import socket
 import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from runner import side_process
 from runner.checks import Ask, Exchange, Part, Tier, build_part
+from runner.checks._packages import import_check
 from runner.did_you_mean import count
-from runner.domain.conversation import Run
-from runner.domain.judgement import Answers, Questions
+from runner.domain.conversation import Output, Run
+from runner.domain.judgement import ENOUGH_S, Answers, Questions
 from runner.domain.report import Outcome, Verdict
 from runner.domain.result_json import as_plain
-from runner.domain.scenario import Expectation
+from runner.domain.scenario import Expectation, expectations_in
 from runner.errors import CheckBroken, Location
 from runner.patience import in_a_hurry
+from runner.side_process import LENGTH, SPARE_S, START_S, Desk, describe_ending, frame, kill, read_plain
 
 LIMIT_S = 10.0
 ASKING_LIMIT_S = 60.0
 """Of a package's check that asks: it may ask others than the judge, too. Waiting for the judge isn't counted."""
 MOST_REQUESTS = 100
 """That such a check may make about one answer."""
-START_S = 60.0
-SPARE_S = 2.0
 MOST_WORKERS, MOST_ASKING = 2, 8
 LONGEST_AT_HAND, MOST_AT_HAND, MOST_FOUND_AT_HAND = 3_000, 20_000, 100_000
 """Characters that runner's own checks are done with in a moment: of one text, of all that came with the answer, and of
@@ -50,8 +40,10 @@ MOMENT_S = 0.05
 """What users' patterns, paths and schemas may take while everybody waits."""
 SHORT_S, SLOW_S = 0.001, 0.1
 LONGEST_TEXT, LARGEST_VERDICT, LARGEST_REQUEST = 500, 1_000_000, 50_000_000
-MOST_ENDED = 3
-"""So often a check is ended, or meets a limit of its own, before it isn't tried on further answers."""
+MOST_ENDED, MOST_ENDED_ANYWHERE = 3, 10
+"""So often a check is ended, or meets a limit of its own, before it isn't tried on further answers; a package's, whose
+code is the same wherever it stands, at all places together.
+"""
 
 
 def _is_long(run: Run) -> bool:
@@ -72,8 +64,8 @@ class Workers:
         self._at_hand = asyncio.Lock()
         self._idle: list[tuple[str, _Worker]] = []
         self._slow: Counter[Location] = Counter()
-        self._ended: Counter[Location] = Counter()
-        self._why_ended: dict[Location, str] = {}
+        self._ended: Counter[Location | str] = Counter()
+        self._why_ended: dict[Location | str, str] = {}
 
     async def judge(self, part: Part, exchange: Exchange, ask: Ask) -> Verdict:
         run, place = exchange.run, part.expectation.location
@@ -95,15 +87,21 @@ class Workers:
         asks = part.tier is not Tier.FREE
         place, limit_s = part.expectation.location, self._limits_s[asks]
         kind = part.expectation.check if part.is_foreign else ""
-        order = pickle.dumps((part.expectation, exchange, limit_s))
         async with self._places[asks]:
-            if self._ended[place] >= MOST_ENDED:
-                return part.break_off(f"not tried: on {count(MOST_ENDED, 'answer')} {self._why_ended[place]}")
+            for one, most in ((place, MOST_ENDED), (kind, MOST_ENDED_ANYWHERE)):
+                if self._ended[one] >= most:
+                    return part.break_off(f"not tried: on {count(most, 'answer')} {self._why_ended[one]}")
             try:
-                worker = self._take_idle(kind) or await _start_worker()
+                worker = self._take_idle(kind) or await _start_worker(part)
+            except TimeoutError:
+                return self._give_up(
+                    part, f"the process of the check was not ready, with its imports, after {START_S:g} s"
+                )
             except OSError as error:
                 return part.break_off(f"no process could be started for the check: {error.strerror or error}")
             try:
+                # Not sooner: many wait for their place, and each has a copy of the answer then.
+                order = pickle.dumps((part.expectation, exchange, limit_s))
                 judged = await _attend(worker, order, ask, limit_s)
             except TimeoutError:
                 await worker.end()
@@ -133,8 +131,11 @@ class Workers:
 
     def _give_up(self, part: Part, why: str) -> Verdict:
         """Once more; the last time is the one that is told of the answers on which it isn't tried."""
-        self._ended[part.expectation.location] += 1
-        self._why_ended[part.expectation.location] = why
+        whose: list[Location | str] = [part.expectation.location]
+        whose += [part.expectation.check] if part.is_foreign else []
+        for one in whose:
+            self._ended[one] += 1
+            self._why_ended[one] = why
         return part.break_off(why)
 
     def close(self) -> None:
@@ -155,7 +156,7 @@ async def _attend(worker: _Worker, order: bytes, ask: Ask, limit_s: float) -> _J
 
     Raises TimeoutError once it was busy for so long, EOFError if the process ended.
     """
-    clock, left_s, requests = asyncio.get_running_loop().time, limit_s, 0
+    clock, left_s, requests, judge_s = asyncio.get_running_loop().time, limit_s, 0, 0.0
     while True:
         started_s = clock()
         async with asyncio.timeout(left_s):
@@ -164,8 +165,17 @@ async def _attend(worker: _Worker, order: bytes, ask: Ask, limit_s: float) -> _J
         if isinstance(said, _Judged):
             return said
         requests += 1
-        asks_too_much = CheckBroken(f"it asked more than {MOST_REQUESTS} times about one answer")
-        order = pickle.dumps(asks_too_much if requests > MOST_REQUESTS else await _answer(said, ask))
+        answer = _refuse(requests, judge_s) or await _answer(said, ask)
+        judge_s += answer.seconds if isinstance(answer, Answers) else 0.0
+        order = pickle.dumps(answer)
+
+
+def _refuse(requests: int, judge_s: float) -> Answers | str | CheckBroken | None:
+    if requests > MOST_REQUESTS:
+        return CheckBroken(f"it asked more than {MOST_REQUESTS} times about one answer")
+    if judge_s >= ENOUGH_S:
+        return CheckBroken(f"it took the judge {judge_s:.0f} s, and after {ENOUGH_S:g} s it isn't asked again")
+    return None
 
 
 async def _answer(said: Any, ask: Ask) -> Answers | str | CheckBroken:
@@ -177,38 +187,24 @@ async def _answer(said: Any, ask: Ask) -> Answers | str | CheckBroken:
         return CheckBroken(f"the check broke: {type(error).__name__}: {error}")
 
 
-_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from runner.execution.apart import work; work()"
-_LENGTH = 8
+async def _start_worker(part: Part) -> _Worker:
+    """Until it is there, with what a package's check imports, no check's time has begun.
 
-
-def _spawn() -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """It, and what to talk to it by. Raises OSError."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-X", "utf8", "-c", _PROGRAM, *sys.path],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except BaseException:
-            ours.close()
-            raise
-    return process, ours
-
-
-async def _start_worker() -> _Worker:
-    """Raises OSError. Until it is there, no check's time has begun."""
-    process, ours = _spawn()
-    # Of a socket, unlike a pipe, the end can be seen although a process that the check left behind holds it open.
+    Raises OSError, and TimeoutError for an import that does not end.
+    """
+    process, ours = side_process.spawn(__name__)
     reader, writer = await asyncio.open_connection(sock=ours)
     worker = _Worker(process, reader, writer)
     try:
         async with asyncio.timeout(START_S):
             await worker.read()
-    except (EOFError, TimeoutError) as error:
+        if part.is_foreign:
+            async with asyncio.timeout(START_S):
+                await worker.converse(pickle.dumps((part.expectation, None, START_S)))
+    except TimeoutError:
+        await worker.end()
+        raise
+    except EOFError as error:
         raise OSError(f"it did not begin ({await worker.end()})") from error
     except BaseException:
         worker.end_now()
@@ -225,15 +221,15 @@ class _Worker:
     async def converse(self, order: bytes) -> object:
         """What the process says to that. Raises EOFError if it ended."""
         try:
-            self.writer.write(len(order).to_bytes(_LENGTH) + order)
+            self.writer.write(frame(order))
             await self.writer.drain()
             return await self.read()
         except (OSError, pickle.UnpicklingError, AttributeError, ImportError, IndexError) as error:
             raise EOFError from error
 
     async def read(self) -> object:
-        length = int.from_bytes(await self.reader.readexactly(_LENGTH))
-        return pickle.loads(await self.reader.readexactly(length))
+        length = int.from_bytes(await self.reader.readexactly(LENGTH))
+        return read_plain(await self.reader.readexactly(length))
 
     async def end(self) -> str:
         """End it, with whatever it started; how it ended."""
@@ -242,9 +238,7 @@ class _Worker:
         # A process that has taken much memory is a while in giving it back.
         while (code := self.process.poll()) is None and time.monotonic() < deadline_s:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.005)
-        if code is None:
-            return "it could not be ended"
-        return f"signal {-code}" if code < 0 else f"exit code {code}"
+        return describe_ending(code)
 
     def end_now(self) -> None:
         self._kill()
@@ -252,47 +246,23 @@ class _Worker:
             self.process.wait(SPARE_S)
 
     def _kill(self) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        kill(self.process)
         self.writer.transport.abort()
 
 
 def work() -> None:
     """What such a process does until nobody has an order for it."""
-    with suppress(EOFError, OSError):
-        desk = _Desk(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(0), "wb"))
-        # Whatever a check prints, or reads, is not ours.
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (0, 1, 2):
-            os.dup2(nowhere, descriptor)
-        with suppress(OSError):
-            # Should a check take all the memory there is, the system ends this process and no other.
-            Path("/proc/self/oom_score_adj").write_text("1000")
-        said = pickle.dumps("ready")
-        while True:
-            expectation, exchange, desk.limit_s = desk.converse(said)
-            said = _judge(expectation, exchange, desk)
-    os._exit(0)
+    desk = _AskingDesk()
+    desk.serve(lambda order: _judge(desk, *order))
 
 
-class _Desk:
+class _AskingDesk(Desk):
     """What checks ask, in such a process: the one that plays is told, and answers."""
 
-    def __init__(self, orders: BinaryIO, said: BinaryIO) -> None:
-        self._orders, self._said = orders, said
-        self._conversing = threading.Lock()
+    def __init__(self) -> None:
+        super().__init__()
         self.limit_s = 0.0
         self.loop = asyncio.new_event_loop()
-
-    def converse(self, message: bytes) -> Any:
-        """The answer to what is said. Raises EOFError if nobody is there any more."""
-        with self._conversing:
-            self._said.write(len(message).to_bytes(_LENGTH) + message)
-            self._said.flush()
-            length = int.from_bytes(self._orders.read(_LENGTH))
-            if not length:
-                raise EOFError
-            return pickle.loads(self._orders.read(length))
 
     async def __call__(self, questions: Questions, /) -> Answers:
         if not isinstance(questions, Questions):
@@ -300,8 +270,8 @@ class _Desk:
         answers: Answers = await self._ask(questions)
         return answers
 
-    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
-        return str(await self._ask((code, arguments, timeout_s)))
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> Output:
+        return Output(await self._ask((code, arguments, timeout_s)))
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
         if part.tier is Tier.FREE:
@@ -313,22 +283,28 @@ class _Desk:
         message = pickle.dumps(said)
         if len(message) > LARGEST_REQUEST:
             raise CheckBroken(f"it asked with {len(message):,} bytes; at most {LARGEST_REQUEST:,} are passed on")
-        faulthandler.cancel_dump_traceback_later()
+        try:
+            read_plain(message)
+        except pickle.UnpicklingError as error:
+            raise CheckBroken(f"it asked with what a play can't read: {error}") from error
+        self.rest()
         answer = await asyncio.to_thread(self.converse, message)
-        self.watch()
+        self.watch(self.limit_s)
         if isinstance(answer, CheckBroken):
             raise answer
         return answer
 
-    def watch(self) -> None:
-        """Should nobody be left to end this process, it ends by itself."""
-        faulthandler.dump_traceback_later(self.limit_s + SPARE_S, exit=True)
 
-
-def _judge(expectation: Expectation, exchange: Exchange, desk: _Desk) -> bytes:
-    desk.watch()
+def _judge(desk: _AskingDesk, expectation: Expectation, exchange: Exchange | None, limit_s: float) -> bytes:
+    """What is to be said of it; without an exchange it is only imported, and what goes wrong there is told later."""
+    desk.limit_s = limit_s
+    desk.watch(limit_s)
     try:
-        part = build_part(expectation)
+        if exchange is None:
+            for one in expectations_in(expectation):
+                import_check(one.check)
+            return pickle.dumps(None)
+        part = build_part(expectation, load=import_check)
         with in_a_hurry(math.inf) as hurry:
             if part.tier is Tier.FREE:
                 verdict = part.judge(exchange.run, exchange)
@@ -343,7 +319,7 @@ def _judge(expectation: Expectation, exchange: Exchange, desk: _Desk) -> bytes:
         name, place = expectation.check, expectation.location
         return pickle.dumps(_Judged(_tidy(Verdict(outcome=Outcome.ERRORED, check=name, location=place, reason=reason))))
     finally:
-        faulthandler.cancel_dump_traceback_later()
+        desk.rest()
 
 
 def _tidy(verdict: Verdict) -> Verdict:

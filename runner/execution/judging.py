@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from runner.backends import GATE
@@ -21,27 +22,27 @@ from runner.checks import (
     is_ours,
     judge_by_tiers,
 )
+from runner.checks._packages import load_check
 from runner.domain.assistant import Assistant
-from runner.domain.conversation import Ending, Run
+from runner.domain.conversation import Ending, Output, Run
 from runner.domain.judgement import Answers, Questions
 from runner.domain.report import Attempt, Finding, Outcome, TurnResult, Variant, Verdict, worst
 from runner.domain.scenario import Scenario, Turn, find_expectations
-from runner.errors import CheckBroken, DeadlineExceeded, RateLimited, RemoteError
+from runner.errors import CheckBroken, RateLimited, RemoteError
 from runner.execution.answering import CALLS_AT_ONCE
 from runner.execution.apart import MOST_ENDED, Workers
 from runner.execution.limits import AttemptGate, Limiter
-from runner.functions import FunctionFailed, FunctionTookTooLong
+from runner.functions import FunctionFailed, FunctionTookTooLong, keep_end
 from runner.functions.python import LocatedCode
-from runner.plugins import load_plugin
 
 RETRY_PAUSE_S = 1.0
 JUDGE_PATIENCE_S = 120.0
 """How long a judge may ask that nothing is sent to it."""
 JUDGE_DEADLINE_S = 300.0
-"""For one request, whatever the connection makes of its own two minutes."""
+"""For one request, and the one more after a server's error, whatever the connection makes of its own two minutes."""
+PLACE_S, MOST_CALLS = 10.0, 4 * CALLS_AT_ONCE
 _SERVER_ERROR = 500
 _LONGEST_CAUSE = 200
-_MOST_CAUSES = 3
 
 _UNWANTED = {
     Ending.REFUSED: (Outcome.FAILED, "the model refused to answer"),
@@ -55,12 +56,15 @@ async def judge_exchange(exchange: Exchange, ask: Ask) -> TurnResult:
     parts = tuple(build_part(expectation, is_known=True) for expectation in turn.expectations)
     if run.ending in ORDINARY_ENDINGS or any([await one.expects_ending(exchange, ask) for one in parts]):
         return _conclude(turn, run, await _judge_all(parts, exchange, ask))
-    broken = _describe_broken_calls(run)
+    broken = run.describe_broken_steps()
     if run.ending is Ending.DECLINED:
         # Where a call broke, that is what is wrong: what was to be answered from is not there.
         reason = "; ".join(broken) or f"declined: {run.decline_reason[:_LONGEST_CAUSE]}"
         return TurnResult(turn=turn, outcome=Outcome.ERRORED, run=run, reason=reason)
     outcome, reason = _UNWANTED.get(run.ending, (Outcome.ERRORED, _describe_breakage(run)))
+    if broken:
+        # It may have refused for that alone: whether it would have answered is not known.
+        outcome = Outcome.ERRORED
     return TurnResult(turn=turn, outcome=outcome, run=run, reason="; ".join([reason, *broken]))
 
 
@@ -113,53 +117,60 @@ def make_exchange(
     )
 
 
+Model = Callable[[Questions], Awaitable[Answers]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
     """What checks ask: the judge, once more after a failure that passes, as runs are; and code of the project.
 
     `model` raises RemoteError; None: there is none. `limiter` is the judge's own. `hung` counts how often code of the
-    project took longer than it may. Whoever made it closes it.
+    project took longer than it may. Its calls have `places`, each for `PLACE_S`: what takes longer goes on beside them,
+    among `most_calls`. Whoever made it closes it.
     """
 
-    model: Callable[[Questions], Awaitable[Answers]] | None = None
+    model: Model | None = None
     limiter: Limiter | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
+    most_calls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_CALLS))
     workers: Workers = field(default_factory=Workers)
     hung: Counter[tuple[str, float]] = field(default_factory=Counter)
     deadline_s: float = JUDGE_DEADLINE_S
 
     async def __call__(self, questions: Questions, /) -> Answers:
-        try:
-            try:
-                return await self._ask_model(questions)
-            except RemoteError as error:
-                if (error.status or 0) < _SERVER_ERROR or isinstance(error, RateLimited):
-                    raise
-            await self.sleep(RETRY_PAUSE_S)
-            return await self._ask_model(questions)
-        except RemoteError as error:
-            raise CheckBroken(f"the judge gave no answer: {error}") from error
-
-    async def _ask_model(self, questions: Questions) -> Answers:
         if self.model is None:
             raise CheckBroken("no judge is declared; write `judge: {target: NAME, model: MODEL}` in assistants.yaml")
-        if self.limiter is None:
-            return await self._ask_in_time(self.model, questions)
-        async with self.limiter.place():
-            await self.limiter.enter(JUDGE_PATIENCE_S)
-            token = GATE.set(AttemptGate(self.limiter))
+        clock = asyncio.get_running_loop().time
+        async with self.limiter.place() if self.limiter is not None else nullcontext():
+            started_s = clock()
             try:
-                return await self._ask_in_time(self.model, questions)
-            finally:
-                GATE.reset(token)
+                async with asyncio.timeout(self.deadline_s):
+                    answers = await self._ask_once_more(self.model, questions)
+            except TimeoutError:
+                raise CheckBroken(f"the judge gave no answer: it said nothing for {self.deadline_s:g} s") from None
+            except RemoteError as error:
+                raise CheckBroken(f"the judge gave no answer: {error}") from error
+            return replace(answers, seconds=clock() - started_s)
 
-    async def _ask_in_time(self, model: Callable[[Questions], Awaitable[Answers]], questions: Questions) -> Answers:
+    async def _ask_once_more(self, model: Model, questions: Questions) -> Answers:
         try:
-            async with asyncio.timeout(self.deadline_s):
-                return await model(questions)
-        except TimeoutError:
-            raise DeadlineExceeded(f"it said nothing for {self.deadline_s:g} s") from None
+            return await self._ask_model(model, questions)
+        except RemoteError as error:
+            if (error.status or 0) < _SERVER_ERROR or isinstance(error, RateLimited):
+                raise
+        await self.sleep(RETRY_PAUSE_S)
+        return await self._ask_model(model, questions)
+
+    async def _ask_model(self, model: Model, questions: Questions) -> Answers:
+        if self.limiter is None:
+            return await model(questions)
+        await self.limiter.enter(JUDGE_PATIENCE_S)
+        token = GATE.set(AttemptGate(self.limiter))
+        try:
+            return await model(questions)
+        finally:
+            GATE.reset(token)
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
         return await self.workers.judge(part, exchange, self)
@@ -167,16 +178,33 @@ class Asker:
     def close(self) -> None:
         self.workers.close()
 
-    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> Output:
         assert isinstance(code, LocatedCode), "the configuration has found it"
-        async with self.places:
+        async with self.most_calls, _place_for(PLACE_S, self.places):
             if self.hung[code, timeout_s] >= MOST_ENDED:
                 raise CheckBroken(f"not tried: on {MOST_ENDED} answers there was no result after {timeout_s:g} s")
             try:
-                return await code.answerer(timeout_s).answer(arguments)
+                output = await code.answerer(timeout_s).answer(arguments)
+                output.printed = keep_end(output.printed)
+                return output
             except FunctionFailed as error:
                 self.hung[code, timeout_s] += isinstance(error, FunctionTookTooLong)
-                raise CheckBroken(f"the check broke: {error}") from error
+                broken = CheckBroken(f"the check broke: {error}")
+                broken.printed = keep_end(error.printed)
+                raise broken from error
+
+
+@asynccontextmanager
+async def _place_for(seconds: float, places: asyncio.Semaphore) -> AsyncIterator[None]:
+    """One of these, which others may have after so long."""
+    await places.acquire()
+    leaving = asyncio.get_running_loop().call_later(seconds, places.release)
+    try:
+        yield
+    finally:
+        if not leaving.cancelled() and leaving.when() > asyncio.get_running_loop().time():
+            leaving.cancel()
+            places.release()
 
 
 async def _judge_if_free(part: Part, exchange: Exchange, ask: Ask) -> Verdict:
@@ -216,7 +244,7 @@ def prepare_checks(scenarios: Iterable[Scenario]) -> None:
     for one in find_expectations(scenarios):
         used.setdefault(one.check, []).append(one.parameters)
     for name in sorted(used):
-        module = load_plugin("runner.checks", name)
+        module = load_check(name)
         if is_ours(module) and hasattr(module, "prepare"):
             module.prepare(*used[name])
 
@@ -224,12 +252,6 @@ def prepare_checks(scenarios: Iterable[Scenario]) -> None:
 def needs_judge(scenarios: Iterable[Scenario]) -> bool:
     """Whether a check of theirs is put to a model."""
     return any(build_part(one, is_known=True).tier is Tier.PAID for one in find_expectations(scenarios))
-
-
-def _describe_broken_calls(run: Run) -> list[str]:
-    """What may have led to such an ending: the calls that did not complete, each with the beginning of its reason."""
-    broken = [step for step in run.steps if not step.completed]
-    return [f"{step.title} did not complete: {step.output[:_LONGEST_CAUSE]}" for step in broken[:_MOST_CAUSES]]
 
 
 def _describe_breakage(run: Run) -> str:

@@ -27,8 +27,22 @@ MAX_OUTPUT_BYTES = 256 * 1024
 """Of an answer. The APIs take twice as much, of all answers that are given together."""
 
 
+MOST_PRINTED = 8_000
+"""Characters of the end of what code printed that people are shown."""
+
+
+def keep_end(text: str) -> str:
+    """The last lines, whole ones: no half of a secret is left over, which nobody would find any more."""
+    if len(text) <= MOST_PRINTED:
+        return text
+    kept = text[-MOST_PRINTED:].partition("\n")[2] or "(a line too long to be shown)"
+    return f"({len(text) - len(kept):,} characters before this)\n{kept}"
+
+
 class FunctionFailed(Exception):
-    """There is no result; the message is what the assistant is told."""
+    """There is no result; the message is what the assistant is told, and `printed` as an Output's."""
+
+    printed: str = ""
 
 
 class FunctionTookTooLong(FunctionFailed):
@@ -68,7 +82,10 @@ class Answerer(Protocol):
     def code(self) -> str: ...
 
     async def answer(self, arguments: Mapping[str, object]) -> str:
-        """The result: a text, or JSON as text. Ends in good time. Raises FunctionFailed."""
+        """The result: a text, or JSON as text; an Output where code may have printed. Ends in good time.
+
+        Raises FunctionFailed.
+        """
 
 
 def build_answerer(function: Function) -> Answerer:

@@ -14,6 +14,7 @@ import os
 import sys
 import traceback
 from collections.abc import Awaitable
+from contextlib import suppress
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
@@ -30,6 +31,7 @@ def main() -> None:
         said = {"output": _render(_call(order), order["max_bytes"], as_json=order["as_json"])}
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the function's
         said = {"error": _describe(error, order)}
+        _print_traceback(error, order["root"])
     line = json.dumps(said).encode() + b"\n"
     while line:
         line = line[os.write(answer_descriptor, line) :]
@@ -38,11 +40,10 @@ def main() -> None:
 
 
 def _keep_to_myself() -> int:
-    """A descriptor for the answer; whatever is printed from now on, by C code too, goes nowhere."""
+    """A descriptor for the answer; whatever is printed from now on, by C code too, goes where errors go."""
     own = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nowhere, descriptor)
+    os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     return own
 
 
@@ -83,6 +84,21 @@ def _describe(error: BaseException, order: dict[str, Any]) -> str:
     except BaseException:  # noqa: BLE001 - an exception that can't even be shown
         words = "it can't be shown"
     return f"{_locate(error, order)}: {type(error).__name__}: {words}"[:LONGEST_ERROR]
+
+
+def _print_traceback(error: BaseException, root: str) -> None:
+    """As Python does, from the project's first line on, with paths as the project has them."""
+    trace = error.__traceback__
+    while trace is not None and not _is_own(trace.tb_frame.f_code.co_filename, root):
+        trace = trace.tb_next
+    try:
+        lines = traceback.format_exception(type(error), error, trace)
+    except BaseException:  # noqa: BLE001 - an exception that can't even be shown
+        return
+    text = "".join(lines).replace(root + os.sep, "").encode("utf-8", "backslashreplace")
+    with suppress(OSError):  # the function may have closed it
+        while text:
+            text = text[os.write(2, text) :]
 
 
 def _locate(error: BaseException, order: dict[str, Any]) -> str:

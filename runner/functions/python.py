@@ -1,6 +1,6 @@
 """Answers by calling a Python function of the project, each time in a process of its own; code is named before it runs.
 
-What the function prints, where it changes to, what it sets, starts or breaks ends with that process. The file is read
+Where the function changes to, what it sets, starts or breaks ends with that process. The file is read
 when the configuration is, to see that the function is there; it is run in no other place than that process.
 """
 
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import Project
+from runner.domain.conversation import Output
 from runner.domain.scenario import Expectation, Scenario, find_expectations, functions_in
 from runner.errors import ConfigError, Location, Problem
 from runner.functions import (
@@ -31,6 +32,7 @@ from runner.functions import (
 )
 
 if TYPE_CHECKING:
+    from asyncio import StreamReader, Task
     from asyncio.subprocess import Process
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -38,6 +40,10 @@ MAX_SOURCE_BYTES = 1024 * 1024
 _WORKER = Path(__file__).with_name("_python_worker.py")
 # JSON escapes a character with six at most.
 _LONGEST_LINE = 6 * MAX_OUTPUT_BYTES + 1024
+_MOST_PRINTED_BYTES = 64 * 1024
+"""Of the end of what a call prints: more than anybody is shown, so that no secret is cut in two before it is found."""
+_LAST_WORDS_S = 0.2
+"""After the process has ended, what it printed is all there, unless a child that went away holds the pipe open."""
 
 MAIN_FIELD = "call"
 SCHEMA = {
@@ -79,26 +85,37 @@ class Answerer:
     timeout: float = DEFAULT_TIMEOUT_S
     as_json: bool = False
 
-    async def answer(self, arguments: Mapping[str, object]) -> str:
+    async def answer(self, arguments: Mapping[str, object]) -> Output:
         import asyncio
 
         process = await asyncio.create_subprocess_exec(
-            # -P keeps the folder of runner's own modules out of the function's sight, -B bytecode out of the project.
-            *(sys.executable, "-P", "-B", "-X", "utf8", str(_WORKER)),
+            # -P keeps the folder of runner's own modules out of the function's sight, -B bytecode out of the project;
+            # -u: what is printed before it hangs or dies is seen.
+            *(sys.executable, "-P", "-B", "-u", "-X", "utf8", str(_WORKER)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
             limit=_LONGEST_LINE,
             start_new_session=True,
         )
+        assert process.stderr is not None, "it is a pipe"
+        printed = bytearray()
+        listening = asyncio.create_task(_keep_the_end(process.stderr, printed))
+        came: Output | FunctionFailed
         try:
             async with asyncio.timeout(self.timeout):
                 line = await self._send_order(process, arguments)
-                return self._read_answer(line) if line else self._explain_ending(await process.wait())
+                came = Output(self._read_answer(line) if line else self._explain_ending(await process.wait()))
         except TimeoutError:
-            raise FunctionTookTooLong(f"{self.code}: there was no result after {self.timeout:g} s") from None
+            came = FunctionTookTooLong(f"{self.code}: there was no result after {self.timeout:g} s")
+        except FunctionFailed as error:
+            came = error
         finally:
-            await _end(process)
+            await _end(process, listening)
+        came.printed = printed.decode("utf-8", "replace").rstrip()
+        if isinstance(came, FunctionFailed):
+            raise came
+        return came
 
     async def _send_order(self, process: Process, arguments: Mapping[str, object]) -> bytes:
         """The line that comes back; empty if the process ended without one."""
@@ -294,17 +311,28 @@ def _files_of(name: list[str], root: Path) -> Iterator[Path]:
                 yield path
 
 
-async def _end(process: Process) -> None:
+async def _keep_the_end(stream: StreamReader, printed: bytearray) -> None:
+    """Read all of it, whatever there is: a full pipe would stop who prints."""
+    while piece := await stream.read(_MOST_PRINTED_BYTES):
+        printed += piece
+        del printed[:-_MOST_PRINTED_BYTES]
+
+
+async def _end(process: Process, listening: Task[None]) -> None:
     """End the process and what it started, but for what has gone into a session of its own."""
+    import asyncio
+
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     else:
         with suppress(ProcessLookupError):
             process.kill()
+    await asyncio.wait([listening], timeout=_LAST_WORDS_S)
+    listening.cancel()
     # asyncio waits for the pipes too, which a grandchild may hold open, and has no public way to close them. Closing
     # all of its transport would ask for the exit code behind the back of what waits for it, and say so on stderr.
-    for descriptor in (0, 1):
+    for descriptor in (0, 1, 2):
         pipe = process._transport.get_pipe_transport(descriptor)  # type: ignore[attr-defined]
         if pipe is not None:
             pipe.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from runner.domain.report import Attempt, Outcome, ScenarioResult, TurnResult, Verdict
@@ -61,6 +61,19 @@ def shorten(text: str, limit: int = LONGEST_TEXT) -> str:
     return text if len(text) <= limit else f"{text[:limit]} … ({len(text) - limit:,} more characters)"
 
 
+def broken_calls(turn: TurnResult) -> list[str]:
+    """What else was wrong where an answer was judged; where none was, the turn's reason tells them."""
+    return turn.run.describe_broken_steps() if turn.run and turn.verdicts else []
+
+
+def cut_middle(lines: Sequence[str], most: int) -> list[str]:
+    """The first and the last of many lines on how plays compare: what it comes to is said at the end."""
+    if len(lines) <= most:
+        return list(lines)
+    more = len(lines) - most + 1
+    return [*lines[: most // 2], f"… and {more:,} more lines; `runner compare` has them …", *lines[most // 2 + more :]]
+
+
 def answer_of(turn: TurnResult) -> str:
     """What was said, whatever it was; "" if nothing was."""
     run = turn.run
@@ -80,6 +93,7 @@ def _describe(attempt: Attempt) -> Iterator[str]:
         yield f"answer: {shorten(answer_of(turn)) or '(none)'}"
         if turn.reason:
             yield f"reason: {shorten(turn.reason)}"
+        yield from broken_calls(turn)
         for verdict in bad_verdicts(turn.verdicts):
             yield from _describe_check(verdict)
     for verdict in bad_verdicts(attempt.verdicts):

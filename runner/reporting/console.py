@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from runner.did_you_mean import count
 from runner.domain.assistant import SandboxName
-from runner.domain.conversation import Run
+from runner.domain.conversation import Run, Step
 from runner.domain.report import (
     COUNTED,
     DECLINED,
@@ -44,6 +44,7 @@ from runner.escaping import terminal, terminal_line
 from runner.prices import NOT_INCLUDED, price_source
 from runner.redaction import Redactor
 from runner.reporting import describe_judging
+from runner.reporting._failure import answer_of
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -168,6 +169,7 @@ class Console:
             for turn in result.turns:
                 self._print_field("?", turn.turn.ask, width=2)
                 self._print_field("=", _answer_of(turn), width=2)
+                self._print_printed(turn.run.steps if turn.run else ())
 
     def _finish(self, report: Report) -> None:
         self._screen.close_status()
@@ -284,9 +286,10 @@ class Console:
             self._print(f"{self._line(str(turn.turn.location))}{which}", before=("  ",))
             self._print_field("question", turn.turn.ask)
             if turn.run is not None:
-                self._print_field("answer", turn.run.text or turn.run.refusal or turn.run.declined or "(none)")
+                self._print_field("answer", answer_of(turn) or "(none)")
                 if turn.run.steps:
                     self._print_field("tools", "\n".join(_describe_calls(turn.run)))
+                    self._print_printed(turn.run.steps)
             if turn.reason:
                 self._print_field("reason", self._shorten_miss(turn.reason, result))
             for verdict in turn.verdicts:
@@ -295,6 +298,15 @@ class Console:
             self._print_verdict(verdict)
         if result.reason:
             self._print_field("note", result.reason)
+
+    def _print_printed(self, steps: Iterable[Step]) -> None:
+        """What functions of the project's own printed, with their tracebacks; else how to see them."""
+        told = [step for step in steps if step.printed]
+        if self._is_verbose:
+            for step in told:
+                self._print_field("printed", f"by {step.title}:\n{step.printed[-ANSWER_CHARACTERS:]}")
+        elif broken := [step.title for step in told if not step.completed]:
+            self._print_field("printed", f"-v shows what {', '.join(dict.fromkeys(broken))} printed, and the traceback")
 
     def _shorten_miss(self, reason: str, result: ScenarioResult) -> str:
         """A definition that changed is the same difference for all: told whole with the first of them."""
@@ -311,6 +323,8 @@ class Console:
         for label, text in (("expected", verdict.expected), ("found", verdict.found), ("reason", verdict.reason)):
             if text:
                 self._print_field(label, text, indent=4)
+        if self._is_verbose and (printed := verdict.details.get("printed")):
+            self._print_field("printed", f"by it:\n{str(printed)[-ANSWER_CHARACTERS:]}", indent=4)
 
     def _print_field(self, label: str, text: str, *, indent: int = 2, width: int = _LABEL_WIDTH) -> None:
         """A label and a text; further lines of the text are indented below its first."""
@@ -371,6 +385,9 @@ def _remarks(result: ScenarioResult) -> list[str]:
         remarks += ["by offline rules" if all(by_rules) else "in part by offline rules"] if any(by_rules) else []
     verdicts = [verdict for turn in result.turns for verdict in turn.verdicts]
     weak = [verdict.check for verdict in verdicts if verdict.weak and verdict.outcome is Outcome.PASSED]
+    passed = [turn.run for turn in result.turns if turn.run is not None and turn.outcome is Outcome.PASSED]
+    broken = [step.title for run in passed for step in run.broken_steps]
+    remarks += [f"{title} broke" for title in dict.fromkeys(broken)]
     return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
 
 
@@ -489,11 +506,10 @@ def _cut(text: str, limit: int = _LONGEST_PART) -> str:
 
 
 def _answer_of(turn: TurnResult) -> str:
-    run = turn.run
-    said = (run.text or run.refusal or run.declined) if run is not None else None
-    if run is None or not said:
+    said = answer_of(turn)
+    if turn.run is None or not said:
         return f"({turn.reason or 'no answer'})"
-    tools = _tools_of(run)
+    tools = _tools_of(turn.run)
     return said + (f"  [{', '.join(tools)}]" if tools else "")
 
 

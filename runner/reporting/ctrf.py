@@ -37,7 +37,7 @@ def render(report: Report) -> Iterator[str]:
         "results": {
             "tool": {"name": "assistant-runner", "version": __version__},
             "summary": _summary(report, start_ms),
-            "extra": {"playId": report.play_id, "exitCode": report.exit_code},
+            "extra": {"playId": report.play_id, "exitCode": report.exit_code, **_comparison(report)},
         },
     }
     yield _dump(head).removesuffix("}}") + ', "tests": ['
@@ -46,6 +46,10 @@ def render(report: Report) -> Iterator[str]:
         yield separator + _dump(_test(name, result))
         separator = ",\n"
     yield "\n]}}\n"
+
+
+def _comparison(report: Report) -> dict[str, object]:
+    return {"comparison": list(map(terminal_line, report.comparison))} if report.comparison else {}
 
 
 def _summary(report: Report, start_ms: int) -> dict[str, int]:

@@ -48,13 +48,17 @@ def render(report: Report) -> Iterator[str]:
     yield _open(JUnitXml(MARK), sum((suite.counts for suite in suites), Counter()), sum(one.time_s for one in suites))
     texts = _Texts(min(LARGEST_TEXTS, LARGEST_FILE - len(report.results) * _CASE_BYTES))
     results = name_uniquely(report)
+    new_suite: Any = TestSuite  # the library has no types
     for suite in suites:
-        element = _new(TestSuite, xml(suite.file))
+        element = new_suite(xml(suite.file))
         element.timestamp = xml(report.started_at.removesuffix("Z")) or None
         yield _open(element, suite.counts, suite.time_s)
         for _ in range(suite.counts["tests"]):
             name, result = next(results)
             yield _read_again(_case(report, name, result, texts), name)
+        if report.comparison and suite is suites[-1]:
+            # Behind the cases, where all readers take it; it is about all suites, and told once.
+            yield f"<system-out>{escape(texts.admit(chr(10).join(report.comparison)))}</system-out>\n"
         yield "</testsuite>\n"
     yield "</testsuites>\n"
 
@@ -81,11 +85,6 @@ def _sort(report: Report, result: ScenarioResult) -> tuple[str, ...]:
         return ("failures",) if report.fails_on_flaky else ()
     words = {Outcome.FAILED: "failures", Outcome.ERRORED: "errors", Outcome.SKIPPED: "skipped"}
     return (words[result.outcome],) if result.outcome in words else ()
-
-
-def _new(kind: Any, name: str) -> Any:
-    """The library has no types."""
-    return kind(name)
 
 
 def _open(element: Any, counts: Counter[str], time_s: float) -> str:
@@ -170,7 +169,7 @@ def _properties(report: Report, result: ScenarioResult) -> dict[str, str]:
         "play": report.play_id,
         "assistant": str(result.scenario.assistant),
         "target": variant.target if variant else "",
-        "model": (variant.model if variant else None) or "",
+        "model": result.model,
         "definition": result.definition,
         "tags": " ".join(result.scenario.tags),
         "golden": "yes" if result.scenario.golden else "",

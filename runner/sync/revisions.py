@@ -39,8 +39,9 @@ def _compare(before: Assistant | None, after: Assistant) -> Change:
 def _compare_fields(before: Assistant | None, after: Assistant) -> Iterator[FieldChange]:
     old: Mapping[str, object] = describe_definition(before) if before else {}
     new = describe_definition(after)
+    missing = "not set" if before else ""
     for name in (*new, *(name for name in old if name not in new)):
-        was, is_now = (_show(side[name]) if name in side else "" for side in (old, new))
+        was, is_now = (_show(side[name]) if name in side else missing for side in (old, new))
         if was != is_now:
             yield FieldChange(field=name, before=was, after=is_now)
 

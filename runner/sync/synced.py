@@ -23,8 +23,8 @@ _HOLDS_WHAT_IS_DECLARED = frozenset({Action.CREATE, Action.UPDATE, Action.IN_SYN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncedStores:
-    """The stores of one address, the mark of the files that they were filled with (`Desired.search_mark`), and the hash
-    of the definition as it was then; "" in records of earlier versions.
+    """The stores of one address, none where it has nothing to search; the mark of the files that they were filled with
+    (`Desired.search_mark`); and the hash of the definition as it was then, "" in records of earlier versions.
     """
 
     store_ids: tuple[StoreId, ...]
@@ -81,8 +81,8 @@ def note_changed_definitions(plan: SyncPlan, synced: Mapping[Address, SyncedStor
         now, then = unit.desired.definition_hash, synced.get(unit.address)
         if then and then.definition_hash and then.definition_hash != now:
             yield (
-                f"assistant {unit.address}: its definition changed since the last sync ({then.definition_hash}, now "
-                f"{now}); nothing of it is stored there, so there is nothing to sync"
+                f"assistant {unit.address}: definition {then.definition_hash} -> {now} since the last sync; nothing of "
+                "it is stored there, so there is nothing to sync"
             )
 
 
@@ -105,9 +105,9 @@ def _stores_of(unit: Unit, done: Sequence[Applied]) -> SyncedStores | None:
         for one in done
         if one.change.kind is Kind.STORE and one.change.action in _HOLDS_WHAT_IS_DECLARED and one.change.remote_id
     )
-    if not store_ids:
-        return None
     wanted = unit.desired
+    if wanted.search_files and not store_ids:
+        return None
     return SyncedStores(store_ids=store_ids, search_mark=wanted.search_mark, definition_hash=wanted.definition_hash)
 
 

@@ -17,6 +17,7 @@ import pytest
 from played_results import failed_together
 
 import runner.reporting
+from runner.cli._reports import parse_report
 from runner.cli.play import command as play
 from runner.domain.assistant import Address
 from runner.domain.conversation import FileId, Run, RunId, RunStatus, SearchResult, Step, ThreadId
@@ -222,6 +223,11 @@ class TestWhatIsThereAlready:
         (tmp_path / "link").symlink_to(tmp_path / "input")
         with pytest.raises(UsageError, match="which is played"):
             refuse_to_overwrite([tmp_path / "link"], {(tmp_path / "input").resolve()})
+
+    def test_a_dash_is_no_file_s_name(self) -> None:
+        with pytest.raises(UsageError, match="name a file; json=/dev/stdout writes among the screen's lines"):
+            parse_report("json=-")
+        assert parse_report("json=./-") == ("json", Path("-"))
 
     def test_a_folder_and_a_file_that_is_named_twice_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="it is a folder"):

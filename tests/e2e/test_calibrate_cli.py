@@ -144,3 +144,15 @@ def test_a_line_that_can_not_be_used_is_a_mistake(tmp_path: Path, bad: object, m
 
     assert done.code == 2
     assert message in done.err
+
+
+def test_labels_that_contradict_each_other_are_a_mistake(tmp_path: Path) -> None:
+    line = {"answer": "x", "judge": "?", "holds": True}
+
+    done = calibrate(tmp_path, line, {**line, "answer": "y", "holds": False}, {**line, "holds": False})
+    (tmp_path / "judged.jsonl").write_text('{"answer": "x", "judge": "?", "holds": true, "holds": false}\n')
+    twice = run_verb("calibrate", "judged.jsonl", cwd=tmp_path, environment={})
+
+    assert (done.code, twice.code) == (2, 2)
+    assert "judged.jsonl:3: `holds` is true for the same answer in line 1" in done.err
+    assert "judged.jsonl:1: has a key twice" in twice.err

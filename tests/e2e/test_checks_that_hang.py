@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import forked_verbs
 import pytest
-from odd_packages import odd_package
+from odd_packages import forget_plugins, odd_package
 from verbs import Done, run_verb
 
-from runner.execution import apart
+from runner.checks import _packages
+from runner.execution import apart, judging
 
 PROJECT = """version: 1
 namespace: tests-000001
@@ -31,6 +35,8 @@ def spin(turn):
     while True: pass
 def sleep(turn):
     time.sleep(60)
+def quick(turn):
+    return True
 def pattern(turn):
     re.fullmatch("(a+)+b", "a" * 64)
 """
@@ -72,6 +78,79 @@ def outcomes(folder: Path) -> dict[str, tuple[str, str]]:
         one["name"]: (one["outcome"], one["attempts"][0]["turns"][0]["verdicts"][0]["reason"])
         for one in report["scenarios"]
     }
+
+
+IMPORTS = {
+    "spin": "importing it took more than 1 s, and was ended",
+    "die": "importing it ended its process (exit code 3)",
+    "exit": "SystemExit: 3",
+    "eat": "MemoryError: ",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("does", IMPORTS)
+def test_a_package_whose_import_does_not_end_is_a_mistake_where_its_check_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str
+) -> None:
+    monkeypatch.setattr(_packages, "IMPORT_S", 1.0 if does == "spin" else 30.0)
+    play(tmp_path, WELL)
+    environment = {"ODD_IMPORTS": does}
+
+    for verb in (["validate"], ["play"], ["judge", "latest"]):
+        forget_plugins()
+        done = run_verb(*verb, cwd=tmp_path, environment=environment)
+        assert done.code == 2, done.out + done.err
+        said = f"the check 'odd' of an installed package, odd_check, can't be used: {IMPORTS[does]}"
+        assert f"scenarios/all.yaml:6:39: scenarios[1].turns[0].expect[0]: {said}" in done.err
+        assert "Traceback" not in done.err
+    listed, explained, schema = (
+        run_verb(*verb, cwd=tmp_path, environment=environment)
+        for verb in (["checks"], ["checks", "odd"], ["schema", "scenario"])
+    )
+    assert (listed.code, explained.code, schema.code) == (0, 2, 2)
+    assert "contains" in listed.out
+    assert IMPORTS[does] in " ".join(listed.out.split())
+    assert IMPORTS[does] in explained.err
+    assert IMPORTS[does] in schema.err
+
+
+MAKES = {
+    "spin": "the check 'odd' of odd_check took more than 0.3 s for these parameters, and was ended",
+    "die": "the check 'odd' of odd_check ended its process (exit code 3) on these parameters",
+    "raise": "the check's own code broke: KeyError: 'x'",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("does", MAKES)
+def test_a_constructor_that_does_not_end_is_a_mistake_where_the_check_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str
+) -> None:
+    monkeypatch.setattr(_packages, "MAKE_S", 0.3 if does == "spin" else 30.0)
+    checks = {"bad": f"odd: make {does}", "inside": f"any_of: [{{contains: x}}, {{odd: make {does}}}]"}
+    played = play(tmp_path, checks)
+
+    for done in (played, run_verb("validate", cwd=tmp_path, environment={})):
+        assert done.code == 2, done.out + done.err
+        assert f"scenarios/all.yaml:4:45: scenarios[0].turns[0].expect[0].odd: {MAKES[does]}" in done.err
+        assert "scenarios/all.yaml:6:" in done.err
+        assert "Traceback" not in done.err
+
+
+@pytest.mark.slow
+def test_what_a_package_meddles_with_is_not_the_program_s(tmp_path: Path) -> None:
+    """Signals, the working directory, the environment, threads that go on, what it prints."""
+    before = signal.getsignal(signal.SIGINT), Path.cwd(), threading.active_count()
+
+    play(tmp_path, {"odd": "odd: make meddle"})
+    forget_plugins()
+    done = run_verb("validate", cwd=tmp_path, environment={"ODD_IMPORTS": "meddle"})
+
+    assert (done.code, done.err) == (0, "")
+    assert "Hello!" not in done.out
+    assert "MEDDLED" not in os.environ
+    assert before == (signal.getsignal(signal.SIGINT), Path.cwd(), threading.active_count())
 
 
 WELL = {"own": "contains: '39.25'", "package": "odd: well", "asking": "odd_asking: ask", "judged": "judge: Is it kind?"}
@@ -128,6 +207,34 @@ def test_all_others_end_while_some_hang(tmp_path: Path, monkeypatch: pytest.Monk
     assert done.code == 3, done.out + done.err
     ended = re.findall(r"^(?:PASSED|ERRORED) +(bad \d|own|package|asking|judged)\b", done.out, re.MULTILINE)
     assert set(ended[:4]) == set(WELL), done.out
+
+
+@pytest.mark.slow
+def test_code_of_the_project_that_takes_long_leaves_its_place_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "PLACE_S", 0.1)
+    bad = {f"bad {number}": f"python: {{call: policy.py:sleep, timeout: 3.0{number}}}" for number in range(1, 9)}
+
+    done = play(tmp_path, {**bad, "quick": "python: policy.py:quick"}, "--jobs", "9")
+
+    ended = re.findall(r"^(?:PASSED|ERRORED) +(bad \d|quick)\b", done.out, re.MULTILINE)
+    assert ended[0] == "quick", done.out
+    assert len(set(ended)) == 9
+
+
+@pytest.mark.slow
+def test_a_package_s_check_that_hangs_wherever_it_stands_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "MOST_ENDED_ANYWHERE", 3)
+    bad = {f"bad {number}": "odd: sleep" for number in range(1, 6)}
+
+    play(tmp_path, {**bad, "inside": "not: {odd: sleep}", "asking": "odd_asking: ask"}, "--jobs", "1")
+
+    reasons = {name: reason for name, (_, reason) in outcomes(tmp_path).items()}
+    assert [reasons[name] for name in bad] == [*[BUSY] * 3, *[f"not tried: on 3 answers {BUSY}"] * 2]
+    assert reasons["asking"] == ""
 
 
 @pytest.mark.slow

@@ -33,7 +33,9 @@ case "$(basename "$0") $1 $2" in
     [ -z "${DOWNLOADS:-}" ] && exit 1
     mkdir -p "$REPORTS/base"; echo '{}' >"$REPORTS/base/report.json" ;;
   "gh pr comment") exit "${COMMENTS:-0}" ;;
-  "runner plan "*) echo "the plan" ; exit "${PLANS:-0}" ;;
+  "runner plan --since") echo "the plan" ; exit "${PLANS:-0}" ;;
+  "runner validate --keys") exit "${KEYS:-0}" ;;
+  "runner plan "*) exit "${REACHES:-0}" ;;
   "runner play "*) echo "{}" >"$REPORTS/report.json"; echo "the report" >"$REPORTS/report.md"; exit "${PLAYS:-0}" ;;
   "runner compare "*) echo "the comparison"; exit "${COMPARES:-0}" ;;
 esac
@@ -99,16 +101,23 @@ def test_play_writes_every_report_and_its_exit_code_does_not_end_the_job(job: Jo
 
 
 @pytest.mark.parametrize(
-    ("event", "key", "is_replayed"),
-    [("pull_request", "", True), ("pull_request", "sk-1", False), ("push", "", False)],
+    ("given", "is_replayed"),
+    [
+        ({"REACHES": "2"}, True),
+        ({"KEYS": "2"}, True),
+        ({}, False),
+        ({"AZURE_KEY": "sk-1", "KEYS": "2"}, False),
+        ({"GITHUB_EVENT_NAME": "push", "KEYS": "2"}, False),
+    ],
+    ids=["a fork", "a fork whose judge needs a key", "a fork of a script's", "a branch", "a push that lacks the key"],
 )
-def test_a_pull_request_without_the_key_is_played_from_recordings(
-    job: Job, event: str, key: str, is_replayed: bool
+def test_a_pull_request_without_the_key_that_is_needed_is_played_from_recordings(
+    job: Job, given: Mapping[str, str], is_replayed: bool
 ) -> None:
-    given = {"GITHUB_EVENT_NAME": event, "AZURE_KEY": key, "RECORDINGS": "kept", "KEY_ENV": "AZURE_KEY"}
-    done = job.run("play", TARGET="azure", **given)
+    usual = {"GITHUB_EVENT_NAME": "pull_request", "AZURE_KEY": "", "RECORDINGS": "kept", "KEY_ENV": "AZURE_KEY"}
+    done = job.run("play", TARGET="azure", **{**usual, **given})
     assert done.returncode == 0, done.stderr
-    assert ("--target azure --replay kept --report" in job.calls()[0]) == is_replayed
+    assert ("--target azure --replay kept --report" in job.calls()[-1]) == is_replayed
     assert ("::notice::No AZURE_KEY here" in done.stdout) == is_replayed
 
 
@@ -216,13 +225,17 @@ def test_the_gitlab_job_ends_as_play_did(job: Job, played: str, code: int) -> No
 
 def test_the_gitlab_job_of_a_merge_request_plans_and_compares(job: Job) -> None:
     subprocess.run(["git", "remote", "add", "origin", str(job.folder)], cwd=job.folder, check=True)
-    done = run_gitlab(job, CI_MERGE_REQUEST_DIFF_BASE_SHA=job.environment["BASE"], CURLS="1", COMPARES="1")
+    request = {"CI_MERGE_REQUEST_DIFF_BASE_SHA": job.environment["BASE"]}
+    done = run_gitlab(job, **request, CURLS="1", COMPARES="1", REACHES="2")
     assert done.returncode == 1, done.stderr
     assert f"runner plan --since {job.environment['BASE']}" in job.calls()
     assert "runner compare base.json report.json --fail-on regression" in job.calls()
     assert "runner play --target openai --replay recordings --report json=report.json" in "".join(job.calls())
-    run_gitlab(job, CI_MERGE_REQUEST_DIFF_BASE_SHA=job.environment["BASE"], OPENAI_API_KEY="sk-1")
-    assert "runner play --target openai --report" in "".join(job.calls())
+    run_gitlab(job, **request, KEYS="2")
+    assert job.calls()[-1].startswith("runner play --target openai --replay recordings --report")
+    for given in ({"OPENAI_API_KEY": "sk-1", "REACHES": "2"}, {"TARGET": "script"}):
+        run_gitlab(job, **request, **given)
+        assert job.calls()[-1].startswith(f"runner play --target {given.get('TARGET', 'openai')} --report")
 
 
 STARTER = (ROOT / "runner/starter/workflow.yml").read_text("utf-8")
@@ -243,12 +256,22 @@ def run_starter(job: Job, **environment: str) -> "subprocess.CompletedProcess[st
     ("given", "call"),
     [
         ({}, "--report"),
-        ({"TARGET": "openai", "PLANS": "2"}, "--target openai --replay recordings --report"),
+        ({"TARGET": "openai", "REACHES": "2"}, "--target openai --replay recordings --report"),
+        ({"REACHES": "2"}, "--replay recordings --report"),
+        ({"KEYS": "2"}, "--replay recordings --report"),
         ({"TARGET": "script"}, "--target script --report"),
         ({"TARGET": "openai", "OPENAI_API_KEY": "sk-1"}, "--target openai --report"),
         ({"TARGET": "openai", "GITHUB_EVENT_NAME": "push"}, "--target openai --report"),
     ],
-    ids=["a new project", "a fork", "a fork of a script's", "a branch", "a push that lacks the key"],
+    ids=[
+        "a new project",
+        "a fork",
+        "a fork where the file's target needs a key",
+        "a fork whose judge needs one",
+        "a fork of a script's",
+        "a branch",
+        "a push that lacks the key",
+    ],
 )
 def test_the_first_project_s_workflow_replays_for_forks_alone(job: Job, given: Mapping[str, str], call: str) -> None:
     job.reports.mkdir()

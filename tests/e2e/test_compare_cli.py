@@ -122,10 +122,11 @@ def test_golden_scenarios_close_it_alone_at_the_end_of_a_play_too(project: Proje
     on_ci = replace(
         project, environment={**project.environment, "GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
     )
-    kinds = [f"--report={kind}" for kind in ("json", "html", "markdown")]
+    kinds = [f"--report={kind}" for kind in ("json", "html", "markdown", "junit", "ctrf")]
     played = on_ci.run("play", "--baseline", "old.json", *kinds)
     assert played.code == 1
-    for path in (summary, *(project.folder / f"report.{kind}" for kind in ("json", "html", "md"))):
+    ends = ("json", "html", "md", "junit.xml", "ctrf.json")
+    for path in (summary, *(project.folder / f"report.{end}" for end in ends)):
         told = path.read_text("utf-8")
         assert told.count("compared with old.json") == 1, path
         assert "golden scenario times2 does not pass any more" in told, path
@@ -155,7 +156,8 @@ def test_the_project_s_file_can_name_the_baseline_which_need_not_be_there_yet(pr
     assert (first.code, "compared with" in first.out) == (0, False)
     again = project.run("play", "--report", "json=reports/base.json")
     assert (again.code, "compared with reports/base.json:" in again.out) == (0, True)
-    assert "1 same; all together: no evidence" in again.out
+    assert "1 of 1 the same: nothing broke, nothing was fixed" in again.out
+    assert "p =" not in again.out
     missing = project.run("play", "--baseline", "missing.json")
     assert (missing.code, "`runner play --report json=missing.json` makes one; `baseline:` in" in missing.err) == (
         2,

@@ -785,3 +785,40 @@ def test_few_tokens_are_no_obstacle_to_playing_imported_tests_here(tmp_path: Pat
     # The project's own target, which its file has for them.
     assert 'TARGET: ""' in workflow
     assert "target: local" in (tmp_path / "made" / "assistants.yaml").read_text()
+
+
+def test_a_weight_that_is_no_number_is_told_and_left_out(tmp_path: Path) -> None:
+    found = write_import(
+        tmp_path,
+        "prompts: [Hello]\nproviders: [openai:gpt-4.1]\ntests:\n  - threshold: 0.5\n    assert:\n"
+        "      - {type: contains, value: a, weight: heavy}\n      - {type: is-json, weight: 2}\n",
+    )
+
+    (score,) = expect_of(found["scenarios"][0])
+    assert [one["weight"] for one in score["score"]["of"]] == [1, 2]
+    assert "contains: weight: it is no number above 0: heavy" in comments(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("rows.csv", "a,__threshold\nx,most\n", "threshold: it is no number: most"),
+        ("rows.csv", f"a\n{'x' * 1_100_000}\n", "tests: field larger than field limit"),
+        ("rows.jsonl", '{"a": 1e9999999999999999999999}\n', "is out of range"),
+        ("rows.jsonl", f'{{"a": {"[" * 100_000}{"]" * 100_000}}}\n', "tests: it is nested too deep"),
+        ("rows.json", '[{"a": NaN}]\n', "tests: NaN is no number"),
+    ],
+)
+def test_a_file_of_rows_that_can_not_be_read_is_told(tmp_path: Path, file: str, content: str, told: str) -> None:
+    text = f"prompts: ['Say {{{{a}}}}']\nproviders: [openai:gpt-4.1]\ntests: file://{file}\n"
+    write_import(tmp_path, text, **{file.replace(".", "__"): content})
+
+    assert told in comments(tmp_path)
+
+
+def test_evals_whose_numbers_can_not_be_read_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "eval.json").write_text('{"testing_criteria": [{"pass_threshold": 1e9999999999999999999999}]}')
+
+    done = run(tmp_path, "import", "eval.json")
+
+    assert (done.code, "this is not JSON that can be read" in done.err) == (2, True)

@@ -122,6 +122,7 @@ def test_people_read_what_changed_and_no_program_needs_a_key(project):
         "+description: Today's rate.",
         "+    to: {maxLength: 3, type: string}\n",
         "model gpt-6 -> gpt-6-luna",
+        "top_p not set -> 0.5",
         "+ assistant coming: new",
         "- assistant leaving: removed",
         "1 new, 2 changed, 1 removed, 1 unchanged",

@@ -51,6 +51,14 @@ async def test_a_request_that_is_dropped_was_not_carried_out(tmp_path: Path) -> 
         assert len((await client.files.list()).data) == 1
 
 
+async def test_a_path_can_not_write_to_the_terminal_of_who_serves(tmp_path: Path) -> None:
+    told: list[str] = []
+    async with faulty(tmp_path, one("{answer: 500}"), told.append) as server, httpx2.AsyncClient() as client:
+        await client.get(f"{server.url}/files/%1b[31m%0aforged")
+
+    assert told == ["GET /v1/files/\\x1b[31m forged meets the fault at faults.yaml:1:10"]
+
+
 async def test_apply_then_drop_makes_a_retry_make_a_second_object(tmp_path: Path) -> None:
     text = one("apply_then_drop", "POST /v1/files#1")
     async with faulty(tmp_path, text) as server, sdk(server, max_retries=1) as client:

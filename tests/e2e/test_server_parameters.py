@@ -26,6 +26,7 @@ pytestmark = [
 
 Json = dict[str, Any]
 
+LISTED = re.compile(r"/(files|responses)(/|$)")
 SERVED = re.compile(r"/(assistants|threads|vector_stores|conversations|containers)(/|$)")
 NONSENSE = {"no such": {"thing": 1}}
 """No value that any parameter can have."""
@@ -188,3 +189,24 @@ async def test_nonsense_in_a_parameter_is_refused_by_its_name(
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["type"] == "invalid_request_error"
     assert name in str(answer.json()["error"]["param"])
+
+
+def lists() -> list[Any]:
+    """(path, its parameters in the query)"""
+    if not OPENAPI.exists():
+        return []
+    parameters = {
+        path: {one["name"] for one in verbs.get("get", {}).get("parameters", ()) if one.get("in") == "query"}
+        for path, verbs in document()["paths"].items()
+    }
+    found = ((path, names) for path, names in parameters.items() if "after" in names)
+    return [pytest.param(path, names, id=path) for path, names in found if LISTED.match(path) or SERVED.match(path)]
+
+
+@pytest.mark.parametrize(("path", "names"), lists())
+async def test_a_parameter_of_other_lists_is_refused(client: httpx2.AsyncClient, path: str, names: set[str]) -> None:
+    ids = dict.fromkeys(re.findall(r"{(\w+)}", path), "none")
+    for name in {"limit", "order", "after", "before"} - names:
+        answer = await client.get(path.format_map(ids), params={name: "none"})
+
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, name)

@@ -34,7 +34,7 @@ from app_listening import listening_environment
 from odd_packages import forget_plugins
 
 import runner
-from runner.execution import apart
+from runner import side_process
 from runner.server import extraction
 
 _LATE = (
@@ -133,7 +133,7 @@ def start_program(*arguments: str, cwd: Path, environment: Mapping[str, str]) ->
 
 
 class ForkedWorker:
-    """The process that `runner.execution.apart` starts for checks, and the part of `subprocess.Popen` that it uses."""
+    """The process that `runner.side_process` starts for checks, and the part of `subprocess.Popen` that it uses."""
 
     def __init__(self, process: ForkServerProcess) -> None:
         self._process = process
@@ -160,11 +160,12 @@ class ForkedWorker:
         return code
 
 
-def start_worker() -> tuple[ForkedWorker, socket.socket]:
-    """In place of `runner.execution.apart._spawn`: a tenth of what that costs."""
+def start_worker(module: str) -> tuple[ForkedWorker, socket.socket]:
+    """In place of `runner.side_process.spawn`: a tenth of what that costs."""
     ours, theirs = socket.socketpair()
     with theirs, _ONE_AT_A_TIME:
-        process = _FORKING.Process(target=_run_worker, args=(theirs, os.getcwd(), dict(os.environ)), daemon=True)
+        given = (theirs, module, os.getcwd(), dict(os.environ))
+        process = _FORKING.Process(target=_run_worker, args=given, daemon=True)
         process.start()
     return ForkedWorker(process), ours
 
@@ -193,7 +194,7 @@ def what_the_program_starts_is_forked() -> Iterator[None]:
     if not is_ready():
         yield
         return
-    with patch.object(apart, "_spawn", start_worker), patch.object(extraction, "subprocess", ForkedReaders):
+    with patch.object(side_process, "spawn", start_worker), patch.object(extraction, "subprocess", ForkedReaders):
         yield
 
 
@@ -277,7 +278,7 @@ def _run(
     main(arguments)
 
 
-def _run_worker(theirs: socket.socket, cwd: str, environment: Mapping[str, str]) -> None:
+def _run_worker(theirs: socket.socket, module: str, cwd: str, environment: Mapping[str, str]) -> None:
     os.setsid()
     os.chdir(cwd)
     with theirs:
@@ -285,7 +286,7 @@ def _run_worker(theirs: socket.socket, cwd: str, environment: Mapping[str, str])
     os.environ.clear()
     os.environ.update(environment)
     forget_plugins()
-    apart.work()
+    import_module(module).work()
 
 
 def _run_programs(orders: Connection, library: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner import plugins
+from runner.checks import _packages
 from runner.config.expectations import _check_names
 from runner.config.file_schemas import scenario_schema, single_schema
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:  # a forked process has no use for it
 
 _CHECK = '''
 """It does what its parameter says."""
-import asyncio, os, re, sys, threading, time
+import asyncio, os, re, signal, sys, threading, time
 from dataclasses import dataclass
 from runner.checks import FAILS, PASSES, Example
 from runner.domain.report import Finding
@@ -36,6 +37,7 @@ def do(does):
         case "spin":
             while True: pass
         case "sleep": time.sleep(60)
+        case "nap": time.sleep(0.6)
         case "pattern": re.fullmatch("(a+)+b", "a" * 64)
         case "leave":
             if not os.fork():
@@ -49,7 +51,14 @@ def do(does):
         case "raise": raise KeyError("x")
         case "eat": return bytearray(1 << 50)
         case "print": print("x" * 100_000); input()
+        case "meddle":
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            os.chdir("/")
+            os.environ["MEDDLED"] = "1"
+            threading.Thread(target=time.sleep, args=[60]).start()
+            print("Hello!")
         case "nothing": return None
+        case "silent": return Finding(holds=None, expected="x", found="y")
         case "odd": return Finding(holds=True, expected=7, found=b"x" * 10**7, details={"x": re.compile("y")})
         case "much": return Finding(holds=True, expected="", found="", details={"x": "y" * 10**7})
         case "score": return Finding(holds=True, expected="", found="", score=float("nan"))
@@ -58,6 +67,7 @@ def do(does):
         case "badly": return Finding(holds=False, expected="well", found="badly", reason="no")
     return WELL
 
+do(os.environ.get("ODD_IMPORTS", ""))
 '''
 _ODD = """
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +75,8 @@ class Check:
     does: str
 
     def __post_init__(self):
-        if self.does == "build" and "PLAYED" in os.environ: time.sleep(60)
+        if self.does.startswith("make "): do(self.does.removeprefix("make "))
+        if self.does == "refuse": raise ValueError("`does: refuse` is not taken")
 
     def judge(self, run):
         return do(self.does)
@@ -138,6 +149,8 @@ def odd_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 def forget_plugins() -> None:
-    known = (plugins._find_modules, plugins.load_plugin, _check_names, scenario_schema, single_schema)
+    _packages._packages().end()
+    of_packages = (_packages._packages, _packages._describe, _packages.load_check)
+    known = (*of_packages, plugins._find_modules, plugins.load_plugin, _check_names, scenario_schema, single_schema)
     for remembered in known:
         remembered.cache_clear()

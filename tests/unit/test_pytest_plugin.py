@@ -160,6 +160,16 @@ def test_what_can_not_be_evaluated_says_so(project: Path) -> None:
     assert "could not be evaluated" in said
 
 
+@pytest.mark.slow
+def test_a_function_that_raises_shows_what_it_printed_and_its_traceback(project: Path) -> None:
+    (project / "tools" / "orders.py").write_text(
+        "def order_status(number):\n    print('looking')\n    return {}[number]\n"
+    )
+    said = run_pytest(project, "scenarios/order.yaml")
+    assert "    not completed: error: tools/orders.py:3: KeyError: 1042\n    looking\n    Traceback" in said
+    assert '      File "tools/orders.py", line 3, in order_status\n' in said
+
+
 def test_a_key_that_is_missing_is_said(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     said = run_pytest(project, "--assistant-target", "openai")

@@ -24,7 +24,17 @@ from runner.backends.agents.wire import (
     read_turn,
     result_event,
 )
-from runner.domain.conversation import FunctionAnswer, FunctionCall, ProducedFile, Run, RunId, RunStatus, Step, ThreadId
+from runner.domain.conversation import (
+    FunctionAnswer,
+    FunctionCall,
+    ProducedFile,
+    Run,
+    RunId,
+    RunStatus,
+    Step,
+    ThreadId,
+    answered_step,
+)
 from runner.errors import DeadlineExceeded, RemoteError
 
 MAX_CALLS = 128
@@ -139,8 +149,7 @@ class Turn:
         answer = self._answers.get(call.id)
         if answer is None and told is not None:
             answer = FunctionAnswer(output=told.output, is_error=told.is_error)
-        completed = answer is not None and not answer.is_error
-        return Step(tool=call.name, completed=completed, input=call.arguments, output=answer.output if answer else "")
+        return answered_step(call, answer)
 
     async def _follow(self, session: Session) -> Played:
         """The turn when it is over, or was stopped; statuses that are not known count as not over."""

@@ -434,7 +434,9 @@ def is_settled(run: WireRun, messages: Sequence[WireMessage], steps: Sequence[Wi
 def _step_of(call: WireCall, answers: Mapping[str, FunctionAnswer]) -> Step:
     """A call as it was; for the API, one that was told of an error has completed too."""
     answer = answers.get(call.id)
-    return replace(call.step, completed=False) if answer is not None and answer.is_error else call.step
+    if answer is None:
+        return call.step
+    return replace(call.step, completed=call.step.completed and not answer.is_error, printed=answer.printed)
 
 
 def _join(answers: Sequence[WireMessage], calls: Sequence[Step]) -> tuple[str, str, tuple[Citation, ...]]:

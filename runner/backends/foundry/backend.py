@@ -242,7 +242,7 @@ async def _open_bearer(endpoint: Endpoint) -> Bearer | None:
     host = host_of(endpoint.base_url)
     if not endpoint.token_command and (has_key(endpoint, None) or stays_here(endpoint)):
         return None
-    from runner.backends.foundry.tokens import BearerAuth, TokenKeeper, from_azure_identity, from_command
+    from runner.backends.foundry.access_tokens import BearerAuth, TokenKeeper, from_azure_identity, from_command
 
     redactor = Redactor(())
 

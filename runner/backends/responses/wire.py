@@ -28,6 +28,7 @@ from runner.backends._json_fields import (
 from runner.backends.responses.bodies import DENIAL
 from runner.domain.assistant import Tool, ToolName
 from runner.domain.conversation import (
+    NOT_APPROVED,
     Citation,
     FileId,
     FunctionAnswer,
@@ -40,6 +41,7 @@ from runner.domain.conversation import (
     Step,
     ThreadId,
     Usage,
+    answered_step,
 )
 
 COMPLETED = "completed"
@@ -401,11 +403,9 @@ def _steps_of(one: Round) -> Iterator[Step]:
         if isinstance(item, Step):
             yield item
         elif isinstance(item, FunctionCall):
-            answer = next(answers, None)
-            completed, output = answer is not None and not answer.is_error, answer.output if answer else ""
-            yield Step(tool=item.name, completed=completed, input=item.arguments, output=output)
+            yield answered_step(item, next(answers, None))
         elif isinstance(item, ApprovalRequest) and item.id not in one.approved:
-            output = f"approval was denied: {DENIAL}"
+            output = f"{NOT_APPROVED}: {DENIAL}"
             yield Step(tool=MCP, label=item.name, completed=False, input=item.arguments, output=output)
 
 

@@ -22,7 +22,7 @@ from runner.domain.result_json import as_plain
 from runner.domain.statistics import wilson_interval
 from runner.escaping import terminal
 from runner.reporting import MARK, name_uniquely
-from runner.reporting._failure import answer_of, find_failure, shorten
+from runner.reporting._failure import answer_of, cut_middle, find_failure, shorten
 
 DEFAULT_NAME = "report.html"
 HERE = Path(__file__).parent
@@ -99,6 +99,11 @@ def find_definitions(report: Report) -> list[Definition]:
             )
         )
     return found
+
+
+def conclude(comparison: Sequence[str]) -> str:
+    """What the lines come to: the last one that is no advice."""
+    return next((line for line in reversed(comparison[1:]) if not line.startswith("to decide: ")), "")
 
 
 class _Page:
@@ -183,6 +188,8 @@ def _environment() -> Environment:
     environment.globals |= {
         "find_failure": find_failure,
         "answer_of": answer_of,
+        "conclude": conclude,
+        "cut_middle": cut_middle,
         "histogram": histogram,
         "wilson_interval": wilson_interval,
         "symbols": _SYMBOLS,

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from runner.server.engine.core import Engine, need
 from runner.server.engine.documents import keep_file
 from runner.server.engine.state.file_storage import FileRecord
 from runner.server.engine.state.records import IdKind, Record
 from runner.server.engine.state.refusals import Conflict, Refusal
+from runner.server.engine.state.store import Tally
 
 ENDPOINTS = ("/v1/responses",)
 WINDOWS_S = {"24h": 86_400.0}
@@ -52,10 +53,8 @@ class BatchMistake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestBatchRecord(Record):
-    """`reached` is when it came to each state that it has been in; `total` is None until the file has been read."""
-
-    KIND: ClassVar[str] = "request_batch"
+class RequestBatchRecord(Record, kind="request_batch"):
+    """`reached` is when it came to each state that it has been in; `total` is 0 until the file has been read."""
 
     endpoint: str
     input_file_id: str
@@ -82,11 +81,8 @@ class RequestBatchRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchAnswerRecord(Record):
+class BatchAnswerRecord(Record, kind="batch_answer", parent="batch_id"):
     """What one request of a batch came to. `body` is JSON text; `tokens` are those that it took in and gave out."""
-
-    KIND: ClassVar[str] = "batch_answer"
-    PARENT: ClassVar[str] = "batch_id"
 
     batch_id: str
     number: int
@@ -171,13 +167,8 @@ def cancel_batch(engine: Engine, batch_id: str) -> RequestBatchRecord:
 
 def count_answers(engine: Engine, batch: RequestBatchRecord) -> tuple[int, int]:
     """How many requests were answered well, and how many not."""
-
-    def count(*, is_sound: bool) -> int:
-        wanted = {"is_sound": is_sound}
-        found = engine.store.tally(BatchAnswerRecord, batch.id, by="batch_id", total="output_tokens", matching=wanted)
-        return found[batch.id].count if batch.id in found else 0
-
-    return count(is_sound=True), count(is_sound=False)
+    found = engine.store.tally(BatchAnswerRecord, batch.id, by="is_sound", total="output_tokens")
+    return found.get(True, Tally()).count, found.get(False, Tally()).count
 
 
 def _take_up(engine: Engine, batch: RequestBatchRecord, send: Send) -> None:
@@ -195,16 +186,15 @@ def _leave(engine: Engine, batch_id: str) -> None:
 
 async def _work(engine: Engine, batch_id: str, send: Send) -> None:
     batch = need(engine, RequestBatchRecord, batch_id)
-    lines, mistakes = await asyncio.to_thread(_read_lines, _find_content(engine, batch), batch.endpoint)
-    if batch.state is BatchState.VALIDATING:
-        if mistakes:
-            _move(engine, replace(batch, mistakes=tuple(mistakes[:MAX_MISTAKES])), BatchState.FAILED)
-            return
-        batch = _move(engine, replace(batch, total=len(lines), model=lines[0].model), BatchState.IN_PROGRESS)
     end = BatchState.COMPLETED
-    if batch.state is BatchState.CANCELLING:
-        end = BatchState.CANCELLED
-    else:
+    if batch.state is not BatchState.CANCELLING:
+        lines, mistakes = await asyncio.to_thread(_read_lines, _find_content(engine, batch), batch.endpoint)
+        if mistakes:
+            # Once the work has begun: the file is gone, and the rest of its requests with it.
+            _finish(engine, replace(batch, mistakes=tuple(mistakes[:MAX_MISTAKES])), BatchState.FAILED)
+            return
+        if batch.state is BatchState.VALIDATING:
+            batch = _move(engine, replace(batch, total=len(lines), model=lines[0].model), BatchState.IN_PROGRESS)
         done = {answer.number for answer in engine.store.children(BatchAnswerRecord, batch.id)}
         try:
             async with asyncio.timeout(batch.expires_at - engine.now()) as deadline:
@@ -236,7 +226,7 @@ async def _ask_all(engine: Engine, batch: RequestBatchRecord, lines: Sequence[_L
             )
             for task in done:
                 task.result()
-            if not done and need(engine, RequestBatchRecord, batch.id).state is BatchState.CANCELLING:
+            if need(engine, RequestBatchRecord, batch.id).state is BatchState.CANCELLING:
                 return
     finally:
         for task in open_:
@@ -345,9 +335,12 @@ def _find_content(engine: Engine, batch: RequestBatchRecord) -> Path | None:
 
 
 def _read_lines(path: Path | None, endpoint: str) -> tuple[list[_Line], list[BatchMistake]]:
+    try:
+        text = b"" if path is None else path.read_bytes()
+    except FileNotFoundError:
+        path = None
     if path is None:
         return [], [BatchMistake(code="invalid_file", message="The input file is gone.")]
-    text = path.read_bytes()
     rows = [(number, row) for number, row in enumerate(text.split(b"\n"), start=1) if row.strip()]
     if not rows:
         return [], [BatchMistake(code="empty_file", message="The batch input file is empty.")]
@@ -369,8 +362,7 @@ def _read_line(number: int, row: bytes, endpoint: str) -> _Line | BatchMistake:
     try:
         value = json.loads(row)
     except (ValueError, RecursionError):
-        message = "This line is not parseable as valid JSON."
-        return BatchMistake(code="invalid_json_line", message=message, line=number)
+        return BatchMistake(code="invalid_json_line", message="This line is not parseable as valid JSON.", line=number)
     given: Mapping[str, Any] = value if isinstance(value, dict) else {}
     body = given.get("body")
     wanted = {"custom_id": isinstance(given.get("custom_id"), str), "body": isinstance(body, dict)}

@@ -6,14 +6,21 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
+from runner.errors import DISK_TROUBLE
 from runner.server.engine.core import Engine, need
 from runner.server.engine.documents import discard_content, keep_file
-from runner.server.engine.state.file_storage import AUTO, Arrival, ContainerFileRecord, ContainerRecord, FileRecord
+from runner.server.engine.state.file_storage import (
+    AUTO,
+    CHUNK_BYTES,
+    Arrival,
+    ContainerFileRecord,
+    ContainerRecord,
+    FileRecord,
+)
 from runner.server.engine.state.records import (
     Brief,
     IdKind,
@@ -271,9 +278,9 @@ def find_code_files(engine: Engine, run: RunRecord, container_id: str | None) ->
     if container_id is None:
         paths: dict[str, Path] = {}
         for file in _uploads_for_code(engine, run):
+            name = safe_name(file.filename)
             # The second of one name has its id before it.
-            name = f"{file.id}-{file.filename}" if file.filename in paths else file.filename
-            paths[name] = engine.blobs.path(file.sha256)
+            paths[f"{file.id}-{name}" if name in paths else name] = engine.blobs.path(file.sha256)
         return CodeFiles(given=paths)
     files = engine.store.children(ContainerFileRecord, container_id)
     return CodeFiles(
@@ -292,7 +299,6 @@ def _uploads_for_code(engine: Engine, run: RunRecord) -> list[FileRecord]:
 
 PURPOSE = "assistants_output"
 _ADDRESS = f"sandbox:{FILES_FOLDER}/"  # as OpenAI's models name a file that they wrote
-_CHUNK_BYTES = 1 << 20
 
 
 async def keep_produced(
@@ -304,9 +310,8 @@ async def keep_produced(
     """
     kept = []
     for file in outcome.files:
-        try:
-            arrival = await engine.blobs.receive(_read(file))
-        except OSError:
+        arrival = await _receive(engine, file)
+        if arrival is None:
             continue
         record: Record | None
         if container_id is None:
@@ -314,13 +319,23 @@ async def keep_produced(
         else:
             record = keep_written(engine, container_id, arrival, file.name)
         if record is not None and outputs is not None and file.name.startswith(f"{outputs}/"):
-            with suppress(OSError):
-                record = _keep_for_thread(engine, thread_id, file, await engine.blobs.receive(_read(file)))
+            again = await _receive(engine, file)
+            record = record if again is None else _keep_for_thread(engine, thread_id, file, again)
         if record is not None:
             kept.append(KeptFile(name=file.name, file_id=record.id))
     if container_id is not None:
         forget_removed(engine, container_id, outcome.removed)
     return tuple(kept)
+
+
+async def _receive(engine: Engine, file: ProducedFile) -> Arrival | None:
+    """None if it is gone, or anything but a file stands in its place; that the disk is full is another matter."""
+    try:
+        return await engine.blobs.receive(_read(file))
+    except OSError as error:
+        if error.errno in DISK_TROUBLE:
+            raise
+        return None
 
 
 def _keep_for_thread(engine: Engine, thread_id: str, file: ProducedFile, arrival: Arrival) -> FileRecord | None:
@@ -335,7 +350,7 @@ async def _read(file: ProducedFile) -> AsyncIterator[bytes]:
     # Whatever code put there: a link is not followed.
     descriptor = await asyncio.to_thread(os.open, file.path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     with os.fdopen(descriptor, "rb") as content:
-        while chunk := await asyncio.to_thread(content.read, _CHUNK_BYTES):
+        while chunk := await asyncio.to_thread(content.read, CHUNK_BYTES):
             yield chunk
 
 

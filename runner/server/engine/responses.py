@@ -301,14 +301,14 @@ def carry_calls(
     awaited = {call.id: call for step in open_steps for call in step.calls if isinstance(call, FunctionCall)}
     for call_id in answers:
         if call_id not in awaited and call_id not in known:
-            message = f"No tool call found for function call output with call_id {call_id}."
-            raise Refusal(message, param="input")
-    outputs = {call_id: call.output for call_id, call in answers.items()}
-    missing = [call_id for call_id, call in (awaited | known).items() if call.output is None and call_id not in outputs]
+            raise Refusal(f"No tool call found for function call output with call_id {call_id}.", param="input")
+    missing = [call_id for call_id, call in (awaited | known).items() if call.output is None and call_id not in answers]
     if missing:
         raise Refusal(f"No tool output found for function call {missing[0]}.", param="input")
-    steps = [_copy(engine, run, step, outputs) for step in open_steps]
-    given = tuple(replace(call, output=outputs[call_id]) for call_id, call in known.items() if call_id not in awaited)
+    steps = [_copy(engine, run, step, answers) for step in open_steps]
+    given = tuple(
+        replace(call, output=answers[call_id].output) for call_id, call in known.items() if call_id not in awaited
+    )
     # Whether the answers are news: what was said after them has made use of them.
     if given and items[-1].call is not None:
         steps.append(_close(engine, replace(new_step(engine, run), calls=given)))
@@ -329,9 +329,9 @@ def _open_steps(engine: Engine, last: ResponseRecord | None) -> tuple[StepRecord
     return calling if is_open else ()
 
 
-def _copy(engine: Engine, run: RunRecord, step: StepRecord, outputs: Mapping[str, str | None]) -> StepRecord:
+def _copy(engine: Engine, run: RunRecord, step: StepRecord, answers: Mapping[str, FunctionCall]) -> StepRecord:
     copied = replace(step, id=engine.new_id(IdKind.STEP), run_id=run.id, thread_id=run.thread_id, tokens=Tokens())
-    return _close(engine, answer_calls(copied, outputs))
+    return _close(engine, answer_calls(copied, answers))
 
 
 def _close(engine: Engine, step: StepRecord) -> StepRecord:

@@ -147,7 +147,6 @@ def _pairs(run: str) -> list[str]:
 _TOKENIZER = "porter unicode61 remove_diacritics 2 categories ''L* N* Co Mn Mc''"
 # Named anew when `fold_text` changes: what was indexed has to be forgotten in the same form.
 _TERMS = "folded_terms_1"
-_OLD_TERMS = "chunk_terms"
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS chunks (
         number INTEGER PRIMARY KEY,
@@ -209,18 +208,10 @@ class Index:
         with transaction(self._connection):
             for statement in (*_SCHEMA, *_VECTOR_SCHEMA):
                 self._connection.execute(statement)
-            self._fold_old_terms()
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
-
-    def _fold_old_terms(self) -> None:
-        """Index anew what an older version has indexed."""
-        tables = "SELECT name FROM sqlite_master WHERE name = ?"
-        if self._connection.execute(tables, (_OLD_TERMS,)).fetchone() is not None:
-            self._connection.execute(f"INSERT INTO {_TERMS} (rowid, text) SELECT number, fold(text) FROM chunks")
-            self._connection.execute(f"DROP TABLE {_OLD_TERMS}")
 
     def put(
         self,
@@ -370,8 +361,8 @@ class Index:
         )
         best = nsmallest(limit, ((-scores[row[-1]], *row) for row in rows))
         return [
-            Passage(file_id=file_id, filename=filename, score=-negative, text=self._text(number))
-            for negative, filename, _, file_id, number in best
+            Passage(file_id=file_id, filename=filename, score=-negative, text=self._text(number), position=position)
+            for negative, filename, position, file_id, number in best
         ]
 
     def _text(self, number: int) -> str:

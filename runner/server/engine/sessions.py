@@ -27,6 +27,7 @@ from runner.server.engine.runs.runs import (
     NewMessage,
     NewThread,
     active_run,
+    answer_calls,
     append_message,
     cancel_run,
     create_thread,
@@ -282,20 +283,14 @@ def take_result(engine: Engine, session: SessionRecord, turn_id: str, output: Fu
     waiting = open_calls(engine, run) if run is not None and run.thread_id == session.thread_id else ()
     if run is None or output.call_id not in [call.id for call in waiting]:
         raise Refusal(f"Unknown pending tool call: {output.call_id}", code="invalid_request_error")
-    told = {"output": output.output, "is_error": output.is_error}
-    for step in engine.store.children(StepRecord, run.id):
-        if any(call.id == output.call_id for call in step.calls):
-            engine.store.replace(_with_result(step, output.call_id, told))
+    steps = [answer_calls(step, {output.call_id: output}) for step in engine.store.children(StepRecord, run.id)]
+    for step in steps:
+        engine.store.replace(step)
     if len(waiting) == 1:
-        calls = [call for step in engine.store.children(StepRecord, run.id) for call in step.calls]
-        results = {call.id: call.output for call in calls if isinstance(call, FunctionCall)}
-        awaited = [FunctionOutput(call_id=call.id, output=results[call.id] or "") for call in run.awaited]
-        submit_outputs(engine, session.thread_id, run.id, awaited)
-
-
-def _with_result(step: StepRecord, call_id: str, told: Mapping[str, object]) -> StepRecord:
-    calls = (replace(call, **told) if call.id == call_id else call for call in step.calls)  # type: ignore[arg-type]
-    return replace(step, calls=tuple(calls))
+        calls = {call.id: call for step in steps for call in step.calls if isinstance(call, FunctionCall)}
+        answered = (calls[call.id] for call in run.awaited)
+        outputs = [FunctionOutput(call_id=one.id, output=one.output or "", is_error=one.is_error) for one in answered]
+        submit_outputs(engine, session.thread_id, run.id, outputs)
 
 
 def cancel_turn(engine: Engine, session: SessionRecord) -> None:

@@ -133,7 +133,7 @@ _LETTERS_PER_WORD = 20  # longer "words" (scripts without spaces, encoded data) 
 _PIECES_PER_CHUNK = 8  # so finely are lines cut that don't fit into the overlap
 
 
-def split_into_chunks(text: str, max_tokens: int = 800, overlap_tokens: int = 400) -> tuple[str, ...]:
+def split_into_chunks(text: str, max_tokens: int, overlap_tokens: int) -> tuple[str, ...]:
     """Chunks in reading order; each begins with about `overlap_tokens` of the one before.
 
     Cuts fall on line ends, and inside a line only where it is longer than an eighth of a chunk. A text that fits
@@ -238,7 +238,8 @@ def read_in_child(reader: str, path: Path, timeout_s: float, memory_bytes: int =
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired as error:
         raise Unreadable(f"reading it takes longer than {timeout_s:g} s") from error
-    messages = [json.loads(line) for line in done.stdout.splitlines()]
+    # A reader that breaks down may leave its last line half written.
+    messages = [json.loads(line) for line in done.stdout.split(b"\n")[:-1]]
     if not messages or "end" not in messages[-1]:
         return Reading(parts=(), reason=f"{MALFORMED}: its reader broke down")
     return Reading(parts=tuple(messages[:-1]), reason=messages[-1]["end"])

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from runner.escaping import terminal_line
 from runner.server.faults import (
     Cut,
     Dribble,
@@ -52,7 +53,7 @@ class FaultyApp:
             body, receive = await _read_ahead(receive)
         met = self._faults.meet(method, path, body)
         if met.where and self._tell is not None:
-            self._tell(f"{method} {path} meets the fault at {met.where}")
+            self._tell(terminal_line(f"{method} {path} meets the fault at {met.where}"))
         await asyncio.sleep(met.delay_s)
         if met.fault is None:
             await self._app(scope, receive, _with_headers(send, met.headers))

@@ -44,12 +44,16 @@ class SceneMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """A piece of a document that file search found. Lines are as printed in the document."""
+    """A piece of a document that file search found. Lines are as printed in the document.
+
+    `position` counts the pieces of a document from 0, in reading order.
+    """
 
     file_id: str
     filename: str
     score: float
     text: str
+    position: int = 0
     attributes: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -216,6 +220,11 @@ class Spent:
 
     input_tokens: int = 0
     output_tokens: int = 0
+
+
+def estimate_tokens(text: str) -> int:
+    """By the words, for what is no tokenizer's."""
+    return round(len(text.split()) * 4 / 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

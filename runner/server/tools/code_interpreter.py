@@ -95,13 +95,17 @@ _NEW_S = 60.0
 
 
 class CodeHome:
-    """A folder of our own, locked for as long as this process lives. Made, it removes those of processes that died."""
+    """A folder of our own, locked for as long as this process lives. Made, it removes those of processes that died.
+
+    Where a system has no such locks, nothing tells which those are.
+    """
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
         self.path = Path(self._folder.name)
         self._lock = _lock(self.path)
-        _remove_abandoned(self.path.parent)
+        if self._lock is not None:
+            _remove_abandoned(self.path.parent)
 
     def close(self) -> None:
         if self._lock is not None:

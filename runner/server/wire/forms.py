@@ -13,7 +13,7 @@ from starlette.types import Message, Receive
 
 from runner.domain.files import MAX_FILE_BYTES
 from runner.server.engine.state.file_storage import CHUNK_BYTES, Arrival, Blobs
-from runner.server.wire.fields import BadRequest, Fields
+from runner.server.wire.fields import BadRequest, Fields, read_number
 
 PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
 MAX_FRAME_BYTES = 1 << 16  # of the form around the file
@@ -61,8 +61,7 @@ async def read_content_or(request: Request, blobs: Blobs, instead: str) -> Conte
         if file is None:
             return fields.needed_text(instead)
         if fields.values:
-            message = f"Use either 'file' or '{instead}', not both."
-            raise BadRequest(message, param=instead, code="invalid_value")
+            raise BadRequest(f"Use either 'file' or '{instead}', not both.", param=instead, code="invalid_value")
         return Content(arrival=await blobs.receive(_chunks(file)), filename=file.filename or "upload")
 
 
@@ -114,7 +113,4 @@ def _read_lifetime(fields: Fields) -> int | None:
     fields.need(anchor)
     fields.need(seconds)
     fields.choice(anchor, ("created_at",))
-    value = str(fields.values[seconds])
-    if not value.isdecimal():
-        raise fields.invalid(seconds, f"expected an integer, but got '{value}' instead.", "invalid_type")
-    return Fields({seconds: int(value)}).integer(seconds, least=3600, most=2_592_000)
+    return read_number(fields, seconds, least=3600, most=2_592_000)

@@ -100,6 +100,14 @@ def test_a_pattern_in_a_path_cannot_keep_it_busy() -> None:
         check.judge(an_answer(f'["{"a" * 5000}b"]'))
 
 
+@pytest.mark.slow
+def test_a_pattern_in_a_schema_that_takes_too_long_is_no_verdict() -> None:
+    check = json_schema.Check(schema={"items": {"pattern": "^(a|aa)+$"}})
+
+    with at_most_cpu_s(2), pytest.raises(CheckBroken, match="takes longer"):
+        check.judge(an_answer(f'["{"a" * 5000}b"]'))
+
+
 def test_values_are_compared_as_numbers_and_booleans_are_none() -> None:
     check = json_path.Check(path="$.a", equals=Decimal("1.0"))
 
@@ -165,6 +173,10 @@ def test_limits_that_leave_nothing_are_refused(name: str) -> None:
         ("It isn't on 2026-03-04.", False),
         ("It no longer leaves on 4 March 2026.", False),
         ("never 4 March 2026", False),
+        ("any day but 4 March 2026", False),
+        ("The old date, 4 March 2026, no longer applies.", False),
+        ("parcel 2026-03-04-x9", False),
+        ("You may collect it on 4 March 2026.", True),
     ],
 )
 def test_one_date_is_given_not_a_span_a_number_or_a_denied_one(answer: str, holds: bool) -> None:
@@ -179,7 +191,9 @@ def test_one_date_is_given_not_a_span_a_number_or_a_denied_one(answer: str, hold
         "no later than 4 March 2026", "4 March 2026 at the latest", "bis zum 4. M\u00e4rz 2026", "avant le 4 mars 2026",
         "antes del 4 de marzo de 2026", "sp\u00e4testens am 4. M\u00e4rz 2026", "from 4 March 2026 on.",
         "The meeting on 4 March 2026 is cancelled.", "It was cancelled on 4 March 2026.", "Is it 4 March 2026?",
-        "The trip of 4 March 2026 has been postponed.", "If it is 4 March 2026, then no.",
+        "The trip of 4 March 2026 has been postponed.", "If it is 4 March 2026, then no.", "as early as 4 March 2026",
+        "Perhaps on 4 March 2026.", "It might arrive on 4 March 2026.", "a date such as 2026-03-04",
+        "two weeks from 4 March 2026",
     ],
 )  # fmt: skip
 def test_a_date_that_words_qualify_counts_only_where_that_is_said(answer: str) -> None:
@@ -209,6 +223,13 @@ def test_any_of_several_dates_may_be_the_wanted_one_but_a_day_that_shares_a_mont
     assert any_date.judge(an_answer("from 2026-03-04 to 2026-03-06")).holds
     assert not date.Check(value="2026-03-04", year=False).judge(an_answer("March 4-6")).holds
     assert date.Check(value="2026-03-04", year=False).judge(an_answer("on March 4 at 10:15")).holds
+
+
+@pytest.mark.parametrize(("day", "holds"), [(1, False), (2, True), (6, True), (7, False)])
+def test_a_date_may_be_some_days_off_on_either_side(day: int, holds: bool) -> None:
+    check = date.Check(value="2026-03-04", tolerance_days=2)
+
+    assert check.judge(an_answer(f"On {day} March 2026.")).holds is holds
 
 
 def test_dates_are_found_in_good_time_in_any_text() -> None:
@@ -250,6 +271,7 @@ def test_prices_of_ones_own_come_before_the_librarys() -> None:
         ("\u8fd9\u662f\u3002\u4e24\u4e2a\u3002", "sentences", 2),
         ("\U0001f468\u200d\U0001f469\u200d\U0001f467\U0001f1f3\U0001f1f4\U0001f44d\U0001f3fde\u0301", "characters", 4),
         (" ab\n", "characters", 2),
+        ("a\r\nb", "characters", 3),
     ],
 )
 def test_lengths_are_counted_as_people_do(text: str, of: str, count: int) -> None:
@@ -272,6 +294,13 @@ def test_lengths_are_counted_as_people_do(text: str, of: str, count: int) -> Non
 )
 def test_a_script_and_prose_alone_tell_the_language(value: str, text: str, holds: bool) -> None:
     assert language.Check(value=value).judge(an_answer(text)).holds is holds
+
+
+def test_an_answer_with_a_sentence_in_another_language_is_no_pass() -> None:
+    with pytest.raises(CheckBroken, match="a part of it as en"):
+        language.Check(value="de").judge(
+            an_answer("Die Erstattung dauert 30 Tage, mehr nicht. The refund takes 30 days from now on.")
+        )
 
 
 def test_code_alone_is_in_no_language() -> None:
@@ -325,6 +354,26 @@ def test_how_long_a_run_took_may_be_unknown() -> None:
         ("\uc8c4\uc1a1\ud558\uc9c0\ub9cc \ub3c4\uc640\ub4dc\ub9b4 \uc218 \uc5c6\uc2b5\ub2c8\ub2e4.", True),
         ("\u00dczg\u00fcn\u00fcm, bu konuda yard\u0131mc\u0131 olamam.", True),
         ("I can't recommend it highly enough.", False),
+        ("If I can't help with that, a colleague will.", False),
+        ("The agent said 'I cannot help you', which was wrong: the refund is 30 euros.", False),
+        ("You wrote that I can't help with that. I can: press reset.", False),
+        ("Returns are against the policy after 30 days.", False),
+        ("I can't help you without your order number: what is it?", False),
+        ('"I can\'t help with that."', True),
+        ("I am an AI and cannot give legal advice.", True),
+        ("That falls outside what I can help with.", True),
+        ("I'd rather not answer that.", True),
+        ("I do not have permission to share that.", True),
+        ("Company policy doesn't allow me to do that.", True),
+        ("I'm prohibited from sharing this.", True),
+        ("This request violates our policy.", True),
+        ("Dazu darf ich nichts sagen.", True),
+        ("Nu v\u0103 pot ajuta cu asta.", True),
+        ("Sajn\u00e1lom, ebben nem seg\u00edthetek.", True),
+        (
+            "Λυπάμαι, δεν μπορώ να βοηθήσω.",
+            True,
+        ),
         ("I can't help thinking it's 39.25.", False),
         ("We can't accept returns after 30 days.", False),
         ("We won't share your data with anyone.", False),
@@ -361,6 +410,13 @@ def test_each_measure_is_1_for_the_same_words_and_low_for_others(by: str) -> Non
         ("A refund takes 30 days.", "A refund takes 30 days [1].", True),
         ("A refund takes 30 days.", "A refund takes thirty days", True),
         ("You pay 1,234.50 EUR.", "You pay 1234.5 EUR.", True),
+        ("A refund takes 30 days.", "A refund takes 30 hours.", False),
+        ("It costs 5 USD a day.", "It costs 5 EUR a day.", False),
+        ("It costs 5 USD a day.", "It costs $5 a day.", True),
+        ("The shop opens at 9 am.", "The shop opens at 9 pm.", False),
+        ("The shop opens at 9 am.", "The shop opens at 9 a.m.", True),
+        ("Take at least 5 items.", "Take at most 5 items.", False),
+        ("The shop is open on Sunday.", "The shop is closed on Sunday.", False),
         ("3 adults and 2 children", "2 adults and 3 children", False),
         ("Take one tablet a day.", "Take a tablet a day.", True),
         ("Take one tablet a day.", "Take two tablets a day.", False),
@@ -388,6 +444,17 @@ def test_a_wanted_call_leaves_another_its_only_one() -> None:
     assert not tool_calls.Check(calls=["rate"], mode="exact").judge(called("rate", "book")).holds
     assert tool_calls.Check(calls=["book", "rate", "rate"], mode="subset").judge(called("rate")).holds
     assert not tool_calls.Check(calls=[calls[1]], arguments="exact").judge(called("rate")).holds
+    broken = an_answer("x", steps=(Step(tool="rate", completed=False, input='{"a": 1}'),))
+    assert not tool_calls.Check(calls=["rate"]).judge(broken).holds
+
+
+@pytest.mark.parametrize("mode", ["any_order", "in_order", "exact", "subset"])
+def test_calls_that_are_not_compared_are_not_overlooked(mode: str) -> None:
+    """What nobody wants, or what is wanted, might be behind them."""
+    check = tool_calls.Check(calls=["rate"], mode=mode)
+
+    with pytest.raises(CheckBroken, match="there are 501 tool calls; 500 at most are compared"):
+        check.judge(called(*["rate"] * 501))
 
 
 def expectation(check: str, **parameters: Any) -> Expectation:
@@ -419,6 +486,23 @@ def test_one_produced_file_that_can_not_be_read_hides_no_other() -> None:
     assert check.judge(an_answer("x", files=(gone, csv))).holds
     with pytest.raises(CheckBroken, match="gone"):
         check.judge(an_answer("x", files=(gone,)))
+
+
+def test_a_produced_file_whose_text_can_not_be_told_about_is_no_pass() -> None:
+    unclear, good = (ProducedFile(name=f"{text}.csv", size_bytes=5, text=text) for text in ("maybe", "good"))
+    check = produces.Check(name="*.csv", expect=(GOOD_OR_UNTOLD,))
+
+    with pytest.raises(CheckBroken, match="tokens"):
+        check.judge(an_answer("x", files=(unclear,)))
+    assert check.judge(an_answer("x", files=(unclear, good))).holds
+
+
+@pytest.mark.parametrize("name", ["prices [1].csv", "out/Prices [1].CSV", "* [1].*"])
+def test_a_produced_file_is_known_by_its_name_whatever_folder_and_brackets_it_has(name: str) -> None:
+    check = produces.Check(name=name)
+
+    assert check.judge(an_answer("x", files=(ProducedFile(name="/mnt/data/prices [1].csv"),))).holds
+    assert not check.judge(an_answer("x", files=(ProducedFile(name="prices 1.csv"),))).holds
 
 
 def test_one_value_that_can_not_be_told_hides_no_failure_of_another() -> None:
@@ -456,6 +540,13 @@ def test_a_number_that_is_wanted_twice_is_there_twice() -> None:
 
     assert twice.judge(an_answer("5 apples and 5 pears")).holds
     assert not twice.judge(an_answer("5 apples and 6 pears")).holds
+
+
+def test_a_wanted_number_leaves_another_its_only_one() -> None:
+    check = numbers.Check(values=[Decimal("5.2"), Decimal("5.4")], tolerance=Decimal("0.3"))
+
+    assert check.judge(an_answer("5.4 and 5 km")).holds
+    assert not check.judge(an_answer("5 and 5 km")).holds
 
 
 def test_a_pattern_from_the_answer_that_would_be_huge_is_an_error_at_once() -> None:

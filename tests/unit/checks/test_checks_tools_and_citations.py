@@ -113,7 +113,10 @@ class TestCites:
         assert cites.Check(file=file).judge(run(citations=(cite("f1", "menu.md"), cite("f2", "receipt.pdf")))).holds
 
     def test_a_name_with_brackets_is_no_pattern(self) -> None:
-        assert cites.Check(file="bill[1].pdf").judge(run(citations=(cite("f1", "bill[1].pdf"),))).holds
+        check = cites.Check(file="bill[1].pdf")
+
+        assert check.judge(run(citations=(cite("f1", "bill[1].pdf"),))).holds
+        assert not check.judge(run(citations=(cite("f1", "bill1.pdf"),))).holds
 
     def test_accents_may_be_stored_either_way(self) -> None:
         assert cites.Check(file="re\u0301sume\u0301.pdf").judge(run(citations=(cite("f1", "résumé.pdf"),))).holds
@@ -169,6 +172,23 @@ def test_what_was_printed_is_the_whole_number() -> None:
 
     assert code_ran.Check(printed="39.25").judge(run(code)).holds
     assert not code_ran.Check(printed="39").judge(run(code)).holds
+    owed = Step(tool="code_interpreter", completed=True, input="x", output="-39.25\n")
+    assert not code_ran.Check(printed="39.25").judge(run(owed)).holds
+
+
+def test_code_that_did_not_run_to_its_end_is_none() -> None:
+    finding = code_ran.Check().judge(run(BROKEN_CODE))
+
+    assert (finding.holds, finding.reason) == (False, "no code ran to its end")
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted", "holds"), [("a*b*c", "abc", False), ("1 <b> 2", "1 2", False), ("f(**k)", "f(**k)", True)]
+)
+def test_code_has_no_marks_of_markdown(code: str, wanted: str, holds: bool) -> None:
+    ran = run(Step(tool="code_interpreter", completed=True, input=code))
+
+    assert code_ran.Check(code=wanted).judge(ran).holds is holds
 
 
 def test_capitals_in_a_files_name_hide_no_citation() -> None:

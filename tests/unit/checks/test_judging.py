@@ -18,7 +18,7 @@ from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId, Us
 from runner.domain.judgement import Answer, Answers, Questions
 from runner.domain.report import Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
-from runner.errors import Location, RemoteError
+from runner.errors import CheckBroken, Location, RemoteError
 from runner.execution.judging import Asker, judge_exchange
 
 PLACE = Location("scenarios/x.yaml", 3, 5)
@@ -247,11 +247,34 @@ async def test_the_bounds_are_part_of_what_they_bound(said: float | None, outcom
     assert (await judge(Judge(criterion_1=said))).outcome is outcome
 
 
+@pytest.mark.parametrize(("bound", "outcome"), [("passes_at", Outcome.PASSED), ("fails_at", Outcome.FAILED)])
+@pytest.mark.parametrize("written", ["0.7", "0.55", "0.58"])
+async def test_a_bound_is_what_is_written_and_not_the_float_beside_it(
+    bound: str, outcome: Outcome, written: str
+) -> None:
+    bounds = {"passes_at": Decimal("0.9"), "fails_at": Decimal("0.1"), bound: Decimal(written)}
+
+    assert (await judge(Judge(criterion_1=float(written)), votes=1, **bounds)).outcome is outcome
+
+
 async def test_a_failed_criterion_outweighs_a_refused_one() -> None:
     verdict = await judge(Judge(criterion_1=None, criterion_2=0.1), criteria=FOUR)
 
     assert verdict.outcome is Outcome.FAILED
     assert "`criterion 2` holds with a probability of 0.10" in verdict.reason
+    assert [one["votes"] for one in verdict.details["criteria"]] == [[], [0.1], [0.9], [0.9]]
+
+
+async def test_the_judge_sees_a_refusal_that_is_expected() -> None:
+    asked = Judge()
+    one = exchange(
+        expectation({}, "refuses"), judge_of("Is it polite?"), run=replace(RUN, text="", refusal="No, sorry.")
+    )
+
+    result = await judge_exchange(one, asked)
+
+    assert result.outcome is Outcome.PASSED
+    assert asked.asked[0].said[-1].text == "No, sorry."
 
 
 async def test_levels_count_from_the_lowest_that_is_right() -> None:
@@ -292,6 +315,49 @@ async def test_an_error_of_the_judge_is_an_error_after_one_more_attempt() -> Non
 
     assert (verdict.outcome, len(attempts)) == (Outcome.ERRORED, 2)
     assert verdict.reason == "the judge gave no answer: it broke"
+
+
+class SlowJudge(Judge):
+    """Takes its seconds each time; after `ends_after` requests it says nothing more."""
+
+    def __init__(self, seconds: float, ends_after: int = 100, **said: Any) -> None:
+        super().__init__(**said)
+        self.seconds, self.ends_after = seconds, ends_after
+
+    async def __call__(self, questions: Questions, /) -> Answers:
+        if len(self.asked) == self.ends_after:
+            raise CheckBroken("the judge gave no answer: it broke")
+        return replace(await super().__call__(questions), seconds=self.seconds)
+
+
+@pytest.mark.parametrize(("seconds", "requests", "took"), [(100.0, 3, "300"), (299.0, 2, "598"), (15.0, 15, "")])
+@pytest.mark.parametrize("undecided", ["error", "fail", "pass"])
+async def test_a_judge_that_is_slow_each_time_is_not_asked_for_ever(
+    seconds: float, requests: int, took: str, undecided: str
+) -> None:
+    slow = SlowJudge(seconds, criterion_1=0.5)
+
+    verdict = await judge(slow, votes=15, undecided=undecided)
+
+    assert len(slow.asked) == requests
+    outcomes = {"error": Outcome.ERRORED, "fail": Outcome.FAILED, "pass": Outcome.PASSED}
+    assert verdict.outcome is (Outcome.ERRORED if took else outcomes[undecided])
+    assert verdict.details["criteria"][0]["votes"] == [0.5] * requests
+    if took:
+        says = f"it took the judge {took} s, and after 300 s it isn't asked again"
+        undecided_by = f"0.50 after {requests} votes, between 0.35 and 0.65"
+        assert verdict.reason == f"`criterion 1` is undecided: {undecided_by}; {says}"
+
+
+async def test_a_judge_that_breaks_off_between_votes_leaves_its_numbers() -> None:
+    verdict = await judge(SlowJudge(1.0, ends_after=1, criterion_1=0.5, criterion_2=0.9), criteria=FOUR[:2])
+
+    assert verdict.outcome is Outcome.ERRORED
+    assert verdict.reason == (
+        "`criterion 1` is undecided: 0.50 after 1 vote, between 0.35 and 0.65; the judge gave no answer: it broke"
+    )
+    assert [one["probability"] for one in verdict.details["criteria"]] == [0.5, 0.9]
+    assert verdict.details["requests"] == 1
 
 
 @pytest.mark.parametrize("ending", [{"refusal": "No."}, {"status": RunStatus.INCOMPLETE}, {"text": ""}], ids=str)

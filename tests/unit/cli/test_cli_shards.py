@@ -88,7 +88,8 @@ def test_a_part_that_was_killed_is_no_part_that_passed() -> None:
     ("reports", "said"),
     [
         ([report("", "s1"), report("", "s1")], "played in more than one of these: s1 on t"),
-        ([report("1/3 of division x", "s1")], "shards are missing: 2/3, 3/3"),
+        ([report("1/3 of division x", "s1")], r"2 shards of 3 missing: 2/3, 3/3$"),
+        ([report("2/200 of division x", "s1")], r"199 shards of 200 missing: 1/200, 3/200, 4/200, 5/200 and 195 more$"),
         ([report("1/2 of division x", "s1"), report("2/2 of division y", "s2")], "not shards of one division"),
         ([report("1/2 of division x", "s1"), report("", "s2")], "not shards of one division"),
     ],

@@ -13,6 +13,7 @@ from runner.domain.assistant import Address, Answering
 from runner.domain.conversation import FunctionAnswer, FunctionCall
 from runner.domain.scenario import Scenario, functions_in
 from runner.execution.answering import Desk
+from runner.functions import MOST_PRINTED
 from runner.functions.python import locate
 from runner.redaction import Redactor
 
@@ -104,6 +105,15 @@ async def test_a_secret_is_in_no_answer_and_in_no_error(tmp_path):
     for answer in (said, raised, named):
         assert SECRET not in answer.output
         assert "[redacted]" in answer.output
+
+
+async def test_what_a_function_printed_has_no_secret_and_an_end(tmp_path):
+    body = f"print('{SECRET}' + 'x' * {MOST_PRINTED} + '{SECRET}'); raise ValueError('{SECRET}')"
+    answer = await desk(running(tmp_path, body), secrets=[SECRET]).answer(call())
+    assert answer.is_error
+    assert answer.printed.endswith("ValueError: [redacted]")
+    assert len(answer.printed) < MOST_PRINTED + 100
+    assert SECRET not in answer.printed
 
 
 async def test_half_a_character_does_not_stop_an_answer_from_being_sent(tmp_path):

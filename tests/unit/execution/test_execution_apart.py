@@ -18,7 +18,9 @@ import pytest
 from forked_verbs import start_worker
 from odd_packages import odd_package
 
-from runner.checks import Ask, Exchange, Part
+from runner import side_process
+from runner.checks import Ask, Exchange, Part, build_part
+from runner.checks._packages import load_check
 from runner.domain.assistant import Address
 from runner.domain.conversation import ProducedFile, Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.judgement import Answer, Answers, Questions
@@ -28,17 +30,18 @@ from runner.errors import Location, RemoteError
 from runner.execution import apart
 from runner.execution.apart import LONGEST_AT_HAND, Workers
 from runner.execution.judging import Asker, judge_exchange
+from runner.execution.limits import Limiter
 
 PLACE = Location("scenarios/x.yaml", 3, 5)
 ANSWERED = Run(id=RunId("r"), thread_id=ThreadId("t"), status=RunStatus.COMPLETED, text="It is 39.25.")
 LIMIT_S = 0.3
-SPAWN = apart._spawn
+SPAWN = side_process.spawn
 
 
 @pytest.fixture(autouse=True)
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The processes are forked: those that the program starts are tests/e2e/test_checks_that_hang.py's."""
-    monkeypatch.setattr(apart, "_spawn", start_worker)
+    monkeypatch.setattr(side_process, "spawn", start_worker)
     with odd_package(tmp_path, monkeypatch):
         yield
 
@@ -99,6 +102,7 @@ async def judge_one(*checks: Expectation, limit_s: float = LIMIT_S) -> tuple[Ver
         ("score", Outcome.ERRORED, "the check broke: ValueError: the score nan is not between 0 and 1"),
         ("endless", Outcome.ERRORED, "the check broke: RecursionError"),
         ("odd", Outcome.PASSED, ""),
+        ("silent", Outcome.ERRORED, "the check can't tell, and says no reason"),
     ],
 )
 async def test_whatever_a_package_s_check_does_is_its_own_verdict(
@@ -218,10 +222,8 @@ async def test_a_package_s_combination_is_judged_there_with_its_parts(inner: Exp
 
 
 @pytest.mark.slow
-async def test_no_code_of_a_package_runs_in_the_play_s_own_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PLAYED", "1")
-
-    (verdict,) = await judge_one(odd("build"))
+async def test_no_code_of_a_package_runs_in_the_play_s_own_process() -> None:
+    (verdict,) = await judge_one(odd("make sleep"))
 
     assert (verdict.outcome, verdict.reason) == (Outcome.ERRORED, BUSY)
 
@@ -262,6 +264,43 @@ async def test_a_judge_that_never_answers_is_an_error() -> None:
         Outcome.ERRORED,
         "the judge gave no answer: it said nothing for 0.01 s",
     )
+
+
+async def test_an_error_and_one_more_attempt_have_the_time_of_one_request() -> None:
+    attempts = []
+
+    async def broken(_questions: Questions, /) -> Answers:
+        attempts.append(1)
+        raise RemoteError("it broke", status=500)
+
+    ask = Asker(model=broken, deadline_s=0.01)
+    (verdict,) = (await judge_exchange(exchange(check("judge", criteria="Is it kind?")), ask)).verdicts
+
+    assert attempts == [1]
+    assert verdict.reason == "the judge gave no answer: it said nothing for 0.01 s"
+
+
+async def test_the_judge_s_time_is_told_and_waiting_for_a_place_is_none_of_it() -> None:
+    limiter = Limiter(jobs=1, clock=time.monotonic, sleep=asyncio.sleep)
+    with closing(Asker(model=polite, limiter=limiter)) as ask:
+        said = Questions(said=(), questions=())
+        started_s = time.monotonic()
+        *_, last = await asyncio.gather(*(ask(said) for _ in range(3)))
+        whole_s = time.monotonic() - started_s
+
+    # Each takes 0.05 s, one after the other.
+    assert 0.04 < last.seconds < whole_s - 0.08
+
+
+@pytest.mark.slow
+async def test_a_package_s_check_does_not_ask_a_slow_judge_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "ENOUGH_S", 0.12)
+
+    (verdict,) = await judge_one(asking("ask for ever"), limit_s=30.0)
+
+    assert verdict.outcome is Outcome.ERRORED
+    assert verdict.reason == "it took the judge 0 s, and after 0.12 s it isn't asked again"
+    assert len(asked) == 3
 
 
 @pytest.mark.slow
@@ -345,12 +384,35 @@ async def test_where_no_process_can_be_started_the_check_is_an_error(monkeypatch
     def refuse(*_: object, **__: object) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(apart, "_spawn", SPAWN)
+    load_check("odd")
+    monkeypatch.setattr(side_process, "spawn", SPAWN)
     monkeypatch.setattr("subprocess.Popen", refuse)
 
     (verdict,) = await judge_one(odd("well"))
 
     assert verdict.reason == "no process could be started for the check: Too many open files"
+
+
+@pytest.mark.slow
+async def test_an_import_is_not_of_the_check_s_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_check("odd")
+    monkeypatch.setenv("ODD_IMPORTS", "nap")
+
+    inside = check("any_of", expect=(odd("well"),))
+    verdicts = await judge_one(odd("well"), inside, limit_s=0.5)
+
+    assert [one.outcome for one in verdicts] == [Outcome.PASSED] * 2, verdicts
+
+
+@pytest.mark.slow
+async def test_an_import_that_never_ends_when_it_is_judged_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_check("odd")
+    monkeypatch.setenv("ODD_IMPORTS", "spin")
+    monkeypatch.setattr(apart, "START_S", 0.5)
+
+    (verdict,) = await judge_one(odd("well"))
+
+    assert verdict.reason == "the process of the check was not ready, with its imports, after 0.5 s"
 
 
 class Counting(Workers):
@@ -359,6 +421,33 @@ class Counting(Workers):
     async def _judge_apart(self, part: Part, exchange: Exchange, ask: Ask) -> Verdict:
         self.apart += 1
         return await super()._judge_apart(part, exchange, ask)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda dates: check("any_of", expect=dates),
+        lambda dates: check("not", expect=(check("all_of", expect=dates),)),
+        lambda dates: check("score", threshold=Decimal(1), of=tuple({"expect": (one,)} for one in dates)),
+        lambda dates: check("json_path", path="$[*]", expect=dates),
+    ],
+    ids=["any_of", "not", "score", "json_path"],
+)
+async def test_hundreds_of_parts_are_not_judged_while_all_wait(around: Any) -> None:
+    """Each is done in a moment; together they take many seconds."""
+    text = json.dumps(["4 March " * 50] * 7)
+    part = build_part(around(tuple(check("date", value="2026-03-05") for _ in range(2_000))))
+    with closing(Elsewhere()) as workers, closing(Asker(workers=workers)) as ask:
+        began_s = time.thread_time()
+        verdict = await workers.judge(part, exchange(part.expectation, run=replace(ANSWERED, text=text)), ask)
+
+    assert verdict.reason == "elsewhere"
+    assert time.thread_time() - began_s < 0.5
+
+
+class Elsewhere(Workers):
+    async def _judge_apart(self, part: Part, exchange: Exchange, ask: Ask) -> Verdict:
+        return part.break_off("elsewhere")
 
 
 async def count_apart(*exchanges: Exchange) -> int:

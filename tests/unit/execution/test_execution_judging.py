@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from turn_judging import judge_turn
 
-from runner.domain.conversation import DECLINE, Run, RunId, RunStatus, Step, ThreadId
+from runner.domain.conversation import DECLINE, NOT_APPROVED, Run, RunId, RunStatus, Step, ThreadId
 from runner.domain.report import Outcome
 from runner.domain.scenario import Expectation, Turn
 from runner.errors import Location
@@ -62,6 +62,34 @@ def test_a_call_that_did_not_complete_is_named_beside_the_ending_that_it_led_to(
     steps = (Step(tool="rate", completed=False, output="error: KeyError: 'NOK'"), Step(tool="other", completed=True))
     reason = judge_turn(turn_expecting(), replace(ANSWERED, text="", steps=steps)).reason
     assert reason == "the answer is empty; rate did not complete: error: KeyError: 'NOK'"
+
+
+@pytest.mark.parametrize(
+    ("said", "checks", "otherwise"),
+    [
+        ({"refusal": "I can't help with that."}, (), Outcome.FAILED),
+        ({"refusal": "I can't help with that."}, (("refuses", {}),), Outcome.PASSED),
+        ({"text": "I can't help with that."}, (("refuses", {}),), Outcome.PASSED),
+        ({"text": "Please call us."}, (("refuses", {"words": "call us"}),), Outcome.PASSED),
+    ],
+)
+def test_a_refusal_after_a_broken_call_is_an_error_whether_it_is_expected_or_not(
+    said: dict[str, str], checks: tuple[tuple[str, dict[str, object]], ...], otherwise: Outcome
+) -> None:
+    broken = Step(tool="rate", completed=False, output="error: tools/rates.py:3: KeyError: 'NOK'")
+    run, turn = replace(ANSWERED, **said), turn_expecting(*checks)
+    result = judge_turn(turn, replace(run, steps=(broken,)))
+    assert result.outcome is Outcome.ERRORED
+    told = result.reason or result.verdicts[0].reason
+    assert "rate did not complete: error: tools/rates.py:3: KeyError: 'NOK'" in told
+    # The same call once more, which came to something.
+    assert judge_turn(turn, replace(run, steps=(broken, replace(broken, completed=True)))).outcome is otherwise
+
+
+def test_a_call_that_nobody_approved_was_not_to_complete() -> None:
+    denied = Step(tool="mcp", label="shop.refund", completed=False, output=f"{NOT_APPROVED}: nothing approves it")
+    run = replace(ANSWERED, text="I can't do that.", steps=(denied,))
+    assert judge_turn(turn_expecting(("refuses", {})), run).outcome is Outcome.PASSED
 
 
 def test_a_decline_says_why_in_the_rules_own_words_or_in_a_script_s() -> None:

@@ -79,6 +79,28 @@ async def test_what_it_prints_changes_and_leaves_running_hurts_nobody(root, capf
     assert await _is_gone(child)
 
 
+async def test_what_it_prints_and_its_traceback_come_along_with_the_project_s_paths(root):
+    said = await made(
+        root, "print('at import')\ndef f():\n    import os; os.system('echo shell')\n    return 7\n"
+    ).answer({})
+    assert (said, said.printed) == ("7", "at import\nshell")
+    with pytest.raises(FunctionFailed) as caught:
+        await made(root, "def f():\n    print('looking')\n    return {}['EUR']\n").answer({})
+    printed = caught.value.printed
+    assert printed.startswith('looking\nTraceback (most recent call last):\n  File "tools/rates.py", line 3, in f\n')
+    assert printed.endswith("KeyError: 'EUR'")
+    assert "_python_worker" not in printed
+
+
+async def test_what_it_printed_before_it_hangs_is_there_and_of_much_the_end(root):
+    with pytest.raises(FunctionFailed, match="no result after 0.5 s") as caught:
+        await made(root, "import time\ndef f():\n    print('a')\n    time.sleep(60)\n", timeout=0.5).answer({})
+    assert caught.value.printed == "a"
+    said = await made(root, "def f():\n    print('x' * 1_000_000 + 'the end')\n").answer({})
+    assert said.printed.endswith("xthe end")
+    assert len(said.printed) < 70_000
+
+
 async def test_it_runs_in_the_project_s_folder_with_nothing_of_runner_s_in_its_way(root):
     source = (
         "import os, sys, http\ndef f():\n    return [os.getcwd(), 'functions' in http.__file__, sys.stdin.read()]\n"
@@ -103,6 +125,7 @@ async def test_it_runs_in_the_project_s_folder_with_nothing_of_runner_s_in_its_w
         ("class E(Exception):\n        __str__ = None\n    raise E", "E: it can't be shown"),
         ("raise ValueError('x' * 1_000_000)", "ValueError: xxx"),
         ("return missing", "NameError: name 'missing' is not defined"),
+        ("import os, sys; sys.stderr.close(); os.closerange(1, 3); raise ValueError('\\ud800')", "ValueError: "),
     ],
 )
 @pytest.mark.slow

@@ -28,7 +28,9 @@ from runner.reporting import report_schema, write_report
 from runner.reporting._github import GitHub
 
 ORDINARY = report_of(of_every_kind())
-ATTACK = report_of(of_every_kind(HOSTILE, names=HOSTILE), leftovers=(HOSTILE,), words=HOSTILE)
+ATTACK = replace(
+    report_of(of_every_kind(HOSTILE, names=HOSTILE), leftovers=(HOSTILE,), words=HOSTILE), comparison=(HOSTILE, HOSTILE)
+)
 
 
 JUNIT_SCHEMA = etree.XMLSchema(file=str(Path(__file__).parents[2] / "support" / "junit.xsd"))
@@ -171,7 +173,7 @@ class TestJUnit:
         root = etree.fromstring(text.encode(), etree.XMLParser(resolve_entities=False))
         assert {one.tag for one in root.iter()} <= {
             *("testsuites", "testsuite", "testcase", "properties", "property", "failure", "error", "skipped"),
-            *("rerunFailure", "rerunError", "flakyFailure", "flakyError", "stackTrace"),
+            *("rerunFailure", "rerunError", "flakyFailure", "flakyError", "stackTrace", "system-out"),
         }
         assert len(root.findall(".//testcase")) == 8
         assert len(self.cases(text)) == 8
@@ -254,7 +256,7 @@ class TestCsv:
         (failed,) = (row for row in rows if row["scenario"] == "failed")
         assert (failed["question"], failed["answer"], failed["failed_checks"]) == ("What is 2 + 2?", "5", "contains")
         assert (failed["input_tokens"], failed["cost_usd"], failed["line"]) == ("7", "0.001", "3")
-        assert failed["assistant-runner report"] == ORDINARY.play_id
+        assert (failed["model"], failed["assistant-runner report"]) == ("gpt-6-luna", ORDINARY.play_id)
         (never,) = (row for row in rows if row["scenario"] == "never begun")
         assert (never["outcome"], never["counted_as"], never["answer"]) == ("skipped", "not_started", "")
         assert never["reason"].startswith("not started")
@@ -266,6 +268,14 @@ class TestMarkdown:
         for token in MarkdownIt("gfm-like", {"linkify": False, "html": True}).parse(text):
             flat += [token, *(token.children or [])]
         return flat
+
+    def test_how_a_play_compares_has_its_end_however_much_changed(self, tmp_path: Path) -> None:
+        lines = ("compared with old.json:", *(f"broken s{number}" for number in range(500)), "500 broken")
+        for kind, most in (("markdown", 20), ("html", 200)):
+            text = written(kind, tmp_path, replace(ORDINARY, comparison=lines))
+            assert "500 broken" in text
+            assert text.count("broken s") == most - 2
+            assert f"{501 - most + 1} more lines" in text
 
     def test_it_shows_counts_first_and_then_what_did_not_pass(self, tmp_path: Path) -> None:
         text = written("markdown", tmp_path, ORDINARY)

@@ -10,15 +10,18 @@ import pytest
 
 from runner.server.engine.batches import (
     REQUESTS_AT_ONCE,
+    BatchAnswerRecord,
     BatchOrder,
     BatchState,
     Reply,
     RequestBatchRecord,
+    cancel_batch,
+    count_answers,
     go_on,
     start_batch,
 )
 from runner.server.engine.core import Engine, need, open_engine
-from runner.server.engine.documents import keep_file
+from runner.server.engine.documents import delete_file, keep_file
 from runner.server.engine.state.file_storage import FileRecord
 from runner.server.inference.offline import create
 
@@ -109,3 +112,42 @@ async def test_a_bug_breaks_a_batch_off_and_the_next_look_goes_on(
         go_on(engine, sound)
         assert (await ended(engine, batch_id)).state is BatchState.COMPLETED
     assert "broke off" in caplog.text
+
+
+async def test_a_batch_whose_file_goes_before_all_is_answered_fails_with_what_was(tmp_path: Path) -> None:
+    async def send(_: str, __: bytes) -> Reply:
+        if engine.store.children(BatchAnswerRecord):
+            await asyncio.Event().wait()
+        return DONE
+
+    async with open_engine(tmp_path, create({})) as engine:
+        batch_id = begin(engine, 3, send)
+        async with asyncio.timeout(10):
+            while not engine.store.children(BatchAnswerRecord):
+                await asyncio.sleep(0.01)
+        delete_file(engine, need(engine, RequestBatchRecord, batch_id).input_file_id)
+    async with open_engine(tmp_path, create({})) as engine:
+        go_on(engine, send)
+        batch = await ended(engine, batch_id)
+        counted = count_answers(engine, batch)
+
+    assert (batch.state, [one.message for one in batch.mistakes]) == (BatchState.FAILED, ["The input file is gone."])
+    assert batch.output_file_id is not None
+    assert counted[0] >= 1
+
+
+async def test_another_process_can_cancel_a_batch_whose_requests_are_quick(tmp_path: Path) -> None:
+    async def send(_: str, __: bytes) -> Reply:
+        await asyncio.sleep(0)
+        if len(asked) == REQUESTS_AT_ONCE:
+            cancel_batch(other, batch_id)
+        asked.append(1)
+        return DONE
+
+    asked: list[int] = []
+    async with open_engine(tmp_path, create({})) as engine, open_engine(tmp_path, create({})) as other:
+        batch_id = begin(engine, 10 * REQUESTS_AT_ONCE, send)
+        batch = await ended(engine, batch_id)
+
+    assert batch.state is BatchState.CANCELLED
+    assert len(asked) < 4 * REQUESTS_AT_ONCE

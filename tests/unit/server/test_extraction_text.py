@@ -108,3 +108,15 @@ def test_a_long_table_says_that_it_goes_on(tmp_path: Path) -> None:
 def test_a_table_with_an_open_quote_is_malformed(tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match="malformed: line 1"):
         read(tmp_path, b'dish,"Burger', "menu.csv")
+
+
+def test_a_reader_that_dies_in_the_middle_of_a_line_has_broken_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dies = """import os, sys; sys.stdout.write('{"text": "a"}\\n{"te'); sys.stdout.flush(); os.abort()"""
+    monkeypatch.setattr(extraction, "_PROGRAM", dies)
+    path = tmp_path / "menu.docx"
+    path.write_bytes(b"PK")
+
+    with pytest.raises(Unreadable, match="its reader broke down"):
+        extract_text(path, path.name)

@@ -290,24 +290,6 @@ def test_a_text_is_found_in_every_script_and_spelling(index: Index, text: str, q
     assert "wanted" not in found(index, query)
 
 
-def test_what_an_older_version_has_indexed_is_found_in_the_new_form(tmp_path: Path) -> None:
-    path = tmp_path / "state.db"
-    opened = Index(path)
-    opened.put("s1", "f1", "policy", ["退款政策"])
-    opened.close()
-    database = sqlite3.connect(path)
-    (terms,) = database.execute("SELECT name FROM sqlite_master WHERE sql LIKE '%USING fts5%'").fetchone()
-    database.execute(f"DROP TABLE {terms}")
-    database.execute("CREATE VIRTUAL TABLE chunk_terms USING fts5(text, content='chunks', content_rowid='number')")
-    database.commit()
-    database.close()
-    opened = Index(path)
-    assert found(opened, "退款") == ["policy"]
-    opened.put("s1", "f1", "policy", ["返金"])
-    assert found(opened, "退款") == []
-    opened.close()
-
-
 @pytest.mark.parametrize("piece", ["a", "a-\n", "退", "e\u0301", "¹1", "\u00ad\n", "ﷺ", "1,"])
 @pytest.mark.slow
 def test_the_time_to_fold_grows_with_the_length_and_no_faster(piece: str) -> None:

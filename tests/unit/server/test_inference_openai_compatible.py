@@ -35,7 +35,7 @@ from runner.server.inference import (
     UseTools,
 )
 from runner.server.inference.openai_compatible import OpenAICompatibleInference, create
-from runner.server.inference.openai_compatible.reply import MarkReader
+from runner.server.inference.openai_compatible.reply import LONGEST_REPLY_CHARACTERS, MarkReader, NoReply, Reply
 
 KEY = "sk-canary-0123456789"
 CUT = b"HTTP/1.1 200 X\r\ncontent-length: 99\r\ncontent-type: application/json\r\n\r\n{"
@@ -675,3 +675,10 @@ def test_settings_that_can_t_work_are_refused_before_anything_is_sent(settings, 
     with pytest.raises(error, match=message) as caught:
         create(settings)
     assert KEY not in str(caught.value)
+
+
+def test_a_refusal_without_end_is_given_up() -> None:
+    refusal = "N" + "o" * LONGEST_REPLY_CHARACTERS
+
+    with pytest.raises(NoReply, match="no end"):
+        Reply().add({"choices": [{"delta": {"refusal": refusal}}]})

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.server.inference import Answer, Passage, Role, Scene, SceneMessage, ToolOutcome, ToolRequest, UseTools
+from runner.server.inference import (
+    Answer,
+    GivenFile,
+    Passage,
+    Role,
+    Scene,
+    SceneMessage,
+    ToolOutcome,
+    ToolRequest,
+    UseTools,
+)
 from runner.server.inference.offline import choose_move, create
 from runner.server.inference.offline.amounts import (
     NO_MONEY,
@@ -278,12 +289,52 @@ SECOND = "Bread 1.20\nSubtotal 5.30\nThe café opens at 9:00.\nTea 2.00"
     ],
 )
 def test_a_line_in_two_overlapping_pieces_of_a_document_counts_once(question: str, ends: str) -> None:
-    pieces = (Passage(file_id="f", filename="till.txt", score=0.5, text=text) for text in (FIRST, SECOND))
+    texts = enumerate((FIRST, SECOND))
+    pieces = (Passage(file_id="f", filename="till.txt", score=0.5, text=text, position=place) for place, text in texts)
     move = choose_move(scene(question, searched(*pieces), tools=frozenset({"file_search"})))
 
     assert isinstance(move, Answer)
     assert not move.declined, move.text
     assert move.text.endswith(ends)
+
+
+def ask_pieces(question: str, *texts: tuple[int, str]) -> Answer:
+    pieces = (Passage(file_id="f", filename="a.md", score=0.5, text=text, position=place) for place, text in texts)
+    move = choose_move(scene(question, searched(*pieces), tools=frozenset({"file_search"})))
+    assert isinstance(move, Answer)
+    return move
+
+
+OPENING = "Towels are at the desk.\nThe pool opens at 10:00."
+PARKING = "Towels are at the desk.\nParking fee EUR 5.00"
+
+
+@pytest.mark.parametrize(
+    ("question", "text"), [("When does the pool open?", OPENING), ("How much is the parking fee?", PARKING)]
+)
+def test_what_stands_over_a_piece_of_a_document_may_narrow_what_it_says(question: str, text: str) -> None:
+    first, winter = "# Guide\n\n# Prices\nTowels are at the desk.", "# Guide\n\n# Winter\nTowels are at the desk."
+
+    assert not ask_pieces(question, (0, first), (1, text)).declined
+    assert not ask_pieces(question, (3, f"# Prices\n{text}")).declined
+    for pieces in (
+        [(1, text)],
+        [(0, winter), (1, text)],
+        [(0, first), (2, text)],
+        [(0, "# Guide\n\n# Prices"), (1, text)],
+        [(1, f"## Prices\n{text}"), (2, "# Prices")],
+    ):
+        assert ask_pieces(question, *pieces).declined, pieces
+
+
+def test_a_file_that_is_given_and_found_as_well_is_read_once() -> None:
+    file = GivenFile(file_id="f", filename="a.txt", text="Till\n\nBread 1.20\nTea 2.00")
+    message = SceneMessage(role=Role.USER, text="How much is the tea?", files=(file,))
+    found = searched(Passage(file_id="f", filename="a.txt", score=0.5, text="Bread 1.20\nTea 2.00", position=1))
+    move = choose_move(replace(scene("", found, tools=frozenset({"file_search"})), messages=(message,)))
+
+    assert isinstance(move, Answer)
+    assert move.text.endswith("2.00.")
 
 
 def test_a_line_cut_off_where_a_piece_of_a_document_ends_is_no_rival_of_itself() -> None:

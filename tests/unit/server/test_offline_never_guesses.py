@@ -124,6 +124,8 @@ Room price (double) $120.00
 Room price (single) $80.00
 Deposit refund 50.00
 """
+POOL = "Guide\n\nThe pool opens at 9:00.\n"
+PIZZERIA = "Trattoria\n\nPizza 9.75\nPasta EUR 8.75\n"
 RIGHT = (
     (INSURANCE, "How much is the excess fee?", "EUR 50.00."),
     (INSURANCE, "What is the policy number?", "PN-77121”"),
@@ -137,6 +139,9 @@ RIGHT = (
     (MENU, "How much is a cola?", "EUR 3.00."),
     (MENU, "How much are 2 colas?", "EUR 6.00."),
     (MENU, "What is a 10% tip on the steak?", "EUR 2.40."),
+    ("# Guide\n\n# Winter\n\nSki pass EUR 40\n\n# Prices\n\nBelt EUR 26.00", "How much is the belt?", "EUR 26.00."),
+    ("Prices\n\nAdult 45.00\nChild 25.00", "How much is an adult?", "45.00."),
+    (POOL, "When does the pool open?", "9:00.”"),
     (FEES, "What is the emergency phone?", "555-0199”"),
     (FEES, "What is the check-in time?", "15:00”"),
     (FEES, "What is the check-out time?", "(12:00 on Sundays)”"),
@@ -383,6 +388,13 @@ THREADS = (
     (("My flight was cancelled.", "When is my flight?"), ""),
     (("My budget is $500.", "What is my budget per day for 5 days?"), ""),
     (("My budget is $500.", "What is my sister's budget?"), ""),
+    (("My budget is $500.", "No, my budget is $600.", "What is my budget?"), ""),
+    (("My budget is $500.", "My budget is not $500.", "What is my budget?"), ""),
+    (("My budget is $500.", "No, my budget is $600.", "What is 10% of my budget?"), ""),
+    (("My budget is $500.", "My budget is $600.", "What is 10% of my budget?"), ""),
+    (("My budget is $500.", "My budget is $500.", "What is 10% of my budget?"), "$50.00."),
+    (("My budget is $500.", "Sorry, my budget is $600.", "What is 10% of my budget?"), "$60.00."),
+    (("My budget is $500.", "My wife's budget is $300.", "What is my budget?"), "$500.”"),
     (("My budget is $500.", "What was my budget last year?"), ""),
     (("My old budget is $500.", "What is my budget?"), ""),
     (("My budget is $500 without the hotel.", "What is my budget with the hotel?"), ""),
@@ -415,6 +427,57 @@ THREADS = (
     (("My budget is $500 per person.", "What is 10% of my budget?"), ""),
     (("My budget is $500, but $100 of it is spent.", "How much of my budget is left if the hotel costs $50?"), ""),
     (("My budget is about $500.", "What is 10% of my budget?"), ""),
+)
+
+DENIED_ELSEWHERE = (
+    # Headings narrow all that stands under them, those of a lower level included.
+    ("# Guide\n\n# Winter\n## Opening hours\nThe pool opens at 10:00.", "When does the pool open?"),
+    ("Guide\n\nWinter\nOpening hours\nThe pool opens at 10:00.", "When does the pool open?"),
+    ("# Guide\n\n# Winter\n\n## Prices\n\nSki pass EUR 40.00", "How much is the ski pass?"),
+    ("# Guide\n\n# Outside Norway\n\nThe emergency number is 112.", "What is the emergency number?"),
+    ("# Guide\n\n# Numbers outside Norway\n\nThe emergency number is 112.", "What is the emergency number?"),
+    ("# Policy\n\n# Phone cover without a plan\n\nPhone cover: EUR 10", "What is the phone cover?"),
+    ("Guide\n\nPlan A\nMonthly premium: EUR 12\n\nPlan B\nYearly premium: EUR 140", "What is the monthly premium?"),
+    ("Guide\n\nPlan A\nMonthly premium: EUR 12\n\nPlan B\nMonthly premium: EUR 14", "What is the monthly premium?"),
+    # A short sentence without a full stop looks like a heading, and has something to say nevertheless.
+    ("Guide\n\nThe renewal date is 1 June 2027\nThe renewal date: 3 July 2027 (Plan B)", "What is the renewal date?"),
+    # Another line takes something of it back.
+    (f"{POOL}On Sundays at 10:00.", "When does the pool open?"),
+    (f"{POOL}In winter at 10:00.", "When does the pool open?"),
+    (f"{POOL}It stays closed in winter.", "When does the pool open?"),
+    (f"{POOL}Sundays: 10:00", "When does the pool open?"),
+    (f"{POOL}Sunday opening: 10:00", "When does the pool open?"),
+    (f"{POOL}This applies to members only.", "When does the pool open?"),
+    ("Policy\n\nThe phone limit is EUR 500.\nOutside the home it is EUR 300.", "What is the phone limit?"),
+    ("Policy\n\nThe phone limit is EUR 500.\nAbroad: EUR 300", "What is the phone limit?"),
+    ("Policy\n\nThe phone limit is EUR 500.\nHowever, tablets are never covered.", "What is the phone limit?"),
+    ("Guide\n\n**Winter**\n\nThe pool opens at 10:00.", "When does the pool open?"),
+    ("Guide\n\n~~The pool opens at 10:00.~~", "When does the pool open?"),
+    (f"{POOL}Except on Mondays.", "When does the pool open?"),
+    (f"{POOL}The shop sells towels. The pool is closed on Mondays.", "When does the pool open?"),
+    (f"{POOL}The bar is open. The pool is open from 11:00 on Mondays.", "When does the pool open?"),
+    ("Guide\n\nOpening hours: 9:00 to 17:00\nSunday: closed", "What are your opening hours?"),
+    (
+        "Guide\n\nEach rider may bring two bags.\nGold riders may bring three bags.",
+        "How many bags may each rider bring?",
+    ),
+    ("Guide\n\nThe guide is Lena Berg, the driver is Max Roth.", "Who is the guide?"),
+    (f"{PIZZERIA}On Sundays the pizza costs 7.00.", "How much is the pizza?"),
+    (f"{PIZZERIA}Students pay EUR 6 for a pizza.", "How much are 2 pizzas?"),
+    ("Fees\n\nExcess fee EUR 50.00\nOutside the home EUR 90.00", "How much is the excess fee?"),
+    ("Fees\n\nLocker fee EUR 5.00\nOn Sundays: EUR 7.00", "How much is the locker fee?"),
+    (f"{PIZZERIA}All prices exclude VAT.", "How much is the pizza?"),
+    (f"{PIZZERIA}Prices are per person.", "How much is the pizza?"),
+    (f"{PIZZERIA}Service of 10% is added to each bill.", "I had the pizza, what do I owe?"),
+    # Digits that are no price: a measure, a time, a day, or with a mark that belongs to a footnote.
+    ("Shop\n\nSuitcase 23.00 kg\nBelt 26.00", "How much is the suitcase?"),
+    ("Shop\n\nRope 45.00 m\nBelt 26.00", "How much is the rope?"),
+    ("Shop\n\nJug 24.00 L\nBelt 26.00", "How much is the jug?"),
+    ("Shop\n\nLamp 25.00 *\nBelt 26.00\n* while stocks last", "How much is the lamp?"),
+    ("Programme\n\nLunch 12.30\nDinner 19.00\nTicket EUR 30.00", "How much is the lunch?"),
+    ("Programme\n\nOpening night 31.05\nClosing night 14.06", "How much is the opening night?"),
+    ("Guide\n\nThe tram leaves Bergen at 8:00*.\n* weekdays", "When does the tram leave Bergen?"),
+    ("Guide\n\nThe tram leaves Bergen at 8:00†.", "When does the tram leave Bergen?"),
 )
 
 
@@ -461,6 +524,13 @@ def test_what_could_mean_something_else_is_declined(paper: str, question: str) -
 
     assert answer.declined, answer.text
     assert "runner serve --inference" in answer.text
+
+
+@pytest.mark.parametrize(("paper", "question"), DENIED_ELSEWHERE)
+def test_what_another_place_of_the_paper_may_change_is_declined(paper: str, question: str) -> None:
+    answer = ask(paper, question)
+
+    assert answer.declined, answer.text
 
 
 @pytest.mark.parametrize(("asked", "ends"), THREADS)

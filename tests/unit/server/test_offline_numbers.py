@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from runner.server.inference.offline.question import format_money, format_plain, parse_number, prepare, read_shape
+from runner.server.inference.offline.amounts import format_money, format_plain, parse_number, read_shape
+from runner.server.inference.offline.question import prepare
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 from engine_kit import Brain, ask, engine_at, keep, make_assistant, until
 
 from runner.errors import UsageError
+from runner.server.engine.containers import find_code_files
 from runner.server.engine.core import Engine, need, open_engine
 from runner.server.engine.documents import (
     NewStore,
     NewStoredFile,
+    ResourceOrder,
     SearchOrder,
     attach,
     attach_batch,
@@ -24,7 +27,7 @@ from runner.server.engine.documents import (
 from runner.server.engine.runs.runs import RunOrder
 from runner.server.engine.search import Index
 from runner.server.engine.state.file_storage import Chunking, FileRecord, IndexState, StoredFileRecord, stored_file_id
-from runner.server.engine.state.records import MessageRecord, PathMark, StepRecord, TextPart, ToolCall
+from runner.server.engine.state.records import MessageRecord, PathMark, RunState, StepRecord, TextPart, ToolCall
 from runner.server.engine.state.refusals import Refusal
 from runner.server.faces.assistants_api.messages import insert_marks
 from runner.server.inference import Answer, EmbeddingFailed, Move, Scene, SourceMark, ToolRequest, UseTools, Vector
@@ -237,6 +240,33 @@ async def test_a_file_that_code_wrote_is_kept_and_found_in_the_answer(tmp_path: 
     assert (file.filename, file.purpose, content) == ("bill 1.csv", "assistants_output", b"Burger,23.75\n")
     address = "sandbox:/mnt/data/bill%201.csv"
     assert part.paths == (PathMark(position=part.text.index(address), text=address, file_id=kept.file_id),)
+
+
+async def test_two_files_that_code_would_see_under_one_name_are_both_there(tmp_path: Path) -> None:
+    async with engine_at(tmp_path, Brain()) as engine:
+        files = [await keep(engine, f"{folder}/bill.csv", folder.encode()) for folder in ("june", "july")]
+        resources = ResourceOrder(code_file_ids=tuple(file.id for file in files))
+        guide = make_assistant(engine, "code_interpreter", resources=resources)
+        run = await ask(engine, RunOrder(assistant_id=guide.id), "What is there?")
+        given = find_code_files(engine, run, None).given
+
+    assert {name: path.read_bytes() for name, path in given.items()} == {
+        "bill.csv": b"june",
+        f"{files[1].id}-bill.csv": b"july",
+    }
+
+
+async def test_a_disk_that_is_full_loses_no_file_of_the_code_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def receive(_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with engine_at(tmp_path, Brain(writes_a_file)) as engine:
+        monkeypatch.setattr(engine.blobs, "receive", receive)
+        run = await ask(engine, RunOrder(assistant_id=make_assistant(engine, "code_interpreter").id), "Write it")
+
+    assert run.state is RunState.FAILED
 
 
 def test_a_path_is_annotated_where_it_stands_after_the_marks_before_it() -> None:

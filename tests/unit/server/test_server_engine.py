@@ -48,7 +48,15 @@ from runner.server.engine.state.file_storage import (
     StoreRecord,
     stored_file_id,
 )
-from runner.server.engine.state.records import MessageRecord, RunRecord, RunState, StepRecord, StepState, ToolSetting
+from runner.server.engine.state.records import (
+    MessageRecord,
+    Record,
+    RunRecord,
+    RunState,
+    StepRecord,
+    StepState,
+    ToolSetting,
+)
 from runner.server.engine.state.refusals import Conflict, Missing
 from runner.server.inference import Answer, Move, Scene, ToolRequest, UseTools
 
@@ -274,6 +282,26 @@ async def test_files_and_stores_expire_when_their_time_has_come(tmp_path: Path) 
         assert need(engine, FileRecord, lasting.id) == lasting
         with pytest.raises(Conflict, match="is expired"):
             attach(engine, store.id, files)
+
+
+async def test_a_file_that_another_process_deletes_first_is_no_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    async with engine_at(tmp_path, clock=clock) as engine, engine_at(tmp_path, clock=clock) as other:
+        passing = await keep(engine, "note.txt", b"short-lived", lifetime_s=3600)
+        clock.now += 3601
+        find_due = engine.store.due
+
+        def find_while_the_other_sweeps(cls: type[Record], now: float) -> tuple[Record, ...]:
+            found = find_due(cls, now)
+            sweep(other)
+            return found
+
+        monkeypatch.setattr(engine.store, "due", find_while_the_other_sweeps)
+        sweep(engine)
+
+        assert engine.store.find(FileRecord, passing.id) is None
 
 
 async def test_an_unknown_file_in_an_order_puts_none_in(tmp_path: Path) -> None:

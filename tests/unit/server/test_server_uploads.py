@@ -16,8 +16,11 @@ from runner.server.wire.forms import MAX_FRAME_BYTES, Upload, read_upload
 LIMIT = 1000
 
 
-def form(size: int) -> bytes:
-    purpose = b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nassistants\r\n'
+def form(size: int, **fields: str) -> bytes:
+    texts = {"purpose": "assistants", **fields}.items()
+    purpose = b"".join(
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode() for name, text in texts
+    )
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
     return purpose + head + b"x" * size + b"\r\n--b--\r\n"
 
@@ -61,3 +64,12 @@ async def test_a_size_that_is_announced_is_refused_before_anything_is_read(tmp_p
     length = str(LIMIT + 2 * MAX_FRAME_BYTES).encode()
     with pytest.raises(BadRequest, match="larger than 1000 bytes"):
         await send(tmp_path, b"", ((b"content-length", length),))
+
+
+@pytest.mark.parametrize("seconds", ["soon", "9" * 5000], ids=["no number", "5,000 digits"])
+async def test_a_lifetime_that_is_no_number_is_refused(tmp_path: Path, seconds: str) -> None:
+    fields = {"expires_after[anchor]": "created_at", "expires_after[seconds]": seconds}
+    with pytest.raises(BadRequest) as refused:
+        await send(tmp_path, form(1, **fields))
+
+    assert (refused.value.param, refused.value.code) == ("expires_after[seconds]", "invalid_type")

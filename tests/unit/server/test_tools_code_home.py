@@ -63,5 +63,17 @@ def test_what_is_too_young_is_no_folder_of_ours_or_only_points_to_one_stays(temp
     assert (elsewhere / "kept").is_dir()
 
 
+def test_without_locks_nothing_is_taken_for_abandoned(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.server.tools.code_interpreter._lock", lambda _: None)
+    monkeypatch.delattr("os.getuid")
+    left = temporary / "runner-code-left"
+    left.mkdir()
+    grow_old(left)
+
+    CodeHome().close()
+
+    assert left.is_dir()
+
+
 def grow_old(path: Path) -> None:
     os.utime(path, (1, 1))

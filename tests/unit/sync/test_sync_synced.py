@@ -48,7 +48,15 @@ def test_a_definition_that_changed_since_is_noted_with_both_hashes(tmp_path: Pat
     (unit,) = plan.units
     changed = replace(unit, desired=describe(replace(unit.desired.assistant, instructions="Answer briefly.")))
     (note,) = note_changed_definitions(replace(plan, units=(changed,)), synced)
-    assert f"({unit.desired.definition_hash}, now {changed.desired.definition_hash}); nothing of it is stored" in note
+    assert f"definition {unit.desired.definition_hash} -> {changed.desired.definition_hash} since the last sync" in note
+
+
+def test_so_is_that_of_an_assistant_without_files(tmp_path: Path) -> None:
+    assistant = make_assistant("guide")
+    units = [plan_unit(describe(one), None, None) for one in (assistant, replace(assistant, instructions="Briefly."))]
+    before, after = (SyncPlan(namespace=NAMESPACE, units=(unit,)) for unit in units)
+    write_synced(tmp_path, TARGET, before, [])
+    assert len(list(note_changed_definitions(after, read_synced(tmp_path, TARGET, NAMESPACE)))) == 1
 
 
 def test_what_failed_or_was_blocked_is_taken_out(tmp_path: Path, plan: SyncPlan) -> None:

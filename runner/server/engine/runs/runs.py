@@ -42,7 +42,7 @@ from runner.server.engine.state.records import (
     TextPart,
     ThreadRecord,
 )
-from runner.server.engine.state.refusals import Conflict, Damaged, Refusal
+from runner.server.engine.state.refusals import Conflict, Damaged, Missing, Refusal
 from runner.server.extraction import SEARCHED_TYPES
 from runner.server.inference import Role
 
@@ -310,17 +310,19 @@ def submit_outputs(engine: Engine, thread_id: str, run_id: str, outputs: Sequenc
             raise Refusal(f"Expected tool outputs for call_ids {awaited}, got {given}")
         for step in engine.store.children(StepRecord, run.id):
             if step.state is StepState.IN_PROGRESS:
-                close_step(engine, answer_calls(step, {one.call_id: one.output for one in outputs}))
+                close_step(engine, answer_calls(step, {one.call_id: one for one in outputs}))
         queued = move_run(engine, run_id, RunState.QUEUED)
         assert queued is not None, "the state was checked in this transaction"
         take_up(engine, queued)
     return queued
 
 
-def answer_calls(step: StepRecord, outputs: Mapping[str, str | None]) -> StepRecord:
+def answer_calls(step: StepRecord, answers: Mapping[str, FunctionOutput | FunctionCall]) -> StepRecord:
     """The step with what the client answered, by the calls' ids."""
     calls = (
-        replace(call, output=outputs.get(call.id, call.output)) if isinstance(call, FunctionCall) else call
+        replace(call, output=answers[call.id].output, is_error=answers[call.id].is_error)
+        if isinstance(call, FunctionCall) and call.id in answers
+        else call
         for call in step.calls
     )
     return replace(step, calls=tuple(calls))
@@ -367,7 +369,8 @@ def sweep(engine: Engine) -> None:
     for waiting in engine.store.due(RunRecord, now):
         move_run(engine, waiting.id, RunState.EXPIRED)
     for file in engine.store.due(FileRecord, now):
-        delete_file(engine, file.id)
+        with suppress(Missing):  # another process has just done it
+            delete_file(engine, file.id)
     for store in engine.store.due(StoreRecord, now):
         expire_store(engine, store)
     for container in engine.store.due(ContainerRecord, now):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -13,7 +12,16 @@ from runner.server.engine.core import Engine, need
 from runner.server.engine.state.records import AgentRecord, Brief, IdKind
 from runner.server.inference import OfferedFunction
 from runner.server.wire import fields
-from runner.server.wire.fields import BadRequest, Fields, Json, read_body, read_metadata
+from runner.server.wire.fields import (
+    EFFORTS,
+    FORWARD_PARAMETERS,
+    VERBOSITIES,
+    BadRequest,
+    Fields,
+    Json,
+    read_body,
+    read_metadata,
+)
 from runner.server.wire.replies import browsing, deleting, json_reply, resource_routes, unix_seconds
 
 DEFINITION = (
@@ -22,9 +30,7 @@ DEFINITION = (
 _REFUSED = ("compaction", "experimental")
 MAX_TOOLS = 128
 MAX_INSTRUCTIONS = 256_000
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _SUMMARIES = ("concise", "detailed", "auto")
-_VERBOSITIES = ("low", "medium", "high")
 _TIERS = ("auto", "default")
 _NOTHING: Json = {
     "reasoning": {"effort": None, "summary": None},
@@ -62,7 +68,7 @@ def routes(engine: Engine) -> list[Route]:
         "/agents",
         "agent_id",
         create=create,
-        browse=browsing(engine, AgentRecord, render_agent, parameters=("after", "limit", "order")),
+        browse=browsing(engine, AgentRecord, render_agent, parameters=FORWARD_PARAMETERS),
         retrieve=lambda request: json_reply(render_agent(need(engine, AgentRecord, request.path_params["agent_id"]))),
         update=update,
         delete=deleting("agent_id", delete, "agent"),
@@ -99,51 +105,35 @@ def read_definition(body: Fields, agent: AgentRecord) -> AgentRecord:
     if "tools" in body.values:
         brief = replace(brief, tools=_read_tools(body))
     if "reasoning" in body.values:
-        shown["reasoning"] = _read_reasoning(body)
-        brief = replace(brief, reasoning_effort=_effort(body))
+        effort, shown["reasoning"] = _read_reasoning(body)
+        brief = replace(brief, reasoning_effort=effort)
     if "text" in body.values:
-        shown["text"] = _read_text(body)
-        brief = replace(brief, response_format=_chat_format(shown["text"]), verbosity=_verbosity(shown["text"]))
+        chat_format, verbosity, shown["text"] = _read_text(body)
+        brief = replace(brief, response_format=chat_format, verbosity=verbosity)
     if "service_tier" in body.values:
         body.refuse("service_tier", harmless=(None, *_TIERS))
         shown["service_tier"] = body.text("service_tier") or "auto"
     return replace(agent, brief=brief, settings=shown)
 
 
-def _effort(body: Fields) -> str | None:
-    reasoning = body.mapping("reasoning")
-    return reasoning.choice("effort", _EFFORTS) if reasoning is not None else None
+def _read_reasoning(body: Fields) -> tuple[str | None, Json]:
+    """The effort, and how the whole is shown."""
+    reasoning = body.part("reasoning", "effort", "summary")
+    effort = reasoning.choice("effort", EFFORTS)
+    return effort, {"effort": effort, "summary": reasoning.choice("summary", _SUMMARIES)}
 
 
-def _read_reasoning(body: Fields) -> Json:
-    reasoning = body.mapping("reasoning") or Fields({}, body.where("reasoning"))
-    reasoning.only("effort", "summary")
-    return {"effort": _effort(body), "summary": reasoning.choice("summary", _SUMMARIES)}
-
-
-def _read_text(body: Fields) -> Json:
-    text = body.mapping("text") or Fields({}, body.where("text"))
-    text.only("format", "verbosity")
-    shown: Json = {"type": "text"}
+def _read_text(body: Fields) -> tuple[Json | None, str, Json]:
+    """The format as a Scene has it, in the shape of the other APIs; the verbosity; and how the whole is shown."""
+    text = body.part("text", "format", "verbosity")
+    verbosity = text.choice("verbosity", VERBOSITIES) or "medium"
     wanted = text.mapping("format")
-    if wanted is not None and wanted.needed_choice("type", ("text", "json_schema")) == "json_schema":
-        wanted.only("type", "schema")
-        shown = {"type": "json_schema", "schema": dict(wanted.needed_mapping("schema").values)}
-    return {"format": shown, "verbosity": text.choice("verbosity", _VERBOSITIES) or "medium"}
-
-
-def _chat_format(text: object) -> Mapping[str, object] | None:
-    """As a Scene has it: the shape of the other APIs."""
-    assert isinstance(text, dict), "it was just read"
-    wanted = text["format"]
-    if wanted["type"] == "text":
-        return None
-    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": wanted["schema"]}}
-
-
-def _verbosity(text: object) -> str:
-    assert isinstance(text, dict), "it was just read"
-    return str(text["verbosity"])
+    if wanted is None or wanted.needed_choice("type", ("text", "json_schema")) == "text":
+        return None, verbosity, {"format": {"type": "text"}, "verbosity": verbosity}
+    wanted.only("type", "schema")
+    schema = wanted.needed_mapping("schema").values
+    shown: Json = {"format": {"type": "json_schema", "schema": schema}, "verbosity": verbosity}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}, verbosity, shown
 
 
 def _read_tools(body: Fields) -> tuple[OfferedFunction, ...]:

@@ -33,10 +33,12 @@ from runner.server.faces.agents_api.events import (
 )
 from runner.server.inference import Role
 from runner.server.wire.fields import (
+    FORWARD_PARAMETERS,
     MAX_FUNCTION_TEXT,
     BadRequest,
     Fields,
     read_body,
+    read_flag,
     read_metadata,
     read_page,
     read_query,
@@ -56,7 +58,6 @@ MAX_IMAGE = 20_000_000
 MAX_PARTS = 100
 MAX_EVENTS = 100
 LONGEST_KEY = 256
-_PAGE = ("after", "limit", "order")
 _CREATE = (
     "environment", "agent", "agent_id", "input", "metadata", "prompt_cache_options", "review", "stream",
     "stream_options", "vault_ids",
@@ -76,7 +77,7 @@ def routes(engine: Engine) -> list[Route]:
 
     def browse(request: Request) -> Response:
         names = [name for name in request.query_params if name.startswith("metadata[")]
-        query = read_query(request, *_PAGE, "agent_id", *names)
+        query = read_query(request, *FORWARD_PARAMETERS, "agent_id", *names)
         page, agent_id = read_page(query), query.text("agent_id")
         wanted = {name.removeprefix("metadata[").removesuffix("]"): query.text(name) for name in names}
         found = [
@@ -121,8 +122,7 @@ async def _create(engine: Engine, request: Request) -> Response:
     if not messages and (environment is None or body.values.get("input") is not None):
         body.need("input")
         raise body.invalid("input", "expected at least one message.", "invalid_value")
-    streaming = body.mapping("stream_options") or Fields({}, "stream_options")
-    streaming.only("include_obfuscation")
+    body.part("stream_options", "include_obfuscation").flag("include_obfuscation")
     is_streamed, agent = body.flag("stream") or False, _agent_of(engine, body)
     if is_streamed and not messages:
         body.need("input")
@@ -193,7 +193,7 @@ def _event_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> l
         return Response(status_code=202)
 
     def stream(request: Request) -> Response:
-        read_query(request, "include_obfuscation")
+        read_flag(read_query(request, "include_obfuscation"), "include_obfuscation")
         session = find(request)
         return EventStream(stream_session(engine, session, SessionEvents(engine, session)))
 
@@ -239,17 +239,17 @@ def _turn_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> li
 
     def browse(request: Request) -> Response:
         session = find(request)
-        page = read_page(read_query(request, *_PAGE))
+        page = read_page(read_query(request, *FORWARD_PARAMETERS))
         found = engine.store.page(RunRecord, session.thread_id, page)
         return page_reply(found, lambda run: render_turn(session, run))
 
     def browse_items(request: Request) -> Response:
-        page = read_page(read_query(request, *_PAGE))
+        page = read_page(read_query(request, *FORWARD_PARAMETERS))
         items = render_items(engine, find_turn(request))
         return reply_page(items, page)
 
     def browse_all_items(request: Request) -> Response:
-        page = read_page(read_query(request, *_PAGE))
+        page = read_page(read_query(request, *FORWARD_PARAMETERS))
         runs = engine.store.children(RunRecord, find(request).thread_id)
         items = [item for run in runs for item in render_items(engine, run)]
         return reply_page(items, page)

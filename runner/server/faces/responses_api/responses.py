@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Container, Coroutine
 from functools import partial
 from typing import Any
 
@@ -26,15 +26,14 @@ from runner.server.engine.responses import (
 )
 from runner.server.engine.runs.runs import leave_run
 from runner.server.engine.state.records import ConversationRecord, ItemRecord, ResponseRecord, RunRecord, stored_item_id
-from runner.server.engine.state.refusals import Missing, Refusal
-from runner.server.engine.state.store import PageRequest
+from runner.server.engine.state.refusals import Missing
 from runner.server.faces.responses_api.input import InlineFiles, read_input
 from runner.server.faces.responses_api.orders import INCLUDES, Wanted, follow_agent, read_order
 from runner.server.faces.responses_api.rendering import render_output, render_response, show_item
 from runner.server.faces.responses_api.streams import CONTENT_TYPE, Recordings, show_events, wait_for_end
 from runner.server.wire.fields import (
+    FORWARD_PARAMETERS,
     INCLUDE,
-    PAGE_PARAMETERS,
     Json,
     read_body,
     read_flag,
@@ -50,6 +49,7 @@ from runner.server.wire.replies import (
     deleting,
     json_reply,
     list_body,
+    reply_page,
     resource_routes,
     route,
     unix_seconds,
@@ -102,20 +102,6 @@ def reply_response(engine: Engine, response: ResponseRecord, include: Container[
     is_open = run_of(engine, response).is_being_worked_on
     age_s = engine.now() - response.created_at if is_open else None
     return json_reply(render_response(engine, response, include), work_age_s=age_s)
-
-
-def reply_items(bodies: Sequence[Json], page: PageRequest, include: Container[str]) -> Response:
-    """One page of items that are given oldest first. Raises Refusal for a cursor that is none of them."""
-    ordered = list(reversed(bodies)) if page.newest_first else list(bodies)
-    ids = [item["id"] for item in ordered]
-    for name, cursor in (("after", page.after), ("before", page.before)):
-        if cursor is not None and cursor not in ids:
-            raise Refusal(f"Invalid cursor: there is no object with id '{cursor}' in this list.", param=name)
-    start = 0 if page.after is None else ids.index(page.after) + 1
-    end = len(ids) if page.before is None else ids.index(page.before)
-    found = ordered[start:end]
-    data = [show_item(item, include) for item in found[: page.limit]]
-    return json_reply(list_body(data, has_more=len(found) > page.limit))
 
 
 def _keep_output_at_end(engine: Engine, response: ResponseRecord) -> None:
@@ -171,12 +157,12 @@ def _response_routes(engine: Engine) -> list[Route]:
         return deleted_reply(response.id, "response")
 
     def browse_input(request: Request) -> Response:
-        query = read_query(request, INCLUDE, *PAGE_PARAMETERS)
+        query = read_query(request, INCLUDE, *FORWARD_PARAMETERS)
         include, page = read_include(query, INCLUDES), read_page(query)
         response = need_response(engine, request.path_params["response_id"])
         items = engine.store.children(ItemRecord, response.thread_id)
         wanted = frozenset(response.input_ids)
-        return reply_items([dict(item.body) for item in items if item.item_id in wanted], page, include)
+        return reply_page([show_item(item.body, include) for item in items if item.item_id in wanted], page)
 
     def cancel(request: Request) -> Response:
         return reply_response(engine, cancel_response(engine, request.path_params["response_id"]), ())
@@ -254,10 +240,10 @@ def _item_routes(engine: Engine, find: Callable[[Request], ConversationRecord]) 
         return json_reply(list_body([show_item(item.body, include) for item in added], has_more=False))
 
     def browse(request: Request) -> Response:
-        query = read_query(request, INCLUDE, *PAGE_PARAMETERS)
+        query = read_query(request, INCLUDE, *FORWARD_PARAMETERS)
         include, page = read_include(query, INCLUDES), read_page(query)
         items = engine.store.children(ItemRecord, find(request).thread_id)
-        return reply_items([dict(item.body) for item in items], page, include)
+        return reply_page([show_item(item.body, include) for item in items], page)
 
     def retrieve(request: Request) -> Response:
         include = read_include(read_query(request, INCLUDE), INCLUDES)

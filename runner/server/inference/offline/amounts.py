@@ -6,33 +6,100 @@ are and what one costs.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
 
 from runner.server.inference.offline.question import (
     CHANGING,
-    CODES,
-    CURRENCY,
-    NUMBER,
+    GOES_ON,
+    NEGATIONS,
     Document,
     Line,
     NotSure,
-    format_money,
-    format_plain,
-    has_doubtful_amount,
-    is_plural,
-    parse_number,
+    narrows,
     prepare,
-    read_shape,
+    read_roots,
     read_words,
-    round_money,
     stem,
+    words_to_digits,
 )
 
-_CENT = 'Decimal("0.01"), rounding=ROUND_HALF_UP'
+MAX_DIGITS = 15
+SYMBOLS = ("US$", "A$", "C$", "$", "€", "£", "¥", "₹", "₩", "₪", "₺", "zł")
+CODES = tuple(
+    "USD EUR GBP CHF JPY CAD AUD NZD SEK NOK DKK PLN CZK HUF INR CNY KRW THB MXN BRL ZAR SGD HKD MYR RM".split()
+)
+_WORDS = {
+    "dollar": "$", "dollars": "$", "buck": "$", "bucks": "$", "euro": "€", "euros": "€",
+    "pound": "£", "pounds": "£", "yen": "¥", "franc": "CHF", "francs": "CHF", "rupees": "₹",
+}  # fmt: skip
+_WITHOUT_CENTS = frozenset({"¥", "JPY", "₩", "KRW"})
+
+CURRENCY = rf"(?:{'|'.join(re.escape(symbol) for symbol in SYMBOLS)}|\b(?:{'|'.join(CODES)})\b)"
+# Grouped first, else plain; NBSP and the narrow NBSP group too.
+NUMBER = r"(?:\d{1,3}(?:[,'’\u00a0\u202f]\d{3})+(?:\.\d+)?|\d{1,3}(?:[.\u00a0\u202f]\d{3})+,\d+|\d+(?:[.,]\d+)?|\.\d+)"
+_TOKEN = re.compile(
+    rf"(?P<before>{CURRENCY})?\s?(?<![\w.,])(?P<number>{NUMBER})(?![\d])"
+    rf"(?:\s?(?P<percent>%|percent\b|per\ cent\b)|\s?(?P<after>{CURRENCY}(?!\w))"
+    rf"|\s(?P<word>{'|'.join(_WORDS)})\b(?!\ of\b|\ and\ \d+\ cents\b))?",
+    re.IGNORECASE,
+)
+_UNUSABLE = re.compile(
+    r"\b\d{1,2}(?::\d\d)+(?:\s?[ap]m\b)?|\b\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\b\d+\s?[ap]m\b"
+    r"|\b(?=[\w-]*\d)(?=[\w-]*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*\b",
+    re.IGNORECASE,
+)
+# What can't be trusted in an amount that a document writes: a raised digit ("$23⁷⁵", "$320¹"), or one that an
+# extraction has put behind it ("$3201", "23.751", "$23 75").
+DOUBTFUL = re.compile(
+    r"\d[⁰¹²³⁴-⁹₀-₉*†‡]|[⁰¹²³⁴-⁹]\d"
+    rf"|{CURRENCY}\s?(?:\d{{4,}}(?![\d.,'’]*[.,]\d\d(?!\d))|[\d.,'’]*\d[.,]\d(?:\d\d\d+|(?!\d))"
+    rf"|{NUMBER}\s\d{{1,2}}(?![\d.,:]|\s?[a-z%]))"
+    rf"|(?<![\d.,])\d{{4,}}\s?{CURRENCY}(?!\w)|\d[.,]\d{{3}}\d?\s?{CURRENCY}(?!\w)",
+    re.IGNORECASE,
+)
+
+
+def parse_number(text: str) -> Decimal | None:
+    """The value of digits with separators; None where they can be read in two ways ("1.234", "12,3456")."""
+    digits = re.sub(r"['’\u00a0\u202f]", "", text)
+    if sum(char.isdigit() for char in digits) > MAX_DIGITS:
+        return None
+    if "," in digits and "." in digits:
+        decimal_mark = "," if digits.rindex(",") > digits.rindex(".") else "."
+        return Decimal(digits.replace("." if decimal_mark == "," else ",", "").replace(decimal_mark, "."))
+    if re.fullmatch(r"\d{1,3}(?:,\d{3})+", digits):
+        return Decimal(digits.replace(",", ""))
+    if re.fullmatch(r"\d+,\d{1,2}", digits):
+        return Decimal(digits.replace(",", "."))
+    return None if "," in digits or re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", digits) else Decimal(digits)
+
+
+def round_money(value: Decimal) -> Decimal:
+    """Cents, half up."""
+    return value.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
+def format_money(value: Decimal, currency: str) -> str:
+    """An amount with its currency before it; two decimals but for currencies that have none."""
+    rounded = round_money(value)
+    is_whole = currency in _WITHOUT_CENTS and rounded == rounded.to_integral_value()
+    digits, sign = f"{abs(rounded):,.{0 if is_whole else 2}f}", "-" if rounded < 0 else ""
+    return f"{sign}{currency}{' ' if currency.isalpha() else ''}{digits}"
+
+
+def format_plain(value: Decimal) -> str:
+    """A number without needless zeros, rounded half up to two decimals if it has more than six."""
+    exponent = value.normalize().as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -6:
+        value = round_money(value)
+    return f"{value.normalize():,f}"
+
+
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]?\d+)?")
 
 
@@ -122,14 +189,13 @@ class Sense(Enum):
 class Calculation:
     """Arithmetic to do. A split keeps its `whole` and `people`, for what the thread may ask next.
 
-    `is_positive` says that a result of 0 or less makes no sense; `unit` is what a unit price is for.
+    `unit` is what a unit price is for.
     """
 
     amount: Amount
     sense: Sense
     whole: Amount | None = None
     people: Decimal | None = None
-    is_positive: bool = False
     unit: str = ""
 
 
@@ -141,9 +207,8 @@ def split(whole: Amount, people: Decimal) -> Calculation:
 
 def write_program(calculation: Calculation) -> str:
     """Python that prints the result on its last line."""
-    lines = ["from decimal import ROUND_HALF_UP, Decimal", "", f"exact = Decimal({calculation.amount.code})"]
-    lines += [f"print(exact.quantize({_CENT}))" if calculation.amount.is_money else "print(exact)", ""]
-    return "\n".join(lines)
+    shown = 'exact.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)' if calculation.amount.is_money else "exact"
+    return f"from decimal import ROUND_HALF_UP, Decimal\n\nexact = Decimal({calculation.amount.code})\nprint({shown})\n"
 
 
 def read_output(output: str) -> Decimal:
@@ -163,7 +228,7 @@ def work_out(calculation: Calculation) -> Decimal:
 def tell(calculation: Calculation, value: Decimal) -> str:
     """The sentence that ends with the result. Raises NotSure for a result that makes no sense."""
     sense, currency = calculation.sense, calculation.amount.currency
-    if calculation.is_positive and (value < 0 or (value == 0 and sense is Sense.DIFFERENCE)):
+    if value < 0 and sense in {Sense.TOTAL, Sense.LEFT}:
         raise NotSure("the amounts do not fit the question")
     if calculation.whole is not None and calculation.people is not None:
         return _tell_split(calculation.whole, calculation.people, value)
@@ -189,13 +254,41 @@ def _format(value: Decimal, currency: str | None) -> str:
 VALUE, PERCENT = r"#[mn]\d+", r"#p\d+"
 
 
+def read_shape(text: str) -> tuple[str, list[Amount]]:
+    """A text, its number words digits already, in lower case with marks for its numbers; and the numbers.
+
+    `#m0` is money, `#p1` a percentage, `#n2` plain, the digit an index; `#u` has digits and can't be calculated with.
+    """
+    amounts: list[Amount] = []
+
+    def mark(found: re.Match[str]) -> str:
+        amount = _read_amount(found)
+        if amount is None:
+            return " #u "
+        amounts.append(amount)
+        kind = "m" if amount.is_money else "p" if found["percent"] else "n"
+        return f" #{kind}{len(amounts) - 1} "
+
+    marked = _UNUSABLE.sub(lambda found: found[0] if _TOKEN.fullmatch(found[0]) else " #u ", text)
+    return " ".join(_TOKEN.sub(mark, marked).lower().split()), amounts
+
+
+def _read_amount(found: re.Match[str]) -> Amount | None:
+    value, written = parse_number(found["number"]), found["before"] or found["after"]
+    if value is None or (found["before"] and (found["after"] or found["word"])):
+        return None
+    if found["word"] and not found["percent"] and not written:
+        return given(value, _WORDS[found["word"].lower()])
+    is_code = written and written.isascii() and written.isalpha()
+    return given(value, NO_MONEY if found["percent"] or not written else written.upper() if is_code else written)
+
+
 class Draft:
     """Mutable, private to one reading of one question."""
 
     def __init__(self, prepared: str) -> None:
-        text, quantities = read_shape(prepared)
+        text, self.amounts = read_shape(prepared)
         self.text = " ".join(re.sub(r"([.?!,;:()])", r" \1 ", text).split())
-        self.amounts = [given(one.value, one.currency if one.kind == "m" else NO_MONEY) for one in quantities]
 
     def add(self, amount: Amount) -> str:
         """The mark of a new amount."""
@@ -208,7 +301,7 @@ class Draft:
 
 MAX_LINE_CHARS = 160  # Longer lines are prose; and no pattern takes long on shorter ones.
 _LOWERING = frozenset("discount void voided refund refunded coupon voucher promo comp cancelled canceled".split())
-_TAXES = frozenset({"tax", "vat", "gst"})
+TAXES = frozenset({"tax", "vat", "gst"})
 # "The premium" may be what is paid, or a plan of that name: of itself it names no thing.
 _GRADES = frozenset(
     "premium basic standard economy comfort gold silver bronze platinum plus pro deluxe superior classic regular small "
@@ -217,70 +310,57 @@ _GRADES = frozenset(
 _LINE = re.compile(
     r"^(?P<lead>.*?)(?=(?P<gap>(?:[\s.·…:|_=]|[-–—](?=\s))+|^))(?P=gap)(?P<sign>[-−–(]\s?)?"
     rf"(?P<before>{CURRENCY})?\s?(?P<minus>[-−])?(?P<amount>{NUMBER})(?P<after>\s?{CURRENCY})?"
-    r"(?P<close>\s?[-)])?(?:\s[A-Z*]{1,2})?\s*\|?$",
+    r"(?P<close>\s?[-)])?\s*\|?$",
     re.IGNORECASE,
 )
-_PRICE = rf"(?P<price>(?:{CURRENCY}\s?)?{NUMBER}(?:\s?{CURRENCY})?)[\s=|.]*$"
+_PRICE = rf"(?P<price>(?:{CURRENCY}\s?)?{NUMBER}(?:\s?{CURRENCY})?)"
 _SEVERAL = re.compile(
-    rf"^\s*\|?\s*(?P<count>\d{{1,3}})(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}",
+    r"\s*\|?\s*(?P<count>\d{1,3})(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*?)"
+    rf"(?:[\s|.]+(?:(?:@|à|at)\s*)?{_PRICE}[\s=|.]*)?",
     re.IGNORECASE,
 )
-_TIME_OF_DAY = re.compile(r"\b(?:from|at|until|till|to|by|between|and|open|opens|closes)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedLine:
-    """A line with a price: `amount` for `count` things, `unit_price` for one; `is_added_to` by the next line."""
+    """A line with a price: `amount` for `count` things, `unit_price` for one; `is_changed`, maybe, by the next line."""
 
     document: Document
     name: str
     text: str
     amount: Decimal
     currency: str
-    heading: str
-    is_added_to: bool
+    headings: tuple[str, ...]
+    is_changed: bool
     count: int | None
     unit_price: Decimal
 
-    @property
-    def stems(self) -> frozenset[str]:
-        return name_stems(self.name)
-
 
 def name_stems(name: str) -> frozenset[str]:
-    """What two names must have in common to be the same; percentages don't count ("Tax 8%")."""
-    words = read_words(re.sub(r"\(?\b[\d.,]+ ?%\)?", "", name))
-    return frozenset(stem(word) for word in words if word not in {"of", "the", "a", "an"})
+    """What two names must have in common to be the same."""
+    return frozenset(stem(word) for word in read_words(name) if word not in {"of", "the", "a", "an"})
 
 
 def read_priced_lines(document: Document) -> tuple[PricedLine, ...]:
     """All lines with a price, in order."""
     lines = document.lines
-    matches = [
-        _LINE.match(line.text) if len(line.text) <= MAX_LINE_CHARS and re.search(r"\d\D{0,8}$", line.text) else None
-        for line in lines
-    ]
     read = (
-        _read_line(
-            document,
-            line,
-            match,
-            lines[index + 1].text.strip() if index + 1 < len(lines) and matches[index + 1] else "",
-        )
-        for index, (line, match) in enumerate(zip(lines, matches, strict=True))
-        if match is not None and (match["before"] or match["after"] or re.search(r"[.,]\d\d$", match["amount"]))
+        _read_line(document, line, below.text if below else "")
+        for line, below in itertools.zip_longest(lines, lines[1:])
     )
     return tuple(line for line in read if line is not None)
 
 
-def _read_line(document: Document, line: Line, match: re.Match[str], below: str) -> PricedLine | None:
-    value = parse_number(match["amount"])
-    written = (match["before"] or match["after"] or "").strip()
-    if value is None or (not written and value < 24 and _TIME_OF_DAY.search(match["lead"])):
+def _read_line(document: Document, line: Line, below: str) -> PricedLine | None:
+    is_short = len(line.text) <= MAX_LINE_CHARS and re.search(r"\d\D{0,8}$", line.text)
+    match = _LINE.match(line.text) if is_short else None
+    value = parse_number(match["amount"]) if match else None
+    if match is None or value is None:
         return None
-    sign, close = (match["sign"] or "").strip(), (match["close"] or "").strip()
-    is_negative = match["minus"] or sign in {"-", "−", "–"} or close == "-" or (sign == "(" and close == ")")
-    amount = -value if is_negative else value
+    written = (match["before"] or match["after"] or "").strip()
+    if not written and not re.search(r"[.,]\d\d$", match["amount"]):
+        return None
+    amount = -value if match["sign"] or match["minus"] or match["close"] else value
     name, count, unit_price = _read_lead(match["lead"], amount)
     return PricedLine(
         document=document,
@@ -288,8 +368,9 @@ def _read_line(document: Document, line: Line, match: re.Match[str], below: str)
         text=" ".join(line.text.split()),
         amount=amount,
         currency=written.upper() if written.upper() in CODES else written,
-        heading=line.heading,
-        is_added_to=below.lower().startswith(("+", "w/", ">", "add ", "extra ")),
+        headings=line.headings,
+        is_changed=below.strip().lower().startswith(("+", "w/", ">", "add ", "extra "))
+        or GOES_ON.match(below) is not None,
         count=count,
         unit_price=unit_price,
     )
@@ -297,13 +378,12 @@ def _read_line(document: Document, line: Line, match: re.Match[str], below: str)
 
 def _read_lead(lead: str, amount: Decimal) -> tuple[str, int | None, Decimal]:
     """Name, count and price of one, from what stands before the amount. A count must work out, else it is a name's."""
-    match = _SEVERAL.match(lead)
-    digits = re.search(NUMBER, match["price"]) if match else None
-    each = parse_number(digits[0]) if digits else None
-    if match and each is not None and int(match["count"]) > 0 and each * int(match["count"]) == amount:
-        return match["name"], int(match["count"]), each
-    only = re.match(r"\s*\|?\s*1(?:\s?[x×*])?[\s|]+(?P<name>[^\W\d].*)", lead)
-    return (only["name"], 1, amount) if only else (lead, None, amount)
+    match = _SEVERAL.fullmatch(lead)
+    if match is None:
+        return lead, None, amount
+    count, digits = int(match["count"]), re.search(NUMBER, match["price"] or "")
+    each = parse_number(digits[0]) if digits else amount
+    return (match["name"], count, each) if each is not None and each * count == amount else (lead, None, amount)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,75 +394,84 @@ class Thing:
     count: int | None = None
 
 
-Price = tuple[Amount, PricedLine]
-"""What stands for a thing, and where it was found."""
-
-
 class PriceList:
     """The priced lines of documents, each read once."""
 
     def __init__(self, documents: Sequence[Document]) -> None:
-        self._lines = [line for document in documents for line in read_priced_lines(document)]
+        self.lines = [line for document in documents for line in read_priced_lines(document)]
+        priced = {line.text for line in self.lines}
+        said = {line.text for document in documents for line in document.sentences} - priced
+        self._prose = [(text, read_roots(words_to_digits(text))) for text in said]
 
-    def find(self, thing: Thing) -> Price:
-        """The price of a thing. Raises NotSure unless exactly one reading is left."""
+    def find(self, thing: Thing) -> tuple[Amount, PricedLine]:
+        """The price of a thing, and where it was found. Raises NotSure unless exactly one reading is left."""
         wanted = name_stems(thing.name)
-        fitting = [one for one in self._lines if one.stems == wanted]
+        fitting = [one for one in self.lines if name_stems(one.name) == wanted]
         if not fitting:
             raise NotSure(f"no priced line for '{thing.name}' was found")
-        if len({(one.unit_price, one.currency) for one in fitting}) > 1:
+        if len(fitting) > 1:
             quotes = ", ".join(sorted({f"'{one.text}'" for one in fitting})[:3])
             raise NotSure(f"'{thing.name}' fits several lines: {quotes}")
         line = fitting[0]
-        lines = [one for one in self._lines if one.document is line.document]
+        lines = [one for one in self.lines if one.document is line.document]
+        spoken_of = read_roots(thing.name)
+        for text, roots in self._prose:
+            is_on_it = spoken_of <= roots and any(one[0].isdigit() for one in roots)
+            if is_on_it or (roots & {"price", "bill"} and not (CHANGING | NEGATIONS).isdisjoint(read_words(text))):
+                raise NotSure(f"'{text[:80]}' may change what '{thing.name}' costs")
         _refuse_conditions(thing, line, lines)
-        return _price(thing, line, _find_currency(line, lines), copies=len(fitting)), line
-
-    def has_tax(self, document: Document) -> bool:
-        """Whether the document adds a tax to its things."""
-        return any(line.document is document and _TAXES & line.stems for line in self._lines)
+        return _price(thing, line, _find_currency(line, lines)), line
 
 
 def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLine]) -> None:
     """Raises NotSure where the price may be another one, or not hold for the thing as it was named."""
-    if has_doubtful_amount(line.text):
+    if DOUBTFUL.search(line.text):
         raise NotSure(f"the amount in the line '{line.text}' is not clear")
     if set(read_words(thing.name)) <= _GRADES:
         raise NotSure(f"'{thing.name}' may be a kind of something")
-    if any(one.amount < 0 or _LOWERING & one.stems for one in lines):
+    if any(one.amount < 0 or _LOWERING & name_stems(one.name) for one in lines):
         raise NotSure("the document takes something off its prices")
-    if line.is_added_to:
-        raise NotSure(f"the line of '{thing.name}' has extras listed under it")
-    if (CHANGING - {"fees", "rate"}) & set(read_words(line.heading)):
-        raise NotSure(f"the line of '{thing.name}' stands under '{line.heading}'")
+    if line.is_changed:
+        raise NotSure(f"the line of '{thing.name}' has something under it that may change it")
+    for heading in line.headings:
+        if narrows(heading, read_roots(thing.name)):
+            raise NotSure(f"the line of '{thing.name}' stands under '{heading}'")
 
 
 def _find_currency(line: PricedLine, lines: Sequence[PricedLine]) -> str:
     """The line's currency, or the one that its document writes; none if it writes none."""
+    if not line.currency and all(_may_be_time(one.amount) for one in lines if not one.currency):
+        raise NotSure(f"the line '{line.text}' may tell a time or a day")
     found = {one.currency for one in ([line] if line.currency else lines) if one.currency}
     if len(found) > 1:
         raise NotSure("the document has several currencies")
     return next(iter(found), UNKNOWN)
 
 
-def _price(thing: Thing, line: PricedLine, currency: str, *, copies: int) -> Amount:
+def _is_plural(word: str) -> bool:
+    return stem(word) != word.lower() and word.lower().endswith("s")
+
+
+def _may_be_time(amount: Decimal) -> bool:
+    whole, hundredths = divmod(abs(amount) * 100, 100)
+    return (6 <= whole < 24 and hundredths in {0, 15, 30, 45}) or (1 <= whole <= 31 and 1 <= hundredths <= 12)
+
+
+def _price(thing: Thing, line: PricedLine, currency: str) -> Amount:
     """What the asked-for number of a thing costs. Raises NotSure if the line leaves that open."""
     one, whole = (given(value, currency, is_found=True) for value in (line.unit_price, line.amount))
-    asks_many = is_plural(read_words(thing.name)[-1]) and not is_plural((read_words(line.name) or ("",))[-1])
+    asks_many = _is_plural(read_words(thing.name)[-1]) and not _is_plural((read_words(line.name) or ("",))[-1])
     if thing.count is None:
-        if asks_many and copies == 1 and line.count is not None and line.count > 1:
-            return whole
-        if asks_many or (line.count is not None and line.count * copies > 1):
+        if asks_many or (line.count is not None and line.count > 1):
             raise NotSure(f"it does not say how many of '{thing.name}', and the line is '{line.text}'")
         return whole
-    if line.count is not None and thing.count > line.count * copies:
-        raise NotSure(f"only {line.count * copies} of '{thing.name}' are listed")
+    if line.count is not None and thing.count > line.count:
+        raise NotSure(f"only {line.count} of '{thing.name}' are listed")
     return one if thing.count == 1 else one.times(plain(Decimal(thing.count)))
 
 
 # The things that a question names.
 
-_MAX_NAME_WORDS = 6
 _HAD = r"(?:have |just )?(?:had|ordered|ate|drank|bought|took|chose|picked|got)"
 _END = r"(?: (?:in total|together|altogether|all together|combined))?(?= \?| \.|$)"
 _BEFORE_QUESTION = r"(?= ?(?:,|;)?(?: so| and)? (?:how much|what)\b| (?:with|plus|and) (?:an? )?#p| ?[.?!;]|$)"
@@ -393,7 +482,6 @@ _PLACES = tuple(
         rf"(?P<had>\b(?:i|we) {_HAD} ){_THINGS}{_BEFORE_QUESTION}",
         rf"\bhow much (?:is|are|was|were|for) {_THINGS}(?: cost)?{_END}",
         rf"\b(?:how much|what) (?:do|does|did|would|will) {_THINGS} (?:cost|come to|add up to){_END}",
-        rf"\b(?:owe|pay|paid) for {_THINGS}{_END}",
         rf"(?:\b(?:price|cost|sum|total)s? (?:of|for)|#p\d+ (?:tip )?(?:on|of|off)) (?!#){_THINGS}{_END}",
     )
 )
@@ -405,14 +493,10 @@ _NAMING = frozenset(
 _MEANS_MORE = (CHANGING - _NAMING) | frozenset("service cash card change deposit".split())
 """Words that may be about the sum, and not part of a name ("replacement card", "interlibrary loan")."""
 _NO_NAME = _MEANS_MORE | frozenset(
-    """
-    i we me us you it they he she him her them that this these those who what when where how why is are was were be do
-    does did pay paid pays cost costs should would could can will must have had has an the total bill price prices one
-    each everything anything something nothing stuff things thing lot lots or my our your their his half sum balance tax
-    tip subtotal and
-    """.split()
+    "i we me us you it they that this these those what when where how why is are was be do does did should would can "
+    "must have has had total bill price prices everything one share sum balance subtotal and an the my our your their "
+    "his her".split()
 )
-_NO_THINGS = frozenset("day time date night trip meal name type kind share order food drinks everyone all".split())
 
 
 def mark_things(draft: Draft, price_of: Callable[[Thing], Amount]) -> None:
@@ -450,12 +534,10 @@ def _read_things(text: str, draft: Draft) -> tuple[Thing, ...] | None:
 def _read_thing(text: str, draft: Draft) -> Thing | None:
     """One named thing with its count; None if the words are no plain name."""
     found = re.fullmatch(
-        r"(?:(?P<mark>#n\d+)(?: of)?(?: the)?|(?P<article>a|an)|the|my|our)? ?(?P<name>[a-z].*)", text.strip()
+        r"(?:(?:(?P<mark>#n\d+)(?: of)?(?: the)?|(?P<article>an?)|the|my|our) )?(?P<name>[a-z].*)", text.strip()
     )
     words = found["name"].split() if found else []
-    if found is None or len(words) > _MAX_NAME_WORDS or set(words) <= _NO_THINGS:
-        return None
-    if any(word in _NO_NAME or "#" in word for word in words):
+    if found is None or any(word in _NO_NAME or "#" in word for word in words):
         return None
     count = draft.amount(found["mark"]).value if found["mark"] else Decimal(1)
     if count != count.to_integral_value() or count <= 0:

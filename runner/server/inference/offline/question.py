@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property, lru_cache
 
 from text_to_num import alpha2digit  # type: ignore[import-untyped]  # the package has no type hints
@@ -33,30 +31,13 @@ CHANGING = frozenset(
     cancel skipped skip shared sharing treated treats treat free complimentary increased decreased increase decrease
     reduced reduction rose fell grew raised dropped up down off cut back away out tip tips gratuity tax taxes vat
     surcharge fee fees percent percentage average mean budget save saved saving savings owed owes exchange convert
-    converted rate profit loss margin ratio probability area perimeter speed hundred thousand million billion k per
-    each every apiece always usually maybe perhaps about around approximately roughly almost nearly children child
+    converted rate profit loss margin outside ratio probability area perimeter speed hundred thousand million billion k
+    per each every apiece always usually maybe perhaps about around approximately roughly almost nearly children child
     kid kids adult adults baby infant senior seniors student students monthly weekly daily yearly annually month
     months year years minimum maximum quantity dozen dozens pair pairs
     """.split()
 )
 
-PERSON = (
-    "(?:people|persons?|friends?|guests?|players?|members?|colleagues?|co-?workers?|travell?ers?|passengers?|tourists?"
-    "|roommates?|flatmates?|housemates?|teammates?|classmates?|diners?|men|man|women|woman|hikers?|cyclists?|skiers?"
-    "|runners?|participants?|heads)"
-)
-
-# Words of which the answer need have none.
-_STRUCTURE = frozenset(
-    """
-    a an the our my your this that these those of in on at to from for with by and as we i us me you it its they he
-    she is are was were be been am have has had having do does did should must will would can could shall may might
-    need needs please so how much many what when where who whose whom which why there here hi hello
-    hey thanks thank ok okay tell know exactly also into any
-    """.split()
-)
-
-_SAME = {"depart": "leave", "begin": "start"}  # of the events that are asked for
 PREPOSITIONS = frozenset("of in on at for from to with by near into towards between until before after".split())
 NEGATIONS = frozenset(
     "not no never none nobody nothing neither nor without except excluding unless closed cannot cancelled".split()
@@ -68,9 +49,6 @@ _CONTRACTIONS = (
     (r"n't\b", " not"),
     (r"\b(what|how|who|where|when|that|there|here|it|he|she)'s\b", r"\1 is"),
     (r"'re\b", " are"),
-    (r"'ve\b", " have"),
-    (r"'ll\b", " will"),
-    (r"'d\b", " would"),
     (r"\bi'm\b", "i am"),
     (r"&", " and "),
 )
@@ -108,11 +86,7 @@ def root(word: str) -> str:
     for ending in ("ing", "ed", "e"):
         if short.endswith(ending) and len(short) > max(5, len(ending) + 3):
             return short[: -len(ending)]
-    return _SAME.get(short, short)
-
-
-def is_plural(word: str) -> bool:
-    return stem(word) != word.lower() and word.lower().endswith("s")
+    return short
 
 
 def read_words(text: str) -> tuple[str, ...]:
@@ -126,87 +100,9 @@ def read_roots(text: str) -> frozenset[str]:
     return frozenset(root(one) for word in words for one in (word, *(word.split("-") if "-" in word else ())))
 
 
-def content_roots(text: str) -> tuple[str, ...]:
-    """The roots of the words that carry meaning, in order, each once."""
-    return tuple(dict.fromkeys(root(word) for word in read_words(text) if word not in _STRUCTURE))
-
-
-def search_words(text: str) -> str:
-    """What to search with: the words that carry meaning."""
-    return " ".join(dict.fromkeys(word for word in read_words(text) if word not in _STRUCTURE)) or text
-
-
-# Numbers.
-
-MAX_DIGITS = 15
-SYMBOLS = ("US$", "A$", "C$", "$", "€", "£", "¥", "₹", "₩", "₪", "₺", "zł")
-CODES = tuple(
-    "USD EUR GBP CHF JPY CAD AUD NZD SEK NOK DKK PLN CZK HUF INR CNY KRW THB MXN BRL ZAR SGD HKD MYR RM".split()
-)
-_WORDS = {
-    "dollar": "$", "dollars": "$", "buck": "$", "bucks": "$", "euro": "€", "euros": "€",
-    "pound": "£", "pounds": "£", "yen": "¥", "franc": "CHF", "francs": "CHF", "rupees": "₹",
-}  # fmt: skip
-_WITHOUT_CENTS = frozenset({"¥", "JPY", "₩", "KRW"})
-
-CURRENCY = rf"(?:{'|'.join(re.escape(symbol) for symbol in SYMBOLS)}|\b(?:{'|'.join(CODES)})\b)"
-# Grouped first, else plain; NBSP and the narrow NBSP group too.
-NUMBER = r"(?:\d{1,3}(?:[,'’\u00a0\u202f]\d{3})+(?:\.\d+)?|\d{1,3}(?:[.\u00a0\u202f]\d{3})+,\d+|\d+(?:[.,]\d+)?|\.\d+)"
-_TOKEN = re.compile(
-    rf"(?P<before>{CURRENCY})?\s?(?<![\w.,])(?P<number>{NUMBER})(?![\d])"
-    rf"(?:\s?(?P<percent>%|percent\b|per\ cent\b)|\s?(?P<after>{CURRENCY}(?!\w))"
-    rf"|\s(?P<word>{'|'.join(_WORDS)})\b(?!\ of\b|\ and\ \d+\ cents\b))?",
-    re.IGNORECASE,
-)
-_UNUSABLE = re.compile(
-    r"\b\d{1,2}(?::\d\d)+(?:\s?[ap]m\b)?|\b\d{1,4}([-/.])\d{1,2}\1\d{1,4}\b|\b\d+\s?[ap]m\b"
-    r"|\b(?=[\w-]*\d)(?=[\w-]*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*\b",
-    re.IGNORECASE,
-)
-# What can't be trusted in an amount that a document writes: a raised digit ("$23⁷⁵", "$320¹"), or one that an
-# extraction has put behind it ("$3201", "23.751", "$23 75").
-_DOUBTFUL = re.compile(
-    r"\d[⁰¹²³⁴-⁹₀-₉]|[⁰¹²³⁴-⁹]\d"
-    rf"|{CURRENCY}\s?(?:\d{{4,}}(?![\d.,'’]*[.,]\d\d(?!\d))|[\d.,'’]*\d[.,]\d(?:\d\d\d+|(?!\d))"
-    rf"|{NUMBER}\s\d{{1,2}}(?![\d.,:]|\s?[a-z%]))"
-    rf"|(?<![\d.,])\d{{4,}}\s?{CURRENCY}(?!\w)|\d[.,]\d{{3}}\d?\s?{CURRENCY}(?!\w)",
-    re.IGNORECASE,
-)
 _ORDINAL = re.compile(
     r"\b((?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth)s?)\b", re.IGNORECASE
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantity:
-    """A number in a text; `currency` is as written ("$", "EUR").
-
-    `kind` is its letter in a shape: m for money, p for percent, n for any other.
-    """
-
-    value: Decimal
-    kind: str = "n"
-    currency: str = ""
-
-
-def parse_number(text: str) -> Decimal | None:
-    """The value of digits with separators; None where they can be read in two ways ("1.234", "12,3456")."""
-    digits = re.sub(r"['’\u00a0\u202f]", "", text)
-    if sum(char.isdigit() for char in digits) > MAX_DIGITS:
-        return None
-    if "," in digits and "." in digits:
-        decimal_mark = "," if digits.rindex(",") > digits.rindex(".") else "."
-        return Decimal(digits.replace("." if decimal_mark == "," else ",", "").replace(decimal_mark, "."))
-    if re.fullmatch(r"\d{1,3}(?:,\d{3})+", digits):
-        return Decimal(digits.replace(",", ""))
-    if re.fullmatch(r"\d+,\d{1,2}", digits):
-        return Decimal(digits.replace(",", "."))
-    return None if "," in digits or re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", digits) else Decimal(digits)
-
-
-def has_doubtful_amount(line: str) -> bool:
-    """Whether digits of another number, as a footnote's, may have been joined to an amount in a document's line."""
-    return _DOUBTFUL.search(line) is not None
 
 
 def words_to_digits(text: str) -> str:
@@ -221,59 +117,6 @@ def _convert(text: str) -> str:
     """`alpha2digit`, which drops the white space at either end."""
     start, end = len(text) - len(text.lstrip()), len(text.rstrip())
     return text[:start] + str(alpha2digit(text.strip(), "en", 0)) + text[end:] if text.strip() else text
-
-
-def read_shape(text: str) -> tuple[str, list[Quantity]]:
-    """A text, its number words digits already, in lower case with marks for its numbers; and the numbers.
-
-    `#m0` is money, `#p1` a percentage, `#n2` plain, the digit an index; `#u` has digits and can't be calculated with.
-    """
-    quantities: list[Quantity] = []
-
-    def mark(found: re.Match[str]) -> str:
-        quantity = _quantity(found)
-        if quantity is None:
-            return " #u "
-        quantities.append(quantity)
-        return f" #{quantity.kind}{len(quantities) - 1} "
-
-    marked = _UNUSABLE.sub(lambda found: found[0] if _TOKEN.fullmatch(found[0]) else " #u ", text)
-    return " ".join(_TOKEN.sub(mark, marked).lower().split()), quantities
-
-
-def _quantity(found: re.Match[str]) -> Quantity | None:
-    value, written = parse_number(found["number"]), found["before"] or found["after"]
-    if value is None or (found["before"] and (found["after"] or found["word"])):
-        return None
-    if found["percent"]:
-        return Quantity(value=value, kind="p")
-    if written:
-        currency = written.upper() if written.isascii() and written.isalpha() else written
-        return Quantity(value=value, kind="m", currency=currency)
-    if found["word"]:
-        return Quantity(value=value, kind="m", currency=_WORDS[found["word"].lower()])
-    return Quantity(value=value)
-
-
-def round_money(value: Decimal) -> Decimal:
-    """Cents, half up."""
-    return value.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
-
-
-def format_money(value: Decimal, currency: str) -> str:
-    """An amount with its currency before it; two decimals but for currencies that have none."""
-    rounded = round_money(value)
-    is_whole = currency in _WITHOUT_CENTS and rounded == rounded.to_integral_value()
-    digits, sign = f"{abs(rounded):,.{0 if is_whole else 2}f}", "-" if rounded < 0 else ""
-    return f"{sign}{currency}{' ' if currency.isalpha() else ''}{digits}"
-
-
-def format_plain(value: Decimal) -> str:
-    """A number without needless zeros, rounded half up to two decimals if it has more than six."""
-    exponent = value.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -6:
-        value = round_money(value)
-    return f"{value.normalize():,f}"
 
 
 FILE_SEARCH, CODE = "file_search", "code_interpreter"
@@ -325,47 +168,39 @@ class Question:
         """What came with the thread, and what file search finds. Raises ToolNeeded before it was asked."""
         if sum(len(passage.text) for passage in self.given) > MAX_GIVEN_CHARACTERS:
             raise NotSure("the files are longer than the rules read; file search finds the place in them")
-        outcomes = self._outcomes(FILE_SEARCH)
-        can_search = FILE_SEARCH in self.scene.tools and self.scene.has_documents
-        if not outcomes and can_search:
-            raise ToolNeeded(ToolRequest(tool=FILE_SEARCH, arguments={"queries": list(dict.fromkeys(queries))}))
-        if not outcomes and not self.given:
+        found: tuple[Passage, ...] = ()
+        if FILE_SEARCH in self.scene.tools and self.scene.has_documents:
+            found = self._use(FILE_SEARCH, queries=list(dict.fromkeys(queries))).passages
+        elif not self.given:
             raise NotSure("it needs a document, and there is none to search")
-        if outcomes and not outcomes[-1].completed:
-            raise NotSure("the file search failed")
-        found = (passage for outcome in outcomes for passage in outcome.passages)
-        return read_documents((*self.given, *found))
+        given = {file.file_id for file in self.given}
+        return read_documents((*self.given, *(one for one in found if one.file_id not in given)))
 
     def run(self, program: str) -> str | None:
         """What the program prints; None where no code interpreter is on offer. Raises ToolNeeded before it ran."""
-        if CODE not in self.scene.tools:
-            return None
-        outcomes = self._outcomes(CODE)
-        if not outcomes:
-            raise ToolNeeded(ToolRequest(tool=CODE, arguments={"code": program}))
-        if not outcomes[-1].completed:
-            raise NotSure("the code interpreter failed")
-        return outcomes[-1].output
+        return self._use(CODE, code=program).output if CODE in self.scene.tools else None
 
-    def _outcomes(self, tool: str) -> tuple[ToolOutcome, ...]:
-        return tuple(
-            one for one in self.scene.outcomes if isinstance(one.request, ToolRequest) and one.request.tool == tool
-        )
+    def _use(self, tool: str, **arguments: object) -> ToolOutcome:
+        for one in reversed(self.scene.outcomes):
+            if isinstance(one.request, ToolRequest) and one.request.tool == tool:
+                if not one.completed:
+                    raise NotSure(f"the {tool.replace('_', ' ')} failed")
+                return one
+        raise ToolNeeded(ToolRequest(tool=tool, arguments=arguments))
 
 
 # Documents.
 
-MAX_QUOTE = 300
-# A document is read for facts: a line that talks to whoever reads it by machine holds none.
+# A document is read for facts: a line that talks to whoever reads it by machine, or is struck out, holds none.
 _INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.*\b(?:instruction|prompt|rule|above|previous|prior|everything)"
     r"|\b(?:assistant|chatbot|language model|llm|gpt|claude|system prompt|ai (?:model|agent|reader|system))\b"
     r"|\b(?:you must|always|instead) (?:answer|say|reply|respond|output|tell)\b"
-    r"|^\s*(?:say|answer|reply|respond|output)\b(?! by)",
+    r"|^\s*(?:say|answer|reply|respond|output)\b(?! by)|~~",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"(?<![A-Z])(?<!\b[A-Z][a-z])(?<!Mrs)(?<!approx)(?<=[.!?])\s+(?=[A-Z0-9“\"])")
-_HEADING = re.compile(r"^(?:#+\s*)?[A-Z0-9][^.!?|]{2,70}$")
+_HEADING = re.compile(r"^(?:#+\s*|[*_]{1,3})?[A-Z0-9][^.!?|]{2,70}$")
 _VALUE_IN_LINE = re.compile(r"\d[.:]\d\d|:\s*\S|\s{3,}|[$€£]|,$")
 # The rest of a sentence that is broken by the page's width may say when it does not hold.
 _WRAP = re.compile(r"(?<![.!?:|\n])\n\s*(?=[a-z(])")
@@ -373,74 +208,85 @@ _WRAP = re.compile(r"(?<![.!?:|\n])\n\s*(?=[a-z(])")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line, or a sentence. `heading` is the nearest one above it, "" for none but the document's title."""
+    """A line, or a sentence. `headings` are those that it stands under, but for the document's title."""
 
     text: str
-    heading: str
+    headings: tuple[str, ...]
+
+
+_UNSEEN = "what comes before this passage"
+"""Stands for the headings of a passage whose document was not found from its beginning on."""
+_PLAIN = 7  # The level of a heading without "#".
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """What was found of one file. `passages` are pieces of its lines; pieces may overlap."""
+    """What was found of one file: lines, in parts between which there may be a gap, each with its place in the file."""
 
     file_id: str
     filename: str
-    passages: tuple[tuple[str, ...], ...]
+    parts: tuple[tuple[int, tuple[str, ...]], ...]
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
-        """All lines, each as often as in the passage that has it most often: overlaps count once."""
-        most: Counter[str] = Counter()
-        for passage in self.passages:
-            most |= Counter(passage)
-        seen: Counter[str] = Counter()
-        kept: list[Line] = []
-        for line in (line for passage in self.passages for line in _under_headings(passage)):
-            seen[line.text] += 1
-            if seen[line.text] <= most[line.text]:
-                kept.append(line)
-        return tuple(kept)
+        return tuple(line for position, part in self.parts for line in _under_headings(part, is_begun=position == 0))
 
     @cached_property
     def sentences(self) -> tuple[Line, ...]:
-        """All sentences and lines, without headings; one that two passages share comes once."""
-        found = {
-            (text, line.heading): Line(text=text, heading=line.heading)
-            for passage in self.passages
-            for line in _under_headings(_WRAP.sub(" ", "\n".join(passage)).splitlines())
-            if not _is_heading(line.text)
-            for text in (_tidy(part) for part in _SENTENCE_END.split(line.text))
+        """All sentences and lines; those that say the same under the same headings come once."""
+        found = (
+            Line(text=text, headings=line.headings)
+            for position, part in self.parts
+            for line in _under_headings(_WRAP.sub(" ", "\n".join(part)).splitlines(), is_begun=position == 0)
+            for text in map(_tidy, _SENTENCE_END.split(line.text))
             if text
-        }
-        return tuple(found.values())
+        )
+        return tuple(dict.fromkeys(found))
 
 
 def read_documents(passages: Iterable[Passage]) -> tuple[Document, ...]:
-    """The documents behind passages."""
+    """The documents behind passages. What follows one another, and overlaps in whole lines, is one part."""
     by_file: dict[str, list[Passage]] = {}
     for passage in passages:
         by_file.setdefault(passage.file_id, []).append(passage)
     return tuple(
-        Document(
-            file_id=file_id,
-            filename=pieces[0].filename,
-            passages=tuple(_clean_lines(piece.text) for piece in pieces),
-        )
+        Document(file_id=file_id, filename=pieces[0].filename, parts=tuple(_join(pieces)))
         for file_id, pieces in by_file.items()
     )
+
+
+def _join(pieces: Iterable[Passage]) -> list[tuple[int, tuple[str, ...]]]:
+    parts: list[tuple[int, tuple[str, ...]]] = []
+    last = -1
+    for piece in sorted(pieces, key=lambda piece: piece.position):
+        lines = _clean_lines(piece.text)
+        start, known = parts[-1] if parts and piece.position == last + 1 else (0, ())
+        overlap = next((n for n in range(min(len(known), len(lines)), 0, -1) if known[-n:] == lines[:n]), 0)
+        if overlap:
+            parts[-1] = (start, (*known, *lines[overlap:]))
+        else:
+            parts.append((piece.position, lines))
+        last = piece.position
+    return parts
+
+
+def _under_headings(lines: Sequence[str], *, is_begun: bool) -> Iterator[Line]:
+    """Lines with their headings. A heading ends those of its level or lower, but for one that it follows at once."""
+    unseen = (1 if any(line.startswith("#") for line in lines) else _PLAIN, _UNSEEN)
+    stack, was_heading = [] if is_begun else [unseen], False
+    for index, line in enumerate(lines):
+        yield Line(text=line, headings=tuple(text for _, text in stack))
+        is_heading = _is_heading(line) and not (is_begun and index == 0)
+        if is_heading:
+            level = len(line) - len(line.lstrip("#")) or _PLAIN
+            kept = [one for one in stack if one[0] < level or (was_heading and level == _PLAIN)]
+            stack = [*kept, (level, _tidy(line))]
+        was_heading = is_heading
 
 
 def _clean_lines(text: str) -> tuple[str, ...]:
     lines = (re.sub(r"[\x00\t\u00a0\u2007\u202f]", " ", line).rstrip() for line in text.splitlines())
     return tuple(line for line in lines if line.strip() and not _INSTRUCTION.search(line))
-
-
-def _under_headings(lines: Iterable[str]) -> Iterator[Line]:
-    heading = ""
-    for index, line in enumerate(lines):
-        yield Line(text=line, heading=heading)
-        if index and _is_heading(line):
-            heading = _tidy(line)
 
 
 def _is_heading(line: str) -> bool:
@@ -452,19 +298,31 @@ def _tidy(text: str) -> str:
     return " ".join(re.sub(r"^[\s#*•·>|-]+|[\s|]+$", "", text).split())
 
 
-def restricts(heading: str, asked: Collection[str]) -> bool:
-    """Whether what stands under a heading may hold for what the heading names alone ("Winter", "The pool")."""
-    words = set(read_words(heading))
-    roots, seasons = ({root(word) for word in some} for some in (words, words & _SEASONS))
-    return not seasons <= set(asked) or not (roots & set(asked) or words <= _TOPICS)
+def narrows(heading: str, asked: Collection[str]) -> bool:
+    """Whether a heading has a word that isn't asked for, and for which what stands under it may not hold ("Winter")."""
+    address = {"old", "new"} if re.search(r"\d, [A-Z]", heading) else set()
+    words = set(read_words(heading)) & (CHANGING | NEGATIONS | _PERIODS | _KINDS) - {"fee", "fees", "rate"} - address
+    return heading == _UNSEEN or not {root(word) for word in words} <= set(asked)
 
 
-_SEASONS = frozenset(
-    """
-    winter summer spring autumn season off-season weekend weekends weekday weekdays holiday holidays monday tuesday
-    wednesday thursday friday saturday sunday emergency emergencies group groups member members child children student
-    students senior seniors old former new draft example return outbound economy business premium basic standard
-    """.split()
+def restricts(headings: Iterable[str], asked: Collection[str]) -> bool:
+    """Whether what stands under headings may hold for what they name alone ("The pool")."""
+    words = {heading: set(read_words(heading)) for heading in headings}
+    return any(narrows(one, asked) or not (read_roots(one) & set(asked) or words[one] <= _TOPICS) for one in words)
+
+
+_PERIODS = frozenset(
+    "winter summer spring autumn season off-season weekend weekends weekday weekdays holiday holidays monday mondays "
+    "tuesday tuesdays wednesday wednesdays thursday thursdays friday fridays saturday saturdays sunday sundays".split()
+)
+GOES_ON = re.compile(
+    r"\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|this|these|except|unless|closed|only|however"
+    rf"|otherwise|elsewhere|outside|abroad|{'|'.join(_PERIODS)})\b",
+    re.IGNORECASE,
+)
+_KINDS = frozenset(
+    "emergency emergencies group groups member members old former new draft example return outbound economy business "
+    "premium basic standard".split()
 )
 # Headings of these words say what is told there, not for what it holds.
 _TOPICS = frozenset(
