@@ -20,7 +20,7 @@ from runner.server.engine.containers import (
     new_file,
     use_container,
 )
-from runner.server.engine.core import Engine, RunChanged, SessionGone, need
+from runner.server.engine.core import Engine, Gone, RunChanged, need
 from runner.server.engine.documents import find_given, keep_file, prepare_files
 from runner.server.engine.runs.loop import take_up
 from runner.server.engine.runs.runs import (
@@ -209,7 +209,7 @@ def delete_session(engine: Engine, session_id: str) -> None:
                 delete_container(engine, session.container_id)
         delete_thread(engine, session.thread_id)
         engine.store.delete(session_id)
-    engine.feed.tell(session.thread_id, SessionGone())
+    engine.feed.tell(session.thread_id, Gone())
 
 
 def note_key(engine: Engine, session_id: str, key: str | None) -> bool:
