@@ -56,7 +56,7 @@ class Row:
             if isinstance(found, MapNode):
                 entry = found.find(part)
                 found = entry[1] if entry else None
-            elif isinstance(found, ListNode) and part.isdigit() and int(part) < len(found.items):
+            elif isinstance(found, ListNode) and part.isdecimal() and int(part) < len(found.items):
                 found = found.items[int(part)]
             else:
                 return None

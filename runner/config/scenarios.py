@@ -160,7 +160,8 @@ _Read = tuple[ScenarioFile, YamlDocument, Sequence[Scenario]]
 
 def choose_scenarios(read: Sequence[_Read], cwd: Path) -> tuple[Scenario, ...]:
     """Those that were asked for by line or name, in the order of their files. Raises UsageError for others."""
-    chosen = {scenario.name for place in _row_places(read) for scenario in _rows_at(place, read, cwd)}
+    row_places = dict.fromkeys(place for file, _, _ in read for place in file.places if place.rows)
+    chosen = {scenario.name for place in row_places for scenario in _rows_at(place, read, cwd)}
     found: list[Scenario] = []
     for file, document, scenarios in read:
         here = set(chosen)
@@ -171,10 +172,6 @@ def choose_scenarios(read: Sequence[_Read], cwd: Path) -> tuple[Scenario, ...]:
                 here.update(one.name for one in _scenarios_on(place.line, document, scenarios))
         found += [one for one in scenarios if not file.places or one.name in here]
     return tuple(found)
-
-
-def _row_places(read: Sequence[_Read]) -> Iterable[Place]:
-    return dict.fromkeys(place for file, _, _ in read for place in file.places if place.rows)
 
 
 def _rows_at(place: Place, read: Sequence[_Read], cwd: Path) -> list[Scenario]:

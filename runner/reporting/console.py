@@ -565,7 +565,7 @@ class _Painted:
 
         # A width that is no width (COLUMNS=0) would leave nothing to be seen.
         columns = os.environ.get("COLUMNS", "")
-        width = _USUAL_WIDTH if columns.isdigit() and int(columns) < _NARROWEST else None
+        width = _USUAL_WIDTH if columns.isdecimal() and int(columns) < _NARROWEST else None
         self._rich = Rich(file=stream, highlight=False, markup=False, emoji=False, width=width)
         self._is_terminal = stream.isatty()
         self._live: Live | None = None

@@ -367,3 +367,9 @@ def test_rows_that_nothing_is_made_of_lead_to_what_can_be_played(tmp_path: Path,
     with pytest.raises(UsageError) as caught:
         asked(tmp_path, place)
     assert message in str(caught.value)
+
+
+def test_a_place_in_a_list_that_is_no_number_is_no_column(tmp_path: Path) -> None:
+    text = 'name: s\nassistant: guide\nsmoke: true\ncases: [{a: [1, 2]}]\nturns: [{ask: "${a.²}"}]\n'
+
+    assert mistakes(tmp_path, text)[0].startswith("scenarios/s.yaml:5:15: there is no column 'a.²'")
