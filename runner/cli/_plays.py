@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,7 +27,7 @@ from runner.execution.judging import needs_judge
 from runner.execution.play import Lane, Work
 from runner.functions.python import find_code_files, find_modules
 from runner.journal import PLAY_JOURNALS, find_journals, lock
-from runner.kept_play import Kept, KeptPlay, Key, Unit, find_argument, read_play, report_of
+from runner.kept_play import Kept, KeptPlay, Key, Unit, find_argument, read_head, read_play, report_of
 from runner.sync import hash_content
 
 LATEST = "latest"
@@ -38,9 +39,14 @@ def find_plays(folder: Path) -> list[Path]:
     return sorted((one for one in folder.glob("*") if (one / "results.jsonl").is_file()), reverse=True)
 
 
-def find_play(folder: Path, play_id: str, *, kind: str = "play") -> Path:
-    """The folder of one play: by its id, or LATEST. Raises UsageError, or NothingFound where there is none at all."""
+def find_play(folder: Path, play_id: str, *, kind: str = "play", goes_on: bool = False) -> Path:
+    """The folder of one play: by its id, or LATEST. Raises UsageError, or NothingFound where there is none at all.
+
+    With `goes_on`, LATEST is none that was judged anew: nothing of it is left to play.
+    """
     plays = find_plays(folder)
+    if goes_on and play_id == LATEST:
+        plays = list(islice((one for one in plays if "judged" not in read_head(one)), 1))
     if not plays:
         nor = "" if play_id == LATEST or kind == "play" else f", and there is no file {play_id!r}"
         raise NothingFound(f"no play is kept under .runner/plays{nor}")

@@ -308,12 +308,14 @@ def _find_resumed(wanted: Arguments) -> Kept | None:
     if given:
         raise UsageError(f"--resume plays what that play was to play; leave out {', '.join(given)}")
     root = find_project_file(wanted.file, Path.cwd()).parent.resolve()
-    play = find_play(root / ".runner" / "plays", wanted.resume)
+    play = find_play(root / ".runner" / "plays", wanted.resume, goes_on=True)
     # Two at once would both send what is missing.
     click.get_current_context().with_resource(claim(play))
     kept = read_play(play)
     for line in kept.damaged:
         click.echo(f"runner: {line}; left out, and played again", err=True)
+    if "judged" in kept.head:
+        raise UsageError(f"{play.name} is play {kept.head['judged']} judged anew: `--resume {kept.head['judged']}`")
     if "arguments" not in kept.head:
         raise UsageError(f"play {play.name} can't go on: its play.json is missing, damaged or of another version")
     return kept

@@ -64,7 +64,7 @@ def _cells(play: Mapping[str, Any]) -> Iterator[str]:
     selected = play["selection"] or "all"
     yield selected if len(selected) <= _LONGEST_SELECTION else f"{selected[:_LONGEST_SELECTION]}..."
     yield f"{came_to or 'nothing played'} of {play['planned']}"
-    yield play["state"]
+    yield f"{play['state']} from {play['judged']}" if play["judged"] else play["state"]
 
 
 def _describe(folder: Path) -> dict[str, Any]:
@@ -93,6 +93,7 @@ def _describe(folder: Path) -> dict[str, Any]:
         "cut_off": 0 if goes_on else max(0, planned - sum(counts.values())),
         "exit_code": head.get("exit_code"),
         "stopped": head.get("stopped", ""),
+        "judged": head.get("judged", ""),
         "state": _state(head, counts, planned, goes_on=goes_on),
     }
 
@@ -111,6 +112,8 @@ def _state(head: Mapping[str, Any], counts: Mapping[str, int], planned: int, *, 
 
     if goes_on:
         return "going on"
+    if "judged" in head:
+        return "judged anew"
     if "arguments" not in head:
         return "damaged"
     # Offline rules would decline the same once more.

@@ -71,6 +71,14 @@ def test_today_s_judge_is_asked_about_them(played: Path) -> None:
     assert (done.code, "1 failed, 1 passed" in done.out) == (1, True), done.out + done.err
     heads = [json.loads(path.read_text("utf-8")) for path in (played / ".runner" / "plays").glob("*/play.json")]
     assert sorted("judged" in head for head in heads) == [False, True]
+    asked = next(head["judged"] for head in heads if "judged" in head)
+    listed = run(played, "plays")
+    assert (f"judged anew from {asked}" in listed.out, "damaged" in listed.out) == (True, False)
+    assert f"since play {asked} began" in run(played, "play", "--resume").err, "the last that was played"
+    anew = next(
+        path.parent.name for path in (played / ".runner").glob("plays/*/play.json") if path.parent.name != asked
+    )
+    assert f"`--resume {asked}`" in run(played, "play", "--resume", anew).err
 
 
 def test_a_turn_that_was_never_asked_keeps_an_attempt_from_passing(played: Path) -> None:
