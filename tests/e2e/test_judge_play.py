@@ -71,14 +71,6 @@ def test_today_s_judge_is_asked_about_them(played: Path) -> None:
     assert (done.code, "1 failed, 1 passed" in done.out) == (1, True), done.out + done.err
     heads = [json.loads(path.read_text("utf-8")) for path in (played / ".runner" / "plays").glob("*/play.json")]
     assert sorted("judged" in head for head in heads) == [False, True]
-    asked = next(head["judged"] for head in heads if "judged" in head)
-    listed = run(played, "plays")
-    assert (f"judged anew from {asked}" in listed.out, "damaged" in listed.out) == (True, False)
-    assert f"since play {asked} began" in run(played, "play", "--resume").err, "the last that was played"
-    anew = next(
-        path.parent.name for path in (played / ".runner").glob("plays/*/play.json") if path.parent.name != asked
-    )
-    assert f"`--resume {asked}`" in run(played, "play", "--resume", anew).err
 
 
 def test_a_turn_that_was_never_asked_keeps_an_attempt_from_passing(played: Path) -> None:
@@ -118,13 +110,15 @@ def test_what_is_judged_can_be_judged_again_and_other_files_can_be_named(played:
     assert "'bill' is in none of today's files" in second.out
 
 
-def test_what_was_judged_again_can_not_go_on_as_a_play(played: Path) -> None:
+def test_what_was_judged_again_can_not_go_on_and_hides_no_play_that_can(played: Path) -> None:
     run(played, "judge", "latest")
 
-    done = run(played, "play", "--resume")
-
-    assert done.code == 2
-    assert "can't go on" in done.err
+    anew, asked = json.loads(run(played, "plays", "--json").out)
+    assert (anew["state"], anew["judged"], asked["state"]) == ("judged anew", asked["id"], "complete")
+    assert f"judged anew from {asked['id']}" in run(played, "plays").out
+    refused = run(played, "play", "--resume", anew["id"])
+    assert (refused.code, f"`--resume {asked['id']}`" in refused.err) == (2, True)
+    assert f"play {asked['id']} of " in run(played, "play", "--resume").out
 
 
 def test_a_play_that_is_not_there_is_a_mistake(played: Path) -> None:
