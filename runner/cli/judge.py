@@ -87,7 +87,7 @@ async def _judge(session: Session, kept: Kept, scenarios: tuple[Scenario, ...], 
         written = stack.enter_context(closing(KeptPlay(folder, units, clean=session.redactor.clean)))
         # Without its arguments: such a play can't go on.
         head = {name: said for name, said in kept.head.items() if name != "arguments"}
-        asked = {"shard": before.shard, "tier": before.tier}
+        asked = {"shard": before.shard, "tier": before.tier, "selection": before.selection}
         written.begin({**head, **asked, "play_id": folder.name, "judged": kept.folder.name})
         notes = [f"the answers are those of play {kept.folder.name}"]
         notes += [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -86,7 +85,7 @@ def _describe(folder: Path) -> dict[str, Any]:
         "started_at": head.get("started_at", ""),
         "duration_s": head.get("duration_s"),
         "variants": [Variant(**one).label for one in head.get("variants", ())],
-        "selection": " ".join(_selection(head.get("arguments", {}))),
+        "selection": " ".join(_selection(head)),
         "shard": find_argument(head, "shard"),
         "planned": planned,
         "counts": dict(counts),
@@ -98,13 +97,17 @@ def _describe(folder: Path) -> dict[str, Any]:
     }
 
 
-def _selection(arguments: Mapping[str, Any]) -> Iterator[str]:
+def _selection(head: Mapping[str, Any]) -> Iterator[str]:
     """What was asked for, as it could be asked for again."""
-    yield from map(shlex.quote, arguments.get("paths", ()))
-    for option, key in (("-k", "names"), ("-m", "tags"), ("--repeat", "repeat"), ("--shard", "shard")):
+    from runner.kept_play import find_selection
+
+    arguments = head.get("arguments", {})
+    yield from [head["selection"]] if head.get("selection") else find_selection(arguments)
+    for option, key in (("--repeat", "repeat"), ("--shard", "shard")):
         if value := arguments.get(key):
-            yield f"{option} {shlex.quote(str(value).partition(' of ')[0] if key == 'shard' else str(value))}"
-    yield from (f"--{key[0]}f" for key in ("last_failed", "failed_first") if arguments.get(key))
+            yield f"{option} {str(value).partition(' of ')[0]}"
+    if arguments.get("failed_first"):
+        yield "--ff"
 
 
 def _state(head: Mapping[str, Any], counts: Mapping[str, int], planned: int, *, goes_on: bool) -> str:
