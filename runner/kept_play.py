@@ -376,7 +376,9 @@ def find_argument(head: Mapping[str, Any], name: str) -> str:
 
 def find_selection(arguments: Mapping[str, Any]) -> Iterator[str]:
     """Which scenarios a play was asked for, as they could be asked for again; nothing if all."""
-    yield from map(shlex.quote, arguments.get("paths", ()))
+    paths = arguments.get("paths", ())
+    # The folder is meant where none is named, too.
+    yield from map(shlex.quote, paths if list(paths) != ["scenarios"] else ())
     for option, key in (("-k", "names"), ("-m", "tags")):
         if value := arguments.get(key):
             yield f"{option} {shlex.quote(str(value))}"

@@ -318,7 +318,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         golden = [f"{one.name} (golden)" for one in found if one.is_golden][:_MOST_ROWS]
         names = golden + [one.name for one in found if not one.is_golden][: max(0, _NAMED - len(golden))]
         more = f" and {len(found) - len(names)} more" if len(found) > len(names) else ""
-        yield f"{remark}; it came to the same: {', '.join(names)}{more}"
+        yield f"{remark}, and it came to the same: {', '.join(names)}{more}"
     if comparison.left_out:
         yield f"not compared: {count(comparison.left_out, 'scenario')} of the old play, which the new was not to play"
 
@@ -331,7 +331,9 @@ def _summary(comparison: Comparison) -> str:
         return f"{counts}: nothing has a verdict in both"
     if not _differs(comparison):
         same = comparison.counts[Change.SAME.value]
-        return f"{same} of {same} the same: {_ALIKE}" if same == len(comparison.scenarios) else f"{counts}: {_ALIKE}"
+        if same == len(comparison.scenarios):
+            return f"{same} of {same} the same: {_ALIKE}"
+        return f"{counts}: where both have a verdict, {_ALIKE}"
     # Where single ones say it, too, there would be two numbers: the command below does for both.
     is_said = any(one.more for one in comparison.scenarios)
     more = f": {_more(comparison.more)}" if comparison.more and not is_said else ""

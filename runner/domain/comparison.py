@@ -233,9 +233,7 @@ def _find_changes(
     """What makes the two unlike beside their outcomes, in words."""
     if old is None or new is None:
         return
-    changed = [word for word, said in new.said.items() if word in old.said and old.said[word] != said]
-    if changed:
-        yield f"changed: {', '.join(changed)}"
+    yield from (f"{word} changed" for word, said in new.said.items() if old.said.get(word, said) != said)
     if new.needed / new.repeat < old.needed / old.repeat:
         yield f"passes with {new.needed} of {new.repeat} now, before with {old.needed} of {old.repeat}"
     if old.assistant != new.assistant:
@@ -244,7 +242,8 @@ def _find_changes(
         yield "not golden any more"
     if old.definition and new.definition and old.definition != new.definition:
         parts = _differing(*(known.get(one.definition, {}) for known, one in zip(definitions, (old, new), strict=True)))
-        yield f"the assistant's definition was changed{': ' if parts else ''}{', '.join(parts)}"
+        named = f" ({', '.join(parts)})" if parts else ""
+        yield f"the assistant's definition changed{named}"
 
 
 def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:

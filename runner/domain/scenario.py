@@ -146,10 +146,10 @@ def hash_means(
     scenario: Scenario, assistant: Assistant, sha256_of: Callable[[LocalFile | Path], str]
 ) -> dict[str, str]:
     """What a scenario's result hangs on that its questions, checks and the definition don't tell: hashes, by words."""
-    limits = [scenario.smoke, scenario.timeout_s, scenario.queue_timeout_s, scenario.continues]
+    rules = [scenario.smoke, scenario.timeout_s, scenario.queue_timeout_s, scenario.continues]
     files = [(file.name, file.use.value, sha256_of(file)) for turn in scenario.turns for file in turn.attachments]
     functions = _describe_functions(scenario, assistant, sha256_of)
-    told = {"attached files": files, "functions' answers": functions, "limits": limits}
+    told = {"attached files": files, "functions' answers": functions, "rules": rules}
     return {word: hash_told(one) for word, one in told.items()}
 
 

@@ -167,16 +167,16 @@ def test_plays_on_one_variant_each_are_matched_by_name_and_others_by_both() -> N
 def test_what_was_changed_between_the_plays_is_told() -> None:
     old = played("a", PASSED)
     asked = played("a", PASSED, words="Another question?")
-    assert only(compare([old], [asked])).remarks == ("changed: questions, checks",)
+    assert only(compare([old], [asked])).remarks == ("questions changed", "checks changed")
     other = replace(old, definition="fedcba987654")
-    assert only(compare([old], [other])).remarks == ("the assistant's definition was changed",)
+    assert only(compare([old], [other])).remarks == ("the assistant's definition changed",)
     file = {"name": "a.pdf", "for": "file_search", "sha256": "1"}
     before = {"model": "m", "instructions": "Hi.", "files": (file, file | {"name": "b.pdf"})}
     now = {"model": "n", "instructions": "Hi.", "files": [file | {"sha256": "2"}, file | {"name": "b.pdf"}]}
     told = only(compare([old], [other], ({old.definition: before}, {other.definition: now}))).remarks
-    assert told == ("the assistant's definition was changed: model, a.pdf",)
+    assert told == ("the assistant's definition changed (model, a.pdf)",)
     hangs = [replace(old, inputs={"code": one, "judge": "j", f"target {one}": one}) for one in "xy"]
-    assert only(compare(hangs[:1], hangs[1:])).remarks == ("changed: code",)
+    assert only(compare(hangs[:1], hangs[1:])).remarks == ("code changed",)
     lax = replace(times("a", 1, 2), scenario=replace(scenario("a", repeat=5), pass_at_least=1))
     assert only(compare([old], [lax])).remarks == ("passes with 1 of 5 now, before with 1 of 1",)
 
