@@ -50,7 +50,7 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
     from runner.escaping import terminal_line
 
     before, after = read_source(old, file), read_source(new, file)
-    comparison = compare_reports(before, after)
+    comparison = compare_reports(before, after, _read_selection(after.selection))
     doubts = describe_doubts(before, after)
     lines = {"text": comparison_lines, "json": _as_json, "markdown": _as_markdown}[format_name](comparison, doubts)
     for line in lines:
@@ -175,6 +175,26 @@ def describe_missing(configuration: Configuration, came_to: str = "", *, is_writ
     hint = f"; did you mean {quote(similar)}?" if similar else ""
     how = "this play makes it" if is_written else f"`runner play --report json={shlex.quote(named)}` makes one"
     return f"no baseline yet: {configuration.baseline} isn't there ({configuration.baseline_at}){came_to}; {how}{hint}"
+
+
+def _read_selection(selection: str) -> Callable[[Scenario], bool]:
+    """Says whether a scenario of another play is meant by it; paths are from the current folder. Raises UsageError."""
+    from runner.cli._selection import Selection
+    from runner.errors import UsageError
+
+    try:
+        words = iter(shlex.split(selection))
+    except ValueError as error:
+        raise UsageError(f"the new play's selection is {selection!a}: {error}") from error
+    paths, given = [], {}
+    for word in words:
+        if word in ("-k", "-m"):
+            given[word] = next(words, "")
+        elif word != "--lf":
+            paths.append(word)
+    covers = make_cover(paths, Path.cwd())
+    matches = Selection(names=given.get("-k"), tags=given.get("-m")).make_test()
+    return lambda one: covers(one) and matches(one)
 
 
 def make_cover(asked: Sequence[str], root: Path) -> Callable[[Scenario], bool]:

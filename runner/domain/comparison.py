@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -175,19 +175,13 @@ def compare(
     old: Iterable[ScenarioResult],
     new: Iterable[ScenarioResult],
     definitions: tuple[_Definitions, _Definitions] = ({}, {}),
-    *,
-    is_part: bool = False,
 ) -> Comparison:
     """Scenarios are matched by name and variant; where both plays have one variant only, by name alone.
 
     Where only the old has one, and it is none of the new's, each of these is held against it. `definitions` are those
-    of both plays by their hash. With `is_part` the new play had not all to play: what it has not is not gone.
+    of both plays by their hash.
     """
     before, after = _match(dict(_stand(old)), dict(_stand(new)))
-    left_out = 0
-    if is_part:
-        left_out = sum(key not in after for key in before)
-        before = {key: one for key, one in before.items() if key in after}
     labels = {label for _, label in after}
     shows_variants = any(label for _, label in (*before, *after))
     keys = dict.fromkeys((*after, *before))
@@ -204,15 +198,29 @@ def compare(
     ]
     judged = tuple(_judge(scenarios))
     verdict, p, test, more = _judge_together(judged)
-    return Comparison(scenarios=judged, verdict=verdict, p=p, test=test, more=more, left_out=left_out)
+    return Comparison(scenarios=judged, verdict=verdict, p=p, test=test, more=more)
 
 
-def compare_reports(old: Report, new: Report) -> Comparison:
-    """All of two plays; what a part of a play was not to play is not gone."""
-    is_other_part = (new.selection, new.shard) not in (("", ""), (old.selection, old.shard))
+def compare_reports(old: Report, new: Report, is_meant: Callable[[Scenario], bool]) -> Comparison:
+    """All of two plays; what a part of a play was not to play is not gone.
+
+    `is_meant` says whether the new one's selection means a scenario.
+    """
+    is_selected = new.selection not in ("", old.selection)
     # What failed the last time, or was not cut off, is something else each time.
-    is_part = is_other_part or "--lf" in new.selection.split() or bool(new.cut_off)
-    return compare(old.results, new.results, (old.definitions, new.definitions), is_part=is_part)
+    is_part = new.shard not in ("", old.shard) or "--lf" in new.selection.split() or bool(new.cut_off)
+    played = {one.scenario.name for one in new.results}
+    left_out = []
+
+    def choose() -> Iterator[ScenarioResult]:
+        for one in old.results:
+            if one.scenario.name in played or not (is_part or (is_selected and not is_meant(one.scenario))):
+                yield one
+            else:
+                left_out.append(one.scenario.name)
+
+    comparison = compare(choose(), new.results, (old.definitions, new.definitions))
+    return replace(comparison, left_out=len(left_out))
 
 
 def _match(

@@ -215,6 +215,10 @@ def test_a_kept_play_and_a_report_know_which_selection_they_are(project: Project
         done = project.run("compare", "old.json", new, "--fail-on", "regression")
         assert (done.code, "note: the new play is a selection (-k times2)" in done.out) == (0, True), done.out
         assert "not compared: 1 scenario of the old play, which the new was not to play" in done.out
+    (project.folder / "scenarios" / "times2.yaml").unlink()
+    project.run("play", "-k", "times", "--report", "json=new.json")
+    done = project.run("compare", "old.json", "new.json", "--fail-on", "regression")
+    assert (done.code, "golden scenario times2 is gone" in done.out) == (1, True), done.out
 
 
 def test_a_report_at_a_git_ref_is_compared_with(project: Project) -> None:
