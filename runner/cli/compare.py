@@ -38,7 +38,7 @@ GATES = ("none", "regression", "any")
     type=click.Choice(GATES),
     default="none",
     help="regression: exit 1 for what is proven to be worse and for golden scenarios that broke, 3 for what broke "
-    "without a proof; any: exit 1 for whatever broke.",
+    "without a proof or has no verdict any more; any: exit 1 for whatever broke.",
 )
 def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on: str) -> int:
     """Compare two plays: what is broken, fixed, flaky, new and gone, and whether chance could be the reason.
@@ -101,7 +101,7 @@ class Baseline:
         if self._before is None:
             return replace(report, comparison=(self._missing,)) if self._missing else report
         played = {result.scenario.name for result in report.results}
-        earlier = [one for one in self._before.results if one.scenario.name in played or self._is_gone(one.scenario)]
+        earlier = (one for one in self._before.results if one.scenario.name in played or self._is_gone(one.scenario))
         comparison = compare(earlier, report.results, (self._before.definitions, report.definitions))
         self._exit_code = 1 if comparison.regressions else 3 if comparison.undecided else 0
         lines = [*comparison_lines(comparison, describe_doubts(self._before, replace(report, selection="")))]
@@ -254,6 +254,7 @@ def _as_json(comparison: Comparison, doubts: Sequence[str]) -> Iterator[str]:
         "more_repeats": comparison.more,
         "regressions": comparison.regressions,
         "undecided": comparison.undecided,
+        "left_out": comparison.left_out,
         "to_decide": _deciding_command(comparison),
         "notes": doubts,
         "scenarios": [

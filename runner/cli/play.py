@@ -150,7 +150,9 @@ class _Play(click.Command):
     "report.ctrf.json, report.html, report.json, report.junit.xml or report.md.",
 )  # fmt: skip
 @click.option(
-    "--baseline", metavar="FILE", help="Compare with this JSON report at the end; a regression is exit code 1."
+    "--baseline",
+    metavar="FILE",
+    help="Compare with this JSON report at the end; a regression is exit code 1, what has no verdict any more 3.",
 )
 @click.option(
     "--record", type=click.Path(path_type=Path), metavar="DIR", help="Keep all answers there, to be replayed."
