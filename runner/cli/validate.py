@@ -26,6 +26,7 @@ def command(*, paths: tuple[str, ...], file: Path | None, target: str | None, ke
     Exits 0 if all is well, 2 with every mistake as file:line:column, 5 if a glob or folder holds no scenario.
     """
     from runner.cli._targets import check_offline, find_mistakes_in_named_files
+    from runner.cli.compare import describe_missing
 
     found = load_project(file, paths, inspect=find_mistakes_in_named_files)
     if target is not None:
@@ -37,4 +38,6 @@ def command(*, paths: tuple[str, ...], file: Path | None, target: str | None, ke
     turns = sum(len(scenario.turns) for scenario in found.scenarios)
     click.echo(f"{found.file.name}: {count(len(found.project.assistants), 'assistant')}")
     click.echo(f"{count(len(found.scenarios), 'scenario')}, {count(turns, 'turn')}: valid")
+    if note := describe_missing(found):
+        click.echo(f"note: {note}")
     return 0

@@ -23,7 +23,7 @@ from runner.domain.assistant import Assistant, History, Namespace, PlainFormat, 
 from runner.domain.capabilities import Capabilities
 from runner.domain.files import IMAGE_TYPES, FileUse, LocalFile, file_type, takes_file
 from runner.domain.scenario import Scenario, Turn
-from runner.errors import ConfigError, NothingFound, Problem
+from runner.errors import ConfigError, Location, NothingFound, Problem
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
 from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
 from runner.yaml_text.schema_mistakes import judge_document, read_document
@@ -38,7 +38,7 @@ class Configuration:
 
     `scenario_files` are the files that the scenarios came from, those with their cases too.
     `secrets` are the values that `${secret:NAME}` gave: to be kept out of every output. `baseline` is the report that
-    plays are compared with, as the file names it, "" if it doesn't.
+    plays are compared with, as the file names it at `baseline_at`, "" if it doesn't.
     """
 
     project: Project
@@ -48,6 +48,7 @@ class Configuration:
     secrets: frozenset[str]
     scenario_files: tuple[Path, ...] = ()
     baseline: str = ""
+    baseline_at: Location | None = None
 
 
 @ending_processes()
@@ -91,6 +92,7 @@ def load_configuration(
         secrets=frozenset(loader.secrets),
         scenario_files=tuple(file.path for file in files),
         baseline=loader.baseline,
+        baseline_at=loader.baseline_at,
     )
 
 
@@ -126,6 +128,7 @@ class _Loader:
         self.problems: list[Problem] = []
         self.secrets: set[str] = set()
         self.baseline = ""
+        self.baseline_at: Location | None = None
         self.targets: tuple[Target, ...] = ()
         self.functions: Functions | None = None
         self._cwd = cwd
@@ -147,6 +150,7 @@ class _Loader:
         if document.problems or not settings:
             return None, declared
         self.baseline = settings.get("baseline", "")
+        self.baseline_at = document.location(("baseline",)) if self.baseline else None
         namespace = Namespace(settings["namespace"])
         project = Project(
             namespace=namespace,

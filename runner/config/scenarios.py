@@ -15,7 +15,7 @@ from runner.config.declared_tools import read_answers
 from runner.config.expectations import Declared, Known, read_expectations
 from runner.config.file_schemas import UNFIT_CHARACTERS, UNFIT_WORDS
 from runner.config.paths import Place, Recipient, ScenarioFile, Unusable, read_file_item, unused_rows
-from runner.did_you_mean import find_similar, quote, suggest
+from runner.did_you_mean import count, find_similar, quote, suggest
 from runner.domain.assistant import Address
 from runner.domain.files import LocalFile
 from runner.domain.scenario import Expectation, Scenario, Turn, fold_name
@@ -23,6 +23,7 @@ from runner.errors import Location, Problem, UsageError, on_one_line
 from runner.yaml_text import MapNode, Node, TextNode
 from runner.yaml_text.yaml_document import Where, YamlDocument, is_visible
 
+_MOST_LINES = 20
 MOST_BROKEN_ROWS = 20
 """After so many rows with mistakes the others of a file are not looked at."""
 # Devices on Windows.
@@ -169,6 +170,8 @@ def choose_scenarios(read: Sequence[_Read], cwd: Path) -> tuple[Scenario, ...]:
             if place.name and not place.rows:
                 here.update(one.name for one in _scenarios_called(place.name, document, scenarios))
             elif not place.rows:
+                lines = [at.line for one in scenarios for at in (one.location, one.declared_at) if at]
+                _refuse_line_beyond(place.line, cwd / document.file, document.file, lines)
                 here.update(one.name for one in _scenarios_on(place.line, document, scenarios))
         found += [one for one in scenarios if not file.places or one.name in here]
     return tuple(found)
@@ -191,8 +194,21 @@ def _rows_at(place: Place, read: Sequence[_Read], cwd: Path) -> list[Scenario]:
             hint = suggest(place.name, labels)
             raise UsageError(f"{quote(place.asked)}: no row is called so{'; ' if hint else ''}{hint}")
         return found
+    _refuse_line_beyond(place.line, Path(place.rows), rows[0].location.file, [one.location.line for one in rows])
     start = max((one.location.line for one in rows if one.location.line <= place.line), default=0)
     return [one for one in rows if one.location.line == start] or rows
+
+
+def _refuse_line_beyond(line: int, path: Path, shown: str, starts: Iterable[int]) -> None:
+    """Raises UsageError for what comes after a file's last line: what was there is gone, or has moved."""
+    with path.open("rb") as file:
+        last = sum(1 for _ in file)
+    if line > last:
+        known = sorted({*starts})
+        few = f"{', '.join(map(str, known[:_MOST_LINES]))}{', ...' * (len(known) > _MOST_LINES)}"
+        raise UsageError(
+            f"{on_one_line(shown)} has {count(last, 'line')}, and no line {line}; scenarios begin on {few}"
+        )
 
 
 def _scenarios_on(line: int, document: YamlDocument, scenarios: Sequence[Scenario]) -> list[Scenario]:

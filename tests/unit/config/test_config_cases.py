@@ -358,6 +358,7 @@ def test_a_scenario_in_json_is_no_row(tmp_path: Path) -> None:
         ("scenarios/lost.csv:3", "'scenarios/lost.csv:3' is of a file of rows, and no scenario has it as its `cases`"),
         ("scenarios/told.csv", "'scenarios/told.csv' is of a file of rows, and no scenario has it as its `cases`"),
         ("scenarios/rows.csv::larg", "'scenarios/rows.csv::larg': no row is called so; did you mean 'large'?"),
+        ("scenarios/rows.csv:99", "scenarios/rows.csv has 4 lines, and no line 99; scenarios begin on 2, 3, 4"),
         ("scenarios/row.csv:3", "there is no file or folder 'scenarios/row.csv'; did you mean 'scenarios/rows.csv'?"),
     ],
 )
