@@ -5,7 +5,8 @@ A check module has these names:
 - `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters; a text with
   `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to; one with
   `format: FILE_NAME` names a file that the assistant gets, by the check's method `names(file: str) -> bool`; one with
-  `format: TARGET_NAME` is a target of the project, one with `format: PROJECT_CODE` a Python function of its. What
+  `format: TARGET_NAME` is a target of the project, one with `format: PROJECT_CODE` a Python function of its; a mapping
+  with `format: JSON_SCHEMA` is a schema to judge by. What
   `parts()` makes holds checks, one or a list, as `expect` does, wherever in the schema it stands: the constructor gets
   a tuple of `Part` there;
 - `NEEDS_TOOLS`, where an answer can't pass unless the assistant has one of these hosted tools (`NEEDS_NONE_ON` is an
@@ -47,6 +48,7 @@ TOOL_NAME = "tool-name"
 FILE_NAME = "file-name"
 TARGET_NAME = "target-name"
 PROJECT_CODE = "project-code"
+JSON_SCHEMA = "json-schema"
 EXPECTATIONS = "expectations"
 MOST_DEPTH = 6
 """How deep checks may stand inside each other."""

@@ -434,13 +434,20 @@ def _check_parameters(document: YamlDocument, parameters: dict[str, object], pla
     except ValueError as error:
         document.report(Mistake(where=place, at_key=True, message=str(error)))
         return
+    report_misspelt(document, parameters, place)
     looseness = find_looseness(parameters) if is_strict else ""
     if looseness:
-        document.report(
-            Mistake(
-                where=place, at_key=True, message=f"is not strict: {looseness}", hint="mend that, or remove `strict`"
-            )
-        )
+        message, hint = f"is not strict: {looseness}", "mend that, or remove `strict`"
+        document.report(Mistake(where=place, at_key=True, message=message, hint=hint))
+
+
+def report_misspelt(document: YamlDocument, schema: _Body, place: Where, *, asserts: bool = False) -> None:
+    """Each word of the JSON Schema at `place` that says nothing; with `asserts` it is there to judge by."""
+    from runner.json_schema import find_misspelt
+
+    for one in find_misspelt(schema, asserts=asserts):
+        where = (*place, *one.place)
+        document.report(Mistake(where=where, at_key=one.is_key, message=one.message, hint=one.hint))
 
 
 def locate_code(document: YamlDocument, named: str, place: Where, root: Path, arguments: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from runner.checks import (
     EXPECTATIONS,
     FILE_NAME,
+    JSON_SCHEMA,
     MOST_DEPTH,
     PROJECT_CODE,
     TARGET_NAME,
@@ -21,7 +22,7 @@ from runner.checks import (
 )
 from runner.checks._packages import AddedModule, load_check
 from runner.config.declared_targets import EMBEDDED
-from runner.config.declared_tools import RETRIEVAL, locate_code, mapping
+from runner.config.declared_tools import RETRIEVAL, locate_code, mapping, report_misspelt
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Function, ToolName
 from runner.domain.scenario import Expectation
@@ -317,6 +318,17 @@ def _build(document: YamlDocument, written: _Written, known: Known, stand: _Stan
     _report_switch(document, written)
     if not document.is_sound(written.where):
         return None
+    found = _build_sound(document, written, parameters, known)
+    if found is not None:
+        for field, schema in written.fields.items():
+            if schema.get("format") == JSON_SCHEMA and field in parameters:
+                report_misspelt(document, as_json(parameters[field]), written.place_of(field), asserts=True)
+    return found
+
+
+def _build_sound(
+    document: YamlDocument, written: _Written, parameters: Mapping[str, Any], known: Known
+) -> Expectation | None:
     location = document.location(written.where, at_key=True)
     expectation = Expectation(check=written.name, parameters=parameters, location=location)
     try:
