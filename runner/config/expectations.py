@@ -13,6 +13,7 @@ from runner.checks import (
     EXPECTATIONS,
     FILE_NAME,
     JSON_SCHEMA,
+    MODEL_NAME,
     MOST_DEPTH,
     PROJECT_CODE,
     TARGET_NAME,
@@ -131,6 +132,7 @@ def _with_checks(schema: Json) -> Json:
 
 
 _NOT = "not_"
+_NEARLY = 0.85
 _WRAPPING = " .!*_`\"'"
 """What some checks overlook around a text: see `checks/one_of.py`."""
 
@@ -160,7 +162,7 @@ class Known:
     """What checks may name; each is None where it is not known.
 
     `assistant` is the one that is talked to, `files` are the names of all that it has been given by then, `targets` are
-    the project's, with their APIs.
+    the project's, with their APIs, `models` those that assistants.yaml names.
     """
 
     assistant: Declared | None
@@ -168,6 +170,7 @@ class Known:
     targets: Mapping[str, str] | None
     has_judge: bool | None
     root: Path
+    models: frozenset[str] = frozenset()
 
 
 def read_expectations(document: YamlDocument, items: list[Any], where: Where, known: Known) -> tuple[Expectation, ...]:
@@ -203,19 +206,25 @@ def _read(document: YamlDocument, written: _Written, known: Known, stand: _Stand
     found = _build(document, written, known, stand)
     if document.is_sound(written.where):
         _report_unknown_target(document, written, known)
+        _report_other_model(document, written, known)
         assistant = known.assistant
         if assistant and not _report_unknown_tool(document, written, assistant):
             demands = _demands(written, stand)
             _report_impossible_arguments(document, written, assistant, names_only=not demands)
             if demands:
                 _report_impossible(document, written, assistant, known)
+            elif found is not None and not _allows_only(written) and _is_idle(document, written, assistant, known):
+                found = replace(found, is_idle=True)
     return found
 
 
 def _demands(written: _Written, stand: _Stand) -> bool:
     """Whether it wants something to be there. A check that says "not" does where another "not" is around it."""
-    only_allows = written.name == "tool_calls" and written.parameters.get("mode") == "subset"
-    return stand.is_negated is (_NOT in written.name) and not only_allows
+    return stand.is_negated is (_NOT in written.name) and not _allows_only(written)
+
+
+def _allows_only(written: _Written) -> bool:
+    return written.name == "tool_calls" and written.parameters.get("mode") == "subset"
 
 
 def _read_part(document: YamlDocument, item: Any, where: Where, known: Known, stand: _Stand) -> Expectation | None:
@@ -366,6 +375,21 @@ def _report_unknown_target(document: YamlDocument, written: _Written, known: Kno
             document.report(Mistake(where=one.where, message=f"there is no target {quote(one.name)}", hint=hint))
 
 
+def _report_other_model(document: YamlDocument, written: _Written, known: Known) -> None:
+    """A model that is nearly one of the file's; `--model` may name any."""
+    for one in written.names(MODEL_NAME):
+        if one.name not in known.models and (meant := _find_meant(one.name, known.models)):
+            message = f"assistants.yaml names no model {quote(one.name)}"
+            document.report(Mistake(where=one.where, message=message, hint=f"did you mean {quote(meant)}?"))
+
+
+def _find_meant(name: str, known: Collection[str]) -> str:
+    """The name that a typo was meant to be, where another would do as well; other digits make another name."""
+    digits = [one for one in name if one.isdigit()]
+    alike = [one for one in known if [digit for digit in one if digit.isdigit()] == digits]
+    return find_similar(name, alike, likeness=_NEARLY) or ""
+
+
 def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: Declared) -> bool:
     """A name that is no tool's; whether there was one."""
     if assistant.function_names is None:
@@ -447,9 +471,31 @@ def _report_missing_file(
         return
     for one in written.names(FILE_NAME):
         if not is_there:
-            message = f"no file that the assistant has by then is called {quote(one.name)}"
             hint = suggest(one.name, sorted(files)) or "attach it, or list it under the assistant's `files`"
-            document.report(Mistake(where=one.where, message=message, hint=hint))
+            document.report(Mistake(where=one.where, message=_missing_file(one.name), hint=hint))
+
+
+def _missing_file(name: str) -> str:
+    return f"no file that the assistant has by then is called {quote(name)}"
+
+
+def _is_idle(document: YamlDocument, written: _Written, assistant: Declared, known: Known) -> bool:
+    """Whether what a check forbids can't come anyway: a tool, a file that isn't there. One by a typo is a mistake."""
+    if assistant.tools is None or assistant.function_names is None:
+        return False
+    own = {_today(tool) for tool in (*assistant.tools, *assistant.function_names)}
+    tools, files = list(written.names(TOOL_NAME)), list(written.names(FILE_NAME))
+    if tools:
+        return own.isdisjoint(_today(one.name) for one in tools)
+    if not files or known.files is None or ToolName.WEB_SEARCH.value in own:
+        return False
+    if _names_any(document, written, known.files):
+        return False
+    for one in files:
+        if meant := _find_meant(one.name, known.files):
+            hint = f"did you mean {quote(meant)}?"
+            document.report(Mistake(where=one.where, message=_missing_file(one.name), hint=hint))
+    return True
 
 
 def _report_contradictions(document: YamlDocument, written: list[_Written]) -> None:

@@ -227,7 +227,17 @@ def _declare(root: Path, settings: Mapping[str, object], assistants: Sequence[De
         assistants={assistant.address: assistant for assistant in assistants},
         targets=apis if settings else None,
         has_judge="judge" in settings if settings else None,
+        models=frozenset(_models_in(settings)),
     )
+
+
+def _models_in(value: object) -> Iterator[str]:
+    """What stands under `model` anywhere: with an assistant, or an inference."""
+    for key, one in value.items() if isinstance(value, dict) else ():
+        if key == "model" and isinstance(one, str):
+            yield one
+        else:
+            yield from _models_in(one)
 
 
 def _gather_functions(declared: Reference) -> Functions | None:

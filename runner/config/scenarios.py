@@ -45,6 +45,7 @@ class Reference:
     assistants: Mapping[str, Declared]
     targets: Mapping[str, str] | None = None
     has_judge: bool | None = None
+    models: frozenset[str] = frozenset()
 
 
 class ScenarioNames:
@@ -261,7 +262,7 @@ def _read_scenario(
         None if assistant is None else assistant.parameters,
     )
     _demand_expectations(document, body, where)
-    _refuse_too_many_passes(document, body, where)
+    _refuse_unfit_passes(document, body, where)
     if document.is_sound(where) and document.is_sound(("defaults",)):
         yield Scenario(
             name=name,
@@ -285,7 +286,11 @@ def _read_scenario(
         )
 
 
-def _refuse_too_many_passes(document: YamlDocument, body: _Body, where: Where) -> None:
+def _refuse_unfit_passes(document: YamlDocument, body: _Body, where: Where) -> None:
+    if "pass_at_least" in body and "repeat" not in body and body["pass_at_least"] == 1:
+        message = "`pass_at_least` says nothing without `repeat`: it is played once, and has to pass"
+        hint = "add `repeat: N`, or remove it"
+        document.report(Mistake(where=_place_of(document, where, "pass_at_least"), message=message, hint=hint))
     places = [_place_of(document, where, key) for key in ("repeat", "pass_at_least")]
     if all(document.is_sound(place) for place in places):
         repeat, needed = body.get("repeat", 1), body.get("pass_at_least", 1)
@@ -367,11 +372,17 @@ def _read_turns(
                 files=files,
                 targets=declared.targets,
                 has_judge=declared.has_judge,
+                models=declared.models,
                 root=declared.root,
             )
             turns.append(_read_turn(document, one, place, attachments, known))
     known = Known(
-        assistant=assistant, files=files, targets=declared.targets, has_judge=declared.has_judge, root=declared.root
+        assistant=assistant,
+        files=files,
+        targets=declared.targets,
+        has_judge=declared.has_judge,
+        models=declared.models,
+        root=declared.root,
     )
     return tuple(turns), _read_expect(document, body, where, known)
 
