@@ -457,7 +457,7 @@ def _place_of(scenario: Scenario) -> str:
 
 
 def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: Arguments) -> None:
-    """Raises UsageError for what can't be played at all, or not by that engine, before anything is sent."""
+    """Shows notes. Raises UsageError for what can't be played at all, or not by that engine, before anything is sent."""
     from runner.cli._targets import check_named_files
 
     if wanted.engine is not None:
@@ -468,6 +468,7 @@ def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wan
         if not wanted.replay:
             check_named_files(one.configuration.project, one.target)
         _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
+    sessions[0].show(f"note: {note}" for note in sessions[0].configuration.notes)
 
 
 def _check_offline(

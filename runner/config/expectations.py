@@ -20,6 +20,7 @@ from runner.checks import (
     TOOL_NAME,
     Tier,
     build_part,
+    is_ours,
 )
 from runner.checks._packages import AddedModule, load_check
 from runner.config.declared_targets import EMBEDDED
@@ -56,6 +57,11 @@ def checks_in(node: Node) -> frozenset[str]:
             return frozenset().union(*map(checks_in, node.items))
         case MapNode():
             return frozenset().union(*(checks_in(one) for entry in node.entries for one in entry))
+
+
+def sees_rows(node: Node) -> bool:
+    """Whether a check in a tree may look at the row of `cases`: code of the project, or a package's."""
+    return any(find_fault(one) or one == "python" or not is_ours(load_check(one)) for one in checks_in(node))
 
 
 @cache

@@ -37,7 +37,7 @@ class Configuration:
 
     `scenario_files` are the files that the scenarios came from, those with their cases too.
     `secrets` are the values that `${secret:NAME}` gave: to be kept out of every output. `baseline` is the report that
-    plays are compared with, as the file names it, "" if it doesn't.
+    plays are compared with, as the file names it, "" if it doesn't. `notes` are worth a look, and no mistakes.
     """
 
     project: Project
@@ -47,6 +47,7 @@ class Configuration:
     secrets: frozenset[str]
     scenario_files: tuple[Path, ...] = ()
     baseline: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @ending_processes()
@@ -90,6 +91,7 @@ def load_configuration(
         secrets=frozenset(loader.secrets),
         scenario_files=tuple(file.path for file in files),
         baseline=loader.baseline,
+        notes=tuple(dict.fromkeys(loader.notes)),
     )
 
 
@@ -125,6 +127,7 @@ class _Loader:
         self.problems: list[Problem] = []
         self.secrets: set[str] = set()
         self.baseline = ""
+        self.notes: list[str] = []
         self.targets: tuple[Target, ...] = ()
         self.functions: Functions | None = None
         self._cwd = cwd
@@ -173,7 +176,7 @@ class _Loader:
             return case
 
         document = self._read(path, lambda root: scenario_schema(checks_in(root)), _advise_on_scenarios, cut)
-        templates = Templates(found=found, read=read_case)
+        templates = Templates(found=found, read=read_case, note=self.notes.append)
         scenarios = list(read_scenarios(document, declared, self._names, templates))
         self._keep_problems(document)
         return document, scenarios

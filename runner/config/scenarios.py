@@ -10,9 +10,19 @@ from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Any
 
-from runner.config.cases import KEY, Row, RowNames, columns_of, explain_missing_column, fill_row, open_cases
+from runner.config.cases import (
+    KEY,
+    Cases,
+    Row,
+    RowNames,
+    columns_of,
+    explain_missing_column,
+    fill_row,
+    find_unused,
+    open_cases,
+)
 from runner.config.declared_tools import read_answers
-from runner.config.expectations import Declared, Known, read_expectations
+from runner.config.expectations import Declared, Known, read_expectations, sees_rows
 from runner.config.file_schemas import UNFIT_CHARACTERS, UNFIT_WORDS
 from runner.config.paths import Place, Recipient, ScenarioFile, Unusable, read_file_item, unused_rows
 from runner.did_you_mean import find_similar, quote, suggest
@@ -62,10 +72,14 @@ class ScenarioNames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Templates:
-    """The scenarios of a file that have `cases`, by their places, and what reads the tree of one of their rows."""
+    """The scenarios of a file that have `cases`, by their places, and what reads the tree of one of their rows.
+
+    `note` takes what is worth a look without being a mistake.
+    """
 
     found: Mapping[Where, MapNode]
     read: Callable[[MapNode], YamlDocument]
+    note: Callable[[str], None]
 
 
 def read_scenarios(
@@ -108,7 +122,7 @@ def _read_cases(
     filled.add((named[1].line, named[1].column) if named else (template.line, template.column))
     broken, row_names = 0, RowNames(base, cases.name_column)
     try:
-        for row in cases.rows:
+        for row in _noting_unused(template, cases, defaults, templates.note):
             scenario = None
             if isinstance(row, Problem):
                 document.take_over([row], lambda one: one)
@@ -126,6 +140,18 @@ def _read_cases(
                 return
     except Unusable as error:
         document.report(error.at((*where, KEY)))
+
+
+def _noting_unused(
+    template: MapNode, cases: Cases, defaults: Node | None, note: Callable[[str], None]
+) -> Iterator[Row | Problem]:
+    """The rows; of the first, each column is noted that says nothing."""
+    for row in cases.rows:
+        if isinstance(row, Row) and row.number == 1 and not sees_rows(template):
+            at = f"{on_one_line(row.location.file)}:{row.location.line}"
+            for column in find_unused(template, row, cases.name_column, defaults):
+                note(f"{at}: nothing uses the column {quote(column)}; `${{{column}}}` would")
+        yield row
 
 
 def _read_row(

@@ -367,3 +367,21 @@ def test_rows_that_nothing_is_made_of_lead_to_what_can_be_played(tmp_path: Path,
     with pytest.raises(UsageError) as caught:
         asked(tmp_path, place)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "check", "unused"),
+    [
+        ("name,a,b,sum\nx,1,2,3\n", '{number: "${sum}"}', []),
+        ("name,a,b,sum,_why\nx,1,2,3,small\n", "{number: 3}", ["sum"]),
+        ("a,b,sum\n1,2,3\n", "{python: 'own.py:holds'}", []),
+        ("a,b,sum\n1,2,3\n", "{not: {python: 'own.py:holds'}}", []),
+    ],
+)
+def test_a_column_that_nothing_uses_is_noted(tmp_path: Path, rows: str, check: str, unused: list[str]) -> None:
+    text = SUMS.replace("CASES", "rows.csv").replace('{number: "${sum}"}', check)
+
+    found = load(tmp_path, text, rows_csv=rows, own_py="def holds(turn): return True\n")
+
+    assert [note.split("'")[1] for note in found.notes] == unused
+    assert all(note.startswith("scenarios/rows.csv:2: ") for note in found.notes)
