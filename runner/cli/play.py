@@ -457,7 +457,7 @@ def _place_of(scenario: Scenario) -> str:
 
 
 def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: Arguments) -> None:
-    """Shows notes. Raises UsageError for what can't be played at all, or not by that engine, before anything is sent."""
+    """Raises UsageError for what can't be played, or not by that engine, before anything is sent; shows notes."""
     from runner.cli._targets import check_named_files
 
     if wanted.engine is not None:

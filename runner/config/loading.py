@@ -336,10 +336,10 @@ def _fill(match: re.Match[str], environment: Mapping[str, str], secrets: set[str
     if whole == "$${":
         return "${"
     if kind is None:
-        raise _Refused(
-            f"{quote(whole)} is no placeholder",
-            "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'",
-        )
+        is_column = ":" not in whole and whole.endswith("}")
+        hint = "a column needs `cases` beside `turns`; " if is_column else ""
+        hint += "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'"
+        raise _Refused(f"{quote(whole)} is no placeholder", hint)
     found = environment.get(name)
     if not found:
         state = "not set" if found is None else "empty"
