@@ -205,7 +205,7 @@ def command(**arguments: Any) -> int:
     return baseline.exit_after(report.exit_code) or (WriteFailed.exit_code if unwritten else 0)
 
 
-def _find_others(session: Session, wanted: Arguments) -> tuple[tuple[Scenario, ...], Callable[[Scenario], bool]]:
+def _find_others(session: Session, wanted: PlayArguments) -> tuple[tuple[Scenario, ...], Callable[[Scenario], bool]]:
     """What is there and was left for others to play, and what says whether a scenario of the past was asked for."""
     from runner.cli._selection import Selection
     from runner.cli.compare import make_cover
@@ -436,7 +436,7 @@ def _place_of(scenario: Scenario) -> str:
 
 
 def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: PlayArguments) -> None:
-    """Raises UsageError for what can't be played at all, or not by that engine, before anything is sent."""
+    """Raises UsageError for what can't be played, or not by that engine, before anything is sent; shows notes."""
     from runner.cli._targets import check_named_files
 
     if wanted.engine is not None:
@@ -447,6 +447,7 @@ def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wan
         if not wanted.replay:
             check_named_files(one.configuration.project, one.target)
         _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
+    sessions[0].show(f"note: {note}" for note in sessions[0].configuration.notes)
 
 
 def _check_offline(

@@ -10,9 +10,19 @@ from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Any
 
-from runner.config.cases import KEY, Row, RowNames, columns_of, explain_missing_column, fill_row, open_cases
+from runner.config.cases import (
+    KEY,
+    Cases,
+    Row,
+    RowNames,
+    columns_of,
+    explain_missing_column,
+    fill_row,
+    find_unused,
+    open_cases,
+)
 from runner.config.declared_tools import read_answers
-from runner.config.expectations import Declared, Known, read_expectations
+from runner.config.expectations import Declared, Known, read_expectations, sees_rows
 from runner.config.file_schemas import UNFIT_CHARACTERS, UNFIT_WORDS
 from runner.config.paths import Place, Recipient, ScenarioFile, Unusable, read_file_item, unused_rows
 from runner.did_you_mean import count, find_similar, quote, suggest
@@ -46,6 +56,7 @@ class Reference:
     assistants: Mapping[str, Declared]
     targets: Mapping[str, str] | None = None
     has_judge: bool | None = None
+    models: frozenset[str] = frozenset()
 
 
 class ScenarioNames:
@@ -62,10 +73,14 @@ class ScenarioNames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Templates:
-    """The scenarios of a file that have `cases`, by their places, and what reads the tree of one of their rows."""
+    """The scenarios of a file that have `cases`, by their places, and what reads the tree of one of their rows.
+
+    `note` takes what is worth a look without being a mistake.
+    """
 
     found: Mapping[Where, MapNode]
     read: Callable[[MapNode], YamlDocument]
+    note: Callable[[str], None]
 
 
 def read_scenarios(
@@ -108,7 +123,7 @@ def _read_cases(
     filled.add((named[1].line, named[1].column) if named else (template.line, template.column))
     broken, row_names = 0, RowNames(base, cases.name_column)
     try:
-        for row in cases.rows:
+        for row in _noting_unused(template, cases, defaults, templates.note):
             scenario = None
             if isinstance(row, Problem):
                 document.take_over([row], lambda one: one)
@@ -126,6 +141,18 @@ def _read_cases(
                 return
     except Unusable as error:
         document.report((*where, KEY), error.message, error.hint)
+
+
+def _noting_unused(
+    template: MapNode, cases: Cases, defaults: Node | None, note: Callable[[str], None]
+) -> Iterator[Row | Problem]:
+    """The rows; of the first, each column is noted that says nothing."""
+    for row in cases.rows:
+        if isinstance(row, Row) and row.number == 1 and not sees_rows(template):
+            at = f"{on_one_line(row.location.file)}:{row.location.line}"
+            for column in find_unused(template, row, cases.name_column, defaults):
+                note(f"{at}: nothing uses the column {quote(column)}; `${{{column}}}` would")
+        yield row
 
 
 def _read_row(
@@ -274,7 +301,7 @@ def _read_scenario(
         None if assistant is None else assistant.parameters,
     )
     _demand_expectations(document, body, where)
-    _refuse_too_many_passes(document, body, where)
+    _refuse_unfit_passes(document, body, where)
     if document.is_sound(where) and document.is_sound(("defaults",)):
         yield Scenario(
             name=name,
@@ -298,7 +325,11 @@ def _read_scenario(
         )
 
 
-def _refuse_too_many_passes(document: YamlDocument, body: _Body, where: Where) -> None:
+def _refuse_unfit_passes(document: YamlDocument, body: _Body, where: Where) -> None:
+    if "pass_at_least" in body and "repeat" not in body and body["pass_at_least"] == 1:
+        message = "`pass_at_least` says nothing without `repeat`: it is played once, and has to pass"
+        hint = "add `repeat: N`, or remove it"
+        document.report(_place_of(document, where, "pass_at_least"), message, hint)
     places = [_place_of(document, where, key) for key in ("repeat", "pass_at_least")]
     if all(document.is_sound(place) for place in places):
         repeat, needed = body.get("repeat", 1), body.get("pass_at_least", 1)
@@ -378,11 +409,17 @@ def _read_turns(
                 files=files,
                 targets=declared.targets,
                 has_judge=declared.has_judge,
+                models=declared.models,
                 root=declared.root,
             )
             turns.append(_read_turn(document, one, place, attachments, known))
     known = Known(
-        assistant=assistant, files=files, targets=declared.targets, has_judge=declared.has_judge, root=declared.root
+        assistant=assistant,
+        files=files,
+        targets=declared.targets,
+        has_judge=declared.has_judge,
+        models=declared.models,
+        root=declared.root,
     )
     return tuple(turns), _read_expect(document, body, where, known)
 

@@ -16,11 +16,15 @@ from runner.errors import Location
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """A check as written: its name (the file's name under `runner/checks`) and its validated parameters."""
+    """A check as written: its name (the file's name under `runner/checks`) and its validated parameters.
+
+    `is_idle`: it forbids what can't come anyway, so whatever comes of it proves little.
+    """
 
     check: str
     parameters: Mapping[str, object]
     location: Location
+    is_idle: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

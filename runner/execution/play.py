@@ -197,7 +197,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
 
 
 async def _open_stage(lane: Lane, scenarios: tuple[Scenario, ...], options: PlayOptions, around: Surroundings) -> Stage:
-    return Stage(
+    stage = Stage(
         lane.backend,
         lane.project.namespace,
         options.play_id,
@@ -205,6 +205,8 @@ async def _open_stage(lane: Lane, scenarios: tuple[Scenario, ...], options: Play
         demands_synced=options.demands_synced,
         clean=around.clean,
     )
+    stage.option = lane.project.option_of(lane.variant.target)
+    return stage
 
 
 def _turn_deadline_s(options: PlayOptions) -> float:
