@@ -2,12 +2,12 @@
 
 A check module has these names:
 
-- `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters; a text with
-  `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to; one with
+- `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters; a text
+  with `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to; one with
   `format: FILE_NAME` names a file that the assistant gets, by the check's method `names(file: str) -> bool`; one with
-  `format: TARGET_NAME` is a target of the project, one with `format: PROJECT_CODE` a Python function of its. What
-  `parts()` makes holds checks, one or a list, as `expect` does, wherever in the schema it stands: the constructor gets
-  a tuple of `Part` there;
+  `format: TARGET_NAME` is a target of the project, one with `format: API_NAME` an api, one with `format:
+  PROJECT_CODE` a Python function of its. What `parts()` makes holds checks, one or a list, as `expect` does, wherever
+  in the schema it stands: the constructor gets a tuple of `Part` there;
 - `NEEDS_TOOLS`, where an answer can't pass unless the assistant has one of these hosted tools (`NEEDS_NONE_ON` is an
   api where it can);
 - `MAIN_FIELD`: the property that `check: value` sets. Where nothing is `required` and `minProperties` isn't set, the
@@ -37,15 +37,17 @@ from types import ModuleType
 from typing import Any, ClassVar, Protocol, cast
 
 from runner.checks._packages import AddedModule, load_check
-from runner.domain.conversation import Ending, Run, RunId, RunStatus, ThreadId, Usage
+from runner.domain.conversation import Ending, Output, Run, RunId, RunStatus, ThreadId, Usage
 from runner.domain.judgement import Answers, Questions, divide_answers, group_requests, join_questions
 from runner.domain.report import Finding, Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import CheckBroken
+from runner.patience import leave_if_over
 
 TOOL_NAME = "tool-name"
 FILE_NAME = "file-name"
 TARGET_NAME = "target-name"
+API_NAME = "api-name"
 PROJECT_CODE = "project-code"
 EXPECTATIONS = "expectations"
 MOST_DEPTH = 6
@@ -150,7 +152,7 @@ class Ask(Protocol):
     async def __call__(self, questions: Questions, /) -> Answers:
         """One request. Raises CheckBroken where no answer comes."""
 
-    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> Output:
         """What a located function returns, as JSON. Raises CheckBroken."""
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
@@ -207,6 +209,8 @@ class Part:
         try:
             if self.tier is not Tier.FREE:
                 raise CheckBroken("it can't be told without asking")
+            # Hundreds of parts, each done in a moment, are not done in one.
+            leave_if_over()
             if self.combines:
                 inner = cast(Combining, self.check).parts_in(exchange)
                 return self._combine([part.judge(run, exchange) for part in inner])
@@ -228,7 +232,8 @@ class Part:
             inner = check.parts_in(exchange)
             return self._combine(await judge_by_tiers(inner, exchange, ask, check.combine))
         except Exception as error:  # noqa: BLE001 - one broken check must not end the others
-            return self.break_off(_explain(error))
+            printed = {"printed": error.printed} if isinstance(error, CheckBroken) and error.printed else {}
+            return replace(self.break_off(_explain(error)), details=printed)
 
     def _combine(self, verdicts: Sequence[Verdict]) -> Verdict:
         """What follows from its parts; where all that it lacks is a measurement, or parts for here, that is why."""
@@ -307,7 +312,7 @@ class Table:
         self._send_if_all_wait()
         return await answers
 
-    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> Output:
         return await self._ask.run(code, arguments, timeout_s)
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:

@@ -153,6 +153,7 @@ def _conclude(cases: Sequence[_Case], replies: Sequence[Answers], rubric_hash: s
         expected=shorten("; ".join(case.criterion.question.instructions for case in cases)),
         found=shorten(", ".join(_describe(case) for case in cases)),
         reason="" if holds else "; ".join(_explain(case, bounds) for case, one in told if one is holds)[:480],
+        weak=holds is True and any(bounds.decide(case.mean) is None for case in cases),
         score=round(fmean(known), 4) if len(known) == len(cases) else None,
         details={
             "model": replies[-1].model,

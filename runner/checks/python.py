@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -71,9 +71,14 @@ class Check:
     is_paid: ClassVar[bool] = False
 
     async def judge_asking(self, exchange: Exchange, ask: Ask) -> Finding:
-        return self._read(
-            await ask.run(self.call, dict.fromkeys(CODE_ARGUMENTS, show_turn(exchange)), float(self.timeout))
-        )
+        told = dict.fromkeys(CODE_ARGUMENTS, show_turn(exchange))
+        output = await ask.run(self.call, told, float(self.timeout))
+        try:
+            found = self._read(output)
+        except CheckBroken as error:
+            error.printed = output.printed
+            raise
+        return replace(found, details={"printed": output.printed}) if output.printed else found
 
     def _read(self, text: str) -> Finding:
         said = json.loads(text)

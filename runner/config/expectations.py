@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.checks import (
+    API_NAME,
     EXPECTATIONS,
     FILE_NAME,
     MOST_DEPTH,
@@ -192,7 +193,7 @@ _TOP = _Stand(depth=0, is_negated=False)
 def _read(document: YamlDocument, written: _Written, known: Known, stand: _Stand) -> Expectation | None:
     found = _build(document, written, known, stand)
     if document.is_sound(written.where):
-        _report_unknown_target(document, written, known)
+        _report_unknown_place(document, written, known)
         assistant = known.assistant
         if assistant and not _report_unknown_tool(document, written, assistant):
             demands = _demands(written, stand)
@@ -327,19 +328,24 @@ def _report_switch(document: YamlDocument, written: _Written) -> None:
         document.report(written.where, f"`{written.name}` isn't switched on or off", hint)
 
 
+_SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
 def advise_on_switch(name: str, value: object) -> str:
-    """What to write for a check that is "true" or "false"; "" for others, and other checks."""
-    if value not in ("true", "false") or not _stands_alone(load_check(name).SCHEMA):
+    """What to write for a check that is "true", "no" or such a word; "" for others, and other checks."""
+    if not isinstance(value, str) or value not in _SWITCHES or not _stands_alone(load_check(name).SCHEMA):
         return ""
-    return f"write `- {name}`, by itself" if value == "true" else f"leave it out, or write `- not: {name}`"
+    return f"write `- {name}`, by itself" if _SWITCHES[value] else f"leave it out, or write `- not: {name}`"
 
 
-def _report_unknown_target(document: YamlDocument, written: _Written, known: Known) -> None:
-    every = None if known.targets is None else (*known.targets, EMBEDDED)
-    for one in written.names(TARGET_NAME):
-        if every is not None and one.name not in every:
-            hint = suggest(one.name, every, kind="declared are")
-            document.report(one.where, f"there is no target {quote(one.name)}", hint)
+def _report_unknown_place(document: YamlDocument, written: _Written, known: Known) -> None:
+    targets = None if known.targets is None else (*known.targets, EMBEDDED)
+    apis = tuple(plugin_names("runner.backends"))
+    for format_, what, every in ((TARGET_NAME, "target", targets), (API_NAME, "api", apis)):
+        for one in written.names(format_):
+            if every is not None and one.name not in every:
+                hint = suggest(one.name, every, kind="declared are" if what == "target" else "known are")
+                document.report(one.where, f"there is no {what} {quote(one.name)}", hint)
 
 
 def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: Declared) -> bool:

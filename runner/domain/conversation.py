@@ -94,6 +94,12 @@ class Step:
         return f"{self.tool} {self.label}" if self.label else self.tool
 
 
+class Output(str):
+    """What code of the project's own returned, as text; `printed` is what it printed meanwhile, for people."""
+
+    printed: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionCall:
     """A call of a declared function that the run waits for. `arguments` is the JSON text as the model wrote it.

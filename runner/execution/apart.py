@@ -17,7 +17,7 @@ from runner import side_process
 from runner.checks import Ask, Exchange, Part, Tier, build_part
 from runner.checks._packages import import_check
 from runner.did_you_mean import count
-from runner.domain.conversation import Run
+from runner.domain.conversation import Output, Run
 from runner.domain.judgement import ENOUGH_S, Answers, Questions
 from runner.domain.report import Outcome, Verdict
 from runner.domain.result_json import as_plain
@@ -87,7 +87,6 @@ class Workers:
         asks = part.tier is not Tier.FREE
         place, limit_s = part.expectation.location, self._limits_s[asks]
         kind = part.expectation.check if part.is_foreign else ""
-        order = pickle.dumps((part.expectation, exchange, limit_s))
         async with self._places[asks]:
             for one, most in ((place, MOST_ENDED), (kind, MOST_ENDED_ANYWHERE)):
                 if self._ended[one] >= most:
@@ -101,6 +100,8 @@ class Workers:
             except OSError as error:
                 return part.break_off(f"no process could be started for the check: {error.strerror or error}")
             try:
+                # Not sooner: many wait for their place, and each has a copy of the answer then.
+                order = pickle.dumps((part.expectation, exchange, limit_s))
                 judged = await _attend(worker, order, ask, limit_s)
             except TimeoutError:
                 await worker.end()
@@ -269,8 +270,8 @@ class _AskingDesk(Desk):
         answers: Answers = await self._ask(questions)
         return answers
 
-    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
-        return str(await self._ask((code, arguments, timeout_s)))
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> Output:
+        return Output(await self._ask((code, arguments, timeout_s)))
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
         if part.tier is Tier.FREE:

@@ -45,7 +45,6 @@ class Attached:
     file_id: FileId
     sha256: str
     use: FileUse
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ class Stage:
         for file in files:
             content = _Content(file.path, file.name, file.use, hash_file(file).sha256)
             file_id = await self._uploads.get(content)
-            attached.append(Attached(file_id=file_id, sha256=content.sha256, use=file.use, name=file.name))
+            attached.append(Attached(file_id=file_id, sha256=content.sha256, use=file.use))
         return tuple(attached)
 
     async def make_searchable(

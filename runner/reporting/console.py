@@ -323,6 +323,8 @@ class Console:
         for label, text in (("expected", verdict.expected), ("found", verdict.found), ("reason", verdict.reason)):
             if text:
                 self._print_field(label, text, indent=4)
+        if self._is_verbose and (printed := verdict.details.get("printed")):
+            self._print_field("printed", f"by it:\n{str(printed)[-ANSWER_CHARACTERS:]}", indent=4)
 
     def _print_field(self, label: str, text: str, *, indent: int = 2, width: int = _LABEL_WIDTH) -> None:
         """A label and a text; further lines of the text are indented below its first."""
@@ -383,6 +385,9 @@ def _remarks(result: ScenarioResult) -> list[str]:
         remarks += ["by offline rules" if all(by_rules) else "in part by offline rules"] if any(by_rules) else []
     verdicts = [verdict for turn in result.turns for verdict in turn.verdicts]
     weak = [verdict.check for verdict in verdicts if verdict.weak and verdict.outcome is Outcome.PASSED]
+    passed = [turn.run for turn in result.turns if turn.run is not None and turn.outcome is Outcome.PASSED]
+    broken = [step.title for run in passed for step in run.broken_steps]
+    remarks += [f"{title} broke" for title in dict.fromkeys(broken)]
     return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
 
 

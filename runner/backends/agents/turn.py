@@ -14,7 +14,6 @@ from runner.backends._waiting import QUEUED, Deadline, Rhythm, Wait
 from runner.backends.agents.wire import (
     COMPLETED,
     Item,
-    WireCall,
     WireMessage,
     WireOutput,
     WireSession,
@@ -143,11 +142,11 @@ class Turn:
         for item in items:
             if isinstance(item, Step):
                 yield item
-            elif isinstance(item, WireCall):
-                yield self._step_of(item, told.get(item.call.id))
+            elif isinstance(item, FunctionCall):
+                yield self._step_of(item, told.get(item.id))
 
-    def _step_of(self, item: WireCall, told: WireOutput | None) -> Step:
-        call, answer = item.call, self._answers.get(item.call.id)
+    def _step_of(self, call: FunctionCall, told: WireOutput | None) -> Step:
+        answer = self._answers.get(call.id)
         if answer is None and told is not None:
             answer = FunctionAnswer(output=told.output, is_error=told.is_error)
         return answered_step(call, answer)

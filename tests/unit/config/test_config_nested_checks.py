@@ -103,6 +103,10 @@ def test_checks_in_the_items_of_a_list_are_read_too(tmp_path: Path) -> None:
             ["- when: {target: [local, remote], expect: {contains: x}}"],
             "one.yaml:5:32: turns[0].expect[0].when.target[1]: there is no target 'remote'; ",
         ),
+        (
+            ["- when: {api: [agents, respones], expect: {contains: x}}"],
+            "one.yaml:5:30: turns[0].expect[0].when.api[1]: there is no api 'respones'; did you mean 'responses'?",
+        ),
         (["- when: {target: local}"], "one.yaml:5:9: turns[0].expect[0].when: the key 'expect' is missing"),
         (
             ["- when: [contains: x]"],
@@ -271,6 +275,7 @@ def test_a_mistake_in_a_json_schema_check_is_told_once(tmp_path: Path, written: 
     ("written", "hint"),
     [
         ("refuses: true", "write `- refuses`, by itself"),
+        ("refuses: no", "leave it out, or write `- not: refuses`"),
         ("code_ran: true", "write `- code_ran`, by itself"),
         ("not: {refuses: false}", "leave it out, or write `- not: refuses`"),
     ],

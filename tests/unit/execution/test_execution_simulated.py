@@ -250,6 +250,15 @@ def test_requests_are_let_out_no_faster_than_the_declared_rate(tmp_path: Path) -
     assert 30 <= played.took_s < 31
 
 
+@pytest.mark.parametrize("turns", [1, 2])
+def test_waiting_for_the_declared_rate_is_not_the_scenarios_own_time(tmp_path: Path, turns: int) -> None:
+    scenarios = [scenario(f"s{number}", turns=turns, timeout_s=5.0) for number in range(40)]
+    played = Simulation(tmp_path, World(), scenarios).play(jobs=20, requests_per_minute=120)
+    assert played is not None
+    assert played.report.counts["passed"] == 40, played.report.counts
+    assert played.took_s >= 19 * turns
+
+
 def test_an_attempt_that_is_cut_off_beside_another_does_not_cost_the_other_its_result(tmp_path: Path) -> None:
     world = World({"it": (says("right"),)})
     simulation = Simulation(tmp_path, world, [scenario("it", turns=2, repeat=4)])

@@ -176,8 +176,9 @@ def _read_decided(question: Question, answer: Json) -> Answer:
 
 
 def _check_shares(question: Question, told: Mapping[str, float]) -> Mapping[str, float]:
-    """The share of each option, together 1."""
-    if unknown := set(told) - {option for option, _ in question.options}:
+    """The share of each option, together 1 at most: what no option gets is doubt, and counts for none."""
+    options, total = [option for option, _ in question.options], sum(told.values())
+    if unknown := set(told) - set(options):
         raise Malformed(f"it answers '{question.name}' with {sorted(unknown)[0]!r}, which is no option")
     total = sum(told.values())
     if len(told) < len(question.options) or abs(total - 1) > _ROUNDED:
