@@ -84,6 +84,8 @@ class Bounds:
     def __post_init__(self) -> None:
         if self.fails_at >= self.passes_at:
             raise ValueError(f"`fails_at: {self.fails_at}` has to be below `passes_at: {self.passes_at}`")
+        if not self.fails_at and self.undecided == "pass":
+            raise ValueError("with `fails_at: 0` and `undecided: pass` it can hardly fail: raise `fails_at`")
 
     def decide(self, probability: float) -> bool | None:
         share = round(probability, 9)  # 0.7 as a float is less than 0.7

@@ -48,8 +48,9 @@ SCHEMA = {
         "tolerance_days": {
             "type": "integer",
             "minimum": 0,
+            "maximum": 366,
             "default": 0,
-            "description": "Accept dates that are so many days off.",
+            "description": "Accept dates that are so many days off, a year at most.",
         },
         "year": {
             "type": "boolean",

@@ -102,6 +102,13 @@ def _git(folder: Path, *arguments: str, environment: dict[str, str] | None = Non
     return os.fsdecode(done.stdout).rstrip("\n")
 
 
+def find_files_at(ref: str, folder: str) -> list[str] | None:
+    """The names in a folder at a git ref, none if it isn't there; None where git knows no such commit here."""
+    if _find(Path.cwd(), "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}") is None:
+        return None
+    return (_find(Path.cwd(), "ls-tree", "--name-only", "--end-of-options", f"{ref}:./{folder}") or "").splitlines()
+
+
 def read_file_at(ref: str, path: str) -> str:
     """A file's text at a git ref; `path` is from the current folder. Raises UsageError."""
     try:

@@ -26,6 +26,8 @@ def command(*, paths: tuple[str, ...], file: Path | None, target: str | None, ke
     Exits 0 if all is well, 2 with every mistake as file:line:column, 5 if a glob or folder holds no scenario.
     """
     from runner.cli._targets import check_offline, find_mistakes_in_named_files
+    from runner.cli.compare import describe_missing
+    from runner.escaping import terminal
 
     found = load_project(file, paths, inspect=find_mistakes_in_named_files)
     if target is not None:
@@ -34,7 +36,11 @@ def command(*, paths: tuple[str, ...], file: Path | None, target: str | None, ke
         check_offline(found.project, found.scenarios, find_target(found.project, target))
     if keys:
         open_session(file, target, paths=paths).on_judge(found.scenarios)
+    for note in found.notes:
+        click.echo(f"note: {terminal(note)}")
     turns = sum(len(scenario.turns) for scenario in found.scenarios)
     click.echo(f"{found.file.name}: {count(len(found.project.assistants), 'assistant')}")
     click.echo(f"{count(len(found.scenarios), 'scenario')}, {count(turns, 'turn')}: valid")
+    if note := describe_missing(found):
+        click.echo(f"note: {note}")
     return 0

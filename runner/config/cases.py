@@ -314,6 +314,14 @@ def columns_of(node: Node, skip: Sequence[str] = ()) -> Iterator[tuple[str, Text
                 yield from columns_of(value)
 
 
+def find_unused(template: MapNode, row: Row, name_column: str | None, defaults: Node | None) -> list[str]:
+    """The columns of a row that say nothing: no `${COLUMN}`, no name. Those that begin with `_` are for people."""
+    asked = {name for name, _ in columns_of(template, skip=(KEY,))}
+    asked |= {name for name, _ in columns_of(defaults)} if defaults else set()
+    used = asked | {name.partition(".")[0] for name in asked} | {NAME, name_column}
+    return [column for column in row.values if column not in used and not column.startswith("_")]
+
+
 def fill_row(template: MapNode, row: Row, name: str, defaults: Node | None) -> MapNode:
     """The scenario of a row as a tree of its own, with what holds by default. Raises KeyError for a missing column."""
     own = {key.text for key, _ in template.entries} | {KEY}

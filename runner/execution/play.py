@@ -76,6 +76,7 @@ class PlayOptions:
     requests_per_minute: float | None = None
     max_time_s: float | None = None
     shard: str = ""
+    selection: str = ""
     limits: Limits = field(default_factory=Limits)
     tier: str | None = None
 
@@ -184,6 +185,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
         signal=around.interruption.signal,
         stopped=around.interruption.limit,
         shard=options.shard,
+        selection=options.selection,
         tier=options.tier or "",
         definitions=definitions,
         fails_on_flaky=options.fails_on_flaky,
@@ -195,7 +197,7 @@ async def play(work: Work, options: PlayOptions, around: Surroundings, kept: Kep
 
 
 async def _open_stage(lane: Lane, scenarios: tuple[Scenario, ...], options: PlayOptions, around: Surroundings) -> Stage:
-    return Stage(
+    stage = Stage(
         lane.backend,
         lane.project.namespace,
         options.play_id,
@@ -203,6 +205,8 @@ async def _open_stage(lane: Lane, scenarios: tuple[Scenario, ...], options: Play
         demands_synced=options.demands_synced,
         clean=around.clean,
     )
+    stage.option = lane.project.option_of(lane.variant.target)
+    return stage
 
 
 def _turn_deadline_s(options: PlayOptions) -> float:

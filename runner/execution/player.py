@@ -26,7 +26,16 @@ from runner.domain.report import (
     Variant,
 )
 from runner.domain.scenario import Scenario, Turn
-from runner.errors import DeadlineExceeded, Location, QuotaUsedUp, RateLimited, RemoteError, WriteFailed
+from runner.errors import (
+    DeadlineExceeded,
+    Location,
+    QuotaUsedUp,
+    RateLimited,
+    RemoteError,
+    RemoteUnreachable,
+    UnclearOutcome,
+    WriteFailed,
+)
 from runner.execution.judging import Asker, judge_attempt, judge_exchange, make_exchange
 from runner.execution.limits import AttemptGate, Budget, Limiter
 from runner.execution.scheduler import NO_QUOTA, STAND_ASIDE, Interruption
@@ -156,7 +165,7 @@ class Player:
                 finally:
                     GATE.reset(token)
         except (RemoteError, WriteFailed) as error:  # the latter: what is about to exist could not be journaled
-            reason = explain(error, conversation.assistant)
+            reason = conversation.blame_limit(error, explain(error, conversation.assistant))
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, reason=reason, cause=error)
         if late := conversation.describe_lateness(run):
             return TurnResult(turn=turn, outcome=Outcome.ERRORED, run=run, reason=late)
@@ -311,6 +320,11 @@ class _Conversation:
         )
         self.thread_id = run.thread_id
         return run
+
+    def blame_limit(self, error: Exception, reason: str) -> str:
+        """The reason, with the limit that cut a request off."""
+        is_cut_off = isinstance(error, RemoteUnreachable | UnclearOutcome) and self.patience.left_s() <= 0
+        return f"{reason}; {self.patience.describe()}" if is_cut_off else reason
 
     def describe_lateness(self, run: Run) -> str:
         """Which limit a run has met, if it has; an answer that comes too late is none."""

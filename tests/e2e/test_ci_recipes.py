@@ -234,7 +234,8 @@ def test_the_gitlab_job_of_a_merge_request_plans_and_compares(job: Job) -> None:
     run_gitlab(job, **request, KEYS="2")
     assert job.calls()[-1].startswith("runner play --target openai --replay recordings --report")
     for given in ({"OPENAI_API_KEY": "sk-1", "REACHES": "2"}, {"TARGET": "script"}):
-        run_gitlab(job, **request, **given)
+        alone = run_gitlab(job, **request, **given)
+        assert "compared with nothing" in alone.stdout
         assert job.calls()[-1].startswith(f"runner play --target {given.get('TARGET', 'openai')} --report")
 
 
@@ -283,6 +284,8 @@ def test_the_first_project_s_workflow_replays_for_forks_alone(job: Job, given: M
 def test_the_first_project_s_workflow_compares_with_the_report_that_is_kept(job: Job) -> None:
     job.reports.mkdir()
     (job.reports / "baseline.json").write_text("{}")
+    notice = "::notice::There is no HEAD:reports/baseline.json: this play is compared with nothing"
+    assert notice in run_starter(job).stdout
     said = ["-c", "user.name=x", "-c", "user.email=x@x.invalid", "-c", "commit.gpgsign=false"]
     for command in (
         ["add", "reports"],

@@ -24,6 +24,7 @@ from runner.backends.agents.wire import (
     read_turn,
     result_event,
 )
+from runner.did_you_mean import seconds
 from runner.domain.conversation import (
     FunctionAnswer,
     FunctionCall,
@@ -215,7 +216,7 @@ class Turn:
             async with asyncio.timeout(self._deadline.left_s()):
                 answers = await asyncio.gather(*(self._question.answer(call) for _, call in calls))
         except TimeoutError:
-            return f"{names} did not answer within {self._question.deadline_s:.0f} s"
+            return f"{names} did not answer within {seconds(self._question.deadline_s)}"
         for (turn_id, call), answer in zip(calls, answers, strict=True):
             self._answers[call.id] = answer
             await self._send_result(session, turn_id, call, answer)

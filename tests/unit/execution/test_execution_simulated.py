@@ -27,7 +27,7 @@ from runner.backends import Question
 from runner.domain.assistant import Price
 from runner.domain.conversation import Run, RunStatus
 from runner.domain.report import ScenarioFinished, Tallies
-from runner.errors import RateLimited, RemoteMissing, TooLargeForLimit
+from runner.errors import RateLimited, RemoteMissing, TooLargeForLimit, UnclearOutcome
 from runner.execution.limits import Limits
 
 
@@ -343,3 +343,14 @@ def test_the_same_seed_is_the_same_play(tmp_path: Path) -> None:
         assert played is not None
         took.add(played.took_s)
     assert len(took) == 1
+
+
+@pytest.mark.parametrize(("timeout_s", "is_named"), [(0.05, True), (20.0, False)])
+def test_a_request_that_the_scenarios_time_cuts_off_names_the_key(
+    tmp_path: Path, timeout_s: float, is_named: bool
+) -> None:
+    world = World({"it": (raises(UnclearOutcome("no complete answer")),)})
+    played = Simulation(tmp_path, world, [scenario("it", timeout_s=timeout_s)]).play()
+    assert played is not None
+    (result,) = played.report.results
+    assert ("`timeout: 0.05` is for the whole scenario" in result.turns[0].reason) is is_named
