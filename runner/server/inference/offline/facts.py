@@ -15,6 +15,7 @@ from runner.server.inference import Answer, Role, SourceMark
 from runner.server.inference.offline.amounts import DOUBTFUL
 from runner.server.inference.offline.question import (
     CHANGING,
+    CODE,
     MAX_MESSAGE_CHARS,
     MAX_QUOTE,
     NEGATIONS,
@@ -102,7 +103,8 @@ def answer(question: Question) -> Answer | None:
     for line, _ in lines:
         if line.headings and any(_tell(asked, replace(line, headings=()))):
             raise NotSure(f"the line that tells it stands under '{line.headings[-1]}', which may narrow it")
-    raise NotSure("no passage was found that surely tells it")
+    unread = "; files for code_interpreter are not read by the rules" if CODE in question.scene.tools else ""
+    raise NotSure(f"no passage was found that surely tells it{unread}")
 
 
 def find_times(text: str) -> list[str]:
