@@ -437,7 +437,8 @@ def _scenario_keys() -> _Json:
             "description": "True: `runner compare` never lets it break, however weak the evidence.",
         },
         "expect": expect_schema(
-            "Checks on all turns together: the last answer, with the tool calls, files, tokens and seconds of all.",
+            "Checks after the last turn: they read the last answer alone, and the tool calls, files, tokens and "
+            "seconds of all turns. What no answer may say stands under `expect` of each turn.",
             example=[{"tool_not_called": "code_interpreter"}],
         ),
         "turns": {
