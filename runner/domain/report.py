@@ -137,6 +137,11 @@ class Variant:
         """Short, and different for each variant of a play."""
         return f"{self.target}/{self.model}" if self.model else self.target
 
+    @property
+    def is_scripted(self) -> bool:
+        """Whether a script answered: its tokens are written there, or estimated from its words."""
+        return self.inference is not None and self.inference.partition("+")[0] == "scripted"
+
     def is_by_rules(self, run: Run) -> bool:
         """Whether the offline rules answered, which use no tokens: alone, or what no script is for."""
         return self.inference == OFFLINE or (self.inference is not None and run.model == OFFLINE)

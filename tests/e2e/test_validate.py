@@ -72,7 +72,7 @@ def test_mistakes_in_what_targets_name_are_told_whether_or_not_the_target_is_cho
         "moves.yaml:2:29: no assistant has the function 'rates'",
     )
     assert run("play", "-t", "script", "-k", "Greeting", cwd=project) == done, "nothing was sent"
-    moves.write_text("otherwise: offline\nscripts: [{question: any, moves: [{say: x}]}]\n")
+    moves.write_text("otherwise: offline\nscripts: [{question: {contains: a}, moves: [{say: x}]}]\n")
     assert run("validate", cwd=project).code == 0
     assert not (project / ".runner").exists()
 
