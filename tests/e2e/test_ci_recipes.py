@@ -37,6 +37,7 @@ case "$(basename "$0") $1 $2" in
   "runner validate --keys") exit "${KEYS:-0}" ;;
   "runner plan "*) exit "${REACHES:-0}" ;;
   "runner play "*) echo "{}" >"$REPORTS/report.json"; echo "the report" >"$REPORTS/report.md"; exit "${PLAYS:-0}" ;;
+  "runner report "*) exit "${READS:-0}" ;;
   "runner compare "*) echo "the comparison"; exit "${COMPARES:-0}" ;;
 esac
 """
@@ -236,8 +237,10 @@ def test_the_gitlab_job_of_a_merge_request_plans_and_compares(job: Job) -> None:
     assert compared in job.calls()
     assert f"runner play --target openai --replay recordings --report json={job.folder}" in "".join(job.calls())
     (job.folder / "apps" / "desk").mkdir(parents=True)
-    unread = run_gitlab(job, **request, CURLS="1", PLANS="2", FOLDER="apps/desk")
+    unread = run_gitlab(job, **request, CURLS="1", PLANS="2", COMPARES="2", FOLDER="apps/desk")
     assert (unread.returncode, "could not be told" in unread.stdout, job.calls()[-1]) == (0, True, compared)
+    assert "the report of main can't be read" in unread.stdout
+    assert run_gitlab(job, **request, CURLS="1", PLAYS="3", COMPARES="1").returncode == 3
     run_gitlab(job, **request, KEYS="2")
     assert job.calls()[-1].startswith("runner play --target openai --replay recordings --report")
     for given in ({"OPENAI_API_KEY": "sk-1", "REACHES": "2"}, {"TARGET": "script"}):
@@ -291,6 +294,12 @@ def test_the_first_project_s_workflow_replays_for_forks_alone(job: Job, given: M
 
 
 def test_files_of_the_base_branch_that_can_not_be_read_do_not_stop_who_mends_them(job: Job) -> None:
+    job.reports.mkdir()
+    (job.reports / "report.json").write_text("{}")
+    compared = job.run("compare", BRANCH="main", FOUND="77", DOWNLOADS="1", COMPARES="2")
+    assert (compared.returncode, "::warning::" in compared.stdout) == (0, True)
+    assert job.read("output") == "exit-code=0\n"
+    assert "can't be read" in job.read("reports/compare.md")
     for plans, told in (("0", False), ("2", True)):
         done = run_starter(job, "what changes in the definitions", GITHUB_BASE_REF="main", PLANS=plans)
         assert (done.returncode, "::warning::" in done.stdout) == (0, told), done.stderr
@@ -313,6 +322,9 @@ def test_the_first_project_s_workflow_compares_with_the_report_that_is_kept(job:
     ):
         subprocess.run(["git", *command], cwd=job.folder, check=True)
     for branch, base in (("main", "origin/main"), ("", "HEAD")):
+        unread = run_starter(job, inside=inside, GITHUB_BASE_REF=branch, READS="2")
+        # What a push brings itself is no other branch's trouble.
+        assert ("--baseline" not in job.calls()[-1], "::warning::" in unread.stdout) == (bool(branch), bool(branch))
         done = run_starter(job, inside=inside, GITHUB_BASE_REF=branch)
         assert (done.returncode, "::notice::There is no" in done.stdout) == (0, False)
         assert f"--baseline {base}:reports/baseline.json --report" in job.calls()[-1]
