@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from rich.cells import cell_len
 
 from runner.domain.assistant import Address
 from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
@@ -119,6 +120,14 @@ def test_a_weak_pass_and_a_second_attempt_are_told_in_the_line() -> None:
     attempt = Attempt(outcome=Outcome.PASSED, turns=(turn,), retried=retried)
     text = shown(replace(PASSED, attempts=(attempt,)))
     assert "PASSED   receipt  0.00 s · played again after server_error: It broke. · weak pass of `contains`\n" in text
+    assert text.splitlines()[-2:] == ["weak passes, which prove little: 1 by `contains`", "1 passed in 0.00 s"]
+
+
+def test_names_stand_in_columns_whatever_their_characters_take_up() -> None:
+    named = [replace(FAILED, scenario=replace(SCENARIO, name=name)) for name in ("price", "價格", "cafe\u0301 🛶")]
+    *_, one, two, three, _, _ = shown(*named).splitlines()
+    place = "scenarios/receipt.yaml"
+    assert [cell_len(line.partition(place)[0]) for line in (one, two, three)] == [18, 18, 18]
 
 
 def test_a_pass_tells_which_of_its_calls_broke() -> None:
