@@ -82,16 +82,24 @@ class Baseline:
         self._before = before
         self._missing = missing
         self._chosen: frozenset[str] = frozenset()
-        self._left_out: frozenset[str] = frozenset()
+        self._there: frozenset[str] = frozenset()
+        self._is_part = False
         self._is_meant: Callable[[Scenario], bool] = bool
 
     def narrow(
-        self, chosen: Iterable[Scenario], left_out: Iterable[Scenario], is_meant: Callable[[Scenario], bool]
+        self,
+        chosen: Iterable[Scenario],
+        there: Iterable[Scenario],
+        is_meant: Callable[[Scenario], bool],
+        *,
+        is_part: bool,
     ) -> None:
-        """Of the earlier play what is neither `chosen` now nor `left_out` is gone, if it would have been meant."""
-        self._chosen = frozenset(one.name for one in chosen)
-        self._left_out = frozenset(one.name for one in left_out) - self._chosen
-        self._is_meant = is_meant
+        """Of the earlier play what is not `chosen` now is gone, if it would have been meant.
+
+        `there` are all that the files have: with `is_part` the others are for other plays.
+        """
+        self._chosen, self._there = (frozenset(one.name for one in group) for group in (chosen, there))
+        self._is_meant, self._is_part = is_meant, is_part
 
     def add_to(self, report: Report) -> Report:
         """The same, with what the comparison says."""
@@ -104,7 +112,10 @@ class Baseline:
         earlier = (one for one in self._before.results if one.scenario.name in played or self._is_gone(one.scenario))
         comparison = compare(earlier, report.results, (self._before.definitions, report.definitions))
         self._exit_code = 1 if comparison.regressions else 3 if comparison.undecided else 0
-        lines = [*comparison_lines(comparison, describe_doubts(self._before, replace(report, selection="")))]
+        doubts = describe_doubts(self._before, replace(report, selection=""))
+        if moved := [one.name for one in comparison.scenarios if not one.new and one.name in self._there]:
+            doubts.append(f"still there, but chosen no more, since the tags are others: {', '.join(moved)}")
+        lines = [*comparison_lines(comparison, doubts)]
         if self._exit_code == 3:
             lines.append(terminal_line(_say_undecided(comparison)))
         return replace(report, comparison=(f"compared with {self._name}:", *lines))
@@ -117,7 +128,8 @@ class Baseline:
 
     def _is_gone(self, earlier: Scenario) -> bool:
         # What is chosen and has no result was cut off.
-        return earlier.name not in self._chosen | self._left_out and self._is_meant(earlier)
+        is_left_out = earlier.name in (self._there if self._is_part else self._chosen)
+        return not is_left_out and self._is_meant(earlier)
 
 
 def find_baseline(session: Session, given: str | None, reports: Iterable[tuple[str, Path]] = ()) -> Baseline:

@@ -204,6 +204,11 @@ def test_what_a_selection_would_have_played_is_gone_and_what_it_leaves_out_is_no
     assert "gone times3 1/1 → none" in whole.out
     part = project.run("play", "-k", "times4", "--baseline", "old.json")
     assert (part.code, "1 of 1 the same" in part.out) == (0, True)
+    path = project.folder / "scenarios" / "times4.yaml"
+    path.write_text("tags: [slow]\n" + path.read_text())
+    write(project, 5, right=True)
+    retagged = project.run("play", "-m", "not slow", "-k", "4 or 5", "--baseline", "old.json")
+    assert "note: still there, but chosen no more, since the tags are others: times4" in retagged.out
 
 
 def test_a_kept_play_and_a_report_know_which_selection_they_are(project: Project) -> None:
@@ -243,6 +248,7 @@ def test_a_report_at_a_git_ref_is_compared_with(project: Project) -> None:
 @pytest.mark.parametrize(
     ("source", "code", "words"),
     [
+        ("asistants.yaml", 2, "there is no file asistants.yaml, but there is assistants.yaml; `runner play"),
         ("gone.json", 2, "there is no file gone.json"),
         ("city.md", 2, "city.md is no JSON report of runner"),
         ("20200101T000000Z-000000", 5, "no play is kept under .runner/plays, and there is no file"),
