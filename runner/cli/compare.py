@@ -185,7 +185,8 @@ def describe_missing(configuration: Configuration, came_to: str = "", *, is_writ
         meant = find_similar(name, there, likeness=0.7)
         similar = f"{ref}:{os.path.join(os.path.dirname(named), meant)}" if meant else None
     hint = f"; did you mean {quote(similar)}?" if similar else ""
-    how = "this play makes it" if is_written else f"`runner play --report json={shlex.quote(named)}` makes one"
+    file = shlex.quote(place.removeprefix(f"{ref}:"))
+    how = "this play makes it" if is_written else f"`runner play --report json={file}` makes one"
     return f"no baseline yet: {configuration.baseline} isn't there ({configuration.baseline_at}){came_to}; {how}{hint}"
 
 

@@ -241,6 +241,9 @@ def test_a_report_at_a_git_ref_is_compared_with(project: Project) -> None:
     note = project.run("validate").out.splitlines()[-1]
     assert note.startswith("note: no baseline yet: HEAD:odl.json isn't there (assistants.yaml:")
     assert note.endswith("did you mean 'HEAD:old.json'?")
+    file.write_text(text + "baseline: HEAD:old.json\n")
+    below = replace(project, folder=project.folder / "scenarios").run("validate")
+    assert (below.code, "no baseline yet" in below.out) == (0, False), "it is named from the project's root"
     file.write_text(text + "baseline: mian:old.json\n")
     assert project.run("play").code == 2
 
