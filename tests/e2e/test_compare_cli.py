@@ -100,6 +100,8 @@ def test_it_is_told_as_json_and_as_markdown(project: Project) -> None:
     (project.folder / "cut.json").write_text(json.dumps(cut | {"signal": 2, "planned": 9}))
     note = "the new play did not come to its end (it was interrupted by signal 2): 7 of 9 are missing"
     assert f"note: {note}\n" in project.run("compare", "old.json", "cut.json").out
+    open_ = project.run("compare", "new.json", "cut.json", "--fail-on", "regression")
+    assert (open_.code, "of the new play 7 came to no end" in open_.err) == (3, True)
     assert json.loads(project.run("compare", "old.json", "cut.json", "--format", "json").out)["notes"] == [note]
     assert "7 of 9 are missing" in project.run("compare", "old.json", "cut.json", "--format", "markdown").out
 
