@@ -22,7 +22,10 @@ EVALS = {
         "`equals: {value: TEXT, case: true}`",
         "kinds of space, dash and quotes are the same, marks of Markdown none",
     ),
-    "string_check `ne`": ("`not: {equals: {value: TEXT, case: true}}`", "a refusal or a broken answer never passes"),
+    "string_check `ne` (`neq`)": (
+        "`not: {equals: {value: TEXT, case: true}}`",
+        "a refusal or a broken answer never passes",
+    ),
     "string_check `like`": ("`contains: {value: TEXT, case: true, words: false}`", "leave `words` out: whole words"),
     "string_check `ilike`": ("`contains: {value: TEXT, words: false}`", "leave `words` out: whole words"),
     "text_similarity": (
@@ -30,8 +33,14 @@ EVALS = {
         "fuzzy_match, bleu, gleu, meteor, rouge_1 to rouge_5, rouge_l; meteor without synonyms; numbers and negations "
         "have to be the same, too, but for `facts: false`; `cosine` has none: it needs embeddings, ask a `judge`",
     ),
-    "score_model": ("`judge` with a score", "an error of the judge is an error, not 0"),
-    "label_model": ("`judge` with choices", "an undecided judge is no pass"),
+    "score_model": (
+        "`judge: [{ask: QUESTION, levels: [bad, fair, good], at_least: fair}]`",
+        "levels in words, not a number that the model makes up; an error of the judge is an error, not 0",
+    ),
+    "label_model": (
+        "`judge: [{ask: QUESTION, choices: [ONE, ANOTHER], accept: [ONE]}]`",
+        "an undecided judge is no pass",
+    ),
     "python": ("`python: FILE.py:FUNCTION`", "an exception is an error, not 0"),
     "multi": ("none", "its parts are checks; `score` weighs them, formulas aren't worked out"),
 }

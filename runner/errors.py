@@ -163,7 +163,9 @@ class DeadlineExceeded(RemoteError):
 
 
 class CheckBroken(Exception):
-    """A check could not be evaluated; the message says why."""
+    """A check could not be evaluated; the message says why, and `printed` what code of the project printed."""
+
+    printed: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)

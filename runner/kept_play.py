@@ -80,6 +80,7 @@ _HEAD_SCHEMA: Mapping[str, Any] = {
         "duration_s": {"type": "number", "minimum": 0},
         "exit_code": {"type": "integer"},
         "judged": _TEXT,
+        "judge": _TEXT,
         "selection": _TEXT,
         "shard": _SHARD,
         "tier": _MAYBE_TEXT,

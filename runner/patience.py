@@ -9,8 +9,9 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
@@ -21,10 +22,16 @@ T = TypeVar("T")
 _MAX_EXPANDED_SIZE = 200_000
 
 
+@dataclass(slots=True)
 class Hurry:
     """Whether it was over before what was done in it: then that says nothing, and is to be done again elsewhere."""
 
-    is_over = False
+    ends_at_s: float
+    is_over: bool = False
+
+
+class _Left(BaseException):
+    """Past all who make something of what goes wrong in a check."""
 
 
 _ends_at_s: ContextVar[float] = ContextVar("ends_at_s", default=math.inf)
@@ -43,11 +50,14 @@ def at_most(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def in_a_hurry(seconds: float) -> Iterator[Hurry]:
-    """The same, and it is told afterwards whether that happened, whatever has become of the error."""
-    hurry = Hurry()
+    """The same, and it is told afterwards whether that happened, whatever has become of the error.
+
+    `leave_if_over` ends what is done inside, without one.
+    """
+    hurry = Hurry(time.thread_time() + seconds)
     token = _hurry.set(hurry)
     try:
-        with at_most(seconds):
+        with at_most(seconds), suppress(_Left):
             yield hurry
     finally:
         _hurry.reset(token)
@@ -57,6 +67,14 @@ def check_time() -> None:
     """Raises TimeoutError."""
     if time.thread_time() > _ends_at_s.get():
         _give_up()
+
+
+def leave_if_over() -> None:
+    """Nothing, but where all that is done says nothing any more: then whoever was in a hurry goes on at once."""
+    hurry = _hurry.get()
+    if hurry is not None and time.thread_time() > hurry.ends_at_s:
+        hurry.is_over = True
+        raise _Left
 
 
 def match(find: Callable[..., T], *texts: object, seconds: float) -> T:

@@ -53,6 +53,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--assistant-target", metavar="NAME", help="where assistants are asked (runner)")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    for folder in config.getini(_FOLDERS):
+        if not folder.exists():
+            raise pytest.UsageError(f"{_FOLDERS}: there is no folder {os.path.relpath(folder, config.rootpath)!r}")
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     if file_path.suffix not in _SUFFIXES or file_path.name == _PROJECT_FILE:
         return None
@@ -228,6 +234,9 @@ def _tell(turn: TurnResult) -> Iterator[str]:
         yield f"  answer  {turn.run.text or turn.run.refusal or turn.run.declined or turn.run.error or ''}"
         for step in turn.run.steps:
             yield f"  {step.title}  {' '.join(step.input.split())[:200]}".rstrip()
+            if not step.completed:
+                yield f"    not completed: {' '.join(step.output.split())[:200]}"
+            yield from (f"    {line}" for line in step.printed.splitlines())
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import httpx2
 
 from runner.backends._sdk import openai
 from runner.backends._waiting import next_room_s, retry_after_s
+from runner.did_you_mean import seconds
 from runner.domain.hosts import host_of, is_azure, is_openai
 from runner.errors import (
     KeyRejected,
@@ -151,7 +152,7 @@ class Translator:
 
     def explain_silence(self, doing: str, budget_s: float) -> Failure:
         """The time that one request may take is over."""
-        message = f"no complete answer from {self.base_url} within {budget_s:.0f} s"
+        message = f"no complete answer from {self.base_url} within {seconds(budget_s)}"
         return Failure(error=RemoteUnreachable(self.line(doing, message)), is_unclear=True)
 
     def explain_nonsense(self, doing: str, what: str) -> Failure:
@@ -326,6 +327,19 @@ def is_too_long(code: str | None, words: str) -> bool:
 def explain_overflow(code: str | None, words: str) -> str:
     """Why a run failed, with what can be done about it if its context was too small."""
     return f"{words} ({SHORTEN})" if is_too_long(code, words) and SHORTEN not in words else words
+
+
+def explain_end(status: str, error: str | None, code: str | None, incomplete_reason: str | None) -> str | None:
+    """Why a run came to its end; None where there is nothing to explain."""
+    if error:
+        return explain_overflow(code, error)
+    defaults = {
+        "failed": "the run failed, and the server doesn't say why",
+        "incomplete": f"the answer is incomplete: {incomplete_reason or 'the server does not say why'}",
+        "cancelled": "the run was cancelled, not by us",
+        "expired": "the run took longer than the server allows, and expired",
+    }
+    return defaults.get(status)
 
 
 def _advise_path(path: str) -> str:

@@ -265,6 +265,15 @@ class RemoteFiles:
         return f"'{self._names[file_id]}'" if file_id in self._names else f"the file {file_id}"
 
 
+async def download(api: Api, name: str, path: str) -> ProducedFile:
+    """A file that a run made, or why its content can't be had any more."""
+    try:
+        content = await api.fetch(Request(doing=f"downloading '{name}'", path=path))
+    except RemoteError as error:
+        return ProducedFile(name=name, problem=str(error))
+    return describe_content(name, content)
+
+
 def describe_content(name: str, content: bytes) -> ProducedFile:
     sha256 = hashlib.sha256(content).hexdigest()
     return ProducedFile(name=name, size_bytes=len(content), sha256=sha256, text=_short_text(content))

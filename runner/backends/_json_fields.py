@@ -12,11 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
-from runner.domain.conversation import Step
+from runner.domain.assistant import SchemaFormat
+from runner.domain.conversation import Step, Usage
 
 Item = TypeVar("Item")
 Json = Mapping[str, object]
 
+TAG_PREFIX = "runner."
+DECLINED_TAG = "runner.declined"
+"""On what the embedded server's offline rules declined to answer."""
 _LONGEST_ID = 4096
 
 
@@ -141,6 +145,31 @@ def _items(body: Json, name: str, kind: type[Item], words: str) -> tuple[Item, .
 def text_map(body: Json, name: str) -> dict[str, str]:
     """A mapping of text to text; values of other types become their JSON."""
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in part(body, name).items()}
+
+
+def read_schema_format(body: Json) -> SchemaFormat:
+    return SchemaFormat(
+        name=optional_text(body, "name") or "",
+        schema=part(body, "schema"),
+        strict=body.get("strict") is True,
+        description=optional_text(body, "description") or "",
+    )
+
+
+def read_usage(body: Json) -> Usage | None:
+    if not body:
+        return None
+    return Usage(
+        input_tokens=optional_integer(body, "input_tokens"),
+        output_tokens=optional_integer(body, "output_tokens"),
+        total_tokens=optional_integer(body, "total_tokens"),
+        cached_tokens=optional_integer(part(body, "input_tokens_details"), "cached_tokens"),
+        reasoning_tokens=optional_integer(part(body, "output_tokens_details"), "reasoning_tokens"),
+    )
+
+
+def without_tags(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in metadata.items() if not name.startswith(TAG_PREFIX)}
 
 
 def read_page(body: Json, read_item: Callable[[Json], Item], *, goes_on_unless_told: bool = False) -> Page[Item]:

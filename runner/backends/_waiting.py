@@ -19,7 +19,7 @@ QUEUED = "queued"
 SLOWEST_LOOK_S = 1.0
 UNHURRIED_LOOK_S = 20.0
 """The same for work that was given hours."""
-LONGEST_TOLD_PAUSE_S = 10.0
+SHORTEST_TOLD_PAUSE_S, LONGEST_TOLD_PAUSE_S = 0.02, 10.0
 LONGEST_BACKOFF_S = 8.0
 
 
@@ -93,7 +93,7 @@ class Rhythm:
         so far, up to `slowest_s`: the last pause then adds at most a quarter to what the work took.
         """
         if told_s is not None:
-            return min(told_s, LONGEST_TOLD_PAUSE_S)
+            return min(max(told_s, SHORTEST_TOLD_PAUSE_S), LONGEST_TOLD_PAUSE_S)
         if waited_s < self._fastest_s:
             return self._first_s
         return min(self._slowest_s, max(self._fastest_s, waited_s / 4))

@@ -2,12 +2,13 @@
 
 A check module has these names:
 
-- `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters; a text with
-  `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to; one with
+- `SCHEMA`: the JSON Schema (an object with `properties`, `additionalProperties: False`) of its parameters; a text
+  with `format: TOOL_NAME` has to be a tool's name, or a function's of the assistant that is talked to; one with
   `format: FILE_NAME` names a file that the assistant gets, by the check's method `names(file: str) -> bool`; one with
-  `format: TARGET_NAME` is a target of the project, one with `format: PROJECT_CODE` a Python function of its. What
-  `parts()` makes holds checks, one or a list, as `expect` does, wherever in the schema it stands: the constructor gets
-  a tuple of `Part` there;
+  `format: TARGET_NAME` is a target of the project, with `format: API_NAME` an api, with `format: MODEL_NAME` a model,
+  with `format: PROJECT_CODE` a Python function of its; a mapping with `format: JSON_SCHEMA` is a schema to judge by.
+  What `parts()` makes holds checks, one or a list, as `expect` does, wherever in the schema it stands: the constructor
+  gets a tuple of `Part` there;
 - `NEEDS_TOOLS`, where an answer can't pass unless the assistant has one of these hosted tools (`NEEDS_NONE_ON` is an
   api where it can);
 - `MAIN_FIELD`: the property that `check: value` sets. Where nothing is `required` and `minProperties` isn't set, the
@@ -37,16 +38,20 @@ from types import ModuleType
 from typing import Any, ClassVar, Protocol, cast
 
 from runner.checks._packages import AddedModule, load_check
-from runner.domain.conversation import Ending, Run, RunId, RunStatus, ThreadId, Usage
+from runner.domain.conversation import Ending, Output, Run, RunId, RunStatus, ThreadId, Usage
 from runner.domain.judgement import Answers, Questions, divide_answers, group_requests, join_questions
 from runner.domain.report import Finding, Outcome, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import CheckBroken
+from runner.patience import leave_if_over
 
 TOOL_NAME = "tool-name"
 FILE_NAME = "file-name"
 TARGET_NAME = "target-name"
+API_NAME = "api-name"
+MODEL_NAME = "model-name"
 PROJECT_CODE = "project-code"
+JSON_SCHEMA = "json-schema"
 EXPECTATIONS = "expectations"
 MOST_DEPTH = 6
 """How deep checks may stand inside each other."""
@@ -150,7 +155,7 @@ class Ask(Protocol):
     async def __call__(self, questions: Questions, /) -> Answers:
         """One request. Raises CheckBroken where no answer comes."""
 
-    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> Output:
         """What a located function returns, as JSON. Raises CheckBroken."""
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
@@ -207,6 +212,8 @@ class Part:
         try:
             if self.tier is not Tier.FREE:
                 raise CheckBroken("it can't be told without asking")
+            # Hundreds of parts, each done in a moment, are not done in one.
+            leave_if_over()
             if self.combines:
                 inner = cast(Combining, self.check).parts_in(exchange)
                 return self._combine([part.judge(run, exchange) for part in inner])
@@ -228,7 +235,8 @@ class Part:
             inner = check.parts_in(exchange)
             return self._combine(await judge_by_tiers(inner, exchange, ask, check.combine))
         except Exception as error:  # noqa: BLE001 - one broken check must not end the others
-            return self.break_off(_explain(error))
+            printed = {"printed": error.printed} if isinstance(error, CheckBroken) and error.printed else {}
+            return replace(self.break_off(_explain(error)), details=printed)
 
     def _combine(self, verdicts: Sequence[Verdict]) -> Verdict:
         """What follows from its parts; where all that it lacks is a measurement, or parts for here, that is why."""
@@ -248,7 +256,7 @@ class Part:
             expected=finding.expected,
             found=finding.found,
             reason=finding.reason or NO_REASON * (finding.holds is None),
-            weak=finding.weak,
+            weak=finding.weak or self.expectation.is_idle,
             score=finding.score,
             details=finding.details,
         )
@@ -307,7 +315,7 @@ class Table:
         self._send_if_all_wait()
         return await answers
 
-    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> Output:
         return await self._ask.run(code, arguments, timeout_s)
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
@@ -449,12 +457,14 @@ def limits_schema(what: str, *, example: Amount, whole: bool = True) -> dict[str
     }
 
 
-def check_limits(least: Amount | None, most: Amount | None) -> None:
-    """Raises ValueError for limits between which nothing is, and for none."""
+def check_limits(least: Amount | None, most: Amount | None, *, counts: bool = True) -> None:
+    """Raises ValueError for limits between which nothing is, and for none; what `counts` is never below 0."""
     if least is None and most is None:
         raise ValueError("say `max`, `min` or both")
     if least is not None and most is not None and least > most:
         raise ValueError(f"`min: {least}` is more than `max: {most}`")
+    if counts and not least and most is None:
+        raise ValueError("`min: 0` alone rules nothing out: there is never less")
 
 
 def judge_amount(amount: Amount, least: Amount | None, most: Amount | None, *, unit: str) -> Finding:

@@ -87,7 +87,8 @@ _CURRENCY = re.compile(rf"{_GAP}\(?\\?(?P<currency>{MONEY_AFTER})(?![{CASED}]|[ 
 _CODE = re.compile(rf"{_GAP}\(?(?P<currency>[A-Z]{{3}})(?!\w)\)?")
 _TRAILING_MINUS = re.compile(rf"-(?=[ ]*(?:\Z|[\n|)\]}},;:*]|\.(?!\d)|(?:{MONEY_AFTER})(?!\w)))")
 _UNIT = re.compile(
-    rf"(?P<gap>{_GAP})(?P<unit>(?:(?:square|cubic|sq\.?|cu\.?|nautical|fluid|fl\.?|light|metric|troy|Quadrat"
+    rf"(?P<gap>{_GAP})(?:(?P<kind>business|working|calendar|consecutive|full|whole)[ ](?={LETTER}{{3}}))?"
+    rf"(?P<unit>(?:(?:square|cubic|sq\.?|cu\.?|nautical|fluid|fl\.?|light|metric|troy|Quadrat"
     rf"|Kubik)[ ])?{LETTER}{{1,40}}|°[CFK]?|[℃℉])"
     r"(?P<raised>[²³]|\^\{?[23]\}?|(?<=m)[23](?![\w.,]\d|\w)|\\textsuperscript\{[23]\})?"
 )
@@ -393,9 +394,8 @@ def _read_unit(text: str, after: After) -> After:
         return replace(after, units=frozenset({unit_name(unit)}), is_percent=unit_name(unit) == "%", unit_end=unit_end)
     if (more := _MORE_UNIT.match(text, unit_end)) and kinds and dimensions(more["unit"]):
         return replace(after, units=after.units | {f"{unit_name(unit)}-{unit_name(more['unit'])}"}, unit_end=more.end())
-    return replace(
-        after, units=after.units | {unit_name(unit) + raised}, unit_end=unit_end, dimensions=after.dimensions | kinds
-    )
+    names = {unit_name(unit) + raised} | ({unit_name(f"{found['kind']} {unit}")} if found["kind"] else set())
+    return replace(after, units=after.units | names, unit_end=unit_end, dimensions=after.dimensions | kinds)
 
 
 _NO_UNITS = frozenset("to with after before for from plus over at on by and und et og och ve и".split())

@@ -123,11 +123,13 @@ _TIMES = Alternatives(
   | \d{1,2}(?:[.:]\d\d)?[ \u00a0]?(?:Uhr|часов[ ](?:утра|вечера)|o'clock|noon|midnight|godz\.?)(?!\w)
       (?:[ ]\d\d(?![\w.,]))?
   | (?:godz\.|kl\.|klo)[ ]\d{1,2}(?:[.:]\d\d)?
+  | (?i:open|hours|geöffnet|ouvert|abierto)\b[^.!?\d\n]{0,30}\d\d?[ ]?(?:[-–]|to|bis|à|a)[ ]?\d\d?
+      (?![\w%$€£]|[.,:]\d|[ ]\w)
   | (?:午前|午後|上午|下午|晚上|早上|凌晨|오전|오후)[ ]?\d{1,2}[時时点點시](?:[ ]?\d{1,2}[分분]|半)?
   | \d{1,2}[時时点點](?!間|间)(?:\d{1,2}分|半)
   | \d{1,2}시[ ]?\d{1,2}분
     """,
-    first=r"0-9A-Z\[ (’'gk",
+    first=r"0-9A-Z\[ (’'ghko",
 )
 _YEAR_WORDS = (
     "in|since|during|anno|year|years|the[ ]year|im[ ]Jahre?|Jahre?|seit|année|l'année|l'an|en|depuis|dès|año|ano"
@@ -150,7 +152,7 @@ _CODES = Alternatives(
   | (?<!\w)[A-Z]{2}\d\d(?:[ ]?[\dA-Z]{4}){2,8}(?:[ ]?[\dA-Z]{1,4})?(?!\w) | (?<![\w.,])\d{4}(?:[ -]\d{4}){2,4}(?![\w.,])
   | (?:\*{4,16}|[xX•]{3,16})[ -]?\d{2,4}(?![\d.,]\d?) | (?i:ending[ ](?:in|with)|endet[ ]auf)[ ]\d{2,6}(?!\d)
   | (?<!\w)(?:[Nn][°º]|№|[Nn]r\.?|[Nn]ro\.?|[Nn]úm\.|[Nn]um\.|[Nn]o\.|[Nn]os\.)[ ]?\d[\w/-]*
-  | §{1,2}[ ]?\d+\w?(?![.,]\d)
+  | §{1,2}[ ]?\d+\w?(?![.,]\d) | (?<![\w.,$€£-])(?:[2-6]G(?!\w)|401\(k\))
   | (?<!\w)[第][ ]?\d+
   | (?<!\d)\d++(?:번째|등|회차|ère|ème|eme|de(?=[ ]eeuw)|:[ea](?!\w)
       |-(?:й|я|е|го|му|ом|ой|ый|ого|му|х|ті|та|ше)(?!\w)|'?(?:[ıiuü]nc[ıiuü]|nc[ıiuü])\w{0,4}|º|ª|[.]º|[.]ª)
@@ -167,7 +169,7 @@ _INTEGER_LABELS = (
     "|(?<!in )case|sku|zip|phone|tel\\.?|fax"
     "|terminal|seat|lines?|bus|tram|"
     "(?<!per )(?<!a )(?<!each )(?<!every )(?<!this )(?<!last )(?<!next )(?:weeks?|days?|tag|woche|semaine|semana)"
-    "|lesson|phase|option|question|windows|macos|ios|android|ubuntu|iphone|ipad|galaxy|boeing|airbus|route|"
+    "|lesson|form|phase|option|question|windows|macos|ios|android|ubuntu|iphone|ipad|galaxy|boeing|airbus|route|"
     "highway|interstate|formula|apollo|playstation|xbox|gpt|llama|seiten?|s\\.|zimmer|raum|schritte?|kapitel"
     "|abschnitt|abs\\.|art\\.|"
     "rechnung(?:snummer)?|bestellung|kundennummer|konto|gleis|linie|tisch|tabelle|abbildung|abb\\.|plz|halle|étape"
@@ -179,14 +181,13 @@ _INTEGER_LABELS = (
     "kamer|stap|sayfa|oda|bölüm|adım|페이지|ページ"
 )
 _DECIMAL_LABELS = (
-    "versions?|sections?|sec\\.|chapters?|clauses?|figures?|fig\\.|rules?|appendix|python|java|node|php|ruby"
+    "versions?|usb|hdmi|bluetooth|sections?|sec\\.|chapters?|clauses?|figures?|fig\\.|rules?|appendix|python|java|node|php|ruby"
     "|abschnitt|kapitel|v\\.|"
     "release|api|table|tabelle|версия|versión|versão|versione|wersja"
 )
 _NUMBER_OF = (
-    r"(?:[ ](?:no\.|nr\.?|number|id|num\.?))?(?:(?:(?<=ref)|(?<=isbn)|(?<=issn)|(?<=\bid)|(?<=reference)|(?<=ref\.)"
-    r"|(?<=phone)"
-    r"|(?<=sku)|(?<=zip)|(?<=tel)|(?<=fax)|(?<=number)):|(?<=number)[ ]is)?[ ]"
+    r"(?:[ ](?:no\.|nr\.?|number|id|num\.?))?(?:(?:(?<=ref)|(?<=isbn)|(?<=issn)|(?<=\bid)|(?<=code)|(?<=reference)"
+    r"|(?<=ref\.)|(?<=phone)|(?<=sku)|(?<=zip)|(?<=tel)|(?<=fax)|(?<=number)):|(?<=number)[ ]is)?[ ]"
 )
 _FIRST_ONES = r"(?:\d{1,5}(?:[-–]|[ ](?:of|and|to|or|&)[ ]))?"
 _END = r"[*_\"']{0,3}(?=\d)"

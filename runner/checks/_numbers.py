@@ -183,7 +183,7 @@ _TOKEN = re.compile(
   | (?P<number> \d{{1,3}}(?:_\d{{3}})+(?:\.\d++)?(?!_?\d) | \d{{1,3}}(?:[ \u00a0]\d{{3}}(?!\d))+(?:[.,٫]\d++)?
   | \d++(?:[.,'٫،]\d++)*
       | (?<![\w.])\.\d++(?![.,]\d) | [{VULGAR}] )
-  | (?P<word> (?<!\w)(?!(?:{MONEY_BEFORE})\d)_*+[{CASED}]\w*+(?:-\w++|(?<=\d)[.:/]\w++)* )
+  | (?P<word> (?<!\w)(?!(?:{MONEY_BEFORE})\d)_*+[{CASED}]\w*+(?:-\w++|(?<=\d)[.:/]\w++|\.[a-z]{{2,6}}(?:/[\w.-]*+)+)* )
     """,
     re.VERBOSE,
 )
@@ -538,7 +538,7 @@ def _doubt_between(text: str, first: FoundNumber, second: FoundNumber) -> str:
     ):
         return "is a range or a choice, not one number"
     if (
-        first.is_plain
+        (first.is_plain or (first.decimals and not first.dimensions))
         and second.is_plain
         and _OUT_OF.fullmatch(text, first.end, second.start)
         and first.value <= second.value

@@ -21,6 +21,7 @@ RUBRIC = "Judge the assistant's work in this conversation."
 _OPTIONS = {
     "type": ["array", "object"],
     "items": {"type": "string", "minLength": 1, "maxLength": 200},
+    "uniqueItems": True,
     "additionalProperties": {"type": "string", "maxLength": 2000, "description": "What the word means."},
     "minItems": 2,
     "maxItems": 100,

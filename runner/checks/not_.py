@@ -13,7 +13,8 @@ from runner.domain.report import Finding, Outcome, Verdict
 MAIN_FIELD = "expect"
 SCHEMA = {
     "type": "object",
-    "description": "None of these checks holds. One that breaks, or can't be told, is an error here, too.",
+    "description": "None of these checks holds. One that breaks, or can't be told, is an error here, too; one "
+    "that fails only for a doubt (39% for `contains: 39`, perhaps 39 for `number: 39`) makes this a weak pass.",
     "properties": {
         "expect": parts("A check that must not hold, or several: none of them may.", example={"contains": "Bergen"}),
     },

@@ -66,7 +66,8 @@ SCHEMA = {
             "minLength": 1,
             "maxLength": 40,
             "description": "Only numbers with this unit beside them count: USD (or $, dollars), EUR, %, km, people. "
-            "In '$331.31 each for 17 people', `unit: USD` leaves 331.31. 12 km/h is no km, $12.50 CAD no USD.",
+            "In '$331.31 each for 17 people', `unit: USD` leaves 331.31. 12 km/h is no km, $12.50 CAD no USD, "
+            "and $12 per night is USD/night.",
         },
         "decimal": {
             "type": "string",
@@ -123,7 +124,7 @@ class Check:
         for name in ("value", "tolerance", "percent", "min", "max"):
             _check_size(name, getattr(self, name))
         if self.value is None:
-            check_limits(self.min, self.max)
+            check_limits(self.min, self.max, counts=False)
             if allowances:
                 raise ValueError(f"`{allowances[0]}` goes with `value`")
         elif self.min is not None or self.max is not None:

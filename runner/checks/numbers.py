@@ -11,8 +11,10 @@ from runner.checks import FAILS, PASSES, Example
 from runner.checks._text import shorten
 from runner.checks.number import Check as NumberCheck
 from runner.checks.number import numbers_in, prepare
+from runner.checks.tool_calls import assign
 from runner.domain.conversation import Run
 from runner.domain.report import Finding
+from runner.errors import CheckBroken
 
 if TYPE_CHECKING:
     from runner.checks._numbers import FoundNumber
@@ -102,6 +104,8 @@ class Check:
             reason = f"the answer doesn't give {', '.join(missing)}{order}{f'; {problems}' if problems else ''}"
         elif self.only and rest:
             reason = f"the answer gives other numbers, too: {', '.join(number.text for number in rest[:20])}"
+        if missing and len(found) >= _MOST:
+            raise CheckBroken(f"the answer gives {_MOST:,} numbers, and those behind them aren't looked at")
         wanted = ", ".join(f"{value:f}" for value in self.values)
         return Finding(
             holds=not reason,
@@ -115,12 +119,13 @@ class Check:
 
     def _match(self, found: Sequence[FoundNumber]) -> tuple[list[str], list[FoundNumber]]:
         """The wanted numbers that aren't there, and what is there besides."""
-        rest, missing, floor = list(found), [], 0
-        for wanted in self._wanted():
-            place = next((at for at, one in enumerate(rest) if at >= floor and wanted.accepts(one)), None)
-            if place is None:
-                missing.append(f"{wanted.value:f}")
-                continue
-            del rest[place]
-            floor = place if self.in_order else 0
-        return missing, rest
+        wanted, chosen = self._wanted(), dict[int, int]()
+        fits = [[at for at, one in enumerate(found) if each.accepts(one)] for each in wanted]
+        floor = 0
+        for number, places in enumerate(fits):
+            if not self.in_order:
+                assign(number, fits, chosen, set())
+            elif (place := next((at for at in places if at >= floor), None)) is not None:
+                chosen[place], floor = number, place + 1
+        missing = [f"{each.value:f}" for number, each in enumerate(wanted) if number not in chosen.values()]
+        return missing, [one for at, one in enumerate(found) if at not in chosen]

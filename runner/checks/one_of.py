@@ -57,7 +57,7 @@ class Check:
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
         for value in self.values:
-            core = _core(value, case=self.case)
+            core = fold_value(value, case=self.case)
             if core in seen:
                 raise ValueError(f"{value!r} and {seen[core]!r} can't be told apart")
             seen[core] = value
@@ -65,31 +65,36 @@ class Check:
     def judge(self, run: Run) -> Finding:
         expected = f"one of {', '.join(quote(value) for value in self.values)}"
         found = shorten(run.text)
-        chosen = self._chosen_inside(run.text) if self.inside else self._chosen_whole(run.text)
+        named = self._named(run.text) if self.inside else set[str]()
+        chosen = self._chosen_inside(run.text, named) if self.inside else self._chosen_whole(run.text)
         if len(chosen) == 1:
             return Finding(holds=True, expected=expected, found=found)
         reason = "the answer gives none of them" if self.inside else "none of them is the whole answer"
         if chosen:
             reason = f"the answer contains {' and '.join(quote(value) for value in chosen)}, so it doesn't choose"
-        return Finding(holds=False, expected=expected, found=found, reason=reason)
+        weak = bool(named) and not chosen
+        return Finding(holds=False, expected=expected, found=found, reason=reason, weak=weak)
 
     def _chosen_whole(self, text: str) -> list[str]:
         answers = [answer.strip(_WRAPPING) for answer in readings(text, case=self.case, negative=False, inside=False)]
-        return [value for value in self.values if _core(value, case=self.case) in answers]
+        return [value for value in self.values if fold_value(value, case=self.case) in answers]
 
-    def _chosen_inside(self, text: str) -> list[str]:
+    def _chosen_inside(self, text: str, named: set[str]) -> list[str]:
         """The values that the text gives in any reading; a lone one has to be given wherever it is looked for."""
-        ended = end_lines(text)
-        named = {
-            value
-            for reading in readings(ended, case=self.case, negative=True)
-            for value, is_given in self._given(reading, is_sure=False).items()
-            if is_given
-        }
         if len(named) == 1:
+            ended = end_lines(text)
             told = [self._given(one, is_sure=True) for one in readings(ended, case=self.case, negative=False)]
             named = {value for value in named if {one.get(value) for one in told} - {None} == {True}}
         return [value for value in self.values if value in named]
+
+    def _named(self, text: str) -> set[str]:
+        """Those that some reading has elsewhere than in a denial."""
+        return {
+            value
+            for reading in readings(end_lines(text), case=self.case, negative=True)
+            for value, is_given in self._given(reading, is_sure=False).items()
+            if is_given
+        }
 
     def _given(self, text: str, *, is_sure: bool) -> dict[str, bool]:
         """Each value in the text, elsewhere than in a longer one ("red" in "red wine"), and whether it isn't denied.
@@ -100,8 +105,8 @@ class Check:
 
         places: list[tuple[int, int, str]] = []
         rest = text
-        for value in sorted(self.values, key=lambda one: len(_core(one, case=self.case)), reverse=True):
-            core = _core(value, case=self.case)
+        for value in sorted(self.values, key=lambda one: len(fold_value(one, case=self.case)), reverse=True):
+            core = fold_value(value, case=self.case)
             found = list(islice(find_all(rest, core, words=True, whole_amounts=is_sure), _MOST))
             places += [(start, start + len(core), value) for start in found]
             rest = _without(rest, found, len(core)) if found else rest
@@ -116,7 +121,8 @@ class Check:
 
 
 @lru_cache(maxsize=1024)
-def _core(value: str, *, case: bool) -> str:
+def fold_value(value: str, *, case: bool) -> str:
+    """What of a value has to be in the answer. Raises ValueError if that is nothing."""
     wanted = normalise_wanted(value, case=case)
     return wanted.strip(_WRAPPING) or wanted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -37,7 +37,8 @@ SCHEMA = {
             "exclusiveMinimum": 0,
             "maximum": 1,
             "examples": [0.8],
-            "description": "The least score that passes; needed for a function that returns a score.",
+            "description": "The least score that passes; needed for a function that returns a score alone. "
+            "`holds: true` with a score below it is an error.",
         },
         "timeout": {
             "type": "number",
@@ -71,9 +72,14 @@ class Check:
     is_paid: ClassVar[bool] = False
 
     async def judge_asking(self, exchange: Exchange, ask: Ask) -> Finding:
-        return self._read(
-            await ask.run(self.call, dict.fromkeys(CODE_ARGUMENTS, show_turn(exchange)), float(self.timeout))
-        )
+        told = dict.fromkeys(CODE_ARGUMENTS, show_turn(exchange))
+        output = await ask.run(self.call, told, float(self.timeout))
+        try:
+            found = self._read(output)
+        except CheckBroken as error:
+            error.printed = output.printed
+            raise
+        return replace(found, details={"printed": output.printed}) if output.printed else found
 
     def _read(self, text: str) -> Finding:
         said = json.loads(text)
@@ -85,10 +91,11 @@ class Check:
             case str():
                 return self._finding(not said.strip(), said)
             case {"holds": bool(holds), **more} if more.keys() <= {"score", "reason"}:
-                score = more.get("score")
-                return self._finding(
-                    holds, str(more.get("reason") or ""), None if score is None else _check_score(score)
-                )
+                score = None if more.get("score") is None else _check_score(more["score"])
+                if holds and score is not None and self.threshold is not None and score < self.threshold:
+                    both = f"`holds: true` with the score {score:g}, below the threshold {self.threshold}"
+                    raise CheckBroken(f"it returned {both}: return one of the two, or remove `threshold`")
+                return self._finding(holds, str(more.get("reason") or ""), score)
             case {"score": score, **more} if more.keys() <= {"reason"}:
                 return self._finding_of_score(score, str(more.get("reason") or ""))
         raise CheckBroken(f"it returned {shorten(text)}: neither a boolean, a score, a reason nor {{holds: ...}}")

@@ -96,7 +96,9 @@ class Check:
             tool_name(_tool_of(call))
 
     def judge(self, run: Run) -> Finding:
-        made = run.steps[:_MOST_CALLS]
+        if len(run.steps) > _MOST_CALLS:
+            raise CheckBroken(f"there are {len(run.steps):,} tool calls; {_MOST_CALLS} at most are compared")
+        made = run.steps
         told = [[self._tell_fit(run, call, step) for step in made] for call in self.calls]
         unmet, others = self._match(made, [[at for at, fit in enumerate(fits) if fit is True] for fits in told])
         reason = ""
@@ -106,8 +108,6 @@ class Check:
         elif others and self.mode in ("exact", "subset"):
             reason = f"called, too: {', '.join(map(_describe_step, others))}"
         unsure = next((fit for fits in told for fit in fits if isinstance(fit, str)), "")
-        if len(run.steps) > _MOST_CALLS and self.mode in ("any_order", "in_order"):
-            unsure = f"the assistant made {len(run.steps)} calls, of which the first {_MOST_CALLS} are looked at"
         if reason and unsure:
             raise CheckBroken(unsure)
         return Finding(
@@ -131,7 +131,7 @@ class Check:
                     chosen[place], floor = wanted, place + 1
         else:
             for wanted in range(len(fits)):
-                _assign(wanted, fits, chosen, set())
+                assign(wanted, fits, chosen, set())
         unmet = [_describe_call(call) for at, call in enumerate(self.calls) if at not in chosen.values()]
         return unmet, [step for at, step in enumerate(made) if at not in chosen]
 
@@ -157,12 +157,12 @@ class Check:
         return explain(verdicts, Outcome.ERRORED) or True
 
 
-def _assign(wanted: int, fits: Sequence[Sequence[int]], chosen: dict[int, int], tried: set[int]) -> bool:
-    """Give the wanted call one of the made ones, moving others to another that fits them (augmenting paths)."""
+def assign(wanted: int, fits: Sequence[Sequence[int]], chosen: dict[int, int], tried: set[int]) -> bool:
+    """Give what is wanted one of the places that fit it, moving others to another that fits them (augmenting paths)."""
     for place in fits[wanted]:
         if place not in tried:
             tried.add(place)
-            if place not in chosen or _assign(chosen[place], fits, chosen, tried):
+            if place not in chosen or assign(chosen[place], fits, chosen, tried):
                 chosen[place] = wanted
                 return True
     return False

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from itertools import count
 from math import ceil
@@ -101,7 +102,8 @@ async def on_cluster(
     distributed = _import_distributed()
     async with _open_client(distributed, address, options.jobs) as client:
         workers = max(1, len((await client.scheduler.identity())["workers"]))
-        packages = [_pack(lane.variant, _session_of(lane, sessions), paths, options, workers) for lane in lanes]
+        by_target = {one.target.name: one for one in sessions}
+        packages = [_pack(one.variant, by_target[one.variant.target], paths, options, workers) for one in lanes]
         contents: Any = None
         if address:
             packages = [replace(one, root=None) for one in packages]
@@ -118,7 +120,7 @@ async def on_cluster(
         there = _Cluster(client, contents)
         try:
             yield tuple(
-                replace(lane, elsewhere=_player_of(there, package))
+                replace(lane, elsewhere=partial(_Elsewhere, there, package))
                 for lane, package in zip(lanes, packages, strict=True)
             )
         finally:
@@ -181,10 +183,6 @@ def check_engine(text: str, sessions: Sequence[Session]) -> None:
             )
         if not is_local and (code := find_code(session.configuration.project, session.configuration.scenarios)):
             raise UsageError(f"--engine dask: code of this project is not sent to other machines: {code[0].code}")
-
-
-def _session_of(lane: Lane, sessions: Sequence[Session]) -> Session:
-    return next(one for one in sessions if one.target.name == lane.variant.target)
 
 
 def _pack(variant: Variant, session: Session, paths: tuple[str, ...], options: PlayOptions, workers: int) -> Package:
@@ -371,10 +369,6 @@ class _Seat:
                     waiting.set_result(made)
 
 
-def _player_of(cluster: _Cluster, package: Package) -> Callable[[Surroundings, Means], Any]:
-    return lambda around, means: _Elsewhere(cluster, package, around, means)
-
-
 class _Elsewhere:
     """Makes attempts like a `Player`, on whichever worker has room."""
 
@@ -516,7 +510,7 @@ class _World:
                 await stage.close()
                 # What can't be removed stays in the play's journal, which says so.
                 await cleaner.finish()
-        except BaseException as error:
+        except BaseException as error:  # whoever waits for the first attempt is told; later, nobody waits
             if self._ready.done():
                 raise
             self._ready.set_exception(error)
@@ -541,6 +535,7 @@ class _World:
             demands_synced=package.demands_synced,
             clean=clean,
         )
+        stage.option = self._session.option
         cleaner = Cleaner(backend, journal, keeps=package.keeps)
         means = Means(
             variant=package.variant,

@@ -8,9 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from runner.did_you_mean import count
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,34 +119,6 @@ class _Opener:
         return found
 
 
-def import_tests(
-    foreign: Foreign, project_file: Path, *, address: str | None, taken: tuple[str, ...], write: bool
-) -> None:
-    """Print the files, or write those that are not there yet; then say what is in them and what was left out."""
-    from runner.cli.import_ import print_yaml, show_assistants, write_assistants
-    from runner.config.paths import SCENARIO_FOLDER
-
-    imported, files = make_files(foreign, address=address, taken=taken)
-    needs_judge, is_new = foreign.suite.needs_judge, not project_file.exists()
-    named = {f"{SCENARIO_FOLDER}/{name}": text for name, text in files.items()}
-    if write:
-        _refuse_existing(project_file.parent, named)
-        if imported:
-            write_assistants(project_file, imported, needs_judge=needs_judge)
-        _write(project_file.parent, named)
-    else:
-        shown = (
-            {project_file.name: show_assistants(project_file, imported, needs_judge=needs_judge)} if imported else {}
-        )
-        print_yaml("\n".join(f"# {name}\n{text}" for name, text in {**shown, **named}.items()))
-    if lost := sum(one.lost for one in imported):
-        click.echo(f"{project_file.name}: {_say_lost(lost)}", err=not write)
-    for line in _summarise(foreign, next(iter(named))):
-        click.echo(line, err=not write)
-    if needs_judge and not is_new:
-        click.echo("some of its checks ask a model: `judge` in assistants.yaml says which", err=not write)
-
-
 def make_files(
     foreign: Foreign, *, address: str | None, taken: tuple[str, ...]
 ) -> tuple[tuple[Imported, ...], dict[str, str]]:
@@ -168,32 +137,3 @@ def make_files(
         addresses = {key: one.address for key, one in zip(foreign.assistants, imported, strict=True)}
     scripts = tuple(replace(one, assistant=str(addresses[one.assistant])) for one in foreign.suite.scripts)
     return imported, write_suite(replace(foreign.suite, scripts=scripts), clean)
-
-
-def _refuse_existing(root: Path, files: Mapping[str, str]) -> None:
-    there = [name for name in files if os.path.lexists(root / name)]
-    if there:
-        raise UsageError(f"nothing was written: there is {', '.join(there)} already")
-
-
-def _write(root: Path, files: Mapping[str, str]) -> None:
-    from runner.whole_file import write_whole
-
-    for name, text in files.items():
-        write_whole(root / name, text, what="the file")
-
-
-def _say_lost(lost: int) -> str:
-    return f"{count(lost, 'part')} without counterpart, each a comment in it"
-
-
-def _summarise(foreign: Foreign, name: str) -> list[str]:
-    suite = foreign.suite
-    cases = sum(max(1, len(script.rows)) for script in suite.scripts)
-    said = f"{name}: {count(len(suite.scripts), 'scenario')}, {count(cases, 'case')}"
-    lost = len(suite.all_lost)
-    if lost:
-        said += f"; {_say_lost(lost)}"
-    skipped = sum(bool(script.skip) for script in suite.scripts)
-    code = [f"code of theirs, to be read before it is played: {', '.join(suite.code)}"] if suite.code else []
-    return [said, *code, *([f"{count(skipped, 'scenario')} can't be played as it is: see `skip`"] if skipped else [])]

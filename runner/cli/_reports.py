@@ -16,7 +16,7 @@ from runner.errors import UsageError, WriteFailed
 
 if TYPE_CHECKING:
     from runner.cli.compare import Baseline
-    from runner.domain.report import PlayEvent
+    from runner.domain.report import PlayEvent, Report
     from runner.redaction import Redactor
     from runner.reporting import Reporter
     from runner.reporting._telemetry import Telemetry
@@ -100,6 +100,30 @@ def open_reporters(
             telemetry.close()
         if note := note or (telemetry.note if telemetry else ""):
             click.echo(f"runner: {note}", err=True)
+
+
+def tell_again(
+    report: Report, kinds: list[tuple[str, Path]], *, is_quiet: bool, is_verbose: bool = False, on_screen: bool = True
+) -> None:
+    """Tell what was played before in these files, and on the screen."""
+    from runner.domain.report import PlayFinished, PlayStarted, ScenarioFinished
+    from runner.redaction import Redactor
+    from runner.reporting import write_report
+    from runner.reporting.console import Console
+
+    redactor = Redactor([])  # what was kept has no secrets in it any more
+    for kind, path in kinds:
+        write_report(kind, path, report, redactor)
+    if not on_screen:
+        return
+    screen = Console(sys.stdout, redactor, is_quiet=is_quiet, is_verbose=is_verbose)
+    try:
+        screen.on_event(PlayStarted(variants=report.variants, planned=report.planned))
+        for result in report.results:
+            screen.on_event(ScenarioFinished(result=result))
+        screen.on_event(PlayFinished(report=report))
+    finally:
+        screen.close()
 
 
 def _find_telemetry(redactor: Redactor) -> tuple[Telemetry | None, str]:

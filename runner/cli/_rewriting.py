@@ -47,7 +47,7 @@ def rewrite(contents: Mapping[Path, str], read_back: Callable[[], T]) -> T:
         _restore(old)
         first = error.problems[0]
         raise WriteFailed(f"nothing was written: the file would no longer load ({first})") from error
-    except BaseException:
+    except BaseException:  # an interruption, too
         _restore(old)
         raise
 

@@ -13,11 +13,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from runner.backends import Backend
 from runner.cli import count_descriptors
-from runner.cli._session import Session, open_ask
+from runner.cli._session import PlayArguments, Session, open_ask
 from runner.cli._targets import OpenedTarget, find_capabilities
 from runner.did_you_mean import count
 from runner.domain.assistant import ChatEndpoint, Server, Target
@@ -45,8 +44,7 @@ def parse_expression(option: str, text: str) -> Expression:
     Words in a row are one phrase, since scenarios' names have spaces.
     """
     tokens = [match["bracket"] or match["word"] for match in _TOKEN.finditer(text) if match.lastgroup]
-    parser = _Parser(option, text, tokens)
-    return parser.parse()
+    return _Parser(option, text, tokens).parse()
 
 
 class _Parser:
@@ -219,21 +217,8 @@ def describe_selected(scenarios: Iterable[Scenario]) -> list[dict[str, object]]:
 OWN_DESCRIPTORS, DESCRIPTORS_PER_SCENARIO = 44, 4
 
 
-class Wanted(Protocol):
-    """What the command line says of it."""
-
-    @property
-    def jobs(self) -> int: ...
-    @property
-    def models(self) -> tuple[str, ...]: ...
-    @property
-    def record(self) -> Path | None: ...
-    @property
-    def replay(self) -> Path | None: ...
-
-
 @asynccontextmanager
-async def open_judge(judge: Session | None, lanes: Sequence[Lane], wanted: Wanted) -> AsyncIterator[Asker]:
+async def open_judge(judge: Session | None, lanes: Sequence[Lane], wanted: PlayArguments) -> AsyncIterator[Asker]:
     """What answers the checks that ask; without a judge, what says so."""
     declared = judge.configuration.project.judge if judge else None
     if judge is not None and declared is not None and wanted.replay:
@@ -249,7 +234,9 @@ async def open_judge(judge: Session | None, lanes: Sequence[Lane], wanted: Wante
 
 
 @asynccontextmanager
-async def open_lanes(sessions: Sequence[Session], wanted: Wanted, folder: Path) -> AsyncIterator[tuple[Lane, ...]]:
+async def open_lanes(
+    sessions: Sequence[Session], wanted: PlayArguments, folder: Path
+) -> AsyncIterator[tuple[Lane, ...]]:
     """Each target once, with a journal of its own, for each of the models."""
     async with AsyncExitStack() as stack:
         lanes = []
@@ -281,7 +268,7 @@ async def open_lanes(sessions: Sequence[Session], wanted: Wanted, folder: Path) 
 
 
 def _find_backend(
-    session: Session, variant: Variant, opened: OpenedTarget | None, wanted: Wanted
+    session: Session, variant: Variant, opened: OpenedTarget | None, wanted: PlayArguments
 ) -> tuple[Backend, Variant]:
     """The target's, one that keeps what it is told, or one that has only that."""
     if wanted.replay:

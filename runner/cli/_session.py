@@ -70,6 +70,47 @@ def target_options(function: F) -> F:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlayArguments:
+    """The command line of `play`, as given."""
+
+    paths: tuple[str, ...]
+    file: Path | None
+    targets: tuple[str, ...]
+    models: tuple[str, ...]
+    jobs: int
+    rate: float | None
+    tier: str | None
+    max_time: float | None
+    max_cost: float | None
+    max_tokens: int | None
+    shard: str | None
+    engine: str | None
+    names: str | None
+    tags: str | None
+    last_failed: bool
+    failed_first: bool
+    lists: bool
+    form: str
+    repeat: int | None
+    every_repeat: bool
+    fail_fast: bool
+    fail_on_flaky: bool
+    synced: bool
+    keep: bool
+    no_code: bool
+    allow_declines: bool
+    resume: str | None
+    changed: str | None
+    reports: tuple[str, ...]
+    baseline: str | None
+    record: Path | None
+    replay: Path | None
+    no_ci: bool
+    quiet: bool
+    verbose: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """A project and its target, before anything is sent."""
 
@@ -80,6 +121,11 @@ class Session:
     @property
     def state(self) -> Path:
         return state_folder(self.configuration.root)
+
+    @property
+    def option(self) -> str:
+        """What commands that are told need to be about this target."""
+        return self.configuration.project.option_of(self.target.name)
 
     @property
     def journals(self) -> Path:

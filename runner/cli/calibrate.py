@@ -121,10 +121,16 @@ def _read_lines(path: Path, question: str | None) -> Iterator[Line]:
     lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     if not lines:
         raise NothingFound(f"{path} has no line")
+    labels: dict[str, tuple[int, bool]] = {}
     for number, line in lines:
         place = f"{path}:{number}"
         try:
-            yield _read_line(place, line, question)
+            read = _read_line(place, line, question)
+            asked = json.dumps({**read[1], "holds": None}, sort_keys=True)
+            earlier, holds = labels.setdefault(asked, (number, read[1]["holds"]))
+            if holds is not read[1]["holds"]:
+                raise ValueError(f"`holds` is {str(holds).lower()} for the same answer in line {earlier}")
+            yield read
         except ValueError as error:
             raise UsageError(f"{place}: {error}") from error
 
@@ -134,7 +140,7 @@ def _read_line(place: str, line: str, question: str | None) -> Line:
     from runner.did_you_mean import suggest
 
     try:
-        said = json.loads(line)
+        said = json.loads(line, object_pairs_hook=_without_duplicates)
     except RecursionError:
         raise ValueError("is nested too deep") from None
     if not isinstance(said, dict):
@@ -149,6 +155,14 @@ def _read_line(place: str, line: str, question: str | None) -> Line:
     if len(named) != 1:
         raise ValueError(f"name what is asked, by one of {', '.join(CHECKS)}, or for all lines by --judge")
     return place, said, _build(named[0], said.get(named[0], question))
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Raises ValueError."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("has a key twice in one object")
+    return found
 
 
 def _build(name: str, written: object) -> Part:
@@ -259,9 +273,9 @@ def _describe_bounds(answers: Sequence[Labelled], wanted: float) -> Iterator[str
         yield _describe_agreement(measure_agreement(answers, fails_at=low, passes_at=high), low, high)
         return
     for name, at in (("fails_at", low), ("passes_at", high)):
-        side = "up to" if name == "fails_at" else "from"
-        why = f"{side} no probability do so many of at least {LEAST_ON_A_SIDE} answers agree"
-        none = f"no `{name}` gives {wanted:.0%}: {why}"
+        side = "below" if name == "fails_at" else "above"
+        why = f"wherever it is set, people and the judge agree on fewer of the answers at it or {side}"
+        none = f"no `{name}` gives {wanted:.0%}: {why}, or fewer than {LEAST_ON_A_SIDE} answers are there"
         yield none if at is None else f"for {wanted:.0%}: `{name}: {at:.6g}`"
 
 

@@ -59,14 +59,16 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
         return 0
     if comparison.regressions or (fail_on == "any" and comparison.counts["broken"]):
         return 1
-    if not comparison.undecided:
+    undecided = list(comparison.undecided)
+    undecided += [f"the new play has no result of {count(after.cut_off, 'scenario')}"] * bool(after.cut_off)
+    if not undecided:
         return 0
-    click.echo(terminal_line(f"runner: {_say_undecided(comparison)}"), err=True)
+    click.echo(terminal_line(f"runner: {_say_undecided(undecided)}"), err=True)
     return 3
 
 
-def _say_undecided(comparison: Comparison) -> str:
-    named, left = "; ".join(comparison.undecided[:_NAMED]), len(comparison.undecided) - _NAMED
+def _say_undecided(undecided: Sequence[str]) -> str:
+    named, left = "; ".join(undecided[:_NAMED]), len(undecided) - _NAMED
     return f"a regression is neither proven nor ruled out: {named}{f'; and {left} more' if left > 0 else ''}"
 
 
@@ -115,7 +117,7 @@ class Baseline:
             doubts.append(f"still there, but chosen no more, since the tags are others: {', '.join(moved)}")
         lines = [*comparison_lines(comparison, doubts)]
         if self._exit_code == 3:
-            lines.append(terminal_line(_say_undecided(comparison)))
+            lines.append(terminal_line(_say_undecided(comparison.undecided)))
         return replace(report, comparison=(f"compared with {self._name}:", *lines))
 
     def exit_after(self, exit_code: int) -> int:
@@ -241,7 +243,7 @@ def comparison_lines(comparison: Comparison, doubts: Sequence[str] = ()) -> Iter
     from runner.escaping import terminal_line
 
     for one in _changed(comparison):
-        yield terminal_line(f"{one.change.value:9} {one.name}  {_rates(one)} · {_proof(one)}{_remarks(one)}")
+        yield terminal_line(f"{one.change.value} {one.name} {_rates(one)}{_remarks(one)}")
     for line in (*doubts, *_notes(comparison)):
         yield terminal_line(f"note: {line}")
     for line in comparison.regressions:
@@ -389,7 +391,9 @@ _ALIKE = "nothing broke, nothing was fixed"
 
 
 def _rates(one: Compared) -> str:
-    return f"{_rate(one.old)} → {_rate(one.new)}"
+    if one.old is None or one.new is None:
+        return _rate(one.new) if one.new else f"was {_rate(one.old)}"
+    return f"{_rate(one.old)} → {_rate(one.new)} · {_proof(one)}"
 
 
 def _rate(standing: Standing | None) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from runner.cli._session import load_project
+from runner.did_you_mean import count
 from runner.errors import ConfigError, UsageError, WriteFailed
 
 if TYPE_CHECKING:
+    from runner.config.imported_scenarios import Foreign
     from runner.config.importing import Imported
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -37,14 +40,14 @@ def command(files: tuple[str, ...], address: str | None, write: bool, file: Path
     is declared already, scenarios are for that one. What has no counterpart becomes a comment; keys and tokens are
     left out.
     """
-    from runner.cli._foreign_tests import import_tests, read_tests
+    from runner.cli._foreign_tests import read_tests
 
     project_file = _find_project_file(file)
     taken = _read_addresses(project_file) if project_file.exists() else ()
     inputs = [(name, read_input(name)) for name in files]
     tests = read_tests(inputs)
     if tests is not None:
-        import_tests(tests, project_file, address=address, taken=taken, write=write)
+        _import_tests(tests, project_file, address=address, taken=taken, write=write)
         return
 
     if len(files) > 1:
@@ -164,3 +167,63 @@ def write_assistants(project_file: Path, imported: tuple[Imported, ...], *, need
         click.echo(f"assistant {one.address}: written to {project_file.name}")
         for note in one.notes:
             click.echo(f"  note: {terminal_line(note)}")
+
+
+# Tests of other tools.
+
+
+def _import_tests(
+    foreign: Foreign, project_file: Path, *, address: str | None, taken: tuple[str, ...], write: bool
+) -> None:
+    """Print the files, or write those that are not there yet; then say what is in them and what was left out."""
+    from runner.cli._foreign_tests import make_files
+    from runner.config.paths import SCENARIO_FOLDER
+
+    imported, files = make_files(foreign, address=address, taken=taken)
+    needs_judge, is_new = foreign.suite.needs_judge, not project_file.exists()
+    named = {f"{SCENARIO_FOLDER}/{name}": text for name, text in files.items()}
+    if write:
+        _refuse_existing(project_file.parent, named)
+        if imported:
+            write_assistants(project_file, imported, needs_judge=needs_judge)
+        _write_all(project_file.parent, named)
+    else:
+        shown = (
+            {project_file.name: show_assistants(project_file, imported, needs_judge=needs_judge)} if imported else {}
+        )
+        print_yaml("\n".join(f"# {name}\n{text}" for name, text in {**shown, **named}.items()))
+    if lost := sum(one.lost for one in imported):
+        click.echo(f"{project_file.name}: {_say_lost(lost)}", err=not write)
+    for line in _summarise(foreign, next(iter(named))):
+        click.echo(line, err=not write)
+    if needs_judge and not is_new:
+        click.echo("some of its checks ask a model: `judge` in assistants.yaml says which", err=not write)
+
+
+def _refuse_existing(root: Path, files: Mapping[str, str]) -> None:
+    there = [name for name in files if os.path.lexists(root / name)]
+    if there:
+        raise UsageError(f"nothing was written: there is {', '.join(there)} already")
+
+
+def _write_all(root: Path, files: Mapping[str, str]) -> None:
+    from runner.whole_file import write_whole
+
+    for name, text in files.items():
+        write_whole(root / name, text, what="the file")
+
+
+def _say_lost(lost: int) -> str:
+    return f"{count(lost, 'part')} without counterpart, each a comment in it"
+
+
+def _summarise(foreign: Foreign, name: str) -> list[str]:
+    suite = foreign.suite
+    cases = sum(max(1, len(script.rows)) for script in suite.scripts)
+    said = f"{name}: {count(len(suite.scripts), 'scenario')}, {count(cases, 'case')}"
+    lost = len(suite.all_lost)
+    if lost:
+        said += f"; {_say_lost(lost)}"
+    skipped = sum(bool(script.skip) for script in suite.scripts)
+    code = [f"code of theirs, to be read before it is played: {', '.join(suite.code)}"] if suite.code else []
+    return [said, *code, *([f"{count(skipped, 'scenario')} can't be played as it is: see `skip`"] if skipped else [])]

@@ -43,17 +43,16 @@ def command(folder: Path, source: str | None) -> int:
         _write_schemas(folder)
         click.echo(f"{project_file} is there already and stays as it is; the schemas in .runner/schemas/ are new")
         return 0
-    texts, needs_key = (_make_starter(folder), "") if source is None else _import_project(folder, source)
+    if source is None:
+        texts, needs_key = {path: text for path, text in _read_starter(folder).items() if path != _FIRST}, ""
+    else:
+        texts, needs_key = _import_project(folder, source)
     _refuse_to_mix(folder, texts)
     _write(folder, texts)
     _write_schemas(folder)
     where = "" if folder == Path() else f"cd {folder} && "
     click.echo(f"\n`{where}runner play` plays it; {needs_key or 'it needs no key'}")
     return 0
-
-
-def _make_starter(folder: Path) -> dict[str, str]:
-    return {path: text for path, text in _read_starter(folder).items() if path != _FIRST}
 
 
 def _read_starter(folder: Path) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -34,27 +33,14 @@ def command(*, sources: tuple[str, ...], file: Path | None, reports: tuple[str, 
     them: a scenario that is there twice, or a shard that is missing, is refused. Exits as one play would have.
     """
     from runner.cli._plays import read_source
-    from runner.cli._reports import parse_report
-    from runner.domain.report import PlayFinished, PlayStarted, ScenarioFinished
-    from runner.redaction import Redactor
-    from runner.reporting import refuse_to_overwrite, write_report
-    from runner.reporting.console import Console
+    from runner.cli._reports import parse_report, tell_again
+    from runner.reporting import refuse_to_overwrite
 
     kinds = [parse_report(one) for one in reports]
     inputs = frozenset(Path(one).resolve() for one in sources if Path(one).is_file())
     refuse_to_overwrite([path for _, path in kinds], inputs)
     merged = merge_reports([(source, read_source(source, file)) for source in sources])
-    redactor = Redactor([])  # what was kept has no secrets in it any more
-    for kind, path in kinds:
-        write_report(kind, path, merged, redactor)
-    screen = Console(sys.stdout, redactor, is_quiet=quiet)
-    try:
-        screen.on_event(PlayStarted(variants=merged.variants, planned=merged.planned))
-        for result in merged.results:
-            screen.on_event(ScenarioFinished(result=result))
-        screen.on_event(PlayFinished(report=merged))
-    finally:
-        screen.close()
+    tell_again(merged, kinds, is_quiet=quiet)
     return merged.exit_code
 
 

@@ -9,7 +9,7 @@ import shlex
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli._reports import discard_named, find_named, open_reporters, parse_report
-from runner.cli._session import FiniteRange, Session, file_option, open_session, refuse_empty
+from runner.cli._session import FiniteRange, PlayArguments, Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
@@ -31,47 +31,6 @@ if TYPE_CHECKING:
     from runner.kept_play import Kept
 
 _PLACES_SHOWN = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arguments:
-    """The command line of `play`, as given."""
-
-    paths: tuple[str, ...]
-    file: Path | None
-    targets: tuple[str, ...]
-    models: tuple[str, ...]
-    jobs: int
-    rate: float | None
-    tier: str | None
-    max_time: float | None
-    max_cost: float | None
-    max_tokens: int | None
-    shard: str | None
-    engine: str | None
-    names: str | None
-    tags: str | None
-    last_failed: bool
-    failed_first: bool
-    lists: bool
-    form: str
-    repeat: int | None
-    every_repeat: bool
-    fail_fast: bool
-    fail_on_flaky: bool
-    synced: bool
-    keep: bool
-    no_code: bool
-    allow_declines: bool
-    resume: str | None
-    changed: str | None
-    reports: tuple[str, ...]
-    baseline: str | None
-    record: Path | None
-    replay: Path | None
-    no_ci: bool
-    quiet: bool
-    verbose: bool
 
 
 class _Duration(click.ParamType[float]):
@@ -110,12 +69,30 @@ class _Play(click.Command):
                 ctx.fail(f"{option.opts[0]} is given twice; write it once")
 
 
+def _each_once(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Twice the same is one: its results would stand for each other."""
+    return tuple(dict.fromkeys(given))
+
+
 @click.command(name="play", cls=_Play, short_help="Play scenarios and judge the answers.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @file_option
-@click.option("-t", "--target", "targets", multiple=True, metavar="NAME", help="Where; several play side by side.")
 @click.option(
-    "--model", "models", multiple=True, metavar="NAME", help="Instead of the declared model; several compare."
+    "-t",
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="NAME",
+    help="Where; several play side by side.",
+    callback=_each_once,
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="Instead of the declared model; several compare.",
+    callback=_each_once,
 )
 @click.option("-n", "--jobs", type=click.IntRange(1, 256), default=8, show_default=True, help="Scenarios at once.")
 @click.option("--rate", type=FiniteRange(min=0, min_open=True), metavar="N", help="Requests per minute at most.")
@@ -183,7 +160,7 @@ def command(**arguments: Any) -> int:
     from runner.errors import WriteFailed
     from runner.reporting import discard_earlier, refuse_to_overwrite
 
-    wanted = Arguments(**arguments)
+    wanted = PlayArguments(**arguments)
     try:
         for one in wanted.reports:
             parse_report(one)
@@ -195,7 +172,7 @@ def command(**arguments: Any) -> int:
         # Before an earlier report is removed: it may be the one to compare with.
         kinds = [parse_report(one) for one in wanted.reports]
         baseline = find_baseline(session, wanted.baseline, kinds)
-    except BaseException:
+    except BaseException:  # whatever it was: an earlier report must not stand for this play
         discard_earlier(find_named(wanted.reports))
         raise
     if resumed and wanted.changed is None:
@@ -229,7 +206,7 @@ def command(**arguments: Any) -> int:
     return baseline.exit_after(report.exit_code) or (WriteFailed.exit_code if unwritten else 0)
 
 
-def _narrow(baseline: Baseline, session: Session, chosen: Sequence[Scenario], wanted: Arguments) -> None:
+def _narrow(baseline: Baseline, session: Session, chosen: Sequence[Scenario], wanted: PlayArguments) -> None:
     """To what was asked for: what the same words would have meant before counts."""
     from runner.cli._selection import Selection
     from runner.cli.compare import make_cover
@@ -259,7 +236,7 @@ def _say_how_to_record(report: Report, folder: Path) -> Iterator[str]:
     yield f"{count(len(missing), 'scenario')} not recorded as now asked: where the key is, `{command}` records anew"
 
 
-def _open_sessions(wanted: Arguments) -> list[Session]:
+def _open_sessions(wanted: PlayArguments) -> list[Session]:
     """One for each target."""
     first, *others = wanted.targets or (None,)
     needs_key = _needs_target(wanted)
@@ -269,7 +246,7 @@ def _open_sessions(wanted: Arguments) -> list[Session]:
     return [_on_tier(one, wanted) for one in sessions]
 
 
-def _on_tier(session: Session, wanted: Arguments) -> Session:
+def _on_tier(session: Session, wanted: PlayArguments) -> Session:
     """The same, asking for less haste. Raises UsageError where that can't be had."""
     from runner.backends import BATCH
     from runner.domain.assistant import History
@@ -289,7 +266,7 @@ def _on_tier(session: Session, wanted: Arguments) -> Session:
     return replace(session, target=replace(target, background=True, window=tier))
 
 
-def _needs_target(wanted: Arguments) -> bool:
+def _needs_target(wanted: PlayArguments) -> bool:
     """Whether something is sent at all. Raises UsageError for what a replay can't do."""
     from runner.errors import UsageError
 
@@ -306,7 +283,7 @@ def _needs_target(wanted: Arguments) -> bool:
     return False
 
 
-def _find_resumed(wanted: Arguments) -> Kept | None:
+def _find_resumed(wanted: PlayArguments) -> Kept | None:
     """The play that is to go on. Raises UsageError if it can't, or if something else is asked for beside it."""
     from runner.cli._plays import claim, find_play
     from runner.config.paths import find_project_file
@@ -334,7 +311,7 @@ def _find_resumed(wanted: Arguments) -> Kept | None:
     return kept
 
 
-def _choices_of(wanted: Arguments) -> dict[str, object]:
+def _choices_of(wanted: PlayArguments) -> dict[str, object]:
     """What decides which results a play has, by the words of the command line."""
     return {
         "PATH": wanted.paths,
@@ -353,30 +330,25 @@ def _choices_of(wanted: Arguments) -> dict[str, object]:
     }
 
 
-def _remember_arguments(wanted: Arguments, root: Path) -> dict[str, object]:
+_REMEMBERED = (
+    *("targets", "models", "names", "tags", "last_failed", "failed_first", "repeat", "every_repeat", "shard"),
+    *("synced", "tier", "allow_declines", "fail_on_flaky"),
+)
+_CAN_BE_ADDED = ("every_repeat", "allow_declines", "fail_on_flaky")
+
+
+def _remember_arguments(wanted: PlayArguments, root: Path) -> dict[str, object]:
     """What `--resume` needs to know of a command line; paths are from the project's root."""
     return {
+        **{name: getattr(wanted, name) for name in _REMEMBERED},
         "paths": [os.path.relpath(path, root) for path in wanted.paths],
-        "targets": wanted.targets,
-        "models": wanted.models,
-        "names": wanted.names,
-        "tags": wanted.tags,
-        "last_failed": wanted.last_failed,
-        "failed_first": wanted.failed_first,
-        "repeat": wanted.repeat,
-        "every_repeat": wanted.every_repeat,
-        "shard": wanted.shard,
-        "synced": wanted.synced,
-        "tier": wanted.tier,
         "replay": os.path.relpath(wanted.replay, root) if wanted.replay else None,
         "record": os.path.relpath(wanted.record, root) if wanted.record else None,
         "reports": [f"{kind}={os.path.relpath(path, root)}" for kind, path in map(parse_report, wanted.reports)],
-        "allow_declines": wanted.allow_declines,
-        "fail_on_flaky": wanted.fail_on_flaky,
     }
 
 
-def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
+def _take_over(wanted: PlayArguments, resumed: Kept) -> PlayArguments:
     """The command line of the play that goes on; what says how it is shown, or how fast it is, is today's.
 
     Its reports and recordings are written once more, whole, unless others are asked for.
@@ -390,29 +362,23 @@ def _take_over(wanted: Arguments, resumed: Kept) -> Arguments:
         return os.path.relpath(root / path)
 
     reports = (one.partition("=") for one in before.get("reports", ()))
+    # Plays of earlier versions don't have all of them.
+    told = {name: before[name] for name in _REMEMBERED if name in before}
+    told |= {name: True for name in _CAN_BE_ADDED if getattr(wanted, name)}
+    told |= {name: tuple(before[name]) for name in ("targets", "models")}
     return replace(
         wanted,
+        **told,
         paths=tuple(map(locate, before["paths"])),
         reports=wanted.reports or tuple(f"{kind}={locate(path)}" for kind, _, path in reports),
         record=wanted.record or (Path(locate(before["record"])) if before.get("record") else None),
-        targets=tuple(before["targets"]),
-        models=tuple(before["models"]),
-        names=before.get("names"),
-        tags=before.get("tags"),
-        last_failed=before.get("last_failed", False),
-        failed_first=before.get("failed_first", False),
-        repeat=before["repeat"],
-        every_repeat=wanted.every_repeat or before.get("every_repeat", False),
-        shard=before.get("shard", ""),
-        synced=before["synced"],
-        tier=before.get("tier"),
         replay=Path(locate(before["replay"])) if before.get("replay") else None,
-        allow_declines=wanted.allow_declines or before["allow_declines"],
-        fail_on_flaky=wanted.fail_on_flaky or before["fail_on_flaky"],
     )
 
 
-def _choose_scenarios(session: Session, wanted: Arguments, resumed: Kept | None) -> tuple[tuple[Scenario, ...], str]:
+def _choose_scenarios(
+    session: Session, wanted: PlayArguments, resumed: Kept | None
+) -> tuple[tuple[Scenario, ...], str]:
     """What is to be played, and the name of the shard that it is, "" if it is all."""
     from runner.cli._plays import find_durations, find_failed
     from runner.cli._selection import Selection, Shard, select_scenarios
@@ -471,8 +437,8 @@ def _place_of(scenario: Scenario) -> str:
     return f"{scenario.location.file}:{scenario.location.line}"
 
 
-def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: Arguments) -> None:
-    """Raises UsageError for what can't be played at all, or not by that engine, before anything is sent."""
+def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wanted: PlayArguments) -> None:
+    """Raises UsageError for what can't be played, or not by that engine, before anything is sent; shows notes."""
     from runner.cli._targets import check_named_files
 
     if wanted.engine is not None:
@@ -483,6 +449,7 @@ def _check_all(sessions: Sequence[Session], scenarios: tuple[Scenario, ...], wan
         if not wanted.replay:
             check_named_files(one.configuration.project, one.target)
         _check_offline(one.configuration, one.target, scenarios, forbids_code=wanted.no_code)
+    sessions[0].show(f"note: {note}" for note in sessions[0].configuration.notes)
 
 
 def _check_offline(
@@ -500,7 +467,7 @@ def _check_offline(
 async def _play(
     sessions: Sequence[Session],
     scenarios: tuple[Scenario, ...],
-    wanted: Arguments,
+    wanted: PlayArguments,
     resumed: Kept | None,
     emit: Callable[[PlayEvent], None],
 ) -> tuple[Report, WriteFailed | None]:
@@ -570,7 +537,7 @@ async def _play(
 
 @asynccontextmanager
 async def _engine(
-    wanted: Arguments, work: Work, sessions: Sequence[Session], options: PlayOptions
+    wanted: PlayArguments, work: Work, sessions: Sequence[Session], options: PlayOptions
 ) -> AsyncIterator[Work]:
     """What is to be done, here or on a cluster."""
     if wanted.engine is None:
@@ -582,7 +549,7 @@ async def _engine(
         yield replace(work, lanes=lanes)
 
 
-def _share_of_rate(wanted: Arguments) -> float | None:
+def _share_of_rate(wanted: PlayArguments) -> float | None:
     """What a shard may send: the declared rate is for all of them together."""
     if wanted.rate is None or not wanted.shard:
         return wanted.rate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -25,29 +24,13 @@ def command(*, play: str, file: Path | None, reports: tuple[str, ...], quiet: bo
     is played, and no key is needed.
     """
     from runner.cli._plays import read_source
-    from runner.cli._reports import parse_report
-    from runner.domain.report import PlayFinished, PlayStarted, ScenarioFinished
-    from runner.redaction import Redactor
-    from runner.reporting import refuse_to_overwrite, write_report
-    from runner.reporting.console import Console
+    from runner.cli._reports import parse_report, tell_again
+    from runner.reporting import refuse_to_overwrite
 
     kinds = [parse_report(one) for one in reports]
     read = Path(play).resolve()
     refuse_to_overwrite([path for _, path in kinds], {read} if read.is_file() else frozenset())
     report = read_source(play, file)
-    # What was kept has no secrets in it any more.
-    redactor = Redactor([])
+    tell_again(report, kinds, is_quiet=quiet, is_verbose=verbose, on_screen=not kinds)
     for kind, path in kinds:
-        write_report(kind, path, report, redactor)
-    if kinds:
-        for kind, path in kinds:
-            click.echo(f"{kind} report: {path}")
-        return
-    screen = Console(sys.stdout, redactor, is_quiet=quiet, is_verbose=verbose)
-    try:
-        screen.on_event(PlayStarted(variants=report.variants, planned=report.planned))
-        for result in report.results:
-            screen.on_event(ScenarioFinished(result=result))
-        screen.on_event(PlayFinished(report=report))
-    finally:
-        screen.close()
+        click.echo(f"{kind} report: {path}")

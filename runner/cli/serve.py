@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,11 @@ class Arguments:
 @click.option("-p", "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: any.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--state", type=click.Path(path_type=Path), help="Its folder, instead of the project's .runner/embedded.")
-@click.option("--token", help=f"The key that clients need, instead of a random one; better set {TOKEN_VARIABLE}.")
+@click.option(
+    "--token",
+    help=f"The key that clients need, {MIN_TOKEN_CHARACTERS} characters at least, instead of a random one; "
+    f"better set {TOKEN_VARIABLE}.",
+)
 @click.option("--inference", default="offline", show_default=True, help="offline, scripted=FILE, or a URL up to /v1.")
 @click.option("--model", metavar="NAME", help="With a URL: the model to ask for, instead of each assistant's own.")
 @click.option("--embedding-model", metavar="NAME", help="With a URL: the model for embeddings, for file search.")
@@ -72,14 +76,14 @@ def command(**arguments: Any) -> int:
 
     wanted = Arguments(**arguments)
     choice = read_inference(wanted)
-    token = _read_token(wanted, os.environ)
-    inference = open_inference(choice, _read_key(wanted, os.environ))
+    token = _read_token(wanted.token)
+    inference = open_inference(choice, _read_key(wanted.key_env))
     faults = open_faults(wanted.faults)
     need_sandbox(wanted.sandbox)
     with open_listener(wanted.host, wanted.port) as listener:
         state = wanted.state or _find_state(Path.cwd())
         tools = ToolSettings(sandbox=wanted.sandbox)
-        tell = None if wanted.quiet else _write_access_line
+        tell = None if wanted.quiet else partial(click.echo, err=True)
         service = Service(
             state=state,
             inference=inference,
@@ -120,20 +124,18 @@ def read_inference(wanted: Arguments) -> InferenceChoice:
     return Scripted(script=Path(path))
 
 
-def _read_key(wanted: Arguments, environment: Mapping[str, str]) -> str:
-    if wanted.key_env is None:
-        return ""
-    key = environment.get(wanted.key_env, "")
-    if not key:
-        raise UsageError(f"the environment variable {wanted.key_env} (--key-env) is not set, or empty")
+def _read_key(variable: str | None) -> str:
+    key = os.environ.get(variable, "") if variable else ""
+    if variable and not key:
+        raise UsageError(f"the environment variable {variable} (--key-env) is not set, or empty")
     return key
 
 
-def _read_token(wanted: Arguments, environment: Mapping[str, str]) -> str:
+def _read_token(token: str | None) -> str:
     """Given, from the environment, or a new one. Raises UsageError, which never shows it."""
     from runner.server.embedded import make_token
 
-    given = wanted.token if wanted.token is not None else environment.get(TOKEN_VARIABLE)
+    given = token if token is not None else os.environ.get(TOKEN_VARIABLE)
     if given is None:
         return make_token()
     if len(given) < MIN_TOKEN_CHARACTERS:
@@ -166,16 +168,13 @@ async def _serve(wanted: Arguments, listener: socket, service: Service) -> None:
     click.echo("runner: stopped", err=True)
 
 
-def _write_access_line(line: str) -> None:
-    click.echo(line, err=True)
-
-
 def _say_hello(wanted: Arguments, listener: socket, service: Service) -> None:
     """On stdout: comments, and the lines to paste into a shell."""
     from shlex import quote
 
+    from runner.domain.hosts import is_loopback
     from runner.escaping import terminal_line
-    from runner.server.app import is_loopback, is_wildcard
+    from runner.server.app import is_wildcard
     from runner.server.embedded import LOOPBACK, base_url
 
     url = base_url(listener, LOOPBACK if is_wildcard(wanted.host) else wanted.host)

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
+from functools import partial
+from operator import is_
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,7 @@ class Row:
             if isinstance(found, MapNode):
                 entry = found.find(part)
                 found = entry[1] if entry else None
-            elif isinstance(found, ListNode) and part.isdigit() and int(part) < len(found.items):
+            elif isinstance(found, ListNode) and part.isdecimal() and int(part) < len(found.items):
                 found = found.items[int(part)]
             else:
                 return None
@@ -99,7 +101,7 @@ def open_cases(document: YamlDocument, template: MapNode, where: Where, root: Pa
         if path.suffix.lower() not in ROW_TYPES:
             raise Unusable(f"{quote(node.text)} is no file of rows", f"there can be {', '.join(ROW_TYPES)}")
     except Unusable as error:
-        document.report(error.at(place))
+        document.report(place, error.message, error.hint)
         return None
     shown = os.path.normpath(Path(document.file).parent / node.text)
     return Cases(rows=_rows_of(path, shown), name_column=name_column)
@@ -109,7 +111,7 @@ def _inline_rows(node: ListNode, file: str) -> Iterator[Row]:
     for number, one in enumerate(node.items, start=1):
         assert isinstance(one, MapNode), "the schema takes mappings only"
         # Written as everywhere in the file: `$${` is `${`.
-        values = {key.text: _with_texts(value, _unescape) for key, value in one.entries}
+        values = {key.text: _change_texts(value, _unescape_node) for key, value in one.entries}
         yield Row(number=number, values=values, location=Location(file, one.line, one.column), is_inline=True)
 
 
@@ -312,6 +314,14 @@ def columns_of(node: Node, skip: Sequence[str] = ()) -> Iterator[tuple[str, Text
                 yield from columns_of(value)
 
 
+def find_unused(template: MapNode, row: Row, name_column: str | None, defaults: Node | None) -> list[str]:
+    """The columns of a row that say nothing: no `${COLUMN}`, no name. Those that begin with `_` are for people."""
+    asked = {name for name, _ in columns_of(template, skip=(KEY,))}
+    asked |= {name for name, _ in columns_of(defaults)} if defaults else set()
+    used = asked | {name.partition(".")[0] for name in asked} | {NAME, name_column}
+    return [column for column in row.values if column not in used and not column.startswith("_")]
+
+
 def fill_row(template: MapNode, row: Row, name: str, defaults: Node | None) -> MapNode:
     """The scenario of a row as a tree of its own, with what holds by default. Raises KeyError for a missing column."""
     own = {key.text for key, _ in template.entries} | {KEY}
@@ -321,7 +331,7 @@ def fill_row(template: MapNode, row: Row, name: str, defaults: Node | None) -> M
     named = template.find("name")
     key, node = named or (TextNode(line=template.line, column=template.column, text="name"), template)
     title = TextNode(line=node.line, column=node.column, text=_escape(name), style=Style.DOUBLE_QUOTED)
-    filled = tuple((key, _fill(value, row)) for key, value in entries)
+    filled = tuple((key, _change_texts(value, partial(_fill, row))) for key, value in entries)
     return replace(template, entries=((key, title), *filled))
 
 
@@ -359,28 +369,27 @@ def _fit(text: str) -> str:
     return "".join(one for one in label if is_visible(one)).strip(" .")[:_LONGEST_LABEL]
 
 
-def _fill(node: Node, row: Row) -> Node:
+def _fill(row: Row, node: TextNode) -> Node:
+    whole = _COLUMN.fullmatch(node.text)
+    if whole and whole[1]:
+        value = row.find(whole[1].strip())
+        if value is None:
+            raise KeyError(whole[1].strip())
+        return _change_texts(value if row.is_inline else _moved(value, node), _escape_node)
+    text = _fill_text(node.text, row)
+    return node if text == node.text else replace(node, text=text, style=_style_of(node))
+
+
+def _change_texts(node: Node, change: Callable[[TextNode], Node]) -> Node:
+    """The tree with those texts changed that have a `${` in them; the same one where none has."""
     if isinstance(node, TextNode):
-        if "${" not in node.text:
-            return node
-        whole = _COLUMN.fullmatch(node.text)
-        if whole and whole[1]:
-            value = row.find(whole[1].strip())
-            if value is None:
-                raise KeyError(whole[1].strip())
-            return _with_texts(value if row.is_inline else _moved(value, node), _escape)
-        text = _fill_text(node.text, row)
-        return node if text == node.text else replace(node, text=text, style=_style_of(node))
+        return change(node) if "${" in node.text else node
     if isinstance(node, ListNode):
-        items = tuple(_fill(item, row) for item in node.items)
-        return node if all(map(_is_same, items, node.items)) else replace(node, items=items)
-    entries = tuple((key, _fill(value, row)) for key, value in node.entries)
+        items = tuple(_change_texts(item, change) for item in node.items)
+        return node if all(map(is_, items, node.items)) else replace(node, items=items)
+    entries = tuple((key, _change_texts(value, change)) for key, value in node.entries)
     is_same = all(new is old for (_, new), (_, old) in zip(entries, node.entries, strict=True))
     return node if is_same else replace(node, entries=entries)
-
-
-def _is_same(new: Node, old: Node) -> bool:
-    return new is old
 
 
 def _style_of(node: TextNode) -> Style:
@@ -408,12 +417,12 @@ def _unescape(text: str) -> str:
     return text.replace("$${", "${")
 
 
-def _with_texts(node: Node, change: Callable[[str], str]) -> Node:
-    if isinstance(node, TextNode):
-        return replace(node, text=change(node.text)) if "${" in node.text else node
-    if isinstance(node, ListNode):
-        return replace(node, items=tuple(_with_texts(one, change) for one in node.items))
-    return replace(node, entries=tuple((key, _with_texts(value, change)) for key, value in node.entries))
+def _escape_node(node: TextNode) -> TextNode:
+    return replace(node, text=_escape(node.text))
+
+
+def _unescape_node(node: TextNode) -> TextNode:
+    return replace(node, text=_unescape(node.text))
 
 
 def _moved(node: Node, to: TextNode) -> Node:

@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner.config.declared_tools import read_functions, read_tools
+from runner.config.declared_tools import read_functions, read_tools, report_misspelt
 from runner.config.expectations import Declared
-from runner.config.file_schemas import MAX_TEXT_LENGTH
 from runner.config.paths import Recipient, Unusable, expand_glob, find_file, read_file_item
 from runner.did_you_mean import find_similar, quote
 from runner.domain.assistant import Address, Assistant, Function, PlainFormat, ResponseFormat, SchemaFormat, Tool
 from runner.domain.files import Chunking, FileUse, LocalFile
 from runner.errors import Problem
 from runner.yaml_text import read_text
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json
+from runner.yaml_text.field_schemas import MAX_TEXT_LENGTH
+from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 _Body = Mapping[str, Any]
 
@@ -43,9 +43,7 @@ def _report_equal_addresses(document: YamlDocument, declared: _Body) -> None:
         if earlier != address:
             line = document.location(("assistants", earlier), at_key=True).line
             message = f"{quote(address)} differs from {quote(earlier)} on line {line} only in case"
-            document.report(
-                Mistake(where=("assistants", address), at_key=True, message=message, hint="addresses must be unique")
-            )
+            document.report(("assistants", address), message, "addresses must be unique", at_key=True)
 
 
 def _read_assistant(
@@ -110,13 +108,13 @@ def _read_instructions(document: YamlDocument, body: _Body, where: Where, root: 
         return str(body.get("instructions", ""))
     if "instructions" in body:
         message = "`instructions` and `instructions_file` exclude each other"
-        document.report(Mistake(where=key, at_key=True, message=message, hint="remove one of them"))
+        document.report(key, message, "remove one of them", at_key=True)
     if not document.is_sound(key):
         return ""
     try:
         return _read_text_file(str(body["instructions_file"]), document.folder, root)
     except Unusable as error:
-        document.report(error.at(key))
+        document.report(key, error.message, error.hint)
         return ""
 
 
@@ -152,7 +150,8 @@ def _read_files(
             if file is None:
                 continue
             if not is_glob and file.path in named:
-                document.report(_explain_repetition(file, named[file.path], place))
+                line = named[file.path].location.line
+                document.report(place, f"{quote(file.name)} is also listed on line {line}", "keep one of the two")
             (matched if is_glob else named)[file.path] = with_chunking(file, chunking, document, place)
     # What is named by itself has the say over what a glob also matches.
     files = tuple((matched | named).values())
@@ -166,14 +165,9 @@ def _expand(item: str | _Body, where: Where, document: YamlDocument, root: Path)
     try:
         names = expand_glob(pattern, folder=document.folder, root=root)
     except Unusable as error:
-        document.report(error.at(place))
+        document.report(place, error.message, error.hint)
         return ()
     return names if isinstance(item, str) else tuple({**item, "file": name} for name in names)
-
-
-def _explain_repetition(file: LocalFile, earlier: LocalFile, where: Where) -> Mistake:
-    message = f"{quote(file.name)} is also listed on line {earlier.location.line}"
-    return Mistake(where=where, message=message, hint="keep one of the two")
 
 
 def _report_equal_names(document: YamlDocument, files: tuple[LocalFile, ...], where: Where) -> None:
@@ -183,8 +177,7 @@ def _report_equal_names(document: YamlDocument, files: tuple[LocalFile, ...], wh
         earlier = first.setdefault(file.name.casefold(), file)
         if earlier is not file:
             both = " and ".join(str(one.path.relative_to(document.folder.resolve())) for one in (earlier, file))
-            message = f"two files would have the same name: {both}"
-            document.report(Mistake(where=where, at_key=True, message=message, hint="rename one of them"))
+            document.report(where, f"two files would have the same name: {both}", "rename one of them", at_key=True)
 
 
 def read_response_format(document: YamlDocument, body: Mapping[str, Any], where: Where) -> ResponseFormat | None:
@@ -200,8 +193,9 @@ def read_response_format(document: YamlDocument, body: Mapping[str, Any], where:
     obstacle, hint = find_schema_obstacle(given["schema"], is_strict=is_strict)
     if obstacle:
         at = (*place, JSON_SCHEMA, "schema")
-        document.report(Mistake(where=at, at_key=True, message=obstacle, hint=hint))
+        document.report(at, obstacle, hint, at_key=True)
         return None
+    report_misspelt(document, given["schema"], (*place, JSON_SCHEMA, "schema"))
     return SchemaFormat(
         name=given["name"], schema=given["schema"], strict=is_strict, description=given.get("description", "")
     )
@@ -233,7 +227,7 @@ def read_chunking(document: YamlDocument, item: object, where: Where) -> Chunkin
     if overlap_tokens > most:
         message = f"an overlap of {overlap_tokens} tokens is more than half of max_tokens, {max_tokens}"
         place = (*where, "chunking", "overlap_tokens")
-        document.report(Mistake(where=place, message=message, hint=f"at most {most} is accepted"))
+        document.report(place, message, f"at most {most} is accepted")
         return None
     return Chunking(max_tokens=max_tokens, overlap_tokens=overlap_tokens)
 
@@ -245,5 +239,5 @@ def with_chunking(file: LocalFile, chunking: Chunking | None, document: YamlDocu
     if file.use is not FileUse.FILE_SEARCH:
         message = f"{quote(file.name)} is for {file.use.value}, which gets it whole"
         place = (*where, "chunking")
-        document.report(Mistake(where=place, at_key=True, message=message, hint="chunking is for file_search alone"))
+        document.report(place, message, "chunking is for file_search alone", at_key=True)
     return replace(file, chunking=chunking)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from runner.config.declared_tools import mapping, text
 from runner.config.paths import Unusable, find_file
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import (
@@ -27,9 +26,11 @@ from runner.domain.assistant import (
 from runner.domain.hosts import AddressFault, find_address_fault, host_of, is_azure, is_open_road, is_openai
 from runner.errors import Location, UsageError
 from runner.plugins import plugin_names
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument
+from runner.yaml_text.field_schemas import TEXT, Json, choice, field, mapping, text
+from runner.yaml_text.yaml_document import Where, YamlDocument, show_flow
 
 EMBEDDED = "embedded"
+_ENDPOINT_EXAMPLE = '{base_url: "http://127.0.0.1:11434/v1", model: llama3.2}'
 _ASSISTANTS_API = "assistants"
 _RESPONSES_API = "responses"
 _FOUNDRY_API = "foundry"
@@ -43,13 +44,13 @@ _PROJECT_PATH = re.compile(r"/api/projects/[^/]+/?$")
 
 def read_targets(document: YamlDocument, settings: Mapping[str, Any], root: Path) -> dict[str, Target]:
     """The declared targets and the built-in one, by name."""
-    targets = {EMBEDDED: _built_in_target(document.file)}
+    first_line = Location(document.file, 1, 1)
+    targets = {EMBEDDED: Target(name=EMBEDDED, api=_ASSISTANTS_API, server=Server.EMBEDDED, location=first_line)}
     declared = settings.get("targets")
     for name, body in declared.items() if isinstance(declared, dict) else ():
         where = ("targets", name)
         if name == EMBEDDED:
-            hint = "give this one another name"
-            document.report(Mistake(where=where, at_key=True, message="the target 'embedded' is built in", hint=hint))
+            document.report(where, "the target 'embedded' is built in", "give this one another name", at_key=True)
         elif document.is_sound(where) and _is_consistent(document, body, where):
             inference = read_inference(document, body, where, root)
             faults = _find_named(document, body, (*where, "faults"), root)
@@ -66,7 +67,7 @@ def _find_named(document: YamlDocument, body: Mapping[str, Any], where: Where, r
     try:
         return find_file(str(body[str(where[-1])]), folder=document.folder, root=root)
     except Unusable as error:
-        document.report(error.at(where))
+        document.report(where, error.message, error.hint)
         return None
 
 
@@ -92,76 +93,54 @@ def read_default_target(document: YamlDocument, settings: Mapping[str, Any]) -> 
     declared = settings.get("targets")
     names = [EMBEDDED, *(declared if isinstance(declared, dict) else ())]
     if document.is_sound(("target",)) and wanted not in names:
-        hint = suggest_target(str(wanted), names)
-        document.report(Mistake(where=("target",), message=f"unknown target {quote(str(wanted))}", hint=hint))
+        document.report(("target",), f"unknown target {quote(str(wanted))}", suggest_target(str(wanted), names))
     return str(wanted)
 
 
-def target_schema() -> dict[str, Any]:
+def target_schema() -> Json:
     """One of `targets`."""
-    return {
-        **mapping(
-            {
-                "api": {
-                    "enum": list(plugin_names("runner.backends")),
-                    "title": "api",
-                    "examples": ["responses"],
-                    "description": "Which API to speak.",
-                },
-                "server": {
-                    "enum": ["embedded", "openai"],
-                    "title": "server",
-                    "default": "openai",
-                    "examples": ["embedded"],
-                    "description": "Who answers: the embedded server, or api.openai.com. It excludes `base_url`.",
-                },
-                "base_url": text(
-                    "Another server that speaks the API: its address, up to /v1.",
-                    longest=2000,
-                    example="https://models.example.org/v1",
-                ),
-                "key_env": _key_schema(),
-                "inference": _inference_schema(),
-                "sandbox": {
-                    "enum": [one.value for one in SandboxName],
-                    "title": "sandbox",
-                    "default": SandboxName.MONTY.value,
-                    "examples": ["wasi"],
-                    "description": "What runs the code interpreter's code on the embedded server; "
-                    "wasi needs the extra of that name.",
-                },
-                "faults": text(
-                    "A file of what is to go wrong on the embedded server's connections.",
-                    example="faults.yaml",
-                    longest=256_000,
-                ),
-                "history": {
-                    "enum": [one.value for one in History],
-                    "title": "history",
-                    "default": History.CONVERSATION.value,
-                    "examples": ["replay"],
-                    "description": "Who remembers what was said: the server, or runner, for servers that keep nothing.",
-                },
-                "background": {
-                    "type": "boolean",
-                    "default": False,
-                    "examples": [True],
-                    "description": "Start each run and look at it from time to time, instead of streaming it.",
-                },
-                "token_command": {
-                    "type": "array",
-                    "items": {"type": "string", "minLength": 1, "maxLength": 4096},
-                    "minItems": 1,
-                    "maxItems": 64,
-                    "examples": [["az", "account", "get-access-token", "--resource", "https://ai.azure.com"]],
-                    "description": "A program and its arguments, run without a shell, that prints a token for "
-                    "`api: foundry`.",
-                },
-            },
-            required=["api"],
+    base_url = "Another server that speaks the API: its address, up to /v1."
+    faults = "A file of what is to go wrong on the embedded server's connections."
+    keys = {
+        "api": choice(plugin_names("runner.backends"), "api", "Which API to speak.", "responses"),
+        "server": choice(
+            ["embedded", "openai"],
+            "server",
+            "Who answers: the embedded server, or api.openai.com. It excludes `base_url`.",
+            "embedded",
+            default="openai",
         ),
-        "description": "An API at an address, with a key.",
+        "base_url": text(base_url, "https://models.example.org/v1", longest=2000),
+        "key_env": _key_schema(),
+        "inference": _inference_schema(),
+        "sandbox": choice(
+            [one.value for one in SandboxName],
+            "sandbox",
+            "What runs the code interpreter's code on the embedded server; wasi needs the extra of that name.",
+            "wasi",
+            default=SandboxName.MONTY.value,
+        ),
+        "faults": text(faults, "faults.yaml"),
+        "history": choice(
+            [one.value for one in History],
+            "history",
+            "Who remembers what was said: the server, or runner, for servers that keep nothing.",
+            "replay",
+            default=History.CONVERSATION.value,
+        ),
+        "background": field(
+            "boolean", "Start each run and look at it from time to time, instead of streaming it.", True, default=False
+        ),
+        "token_command": field(
+            "array",
+            "A program and its arguments, run without a shell, that prints a token for `api: foundry`.",
+            ["az", "account", "get-access-token", "--resource", "https://ai.azure.com"],
+            items={**TEXT, "maxLength": 4096},
+            minItems=1,
+            maxItems=64,
+        ),
     }
+    return mapping(keys, required=["api"], description="An API at an address, with a key.")
 
 
 def inferences_by_name() -> tuple[str, ...]:
@@ -171,39 +150,35 @@ def inferences_by_name() -> tuple[str, ...]:
     )
 
 
-def _inference_schema() -> dict[str, Any]:
+def _inference_schema() -> Json:
+    script = "A YAML file with the model's moves, relative to this file."
+    base_url = "A chat-completions endpoint: its address, up to /v1."
+    model = "The model to ask for, instead of each assistant's own."
     endpoint = {
-        "scripted": text(
-            "A YAML file with the model's moves, relative to this file.", longest=4096, example="moves.yaml"
-        ),
-        "base_url": text(
-            "A chat-completions endpoint: its address, up to /v1.", longest=2000, example="http://127.0.0.1:11434/v1"
-        ),
-        "model": text("The model to ask for, instead of each assistant's own.", longest=256, example="llama3.2"),
+        "scripted": text(script, "moves.yaml", longest=4096),
+        "base_url": text(base_url, "http://127.0.0.1:11434/v1", longest=2000),
+        "model": text(model, "llama3.2", longest=256),
         "key_env": _key_schema(),
         "embedding_model": text(
             "A model of the endpoint's /embeddings, or `local` for a small one (the extra `semantic`): file search then"
             " goes by meaning, too.",
+            "nomic-embed-text",
             longest=256,
-            example="nomic-embed-text",
         ),
-        "slots": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": 256,
-            "examples": [1],
-            "description": "How many runs the endpoint works on at once: no more scenarios are played at once, and what"
-            " waits for another's run is not on its own `timeout`.",
-        },
+        "slots": field(
+            "integer",
+            "How many runs the endpoint works on at once: no more scenarios are played at once, and what waits for"
+            " another's run is not on its own `timeout`.",
+            1,
+            minimum=1,
+            maximum=256,
+        ),
     }
+    shown = ["offline", {"scripted": "FILE"}, {"base_url": "ADDRESS", "model": "NAME"}]
     return {
         "anyOf": [
-            {
-                "enum": list(inferences_by_name()),
-                "title": "inference",
-                "examples": ["offline", {"scripted": "FILE"}, {"base_url": "ADDRESS", "model": "NAME"}],
-            },
-            {**mapping(endpoint), "minProperties": 1},
+            {"enum": list(inferences_by_name()), "title": "inference", "examples": shown},
+            mapping(endpoint, minProperties=1),
         ],
         "default": "offline",
         "examples": [{"base_url": "http://127.0.0.1:11434/v1", "model": "llama3.2"}],
@@ -211,13 +186,9 @@ def _inference_schema() -> dict[str, Any]:
     }
 
 
-def _key_schema() -> dict[str, Any]:
-    return {
-        "type": "string",
-        "pattern": r"^[A-Za-z_][A-Za-z0-9_]*$",
-        "examples": ["MODELS_KEY"],
-        "description": "The name of the environment variable that holds the key.",
-    }
+def _key_schema() -> Json:
+    description = "The name of the environment variable that holds the key."
+    return field("string", description, "MODELS_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
 _DATED = re.compile(r"\d{4}-?\d{2}-?\d{2}|@sha256:|@\d")
@@ -225,31 +196,28 @@ DECISIONS_MODEL = "gpt-6-luna"
 """The only one that OpenAI's Decisions API takes; it has no dated name there."""
 
 
-def judge_schema() -> dict[str, Any]:
+def judge_schema() -> Json:
     """What stands under `judge`."""
-    named = {"type": "string", "pattern": r"^\S+$", "maxLength": 256}
-    properties = {
-        "target": {**named, "examples": ["openai"], "description": "One of `targets`, with `api: responses`."},
-        "model": {
-            **named,
-            "examples": ["gpt-6-luna-2026-09-10"],
-            "description": "The model's name, with its date: one word.",
-        },
-        "decisions": {
-            "type": "boolean",
-            "examples": [True],
-            "description": "Whether to ask by the Decisions API. By default on the embedded server, and for gpt-6-luna "
-            "at OpenAI; elsewhere structured output is asked for.",
-        },
+
+    def name(description: str, example: str) -> Json:
+        return field("string", description, example, pattern=r"^\S+$", maxLength=256)
+
+    keys = {
+        "target": name("One of `targets`, with `api: responses`.", "openai"),
+        "model": name("The model's name, with its date: one word.", "gpt-6-luna-2026-09-10"),
+        "decisions": field(
+            "boolean",
+            "Whether to ask by the Decisions API. By default on the embedded server, and for gpt-6-luna at OpenAI;"
+            " elsewhere structured output is asked for.",
+            True,
+        ),
     }
-    return {
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": False,
-        "required": ["target", "model"],
-        "examples": [{"target": "openai", "model": "gpt-6-luna"}],
-        "description": "Which model judges answers for the checks judge, factual and goal.",
-    }
+    return mapping(
+        keys,
+        required=["target", "model"],
+        examples=[{"target": "openai", "model": "gpt-6-luna"}],
+        description="Which model judges answers for the checks judge, factual and goal.",
+    )
 
 
 def read_judge(
@@ -264,24 +232,22 @@ def read_judge(
     if target is None:
         declared = settings.get("targets")
         if not (isinstance(declared, dict) and name in declared):
-            hint = suggest_target(name, targets)
-            document.report(Mistake(where=("judge", "target"), message=f"unknown target {quote(name)}", hint=hint))
+            document.report(("judge", "target"), f"unknown target {quote(name)}", suggest_target(name, targets))
         return None
     if fault := _find_fault_as_judge(target):
         message, hint = fault
-        document.report(Mistake(where=("judge", "target"), message=message, hint=hint))
+        document.report(("judge", "target"), message, hint)
         return None
     uses_decisions = body.get("decisions", target.server is Server.EMBEDDED or _is_openai(target, model))
     if _needs_date(target) and not _DATED.search(model) and not (uses_decisions and _is_openai(target, model)):
         message = f"{quote(model)} is not dated, so the judge may change from one day to the next"
-        hint = "name a dated model, as in gpt-6-luna-2026-09-10"
-        document.report(Mistake(where=("judge", "model"), message=message, hint=hint))
+        document.report(("judge", "model"), message, "name a dated model, as in gpt-6-luna-2026-09-10")
         return None
     endpoint = target.inference
     if isinstance(endpoint, ChatEndpoint) and endpoint.model not in (None, model):
         message = f"{quote(name)} is answered by {quote(endpoint.model or '')}, whatever model is named"
         hint = f"write `model: {endpoint.model}`, or leave `model` out of its `inference`"
-        document.report(Mistake(where=("judge", "model"), message=message, hint=hint))
+        document.report(("judge", "model"), message, hint)
         return None
     location = document.location(("judge",), at_key=True)
     return JudgeChoice(target=name, model=model, uses_decisions=uses_decisions, location=location)
@@ -306,11 +272,6 @@ def _needs_date(target: Target) -> bool:
         host = host_of(target.base_url or "")
         return is_openai(host) or is_azure(host)
     return not isinstance(target.inference, ChatEndpoint | Scripted)
-
-
-def _built_in_target(file: str) -> Target:
-    location = Location(file, 1, 1)
-    return Target(name=EMBEDDED, api=_ASSISTANTS_API, server=Server.EMBEDDED, location=location)
 
 
 def _make_target(name: str, body: Mapping[str, Any], location: Location, inference: InferenceChoice) -> Target:
@@ -348,17 +309,15 @@ def _is_consistent(document: YamlDocument, body: Mapping[str, Any], where: Where
     if "base_url" in body:
         if server is not None:
             message = f"`base_url` and `server: {server}` exclude each other"
-            document.report(Mistake(where=(*where, "server"), at_key=True, message=message, hint="remove one of them"))
+            document.report((*where, "server"), message, "remove one of them", at_key=True)
         if check_url(document, str(body["base_url"]), (*where, "base_url")):
             check_key_place(document, body, where)
     elif server == EMBEDDED and "key_env" in body:
-        message = "the embedded server needs no key"
         hint = "remove key_env; the key of a language model behind it goes under `inference`"
-        document.report(Mistake(where=(*where, "key_env"), at_key=True, message=message, hint=hint))
+        document.report((*where, "key_env"), "the embedded server needs no key", hint, at_key=True)
     if _is_retired(body):
-        message = "OpenAI shut the Assistants API down on 2026-08-26"
         hint = "use its successor `api: responses`, `server: embedded`, or `base_url` for a server that still speaks it"
-        document.report(Mistake(where=(*where, "api"), message=message, hint=hint))
+        document.report((*where, "api"), "OpenAI shut the Assistants API down on 2026-08-26", hint)
     if "base_url" in body or server != EMBEDDED:
         _refuse_embedded_keys(document, body, where)
     _check_history(document, body, where)
@@ -381,41 +340,49 @@ def _refuse_embedded_keys(document: YamlDocument, body: Mapping[str, Any], where
             message = f"only the embedded server has {words}"
             hint = f"use `server: embedded`, or remove {key}"
             if key == "inference" and not is_elsewhere:
-                from runner.config.familiar_words import show_embedded_target
-
                 hint = f"write `{show_embedded_target(str(where[-1]), body)}`"
-            document.report(Mistake(where=(*where, key), at_key=True, message=message, hint=hint))
+            document.report((*where, key), message, hint, at_key=True)
+
+
+def show_embedded_target(name: str, body: Mapping[str, object]) -> str:
+    """A target of the embedded server that has the `inference` of `body`, finished."""
+    api = body.get("api", "responses")
+    return f"{name}: {{api: {api}, server: embedded, inference: {show_inference(body.get('inference'))}}}"
+
+
+def show_inference(value: object) -> str:
+    """An `inference` as it is written on one line: the given one where it is complete, else an example."""
+    if isinstance(value, dict) and ("base_url" in value or "scripted" in value):
+        return show_flow(value)
+    return str(value) if value in ("offline",) else "{scripted: FILE}" if value == "scripted" else _ENDPOINT_EXAMPLE
 
 
 def _check_history(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
     for key in ("history", "background"):
         if key in body and body["api"] != _RESPONSES_API:
-            message = f"`{key}` is for `api: {_RESPONSES_API}`"
-            document.report(Mistake(where=(*where, key), at_key=True, message=message, hint=f"remove {key}"))
+            document.report((*where, key), f"`{key}` is for `api: {_RESPONSES_API}`", f"remove {key}", at_key=True)
     if body.get("background") and body.get("history") == History.REPLAY.value:
         message = "a server that keeps nothing can't work in the background"
-        document.report(Mistake(where=(*where, "background"), message=message, hint="remove background"))
+        document.report((*where, "background"), message, "remove background")
 
 
 def _check_foundry(document: YamlDocument, body: Mapping[str, Any], where: Where) -> None:
     """Reports a project that is not named, and a command for a token where none goes."""
     is_foundry = body["api"] == _FOUNDRY_API
     if is_foundry and "base_url" not in body and body.get("server") != EMBEDDED:
-        message = "Foundry's agents are at the address of a project"
         hint = "add `base_url: https://RESOURCE.services.ai.azure.com/api/projects/PROJECT`, or use `server: embedded`"
-        document.report(Mistake(where=(*where, "api"), message=message, hint=hint))
+        document.report((*where, "api"), "Foundry's agents are at the address of a project", hint)
     if "token_command" not in body:
         return
     there = (*where, "token_command")
     if not is_foundry or "base_url" not in body:
         message = f"`token_command` is for `api: {_FOUNDRY_API}` with a `base_url`"
-        document.report(Mistake(where=there, at_key=True, message=message, hint="remove token_command"))
+        document.report(there, message, "remove token_command", at_key=True)
     elif "key_env" in body:
-        message = "`token_command` and `key_env` exclude each other"
-        document.report(Mistake(where=there, at_key=True, message=message, hint="remove one of them"))
+        document.report(there, "`token_command` and `key_env` exclude each other", "remove one of them", at_key=True)
     elif is_open_road(str(body["base_url"])):
         message = f"the token would go to '{host_of(str(body['base_url']))}' unencrypted"
-        document.report(Mistake(where=(*where, "base_url"), message=message, hint="use https"))
+        document.report((*where, "base_url"), message, "use https")
 
 
 def read_inference(document: YamlDocument, body: Mapping[str, Any], where: Where, root: Path) -> InferenceChoice | None:
@@ -428,7 +395,7 @@ def read_inference(document: YamlDocument, body: Mapping[str, Any], where: Where
         return _read_script(document, written, where, root)
     if "base_url" not in written:
         hint = "write offline, {scripted: FILE} or {base_url: ADDRESS, model: NAME}"
-        document.report(Mistake(where=where, at_key=True, message="the key 'base_url' is missing", hint=hint))
+        document.report(where, "the key 'base_url' is missing", hint, at_key=True)
         return None
     if not check_url(document, str(written["base_url"]), (*where, "base_url")):
         return None
@@ -446,7 +413,7 @@ def _read_script(document: YamlDocument, written: Mapping[str, Any], where: Wher
     for key in _ENDPOINT_KEYS:
         if key in written:
             message = f"`scripted` and `{key}` exclude each other"
-            document.report(Mistake(where=(*where, key), at_key=True, message=message, hint="remove one of them"))
+            document.report((*where, key), message, "remove one of them", at_key=True)
             return None
     script = _find_named(document, written, (*where, "scripted"), root)
     return None if script is None else Scripted(script=script)
@@ -460,7 +427,7 @@ def check_url(document: YamlDocument, url: str, where: Where) -> bool:
             AddressFault.NO_ADDRESS: "write it as in http://127.0.0.1:8000/v1",
             AddressFault.PASSWORD: "put the key into an environment variable, and its name into key_env",
         }.get(fault, "end it before that")
-        document.report(Mistake(where=where, message=f"this {fault.value}", hint=hint))
+        document.report(where, f"this {fault.value}", hint)
     return fault is None
 
 
@@ -478,12 +445,10 @@ def check_key_place(document: YamlDocument, body: Mapping[str, Any], where: Wher
     url, variable = str(body["base_url"]), key_variable(body)
     host = host_of(url)
     if variable == OPENAI_KEY and not is_openai(host):
-        message = f"{OPENAI_KEY} holds the key for OpenAI, which '{host}' is not"
         hint = "put the key of that server into a variable of its own, and name it here"
-        document.report(Mistake(where=(*where, "key_env"), message=message, hint=hint))
+        document.report((*where, "key_env"), f"{OPENAI_KEY} holds the key for OpenAI, which '{host}' is not", hint)
     if variable is not None and is_open_road(url):
-        message = f"the key in {variable} would go to '{host}' unencrypted"
-        document.report(Mistake(where=(*where, "base_url"), message=message, hint="use https"))
+        document.report((*where, "base_url"), f"the key in {variable} would go to '{host}' unencrypted", "use https")
     if is_azure(host) and body.get("api") == _FOUNDRY_API:
         _check_project(document, url, where)
     elif is_azure(host):
@@ -494,14 +459,14 @@ def _check_project(document: YamlDocument, url: str, where: Where) -> None:
     address = urlsplit(url)
     if not _PROJECT_PATH.search(address.path):
         hint = f"write https://{address.hostname}/api/projects/PROJECT"
-        document.report(Mistake(where=(*where, "base_url"), message="this is no address of a project", hint=hint))
+        document.report((*where, "base_url"), "this is no address of a project", hint)
 
 
 def _check_azure(document: YamlDocument, url: str, variable: str | None, where: Where) -> None:
     address = urlsplit(url)
     if not _AZURE_PATH.search(address.path):
         hint = f"write https://{address.hostname}/openai/v1/"
-        document.report(Mistake(where=(*where, "base_url"), message="Azure's API is at /openai/v1/", hint=hint))
+        document.report((*where, "base_url"), "Azure's API is at /openai/v1/", hint)
     if variable is None:
         hint = "add key_env with the name of the environment variable that holds it"
-        document.report(Mistake(where=(*where, "base_url"), message="Azure wants a key", hint=hint))
+        document.report((*where, "base_url"), "Azure wants a key", hint)

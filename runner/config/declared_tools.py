@@ -14,7 +14,8 @@ from runner.domain.assistant import Answering, Function, McpServer, Tool, ToolNa
 from runner.domain.hosts import AddressFault, find_address_fault, is_open_road
 from runner.plugins import load_plugin, plugin_names
 from runner.yaml_text import TextNode
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json
+from runner.yaml_text.field_schemas import Json, choice, field, list_of, mapping, text
+from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 _SECRET = "${secret:"
 
@@ -27,7 +28,6 @@ APPROVE_ALL = "all"
 ALWAYS = "always"
 NEVER = "never"
 _MAX_ITEMS = 100
-_Json = dict[str, Any]
 
 
 def read_tools(document: YamlDocument, body: _Body, where: Where) -> tuple[Tool, ...]:
@@ -45,8 +45,7 @@ def _read_tool(document: YamlDocument, item: object, place: Where) -> Tool:
     name = ToolName.FILE_SEARCH if written == RETRIEVAL else ToolName(written)
     options_place = (*place, written)
     if name is ToolName.MCP and options is None:
-        hint = "write `mcp: {server_label: NAME, server_url: ADDRESS}`"
-        document.report(Mistake(where=place, message="the tool mcp needs a server", hint=hint))
+        document.report(place, "the tool mcp needs a server", "write `mcp: {server_label: NAME, server_url: ADDRESS}`")
     return Tool(
         name=name,
         max_num_results=options.get("max_num_results") if options else None,
@@ -97,10 +96,10 @@ def _check_address(document: YamlDocument, options: _Body, place: Where) -> None
     if fault is not None:
         is_password = fault is AddressFault.PASSWORD
         hint = "use `authorization` or `headers`" if is_password else "write it as in https://tools.example.org/mcp"
-        document.report(Mistake(where=where, message=f"this {fault.value}", hint=hint))
+        document.report(where, f"this {fault.value}", hint)
     elif is_open_road(url) and {"authorization", "headers"} & set(options):
         message = "what `authorization` and `headers` hold would go over the network unprotected"
-        document.report(Mistake(where=where, message=message, hint="use https"))
+        document.report(where, message, "use https")
 
 
 def _check_authorization(document: YamlDocument, options: _Body, place: Where) -> None:
@@ -109,24 +108,23 @@ def _check_authorization(document: YamlDocument, options: _Body, place: Where) -
     written = document.find(where)[1]
     if "authorization" in options and not (isinstance(written, TextNode) and _SECRET in written.text):
         hint = "put it into an environment variable, and write ${secret:NAME}"
-        document.report(Mistake(where=where, message="an access token is written out in the file", hint=hint))
+        document.report(where, "an access token is written out in the file", hint)
     named = [name for name in options.get("headers", {}) if name.lower() == "authorization"]
     if named and "authorization" in options:
         message = f"`authorization` and the header {named[0]} exclude each other"
-        document.report(Mistake(where=where, at_key=True, message=message, hint="remove one of them"))
+        document.report(where, message, "remove one of them", at_key=True)
 
 
 def _check_approval(document: YamlDocument, options: _Body, place: Where) -> None:
     """Nothing is asked about tools that need no approval, so approving them is a misunderstanding."""
     if options.get("require_approval") == NEVER and "approve" in options:
-        hint = "remove one of them: each lets the tools be called"
         message = "`approve` has no effect beside `require_approval: never`"
-        document.report(Mistake(where=(*place, "approve"), at_key=True, message=message, hint=hint))
+        document.report((*place, "approve"), message, "remove one of them: each lets the tools be called", at_key=True)
     required = options.get("require_approval")
     if isinstance(required, dict):
         for name in sorted({*required.get(ALWAYS, ())} & {*required.get(NEVER, ())}):
             message = f"{quote(name)} can't need approval always and never"
-            document.report(Mistake(where=(*place, "require_approval"), message=message, hint="remove it from one"))
+            document.report((*place, "require_approval"), message, "remove it from one")
 
 
 def _check_names(document: YamlDocument, options: _Body, place: Where) -> None:
@@ -135,7 +133,7 @@ def _check_names(document: YamlDocument, options: _Body, place: Where) -> None:
     for where, name in _named_tools(options, place) if allowed else ():
         if name not in allowed:
             hint = suggest(name, allowed, kind="allowed are")
-            document.report(Mistake(where=where, message=f"{quote(name)} is not among `allowed_tools`", hint=hint))
+            document.report(where, f"{quote(name)} is not among `allowed_tools`", hint)
 
 
 def _named_tools(options: _Body, place: Where) -> Iterator[tuple[Where, str]]:
@@ -154,179 +152,126 @@ def _report_repetitions(document: YamlDocument, tools: tuple[Tool, ...], where: 
         label = tool.mcp.label if tool.mcp else ""
         if (tool.name, label) in seen and label:
             place: Where = (*where, index, tool.name.value, "server_label")
-            message = f"the label {quote(label)} is used for two servers"
-            document.report(Mistake(where=place, message=message, hint="labels must be unique"))
+            document.report(place, f"the label {quote(label)} is used for two servers", "labels must be unique")
         elif (tool.name, label) in seen:
-            message = f"the tool {tool.name.value} is listed twice"
-            document.report(Mistake(where=(*where, index), message=message, hint="keep one of them"))
+            document.report((*where, index), f"the tool {tool.name.value} is listed twice", "keep one of them")
         seen.add((tool.name, label))
 
 
-def tool() -> _Json:
+def tool() -> Json:
     """One item of an assistant's `tools`."""
     few = {"max_num_results": 5}
     dice = {"server_label": "dice", "server_url": "https://dice.example.org/mcp"}
     forms = {
-        ToolName.CODE_INTERPRETER.value: _described(mapping({}), {}, "Runs code that the model writes; no options."),
-        ToolName.FILE_SEARCH.value: _described(
-            _file_search(), few, "Looks things up in the assistant's own files and the thread's."
+        ToolName.CODE_INTERPRETER.value: _options({}, {}, "Runs code that the model writes; no options."),
+        ToolName.FILE_SEARCH.value: _options(
+            _FILE_SEARCH, few, "Looks things up in the assistant's own files and the thread's."
         ),
-        ToolName.MCP.value: _described(
-            _mcp(), dice, "Calls the tools of a server that speaks the Model Context Protocol."
+        ToolName.MCP.value: _options(
+            _mcp(),
+            dice,
+            "Calls the tools of a server that speaks the Model Context Protocol.",
+            required=["server_label", "server_url"],
         ),
-        ToolName.WEB_SEARCH.value: _described(_web_search(), {"search_context_size": "low"}, "Searches the web."),
+        ToolName.WEB_SEARCH.value: _options(_web_search(), {"search_context_size": "low"}, "Searches the web."),
     }
+    retrieval = {RETRIEVAL: _options(_FILE_SEARCH, few, "The name of file_search in 2023.")}
     return {
         "anyOf": [
             {"enum": [*forms, RETRIEVAL], "title": "tool"},
-            {
-                **mapping({**forms, RETRIEVAL: _described(_file_search(), few, "The name of file_search in 2023.")}),
-                "title": "tool",
-                "minProperties": 1,
-                "maxProperties": 1,
-            },
+            mapping({**forms, **retrieval}, title="tool", minProperties=1, maxProperties=1),
         ],
         "description": "A tool's name, or a mapping of it to its options.",
     }
 
 
-def _described(body: _Json, example: object, description: str) -> _Json:
-    return {**body, "examples": [example], "description": description}
+def _options(properties: Json, example: object, description: str, *, required: list[str] | None = None) -> Json:
+    return mapping(properties, required=required, examples=[example], description=description)
 
 
-def _file_search() -> _Json:
-    return mapping(
-        {
-            "max_num_results": {
-                "type": "integer",
-                "minimum": 1,
-                "maximum": MAX_RESULTS,
-                "examples": [5],
-                "description": "How many passages a search gives at most.",
-            }
-        }
-    )
+_FILE_SEARCH: Json = {
+    "max_num_results": field("integer", "How many passages a search gives at most.", 5, minimum=1, maximum=MAX_RESULTS)
+}
 
 
-def _web_search() -> _Json:
-    return mapping(
-        {
-            "search_context_size": {
-                "enum": ["low", "medium", "high"],
-                "title": "size",
-                "examples": ["low"],
-                "description": "How much of what is found the model gets to read.",
-            },
-            "allowed_domains": _names(
-                {
-                    "type": "string",
-                    "pattern": r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$",
-                    "maxLength": 253,
-                    "description": "A domain, as in example.org; its subdomains are meant too.",
-                },
-                ["example.org"],
-                "Where alone to search.",
-            ),
-            "user_location": {
-                **mapping(
-                    {
-                        "country": {
-                            "type": "string",
-                            "pattern": "^[A-Z]{2}$",
-                            "examples": ["NO"],
-                            "description": "Two capital letters, as in NO.",
-                        },
-                        "region": text("A region of the country.", "Vestland"),
-                        "city": text("A city.", "Bergen"),
-                        "timezone": text("A time zone.", "Europe/Oslo"),
-                    }
-                ),
-                "examples": [{"country": "NO"}],
-                "description": "Where the user is, roughly; {} for nowhere in particular.",
-            },
-            "external_web_access": {
-                "type": "boolean",
-                "examples": [False],
-                "description": "False keeps to pages that the API has already.",
-            },
-        }
-    )
-
-
-def _mcp() -> _Json:
-    tool = "roll"
-    names = _names(text("The name of a tool of that server.", tool), [tool], "Tools of that server, by name.")
-    return mapping(
-        {
-            "server_label": {
-                "type": "string",
-                "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,63}$",
-                "examples": ["dice"],
-                "description": "What the server is called in this file: a letter, then up to 63 letters, digits, "
-                "'_' or '-'.",
-            },
-            "server_url": text(
-                "The server's address: the API connects to it, not this machine.",
-                "https://dice.example.org/mcp",
-                longest=2000,
-            ),
-            "server_description": text("What the model is told about the server.", "Rolls dice.", longest=1000),
-            "authorization": text("An access token for the server.", "${secret:DICE_TOKEN}", longest=16_384),
-            "headers": {
-                "type": "object",
-                "examples": [{"X-Api-Key": "${secret:DICE_KEY}"}],
-                "description": "Headers that the API sends to the server. Keep keys out of the file: ${secret:NAME}.",
-                "minProperties": 1,
-                "propertyNames": {
-                    "pattern": r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$",
-                    "description": "The name of a header has letters, digits and '-'.",
-                },
-                "additionalProperties": {
-                    "type": "string",
-                    "pattern": r"^[!-~]([ -~]*[!-~])?$",
-                    "maxLength": 16_384,
-                    "description": "The value of a header is one line of ASCII.",
-                },
-            },
-            "allowed_tools": {**names, "description": "The only tools of that server that the model gets to see."},
-            "require_approval": {
-                "anyOf": [
-                    {"enum": [ALWAYS, NEVER], "title": "approval"},
-                    {**mapping({ALWAYS: names, NEVER: names}), "minProperties": 1},
-                ],
-                "examples": [{ALWAYS: [tool]}],
-                "description": "Which calls the API asks about before it makes them; all of them by default.",
-            },
-            "approve": {
-                "anyOf": [{"enum": [APPROVE_ALL], "title": "approval"}, names],
-                "examples": [[tool]],
-                "description": "Tools whose calls are approved when the API asks; all others are denied.",
-            },
-        },
-        required=["server_label", "server_url"],
-    )
-
-
-def _names(item: _Json, example: list[str], description: str) -> _Json:
+def _web_search() -> Json:
+    domain = {
+        "type": "string",
+        "pattern": r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$",
+        "maxLength": 253,
+        "description": "A domain, as in example.org; its subdomains are meant too.",
+    }
+    location = {
+        "country": field("string", "Two capital letters, as in NO.", "NO", pattern="^[A-Z]{2}$"),
+        "region": text("A region of the country.", "Vestland", longest=256),
+        "city": text("A city.", "Bergen", longest=256),
+        "timezone": text("A time zone.", "Europe/Oslo", longest=256),
+    }
+    where = "Where the user is, roughly; {} for nowhere in particular."
+    how_much = "How much of what is found the model gets to read."
     return {
-        "type": "array",
-        "minItems": 1,
-        "maxItems": _MAX_ITEMS,
-        "uniqueItems": True,
-        "items": item,
-        "examples": [example],
-        "description": description,
+        "search_context_size": choice(["low", "medium", "high"], "size", how_much, "low"),
+        "allowed_domains": _names(domain, ["example.org"], "Where alone to search."),
+        "user_location": _options(location, {"country": "NO"}, where),
+        "external_web_access": field("boolean", "False keeps to pages that the API has already.", False),
     }
 
 
-def text(description: str, example: str, *, longest: int = 256) -> _Json:
-    body: _Json = {"type": "string", "minLength": 1, "maxLength": longest}
-    return {**body, "examples": [example], "description": description}
+def _mcp() -> Json:
+    tool = "roll"
+    of_server = "Tools of that server, by name."
+    names = _names(text("The name of a tool of that server.", tool, longest=256), [tool], of_server)
+    header_name = {
+        "pattern": r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$",
+        "description": "The name of a header has letters, digits and '-'.",
+    }
+    header = {
+        "type": "string",
+        "pattern": r"^[!-~]([ -~]*[!-~])?$",
+        "maxLength": 16_384,
+        "description": "The value of a header is one line of ASCII.",
+    }
+    return {
+        "server_label": field(
+            "string",
+            "What the server is called in this file: a letter, then up to 63 letters, digits, '_' or '-'.",
+            "dice",
+            pattern="^[A-Za-z][A-Za-z0-9_-]{0,63}$",
+        ),
+        "server_url": text(
+            "The server's address: the API connects to it, not this machine.",
+            "https://dice.example.org/mcp",
+            longest=2000,
+        ),
+        "server_description": text("What the model is told about the server.", "Rolls dice.", longest=1000),
+        "authorization": text("An access token for the server.", "${secret:DICE_TOKEN}", longest=16_384),
+        "headers": field(
+            "object",
+            "Headers that the API sends to the server. Keep keys out of the file: ${secret:NAME}.",
+            {"X-Api-Key": "${secret:DICE_KEY}"},
+            minProperties=1,
+            propertyNames=header_name,
+            additionalProperties=header,
+        ),
+        "allowed_tools": {**names, "description": "The only tools of that server that the model gets to see."},
+        "require_approval": {
+            "anyOf": [
+                {"enum": [ALWAYS, NEVER], "title": "approval"},
+                mapping({ALWAYS: names, NEVER: names}, minProperties=1),
+            ],
+            "examples": [{ALWAYS: [tool]}],
+            "description": "Which calls the API asks about before it makes them; all of them by default.",
+        },
+        "approve": {
+            "anyOf": [{"enum": [APPROVE_ALL], "title": "approval"}, names],
+            "examples": [[tool]],
+            "description": "Tools whose calls are approved when the API asks; all others are denied.",
+        },
+    }
 
 
-def mapping(properties: _Json, *, required: list[str] | None = None) -> _Json:
-    body: _Json = {"type": "object", "properties": properties, "additionalProperties": False}
-    return {**body, "required": required} if required else body
+def _names(item: Json, example: list[str], description: str) -> Json:
+    return list_of(item, maxItems=_MAX_ITEMS, uniqueItems=True, examples=[example], description=description)
 
 
 RESERVED_NAMES = frozenset({*(tool.value for tool in ToolName), RETRIEVAL, "auto", "none", "required"})
@@ -338,6 +283,7 @@ FUNCTIONS = "runner.functions"
 MAX_DESCRIPTION_LENGTH = 10_000
 NAME_PATTERN = r"^[a-zA-Z0-9_-]{1,64}$"
 NAME_WORDS = "1 to 64 letters, digits, '_' or '-'."
+STRICT = field("boolean", "True has the API keep the model to the schema.", True, default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,9 +324,8 @@ def read_answers(
         if not document.is_sound(place):
             continue
         if declared is not None and name not in declared:
-            message = f"the assistant has no function {quote(name)}"
             hint = suggest(name, declared, kind="it has") or "declare it under the assistant's `functions`"
-            document.report(Mistake(where=place, at_key=True, message=message, hint=hint))
+            document.report(place, f"the assistant has no function {quote(name)}", hint, at_key=True)
             continue
         answering = _read_answering(document, body, place, root, declared[name] if declared else None)
         if answering is not None:
@@ -392,12 +337,11 @@ def _check_name(document: YamlDocument, name: str, place: Where, first: dict[str
     earlier = first.setdefault(name.casefold(), place)
     if name in RESERVED_NAMES:
         message = f"{quote(name)} can't be a function's name: it means something else"
-        document.report(Mistake(where=(*place, "name"), message=message, hint="choose another"))
+        document.report((*place, "name"), message, "choose another")
     elif earlier != place:
         line = document.location((*earlier, "name")).line
         message = f"the function {quote(name)} is also declared on line {line}"
-        hint = "names must be unique, whatever their case"
-        document.report(Mistake(where=(*place, "name"), message=message, hint=hint))
+        document.report((*place, "name"), message, "names must be unique, whatever their case")
 
 
 def _read_function(document: YamlDocument, item: _Body, place: Where, root: Path) -> Function | None:
@@ -425,22 +369,26 @@ def _check_parameters(document: YamlDocument, parameters: dict[str, object], pla
     place = (*place, "parameters")
     if parameters.get("type") != "object":
         hint = "write `type: object`, and each argument under `properties`"
-        document.report(
-            Mistake(where=place, at_key=True, message="the arguments of a function are an object", hint=hint)
-        )
+        document.report(place, "the arguments of a function are an object", hint, at_key=True)
         return
     try:
         check_schema(parameters)
     except ValueError as error:
-        document.report(Mistake(where=place, at_key=True, message=str(error)))
+        document.report(place, str(error), at_key=True)
         return
+    report_misspelt(document, parameters, place)
     looseness = find_looseness(parameters) if is_strict else ""
     if looseness:
-        document.report(
-            Mistake(
-                where=place, at_key=True, message=f"is not strict: {looseness}", hint="mend that, or remove `strict`"
-            )
-        )
+        document.report(place, f"is not strict: {looseness}", "mend that, or remove `strict`", at_key=True)
+
+
+def report_misspelt(document: YamlDocument, schema: _Body, place: Where, *, asserts: bool = False) -> None:
+    """Each word of the JSON Schema at `place` that says nothing; with `asserts` it is there to judge by."""
+    from runner.json_schema import find_misspelt
+
+    for one in find_misspelt(schema, asserts=asserts):
+        where = (*place, *one.place)
+        document.report(where, one.message, one.hint, at_key=one.is_key)
 
 
 def locate_code(document: YamlDocument, named: str, place: Where, root: Path, arguments: Sequence[str]) -> str:
@@ -452,16 +400,15 @@ def locate_code(document: YamlDocument, named: str, place: Where, root: Path, ar
     try:
         located: str = module.locate_code(named, _Files(document.folder, root))
     except Unusable as error:
-        document.report(error.at(place))
+        document.report(place, error.message, error.hint)
         return named
     except ValueError as error:
-        document.report(Mistake(where=place, message=str(error)))
+        document.report(place, str(error))
         return named
     settings = module.locate({"call": named}, _Files(document.folder, root))
     given = {"properties": {key: {} for key in arguments}, "required": arguments}
     for misfit in module.find_misfits(settings, given) if arguments else ():
-        hint = f"it is called with {' and '.join(arguments)} alone"
-        document.report(Mistake(where=place, message=misfit.message, hint=hint))
+        document.report(place, misfit.message, f"it is called with {' and '.join(arguments)} alone")
     return located
 
 
@@ -476,8 +423,7 @@ def _read_answering(
     if len(kinds) != 1:
         known = ", ".join(plugin_names(FUNCTIONS))
         message = f"{' and '.join(kinds)} exclude each other" if kinds else "it is not said how it is answered"
-        hint = "remove all but one" if kinds else f"add one of {known}"
-        document.report(Mistake(where=place, message=message, hint=hint))
+        document.report(place, message, "remove all but one" if kinds else f"add one of {known}")
         return None
     (kind,) = kinds
     place = (*place, kind)
@@ -488,85 +434,58 @@ def _read_answering(
         settings = locate(written, _Files(document.folder, root)) if locate else written
         module.Answerer(**settings)
     except Unusable as error:
-        document.report(error.at(place))
+        document.report(place, error.message, error.hint)
         return None
     except ValueError as error:
-        document.report(Mistake(where=place, message=str(error)))
+        document.report(place, str(error))
         return None
     find_misfits = getattr(module, "find_misfits", None)
     for misfit in find_misfits(settings, parameters) if find_misfits and parameters is not None else ():
         where = (*place, *misfit.place) if isinstance(body[kind], dict) else place
-        document.report(Mistake(where=where, message=misfit.message, hint=misfit.hint))
+        document.report(where, misfit.message, misfit.hint)
     return Answering(kind=kind, settings=settings, location=document.location(place, at_key=True))
 
 
 @cache
-def answer_forms() -> _Json:
+def answer_forms() -> Json:
     """What can stand under each way to answer, by its name."""
     modules = {name: load_plugin(FUNCTIONS, name) for name in plugin_names(FUNCTIONS)}
     return {name: _forms(module.SCHEMA, module.MAIN_FIELD) for name, module in modules.items()}
 
 
-def declared_function() -> _Json:
+def declared_function() -> Json:
     """One item of an assistant's `functions`."""
-    return {
-        "type": "object",
-        "title": "key",
-        "description": "A function that the assistant can call, and how the call is answered.",
-        "properties": {
-            "name": {
-                "type": "string",
-                "pattern": NAME_PATTERN,
-                "examples": ["exchange_rate"],
-                "description": f"The function's name: {NAME_WORDS}",
-            },
-            "description": {
-                "type": "string",
-                "minLength": 1,
-                "maxLength": MAX_DESCRIPTION_LENGTH,
-                "examples": ["Today's rate of a currency."],
-                "description": "What the model is told about it.",
-            },
-            "parameters": {
-                "type": "object",
-                "examples": [{"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}],
-                "description": "A JSON Schema of the arguments, with `type: object`; none by default.",
-            },
-            "strict": {
-                "type": "boolean",
-                "default": False,
-                "examples": [True],
-                "description": "True has the API keep the model to the schema.",
-            },
-            **answer_forms(),
-        },
-        "required": ["name"],
-        "additionalProperties": False,
+    some = {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
+    keys = {
+        "name": field("string", f"The function's name: {NAME_WORDS}", "exchange_rate", pattern=NAME_PATTERN),
+        "description": text(
+            "What the model is told about it.", "Today's rate of a currency.", longest=MAX_DESCRIPTION_LENGTH
+        ),
+        "parameters": field("object", "A JSON Schema of the arguments, with `type: object`; none by default.", some),
+        "strict": STRICT,
+        **answer_forms(),
     }
+    described = "A function that the assistant can call, and how the call is answered."
+    return mapping(keys, required=["name"], title="key", description=described)
 
 
-def answers_by_name() -> _Json:
+def answers_by_name() -> Json:
     """A scenario's `functions`; each is one `function_answer`."""
-    return {
-        "type": "object",
-        "examples": [{"exchange_rate": {"returns": 1.08}}],
-        "description": "How functions of the assistant are answered here, by their names.",
-        "propertyNames": {"pattern": NAME_PATTERN, "description": f"A function's name is {NAME_WORDS}"},
-        "additionalProperties": {"$ref": "#/$defs/function_answer"},
-    }
+    return field(
+        "object",
+        "How functions of the assistant are answered here, by their names.",
+        {"exchange_rate": {"returns": 1.08}},
+        propertyNames={"pattern": NAME_PATTERN, "description": f"A function's name is {NAME_WORDS}"},
+        additionalProperties={"$ref": "#/$defs/function_answer"},
+    )
 
 
-def function_answer() -> _Json:
+def function_answer() -> Json:
     """One way to answer, by its name."""
-    return {
-        "type": "object",
-        "description": "How a function is answered.",
-        "properties": answer_forms(),
-        "additionalProperties": False,
-    }
+    return mapping(answer_forms(), description="How a function is answered.")
 
 
-def _forms(full: _Json, main_field: str) -> _Json:
+def _forms(full: Json, main_field: str) -> Json:
     """The value of the main field, or a mapping, which is always the full form."""
     main = full["properties"][main_field]
     kinds = main["type"] if isinstance(main["type"], list) else [main["type"]]

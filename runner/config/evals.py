@@ -18,7 +18,7 @@ from runner.config.exported_assistants import Export, as_items, as_mapping, is_n
 from runner.config.imported_scenarios import (
     MODEL_TO_CHOOSE,
     Check,
-    Column,
+    Columns,
     Foreign,
     Json,
     Lost,
@@ -30,6 +30,7 @@ from runner.config.imported_scenarios import (
     column_name,
     gather,
     literal,
+    look_up,
     make_name,
     templates_of,
 )
@@ -183,47 +184,24 @@ class _Fields:
 
     rows: Sequence[Json]
     stem: str
-    paths: dict[str, str] = field(default_factory=dict)
+    columns: Columns = field(default_factory=Columns)
     code: dict[str, str] = field(default_factory=dict)
 
     def make(self, text: str) -> Template:
         """Raises ValueError for what no row has."""
-        parts: list[str | Column] = []
-        at = 0
-        for hole in _HOLE.finditer(text):
-            if hole[1] == "sample":
-                raise ValueError("it has a part of the answer in it")
-            parts += [text[at : hole.start()], Column(self._column(hole[2]))]
-            at = hole.end()
-        parts.append(text[at:])
-        return Template(tuple(part for part in parts if part != ""))
-
-    def _column(self, path: str) -> str:
-        name = column_name(path)
-        while self.paths.setdefault(name, path) != path:
-            name += "_"
-        return name
+        holes = list(_HOLE.finditer(text))
+        if any(hole[1] == "sample" for hole in holes):
+            raise ValueError("it has a part of the answer in it")
+        return self.columns.cut(text, holes, 2)
 
     def fill(self, row: Json) -> dict[str, object]:
         """The columns of a row; all that it has where code may look at it."""
-        found = {column: _look_up(row, path) for column, path in self.paths.items()}
+        found = {column: look_up(row, _PATH_PART.findall(path)) for column, path in self.columns.paths.items()}
         return {**row, **found} if self.code else found
 
     def show_holes(self) -> dict[str, object]:
         """Where no rows are known, what they would be filled into."""
-        return {column: f"{{{{ item.{path} }}}}" for column, path in self.paths.items()}
-
-
-def _look_up(row: Json, path: str) -> Any:
-    found: Any = row
-    for part in _PATH_PART.findall(path):
-        if isinstance(found, Mapping):
-            found = found.get(part)
-        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
-            found = found[int(part)]
-        else:
-            return None
-    return found
+        return {column: f"{{{{ item.{path} }}}}" for column, path in self.columns.paths.items()}
 
 
 def _read_questions(run: Json, found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[list[Turn], str]:
@@ -262,7 +240,7 @@ def _guess_question(found: _Found, fields: _Fields, lost: list[Lost]) -> tuple[l
             fields.rows = [{**row, "asked": one[-1]} for row, one in zip(fields.rows, asked, strict=True)]
             return [Turn(ask=fields.make("{{ item.asked }}"))], "\n\n".join(system)
     texts = [name for name, value in (fields.rows[0] if fields.rows else {}).items() if isinstance(value, str)]
-    free = [name for name in texts if name not in fields.paths.values()]
+    free = [name for name in texts if name not in fields.columns.paths.values()]
     named = next((name for name in _QUESTIONS if name in texts), free[0] if len(free) == 1 else "")
     if not named:
         return [], ""
@@ -294,13 +272,9 @@ def _read_model(run: Json, found: _Found, lost: list[Lost]) -> dict[str, object]
     settings = {key: value for key, value in as_mapping(source.get("sampling_params")).items() if value is not None}
     if "max_completion_tokens" in settings:
         settings["max_output_tokens"] = settings.pop("max_completion_tokens")
-    settings |= _rename_format(settings.pop("text", None))
+    if wanted := as_mapping(settings.pop("text", None)).get("format"):
+        settings["response_format"] = wanted
     return {"model": model or MODEL_TO_CHOOSE, **settings}
-
-
-def _rename_format(text: object) -> dict[str, object]:
-    found = as_mapping(text).get("format")
-    return {"response_format": found} if found else {}
 
 
 def _read_grader(grader: Json, fields: _Fields) -> list[Check | Lost]:
@@ -312,14 +286,8 @@ def _read_grader(grader: Json, fields: _Fields) -> list[Check | Lost]:
         return [Lost(what=what, reason=reason, value=dict(grader))]
     try:
         return [reader(grader, fields)]
-    except _NoCounterpart as why:
-        return [Lost(what=what, reason=str(why), value=dict(grader))]
     except (ValueError, TypeError) as error:
         return [Lost(what=what, reason=str(error), value=dict(grader))]
-
-
-class _NoCounterpart(Exception):
-    """Why a grader of a kind that is known can't be said here."""
 
 
 def _read_string_check(grader: Json, fields: _Fields) -> Check:
@@ -336,21 +304,21 @@ def _compare(operation: str, wanted: Template) -> Check:
         return {"equals": {"value": wanted, "case": True}}
     if operation in ("like", "ilike"):
         return {"contains": {"value": wanted, "words": False, **({"case": True} if operation == "like" else {})}}
-    raise _NoCounterpart(f"there is no comparison '{operation[:20]}'")
+    raise ValueError(f"there is no comparison '{operation[:20]}'")
 
 
 def _about(asked: str, check: Check) -> Check:
     """The check on what a grader looks at: the answer, a field of it, or the name of a function that was called."""
     hole = _WHOLE.fullmatch(asked)
     if not hole or hole[1] != "sample":
-        raise _NoCounterpart("what it looks at is more, or other, than the answer")
+        raise ValueError("what it looks at is more, or other, than the answer")
     if hole[2] == _ANSWER:
         return check
     if found := _SAMPLED.fullmatch(hole[2]):
         return {"json_path": {"path": f"$.{found[1]}", "expect": [check]}}
     if _CALLED.fullmatch(hole[2]) and isinstance(check, Mapping) and "equals" in check:
         return {"tool_called": check["equals"]["value"]}
-    raise _NoCounterpart("what it looks at is more, or other, than the answer")
+    raise ValueError("what it looks at is more, or other, than the answer")
 
 
 def _read_similarity(grader: Json, fields: _Fields) -> Check:
@@ -359,7 +327,7 @@ def _read_similarity(grader: Json, fields: _Fields) -> Check:
         wanted = fields.make(str(grader.get("reference") or ""))
         return _about(str(grader.get("input") or ""), {"judge": ask_for_meaning(wanted)})
     if by not in _SIMILAR:
-        raise _NoCounterpart("there is no similarity of this kind")
+        raise ValueError("there is no similarity of this kind")
     least, wanted = _read_threshold(grader), fields.make(str(grader.get("reference") or ""))
     return _about(str(grader.get("input") or ""), {"similar": {"value": wanted, "by": by, "threshold": least}})
 
@@ -367,7 +335,7 @@ def _read_similarity(grader: Json, fields: _Fields) -> Check:
 def _read_threshold(grader: Json) -> int | Decimal:
     least = grader.get("pass_threshold")
     if not is_number(least):
-        raise _NoCounterpart("it has no `pass_threshold`")
+        raise ValueError("it has no `pass_threshold`")
     return least
 
 
@@ -378,10 +346,10 @@ def _read_rubric(grader: Json, fields: _Fields) -> Template:
         lost: list[Lost] = []
         texts.append(_read_content(message.get("content"), lost))
         if lost:
-            raise _NoCounterpart("its messages have more than text")
+            raise ValueError("its messages have more than text")
     joined = "\n\n".join(text for text in texts if text.strip())
     if not joined:
-        raise _NoCounterpart("it has no words to judge by")
+        raise ValueError("it has no words to judge by")
     shown = re.sub(r"\{\{\s*sample\.output_text\s*\}\}", "(the answer)", joined)
     return fields.make(shown)
 
@@ -389,7 +357,7 @@ def _read_rubric(grader: Json, fields: _Fields) -> Template:
 def _read_label_model(grader: Json, fields: _Fields) -> Check:
     labels, passing = as_items(grader.get("labels")), as_items(grader.get("passing_labels"))
     if len(labels) < 2 or not passing:
-        raise _NoCounterpart("it has no labels to choose from")
+        raise ValueError("it has no labels to choose from")
     chosen = {"choices": templates_of(labels, literal), "accept": templates_of(passing, literal)}
     return {"judge": [{"ask": _read_rubric(grader, fields), **chosen}]}
 
@@ -399,15 +367,15 @@ def _read_score_model(grader: Json, fields: _Fields) -> Check:
     least, levels = _read_threshold(grader), _make_levels(scale)
     right = next((level for level in levels if Decimal(level) >= least), None)
     if right is None:
-        raise _NoCounterpart("its `pass_threshold` is above its range")
+        raise ValueError("its `pass_threshold` is above its range")
     shown = {"levels": [literal(level) for level in levels], "at_least": literal(right)}
     return {"judge": [{"ask": _read_rubric(grader, fields), **shown}]}
 
 
 def _make_levels(scale: Sequence[Any]) -> list[str]:
-    """A range of numbers as few levels: its whole numbers, or five steps. Raises _NoCounterpart."""
+    """A range of numbers as few levels: its whole numbers, or five steps. Raises ValueError."""
     if len(scale) != 2 or not all(isinstance(one, int | Decimal) for one in scale) or scale[0] >= scale[1]:
-        raise _NoCounterpart("its `range` is none")
+        raise ValueError("its `range` is none")
     low, high = map(Decimal, scale)
     steps = int(high - low) if low == int(low) and high == int(high) and 1 < high - low < 10 else 4
     return [f"{(low + (high - low) * step / steps).normalize():f}" for step in range(steps + 1)]
@@ -416,9 +384,9 @@ def _make_levels(scale: Sequence[Any]) -> list[str]:
 def _read_python(grader: Json, fields: _Fields) -> Check:
     source, least = str(grader.get("source") or ""), _read_threshold(grader)
     if not _defines_grade(source):
-        raise _NoCounterpart("its source has no function `grade`")
+        raise ValueError("its source has no function `grade`")
     if not 0 < least <= 1:
-        raise _NoCounterpart("it has no `pass_threshold` above 0")
+        raise ValueError("it has no `pass_threshold` above 0")
     base = f"{fields.stem}_{column_name(str(grader.get('name') or 'grader'))[:_LONGEST_NAME]}"
     file = next(name for name in chain([f"{base}.py"], (f"{base}_{n}.py" for n in count(2))) if name not in fields.code)
     fields.code[file] = f"{source.rstrip()}\n{_CALLED_AS}"

@@ -10,39 +10,36 @@ from pathlib import Path
 from typing import Any
 
 from runner.checks import (
+    API_NAME,
     EXPECTATIONS,
     FILE_NAME,
+    JSON_SCHEMA,
+    MODEL_NAME,
     MOST_DEPTH,
     PROJECT_CODE,
     TARGET_NAME,
     TOOL_NAME,
     Tier,
     build_part,
+    is_ours,
 )
 from runner.checks._packages import AddedModule, load_check
 from runner.config.declared_targets import EMBEDDED
-from runner.config.declared_tools import RETRIEVAL, locate_code, mapping
+from runner.config.declared_tools import RETRIEVAL, locate_code, report_misspelt
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.domain.assistant import Function, ToolName
 from runner.domain.scenario import Expectation
 from runner.errors import UsageError
 from runner.plugins import plugin_names
 from runner.yaml_text import ListNode, MapNode, Node, TextNode
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json
+from runner.yaml_text.field_schemas import Json, list_of, mapping
+from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 CHECKS = "runner.checks"
 
-Json = dict[str, Any]
-
 
 def expect_schema(description: str, *, example: object) -> Json:
-    return {
-        "type": "array",
-        "minItems": 1,
-        "items": {"$ref": "#/$defs/expectation"},
-        "examples": [example],
-        "description": description,
-    }
+    return list_of({"$ref": "#/$defs/expectation"}, examples=[example], description=description)
 
 
 def checks_in(node: Node) -> frozenset[str]:
@@ -54,6 +51,11 @@ def checks_in(node: Node) -> frozenset[str]:
             return frozenset().union(*map(checks_in, node.items))
         case MapNode():
             return frozenset().union(*(checks_in(one) for entry in node.entries for one in entry))
+
+
+def sees_rows(node: Node) -> bool:
+    """Whether a check in a tree may look at the row of `cases`: code of the project, or a package's."""
+    return any(find_fault(one) or one == "python" or not is_ours(load_check(one)) for one in checks_in(node))
 
 
 @cache
@@ -70,7 +72,7 @@ def expectation_schema(wanted: frozenset[str] | None = None) -> Json:
     checks = {name: load_check(name) for name in named if not find_fault(name)}
     forms: Json = {name: {} for name in plugin_names(CHECKS)}
     forms |= {name: _check_value(check.SCHEMA, check.MAIN_FIELD) for name, check in checks.items()}
-    one = {**mapping(forms), "title": "check", "minProperties": 1, "maxProperties": 1}
+    one = mapping(forms, title="check", minProperties=1, maxProperties=1)
     bare = [name for name in named if name not in checks or _stands_alone(checks[name].SCHEMA)]
     return {"anyOf": [{"enum": bare, "title": "check"}, one]} if bare else one
 
@@ -118,7 +120,7 @@ def _with_checks(schema: Json) -> Json:
     if schema.get("format") == EXPECTATIONS:
         one = {"$ref": "#/$defs/expectation"}
         return {
-            "anyOf": [one, {"type": "array", "minItems": 1, "items": one}],
+            "anyOf": [one, list_of(one)],
             "description": schema["description"],
             "examples": schema["examples"],
         }
@@ -130,8 +132,7 @@ def _with_checks(schema: Json) -> Json:
 
 
 _NOT = "not_"
-_WRAPPING = " .!*_`\"'"
-"""What some checks overlook around a text: see `checks/one_of.py`."""
+_NEARLY = 0.85
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +160,7 @@ class Known:
     """What checks may name; each is None where it is not known.
 
     `assistant` is the one that is talked to, `files` are the names of all that it has been given by then, `targets` are
-    the project's, with their APIs.
+    the project's, with their APIs, `models` those that assistants.yaml names.
     """
 
     assistant: Declared | None
@@ -167,6 +168,7 @@ class Known:
     targets: Mapping[str, str] | None
     has_judge: bool | None
     root: Path
+    models: frozenset[str] = frozenset()
 
 
 def read_expectations(document: YamlDocument, items: list[Any], where: Where, known: Known) -> tuple[Expectation, ...]:
@@ -183,7 +185,7 @@ def _is_usable(document: YamlDocument, item: Any, where: Where) -> bool:
         return False
     fault = find_fault(next(iter(item)) if isinstance(item, dict) else item)
     if fault:
-        document.report(Mistake(where=where, message=fault))
+        document.report(where, fault)
     return not fault
 
 
@@ -201,27 +203,32 @@ _TOP = _Stand(depth=0, is_negated=False)
 def _read(document: YamlDocument, written: _Written, known: Known, stand: _Stand) -> Expectation | None:
     found = _build(document, written, known, stand)
     if document.is_sound(written.where):
-        _report_unknown_target(document, written, known)
+        _report_unknown_place(document, written, known)
+        _report_other_model(document, written, known)
         assistant = known.assistant
         if assistant and not _report_unknown_tool(document, written, assistant):
             demands = _demands(written, stand)
             _report_impossible_arguments(document, written, assistant, names_only=not demands)
             if demands:
                 _report_impossible(document, written, assistant, known)
+            elif found is not None and not _allows_only(written) and _is_idle(document, written, assistant, known):
+                found = replace(found, is_idle=True)
     return found
 
 
 def _demands(written: _Written, stand: _Stand) -> bool:
     """Whether it wants something to be there. A check that says "not" does where another "not" is around it."""
-    only_allows = written.name == "tool_calls" and written.parameters.get("mode") == "subset"
-    return stand.is_negated is (_NOT in written.name) and not only_allows
+    return stand.is_negated is (_NOT in written.name) and not _allows_only(written)
+
+
+def _allows_only(written: _Written) -> bool:
+    return written.name == "tool_calls" and written.parameters.get("mode") == "subset"
 
 
 def _read_part(document: YamlDocument, item: Any, where: Where, known: Known, stand: _Stand) -> Expectation | None:
     """A check inside another."""
     if stand.depth > MOST_DEPTH:
-        message = f"checks stand more than {MOST_DEPTH} deep inside each other here"
-        document.report(Mistake(where=where, message=message, hint="make it flatter"))
+        document.report(where, f"checks stand more than {MOST_DEPTH} deep inside each other here", "make it flatter")
     return _read(document, _as_written(item, where), known, stand) if _is_usable(document, item, where) else None
 
 
@@ -317,17 +324,27 @@ def _build(document: YamlDocument, written: _Written, known: Known, stand: _Stan
     _report_switch(document, written)
     if not document.is_sound(written.where):
         return None
+    found = _build_sound(document, written, parameters, known)
+    if found is not None:
+        for field, schema in written.fields.items():
+            if schema.get("format") == JSON_SCHEMA and field in parameters:
+                report_misspelt(document, as_json(parameters[field]), written.place_of(field), asserts=True)
+    return found
+
+
+def _build_sound(
+    document: YamlDocument, written: _Written, parameters: Mapping[str, Any], known: Known
+) -> Expectation | None:
     location = document.location(written.where, at_key=True)
     expectation = Expectation(check=written.name, parameters=parameters, location=location)
     try:
         part = build_part(expectation)
     except ValueError as error:
-        document.report(Mistake(where=written.where, message=str(error)))
+        document.report(written.where, str(error))
         return None
     if part.tier is Tier.PAID and not part.combines and known.has_judge is False:
         message = f"`{written.name}` needs a judge, and assistants.yaml declares none"
-        hint = "add `judge: {target: NAME, model: DATED_MODEL}` there"
-        document.report(Mistake(where=written.where, at_key=True, message=message, hint=hint))
+        document.report(written.where, message, "add `judge: {target: NAME, model: DATED_MODEL}` there", at_key=True)
     return expectation
 
 
@@ -335,23 +352,42 @@ def _report_switch(document: YamlDocument, written: _Written) -> None:
     """`refuses: true`: read as the short form it would look for the word "true"."""
     value = written.parameters.get(written.main_field)
     if not written.is_full and (hint := advise_on_switch(written.name, value)):
-        message = f"`{written.name}` isn't switched on or off"
-        document.report(Mistake(where=written.where, message=message, hint=hint))
+        document.report(written.where, f"`{written.name}` isn't switched on or off", hint)
+
+
+_SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 def advise_on_switch(name: str, value: object) -> str:
-    """What to write for a check that is "true" or "false"; "" for others, and other checks."""
-    if value not in ("true", "false") or not _stands_alone(load_check(name).SCHEMA):
+    """What to write for a check that is "true", "no" or such a word; "" for others, and other checks."""
+    if not isinstance(value, str) or value not in _SWITCHES or not _stands_alone(load_check(name).SCHEMA):
         return ""
-    return f"write `- {name}`, by itself" if value == "true" else f"leave it out, or write `- not: {name}`"
+    return f"write `- {name}`, by itself" if _SWITCHES[value] else f"leave it out, or write `- not: {name}`"
 
 
-def _report_unknown_target(document: YamlDocument, written: _Written, known: Known) -> None:
-    every = None if known.targets is None else (*known.targets, EMBEDDED)
-    for one in written.names(TARGET_NAME):
-        if every is not None and one.name not in every:
-            hint = suggest(one.name, every, kind="declared are")
-            document.report(Mistake(where=one.where, message=f"there is no target {quote(one.name)}", hint=hint))
+def _report_unknown_place(document: YamlDocument, written: _Written, known: Known) -> None:
+    targets = None if known.targets is None else (*known.targets, EMBEDDED)
+    apis = tuple(plugin_names("runner.backends"))
+    for format_, what, every in ((TARGET_NAME, "target", targets), (API_NAME, "api", apis)):
+        for one in written.names(format_):
+            if every is not None and one.name not in every:
+                hint = suggest(one.name, every, kind="declared are" if what == "target" else "known are")
+                document.report(one.where, f"there is no {what} {quote(one.name)}", hint)
+
+
+def _report_other_model(document: YamlDocument, written: _Written, known: Known) -> None:
+    """A model that is nearly one of the file's; `--model` may name any."""
+    for one in written.names(MODEL_NAME):
+        if one.name not in known.models and (meant := _find_meant(one.name, known.models)):
+            message = f"assistants.yaml names no model {quote(one.name)}"
+            document.report(one.where, message, f"did you mean {quote(meant)}?")
+
+
+def _find_meant(name: str, known: Collection[str]) -> str:
+    """The name that a typo was meant to be, where another would do as well; other digits make another name."""
+    digits = [one for one in name if one.isdigit()]
+    alike = [one for one in known if [digit for digit in one if digit.isdigit()] == digits]
+    return find_similar(name, alike, likeness=_NEARLY) or ""
 
 
 def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: Declared) -> bool:
@@ -363,8 +399,7 @@ def _report_unknown_tool(document: YamlDocument, written: _Written, assistant: D
     unknown = [one for one in written.names(TOOL_NAME) if one.name not in every]
     for one in unknown:
         message = f"there is no tool {quote(one.name)}, nor a function of the assistant"
-        hint = suggest(one.name, own if find_similar(one.name, own) else every)
-        document.report(Mistake(where=one.where, message=message, hint=hint))
+        document.report(one.where, message, suggest(one.name, own if find_similar(one.name, own) else every))
     return bool(unknown)
 
 
@@ -376,14 +411,13 @@ def _report_impossible(document: YamlDocument, written: _Written, assistant: Dec
     for one in written.names(TOOL_NAME):
         if _today(one.name) not in own:
             message = f"the assistant {quote(assistant.address)} doesn't have the tool {one.name}, so it can't call it"
-            document.report(Mistake(where=one.where, message=message, hint=f"add {one.name} to its `tools`"))
+            document.report(one.where, message, f"add {one.name} to its `tools`")
     module, apis = load_check(written.name), (known.targets or {}).values()
     needed = getattr(module, "NEEDS_TOOLS", ())
     if needed and own.isdisjoint(needed) and getattr(module, "NEEDS_NONE_ON", None) not in apis:
         told = f"the tool {needed[0]}" if len(needed) == 1 else f"one of the tools {', '.join(needed)}"
         message = f"`{written.name}` needs {told}; the assistant {quote(assistant.address)} doesn't have it"
-        hint = f"add {needed[0]} to its `tools`"
-        document.report(Mistake(where=written.where, at_key=True, message=message, hint=hint))
+        document.report(written.where, message, f"add {needed[0]} to its `tools`", at_key=True)
     elif known.files is not None:
         _report_missing_file(document, written, assistant.tools, known.files)
 
@@ -408,7 +442,7 @@ def _report_impossible_arguments(
             says = f"the function {named.name} has no argument {quote(one.place[-1])}" if one.is_unknown else ""
             message = says or f"the function {named.name} never gets this: {one.message}"
             place = (*named.within, "arguments", *one.place)
-            document.report(Mistake(where=place, at_key=one.is_unknown, message=message, hint=one.hint))
+            document.report(place, message, one.hint, at_key=one.is_unknown)
 
 
 def _names_any(document: YamlDocument, written: _Written, files: Collection[str]) -> bool:
@@ -431,13 +465,35 @@ def _report_missing_file(
     try:
         is_there = _names_any(document, written, files)
     except ValueError as error:
-        document.report(Mistake(where=written.where, message=str(error)))
+        document.report(written.where, str(error))
         return
     for one in written.names(FILE_NAME):
         if not is_there:
-            message = f"no file that the assistant has by then is called {quote(one.name)}"
             hint = suggest(one.name, sorted(files)) or "attach it, or list it under the assistant's `files`"
-            document.report(Mistake(where=one.where, message=message, hint=hint))
+            document.report(one.where, _missing_file(one.name), hint)
+
+
+def _missing_file(name: str) -> str:
+    return f"no file that the assistant has by then is called {quote(name)}"
+
+
+def _is_idle(document: YamlDocument, written: _Written, assistant: Declared, known: Known) -> bool:
+    """Whether what a check forbids can't come anyway: a tool, a file that isn't there. One by a typo is a mistake."""
+    if assistant.tools is None or assistant.function_names is None:
+        return False
+    own = {_today(tool) for tool in (*assistant.tools, *assistant.function_names)}
+    tools, files = list(written.names(TOOL_NAME)), list(written.names(FILE_NAME))
+    if tools:
+        return own.isdisjoint(_today(one.name) for one in tools)
+    if not files or known.files is None or ToolName.WEB_SEARCH.value in own:
+        return False
+    if _names_any(document, written, known.files):
+        return False
+    for one in files:
+        if meant := _find_meant(one.name, known.files):
+            hint = f"did you mean {quote(meant)}?"
+            document.report(one.where, _missing_file(one.name), hint)
+    return True
 
 
 def _report_contradictions(document: YamlDocument, written: list[_Written]) -> None:
@@ -446,7 +502,7 @@ def _report_contradictions(document: YamlDocument, written: list[_Written]) -> N
         for value in (*_demanded_and_forbidden(earlier, later), *_other_whole_answer(earlier, later)):
             line = document.location(earlier.where, at_key=True).line
             message = f"{quote(value)} contradicts `{earlier.name}` on line {line}: no answer passes both"
-            document.report(Mistake(where=later.where, message=message, hint="remove one of the two"))
+            document.report(later.where, message, "remove one of the two")
 
 
 def _demanded_and_forbidden(one: _Written, other: _Written) -> Iterator[str]:
@@ -460,8 +516,14 @@ def _demanded_and_forbidden(one: _Written, other: _Written) -> Iterator[str]:
 
 def _other_whole_answer(one: _Written, other: _Written) -> Iterator[str]:
     """What is demanded as the whole answer, where another is demanded already."""
+    from runner.checks.one_of import fold_value
+
     first, second = _whole_answers(one), _whole_answers(other)
-    if first and second and not {_fold_text(text) for text in first} & {_fold_text(text) for text in second}:
+    try:
+        wanted, known = ({fold_value(text, case=False) for text in texts} for texts in (first, second))
+    except ValueError:  # one is no text to look for, which is told by itself
+        return
+    if first and second and wanted.isdisjoint(known):
         yield second[0]
 
 
@@ -469,10 +531,6 @@ def _whole_answers(written: _Written) -> list[str]:
     """The texts of which the answer has to be one, all of it; none where the check leaves room for others."""
     is_whole = written.name == "equals" or (written.name == "one_of" and not written.parameters.get("inside"))
     return _texts(written.parameters.get(written.main_field)) if is_whole else []
-
-
-def _fold_text(text: str) -> str:
-    return " ".join(text.casefold().split()).strip(_WRAPPING)
 
 
 def _texts(value: Any) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from runner.checks._packages import load_check
+from runner.config.declared_targets import show_embedded_target, show_inference
 from runner.config.expectations import CHECKS, advise_on_switch
 from runner.did_you_mean import find_similar
 from runner.plugins import plugin_names
@@ -153,7 +154,7 @@ _CHECKS = _table(
     (
         "approx isclose close_to between min max range greater_than less_than gt lt gte lte amount value_is "
         "numeric float numeric_diff "
-        "int integer decimal price to_be_close_to",
+        "int integer decimal to_be_close_to",
         "write `number: {value: 39.25, tolerance: 0.01}`",
     ),
     (
@@ -386,7 +387,6 @@ _ONE_LETTER_OFF = 0.85
 _MAIN_FIELDS = frozenset("text texts string substring expected ideal answer is equals regex name".split())
 _ROUGHLY = re.compile(r"(?P<sign>[~≈<>≤≥=]{1,2})\s*(?P<number>[-+]?\d+(?:\.\d+)?)")
 _WITH_TOLERANCE = re.compile(r"(?P<number>[-+]?\d+(?:\.\d+)?)\s*(?:±|\+/?-)\s*(?P<tolerance>\d+(?:\.\d+)?)")
-_ENDPOINT_EXAMPLE = '{base_url: "http://127.0.0.1:11434/v1", model: llama3.2}'
 _AMOUNT = re.compile(r"(?P<before>[^\d\s.,+-]{0,12})\s*(?P<number>[-+]?\d[\d.,]*)\s*(?P<after>[^\d\s.,]{0,12})")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d{1,2}")
@@ -519,23 +519,10 @@ def _advise_on_assistants_value(kind: str, text: str, _value: object, _where: Wh
     return _TOOLS.get(_fold(text), "") if kind == "tool" else ""
 
 
-def show_inference(value: object) -> str:
-    """An `inference` as it is written on one line: the given one where it is complete, else an example."""
-    if isinstance(value, dict) and ("base_url" in value or "scripted" in value):
-        return show_flow(value)
-    return str(value) if value in ("offline",) else "{scripted: FILE}" if value == "scripted" else _ENDPOINT_EXAMPLE
-
-
 def _advise_on_missing(_kind: str, key: str, value: object, where: Where) -> str:
     if key == "api" and where[:1] == ("targets",) and isinstance(value, dict) and "inference" in value:
         return f"write `{show_embedded_target(str(where[-1]), value)}`"
     return ""
-
-
-def show_embedded_target(name: str, body: Mapping[str, object]) -> str:
-    """A target of the embedded server that has the `inference` of `body`, finished."""
-    api = body.get("api", "responses")
-    return f"{name}: {{api: {api}, server: embedded, inference: {show_inference(body.get('inference'))}}}"
 
 
 def _advise_on_field(body: Mapping[str, object], field: str, check: str) -> str:

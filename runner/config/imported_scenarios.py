@@ -134,6 +134,41 @@ def _asks(item: object) -> bool:
     return isinstance(item, list) and any(map(_asks, item))
 
 
+@dataclass(slots=True)
+class Columns:
+    """What the fields of another tool's rows are called here: each path by a word of its own."""
+
+    paths: dict[str, str] = field(default_factory=dict)
+
+    def find(self, path: str) -> str:
+        name = column_name(path)
+        while self.paths.setdefault(name, path) != path:
+            name += "_"
+        return name
+
+    def cut(self, text: str, holes: Iterable[re.Match[str]], path: int) -> Template:
+        """A text with columns in its holes, whose paths are in this group."""
+        parts: list[str | Column] = []
+        at = 0
+        for hole in holes:
+            parts += [text[at : hole.start()], Column(self.find(hole[path]))]
+            at = hole.end()
+        parts.append(text[at:])
+        return Template(tuple(part for part in parts if part != ""))
+
+
+def look_up(value: Any, parts: Iterable[str]) -> Any:
+    """What is in a value under these keys and numbers, one below the other; None for nothing."""
+    for part in parts:
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdecimal() and len(part) < 10 and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return None
+    return value
+
+
 def literal(text: object) -> Template:
     return Template((show_value(text),))
 

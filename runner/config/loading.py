@@ -26,7 +26,8 @@ from runner.domain.scenario import Scenario, Turn
 from runner.errors import ConfigError, Location, NothingFound, Problem
 from runner.redaction import MIN_SECRET_CHARACTERS, Redactor
 from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
-from runner.yaml_text.yaml_document import Advice, Mistake, Schema, Where, YamlDocument, judge_document, read_document
+from runner.yaml_text.schema_mistakes import judge_document, read_document
+from runner.yaml_text.yaml_document import Advice, Schema, Where, YamlDocument
 
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{(?:(env|secret):([A-Za-z_][A-Za-z0-9_]*)\}|[^}\s]{0,40}\}?)")
 
@@ -37,7 +38,8 @@ class Configuration:
 
     `scenario_files` are the files that the scenarios came from, those with their cases too.
     `secrets` are the values that `${secret:NAME}` gave: to be kept out of every output. `baseline` is the report that
-    plays are compared with, as the file names it at `baseline_at`, "" if it doesn't.
+    plays are compared with, as the file names it at `baseline_at`, "" if it doesn't. `notes` are worth a look, and no
+    mistakes.
     """
 
     project: Project
@@ -48,6 +50,7 @@ class Configuration:
     scenario_files: tuple[Path, ...] = ()
     baseline: str = ""
     baseline_at: Location | None = None
+    notes: tuple[str, ...] = ()
 
 
 @ending_processes()
@@ -92,6 +95,7 @@ def load_configuration(
         scenario_files=tuple(file.path for file in files),
         baseline=loader.baseline,
         baseline_at=loader.baseline_at,
+        notes=tuple(dict.fromkeys(loader.notes)),
     )
 
 
@@ -128,6 +132,7 @@ class _Loader:
         self.secrets: set[str] = set()
         self.baseline = ""
         self.baseline_at: Location | None = None
+        self.notes: list[str] = []
         self.targets: tuple[Target, ...] = ()
         self.functions: Functions | None = None
         self._cwd = cwd
@@ -177,7 +182,7 @@ class _Loader:
             return case
 
         document = self._read(path, lambda root: scenario_schema(checks_in(root)), _advise_on_scenarios, cut)
-        templates = Templates(found=found, read=read_case)
+        templates = Templates(found=found, read=read_case, note=self.notes.append)
         scenarios = list(read_scenarios(document, declared, self._names, templates))
         self._keep_problems(document)
         return document, scenarios
@@ -231,7 +236,17 @@ def _declare(root: Path, settings: Mapping[str, object], assistants: Sequence[De
         assistants={assistant.address: assistant for assistant in assistants},
         targets=apis if settings else None,
         has_judge="judge" in settings if settings else None,
+        models=frozenset(_models_in(settings)),
     )
+
+
+def _models_in(value: object) -> Iterator[str]:
+    """What stands under `model` anywhere: with an assistant, or an inference."""
+    for key, one in value.items() if isinstance(value, dict) else ():
+        if key == "model" and isinstance(one, str):
+            yield one
+        else:
+            yield from _models_in(one)
 
 
 def _gather_functions(declared: Reference) -> Functions | None:
@@ -318,7 +333,7 @@ def _expand(
         return _PLACEHOLDER.sub(lambda match: _fill(match, environment, secrets), value)
     except _Refused as error:
         message, hint = error.args
-        document.report(Mistake(where=where, message=message, hint=hint))
+        document.report(where, message, hint)
         return value
 
 
@@ -327,10 +342,10 @@ def _fill(match: re.Match[str], environment: Mapping[str, str], secrets: set[str
     if whole == "$${":
         return "${"
     if kind is None:
-        raise _Refused(
-            f"{quote(whole)} is no placeholder",
-            "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'",
-        )
+        is_column = ":" not in whole and whole.endswith("}")
+        hint = "a column needs `cases` beside `turns`; " if is_column else ""
+        hint += "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'"
+        raise _Refused(f"{quote(whole)} is no placeholder", hint)
     found = environment.get(name)
     if not found:
         state = "not set" if found is None else "empty"
@@ -386,8 +401,7 @@ def _check_assistant(assistant: Assistant, capabilities: Capabilities, shown: st
             )
     if assistant.functions and not capabilities.functions:
         place = assistant.place_of("functions")
-        hint = "choose another target"
-        yield place.problem(f"{shown} can't call functions", path=f"{path}.functions", hint=hint)
+        yield place.problem(f"{shown} can't call functions", path=f"{path}.functions", hint="choose another target")
     for setting in sorted(_settings_of(assistant) - capabilities.settings):
         yield assistant.place_of(setting).problem(
             f"{shown} does not take {setting}",

@@ -21,13 +21,15 @@ from runner.domain.files import (
     takes_file,
 )
 from runner.errors import NothingFound, UsageError, on_one_line
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, is_visible
+from runner.yaml_text.yaml_document import Where, YamlDocument, is_visible
 
 PROJECT_FILE = "assistants.yaml"
 SCENARIO_FOLDER = "scenarios"
 ROW_TYPES = (".csv", ".json", ".jsonl")
 """Of files whose rows a scenario's `cases` may be."""
 _SUFFIXES = (".yaml", ".yml")
+_LARGEST_JSON = 100_000
+"""Characters of a JSON file that are looked at."""
 _MOST_NAMES_READ = 5000
 _MOST_FOLDERS = 10_000
 # As messages show places, and as pytest names tests.
@@ -216,7 +218,18 @@ def _walk(folder: Path, cwd: Path, seen: set[str]) -> Iterator[Path]:
 
 
 def _is_scenario_file(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES and path.name != PROJECT_FILE and not path.name.startswith(".")
+    is_one = path.suffix.lower() in _SUFFIXES or (path.suffix.lower() == ".json" and _holds_questions(path))
+    return is_one and path.name != PROJECT_FILE and not path.name.startswith(".")
+
+
+def _holds_questions(path: Path) -> bool:
+    """Whether a JSON file has what a scenario can't be without; others are rows, attachments, anything."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(_LARGEST_JSON)
+    except OSError:
+        return False
+    return text.lstrip("\ufeff \n\r\t")[:1] == "{" and all(f'"{key}"' in text for key in ("assistant", "turns", "ask"))
 
 
 def _unique(files: Sequence[ScenarioFile]) -> tuple[ScenarioFile, ...]:
@@ -267,9 +280,6 @@ class Unusable(Exception):
         self.message = message
         self.hint = hint
         super().__init__(message)
-
-    def at(self, where: Where) -> Mistake:
-        return Mistake(where=where, message=self.message, hint=self.hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,9 +352,9 @@ def read_file_item(
         real = find_file(named, folder=document.folder, root=root)
         return _make_local_file(real, Path(named).name, wanted, recipient, document, where)
     except _WrongUse as error:
-        document.report(error.at(use_where))
+        document.report(use_where, error.message, error.hint)
     except Unusable as error:
-        document.report(error.at((*where, "file") if isinstance(item, dict) else where))
+        document.report((*where, "file") if isinstance(item, dict) else where, error.message, error.hint)
     return None
 
 

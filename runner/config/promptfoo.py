@@ -16,7 +16,7 @@ from runner.config.exported_assistants import Export, as_items, as_mapping, is_n
 from runner.config.imported_scenarios import (
     MODEL_TO_CHOOSE,
     Check,
-    Column,
+    Columns,
     Foreign,
     Json,
     Lost,
@@ -24,9 +24,9 @@ from runner.config.imported_scenarios import (
     Suite,
     Template,
     Turn,
-    column_name,
     gather,
     literal,
+    look_up,
     make_name,
     settle_script,
     show_value,
@@ -81,29 +81,16 @@ class _Prompt:
 class _Fields:
     """Which variables the texts of one prompt and test have, by the columns that they are here."""
 
-    paths: dict[str, str] = field(default_factory=dict)
+    columns: Columns = field(default_factory=Columns)
 
     def make(self, text: str) -> Template:
         """Raises ValueError for a template that does more than name variables."""
         if _LOGIC.search(_HOLE.sub("", text)):
             raise ValueError("a template with more in it than names of variables")
-        parts: list[str | Column] = []
-        at = 0
-        for found in _HOLE.finditer(text):
-            parts += [text[at : found.start()], Column(self._column(found[1]))]
-            at = found.end()
-        parts.append(text[at:])
-        return Template(tuple(part for part in parts if part != ""))
-
-    def _column(self, path: str) -> str:
-        base = column_name(path)
-        name = base
-        while self.paths.setdefault(name, path) != path:
-            name += "_"
-        return name
+        return self.columns.cut(text, _HOLE.finditer(text), 1)
 
     def row(self, values: Mapping[str, Any]) -> dict[str, object]:
-        return {column: _look_up(values, path) for column, path in self.paths.items()}
+        return {column: _look_up(values, path) for column, path in self.columns.paths.items()}
 
 
 def read_promptfoo(config: Json, *, source: str, stem: str, open_file: Opener) -> Foreign:
@@ -324,7 +311,7 @@ def _read_script(prompt: _Prompt, test: Test, number: int, reader: Reader) -> tu
     row = fields.row(test.values)
     lost += [
         Lost(what=f"the variable {path}", reason="no test gives it; it is empty here")
-        for column, path in fields.paths.items()
+        for column, path in fields.columns.paths.items()
         if row[column] is None
     ]
     asked = asks[-1].fill(row) if asks else ""
@@ -389,14 +376,7 @@ def _flatten(assertions: Sequence[Any], templates: Mapping[str, Any]) -> Iterato
 
 
 def _look_up(values: Mapping[str, Any], path: str) -> Any:
-    found: Any = values
-    for part in _PATH_PART.findall(path):
-        if isinstance(found, Mapping):
-            found = found.get(part)
-        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
-            found = found[int(part)]
-        else:
-            return None
+    found = look_up(values, _PATH_PART.findall(path))
     if isinstance(found, str) and "{{" in found:
         return _HOLE.sub(lambda hole: show_value(as_mapping(values).get(hole[1], hole[0])), found)
     return found

@@ -10,9 +10,19 @@ from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Any
 
-from runner.config.cases import KEY, Row, RowNames, columns_of, explain_missing_column, fill_row, open_cases
+from runner.config.cases import (
+    KEY,
+    Cases,
+    Row,
+    RowNames,
+    columns_of,
+    explain_missing_column,
+    fill_row,
+    find_unused,
+    open_cases,
+)
 from runner.config.declared_tools import read_answers
-from runner.config.expectations import Declared, Known, read_expectations
+from runner.config.expectations import Declared, Known, read_expectations, sees_rows
 from runner.config.file_schemas import UNFIT_CHARACTERS, UNFIT_WORDS
 from runner.config.paths import Place, Recipient, ScenarioFile, Unusable, read_file_item, unused_rows
 from runner.did_you_mean import count, find_similar, quote, suggest
@@ -21,7 +31,7 @@ from runner.domain.files import LocalFile
 from runner.domain.scenario import Expectation, Scenario, Turn, fold_name
 from runner.errors import Location, Problem, UsageError, on_one_line
 from runner.yaml_text import MapNode, Node, TextNode
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, is_visible
+from runner.yaml_text.yaml_document import Where, YamlDocument, is_visible
 
 _MOST_LINES = 20
 MOST_BROKEN_ROWS = 20
@@ -46,6 +56,7 @@ class Reference:
     assistants: Mapping[str, Declared]
     targets: Mapping[str, str] | None = None
     has_judge: bool | None = None
+    models: frozenset[str] = frozenset()
 
 
 class ScenarioNames:
@@ -62,10 +73,14 @@ class ScenarioNames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Templates:
-    """The scenarios of a file that have `cases`, by their places, and what reads the tree of one of their rows."""
+    """The scenarios of a file that have `cases`, by their places, and what reads the tree of one of their rows.
+
+    `note` takes what is worth a look without being a mistake.
+    """
 
     found: Mapping[Where, MapNode]
     read: Callable[[MapNode], YamlDocument]
+    note: Callable[[str], None]
 
 
 def read_scenarios(
@@ -108,7 +123,7 @@ def _read_cases(
     filled.add((named[1].line, named[1].column) if named else (template.line, template.column))
     broken, row_names = 0, RowNames(base, cases.name_column)
     try:
-        for row in cases.rows:
+        for row in _noting_unused(template, cases, defaults, templates.note):
             scenario = None
             if isinstance(row, Problem):
                 document.take_over([row], lambda one: one)
@@ -125,7 +140,19 @@ def _read_cases(
             if broken == MOST_BROKEN_ROWS:
                 return
     except Unusable as error:
-        document.report(error.at((*where, KEY)))
+        document.report((*where, KEY), error.message, error.hint)
+
+
+def _noting_unused(
+    template: MapNode, cases: Cases, defaults: Node | None, note: Callable[[str], None]
+) -> Iterator[Row | Problem]:
+    """The rows; of the first, each column is noted that says nothing."""
+    for row in cases.rows:
+        if isinstance(row, Row) and row.number == 1 and not sees_rows(template):
+            at = f"{on_one_line(row.location.file)}:{row.location.line}"
+            for column in find_unused(template, row, cases.name_column, defaults):
+                note(f"{at}: nothing uses the column {quote(column)}; `${{{column}}}` would")
+        yield row
 
 
 def _read_row(
@@ -161,7 +188,8 @@ _Read = tuple[ScenarioFile, YamlDocument, Sequence[Scenario]]
 
 def choose_scenarios(read: Sequence[_Read], cwd: Path) -> tuple[Scenario, ...]:
     """Those that were asked for by line or name, in the order of their files. Raises UsageError for others."""
-    chosen = {scenario.name for place in _row_places(read) for scenario in _rows_at(place, read, cwd)}
+    row_places = dict.fromkeys(place for file, _, _ in read for place in file.places if place.rows)
+    chosen = {scenario.name for place in row_places for scenario in _rows_at(place, read, cwd)}
     found: list[Scenario] = []
     for file, document, scenarios in read:
         here = set(chosen)
@@ -174,10 +202,6 @@ def choose_scenarios(read: Sequence[_Read], cwd: Path) -> tuple[Scenario, ...]:
                 here.update(one.name for one in _scenarios_on(place.line, document, scenarios))
         found += [one for one in scenarios if not file.places or one.name in here]
     return tuple(found)
-
-
-def _row_places(read: Sequence[_Read]) -> Iterable[Place]:
-    return dict.fromkeys(place for file, _, _ in read for place in file.places if place.rows)
 
 
 def _rows_at(place: Place, read: Sequence[_Read], cwd: Path) -> list[Scenario]:
@@ -277,7 +301,7 @@ def _read_scenario(
         None if assistant is None else assistant.parameters,
     )
     _demand_expectations(document, body, where)
-    _refuse_too_many_passes(document, body, where)
+    _refuse_unfit_passes(document, body, where)
     if document.is_sound(where) and document.is_sound(("defaults",)):
         yield Scenario(
             name=name,
@@ -301,14 +325,17 @@ def _read_scenario(
         )
 
 
-def _refuse_too_many_passes(document: YamlDocument, body: _Body, where: Where) -> None:
+def _refuse_unfit_passes(document: YamlDocument, body: _Body, where: Where) -> None:
+    if "pass_at_least" in body and "repeat" not in body and body["pass_at_least"] == 1:
+        message = "`pass_at_least` says nothing without `repeat`: it is played once, and has to pass"
+        hint = "add `repeat: N`, or remove it"
+        document.report(_place_of(document, where, "pass_at_least"), message, hint)
     places = [_place_of(document, where, key) for key in ("repeat", "pass_at_least")]
     if all(document.is_sound(place) for place in places):
         repeat, needed = body.get("repeat", 1), body.get("pass_at_least", 1)
         if needed > repeat:
             message = f"it can't pass {needed} times: it is played {repeat} time{'s' * (repeat != 1)}"
-            hint = "lower `pass_at_least`, or raise `repeat`"
-            document.report(Mistake(where=places[1], message=message, hint=hint))
+            document.report(places[1], message, "lower `pass_at_least`, or raise `repeat`")
 
 
 def _location_of(document: YamlDocument, body: _Body, where: Where, key: str) -> Location | None:
@@ -330,15 +357,14 @@ def _read_name(document: YamlDocument, body: _Body, where: Where, names: Scenari
         reason = f"it holds {unfit[0]!r}" if unfit else "files can't be called so on every system"
         hint = "choose another" if is_written else "add a `name`"
         hint += f" without any of {UNFIT_WORDS}" if unfit else ""
-        message = f"{quote(name)} can't be a scenario's name: {reason}"
-        document.report(Mistake(where=place, message=message, hint=hint))
+        document.report(place, f"{quote(name)} can't be a scenario's name: {reason}", hint)
     elif earlier := names.claim(name, row or document.location(place)):
         message = f"the name {quote(name)} is also used in {earlier.file}:{earlier.line}"
         hint = "scenario names must be unique, whatever their case"
         if row is not None:
             document.take_over([row.problem(message, hint=hint)], lambda one: one)
             return name
-        document.report(Mistake(where=place, message=message, hint=hint if is_written else f"{hint}; add a `name`"))
+        document.report(place, message, hint if is_written else f"{hint}; add a `name`")
     return name
 
 
@@ -350,10 +376,10 @@ def _read_address(document: YamlDocument, body: _Body, where: Where, declared: R
         if "turns" not in body or find_similar("assistant", body):
             return ""  # another mistake says already what is wrong
         known = f"declared are {', '.join(declared.addresses)}" if declared.addresses else ""
-        document.report(Mistake(where=where, message="the key 'assistant' is missing", hint=known))
+        document.report(where, "the key 'assistant' is missing", known)
     elif declared.addresses is not None and document.is_sound(place) and address not in declared.addresses:
         hint = suggest(str(address), declared.addresses, kind="declared are")
-        document.report(Mistake(where=place, message=f"unknown assistant {quote(str(address))}", hint=hint))
+        document.report(place, f"unknown assistant {quote(str(address))}", hint)
     return str(address)
 
 
@@ -383,11 +409,17 @@ def _read_turns(
                 files=files,
                 targets=declared.targets,
                 has_judge=declared.has_judge,
+                models=declared.models,
                 root=declared.root,
             )
             turns.append(_read_turn(document, one, place, attachments, known))
     known = Known(
-        assistant=assistant, files=files, targets=declared.targets, has_judge=declared.has_judge, root=declared.root
+        assistant=assistant,
+        files=files,
+        targets=declared.targets,
+        has_judge=declared.has_judge,
+        models=declared.models,
+        root=declared.root,
     )
     return tuple(turns), _read_expect(document, body, where, known)
 
@@ -426,8 +458,7 @@ def _read_attachments(
         if document.is_sound(place):
             file = read_file_item(item, place, document, root=root, recipient=recipient)
             if file is not None and file.path in files:
-                message = f"{quote(file.name)} is attached twice"
-                document.report(Mistake(where=place, message=message, hint="keep one of the two"))
+                document.report(place, f"{quote(file.name)} is attached twice", "keep one of the two")
             if file is not None:
                 files[file.path] = file
     return tuple(files.values())
@@ -445,6 +476,5 @@ def _demand_expectations(document: YamlDocument, body: _Body, where: Where) -> N
     )
     expects = any("expect" in one for one in (body, *turns))
     if not unsound and body.get("smoke", False) is False and not expects:
-        message = "no turn expects anything, so this scenario can't fail"
         hint = "add `expect` to a turn, or `smoke: true` if it is enough that an answer comes"
-        document.report(Mistake(where=(*where, "turns"), at_key=True, message=message, hint=hint))
+        document.report((*where, "turns"), "no turn expects anything, so this scenario can't fail", hint, at_key=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -307,6 +308,10 @@ class Project:
         """The same project with one model for all its assistants."""
         return replace(self, assistants=tuple(replace(one, model=model) for one in self.assistants))
 
+    def option_of(self, target: str) -> str:
+        """What a command needs to be about this target, behind its verb: "" for the file's own."""
+        return "" if target == self.default_target else f" -t {shlex.quote(target)}"
+
     def find_assistant(self, address: str) -> Assistant | None:
         return next((one for one in self.assistants if one.address == address), None)
 
@@ -323,7 +328,10 @@ def describe_definition(assistant: Assistant) -> dict[str, object]:
     return {
         **_said(name=assistant.name, model=assistant.model, instructions=assistant.instructions),
         **dict(map(_describe_tool, assistant.tools)),
-        **{f"function {one.name}": _describe_function(one) for one in assistant.functions},
+        **{
+            f"function {one.name}": _said(description=one.description, parameters=one.parameters, strict=one.strict)
+            for one in assistant.functions
+        },
         **_said(
             temperature=None if assistant.temperature is None else float(assistant.temperature),
             top_p=None if assistant.top_p is None else float(assistant.top_p),
@@ -378,7 +386,3 @@ def _describe_server(server: McpServer) -> dict[str, object]:
         require_approval=required,
         approves="all" if server.approved_tools is None else sorted(server.approved_tools),
     )
-
-
-def _describe_function(function: Function) -> dict[str, object]:
-    return _said(description=function.description, parameters=function.parameters, strict=function.strict)

@@ -64,6 +64,8 @@ class SearchResult:
     text: str
 
 
+_LONGEST_CAUSE = 200
+_MOST_CAUSES = 3
 NOT_APPROVED = "approval was denied"
 """How the output of a call begins that nobody approved."""
 
@@ -90,6 +92,12 @@ class Step:
     def title(self) -> str:
         """The tool as people read it."""
         return f"{self.tool} {self.label}" if self.label else self.tool
+
+
+class Output(str):
+    """What code of the project's own returned, as text; `printed` is what it printed meanwhile, for people."""
+
+    printed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +198,11 @@ class Run:
         last = {step.title: step for step in self.steps}
         broken = (step for step in self.steps if not step.completed and not last[step.title].completed)
         return tuple(step for step in broken if not step.output.startswith(NOT_APPROVED))
+
+    def describe_broken_steps(self) -> list[str]:
+        """The first of them in words, each with the beginning of its reason."""
+        first = self.broken_steps[:_MOST_CAUSES]
+        return [f"{step.title} did not complete: {step.output[:_LONGEST_CAUSE]}" for step in first]
 
     @property
     def decline_reason(self) -> str:

@@ -137,6 +137,11 @@ class Variant:
         """Short, and different for each variant of a play."""
         return f"{self.target}/{self.model}" if self.model else self.target
 
+    @property
+    def is_scripted(self) -> bool:
+        """Whether a script answered: its tokens are written there, or estimated from its words."""
+        return self.inference is not None and self.inference.partition("+")[0] == "scripted"
+
     def is_by_rules(self, run: Run) -> bool:
         """Whether the offline rules answered, which use no tokens: alone, or what no script is for."""
         return self.inference == OFFLINE or (self.inference is not None and run.model == OFFLINE)
@@ -193,6 +198,12 @@ class ScenarioResult:
     def turns(self) -> tuple[TurnResult, ...]:
         """The turns of the attempt that is shown."""
         return self.shown.turns if self.shown else ()
+
+    @property
+    def model(self) -> str:
+        """The one that the variant names, else the one that answered, as the API says; "" where neither is known."""
+        named = self.variant.model if self.variant else None
+        return named or next((turn.run.model for turn in self.turns if turn.run and turn.run.model), "")
 
     @property
     def duration_s(self) -> float:

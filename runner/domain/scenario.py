@@ -16,11 +16,15 @@ from runner.errors import Location
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """A check as written: its name (the file's name under `runner/checks`) and its validated parameters."""
+    """A check as written: its name (the file's name under `runner/checks`) and its validated parameters.
+
+    `is_idle`: it forbids what can't come anyway, so whatever comes of it proves little.
+    """
 
     check: str
     parameters: Mapping[str, object]
     location: Location
+    is_idle: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,22 +103,23 @@ def functions_in(scenario: Scenario, assistant: Assistant) -> tuple[Function, ..
 def find_expectations(scenarios: Iterable[Scenario]) -> Iterator[Expectation]:
     """Every expectation, those inside others too."""
     for scenario in scenarios:
-        yield from _expectations_in(scenario.expectations)
+        yield from expectations_in(scenario.expectations)
         for turn in scenario.turns:
-            yield from _expectations_in(turn.expectations)
+            yield from expectations_in(turn.expectations)
 
 
-def _expectations_in(value: object) -> Iterator[Expectation]:
+def expectations_in(value: object) -> Iterator[Expectation]:
+    """It and those inside it, if it is one, or holds some."""
     match value:
         case Expectation():
             yield value
-            yield from _expectations_in(value.parameters)
+            yield from expectations_in(value.parameters)
         case tuple() | list():
             for one in value:
-                yield from _expectations_in(one)
+                yield from expectations_in(one)
         case Mapping():
             for one in value.values():
-                yield from _expectations_in(one)
+                yield from expectations_in(one)
 
 
 def hash_scenario(

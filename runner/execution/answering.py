@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from math import isinf
 
 from runner.domain.assistant import Function
-from runner.domain.conversation import FunctionAnswer, FunctionCall
-from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, Output, build_answerer
+from runner.domain.conversation import FunctionAnswer, FunctionCall, Output
+from runner.functions import MAX_OUTPUT_BYTES, FunctionFailed, build_answerer, keep_end
 from runner.json_schema import find_mismatch
 
 CALLS_AT_ONCE = 8
 LONGEST_ERROR = 1000
-MOST_PRINTED = 8_000
-"""Characters of the end of what a function printed."""
 
 
 class Desk:
@@ -49,9 +47,7 @@ class Desk:
         return FunctionAnswer(output=_sendable(output), printed=printed)
 
     def _read_printed(self, came: str | FunctionFailed) -> str:
-        text = _sendable(self._clean(came.printed)) if isinstance(came, (Output, FunctionFailed)) else ""
-        left_out = len(text) - MOST_PRINTED
-        return f"({left_out:,} characters before) … {text[left_out:]}" if left_out > 0 else text
+        return keep_end(_sendable(self._clean(came.printed))) if isinstance(came, (Output, FunctionFailed)) else ""
 
     async def _work_out(self, call: FunctionCall) -> str:
         function = self._functions.get(call.name)

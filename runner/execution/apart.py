@@ -17,11 +17,11 @@ from runner import side_process
 from runner.checks import Ask, Exchange, Part, Tier, build_part
 from runner.checks._packages import import_check
 from runner.did_you_mean import count
-from runner.domain.conversation import Run
+from runner.domain.conversation import Output, Run
 from runner.domain.judgement import ENOUGH_S, Answers, Questions
 from runner.domain.report import Outcome, Verdict
 from runner.domain.result_json import as_plain
-from runner.domain.scenario import Expectation
+from runner.domain.scenario import Expectation, expectations_in
 from runner.errors import CheckBroken, Location
 from runner.patience import in_a_hurry
 from runner.side_process import LENGTH, SPARE_S, START_S, Desk, describe_ending, frame, kill, read_plain
@@ -87,16 +87,21 @@ class Workers:
         asks = part.tier is not Tier.FREE
         place, limit_s = part.expectation.location, self._limits_s[asks]
         kind = part.expectation.check if part.is_foreign else ""
-        order = pickle.dumps((part.expectation, exchange, limit_s))
         async with self._places[asks]:
             for one, most in ((place, MOST_ENDED), (kind, MOST_ENDED_ANYWHERE)):
                 if self._ended[one] >= most:
                     return part.break_off(f"not tried: on {count(most, 'answer')} {self._why_ended[one]}")
             try:
-                worker = self._take_idle(kind) or await _start_worker()
+                worker = self._take_idle(kind) or await _start_worker(part)
+            except TimeoutError:
+                return self._give_up(
+                    part, f"the process of the check was not ready, with its imports, after {START_S:g} s"
+                )
             except OSError as error:
                 return part.break_off(f"no process could be started for the check: {error.strerror or error}")
             try:
+                # Not sooner: many wait for their place, and each has a copy of the answer then.
+                order = pickle.dumps((part.expectation, exchange, limit_s))
                 judged = await _attend(worker, order, ask, limit_s)
             except TimeoutError:
                 await worker.end()
@@ -182,15 +187,24 @@ async def _answer(said: Any, ask: Ask) -> Answers | str | CheckBroken:
         return CheckBroken(f"the check broke: {type(error).__name__}: {error}")
 
 
-async def _start_worker() -> _Worker:
-    """Raises OSError. Until it is there, no check's time has begun."""
+async def _start_worker(part: Part) -> _Worker:
+    """Until it is there, with what a package's check imports, no check's time has begun.
+
+    Raises OSError, and TimeoutError for an import that does not end.
+    """
     process, ours = side_process.spawn(__name__)
     reader, writer = await asyncio.open_connection(sock=ours)
     worker = _Worker(process, reader, writer)
     try:
         async with asyncio.timeout(START_S):
             await worker.read()
-    except (EOFError, TimeoutError) as error:
+        if part.is_foreign:
+            async with asyncio.timeout(START_S):
+                await worker.converse(pickle.dumps((part.expectation, None, START_S)))
+    except TimeoutError:
+        await worker.end()
+        raise
+    except EOFError as error:
         raise OSError(f"it did not begin ({await worker.end()})") from error
     except BaseException:
         worker.end_now()
@@ -256,8 +270,8 @@ class _AskingDesk(Desk):
         answers: Answers = await self._ask(questions)
         return answers
 
-    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
-        return str(await self._ask((code, arguments, timeout_s)))
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> Output:
+        return Output(await self._ask((code, arguments, timeout_s)))
 
     async def judge(self, part: Part, exchange: Exchange) -> Verdict:
         if part.tier is Tier.FREE:
@@ -281,10 +295,15 @@ class _AskingDesk(Desk):
         return answer
 
 
-def _judge(desk: _AskingDesk, expectation: Expectation, exchange: Exchange, limit_s: float) -> bytes:
+def _judge(desk: _AskingDesk, expectation: Expectation, exchange: Exchange | None, limit_s: float) -> bytes:
+    """What is to be said of it; without an exchange it is only imported, and what goes wrong there is told later."""
     desk.limit_s = limit_s
     desk.watch(limit_s)
     try:
+        if exchange is None:
+            for one in expectations_in(expectation):
+                import_check(one.check)
+            return pickle.dumps(None)
         part = build_part(expectation, load=import_check)
         with in_a_hurry(math.inf) as hurry:
             if part.tier is Tier.FREE:

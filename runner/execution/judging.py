@@ -24,7 +24,7 @@ from runner.checks import (
 )
 from runner.checks._packages import load_check
 from runner.domain.assistant import Assistant
-from runner.domain.conversation import Ending, Run
+from runner.domain.conversation import Ending, Output, Run
 from runner.domain.judgement import Answers, Questions
 from runner.domain.report import Attempt, Finding, Outcome, TurnResult, Variant, Verdict, worst
 from runner.domain.scenario import Scenario, Turn, find_expectations
@@ -32,7 +32,7 @@ from runner.errors import CheckBroken, RateLimited, RemoteError
 from runner.execution.answering import CALLS_AT_ONCE
 from runner.execution.apart import MOST_ENDED, Workers
 from runner.execution.limits import AttemptGate, Limiter
-from runner.functions import FunctionFailed, FunctionTookTooLong
+from runner.functions import FunctionFailed, FunctionTookTooLong, keep_end
 from runner.functions.python import LocatedCode
 
 RETRY_PAUSE_S = 1.0
@@ -40,10 +40,11 @@ JUDGE_PATIENCE_S = 120.0
 """How long a judge may ask that nothing is sent to it."""
 JUDGE_DEADLINE_S = 300.0
 """For one request, and the one more after a server's error, whatever the connection makes of its own two minutes."""
+SILENT_S = 30.0
+"""What fails sooner holds nobody up."""
 PLACE_S, MOST_CALLS = 10.0, 4 * CALLS_AT_ONCE
 _SERVER_ERROR = 500
 _LONGEST_CAUSE = 200
-_MOST_CAUSES = 3
 
 _UNWANTED = {
     Ending.REFUSED: (Outcome.FAILED, "the model refused to answer"),
@@ -57,7 +58,7 @@ async def judge_exchange(exchange: Exchange, ask: Ask) -> TurnResult:
     parts = tuple(build_part(expectation, is_known=True) for expectation in turn.expectations)
     if run.ending in ORDINARY_ENDINGS or any([await one.expects_ending(exchange, ask) for one in parts]):
         return _conclude(turn, run, await _judge_all(parts, exchange, ask))
-    broken = _describe_broken_calls(run)
+    broken = run.describe_broken_steps()
     if run.ending is Ending.DECLINED:
         # Where a call broke, that is what is wrong: what was to be answered from is not there.
         reason = "; ".join(broken) or f"declined: {run.decline_reason[:_LONGEST_CAUSE]}"
@@ -121,6 +122,18 @@ def make_exchange(
 Model = Callable[[Questions], Awaitable[Answers]]
 
 
+@dataclass(slots=True)
+class Silence:
+    """How often running the judge let somebody wait long for nothing, and when that was, the last time."""
+
+    times: int = 0
+    last_s: float = 0.0
+
+    def note(self, started_s: float, ended_s: float) -> None:
+        if ended_s - started_s >= SILENT_S:
+            self.times, self.last_s = self.times + 1, ended_s
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
     """What checks ask: the judge, once more after a failure that passes, as runs are; and code of the project.
@@ -136,6 +149,7 @@ class Asker:
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS_AT_ONCE))
     most_calls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_CALLS))
     workers: Workers = field(default_factory=Workers)
+    silence: Silence = field(default_factory=Silence)
     hung: Counter[tuple[str, float]] = field(default_factory=Counter)
     deadline_s: float = JUDGE_DEADLINE_S
 
@@ -145,13 +159,20 @@ class Asker:
         clock = asyncio.get_running_loop().time
         async with self.limiter.place() if self.limiter is not None else nullcontext():
             started_s = clock()
+            if self.silence.times >= MOST_ENDED and started_s < self.silence.last_s + JUDGE_DEADLINE_S:
+                raise CheckBroken(
+                    f"not asked: {self.silence.times} times running there was no answer, after a long wait"
+                )
             try:
                 async with asyncio.timeout(self.deadline_s):
                     answers = await self._ask_once_more(self.model, questions)
             except TimeoutError:
+                self.silence.note(started_s, clock())
                 raise CheckBroken(f"the judge gave no answer: it said nothing for {self.deadline_s:g} s") from None
             except RemoteError as error:
+                self.silence.note(started_s, clock())
                 raise CheckBroken(f"the judge gave no answer: {error}") from error
+            self.silence.times = 0
             return replace(answers, seconds=clock() - started_s)
 
     async def _ask_once_more(self, model: Model, questions: Questions) -> Answers:
@@ -179,16 +200,20 @@ class Asker:
     def close(self) -> None:
         self.workers.close()
 
-    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> str:
+    async def run(self, code: str, arguments: Mapping[str, object], timeout_s: float) -> Output:
         assert isinstance(code, LocatedCode), "the configuration has found it"
         async with self.most_calls, _place_for(PLACE_S, self.places):
             if self.hung[code, timeout_s] >= MOST_ENDED:
                 raise CheckBroken(f"not tried: on {MOST_ENDED} answers there was no result after {timeout_s:g} s")
             try:
-                return await code.answerer(timeout_s).answer(arguments)
+                output = await code.answerer(timeout_s).answer(arguments)
+                output.printed = keep_end(output.printed)
+                return output
             except FunctionFailed as error:
                 self.hung[code, timeout_s] += isinstance(error, FunctionTookTooLong)
-                raise CheckBroken(f"the check broke: {error}") from error
+                broken = CheckBroken(f"the check broke: {error}")
+                broken.printed = keep_end(error.printed)
+                raise broken from error
 
 
 @asynccontextmanager
@@ -249,13 +274,6 @@ def prepare_checks(scenarios: Iterable[Scenario]) -> None:
 def needs_judge(scenarios: Iterable[Scenario]) -> bool:
     """Whether a check of theirs is put to a model."""
     return any(build_part(one, is_known=True).tier is Tier.PAID for one in find_expectations(scenarios))
-
-
-def _describe_broken_calls(run: Run) -> list[str]:
-    """What may have led to such an ending, each with the beginning of its reason."""
-    return [
-        f"{step.title} did not complete: {step.output[:_LONGEST_CAUSE]}" for step in run.broken_steps[:_MOST_CAUSES]
-    ]
 
 
 def _describe_breakage(run: Run) -> str:

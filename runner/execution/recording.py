@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -25,7 +25,7 @@ from runner.backends import (
     RemoteAssistant,
     RemoteStore,
 )
-from runner.did_you_mean import count, suggest
+from runner.did_you_mean import count
 from runner.domain.assistant import Assistant, describe_definition
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
@@ -288,7 +288,7 @@ def replay_judge(folder: Path, model: str, clean: Callable[[str], str]) -> Judge
                 differences = min(known, key=lambda one: sum(map(len, one)))
                 raise RemoteError(f"not recorded: the judge was asked about '{scenario}', but {'; '.join(differences)}")
             played[label, scenario, key] += 1
-            return _judgement(said[played[label, scenario, key] - 1])
+            return answers_from_json(said[played[label, scenario, key] - 1])
         except FileNotFoundError:
             raise RemoteError(f"not recorded: the judge was asked nothing about '{scenario}'") from None
         except IndexError:
@@ -304,7 +304,7 @@ def _describe_questions(questions: Questions, model: str, tape: Tape) -> tuple[s
     return _hash(json.dumps(sent, sort_keys=True))[:16], sent
 
 
-def _judgement(said: Data) -> Answers:
+def answers_from_json(said: Data) -> Answers:
     answers = {name: Answer(**one) for name, one in said["answers"].items()}
     usage = Usage(**said["usage"]) if said["usage"] else None
     return Answers(**{**said, "answers": answers, "usage": usage})
@@ -341,11 +341,13 @@ class Replayer:
         run = next((one for one in found["runs"] if one.get("attempt", 1) == told.attempt), None)
         if run is None:
             raise RemoteError(_explain_lack(scenario, told, recorded))
-        await self._call_again(scenario, question, run.get("calls", ()))
+        printed = await self._call_again(scenario, question, run.get("calls", ()))
         thread_id = ThreadId(f"recorded-{told.key}-{told.attempt}")
         self._threads.note(told, thread_id)
         kept = {name: value for name, value in run.items() if name not in ("calls", "attempt")}
-        return _grow(kept, RunId(f"run-{thread_id}"), thread_id)
+        grown = _grow(kept, RunId(f"run-{thread_id}"), thread_id)
+        steps = (replace(step, printed=next(printed.get(step.tool, iter(())), "")) for step in grown.steps)
+        return replace(grown, steps=tuple(steps))
 
     def _read(self, scenario: str) -> Data:
         if scenario not in self._read_already:
@@ -355,29 +357,35 @@ class Replayer:
                 self._read_already[scenario] = data
             except FileNotFoundError:
                 known = [path.stem for path in self._tape.folder.glob("*.yaml") if path.name != _TARGET_FILE]
-                hint = suggest(scenario, known) or f"there are {len(known)} others"
+                near = get_close_matches(scenario, known, n=3, cutoff=0.4)
+                hint = f"nearest are {', '.join(near)}" if near else f"there are {count(len(known), 'other')}"
                 raise RemoteError(f"not recorded: there is nothing of '{scenario}'; {hint}") from None
             except UsageError as error:
                 raise RemoteError(f"not recorded: {error}") from error
         return self._read_already[scenario]
 
-    async def _call_again(self, scenario: str, question: Question, calls: Sequence[Data]) -> None:
-        """The functions of the project answer anew, and what they say was sent, too."""
+    async def _call_again(self, scenario: str, question: Question, calls: Sequence[Data]) -> dict[str, Iterator[str]]:
+        """The functions of the project answer anew, and what they say was sent, too. Returns what each printed."""
+        printed: dict[str, list[str]] = {call["name"]: [] for call in calls}
         for number, call in enumerate(calls):
             if question.answer is None:
                 raise RemoteError(f"not recorded: '{scenario}' called {call['name']}, and there is no function now")
             if REPLACEMENT in call["arguments"]:
+                printed[call["name"]].append("")
                 continue  # With the secret in it, nobody can call it again.
             asked = FunctionCall(
                 id=f"call-{number}", name=call["name"], arguments=call["arguments"], recorded=call["output"]
             )
-            answer = self._tape.scrub((await question.answer(asked)).output)
+            given = await question.answer(asked)
+            printed[call["name"]].append(given.printed)
+            answer = self._tape.scrub(given.output)
             if answer != call["output"]:
                 was, now = _contrast(call["output"], answer)
                 raise RemoteError(
                     f"not recorded: function {call['name']} answered {was} when '{scenario}' was recorded, "
                     f"and now {now}"
                 )
+        return {name: iter(texts) for name, texts in printed.items()}
 
     async def create_assistant(self, *_: Any) -> RemoteAssistant:
         raise RemoteError("a replay has no remote side")
@@ -553,7 +561,7 @@ def _shrink(run: Run) -> Data:
     for one in [*(kept.get("citations") or ()), *found]:
         one["file_id"] = one["filename"] or "file"
     for step in kept.get("steps") or ():
-        del step["printed"]  # Times and ids, mostly; and a replay calls the function again.
+        del step["printed"]  # Times and ids, mostly; a replay calls the function again.
     for part in ("steps", "citations", "files"):
         if part in kept:
             kept[part] = [_without_empty(one) for one in kept[part]]

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
 
 from runner.checks import Ask
 from runner.domain.assistant import Assistant, Project
 from runner.domain.conversation import Ending
+from runner.domain.judgement import Answers, Questions
 from runner.domain.report import Attempt, Outcome, ScenarioResult, TurnResult, Variant, decide
+from runner.domain.result_json import as_plain
 from runner.domain.scenario import Scenario, Turn
-from runner.execution.judging import judge_attempt, judge_exchange, make_exchange
+from runner.execution.judging import Asker, judge_attempt, judge_exchange, make_exchange
+from runner.execution.recording import answers_from_json
+from runner.journal import Journal, read_journal
 
 AT_ONCE = 8
 
@@ -66,6 +74,33 @@ async def _judge_result(
     )
 
 
+def remember(ask: Asker, said: Mapping[str, list[Answers]], journal: Journal) -> Asker:
+    """The same, but its judge isn't asked for what it has `said` before, and the journal is told all that it says."""
+    model, left = ask.model, {key: list(answers) for key, answers in said.items()}
+    if model is None:
+        return ask
+
+    async def ask_once(questions: Questions) -> Answers:
+        text = json.dumps(as_plain(asdict(questions)), sort_keys=True)
+        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        answers = left[key].pop(0) if left.get(key) else await model(questions)
+        journal.note("judged", key=key, said=as_plain(asdict(answers)))
+        return answers
+
+    return replace(ask, model=ask_once)
+
+
+def read_said(journal: Path) -> dict[str, list[Answers]]:
+    """What the judge said, by what it was asked, as `remember` wrote it down. Raises WriteFailed."""
+    said: dict[str, list[Answers]] = {}
+    for entry in read_journal(journal):
+        # A line of another version must not stand in the way.
+        with suppress(KeyError, TypeError, ValueError, AttributeError):
+            if entry.entry == "judged":
+                said.setdefault(entry.fields["key"], []).append(answers_from_json(entry.fields["said"]))
+    return said
+
+
 def _leave_out(kept: ScenarioResult, reason: str) -> ScenarioResult:
     return replace(kept, outcome=Outcome.SKIPPED, attempts=(), reason=reason)
 
@@ -106,4 +141,5 @@ async def _judge_attempt(
 def _came_too_late(turn: TurnResult) -> bool:
     """An answer that was none because the time was up stays none: the run alone doesn't tell."""
     has_no_verdict = turn.outcome is Outcome.ERRORED and not turn.verdicts
-    return has_no_verdict and turn.run is not None and turn.run.ending is Ending.ANSWERED
+    # A refusal that nobody expected has FAILED.
+    return has_no_verdict and turn.run is not None and turn.run.ending in (Ending.ANSWERED, Ending.REFUSED)

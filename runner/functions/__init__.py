@@ -27,10 +27,16 @@ MAX_OUTPUT_BYTES = 256 * 1024
 """Of an answer. The APIs take twice as much, of all answers that are given together."""
 
 
-class Output(str):
-    """A result; `printed` is what the code behind it printed meanwhile, for people."""
+MOST_PRINTED = 8_000
+"""Characters of the end of what code printed that people are shown."""
 
-    printed: str = ""
+
+def keep_end(text: str) -> str:
+    """The last lines, whole ones: no half of a secret is left over, which nobody would find any more."""
+    if len(text) <= MOST_PRINTED:
+        return text
+    kept = text[-MOST_PRINTED:].partition("\n")[2] or "(a line too long to be shown)"
+    return f"({len(text) - len(kept):,} characters before this)\n{kept}"
 
 
 class FunctionFailed(Exception):

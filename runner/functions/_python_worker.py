@@ -14,6 +14,7 @@ import os
 import sys
 import traceback
 from collections.abc import Awaitable
+from contextlib import suppress
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
@@ -94,8 +95,10 @@ def _print_traceback(error: BaseException, root: str) -> None:
         lines = traceback.format_exception(type(error), error, trace)
     except BaseException:  # noqa: BLE001 - an exception that can't even be shown
         return
-    text = "".join(lines).replace(root + os.sep, "")
-    sys.__stderr__.write(text) if sys.__stderr__ else None
+    text = "".join(lines).replace(root + os.sep, "").encode("utf-8", "backslashreplace")
+    with suppress(OSError):  # the function may have closed it
+        while text:
+            text = text[os.write(2, text) :]
 
 
 def _locate(error: BaseException, order: dict[str, Any]) -> str:

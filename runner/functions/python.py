@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from runner.did_you_mean import quote, suggest
 from runner.domain.assistant import Project
+from runner.domain.conversation import Output
 from runner.domain.scenario import Expectation, Scenario, find_expectations, functions_in
 from runner.errors import ConfigError, Location, Problem
 from runner.functions import (
@@ -26,7 +27,6 @@ from runner.functions import (
     FunctionFailed,
     FunctionTookTooLong,
     Misfit,
-    Output,
     ProjectFiles,
     build_answerer,
 )

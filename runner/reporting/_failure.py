@@ -61,6 +61,11 @@ def shorten(text: str, limit: int = LONGEST_TEXT) -> str:
     return text if len(text) <= limit else f"{text[:limit]} … ({len(text) - limit:,} more characters)"
 
 
+def broken_calls(turn: TurnResult) -> list[str]:
+    """What else was wrong where an answer was judged; where none was, the turn's reason tells them."""
+    return turn.run.describe_broken_steps() if turn.run and turn.verdicts else []
+
+
 def cut_middle(lines: Sequence[str], most: int) -> list[str]:
     """The first and the last of many lines on how plays compare: what it comes to is said at the end."""
     if len(lines) <= most:
@@ -88,6 +93,7 @@ def _describe(attempt: Attempt) -> Iterator[str]:
         yield f"answer: {shorten(answer_of(turn)) or '(none)'}"
         if turn.reason:
             yield f"reason: {shorten(turn.reason)}"
+        yield from broken_calls(turn)
         for verdict in bad_verdicts(turn.verdicts):
             yield from _describe_check(verdict)
     for verdict in bad_verdicts(attempt.verdicts):

@@ -44,6 +44,7 @@ from runner.escaping import terminal, terminal_line
 from runner.prices import NOT_INCLUDED, price_source
 from runner.redaction import Redactor
 from runner.reporting import describe_judging
+from runner.reporting._failure import answer_of
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -285,7 +286,7 @@ class Console:
             self._print(f"{self._line(str(turn.turn.location))}{which}", before=("  ",))
             self._print_field("question", turn.turn.ask)
             if turn.run is not None:
-                self._print_field("answer", turn.run.text or turn.run.refusal or turn.run.declined or "(none)")
+                self._print_field("answer", answer_of(turn) or "(none)")
                 if turn.run.steps:
                     self._print_field("tools", "\n".join(_describe_calls(turn.run)))
                     self._print_printed(turn.run.steps)
@@ -322,6 +323,8 @@ class Console:
         for label, text in (("expected", verdict.expected), ("found", verdict.found), ("reason", verdict.reason)):
             if text:
                 self._print_field(label, text, indent=4)
+        if self._is_verbose and (printed := verdict.details.get("printed")):
+            self._print_field("printed", f"by it:\n{str(printed)[-ANSWER_CHARACTERS:]}", indent=4)
 
     def _print_field(self, label: str, text: str, *, indent: int = 2, width: int = _LABEL_WIDTH) -> None:
         """A label and a text; further lines of the text are indented below its first."""
@@ -382,6 +385,9 @@ def _remarks(result: ScenarioResult) -> list[str]:
         remarks += ["by offline rules" if all(by_rules) else "in part by offline rules"] if any(by_rules) else []
     verdicts = [verdict for turn in result.turns for verdict in turn.verdicts]
     weak = [verdict.check for verdict in verdicts if verdict.weak and verdict.outcome is Outcome.PASSED]
+    passed = [turn.run for turn in result.turns if turn.run is not None and turn.outcome is Outcome.PASSED]
+    broken = [step.title for run in passed for step in run.broken_steps]
+    remarks += [f"{title} broke" for title in dict.fromkeys(broken)]
     return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
 
 
@@ -421,6 +427,8 @@ def _describe_use(report: Report) -> list[str]:
     if tally.runs and any(variant.inference != OFFLINE for variant in report.variants):
         unknown = f"; {count(tally.uncounted_runs, 'run')} did not say" if tally.uncounted_runs else ""
         used = f"{tally.total_tokens:,} tokens ({tally.input_tokens:,} in, {tally.output_tokens:,} out{unknown})"
+        scripted = [variant.is_scripted for variant in report.variants]
+        used += ", estimated: a script answered" if all(scripted) else ", in part estimated" if any(scripted) else ""
         if tally.unpriced_runs < tally.runs:
             unpriced = f", {count(tally.unpriced_runs, 'run')} without a known price" if tally.unpriced_runs else ""
             tier = f", the list price and not that of --tier {report.tier}" if report.tier else ""
@@ -500,11 +508,10 @@ def _cut(text: str, limit: int = _LONGEST_PART) -> str:
 
 
 def _answer_of(turn: TurnResult) -> str:
-    run = turn.run
-    said = (run.text or run.refusal or run.declined) if run is not None else None
-    if run is None or not said:
+    said = answer_of(turn)
+    if turn.run is None or not said:
         return f"({turn.reason or 'no answer'})"
-    tools = _tools_of(run)
+    tools = _tools_of(turn.run)
     return said + (f"  [{', '.join(tools)}]" if tools else "")
 
 
@@ -560,7 +567,7 @@ class _Painted:
 
         # A width that is no width (COLUMNS=0) would leave nothing to be seen.
         columns = os.environ.get("COLUMNS", "")
-        width = _USUAL_WIDTH if columns.isdigit() and int(columns) < _NARROWEST else None
+        width = _USUAL_WIDTH if columns.isdecimal() and int(columns) < _NARROWEST else None
         self._rich = Rich(file=stream, highlight=False, markup=False, emoji=False, width=width)
         self._is_terminal = stream.isatty()
         self._live: Live | None = None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from runner.domain.report import Report, ScenarioResult, TurnResult, Verdict
 from runner.escaping import spreadsheet_cell
 from runner.reporting import MARK
-from runner.reporting._failure import bad_verdicts, shorten
+from runner.reporting._failure import answer_of, bad_verdicts, shorten
 
 DEFAULT_NAME = "report.csv"
 LONGEST_CELL = 32_000
@@ -36,7 +36,7 @@ def _rows(result: ScenarioResult) -> Iterator[list[object]]:
     head = [
         scenario.name,
         variant.target if variant else "",
-        (variant.model if variant else None) or "",
+        result.model,
         scenario.assistant,
         " ".join(scenario.tags),
         "yes" if scenario.golden else "no",
@@ -62,7 +62,7 @@ def _turn_cells(turn: TurnResult, together: tuple[Verdict, ...]) -> list[object]
     return [
         turn.outcome.value,
         turn.turn.ask,
-        (run.text or run.refusal or run.declined or "") if run else "",
+        answer_of(turn),
         " ".join(failed),
         turn.reason,
         _number(usage.input_tokens if usage else None),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -43,13 +44,16 @@ def render(report: Report) -> Iterator[str]:
     Scenarios of a file that others stand between make several suites. Raises WriteFailed if a case that was made can't
     be read again.
     """
-    suites = [_Suite(report, file, results) for file, results in groupby(report.results, _file_of)]
+    suites = [
+        _Suite(report, file, results) for file, results in groupby(report.results, attrgetter("scenario.location.file"))
+    ]
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'
     yield _open(JUnitXml(MARK), sum((suite.counts for suite in suites), Counter()), sum(one.time_s for one in suites))
     texts = _Texts(min(LARGEST_TEXTS, LARGEST_FILE - len(report.results) * _CASE_BYTES))
     results = name_uniquely(report)
+    new_suite: Any = TestSuite  # the library has no types
     for suite in suites:
-        element = _new(TestSuite, xml(suite.file))
+        element = new_suite(xml(suite.file))
         element.timestamp = xml(report.started_at.removesuffix("Z")) or None
         yield _open(element, suite.counts, suite.time_s)
         for _ in range(suite.counts["tests"]):
@@ -60,10 +64,6 @@ def render(report: Report) -> Iterator[str]:
             yield f"<system-out>{escape(texts.admit(chr(10).join(report.comparison)))}</system-out>\n"
         yield "</testsuite>\n"
     yield "</testsuites>\n"
-
-
-def _file_of(result: ScenarioResult) -> str:
-    return result.scenario.location.file
 
 
 class _Suite:
@@ -84,11 +84,6 @@ def _sort(report: Report, result: ScenarioResult) -> tuple[str, ...]:
         return ("failures",) if report.fails_on_flaky else ()
     words = {Outcome.FAILED: "failures", Outcome.ERRORED: "errors", Outcome.SKIPPED: "skipped"}
     return (words[result.outcome],) if result.outcome in words else ()
-
-
-def _new(kind: Any, name: str) -> Any:
-    """The library has no types."""
-    return kind(name)
 
 
 def _open(element: Any, counts: Counter[str], time_s: float) -> str:
@@ -173,7 +168,7 @@ def _properties(report: Report, result: ScenarioResult) -> dict[str, str]:
         "play": report.play_id,
         "assistant": str(result.scenario.assistant),
         "target": variant.target if variant else "",
-        "model": (variant.model if variant else None) or "",
+        "model": result.model,
         "definition": result.definition,
         "tags": " ".join(result.scenario.tags),
         "golden": "yes" if result.scenario.golden else "",

@@ -8,7 +8,15 @@ from runner.domain.report import NOT_STARTED, Outcome, Report, ScenarioResult, T
 from runner.domain.statistics import wilson_interval
 from runner.escaping import markdown, markdown_block, markdown_html
 from runner.reporting import MARK, describe_judging, name_uniquely
-from runner.reporting._failure import answer_of, bad_verdicts, cut_middle, describe_verdict, find_failure, shorten
+from runner.reporting._failure import (
+    answer_of,
+    bad_verdicts,
+    broken_calls,
+    cut_middle,
+    describe_verdict,
+    find_failure,
+    shorten,
+)
 
 DEFAULT_NAME = "report.md"
 LARGEST = 45_000
@@ -99,6 +107,7 @@ def _turn(turn: TurnResult) -> Iterator[str]:
         yield f"Answer:\n\n{markdown_block(shorten(answer, _LONGEST_ANSWER))}\n"
     if turn.reason:
         yield f"{markdown(shorten(turn.reason, _LONGEST_ANSWER))}\n"
+    yield from (f"- {markdown(line)}\n" for line in broken_calls(turn))
     yield from _checks(turn.verdicts)
 
 

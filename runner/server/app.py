@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -73,24 +73,15 @@ class AnyAddressOfOurs:
 
 def is_wildcard(host: str) -> bool:
     """Whether a listener on `host` takes what comes to any of the machine's addresses."""
-    return _address(host).is_unspecified
-
-
-def is_loopback(host: str) -> bool:
-    return host.lower() in LOOPBACK_HOSTS or _address(host).is_loopback
+    try:
+        return ip_address(host or "0.0.0.0").is_unspecified
+    except ValueError:  # a name
+        return False
 
 
 def names_of(host: str) -> Container[str]:
     """The names that a server goes by which listens on `host`."""
     return AnyAddressOfOurs(socket.gethostname()) if is_wildcard(host) else LOOPBACK_HOSTS | {host.lower()}
-
-
-def _address(host: str) -> IPv4Address | IPv6Address:
-    """A name that is no address counts as some public one."""
-    try:
-        return ip_address(host or "0.0.0.0")
-    except ValueError:
-        return ip_address("192.0.2.1")
 
 
 class Gate:

@@ -200,7 +200,8 @@ class StoreFiller:
         self._uploads.keep(store.id, set(arrivals.landed) - set(stale))
         if arrivals.reasons:
             raise RemoteError("; ".join(arrivals.reasons))
-        await self._write_mark(store, desired)
+        ours = {**tags.owner_tags(self._namespace, desired.assistant.address), tags.FILES: desired.search_mark}
+        await self._files.tag_store(store.id, tags.merge_metadata(store.metadata, {}, ours))
         return FilesMoved(attached=tuple(arrivals.landed.values()), detached=tuple(stale))
 
     async def _bring_in(self, store_id: StoreId, missing: Sequence[HashedFile]) -> _Arrivals:
@@ -249,10 +250,6 @@ class StoreFiller:
         except RemoteError as error:
             return error
         return None
-
-    async def _write_mark(self, store: RemoteStore, desired: Desired) -> None:
-        ours = {**tags.owner_tags(self._namespace, desired.assistant.address), tags.FILES: desired.search_mark}
-        await self._files.tag_store(store.id, tags.merge_metadata(store.metadata, {}, ours))
 
 
 def holds(stored: StoredFile, wanted: HashedFile) -> bool:

@@ -1,4 +1,4 @@
-"""Every mistake that a file's value makes against its JSON Schema, at its place and in plain words."""
+"""A file held to its JSON Schema: its value, and every mistake that it makes, at its place and in plain words."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from typing import Any
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from runner.did_you_mean import find_similar, quote, suggest
 from runner.yaml_text import ListNode, MapNode, Node, Style, TextNode
@@ -19,17 +17,21 @@ from runner.yaml_text.yaml_document import (
     MAX_EXPONENT,
     MAX_NUMBER_LENGTH,
     Advice,
-    Mistake,
     Schema,
     Unreadable,
     Where,
     YamlDocument,
     alternatives,
+    coerce,
     coerce_text,
     find_misread_texts,
+    read_yaml,
     resolve,
     show_flow,
 )
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 _VERY_LIKE = 0.8
 _NEVER_SHOWN = ("key_env",)
@@ -54,9 +56,61 @@ _KEY_AND_VALUE = re.compile(r"(?P<key>\w+)(?:\s*[:=]|\s)\s*(?P<value>.{1,60})")
 _NUMBER_LIKE = re.compile(r"\W*[\d.,_' ]+\W*")
 
 
-def report_schema_mistakes(
-    document: YamlDocument, root: Node, schema: Schema, find_advice: Callable[[], Advice]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """What `YamlDocument.report` takes."""
+
+    where: Where
+    message: str
+    hint: str = ""
+    at_key: bool = False
+    shown: Where | None = None
+
+
+def read_document(
+    path: Path,
+    *,
+    file: str,
+    schema: Callable[[Node], Schema],
+    find_advice: Callable[[], Advice] = Advice,
+    fill: Callable[[YamlDocument], None] | None = None,
+    cut: Callable[[Node], Node] | None = None,
+) -> YamlDocument:
+    """A file with its value, as far as there is one, and all that the value breaks in its schema.
+
+    `file` is its name in messages; `schema` may be one for this tree alone; `fill` may change texts of the value before
+    they are judged, `cut` takes parts out of the tree that are read by themselves.
+    """
+    parsed = read_yaml(path, file=file)
+    root = parsed.root if parsed.root is None or cut is None else cut(parsed.root)
+    document = YamlDocument(file=file, folder=path.parent.resolve(), root=root)
+    document.problems += parsed.problems
+    if root is not None:
+        judge_document(document, root, schema=schema(root), find_advice=find_advice, fill=fill)
+    return document
+
+
+def judge_document(
+    document: YamlDocument,
+    root: Node,
+    *,
+    schema: Schema,
+    find_advice: Callable[[], Advice] = Advice,
+    fill: Callable[[YamlDocument], None] | None = None,
 ) -> None:
+    """Give a document the value of its tree, and report all that it breaks in its schema."""
+    # The schema library costs a tenth of a second: `--help` must not pay for it.
+    from jsonschema import Draft202012Validator
+
+    document.value = coerce(root, schema, schema)
+    if fill is not None:
+        fill(document)
+    is_misread = any(find_misread_texts(root, document.value, ()))
+    if is_misread or not Draft202012Validator(schema).is_valid(document.value):
+        _report_mistakes(document, root, schema, find_advice)
+
+
+def _report_mistakes(document: YamlDocument, root: Node, schema: Schema, find_advice: Callable[[], Advice]) -> None:
     """Report every mistake of the document's value, each once."""
     mistakes = [_explain_misread(*misread) for misread in find_misread_texts(root, document.value, ())]
     found = list(find_broken_rules(document.value, schema))
@@ -68,7 +122,7 @@ def report_schema_mistakes(
         for broken in found:
             mistakes += _explain(broken, document, schema, advice)
     for mistake in dict.fromkeys(mistakes):
-        document.report(mistake)
+        document.report(mistake.where, mistake.message, mistake.hint, at_key=mistake.at_key, shown=mistake.shown)
 
 
 def _explain(broken: BrokenRule, document: YamlDocument, schema: Schema, advice: Advice) -> Iterator[Mistake]:
@@ -133,6 +187,8 @@ class BrokenRule:
 
 def find_broken_rules(value: object, schema: Schema) -> Iterator[BrokenRule]:
     """Every rule that a value breaks, each as near to the mistake as can be told."""
+    from jsonschema import Draft202012Validator
+
     for error in Draft202012Validator(schema).iter_errors(value):
         yield from _find_meant(_translate(error))
 
@@ -314,7 +370,7 @@ def _inner_schemas(
 
 
 def describe(broken: BrokenRule, node: Node) -> Words:
-    """Words for an error about the value at `node`. Unknown and missing keys are in keys.py."""
+    """Words for an error about the value at `node`, but for keys that are unknown or missing."""
     words = _WORDS.get(broken.rule)
     return words(broken, node) if words else (f"breaks the rule {broken.rule}: {broken.wanted}", "")
 

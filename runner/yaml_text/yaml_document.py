@@ -377,11 +377,7 @@ Where = tuple[str | int, ...]
 """A place inside a file's value: keys and list indices from the top."""
 
 
-def _know_nothing_beside(_body: Mapping[str, object], _key: str, _sibling: str) -> str:
-    return ""
-
-
-def _know_nothing(_kind: str, _word: str, _value: object, _where: Where) -> str:
+def _know_nothing(*_: object) -> str:
     return ""
 
 
@@ -398,19 +394,8 @@ class Advice:
     on_key: Callable[[str, str, object, Where], str] = _know_nothing
     on_value: Callable[[str, str, object, Where], str] = _know_nothing
     on_missing: Callable[[str, str, object, Where], str] = _know_nothing
-    on_beside: Callable[[Mapping[str, object], str, str], str] = _know_nothing_beside
+    on_beside: Callable[[Mapping[str, object], str, str], str] = _know_nothing
     whole: Schema | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mistake:
-    """A mistake and its place: the value there, or its key; `shown` is the place that the message names instead."""
-
-    where: Where
-    message: str
-    hint: str = ""
-    at_key: bool = False
-    shown: Where | None = None
 
 
 def read_yaml(path: Path, *, file: str) -> Parsed:
@@ -430,20 +415,13 @@ class YamlDocument:
         self.problems: list[Problem] = []
         self._broken: list[Where] = [] if root is not None else [()]
 
-    def report(self, mistake: Mistake) -> None:
-        key, node = self.find(mistake.where)
-        at = key if mistake.at_key and key is not None else node
-        self.problems.append(
-            Problem(
-                file=self.file,
-                line=at.line,
-                column=at.column,
-                path=show_path(mistake.where if mistake.shown is None else mistake.shown),
-                message=mistake.message,
-                hint=mistake.hint,
-            )
-        )
-        self._broken.append(mistake.where)
+    def report(
+        self, where: Where, message: str, hint: str = "", *, at_key: bool = False, shown: Where | None = None
+    ) -> None:
+        """A mistake and its place: the value there, or its key; `shown` is the place that the message names instead."""
+        path = show_path(where if shown is None else shown)
+        self.problems.append(self.location(where, at_key=at_key).problem(message, path=path, hint=hint))
+        self._broken.append(where)
 
     def take_over(self, problems: Iterable[Problem], change: Callable[[Problem], Problem]) -> None:
         """Problems of a part that was read by itself; each is there once."""
@@ -488,51 +466,6 @@ class YamlDocument:
         key, node = self.find(where)
         at = key if at_key and key is not None else node
         return Location(self.file, at.line, at.column)
-
-
-def read_document(
-    path: Path,
-    *,
-    file: str,
-    schema: Callable[[Node], Schema],
-    find_advice: Callable[[], Advice] = Advice,
-    fill: Callable[[YamlDocument], None] | None = None,
-    cut: Callable[[Node], Node] | None = None,
-) -> YamlDocument:
-    """A file with its value, as far as there is one, and all that the value breaks in its schema.
-
-    `file` is its name in messages; `schema` may be one for this tree alone; `fill` may change texts of the value before
-    they are judged, `cut` takes parts out of the tree that are read by themselves.
-    """
-    parsed = read_yaml(path, file=file)
-    root = parsed.root if parsed.root is None or cut is None else cut(parsed.root)
-    document = YamlDocument(file=file, folder=path.parent.resolve(), root=root)
-    document.problems += parsed.problems
-    if root is not None:
-        judge_document(document, root, schema=schema(root), find_advice=find_advice, fill=fill)
-    return document
-
-
-def judge_document(
-    document: YamlDocument,
-    root: Node,
-    *,
-    schema: Schema,
-    find_advice: Callable[[], Advice] = Advice,
-    fill: Callable[[YamlDocument], None] | None = None,
-) -> None:
-    """Give a document the value of its tree, and report all that it breaks in its schema."""
-    # The schema library costs a tenth of a second: `--help` must not pay for it.
-    from jsonschema import Draft202012Validator
-
-    document.value = coerce(root, schema, schema)
-    if fill is not None:
-        fill(document)
-    is_misread = any(find_misread_texts(root, document.value, ()))
-    if is_misread or not Draft202012Validator(schema).is_valid(document.value):
-        from runner.yaml_text.schema_mistakes import report_schema_mistakes
-
-        report_schema_mistakes(document, root, schema, find_advice)
 
 
 def find_misread_texts(node: Node, value: object, where: Where) -> Iterator[tuple[Where, Node, object]]:

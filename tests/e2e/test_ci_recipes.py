@@ -34,6 +34,7 @@ case "$(basename "$0") $1 $2" in
     mkdir -p "$REPORTS/base"; echo '{}' >"$REPORTS/base/report.json" ;;
   "gh pr comment") exit "${COMMENTS:-0}" ;;
   "runner plan --since") echo "the plan" ; exit "${PLANS:-0}" ;;
+  "runner validate --keys") exit "${KEYS:-0}" ;;
   "runner plan "*) exit "${REACHES:-0}" ;;
   "runner play "*) echo "{}" >"$REPORTS/report.json"; echo "the report" >"$REPORTS/report.md"; exit "${PLAYS:-0}" ;;
   "runner compare "*) echo "the comparison"; exit "${COMPARES:-0}" ;;
@@ -100,20 +101,21 @@ def test_play_writes_every_report_and_its_exit_code_does_not_end_the_job(job: Jo
 
 
 @pytest.mark.parametrize(
-    ("event", "key", "reaches", "is_replayed"),
+    ("given", "is_replayed"),
     [
-        ("pull_request", "", "2", True),
-        ("pull_request", "", "0", False),
-        ("pull_request", "sk-1", "2", False),
-        ("push", "", "2", False),
+        ({"REACHES": "2"}, True),
+        ({"KEYS": "2"}, True),
+        ({}, False),
+        ({"AZURE_KEY": "sk-1", "KEYS": "2"}, False),
+        ({"GITHUB_EVENT_NAME": "push", "KEYS": "2"}, False),
     ],
-    ids=["a fork", "a fork of a script's", "a branch", "a push that lacks the key"],
+    ids=["a fork", "a fork whose judge needs a key", "a fork of a script's", "a branch", "a push that lacks the key"],
 )
 def test_a_pull_request_without_the_key_that_is_needed_is_played_from_recordings(
-    job: Job, event: str, key: str, reaches: str, is_replayed: bool
+    job: Job, given: Mapping[str, str], is_replayed: bool
 ) -> None:
-    given = {"GITHUB_EVENT_NAME": event, "AZURE_KEY": key, "RECORDINGS": "kept", "KEY_ENV": "AZURE_KEY"}
-    done = job.run("play", TARGET="azure", REACHES=reaches, **given)
+    usual = {"GITHUB_EVENT_NAME": "pull_request", "AZURE_KEY": "", "RECORDINGS": "kept", "KEY_ENV": "AZURE_KEY"}
+    done = job.run("play", TARGET="azure", **{**usual, **given})
     assert done.returncode == 0, done.stderr
     assert ("--target azure --replay kept --report" in job.calls()[-1]) == is_replayed
     assert ("::notice::No AZURE_KEY here" in done.stdout) == is_replayed
@@ -229,6 +231,8 @@ def test_the_gitlab_job_of_a_merge_request_plans_and_compares(job: Job) -> None:
     assert f"runner plan --since {job.environment['BASE']}" in job.calls()
     assert "runner compare base.json report.json --fail-on regression" in job.calls()
     assert "runner play --target openai --replay recordings --report json=report.json" in "".join(job.calls())
+    run_gitlab(job, **request, KEYS="2")
+    assert job.calls()[-1].startswith("runner play --target openai --replay recordings --report")
     for given in ({"OPENAI_API_KEY": "sk-1", "REACHES": "2"}, {"TARGET": "script"}):
         alone = run_gitlab(job, **request, **given)
         assert "compared with nothing" in alone.stdout
@@ -255,6 +259,7 @@ def run_starter(job: Job, **environment: str) -> "subprocess.CompletedProcess[st
         ({}, "--report"),
         ({"TARGET": "openai", "REACHES": "2"}, "--target openai --replay recordings --report"),
         ({"REACHES": "2"}, "--replay recordings --report"),
+        ({"KEYS": "2"}, "--replay recordings --report"),
         ({"TARGET": "script"}, "--target script --report"),
         ({"TARGET": "openai", "OPENAI_API_KEY": "sk-1"}, "--target openai --report"),
         ({"TARGET": "openai", "GITHUB_EVENT_NAME": "push"}, "--target openai --report"),
@@ -263,6 +268,7 @@ def run_starter(job: Job, **environment: str) -> "subprocess.CompletedProcess[st
         "a new project",
         "a fork",
         "a fork where the file's target needs a key",
+        "a fork whose judge needs one",
         "a fork of a script's",
         "a branch",
         "a push that lacks the key",

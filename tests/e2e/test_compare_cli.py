@@ -76,6 +76,16 @@ def test_what_came_to_no_verdict_opens_no_gate(project: Project) -> None:
     assert (done.code, "times2 passed, and came to no verdict now" in done.err) == (3, True)
 
 
+def test_what_a_killed_play_has_no_result_of_opens_no_gate(project: Project) -> None:
+    write(project, 2, right=True)
+    write(project, 3, right=True)
+    assert project.run("play", "--report", "json=old.json").code == 0
+    (results,) = project.folder.glob(".runner/plays/*/results.jsonl")
+    results.write_text("".join(line for line in results.read_text().splitlines(True) if "times2" not in line))
+    done = project.run("compare", "old.json", "latest", "--fail-on", "regression")
+    assert (done.code, "ruled out: the new play has no result of 1 scenario" in done.err) == (3, True), done.err
+
+
 def test_five_of_five_broken_is_a_regression(project: Project) -> None:
     play_twice(project, range(2, 7))
     assert project.run("compare", "old.json", "new.json").code == 0

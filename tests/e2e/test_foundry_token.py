@@ -110,7 +110,9 @@ async def test_a_command_that_fails_is_one_line_with_its_place_and_nothing_is_se
 
 
 async def test_a_command_that_hangs_is_one_line(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.backends.foundry.tokens.from_command.__kwdefaults__", {"limit_s": 1.0}, raising=False)
+    monkeypatch.setattr(
+        "runner.backends.foundry.access_tokens.from_command.__kwdefaults__", {"limit_s": 1.0}, raising=False
+    )
     folder.write("http://127.0.0.1:9/api/projects/p", "time.sleep(60)")
     done = await folder.run("plan")
     assert done.code == 2, done.out + done.err

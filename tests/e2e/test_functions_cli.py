@@ -148,11 +148,24 @@ def _touches(project: Project, *commands: str) -> list[str]:
 def test_a_function_that_fails_is_told_to_the_model_and_counts_as_not_completed(project):
     write(project, "tools/rates.py", "def exchange_rate(**given):\n    raise LookupError('no rate today')\n")
     write(project, "moves.yml", MOVES.replace('"11.5"', "no rate today"))
-    done = project.run("play", "--report", "json=report.json", "--report", "html=report.html")
+    done = project.run(
+        "play",
+        "--report",
+        "json=report.json",
+        "--report",
+        "html=report.html",
+        "--report",
+        "junit",
+        "--report",
+        "markdown",
+    )
     assert done.code == 1
     assert "was called once without completing" in done.out
     assert "not completed: error: tools/rates.py:2: LookupError: no rate today\n" in done.out
     assert "  printed   -v shows what exchange_rate printed, and the traceback\n" in done.out
+    for name in ("report.junit.xml", "report.md"):
+        told = (project.folder / name).read_text()
+        assert "did not complete: error: tools/rates.py:2: LookupError" in told.replace("\u200b", "").replace("\\", "")
     traceback = 'File "tools/rates.py", line 2, in exchange_rate'
     assert traceback in project.run("report", "-v").out
     assert traceback.replace('"', "&#34;") in (project.folder / "report.html").read_text()

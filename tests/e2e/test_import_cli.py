@@ -164,7 +164,7 @@ async def test_secrets_do_not_come_along(project: StoredProject) -> None:
         "model": "gpt-4o",
         "name": "Use correct-horse-battery",
         "instructions": "Say sk-proj-abcdefghijklmnop1234.",
-        "metadata": {"api_key": "hunter2hunter2", "team": "blue"},
+        "metadata": {"api_key": "hunter2hunter2", "db-passwd": "hunter2hunter2", "team": "blue"},
         "tools": [{"type": "mcp", "server_url": "http://h/", "headers": {"X-Token": "abcabcabc"}}],
         "extra": {"note": "Bearer abcdefghijklmnop"},
     }

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
+from forked_verbs import start_verb
 from verbs import Done, run_verb
 
 PROJECT = """version: 1
@@ -85,6 +89,23 @@ def test_a_turn_that_was_never_asked_keeps_an_attempt_from_passing(played: Path)
     assert "turn 2 was never asked: play it again" in done.out
 
 
+def test_what_a_killed_play_has_no_answer_to_is_no_pass_and_what_never_began_is_not_another_question(
+    played: Path,
+) -> None:
+    change(played, "number: 40", "number: 39.25")
+    (results,) = (played / ".runner" / "plays").glob("*/results.jsonl")
+    results.write_text("".join(line for line in results.read_text().splitlines(True) if '"bill"' not in line))
+
+    killed = run(played, "judge", "latest")
+    change(played, "contains: hello", "contains: Oslo")
+    stopped = run(played, "play", "-x", "-n", "1")
+    judged = run(played, "judge", "latest")
+
+    assert (killed.code, "1 passed, 1 cut off" in killed.out) == (3, True), killed.out
+    assert "1 not started" in stopped.out
+    assert "left out" not in judged.out
+
+
 def test_an_answer_to_another_question_is_left_out_and_named(played: Path) -> None:
     change(played, "How much?", "How many?")
 
@@ -138,6 +159,64 @@ def test_a_shard_that_is_judged_again_is_that_shard_still_and_decides_no_divisio
     assert json.loads((played / "told.json").read_text("utf-8"))["shard"] == second["shard"], told.err
     again = run(played, "play", "--shard", "1/2")
     assert json.loads(run(played, "plays", "--json").out)[0]["shard"] == second["shard"], again.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_what_the_judge_had_said_before_an_interruption_is_not_asked_again(
+    played: Path, ending: signal.Signals, code: int
+) -> None:
+    answered = max(path.name for path in (played / ".runner" / "plays").iterdir())
+    change(played, "contains: hello", "judge: {criteria: Is it kind, votes: 2}")
+    change(played, "number: 40", "judge: Is it long")
+    unsure = "{question: {contains: kind}, says: 0.5}"
+    slow = MOVES.replace(
+        "{question: {contains: kind}, says: 0.9}", f"{unsure}\n  - {{question: any, wait: 120, says: 1}}"
+    )
+    (played / "moves.yaml").write_text(slow, "utf-8")
+    process = start_verb("judge", "latest", cwd=played, environment=os.environ)
+    while said_by_judge(played) < 2 and process.returncode is None:
+        time.sleep(0.02)
+    process.send_signal(ending)
+    out, err = process.communicate()
+    assert process.returncode == code, out + err
+    if ending is signal.SIGINT:
+        assert f"interrupted: `runner judge {answered}` judges the rest" in err
+    half = json.loads(run(played, "plays", "--json").out)[0]
+    assert (half["exit_code"], half["counts"].get("failed", 0)) == (None, 0)
+
+    # Who is asked again would be sure.
+    (played / "moves.yaml").write_text(MOVES.replace("says: 0.1", "says: 0.99"), "utf-8")
+    done, again = run(played, "judge", "latest"), run(played, "judge", answered)
+
+    assert "2 answers of the judge, from before an interruption, aren't asked for again" in done.out
+    assert f"the answers are those of play {answered}" in done.out
+    assert (done.code, "1 errored, 1 passed" in done.out) == (3, True), done.out + done.err
+    assert "0.50 after 2 votes" in done.out
+    assert (again.code, "interruption" in again.out) == (0, False), again.out + again.err
+
+
+def said_by_judge(folder: Path) -> int:
+    journals = (folder / ".runner" / "plays").glob("*/journal.jsonl")
+    return sum(path.read_text("utf-8").count('"entry": "judged"') for path in journals)
+
+
+@pytest.mark.slow
+def test_another_judge_is_asked_all_of_it(played: Path) -> None:
+    change(played, "contains: hello", "judge: Is it kind")
+    change(played, "number: 40", "judge: Is it long")
+    (played / "moves.yaml").write_text(MOVES.replace("says: 0.1", "wait: 120, says: 0.1"), "utf-8")
+    process = start_verb("judge", "latest", cwd=played, environment=os.environ)
+    while said_by_judge(played) < 1 and process.returncode is None:
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    (played / "moves.yaml").write_text(MOVES, "utf-8")
+    (played / "assistants.yaml").write_text(PROJECT.replace("2026-09-10", "2026-10-10"), "utf-8")
+
+    done = run(played, "judge", "latest")
+
+    assert (done.code, "interruption" in done.out) == (1, False), done.out + done.err
 
 
 def test_a_damaged_line_is_told_in_one_line_by_whoever_reads_the_play(played: Path) -> None:

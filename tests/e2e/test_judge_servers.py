@@ -38,6 +38,7 @@ USED = {
 }
 
 
+YES = {"type": "predicate", "name": "criterion 1", "probability": 0.95}
 _ORDER = TypeAdapter(DecisionCreateParams)
 
 
@@ -119,8 +120,32 @@ async def test_two_hundred_scenarios_with_four_criteria_are_two_hundred_requests
             "it has 0 answers to 1 questions",
         ),
         (lambda _: [RESET], "errored", 3, "the judge gave no answer: "),
+        (
+            lambda _: reply({"model": "m", "answers": [{**YES, "name": "another"}], "usage": USED}),
+            "errored",
+            3,
+            "it answers 'another' where 'criterion 1' was asked",
+        ),
+        (
+            lambda _: reply({"model": "m", "answers": [YES, YES], "usage": USED}),
+            "errored",
+            3,
+            "it has 2 answers to 1 questions",
+        ),
     ],
-    ids=["passes", "fails", "undecided", "refuses", "broken", "refused", "no api", "answers too little", "hangs up"],
+    ids=[
+        "passes",
+        "fails",
+        "undecided",
+        "refuses",
+        "broken",
+        "refused",
+        "no api",
+        "answers too little",
+        "hangs up",
+        "answers something else",
+        "answers twice",
+    ],
 )
 async def test_what_another_server_says_is_a_verdict_or_an_error(
     tmp_path: Path, answer: Callable[[Seen], list[Any]], outcome: str, code: int, words: str
@@ -277,7 +302,7 @@ async def test_a_local_judge_is_asked_no_more_at_once_than_it_has_slots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise the last would wait for the others on its own time, and that would be up."""
-    monkeypatch.setattr("runner.backends.responses.judging.DEADLINE_S", 2.6)
+    monkeypatch.setattr("runner.backends.responses.model_judge.DEADLINE_S", 2.6)
     cases = "".join(
         f"  - {{name: s{number}, assistant: guide, turns: [{{ask: Refund {number}, expect: [judge: Is it polite]}}]}}\n"
         for number in range(4)

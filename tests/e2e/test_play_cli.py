@@ -72,6 +72,12 @@ def test_a_right_answer_passes_and_is_shown(project: Project) -> None:
     assert "1 passed in " in done.out
 
 
+def test_a_target_and_a_model_that_are_named_twice_are_played_once(project: Project) -> None:
+    project.write_scenario(SPLIT.format(expected="12.50"))
+    done = project.run("play", *["--target", "embedded"] * 2, *["--model", "gpt-6-luna"] * 2)
+    assert (done.code, "1 passed in " in done.out, "cut off" in done.out) == (0, True, False), done.out
+
+
 def test_a_wrong_expectation_fails_with_place_question_answer_expected_and_found(project: Project) -> None:
     project.write_scenario(SPLIT.format(expected="12.51"))
     done = project.run("play", "scenarios/one.yaml")

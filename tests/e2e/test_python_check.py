@@ -37,6 +37,15 @@ def play(folder: Path, source: str, check: str = "policy.py:check", *options: st
     return run_verb("play", *options, cwd=folder, environment={})
 
 
+@pytest.mark.parametrize("returns", ["1 / 0", "None", "False"])
+def test_what_it_prints_is_shown_where_it_does_not_hold(tmp_path: Path, returns: str) -> None:
+    done = play(
+        tmp_path, f"def check(turn):\n    print('saw', turn['answer'])\n    return {returns}\n", "policy.py:check", "-v"
+    )
+    assert "    printed   by it:\n              saw That is 39.25.\n" in done.out
+    assert ('File "scenarios/policy.py", line 3, in check' in done.out) == (returns == "1 / 0")
+
+
 def test_a_check_gets_the_whole_turn_as_plain_data(tmp_path: Path) -> None:
     source = """
 import json
@@ -75,6 +84,7 @@ def check(turn):
         ("[True]", "policy.py:check", 3, "it returned [true]: neither a boolean"),
         ("{'holds': True, 'raeson': 'x'}", "policy.py:check", 3, "neither a boolean"),
         ("{'holds': 1}", "policy.py:check", 3, "neither a boolean"),
+        ("{'holds': True, 'score': 0.1}", "{call: policy.py:check, threshold: 0.5}", 3, "below the threshold 0.5"),
         ("{'holds': True, 'score': 'high'}", "policy.py:check", 3, "the score high is not between 0 and 1"),
         ("{'score': True}", "{call: policy.py:check, threshold: 0.8}", 3, "the score True is not between 0 and 1"),
         (

@@ -279,9 +279,11 @@ def test_what_can_t_be_replayed_is_told_before_anything_is_played(
 
 
 def test_functions_answer_anew_and_a_different_answer_is_a_miss(tmp_path: Path) -> None:
-    project = with_function(make_project(tmp_path / "project"), answer="return {'rate': 1.08}")
+    project = with_function(make_project(tmp_path / "project"), answer="print(f'asked {1 + 1}'); return {'rate': 1.08}")
     assert project.run("play", "--record", "recordings").code == 0
-    assert project.run("play", "--replay", "recordings").code == 0
+    assert "asked 2" not in recording(project, "one").read_text()
+    replayed = project.run("play", "-v", "--replay", "recordings")
+    assert (replayed.code, "asked 2\n" in replayed.out) == (0, True), replayed.out
     with_function(project, answer="return {'rate': 1.19}")
     done = project.run("play", "--replay", "recordings")
     assert done.code == 3

@@ -160,6 +160,6 @@ async def test_a_file_that_is_gone_does_not_cost_the_answer(talk):
 async def test_nothing_of_an_assistant_is_stored(talk):
     async with talk(Keeper(ANSWERED)) as (backend, server, _):
         assert await backend.list_assistants() == ()
-        with pytest.raises(RemoteError, match="'travel-guide' of demo can't be stored"):
+        with pytest.raises(RemoteError, match="this API stores no assistants"):
             await backend.create_assistant(wire.question().deployment, {"runner.namespace": "demo"})
         assert (server.calls, backend.capabilities.stores_assistants) == ([], False)

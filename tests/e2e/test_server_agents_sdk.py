@@ -183,6 +183,7 @@ async def test_a_result_for_no_call_is_refused_as_the_sdk_knows_it_and_a_waiting
         {"agent": {"model": "any-model", "tools": [{"type": "web_search"}]}},
         {"agent": {"model": "any-model", "experimental": {"time_awareness": True}}},
         {"review": "auto_review"},
+        {"stream_options": {"include_obfuscation": "often"}},
         {"input": None},
         {"agent": {"instructions": "x"}},
     ],

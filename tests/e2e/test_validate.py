@@ -72,7 +72,7 @@ def test_mistakes_in_what_targets_name_are_told_whether_or_not_the_target_is_cho
         "moves.yaml:2:29: no assistant has the function 'rates'",
     )
     assert run("play", "-t", "script", "-k", "Greeting", cwd=project) == done, "nothing was sent"
-    moves.write_text("otherwise: offline\nscripts: [{question: any, moves: [{say: x}]}]\n")
+    moves.write_text("otherwise: offline\nscripts: [{question: {contains: a}, moves: [{say: x}]}]\n")
     assert run("validate", cwd=project).code == 0
     assert not (project / ".runner").exists()
 
@@ -224,6 +224,22 @@ def test_a_target_is_looked_at_when_it_is_named_and_no_key_is_needed(tmp_path):
     embedded = run("validate", "--target", "embedded", cwd=tmp_path)
     assert embedded.code == 2
     assert embedded.err.startswith("assistants.yaml:5:29: assistants.guide.tools[0]: target 'embedded'"), embedded.err
+
+
+def test_keys_are_looked_at_where_that_is_asked_for_the_judge_s_too(tmp_path):
+    assert run_verb("init", cwd=tmp_path, environment={}).code == 0
+    file, scenario = tmp_path / "assistants.yaml", tmp_path / "scenarios" / "prices.yaml"
+    assert run_verb("validate", "--keys", cwd=tmp_path, environment={}).code == 0
+    missing = run_verb("validate", "--keys", "-t", "openai", cwd=tmp_path, environment={})
+    assert (missing.code, "needs a key in the environment variable OPENAI_API_KEY" in missing.err) == (2, True)
+    file.write_text(file.read_text() + "judge: {target: openai, model: gpt-6-luna-2026-09-10}\n")
+    assert run_verb("validate", "--keys", cwd=tmp_path, environment={}).code == 0, "nothing asks the judge"
+    scenario.write_text(scenario.read_text() + "      - judge: Is it polite?\n")
+    assert run_verb("validate", cwd=tmp_path, environment={}).code == 0
+    judged = run_verb("validate", "--keys", cwd=tmp_path, environment={})
+    assert (judged.code, "leave out what the judge is asked about" in judged.err) == (2, True)
+    set_ = {"OPENAI_API_KEY": "sk-not-a-real-key"}
+    assert run_verb("validate", "--keys", "-t", "openai", cwd=tmp_path, environment=set_).code == 0
 
 
 def test_a_play_with_an_empty_path_plays_nothing_and_leaves_no_earlier_report(project):

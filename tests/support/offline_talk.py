@@ -22,7 +22,7 @@ class Talk:
         self._index = Index(folder / "index.sqlite")
         self._has_documents = bool(files)
         for number, file in enumerate(files):
-            chunks = split_into_chunks(extract_text(file, file.name))
+            chunks = split_into_chunks(extract_text(file, file.name), 800, 400)
             self._index.put("store", f"file-{number}", file.name, chunks)
         self._toolbox = Toolbox(ToolSettings())
         self._inference = create({})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import regex
 
-from runner.patience import at_most, check_time, compile_pattern, expanded_size, in_a_hurry, match
+from runner.patience import at_most, check_time, compile_pattern, expanded_size, in_a_hurry, leave_if_over, match
 
 HARD = "a" * 60 + "b"
 
@@ -48,6 +48,22 @@ def test_a_hurry_in_which_all_was_done_was_not_over() -> None:
         check_time()
 
     assert not hurry.is_over
+
+
+def test_a_hurry_that_is_over_is_left_past_all_who_catch_errors() -> None:
+    done = []
+    with in_a_hurry(0) as hurry:
+        for number in range(3):
+            try:
+                done.append(number)
+                leave_if_over()
+            except Exception:  # noqa: BLE001 - as a check's is
+                continue
+    leave_if_over()
+    with in_a_hurry(math.inf):
+        leave_if_over()
+
+    assert (done, hurry.is_over) == ([0], True)
 
 
 def test_a_pattern_s_own_end_is_noted_where_there_is_no_hurry() -> None:

@@ -57,6 +57,16 @@ def test_scenarios_below_a_configured_folder_are_tests_whatever_their_tags(proje
     assert not [thread for thread in threading.enumerate() if thread.name == "runner"]
 
 
+def test_a_configured_folder_that_is_not_there_is_wrong_usage(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "pytest.ini").write_text("[pytest]\nassistant_scenarios = scenaros\n")
+    (project / "test_other.py").write_text("def test_other(): pass\n")
+    said = run_pytest(project)
+    assert "passed" not in said
+    assert "assistant_scenarios: there is no folder 'scenaros'" in said + capsys.readouterr().err
+
+
 def test_without_a_configured_folder_yaml_is_left_alone(project: Path) -> None:
     (project / "pytest.ini").write_text("[pytest]\n")
     assert "no tests" in run_pytest(project)
@@ -158,6 +168,16 @@ def test_what_can_not_be_evaluated_says_so(project: Path) -> None:
     said = run_pytest(project, "scenarios/prices.yaml")
     assert count(said, "failed") == 1
     assert "could not be evaluated" in said
+
+
+@pytest.mark.slow
+def test_a_function_that_raises_shows_what_it_printed_and_its_traceback(project: Path) -> None:
+    (project / "tools" / "orders.py").write_text(
+        "def order_status(number):\n    print('looking')\n    return {}[number]\n"
+    )
+    said = run_pytest(project, "scenarios/order.yaml")
+    assert "    not completed: error: tools/orders.py:3: KeyError: 1042\n    looking\n    Traceback" in said
+    assert '      File "tools/orders.py", line 3, in order_status\n' in said
 
 
 def test_a_key_that_is_missing_is_said(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

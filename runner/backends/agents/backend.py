@@ -12,14 +12,13 @@ from itertools import count
 from pathlib import Path
 
 from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant, RemoteThread
-from runner.backends._files import RemoteFiles, Stores, describe_content
+from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
 from runner.backends._waiting import Clock, Rhythm, Sleep
 from runner.backends.agents import CAPABILITIES
 from runner.backends.agents.turn import CANCELLING_S, Session, Turn, send_cancel
 from runner.backends.agents.wire import (
     WORKSPACE,
-    Artifact,
     agent_body,
     definition_body,
     question_content,
@@ -122,11 +121,9 @@ class AgentsBackend:
 
     async def update_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
         address = deployment.assistant.address
-        if deployment.assistant_id is None:
-            raise ValueError(f"'{address}' is not stored")
         request = Request(
             doing=f"updating the agent '{address}'",
-            path=join_path("agents", deployment.assistant_id),
+            path=join_path("agents", deployment.stored_id),
             body=agent_body(deployment.assistant, metadata, resets=True),
         )
         return (await self._api.post(request, read_agent)).value
@@ -248,15 +245,8 @@ class AgentsBackend:
         doing = f"listing the files that the turn {turn_id} made"
         listed = await self._api.list_all(Request(doing=doing, path=path), read_artifact)
         ours = [one for one in listed if one.turn_id == turn_id]
-        return tuple(await asyncio.gather(*(self._fetch(path, one) for one in ours)))
-
-    async def _fetch(self, path: str, artifact: Artifact) -> ProducedFile:
-        place = f"{path}{join_path(artifact.id, 'content')}"
-        try:
-            content = await self._api.fetch(Request(doing=f"downloading '{artifact.name}'", path=place))
-        except RemoteError as error:
-            return ProducedFile(name=artifact.name, problem=str(error))
-        return describe_content(artifact.name, content)
+        places = {one: f"{path}{join_path(one.id, 'content')}" for one in ours}
+        return tuple(await asyncio.gather(*(download(self._api, one.name, place) for one, place in places.items())))
 
 
 def _file_body(file_id: FileId, path: str) -> dict[str, object]:

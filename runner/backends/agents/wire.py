@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from runner.backends import FUNCTION_LABEL, RemoteAssistant, RemoteThread, function_options, hosted_tool, schema_format
 from runner.backends._json_fields import (
+    DECLINED_TAG,
     Json,
     identifier,
     is_completed,
@@ -18,9 +19,11 @@ from runner.backends._json_fields import (
     part,
     parts,
     read_by_type,
+    read_usage,
     text,
     text_map,
     texts,
+    without_tags,
 )
 from runner.domain.assistant import Assistant, Function, SchemaFormat, Tool, ToolName, WebSearch
 from runner.domain.conversation import (
@@ -33,9 +36,6 @@ from runner.domain.conversation import (
     Usage,
 )
 
-TAG_PREFIX = "runner."
-DECLINED_TAG = "runner.declined"
-"""Of a session: the turn in which the embedded server declined to answer."""
 COMPLETED = "completed"
 ENDED = frozenset({COMPLETED, "failed", "cancelled"})
 WORKSPACE = "/workspace/"
@@ -89,14 +89,6 @@ class WireMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WireCall:
-    """A function's call among the items, and what is known of its end there."""
-
-    call: FunctionCall
-    completed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WireOutput:
     """What a function's call was told."""
 
@@ -105,7 +97,7 @@ class WireOutput:
     is_error: bool
 
 
-Item = WireMessage | WireCall | WireOutput | Step
+Item = WireMessage | FunctionCall | WireOutput | Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +193,7 @@ def read_agent(body: Json) -> RemoteAssistant:
             "top_p": 1.0,
             "reasoning_effort": optional_text(part(body, "reasoning"), "effort"),
             "response_format": _read_format(part(part(body, "text"), "format")),
-            "metadata": {key: value for key, value in metadata.items() if not key.startswith(TAG_PREFIX)},
+            "metadata": without_tags(metadata),
         },
         metadata=metadata,
     )
@@ -248,6 +240,7 @@ def read_session(body: Json) -> WireSession:
             (identifier(one, "turn_id"), _read_call(one)) for one in actions if one.get("type") == "function_call"
         ),
         demands=tuple(text(one, "type") for one in actions if one.get("type") != "function_call"),
+        # The turn in which the embedded server declined to answer.
         declined=text_map(body, "metadata").get(DECLINED_TAG),
         environment_id=identifier(environment) if is_hosted else None,
         model=optional_text(part(body, "agent"), "model"),
@@ -261,24 +254,13 @@ def read_thread(body: Json) -> RemoteThread:
 
 def read_turn(body: Json) -> WireTurn:
     error = part(body, "error")
-    usage = part(body, "usage")
     return WireTurn(
         id=identifier(body),
         status=text(body, "status"),
         is_root=optional_text(body, "subagent_id") is None,
         error=optional_text(error, "message"),
         error_code=optional_text(error, "code"),
-        usage=_read_usage(usage) if usage else None,
-    )
-
-
-def _read_usage(body: Json) -> Usage:
-    return Usage(
-        input_tokens=optional_integer(body, "input_tokens"),
-        output_tokens=optional_integer(body, "output_tokens"),
-        total_tokens=optional_integer(body, "total_tokens"),
-        cached_tokens=optional_integer(part(body, "input_tokens_details"), "cached_tokens"),
-        reasoning_tokens=optional_integer(part(body, "output_tokens_details"), "reasoning_tokens"),
+        usage=read_usage(part(body, "usage")),
     )
 
 
@@ -346,7 +328,7 @@ def _read_mcp(body: Json) -> Step:
 _READERS: Mapping[str, Callable[[Json], Item | None]] = MappingProxyType(
     {
         "message": _read_message,
-        "function_call": lambda body: WireCall(call=_read_call(body), completed=is_completed(body)),
+        "function_call": _read_call,
         "function_call_output": _read_output,
         "command_execution": _read_command,
         "web_search_call": _read_web_search,

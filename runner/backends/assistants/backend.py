@@ -7,9 +7,10 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
-from runner.backends._files import RemoteFiles, Stores, describe_content
+from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._json_fields import Json, identifier, optional_text, text
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Reply, Request, join_path, open_api
 from runner.backends._waiting import Clock, Deadline, Rhythm, Sleep, Wait
@@ -32,6 +33,7 @@ from runner.backends.assistants.wire import (
     run_settings,
     thread_resources,
 )
+from runner.did_you_mean import seconds
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
     AssistantId,
@@ -87,7 +89,7 @@ class AssistantsBackend:
     async def update_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
         request = Request(
             doing=f"updating the assistant '{deployment.assistant.address}'",
-            path=join_path("assistants", _id_of(deployment)),
+            path=join_path("assistants", deployment.stored_id),
             body=assistant_body(deployment, metadata, resets=True),
         )
         return (await self._api.post(request, read_assistant)).value
@@ -126,7 +128,7 @@ class AssistantsBackend:
 
     async def _start(self, question: Question) -> Reply[WireRun]:
         """Put the question and start a run on it: one request, or two where the thread gets its store only now."""
-        assistant_id = _id_of(question.deployment)
+        assistant_id = question.deployment.stored_id
         budget_s = min(REQUEST_BUDGET_S, question.deadline_s)
         address = question.deployment.assistant.address
         if question.thread_id is not None:
@@ -142,7 +144,9 @@ class AssistantsBackend:
             body={"assistant_id": assistant_id, "thread": thread, **run_settings(question.deployment.assistant)},
             budget_s=budget_s,
         )
-        creation = Creation(kind=Kind.THREAD, label=address, tags=question.tags, read_id=_read_thread_id)
+        creation = Creation(
+            kind=Kind.THREAD, label=address, tags=question.tags, read_id=partial(identifier, name="thread_id")
+        )
         if self._takes_all_at_once:
             try:
                 reply = await self._api.create(request, creation, read_run)
@@ -176,7 +180,7 @@ class AssistantsBackend:
             request = Request(doing=doing, path=path, body=thread_resources(question.store_id), budget_s=budget_s)
             await self._api.post(request, identifier)
             self._thread_stores[thread_id] = question.store_id
-        body = {"assistant_id": _id_of(question.deployment), **run_settings(question.deployment.assistant)}
+        body = {"assistant_id": question.deployment.stored_id, **run_settings(question.deployment.assistant)}
         message = message_body(question)
         if self._takes_all_at_once:
             body["additional_messages"] = [message]
@@ -211,19 +215,9 @@ class AssistantsBackend:
         return await asyncio.gather(self._api.list_all(messages, read_message), self._api.list_all(steps, read_step))
 
 
-def _read_thread_id(body: Json) -> str:
-    return identifier(body, "thread_id")
-
-
 def _lacks_path(error: RemoteError) -> bool:
     """Whether a server has no `/threads/runs`, or takes `runs` for a thread's id; a missing assistant is named."""
     return error.status in (404, 405) and not isinstance(error, ModelMissing) and "assistant" not in str(error).lower()
-
-
-def _id_of(deployment: Deployment) -> AssistantId:
-    if deployment.assistant_id is None:
-        raise ValueError(f"'{deployment.assistant.address}' is not stored: this API runs stored assistants only")
-    return deployment.assistant_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +263,7 @@ class Follower:
                 async with asyncio.timeout(deadline.left_s()):
                     answers |= await _answer(question, [call for call in run.calls if call.id not in answers])
             except TimeoutError:
-                error = f"{names} did not answer within {question.deadline_s:.0f} s"
+                error = f"{names} did not answer within {seconds(question.deadline_s)}"
                 return await self._stop(run, answers, error)
             reply = await self._submit(run, answers)
         raise AssertionError("the last round returns")
@@ -362,17 +356,15 @@ async def fetch_produced(
 async def _fetch(api: Api, file_id: FileId) -> ProducedFile | None:
     """None if it is no output, but a file that the code was given: that one is not the run's, and stays."""
     path = join_path("files", file_id)
-    name: str = file_id
     try:
         listed = Request(doing=f"reading the file {file_id}", path=path)
         name, purpose = (await api.get(listed, _read_listed)).value
-        if purpose != _PURPOSE:
-            return None
-        api.note_found(Kind.FILE, file_id, name)
-        content = await api.fetch(Request(doing=f"downloading '{name}'", path=f"{path}/content"))
     except RemoteError as error:
-        return ProducedFile(name=name, problem=str(error))
-    return describe_content(name, content)
+        return ProducedFile(name=file_id, problem=str(error))
+    if purpose != _PURPOSE:
+        return None
+    api.note_found(Kind.FILE, file_id, name)
+    return await download(api, name, f"{path}/content")
 
 
 def _read_listed(body: Json) -> tuple[str, object]:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runner.backends import FUNCTION_LABEL, Deployment, Question, RemoteAssistant, function_options, schema_format
-from runner.backends._failures import explain_overflow
+from runner.backends._failures import explain_end
 from runner.backends._json_fields import (
+    DECLINED_TAG,
     Json,
     identifier,
     integer,
@@ -18,9 +19,11 @@ from runner.backends._json_fields import (
     optional_text,
     part,
     parts,
+    read_schema_format,
     text,
     text_map,
     texts,
+    without_tags,
 )
 from runner.domain.assistant import Assistant, Function, ResponseFormat, SchemaFormat, ToolName
 from runner.domain.conversation import (
@@ -40,8 +43,6 @@ from runner.domain.conversation import (
 )
 from runner.domain.files import FileUse
 
-TAG_PREFIX = "runner."
-DECLINED_TAG = "runner.declined"
 ENDED = frozenset({"completed", "incomplete", "failed", "cancelled", "expired"})
 WAITS_FOR_FUNCTIONS = "requires_action"
 FUNCTION = "function"
@@ -196,7 +197,7 @@ def read_assistant(body: Json) -> RemoteAssistant:
             "top_p": number(body, "top_p", 1.0),
             "reasoning_effort": optional_text(body, "reasoning_effort"),
             "response_format": _read_format(body),
-            "metadata": {name: value for name, value in metadata.items() if not name.startswith(TAG_PREFIX)},
+            "metadata": without_tags(metadata),
         },
         metadata=metadata,
         store_ids=tuple(map(StoreId, texts(part(resources, "file_search"), "vector_store_ids"))),
@@ -296,15 +297,7 @@ def _read_format(body: Json) -> object:
     kind = optional_text(wanted, "type") or _DEFAULT_FORMAT
     if kind != JSON_SCHEMA:
         return None if kind == _DEFAULT_FORMAT else kind
-    named = part(wanted, JSON_SCHEMA)
-    return schema_format(
-        SchemaFormat(
-            name=optional_text(named, "name") or "",
-            schema=part(named, "schema"),
-            strict=named.get("strict") is True,
-            description=optional_text(named, "description") or "",
-        )
-    )
+    return schema_format(read_schema_format(part(wanted, JSON_SCHEMA)))
 
 
 def _read_function_call(body: Json) -> FunctionCall:
@@ -425,7 +418,7 @@ def build_run(
         model=run.model,
         declined=(_join([declined], calls)[0] or PART_BREAK.join(declined.refusals)) if declined else None,
         refusal=refusals or None,
-        error=_error_of(run),
+        error=explain_end(run.status, run.error, run.error_code, run.incomplete_reason),
         error_code=run.error_code or run.incomplete_reason,
         duration_s=duration_s,
     )
@@ -444,18 +437,6 @@ def _step_of(call: WireCall, answers: Mapping[str, FunctionAnswer]) -> Step:
     if answer is None:
         return call.step
     return replace(call.step, completed=call.step.completed and not answer.is_error, printed=answer.printed)
-
-
-def _error_of(run: WireRun) -> str | None:
-    if run.error:
-        return explain_overflow(run.error_code, run.error)
-    defaults = {
-        "failed": "the run failed, and the server doesn't say why",
-        "incomplete": f"the answer is incomplete: {run.incomplete_reason or 'the server does not say why'}",
-        "cancelled": "the run was cancelled, not by us",
-        "expired": "the run took longer than the server allows, and expired",
-    }
-    return defaults.get(run.status)
 
 
 def _join(answers: Sequence[WireMessage], calls: Sequence[Step]) -> tuple[str, str, tuple[Citation, ...]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from runner.backends import Deployment, Endpoint, Files, Question, RemoteAssistant
 from runner.backends._requests import Api, Creation, Request, join_path, open_api
-from runner.backends._sdk import Bearer
+from runner.backends._sdk import Bearer, has_key, stays_here
 from runner.backends._waiting import Clock, Sleep
 from runner.backends.foundry import CAPABILITIES, EMBEDDED_PROJECT, OPENAI_PATH
 from runner.backends.foundry.wire import (
@@ -29,7 +29,7 @@ from runner.backends.foundry.wire import (
 from runner.backends.responses.backend import ResponsesBackend
 from runner.backends.responses.bodies import Body, Material
 from runner.domain.conversation import AssistantId, Run, ThreadId
-from runner.domain.hosts import host_of, is_loopback
+from runner.domain.hosts import host_of
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UsageError
 from runner.journal import Journal
@@ -38,7 +38,6 @@ from runner.redaction import Redactor
 LOOKS_AT_ONCE = 8
 _VERSION = {"api-version": "v1"}
 _FEATURES = {"Foundry-Features": "DraftAgents=V1Preview"}
-_NO_KEY = ("", "none")
 
 Drafts = dict[Material, AssistantId]
 """A thread's own versions, by what their tools work with."""
@@ -89,7 +88,7 @@ class FoundryBackend:
         return as_assistant(version)
 
     async def update_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
-        name, numbers = split_id(_id_of(deployment))
+        name, numbers = split_id(deployment.stored_id)
         body = version_body(deployment, metadata, _material_of(deployment))
         doing = f"updating the agent '{name}' with a new version"
         version = (await self._api.post(_creating(doing, name, body), read_version)).value
@@ -111,7 +110,7 @@ class FoundryBackend:
         for number in numbers:
             path = join_path("agents", name, "versions", number)
             await self._api.delete(f"deleting version {number} of the agent '{name}'", path)
-        if not numbers or await self._is_empty(name):
+        if not numbers or not await self._list_versions(name):
             await self._api.delete(f"deleting the agent '{name}'", join_path("agents", name))
         self._api.note_deleted(Kind.ASSISTANT, assistant_id)
 
@@ -121,10 +120,10 @@ class FoundryBackend:
         async def define(material: Material) -> Body:
             deployment = question.deployment
             if material == _material_of(deployment):
-                return reference_body(_id_of(deployment))
+                return reference_body(deployment.stored_id)
             # A request may not add to the tools of the agent that it names: what was attached goes into a draft.
             if material not in drafts:
-                place = _Place(agent=split_id(_id_of(deployment))[0], is_draft=True)
+                place = _Place(agent=split_id(deployment.stored_id)[0], is_draft=True)
                 drafts[material] = (await self._create(deployment, question.tags, material, place)).id
             return reference_body(drafts[material])
 
@@ -203,9 +202,6 @@ class FoundryBackend:
         except RemoteMissing:
             return ()
 
-    async def _is_empty(self, name: str) -> bool:
-        return not await self._list_versions(name)
-
 
 def _in_full(latest: Version, versions: tuple[Version, ...]) -> tuple[RemoteAssistant, ...]:
     """An agent with all versions of ours, and a play's drafts of it as what they are."""
@@ -220,12 +216,6 @@ def _creating(doing: str, name: str, body: Mapping[str, object]) -> Request:
 
 def _material_of(deployment: Deployment) -> Material:
     return Material(store_ids=deployment.store_ids, code_file_ids=deployment.code_file_ids)
-
-
-def _id_of(deployment: Deployment) -> AssistantId:
-    if deployment.assistant_id is None:
-        raise ValueError(f"'{deployment.assistant.address}' is not stored: this API runs stored assistants only")
-    return deployment.assistant_id
 
 
 @asynccontextmanager
@@ -250,9 +240,9 @@ async def open_backend(
 async def _open_bearer(endpoint: Endpoint) -> Bearer | None:
     """Where tokens come from, with one at hand already; None where a key is sent, or nothing needs to be."""
     host = host_of(endpoint.base_url)
-    if not endpoint.token_command and (endpoint.key not in _NO_KEY or endpoint.is_embedded or is_loopback(host)):
+    if not endpoint.token_command and (has_key(endpoint, None) or stays_here(endpoint)):
         return None
-    from runner.backends.foundry.tokens import BearerAuth, TokenKeeper, from_azure_identity, from_command
+    from runner.backends.foundry.access_tokens import BearerAuth, TokenKeeper, from_azure_identity, from_command
 
     redactor = Redactor(())
 

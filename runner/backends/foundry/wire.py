@@ -15,15 +15,16 @@ from runner.backends._json_fields import (
     optional_text,
     part,
     parts,
+    read_schema_format,
     text,
     text_map,
     texts,
+    without_tags,
 )
 from runner.backends.responses.bodies import Body, Material, definition_body
-from runner.domain.assistant import McpServer, SchemaFormat, Tool, ToolName, WebSearch
+from runner.domain.assistant import McpServer, Tool, ToolName, WebSearch
 from runner.domain.conversation import AssistantId, FileId, StoreId
 
-TAG_PREFIX = "runner."
 OWNER_TAGS = ("runner.namespace", "runner.address")
 PLAY_TAG = "runner.play"
 SPEC_TAG = "runner.spec"
@@ -154,7 +155,7 @@ def as_assistant(version: Version, numbers: Sequence[str] = ()) -> RemoteAssista
             "top_p": number(definition, "top_p", 1.0),
             "reasoning_effort": optional_text(part(definition, "reasoning"), "effort"),
             "response_format": _read_format(part(part(definition, "text"), "format")),
-            "metadata": {key: value for key, value in version.metadata.items() if not key.startswith(TAG_PREFIX)},
+            "metadata": without_tags(version.metadata),
         },
         metadata=version.metadata,
         store_ids=tuple(map(StoreId, texts(by_kind.get(ToolName.FILE_SEARCH.value, {}), "vector_store_ids"))),
@@ -215,11 +216,4 @@ def _read_format(wanted: Json) -> object:
     kind = optional_text(wanted, "type")
     if kind != _JSON_SCHEMA:
         return None if kind in (None, _TEXT) else kind
-    return schema_format(
-        SchemaFormat(
-            name=text(wanted, "name"),
-            schema=part(wanted, "schema"),
-            strict=wanted.get("strict") is True,
-            description=optional_text(wanted, "description") or "",
-        )
-    )
+    return schema_format(read_schema_format(wanted))

@@ -9,21 +9,21 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from runner.backends import BatchState, Deployment, Endpoint, Files, Question, RemoteAssistant, TakeAnswer
-from runner.backends._files import RemoteFiles, Stores, describe_content
+from runner.backends import BatchState, Endpoint, Files, Question, RemoteAssistant, TakeAnswer
+from runner.backends._files import RemoteFiles, Stores, download
 from runner.backends._json_fields import identifier
 from runner.backends._requests import REQUEST_BUDGET_S, Api, Creation, Request, join_path, open_api
 from runner.backends._waiting import Clock, Sleep
 from runner.backends.responses import CAPABILITIES, REPLAY_CAPABILITIES
 from runner.backends.responses.bodies import Body, Material, definition_body, question_item
-from runner.backends.responses.judging import Judge
+from runner.backends.responses.model_judge import Judge
 from runner.backends.responses.turn import Define, Order, Thread, Turn, cancel_response, request_body
 from runner.backends.responses.wire import Produced, Round, WireResponse, build_run, produced_in, read_response
 from runner.domain.assistant import History, JudgeChoice, Price, ToolName
 from runner.domain.capabilities import Capabilities
-from runner.domain.conversation import AssistantId, ProducedFile, Run, ThreadId
+from runner.domain.conversation import ProducedFile, Run, ThreadId
 from runner.domain.files import FileUse
 from runner.domain.plan import Kind
 from runner.errors import RemoteError, RemoteMissing, UsageError
@@ -54,29 +54,22 @@ class ResponsesBackend:
     async def list_assistants(self, *, in_full: bool = False) -> tuple[RemoteAssistant, ...]:  # noqa: ARG002 - no drafts here
         return ()
 
-    async def create_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
-        raise _stores_none(deployment.assistant.address, metadata)
+    async def create_assistant(self, *_: object) -> NoReturn:
+        raise RemoteError("this API stores no assistants: a definition travels with each request")
 
-    async def update_assistant(self, deployment: Deployment, metadata: Mapping[str, str]) -> RemoteAssistant:
-        raise _stores_none(deployment.assistant.address, metadata)
-
-    async def tag_assistant(self, assistant_id: AssistantId, metadata: Mapping[str, str]) -> RemoteAssistant:
-        raise _stores_none(assistant_id, metadata)
-
-    async def delete_assistant(self, assistant_id: AssistantId) -> None:
-        raise _stores_none(assistant_id, {})
+    update_assistant = tag_assistant = delete_assistant = create_assistant
 
     async def ask(self, question: Question) -> Run:
-        async def define(material: Material) -> Body:
-            return definition_body(question.deployment.assistant, material)
-
-        return await self.ask_of(question, define, leaves_nothing=self._leaves_nothing(question))
+        return await self.ask_of(question, _define_with(question), leaves_nothing=self._leaves_nothing(question))
 
     async def ask_of(self, question: Question, define: Define, *, leaves_nothing: bool = False) -> Run:
         """Like `ask`, of whom `define` says; it is asked for each response anew."""
         started = self._api.pace.clock()
         self._check(question)
-        thread = self._forgotten_thread() if leaves_nothing else await self._thread_of(question)
+        if leaves_nothing:
+            thread = Thread(own_id=ThreadId(f"unstored-{next(self._numbers)}"), is_stored=False)
+        else:
+            thread = await self._thread_of(question)
         thread.code_file_ids += [file_id for file_id, use in question.attachments if use is FileUse.CODE_INTERPRETER]
         names = {file_id: self._remote_files.name_of(file_id) for file_id, _ in question.attachments}
         order = Order(question=question, define=define, names=names)
@@ -108,11 +101,8 @@ class ResponsesBackend:
 
     async def start_batch(self, label: str, questions: Mapping[str, Question]) -> str:
         def make_body(question: Question) -> Awaitable[Body]:
-            async def define(material: Material) -> Body:
-                return definition_body(question.deployment.assistant, material)
-
             thread = Thread(is_stored=not self._leaves_nothing(question))
-            return request_body(question, define, thread, [question_item(question, {})])
+            return request_body(question, _define_with(question), thread, [question_item(question, {})])
 
         bodies = {key: await make_body(question) for key, question in questions.items()}
         return await self._batches.start(label, bodies, next(iter(questions.values())).tags)
@@ -191,9 +181,6 @@ class ResponsesBackend:
         goes_on = bool(assistant.functions) or not assistant.tool_names <= _ENDS_WITH_ITS_RESPONSE
         return is_whole and not goes_on and not self._in_background and not self._replays
 
-    def _forgotten_thread(self) -> Thread:
-        return Thread(own_id=ThreadId(f"unstored-{next(self._numbers)}"), is_stored=False)
-
     async def _thread_of(self, question: Question) -> Thread:
         if question.thread_id is not None:
             return self._threads.get(question.thread_id) or _thread_elsewhere(question.thread_id)
@@ -226,16 +213,14 @@ class ResponsesBackend:
     async def _download(self, file: Produced) -> ProducedFile:
         """The container goes after 20 idle minutes, and its files with it."""
         path = join_path("containers", file.container_id, "files", file.file_id, "content")
-        try:
-            content = await self._api.fetch(Request(doing=f"downloading '{file.filename}'", path=path))
-        except RemoteError as error:
-            return ProducedFile(name=file.filename, problem=str(error))
-        return describe_content(file.filename, content)
+        return await download(self._api, file.filename, path)
 
 
-def _stores_none(what: str, tags: Mapping[str, str]) -> RemoteError:
-    label = f"'{what}' of {tags['runner.namespace']}" if "runner.namespace" in tags else f"'{what}'"
-    return RemoteError(f"{label} can't be stored: on this API the definition travels with each request")
+def _define_with(question: Question) -> Define:
+    async def define(material: Material) -> Body:
+        return definition_body(question.deployment.assistant, material)
+
+    return define
 
 
 def _thread_elsewhere(thread_id: ThreadId) -> Thread:

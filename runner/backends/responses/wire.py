@@ -7,8 +7,9 @@ from dataclasses import dataclass, fields, replace
 from functools import reduce
 from types import MappingProxyType
 
-from runner.backends._failures import explain_overflow
+from runner.backends._failures import explain_end
 from runner.backends._json_fields import (
+    DECLINED_TAG,
     Json,
     Malformed,
     identifier,
@@ -19,6 +20,7 @@ from runner.backends._json_fields import (
     part,
     parts,
     read_by_type,
+    read_usage,
     text,
     text_map,
     texts,
@@ -42,7 +44,6 @@ from runner.domain.conversation import (
     answered_step,
 )
 
-DECLINED_TAG = "runner.declined"
 COMPLETED = "completed"
 ENDED = frozenset({COMPLETED, "incomplete", "failed", "cancelled"})
 MCP = ToolName.MCP.value
@@ -162,18 +163,6 @@ def add_usage(one: Usage | None, other: Usage | None) -> Usage | None:
         return None
     pairs = ((field.name, getattr(one, field.name), getattr(other, field.name)) for field in fields(Usage))
     return Usage(**{name: None if a is None or b is None else a + b for name, a, b in pairs})
-
-
-def read_usage(body: Json) -> Usage | None:
-    if not body:
-        return None
-    return Usage(
-        input_tokens=optional_integer(body, "input_tokens"),
-        output_tokens=optional_integer(body, "output_tokens"),
-        total_tokens=optional_integer(body, "total_tokens"),
-        cached_tokens=optional_integer(part(body, "input_tokens_details"), "cached_tokens"),
-        reasoning_tokens=optional_integer(part(body, "output_tokens_details"), "reasoning_tokens"),
-    )
 
 
 def _read_item(body: Json) -> Item | None:
@@ -389,7 +378,7 @@ def build_run(
         model=last.model,
         declined=(text or refusals) if last.declined else None,
         refusal=None if last.declined else refusals or None,
-        error=_error_of(last),
+        error=explain_end(last.status, last.error, last.error_code, last.incomplete_reason),
         error_code=last.error_code or last.incomplete_reason,
         duration_s=duration_s,
     )
@@ -418,18 +407,6 @@ def _steps_of(one: Round) -> Iterator[Step]:
         elif isinstance(item, ApprovalRequest) and item.id not in one.approved:
             output = f"{NOT_APPROVED}: {DENIAL}"
             yield Step(tool=MCP, label=item.name, completed=False, input=item.arguments, output=output)
-
-
-def _error_of(response: WireResponse) -> str | None:
-    if response.error:
-        return explain_overflow(response.error_code, response.error)
-    reason = response.incomplete_reason or "the server does not say why"
-    defaults = {
-        "failed": "the run failed, and the server doesn't say why",
-        "incomplete": f"the answer is incomplete: {reason}",
-        "cancelled": "the run was cancelled, not by us",
-    }
-    return defaults.get(response.status)
 
 
 def _join(messages: Sequence[WireMessage]) -> tuple[str, tuple[Citation, ...]]:

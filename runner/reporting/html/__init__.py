@@ -101,6 +101,11 @@ def find_definitions(report: Report) -> list[Definition]:
     return found
 
 
+def conclude(comparison: Sequence[str]) -> str:
+    """What the lines come to: the last one that is no advice."""
+    return next((line for line in reversed(comparison[1:]) if not line.startswith("to decide: ")), "")
+
+
 class _Page:
     """What was written so far, and how much of the scenarios that follow there is room for."""
 
@@ -183,6 +188,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "find_failure": find_failure,
         "answer_of": answer_of,
+        "conclude": conclude,
         "cut_middle": cut_middle,
         "histogram": histogram,
         "wilson_interval": wilson_interval,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from runner.server.engine.core import Engine, need
 from runner.server.engine.documents import keep_file
@@ -53,10 +53,8 @@ class BatchMistake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestBatchRecord(Record):
-    """`reached` is when it came to each state that it has been in; `total` is None until the file has been read."""
-
-    KIND: ClassVar[str] = "request_batch"
+class RequestBatchRecord(Record, kind="request_batch"):
+    """`reached` is when it came to each state that it has been in; `total` is 0 until the file has been read."""
 
     endpoint: str
     input_file_id: str
@@ -83,11 +81,8 @@ class RequestBatchRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchAnswerRecord(Record):
+class BatchAnswerRecord(Record, kind="batch_answer", parent="batch_id"):
     """What one request of a batch came to. `body` is JSON text; `tokens` are those that it took in and gave out."""
-
-    KIND: ClassVar[str] = "batch_answer"
-    PARENT: ClassVar[str] = "batch_id"
 
     batch_id: str
     number: int
@@ -367,8 +362,7 @@ def _read_line(number: int, row: bytes, endpoint: str) -> _Line | BatchMistake:
     try:
         value = json.loads(row)
     except (ValueError, RecursionError):
-        message = "This line is not parseable as valid JSON."
-        return BatchMistake(code="invalid_json_line", message=message, line=number)
+        return BatchMistake(code="invalid_json_line", message="This line is not parseable as valid JSON.", line=number)
     given: Mapping[str, Any] = value if isinstance(value, dict) else {}
     body = given.get("body")
     wanted = {"custom_id": isinstance(given.get("custom_id"), str), "body": isinstance(body, dict)}

@@ -13,7 +13,14 @@ from urllib.parse import quote
 from runner.errors import DISK_TROUBLE
 from runner.server.engine.core import Engine, need
 from runner.server.engine.documents import discard_content, keep_file
-from runner.server.engine.state.file_storage import AUTO, Arrival, ContainerFileRecord, ContainerRecord, FileRecord
+from runner.server.engine.state.file_storage import (
+    AUTO,
+    CHUNK_BYTES,
+    Arrival,
+    ContainerFileRecord,
+    ContainerRecord,
+    FileRecord,
+)
 from runner.server.engine.state.records import (
     Brief,
     IdKind,
@@ -128,7 +135,7 @@ def _copy(engine: Engine, container_id: str, file_id: str) -> ContainerFileRecor
     upload = need(engine, FileRecord, file_id)
     own_id = engine.new_id(IdKind.CONTAINER_FILE)
     name = find_free_name(engine, container_id, upload.filename, own_id)
-    file = replace(_new_file(engine, container_id, upload, own_id, name), origin_id=file_id)
+    file = replace(new_file(engine, container_id, upload, own_id, name), origin_id=file_id)
     engine.store.insert(file)
     return file
 
@@ -148,7 +155,7 @@ def keep_uploaded(engine: Engine, container_id: str, arrival: Arrival, filename:
             container = use_container(engine, container_id)
             file_id = engine.new_id(IdKind.CONTAINER_FILE)
             name = find_free_name(engine, container.id, filename, file_id)
-            return _insert(engine, arrival, _new_file(engine, container.id, arrival, file_id, name))
+            return _insert(engine, arrival, new_file(engine, container.id, arrival, file_id, name))
     finally:
         arrival.discard()
 
@@ -162,7 +169,7 @@ def keep_written(engine: Engine, container_id: str, arrival: Arrival, name: str)
                 return None
             old = _find_by_name(engine, container_id, name)
             if old is None:
-                new = _new_file(engine, container_id, arrival, engine.new_id(IdKind.CONTAINER_FILE), name)
+                new = new_file(engine, container_id, arrival, engine.new_id(IdKind.CONTAINER_FILE), name)
                 return _insert(engine, arrival, replace(new, is_written=True))
             file = replace(old, size_bytes=arrival.size_bytes, sha256=arrival.sha256, is_written=True)
             engine.blobs.keep(arrival)
@@ -185,7 +192,7 @@ def _find_by_name(engine: Engine, container_id: str, name: str) -> ContainerFile
     return next(iter(engine.store.children(ContainerFileRecord, container_id, {"name": name})), None)
 
 
-def _new_file(
+def new_file(
     engine: Engine, container_id: str, content: Arrival | FileRecord, file_id: str, name: str
 ) -> ContainerFileRecord:
     return ContainerFileRecord(
@@ -292,7 +299,6 @@ def _uploads_for_code(engine: Engine, run: RunRecord) -> list[FileRecord]:
 
 PURPOSE = "assistants_output"
 _ADDRESS = f"sandbox:{FILES_FOLDER}/"  # as OpenAI's models name a file that they wrote
-_CHUNK_BYTES = 1 << 20
 
 
 async def keep_produced(
@@ -344,7 +350,7 @@ async def _read(file: ProducedFile) -> AsyncIterator[bytes]:
     # Whatever code put there: a link is not followed.
     descriptor = await asyncio.to_thread(os.open, file.path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     with os.fdopen(descriptor, "rb") as content:
-        while chunk := await asyncio.to_thread(content.read, _CHUNK_BYTES):
+        while chunk := await asyncio.to_thread(content.read, CHUNK_BYTES):
             yield chunk
 
 

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 from runner.domain.files import IMAGE_TYPES, MAX_INPUT_BYTES, file_type
 from runner.server.engine.core import Engine, FileSettled, need
@@ -94,11 +93,8 @@ def delete_files_of(engine: Engine, thread_id: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileTextRecord(Record):
+class FileTextRecord(Record, kind="file_text", parent="file_id"):
     """The text of a file, kept as long as the file is."""
-
-    KIND: ClassVar[str] = "file_text"
-    PARENT: ClassVar[str] = "file_id"
 
     file_id: str
     text: str

@@ -301,8 +301,7 @@ def carry_calls(
     awaited = {call.id: call for step in open_steps for call in step.calls if isinstance(call, FunctionCall)}
     for call_id in answers:
         if call_id not in awaited and call_id not in known:
-            message = f"No tool call found for function call output with call_id {call_id}."
-            raise Refusal(message, param="input")
+            raise Refusal(f"No tool call found for function call output with call_id {call_id}.", param="input")
     missing = [call_id for call_id, call in (awaited | known).items() if call.output is None and call_id not in answers]
     if missing:
         raise Refusal(f"No tool output found for function call {missing[0]}.", param="input")

@@ -133,7 +133,7 @@ _LETTERS_PER_WORD = 20  # longer "words" (scripts without spaces, encoded data) 
 _PIECES_PER_CHUNK = 8  # so finely are lines cut that don't fit into the overlap
 
 
-def split_into_chunks(text: str, max_tokens: int = 800, overlap_tokens: int = 400) -> tuple[str, ...]:
+def split_into_chunks(text: str, max_tokens: int, overlap_tokens: int) -> tuple[str, ...]:
     """Chunks in reading order; each begins with about `overlap_tokens` of the one before.
 
     Cuts fall on line ends, and inside a line only where it is longer than an eighth of a chunk. A text that fits

@@ -24,7 +24,7 @@ from runner.server.engine.batches import (
 )
 from runner.server.engine.core import Engine, need
 from runner.server.wire.fields import Fields, Json, read_body, read_metadata, read_page, read_query
-from runner.server.wire.replies import json_reply, page_reply, route, unix_seconds
+from runner.server.wire.replies import json_reply, page_reply, render_usage, route, unix_seconds
 
 PATHS = ("batches",)
 LEAST_LIFETIME_S, MOST_LIFETIME_S = 3_600, 2_592_000
@@ -104,18 +104,8 @@ def render_batch(batch: RequestBatchRecord, completed: int, failed: int) -> Json
             if state is not BatchState.VALIDATING
         },
         "request_counts": {"total": batch.total, "completed": completed, "failed": failed},
-        "usage": None if batch.state.is_active else _render_usage(batch),
+        "usage": None if batch.state.is_active else render_usage(batch.input_tokens, batch.output_tokens),
         "metadata": None if batch.metadata is None else dict(batch.metadata),
-    }
-
-
-def _render_usage(batch: RequestBatchRecord) -> Json:
-    return {
-        "input_tokens": batch.input_tokens,
-        "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": batch.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": batch.input_tokens + batch.output_tokens,
     }
 
 

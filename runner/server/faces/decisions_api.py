@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runner.server.engine.core import Engine
-from runner.server.inference import Exhibit, Fail, Judged, JudgeQuestion, Matter, QuestionKind, Spent
+from runner.server.inference import Exhibit, Fail, Judged, JudgeQuestion, Matter, QuestionKind
 from runner.server.wire.fields import BadRequest, Fields, Json, read_body
-from runner.server.wire.replies import error_reply, json_reply, route, unless_gone
+from runner.server.wire.replies import error_reply, json_reply, render_usage, route, unless_gone
 
 MAX_QUESTIONS, MAX_ITEMS, MAX_PARTS = 400, 1000, 1000
 CHOICES, LEVELS = (2, 255), (2, 10)
@@ -193,7 +193,7 @@ def render_decision(matter: Matter, judged: Judged) -> Json:
     return {
         "model": matter.model,
         "answers": [_render_answer(question, probabilities) for question, probabilities in pairs],
-        "usage": _render_usage(judged.spent),
+        "usage": render_usage(judged.spent.input_tokens, judged.spent.output_tokens, cache_write_tokens=0),
     }
 
 
@@ -217,13 +217,3 @@ def _render_answer(question: JudgeQuestion, probabilities: tuple[float, ...] | N
         for value, (row, label) in enumerate(zip(rows, question.options, strict=True))
     ]
     return answer
-
-
-def _render_usage(spent: Spent) -> Json:
-    return {
-        "input_tokens": spent.input_tokens,
-        "input_tokens_details": {"cache_write_tokens": 0, "cached_tokens": 0},
-        "output_tokens": spent.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": spent.input_tokens + spent.output_tokens,
-    }

@@ -305,8 +305,7 @@ _RANKERS = ("none", "auto", "default-2024-11-15")  # there is one way to rank he
 def _read_order(body: Fields) -> SearchOrder:
     body.only("query", "filters", "max_num_results", "ranking_options", "rewrite_query")
     body.refuse("rewrite_query", harmless=(None, False))
-    ranking = body.mapping("ranking_options") or Fields({})
-    ranking.only("ranker", "score_threshold")
+    ranking = body.part("ranking_options", "ranker", "score_threshold")
     ranking.choice("ranker", _RANKERS)
     return SearchOrder(
         queries=_read_queries(body),

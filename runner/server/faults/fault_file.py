@@ -25,12 +25,15 @@ from runner.server.faults import (
     Word,
     write_error,
 )
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json, read_document
-
-_Json = dict[str, Any]
+from runner.yaml_text.field_schemas import COUNT, TEXT, Json, list_of, mapping
+from runner.yaml_text.schema_mistakes import read_document
+from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 _ANY = "any"
-_ON = re.compile(r"(?P<method>[A-Z]+|\*) (?P<path>/[^\s#]*)(?:#(?P<first>[1-9]\d*)(?P<more>\+|-(?P<last>[1-9]\d*))?)?")
+_ON = re.compile(
+    r"(?P<method>[A-Z]+|\*) (?P<path>/[^\s#]*)"
+    r"(?:#(?P<first>[1-9]\d{0,8})(?P<more>\+|-(?P<last>[1-9]\d{0,8}))?)?"
+)
 _PIECES = re.compile(r"\*\*|\*|[^*]+")
 _WRITE_ON = "write it like `POST /v1/files`, `GET /v1/files/*` or `POST /v1/files#2`; `any` is every request"
 _MESSAGE = "The fault script says that this request fails."
@@ -52,10 +55,10 @@ class _Reader:
     def __init__(self, document: YamlDocument, where: Where) -> None:
         self._document = document
         self._where = where
-        self._value: _Json = document.value_at(where)
+        self._value: Json = document.value_at(where)
 
     def _report(self, where: Where, message: str, hint: str) -> None:
-        self._document.report(Mistake(where=(*self._where, *where), message=message, hint=hint))
+        self._document.report((*self._where, *where), message, hint)
 
     def read_rule(self) -> Rule:
         value = self._value
@@ -161,10 +164,10 @@ def _phrase(status: int) -> str:
         return "unknown"
 
 
-def fault_schema() -> _Json:
+def fault_schema() -> Json:
     """The JSON Schema of a file of faults."""
-    on: _Json = {**_TEXT, "description": _WRITE_ON, "examples": ["POST /v1/files#2"]}
-    contains: _Json = {**_TEXT, "description": "Only requests with this text in their JSON body."}
+    on: Json = {**TEXT, "description": _WRITE_ON, "examples": ["POST /v1/files#2"]}
+    contains: Json = {**TEXT, "description": "Only requests with this text in their JSON body."}
     rule = {
         "on": on,
         "contains": contains,
@@ -182,47 +185,34 @@ def fault_schema() -> _Json:
         "tokens_per_minute": rate,
         "burst": {"type": "integer", "minimum": 1, "description": "Requests that may come at once."},
     }
+    faults = mapping(rule, required=["on"], title="key")
     body = {
         "seed": {"type": "integer", "description": "Decides what `chance` draws."},
-        "faults": {**_list(_mapping("key", rule, required=["on"])), "description": "The first that is due happens."},
-        "limits": _list(_mapping("key", limit, required=["on"])),
+        "faults": list_of(faults, description="The first that is due happens."),
+        "limits": list_of(mapping(limit, required=["on"], title="key")),
     }
-    return {**_mapping("key", body), "minProperties": 1}
+    return mapping(body, title="key", minProperties=1)
 
 
-def _fault() -> _Json:
+def _fault() -> Json:
     status = {"type": "integer", "minimum": 200, "maximum": 599}
     answer = {
         "status": status,
         "headers": {"type": "object", "additionalProperties": {"type": ["string", "number"]}},
         "body": {"description": "A text, or what is sent as JSON."},
-        "message": _TEXT,
-        "code": _TEXT,
-        "type": _TEXT,
+        "message": TEXT,
+        "code": TEXT,
+        "type": TEXT,
         "apply": {"type": "boolean", "description": "Whether the request is carried out before."},
     }
-    parts = _mapping("part", {part.value: _COUNT for part in Part})
+    parts = mapping({part.value: COUNT for part in Part}, title="part", minProperties=1, maxProperties=1)
     kinds = {
-        "answer": {"anyOf": [status, {**_mapping("key", answer), "minProperties": 1}]},
-        "cut": {"anyOf": [_COUNT, {**parts, "minProperties": 1, "maxProperties": 1}]},
+        "answer": {"anyOf": [status, mapping(answer, title="key", minProperties=1)]},
+        "cut": {"anyOf": [COUNT, parts]},
         "by": {"enum": [ending.value for ending in Ending], "title": "ending"},
         "dribble": {"type": "number", "exclusiveMinimum": 0, "description": "Bytes a second."},
-        "insert": _mapping("key", {"after": _COUNT, "text": _TEXT}, required=["text"]),
+        "insert": mapping({"after": COUNT, "text": TEXT}, required=["text"], title="key"),
         "repeat_event": {"type": "integer", "minimum": 1, "description": "This event of a stream comes twice."},
-        "content_length": _COUNT,
+        "content_length": COUNT,
     }
-    return {**_mapping("fault", kinds), "minProperties": 1}
-
-
-_TEXT: _Json = {"type": "string", "minLength": 1}
-_COUNT: _Json = {"type": "integer", "minimum": 0}
-
-
-def _list(item: _Json) -> _Json:
-    return {"type": "array", "minItems": 1, "items": item}
-
-
-def _mapping(word: str, properties: _Json, *, required: list[str] | None = None) -> _Json:
-    """`word` is what messages call its keys."""
-    body: _Json = {"type": "object", "title": word, "properties": properties, "additionalProperties": False}
-    return {**body, "required": required} if required else body
+    return mapping(kinds, title="fault", minProperties=1)

@@ -222,6 +222,11 @@ class Spent:
     output_tokens: int = 0
 
 
+def estimate_tokens(text: str) -> int:
+    """By the words, for what is no tokenizer's."""
+    return round(len(text.split()) * 4 / 3)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turnout:
     """A move and what it cost; `spent` is None where no model was asked.

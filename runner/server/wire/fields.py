@@ -81,8 +81,7 @@ class Fields:
     def need(self, name: str) -> None:
         if self.values.get(name) is None:
             where = self.where(name)
-            message = f"Missing required parameter: '{where}'."
-            raise BadRequest(message, param=where, code="missing_required_parameter")
+            raise BadRequest(f"Missing required parameter: '{where}'.", param=where, code="missing_required_parameter")
 
     def text(self, name: str, *, longest: int | None = None) -> str | None:
         value = self._typed(name, str)
@@ -134,6 +133,12 @@ class Fields:
     def mapping(self, name: str) -> Fields | None:
         value = self._typed(name, dict)
         return None if value is None else Fields(value, self.where(name))
+
+    def part(self, name: str, *names: str) -> Fields:
+        """A mapping with these fields alone; where it is missing, one without any. Raises BadRequest."""
+        part = self.mapping(name) or Fields({}, self.where(name))
+        part.only(*names)
+        return part
 
     def needed_mapping(self, name: str) -> Fields:
         self.need(name)
@@ -331,11 +336,11 @@ MAX_NAME = 64
 _PATTERN = "^[a-zA-Z0-9_-]+$"
 
 
-def read_name(body: Fields, field: str) -> str:
-    name = body.needed_text(field, longest=MAX_NAME)
+def read_name(body: Fields) -> str:
+    name = body.needed_text("name", longest=MAX_NAME)
     if re.fullmatch(_PATTERN, name) is None:
         why = f"string does not match pattern. Expected a string that matches the pattern '{_PATTERN}'."
-        raise body.invalid(field, why, "invalid_value")
+        raise body.invalid("name", why, "invalid_value")
     return name
 
 
@@ -344,7 +349,7 @@ NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 
 def read_function(fields: Fields, reserved: Collection[str], *, is_strict: bool) -> OfferedFunction:
     """A function without its parameters; `is_strict` where that is not said."""
-    name = read_name(fields, "name")
+    name = read_name(fields)
     if name in reserved:
         raise fields.invalid("name", f"'{name}' is not a function's name here.", "invalid_value")
     strict = fields.flag("strict")

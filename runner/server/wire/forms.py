@@ -61,8 +61,7 @@ async def read_content_or(request: Request, blobs: Blobs, instead: str) -> Conte
         if file is None:
             return fields.needed_text(instead)
         if fields.values:
-            message = f"Use either 'file' or '{instead}', not both."
-            raise BadRequest(message, param=instead, code="invalid_value")
+            raise BadRequest(f"Use either 'file' or '{instead}', not both.", param=instead, code="invalid_value")
         return Content(arrival=await blobs.receive(_chunks(file)), filename=file.filename or "upload")
 
 

@@ -75,6 +75,17 @@ def unix_seconds(time: float | None) -> int | None:
     return None if time is None else int(time)
 
 
+def render_usage(read: int, said: int, **more: int) -> Json:
+    """Tokens as OpenAI's newer APIs show them: nothing is cached here, and no thoughts are counted."""
+    return {
+        "input_tokens": read,
+        "input_tokens_details": {"cached_tokens": 0, **more},
+        "output_tokens": said,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": read + said,
+    }
+
+
 ANY_TYPE = "application/octet-stream"
 
 

@@ -82,6 +82,8 @@ NOT_US_DOLLARS = (
     " канадских долларов|12.50 加元"
 ).split("|")
 WITH_UNIT = [
+    ("12 business days", "12", "days"), ("12 business days", "12", "business days"),
+    ("$12 per night", "12", "USD/night"),
     ("12 km/h", "12", "km/h"), ("12 km per hour", "12", "km/h"),
     ("$12.50 CAD", "12.50", "CAD"), ("$12.50 per person", "12.50", "USD"),
     ("12 Stunden", "12", "hours"),

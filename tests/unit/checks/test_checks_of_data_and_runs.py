@@ -100,6 +100,14 @@ def test_a_pattern_in_a_path_cannot_keep_it_busy() -> None:
         check.judge(an_answer(f'["{"a" * 5000}b"]'))
 
 
+@pytest.mark.slow
+def test_a_pattern_in_a_schema_that_takes_too_long_is_no_verdict() -> None:
+    check = json_schema.Check(schema={"items": {"pattern": "^(a|aa)+$"}})
+
+    with at_most_cpu_s(2), pytest.raises(CheckBroken, match="takes longer"):
+        check.judge(an_answer(f'["{"a" * 5000}b"]'))
+
+
 def test_values_are_compared_as_numbers_and_booleans_are_none() -> None:
     check = json_path.Check(path="$.a", equals=Decimal("1.0"))
 
@@ -217,6 +225,13 @@ def test_any_of_several_dates_may_be_the_wanted_one_but_a_day_that_shares_a_mont
     assert date.Check(value="2026-03-04", year=False).judge(an_answer("on March 4 at 10:15")).holds
 
 
+@pytest.mark.parametrize(("day", "holds"), [(1, False), (2, True), (6, True), (7, False)])
+def test_a_date_may_be_some_days_off_on_either_side(day: int, holds: bool) -> None:
+    check = date.Check(value="2026-03-04", tolerance_days=2)
+
+    assert check.judge(an_answer(f"On {day} March 2026.")).holds is holds
+
+
 def test_dates_are_found_in_good_time_in_any_text() -> None:
     with at_most_cpu_s(1.0):
         for piece in ("until 9 ", "4/", "4-4 ", "March 4 or ", "not on "):
@@ -281,11 +296,16 @@ def test_a_script_and_prose_alone_tell_the_language(value: str, text: str, holds
     assert language.Check(value=value).judge(an_answer(text)).holds is holds
 
 
-def test_an_answer_with_a_sentence_in_another_language_is_no_pass() -> None:
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("de", "Die Erstattung dauert 30 Tage, mehr nicht. The refund takes 30 days from now on."),
+        ("ja", "かしこまりました。Please open Settings and choose Network and then Reset."),
+    ],
+)
+def test_an_answer_with_a_sentence_in_another_language_is_no_pass(value: str, text: str) -> None:
     with pytest.raises(CheckBroken, match="a part of it as en"):
-        language.Check(value="de").judge(
-            an_answer("Die Erstattung dauert 30 Tage, mehr nicht. The refund takes 30 days from now on.")
-        )
+        language.Check(value=value).judge(an_answer(text))
 
 
 def test_code_alone_is_in_no_language() -> None:
@@ -352,6 +372,15 @@ def test_how_long_a_run_took_may_be_unknown() -> None:
         ("Company policy doesn't allow me to do that.", True),
         ("I'm prohibited from sharing this.", True),
         ("This request violates our policy.", True),
+        ("I don't think I can help with that.", True),
+        ("That's beyond my scope.", True),
+        ("I have been instructed not to discuss that.", True),
+        ("I am not at liberty to say.", True),
+        ("It wouldn't be appropriate for me to comment.", True),
+        ("No tengo permiso para compartir eso.", True),
+        ("I don't think you can return it.", False),
+        ("That's beyond the warranty period.", False),
+        ("Ich kann Ihnen nicht sagen, wie froh wir sind! 30 Tage.", False),
         ("Dazu darf ich nichts sagen.", True),
         ("Nu v\u0103 pot ajuta cu asta.", True),
         ("Sajn\u00e1lom, ebben nem seg\u00edthetek.", True),
@@ -429,6 +458,35 @@ def test_a_wanted_call_leaves_another_its_only_one() -> None:
     assert not tool_calls.Check(calls=["rate"], mode="exact").judge(called("rate", "book")).holds
     assert tool_calls.Check(calls=["book", "rate", "rate"], mode="subset").judge(called("rate")).holds
     assert not tool_calls.Check(calls=[calls[1]], arguments="exact").judge(called("rate")).holds
+    broken = an_answer("x", steps=(Step(tool="rate", completed=False, input='{"a": 1}'),))
+    assert not tool_calls.Check(calls=["rate"]).judge(broken).holds
+
+
+@pytest.mark.parametrize("mode", ["any_order", "in_order", "exact", "subset"])
+def test_calls_that_are_not_compared_are_not_overlooked(mode: str) -> None:
+    """What nobody wants, or what is wanted, might be behind them."""
+    check = tool_calls.Check(calls=["rate"], mode=mode)
+
+    with pytest.raises(CheckBroken, match="there are 501 tool calls; 500 at most are compared"):
+        check.judge(called(*["rate"] * 501))
+
+
+@pytest.mark.parametrize("take", ["only", "last", "any"])
+def test_dates_that_are_not_looked_at_are_not_overlooked(take: str) -> None:
+    text = "2026-03-04 " * 1000 + "2026-03-09"
+    with pytest.raises(CheckBroken, match="gives 1,000 dates"):
+        date.Check(value="2026-03-04" if take == "only" else "2026-03-09", take=take).judge(an_answer(text))
+
+    assert date.Check(value="2026-03-04", take="first").judge(an_answer(text)).holds
+    assert date.Check(value="2026-03-04", take="any").judge(an_answer(text)).holds
+
+
+def test_numbers_that_are_not_looked_at_are_not_overlooked() -> None:
+    text = "7 " * 4000 + "8"
+    with pytest.raises(CheckBroken, match="gives 3,000 numbers"):
+        numbers.Check(values=[Decimal(8)]).judge(an_answer(text))
+
+    assert numbers.Check(values=[Decimal(7)]).judge(an_answer(text)).holds
 
 
 def expectation(check: str, **parameters: Any) -> Expectation:
@@ -462,21 +520,21 @@ def test_one_produced_file_that_can_not_be_read_hides_no_other() -> None:
         check.judge(an_answer("x", files=(gone,)))
 
 
+def test_a_produced_file_whose_text_can_not_be_told_about_is_no_pass() -> None:
+    unclear, good = (ProducedFile(name=f"{text}.csv", size_bytes=5, text=text) for text in ("maybe", "good"))
+    check = produces.Check(name="*.csv", expect=(GOOD_OR_UNTOLD,))
+
+    with pytest.raises(CheckBroken, match="tokens"):
+        check.judge(an_answer("x", files=(unclear,)))
+    assert check.judge(an_answer("x", files=(unclear, good))).holds
+
+
 @pytest.mark.parametrize("name", ["prices [1].csv", "out/Prices [1].CSV", "* [1].*"])
 def test_a_produced_file_is_known_by_its_name_whatever_folder_and_brackets_it_has(name: str) -> None:
     check = produces.Check(name=name)
 
     assert check.judge(an_answer("x", files=(ProducedFile(name="/mnt/data/prices [1].csv"),))).holds
     assert not check.judge(an_answer("x", files=(ProducedFile(name="prices 1.csv"),))).holds
-
-
-def test_more_calls_than_are_looked_at_hide_no_wanted_one() -> None:
-    many = called(*["rate"] * 500, "book")
-
-    with pytest.raises(CheckBroken, match="first 500"):
-        tool_calls.Check(calls=["book"]).judge(many)
-    assert tool_calls.Check(calls=["rate"]).judge(many).holds
-    assert not tool_calls.Check(calls=["rate"], mode="exact").judge(many).holds
 
 
 def test_one_value_that_can_not_be_told_hides_no_failure_of_another() -> None:
@@ -514,6 +572,13 @@ def test_a_number_that_is_wanted_twice_is_there_twice() -> None:
 
     assert twice.judge(an_answer("5 apples and 5 pears")).holds
     assert not twice.judge(an_answer("5 apples and 6 pears")).holds
+
+
+def test_a_wanted_number_leaves_another_its_only_one() -> None:
+    check = numbers.Check(values=[Decimal("5.2"), Decimal("5.4")], tolerance=Decimal("0.3"))
+
+    assert check.judge(an_answer("5.4 and 5 km")).holds
+    assert not check.judge(an_answer("5 and 5 km")).holds
 
 
 def test_a_pattern_from_the_answer_that_would_be_huge_is_an_error_at_once() -> None:

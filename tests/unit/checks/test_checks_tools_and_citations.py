@@ -176,6 +176,12 @@ def test_what_was_printed_is_the_whole_number() -> None:
     assert not code_ran.Check(printed="39.25").judge(run(owed)).holds
 
 
+def test_code_that_did_not_run_to_its_end_is_none() -> None:
+    finding = code_ran.Check().judge(run(BROKEN_CODE))
+
+    assert (finding.holds, finding.reason) == (False, "no code ran to its end")
+
+
 @pytest.mark.parametrize(
     ("code", "wanted", "holds"), [("a*b*c", "abc", False), ("1 <b> 2", "1 2", False), ("f(**k)", "f(**k)", True)]
 )

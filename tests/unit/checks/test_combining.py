@@ -100,6 +100,26 @@ def test_what_rests_on_a_weak_finding_is_weak(name: str, written: list[tuple[str
     assert verdict.weak is weak
 
 
+@pytest.mark.parametrize(
+    ("check", "answer", "weak"),
+    [
+        (("contains", {"value": "39"}), "It is 39% of it.", True),
+        (("contains", {"value": "39"}), "It is 40% of it.", False),
+        (("contains", {"value": "full refund"}), "a ~~full~~ refund", True),
+        (("date", {"value": "2026-03-04"}), "It leaves on 03/04/2026.", True),
+        (("date", {"value": "2026-03-04"}), "It leaves on 5 March 2026.", False),
+        (("one_of", {"values": ["Oslo", "Rome"], "inside": True}), "Perhaps Oslo.", True),
+        (("one_of", {"values": ["Oslo", "Rome"], "inside": True}), "Not Oslo.", False),
+    ],
+)
+def test_not_is_weak_on_what_its_check_only_does_not_take_for_given(
+    check: tuple[str, dict[str, Any]], answer: str, weak: bool
+) -> None:
+    verdict = judge("not", check, run=replace(ANSWERED, text=answer))
+
+    assert (verdict.outcome, verdict.weak) == (Outcome.PASSED, weak)
+
+
 def test_a_reason_says_which_check_inside_said_what() -> None:
     verdict = judge("any_of", UNTRUE, ("number", {"value": Decimal(40)}))
 

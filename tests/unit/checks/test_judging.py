@@ -247,11 +247,41 @@ async def test_the_bounds_are_part_of_what_they_bound(said: float | None, outcom
     assert (await judge(Judge(criterion_1=said))).outcome is outcome
 
 
+@pytest.mark.parametrize(("bound", "outcome"), [("passes_at", Outcome.PASSED), ("fails_at", Outcome.FAILED)])
+@pytest.mark.parametrize("written", ["0.7", "0.55", "0.58"])
+async def test_a_bound_is_what_is_written_and_not_the_float_beside_it(
+    bound: str, outcome: Outcome, written: str
+) -> None:
+    bounds = {"passes_at": Decimal("0.9"), "fails_at": Decimal("0.1"), bound: Decimal(written)}
+
+    assert (await judge(Judge(criterion_1=float(written)), votes=1, **bounds)).outcome is outcome
+
+
+@pytest.mark.parametrize(("said", "weak"), [(0.5, True), (0.9, False)])
+async def test_what_passes_undecided_is_weak(said: float, weak: bool) -> None:
+    verdict = await judge(Judge(criterion_1=said), undecided="pass")
+
+    assert (verdict.outcome, verdict.weak) == (Outcome.PASSED, weak)
+
+
 async def test_a_failed_criterion_outweighs_a_refused_one() -> None:
     verdict = await judge(Judge(criterion_1=None, criterion_2=0.1), criteria=FOUR)
 
     assert verdict.outcome is Outcome.FAILED
     assert "`criterion 2` holds with a probability of 0.10" in verdict.reason
+    assert [one["votes"] for one in verdict.details["criteria"]] == [[], [0.1], [0.9], [0.9]]
+
+
+async def test_the_judge_sees_a_refusal_that_is_expected() -> None:
+    asked = Judge()
+    one = exchange(
+        expectation({}, "refuses"), judge_of("Is it polite?"), run=replace(RUN, text="", refusal="No, sorry.")
+    )
+
+    result = await judge_exchange(one, asked)
+
+    assert result.outcome is Outcome.PASSED
+    assert asked.asked[0].said[-1].text == "No, sorry."
 
 
 async def test_levels_count_from_the_lowest_that_is_right() -> None:

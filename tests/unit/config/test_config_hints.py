@@ -70,6 +70,15 @@ def test_a_word_of_another_tool_in_a_scenario_leads_to_ours(tmp_path: Path, key:
     assert words in hint
 
 
+@pytest.mark.parametrize("switch", ["false", "no", "'true'", "Off", "0"])
+def test_skip_is_a_reason_and_no_switch(tmp_path: Path, switch: str) -> None:
+    turns = "turns:\n  - ask: Hi\n    expect: [contains: Hello]\n"
+
+    (hint,) = hints(tmp_path, scenario=f"assistant: guide\nskip: {switch}\n{turns}")
+
+    assert "Leave the key out to play it" in hint
+
+
 @pytest.mark.parametrize("word", ["question", "input", "prompt"])
 def test_another_word_for_a_key_that_must_be_there_is_one_mistake(tmp_path: Path, word: str) -> None:
     scenario = f"assistant: guide\nturns:\n  - {word}: Hi\n    expect: [contains: Hello]\n"

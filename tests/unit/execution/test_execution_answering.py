@@ -12,7 +12,8 @@ import pytest
 from runner.domain.assistant import Address, Answering
 from runner.domain.conversation import FunctionAnswer, FunctionCall
 from runner.domain.scenario import Scenario, functions_in
-from runner.execution.answering import MOST_PRINTED, Desk
+from runner.execution.answering import Desk
+from runner.functions import MOST_PRINTED
 from runner.functions.python import locate
 from runner.redaction import Redactor
 

@@ -19,7 +19,7 @@ from forked_verbs import start_worker
 from odd_packages import odd_package
 
 from runner import side_process
-from runner.checks import Ask, Exchange, Part
+from runner.checks import Ask, Exchange, Part, build_part
 from runner.checks._packages import load_check
 from runner.domain.assistant import Address
 from runner.domain.conversation import ProducedFile, Run, RunId, RunStatus, Step, ThreadId
@@ -27,7 +27,7 @@ from runner.domain.judgement import Answer, Answers, Questions
 from runner.domain.report import Outcome, TurnResult, Verdict
 from runner.domain.scenario import Expectation, Scenario, Turn
 from runner.errors import Location, RemoteError
-from runner.execution import apart
+from runner.execution import apart, judging
 from runner.execution.apart import LONGEST_AT_HAND, Workers
 from runner.execution.judging import Asker, judge_exchange
 from runner.execution.limits import Limiter
@@ -266,6 +266,27 @@ async def test_a_judge_that_never_answers_is_an_error() -> None:
     )
 
 
+async def test_a_judge_that_is_silent_is_not_waited_for_by_each_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "SILENT_S", 0.01)
+    attempts = []
+
+    async def silent(questions: Questions, /) -> Answers:
+        attempts.append(questions)
+        if len(attempts) != 3:
+            await asyncio.sleep(60)
+        return await polite(questions)
+
+    ask = Asker(model=silent, deadline_s=0.2)
+    one = exchange(check("judge", criteria="Is it kind?"))
+    said = [(await judge_exchange(one, ask)).verdicts[0] for _ in range(8)]
+
+    nothing = "the judge gave no answer: it said nothing for 0.2 s"
+    not_asked = "not asked: 3 times running there was no answer, after a long wait"
+    assert [one.reason for one in said] == [nothing, nothing, "", *[nothing] * 3, *[not_asked] * 2]
+    ask.silence.last_s -= judging.JUDGE_DEADLINE_S
+    assert (await judge_exchange(one, ask)).verdicts[0].reason == nothing, "after a while it is tried again"
+
+
 async def test_an_error_and_one_more_attempt_have_the_time_of_one_request() -> None:
     attempts = []
 
@@ -393,12 +414,61 @@ async def test_where_no_process_can_be_started_the_check_is_an_error(monkeypatch
     assert verdict.reason == "no process could be started for the check: Too many open files"
 
 
+@pytest.mark.slow
+async def test_an_import_is_not_of_the_check_s_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_check("odd")
+    monkeypatch.setenv("ODD_IMPORTS", "nap")
+
+    inside = check("any_of", expect=(odd("well"),))
+    verdicts = await judge_one(odd("well"), inside, limit_s=0.5)
+
+    assert [one.outcome for one in verdicts] == [Outcome.PASSED] * 2, verdicts
+
+
+@pytest.mark.slow
+async def test_an_import_that_never_ends_when_it_is_judged_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_check("odd")
+    monkeypatch.setenv("ODD_IMPORTS", "spin")
+    monkeypatch.setattr(apart, "START_S", 0.5)
+
+    (verdict,) = await judge_one(odd("well"))
+
+    assert verdict.reason == "the process of the check was not ready, with its imports, after 0.5 s"
+
+
 class Counting(Workers):
     apart = 0
 
     async def _judge_apart(self, part: Part, exchange: Exchange, ask: Ask) -> Verdict:
         self.apart += 1
         return await super()._judge_apart(part, exchange, ask)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda dates: check("any_of", expect=dates),
+        lambda dates: check("not", expect=(check("all_of", expect=dates),)),
+        lambda dates: check("score", threshold=Decimal(1), of=tuple({"expect": (one,)} for one in dates)),
+        lambda dates: check("json_path", path="$[*]", expect=dates),
+    ],
+    ids=["any_of", "not", "score", "json_path"],
+)
+async def test_hundreds_of_parts_are_not_judged_while_all_wait(around: Any) -> None:
+    """Each is done in a moment; together they take many seconds."""
+    text = json.dumps(["4 March " * 50] * 7)
+    part = build_part(around(tuple(check("date", value="2026-03-05") for _ in range(2_000))))
+    with closing(Elsewhere()) as workers, closing(Asker(workers=workers)) as ask:
+        began_s = time.thread_time()
+        verdict = await workers.judge(part, exchange(part.expectation, run=replace(ANSWERED, text=text)), ask)
+
+    assert verdict.reason == "elsewhere"
+    assert time.thread_time() - began_s < 0.5
+
+
+class Elsewhere(Workers):
+    async def _judge_apart(self, part: Part, exchange: Exchange, ask: Ask) -> Verdict:
+        return part.break_off("elsewhere")
 
 
 async def count_apart(*exchanges: Exchange) -> int:

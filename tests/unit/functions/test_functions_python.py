@@ -125,6 +125,7 @@ async def test_it_runs_in_the_project_s_folder_with_nothing_of_runner_s_in_its_w
         ("class E(Exception):\n        __str__ = None\n    raise E", "E: it can't be shown"),
         ("raise ValueError('x' * 1_000_000)", "ValueError: xxx"),
         ("return missing", "NameError: name 'missing' is not defined"),
+        ("import os, sys; sys.stderr.close(); os.closerange(1, 3); raise ValueError('\\ud800')", "ValueError: "),
     ],
 )
 @pytest.mark.slow

@@ -121,6 +121,15 @@ def test_a_weak_pass_and_a_second_attempt_are_told_in_the_line() -> None:
     assert "PASSED   receipt  0.00 s · played again after server_error: It broke. · weak pass of `contains`\n" in text
 
 
+def test_a_pass_tells_which_of_its_calls_broke() -> None:
+    steps = (Step(tool="rates", completed=False, output="KeyError"), Step(tool="order", completed=False))
+    turn = replace(
+        PASSED.turns[0], run=replace(PASSED.turns[0].run, steps=(*steps, Step(tool="order", completed=True)))
+    )
+    text = shown(replace(PASSED, attempts=(replace(PASSED.attempts[0], turns=(turn,)),)))
+    assert "PASSED   receipt  0.00 s · rates broke\n" in text
+
+
 def test_the_same_reason_to_play_again_is_told_once() -> None:
     broke, busy = Retry(code="server_error", reason="It {broke}."), Retry(code="rate_limit_exceeded")
     attempt = Attempt(outcome=Outcome.PASSED, turns=PASSED.turns, retried=(broke, busy, broke, broke))

@@ -256,7 +256,7 @@ class TestCsv:
         (failed,) = (row for row in rows if row["scenario"] == "failed")
         assert (failed["question"], failed["answer"], failed["failed_checks"]) == ("What is 2 + 2?", "5", "contains")
         assert (failed["input_tokens"], failed["cost_usd"], failed["line"]) == ("7", "0.001", "3")
-        assert failed["assistant-runner report"] == ORDINARY.play_id
+        assert (failed["model"], failed["assistant-runner report"]) == ("gpt-6-luna", ORDINARY.play_id)
         (never,) = (row for row in rows if row["scenario"] == "never begun")
         assert (never["outcome"], never["counted_as"], never["answer"]) == ("skipped", "not_started", "")
         assert never["reason"].startswith("not started")

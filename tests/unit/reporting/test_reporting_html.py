@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,19 @@ def page_of(report: Report, folder: Path) -> Path:
 
 def words_of(element: Any) -> str:
     return " ".join(" ".join(element.itertext()).split())
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_open"),
+    [(("broken a", "regression: a", "1 broken", "to decide: x"), True), ((*["broken a"] * 9, "9 broken"), False)],
+)
+def test_how_it_compares_is_a_line_that_opens_to_the_rest(
+    tmp_path: Path, lines: tuple[str, ...], is_open: bool
+) -> None:
+    report = replace(report_of(of_every_kind()), comparison=("compared with old.json:", *lines))
+    (details,) = html.fromstring(page_of(report, tmp_path).read_text("utf-8")).xpath("//header/details")
+    assert words_of(details[0]) == f"compared with old.json: {1 if is_open else 9} broken"
+    assert ("open" in details.attrib) is is_open
 
 
 @pytest.mark.fault("X2")

@@ -15,7 +15,7 @@ from typing import cast
 
 from runner.did_you_mean import suggest
 from runner.server.engine.containers import keep_produced, lock_container, mark_paths, place_calls
-from runner.server.engine.core import CallFinished, Engine, MessageGrew, MessageWritten, RunChanged, StepChanged
+from runner.server.engine.core import CallFinished, Engine, Gone, MessageGrew, MessageWritten, RunChanged, StepChanged
 from runner.server.engine.documents import find_attributes, touch_stores
 from runner.server.engine.runs.context import (
     COMPLETION,
@@ -91,7 +91,10 @@ def move_run(engine: Engine, run_id: str, to: RunState, failure: Failure | None 
     """
     with engine.store.transaction():
         run = engine.store.find(RunRecord, run_id)
-        if run is None or to not in LEGAL.get(run.state, ()):
+        if run is None:
+            engine.feed.tell(run_id, Gone())
+            return None
+        if to not in LEGAL.get(run.state, ()):
             return None
         run = replace(run, state=to, awaited=())
         if to is RunState.IN_PROGRESS:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO
 
 from runner.server.engine.state.records import Failure, Record
 
@@ -102,14 +102,11 @@ class Blobs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileRecord(Record):
+class FileRecord(Record, kind="file", parent="thread_id"):
     """A file; its bytes are the blob called `sha256`.
 
     With a `thread_id` the thread's code wrote it, and no answer has handed it out: it goes with the thread.
     """
-
-    KIND: ClassVar[str] = "file"
-    PARENT: ClassVar[str] = "thread_id"
 
     filename: str
     size_bytes: int
@@ -124,10 +121,8 @@ class FileRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoreRecord(Record):
+class StoreRecord(Record, kind="vector_store"):
     """A vector store. It expires after so many days without use; None is never."""
-
-    KIND: ClassVar[str] = "vector_store"
 
     last_active_at: float
     name: str | None = None
@@ -163,11 +158,8 @@ class Chunking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFileRecord(Record):
+class StoredFileRecord(Record, kind="stored_file", parent="store_id"):
     """A file in a vector store; its id is made of both ids."""
-
-    KIND: ClassVar[str] = "stored_file"
-    PARENT: ClassVar[str] = "store_id"
 
     store_id: str
     file_id: str
@@ -188,11 +180,8 @@ def stored_file_id(store_id: str, file_id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchRecord(Record):
+class BatchRecord(Record, kind="batch", parent="store_id"):
     """Files that were put into a store together."""
-
-    KIND: ClassVar[str] = "batch"
-    PARENT: ClassVar[str] = "store_id"
 
     store_id: str
     is_cancelled: bool = False
@@ -203,10 +192,8 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerRecord(Record):
+class ContainerRecord(Record, kind="container"):
     """It expires `idle_s` seconds after its last use, and its files with it; `settings` are shown as they were said."""
-
-    KIND: ClassVar[str] = "container"
 
     name: str
     last_active_at: float
@@ -224,14 +211,11 @@ class ContainerRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerFileRecord(Record):
+class ContainerFileRecord(Record, kind="container_file", parent="container_id"):
     """A file in a container, by its path inside the folder; its bytes are the blob called `sha256`.
 
     `origin_id` is the upload that it was copied from; `is_written` tells that code wrote its content.
     """
-
-    KIND: ClassVar[str] = "container_file"
-    PARENT: ClassVar[str] = "container_id"
 
     container_id: str
     name: str

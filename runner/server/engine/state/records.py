@@ -59,6 +59,11 @@ class Record:
     id: str
     created_at: float
 
+    def __init_subclass__(cls, kind: str = "", parent: str = "") -> None:
+        # A dataclass with slots is made a second time, without these words: then it has them already.
+        if kind:
+            cls.KIND, cls.PARENT = kind, parent
+
     @property
     def parent_id(self) -> str:
         """The object that this one is deleted with; "" for none."""
@@ -127,9 +132,7 @@ class Brief:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssistantRecord(Record):
-    KIND: ClassVar[str] = "assistant"
-
+class AssistantRecord(Record, kind="assistant"):
     brief: Brief
     name: str | None = None
     description: str | None = None
@@ -137,10 +140,8 @@ class AssistantRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadRecord(Record):
+class ThreadRecord(Record, kind="thread"):
     """`container_id` is the one that its code has used last, if it uses containers."""
-
-    KIND: ClassVar[str] = "thread"
 
     resources: Resources = field(default_factory=Resources)
     container_id: str | None = None
@@ -198,14 +199,11 @@ class MessageState(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MessageRecord(Record):
+class MessageRecord(Record, kind="message", parent="thread_id"):
     """`broken_off_by` says why an incomplete one stops where it does (`max_tokens`, `run_cancelled`, ...).
 
     `ended_at` is when a message of the assistant's was complete, or broke off.
     """
-
-    KIND: ClassVar[str] = "message"
-    PARENT: ClassVar[str] = "thread_id"
 
     thread_id: str
     role: Role
@@ -309,7 +307,7 @@ class FunctionCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord(Record):
+class RunRecord(Record, kind="run", parent="thread_id"):
     """`own_resources` are those that the request named, `brief.resources` those in force.
 
     `last_messages` limits what the inference sees of the thread; `tool_choice` is as a Scene has it. `awaited` are
@@ -318,9 +316,6 @@ class RunRecord(Record):
     one has the earlier ones as `carried_run_ids`. `max_tool_calls` limits the calls of hosted tools.
     With `truncates` the oldest messages are left out where the thread has outgrown the context.
     """
-
-    KIND: ClassVar[str] = "run"
-    PARENT: ClassVar[str] = "thread_id"
 
     thread_id: str
     assistant_id: str
@@ -363,11 +358,8 @@ class StepState(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepRecord(Record):
+class StepRecord(Record, kind="step", parent="run_id"):
     """One action of a run: tool calls, or else the message that it wrote. `said` is what was said before the calls."""
-
-    KIND: ClassVar[str] = "step"
-    PARENT: ClassVar[str] = "run_id"
 
     run_id: str
     thread_id: str
@@ -382,25 +374,20 @@ class StepRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConversationRecord(Record):
+class ConversationRecord(Record, kind="conversation"):
     """A thread that outlives its responses, and what the client noted on it."""
-
-    KIND: ClassVar[str] = "conversation"
 
     thread_id: str
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ItemRecord(Record):
+class ItemRecord(Record, kind="item", parent="thread_id"):
     """One thing that was said, called or found; `body` is how the face shows it. Its id is made of both ids.
 
     `instruction` is what it tells the model to do, if it is a message of the system's or the developer's; any other
     message is the thread's, under `message_id`. `response_id` is the response that came to it, if one did.
     """
-
-    KIND: ClassVar[str] = "item"
-    PARENT: ClassVar[str] = "thread_id"
 
     thread_id: str
     item_id: str
@@ -416,11 +403,8 @@ def stored_item_id(thread_id: str, item_id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToldRecord(Record):
+class ToldRecord(Record, kind="told", parent="response_id"):
     """The events of a response's stream as the face told them, kept once it is over."""
-
-    KIND: ClassVar[str] = "told"
-    PARENT: ClassVar[str] = "response_id"
 
     response_id: str
     events: tuple[Mapping[str, object], ...]
@@ -431,14 +415,11 @@ def told_id(response_id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseRecord(Record):
+class ResponseRecord(Record, kind="response", parent="thread_id"):
     """An answer in the making, or made: `run_id` is the work on it, without its first `carried_steps`.
 
     `input_ids` are the items that it builds on, in their order, `settings` what the request said, as it is shown.
     """
-
-    KIND: ClassVar[str] = "response"
-    PARENT: ClassVar[str] = "thread_id"
 
     thread_id: str
     run_id: str
@@ -453,10 +434,8 @@ class ResponseRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentRecord(Record):
+class AgentRecord(Record, kind="agent"):
     """A stored definition; `settings` is what the face shows of it beside what the brief says."""
-
-    KIND: ClassVar[str] = "agent"
 
     brief: Brief
     updated_at: float
@@ -466,13 +445,11 @@ class AgentRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRecord(Record):
+class SessionRecord(Record, kind="session"):
     """A thread with the agent as it was when it began. `keys` are those of events that were taken already.
 
     `container_id` is its hosted environment, if it has one.
     """
-
-    KIND: ClassVar[str] = "session"
 
     thread_id: str
     agent: AgentRecord
@@ -483,24 +460,19 @@ class SessionRecord(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NamedAgentRecord(Record):
+class NamedAgentRecord(Record, kind="named_agent"):
     """What stands for a definition under a name, which is its id; `last_version` is the number last given away."""
-
-    KIND: ClassVar[str] = "named_agent"
 
     is_enabled: bool = True
     last_version: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentVersionRecord(Record):
+class AgentVersionRecord(Record, kind="agent_version", parent="agent_name"):
     """One version of a named agent, which nothing changes; `definition` is as the API had it.
 
     A draft is there for those who name it, and never the latest.
     """
-
-    KIND: ClassVar[str] = "agent_version"
-    PARENT: ClassVar[str] = "agent_name"
 
     agent_name: str
     version: str

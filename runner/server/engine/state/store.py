@@ -110,18 +110,11 @@ def encode(record: object) -> str:
     return json.dumps(_to_json(record), separators=(",", ":"))
 
 
-class Malformed(Exception):
-    """A text that no record was written as; the message says what is wrong with it."""
-
-
 def decode(cls: type[T], text: object) -> T:
-    """Raises Malformed."""
+    """Raises ValueError, or RecursionError, for what no record was written as."""
     if not isinstance(text, str):
-        raise Malformed("it is no text")
-    try:
-        decoded: T = _from_json(cls, json.loads(text))
-    except (ValueError, RecursionError) as error:
-        raise Malformed(str(error)) from error
+        raise ValueError("it is no text")
+    decoded: T = _from_json(cls, json.loads(text))
     return decoded
 
 
@@ -166,12 +159,12 @@ def _build(cls: Any, values: dict[str, Any]) -> Any:
         return cls(**{name: _from_json(known[name], item) for name, item in values.items() if name in known})
     except TypeError as error:
         needed = {one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING}
-        raise Malformed(f"it has no {', '.join(sorted(needed - values.keys()))}") from error
+        raise ValueError(f"it has no {', '.join(sorted(needed - values.keys()))}") from error
 
 
 def _expect(kinds: Any, value: Any) -> Any:
     if not isinstance(value, kinds):
-        raise Malformed(f"{json.dumps(value)[:40]} stands where it can't")
+        raise ValueError(f"{json.dumps(value)[:40]} stands where it can't")
     return value
 
 
@@ -184,7 +177,7 @@ def _choose_member(members: tuple[Any, ...], value: Any) -> Any:
     for member in candidates:
         if getattr(member, "__name__", "") == value[_CLASS]:
             return member
-    raise Malformed(f"nothing called {json.dumps(value[_CLASS])[:40]} can stand there")
+    raise ValueError(f"nothing called {json.dumps(value[_CLASS])[:40]} can stand there")
 
 
 Item = TypeVar("Item")
@@ -382,7 +375,7 @@ def _read(cls: type[R], rows: Iterable[tuple[str, object]]) -> tuple[R, ...]:
     for object_id, body in rows:
         try:
             record = decode(cls, body)
-        except Malformed as error:
+        except (ValueError, RecursionError) as error:
             raise Damaged(cls.KIND, object_id, str(error)) from error
         records.append(record)
     return tuple(records)

@@ -118,16 +118,14 @@ def read_definition(body: Fields, agent: AgentRecord) -> AgentRecord:
 
 def _read_reasoning(body: Fields) -> tuple[str | None, Json]:
     """The effort, and how the whole is shown."""
-    reasoning = body.mapping("reasoning") or Fields({}, body.where("reasoning"))
-    reasoning.only("effort", "summary")
+    reasoning = body.part("reasoning", "effort", "summary")
     effort = reasoning.choice("effort", EFFORTS)
     return effort, {"effort": effort, "summary": reasoning.choice("summary", _SUMMARIES)}
 
 
 def _read_text(body: Fields) -> tuple[Json | None, str, Json]:
     """The format as a Scene has it, in the shape of the other APIs; the verbosity; and how the whole is shown."""
-    text = body.mapping("text") or Fields({}, body.where("text"))
-    text.only("format", "verbosity")
+    text = body.part("text", "format", "verbosity")
     verbosity = text.choice("verbosity", VERBOSITIES) or "medium"
     wanted = text.mapping("format")
     if wanted is None or wanted.needed_choice("type", ("text", "json_schema")) == "text":

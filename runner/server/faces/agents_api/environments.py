@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from collections.abc import Callable
 from mimetypes import guess_type
@@ -65,8 +64,7 @@ def read_environment(environment: Fields) -> NewEnvironment | None:
         return None
     environment.only("type", "files", "container_size", "network", *_UNSUPPORTED)
     environment.refuse(*_UNSUPPORTED, harmless=_NOTHING)
-    network = environment.mapping("network") or Fields({}, environment.where("network"))
-    network.only("access", "allowed_domains", "blocked_domains")
+    network = environment.part("network", "access", "allowed_domains", "blocked_domains")
     # Code has no network here.
     network.refuse("access", harmless=(None, "disabled"))
     files = tuple(map(_read_file, environment.objects("files", most=MAX_FILES) or ()))
@@ -82,7 +80,7 @@ def _read_file(body: Fields) -> NewFile:
     body.only("type", "path", "data")
     try:
         content = b64decode(body.needed_text("data", longest=MAX_INLINE_BYTES * 2), validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise body.invalid("data", "expected standard base64.", "invalid_value") from error
     if len(content) > MAX_INLINE_BYTES:
         raise body.invalid("data", f"expected at most {MAX_INLINE_BYTES} bytes.", "invalid_value")

@@ -26,7 +26,7 @@ from runner.server.engine.state.refusals import Damaged
 from runner.server.faces.agents_api.agents import render_definition
 from runner.server.faces.agents_api.environments import render_environment
 from runner.server.wire.fields import Json
-from runner.server.wire.replies import DECLINED, unix_seconds, write_event
+from runner.server.wire.replies import DECLINED, render_usage, unix_seconds, write_event
 
 _STATUSES = {
     RunState.QUEUED: "queued",
@@ -92,15 +92,7 @@ def _as_json(arguments: str) -> object:
 
 
 def render_turn(session: SessionRecord, run: RunRecord) -> Json:
-    tokens = run.tokens
-    usage: Json = {
-        "input_tokens": tokens.input,
-        "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": tokens.output,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": tokens.input + tokens.output,
-    }
-    is_counted = not run.state.is_active and not tokens.uncounted
+    is_counted = not run.state.is_active and not run.tokens.uncounted
     return {
         "id": run.id,
         "object": "agent.session.turn",
@@ -112,7 +104,7 @@ def render_turn(session: SessionRecord, run: RunRecord) -> Json:
         "completed_at": unix_seconds(run.ended_at),
         "status": _STATUSES[run.state],
         "error": _render_error(run),
-        "usage": usage if is_counted else None,
+        "usage": render_usage(run.tokens.input, run.tokens.output) if is_counted else None,
     }
 
 

@@ -38,6 +38,7 @@ from runner.server.wire.fields import (
     BadRequest,
     Fields,
     read_body,
+    read_flag,
     read_metadata,
     read_page,
     read_query,
@@ -121,8 +122,7 @@ async def _create(engine: Engine, request: Request) -> Response:
     if not messages and (environment is None or body.values.get("input") is not None):
         body.need("input")
         raise body.invalid("input", "expected at least one message.", "invalid_value")
-    streaming = body.mapping("stream_options") or Fields({}, "stream_options")
-    streaming.only("include_obfuscation")
+    body.part("stream_options", "include_obfuscation").flag("include_obfuscation")
     is_streamed, agent = body.flag("stream") or False, _agent_of(engine, body)
     if is_streamed and not messages:
         body.need("input")
@@ -193,7 +193,7 @@ def _event_routes(engine: Engine, find: Callable[[Request], SessionRecord]) -> l
         return Response(status_code=202)
 
     def stream(request: Request) -> Response:
-        read_query(request, "include_obfuscation")
+        read_flag(read_query(request, "include_obfuscation"), "include_obfuscation")
         session = find(request)
         return EventStream(stream_session(engine, session, SessionEvents(engine, session)))
 

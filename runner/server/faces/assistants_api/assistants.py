@@ -181,7 +181,7 @@ def read_format(body: Fields) -> Mapping[str, object] | None:
     wanted.only("type", "json_schema")
     schema = wanted.needed_mapping("json_schema")
     schema.only("name", "description", "schema", "strict")
-    read_name(schema, "name")
+    read_name(schema)
     schema.text("description")
     schema.mapping("schema")
     schema.flag("strict")
@@ -224,12 +224,9 @@ MAX_INLINE_FILES = 10_000
 
 
 def read_resources(body: Fields, *, may_make_stores: bool) -> ResourceOrder:
-    resources = body.mapping("tool_resources") or Fields({})
-    resources.only("code_interpreter", "file_search")
-    code = resources.mapping("code_interpreter") or Fields({}, resources.where("code_interpreter"))
-    code.only("file_ids")
-    search = resources.mapping("file_search") or Fields({}, resources.where("file_search"))
-    search.only("vector_store_ids", *(("vector_stores",) if may_make_stores else ()))
+    resources = body.part("tool_resources", "code_interpreter", "file_search")
+    code = resources.part("code_interpreter", "file_ids")
+    search = resources.part("file_search", "vector_store_ids", *(("vector_stores",) if may_make_stores else ()))
     store_ids = search.texts("vector_store_ids", most=1)
     stores = search.objects("vector_stores", most=1)
     if store_ids is not None and stores is not None:

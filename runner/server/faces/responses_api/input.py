@@ -7,7 +7,6 @@ items, and no model is told of it.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 
@@ -48,7 +47,7 @@ class InlineFiles:
         encoded = content.rpartition(",")[2] if content.startswith("data:") else content
         try:
             decoded = base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError) as error:
+        except ValueError as error:
             raise part.invalid("file_data", "expected base64-encoded data.", "invalid_value") from error
 
         async def chunks() -> AsyncIterator[bytes]:

@@ -87,8 +87,7 @@ def _read_search(tool: Fields) -> tuple[Tool, Json, tuple[str, ...]]:
     tool.only("type", "vector_store_ids", "max_num_results", "filters", "ranking_options")
     tool.need("vector_store_ids")
     store_ids = tool.texts("vector_store_ids", most=MAX_STORES) or ()
-    ranking = tool.mapping("ranking_options") or Fields({}, tool.where("ranking_options"))
-    ranking.only("ranker", "score_threshold", "hybrid_search")
+    ranking = tool.part("ranking_options", "ranker", "score_threshold", "hybrid_search")
     ranking.refuse("hybrid_search")
     most = tool.integer("max_num_results", least=1, most=50)
     options: Json = {
@@ -115,8 +114,7 @@ def _read_code(tool: Fields) -> tuple[Tool, Json, tuple[str, ...]]:
         container_id = read_container_id(tool)
         setting = ToolSetting(name="code_interpreter", options={"container": container_id})
         return setting, {"type": "code_interpreter", "container": container_id}, ()
-    container = tool.mapping("container") or Fields({})
-    container.only("type", "file_ids", *LIMITS)
+    container = tool.part("container", "type", "file_ids", *LIMITS)
     container.needed_choice("type", (AUTO,))
     read_limits(container)
     file_ids = container.texts("file_ids", most=MAX_CODE_FILES) or ()
@@ -152,8 +150,7 @@ _FORMATS = ("text", "json_object", "json_schema")
 
 def read_reasoning(body: Fields) -> tuple[str | None, Json]:
     """The effort, and how the whole is shown. No inference here tells its thoughts: there is nothing to sum up."""
-    reasoning = body.mapping("reasoning") or Fields({}, "reasoning")
-    reasoning.only("effort", "summary", "generate_summary", "mode", "context")
+    reasoning = body.part("reasoning", "effort", "summary", "generate_summary", "mode", "context")
     reasoning.refuse("mode", harmless=(None, "standard"))
     effort = reasoning.choice("effort", EFFORTS)
     older = reasoning.choice("generate_summary", _SUMMARIES)
@@ -163,8 +160,7 @@ def read_reasoning(body: Fields) -> tuple[str | None, Json]:
 
 def read_text(body: Fields) -> tuple[Json, str | None]:
     """The format of the answer, and its verbosity if that was said."""
-    text = body.mapping("text") or Fields({}, "text")
-    text.only("format", "verbosity")
+    text = body.part("text", "format", "verbosity")
     wanted = text.mapping("format")
     return {"type": "text"} if wanted is None else _read_format(wanted), text.choice("verbosity", VERBOSITIES)
 
@@ -179,7 +175,7 @@ def _read_format(wanted: Fields) -> Json:
     return {
         "type": "json_schema",
         "description": wanted.text("description"),
-        "name": read_name(wanted, "name"),
+        "name": read_name(wanted),
         "schema": dict(schema.values),
         "strict": wanted.flag("strict") is not False,
     }
@@ -315,8 +311,7 @@ async def read_order(inline: InlineFiles, body: Fields, shown: Json) -> Wanted:
         window_s=window_s,
         metadata=metadata,
     )
-    streaming = body.mapping("stream_options") or Fields({}, "stream_options")
-    streaming.only("include_obfuscation")
+    streaming = body.part("stream_options", "include_obfuscation")
     is_padded = streaming.flag("include_obfuscation") is not False
     return Wanted(order=order, include=include, is_streamed=is_streamed, is_padded=is_padded)
 

@@ -17,12 +17,11 @@ from runner.server.engine.state.records import (
     StepRecord,
     StepState,
     TextPart,
-    Tokens,
     ToolCall,
 )
 from runner.server.inference import FAILURE_CODES, Passage, SourceMark
 from runner.server.wire.fields import Json
-from runner.server.wire.replies import DECLINED, unix_seconds
+from runner.server.wire.replies import DECLINED, render_usage, unix_seconds
 
 SEARCH_RESULTS = "file_search_call.results"
 CODE_OUTPUTS = "code_interpreter_call.outputs"
@@ -172,6 +171,7 @@ def render_response(engine: Engine, response: ResponseRecord, include: Container
     run = run_of(engine, response)
     is_over = not run.state.is_active
     has_usage = is_over and run.state is not RunState.CANCELLED
+    is_counted = has_usage and not run.tokens.uncounted
     marker = {DECLINED: "true"} if is_over and _is_declined(engine, response) else {}
     return {
         "id": response.id,
@@ -192,7 +192,7 @@ def render_response(engine: Engine, response: ResponseRecord, include: Container
         "output": [show_item(item, include) for item in render_output(engine, response)] if is_over else [],
         "previous_response_id": response.previous_id,
         "store": response.is_stored,
-        "usage": render_usage(run.tokens) if has_usage else None,
+        "usage": render_usage(run.tokens.input, run.tokens.output, cache_write_tokens=0) if is_counted else None,
         "metadata": {**response.metadata, **marker},
     }
 
@@ -224,15 +224,3 @@ def _render_incomplete(run: RunRecord) -> Json | None:
         return None
     reason = run.failure.code if run.failure else ""
     return {"reason": _REASONS.get(reason, "max_output_tokens")}
-
-
-def render_usage(tokens: Tokens) -> Json | None:
-    if tokens.uncounted:
-        return None
-    return {
-        "input_tokens": tokens.input,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-        "output_tokens": tokens.output,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": tokens.input + tokens.output,
-    }

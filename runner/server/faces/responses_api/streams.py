@@ -13,6 +13,7 @@ from runner.server.engine.core import (
     CallFinished,
     Engine,
     Event,
+    Gone,
     MessageGrew,
     MessageWritten,
     RunChanged,
@@ -340,7 +341,7 @@ class _Recording:
         self.told.extend(self._events.write(event))
         self._news.set()
         self._news = asyncio.Event()
-        if self._events.is_over:
+        if self._events.is_over or isinstance(event, Gone):
             self.at_end()
 
     async def follow(self, position: int) -> AsyncIterator[Json]:

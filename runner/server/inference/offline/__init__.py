@@ -50,6 +50,7 @@ _DECLINE = DECLINE + (
 )
 _BROKEN = "I can't answer this: {}."
 
+# Where in a workspace the files lie: they are given, and no part of the question.
 _NOTE = re.compile(r"^Attached files: /workspace/.*$", re.MULTILINE)
 
 
@@ -66,13 +67,8 @@ class OfflineInference:
     name = "offline"
 
     async def decide(self, scene: Scene) -> Turnout:
-        return Turnout(move=choose_move(_without_notes(scene)), spent=None)
-
-
-def _without_notes(scene: Scene) -> Scene:
-    """Without the lines that say where in a workspace its files lie: they are given, and no part of the question."""
-    told = (replace(message, text=_NOTE.sub("", message.text)) for message in scene.messages)
-    return replace(scene, messages=tuple(told))
+        told = tuple(replace(message, text=_NOTE.sub("", message.text)) for message in scene.messages)
+        return Turnout(move=choose_move(replace(scene, messages=told)), spent=None)
 
 
 def choose_move(scene: Scene) -> UseTools | Answer:
@@ -155,6 +151,7 @@ class _Parameter:
 
     name: str
     schema: Mapping[str, object]
+    choices: tuple[str, ...]
     is_required: bool
     words: frozenset[str]
     roots: frozenset[str]
@@ -201,18 +198,15 @@ def _read_parameters(function: OfferedFunction) -> list[_Parameter]:
         _Parameter(
             name=name,
             schema=schema,
+            choices=tuple(one for one in enum if isinstance(one, str)) if isinstance(enum, list) else (),
             is_required=isinstance(required, list) and name in required,
             words=frozenset(read_words(_spaced(name))),
             roots=read_roots(f"{_spaced(name)} {schema.get('title', '')} {schema.get('description', '')}"),
         )
         for name, schema in (properties.items() if isinstance(properties, Mapping) else ())
         if isinstance(schema, Mapping)
+        for enum in (schema.get("enum"),)
     ]
-
-
-def _choices(parameter: _Parameter) -> list[str]:
-    choices = parameter.schema.get("enum")
-    return [one for one in choices if isinstance(one, str)] if isinstance(choices, list) else []
 
 
 def _spaced(name: str) -> str:
@@ -232,11 +226,8 @@ def _read_values(question: str, parameters: Sequence[_Parameter]) -> tuple[list[
     """The words around the values, the values, and why some value can't be told."""
     pieces = re.split(r'("[^"]*")', re.sub(r"[“”]", '"', question))
     text = "".join(piece if piece.startswith('"') else prepare(piece) for piece in pieces)
-    for choice in sorted({one for parameter in parameters for one in _choices(parameter)}, key=len, reverse=True):
-        # A short code, as IS for Iceland, is no word in small letters.
-        flags = re.NOFLAG if choice.isupper() and len(choice) <= len("EUR") else re.IGNORECASE
-        pattern = re.compile(rf"(?<![\w\0]){re.escape(choice)}(?![\w\0])", flags)
-        text = f"\0{choice}\0".join(pattern.split(text))
+    for choice in sorted({one for parameter in parameters for one in parameter.choices}, key=len, reverse=True):
+        text = f"\0{choice}\0".join(re.split(rf"(?<![\w\0]){re.escape(choice)}(?![\w\0])", text))
     tokens = list(_TOKEN.finditer(text))
     texts = ["", *((token["word"] or "0").lower() for token in tokens), ""]
     values: list[_Value] = []
@@ -297,7 +288,7 @@ def _fill_arguments(function: OfferedFunction, text: str) -> Mapping[str, object
 
 def _fits(value: _Value, parameter: _Parameter) -> bool:
     """Whether a value can be this argument by its kind, by the word before it, and by the word after it."""
-    types, choices = parameter.schema.get("type"), _choices(parameter)
+    types, choices = parameter.schema.get("type"), parameter.choices
     is_named, is_date = value.after in parameter.words, "date" in {*parameter.words, parameter.schema.get("format")}
     if value.kind == "number":
         # "Bag 23" is no weight of 23; "raised to 20" is not "raised by 20"; "5 years" are not the year 5.

@@ -15,6 +15,7 @@ from enum import Enum
 
 from runner.server.inference.offline.question import (
     CHANGING,
+    GOES_ON,
     NEGATIONS,
     Document,
     Line,
@@ -99,7 +100,6 @@ def format_plain(value: Decimal) -> str:
     return f"{value.normalize():,f}"
 
 
-_CENT = 'Decimal("0.01"), rounding=ROUND_HALF_UP'
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]?\d+)?")
 
 
@@ -189,14 +189,13 @@ class Sense(Enum):
 class Calculation:
     """Arithmetic to do. A split keeps its `whole` and `people`, for what the thread may ask next.
 
-    `is_positive` says that a result of 0 or less makes no sense; `unit` is what a unit price is for.
+    `unit` is what a unit price is for.
     """
 
     amount: Amount
     sense: Sense
     whole: Amount | None = None
     people: Decimal | None = None
-    is_positive: bool = False
     unit: str = ""
 
 
@@ -208,9 +207,8 @@ def split(whole: Amount, people: Decimal) -> Calculation:
 
 def write_program(calculation: Calculation) -> str:
     """Python that prints the result on its last line."""
-    lines = ["from decimal import ROUND_HALF_UP, Decimal", "", f"exact = Decimal({calculation.amount.code})"]
-    lines += [f"print(exact.quantize({_CENT}))" if calculation.amount.is_money else "print(exact)", ""]
-    return "\n".join(lines)
+    shown = 'exact.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)' if calculation.amount.is_money else "exact"
+    return f"from decimal import ROUND_HALF_UP, Decimal\n\nexact = Decimal({calculation.amount.code})\nprint({shown})\n"
 
 
 def read_output(output: str) -> Decimal:
@@ -230,7 +228,7 @@ def work_out(calculation: Calculation) -> Decimal:
 def tell(calculation: Calculation, value: Decimal) -> str:
     """The sentence that ends with the result. Raises NotSure for a result that makes no sense."""
     sense, currency = calculation.sense, calculation.amount.currency
-    if calculation.is_positive and (value < 0 or (value == 0 and sense is Sense.DIFFERENCE)):
+    if value < 0 and sense in {Sense.TOTAL, Sense.LEFT}:
         raise NotSure("the amounts do not fit the question")
     if calculation.whole is not None and calculation.people is not None:
         return _tell_split(calculation.whole, calculation.people, value)
@@ -303,8 +301,7 @@ class Draft:
 
 MAX_LINE_CHARS = 160  # Longer lines are prose; and no pattern takes long on shorter ones.
 _LOWERING = frozenset("discount void voided refund refunded coupon voucher promo comp cancelled canceled".split())
-_CONDITIONS = CHANGING | NEGATIONS
-_TAXES = frozenset({"tax", "vat", "gst"})
+TAXES = frozenset({"tax", "vat", "gst"})
 # "The premium" may be what is paid, or a plan of that name: of itself it names no thing.
 _GRADES = frozenset(
     "premium basic standard economy comfort gold silver bronze platinum plus pro deluxe superior classic regular small "
@@ -326,7 +323,7 @@ _SEVERAL = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedLine:
-    """A line with a price: `amount` for `count` things, `unit_price` for one; `is_added_to` by the next line."""
+    """A line with a price: `amount` for `count` things, `unit_price` for one; `is_changed`, maybe, by the next line."""
 
     document: Document
     name: str
@@ -334,7 +331,7 @@ class PricedLine:
     amount: Decimal
     currency: str
     headings: tuple[str, ...]
-    is_added_to: bool
+    is_changed: bool
     count: int | None
     unit_price: Decimal
 
@@ -372,7 +369,8 @@ def _read_line(document: Document, line: Line, below: str) -> PricedLine | None:
         amount=amount,
         currency=written.upper() if written.upper() in CODES else written,
         headings=line.headings,
-        is_added_to=below.strip().lower().startswith(("+", "w/", ">", "add ", "extra ")),
+        is_changed=below.strip().lower().startswith(("+", "w/", ">", "add ", "extra "))
+        or GOES_ON.match(below) is not None,
         count=count,
         unit_price=unit_price,
     )
@@ -396,41 +394,33 @@ class Thing:
     count: int | None = None
 
 
-Price = tuple[Amount, PricedLine]
-"""What stands for a thing, and where it was found."""
-
-
 class PriceList:
     """The priced lines of documents, each read once."""
 
     def __init__(self, documents: Sequence[Document]) -> None:
-        self._lines = [line for document in documents for line in read_priced_lines(document)]
-        priced = {line.text for line in self._lines}
+        self.lines = [line for document in documents for line in read_priced_lines(document)]
+        priced = {line.text for line in self.lines}
         said = {line.text for document in documents for line in document.sentences} - priced
         self._prose = [(text, read_roots(words_to_digits(text))) for text in said]
 
-    def find(self, thing: Thing) -> Price:
-        """The price of a thing. Raises NotSure unless exactly one reading is left."""
+    def find(self, thing: Thing) -> tuple[Amount, PricedLine]:
+        """The price of a thing, and where it was found. Raises NotSure unless exactly one reading is left."""
         wanted = name_stems(thing.name)
-        fitting = [one for one in self._lines if name_stems(one.name) == wanted]
+        fitting = [one for one in self.lines if name_stems(one.name) == wanted]
         if not fitting:
             raise NotSure(f"no priced line for '{thing.name}' was found")
         if len(fitting) > 1:
             quotes = ", ".join(sorted({f"'{one.text}'" for one in fitting})[:3])
             raise NotSure(f"'{thing.name}' fits several lines: {quotes}")
         line = fitting[0]
-        lines = [one for one in self._lines if one.document is line.document]
+        lines = [one for one in self.lines if one.document is line.document]
         spoken_of = read_roots(thing.name)
         for text, roots in self._prose:
             is_on_it = spoken_of <= roots and any(one[0].isdigit() for one in roots)
-            if is_on_it or (roots & {"price", "bill", "order"} and not _CONDITIONS.isdisjoint(read_words(text))):
+            if is_on_it or (roots & {"price", "bill"} and not (CHANGING | NEGATIONS).isdisjoint(read_words(text))):
                 raise NotSure(f"'{text[:80]}' may change what '{thing.name}' costs")
         _refuse_conditions(thing, line, lines)
         return _price(thing, line, _find_currency(line, lines)), line
-
-    def has_tax(self, document: Document) -> bool:
-        """Whether the document adds a tax to its things."""
-        return any(line.document is document and _TAXES & name_stems(line.name) for line in self._lines)
 
 
 def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLine]) -> None:
@@ -441,8 +431,8 @@ def _refuse_conditions(thing: Thing, line: PricedLine, lines: Sequence[PricedLin
         raise NotSure(f"'{thing.name}' may be a kind of something")
     if any(one.amount < 0 or _LOWERING & name_stems(one.name) for one in lines):
         raise NotSure("the document takes something off its prices")
-    if line.is_added_to:
-        raise NotSure(f"the line of '{thing.name}' has extras listed under it")
+    if line.is_changed:
+        raise NotSure(f"the line of '{thing.name}' has something under it that may change it")
     for heading in line.headings:
         if narrows(heading, read_roots(thing.name)):
             raise NotSure(f"the line of '{thing.name}' stands under '{heading}'")
@@ -482,7 +472,6 @@ def _price(thing: Thing, line: PricedLine, currency: str) -> Amount:
 
 # The things that a question names.
 
-_MAX_NAME_WORDS = 6
 _HAD = r"(?:have |just )?(?:had|ordered|ate|drank|bought|took|chose|picked|got)"
 _END = r"(?: (?:in total|together|altogether|all together|combined))?(?= \?| \.|$)"
 _BEFORE_QUESTION = r"(?= ?(?:,|;)?(?: so| and)? (?:how much|what)\b| (?:with|plus|and) (?:an? )?#p| ?[.?!;]|$)"
@@ -508,7 +497,6 @@ _NO_NAME = _MEANS_MORE | frozenset(
     "must have has had total bill price prices everything one share sum balance subtotal and an the my our your their "
     "his her".split()
 )
-_NO_THINGS = frozenset("day time date night trip meal name type kind share order food drinks everyone all".split())
 
 
 def mark_things(draft: Draft, price_of: Callable[[Thing], Amount]) -> None:
@@ -549,9 +537,7 @@ def _read_thing(text: str, draft: Draft) -> Thing | None:
         r"(?:(?:(?P<mark>#n\d+)(?: of)?(?: the)?|(?P<article>an?)|the|my|our) )?(?P<name>[a-z].*)", text.strip()
     )
     words = found["name"].split() if found else []
-    if found is None or len(words) > _MAX_NAME_WORDS or set(words) <= _NO_THINGS:
-        return None
-    if any(word in _NO_NAME or "#" in word for word in words):
+    if found is None or any(word in _NO_NAME or "#" in word for word in words):
         return None
     count = draft.amount(found["mark"]).value if found["mark"] else Decimal(1)
     if count != count.to_integral_value() or count <= 0:

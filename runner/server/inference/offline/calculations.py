@@ -13,12 +13,12 @@ from decimal import Decimal
 from runner.server.inference import Answer, Role, SceneMessage, SourceMark
 from runner.server.inference.offline.amounts import (
     PERCENT,
+    TAXES,
     UNKNOWN,
     VALUE,
     Amount,
     Calculation,
     Draft,
-    Price,
     PricedLine,
     PriceList,
     Sense,
@@ -26,6 +26,7 @@ from runner.server.inference.offline.amounts import (
     add,
     given,
     mark_things,
+    name_stems,
     plain,
     read_output,
     split,
@@ -37,12 +38,10 @@ from runner.server.inference.offline.facts import read_statements
 from runner.server.inference.offline.question import (
     CHANGING,
     MAX_MESSAGE_CHARS,
-    PERSON,
     PREPOSITIONS,
     NotSure,
     Question,
     prepare,
-    search_words,
     stem,
 )
 
@@ -69,16 +68,16 @@ def answer(question: Question) -> Answer | None:
     calculation = read_calculation(text, known, note)
     if calculation is None:
         return None
-    prices: tuple[Price, ...] = ()
+    prices: tuple[tuple[Amount, PricedLine], ...] = ()
     if wanted:
-        listed = PriceList(question.search([search_words(thing.name) for thing in wanted]))
+        listed = PriceList(question.search([thing.name for thing in wanted]))
         prices = tuple(listed.find(thing) for thing in wanted)
         amounts = {thing: amount for thing, (amount, _) in zip(wanted, prices, strict=True)}
         calculation = read_calculation(text, known, amounts.__getitem__) or calculation
     output = None if calculation.amount.is_given else question.run(write_program(calculation))
     told = tell(calculation, work_out(calculation) if output is None else read_output(output))
     is_sum = len(prices) > 1 and sum(amount.value for amount, _ in prices) == calculation.amount.value
-    if is_sum and any(listed.has_tax(line.document) for _, line in prices):
+    if is_sum and any(TAXES & name_stems(line.name) for line in listed.lines):
         told = f"Without tax or tip on top, {told[0].lower()}{told[1:]}"
     return _with_sources([line for _, line in prices], told)
 
@@ -139,20 +138,25 @@ _CORRECTS = re.compile(r"\b(?:actually|correction|instead|changed|now|sorry|new|
 def _remember(known: Known, message: str, *, was_answered: bool) -> Known:
     told = Draft(prepare(" ".join(read_statements(message))))
     named = {found["name"]: told.amount(found["mark"]) for found in _NAMED.finditer(told.text)}
-    if (CHANGING - {"budget"}) & set(told.text.split()):
-        named = {}
+    is_clear, corrects = not (CHANGING - {"budget"}) & set(told.text.split()), _CORRECTS.search(message)
+    sure = {one: named[one] for one in named if is_clear and (corrects or known.stated.get(one) in (None, named[one]))}
     marks = re.findall(r"#m\d+", told.text)
     people, last = read_people(told), None
     with contextlib.suppress(NotSure):
         last = read_calculation(prepare(message), known, _no_price) if was_answered else None
     earlier = told.amount(marks[0]) if len(marks) == 1 and was_answered and not message.endswith("?") else None
-    if people and known.people and people != known.people and not _CORRECTS.search(message):
+    if people and known.people and people != known.people and not corrects:
         people = Decimal(0)  # "2 of us are children": nobody knows who is to share.
     elif people is None:
         people = known.people or (last.people if last else None)
     if last is not None:  # "That" is what was told: money to the cent.
         earlier = given(work_out(last), last.amount.currency)
-    return Known(last=last, earlier=earlier, people=people, stated={**known.stated, **named})
+    return Known(
+        last=last,
+        earlier=earlier,
+        people=people,
+        stated={one: amount for one, amount in known.stated.items() if one not in named} | sure,
+    )
 
 
 def _no_price(thing: Thing) -> Amount:
@@ -180,17 +184,13 @@ _THAT = re.compile(
 
 
 def _mark_earlier(draft: Draft, earlier: Amount | None) -> bool:
-    """Replace "that" and "it" by the last result; where the question has one amount before them, they mean that one.
-
-    False if the last result is not spoken of.
-    """
-    count, own = len(draft.amounts), re.findall(r"#m\d+", draft.text)
+    """Replace "that" and "it" by the last result; False if it isn't spoken of, or an amount of its own may be."""
+    count, has_own = len(draft.amounts), "#m" in draft.text
 
     def change(found: re.Match[str]) -> str:
-        adds = found["verb"] in {"to", "from"}
-        if len(own) == 1 and own[0] in found.string[: found.start()] and not adds:
-            return found["verb"]
-        return f"{found['verb']} {draft.add(earlier)}" if earlier is not None and (adds or not own) else found[0]
+        if earlier is None or (has_own and found["verb"] not in {"to", "from"}):
+            return found[0]
+        return f"{found['verb']} {draft.add(earlier)}"
 
     draft.text = _THAT.sub(change, draft.text)
     return len(draft.amounts) > count
@@ -237,7 +237,7 @@ def _read_sentence(draft: Draft) -> Calculation | None:
             amount = _work_through(ast.parse(text.strip().replace("#", "_"), mode="eval").body, draft)
         except (SyntaxError, RecursionError):
             raise NotSure("the formula is not complete, or very long") from None
-        return Calculation(amount=amount, sense=sense, is_positive=sense is Sense.TOTAL)
+        return Calculation(amount=amount, sense=sense)
     return None
 
 
@@ -265,14 +265,19 @@ def _work_through(node: ast.expr, draft: Draft) -> Amount:
 
 # Word problems in a few fixed forms: each clause tells an amount, a count or how many share, and one asks.
 
+_PERSON = (
+    "(?:people|persons?|friends?|guests?|players?|members?|colleagues?|co-?workers?|travell?ers?|passengers?|tourists?"
+    "|roommates?|flatmates?|housemates?|teammates?|classmates?|diners?|men|man|women|woman|hikers?|cyclists?|skiers?"
+    "|runners?|participants?|heads)"
+)
 _M, _N, _UNIT = r"#m\d+", r"#n\d+", r"(?P<unit>[a-z]+)"
 _TAKEN = "i we you he she it they his her their your is are was were be and or cost costs paid spent have has had me us"
 # A word that has no part to play; "my friend's" is somebody else's.
-_WORD = rf"(?!(?:{'|'.join(sorted({*CHANGING, *PREPOSITIONS, *_TAKEN.split()}))}|{PERSON})\b)[a-z][a-z-]*(?!')"
+_WORD = rf"(?!(?:{'|'.join(sorted({*CHANGING, *PREPOSITIONS, *_TAKEN.split()}))}|{_PERSON})\b)[a-z][a-z-]*(?!')"
 _THING = rf"(?:(?:a|an|the|our|my|this) )?(?:{_WORD} ){{0,3}}{_WORD}"
 _PEOPLE = (
     rf"(?:(?:(?:a|the|our|my) (?:{_WORD} )?(?:team|group|party|family|club|class|crew) of |the |all )?{_N}"
-    rf"(?: of us| (?:{_WORD} )?{PERSON}))"
+    rf"(?: of us| (?:{_WORD} )?{_PERSON}))"
 )
 _COST = r"(?:is|are|was|were|costs?|came to)"
 _SUM = r"(?: in total| altogether| together| combined)?"
@@ -305,7 +310,7 @@ _ASKED = (
         Sense.SPLIT,
         rf"(?:split|divide|share) {_BILL} (?:equally )?(?:{_AMONG} )?(?:us|{_PEOPLE}|{_N}(?: ways)?)(?: equally)?",
     ),
-    (Sense.SPLIT, rf"(?:how much|what) {_DOES} (?:each(?: of us| {_WORD}| {PERSON})?|everyone) (?:pay|owe)"),
+    (Sense.SPLIT, rf"(?:how much|what) {_DOES} (?:each(?: of us| {_WORD}| {_PERSON})?|everyone) (?:pay|owe)"),
     (Sense.SPLIT, rf"how much(?: is)?(?: it| that| {_M})? (?:(?:for )?each(?: of us)?|per person|apiece)"),
     (Sense.UNIT, rf"how much (?:is|does|was) (?:{_N}|a single|each) {_UNIT}(?: cost)?"),
     (Sense.UNIT, rf"(?:how much|what) (?:is |was )?(?:it |that |the average |the price )?per {_UNIT}"),
@@ -403,7 +408,7 @@ def _calculate(told: _Told, sense: Sense, unit: str, people: Decimal | None) -> 
         whole = whole.times(plain(100 + told.tips[0])).over(plain(Decimal(100)))
     if sense is Sense.LEFT:
         _only(len(told.funds) == 1 and not (told.tips or told.people))
-        return Calculation(amount=told.funds[0].minus(whole), sense=sense, is_positive=True)
+        return Calculation(amount=told.funds[0].minus(whole), sense=sense)
     _only(not told.funds)
     if sense is Sense.SPLIT:
         _only(len(told.amounts) == 1)  # Of several amounts, some may be shared by some.

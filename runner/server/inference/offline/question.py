@@ -38,23 +38,6 @@ CHANGING = frozenset(
     """.split()
 )
 
-PERSON = (
-    "(?:people|persons?|friends?|guests?|players?|members?|colleagues?|co-?workers?|travell?ers?|passengers?|tourists?"
-    "|roommates?|flatmates?|housemates?|teammates?|classmates?|diners?|men|man|women|woman|hikers?|cyclists?|skiers?"
-    "|runners?|participants?|heads)"
-)
-
-# Words of which the answer need have none.
-_STRUCTURE = frozenset(
-    """
-    a an the our my your this that these those of in on at to from for with by and as we i us me you it its they he
-    she is are was were be been am have has had having do does did should must will would can could shall may might
-    need needs please so how much many what when where who whose whom which why there here hi hello
-    hey thanks thank ok okay tell know exactly also into any
-    """.split()
-)
-
-_SAME = {"depart": "leave", "begin": "start"}  # of the events that are asked for
 PREPOSITIONS = frozenset("of in on at for from to with by near into towards between until before after".split())
 NEGATIONS = frozenset(
     "not no never none nobody nothing neither nor without except excluding unless closed cannot cancelled".split()
@@ -103,7 +86,7 @@ def root(word: str) -> str:
     for ending in ("ing", "ed", "e"):
         if short.endswith(ending) and len(short) > max(5, len(ending) + 3):
             return short[: -len(ending)]
-    return _SAME.get(short, short)
+    return short
 
 
 def read_words(text: str) -> tuple[str, ...]:
@@ -115,16 +98,6 @@ def read_roots(text: str) -> frozenset[str]:
     """The roots of all words of a text; parts of hyphenated words too."""
     words = read_words(text)
     return frozenset(root(one) for word in words for one in (word, *(word.split("-") if "-" in word else ())))
-
-
-def content_roots(text: str) -> tuple[str, ...]:
-    """The roots of the words that carry meaning, in order, each once."""
-    return tuple(dict.fromkeys(root(word) for word in read_words(text) if word not in _STRUCTURE))
-
-
-def search_words(text: str) -> str:
-    """What to search with: the words that carry meaning."""
-    return " ".join(dict.fromkeys(word for word in read_words(text) if word not in _STRUCTURE)) or text
 
 
 _ORDINAL = re.compile(
@@ -195,48 +168,39 @@ class Question:
         """What came with the thread, and what file search finds. Raises ToolNeeded before it was asked."""
         if sum(len(passage.text) for passage in self.given) > MAX_GIVEN_CHARACTERS:
             raise NotSure("the files are longer than the rules read; file search finds the place in them")
-        outcomes = self._outcomes(FILE_SEARCH)
-        can_search = FILE_SEARCH in self.scene.tools and self.scene.has_documents
-        if not outcomes and can_search:
-            raise ToolNeeded(ToolRequest(tool=FILE_SEARCH, arguments={"queries": list(dict.fromkeys(queries))}))
-        if not outcomes and not self.given:
+        found: tuple[Passage, ...] = ()
+        if FILE_SEARCH in self.scene.tools and self.scene.has_documents:
+            found = self._use(FILE_SEARCH, queries=list(dict.fromkeys(queries))).passages
+        elif not self.given:
             raise NotSure("it needs a document, and there is none to search")
-        if outcomes and not outcomes[-1].completed:
-            raise NotSure("the file search failed")
         given = {file.file_id for file in self.given}
-        found = (one for outcome in outcomes for one in outcome.passages if one.file_id not in given)
-        return read_documents((*self.given, *found))
+        return read_documents((*self.given, *(one for one in found if one.file_id not in given)))
 
     def run(self, program: str) -> str | None:
         """What the program prints; None where no code interpreter is on offer. Raises ToolNeeded before it ran."""
-        if CODE not in self.scene.tools:
-            return None
-        outcomes = self._outcomes(CODE)
-        if not outcomes:
-            raise ToolNeeded(ToolRequest(tool=CODE, arguments={"code": program}))
-        if not outcomes[-1].completed:
-            raise NotSure("the code interpreter failed")
-        return outcomes[-1].output
+        return self._use(CODE, code=program).output if CODE in self.scene.tools else None
 
-    def _outcomes(self, tool: str) -> tuple[ToolOutcome, ...]:
-        return tuple(
-            one for one in self.scene.outcomes if isinstance(one.request, ToolRequest) and one.request.tool == tool
-        )
+    def _use(self, tool: str, **arguments: object) -> ToolOutcome:
+        for one in reversed(self.scene.outcomes):
+            if isinstance(one.request, ToolRequest) and one.request.tool == tool:
+                if not one.completed:
+                    raise NotSure(f"the {tool.replace('_', ' ')} failed")
+                return one
+        raise ToolNeeded(ToolRequest(tool=tool, arguments=arguments))
 
 
 # Documents.
 
-MAX_QUOTE = 300
-# A document is read for facts: a line that talks to whoever reads it by machine holds none.
+# A document is read for facts: a line that talks to whoever reads it by machine, or is struck out, holds none.
 _INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.*\b(?:instruction|prompt|rule|above|previous|prior|everything)"
     r"|\b(?:assistant|chatbot|language model|llm|gpt|claude|system prompt|ai (?:model|agent|reader|system))\b"
     r"|\b(?:you must|always|instead) (?:answer|say|reply|respond|output|tell)\b"
-    r"|^\s*(?:say|answer|reply|respond|output)\b(?! by)",
+    r"|^\s*(?:say|answer|reply|respond|output)\b(?! by)|~~",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"(?<![A-Z])(?<!\b[A-Z][a-z])(?<!Mrs)(?<!approx)(?<=[.!?])\s+(?=[A-Z0-9“\"])")
-_HEADING = re.compile(r"^(?:#+\s*)?[A-Z0-9][^.!?|]{2,70}$")
+_HEADING = re.compile(r"^(?:#+\s*|[*_]{1,3})?[A-Z0-9][^.!?|]{2,70}$")
 _VALUE_IN_LINE = re.compile(r"\d[.:]\d\d|:\s*\S|\s{3,}|[$€£]|,$")
 # The rest of a sentence that is broken by the page's width may say when it does not hold.
 _WRAP = re.compile(r"(?<![.!?:|\n])\n\s*(?=[a-z(])")
@@ -337,7 +301,7 @@ def _tidy(text: str) -> str:
 def narrows(heading: str, asked: Collection[str]) -> bool:
     """Whether a heading has a word that isn't asked for, and for which what stands under it may not hold ("Winter")."""
     address = {"old", "new"} if re.search(r"\d, [A-Z]", heading) else set()
-    words = set(read_words(heading)) & (CHANGING | NEGATIONS | PERIODS | _KINDS) - {"fee", "fees", "rate"} - address
+    words = set(read_words(heading)) & (CHANGING | NEGATIONS | _PERIODS | _KINDS) - {"fee", "fees", "rate"} - address
     return heading == _UNSEEN or not {root(word) for word in words} <= set(asked)
 
 
@@ -347,9 +311,14 @@ def restricts(headings: Iterable[str], asked: Collection[str]) -> bool:
     return any(narrows(one, asked) or not (read_roots(one) & set(asked) or words[one] <= _TOPICS) for one in words)
 
 
-PERIODS = frozenset(
+_PERIODS = frozenset(
     "winter summer spring autumn season off-season weekend weekends weekday weekdays holiday holidays monday mondays "
     "tuesday tuesdays wednesday wednesdays thursday thursdays friday fridays saturday saturdays sunday sundays".split()
+)
+GOES_ON = re.compile(
+    r"\W*(?:(?:but|and|on|in|at|from|the|public|during|not) )*(?:it|they|this|these|except|unless|closed|only|however"
+    rf"|otherwise|elsewhere|outside|abroad|{'|'.join(_PERIODS)})\b",
+    re.IGNORECASE,
 )
 _KINDS = frozenset(
     "emergency emergencies group groups member members old former new draft example return outbound economy business "

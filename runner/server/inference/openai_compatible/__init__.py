@@ -31,7 +31,6 @@ from runner.server.inference import (
     Turnout,
     Vector,
 )
-from runner.server.inference.openai_compatible.judging import read_judgements, write_matter
 from runner.server.inference.openai_compatible.reply import (
     MarkReader,
     NoReply,
@@ -41,9 +40,10 @@ from runner.server.inference.openai_compatible.reply import (
     error_text,
     estimate,
     read_calls,
+    read_judgements,
     tell_mistakes,
 )
-from runner.server.inference.openai_compatible.request import Json, found_passages, write_request
+from runner.server.inference.openai_compatible.request import Json, found_passages, write_matter, write_request
 
 if TYPE_CHECKING:
     import openai

@@ -11,6 +11,8 @@ from runner.server.inference import (
     Answer,
     BreakOff,
     FunctionRequest,
+    JudgeQuestion,
+    Matter,
     Move,
     Passage,
     Refuse,
@@ -19,6 +21,7 @@ from runner.server.inference import (
     Spent,
     ToolRequest,
     UseTools,
+    estimate_tokens,
 )
 from runner.server.inference.openai_compatible.request import (
     CODE,
@@ -34,7 +37,6 @@ MOST_CALLS = 128
 _MARK = re.compile(r" ?【(\d{1,4}(?:\s?,\s?\d{1,4})*)(?:[:†][^【】\n]{0,80})?】")
 # Text at the end that may yet become a mark, with the space before it.
 _BEGUN = re.compile(r" ?(?:【(?:\d[\d, ]{0,40}(?:[:†][^【】\n]{0,80})?)?)?$")
-_TOKENS_PER_WORD = 4 / 3
 # How models mark what they only think: at the beginning of a reply, where their server doesn't take it out.
 _THOUGHTS = {
     "<think>": "</think>",
@@ -388,7 +390,41 @@ def estimate(body: Json, reply: Reply) -> Spent:
     """For an endpoint that doesn't count tokens."""
     read = " ".join(str(message["content"]) for message in body["messages"])
     said = " ".join((reply.text, *(call.arguments for call in reply.calls.values())))
-    return Spent(
-        input_tokens=round(len(read.split()) * _TOKENS_PER_WORD),
-        output_tokens=round(len(said.split()) * _TOKENS_PER_WORD),
-    )
+    return Spent(input_tokens=estimate_tokens(read), output_tokens=estimate_tokens(said))
+
+
+# What was judged, as probabilities.
+
+
+def read_judgements(matter: Matter, text: str) -> tuple[tuple[float, ...], ...]:
+    """Raises NoReply for what is no answer to every question: a judge's mistake is never a verdict."""
+    try:
+        said = json.loads(_unfence(text))
+    except (ValueError, RecursionError):
+        raise NoReply("its judgement is no JSON") from None
+    if not isinstance(said, Mapping):
+        raise NoReply("its judgement is no JSON object")
+    return tuple(_read_answer(said.get(f"q{number}"), one) for number, one in enumerate(matter.questions))
+
+
+def _unfence(text: str) -> str:
+    """Servers that don't hold a model to the schema let it write a fence around its JSON."""
+    lines = text.strip().splitlines()
+    is_fenced = len(lines) > 2 and lines[0].startswith("```") and lines[-1] == "```"
+    return "\n".join(lines[1:-1]) if is_fenced else text
+
+
+def _read_answer(said: object, question: JudgeQuestion) -> tuple[float, ...]:
+    if not question.options:
+        return (_read_chance(said, question),)
+    given = said if isinstance(said, Mapping) else {}
+    chances = tuple(_read_chance(given.get(f"o{number}"), question) for number in range(len(question.options)))
+    if not 0.9 <= sum(chances) <= 1.1:
+        raise NoReply(f"the probabilities of its judgement on {question.instructions[:60]!r} don't add up to 1")
+    return tuple(chance / sum(chances) for chance in chances)
+
+
+def _read_chance(said: object, question: JudgeQuestion) -> float:
+    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said <= 1:
+        raise NoReply(f"its judgement on {question.instructions[:60]!r} is no probability")
+    return float(said)

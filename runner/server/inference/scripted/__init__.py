@@ -26,6 +26,7 @@ from runner.server.inference import (
     Spent,
     Turnout,
     UseTools,
+    estimate_tokens,
 )
 from runner.server.inference.scripted.script import (
     Call,
@@ -45,7 +46,6 @@ from runner.server.inference.scripted.script import (
 Hear = Callable[[str], Awaitable[None]]
 
 _MARK = re.compile(r"【([^【】]+)】")
-_TOKENS_PER_WORD = 4 / 3
 
 
 def create(settings: Mapping[str, object]) -> Inference:
@@ -141,7 +141,7 @@ class ScriptedInference:
             return _fail(str(mistake))
         if spent == Spent():
             read = " ".join([text, *(question.instructions for question in matter.questions)])
-            spent = Spent(input_tokens=_count_words(read), output_tokens=len(answers))
+            spent = Spent(input_tokens=estimate_tokens(read), output_tokens=len(answers))
         return Judged(probabilities=tuple(answers), spent=spent)
 
     def _find_ruling(self, question: str, text: str) -> Ruling:
@@ -213,12 +213,7 @@ def _take_marks(piece: str, begin: int, found: Mapping[str, Passage]) -> tuple[s
 def _estimate(scene: Scene, move: Move) -> Spent:
     said = str(move.requests) if isinstance(move, UseTools) else getattr(move, "text", "")
     read = " ".join((scene.instructions, *(message.text for message in scene.messages)))
-    return Spent(input_tokens=_count_words(read), output_tokens=_count_words(said))
-
-
-def _count_words(text: str) -> int:
-    """In tokens, by estimate."""
-    return round(len(text.split()) * _TOKENS_PER_WORD)
+    return Spent(input_tokens=estimate_tokens(read), output_tokens=estimate_tokens(said))
 
 
 def _shorten(question: str) -> str:

@@ -30,7 +30,9 @@ from runner.server.inference import (
     Spent,
     ToolRequest,
 )
-from runner.yaml_text.yaml_document import Mistake, Where, YamlDocument, as_json, read_document
+from runner.yaml_text.field_schemas import COUNT, TEXT, Json, list_of, mapping
+from runner.yaml_text.schema_mistakes import read_document
+from runner.yaml_text.yaml_document import Where, YamlDocument, as_json
 
 PATTERN_SECONDS = 1.0
 """How long one search with a regular expression may take."""
@@ -50,6 +52,10 @@ class AboutQuestion:
 
     contains: tuple[str, ...] = ()
     pattern: Pattern | None = None
+
+    @property
+    def is_any(self) -> bool:
+        return not self.contains and self.pattern is None
 
     def fits(self, question: str) -> bool:
         """Case is ignored. Raises TimeoutError if the regular expression takes too long."""
@@ -245,8 +251,6 @@ _BESIDE = ("tokens", "saying")
 _NO_MESSAGE = "The script says that the run fails."
 _WORD = re.compile(r"(?:【[^【】]*】|\S)+\s*|\s+")
 
-_Json = dict[str, Any]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptFile:
@@ -274,10 +278,27 @@ def read_scripts(
     document = read_document(path, file=file, schema=lambda _: script_schema())
     scripts = tuple(_Reader(document, place).read() for place in document.sound_items("scripts"))
     rulings = tuple(_Reader(document, place).read_ruling() for place in document.sound_items("rulings"))
+    _report_unreachable(document, "scripts", [one.times is None and one.question.is_any for one in scripts])
+    _report_unreachable(document, "rulings", [one.question.is_any and one.about.is_any for one in rulings])
     if functions is not None:
         document.take_over(_find_unknown_calls(document, functions), lambda one: one)
     document.check()
     return ScriptFile(file=file, scripts=scripts, rulings=rulings, otherwise=document.value_at(()).get("otherwise", ""))
+
+
+def _report_unreachable(document: YamlDocument, key: str, takes_all: Sequence[bool]) -> None:
+    """What stands behind one that every question fits."""
+    place = takes_all.index(True) if True in takes_all else len(takes_all)
+    if len(document.sound_items(key)) != len(_items(document.value, key)):
+        return
+    at = document.location((key, place, "question")) if place < len(takes_all) else None
+    if at and place + 1 < len(takes_all):
+        line = document.location((key, place + 1)).line
+        message = f"every question fits this one, so what follows from line {line} on is never reached"
+        document.report((key, place, "question"), message, "put it last")
+    elif at and key == "scripts" and "otherwise" in document.value_at(()):
+        message = f"it is never reached: every question fits the script on line {at.line}"
+        document.report(("otherwise",), message, "remove one of the two")
 
 
 def _find_unknown_calls(
@@ -357,7 +378,7 @@ class _Reader:
         )
 
     def _report(self, where: Where, message: str, hint: str = "") -> None:
-        self._document.report(Mistake(where=(*self._where, *where), message=message, hint=hint))
+        self._document.report((*self._where, *where), message, hint)
 
     def _read_question(self, key: str, written: Any) -> AboutQuestion:
         if written == _ANY:
@@ -482,104 +503,90 @@ def _texts(written: Any) -> tuple[str, ...]:
     return (written,) if isinstance(written, str) else tuple(written)
 
 
-def script_schema() -> _Json:
+def script_schema() -> Json:
     """The JSON Schema of a file of scripts."""
     question = {
         "anyOf": [
             {"enum": [_ANY], "title": "question", "examples": [_ANY, {"contains": "TEXT"}, {"matches": "REGEX"}]},
-            {**_mapping("condition", {"contains": _one_or_more(_TEXT), "matches": _TEXT}), "minProperties": 1},
+            mapping({"contains": _one_or_more(TEXT), "matches": TEXT}, title="condition", minProperties=1),
         ],
         "description": "`any` for every question, or {contains: TEXT}, or {matches: REGEX}.",
     }
-    moves = {
-        "type": "array",
-        "minItems": 1,
-        "items": {"anyOf": [{"enum": [_EXPIRE], "title": "move"}, {**_move(), "minProperties": 1}]},
-        "description": "What the model does, one after the other.",
-    }
+    move = {"anyOf": [{"enum": [_EXPIRE], "title": "move"}, _move()]}
+    moves = list_of(move, description="What the model does, one after the other.")
     times = {"type": "integer", "minimum": 1, "description": "For so many runs about a question; then the next fits."}
-    script = _mapping("key", {"question": question, "moves": moves, "times": times}, required=["question", "moves"])
-    scripts = {"type": "array", "minItems": 1, "items": script, "description": "The first that fits is played."}
+    script = {"question": question, "moves": moves, "times": times}
+    scripts = list_of(
+        mapping(script, required=["question", "moves"], title="key"), description="The first that fits is played."
+    )
     says = {
-        "anyOf": [_odds(), _list(_odds())],
+        "anyOf": [_odds(), list_of(_odds())],
         "description": "What the judge says; a list goes by how often it was asked.",
     }
     ruling = {"question": question, "about": question, "says": says, "wait": _SECONDS, "tokens": _TOKENS}
-    rulings = {**_list(_mapping("key", ruling, required=["question", "says"])), "description": "The first that fits."}
+    rulings = list_of(mapping(ruling, required=["question", "says"], title="key"), description="The first that fits.")
     otherwise = {
         "enum": [OFFLINE],
         "title": "inference",
         "description": "What has the questions that no script fits: the offline rules. Without it, they are mistakes.",
     }
     keys = {"otherwise": otherwise, "scripts": scripts, "rulings": rulings}
-    return {**_mapping("key", keys), "minProperties": 1}
+    return mapping(keys, title="key", minProperties=1)
 
 
-def _odds() -> _Json:
+def _odds() -> Json:
     """What is said to one question."""
     chance = {"type": "number", "minimum": 0, "maximum": 1}
     options = {"type": "object", "minProperties": 1, "additionalProperties": chance}
-    answers = _mapping("answer", {"options": options, "fail": _FAILURE})
+    answers = mapping({"options": options, "fail": _FAILURE}, title="answer", minProperties=1, maxProperties=1)
     shown = [0.95, _REFUSE, {"options": {"NAME": 0.7}}, {"fail": "CODE"}]
     word = {"enum": [_REFUSE], "title": "answer", "examples": shown}
-    return {"anyOf": [word, chance, {**answers, "minProperties": 1, "maxProperties": 1}]}
+    return {"anyOf": [word, chance, answers]}
 
 
-def _move() -> _Json:
-    answer = {"anyOf": [{"type": "string"}, _list(_TEXT)]}
+def _move() -> Json:
+    answer = {"anyOf": [{"type": "string"}, list_of(TEXT)]}
     reason = {"enum": list(REASONS), "title": "reason"}
     call = {
         "type": "object",
         "minProperties": 1,
         "maxProperties": 1,
-        "properties": {_CODE: _TEXT, _SEARCH: _one_or_more(_TEXT)},
+        "properties": {_CODE: TEXT, _SEARCH: _one_or_more(TEXT)},
         "additionalProperties": {"type": ["object", "array", "string"]},
     }
     say = {"text": answer, "pause": _SECONDS, "declined": {"type": "boolean"}}
-    return _mapping(
-        "move",
-        {
-            "expect": {**_expectation(), "minProperties": 1},
-            "wait": _SECONDS,
-            "say": {"anyOf": [*answer["anyOf"], _mapping("key", say, required=["text"])]},
-            "call": _one_or_more(call),
-            "refuse": _TEXT,
-            "fail": _FAILURE,
-            "incomplete": {"anyOf": [reason, _mapping("key", {"reason": reason, "text": _TEXT}, required=["reason"])]},
-            _EXPIRE: {},
-            "stay": {"enum": [state.value for state in StuckIn], "title": "state"},
-            "tokens": {"anyOf": [{"enum": [_UNKNOWN], "title": "count"}, _TOKENS]},
-            "saying": _TEXT,
-        },
-    )
+    incomplete = mapping({"reason": reason, "text": TEXT}, required=["reason"], title="key")
+    moves = {
+        "expect": _expectation(),
+        "wait": _SECONDS,
+        "say": {"anyOf": [*answer["anyOf"], mapping(say, required=["text"], title="key")]},
+        "call": _one_or_more(call),
+        "refuse": TEXT,
+        "fail": _FAILURE,
+        "incomplete": {"anyOf": [reason, incomplete]},
+        _EXPIRE: {},
+        "stay": {"enum": [state.value for state in StuckIn], "title": "state"},
+        "tokens": {"anyOf": [{"enum": [_UNKNOWN], "title": "count"}, _TOKENS]},
+        "saying": TEXT,
+    }
+    return mapping(moves, title="move", minProperties=1)
 
 
-def _expectation() -> _Json:
-    names = {"type": "array", "items": _TEXT, "description": "Write [] for none."}
+def _expectation() -> Json:
+    names = {"type": "array", "items": TEXT, "description": "Write [] for none."}
     sets = dict.fromkeys(("tools", "functions", "attachments"), names)
-    contained = dict.fromkeys(("instructions_contain", "outputs_contain"), _one_or_more(_TEXT))
-    return _mapping("expectation", {"model": _TEXT, "tool_choice": _TEXT, "messages": _COUNT, **sets, **contained})
+    contained = dict.fromkeys(("instructions_contain", "outputs_contain"), _one_or_more(TEXT))
+    keys = {"model": TEXT, "tool_choice": TEXT, "messages": COUNT, **sets, **contained}
+    return mapping(keys, title="expectation", minProperties=1)
 
 
-_TEXT: _Json = {"type": "string", "minLength": 1}
-_COUNT: _Json = {"type": "integer", "minimum": 0}
-_SECONDS: _Json = {"type": "number", "minimum": 0}
+_SECONDS: Json = {"type": "number", "minimum": 0}
 
 
-def _list(item: _Json) -> _Json:
-    return {"type": "array", "minItems": 1, "items": item}
+def _one_or_more(item: Json) -> Json:
+    return {"anyOf": [item, list_of(item)]}
 
 
-def _one_or_more(item: _Json) -> _Json:
-    return {"anyOf": [item, _list(item)]}
-
-
-def _mapping(word: str, properties: _Json, *, required: list[str] | None = None) -> _Json:
-    """`word` is what messages call its keys."""
-    body: _Json = {"type": "object", "title": word, "properties": properties, "additionalProperties": False}
-    return {**body, "required": required} if required else body
-
-
-_CODES: _Json = {"enum": list(FAILURE_CODES), "title": "code"}
-_FAILURE: _Json = {"anyOf": [_CODES, _mapping("key", {"code": _CODES, "message": _TEXT}, required=["code"])]}
-_TOKENS: _Json = _mapping("key", {"input": _COUNT, "output": _COUNT})
+_CODES: Json = {"enum": list(FAILURE_CODES), "title": "code"}
+_FAILURE: Json = {"anyOf": [_CODES, mapping({"code": _CODES, "message": TEXT}, required=["code"], title="key")]}
+_TOKENS: Json = mapping({"input": COUNT, "output": COUNT}, title="key")

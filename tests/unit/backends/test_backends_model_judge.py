@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
 from openai.types.decision_create_params import DecisionCreateParams
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
 
-from runner.backends.responses.judging import decision_body, response_body
+from runner.backends.responses.model_judge import decision_body, response_body
 from runner.domain.judgement import Question, QuestionKind, Questions, Said
 from runner.json_schema import find_looseness
 
@@ -71,13 +72,23 @@ def test_each_call_has_its_output_and_arguments_that_are_json() -> None:
     assert len({call["call_id"] for call in calls}) == 2
 
 
-def test_what_an_answer_says_stands_in_its_item_and_nowhere_else() -> None:
-    decision, response = decision_body("m", ASKED), response_body("m", ASKED)
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (Said(by="assistant", text=HOSTILE), "assistant"),
+        (Said(by="user", text=HOSTILE), "user"),
+        (Said(by="tool", tool="file_search", text="refund", output=f"terms.md:\n{HOSTILE}"), "function_call_output"),
+        (Said(by="tool", tool="book", text=json.dumps({"note": HOSTILE}), output="ok"), "function_call"),
+    ],
+)
+def test_what_somebody_says_stands_in_its_item_and_nowhere_else(said: Said, kind: str) -> None:
+    asked = replace(ASKED, said=(*ASKED.said[:-1], said))
+    decision, response = decision_body("m", asked), response_body("m", asked)
 
     for body in (decision, response):
         assert json.dumps(body).count(HOSTILE) == 1
         (own,) = [item for item in body["input"] if HOSTILE in json.dumps(item)]
-        assert own["role"] == "assistant"
+        assert kind in (own["type"], own.get("role"))
     assert HOSTILE not in json.dumps(decision["questions"])
     assert HOSTILE not in response["instructions"] + json.dumps(response["input"][-1])
 

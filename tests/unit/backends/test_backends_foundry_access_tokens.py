@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from runner.backends.foundry.tokens import (
+from runner.backends.foundry.access_tokens import (
     EARLY_S,
     LARGEST_OUTPUT_BYTES,
     UNKNOWN_LIFE_S,
