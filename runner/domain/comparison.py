@@ -165,8 +165,9 @@ class Comparison:
         if not doubts and not any(one.old and one.new for one in self.scenarios):
             passed = sum(one.old is not None and one.old.outcome in _GOOD for one in self.scenarios)
             doubts = [f"of {passed} that passed none was played now"] if passed else []
-        cut_off = [f"of the new play {self.cut_off} came to no end"] if self.cut_off else []
-        return (*doubts, *cut_off)
+        if self.cut_off:
+            doubts.append(f"the new play has no result of {self.cut_off} scenario{'s' if self.cut_off > 1 else ''}")
+        return tuple(doubts)
 
 
 _Key = tuple[str, str]
