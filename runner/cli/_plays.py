@@ -16,7 +16,7 @@ from typing import IO, Any
 from runner.cli._revision import read_file_at
 from runner.cli._session import Session
 from runner.config import Configuration
-from runner.config.paths import find_project_file
+from runner.config.paths import find_project_file, find_similar_path
 from runner.did_you_mean import count
 from runner.domain.assistant import Assistant, Project, Scripted, Target, describe_whole, hash_definition
 from runner.domain.files import LocalFile
@@ -86,7 +86,11 @@ def read_source(source: str, file: Path | None) -> Report:
     if separator and inside:
         return read(read_file_at(ref, inside), name=source)
     if path.suffix or len(path.parts) > 1:
-        raise UsageError(f"there is no file {source}; `runner play --report json={shlex.quote(source)}` makes one")
+        similar = find_similar_path(source, Path.cwd())
+        other = f", but there is {similar}" if similar else ""
+        raise UsageError(
+            f"there is no file {source}{other}; `runner play --report json={shlex.quote(source)}` makes one"
+        )
     root = find_project_file(file, Path.cwd()).parent.resolve()
     return report_of(read_whole(find_play(root / ".runner" / "plays", source, kind="play and no file")))
 

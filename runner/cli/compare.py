@@ -50,7 +50,7 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
     from runner.escaping import terminal_line
 
     before, after = read_source(old, file), read_source(new, file)
-    comparison = compare_reports(before, after, _read_selection(after.selection))
+    comparison = compare_reports(before, after, _leaves_out(before, after))
     doubts = describe_doubts(before, after)
     lines = {"text": comparison_lines, "json": _as_json, "markdown": _as_markdown}[format_name](comparison, doubts)
     for line in lines:
@@ -59,11 +59,9 @@ def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on:
         return 0
     if comparison.regressions or (fail_on == "any" and comparison.counts["broken"]):
         return 1
-    undecided = list(comparison.undecided)
-    undecided += [f"the new play has no result of {count(after.cut_off, 'scenario')}"] * bool(after.cut_off)
-    if not undecided:
+    if not comparison.undecided:
         return 0
-    click.echo(terminal_line(f"runner: {_say_undecided(undecided)}"), err=True)
+    click.echo(terminal_line(f"runner: {_say_undecided(comparison.undecided)}"), err=True)
     return 3
 
 
@@ -84,29 +82,38 @@ class Baseline:
         self._before = before
         self._missing = missing
         self._chosen: frozenset[str] = frozenset()
-        self._left_out: frozenset[str] = frozenset()
+        self._there: frozenset[str] = frozenset()
+        self._is_part = False
         self._is_meant: Callable[[Scenario], bool] = bool
 
     def narrow(
-        self, chosen: Iterable[Scenario], left_out: Iterable[Scenario], is_meant: Callable[[Scenario], bool]
+        self,
+        chosen: Iterable[Scenario],
+        there: Iterable[Scenario],
+        is_meant: Callable[[Scenario], bool],
+        *,
+        is_part: bool,
     ) -> None:
-        """Of the earlier play what is neither `chosen` now nor `left_out` is gone, if it would have been meant."""
-        self._chosen = frozenset(one.name for one in chosen)
-        self._left_out = frozenset(one.name for one in left_out) - self._chosen
-        self._is_meant = is_meant
+        """Of the earlier play what is not `chosen` now is gone, if it would have been meant.
+
+        `there` are all that the files have: with `is_part` the others are for other plays.
+        """
+        self._chosen, self._there = (frozenset(one.name for one in group) for group in (chosen, there))
+        self._is_meant, self._is_part = is_meant, is_part
 
     def add_to(self, report: Report) -> Report:
         """The same, with what the comparison says."""
-        from runner.domain.comparison import compare, describe_doubts
+        from runner.domain.comparison import compare_reports, describe_doubts
         from runner.escaping import terminal_line
 
         if self._before is None:
             return replace(report, comparison=(self._missing,)) if self._missing else report
-        played = {result.scenario.name for result in report.results}
-        earlier = (one for one in self._before.results if one.scenario.name in played or self._is_gone(one.scenario))
-        comparison = compare(earlier, report.results, (self._before.definitions, report.definitions))
+        comparison = compare_reports(self._before, report, self._is_left_out)
         self._exit_code = 1 if comparison.regressions else 3 if comparison.undecided else 0
-        lines = [*comparison_lines(comparison, describe_doubts(self._before, replace(report, selection="")))]
+        doubts = describe_doubts(self._before, report)
+        if moved := [one.name for one in comparison.scenarios if not one.new and one.name in self._there]:
+            doubts.append(f"still there, but chosen no more, since the tags are others: {', '.join(moved)}")
+        lines = [*comparison_lines(comparison, doubts)]
         if self._exit_code == 3:
             lines.append(terminal_line(_say_undecided(comparison.undecided)))
         return replace(report, comparison=(f"compared with {self._name}:", *lines))
@@ -117,9 +124,9 @@ class Baseline:
             return 1
         return exit_code or self._exit_code
 
-    def _is_gone(self, earlier: Scenario) -> bool:
+    def _is_left_out(self, earlier: Scenario) -> bool:
         # What is chosen and has no result was cut off.
-        return earlier.name not in self._chosen | self._left_out and self._is_meant(earlier)
+        return earlier.name in (self._there if self._is_part else self._chosen) or not self._is_meant(earlier)
 
 
 def find_baseline(session: Session, given: str | None, reports: Iterable[tuple[str, Path]] = ()) -> Baseline:
@@ -175,28 +182,37 @@ def describe_missing(configuration: Configuration, came_to: str = "", *, is_writ
         meant = find_similar(name, there, likeness=0.7)
         similar = f"{ref}:{os.path.join(os.path.dirname(named), meant)}" if meant else None
     hint = f"; did you mean {quote(similar)}?" if similar else ""
-    how = "this play makes it" if is_written else f"`runner play --report json={shlex.quote(named)}` makes one"
+    file = shlex.quote(place.removeprefix(f"{ref}:"))
+    how = "this play makes it" if is_written else f"`runner play --report json={file}` makes one"
     return f"no baseline yet: {configuration.baseline} isn't there ({configuration.baseline_at}){came_to}; {how}{hint}"
 
 
-def _read_selection(selection: str) -> Callable[[Scenario], bool]:
-    """Says whether a scenario of another play is meant by it; paths are from the current folder. Raises UsageError."""
+def _leaves_out(old: Report, new: Report) -> Callable[[Scenario], bool]:
+    """Says which of the old play's scenarios the new one was not to play; paths are from the current folder.
+
+    Raises UsageError where a report says what can't be read.
+    """
     from runner.cli._selection import Selection
     from runner.errors import UsageError
 
     try:
-        words = iter(shlex.split(selection))
+        words = iter(shlex.split(new.selection))
     except ValueError as error:
-        raise UsageError(f"the new play's selection is {selection!a}: {error}") from error
+        raise UsageError(f"the new play's selection is {new.selection!a}: {error}") from error
+    # What failed the last time, or was not cut off, is something else each time.
+    if new.shard not in ("", old.shard) or new.cut_off or "--lf" in new.selection.split():
+        return lambda _: True
+    if new.selection == old.selection:
+        return lambda _: False
     paths, given = [], {}
     for word in words:
         if word in ("-k", "-m"):
             given[word] = next(words, "")
-        elif word != "--lf":
+        else:
             paths.append(word)
     covers = make_cover(paths, Path.cwd())
     matches = Selection(names=given.get("-k"), tags=given.get("-m")).make_test()
-    return lambda one: covers(one) and matches(one)
+    return lambda one: not (covers(one) and matches(one))
 
 
 def make_cover(asked: Sequence[str], root: Path) -> Callable[[Scenario], bool]:

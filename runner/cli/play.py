@@ -21,6 +21,7 @@ from runner.cli._session import FiniteRange, PlayArguments, Session, file_option
 from runner.did_you_mean import count
 
 if TYPE_CHECKING:
+    from runner.cli.compare import Baseline
     from runner.config import Configuration
     from runner.domain.assistant import Target
     from runner.domain.report import PlayEvent, Report
@@ -182,7 +183,7 @@ def command(**arguments: Any) -> int:
     refuse_to_overwrite([path for _, path in kinds], inputs)
     scenarios, shard = _choose_scenarios(session, wanted, resumed)
     wanted = replace(wanted, shard=shard)
-    baseline.narrow(scenarios, *_find_others(session, wanted))
+    _narrow(baseline, session, scenarios, wanted)
     if wanted.lists:
         _show_list(session, scenarios, as_json=wanted.form == "json")
         return 0
@@ -205,15 +206,16 @@ def command(**arguments: Any) -> int:
     return baseline.exit_after(report.exit_code) or (WriteFailed.exit_code if unwritten else 0)
 
 
-def _find_others(session: Session, wanted: PlayArguments) -> tuple[tuple[Scenario, ...], Callable[[Scenario], bool]]:
-    """What is there and was left for others to play, and what says whether a scenario of the past was asked for."""
+def _narrow(baseline: Baseline, session: Session, chosen: Sequence[Scenario], wanted: PlayArguments) -> None:
+    """To what was asked for: what the same words would have meant before counts."""
     from runner.cli._selection import Selection
     from runner.cli.compare import make_cover
 
     covers = make_cover(wanted.paths, session.configuration.root)
     matches = Selection(names=wanted.names, tags=wanted.tags).make_test()
-    left_out = session.configuration.scenarios if wanted.shard or wanted.last_failed else ()
-    return left_out, lambda one: covers(one) and matches(one)
+    is_part = bool(wanted.shard) or wanted.last_failed
+    there = session.configuration.scenarios
+    baseline.narrow(chosen, there, lambda one: covers(one) and matches(one), is_part=is_part)
 
 
 def _say_how_to_record(report: Report, folder: Path) -> Iterator[str]:

@@ -133,7 +133,7 @@ class Compared:
 class Comparison:
     """All scenarios; `p` is for all of them together, by the test of this name.
 
-    `left_out` counts what the old play has and the new one was not to play.
+    `left_out` counts what the old play has and the new one was not to play, `cut_off` what that did not come to.
     """
 
     scenarios: tuple[Compared, ...]
@@ -142,6 +142,7 @@ class Comparison:
     test: str
     more: int | None = None
     left_out: int = 0
+    cut_off: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -164,6 +165,8 @@ class Comparison:
         if not doubts and not any(one.old and one.new for one in self.scenarios):
             passed = sum(one.old is not None and one.old.outcome in _GOOD for one in self.scenarios)
             doubts = [f"of {passed} that passed none was played now"] if passed else []
+        if self.cut_off:
+            doubts.append(f"the new play has no result of {self.cut_off} scenario{'s' if self.cut_off > 1 else ''}")
         return tuple(doubts)
 
 
@@ -201,26 +204,20 @@ def compare(
     return Comparison(scenarios=judged, verdict=verdict, p=p, test=test, more=more)
 
 
-def compare_reports(old: Report, new: Report, is_meant: Callable[[Scenario], bool]) -> Comparison:
-    """All of two plays; what a part of a play was not to play is not gone.
-
-    `is_meant` says whether the new one's selection means a scenario.
-    """
-    is_selected = new.selection not in ("", old.selection)
-    # What failed the last time, or was not cut off, is something else each time.
-    is_part = new.shard not in ("", old.shard) or "--lf" in new.selection.split() or bool(new.cut_off)
+def compare_reports(old: Report, new: Report, is_left_out: Callable[[Scenario], bool]) -> Comparison:
+    """All of two plays. What the new one has not is gone, unless it was not to be played."""
     played = {one.scenario.name for one in new.results}
     left_out = []
 
     def choose() -> Iterator[ScenarioResult]:
         for one in old.results:
-            if one.scenario.name in played or not (is_part or (is_selected and not is_meant(one.scenario))):
+            if one.scenario.name in played or not is_left_out(one.scenario):
                 yield one
             else:
                 left_out.append(one.scenario.name)
 
     comparison = compare(choose(), new.results, (old.definitions, new.definitions))
-    return replace(comparison, left_out=len(left_out))
+    return replace(comparison, left_out=len(left_out), cut_off=new.cut_off)
 
 
 def _match(

@@ -137,7 +137,10 @@ def hash_scenario(
             for turn in scenario.turns
         ],
         "expect": scenario.expectations,
-        "functions": _describe_functions(scenario, assistant, sha256_of),
+        "functions": [
+            (one.name, one.answering.kind, _describe_settings(one.answering.settings, sha256_of))
+            for one in functions_in(scenario, assistant)
+        ],
         "item": scenario.item,
         "rules": [
             *(scenario.smoke, scenario.timeout_s, scenario.queue_timeout_s, scenario.continues, scenario.skip),
@@ -153,7 +156,12 @@ def hash_means(
     """What a scenario's result hangs on that its questions, checks and the definition don't tell: hashes, by words."""
     rules = [scenario.smoke, scenario.timeout_s, scenario.queue_timeout_s, scenario.continues]
     files = [(file.name, file.use.value, sha256_of(file)) for turn in scenario.turns for file in turn.attachments]
-    functions = _describe_functions(scenario, assistant, sha256_of)
+    # Code by its name alone: what it says is told apart from who has it called; where the project lies says nothing.
+    functions = [
+        [one.name, one.answering.kind]
+        + [(key, getattr(value, "name", value)) for key, value in one.answering.settings.items() if key != "root"]
+        for one in functions_in(scenario, assistant)
+    ]
     told = {"attached files": files, "functions' answers": functions, "rules": rules}
     return {word: hash_told(one) for word, one in told.items()}
 
@@ -161,15 +169,6 @@ def hash_means(
 def hash_told(told: object) -> str:
     text = json.dumps(told, sort_keys=True, ensure_ascii=True, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:HASH_CHARACTERS]
-
-
-def _describe_functions(
-    scenario: Scenario, assistant: Assistant, sha256_of: Callable[[LocalFile | Path], str]
-) -> list[tuple[str, str, dict[str, object]]]:
-    return [
-        (one.name, one.answering.kind, _describe_settings(one.answering.settings, sha256_of))
-        for one in functions_in(scenario, assistant)
-    ]
 
 
 def _describe_settings(

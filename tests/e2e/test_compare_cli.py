@@ -110,6 +110,8 @@ def test_it_is_told_as_json_and_as_markdown(project: Project) -> None:
     (project.folder / "cut.json").write_text(json.dumps(cut | {"signal": 2, "planned": 9}))
     note = "the new play did not come to its end (it was interrupted by signal 2): 7 of 9 are missing"
     assert f"note: {note}\n" in project.run("compare", "old.json", "cut.json").out
+    open_ = project.run("compare", "new.json", "cut.json", "--fail-on", "regression")
+    assert (open_.code, "the new play has no result of 7 scenarios" in open_.err) == (3, True)
     assert json.loads(project.run("compare", "old.json", "cut.json", "--format", "json").out)["notes"] == [note]
     assert "7 of 9 are missing" in project.run("compare", "old.json", "cut.json", "--format", "markdown").out
 
@@ -211,9 +213,14 @@ def test_what_a_selection_would_have_played_is_gone_and_what_it_leaves_out_is_no
         (project.folder / "scenarios" / f"times{number}.yaml").unlink()
     whole = project.run("play", "scenarios", "--baseline", "old.json")
     assert (whole.code, "golden scenario times2 is gone" in whole.out) == (1, True)
-    assert "gone times3 1/1 → none" in whole.out
+    assert "gone times3 was 1/1" in whole.out
     part = project.run("play", "-k", "times4", "--baseline", "old.json")
     assert (part.code, "1 of 1 the same" in part.out) == (0, True)
+    path = project.folder / "scenarios" / "times4.yaml"
+    path.write_text("tags: [slow]\n" + path.read_text())
+    write(project, 5, right=True)
+    retagged = project.run("play", "-m", "not slow", "-k", "4 or 5", "--baseline", "old.json")
+    assert "note: still there, but chosen no more, since the tags are others: times4" in retagged.out
 
 
 def test_a_kept_play_and_a_report_know_which_selection_they_are(project: Project) -> None:
@@ -246,6 +253,9 @@ def test_a_report_at_a_git_ref_is_compared_with(project: Project) -> None:
     note = project.run("validate").out.splitlines()[-1]
     assert note.startswith("note: no baseline yet: HEAD:odl.json isn't there (assistants.yaml:")
     assert note.endswith("did you mean 'HEAD:old.json'?")
+    file.write_text(text + "baseline: HEAD:old.json\n")
+    below = replace(project, folder=project.folder / "scenarios").run("validate")
+    assert (below.code, "no baseline yet" in below.out) == (0, False), "it is named from the project's root"
     file.write_text(text + "baseline: mian:old.json\n")
     assert project.run("play").code == 2
 
@@ -253,6 +263,7 @@ def test_a_report_at_a_git_ref_is_compared_with(project: Project) -> None:
 @pytest.mark.parametrize(
     ("source", "code", "words"),
     [
+        ("asistants.yaml", 2, "there is no file asistants.yaml, but there is assistants.yaml; `runner play"),
         ("gone.json", 2, "there is no file gone.json"),
         ("city.md", 2, "city.md is no JSON report of runner"),
         ("20200101T000000Z-000000", 5, "no play is kept under .runner/plays, and there is no file"),
