@@ -328,7 +328,7 @@ def _expand(
         return _PLACEHOLDER.sub(lambda match: _fill(match, environment, secrets), value)
     except _Refused as error:
         message, hint = error.args
-        if where[0] in ("turns", "scenarios") and _COLUMN.search(value):
+        if where[:1] in (("turns",), ("scenarios",)) and _COLUMN.search(value):
             hint = f"a column needs `cases` beside `turns`; {hint}"
         document.report(Mistake(where=where, message=message, hint=hint))
         return value
