@@ -296,7 +296,7 @@ def _report_unreachable(document: YamlDocument, key: str, takes_all: Sequence[bo
         line = document.location((key, place + 1)).line
         message = f"every question fits this one, so what follows from line {line} on is never reached"
         document.report(Mistake(where=(key, place, "question"), message=message, hint="put it last"))
-    elif at and key == "scripts" and "otherwise" in document.value:
+    elif at and key == "scripts" and isinstance(document.value, dict) and "otherwise" in document.value:
         message = f"it is never reached: every question fits the script on line {at.line}"
         document.report(Mistake(where=("otherwise",), message=message, hint="remove one of the two"))
 
