@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from runner.domain.assistant import Address
-from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId
+from runner.domain.conversation import Run, RunId, RunStatus, Step, ThreadId, Usage
 from runner.domain.report import (
     NO_MODEL,
     Attempt,
@@ -435,3 +435,24 @@ class TestOnATerminal:
     def test_a_width_that_is_none_does_not_silence_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("COLUMNS", "0")
         assert "1 passed in 0.00 s" in self.lines(PASSED)
+
+
+@pytest.mark.parametrize(
+    ("inferences", "words"),
+    [
+        (("scripted",), "7 tokens (7 in, 0 out), estimated: a script answered · "),
+        (("scripted+offline", "llama3.2"), "7 tokens (7 in, 0 out), in part estimated · "),
+        (("llama3.2",), "7 tokens (7 in, 0 out) · "),
+        ((None,), "7 tokens (7 in, 0 out) · "),
+    ],
+)
+def test_tokens_that_no_model_used_are_said_to_be_estimated(inferences: tuple[str | None, ...], words: str) -> None:
+    stream = io.StringIO()
+    run = replace(RUN, usage=Usage(input_tokens=7, output_tokens=0, total_tokens=7))
+    variants = tuple(replace(VARIANT, target=f"t{at}", inference=name) for at, name in enumerate(inferences))
+    passed = replace(result(SCENARIO, Outcome.PASSED, replace(PASSED.turns[0], run=run)), variant=variants[0])
+    report = Report(variants=variants, planned=1, results=(passed,))
+
+    Console(stream, Redactor(()), is_quiet=False).on_event(PlayFinished(report=report))
+
+    assert words in " ".join(stream.getvalue().split())
