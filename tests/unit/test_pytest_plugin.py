@@ -57,16 +57,6 @@ def test_scenarios_below_a_configured_folder_are_tests_whatever_their_tags(proje
     assert not [thread for thread in threading.enumerate() if thread.name == "runner"]
 
 
-def test_a_configured_folder_that_is_not_there_is_wrong_usage(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (project / "pytest.ini").write_text("[pytest]\nassistant_scenarios = scenaros\n")
-    (project / "test_other.py").write_text("def test_other(): pass\n")
-    said = run_pytest(project)
-    assert "passed" not in said
-    assert "assistant_scenarios: there is no folder 'scenaros'" in said + capsys.readouterr().err
-
-
 def test_without_a_configured_folder_yaml_is_left_alone(project: Path) -> None:
     (project / "pytest.ini").write_text("[pytest]\n")
     assert "no tests" in run_pytest(project)

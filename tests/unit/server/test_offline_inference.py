@@ -352,14 +352,3 @@ def test_the_same_thing_listed_twice_in_one_piece_is_two() -> None:
 
     assert isinstance(move, Answer)
     assert move.declined
-
-
-@pytest.mark.parametrize(("tools", "is_said"), [(BOTH, True), (frozenset({"file_search"}), False)])
-def test_where_code_has_files_of_its_own_a_decline_says_that_the_rules_read_none(
-    tools: frozenset[str], is_said: bool
-) -> None:
-    move = choose_move(scene("When does the pool open?", searched(RECEIPT), tools=tools))
-
-    assert isinstance(move, Answer)
-    assert move.declined
-    assert ("files for code_interpreter are not read by the rules" in move.text) is is_said
