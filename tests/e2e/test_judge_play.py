@@ -140,6 +140,7 @@ def test_what_was_judged_again_can_not_go_on_and_hides_no_play_that_can(played: 
     refused = run(played, "play", "--resume", anew["id"])
     assert (refused.code, f"`--resume {asked['id']}`" in refused.err) == (2, True)
     assert f"play {asked['id']} of " in run(played, "play", "--resume").out
+    assert f"the answers are those of play {asked['id']}\n" in run(played, "judge", "latest").out, "all of them"
 
 
 def test_a_play_that_is_not_there_is_a_mistake(played: Path) -> None:
