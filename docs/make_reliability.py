@@ -18,7 +18,7 @@ HEAD = """# What can go wrong, and what holds then
 Made by `docs/make_reliability.py` out of the tests; don't edit it here. Each row is a fault that was provoked over
 real sockets, real processes and a real disk, or in a [simulated world](../tests/support/simulated_play.py) where one
 seed decides time, faults, order and kills. `make test` runs every test that is named; one that is renamed takes its
-row along.
+row along. The tests are in the program's repository, not in the package that pip installs.
 """
 
 ROWS: Mapping[str, Mapping[str, tuple[str, str]]] = {

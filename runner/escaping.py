@@ -30,6 +30,20 @@ def terminal_line(text: str) -> str:
     return " ".join(terminal(text).split())
 
 
+def terminal_width(text: str) -> int:
+    """How many columns a line takes up: Chinese characters and most emoji have two, accents none."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # takes long to import
+
+    return cell_len(text)
+
+
+def pad(text: str, width: int) -> str:
+    """A line filled up with spaces to so many columns."""
+    return text + " " * (width - terminal_width(text))
+
+
 def file_name(text: str) -> str:
     """A name that is safe as one part of a path on any system; "_" for what would be empty or reserved."""
     plain = unicodedata.normalize("NFKC", text)

@@ -347,8 +347,9 @@ def _timed(validator: Any) -> Any:
 def _validator_of(schema: Schema) -> Any:
     """The library's, of the dialect that the schema names; 2020-12 if none. Raises ValueError for an unknown one."""
     named = schema.get(_DIALECT)
-    default: Any = None  # which the stubs don't know
-    found = validator_for(schema, default=default) if isinstance(named, str) else Draft202012Validator
+    found: Any = Draft202012Validator
+    if isinstance(named, str):
+        found = validator_for(schema, default=None)  # type: ignore[arg-type]  # whatever is given comes back
     if found is None:
         raise ValueError(
             f"is of the dialect {quote(str(named))}, which is not known; leave `{_DIALECT}` out for 2020-12"

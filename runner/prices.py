@@ -19,6 +19,11 @@ _A_MILLION = 1_000_000
 NOT_INCLUDED = "fees for tools not included"
 
 
+def show_usd(amount: float) -> str:
+    """To a hundredth of a cent, or as far as its first digit: what was used is never shown as nothing."""
+    return f"{amount:.4f}" if amount >= 0.0001 or not amount else f"{Decimal(f'{amount:.1g}'):f}"
+
+
 class PriceUnknown(LookupError):
     """The message says why there is no price."""
 

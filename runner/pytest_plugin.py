@@ -44,6 +44,9 @@ _TAG = re.compile(r"[^\W_][\w.+-]*")
 _TAKEN = frozenset("skip skipif xfail parametrize usefixtures filterwarnings asyncio timeout tryfirst trylast".split())
 """Marks that mean something to pytest: a tag of that name would change what happens."""
 _LINES_AROUND = 3
+_WEAK = "weak_passes"
+_UNCOMPARED = pytest.StashKey[bool]()
+"""Whether there is something that `runner play` would compare with an earlier play."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,8 +58,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     for folder in config.getini(_FOLDERS):
-        if not folder.exists():
-            raise pytest.UsageError(f"{_FOLDERS}: there is no folder {os.path.relpath(folder, config.rootpath)!r}")
+        if not folder.is_dir():
+            where = os.path.relpath(folder, config.rootpath)
+            raise pytest.UsageError(f"{_FOLDERS} names {where}, and there is no such folder: nothing would be played")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -90,6 +94,8 @@ class ScenarioFile(pytest.File):
             found = load_project(self._project, (str(self.path),), needs_variables=False)
         except RunnerError as error:
             raise self.CollectError(str(error)) from error
+        if found.baseline or any(one.golden for one in found.scenarios):
+            self.config.stash[_UNCOMPARED] = True
         for scenario in found.scenarios:
             # By its text, as pytest's cache and reports have it: there, pytest reads the `[a]` of "prices [a]" as a
             # parameter, and in a name alone it does not, so that `--lf` and `--sw` would never find the row again.
@@ -133,6 +139,8 @@ class ScenarioTest(pytest.Item):
             raise Unplayed(str(error)) from error
         if result.outcome is Outcome.SKIPPED:
             pytest.skip(result.reason)
+        if result.weak_checks:
+            self.user_properties.append((_WEAK, " ".join(result.weak_checks)))
         if result.outcome is Outcome.FLAKY:
             passed = sum(attempt.outcome is Outcome.PASSED for attempt in result.attempts)
             self.add_report_section("call", "flaky", f"passed {passed} of {len(result.attempts)} times")
@@ -540,3 +548,12 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     folders = config.getini(_FOLDERS)
     shown = ", ".join(os.path.relpath(folder, config.rootpath) for folder in folders)
     return f"assistants: scenarios in {shown}" if folders else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What the counts alone would hide."""
+    passed = terminalreporter.stats.get("passed", [])
+    if weak := [one.nodeid for one in passed if dict(one.user_properties).get(_WEAK)]:
+        terminalreporter.write_line(f"assistants: {len(weak)} passed by checks that prove little: {', '.join(weak)}")
+    if _UNCOMPARED in config.stash:
+        terminalreporter.write_line("assistants: compared with nothing: `baseline` and `golden` are for `runner play`")

@@ -41,7 +41,7 @@ async def _clean(session: Session, older_than_h: float) -> None:
 
     from runner.cli._change_lines import describe_target
     from runner.sync import read_remote
-    from runner.sync.leftovers import clean_journals, clean_tagged
+    from runner.sync.leftovers import clean_journals, clean_tagged, find_under_way
 
     configuration, target = session.configuration, session.target
     async with session.open_remote("clean") as (backend, _):
@@ -58,6 +58,8 @@ async def _clean(session: Session, older_than_h: float) -> None:
             await read_remote(backend, in_full=True),
             created_before_s=time.time() - older_than_h * 3600,
         )
+    if under_way := find_under_way(plays, target.name):
+        session.show([f"note: going on, and left alone: play {', '.join(under_way)}"])
     session.show((*known.removed, *tagged.removed))
     session.show(f"note: {line}" for line in (*known.leftovers, *tagged.leftovers))
     if failed := known.failed + tagged.failed:

@@ -37,10 +37,15 @@ async def _destroy(session: Session, *, is_confirmed: bool) -> None:
     from runner.cli._change_lines import count_failed, describe_applied, describe_target
     from runner.domain.plan import Kind
     from runner.sync import Applied, SyncPlan, Uploading, apply_plan, plan_destruction, read_earlier_files, read_remote
+    from runner.sync.leftovers import find_under_way
     from runner.sync.remote import play_objects
     from runner.sync.synced import forget_synced
 
     namespace = session.configuration.project.namespace
+    if is_confirmed and (under_way := find_under_way(session.state / "plays", session.target.name)):
+        raise GateClosed(
+            f"play {', '.join(under_way)} is going on, and may ask what would be deleted: wait for its end, or end it"
+        )
     done: list[Applied] = []
 
     def tell(event: Applied | Uploading) -> None:

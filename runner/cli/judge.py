@@ -37,9 +37,12 @@ def command(play_id: str, paths: tuple[str, ...], file: Path | None, **options: 
     questions have changed since are left out, and named. The verdicts are kept as a play of their own.
     After an interruption, the judge is not asked again what it has said.
 
-    Exits as `play` does: 0 if all passed, 1 if a scenario failed, 3 if one could not be evaluated; 5 if none was left.
+    Exits as `play` does: 0 if all passed, 1 if a scenario failed, 3 if one could not be evaluated, or has another
+    question now; 5 if none was left.
     """
     import asyncio
+
+    from runner.execution.rejudging import ASKED_OTHERWISE
 
     session = open_session(file, None, paths=paths, needs_key=False)
     scenarios = session.configuration.scenarios
@@ -52,7 +55,9 @@ def command(play_id: str, paths: tuple[str, ...], file: Path | None, **options: 
         again = f"runner judge {kept.folder.name}"
         session.show_errors([f"interrupted: `{again}` judges the rest; what the judge has said is not asked again"])
         raise
-    return report.exit_code or (0 if report.counts["passed"] or report.counts["flaky"] else 5)
+    if not (report.exit_code or report.counts["passed"] or report.counts["flaky"]):
+        return 5
+    return report.exit_code or 3 * any(one.reason.endswith(ASKED_OTHERWISE) for one in report.results)
 
 
 def _refuse_code(session: Session, scenarios: tuple[Scenario, ...]) -> None:

@@ -24,6 +24,7 @@ def command(*, file: Path | None, target: str | None) -> None:
 async def _list(session: Session) -> list[str]:
     from runner.cli._change_lines import describe_target
     from runner.sync import read_remote
+    from runner.sync.leftovers import read_kept
     from runner.sync.remote import owned_objects, play_objects
     from runner.sync.tags import ADDRESS
 
@@ -39,7 +40,11 @@ async def _list(session: Session) -> list[str]:
         lines.append(f"{kind.value} {address}: {one.id}, created {_show_time(one.created_at)}{more}")
     for kind, one, play in temporary:
         lines.append(f"{kind.value} of the play {play}: {one.id}, created {_show_time(one.created_at)}")
-    return [*lines, f"{count(len(owned), 'object')} of sync, {len(temporary)} of plays"]
+    # What no list of the server has, such as a response.
+    listed = {one.id for _, one, _ in temporary}
+    kept = [one for one in read_kept(session.state / "plays", session.target.name) if one[1] not in listed]
+    lines += [f"{kind.value} of the play {play}: {remote_id}, as its journal says" for kind, remote_id, play in kept]
+    return [*lines, f"{count(len(owned), 'object')} of sync, {len(temporary) + len(kept)} of plays"]
 
 
 def _show_time(created_at: int) -> str:

@@ -58,6 +58,7 @@ def merge_reports(named: Sequence[tuple[str, Report]]) -> Report:
         results=_Merged(reports, variants),
         started_at=min(report.started_at for report in reports),
         leftovers=tuple(line for report in reports for line in report.leftovers),
+        comparison=tuple(f"{_name_part(*one)}: {line}" for one in named for line in one[1].comparison),
         signal=next((report.signal for report in reports if report.signal is not None), None),
         stopped=next((report.stopped for report in reports if report.stopped), ""),
         selection=next((report.selection for report in reports if report.selection), ""),
@@ -66,6 +67,10 @@ def merge_reports(named: Sequence[tuple[str, Report]]) -> Report:
         fails_on_flaky=any(report.fails_on_flaky for report in reports),
         duration_s=max(report.duration_s for report in reports),
     )
+
+
+def _name_part(source: str, report: Report) -> str:
+    return f"shard {report.shard.partition(' ')[0]}" if report.shard else source
 
 
 def _check_shards(shards: Sequence[str]) -> None:

@@ -30,7 +30,7 @@ def command(*, file: Path | None, limit: int | None, as_json: bool) -> None:
     """
     from runner.cli._plays import PLAYS_KEPT, find_plays
     from runner.config.paths import find_project_file
-    from runner.escaping import terminal_line
+    from runner.escaping import pad, terminal_line, terminal_width
 
     root = find_project_file(file, Path.cwd()).parent.resolve()
     plays = [_describe(one) for one in islice(find_plays(root / ".runner" / "plays"), limit)]
@@ -40,9 +40,9 @@ def command(*, file: Path | None, limit: int | None, as_json: bool) -> None:
     if not plays:
         raise NothingFound("no play is kept under .runner/plays")
     rows = [_COLUMNS, *(tuple(map(terminal_line, _cells(one))) for one in plays)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(terminal_width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        click.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        click.echo("  ".join(pad(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip())
     if len(plays) >= PLAYS_KEPT:
         click.echo(f"the newest {PLAYS_KEPT} are kept; `runner report ID --report json=FILE` keeps one for good")
 

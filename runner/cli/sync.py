@@ -127,6 +127,5 @@ async def _apply(session: Session, plan: SyncPlan, remote: RemoteState, at: tupl
         raise journal.refusal
     blocked_by_plan = plan.plan.count(Action.BLOCKED)
     if (failed := count_failed(done)) > blocked_by_plan:
-        raise RemoteError(
-            f"{failed} of {len(done)} objects could not be synced; `runner sync{session.option}` again resumes"
-        )
+        cure = f"once the reasons above are mended, `runner sync{session.option}` again resumes"
+        raise RemoteError(f"{failed} of {len(done)} objects could not be synced; {cure}")

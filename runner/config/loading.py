@@ -30,6 +30,7 @@ from runner.yaml_text.schema_mistakes import judge_document, read_document
 from runner.yaml_text.yaml_document import Advice, Schema, Where, YamlDocument
 
 _PLACEHOLDER = re.compile(r"\$\$\{|\$\{(?:(env|secret):([A-Za-z_][A-Za-z0-9_]*)\}|[^}\s]{0,40}\}?)")
+_COLUMN = re.compile(r"(?<!\$)\$\{[^}:]+\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,6 +334,8 @@ def _expand(
         return _PLACEHOLDER.sub(lambda match: _fill(match, environment, secrets), value)
     except _Refused as error:
         message, hint = error.args
+        if where[:1] in (("turns",), ("scenarios",)) and _COLUMN.search(value):
+            hint = f"a column needs `cases` beside `turns`; {hint}"
         document.report(where, message, hint)
         return value
 
@@ -342,9 +345,7 @@ def _fill(match: re.Match[str], environment: Mapping[str, str], secrets: set[str
     if whole == "$${":
         return "${"
     if kind is None:
-        is_column = ":" not in whole and whole.endswith("}")
-        hint = "a column needs `cases` beside `turns`; " if is_column else ""
-        hint += "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'"
+        hint = "write ${env:NAME} or ${secret:NAME}, or $${ for the text '${'"
         raise _Refused(f"{quote(whole)} is no placeholder", hint)
     found = environment.get(name)
     if not found:

@@ -71,6 +71,11 @@ def worst(outcomes: tuple[Outcome, ...]) -> Outcome:
     return Outcome.SKIPPED
 
 
+def find_weak(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
+    """The checks that passed in a way that proves little, each once."""
+    return tuple(dict.fromkeys(one.check for one in verdicts if one.weak and one.outcome is Outcome.PASSED))
+
+
 OFFLINE = "offline"
 """The offline rules, among the inferences of an embedded server; and the model of a run that they answered for it."""
 NO_MODEL = "no language model is connected: use -t, a target's `inference`, or a script, which needs no key"
@@ -200,6 +205,12 @@ class ScenarioResult:
         return self.shown.turns if self.shown else ()
 
     @property
+    def weak_checks(self) -> tuple[str, ...]:
+        """The checks of that attempt whose passes prove little, each once."""
+        together = self.shown.verdicts if self.shown else ()
+        return find_weak([*(verdict for turn in self.turns for verdict in turn.verdicts), *together])
+
+    @property
     def model(self) -> str:
         """The one that the variant names, else the one that answered, as the API says; "" where neither is known."""
         named = self.variant.model if self.variant else None
@@ -290,12 +301,14 @@ class Tally:
 
     `definitions` are hashes by the assistants' addresses, with the variant's label where there are several. What a
     judge used is apart, in `judging`.
+    `weak` counts scenarios that passed by checks whose passes prove little, for each of these checks.
     `uncounted_runs` said nothing of their tokens, `unpriced_runs` have no known price: they are in no sum. `seconds`
     has what each complete run took; `repeated` counts scenarios that were to be played several times by (times,
     passes, attempts with a verdict).
     """
 
     counts: Counter[str] = field(default_factory=Counter)
+    weak: Counter[str] = field(default_factory=Counter)
     attempts: int = 0
     passes: int = 0
     runs: int = 0
@@ -312,6 +325,8 @@ class Tally:
 
     def add(self, result: ScenarioResult) -> None:
         self.counts[result.counted_as] += 1
+        if result.outcome in (Outcome.PASSED, Outcome.FLAKY):
+            self.weak.update(result.weak_checks)
         if result.definition:
             label = result.variant.label if result.variant else ""
             self.definitions[result.scenario.assistant, label] = result.definition

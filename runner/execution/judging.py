@@ -278,4 +278,5 @@ def needs_judge(scenarios: Iterable[Scenario]) -> bool:
 
 def _describe_breakage(run: Run) -> str:
     code = f" ({run.error_code})" if run.error_code else ""
-    return f"the run ended as {run.status.value}{code}" + (f": {run.error}" if run.error else "")
+    is_said = run.error == f"the answer is {run.status.value}: {run.error_code}"
+    return f"the run ended as {run.status.value}{code}" + (f": {run.error}" if run.error and not is_said else "")

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from runner.did_you_mean import count
 from runner.domain.assistant import Price
@@ -18,7 +19,7 @@ from runner.domain.report import Judging, Retry, TurnResult, Variant, Verdict
 from runner.errors import RateLimited
 from runner.execution.scheduler import Interruption
 from runner.kept_play import Spent
-from runner.prices import PriceUnknown, cost_usd
+from runner.prices import PriceUnknown, cost_usd, show_usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,8 @@ class Budget:
         if self._limits == Limits() or earlier == Spent():
             return
         unknown = f", and {count(earlier.unpriced, 'run')} of unknown cost" if earlier.unpriced else ""
-        yield f"limits count what this play used before: {earlier.tokens:,} tokens, {earlier.cost_usd:.4f} USD{unknown}"
+        used = f"{earlier.tokens:,} tokens, {show_usd(earlier.cost_usd)} USD"
+        yield f"limits count what this play used before: {used}{unknown}"
 
     def book(self, turn: TurnResult, variant: Variant) -> TurnResult:
         """The turn with what its run cost, where that can be known."""
@@ -100,8 +102,9 @@ class Budget:
             before = f", {earlier.tokens:,} of them before it went on" if earlier.tokens else ""
             self._end(f"--max-tokens {most.tokens} is reached: {now.tokens:,} tokens were used{before}")
         if most.cost_usd is not None and now.cost_usd >= most.cost_usd:
-            before = f", {earlier.cost_usd:.4f} of them before it went on" if earlier.cost_usd else ""
-            self._end(f"--max-cost {most.cost_usd:g} is reached: {now.cost_usd:.4f} USD were used{before}")
+            before = f", {show_usd(earlier.cost_usd)} of them before it went on" if earlier.cost_usd else ""
+            limit, used = f"{Decimal(f'{most.cost_usd:g}'):f}", show_usd(now.cost_usd)
+            self._end(f"--max-cost {limit} is reached: {used} USD were used{before}")
 
     def _end(self, limit: str) -> None:
         self._interruption.reach(limit, cancels=False)

@@ -25,7 +25,7 @@ from runner.backends import (
     RemoteAssistant,
     RemoteStore,
 )
-from runner.did_you_mean import count
+from runner.did_you_mean import count, quote
 from runner.domain.assistant import Assistant, describe_definition
 from runner.domain.capabilities import Capabilities
 from runner.domain.conversation import (
@@ -358,7 +358,8 @@ class Replayer:
             except FileNotFoundError:
                 known = [path.stem for path in self._tape.folder.glob("*.yaml") if path.name != _TARGET_FILE]
                 near = get_close_matches(scenario, known, n=3, cutoff=0.4)
-                hint = f"nearest are {', '.join(near)}" if near else f"there are {count(len(known), 'other')}"
+                hint = f"did you mean {quote(near[0])}?" if near else f"there are {count(len(known), 'other')}"
+                hint += f" There is {' and '.join(near[1:])}, too" if near[1:] else ""
                 raise RemoteError(f"not recorded: there is nothing of '{scenario}'; {hint}") from None
             except UsageError as error:
                 raise RemoteError(f"not recorded: {error}") from error

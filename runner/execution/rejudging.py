@@ -48,6 +48,10 @@ async def judge_again(
             task.cancel()
 
 
+ASKED_OTHERWISE = "; play it again"
+"""How the reason ends why the answer to another question is left out."""
+
+
 async def _judge_result(
     kept: ScenarioResult, today: Mapping[str, Scenario], project: Project, ask: Ask
 ) -> ScenarioResult:
@@ -56,7 +60,7 @@ async def _judge_result(
         return _leave_out(kept, f"'{kept.scenario.name}' is in none of today's files")
     assistant = project.find_assistant(scenario.assistant)
     if changed := _find_change(kept.scenario, scenario):
-        return _leave_out(replace(kept, scenario=scenario), f"'{scenario.name}': {changed}; play it again")
+        return _leave_out(replace(kept, scenario=scenario), f"'{scenario.name}': {changed}{ASKED_OTHERWISE}")
     if not kept.attempts or kept.variant is None or assistant is None:
         return kept
     # How often it was played is the kept play's.

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Protocol
 
 from runner.did_you_mean import count
-from runner.domain.report import Judging, PlayEvent, PlayFinished, Report, Results, ScenarioResult
+from runner.domain.report import Judging, PlayEvent, PlayFinished, Report, Results, ScenarioResult, Tally
 from runner.domain.result_json import result_as_json, result_from_json
 from runner.errors import UsageError
 from runner.plugins import load_plugin, plugin_names
+from runner.prices import show_usd
 from runner.redaction import Redactor
 from runner.whole_file import write_whole
 
@@ -89,9 +90,15 @@ def describe_judging(used: Judging) -> list[str]:
         return []
     unknown = f"; {count(used.uncounted, 'request')} did not say" if used.uncounted else ""
     unpriced = f" + {count(used.unpriced, 'request')} without a known price" if used.unpriced else ""
-    cost = "cost unknown" if used.unpriced == used.requests else f"${used.cost_usd:.4f}{unpriced}"
+    cost = "cost unknown" if used.unpriced == used.requests else f"${show_usd(used.cost_usd)}{unpriced}"
     tokens = f"{used.total_tokens:,} tokens ({used.input_tokens:,} in, {used.output_tokens:,} out{unknown})"
     return [f"judge: {count(used.requests, 'request')} · {tokens} · {cost}"]
+
+
+def describe_weak(tally: Tally) -> list[str]:
+    """A line on passes that prove little; none if there are none."""
+    told = [f"{times} by `{check}`" for check, times in tally.weak.most_common()]
+    return [f"weak passes, which prove little: {', '.join(told)}"] if told else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from runner.reporting._failure import find_failure
 from runner.reporting.markdown import render
 
 MOST_ANNOTATIONS = 10
-"""GitHub shows so many errors of a step, and so many warnings."""
-_LEVELS = {"failed": "error", "errored": "error", "flaky": "warning", DECLINED: "warning"}
+"""GitHub shows so many errors of a step, so many warnings, and so many notices."""
+_LEVELS = {"failed": "error", "errored": "error", "flaky": "warning", DECLINED: "warning", "weak": "notice"}
 
 
 class GitHub:
@@ -43,21 +43,24 @@ class GitHub:
         """The worst first: what comes after the tenth isn't shown."""
         lines: dict[str, list[str]] = {word: [] for word in _LEVELS}
         for name, result in name_uniquely(report):
-            told = lines.get(result.counted_as)
+            level = "weak" if result.weak_checks and result.counted_as == "passed" else result.counted_as
+            told = lines.get(level)
             if told is not None and len(told) < MOST_ANNOTATIONS:
-                told.append(self._annotation(name, result))
+                told.append(self._annotation(name, result, level))
         errors = [*lines["failed"], *lines["errored"]][:MOST_ANNOTATIONS]
         warnings = [*lines["flaky"], *lines[DECLINED]][:MOST_ANNOTATIONS]
-        return errors + warnings
+        return [*errors, *warnings, *lines["weak"]]
 
-    def _annotation(self, name: str, result: ScenarioResult) -> str:
+    def _annotation(self, name: str, result: ScenarioResult, level: str) -> str:
         failure = find_failure(result, result.shown)
-        place = failure.location
+        place, message = failure.location, failure.message
+        if level == "weak":
+            message = f"passed, which proves little: {', '.join(result.weak_checks)}"
         file = os.path.relpath(place.file, self._root) if self._root else place.file
-        title = f"{result.counted_as}: {terminal_line(name)}"
+        title = f"{level}: {terminal_line(name)}"
         row = f" (row {result.scenario.row})" if result.scenario.row else ""
         where = f"file={github_property(file)},line={place.line},col={place.column},title={github_property(title)}"
-        return f"::{_LEVELS[result.counted_as]} {where}::{github_message(f'{failure.message}{row}')}"
+        return f"::{_LEVELS[level]} {where}::{github_message(f'{message}{row}')}"
 
     def _append_summary(self, path: Path, report: Report) -> None:
         """Other parts of the step may have written something before."""

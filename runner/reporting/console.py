@@ -40,10 +40,10 @@ from runner.domain.report import (
     Verdict,
 )
 from runner.domain.statistics import wilson_interval
-from runner.escaping import terminal, terminal_line
-from runner.prices import NOT_INCLUDED, price_source
+from runner.escaping import pad, terminal, terminal_line, terminal_width
+from runner.prices import NOT_INCLUDED, price_source, show_usd
 from runner.redaction import Redactor
-from runner.reporting import describe_judging
+from runner.reporting import describe_judging, describe_weak
 from runner.reporting._failure import answer_of
 
 if TYPE_CHECKING:
@@ -214,10 +214,10 @@ class Console:
 
     def _print_names(self, failures: list[ScenarioResult]) -> None:
         """A line for each, with a place that can be pasted behind `runner play`."""
-        width = min(_LONGEST_NAME, max((len(self._line(self._name(one))) for one in failures), default=0))
+        width = min(_LONGEST_NAME, max((terminal_width(self._line(self._name(one))) for one in failures), default=0))
         for result in failures:
             where = self._line(shlex.quote(result.scenario.playable_place))
-            self._print(f"{self._line(self._name(result)):{width}}  ", (where, "dim"), before=(_word(result),))
+            self._print(f"{pad(self._line(self._name(result)), width)}  ", (where, "dim"), before=(_word(result),))
         if failures:
             self._print()
 
@@ -255,11 +255,11 @@ class Console:
         if differing:
             self._print()
         rows = [_COMPARED, *(_compare(label, tally) for label, tally in report.tally_by_variant.items())]
-        widths = [max(len(self._line(row[column])) for row in rows) for column in range(len(_COMPARED))]
+        widths = [max(terminal_width(self._line(row[column])) for row in rows) for column in range(len(_COMPARED))]
         for number, row in enumerate(rows):
             first, *rest = (self._line(cell) for cell in row)
             cells = [
-                f"{first:{widths[0]}}",
+                pad(first, widths[0]),
                 *(f"{cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True)),
             ]
             self._print(("  ".join(cells), "" if number else "dim"))
@@ -355,7 +355,7 @@ class Console:
         minutes, seconds = divmod(int(self._clock() - self._started_s), 60)
         dollars = self._spent.cost_usd + self._spent.judging.cost_usd
         if dollars:
-            parts.append(f" · ${dollars:.4f}")
+            parts.append(f" · ${show_usd(dollars)}")
         elif tokens := self._spent.total_tokens + self._spent.judging.total_tokens:
             parts.append(f" · {tokens:,} tokens")
         return (*parts, f" · {minutes}:{seconds:02} · ", (", ".join(names) + more, "dim"))
@@ -383,12 +383,10 @@ def _remarks(result: ScenarioResult) -> list[str]:
     elif result.variant and result.variant.inference != OFFLINE:
         by_rules = [turn.run is not None and result.variant.is_by_rules(turn.run) for turn in result.turns]
         remarks += ["by offline rules" if all(by_rules) else "in part by offline rules"] if any(by_rules) else []
-    verdicts = [verdict for turn in result.turns for verdict in turn.verdicts]
-    weak = [verdict.check for verdict in verdicts if verdict.weak and verdict.outcome is Outcome.PASSED]
     passed = [turn.run for turn in result.turns if turn.run is not None and turn.outcome is Outcome.PASSED]
     broken = [step.title for run in passed for step in run.broken_steps]
     remarks += [f"{title} broke" for title in dict.fromkeys(broken)]
-    return remarks + [f"weak pass of `{check}`" for check in dict.fromkeys(weak)]
+    return remarks + [f"weak pass of `{check}`" for check in result.weak_checks]
 
 
 def _count_retries(retried: Iterable[Retry]) -> Counter[Retry]:
@@ -414,7 +412,7 @@ def _compare(label: str, tally: Tally) -> tuple[str, ...]:
     low, high = wilson_interval(tally.passes, tally.attempts)
     scenarios = sum(tally.counts.values())
     tokens = f"{tally.total_tokens:,}" + " + ?" * bool(tally.uncounted_runs)
-    cost = f"${tally.cost_usd:.4f}" + " + ?" * bool(tally.unpriced_runs)
+    cost = f"${show_usd(tally.cost_usd)}" + " + ?" * bool(tally.unpriced_runs)
     p50, p95 = (f"{seconds:.1f} s" if seconds is not None else "" for seconds in map(tally.quantile_s, (0.5, 0.95)))
     rate = f"{low:.2f} to {high:.2f}" if tally.attempts else ""
     return label, f"{tally.counts['passed']} of {scenarios}", rate, tokens, cost, p50, p95
@@ -432,11 +430,11 @@ def _describe_use(report: Report) -> list[str]:
         if tally.unpriced_runs < tally.runs:
             unpriced = f", {count(tally.unpriced_runs, 'run')} without a known price" if tally.unpriced_runs else ""
             tier = f", the list price and not that of --tier {report.tier}" if report.tier else ""
-            used += f" · ${tally.cost_usd:.4f} by {price_source()}{tier}, {NOT_INCLUDED}{unpriced}"
+            used += f" · ${show_usd(tally.cost_usd)} by {price_source()}{tier}, {NOT_INCLUDED}{unpriced}"
         else:
             used += " · cost unknown"
         lines.append(used)
-    lines += describe_judging(tally.judging)
+    lines += [*describe_judging(tally.judging), *describe_weak(tally)]
     hat = tally.pass_hat()
     if hat:
         low, high = wilson_interval(tally.passes, tally.attempts)

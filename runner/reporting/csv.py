@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 
-from runner.domain.report import Report, ScenarioResult, TurnResult, Verdict
+from runner.domain.report import Report, ScenarioResult, TurnResult, Verdict, find_weak
 from runner.escaping import spreadsheet_cell
 from runner.reporting import MARK
 from runner.reporting._failure import answer_of, bad_verdicts, shorten
@@ -17,8 +17,8 @@ LONGEST_CELL = 32_000
 COLUMNS = (
     # The first has the play's id; its name says what the file is.
     MARK, "scenario", "target", "model", "assistant", "tags", "golden", "outcome", "counted_as", "attempt",
-    "attempt_outcome", "turn", "turn_outcome", "question", "answer", "failed_checks", "reason", "input_tokens",
-    "output_tokens", "cost_usd", "duration_s", "definition", "file", "line",
+    "attempt_outcome", "turn", "turn_outcome", "question", "answer", "failed_checks", "weak_passes", "reason",
+    "input_tokens", "output_tokens", "cost_usd", "duration_s", "definition", "file", "line",
 )  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def _rows(result: ScenarioResult) -> Iterator[list[object]]:
             yield [*head, number, attempt.outcome.value, turn_number, *_turn_cells(turn, together), *place]
     if is_empty:
         reason = result.reason or (result.shown.reason if result.shown else "") or scenario.skip
-        yield [*head, "", "", "", "", "", "", "", reason, "", "", "", "", *place]
+        yield [*head, "", "", "", "", "", "", "", "", reason, "", "", "", "", *place]
 
 
 def _turn_cells(turn: TurnResult, together: tuple[Verdict, ...]) -> list[object]:
@@ -64,6 +64,7 @@ def _turn_cells(turn: TurnResult, together: tuple[Verdict, ...]) -> list[object]
         turn.turn.ask,
         answer_of(turn),
         " ".join(failed),
+        " ".join(find_weak([*turn.verdicts, *together])),
         turn.reason,
         _number(usage.input_tokens if usage else None),
         _number(usage.output_tokens if usage else None),

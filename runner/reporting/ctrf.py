@@ -81,13 +81,17 @@ def _test(name: str, result: ScenarioResult) -> dict[str, object]:
         "tags": list(map(terminal_line, scenario.tags)),
         "flaky": result.outcome is Outcome.FLAKY,
         "retries": max(0, len(result.attempts) - 1),
-        "extra": {"assistant": str(scenario.assistant), "definition": result.definition},
+        "extra": {"assistant": str(scenario.assistant), "definition": result.definition, **_weak(result)},
     }
     if len(result.attempts) > 1:
         test["retryAttempts"] = [
             _attempt(result, one, number) for number, one in enumerate(result.attempts[:-1], start=1)
         ]
     return test if result.outcome is Outcome.PASSED else {**test, **_trouble(result, result.shown)}
+
+
+def _weak(result: ScenarioResult) -> dict[str, object]:
+    return {"weakPasses": list(result.weak_checks)} if result.weak_checks else {}
 
 
 def _attempt(result: ScenarioResult, attempt: Attempt, number: int) -> dict[str, object]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from runner.domain.report import NOT_STARTED, Outcome, Report, ScenarioResult, TurnResult, Verdict
 from runner.domain.statistics import wilson_interval
 from runner.escaping import markdown, markdown_block, markdown_html
-from runner.reporting import MARK, describe_judging, name_uniquely
+from runner.prices import show_usd
+from runner.reporting import MARK, describe_judging, describe_weak, name_uniquely
 from runner.reporting._failure import (
     answer_of,
     bad_verdicts,
@@ -73,9 +74,10 @@ def _facts(report: Report, reasons: list[str]) -> Iterator[str]:
         low, high = wilson_interval(tally.passes, tally.attempts)
         yield f"- passed {tally.passes:,} of {tally.attempts:,} attempts (rate {low:.2f} to {high:.2f})\n"
     if tally.total_tokens:
-        cost = f", ${tally.cost_usd:.4f}" if tally.cost_usd else ""
+        cost = f", ${show_usd(tally.cost_usd)}" if tally.cost_usd else ""
         yield f"- {tally.total_tokens:,} tokens{cost}, {report.duration_s:.1f} s\n"
-    for line in [*describe_judging(tally.judging), *([report.stopped] if report.stopped else []), *reasons]:
+    told = [*describe_judging(tally.judging), *describe_weak(tally)]
+    for line in [*told, *([report.stopped] if report.stopped else []), *reasons]:
         yield f"- {markdown(shorten(line, _LONGEST_ANSWER))}\n"
     for line in report.leftovers[:_MOST_REASONS]:
         yield f"- left behind: {markdown(shorten(line, _LONGEST_ANSWER))}\n"

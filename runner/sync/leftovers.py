@@ -7,7 +7,7 @@ sync's file is deleted only if it is in there, and no store and no assistant of 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -284,6 +284,24 @@ class Cleaned:
     failed: int = 0
 
 
+def _is_on(journal: Path, target: str) -> bool:
+    return any(one.entry == "play" and one.fields.get("target") == target for one in read_journal(journal))
+
+
+def find_under_way(folder: Path, target: str) -> tuple[str, ...]:
+    """The plays in `folder` that a process is still at, on this target."""
+    theirs = sorted(set(folder.glob(PLAY_JOURNALS)) - set(find_journals(folder, PLAY_JOURNALS)))
+    return tuple(dict.fromkeys(path.parent.name for path in theirs if _is_on(path, target)))
+
+
+def read_kept(folder: Path, target: str) -> Iterator[tuple[Kind, str, str]]:
+    """What plays that ended made on this target and did not remove, as their journals say: kind, id and play."""
+    for path in find_journals(folder, PLAY_JOURNALS):
+        if _is_on(path, target):
+            with Journal.reopen(path) as journal:
+                yield from ((kind, remote_id, path.parent.name) for kind, remote_id in reversed(journal.live))
+
+
 async def clean_journals(
     backend: Backend,
     folder: Path,
@@ -302,7 +320,7 @@ async def clean_journals(
     leftovers: list[str] = []
     failed = 0
     for path in find_journals(folder, PLAY_JOURNALS):
-        if not any(one.entry == "play" and one.fields.get("target") == target for one in read_journal(path)):
+        if not _is_on(path, target):
             continue
         with Journal.reopen(path) as journal:
             play = path.parent.name

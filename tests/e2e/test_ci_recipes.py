@@ -37,6 +37,7 @@ case "$(basename "$0") $1 $2" in
   "runner validate --keys") exit "${KEYS:-0}" ;;
   "runner plan "*) exit "${REACHES:-0}" ;;
   "runner play "*) echo "{}" >"$REPORTS/report.json"; echo "the report" >"$REPORTS/report.md"; exit "${PLAYS:-0}" ;;
+  "runner report "*) exit "${READS:-0}" ;;
   "runner compare "*) echo "the comparison"; exit "${COMPARES:-0}" ;;
 esac
 """
@@ -196,11 +197,13 @@ def read_block(page: str, first_line: str) -> str:
 
 
 def run_gitlab(job: Job, **environment: str) -> "subprocess.CompletedProcess[str]":
-    (job.folder / "bin" / "curl").write_text('#!/bin/sh\n[ -n "$CURLS" ] && echo "{}" >base.json\n')
+    (job.folder / "bin" / "curl").write_text('#!/bin/sh\n[ -n "$CURLS" ] && echo "{}" >"$CI_PROJECT_DIR/base.json"\n')
     (job.folder / "bin" / "curl").chmod(0o755)
     lines = yaml.safe_load(read_block("docs/ci.md", "# .gitlab-ci.yml"))["assistants"]["script"]
     job.reports.mkdir(exist_ok=True)
     given = {
+        "CI_PROJECT_DIR": str(job.folder),
+        "FOLDER": ".",
         "CI_API_V4_URL": "https://x.invalid",
         "CI_PROJECT_ID": "1",
         "CI_DEFAULT_BRANCH": "main",
@@ -220,7 +223,8 @@ def run_gitlab(job: Job, **environment: str) -> "subprocess.CompletedProcess[str
 @pytest.mark.parametrize(("played", "code"), [("0", 0), ("1", 1), ("4", 4)])
 def test_the_gitlab_job_ends_as_play_did(job: Job, played: str, code: int) -> None:
     assert run_gitlab(job, PLAYS=played).returncode == code
-    assert job.calls() == ["runner play --target openai --report json=report.json --report junit=report.xml"]
+    reports = f"--report json={job.folder}/report.json --report junit={job.folder}/report.xml"
+    assert job.calls() == [f"runner play --target openai {reports}"]
 
 
 def test_the_gitlab_job_of_a_merge_request_plans_and_compares(job: Job) -> None:
@@ -229,8 +233,14 @@ def test_the_gitlab_job_of_a_merge_request_plans_and_compares(job: Job) -> None:
     done = run_gitlab(job, **request, CURLS="1", COMPARES="1", REACHES="2")
     assert done.returncode == 1, done.stderr
     assert f"runner plan --since {job.environment['BASE']}" in job.calls()
-    assert "runner compare base.json report.json --fail-on regression" in job.calls()
-    assert "runner play --target openai --replay recordings --report json=report.json" in "".join(job.calls())
+    compared = f"runner compare {job.folder}/base.json {job.folder}/report.json --fail-on regression"
+    assert compared in job.calls()
+    assert f"runner play --target openai --replay recordings --report json={job.folder}" in "".join(job.calls())
+    (job.folder / "apps" / "desk").mkdir(parents=True)
+    unread = run_gitlab(job, **request, CURLS="1", PLANS="2", COMPARES="2", FOLDER="apps/desk")
+    assert (unread.returncode, "could not be told" in unread.stdout, job.calls()[-1]) == (0, True, compared)
+    assert "the report of main can't be read" in unread.stdout
+    assert run_gitlab(job, **request, CURLS="1", PLAYS="3", COMPARES="1").returncode == 3
     run_gitlab(job, **request, KEYS="2")
     assert job.calls()[-1].startswith("runner play --target openai --replay recordings --report")
     for given in ({"OPENAI_API_KEY": "sk-1", "REACHES": "2"}, {"TARGET": "script"}):
@@ -242,15 +252,18 @@ def test_the_gitlab_job_of_a_merge_request_plans_and_compares(job: Job) -> None:
 STARTER = (ROOT / "runner/starter/workflow.yml").read_text("utf-8")
 
 
-def run_starter(job: Job, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """The step of `init`'s workflow that plays, with what GitHub gives it."""
+def run_starter(
+    job: Job, name: str = "play", *, inside: str = ".", **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """A step of `init`'s workflow, with what GitHub gives it."""
     whole = yaml.safe_load(STARTER)["jobs"]["play"]
-    (step,) = (one for one in whole["steps"] if one.get("name") == "play")
-    assert set(step["env"]) == {"OPENAI_API_KEY"}
+    (step,) = (one for one in whole["steps"] if one.get("name") == name)
+    assert set(step.get("env", ())) <= {"OPENAI_API_KEY"}
     given = {"GITHUB_EVENT_NAME": "pull_request", "OPENAI_API_KEY": "", **whole["env"], **environment}
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
     environment = {**job.environment, **given}
-    return subprocess.run(command, cwd=job.folder, env=environment, capture_output=True, text=True, check=False)
+    folder = job.folder / inside
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -281,20 +294,40 @@ def test_the_first_project_s_workflow_replays_for_forks_alone(job: Job, given: M
     assert job.calls()[-1].startswith(f"runner play {call} json")
 
 
-def test_the_first_project_s_workflow_compares_with_the_report_that_is_kept(job: Job) -> None:
+def test_files_of_the_base_branch_that_can_not_be_read_do_not_stop_who_mends_them(job: Job) -> None:
     job.reports.mkdir()
-    (job.reports / "baseline.json").write_text("{}")
-    notice = "::notice::There is no HEAD:reports/baseline.json: this play is compared with nothing"
-    assert notice in run_starter(job).stdout
+    (job.reports / "report.json").write_text("{}")
+    compared = job.run("compare", BRANCH="main", FOUND="77", DOWNLOADS="1", COMPARES="2")
+    assert (compared.returncode, "::warning::" in compared.stdout) == (0, True)
+    assert job.read("output") == "exit-code=0\n"
+    assert "can't be read" in job.read("reports/compare.md")
+    for plans, told in (("0", False), ("2", True)):
+        done = run_starter(job, "what changes in the definitions", GITHUB_BASE_REF="main", PLANS=plans)
+        assert (done.returncode, "::warning::" in done.stdout) == (0, told), done.stderr
+    assert job.calls()[-1] == "runner plan --since origin/main --format markdown"
+
+
+@pytest.mark.parametrize("inside", [".", "apps/desk"])
+def test_the_first_project_s_workflow_compares_with_the_report_that_is_kept(job: Job, inside: str) -> None:
+    (job.folder / inside).mkdir(parents=True, exist_ok=True)
+    job.reports.mkdir()
+    assert "::notice::There is no HEAD:reports/baseline.json: this" in run_starter(job, inside=inside).stdout
+    kept = job.folder / inside / "reports" / "baseline.json"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("{}")
     said = ["-c", "user.name=x", "-c", "user.email=x@x.invalid", "-c", "commit.gpgsign=false"]
     for command in (
-        ["add", "reports"],
+        ["add", str(kept)],
         [*said, "commit", "-qm", "x"],
         ["update-ref", "refs/remotes/origin/main", "HEAD"],
     ):
         subprocess.run(["git", *command], cwd=job.folder, check=True)
     for branch, base in (("main", "origin/main"), ("", "HEAD")):
-        assert run_starter(job, GITHUB_BASE_REF=branch).returncode == 0
+        unread = run_starter(job, inside=inside, GITHUB_BASE_REF=branch, READS="2")
+        # What a push brings itself is no other branch's trouble.
+        assert ("--baseline" not in job.calls()[-1], "::warning::" in unread.stdout) == (bool(branch), bool(branch))
+        done = run_starter(job, inside=inside, GITHUB_BASE_REF=branch)
+        assert (done.returncode, "::notice::There is no" in done.stdout) == (0, False)
         assert f"--baseline {base}:reports/baseline.json --report" in job.calls()[-1]
 
 
@@ -383,7 +416,8 @@ def test_nothing_is_left_open_to_injection_or_moving_tags(tmp_path: Path) -> Non
 
 def test_the_shell_has_no_slips(tmp_path: Path) -> None:
     gitlab = yaml.safe_load(read_block("docs/ci.md", "# .gitlab-ci.yml"))["assistants"]["script"]
-    for name, step in {**STEPS, "gitlab": {"run": "\n".join(gitlab)}}.items():
+    starter = {step["name"]: step for step in yaml.safe_load(STARTER)["jobs"]["play"]["steps"] if "name" in step}
+    for name, step in {**STEPS, **starter, "gitlab": {"run": "\n".join(gitlab)}}.items():
         (tmp_path / f"{name}.sh").write_text(f"#!/bin/bash\n{step['run']}")
     done = subprocess.run(
         [BIN / "shellcheck", *sorted(tmp_path.glob("*.sh"))], capture_output=True, text=True, check=False

@@ -27,6 +27,8 @@ def test_the_site_builds_and_asks_nobody_for_anything(tmp_path: Path) -> None:
     pages = {page.name: page.read_text("utf-8") for page in (tmp_path / "site").glob("*.html")}
     assert {"index.html", "first_project.html", "verbs.html", "keys.html"} <= set(pages)
     for name, text in pages.items():
+        links = re.findall(r'href="?((?!https?:|mailto:|#|/)[^">#\s]+)', text)
+        assert [link for link in links if not (tmp_path / "site" / link).exists()] == [], name
         assert re.findall(r"<(?:script|img|link[^>]*stylesheet)[^>]*(?:src|href)=\"?https?:", text) == [], name
 
 

@@ -1,13 +1,17 @@
 """`runner init`: a folder becomes a project that plays; what is there already stays as it is."""
 
+import importlib.metadata
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from verbs import Done, run_verb
 
 from runner import __version__
+from runner.cli import init
 from runner.plugins import plugin_names
 
 MADE = [
@@ -163,9 +167,64 @@ def test_the_workflow_pins_what_it_runs(tmp_path: Path) -> None:
     actions = [step["uses"].partition("@")[2] for step in steps if "uses" in step]
 
     assert all(len(pin) == 40 for pin in actions), actions
-    assert [step["run"] for step in steps if "pip" in step.get("run", "")] == [
-        f'python -m pip install "assistant-runner=={__version__}"'
-    ]
+    assert [step["run"] for step in steps if "pip" in step.get("run", "")] == ['python -m pip install "$RUNNER"']
+    job = yaml.safe_load((tmp_path / MADE[0]).read_text())["jobs"]["play"]
+    assert job["env"]["RUNNER"] == f"assistant-runner=={__version__}"
+
+
+def test_in_a_repository_the_workflow_is_where_github_looks_and_plays_in_the_folder(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    own = tmp_path / ".github" / "workflows" / "assistants.yml"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine\n")
+    made = run(tmp_path, "init", "apps/my desk")
+    assert made.code == 0, made.err
+    assert "made  ../../.github/workflows/assistants-apps-my-desk.yml" in made.out
+    assert (
+        "note: the workflow is in the git repository's root, where GitHub looks, and plays in apps/my desk/" in made.out
+    )
+    assert not (tmp_path / "apps" / "my desk" / ".github").exists()
+    assert own.read_text() == "mine\n"
+    workflow = yaml.safe_load((own.parent / "assistants-apps-my-desk.yml").read_text())
+    job = workflow["jobs"]["play"]
+    assert workflow["name"] == "assistants (apps/my desk)"
+    assert job["defaults"]["run"]["working-directory"] == "apps/my desk"
+    assert job["steps"][-1]["with"] == {
+        "name": "assistants",
+        "path": "apps/my desk/report.*",
+        "if-no-files-found": "ignore",
+    }
+
+
+def test_a_workflow_that_the_repository_has_already_is_kept(tmp_path: Path) -> None:
+    (tmp_path / ".git").write_text("gitdir: elsewhere\n")
+    own = tmp_path / ".github" / "workflows" / "assistants-desk.yml"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine\n")
+    assert "kept  ../.github/workflows/assistants-desk.yml" in run(tmp_path, "init", "desk").out
+    assert own.read_text() == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("origin", "named", "noted"),
+    [
+        ({"url": "https://h.example/o/r", "vcs_info": {"vcs": "git", "commit_id": "a1"}}, "h.example/o/r@a1", False),
+        ({"url": "https://me:x@h.example/r", "vcs_info": {"vcs": "git", "commit_id": "a1"}}, "runner==", True),
+        ({"url": "file:///wheels/assistant_runner-0.1.0-py3-none-any.whl", "archive_info": {}}, "runner==", True),
+        (None, "runner==", False),
+    ],
+    ids=["git", "git with a password", "a wheel", "an index"],
+)
+def test_the_workflow_installs_from_where_this_program_came_or_init_says_that_it_can_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: object, named: str, noted: bool
+) -> None:
+    text = None if origin is None else json.dumps(origin)
+    installed = SimpleNamespace(read_text=lambda _: text)
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda _: installed)
+    done = CliRunner().invoke(init.command, [str(tmp_path / "desk")])
+    assert named in yaml.safe_load((tmp_path / "desk" / MADE[0]).read_text())["jobs"]["play"]["env"]["RUNNER"]
+    assert ("commit its wheel, or name its git address" in done.output) is noted
+    assert "me:x" not in done.output + (tmp_path / "desk" / MADE[0]).read_text()
 
 
 NEEDS_NO_PROJECT = {"checks", "import", "init", "schema", "serve"}

@@ -111,7 +111,7 @@ def test_an_answer_to_another_question_is_left_out_and_named(played: Path) -> No
 
     done = run(played, "judge", "latest")
 
-    assert done.code == 0, done.out + done.err
+    assert done.code == 3, done.out + done.err
     assert "'bill': the question of turn 2 has changed since; play it again" in done.out
     assert "1 scenario left out: their questions are others today" in done.out
     assert "--resume" not in done.out, "it can't go on"

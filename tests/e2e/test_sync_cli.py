@@ -204,7 +204,8 @@ async def test_an_upload_that_was_not_confirmed_is_named_and_the_next_sync_resum
     assert "a copy of 'city.md' may be left on the server" in first.out
     assert "! assistant guide: blocked, its vector store is not up to date" in first.out
     assert "done: 0 created, 0 updated, 0 unchanged, 1 blocked, 1 failed\n" in first.out
-    assert first.err == "runner: 2 of 2 objects could not be synced; `runner sync` again resumes\n"
+    cure = "once the reasons above are mended, `runner sync` again resumes"
+    assert first.err == f"runner: 2 of 2 objects could not be synced; {cure}\n"
     assert (await folder.sync()).code == 0
     assert await count_objects(backend) == (1, 1)
 

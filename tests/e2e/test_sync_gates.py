@@ -13,6 +13,7 @@ from embedded_brains import Echo
 from play_project import project_elsewhere
 from verbs import Done, run_verb
 
+from runner.journal import Journal
 from runner.server.embedded import start_embedded
 
 HEAD = "version: 1\nnamespace: gates-1\nassistants:\n"
@@ -196,6 +197,26 @@ def test_destroy_says_what_plays_left_behind(project: Project) -> None:
     )
 
 
+def test_what_a_play_kept_is_listed_also_where_the_server_has_no_list_of_it(project: Project) -> None:
+    (project.root / "scenarios").mkdir()
+    (project.root / "scenarios" / "one.yaml").write_text("assistant: guide\nsmoke: true\nturns: [{ask: Hello there}]\n")
+    kept = re.search(r"kept (\d+) objects", project.run("play", "--keep").out)
+    listed = project.run("list").out.splitlines()
+    assert kept
+    assert listed[-1] == f"0 objects of sync, {kept[1]} of plays"
+    assert any(re.fullmatch(r"thread of the play \S+: \S+, as its journal says", line) for line in listed)
+
+
+def test_nothing_is_destroyed_while_a_play_goes_on(project: Project) -> None:
+    project.run("sync")
+    with Journal(project.root / ".runner" / "plays" / "now" / "journal.jsonl") as journal:
+        journal.add("play", target="embedded")
+        done = project.run("destroy", "--confirm", "gates-1")
+        assert (done.code, "play now is going on" in done.err) == (4, True)
+        assert "note: going on, and left alone: play now" in project.run("clean").out
+    assert project.run("destroy", "--confirm", "gates-1").code == 0
+
+
 def test_what_runner_keeps_in_a_project_is_no_business_of_git(project: Project) -> None:
     project.run("sync")
     assert (project.root / ".runner" / ".gitignore").read_text() == "*\n"
@@ -219,7 +240,7 @@ def test_clean_removes_what_a_kept_play_left_and_nothing_of_syncs(project: Proje
     project.run("play", "--keep")
     before = project.run("list").out
     cleaned = project.run("clean")
-    assert "2 objects of sync, 2 of plays" in before
+    assert "2 objects of sync, 4 of plays" in before
     assert re.search(r"play \S+: removed 4 objects that its journal names", cleaned.out), cleaned.out
     assert "2 objects of sync, 0 of plays" in project.run("list").out
     assert project.run("clean").out.endswith("nothing to clean\n")

@@ -7,7 +7,7 @@ import pytest
 
 from runner.domain.assistant import Price
 from runner.domain.conversation import Usage
-from runner.prices import PriceUnknown, cost_usd
+from runner.prices import PriceUnknown, cost_usd, show_usd
 
 
 def used(tokens: int, *, cached: int = 0) -> Usage:
@@ -42,3 +42,11 @@ def test_ones_own_price_comes_first() -> None:
 def test_what_is_not_known_is_no_zero(usage: Usage | None, model: str | None, said: str) -> None:
     with pytest.raises(PriceUnknown, match=said):
         cost_usd(usage, model)
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [(0, "0.0000"), (1.25, "1.2500"), (0.0001, "0.0001"), (0.000021, "0.00002"), (3e-7, "0.0000003")],
+)
+def test_what_was_used_is_never_shown_as_nothing(amount: float, shown: str) -> None:
+    assert show_usd(amount) == shown

@@ -57,20 +57,27 @@ def test_scenarios_below_a_configured_folder_are_tests_whatever_their_tags(proje
     assert not [thread for thread in threading.enumerate() if thread.name == "runner"]
 
 
-def test_a_configured_folder_that_is_not_there_is_wrong_usage(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (project / "pytest.ini").write_text("[pytest]\nassistant_scenarios = scenaros\n")
-    (project / "test_other.py").write_text("def test_other(): pass\n")
-    said = run_pytest(project)
-    assert "passed" not in said
-    assert "assistant_scenarios: there is no folder 'scenaros'" in said + capsys.readouterr().err
-
-
 def test_without_a_configured_folder_yaml_is_left_alone(project: Path) -> None:
     (project / "pytest.ini").write_text("[pytest]\n")
     assert "no tests" in run_pytest(project)
     assert "no tests" in run_pytest(project, "scenarios")
+
+
+def test_a_folder_that_is_not_there_is_a_mistake_and_no_empty_one(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "pytest.ini").write_text("[pytest]\nassistant_scenarios = scenaros\n")
+    (project / "test_one.py").write_text("def test_one():\n    pass\n")
+    assert "passed" not in run_pytest(project)
+    assert "assistant_scenarios names scenaros, and there is no such folder" in capsys.readouterr().err
+
+
+def test_what_pytest_does_not_compare_and_passes_that_prove_little_are_said_at_the_end(project: Path) -> None:
+    change(project, "turns:", "golden: true\nturns:")
+    change(project, "- number: 73.50", "- when: {target: openai, expect: [number: 73.50]}")
+    said = run_pytest(project, "scenarios/prices.yaml")
+    assert "assistants: 1 passed by checks that prove little: scenarios/prices.yaml::prices" in said
+    assert "assistants: compared with nothing: `baseline` and `golden` are for `runner play`" in said
 
 
 def test_a_file_that_is_named_is_collected(project: Path) -> None:

@@ -75,6 +75,16 @@ def test_the_parts_together_are_in_the_order_of_one_play() -> None:
     assert (merged.planned, merged.exit_code, merged.variants) == (4, 0, (VARIANT,))
 
 
+def test_each_part_s_own_comparison_is_kept() -> None:
+    parts = [report("1/2 of division x", "s1"), report("2/2 of division x", "s2")]
+    compared = [replace(one, comparison=("compared with b.json:", f"{at} same")) for at, one in enumerate(parts)]
+    merged = merge_reports([("a", compared[0]), ("b", compared[1])])
+    assert merged.comparison == (
+        *("shard 1/2: compared with b.json:", "shard 1/2: 0 same"),
+        *("shard 2/2: compared with b.json:", "shard 2/2: 1 same"),
+    )
+
+
 def test_a_part_that_was_killed_is_no_part_that_passed() -> None:
     killed = replace(report("2/2 of division x", "s2"), planned=5, tier="batch")
 

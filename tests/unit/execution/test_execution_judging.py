@@ -53,6 +53,12 @@ def test_nothing_passes_on_an_unexpected_ending_not_even_a_negative_check(
     assert result.verdicts == ()
 
 
+def test_a_run_that_is_incomplete_says_why_once() -> None:
+    error = "the answer is incomplete: max_output_tokens"
+    run = replace(ANSWERED, status=RunStatus.INCOMPLETE, error=error, error_code="max_output_tokens")
+    assert judge_turn(turn_expecting(), run).reason == "the run ended as incomplete (max_output_tokens)"
+
+
 def test_a_run_that_failed_says_why_with_the_code_of_the_api() -> None:
     run = replace(ANSWERED, status=RunStatus.FAILED, error="try later", error_code="server_error")
     assert judge_turn(turn_expecting(), run).reason == "the run ended as failed (server_error): try later"

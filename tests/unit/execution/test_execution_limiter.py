@@ -15,7 +15,9 @@ from runner.backends import GATE, Deployment, Question
 from runner.backends._waiting import next_room_s
 from runner.domain.conversation import AssistantId
 from runner.errors import RateLimited
-from runner.execution.limits import AttemptGate, Limiter
+from runner.execution.limits import AttemptGate, Budget, Limiter, Limits
+from runner.execution.scheduler import Interruption
+from runner.kept_play import Spent
 
 
 def limiter(jobs: int = 10, per_minute: float | None = None) -> Limiter:
@@ -131,3 +133,11 @@ async def test_a_refused_request_is_sent_again_after_its_pause_and_noted(tmp_pat
     (retry,) = gate.retried
     assert (retry.code, retry.times, retry.of_request) == ("too_many_requests", 1, True)
     assert "the server asks to wait 1 s" in retry.reason
+
+
+def test_a_limit_of_a_fraction_of_a_cent_is_told_in_dollars() -> None:
+    interruption = Interruption()
+    Budget(limits=Limits(cost_usd=1e-05), prices={}, interruption=interruption, spent=Spent(cost_usd=2.1e-05))
+    assert (
+        interruption.limit == "--max-cost 0.00001 is reached: 0.00002 USD were used, 0.00002 of them before it went on"
+    )

@@ -305,7 +305,7 @@ class TestMarkdown:
 
 
 class TestGitHub:
-    LINE = re.compile(r"::(error|warning) file=([^:,]+),line=(\d+),col=(\d+),title=([^:,]+)::([^\r\n]*)")
+    LINE = re.compile(r"::(error|warning|notice) file=([^:,]+),line=(\d+),col=(\d+),title=([^:,]+)::([^\r\n]*)")
 
     def told(self, report: Report, tmp_path: Path) -> list[re.Match[str]]:
         from runner.domain.report import PlayFinished
@@ -339,6 +339,29 @@ class TestGitHub:
         )
         for kind in ("markdown", "html", "csv", "ctrf"):
             assert re.search(r"files/rows\.csv", written(kind, tmp_path, report)), kind
+
+    def test_a_pass_that_proves_little_is_told_by_every_report(self, tmp_path: Path) -> None:
+        strong = played("strong", Outcome.PASSED)
+        (attempt,) = strong.attempts
+        verdict = replace(attempt.turns[0].verdicts[0], check="refuses", weak=True)
+        (one, together) = (
+            replace(attempt, turns=(replace(attempt.turns[0], verdicts=(verdict,)),)),
+            replace(attempt, verdicts=(verdict,)),
+        )
+        weak = [replace(played(name, Outcome.PASSED), attempts=(a,)) for name, a in (("one", one), ("all", together))]
+        report = report_of([strong, *weak])
+        assert [(told[1], told[5], told[6]) for told in self.told(report, tmp_path)] == [
+            ("notice", f"weak%3A {name}", "passed, which proves little: refuses") for name in ("one", "all")
+        ]
+        line = "weak passes, which prove little: 2 by `refuses`"
+        assert line in (tmp_path / "summary.md").read_text().replace("\\", "")
+        cases = TestJUnit().cases(written("junit", tmp_path, report))
+        told = {name: {one.name: one.value for one in case.properties()} for name, case in cases.items()}
+        assert [told[name].get("weak_passes") for name in ("strong", "one", "all")] == [None, "refuses", "refuses"]
+        tests = json.loads(written("ctrf", tmp_path, report))["results"]["tests"]
+        assert [one["extra"].get("weakPasses") for one in tests] == [None, ["refuses"], ["refuses"]]
+        rows = csv.DictReader(io.StringIO(written("csv", tmp_path, report), newline=""))
+        assert [row["weak_passes"] for row in rows] == ["", "refuses", "refuses"]
 
     @pytest.mark.fault("X6")
     def test_hostile_text_stays_within_its_annotation(self, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import string
 from collections.abc import AsyncIterator, Callable, Container, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -51,7 +50,6 @@ from runner.server.wire.replies import write_event
 
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 _PADDED_LENGTH = 16
-_PADDING = string.ascii_letters + string.digits
 _EMPTY_TEXT: Json = {"type": "output_text", "annotations": [], "logprobs": [], "text": ""}
 _EMPTY_REFUSAL: Json = {"type": "refusal", "refusal": ""}
 
@@ -387,7 +385,7 @@ def _show(event: Json, include: Container[str], *, is_padded: bool) -> Json:
         shown["response"] = {**response, "output": [show_item(one, include) for one in response["output"]]}
     if isinstance(delta, str) and is_padded:
         # Characters that bring the delta to a length which tells nothing of it.
-        shown["obfuscation"] = "".join(secrets.choice(_PADDING) for _ in range(-len(delta) % _PADDED_LENGTH))
+        shown["obfuscation"] = secrets.token_hex(_PADDED_LENGTH)[: -len(delta) % _PADDED_LENGTH]
     return shown
 
 
