@@ -30,7 +30,7 @@ from runner.journal import PLAY_JOURNALS, find_journals, lock
 from runner.kept_play import Kept, KeptPlay, Key, Unit, find_argument, read_head, read_play, report_of
 from runner.sync import hash_content
 
-LATEST = "latest"
+LATEST, PREVIOUS = "latest", "previous"
 PLAYS_KEPT = 50
 
 
@@ -39,19 +39,23 @@ def find_plays(folder: Path) -> list[Path]:
     return sorted((one for one in folder.glob("*") if (one / "results.jsonl").is_file()), reverse=True)
 
 
-def find_play(folder: Path, play_id: str, *, kind: str = "play", goes_on: bool = False) -> Path:
-    """The folder of one play: by its id, or LATEST. Raises UsageError, or NothingFound where there is none at all.
+def find_play(folder: Path, play_id: str, *, kind: str = "play", is_own: bool = False) -> Path:
+    """The folder of one play: by its id, LATEST or PREVIOUS. Raises UsageError, or NothingFound where there is none.
 
-    With `goes_on`, LATEST is none that was judged anew: nothing of it is left to play.
+    With `is_own`, LATEST is none that was judged anew: its answers are another's, and maybe not all of them.
     """
     plays = find_plays(folder)
-    if goes_on and play_id == LATEST:
+    if is_own and play_id == LATEST:
         plays = list(islice((one for one in plays if "judged" not in read_head(one)), 1))
     if not plays:
         nor = "" if play_id == LATEST or kind == "play" else f", and there is no file {play_id!r}"
         raise NothingFound(f"no play is kept under .runner/plays{nor}")
     if play_id == LATEST:
         return plays[0]
+    if play_id == PREVIOUS:
+        if len(plays) == 1:
+            raise NothingFound("no play is kept under .runner/plays but the latest")
+        return plays[1]
     known = {play.name: play for play in plays}
     if play_id not in known:
         # No other id is offered: all look alike, and each is another play.
@@ -73,7 +77,7 @@ def read_whole(play: Path) -> Kept:
 
 
 def read_source(source: str, file: Path | None) -> Report:
-    """A report of the past: a play by its id or LATEST, a JSON report's file, or REF:PATH, such a file at a git ref.
+    """A report of the past: a play as `find_play` takes it, a JSON report's file, or REF:PATH, one at a git ref.
 
     Raises UsageError, NothingFound or WriteFailed.
     """

@@ -44,13 +44,26 @@ def find_named(reports: Iterable[str]) -> Iterator[Path]:
             yield Path(path)
 
 
-def discard_named(arguments: Sequence[str]) -> None:
-    """The reports that a command line names, which could not even be read."""
+def discard(paths: Iterable[Path]) -> None:
+    """Remove earlier reports, but for one that git tracks: that is a baseline, until another is there in its place."""
     from runner.reporting import discard_earlier
 
+    discard_earlier(path for path in paths if not _is_tracked(path))
+
+
+def _is_tracked(path: Path) -> bool:
+    if path.suffix != ".json" or not path.is_file():
+        return False
+    from runner.cli._revision import is_tracked
+
+    return is_tracked(path)
+
+
+def discard_named(arguments: Sequence[str]) -> None:
+    """The reports that a command line names, which could not even be read."""
     values = [one.removeprefix("--report=") for one in arguments if one.startswith("--report=")]
     values += [value for option, value in pairwise(arguments) if option == "--report"]
-    discard_earlier(find_named(values))
+    discard(find_named(values))
 
 
 @contextmanager

@@ -102,6 +102,11 @@ def _git(folder: Path, *arguments: str, environment: dict[str, str] | None = Non
     return os.fsdecode(done.stdout).rstrip("\n")
 
 
+def is_tracked(file: Path) -> bool:
+    """Whether git has it, in the repository that it lies in."""
+    return _find(file.parent, "ls-files", "--error-unmatch", "--", file.name) is not None
+
+
 def find_files_at(ref: str, folder: str) -> list[str] | None:
     """The names in a folder at a git ref, none if it isn't there; None where git knows no such commit here."""
     if _find(Path.cwd(), "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}") is None:

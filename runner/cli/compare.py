@@ -43,7 +43,8 @@ GATES = ("none", "regression", "any")
 def command(*, old: str, new: str, file: Path | None, format_name: str, fail_on: str) -> int:
     """Compare two plays: what is broken, fixed, flaky, new and gone, and whether chance could be the reason.
 
-    OLD and NEW are ids of plays, `latest`, JSON reports, or REF:PATH, a JSON report at a git ref.
+    OLD and NEW are ids of plays, `latest`, `previous` (the one before that), JSON reports, or REF:PATH, a JSON report
+    at a git ref.
     """
     from runner.cli._plays import read_source
     from runner.domain.comparison import compare_reports, describe_doubts
@@ -358,8 +359,16 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         names = golden + [one.name for one in found if not one.is_golden][: max(0, _NAMED - len(golden))]
         more = f" and {len(found) - len(names)} more" if len(found) > len(names) else ""
         yield f"{remark}, and it came to the same: {', '.join(names)}{more}"
+    failing = [one.name for one in comparison.scenarios if _fails_still(one)]
+    if failing:
+        more = f" and {len(failing) - _NAMED} more" if len(failing) > _NAMED else ""
+        yield f"failed before, and fails now: {', '.join(failing[:_NAMED])}{more}"
     if comparison.left_out:
         yield f"not compared: {count(comparison.left_out, 'scenario')} of the old play, which the new was not to play"
+
+
+def _fails_still(one: Compared) -> bool:
+    return one.pair is not None and {side.counted_as for side in one.pair} == {"failed"}
 
 
 def _summary(comparison: Comparison) -> str:

@@ -74,7 +74,7 @@ def _find(session: Session, play_id: str) -> Kept:
     from runner.errors import UsageError
     from runner.kept_play import read_head
 
-    play = find_play(session.state / "plays", play_id)
+    play = find_play(session.state / "plays", play_id, is_own=True)
     while _is_half_judged(head := read_head(play)):
         play = find_play(play.parent, head["judged"])
     if is_going_on(play):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli._reports import discard_named, find_named, open_reporters, parse_report
+from runner.cli._reports import discard, discard_named, find_named, open_reporters, parse_report
 from runner.cli._session import FiniteRange, PlayArguments, Session, file_option, open_session, refuse_empty
 from runner.did_you_mean import count
 
@@ -158,7 +158,7 @@ def command(**arguments: Any) -> int:
     from runner.cli._plays import find_inputs, refuse_changes
     from runner.cli.compare import find_baseline
     from runner.errors import WriteFailed
-    from runner.reporting import discard_earlier, refuse_to_overwrite
+    from runner.reporting import refuse_to_overwrite
 
     wanted = PlayArguments(**arguments)
     try:
@@ -173,13 +173,13 @@ def command(**arguments: Any) -> int:
         kinds = [parse_report(one) for one in wanted.reports]
         baseline = find_baseline(session, wanted.baseline, kinds)
     except BaseException:  # whatever it was: an earlier report must not stand for this play
-        discard_earlier(find_named(wanted.reports))
+        discard(find_named(wanted.reports))
         raise
     if resumed and wanted.changed is None:
         refuse_changes(resumed, session.configuration)
     inputs = find_inputs(session.configuration)
     if not wanted.lists:
-        discard_earlier(path for _, path in kinds if path.resolve() not in inputs)
+        discard(path for _, path in kinds if path.resolve() not in inputs)
     refuse_to_overwrite([path for _, path in kinds], inputs)
     scenarios, shard = _choose_scenarios(session, wanted, resumed)
     wanted = replace(wanted, shard=shard)
@@ -298,7 +298,7 @@ def _find_resumed(wanted: PlayArguments) -> Kept | None:
     if given:
         raise UsageError(f"--resume plays what that play was to play; leave out {', '.join(given)}")
     root = find_project_file(wanted.file, Path.cwd()).parent.resolve()
-    play = find_play(root / ".runner" / "plays", wanted.resume, goes_on=True)
+    play = find_play(root / ".runner" / "plays", wanted.resume, is_own=True)
     # Two at once would both send what is missing.
     click.get_current_context().with_resource(claim(play))
     kept = read_play(play)

@@ -143,6 +143,7 @@ class Comparison:
     more: int | None = None
     left_out: int = 0
     cut_off: int = 0
+    is_with_itself: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -165,9 +166,19 @@ class Comparison:
         if not doubts and not any(one.old and one.new for one in self.scenarios):
             passed = sum(one.old is not None and one.old.outcome in _GOOD for one in self.scenarios)
             doubts = [f"of {passed} that passed none was played now"] if passed else []
+        doubts += self._renamed
+        if self.is_with_itself:
+            doubts = ["both are the same play"]
         if self.cut_off:
             doubts.append(f"the new play has no result of {self.cut_off} scenario{'s' if self.cut_off > 1 else ''}")
         return tuple(doubts)
+
+    @property
+    def _renamed(self) -> list[str]:
+        """What may have broken under another name."""
+        gone = [one.name for one in self.scenarios if one.old and not one.new and one.old.outcome in _GOOD]
+        failing = [one.name for one in self.scenarios if one.new and not one.old and one.new.outcome is Outcome.FAILED]
+        return [f"{name} is new and fails, where {gone[0]} passed and is gone" for name in failing if gone]
 
 
 _Key = tuple[str, str]
@@ -217,7 +228,7 @@ def compare_reports(old: Report, new: Report, is_left_out: Callable[[Scenario], 
                 left_out.append(one.scenario.name)
 
     comparison = compare(choose(), new.results, (old.definitions, new.definitions))
-    return replace(comparison, left_out=len(left_out), cut_off=new.cut_off)
+    return replace(comparison, left_out=len(left_out), cut_off=new.cut_off, is_with_itself=is_same_play(old, new))
 
 
 def _match(
@@ -271,9 +282,14 @@ def _files_of(definition: Mapping[str, object]) -> set[tuple[str, str]]:
     return {(str(one.get("name")), _as_text(one)) for one in listed if isinstance(one, Mapping)}
 
 
+def is_same_play(old: Report, new: Report) -> bool:
+    """Whether nothing can differ: one that went on has its id still, a merged one has none."""
+    return bool(old.play_id) and (old.play_id, old.counts, old.planned) == (new.play_id, new.counts, new.planned)
+
+
 def describe_doubts(old: Report, new: Report) -> list[str]:
     """Why the two plays as wholes may not be alike: one line each."""
-    doubts = []
+    doubts = ["both are the same play"] if is_same_play(old, new) else []
     for word, one in (("old", old), ("new", new)):
         if one.signal is not None or one.stopped or one.cut_off:
             signal = "it was cut off" if one.signal is None else f"it was interrupted by signal {one.signal}"

@@ -238,6 +238,34 @@ def test_a_kept_play_and_a_report_know_which_selection_they_are(project: Project
     assert (done.code, "golden scenario times2 is gone" in done.out) == (1, True), done.out
 
 
+def test_a_play_with_itself_proves_nothing_and_the_one_before_has_a_word(project: Project) -> None:
+    write(project, 2, right=False)
+    write(project, 3, right=True)
+    project.run("play", "--report", "json=report.json")
+    assert project.run("compare", "previous", "--fail-on", "any").code == 5
+    same = project.run("compare", "latest", "report.json", "--fail-on", "any")
+    assert (same.code, "note: both are the same play" in same.out) == (3, True), same.out
+    project.run("play")
+    before = project.run("compare", "previous", "--fail-on", "any")
+    assert (before.code, "note: failed before, and fails now: times2" in before.out) == (0, True), before.out
+
+
+def test_a_baseline_that_git_tracks_outlives_a_play_that_plays_nothing(project: Project) -> None:
+    write(project, 2, right=True)
+    for name in ("base.json", "other.json"):
+        project.run("play", "--report", f"json={name}")
+    for command in ("init -q", "add -f base.json"):
+        subprocess.run(["git", *command.split()], cwd=project.folder, check=True, capture_output=True)
+    kept, other = project.folder / "base.json", project.folder / "other.json"
+    names = [f"--report=json={one.name}" for one in (kept, other)]
+    assert project.run("play", *names, "-k", "zebra").code == 5
+    assert (kept.exists(), other.exists()) == (True, False)
+    project.write_scenario("asistant: guide", name="times2")
+    assert project.run("play", *names).code == 2
+    assert project.run("play", *names, "--bogus").code == 2
+    assert kept.exists()
+
+
 def test_a_report_at_a_git_ref_is_compared_with(project: Project) -> None:
     play_twice(project, range(2, 3))
     for command in ("init -q", "add -f old.json", "-c user.name=t -c user.email=t@t commit -qm kept"):

@@ -97,7 +97,8 @@ def test_cases_of_one_template_are_one_piece_of_evidence() -> None:
 
 def test_what_makes_two_plays_unlike_is_told() -> None:
     full = report_of([played("a", PASSED), played("b", PASSED)])
-    assert describe_doubts(full, full) == []
+    assert describe_doubts(full, replace(full, play_id="another")) == []
+    assert describe_doubts(full, full) == ["both are the same play"]
     cut = replace(report_of([played("a", PASSED)], variants=(OTHER,)), planned=3, signal=2, shard="1/2 of x")
     assert describe_doubts(full, cut) == [
         "the new play did not come to its end (it was interrupted by signal 2): 2 of 3 are missing",
@@ -128,6 +129,12 @@ def test_gold_breaks_without_any_proof() -> None:
     assert compare([golden(times("a", 4, 5))], [golden(played("a", FAILED))]).regressions, "however weak the evidence"
     disguised = replace(skipped, scenario=replace(skipped.scenario, golden=False))
     assert compare([golden(played("a", PASSED))], [disguised]).regressions, "the word was taken out, too"
+
+
+def test_what_fails_under_a_new_name_where_something_is_gone_is_undecided() -> None:
+    renamed = compare([played("a", PASSED), played("b", PASSED)], [played("c", FAILED), played("b", PASSED)])
+    assert renamed.undecided == ("c is new and fails, where a passed and is gone",)
+    assert compare([played("b", PASSED)], [played("c", FAILED), played("b", PASSED)]).undecided == ()
 
 
 def test_one_column_is_held_against_each_of_others_and_a_column_that_was_not_played_is_not_gone() -> None:
